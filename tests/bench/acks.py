@@ -103,11 +103,11 @@ async def measure_acks(directory: Path) -> Sequence[Figure]:
         for _ in range(ROUNDS):
             for typists in (bare, first, ours):
                 await typists.types()
-        place.coder.misbehave("*", hang(), times=None)
+        place.coder.plan_fault("*", hang(), times=None)
         hanging = ours.like()
         for _ in range(HANGING_ROUNDS):
             await hanging.types()
-        place.coder.behave()
+        place.coder.clear_faults()
     return [*_figures(ours, bare, first, ""), *_figures(hanging, bare, None, HANGING)]
 
 

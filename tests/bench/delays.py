@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import Call
 from tests.bench.figures import Figure, percentile
 from tests.bench.places import bench_place, figure, quiet, spawned, store_of
@@ -31,7 +31,7 @@ INTERVAL = "the poll interval"
 class Changes:
     """Make agents report, and note the seconds until each report is in its thread."""
 
-    def __init__(self, place: Place, tasks: Sequence[PuppetTask]) -> None:
+    def __init__(self, place: Place, tasks: Sequence[SandboxTask]) -> None:
         self._place = place
         self._tasks = tasks
         self._began: dict[str, float] = {}
@@ -111,7 +111,7 @@ async def measure_hints(directory: Path) -> Sequence[Figure]:
 @contextlib.asynccontextmanager
 async def _watched(
     directory: Path, poll_seconds: float
-) -> AsyncIterator[tuple[Place, Taskwire, list[PuppetTask]]]:
+) -> AsyncIterator[tuple[Place, Taskwire, list[SandboxTask]]]:
     """Run a process, create each task in a channel of its own, and wait for the cards."""
     async with bench_place(directory, poll_seconds=poll_seconds) as place:
         place.settings["TASKWIRE_WEBHOOK_TOKEN"] = WORD

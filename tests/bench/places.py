@@ -18,7 +18,7 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.slack import manifest
 from taskwire.state.links import LinkWrites
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import SlackSandbox
 from tests.process.processes import KEPT, Place, Taskwire, end, new_place
 
@@ -79,7 +79,7 @@ def queue_of(place: Place, connections: Connections) -> Queue:
     return Queue(connections, keys_of(place), ServersClock())
 
 
-async def link_all(place: Place, tasks: Sequence[PuppetTask]) -> None:
+async def link_all(place: Place, tasks: Sequence[SandboxTask]) -> None:
     """Write a link for each task, as `attach` does, but without a card."""
     async with store_of(place) as connections:
         queue, writes = queue_of(place, connections), LinkWrites(keys_of(place))
@@ -91,7 +91,7 @@ async def link_all(place: Place, tasks: Sequence[PuppetTask]) -> None:
             await queue.write(batch)
 
 
-def record_of(task: PuppetTask) -> LinkRecord:
+def record_of(task: SandboxTask) -> LinkRecord:
     """Return the record of a link to a task."""
     return LinkRecord(
         id=LinkId(f"bench{task.name}"),

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from tests.bench.figures import Figure, median
 from tests.bench.orders import Orders
 from tests.bench.places import bench_place, link_all, quiet, spawned, store_of
@@ -104,7 +104,7 @@ async def _polled(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
         yield place, probed
 
 
-async def _sweeps(tasks: Sequence[PuppetTask], probed: Probed) -> tuple[float, float, float]:
+async def _sweeps(tasks: Sequence[SandboxTask], probed: Probed) -> tuple[float, float, float]:
     """Measure polls without changes, polls with changes, and parsing, one after the other. Return the median
     milliseconds of each."""
     unchanged, changed, read = [], [], []
@@ -116,7 +116,7 @@ async def _sweeps(tasks: Sequence[PuppetTask], probed: Probed) -> tuple[float, f
 
 
 async def _changed(
-    tasks: Sequence[PuppetTask], probed: Probed, what: str, *, times: int = TIMES, first: int = 0
+    tasks: Sequence[SandboxTask], probed: Probed, what: str, *, times: int = TIMES, first: int = 0
 ) -> list[float]:
     """Return the milliseconds of polls. Before each poll, 1 task in 100 has reported something."""
     found = []

@@ -14,7 +14,7 @@ from taskwire.coder.models import TaskState, TaskStatus, WorkspaceStatus
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import NotDone, OutsideError, Unknown
 from taskwire.transport import ConnectionCut, NoAnswer, Unreachable
-from taskwire_sandbox.coder import CoderSandbox, PuppetTask, Settings, SteppedClock, faults
+from taskwire_sandbox.coder import CoderSandbox, SandboxTask, Settings, SteppedClock, faults
 from taskwire_sandbox.coder.rows import Template
 from taskwire_sandbox.coder.steps import BuildPlan
 
@@ -27,11 +27,11 @@ class Deployment:
     client: CoderClient
     template: Template
 
-    def starting(self, name: str) -> PuppetTask:
+    def starting(self, name: str) -> SandboxTask:
         """Create a task of Alice whose first build is queued."""
         return self.coder.add_task("alice", "Fix the login", name=name, template=self.template)
 
-    async def running(self) -> PuppetTask:
+    async def running(self) -> SandboxTask:
         """Create a task of Alice whose agent waits for input."""
         task = self.starting("fix-login")
         await self.coder.advance(300)
@@ -49,7 +49,7 @@ async def deployed(settings: Settings | None = None) -> AsyncIterator[Deployment
         short = CoderTimeouts(send=2.0)
         async with CoderClient.open(coder.url, coder.admin_token, timeouts=short) as client:
             yield Deployment(coder, client, template)
-        assert coder.complaints == []
+        assert coder.violations == []
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ async def test_input_is_sent_once_whatever_breaks(
 ) -> None:
     """Input is never sent twice, and input that arrived is never reported as not done."""
     task = await here.running()
-    here.coder.misbehave("tasks.send", fault, times=None)
+    here.coder.plan_fault("tasks.send", fault, times=None)
 
     with pytest.raises(kind) as caught:
         await here.client.send(task.id, AgentText("words"))

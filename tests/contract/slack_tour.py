@@ -112,7 +112,7 @@ async def take(monkeypatch: pytest.MonkeyPatch) -> Journey:
         await slack.settled()
         for call in slack.calls:
             journey.sent[call.method] |= call.arguments.keys()
-        assert slack.complaints == []
+        assert slack.violations == []
     return journey
 
 

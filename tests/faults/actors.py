@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import SlackSandbox
 
 from .points import Aim, Call, Fault, Kind, Point
@@ -30,7 +30,7 @@ class Actor:
     name: str
     person: str
     channel: str
-    task: PuppetTask | None = None
+    task: SandboxTask | None = None
     thread_ts: str = ""
     # How often this actor has run its flow.
     turn: int = 0

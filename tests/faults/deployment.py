@@ -284,7 +284,7 @@ class Deployment:
             return self._tick("poll")
         due = [float(row[1]) for row in rows] + [float(score) for score in times[1:]]
         due += [self._next_sweep_ms] if self.is_changed() else []
-        booked = self.coder.world.agenda.next_due()
+        booked = self.coder.world.schedule.next_due()
         due += [booked.timestamp() * 1000] if booked is not None else []
         if not due or min(due) > now + FARTHEST_MS:
             return False
@@ -352,15 +352,15 @@ class Deployment:
         assert not left, f"keys without an end: {left}"
         letters = DeadLetters(Connections(self._store, self._store, ""), self.keys, self.clock)
         assert not await letters.count(), f"given up: {await letters.list_ids()}"
-        assert not self.slack.complaints, self.slack.complaints
-        assert not self.coder.complaints, self.coder.complaints
+        assert not self.slack.violations, self.slack.violations
+        assert not self.coder.violations, self.coder.violations
         errors = self._errors()
         assert not errors, f"logged as errors: {errors}"
         self.check_sight()
 
     def check_sight(self) -> None:
         """Check that every call could be named. A call without a name cannot be made to fail."""
-        assert not self.watch.namer.complaints, f"the proof would be blind: {self.watch.namer.complaints}"
+        assert not self.watch.namer.problems, f"the proof would be blind: {self.watch.namer.problems}"
 
     def _errors(self) -> list[str]:
         """Return what the bots have logged as errors since the last check."""
@@ -372,7 +372,7 @@ class Deployment:
         """Describe the present state, to explain a failure."""
         log = (self._directory / "bot.log").read_text().splitlines()[-12:]
         actors = [f"{actor}; shown {self._shown_to(actor)}" for actor in self.watch.actors if actor.is_going]
-        blind = self.watch.namer.complaints
+        blind = self.watch.namer.problems
         return "\n".join([f"jobs: {await self.jobs()}", f"blind: {blind}", *actors, *log])
 
     def _shown_to(self, actor: Actor) -> list[str]:

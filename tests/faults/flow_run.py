@@ -156,6 +156,6 @@ class FlowRun:
         await self.deployment.check()
         if not self.flow.is_lasting:
             for task in self.deployment.coder.tasks:
-                task.deleted_elsewhere()
+                task.delete()
             await self.deployment.clear()
             self._prepared.clear()

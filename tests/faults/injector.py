@@ -207,7 +207,7 @@ class FaultInjector:
     def _is_claimed(self, answer: object) -> bool:
         """Return whether a claim took its delivery. An error has taken nothing."""
         if isinstance(answer, bytes) and answer not in _CLAIMED:
-            self.namer.complain(f"a claim answers {answer!r}, and nobody knows what that means")
+            self.namer.report_problem(f"a claim answers {answer!r}, and nobody knows what that means")
         return isinstance(answer, bytes) and _CLAIMED.get(answer, False)
 
     def _taken(self, taken: Named) -> list[Fault]:
@@ -252,7 +252,7 @@ class FaultInjector:
             return self._until_death()
         known = points.call_of_slack(call.method)
         if known is None:
-            self.namer.complain(f"nobody has said whether Slack's {call.method} writes")
+            self.namer.report_problem(f"nobody has said whether Slack's {call.method} writes")
             return None
         passed = self._passed(known, text)
         self._begun(id(call), (actor for actor, _ in passed))

@@ -3,7 +3,7 @@
 A script is named by its head (`heads`). Calls of a lease are named by their role and by the kinds of queue
 and work. A plain command is named by its verb and the kind of its key. A new script or command therefore has
 a name without further work. `ITS_OWN` lists, with reasons, what the bot does on nobody's behalf. A call that
-cannot be named becomes a complaint, which fails the proof.
+cannot be named becomes a problem, which fails the proof.
 """
 
 import json
@@ -72,7 +72,7 @@ class Namer:
     """Names commands. It remembers what each lease is about, from the take to the end."""
 
     def __init__(self) -> None:
-        self.complaints: list[str] = []
+        self.problems: list[str] = []
         # The entries of `ITS_OWN` and `SERIAL` that were met.
         self.met: set[str] = set()
         self._heads: dict[bytes, Head] = {}
@@ -91,14 +91,14 @@ class Namer:
                 case "SCRIPT":
                     self._load(command[2])
         except NoHead as blind:
-            self.complain(str(blind))
+            self.report_problem(str(blind))
             return Named(Call(str(blind), Kind.SCRIPT), "", is_own=True)
         return self._plain(verb, command)
 
-    def complain(self, text: str) -> None:
+    def report_problem(self, text: str) -> None:
         """Note once what the proof would not see."""
-        if text not in self.complaints:
-            self.complaints.append(text)
+        if text not in self.problems:
+            self.problems.append(text)
 
     def _plain(self, verb: str, command: Words) -> Named:
         text = b" ".join(command[1:]).decode(errors="replace")
@@ -166,7 +166,7 @@ class Namer:
             )
         turn = self._leases.get(token, "")
         if not turn:
-            self.complain(f"a turn {role} that was never taken: its token is {token!r}")
+            self.report_problem(f"a turn {role} that was never taken: its token is {token!r}")
         if role == "ends":
             return Named(Call(f"end {turn} {words['kind']}", Kind.END, turn), text, token)
         # An attempt is renewed by further begins while its call is under way. Only the first begin is a
@@ -197,7 +197,7 @@ class Namer:
         notice."""
         work = json.loads(body).get("work", {})
         if "kind" not in work:
-            self.complain(f"a job does not say of which kind it is: {body[:200]}")
+            self.report_problem(f"a job does not say of which kind it is: {body[:200]}")
         kind = work.get("verb") or work.get("event", {}).get("event") or work.get("notice", {}).get("kind")
         return f"{listed.partition(':')[0]}:{work.get('kind')}" + (f":{kind}" if kind else "")
 

@@ -92,7 +92,7 @@ def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called
         take, begin = _loaded(namer, TAKE, body)
         taken = namer.taken(_call(take, "abc", "0"), TAKEN)
         assert taken is not None
-        found.append([taken.call, namer.name(_call(begin, *words, "act:1", "{}")).call, namer.complaints])
+        found.append([taken.call, namer.name(_call(begin, *words, "act:1", "{}")).call, namer.problems])
 
     turn = "to_coder:act:pause"
     assert found[0] == [
@@ -104,7 +104,7 @@ def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called
 
 
 def test_what_cannot_be_told_is_a_complaint() -> None:
-    """Without the complaint, each of these calls would be counted under a meaningless name, or not at all."""
+    """Without the problem, each of these calls would be counted under a meaningless name, or not at all."""
     namer = Namer()
     take, begin = _loaded(namer, TAKE, BEGIN)
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_told_is_a_complaint() -> None:
     namer.name(_call(b"0123456789", "word"))
     namer.name((b"EVAL", b"return 1", b"1", b"tw:{T}:a"))
 
-    assert namer.complaints == [
+    assert namer.problems == [
         "a turn begins that was never taken: its token is 'abc'",
         'a job does not say of which kind it is: {"job": {}}',
         "script 01234567 was called, and its text was not seen",

@@ -106,7 +106,7 @@ async def test_two_thousand_half_requests_keep_nobody_waiting(http_place: Place)
         done_among = sum(_is_open(each) for each in crowd)
         await until(lambda: _waiting(bot, 0), "the last of them to be closed")
 
-    assert http_place.slack.complaints == []
+    assert http_place.slack.violations == []
     assert status == 200
     # Many half-sent requests were still open during all of this. They were closed later, as late.
     assert (acknowledged_among > 100, done_among > 100) == (True, True)

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.server import Seen
 from taskwire_sandbox.coder.steps import Busy, Report, Script
 
@@ -51,7 +51,7 @@ async def _pair(place: Place, redis_url: str) -> dict[str, Taskwire]:
     }
 
 
-async def _task(place: Place) -> PuppetTask:
+async def _task(place: Place) -> SandboxTask:
     """Create a task whose agent is working, and wait until its card shows that.
 
     It works from its first moment: the thread would be told of an agent that waits, if a poll saw one.

@@ -57,7 +57,7 @@ async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
         assert (await slack.submit("alice", slack.views("alice")[-1])).ok
 
         await until(lambda: not place.coder.tasks, "the task to be gone")
-        assert slack.complaints == []
+        assert slack.violations == []
 
 
 async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Path, redis_url: str) -> None:

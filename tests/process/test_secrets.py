@@ -15,7 +15,7 @@ async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url:
     place.settings |= {"SLACK_SIGNING_SECRET": place.slack.signing_secret, "REDIS_URL": redis_url}
     bot = await place.one(TASKWIRE_LOG_LEVEL="debug", TASKWIRE_LOG_FORMAT=form)
     place.slack.faults.add("chat.postMessage", CallFault.ERROR, error="invalid_auth")
-    place.coder.misbehave("tasks.list", faults.server_error("token was CODER_SESSION_TOKEN=abc"), times=3)
+    place.coder.plan_fault("tasks.list", faults.server_error("token was CODER_SESSION_TOKEN=abc"), times=3)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await bot.says("poll of Coder failed")
     await place.slack.go_down()

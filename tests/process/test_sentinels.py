@@ -12,7 +12,7 @@ import pytest
 from taskwire.messages import answers
 from taskwire.redis.keys import Keys
 from taskwire.slack import manifest
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import SlackSandbox
 from tests.faults import sentinels
 from tests.faults.sentinels import SentinelCluster
@@ -76,7 +76,7 @@ class Alice:
             await self.types()
             await self.answers(thread_ts)
 
-    def tasks(self, prompt: str) -> list[PuppetTask]:
+    def tasks(self, prompt: str) -> list[SandboxTask]:
         """Return the tasks that a command made."""
         return [task for task in self.place.coder.tasks if task.prompt == prompt]
 
@@ -125,7 +125,7 @@ async def _fails_over(alice: Alice, cluster: SentinelCluster, thread_ts: str) ->
     return old
 
 
-async def _all_delivered(task: PuppetTask, replies: list[str]) -> None:
+async def _all_delivered(task: SandboxTask, replies: list[str]) -> None:
     """Let the agent become ready repeatedly until it has all replies."""
 
     def has_them() -> bool:

@@ -98,7 +98,7 @@ class Scene:
 
 @asynccontextmanager
 async def scene(settings: Settings | None = None, **options: Any) -> AsyncIterator[Scene]:
-    """Start a stand-in with two people. At the end it must have no complaints."""
+    """Start a stand-in with two people. At the end it must have no violations."""
     async with (
         CoderSandbox(clock=SteppedClock(), settings=settings, **options) as sandbox,
         ClientSession() as session,
@@ -107,4 +107,4 @@ async def scene(settings: Settings | None = None, **options: Any) -> AsyncIterat
         alice = Person(session, sandbox.url, sandbox.add_token("alice"))
         admin = Person(session, sandbox.url, sandbox.admin_token)
         yield Scene(sandbox, alice, admin, session)
-        assert not sandbox.complaints
+        assert not sandbox.violations

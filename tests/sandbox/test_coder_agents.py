@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from taskwire_sandbox.coder import PuppetTask, Settings
+from taskwire_sandbox.coder import SandboxTask, Settings
 from taskwire_sandbox.coder.steps import (
     Ask,
     BuildPlan,
@@ -33,19 +33,19 @@ async def stage() -> AsyncIterator[Scene]:
         yield found
 
 
-async def begin(stage: Scene, *steps: object, **more: Any) -> PuppetTask:
+async def begin(stage: Scene, *steps: object, **more: Any) -> SandboxTask:
     """Let an agent follow these steps, and return its task."""
     script = Script(steps=steps, **more)  # type: ignore[arg-type]  # the steps are of any kind
     stage.sandbox.template.script = lambda _prompt: script
     return stage.sandbox.add_task("alice", "Do it", name="it")
 
 
-def history(task: PuppetTask) -> list[tuple[str, str]]:
+def history(task: SandboxTask) -> list[tuple[str, str]]:
     """Return the state and message of every report, the oldest first."""
     return [(status.state, status.message) for status in task.row.workspace.app.statuses]
 
 
-async def log_of(person: Person, task: PuppetTask) -> Any:
+async def log_of(person: Person, task: SandboxTask) -> Any:
     """Return the entries of the log."""
     return (await person.asks("GET", f"{TASKS}/me/{task.id}/logs")).json["logs"]
 

@@ -80,7 +80,7 @@ async def test_a_workspace_deleted_elsewhere_takes_its_task_along(stage: Scene) 
     """The task and its agent are gone. The workspace says that it was deleted."""
     task = stage.sandbox.add_task("alice", "Do it")
     shown = await stage.alice.task(task.id)
-    task.deleted_elsewhere()
+    task.delete()
 
     replies = [
         await stage.alice.asks("GET", path)

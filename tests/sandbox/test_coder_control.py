@@ -33,7 +33,7 @@ async def test_another_process_pulls_the_same_strings(stage: Scene) -> None:
     complete = (await nobody.asks("GET", "/_control/tasks/it")).json
     await nobody.asks("POST", "/_control/advance", {"seconds": 2})
     idle = (await nobody.asks("GET", "/_control/state")).json["tasks"][0]
-    await nobody.asks("POST", "/_control/misbehave", {"route": "tasks.list", "fault": "bad_gateway"})
+    await nobody.asks("POST", "/_control/faults", {"route": "tasks.list", "fault": "bad_gateway"})
     listed = [(await stage.with_key(bob["token"]).asks("GET", TASKS)).status for _ in range(2)]
     requests = (await nobody.asks("GET", "/_control/requests")).json
 
@@ -71,7 +71,7 @@ async def _is_there(person: Person) -> bool:
 
 
 async def test_a_broken_script_is_complained_about(stage: Scene) -> None:
-    """An error in an agent's script becomes a complaint. Other agents are not affected."""
+    """An error in an agent's script becomes a violation. Other agents are not affected."""
 
     def then(answer: str) -> Steps:
         raise ZeroDivisionError(answer)
@@ -84,8 +84,8 @@ async def test_a_broken_script_is_complained_about(stage: Scene) -> None:
     reply = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": "boom"})
 
     assert reply.status == 500
-    assert "ZeroDivisionError: boom" in stage.sandbox.complaints[0]
-    stage.sandbox.world.complaints.clear()
+    assert "ZeroDivisionError: boom" in stage.sandbox.violations[0]
+    stage.sandbox.world.violations.clear()
 
 
 async def test_an_agent_may_never_report(stage: Scene) -> None:
@@ -115,7 +115,7 @@ async def test_a_string_changes_the_status(stage: Scene, verb: str, status: str)
         ("GET", "/_control/tasks/nothing", None, 404),
         ("POST", "/_control/nothing", {}, 404),
         ("POST", "/_control/users", {}, 400),
-        ("POST", "/_control/misbehave", {"route": "tasks.list", "fault": "sulk"}, 404),
+        ("POST", "/_control/faults", {"route": "tasks.list", "fault": "sulk"}, 404),
         ("POST", "/_control/advance", {"seconds": "2"}, 400),
     ],
 )

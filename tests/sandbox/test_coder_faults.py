@@ -51,7 +51,7 @@ async def test_an_answer_can_be_wrong(
 
     The next call is answered normally.
     """
-    stage.sandbox.misbehave("tasks.create", fault)
+    stage.sandbox.plan_fault("tasks.create", fault)
 
     first = await create(stage)
     happened = len(stage.sandbox.tasks) == 1
@@ -67,7 +67,7 @@ async def test_an_answer_can_be_wrong(
 @pytest.mark.parametrize(("fault", "has_happened"), [(faults.refused(), False), (faults.cut_after(), True)])
 async def test_a_connection_can_be_cut(stage: Scene, fault: faults.Fault, has_happened: bool) -> None:
     """After a reset the client does not know the result. The stand-in knows whether the call took effect."""
-    stage.sandbox.misbehave("tasks.create", fault)
+    stage.sandbox.plan_fault("tasks.create", fault)
 
     with pytest.raises(ClientConnectionError):
         await create(stage)
@@ -79,7 +79,7 @@ async def test_a_connection_can_be_cut(stage: Scene, fault: faults.Fault, has_ha
 
 async def test_an_answer_can_be_nonsense(stage: Scene) -> None:
     """The call takes effect, but its answer is not JSON."""
-    stage.sandbox.misbehave("tasks.create", faults.nonsense(b"<html>"))
+    stage.sandbox.plan_fault("tasks.create", faults.nonsense(b"<html>"))
 
     assert (await create(stage)).text == "<html>"
     assert len(stage.sandbox.tasks) == 1
@@ -88,7 +88,7 @@ async def test_an_answer_can_be_nonsense(stage: Scene) -> None:
 @pytest.mark.parametrize(("fault", "at_once"), [(faults.late(0.2), 0), (faults.late_after(0.2), 1)])
 async def test_an_answer_can_be_late(stage: Scene, fault: faults.Fault, at_once: int) -> None:
     """A late call takes effect before or after the wait."""
-    stage.sandbox.misbehave("tasks.create", fault)
+    stage.sandbox.plan_fault("tasks.create", fault)
     asking = asyncio.create_task(create(stage))
     await stage.sandbox.until(
         "the request has come so far",
@@ -102,8 +102,8 @@ async def test_an_answer_can_be_late(stage: Scene, fault: faults.Fault, at_once:
 
 
 async def test_a_call_can_hang(stage: Scene) -> None:
-    """A hanging call has no effect. Its connection ends when the stand-in is told to behave."""
-    stage.sandbox.misbehave("tasks.create", faults.hang(), times=None)
+    """A hanging call has no effect. Its connection ends when the faults are cleared."""
+    stage.sandbox.plan_fault("tasks.create", faults.hang(), times=None)
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
     url, headers = f"{stage.sandbox.url}{TASKS}/me", {"Coder-Session-Token": stage.alice.token}
 
@@ -113,7 +113,7 @@ async def test_a_call_can_hang(stage: Scene) -> None:
     await stage.sandbox.until(
         "both requests hang", lambda: [bool(seen.body) for seen in stage.sandbox.requests] == [True, True]
     )
-    stage.sandbox.behave()
+    stage.sandbox.clear_faults()
     with pytest.raises(ClientError):
         await hanging
 
@@ -121,15 +121,15 @@ async def test_a_call_can_hang(stage: Scene) -> None:
     assert (await create(stage)).status == 201
 
 
-async def test_misbehaviour_counts_skips_and_casts_dice(stage: Scene) -> None:
+async def test_a_planned_fault_skips_calls_and_has_a_probability(stage: Scene) -> None:
     """A fault can skip calls, last for several, match several routes, and depend on a seeded chance."""
-    later = stage.sandbox.misbehave("tasks.*", faults.server_error(), times=2, skips=1)
+    later = stage.sandbox.plan_fault("tasks.*", faults.server_error(), times=2, skips=1)
     first = [(await stage.alice.asks("GET", TASKS)).status for _ in range(4)]
     rolls = []
     for _ in range(2):
-        stage.sandbox.misbehave("tasks.list", faults.server_error(), times=None, probability=0.5, seed=3)
+        stage.sandbox.plan_fault("tasks.list", faults.server_error(), times=None, probability=0.5, seed=3)
         rolls.append([(await stage.alice.asks("GET", TASKS)).status for _ in range(12)])
-        stage.sandbox.behave()
+        stage.sandbox.clear_faults()
 
     assert first == [200, 500, 500, 200]
     assert later.hits == 2

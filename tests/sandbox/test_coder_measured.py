@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from taskwire_sandbox.coder import PuppetTask, Settings
+from taskwire_sandbox.coder import SandboxTask, Settings
 from taskwire_sandbox.coder.access import Rules
 from taskwire_sandbox.coder.reports import sanitized
 from taskwire_sandbox.coder.rows import Parameter
@@ -23,12 +23,12 @@ async def stage() -> AsyncIterator[Scene]:
         yield found
 
 
-def workspace_path(task: PuppetTask) -> str:
+def workspace_path(task: SandboxTask) -> str:
     """Return the path of the task's workspace."""
     return f"/api/v2/workspaces/{task.row.workspace.id}"
 
 
-async def agent_of(stage: Scene, task: PuppetTask) -> str:
+async def agent_of(stage: Scene, task: SandboxTask) -> str:
     """Return the path of the task's present agent."""
     shown = await stage.alice.task(task.id)
     return f"/api/v2/workspaceagents/{shown['workspace_agent_id']}"
@@ -296,7 +296,7 @@ async def test_a_bad_status_is_a_failure_of_the_database_where_there_are_tasks()
         empty = await stage.alice.asks("GET", TASKS, query={"q": "status:nonsense"})
         stage.sandbox.add_task("alice", "Do it")
         reply = await stage.alice.asks("GET", TASKS, query={"q": "status:nonsense"})
-        stage.sandbox.world.complaints.clear()
+        stage.sandbox.world.violations.clear()
 
     assert empty.json == {"tasks": [], "count": 0}
     assert reply.said == (
@@ -331,7 +331,7 @@ async def test_a_deleted_workspace_says_how_to_see_it(stage: Scene) -> None:
     """The answer is a 410 that names the query parameter."""
     task = stage.sandbox.add_task("alice", "Do it")
     path = workspace_path(task)
-    task.deleted_elsewhere()
+    task.delete()
 
     reply = await stage.alice.asks("GET", path)
 
@@ -404,7 +404,7 @@ async def test_a_route_that_is_not_there_below_tasks_looks_like_a_task_that_is_n
     """Below /tasks an unknown route looks like a missing task. Elsewhere the answer names the route."""
     below = await stage.alice.asks("GET", f"{TASKS}/me/it/nothing")
     elsewhere = await stage.alice.asks("GET", "/api/v2/nothing")
-    stage.sandbox.world.complaints.clear()
+    stage.sandbox.world.violations.clear()
 
     assert below.said == (404, "Resource not found or you do not have access to this resource", "")
     assert elsewhere.said == (404, "Route not found.", "")

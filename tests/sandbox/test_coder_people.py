@@ -7,7 +7,7 @@ import pytest
 
 from taskwire_sandbox.coder import Settings
 from taskwire_sandbox.coder.access import Rules
-from taskwire_sandbox.coder.clock import A_MORNING_IN_JUNE
+from taskwire_sandbox.coder.clock import DEFAULT_START
 from taskwire_sandbox.coder.limits import RateLimit
 from taskwire_sandbox.coder.rows import ExternalAuth, Parameter
 from tests.sandbox.coder_people import TASKS, Person, Scene, scene
@@ -251,7 +251,7 @@ async def test_the_rate_limit_counts_by_person_and_path() -> None:
 
 def test_the_window_slides() -> None:
     """After half a minute, half of the last minute's requests still count."""
-    limit, start = RateLimit(10), A_MORNING_IN_JUNE.replace(second=0, microsecond=0)
+    limit, start = RateLimit(10), DEFAULT_START.replace(second=0, microsecond=0)
     for _ in range(10):
         limit.take(("alice", "/"), start)
 
@@ -265,8 +265,8 @@ async def test_the_bypass_is_for_owners(stage: Scene) -> None:
     reply = await stage.alice.asks("GET", TASKS, headers={"X-Coder-Bypass-Ratelimit": "true"})
 
     assert reply.status == 428
-    assert stage.sandbox.complaints
-    stage.sandbox.world.complaints.clear()
+    assert stage.sandbox.violations
+    stage.sandbox.world.violations.clear()
 
 
 async def test_users_are_found_by_those_who_may(stage: Scene) -> None:
@@ -318,7 +318,7 @@ async def test_templates_are_found_by_what_they_are(stage: Scene) -> None:
     assert wrong.json["validations"] == [
         {"field": "has_ai_task", "detail": '"has_ai_task" is not a valid query param'}
     ]
-    stage.sandbox.world.complaints.clear()
+    stage.sandbox.world.violations.clear()
 
 
 async def test_a_version_tells_what_it_asks_for(stage: Scene) -> None:
@@ -365,13 +365,13 @@ async def test_what_the_real_one_does_not_know_is_complained_about(stage: Scene)
 
     assert [reply.status for reply in replies] == [404, 405, 200, 400]
     assert replies[0].said == (404, "Route not found.", "")
-    assert stage.sandbox.complaints == [
+    assert stage.sandbox.violations == [
         "GET /api/v2/task: no such route",
         "PUT /api/v2/tasks: the route has no such method",
         "tasks.list: the query key 'limit' is not known to this route",
         "workspaces.get: 'nonsense' is no uuid",
     ]
-    stage.sandbox.world.complaints.clear()
+    stage.sandbox.world.violations.clear()
 
 
 async def test_organizations_have_members(stage: Scene) -> None:

@@ -8,7 +8,7 @@ import pytest
 from taskwire_sandbox.coder import Settings
 from taskwire_sandbox.coder.access import Rules
 from taskwire_sandbox.coder.ids import Ids
-from taskwire_sandbox.coder.names import complaint_about, generate
+from taskwire_sandbox.coder.names import generate, name_problem
 from taskwire_sandbox.coder.rows import ExternalAuth, Parameter
 from taskwire_sandbox.coder.steps import BuildPlan
 from tests.sandbox.coder_people import TASKS, Scene, scene
@@ -140,7 +140,7 @@ async def test_a_query_narrows_the_list(stage: Scene, query: str, names: list[st
 async def test_a_wrong_query_is_refused_by_field(
     stage: Scene, query: str, field: str, detail: str, is_unknown: bool
 ) -> None:
-    """Each broken rule of the grammar is answered in Coder's words. An unknown key is a complaint."""
+    """Each broken rule of the grammar is answered in Coder's words. An unknown key is a violation."""
     reply = await stage.alice.asks("GET", TASKS, query={"q": query})
 
     assert reply.status == 400
@@ -148,8 +148,8 @@ async def test_a_wrong_query_is_refused_by_field(
         "message": "Invalid task search query.",
         "validations": [{"field": field, "detail": detail}],
     }
-    assert bool(stage.sandbox.complaints) == is_unknown
-    stage.sandbox.world.complaints.clear()
+    assert bool(stage.sandbox.violations) == is_unknown
+    stage.sandbox.world.violations.clear()
 
 
 async def test_a_status_that_does_not_exist_is_a_server_error(stage: Scene) -> None:
@@ -160,8 +160,8 @@ async def test_a_status_that_does_not_exist_is_a_server_error(stage: Scene) -> N
     assert reply.status == 500
     assert reply.json["message"] == "Internal error fetching tasks."
     assert "invalid input value for enum task_status" in reply.json["detail"]
-    assert stage.sandbox.complaints
-    stage.sandbox.world.complaints.clear()
+    assert stage.sandbox.violations
+    stage.sandbox.world.violations.clear()
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ async def test_a_create_that_is_wrong_says_why(
     reply = await stage.alice.asks("POST", f"{TASKS}/me", body)
 
     assert reply.said == said
-    stage.sandbox.world.complaints.clear()
+    stage.sandbox.world.violations.clear()
 
 
 async def test_a_create_depends_on_the_template(stage: Scene) -> None:
@@ -285,7 +285,7 @@ def test_a_name_is_made_from_the_prompt(prompt: str, slug: str, display: str | N
     name, shown = generate(prompt, Ids(1))
 
     assert name.rpartition("-")[0] == slug
-    assert not complaint_about(name)
+    assert not name_problem(name)
     assert display is None or shown == display
 
 
@@ -403,7 +403,7 @@ async def test_a_body_that_is_no_json_is_refused(stage: Scene, raw: bytes, detai
     reply = await stage.alice.asks("POST", f"{TASKS}/me/{task['id']}/send", raw=raw)
 
     assert reply.said == (400, "Request body must be valid JSON.", detail)
-    stage.sandbox.world.complaints.clear()
+    stage.sandbox.world.violations.clear()
 
 
 async def test_unknown_fields_are_ignored_and_complained_about(stage: Scene) -> None:
@@ -411,8 +411,8 @@ async def test_unknown_fields_are_ignored_and_complained_about(stage: Scene) -> 
     task = await stage.alice.creates(stage.sandbox, rich_parameter="x")
 
     assert task["status"] == "initializing"
-    assert stage.sandbox.complaints == ["CreateTaskRequest has no field 'rich_parameter'; Coder ignores it"]
-    stage.sandbox.world.complaints.clear()
+    assert stage.sandbox.violations == ["CreateTaskRequest has no field 'rich_parameter'; Coder ignores it"]
+    stage.sandbox.world.violations.clear()
 
 
 async def test_a_server_without_tasks_does_not_know_the_routes() -> None:

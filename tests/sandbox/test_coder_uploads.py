@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from tests.sandbox.coder_people import TASKS, Scene, scene
 
 MESSAGE = {"id": 4, "role": "agent", "content": "Done.", "time": "2026-06-17T16:00:00Z"}
@@ -18,7 +18,9 @@ async def stage() -> AsyncIterator[Scene]:
         yield found
 
 
-async def upload(stage: Scene, task: PuppetTask, body: object = None, **options: Any) -> tuple[int, str, str]:
+async def upload(
+    stage: Scene, task: SandboxTask, body: object = None, **options: Any
+) -> tuple[int, str, str]:
     """Upload a snapshot with the agent's own token and return the answer."""
     path = f"/api/v2/workspaceagents/me/tasks/{options.pop('task_id', task.id)}/log-snapshot"
     query = options.pop("query", {"format": "agentapi"})

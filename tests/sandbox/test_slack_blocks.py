@@ -190,13 +190,13 @@ def test_a_dialog_with_inputs_passes_with_a_submit_button() -> None:
 
 
 async def test_invalid_blocks_are_refused_with_their_troubles() -> None:
-    """The answer contains the problems, and the stand-in records a complaint."""
+    """The answer contains the problems, and the stand-in records a violation."""
     trouble = "[ERROR] unsupported type: heading [json-pointer:/blocks/0/type]"
 
     async with world() as api:
         channel = api.slack.workspace.channel("general").id
         answer = await api.call("chat.postMessage", channel=channel, text="a", blocks=[{"type": "heading"}])
-        complaints = api.slack.complaints
+        violations = api.slack.violations
 
     assert (answer["error"], answer["response_metadata"]["messages"]) == ("invalid_blocks", [trouble])
-    assert complaints == [f"invalid_blocks: {trouble}"]
+    assert violations == [f"invalid_blocks: {trouble}"]

@@ -115,7 +115,7 @@ async def test_a_command_is_acked_answered_and_opens_a_dialog(api: Api) -> None:
     assert sorted(e.body["text"] for e in slack.ephemerals("alice")) == ["open", "working on it"]
     assert (refused.errors, taken.ok) == ({"prompt": "Say more"}, True)
     assert [m["text"] for m in slack.messages(direct)] == ["fix it"]
-    assert slack.complaints == []
+    assert slack.violations == []
 
 
 async def test_a_mention_brings_a_card_whose_button_works(api: Api) -> None:
@@ -131,7 +131,7 @@ async def test_a_mention_brings_a_card_whose_button_works(api: Api) -> None:
 
     assert (card["text"], clicked.ok) == ("a card", True)
     assert {d.outcome for d in slack.deliveries} == {"acked"}
-    assert slack.complaints == []
+    assert slack.violations == []
 
 
 async def test_bolt_connects_anew_when_asked_to(api: Api) -> None:

@@ -86,7 +86,7 @@ async def test_changes_come_as_a_stream(api: Api) -> None:
     assert first["sequence"] >= 1
 
 
-async def test_misbehaviour_is_ordered_and_ended(api: Api) -> None:
+async def test_faults_are_planned_and_cleared(api: Api) -> None:
     """Faults are named as in Python."""
     await act(api, "faults", name="auth.test", fault="error", error="fatal_error", times=5)
     failed = await api.call("auth.test")
@@ -96,7 +96,7 @@ async def test_misbehaviour_is_ordered_and_ended(api: Api) -> None:
     calls = (await get(api, "calls"))["calls"]
     assert (failed["error"], (await api.call("auth.test"))["ok"]) == ("fatal_error", True)
     assert [(c["method"], c["outcome"]) for c in calls] == [("auth.test", "error")]
-    assert (await get(api, "complaints"))["complaints"] == []
+    assert (await get(api, "violations"))["violations"] == []
     assert "error" in await act(api, "faults", name="auth.test", fault="sulk")
 
 

@@ -178,7 +178,7 @@ async def test_a_lost_event_comes_as_a_retry(api: Api) -> None:
         await api.slack.settled()
 
         assert [e["retry_attempt"] for e in app.envelopes] == [1]
-    assert api.slack.complaints == []
+    assert api.slack.violations == []
 
 
 async def test_events_come_out_of_order(api: Api) -> None:

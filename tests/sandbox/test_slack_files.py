@@ -71,7 +71,7 @@ async def test_what_was_not_uploaded_cannot_be_completed(api: Api) -> None:
     ]
 
     assert errors == ["file_not_found", "file_not_found"]
-    assert api.slack.complaints == ["upload of 4 bytes where 3 were announced"]
+    assert api.slack.violations == ["upload of 4 bytes where 3 were announced"]
 
 
 async def test_an_attachment_is_read_with_the_bots_token(api: Api) -> None:
@@ -88,4 +88,4 @@ async def test_an_attachment_is_read_with_the_bots_token(api: Api) -> None:
     assert (file["name"], file["filetype"], file["mode"], file["size"]) == ("a.diff", "diff", "snippet", 2)
     assert with_token == b"+1"
     assert without_token[0] == "text/html"
-    assert api.slack.complaints == ["a file was fetched without a token that may read it"]
+    assert api.slack.violations == ["a file was fetched without a token that may read it"]

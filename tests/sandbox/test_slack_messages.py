@@ -148,7 +148,7 @@ async def test_metadata_comes_back_only_when_asked_for(api: Api, general: str) -
 
 
 async def test_metadata_with_a_bad_event_type_is_ignored_with_a_warning(api: Api, general: str) -> None:
-    """The message is posted without its id, so the stand-in records a complaint."""
+    """The message is posted without its id, so the stand-in records a violation."""
     bad = {"event_type": "task wire", "event_payload": {}}
 
     answer = await api.call("chat.postMessage", channel=general, text="a", metadata=bad)
@@ -156,7 +156,7 @@ async def test_metadata_with_a_bad_event_type_is_ignored_with_a_warning(api: Api
     assert answer["ok"]
     assert answer["response_metadata"] == {"warnings": ["invalid_metadata_schema"]}
     assert "metadata" not in answer["message"]
-    assert api.slack.complaints == ["metadata ignored: event_type 'task wire'"]
+    assert api.slack.violations == ["metadata ignored: event_type 'task wire'"]
 
 
 async def test_an_edit_keeps_the_blocks_it_leaves_out(api: Api, general: str) -> None:

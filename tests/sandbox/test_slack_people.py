@@ -96,7 +96,7 @@ async def test_a_command_cannot_be_used_in_a_thread(app: SocketApp, api: Api) ->
 
 
 async def test_a_response_url_answers_five_times(app: SocketApp, api: Api) -> None:
-    """The sixth answer is refused and recorded as a complaint."""
+    """The sixth answer is refused and recorded as a violation."""
     answer = await api.slack.command("alice", "general", "/task help")
 
     statuses = []
@@ -107,11 +107,11 @@ async def test_a_response_url_answers_five_times(app: SocketApp, api: Api) -> No
     assert len(app.envelopes) == 1
     assert statuses == [200] * 5 + [404]
     assert [e.body["text"] for e in api.slack.ephemerals("alice")] == list("01234")
-    assert api.slack.complaints == ["response_url: used_url"]
+    assert api.slack.violations == ["response_url: used_url"]
 
 
 async def test_a_response_url_lives_half_an_hour() -> None:
-    """A response URL expires by the stand-in's clock. An unknown field is a complaint."""
+    """A response URL expires by the stand-in's clock. An unknown field is a violation."""
     now = 1_800_000_000.0
 
     async with world(clock=lambda: now) as api, connected(api):
@@ -123,7 +123,7 @@ async def test_a_response_url_lives_half_an_hour() -> None:
             late = (response.status, await response.json())
 
         assert (in_time, late) == (200, (404, {"ok": False, "error": "expired_url"}))
-        assert api.slack.complaints == [
+        assert api.slack.violations == [
             "unknown field for a response_url: colour",
             "response_url: expired_url",
         ]

@@ -74,7 +74,7 @@ async def test_retries_say_that_they_are(app: HttpApp, api: Api) -> None:
     retries = [(h.get("X-Slack-Retry-Num"), h.get("X-Slack-Retry-Reason")) for h, _ in app.requests]
     assert retries == [(None, None), ("1", "http_error"), ("2", "http_error")]
     assert api.slack.deliveries[0].outcome == "gave_up"
-    assert api.slack.complaints == ["unacked events_api message: http_error"] * 3
+    assert api.slack.violations == ["unacked events_api message: http_error"] * 3
 
 
 async def test_no_retry_ends_the_retries(app: HttpApp, api: Api) -> None:

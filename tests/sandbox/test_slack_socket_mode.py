@@ -102,7 +102,7 @@ async def test_an_event_comes_in_slacks_envelope(api: Api) -> None:
 
 
 async def test_an_unacked_event_is_brought_three_more_times(api: Api) -> None:
-    """Each attempt has its number. Then Slack gives up, and the stand-in records complaints."""
+    """Each attempt has its number. Then Slack gives up, and the stand-in records violations."""
     async with connected(api) as app:
         app.is_silent = True
         api.slack.sockets.ack_seconds = 0.05
@@ -113,18 +113,18 @@ async def test_an_unacked_event_is_brought_three_more_times(api: Api) -> None:
         assert attempts == [(0, ""), (1, "timeout"), (2, "timeout"), (3, "timeout")]
         assert len({e["payload"]["event_id"] for e in app.envelopes}) == 1
     assert api.slack.deliveries[0].outcome == "gave_up"
-    assert api.slack.complaints == ["unacked events_api message: timeout"] * 4
+    assert api.slack.violations == ["unacked events_api message: timeout"] * 4
 
 
 async def test_an_event_without_any_connection_waits_for_one() -> None:
-    """The event comes as a retry, and there is no complaint."""
+    """The event comes as a retry, and there is no violation."""
     async with world(retry_seconds=(0.0, 0.2, 0.2)) as api:
         await api.slack.post("alice", "general", "hello")
         async with connected(api) as app:
             await api.slack.until(lambda: app.events, "the retry")
 
             assert app.envelopes[0]["retry_attempt"] > 0
-        assert api.slack.complaints == []
+        assert api.slack.violations == []
 
 
 async def test_a_command_without_a_connection_fails_to_the_person(api: Api) -> None:
@@ -143,11 +143,11 @@ async def test_a_command_that_is_not_acked_fails_to_the_person(api: Api) -> None
         answer = await api.slack.command("alice", "general", "/task help")
 
         assert (answer.error, len(app.envelopes)) == ("operation_timeout", 1)
-    assert api.slack.complaints == ["unacked slash_commands /task: timeout"]
+    assert api.slack.violations == ["unacked slash_commands /task: timeout"]
 
 
 async def test_a_connection_that_breaks_loses_its_payload() -> None:
-    """The event comes again on another connection. A broken connection is not a complaint."""
+    """The event comes again on another connection. A broken connection is not a violation."""
     async with world(retry_seconds=(0.0, 0.1, 0.1)) as api, connected(api) as first:
         first.is_silent = True
         await api.slack.post("alice", "general", "hello")
@@ -159,7 +159,7 @@ async def test_a_connection_that_breaks_loses_its_payload() -> None:
 
         assert api.slack.deliveries[0].attempts[0] == "connection_lost"
         assert api.slack.deliveries[0].outcome == "acked"
-        assert api.slack.complaints == []
+        assert api.slack.violations == []
 
 
 async def test_a_refresh_asks_for_a_new_connection_before_it_closes(api: Api) -> None:
@@ -186,13 +186,13 @@ async def test_a_ping_is_answered_with_the_same_words(api: Api) -> None:
 
 
 async def test_frames_that_are_no_acks_are_complained_of(api: Api) -> None:
-    """An ack for an unknown envelope is a complaint, too."""
+    """An ack for an unknown envelope is a violation, too."""
     async with connected(api) as app:
         await app.socket.send_str("hello?")
         await app.socket.send_json({"envelope_id": "e404"})
-        await api.slack.until(lambda: len(api.slack.complaints) == 2, "two complaints")
+        await api.slack.until(lambda: len(api.slack.violations) == 2, "two violations")
 
-    assert api.slack.complaints == [
+    assert api.slack.violations == [
         "a frame that is no ack: hello?",
         "an ack for an envelope that never was: e404",
     ]

@@ -137,13 +137,13 @@ async def test_slack_checks_before_the_app_hears_of_it(form: View, app: SocketAp
 
 
 async def test_errors_are_shown_in_the_dialog(form: View, app: SocketApp, api: Api) -> None:
-    """The dialog stays open. Errors for other blocks than inputs are a complaint."""
+    """The dialog stays open. Errors for other blocks than inputs are a violation."""
     app.reply = lambda _: {"response_action": "errors", "errors": {"prompt": "Too short", "more": "?"}}
 
     result = await api.slack.submit("alice", form, {"text": "x"})
 
     assert (result.ok, result.errors["prompt"], api.slack.views("alice")) == (False, "Too short", [form])
-    assert api.slack.complaints == ["errors for blocks that are no inputs: more"]
+    assert api.slack.violations == ["errors for blocks that are no inputs: more"]
 
 
 async def test_an_ack_may_update_push_and_clear(form: View, app: SocketApp, api: Api) -> None:

@@ -1,4 +1,4 @@
-"""The Web API's endpoint: tokens, arguments, scopes, forms and JSON, and complaints."""
+"""The Web API's endpoint: tokens, arguments, scopes, forms and JSON, and violations."""
 
 from collections.abc import AsyncIterator
 
@@ -49,7 +49,7 @@ async def test_an_unknown_method_is_refused_and_complained_of(api: Api) -> None:
     answer = await api.call("chat.shout")
 
     assert answer == {"ok": False, "error": "unknown_method", "req_method": "chat.shout"}
-    assert api.slack.complaints == ["unknown_method: chat.shout"]
+    assert api.slack.violations == ["unknown_method: chat.shout"]
 
 
 async def test_an_unknown_argument_is_ignored_and_complained_of(api: Api) -> None:
@@ -57,7 +57,7 @@ async def test_an_unknown_argument_is_ignored_and_complained_of(api: Api) -> Non
     answer = await api.call("users.info", user=api.slack.workspace.user("alice").id, colour="red")
 
     assert answer["ok"]
-    assert api.slack.complaints == ["unknown argument of users.info: colour"]
+    assert api.slack.violations == ["unknown argument of users.info: colour"]
 
 
 async def test_a_missing_argument_is_named(api: Api) -> None:
@@ -86,7 +86,7 @@ async def test_forms_carry_structures_as_json_strings(api: Api) -> None:
 
     assert answer["message"]["blocks"] == [{"type": "divider", "block_id": "slack0"}]
     assert answer["message"]["metadata"] == {"event_type": "t", "event_payload": {"id": "1"}}
-    assert api.slack.complaints == []
+    assert api.slack.violations == []
 
 
 async def test_a_json_body_needs_its_token_in_the_header(api: Api) -> None:
@@ -128,21 +128,21 @@ async def test_a_missing_scope_is_named_and_complained_of() -> None:
     async with world(manifest=manifest) as api:
         channel = api.slack.workspace.channel("general").id
         answer = await api.call("chat.postMessage", channel=channel, text="hello")
-        complaints = api.slack.complaints
+        violations = api.slack.violations
 
     assert answer == {"ok": False, "error": "missing_scope", "needed": "chat:write", "provided": "users:read"}
-    assert complaints == ["missing_scope: chat.postMessage chat:write"]
+    assert violations == ["missing_scope: chat.postMessage chat:write"]
 
 
 async def test_an_excused_complaint_is_set_aside(api: Api) -> None:
-    """A test that provokes a complaint can excuse it."""
+    """A test that provokes a violation can ignore it."""
     await api.call("chat.shout")
 
-    api.slack.excuse("chat.shout")
+    api.slack.ignore_violations("chat.shout")
     await api.call("chat.shout")
 
-    assert api.slack.complaints == []
-    assert api.slack.backend.ledger.excused == ["unknown_method: chat.shout"] * 2
+    assert api.slack.violations == []
+    assert api.slack.backend.ledger.ignored_violations == ["unknown_method: chat.shout"] * 2
 
 
 async def test_people_are_found_by_id_and_address(api: Api) -> None:

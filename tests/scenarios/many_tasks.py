@@ -8,7 +8,7 @@ from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.links import LinkRecord
 from taskwire.queue.batch import Batch
 from taskwire.redis import connection
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import messages
 from taskwire_sandbox.slack.ledger import Call
 
@@ -17,7 +17,7 @@ from .world import World
 
 async def start_tasks(
     world: World, tasks: int, channel: str = "general", prefix: str = ""
-) -> list[PuppetTask]:
+) -> list[SandboxTask]:
     """Add tasks of Alice with working agents. Each already has a link and a thread in this channel."""
     before = len(world.coder.tasks)
     world.coder.fill(tasks, "alice", prefix=prefix or channel)
@@ -28,7 +28,7 @@ async def start_tasks(
     return found
 
 
-async def _link(world: World, task: PuppetTask, channel: str) -> None:
+async def _link(world: World, task: SandboxTask, channel: str) -> None:
     place, deps = world.slack.workspace.channel(channel), world.bot.parts.deps
     card = {"text": "a card", "user": world.slack.bot_user_id, "bot_id": world.slack.backend.app.bot_id}
     ts = str(messages.write(world.slack.backend, place, card)["ts"])

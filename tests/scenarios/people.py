@@ -103,9 +103,9 @@ class Person:
         payload |= {"trigger_id": trigger, "response_url": url, **(told or {})}
         await backend.courier.deliver_now(Delivery("interactive", "block_actions", payload))
         await self._world.settles()
-        # The answer to an invented question cannot replace any message, so this complaint is expected.
-        complaints = self._world.slack.complaints
-        complaints[:] = [said for said in complaints if said != "response_url: message_not_found"]
+        # The answer to an invented question cannot replace any message, so this violation is expected.
+        violations = self._world.slack.violations
+        violations[:] = [said for said in violations if said != "response_url: message_not_found"]
 
     def dialog(self) -> str:
         """Return what the top dialog shows, with the values of its fields; empty if no dialog is open."""

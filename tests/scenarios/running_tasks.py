@@ -3,7 +3,7 @@
 import json
 import re
 
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import Fault
 from taskwire_sandbox.coder.wire import Answer
 
@@ -15,7 +15,7 @@ PULL = "https://github.com/acme/app/pull/12"
 _DATE = re.compile(r"<!date\^\d+\^([^|]*)\|[^>]*>")
 
 
-async def a_task(world: World) -> tuple[Thread, PuppetTask]:
+async def a_task(world: World) -> tuple[Thread, SandboxTask]:
     """Create a task of Alice whose agent is working. Return its thread and the task."""
     thread = await world.alice.runs("/task create fix the login redirect")
     task = world.task("fix-the-login-redirect")
@@ -37,8 +37,8 @@ def timeless(text: str) -> str:
     return _DATE.sub(r"<\1>", text)
 
 
-async def next_list_shows(world: World, task: PuppetTask, **fields: object) -> None:
+async def next_list_shows(world: World, task: SandboxTask, **fields: object) -> None:
     """Change fields of a task in Coder's next list only."""
     answer = json.loads(await world.bot.parts.deps.coder.list_tasks_raw())
     answer["tasks"] = [each | fields if each["id"] == task.id else each for each in answer["tasks"]]
-    world.coder.misbehave("tasks.list", Fault("altered", answer=Answer(200, json.dumps(answer).encode())))
+    world.coder.plan_fault("tasks.list", Fault("altered", answer=Answer(200, json.dumps(answer).encode())))

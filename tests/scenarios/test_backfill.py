@@ -6,7 +6,7 @@ from taskwire.app import bot
 from taskwire.recovery import downtime
 from taskwire.slack import outbound
 from taskwire.state.heartbeat import CLAIM_MS
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import CallFault, DeliveryFault, messages
 from taskwire_sandbox.slack.ledger import Call
 
@@ -477,7 +477,7 @@ async def test_a_reply_under_a_card_whose_answer_was_lost_is_found(world: World)
     assert len(world.alice.reads()) == 1, "she is told that her command waits"
 
 
-async def has_gap(world: World, missed: str, tasks: list[PuppetTask]) -> None:
+async def has_gap(world: World, missed: str, tasks: list[SandboxTask]) -> None:
     """Let time pass, and let a message be lost."""
     await world.settles()
     world.clock.passes(ABSENCE_SECONDS)
@@ -499,7 +499,7 @@ async def talk(world: World, count: int) -> None:
         messages.write(world.slack.backend, channel, {"user": world.bob.id, "text": f"remark {number}"})
 
 
-def threads_of(world: World, tasks: list[PuppetTask]) -> list[str]:
+def threads_of(world: World, tasks: list[SandboxTask]) -> list[str]:
     """Return the roots of these tasks' threads."""
     roots = [str(root["ts"]) for root in world.slack.messages("general") if root.get("bot_id")]
     assert len(roots) == len(tasks)

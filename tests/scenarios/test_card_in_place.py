@@ -21,7 +21,7 @@ async def test_the_card_is_one_message_from_the_first_to_the_last(world: World) 
     task.pause()
     await world.polls()
     await world.passes(seconds=5)
-    task.deleted_elsewhere()
+    task.delete()
     await world.polls(times=2)
     await world.passes(seconds=5)
 

@@ -1,6 +1,6 @@
 """A thread that is closed to the bot: its owner is told once, and no notice is lost when it is open again."""
 
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import CallFault
 from taskwire_sandbox.slack import messages as slack_messages
 from taskwire_sandbox.slack.workspace import PRIVATE
@@ -25,7 +25,7 @@ def told_to_alice(world: World) -> list[str]:
     return [str(message["text"]) for message in told]
 
 
-def sentence(thread: Thread, task: PuppetTask, why: str) -> str:
+def sentence(thread: Thread, task: SandboxTask, why: str) -> str:
     """Return what the owner of a closed thread is told."""
     why = why.format(channel=f"<#{thread.channel}>")
     return f"I can't write in the thread of *{TITLE}* any more: {why}. {IT_GOES_ON.format(name=task.name)}"

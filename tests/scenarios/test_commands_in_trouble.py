@@ -40,7 +40,7 @@ async def frail(tmp_path: Path) -> AsyncIterator[World]:
 async def test_a_question_that_coder_does_not_answer(world: World, line: str, fault: faults.Fault) -> None:
     """Whatever goes wrong in Coder, the person gets one sentence."""
     world.coder.add_task("alice", "fix it", name="loose")
-    world.coder.misbehave("*", fault, times=None)
+    world.coder.plan_fault("*", fault, times=None)
 
     await world.alice.types(f"/task {line}")
 
@@ -50,14 +50,14 @@ async def test_a_question_that_coder_does_not_answer(world: World, line: str, fa
 async def test_a_coder_that_is_too_slow_is_not_waited_for(world: World) -> None:
     """A query is answered with a sentence. A command waits, and is executed when Coder is fast again."""
     world.bot.parts.deps.coder.timeouts = CoderTimeouts(read=0.2)
-    world.coder.misbehave("*", faults.hang(), times=None)
+    world.coder.plan_fault("*", faults.hang(), times=None)
 
     await world.alice.types("/task list")
     await world.alice.types("/task create fix it")
     await world.passes(seconds=2)
     assert world.alice.reads() == [AWAY, WAITS]
 
-    world.coder.behave()
+    world.coder.clear_faults()
     await world.passes(seconds=16)
     assert len(world.coder.tasks) == 1
     assert len(world.cards()) == 1
@@ -66,7 +66,7 @@ async def test_a_coder_that_is_too_slow_is_not_waited_for(world: World) -> None:
 async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -> None:
     """A query is answered with a sentence. A command continues by itself when the token is accepted again."""
     token = faults.server_error("You are signed out or your session has expired.", 401)
-    world.coder.misbehave("*", token, times=None)
+    world.coder.plan_fault("*", token, times=None)
 
     await world.alice.types("/task list")
     await world.alice.types("/task create fix it")
@@ -80,7 +80,7 @@ async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -
         "tell whoever runs Taskwire: `taskwire doctor` says what to do.",
     ]
 
-    world.coder.behave()
+    world.coder.clear_faults()
     await world.passes(seconds=20)
 
     assert [task.prompt for task in world.coder.tasks] == ["fix it"]
@@ -89,7 +89,7 @@ async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -
 
 async def test_a_task_waits_while_slack_refuses_the_token(world: World) -> None:
     """The token may be replaced; creating the task is not what Slack refused."""
-    world.coder.misbehave("tasks.create", faults.too_many(retry_after=1), times=1)
+    world.coder.plan_fault("tasks.create", faults.too_many(retry_after=1), times=1)
     await world.alice.types("/task create fix it")
     await world.forgets()
     fault = world.slack.faults.add("users.info", CallFault.ERROR, error="token_revoked")
@@ -104,7 +104,7 @@ async def test_a_task_waits_while_slack_refuses_the_token(world: World) -> None:
 
 async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> None:
     """Coder did answer, and trying again in a minute would change nothing."""
-    world.coder.misbehave("tasks.list", faults.server_error("Forbidden.", 403), times=None)
+    world.coder.plan_fault("tasks.list", faults.server_error("Forbidden.", 403), times=None)
 
     await world.alice.types("/task list")
 
@@ -130,7 +130,7 @@ async def test_what_coder_refused_for_an_hour_is_not_called_away(
     world: World, fault: faults.Fault, told: str
 ) -> None:
     """Coder did answer, so the person is told who can help."""
-    world.coder.misbehave("tasks.*", fault, times=None)
+    world.coder.plan_fault("tasks.*", fault, times=None)
 
     await world.alice.types("/task pause loose")
     await world.passes(seconds=2)
@@ -143,7 +143,7 @@ async def test_what_coder_refused_for_an_hour_is_not_called_away(
 async def test_a_coder_without_tasks_is_named(world: World) -> None:
     """Coder is then neither away nor broken. Every answer says so."""
     thread = await world.alice.runs("/task create fix it")
-    world.coder.misbehave("tasks.*", faults.server_error("Route not found.", 404), times=None)
+    world.coder.plan_fault("tasks.*", faults.server_error("Route not found.", 404), times=None)
 
     await world.alice.types("/task list")
     await world.alice.replies(thread, "!status")
@@ -189,7 +189,7 @@ async def test_what_is_asked_while_coder_is_away_happens_when_it_is_back(
 
 async def test_a_hiccup_is_not_talked_about(world: World) -> None:
     """A short failure is over before anybody could read about it."""
-    world.coder.misbehave("*", faults.refused(), times=1)
+    world.coder.plan_fault("*", faults.refused(), times=1)
 
     await world.alice.types("/task create fix it")
     await world.passes(seconds=2)
@@ -238,7 +238,7 @@ async def test_whoever_asks_for_more_meanwhile_is_told_that_it_waits_too(world: 
 
 async def test_a_card_waits_for_a_coder_that_went_away_after_it_was_posted(world: World) -> None:
     """The card says that the task is being created. Later it becomes the task's card."""
-    world.coder.misbehave("tasks.create", faults.too_many(retry_after=1), times=5)
+    world.coder.plan_fault("tasks.create", faults.too_many(retry_after=1), times=5)
 
     thread = await world.alice.runs("/task create fix it")
     assert thread.card().startswith("Creating…: fix it.")
@@ -252,7 +252,7 @@ async def test_a_card_waits_for_a_coder_that_went_away_after_it_was_posted(world
 
 async def test_a_card_whose_task_cannot_be_made_for_an_hour_says_so(world: World) -> None:
     """The link ends, so that no task is created when nobody expects it any more."""
-    world.coder.misbehave("tasks.create", faults.too_many(retry_after=1), times=None)
+    world.coder.plan_fault("tasks.create", faults.too_many(retry_after=1), times=None)
 
     thread = await world.alice.runs("/task create fix it")
     await world.passes(seconds=2)
@@ -274,7 +274,7 @@ async def test_a_card_whose_task_cannot_be_made_for_an_hour_says_so(world: World
 )
 async def test_a_lost_answer_makes_no_second_task(world: World, fault: faults.Fault) -> None:
     """The task exists, and the bot finds it by its name."""
-    world.coder.misbehave("tasks.create", fault)
+    world.coder.plan_fault("tasks.create", fault)
 
     thread = await world.alice.runs("/task create fix it")
 
@@ -284,7 +284,7 @@ async def test_a_lost_answer_makes_no_second_task(world: World, fault: faults.Fa
 
 async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(world: World) -> None:
     """A lasting error most likely comes from the template. The card says who can find out."""
-    world.coder.misbehave("tasks.create", faults.server_error("Internal error creating task."), times=None)
+    world.coder.plan_fault("tasks.create", faults.server_error("Internal error creating task."), times=None)
 
     thread = await world.alice.runs("/task create fix it")
     for _ in range(20):
@@ -302,7 +302,7 @@ async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(w
 
 async def test_a_creation_that_an_outage_broke_off_is_made_when_coder_is_back(world: World) -> None:
     """A long outage says nothing about the template, so it does not count as the template's error."""
-    world.coder.misbehave("tasks.create", faults.refused())
+    world.coder.plan_fault("tasks.create", faults.refused())
 
     thread = await world.alice.runs("/task create fix it")
     async with world.coder.away():
@@ -318,8 +318,8 @@ async def test_a_creation_that_an_outage_broke_off_is_made_when_coder_is_back(wo
 
 async def test_a_task_that_was_made_before_a_long_outage_is_found_after_it(world: World) -> None:
     """The bot looks for the task before it says that there is none."""
-    world.coder.misbehave("tasks.create", faults.cut_after())
-    world.coder.misbehave("tasks.get", faults.refused())
+    world.coder.plan_fault("tasks.create", faults.cut_after())
+    world.coder.plan_fault("tasks.get", faults.refused())
 
     thread = await world.alice.runs("/task create fix it")
     async with world.coder.away():
@@ -429,7 +429,7 @@ async def test_a_command_that_slack_brings_twice_is_one(world: World) -> None:
 
 async def test_fifty_questions_do_not_slow_an_acknowledgement(world: World) -> None:
     """The work after the ack is limited, but each query is answered in the end."""
-    world.coder.misbehave("tasks.list", faults.late(0.05), times=None)
+    world.coder.plan_fault("tasks.list", faults.late(0.05), times=None)
 
     answers = await asyncio.gather(
         *[world.slack.command("alice", "general", "/task", "list") for _ in range(50)]
@@ -452,7 +452,7 @@ async def test_the_first_command_is_taken_though_slack_does_not_say_who_we_are(w
 async def test_a_creation_that_fails_without_a_word_is_tried_again_soon(world: World) -> None:
     """The task's name makes a second try safe, so nobody waits until the first try could no longer take
     effect."""
-    world.coder.misbehave("tasks.create", faults.server_error())
+    world.coder.plan_fault("tasks.create", faults.server_error())
 
     thread = await world.alice.runs("/task create fix it")
     await world.passes(seconds=5)

@@ -5,7 +5,7 @@ from taskwire.domain.ids import TaskId, Ts
 from taskwire.domain.jobs import Job, ReportDuplicateInput, duplicates
 from taskwire.outbox.observing import entries_of
 from taskwire.queue.batch import Batch
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 
 from .people import Thread
 from .waiting import a_waiting_agent
@@ -19,7 +19,7 @@ TWICE = INTERRUPTED.format("the agent got it twice.")
 MAYBE = INTERRUPTED.format("the log that would show it is gone: the agent may have got it twice.")
 
 
-async def delivered(world: World) -> tuple[Thread, PuppetTask, Batch]:
+async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:
     """Deliver a reply, and return the job that a lost lease leaves behind to look for a second copy."""
     thread, task = await a_waiting_agent(world)
     deps = world.bot.parts.deps

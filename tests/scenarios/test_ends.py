@@ -163,9 +163,9 @@ async def test_what_is_given_up_is_named_to_whoever_asked(world: World) -> None:
 async def test_a_pause_that_is_given_up_may_have_happened_and_that_is_said(world: World) -> None:
     """The answer was lost, and Coder could not be asked for a day."""
     thread, task = await a_task(world)
-    world.coder.misbehave("tasks.pause", faults.cut_after())
+    world.coder.plan_fault("tasks.pause", faults.cut_after())
     await world.alice.replies(thread, "!pause")
-    world.coder.misbehave("tasks.get", faults.server_error(), times=None)
+    world.coder.plan_fault("tasks.get", faults.server_error(), times=None)
     await world.passes(seconds=60)
     world.alice.reads()
 

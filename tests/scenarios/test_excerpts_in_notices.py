@@ -139,7 +139,7 @@ async def test_an_agent_that_does_not_answer_holds_up_no_notice(world: World) ->
     thread, task = await a_task(world)
     task.says("I read the code.")
     task.becomes("complete", "Found it")
-    world.coder.misbehave("tasks.logs", bad_gateway())
+    world.coder.plan_fault("tasks.logs", bad_gateway())
     await world.polls()
     first = thread.new_messages()
     task.says("I wrote a test.")
@@ -159,7 +159,7 @@ async def test_a_log_of_another_kind_breaks_no_notice(world: World) -> None:
     """The notice is posted without an excerpt."""
     thread, task = await a_task(world)
     task.becomes("complete", "Found it")
-    world.coder.misbehave("tasks.logs", Fault("nonsense", answer=Answer(200, b"<html>Bad gateway</html>")))
+    world.coder.plan_fault("tasks.logs", Fault("nonsense", answer=Answer(200, b"<html>Bad gateway</html>")))
     await world.polls()
 
     assert thread.new_messages() == [

@@ -88,10 +88,10 @@ async def test_attempts_and_what_became_of_lost_answers_are_counted(world: World
     """Outcomes found to be done and not done are counted separately."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", cut_after())
+    world.coder.plan_fault("tasks.send", cut_after())
     await world.alice.replies(thread, "use main")
     task.becomes("idle")
-    world.coder.misbehave("tasks.send", refused())
+    world.coder.plan_fault("tasks.send", refused())
     await world.alice.replies(thread, "and test it")
     for _ in range(2):
         await world.passes(seconds=66)
@@ -111,7 +111,7 @@ async def test_what_has_to_be_repeated_is_counted_by_why(world: World) -> None:
     """Failures, a refused account and a busy agent are counted separately."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
-    world.coder.misbehave("tasks.get", server_error())
+    world.coder.plan_fault("tasks.get", server_error())
     await world.passes(seconds=31)
     world.coder.user("taskwire").status = "suspended"
     await world.passes(seconds=31)
@@ -171,7 +171,7 @@ async def test_turns_that_change_hands_are_counted(world: World) -> None:
     """A job takes longer than its lease. Another worker takes the queue over, and completing the first lease
     is refused."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.get", late(0.5))
+    world.coder.plan_fault("tasks.get", late(0.5))
     asked = len(world.coder.requests)
 
     await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)

@@ -56,7 +56,7 @@ async def test_a_stray_sentence_starts_nothing(world: World, line: str, prompt: 
 
 async def test_the_form_opens_before_coder_answers(world: World) -> None:
     """A trigger lives for three seconds, so a dialog is shown at once and filled later."""
-    world.coder.misbehave("templates.*", faults.late(0.3))
+    world.coder.plan_fault("templates.*", faults.late(0.3))
     typing = asyncio.ensure_future(world.alice.types("/task create"))
 
     await world.until(world.alice.dialog, "a dialog is open")
@@ -94,9 +94,9 @@ async def test_presets_that_did_not_come_leave_the_default(world: World) -> None
     world.coder.add_template("big", display_name="Big ones", presets=[slow, fast])
     await world.restarts(template="tasks-docker")
     await world.alice.types("/task fix it", world.slack.direct("alice").id)
-    world.coder.misbehave("templates.*", faults.refused(), times=2)
+    world.coder.plan_fault("templates.*", faults.refused(), times=2)
     await world.alice.chooses("form.template", "Big ones")
-    world.coder.behave()
+    world.coder.clear_faults()
 
     await world.alice.submits()
 

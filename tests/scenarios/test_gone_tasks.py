@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import Fault, server_error
 from taskwire_sandbox.coder.wire import Answer
 
@@ -22,7 +22,7 @@ EMPTY = Fault("empty", answer=Answer(200, b'{"tasks":[],"count":0}'))
 async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World) -> None:
     """One list is no proof. After the second, the link ends, the card says so, and nobody is mentioned."""
     thread, task = await a_task(world)
-    task.deleted_elsewhere()
+    task.delete()
 
     await world.polls()
     after_one = thread.new_messages()
@@ -65,7 +65,7 @@ async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, wh
         await world.alice.clicks(thread, "Delete")
         await world.alice.submits()
     else:
-        task.deleted_elsewhere()
+        task.delete()
     await world.polls(times=3)
     await world.passes(seconds=5)
 
@@ -82,7 +82,7 @@ async def test_a_list_that_misses_a_task_once_tells_nothing(world: World) -> Non
     thread, _ = await a_task(world)
 
     for _ in range(3):
-        world.coder.misbehave("tasks.list", EMPTY)
+        world.coder.plan_fault("tasks.list", EMPTY)
         await world.polls(times=2)
 
     assert thread.new_messages() == []
@@ -91,7 +91,7 @@ async def test_a_list_that_misses_a_task_once_tells_nothing(world: World) -> Non
 async def test_two_empty_lists_tell_nothing_while_the_task_itself_is_there(world: World) -> None:
     """The task's own page decides."""
     thread, _ = await a_task(world)
-    world.coder.misbehave("tasks.list", EMPTY, times=4)
+    world.coder.plan_fault("tasks.list", EMPTY, times=4)
 
     await world.polls(times=5)
 
@@ -102,8 +102,8 @@ async def test_two_empty_lists_tell_nothing_while_the_task_itself_is_there(world
 async def test_a_page_that_cannot_be_read_is_no_proof(world: World) -> None:
     """While Coder has an error, it is not known whether the task is gone, so nothing is told."""
     thread, task = await a_task(world)
-    task.deleted_elsewhere()
-    world.coder.misbehave("tasks.get", server_error())
+    task.delete()
+    world.coder.plan_fault("tasks.get", server_error())
 
     await world.polls(times=2)
     before = thread.new_messages()
@@ -138,7 +138,7 @@ async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -
     await world.restarts(admins=(world.bob.id,))
     threads = await some_tasks(world, 6)
     for _, task in threads:
-        task.deleted_elsewhere()
+        task.delete()
 
     await world.polls(times=4)
 
@@ -159,7 +159,7 @@ async def test_many_that_are_still_gone_after_a_day_were_deleted(world: World) -
     """The account still has its role, and administrators had a day to react."""
     threads = await some_tasks(world, 6)
     for _, task in threads:
-        task.deleted_elsewhere()
+        task.delete()
     await world.polls(times=3)
     before = [thread.new_messages() for thread, _ in threads]
 
@@ -178,7 +178,7 @@ async def test_a_few_that_vanish_at_once_are_told(world: World) -> None:
     """Five tasks at once may have been deleted by a person."""
     threads = await some_tasks(world, 5)
     for _, task in threads:
-        task.deleted_elsewhere()
+        task.delete()
 
     await world.polls(times=2)
     for _ in range(6):
@@ -191,8 +191,8 @@ async def test_a_gone_link_comes_back_with_its_task(world: World) -> None:
     """The thread is told that the task is back, and replies reach the agent again."""
     thread, task = await a_task(world)
     hidden = Fault("hidden", answer=Answer(404, NOT_FOUND))
-    world.coder.misbehave("tasks.list", EMPTY, times=2)
-    world.coder.misbehave("tasks.get", hidden)
+    world.coder.plan_fault("tasks.list", EMPTY, times=2)
+    world.coder.plan_fault("tasks.get", hidden)
     await world.polls(times=2)
     gone = thread.new_messages()
 
@@ -214,7 +214,7 @@ async def test_a_gone_link_comes_back_with_its_task(world: World) -> None:
 NOT_FOUND = b'{"message":"Resource not found or you do not have access to this resource"}'
 
 
-async def some_tasks(world: World, count: int) -> list[tuple[Thread, PuppetTask]]:
+async def some_tasks(world: World, count: int) -> list[tuple[Thread, SandboxTask]]:
     """Create this number of tasks with threads, whose agents are working."""
     made = []
     for number in range(count):

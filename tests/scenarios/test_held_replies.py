@@ -243,7 +243,7 @@ async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> 
     thread, replies = await held(world, "first", "second")
     thread.new_messages()
 
-    world.task("fix-the-login").deleted_elsewhere()
+    world.task("fix-the-login").delete()
     await world.polls(times=3)
 
     assert thread.new_messages() == [

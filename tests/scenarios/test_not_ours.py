@@ -24,7 +24,7 @@ async def _comes(
 ) -> None:
     await world.slack.backend.courier.deliver_now(Delivery(kind, str(payload.get("type", "/task")), payload))
     # The stand-in for Slack complains about payloads that nobody acks.
-    world.slack.complaints[:] = [each for each in world.slack.complaints if not each.startswith("unacked")]
+    world.slack.violations[:] = [each for each in world.slack.violations if not each.startswith("unacked")]
 
 
 def _typed(world: World, **told: object) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Who is mentioned when an agent stops: once each turn, at the right moment, and never for short-lived
 states."""
 
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import CallFault
 
 from .running_tasks import PULL, TITLE, a_task, card
@@ -233,9 +233,9 @@ async def test_where_every_report_becomes_working_a_turn_ends_with_its_last_repo
     thread, task = await a_task(world)
     program = task.program
     assert program is not None
-    program.reports("complete", "Opened PR #12", PULL)
+    program.report("complete", "Opened PR #12", PULL)
     await world.polls()
-    program.stops_working()
+    program.stop_working()
     await world.passes(seconds=3)
     await world.polls()
     await world.passes(seconds=20)
@@ -275,7 +275,7 @@ async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
     ]
 
 
-async def _much_happens_while_nothing_is_said(world: World, task: PuppetTask) -> None:
+async def _much_happens_while_nothing_is_said(world: World, task: SandboxTask) -> None:
     world.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=30)
     task.becomes("complete", "Opened PR #12")
     await world.polls()

@@ -67,7 +67,7 @@ async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> 
     """A newer Coder has no Tasks. Only people who run both systems can help. The cards say so too."""
     await world.restarts(admins=(world.bob.id,))
     thread, _ = await a_task(world)
-    world.coder.misbehave("tasks.list", server_error("Route not found.", 404), times=None)
+    world.coder.plan_fault("tasks.list", server_error("Route not found.", 404), times=None)
 
     await world.polls()
     at_first = direct_messages(world, "bob")

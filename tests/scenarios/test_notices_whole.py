@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.steps import BuildPlan
 
 from .people import Thread
@@ -12,7 +12,7 @@ from .reading import check_page, shown
 from .running_tasks import TITLE, a_task
 from .world import World
 
-Act = Callable[[PuppetTask], object]
+Act = Callable[[SandboxTask], object]
 
 
 def whole(world: World, thread: Thread) -> list[tuple[str, list[str]]]:
@@ -58,7 +58,7 @@ KINDS: dict[str, tuple[Act, str, list[str]]] = {
         ["[Resume]", "[Edit prompt]", "[Open in Coder] {page}"],
     ),
     "gone": (
-        lambda task: task.deleted_elsewhere(),
+        lambda task: task.delete(),
         "Gone: {title}. The task no longer exists in Coder. Replies here reach nobody any more. "
         "`/task create` starts a new task.",
         [],

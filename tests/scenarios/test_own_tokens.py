@@ -50,7 +50,7 @@ async def test_an_attempt_of_unknown_outcome_keeps_no_token_and_is_read_back(wor
     await with_secrets(world)
     thread, task = await a_waiting_agent(world)
     log = Attachment("bot.log", f"it was {tokens(world)[0]} and {REDIS}".encode())
-    world.coder.misbehave("tasks.send", refused())
+    world.coder.plan_fault("tasks.send", refused())
 
     reply = await world.alice.replies(thread, f"use {ADMIN}", (log,))
     stored = await kept(world)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import server_error
 from taskwire_sandbox.slack import Attachment, CallFault
 
@@ -31,7 +31,7 @@ def offers(thread: Thread) -> list[str]:
     return [each for each in thread.all_messages() if any(label in each for label in ACTING)]
 
 
-async def three_let_go(world: World) -> tuple[Thread, PuppetTask]:
+async def three_let_go(world: World) -> tuple[Thread, SandboxTask]:
     """Let three replies wait for a busy agent until they are given back. Return the thread and the task."""
     thread, task = await a_busy_agent(world)
     for text in ("first", "second", "third"):
@@ -132,7 +132,7 @@ async def test_resume_and_send_that_is_refused_leaves_the_question_open(world: W
     """The question says that the replies were sent only when they were."""
     thread, _ = await held(world, "first")
     question = thread.new_messages()
-    world.coder.misbehave("tasks.resume", server_error("No capacity.", 400))
+    world.coder.plan_fault("tasks.resume", server_error("No capacity.", 400))
 
     await world.alice.clicks(thread, "Resume and send")
     refused, left = world.alice.reads(), thread.all_messages()
@@ -177,7 +177,7 @@ async def test_a_second_question_about_what_a_pause_holds_takes_the_place_of_the
 async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
     """Until then, the question says that the reply is on its way."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", REFUSED)
+    world.coder.plan_fault("tasks.send", REFUSED)
     await world.alice.replies(thread, "use main")
     task.becomes("working")
     await world.polls()
@@ -199,7 +199,7 @@ async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
 async def test_sent_again_is_not_said_of_what_was_refused_again(world: World) -> None:
     """A newer question follows below."""
     thread, _ = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", REFUSED, times=2)
+    world.coder.plan_fault("tasks.send", REFUSED, times=2)
     await world.alice.replies(thread, "use main")
 
     await world.alice.clicks(thread, "Try again")
@@ -251,7 +251,7 @@ async def test_of_several_replies_that_are_sent_again_one_may_be_refused(world: 
     """The message counts the delivered replies. The refused one gets a question of its own."""
     thread, task = await three_let_go(world)
 
-    world.coder.misbehave("tasks.send", REFUSED)
+    world.coder.plan_fault("tasks.send", REFUSED)
     await world.alice.clicks(thread, "Try again")
     await takes_all(world, task)
     for _ in range(3):
@@ -293,7 +293,7 @@ async def test_a_newer_reply_that_cannot_resume_the_task_has_not_resumed_it(worl
     """The held replies go with the new one, and none of them is delivered."""
     thread, _ = await held(world, "first")
     thread.new_messages()
-    world.coder.misbehave("tasks.resume", server_error("No capacity.", 400))
+    world.coder.plan_fault("tasks.resume", server_error("No capacity.", 400))
 
     await world.alice.replies(thread, "second")
     await world.passes(seconds=3)
@@ -344,7 +344,7 @@ async def test_a_button_that_opens_a_dialog_goes_with_the_task(world: World, ver
     await world.alice.replies(thread, verb)
     await world.alice.replies(thread, "!make test")
 
-    task.deleted_elsewhere()
+    task.delete()
     await world.polls(times=3)
     await world.passes(seconds=5)
 
@@ -430,7 +430,7 @@ async def test_who_waits_behind_an_edit_hears_so_where_they_asked(world: World) 
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task edit {task.name} fix that instead")
     world.alice.reads()
-    world.coder.misbehave("*", server_error(), times=None)
+    world.coder.plan_fault("*", server_error(), times=None)
     await world.alice.presses("Pause, then change it")
     await world.bob.clicks(thread, "Mute")
     await world.passes(seconds=2)
@@ -441,7 +441,7 @@ async def test_who_waits_behind_an_edit_hears_so_where_they_asked(world: World) 
     )
     by_bob, by_alice, in_place = world.bob.reads(), world.alice.reads(), world.alice.sees()
 
-    world.coder.behave()
+    world.coder.clear_faults()
     for _ in range(3):
         await world.passes(seconds=16)
 
@@ -473,7 +473,7 @@ async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world
 async def test_a_press_on_what_is_no_longer_known_is_said_where_it_was_pressed(world: World) -> None:
     """The reply behind the question is no longer stored, so the button is removed."""
     thread, _ = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", REFUSED)
+    world.coder.plan_fault("tasks.send", REFUSED)
     await world.alice.replies(thread, "use main")
     thread.new_messages()
     await world.forgets()

@@ -27,7 +27,7 @@ async def test_a_reply_that_arrives_at_once_is_only_ticked(world: World) -> None
 async def test_a_reply_that_takes_longer_is_seen_first(world: World) -> None:
     """The eyes show that the reply was taken. Later the tick replaces them."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", refused())
+    world.coder.plan_fault("tasks.send", refused())
 
     reply = await world.alice.replies(thread, "use main")
     at_once = thread.receipt(reply)
@@ -99,7 +99,7 @@ async def test_replies_behind_a_question_wait_with_it(world: World) -> None:
 async def test_a_reply_that_coder_refuses_says_why_and_can_be_sent_again(world: World) -> None:
     """The warning comes with a reason in the thread, and with a button that works."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", server_error("Only http scheme is supported.", 400))
+    world.coder.plan_fault("tasks.send", server_error("Only http scheme is supported.", 400))
 
     reply = await world.alice.replies(thread, "use main")
     warned = thread.receipt(reply)
@@ -117,7 +117,7 @@ async def test_a_reply_that_coder_refuses_says_why_and_can_be_sent_again(world: 
 async def test_trying_again_twice_sends_once(world: World) -> None:
     """The second click finds nothing to do."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", server_error("Only http scheme is supported.", 400))
+    world.coder.plan_fault("tasks.send", server_error("Only http scheme is supported.", 400))
     await world.alice.replies(thread, "use main")
     thread.new_messages()
 
@@ -132,7 +132,7 @@ async def test_trying_again_twice_sends_once(world: World) -> None:
 async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
     """Each try gets its own message."""
     thread, _ = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", server_error("Only http scheme is supported.", 400), times=2)
+    world.coder.plan_fault("tasks.send", server_error("Only http scheme is supported.", 400), times=2)
 
     reply = await world.alice.replies(thread, "use main")
     await world.alice.clicks(thread, "Try again")
@@ -164,7 +164,7 @@ async def test_a_reaction_whose_answer_was_lost_goes_when_the_next_one_comes(wor
 async def test_a_reply_that_is_deleted_needs_no_mark(world: World) -> None:
     """Slack has no message to put the mark on."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.get", late(0.3))
+    world.coder.plan_fault("tasks.get", late(0.3))
 
     reply = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
     await world.slack.delete(world.alice.id, thread.channel, reply)

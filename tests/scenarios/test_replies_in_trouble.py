@@ -64,14 +64,14 @@ async def test_an_agent_that_stays_out_of_reach_is_told_once(world: World) -> No
     """People are told once what their replies wait for, even if the agent is busy in between."""
     thread, task = await a_waiting_agent(world)
     thread.new_messages()
-    world.coder.misbehave("tasks.logs", bad_gateway(), times=None)
+    world.coder.plan_fault("tasks.logs", bad_gateway(), times=None)
 
     for text in ("use main", "and test it"):
         await world.alice.replies(thread, text)
     for _ in range(4):
         await world.passes(seconds=600)
     said = without_notices(thread)
-    world.coder.behave()
+    world.coder.clear_faults()
     await takes_all(world, task)
     await world.passes(seconds=31)
 
@@ -87,13 +87,13 @@ async def test_a_log_that_coder_does_not_show_is_told_once(world: World) -> None
     """Coder answers all other requests, so the card shows no problem."""
     thread, task = await a_waiting_agent(world)
     thread.new_messages()
-    world.coder.misbehave("tasks.logs", server_error(), times=None)
+    world.coder.plan_fault("tasks.logs", server_error(), times=None)
 
     await world.alice.replies(thread, "use main")
     for _ in range(4):
         await world.passes(seconds=600)
     said = without_notices(thread)
-    world.coder.behave()
+    world.coder.clear_faults()
     await world.passes(seconds=31)
 
     assert said == [
@@ -107,7 +107,7 @@ async def test_a_log_that_coder_does_not_show_is_told_once(world: World) -> None
 async def test_a_send_that_does_not_reach_the_agent_is_tried_again(world: World) -> None:
     """Coder's error says for certain that nothing was delivered."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", bad_gateway())
+    world.coder.plan_fault("tasks.send", bad_gateway())
 
     reply = await world.alice.replies(thread, "use main")
     waiting = thread.receipt(reply)
@@ -122,7 +122,7 @@ async def test_a_task_that_coder_does_not_resume_gives_all_that_waits_back(world
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
     task.pause()
-    world.coder.misbehave("tasks.resume", server_error("You have used up your quota.", 409))
+    world.coder.plan_fault("tasks.resume", server_error("You have used up your quota.", 409))
 
     await world.passes(seconds=31)
     said, receipts = thread.new_messages(), [thread.receipt(reply) for reply in replies]
@@ -148,7 +148,7 @@ async def test_who_deletes_the_first_of_the_replies_given_back_keeps_the_button_
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second", "third")]
     task.pause()
-    world.coder.misbehave("tasks.resume", server_error("You have used up your quota.", 409))
+    world.coder.plan_fault("tasks.resume", server_error("You have used up your quota.", 409))
     await world.passes(seconds=31)
     thread.new_messages()
 
@@ -184,8 +184,8 @@ async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> 
 async def test_coder_in_trouble_is_asked_again(world: World) -> None:
     """A read can be repeated. A rate limit is waited for."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.get", server_error())
-    world.coder.misbehave("tasks.logs", too_many(retry_after=7))
+    world.coder.plan_fault("tasks.get", server_error())
+    world.coder.plan_fault("tasks.logs", too_many(retry_after=7))
 
     await world.alice.replies(thread, "use main")
     await world.passes(seconds=2)
@@ -216,7 +216,7 @@ async def test_while_coder_refuses_the_token_replies_wait(world: World) -> None:
 async def test_a_token_refused_between_reading_and_sending_drops_nothing(world: World) -> None:
     """A refused token does not count as a refusal of the reply."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", server_error("You are signed out or your session has expired.", 401))
+    world.coder.plan_fault("tasks.send", server_error("You are signed out or your session has expired.", 401))
 
     await world.alice.replies(thread, "use main")
     before = thread.new_messages()

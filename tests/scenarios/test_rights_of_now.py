@@ -167,7 +167,7 @@ async def test_a_change_while_slack_is_asked_is_not_missed(world: World) -> None
 
 async def test_what_waits_for_coder_is_not_created_for_who_may_not_any_more(world: World) -> None:
     """An hour may pass between the command and the creation."""
-    world.coder.misbehave("tasks.create", faults.refused(), times=2)
+    world.coder.plan_fault("tasks.create", faults.refused(), times=2)
 
     thread = await world.alice.runs("/task create fix it")
     world.coder.suspend("alice")
@@ -222,7 +222,7 @@ async def test_what_was_pressed_before_is_not_done_ten_seconds_after(
     await world.polls()
     await world.passes(seconds=5)
     fault = faults.refused() if way == "refused" else faults.server_error()
-    world.coder.misbehave(call, fault, times=1)
+    world.coder.plan_fault(call, fault, times=1)
     await world.alice.clicks(thread, label)
     if label == "Delete":
         await world.alice.submits()

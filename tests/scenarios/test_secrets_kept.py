@@ -66,7 +66,7 @@ async def test_what_coder_says_is_masked_before_it_is_kept(world: World) -> None
 
 async def test_what_coder_refuses_with_is_masked_before_it_is_kept(world: World) -> None:
     """Coder's error can quote a template's variables."""
-    world.coder.misbehave("tasks.create", faults.server_error(f"bad variable: {SECRET}", 400))
+    world.coder.plan_fault("tasks.create", faults.server_error(f"bad variable: {SECRET}", 400))
 
     thread = await world.alice.runs("/task create fix it")
     told = world.alice.reads()

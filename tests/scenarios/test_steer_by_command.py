@@ -183,7 +183,7 @@ async def test_a_task_that_vanishes_while_its_dialog_is_open(world: World) -> No
     """Submitting is no error. The answer says that the task is gone."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     await world.alice.types("/task delete loose")
-    task.deleted_elsewhere()
+    task.delete()
 
     await world.alice.submits()
 
@@ -329,7 +329,7 @@ async def test_what_coder_refuses_is_said_in_its_words(world: World) -> None:
     """A refusal is not our error, so nothing is logged as an error."""
     await started(world)
     name = world.task("fix-it").name
-    world.coder.misbehave(
+    world.coder.plan_fault(
         "tasks.pause", faults.server_error("You do not have permission to stop this workspace.", 403)
     )
 
@@ -344,7 +344,7 @@ async def test_a_task_that_goes_between_asking_and_doing(world: World) -> None:
     """The person is told that the task is gone. This is not an error."""
     thread = await started(world)
     task = world.task("fix-it")
-    world.coder.misbehave("tasks.get", faults.server_error("Resource not found", 404), skips=1)
+    world.coder.plan_fault("tasks.get", faults.server_error("Resource not found", 404), skips=1)
 
     await world.alice.types(f"/task pause {task.name}")
 

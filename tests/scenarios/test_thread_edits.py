@@ -83,7 +83,7 @@ async def test_a_deletion_after_delivery_is_said(world: World) -> None:
 async def test_an_edit_while_it_is_being_delivered_is_said(world: World) -> None:
     """The agent gets the earlier words."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", late(0.5))
+    world.coder.plan_fault("tasks.send", late(0.5))
 
     reply = await world.slack.post(world.alice.id, thread.channel, "use mian", thread.ts)
     await world.until(lambda: _asked(world, "tasks.send"), "the reply is on its way")
@@ -96,7 +96,7 @@ async def test_an_edit_while_it_is_being_delivered_is_said(world: World) -> None
 async def test_an_edit_during_a_try_that_fails_counts(world: World) -> None:
     """The agent was busy, so the reply still waits."""
     thread, task = await a_busy_agent(world)
-    world.coder.misbehave("tasks.send", late(0.5))
+    world.coder.plan_fault("tasks.send", late(0.5))
 
     reply = await world.slack.post(world.alice.id, thread.channel, "use mian", thread.ts)
     await world.until(lambda: _asked(world, "tasks.send"), "the reply is on its way")

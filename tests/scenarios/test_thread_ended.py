@@ -44,7 +44,7 @@ async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
 async def test_a_reply_after_the_task_is_gone(world: World) -> None:
     """It does not matter who deleted the task."""
     thread, task = await a_waiting_agent(world)
-    task.deleted_elsewhere()
+    task.delete()
     await world.polls(times=3)
     thread.new_messages()
 
@@ -58,7 +58,7 @@ async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -
     """They were accepted, so they must not vanish silently."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
-    task.deleted_elsewhere()
+    task.delete()
     await world.polls(times=3)
     await world.passes(seconds=31)
 
@@ -72,7 +72,7 @@ async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -
 
 async def test_a_reply_where_no_task_was_created(world: World) -> None:
     """The card gives the reason, and the answer to a reply gives it too."""
-    world.coder.misbehave("tasks.create", server_error("Template is broken.", 400))
+    world.coder.plan_fault("tasks.create", server_error("Template is broken.", 400))
     thread = await world.alice.runs("/task create fix the login")
     world.alice.reads()
 

@@ -54,7 +54,7 @@ async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
 async def test_logs_of_a_task_that_is_gone_say_so(world: World) -> None:
     """Coder has answered, so trying again is no use."""
     thread, task = await a_busy_agent(world)
-    task.deleted_elsewhere()
+    task.delete()
 
     await world.alice.replies(thread, "!logs")
 

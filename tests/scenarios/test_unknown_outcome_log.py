@@ -8,7 +8,7 @@ import pytest
 
 from taskwire.app.wiring import Timings
 from taskwire.coder.client import CoderTimeouts
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import bad_gateway, cut_after, nonsense, refused, server_error
 from taskwire_sandbox.coder.server import Seen
 
@@ -20,7 +20,7 @@ from .world import World, new_world
 async def test_an_answer_that_is_lost_after_the_agent_has_it_is_read_back(world: World) -> None:
     """The log shows the input at once. Nobody waits, and the input is not sent again."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", cut_after())
+    world.coder.plan_fault("tasks.send", cut_after())
 
     reply = await world.alice.replies(thread, "use main")
     at_once = thread.receipt(reply)
@@ -37,7 +37,7 @@ async def test_an_answer_that_is_lost_after_the_agent_has_it_is_read_back(world:
 async def test_an_answer_that_makes_no_sense_is_read_back(world: World) -> None:
     """The answer may come from a proxy in front of Coder."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", nonsense())
+    world.coder.plan_fault("tasks.send", nonsense())
 
     reply = await world.alice.replies(thread, "use main")
     await world.passes(LANDED)
@@ -50,7 +50,7 @@ async def test_an_answer_that_makes_no_sense_is_read_back(world: World) -> None:
 async def test_a_request_that_is_cut_before_it_takes_effect_is_sent_again_once(world: World) -> None:
     """The agent's log does not have the input."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", refused())
+    world.coder.plan_fault("tasks.send", refused())
 
     reply = await world.alice.replies(thread, "use main")
     await world.passes(LANDED)
@@ -63,7 +63,7 @@ async def test_a_request_that_is_cut_before_it_takes_effect_is_sent_again_once(w
 async def test_what_is_cut_twice_is_asked_about(world: World) -> None:
     """The input is sent again only once."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", refused(), times=2)
+    world.coder.plan_fault("tasks.send", refused(), times=2)
 
     reply = await world.alice.replies(thread, "use main")
     await world.passes(LANDED)
@@ -96,7 +96,7 @@ async def test_the_same_words_twice_are_two_inputs(world: World, *, has_landed: 
     first = await world.alice.replies(thread, "yes")
     task.becomes("idle")
     await world.polls()
-    world.coder.misbehave("tasks.send", cut_after() if has_landed else refused())
+    world.coder.plan_fault("tasks.send", cut_after() if has_landed else refused())
 
     second = await world.alice.replies(thread, "yes")
     await world.passes(LANDED)
@@ -110,7 +110,7 @@ async def test_words_that_the_terminal_pads_are_found(world: World) -> None:
     """Spaces at the ends of lines make no difference."""
     thread, task = await a_waiting_agent(world)
     task.pads_what_it_hears()
-    world.coder.misbehave("tasks.send", cut_after())
+    world.coder.plan_fault("tasks.send", cut_after())
 
     reply = await world.alice.replies(thread, "use\nmain  ")
 
@@ -122,7 +122,7 @@ async def test_words_without_an_entry_are_asked_about(world: World) -> None:
     """The agent got the words, but the log only shows that the screen has moved."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message_unlogged")
-    world.coder.misbehave("tasks.send", cut_after())
+    world.coder.plan_fault("tasks.send", cut_after())
 
     await world.alice.replies(thread, "use main")
     await world.passes(LANDED)
@@ -136,7 +136,7 @@ async def test_words_without_an_entry_are_asked_about(world: World) -> None:
 async def test_a_screen_that_moved_by_itself_is_no_proof(world: World) -> None:
     """It looks the same as a screen that moved because of the input."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", refused())
+    world.coder.plan_fault("tasks.send", refused())
 
     await world.alice.replies(thread, "use main")
     task.rewrites("Tip: press ? for help")
@@ -151,8 +151,8 @@ async def test_a_screen_that_moved_by_itself_is_no_proof(world: World) -> None:
 async def test_what_other_people_type_changes_nothing_about_an_entry(world: World) -> None:
     """People can also type in Coder's own pages."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", cut_after())
-    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+    world.coder.plan_fault("tasks.send", cut_after())
+    world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
 
     reply = await world.alice.replies(thread, "use main")
     task.becomes("idle")
@@ -167,8 +167,8 @@ async def test_what_other_people_type_changes_nothing_about_an_entry(world: Worl
 async def test_the_same_words_from_elsewhere_are_asked_about(world: World) -> None:
     """There are two entries, and only one of them can be this reply."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", cut_after())
-    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+    world.coder.plan_fault("tasks.send", cut_after())
+    world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
 
     await world.alice.replies(thread, "use main")
     task.becomes("idle")
@@ -180,14 +180,14 @@ async def test_the_same_words_from_elsewhere_are_asked_about(world: World) -> No
     assert task.inputs == ["use main", "use main"]
 
 
-@pytest.mark.parametrize("befalls", [PuppetTask.begins_anew, PuppetTask.loses_its_log])
+@pytest.mark.parametrize("befalls", [SandboxTask.begins_anew, SandboxTask.loses_its_log])
 async def test_a_log_that_does_not_go_on_says_nothing(
-    world: World, befalls: Callable[[PuppetTask], None]
+    world: World, befalls: Callable[[SandboxTask], None]
 ) -> None:
     """The program was restarted and counts its entries from 0, or its log is empty."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", cut_after())
-    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+    world.coder.plan_fault("tasks.send", cut_after())
+    world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
 
     await world.alice.replies(thread, "use main")
     befalls(task)
@@ -201,8 +201,8 @@ async def test_a_log_that_does_not_go_on_says_nothing(
 async def test_a_log_that_cannot_be_read_for_a_while_is_waited_for(world: World) -> None:
     """As soon as the log can be read, it decides."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", cut_after())
-    logs = world.coder.misbehave("tasks.logs", bad_gateway(), times=None, skips=1)
+    world.coder.plan_fault("tasks.send", cut_after())
+    logs = world.coder.plan_fault("tasks.logs", bad_gateway(), times=None, skips=1)
 
     reply = await world.alice.replies(thread, "use main")
     await world.passes(LANDED)
@@ -219,8 +219,8 @@ async def test_a_log_that_cannot_be_read_for_a_while_is_waited_for(world: World)
 async def test_a_log_that_cannot_be_read_for_long_is_not_waited_for(world: World) -> None:
     """Coder answers but the agent does not, so a person is asked."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", cut_after())
-    world.coder.misbehave("tasks.logs", bad_gateway(), times=None, skips=1)
+    world.coder.plan_fault("tasks.send", cut_after())
+    world.coder.plan_fault("tasks.logs", bad_gateway(), times=None, skips=1)
 
     reply = await world.alice.replies(thread, "use main")
     await world.passes(LANDED)
@@ -235,8 +235,8 @@ async def test_a_log_that_cannot_be_read_for_long_is_not_waited_for(world: World
 async def test_a_coder_that_is_away_is_waited_for(world: World) -> None:
     """Nothing can be done while Coder is away. Afterwards the log decides."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", cut_after())
-    away = world.coder.misbehave("tasks.*", server_error(), times=None, skips=3)
+    world.coder.plan_fault("tasks.send", cut_after())
+    away = world.coder.plan_fault("tasks.*", server_error(), times=None, skips=3)
 
     reply = await world.alice.replies(thread, "use main")
     for _ in range(4):
@@ -254,8 +254,8 @@ async def test_a_coder_that_is_away_is_waited_for(world: World) -> None:
 async def test_a_coder_that_is_away_for_a_day_is_not_waited_for(world: World) -> None:
     """After a day the bot stops trying. But it asks a person, because the reply may have arrived."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", cut_after())
-    away = world.coder.misbehave("tasks.*", server_error(), times=None, skips=3)
+    world.coder.plan_fault("tasks.send", cut_after())
+    away = world.coder.plan_fault("tasks.*", server_error(), times=None, skips=3)
 
     reply = await world.alice.replies(thread, "use main")
     later = await world.alice.replies(thread, "and test it")

@@ -12,7 +12,7 @@ from .world import World
 async def test_a_restart_of_the_workspace_leaves_it_undecided(world: World) -> None:
     """The log that could decide is gone."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", server_error())
+    world.coder.plan_fault("tasks.send", server_error())
 
     await world.alice.replies(thread, "use main")
     task.pause()
@@ -31,7 +31,7 @@ async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> No
     task.pause()
     await world.polls()
     thread.new_messages()
-    world.coder.misbehave("tasks.resume", cut_after())
+    world.coder.plan_fault("tasks.resume", cut_after())
 
     await world.alice.replies(thread, "carry on")
     await world.passes(seconds=36)
@@ -88,8 +88,8 @@ async def test_resuming_brings_the_question_back_and_sends_nothing(world: World)
 async def test_a_pause_meanwhile_leaves_it_undecided(world: World, label: str) -> None:
     """A log kept at the pause may be older than the input. It decides nothing, and nothing is resumed."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", cut_after())
-    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+    world.coder.plan_fault("tasks.send", cut_after())
+    world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
 
     reply = await world.alice.replies(thread, "use main")
     task.pause()
@@ -110,8 +110,8 @@ async def test_a_pause_meanwhile_leaves_it_undecided(world: World, label: str) -
 async def test_a_workspace_that_is_unwell_for_a_moment_is_waited_for(world: World, status: str) -> None:
     """Its log is the same afterwards."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", cut_after())
-    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+    world.coder.plan_fault("tasks.send", cut_after())
+    world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
 
     reply = await world.alice.replies(thread, "use main")
     task.status_is(status)
@@ -129,8 +129,8 @@ async def test_a_workspace_that_is_unwell_for_a_moment_is_waited_for(world: Worl
 async def test_a_workspace_that_stays_unwell_is_not_waited_for(world: World) -> None:
     """Later replies wait behind this one, so a person is asked."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", cut_after())
-    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+    world.coder.plan_fault("tasks.send", cut_after())
+    world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
 
     await world.alice.replies(thread, "use main")
     task.status_is("unknown")
@@ -148,7 +148,7 @@ async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> Non
     later = await world.alice.replies(thread, "and test it")
     without_notices(thread)
 
-    task.deleted_elsewhere()
+    task.delete()
     await world.polls(times=3)
     await world.passes(seconds=3)
     said = thread.new_messages()
@@ -168,11 +168,11 @@ async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> Non
 async def test_a_reply_of_unknown_outcome_when_the_task_goes_is_told_of(world: World) -> None:
     """The log cannot be read any more."""
     thread, task = await a_waiting_agent(world)
-    world.coder.misbehave("tasks.send", cut_after())
-    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+    world.coder.plan_fault("tasks.send", cut_after())
+    world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
 
     reply = await world.alice.replies(thread, "use main")
-    task.deleted_elsewhere()
+    task.delete()
     await world.polls(times=3)
     thread.new_messages()
     await world.passes(LANDED)

@@ -58,7 +58,7 @@ class Crowd:
     async def is_looked_at(self) -> None:
         """Poll once. No worker runs the jobs that follow."""
         body = json.dumps({"tasks": self.tasks, "count": len(self.tasks)}, separators=(",", ":"))
-        self.world.coder.misbehave("tasks.list", Fault("crowd", answer=Answer(200, body.encode())))
+        self.world.coder.plan_fault("tasks.list", Fault("crowd", answer=Answer(200, body.encode())))
         await self.world.bot.parts.poller.poll()
 
     async def news(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from taskwire.app.bot import running
-from taskwire_sandbox.coder import PuppetTask, faults
+from taskwire_sandbox.coder import SandboxTask, faults
 from taskwire_sandbox.coder.steps import BuildPlan
 
 from .running_tasks import TITLE, a_task
@@ -68,7 +68,7 @@ async def test_trouble_of_the_account_ends_the_quick_looks(world: World) -> None
     world.coder.template.plan = BuildPlan(stop=90)
     world.coder.webhook_url = f"http://127.0.0.1:{world.bot.port}/coder/webhook?token={TOKEN}"
     refused = faults.server_error("You are signed out or your session has expired.", 401)
-    world.coder.misbehave("tasks.get", refused, times=None)
+    world.coder.plan_fault("tasks.get", refused, times=None)
     before = asked_for(world, task)
 
     task.pause()
@@ -156,7 +156,7 @@ async def post(world: World, path: str, port: int = 0, body: bytes = b'{"_versio
         return answer.status
 
 
-def asked_for(world: World, task: PuppetTask) -> int:
+def asked_for(world: World, task: SandboxTask) -> int:
     """Return how often Coder was asked for this task alone."""
     return sum(seen.route == "tasks.get" and seen.path.endswith(task.id) for seen in world.coder.requests)
 

@@ -32,7 +32,7 @@ AWAY = (
 async def test_a_coder_that_fails_twice_is_shown_as_away_until_it_is_back(world: World, fault: Fault) -> None:
     """One failure does not count. Changes in the meantime are told when Coder is back."""
     thread, task = await a_task(world)
-    world.coder.misbehave("tasks.list", fault, times=3)
+    world.coder.plan_fault("tasks.list", fault, times=3)
     await world.polls()
     after_one = await card(world, thread)
     await world.polls(times=2)
@@ -52,7 +52,7 @@ async def test_a_coder_that_fails_twice_is_shown_as_away_until_it_is_back(world:
 async def test_since_when_is_the_first_failure_also_after_a_restart(world: World) -> None:
     """The card keeps the time of the first failure."""
     thread, _ = await a_task(world)
-    world.coder.misbehave("tasks.list", server_error(), times=None)
+    world.coder.plan_fault("tasks.list", server_error(), times=None)
     await world.polls(times=2)
     await world.passes(seconds=4)
     first = thread.card()
@@ -62,7 +62,7 @@ async def test_since_when_is_the_first_failure_also_after_a_restart(world: World
     await world.passes(seconds=4)
 
     again = thread.card()
-    world.coder.behave()
+    world.coder.clear_faults()
     await world.polls()
 
     assert "Coder does not answer me (first noticed:" in first
@@ -106,7 +106,7 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
 async def test_a_history_that_cannot_be_read_holds_nothing_up_for_long(world: World) -> None:
     """It is tried again for a while. After that the list is enough."""
     thread, task = await a_task(world)
-    world.coder.misbehave("agents.get", server_error(), times=None)
+    world.coder.plan_fault("agents.get", server_error(), times=None)
     task.becomes("complete", "Opened PR #12")
     await world.polls()
     for _ in range(6):

@@ -1,6 +1,6 @@
 """Replies of unknown outcome, for stories about what happens to them."""
 
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 
 from .people import Thread
 from .waiting import a_waiting_agent
@@ -16,7 +16,7 @@ LANDED = 66
 UNREADABLE = 130
 
 
-async def reply_of_unknown_outcome(world: World) -> tuple[Thread, PuppetTask, str]:
+async def reply_of_unknown_outcome(world: World) -> tuple[Thread, SandboxTask, str]:
     """Write a reply of unknown outcome, and wait for the question about it. Return the thread, task and
     reply."""
     thread, task = await a_waiting_agent(world)

@@ -1,6 +1,6 @@
 """A task whose agent waits for input, for stories about replies."""
 
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 
 from .people import Thread
 from .world import World
@@ -8,7 +8,7 @@ from .world import World
 PROMPT = "fix the login"
 
 
-async def a_waiting_agent(world: World) -> tuple[Thread, PuppetTask]:
+async def a_waiting_agent(world: World) -> tuple[Thread, SandboxTask]:
     """Create a task of Alice whose agent is up and waits for input. Return its thread and the task."""
     thread = await world.alice.runs(f"/task create {PROMPT}")
     await world.polls()
@@ -16,7 +16,7 @@ async def a_waiting_agent(world: World) -> tuple[Thread, PuppetTask]:
     return thread, world.task("fix-the-login")
 
 
-async def a_busy_agent(world: World) -> tuple[Thread, PuppetTask]:
+async def a_busy_agent(world: World) -> tuple[Thread, SandboxTask]:
     """Create the same task with an agent that is working and takes no input."""
     thread, task = await a_waiting_agent(world)
     task.becomes("working")
@@ -24,7 +24,7 @@ async def a_busy_agent(world: World) -> tuple[Thread, PuppetTask]:
     return thread, task
 
 
-async def takes_all(world: World, task: PuppetTask) -> None:
+async def takes_all(world: World, task: SandboxTask) -> None:
     """Let the agent be ready now, and again after each input."""
     assert task.program is not None
     task.program.on_input = lambda _: task.becomes("idle")

@@ -21,7 +21,7 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.settings import Settings
 from taskwire.slack import manifest
-from taskwire_sandbox.coder import CoderSandbox, PuppetTask
+from taskwire_sandbox.coder import CoderSandbox, SandboxTask
 from taskwire_sandbox.slack import SlackSandbox
 from tests.faults.proxy import FaultProxy, proxy
 
@@ -191,7 +191,7 @@ class World:
         """Return the dead letters, as an operator reads them."""
         return DeadLetters(self.connections, self.keys, self.clock)
 
-    def task(self, name: str) -> PuppetTask:
+    def task(self, name: str) -> SandboxTask:
         """Return a task in Coder, by its name or the start of it."""
         return self.coder.task(name)
 
@@ -238,8 +238,8 @@ class World:
             left = {name: jobs for name, jobs in (await self.jobs()).items() if jobs}
             assert not left, f"jobs left over: {left}"
         assert not await self.keys_without_end(), "keys without an end"
-        assert not self.slack.complaints, self.slack.complaints
-        assert not self.coder.complaints, list(self.coder.complaints)
+        assert not self.slack.violations, self.slack.violations
+        assert not self.coder.violations, list(self.coder.violations)
         assert not self.errors, self.errors
         refused = [call.method for call in self.slack.calls if call.outcome == "ratelimited"]
         assert not refused, f"called faster than Slack allows: {refused}"

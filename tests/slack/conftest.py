@@ -49,14 +49,14 @@ def pace() -> RateLimiter:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackSandbox]:
-    """A workspace with alice, bob and #dev. At the end it must have no complaints."""
+    """A workspace with alice, bob and #dev. At the end it must have no violations."""
     async with SlackSandbox(retry_seconds=()) as sandbox:
         sandbox.add_user("alice")
         sandbox.add_user("bob")
         sandbox.add_channel("dev", ["alice", "bob"])
         yield sandbox
         await sandbox.settled()
-    assert sandbox.complaints == []
+    assert sandbox.violations == []
 
 
 @pytest.fixture

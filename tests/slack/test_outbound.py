@@ -201,7 +201,7 @@ async def test_a_worn_out_response_url_says_so(slack: SlackSandbox, outbound: Ou
         await outbound.respond(url, HELLO)
 
     assert refused.value.code == "used_or_expired_url"
-    slack.excuse("used_url")
+    slack.ignore_violations("used_url")
 
 
 async def test_an_ephemeral_message_reaches_members_only(slack: SlackSandbox, outbound: Outbound) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from taskwire_sandbox.coder import CoderSandbox, faults
-from taskwire_sandbox.coder.faults import Fault, Trouble
+from taskwire_sandbox.coder.faults import Fault, PlannedFault
 from taskwire_sandbox.slack import CallFault, DeliveryFault, SlackSandbox
 from taskwire_sandbox.slack.faults import Rule
 
@@ -84,7 +84,7 @@ class FaultPlan:
         self._is_over = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._freezing: set[asyncio.Task[None]] = set()
-        self._rules: list[tuple[str, Rule | Trouble]] = []
+        self._rules: list[tuple[str, Rule | PlannedFault]] = []
 
     async def __aenter__(self) -> Self:
         """Start to let things go wrong."""
@@ -106,7 +106,7 @@ class FaultPlan:
         for name, rule in self._rules:
             self.seen[name] += rule.hits
         self.slack.faults.clear()
-        self.coder.behave()
+        self.coder.clear_faults()
         await asyncio.gather(*self._tasks, *self._freezing)
 
     def _let_calls_go_wrong(self) -> None:
@@ -132,7 +132,7 @@ class FaultPlan:
 
     def _coder_does(self, route: str, fault: Fault, share: float) -> None:
         seed = self._dice.randrange(2**32)
-        rule = self.coder.misbehave(route, fault, times=None, probability=share, seed=seed)
+        rule = self.coder.plan_fault(route, fault, times=None, probability=share, seed=seed)
         self._rules.append((f"coder {route} {fault.name}", rule))
 
     async def _again(self, seconds: float, first: float, happen: Callable[[], Awaitable[None]]) -> None:

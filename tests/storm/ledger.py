@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from taskwire_sandbox.coder import CoderSandbox, PuppetTask
+from taskwire_sandbox.coder import CoderSandbox, SandboxTask
 from taskwire_sandbox.coder.derived import STATE_NAMES
 from taskwire_sandbox.coder.rows import AppStatus, Task
 from taskwire_sandbox.slack import SlackSandbox
@@ -110,7 +110,7 @@ def _said(channel: str, ts: str, stored: Stored) -> Said:
     return Said(meta["id"], meta["kind"], meta.get("task_id", ""), place, ts, stored.body["text"])
 
 
-def _task(puppet: PuppetTask, shown: Set[str]) -> TaskLedger:
+def _task(puppet: SandboxTask, shown: Set[str]) -> TaskLedger:
     task = puppet.row
     reports = task.workspace.app.statuses
     finishes = [
@@ -148,7 +148,7 @@ def _state(report: AppStatus) -> str:
     return STATE_NAMES.get(report.state, report.state)
 
 
-def _label(puppet: PuppetTask, finishes: list[Finish]) -> str:
+def _label(puppet: SandboxTask, finishes: list[Finish]) -> str:
     """Return what the card of an idle task must say: how the present turn ended, or that somebody is
     needed."""
     if puppet.program is None:

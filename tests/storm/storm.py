@@ -101,8 +101,8 @@ class Storm:
         both = ledger.read(self.slack, self.coder, self._shown)
         lists, letters = await self.store.lists(team), await self.store.letters(team)
         tally = judge(both, self.actors.typed, self.actors.written, lists, letters)
-        tally.wrongs["untrue"] += [c for c in self.slack.complaints if not c.startswith("unacked")]
-        tally.wrongs["untrue"] += self.coder.complaints
+        tally.wrongs["untrue"] += [c for c in self.slack.violations if not c.startswith("unacked")]
+        tally.wrongs["untrue"] += self.coder.violations
         return tally
 
 

@@ -2,12 +2,12 @@
 
 The stand-in is strict. It does what Coder does, not only what the bot needs. It imports nothing from
 `taskwire`. Start it with `CoderSandbox`. `steps` describes what agents do, `scripts` has ready-made agents,
-and `faults` makes the server misbehave.
+and `faults` makes calls fail.
 """
 
 from taskwire_sandbox.coder.clock import Clock, RealClock, SteppedClock
 from taskwire_sandbox.coder.control import CoderSandbox
-from taskwire_sandbox.coder.puppet import PuppetTask
+from taskwire_sandbox.coder.sandbox_task import SandboxTask
 from taskwire_sandbox.coder.world import Settings
 
-__all__ = ["Clock", "CoderSandbox", "PuppetTask", "RealClock", "Settings", "SteppedClock"]
+__all__ = ["Clock", "CoderSandbox", "RealClock", "SandboxTask", "Settings", "SteppedClock"]

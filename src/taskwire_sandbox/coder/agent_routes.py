@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 
 from taskwire_sandbox.coder import shapes
-from taskwire_sandbox.coder.agentapi import AgentApi, Rejected
+from taskwire_sandbox.coder.agentapi import AgentApi, MessageRejected
 from taskwire_sandbox.coder.bodies import APP_STATUS, SEND, text
 from taskwire_sandbox.coder.build_shapes import agent_json, agent_log_json
 from taskwire_sandbox.coder.calls import Call
@@ -29,14 +29,14 @@ def send_input(call: Call) -> Answer:
         raise Refusal(400, "Task input is required.")
     program = _program(call, task, NO_STATUS)
     try:
-        program.stumble("status")
-    except Rejected as error:
+        program.fail_if_planned("status")
+    except MessageRejected as error:
         raise Refusal(502, NO_STATUS, str(error)) from error
     if program.status != "stable":
         raise Refusal(409, "Task app is not ready to accept input.", f"Status: {program.status}")
     try:
         program.post_message(words)
-    except Rejected as error:
+    except MessageRejected as error:
         refused = {"title": "Internal Server Error", "status": 500, "detail": str(error)}
         detail = f"failed to post message: {json.dumps(refused, separators=(',', ':'))}"
         raise Refusal(502, "Task app rejected the message.", detail) from error
@@ -57,8 +57,8 @@ def read_log(call: Call) -> Answer:
         raise Refusal(409, "Cannot fetch logs for task in current state.", detail)
     program = _program(call, task, NO_MESSAGES)
     try:
-        program.stumble("messages")
-    except Rejected as error:
+        program.fail_if_planned("messages")
+    except MessageRejected as error:
         raise Refusal(502, NO_MESSAGES, str(error)) from error
     return answer(200, {"logs": _entries(program, task)})
 
@@ -144,7 +144,7 @@ def upload_snapshot(call: Call) -> Answer:
     task = call.world.tasks.get(task_id)
     if task is None or task.workspace is not _own_workspace(call)[1]:
         raise not_found()
-    call.deployment.reports.keep_snapshot(task, _messages(call))
+    call.deployment.reports.store_snapshot(task, _messages(call))
     return Answer(204)
 
 

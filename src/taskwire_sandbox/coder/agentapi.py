@@ -1,22 +1,22 @@
 """The program in a workspace: the agent's terminal, its conversation, and the watcher of its screen.
 
 It stands for agentapi and `coder exp mcp server` together. It takes POST /message and GET /messages, and it
-reports to coderd. It does not decide what the agent does; that is in `player`.
+reports to coderd. It does not decide what the agent does; that is in `script_runner`.
 """
 
 from collections.abc import Callable, Sequence
 
-from taskwire_sandbox.coder.clock import Booking
+from taskwire_sandbox.coder.clock import ScheduledAction
 from taskwire_sandbox.coder.rows import Agent, Message, Task
 from taskwire_sandbox.coder.terminal import banner, padded, submitted
 from taskwire_sandbox.coder.world import World
 
-SETTLE_SECONDS = 2.0  # agentapi calls a screen stable if it has not changed for this time
+STABLE_SECONDS = 2.0  # agentapi calls a screen stable if it has not changed for this time
 
 ReportSink = Callable[[str, str, str], object]
 
 
-class Rejected(Exception):
+class MessageRejected(Exception):
     """The program does not accept a message, or does not answer."""
 
 
@@ -27,7 +27,7 @@ class AgentApi:
         self._world = world
         self._task = task
         self._report = report
-        self._settling: Booking | None = None
+        self._stable_timer: ScheduledAction | None = None
         self._is_busy = False
         self._last: tuple[str, str, str] | None = None
         self.agent = agent
@@ -37,7 +37,7 @@ class AgentApi:
         self.is_silent = False
         self.pads_inputs = False
         self.messages: list[Message] = []
-        self.troubles: dict[str, int] = {}
+        self.failures_left: dict[str, int] = {}
         self.on_input: Callable[[str], None] = lambda _text: None
 
     def open(self, history: Sequence[Message]) -> None:
@@ -56,60 +56,60 @@ class AgentApi:
         self._append("agent", "")
         self._task.inputs += submitted(prompt)[1:]
         self.screen_changed()
-        self._watch("working")
+        self._report_from_screen("working")
 
     def post_message(self, text: str) -> None:
         """Accept an input as POST /message does.
 
         It is trimmed, must not be empty, and needs a stable screen.
         """
-        self.stumble("message")
+        self.fail_if_planned("message")
         text = text.strip()
         if not text:
-            raise Rejected("message must not be empty")
+            raise MessageRejected("message must not be empty")
         if self.status != "stable":
-            raise Rejected("message can only be sent when the agent is waiting for user input")
-        is_logged = not self.troubles.get("message_unlogged")
+            raise MessageRejected("message can only be sent when the agent is waiting for user input")
+        is_logged = not self.failures_left.get("message_unlogged")
         if is_logged:
             self._append("user", padded(text, self.columns) if self.pads_inputs else text)
             self._append("agent", "")
         typed = submitted(text)
         self._task.inputs += typed
         self.screen_changed()
-        self._watch("working")
+        self._report_from_screen("working")
         if not is_logged:
-            self.prints("* Thinking...")
+            self.append_text("* Thinking...")
         for words in typed:
             self.on_input(words)
-        self.stumble("message_after_typing")
-        self.stumble("message_unlogged")
+        self.fail_if_planned("message_after_typing")
+        self.fail_if_planned("message_unlogged")
 
-    def stumble(self, part: str) -> None:
+    def fail_if_planned(self, part: str) -> None:
         """Raise an error if a test has told this part of the program to fail, and count it."""
-        left = self.troubles.get(part, 0)
+        left = self.failures_left.get(part, 0)
         if left:
-            self.troubles[part] = left - 1
-            raise Rejected(f"agentapi: {part.replace('_', ' ')}: context deadline exceeded")
+            self.failures_left[part] = left - 1
+            raise MessageRejected(f"agentapi: {part.replace('_', ' ')}: context deadline exceeded")
 
-    def prints(self, text: str) -> None:
+    def append_text(self, text: str) -> None:
         """Append text to the agent's message of the present turn."""
-        last = self._present_turn()
+        last = self._current_message()
         last.content = f"{last.content}\n\n{text}" if last.content else text
-        self._redrawn(last)
+        self._mark_redrawn(last)
 
-    def rewrites(self, text: str) -> None:
+    def replace_text(self, text: str) -> None:
         """Replace the agent's message of the present turn, as a redrawn terminal does."""
-        last = self._present_turn()
+        last = self._current_message()
         last.content = text
-        self._redrawn(last)
+        self._mark_redrawn(last)
 
-    def works(self) -> None:
-        """Keep the screen changing until `stops_working` or `settles`."""
+    def start_working(self) -> None:
+        """Keep the screen changing until `stop_working` or `become_stable`."""
         self._is_busy = True
         self.status = "running"
-        self._cancel_settling()
+        self._cancel_stable_timer()
 
-    def stops_working(self) -> None:
+    def stop_working(self) -> None:
         """Stop changing the screen. It is stable after two seconds."""
         self._is_busy = False
         self.screen_changed()
@@ -117,72 +117,72 @@ class AgentApi:
     def screen_changed(self) -> None:
         """Note a change of the screen. Without another change it is stable after two seconds."""
         self.status = "running"
-        self._cancel_settling()
+        self._cancel_stable_timer()
         if not self._is_busy:
-            self._settling = self._world.agenda.book(SETTLE_SECONDS, self.settles)
+            self._stable_timer = self._world.schedule.add(STABLE_SECONDS, self.become_stable)
 
-    def settles(self) -> None:
+    def become_stable(self) -> None:
         """Make the screen stable now. The screen watcher reports idle."""
         if not self.is_alive:
             return
         self._is_busy = False
-        self._cancel_settling()
+        self._cancel_stable_timer()
         self.status = "stable"
-        self._watch("idle")
+        self._report_from_screen("idle")
 
-    def reports(self, state: str, message: str, uri: str) -> None:
+    def report(self, state: str, message: str, uri: str) -> None:
         """Report as the agent does through its tool. A report of idle becomes working, as in Coder."""
         said = "failure" if state == "failed" else state
         if said == "idle" or self._world.settings.reports_become_working:
             said = "working"
-        self._tell(said, message, uri)
+        self._send_report(said, message, uri)
 
-    def tells(self, state: str, message: str, uri: str) -> None:
-        """Report exactly this state, without the rules that `reports` and the screen watcher follow."""
-        self._tell("failure" if state == "failed" else state, message, uri, is_forced=True)
+    def force_report(self, state: str, message: str, uri: str) -> None:
+        """Report exactly this state, without the rules that `report` and the screen watcher follow."""
+        self._send_report("failure" if state == "failed" else state, message, uri, is_forced=True)
 
-    def dies(self) -> None:
+    def end(self) -> None:
         """End the program. It reports nothing afterwards."""
         self.is_alive = False
-        self._cancel_settling()
+        self._cancel_stable_timer()
 
-    def _watch(self, state: str) -> None:
+    def _report_from_screen(self, state: str) -> None:
         _, message, uri = self._last or ("", "", "")
-        self._tell(state, message, uri)
+        self._send_report(state, message, uri)
 
-    def _tell(self, state: str, message: str, uri: str, *, is_forced: bool = False) -> None:
-        told = (state, message, uri)
-        if not self.is_alive or (not is_forced and (told == self._last or self.is_silent)):
+    def _send_report(self, state: str, message: str, uri: str, *, is_forced: bool = False) -> None:
+        report = (state, message, uri)
+        if not self.is_alive or (not is_forced and (report == self._last or self.is_silent)):
             return
-        self._last = told
+        self._last = report
         self._report(state, message, uri)
         if state in ("complete", "failure") and self._task.workspace.template.reports_work_after_the_end:
-            self._world.agenda.book(SETTLE_SECONDS / 2, lambda: self._works_after(told))
+            self._world.schedule.add(STABLE_SECONDS / 2, lambda: self._report_working_again(report))
 
-    def _works_after(self, end: tuple[str, str, str]) -> None:
+    def _report_working_again(self, end: tuple[str, str, str]) -> None:
         """Report working once more after the end.
 
         The real screen watcher sometimes takes the last output for work.
         """
         if self._last == end:
-            self._watch("working")
+            self._report_from_screen("working")
 
-    def _present_turn(self) -> Message:
+    def _current_message(self) -> Message:
         if self.messages[-1].role != "agent" or len(self.messages) == 1:
             self._append("agent", "")
         return self.messages[-1]
 
-    def _redrawn(self, message: Message) -> None:
-        message.time = self._world.agenda.stamp()
+    def _mark_redrawn(self, message: Message) -> None:
+        message.time = self._world.schedule.next_timestamp()
         message.nanoseconds = self._world.ids.new_nanoseconds()
         self.screen_changed()
 
     def _append(self, role: str, content: str) -> None:
         world = self._world
-        stamp, nanoseconds = world.agenda.stamp(), world.ids.new_nanoseconds()
+        stamp, nanoseconds = world.schedule.next_timestamp(), world.ids.new_nanoseconds()
         self.messages.append(Message(len(self.messages), role, content, stamp, nanoseconds))
 
-    def _cancel_settling(self) -> None:
-        if self._settling is not None:
-            self._settling.call_off()
-            self._settling = None
+    def _cancel_stable_timer(self) -> None:
+        if self._stable_timer is not None:
+            self._stable_timer.cancel()
+            self._stable_timer = None

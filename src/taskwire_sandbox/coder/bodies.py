@@ -63,20 +63,20 @@ APP_STATUS = Struct(
 )
 
 
-def read(raw: bytes, struct: Struct, complain: Callable[[str], None]) -> dict[str, JsonValue]:
+def read(raw: bytes, struct: Struct, record_violation: Callable[[str], None]) -> dict[str, JsonValue]:
     """Return every field of the struct, with Go's zero value for absent ones.
 
     Refuse what Go cannot decode.
     """
-    found = _object(raw, struct, complain)
+    found = _object(raw, struct, record_violation)
     values = {name: ZEROS[kind] for name, kind in struct.fields.items()}
     for key, value in found.items():
         name = key if key in struct.fields else key.lower()
         if name not in struct.fields:
-            complain(f"{struct.name} has no field {key!r}; Coder ignores it")
+            record_violation(f"{struct.name} has no field {key!r}; Coder ignores it")
             continue
         if value is not None:
-            values[name] = _checked(value, struct, name, complain)
+            values[name] = _checked(value, struct, name, record_violation)
     return values
 
 
@@ -86,7 +86,7 @@ def text(values: dict[str, JsonValue], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _object(raw: bytes, struct: Struct, complain: Callable[[str], None]) -> Json:
+def _object(raw: bytes, struct: Struct, record_violation: Callable[[str], None]) -> Json:
     try:
         source = raw.decode("utf-8", "replace").lstrip()
         if not source:
@@ -94,7 +94,7 @@ def _object(raw: bytes, struct: Struct, complain: Callable[[str], None]) -> Json
         # Go's decoder reads one value and ignores what follows it.
         value, _ = json.JSONDecoder().raw_decode(source)
     except json.JSONDecodeError as error:
-        complain(f"{struct.name}: the body is not JSON")
+        record_violation(f"{struct.name}: the body is not JSON")
         at = error.pos
         if at >= len(source):
             raise _refused("unexpected EOF") from error
@@ -102,30 +102,34 @@ def _object(raw: bytes, struct: Struct, complain: Callable[[str], None]) -> Json
     if value is None:
         return {}
     if not isinstance(value, dict):
-        complain(f"{struct.name}: the body is no object")
+        record_violation(f"{struct.name}: the body is no object")
         go_type = f"codersdk.{struct.name}"
         raise _refused(f"json: cannot unmarshal {_json_kind(value)} into Go value of type {go_type}")
     return value
 
 
-def _checked(value: JsonValue, struct: Struct, name: str, complain: Callable[[str], None]) -> JsonValue:
+def _checked(
+    value: JsonValue, struct: Struct, name: str, record_violation: Callable[[str], None]
+) -> JsonValue:
     kind = struct.fields[name]
     if kind == "uuid":
-        return _checked_uuid(value, struct, name, complain)
+        return _checked_uuid(value, struct, name, record_violation)
     if _fits(value, kind):
         return value
-    complain(f"{struct.name}.{name}: {_json_kind(value)} instead of {kind}")
+    record_violation(f"{struct.name}.{name}: {_json_kind(value)} instead of {kind}")
     go_kind = GO_KINDS.get(kind, "map[string]" + ("bool" if name.endswith("disabled_map") else "string"))
     raise _mistyped(value, struct, name, go_kind)
 
 
-def _checked_uuid(value: JsonValue, struct: Struct, name: str, complain: Callable[[str], None]) -> str:
+def _checked_uuid(
+    value: JsonValue, struct: Struct, name: str, record_violation: Callable[[str], None]
+) -> str:
     if not isinstance(value, str):
-        complain(f"{struct.name}.{name}: {_json_kind(value)} instead of a uuid")
+        record_violation(f"{struct.name}.{name}: {_json_kind(value)} instead of a uuid")
         raise _mistyped(value, struct, name, "uuid.UUID")
     known = as_uuid(value)
     if known is None:
-        complain(f"{struct.name}.{name}: {value!r} is no uuid")
+        record_violation(f"{struct.name}.{name}: {value!r} is no uuid")
         wrong_length = len(value) not in (32, 36, 38, 45)
         raise _refused(f"invalid UUID length: {len(value)}" if wrong_length else "invalid UUID format")
     return known

@@ -62,7 +62,7 @@ class Call:
 
     def read(self, struct: Struct) -> dict[str, JsonValue]:
         """Return the fields of the body."""
-        return read(self.body, struct, self.world.complain)
+        return read(self.body, struct, self.world.record_violation)
 
     def user(self) -> User:
         """Return the `{user}` of the path if the viewer can read the user."""
@@ -114,7 +114,7 @@ class Call:
         """Return a path parameter that must be a UUID."""
         known = as_uuid(self.params[name])
         if known is None:
-            self.world.complain(f"{self.route.name}: {self.params[name]!r} is no uuid")
+            self.world.record_violation(f"{self.route.name}: {self.params[name]!r} is no uuid")
             raise Refusal(
                 400,
                 f'Invalid UUID "{self.params[name]}".',

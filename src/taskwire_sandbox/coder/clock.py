@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 MICROSECOND = timedelta(microseconds=1)
-A_MORNING_IN_JUNE = datetime(2026, 6, 18, 10, 40, 2, 511000, tzinfo=UTC)
+DEFAULT_START = datetime(2026, 6, 18, 10, 40, 2, 511000, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -34,7 +34,7 @@ class RealClock:
 class SteppedClock:
     """A clock that stands still until it is moved."""
 
-    def __init__(self, start: datetime = A_MORNING_IN_JUNE) -> None:
+    def __init__(self, start: datetime = DEFAULT_START) -> None:
         self._now = start
 
     def now(self) -> datetime:
@@ -51,51 +51,51 @@ class SteppedClock:
 
 
 @dataclass(order=True, slots=True)
-class Booking:
+class ScheduledAction:
     """One scheduled action. It can be cancelled until it runs."""
 
     due: datetime
     number: int
     action: Callable[[], None] = field(compare=False)
-    is_off: bool = field(default=False, compare=False)
+    is_cancelled: bool = field(default=False, compare=False)
 
-    def call_off(self) -> None:
+    def cancel(self) -> None:
         """Cancel the action."""
-        self.is_off = True
+        self.is_cancelled = True
 
 
-class Agenda:
-    """The schedule: all future actions, ordered by due time and then by the order of booking."""
+class Schedule:
+    """All future actions, ordered by due time. Those that are due together run in the order of addition."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._heap: list[Booking] = []
-        self._booked = 0
+        self._heap: list[ScheduledAction] = []
+        self._count = 0
         self._moment: datetime | None = None
         self._last_stamp = datetime.min.replace(tzinfo=UTC)
-        self.on_booking: Callable[[], None] = lambda: None
-        self.on_trouble: Callable[[str], None] = lambda _text: None
+        self.on_new_action: Callable[[], None] = lambda: None
+        self.on_error: Callable[[str], None] = lambda _text: None
 
     def now(self) -> datetime:
         """Return the due time of the action that is running, or else the clock's time."""
         return self._moment or self._clock.now()
 
-    def stamp(self) -> datetime:
+    def next_timestamp(self) -> datetime:
         """Return the present time, but always later than the last stamp, like the rows of a database."""
         self._last_stamp = max(self.now(), self._last_stamp + MICROSECOND)
         return self._last_stamp
 
-    def book(self, seconds: float, action: Callable[[], None]) -> Booking:
+    def add(self, seconds: float, action: Callable[[], None]) -> ScheduledAction:
         """Schedule the action for `seconds` from now."""
-        self._booked += 1
-        booking = Booking(self.now() + timedelta(seconds=seconds), self._booked, action)
-        heapq.heappush(self._heap, booking)
-        self.on_booking()
-        return booking
+        self._count += 1
+        scheduled = ScheduledAction(self.now() + timedelta(seconds=seconds), self._count, action)
+        heapq.heappush(self._heap, scheduled)
+        self.on_new_action()
+        return scheduled
 
     def next_due(self) -> datetime | None:
         """Return the due time of the next action, or None."""
-        while self._heap and self._heap[0].is_off:
+        while self._heap and self._heap[0].is_cancelled:
             heapq.heappop(self._heap)
         return self._heap[0].due if self._heap else None
 
@@ -104,12 +104,12 @@ class Agenda:
         due = self.next_due()
         if due is None or due > until:
             return False
-        booking = heapq.heappop(self._heap)
-        before, self._moment = self._moment, booking.due
+        scheduled = heapq.heappop(self._heap)
+        before, self._moment = self._moment, scheduled.due
         try:
-            booking.action()
+            scheduled.action()
         except Exception:  # noqa: BLE001 - one agent's broken script must not stop the time of all others
-            self.on_trouble(f"what was due at {booking.due} failed: {traceback.format_exc()}")
+            self.on_error(f"what was due at {scheduled.due} failed: {traceback.format_exc()}")
         finally:
             self._moment = before
         return True

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from taskwire_sandbox.coder import derived, faults
-from taskwire_sandbox.coder.puppet import PuppetTask
 from taskwire_sandbox.coder.reports import message_json
 from taskwire_sandbox.coder.sandbox import ScriptedCoder
+from taskwire_sandbox.coder.sandbox_task import SandboxTask
 from taskwire_sandbox.coder.server import Seen
 from taskwire_sandbox.coder.wire import JSON_TYPE, Json, JsonValue, Refusal, encode, timestamp
 
@@ -35,13 +35,13 @@ class Control:
         self._verbs: dict[tuple[str, str], Callable[[Fields], JsonValue]] = {
             ("GET", "state"): self._state,
             ("GET", "requests"): self._requests,
-            ("GET", "complaints"): lambda _fields: list(sandbox.complaints),
+            ("GET", "violations"): lambda _fields: list(sandbox.violations),
             ("POST", "users"): self._add_user,
             ("POST", "tokens"): lambda fields: {"key": sandbox.add_token(_text(fields, "user"))},
             ("POST", "tasks"): self._add_task,
             ("POST", "fill"): self._fill,
-            ("POST", "misbehave"): self._misbehave,
-            ("DELETE", "misbehave"): self._behave,
+            ("POST", "faults"): self._plan_fault,
+            ("DELETE", "faults"): self._clear_faults,
         }
 
     async def answer(self, request: web.Request) -> web.StreamResponse | None:
@@ -88,8 +88,8 @@ class Control:
         self._sandbox.fill(int(_number(fields, "count")), _text(fields, "user"))
         return {"count": len(self._sandbox.world.tasks)}
 
-    def _behave(self, _fields: Fields) -> JsonValue:
-        self._sandbox.behave()
+    def _clear_faults(self, _fields: Fields) -> JsonValue:
+        self._sandbox.clear_faults()
         return {}
 
     def _state(self, _fields: Fields) -> JsonValue:
@@ -97,7 +97,7 @@ class Control:
         return {
             "now": timestamp(sandbox.clock.now()),
             "tasks": [_task_json(task) for task in sandbox.tasks],
-            "complaints": list(sandbox.complaints),
+            "violations": list(sandbox.violations),
             "requests": len(sandbox.requests),
         }
 
@@ -111,7 +111,7 @@ class Control:
         )
         return {"id": user.id, "username": user.username, "token": self._sandbox.add_token(user.username)}
 
-    def _misbehave(self, fields: Fields) -> JsonValue:
+    def _plan_fault(self, fields: Fields) -> JsonValue:
         options = fields.get("options", {})
         given = (
             {k: v for k, v in options.items() if isinstance(v, str | int | float)}
@@ -119,7 +119,7 @@ class Control:
             else {}
         )
         times = fields.get("times", 1)
-        self._sandbox.misbehave(
+        self._sandbox.plan_fault(
             _text(fields, "route"),
             faults.named(_text(fields, "fault"), given),
             times=None if times is None else int(_number(fields, "times", 1)),
@@ -129,7 +129,7 @@ class Control:
         )
         return {}
 
-    def _pull(self, task: PuppetTask, verb: str, fields: Fields) -> Json:
+    def _pull(self, task: SandboxTask, verb: str, fields: Fields) -> Json:
         verbs: dict[str, Callable[[], None]] = {
             "becomes": lambda: task.becomes(
                 _text(fields, "state"), _text(fields, "message", ""), _text(fields, "uri", "")
@@ -141,7 +141,7 @@ class Control:
             "pause": task.pause,
             "pause_by_timeout": task.pause_by_timeout,
             "resume": task.resume,
-            "delete": task.deleted_elsewhere,
+            "delete": task.delete,
             "crash": task.crashes,
             "unreachable": task.agent_is_unreachable,
             "reachable": task.agent_is_reachable,
@@ -152,7 +152,7 @@ class Control:
         return _task_json(task)
 
 
-def _task_json(task: PuppetTask) -> Json:
+def _task_json(task: SandboxTask) -> Json:
     program = task.program
     return {
         "id": task.id,
@@ -169,7 +169,7 @@ def _task_json(task: PuppetTask) -> Json:
     }
 
 
-def _with_log(task: PuppetTask) -> Json:
+def _with_log(task: SandboxTask) -> Json:
     messages = task.program.messages if task.program else []
     return {**_task_json(task), "log": [message_json(message) for message in messages]}
 

@@ -18,7 +18,7 @@ class Fault:
     delay_after: float = 0.0
     answer: Answer | None = None  # sent instead of the real answer
     cuts: bool = False  # the connection is reset instead of an answer
-    hangs: bool = False  # no answer until the stand-in is told to behave
+    hangs: bool = False  # no answer until the planned faults are cleared
 
 
 def late(seconds: float) -> Fault:
@@ -104,7 +104,7 @@ def named(name: str, options: Mapping[str, str | int | float]) -> Fault:
 
 
 @dataclass(slots=True)
-class Trouble:
+class PlannedFault:
     """A planned fault for calls to routes that match a pattern, limited by a count or a probability."""
 
     pattern: str
@@ -113,45 +113,45 @@ class Trouble:
     probability: float = 1.0
     skips: int = 0
     hits: int = 0
-    dice: random.Random = field(default_factory=random.Random)
+    rng: random.Random = field(default_factory=random.Random)
 
     @property
-    def is_over(self) -> bool:
+    def is_used_up(self) -> bool:
         """Say whether the fault has happened `times` times."""
         return self.times is not None and self.hits >= self.times
 
-    def strikes(self, route: str) -> bool:
+    def applies_to(self, route: str) -> bool:
         """Say whether the fault happens to this call, and count it."""
-        if self.is_over or not fnmatchcase(route, self.pattern):
+        if self.is_used_up or not fnmatchcase(route, self.pattern):
             return False
         if self.skips:
             self.skips -= 1
             return False
-        if self.probability < 1 and self.dice.random() >= self.probability:
+        if self.probability < 1 and self.rng.random() >= self.probability:
             return False
         self.hits += 1
         return True
 
 
-class Troubles:
+class PlannedFaults:
     """All planned faults. Where several match a call, the oldest one happens."""
 
     def __init__(self) -> None:
-        self._planned: list[Trouble] = []
+        self._faults: list[PlannedFault] = []
 
-    def plan(self, trouble: Trouble) -> Trouble:
+    def plan(self, planned: PlannedFault) -> PlannedFault:
         """Add a planned fault."""
-        self._planned.append(trouble)
-        return trouble
+        self._faults.append(planned)
+        return planned
 
     def clear(self) -> None:
         """Remove all planned faults."""
-        self._planned.clear()
+        self._faults.clear()
 
-    def next_for(self, route: str) -> Fault | None:
+    def find_for(self, route: str) -> Fault | None:
         """Return the fault for this call, or None."""
-        for trouble in self._planned:
-            if trouble.strikes(route):
-                self._planned = [each for each in self._planned if not each.is_over]
-                return trouble.fault
+        for planned in self._faults:
+            if planned.applies_to(route):
+                self._faults = [each for each in self._faults if not each.is_used_up]
+                return planned.fault
         return None

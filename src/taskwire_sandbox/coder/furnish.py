@@ -42,7 +42,11 @@ class Furnisher:
         world = self._world
         is_first = not world.organizations
         made = Organization(
-            world.ids.new_uuid(), name, display_name or name.title(), is_first, world.agenda.stamp()
+            world.ids.new_uuid(),
+            name,
+            display_name or name.title(),
+            is_first,
+            world.schedule.next_timestamp(),
         )
         world.organizations[made.id] = made
         return made
@@ -70,7 +74,7 @@ class Furnisher:
             username,
             address,
             name or username.title(),
-            world.agenda.stamp(),
+            world.schedule.next_timestamp(),
             roles=set(roles),
             github_id=github_id,
         )
@@ -78,7 +82,7 @@ class Furnisher:
             if unknown := set(its_roles) - ORGANIZATION_ROLES.keys():
                 raise ValueError(f"no such role in an organization: {', '.join(sorted(unknown))}")
             made.org_roles[self._organization(each).id] = set(its_roles)
-        world.keep_user(made)
+        world.add_user(made)
         return made
 
     def token(
@@ -89,7 +93,7 @@ class Furnisher:
         if unknown := [scope for scope in scopes if not is_known_scope(scope)]:
             raise ValueError(f"no such scope: {', '.join(unknown)}")
         key_id, secret = world.ids.new_token()
-        now = world.agenda.stamp()
+        now = world.schedule.next_timestamp()
         seconds = int(lifetime.total_seconds())
         made = Token(key_id, secret, user, name or f"key-{key_id}", now, now + lifetime, seconds, scopes)
         world.tokens[key_id] = made
@@ -118,7 +122,7 @@ class Furnisher:
             display_name or name,
             self._organization(organization),
             author,
-            world.agenda.stamp(),
+            world.schedule.next_timestamp(),
             description=description,
             script=script,
             plan=plan,
@@ -134,7 +138,9 @@ class Furnisher:
         """Add a version to a template. It becomes the active one."""
         world = self._world
         name = f"v{len(template.versions) + 1}"
-        made = Version(world.ids.new_uuid(), template, name, world.agenda.stamp(), has_ai_task=has_ai_task)
+        made = Version(
+            world.ids.new_uuid(), template, name, world.schedule.next_timestamp(), has_ai_task=has_ai_task
+        )
         template.versions.append(made)
         world.versions[made.id] = made
         return made
@@ -154,12 +160,12 @@ class Furnisher:
         """Add a task as if somebody had created it on Coder's own pages. Its first build is queued."""
         world = self._world
         made_name, display_name = generate(prompt, world.ids)
-        new, stamp = world.ids.new_uuid, world.agenda.stamp()
+        new, stamp = world.ids.new_uuid, world.schedule.next_timestamp()
         workspace = Workspace(new(), name or made_name, owner, template, stamp, stamp, App(new()))
         task = Task(new(), workspace.name, display_name, owner, template.active, workspace, prompt, stamp)
         if world.find_task(owner, task.name) is not None:
             raise ValueError(f"{owner.username} already has a task named {task.name}")
-        world.keep_task(task)
+        world.add_task(task)
         self._builds.add(workspace, "start", "initiator", owner)
         return task
 

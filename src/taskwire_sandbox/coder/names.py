@@ -12,7 +12,7 @@ VALID = re.compile(r"^[a-zA-Z0-9]+(?:-[a-zA-Z0-9]+)*$")
 FALLBACKS = ("amber-heron", "brisk-otter", "calm-lynx", "dapper-finch", "eager-newt")
 
 
-def complaint_about(name: str) -> str:
+def name_problem(name: str) -> str:
     """Return why Coder refuses the name, or an empty text."""
     if len(name) > LIMIT:
         return "must be <= 32 characters"

@@ -57,7 +57,7 @@ class Notices:
             return
         if before is None and status.state == "working":
             return
-        minute = self._world.agenda.now().replace(second=0, microsecond=0)
+        minute = self._world.schedule.now().replace(second=0, microsecond=0)
         self._queue(BY_STATE[status.state], task, {}, minute)
 
     def about_build(self, name: str, task: Task, reason: str = "manual") -> None:
@@ -71,7 +71,7 @@ class Notices:
         template_id, owner = TEMPLATE_IDS[name], task.owner
         if owner.disabled_notices.get(template_id, template_id in OFF_BY_DEFAULT):
             return
-        day = self._world.agenda.now().date().isoformat()
+        day = self._world.schedule.now().date().isoformat()
         key = (name, task.id, minute.isoformat() if minute else "", day)
         if key in self._told:
             return
@@ -79,7 +79,7 @@ class Notices:
         self.waiting.append(self._payload(name, task, labels, minute))
         if not self._has_round:
             self._has_round = True
-            self._world.agenda.book(FETCH_SECONDS, self._deliver)
+            self._world.schedule.add(FETCH_SECONDS, self._deliver)
 
     def _deliver(self) -> None:
         self._has_round = False

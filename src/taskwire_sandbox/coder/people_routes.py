@@ -56,7 +56,7 @@ def check_rights(call: Call) -> Answer:
         resource = str(about.get("resource_type", "")) if isinstance(about, dict) else ""
         may = call.viewer.may_everywhere(resource, str(asked.get("action", "")))
         if may is None:
-            call.world.complain(f"authcheck: {name!r} asks what is not known here: {asked}")
+            call.world.record_violation(f"authcheck: {name!r} asks what is not known here: {asked}")
         found[name] = bool(may)
     return answer(200, found)
 
@@ -65,7 +65,7 @@ def list_users(call: Call) -> Answer:
     """Answer with the users that match the search and that the viewer can read, sorted by name."""
     terms, problems = search.parse(call.query.get("q", ""), bare="search")
     wanted = {key: search.single(terms, key, problems) for key in USER_KEYS}
-    problems += search.excess(terms, USER_KEYS, call.world.complain)
+    problems += search.excess(terms, USER_KEYS, call.world.record_violation)
     if problems:
         raise Refusal(400, "Invalid user search query.", validations=problems)
     found = [
@@ -94,7 +94,7 @@ def _page(call: Call, users: list[User]) -> list[User]:
     for key in ("offset", "limit"):
         value = call.query.get(key, "0")
         if not value.isdecimal():
-            call.world.complain(f"users.list: {key}={value!r} is no number")
+            call.world.record_violation(f"users.list: {key}={value!r} is no number")
             problem = f'Query param "{key}" must be a valid positive integer: {value}'
             raise Refusal(400, "Query parameters have invalid values.", validations=[(key, problem)])
         bounds[key] = int(value)
@@ -139,7 +139,7 @@ def organization_of(call: Call) -> Organization:
 def list_tokens(call: Call) -> Answer:
     """Answer with a user's named keys. Expired keys are included only if the query asks for them."""
     user = _keys_of(call)
-    now = call.world.agenda.now()
+    now = call.world.schedule.now()
     wants_expired = call.query.get("include_expired") == "true"
     found = [
         token
@@ -159,14 +159,14 @@ def create_token(call: Call) -> Answer:
     if any(token.user is user and token.name == name for token in call.world.tokens.values()):
         taken = [("name", "This value is already in use and should be unique.")]
         raise Refusal(409, f"A token with name {quoted(name)} already exists.", validations=taken)
-    return answer(201, {"key": keep_token(call, user, name, lifetime, scopes).key})
+    return answer(201, {"key": add_token(call, user, name, lifetime, scopes).key})
 
 
-def keep_token(call: Call, user: User, name: str, lifetime: timedelta, scopes: tuple[str, ...]) -> Token:
+def add_token(call: Call, user: User, name: str, lifetime: timedelta, scopes: tuple[str, ...]) -> Token:
     """Add a key."""
     world = call.world
     key_id, secret = world.ids.new_token()
-    now = world.agenda.stamp()
+    now = world.schedule.next_timestamp()
     token = Token(key_id, secret, user, name, now, now + lifetime, int(lifetime.total_seconds()), scopes)
     world.tokens[key_id] = token
     return token
@@ -227,7 +227,7 @@ def delete_key(call: Call) -> Answer:
 
 def expire_key(call: Call) -> Answer:
     """Let a key expire now."""
-    _key(call, "update").expires_at = call.world.agenda.now()
+    _key(call, "update").expires_at = call.world.schedule.now()
     return Answer(204)
 
 
@@ -259,7 +259,7 @@ def put_preferences(call: Call) -> Answer:
         if template_id not in TEMPLATE_IDS.values():
             raise Refusal(400, "Unable to parse notification template UUID.", template_id)
         user.disabled_notices[template_id] = bool(is_disabled)
-    user.preferences_at = call.world.agenda.stamp()
+    user.preferences_at = call.world.schedule.next_timestamp()
     return answer(200, _preferences(user))
 
 

@@ -42,7 +42,13 @@ class Reports:
             )
         world = self._world
         status = AppStatus(
-            world.ids.new_uuid(), world.agenda.stamp(), state, sanitized(message), uri, agent.app.id, agent.id
+            world.ids.new_uuid(),
+            world.schedule.next_timestamp(),
+            state,
+            sanitized(message),
+            uri,
+            agent.app.id,
+            agent.id,
         )
         before, workspace.latest_status = workspace.latest_status, status
         agent.app.statuses.append(status)
@@ -50,9 +56,9 @@ class Reports:
         self.on_report(workspace, status, before)
         return status
 
-    def keep_snapshot(self, task: Task, messages: Sequence[Message], layout: str = "agentapi") -> None:
+    def store_snapshot(self, task: Task, messages: Sequence[Message], layout: str = "agentapi") -> None:
         """Store the log of a paused task. It replaces an older snapshot."""
-        task.snapshot = Snapshot(layout, list(messages), self._world.agenda.stamp())
+        task.snapshot = Snapshot(layout, list(messages), self._world.schedule.next_timestamp())
 
 
 def sanitized(message: str) -> str:
@@ -85,7 +91,7 @@ def message_json(message: Message, offset_minutes: int = 0) -> Json:
     }
 
 
-def worth_keeping(messages: Sequence[Message]) -> list[Message]:
+def choose_snapshot_messages(messages: Sequence[Message]) -> list[Message]:
     """Return the last messages that fit into a snapshot, chosen as the agent's shutdown script does."""
     kept = list(messages[-SNAPSHOT_MESSAGES:])
     while len(kept) > 1 and _size(kept) > SNAPSHOT_LIMIT:

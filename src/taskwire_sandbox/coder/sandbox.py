@@ -15,10 +15,9 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, web
 from taskwire_sandbox.coder.builds import Builds
 from taskwire_sandbox.coder.calls import Deployment
 from taskwire_sandbox.coder.clock import Clock, RealClock
-from taskwire_sandbox.coder.faults import Fault, Trouble
+from taskwire_sandbox.coder.faults import Fault, PlannedFault
 from taskwire_sandbox.coder.furnish import YEAR, Furnisher
 from taskwire_sandbox.coder.notices import Notices
-from taskwire_sandbox.coder.puppet import PuppetTask
 from taskwire_sandbox.coder.reports import Reports
 from taskwire_sandbox.coder.rows import (
     ExternalAuth,
@@ -30,6 +29,7 @@ from taskwire_sandbox.coder.rows import (
     User,
     Workspace,
 )
+from taskwire_sandbox.coder.sandbox_task import SandboxTask
 from taskwire_sandbox.coder.server import Arrival, Hook, Seen, Server
 from taskwire_sandbox.coder.steps import INSTANT, BuildPlan, Script, quiet
 from taskwire_sandbox.coder.wire import encode
@@ -98,7 +98,7 @@ class ScriptedCoder:
         self._server.on_progress = self._pulsate
         self.world.on_change = self._changed
         if not isinstance(self.clock, Stepped):
-            self.world.agenda.on_booking = self._wake.set
+            self.world.schedule.on_new_action = self._wake.set
             self._start(self._keep_time())
         return self
 
@@ -122,9 +122,9 @@ class ScriptedCoder:
         return f"http://{HOST}:{self._port}"
 
     @property
-    def complaints(self) -> list[str]:
-        """Return the complaints: requests that the real Coder does not know. A test expects none."""
-        return list(self.world.complaints)
+    def violations(self) -> list[str]:
+        """Return the violations: requests that the real Coder does not know. A test expects none."""
+        return list(self.world.violations)
 
     @property
     def requests(self) -> list[Seen]:
@@ -153,10 +153,10 @@ class ScriptedCoder:
         self._server.on_arrival = hook
 
     @property
-    def tasks(self) -> list[PuppetTask]:
+    def tasks(self) -> list[SandboxTask]:
         """Return every existing task, the oldest first."""
-        self.world.agenda.catch_up()
-        return [PuppetTask(self.deployment, task) for task in reversed(list(self.world.newest_tasks()))]
+        self.world.schedule.catch_up()
+        return [SandboxTask(self.deployment, task) for task in reversed(list(self.world.newest_tasks()))]
 
     def add_organization(self, name: str, display_name: str = "") -> Organization:
         """Add an organization."""
@@ -219,18 +219,18 @@ class ScriptedCoder:
 
     def add_task(
         self, username: str, prompt: str, *, name: str = "", template: Template | None = None
-    ) -> PuppetTask:
+    ) -> SandboxTask:
         """Add a task as if somebody had created it on Coder's own pages."""
         task = self.furnish.task(self.user(username), prompt, template or self.template, name)
-        self.world.agenda.catch_up()
-        return PuppetTask(self.deployment, task)
+        self.world.schedule.catch_up()
+        return SandboxTask(self.deployment, task)
 
     def fill(self, count: int, username: str, *, prefix: str = "filler") -> None:
         """Add `count` tasks at once."""
         owner = self.user(username)
         for number in range(count):
             self.furnish.task(owner, f"Filler {number}", self.template, f"{prefix}-{number:05d}")
-        self.world.agenda.catch_up()
+        self.world.schedule.catch_up()
 
     def user(self, username: str) -> User:
         """Return the user with this name or id."""
@@ -239,15 +239,15 @@ class ScriptedCoder:
             raise LookupError(f"no user is called {username!r}")
         return found
 
-    def task(self, name: str) -> PuppetTask:
+    def task(self, name: str) -> SandboxTask:
         """Return the task with this id, name or `owner/name`, or the only task whose name starts so."""
-        self.world.agenda.catch_up()
+        self.world.schedule.catch_up()
         found = [task for task in self.world.tasks.values() if _is_called(task, name)]
         found = found or [task for task in self.world.tasks.values() if task.name.startswith(name)]
         if len(found) != 1:
             names = ", ".join(task.name for task in found or list(self.world.tasks.values())[:20]) or "none"
             raise LookupError(f"{len(found)} tasks are called {name!r}; there are: {names}")
-        return PuppetTask(self.deployment, found[0])
+        return SandboxTask(self.deployment, found[0])
 
     def share(self, task: str, username: str, role: str = "use") -> None:
         """Share a task's workspace with a user. `role` is `use`, `admin`, or empty to end the share."""
@@ -259,7 +259,7 @@ class ScriptedCoder:
         """Suspend a user. All keys of the user stop working."""
         self.user(username).status = "suspended"
 
-    def misbehave(
+    def plan_fault(
         self,
         route: str,
         fault: Fault,
@@ -268,18 +268,18 @@ class ScriptedCoder:
         probability: float = 1.0,
         skips: int = 0,
         seed: int = 0,
-    ) -> Trouble:
+    ) -> PlannedFault:
         """Plan a fault for calls to routes that match a pattern (`tasks.send`, `tasks.*`).
 
-        The fault happens `times` times, or until `behave` if `times` is None.
+        The fault happens `times` times, or until `clear_faults` if `times` is None.
         """
-        trouble = Trouble(route, fault, times, probability, skips)
-        trouble.dice.seed(seed)
-        return self._server.troubles.plan(trouble)
+        planned = PlannedFault(route, fault, times, probability, skips)
+        planned.rng.seed(seed)
+        return self._server.planned_faults.plan(planned)
 
-    def behave(self) -> None:
+    def clear_faults(self) -> None:
         """Forget all planned faults, and reset the connections that hang."""
-        self._server.troubles.clear()
+        self._server.planned_faults.clear()
         self._server.release()
 
     async def go_away(self) -> None:
@@ -328,17 +328,17 @@ class ScriptedCoder:
         if not isinstance(self.clock, Stepped):
             raise TypeError("only a stepped clock can be advanced")
         end = self.clock.now() + timedelta(seconds=seconds)
-        agenda = self.world.agenda
-        agenda.catch_up()
-        while (due := agenda.next_due()) is not None and due <= end:
+        schedule = self.world.schedule
+        schedule.catch_up()
+        while (due := schedule.next_due()) is not None and due <= end:
             self.clock.advance(max(0.0, (due - self.clock.now()).total_seconds()))
-            agenda.run_next(due)
+            schedule.run_next(due)
         self.clock.advance(max(0.0, (end - self.clock.now()).total_seconds()))
         await asyncio.sleep(0)
 
     async def catch_up(self) -> None:
         """Run the scheduled actions that are due, after a test has moved the clock itself."""
-        self.world.agenda.catch_up()
+        self.world.schedule.catch_up()
         await asyncio.sleep(0)
 
     async def until(
@@ -369,11 +369,11 @@ class ScriptedCoder:
         task.add_done_callback(self._chores.discard)
 
     async def _keep_time(self) -> None:
-        agenda = self.world.agenda
+        schedule = self.world.schedule
         while True:
-            agenda.catch_up()
+            schedule.catch_up()
             self._wake.clear()
-            due = agenda.next_due()
+            due = schedule.next_due()
             wait = None if due is None else max(0.0, (due - self.clock.now()).total_seconds())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):

@@ -50,11 +50,11 @@ def boolean(terms: Terms, key: str, problems: Problems) -> bool | None:
     return None
 
 
-def excess(terms: Terms, known: Collection[str], complain: Callable[[str], None]) -> Problems:
+def excess(terms: Terms, known: Collection[str], record_violation: Callable[[str], None]) -> Problems:
     """Return a problem for every key that this list does not know."""
     unknown = [key for key in terms if key not in known]
     for key in unknown:
-        complain(f"the query key {key!r} is not known to this list")
+        record_violation(f"the query key {key!r} is not known to this list")
     return [(key, f"{quoted(key)} is not a valid query param") for key in unknown]
 
 

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from taskwire_sandbox.coder.access import Viewer
 from taskwire_sandbox.coder.calls import Call, Deployment, Route
-from taskwire_sandbox.coder.faults import Fault, Troubles
+from taskwire_sandbox.coder.faults import Fault, PlannedFaults
 from taskwire_sandbox.coder.limits import RateLimit
 from taskwire_sandbox.coder.routes import RouteTable
 from taskwire_sandbox.coder.rows import Agent
@@ -73,7 +73,7 @@ class Server:
         self._outside = outside
         self._released = asyncio.Event()
         self._waiting: set[asyncio.Event] = set()
-        self.troubles = Troubles()
+        self.planned_faults = PlannedFaults()
         self.streams = Streams()
         self.requests: deque[Seen] = deque(maxlen=REQUESTS_KEPT)
         self.on_request: Hook | None = None
@@ -94,7 +94,7 @@ class Server:
             waiting.set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request, or misbehave as a fault says."""
+        """Answer one request, or fail as a planned fault says."""
         elsewhere = await self._outside(request)
         if elsewhere is not None:
             return elsewhere
@@ -108,9 +108,9 @@ class Server:
             return _reset(request)
         seen.body = await request.read()
         self.on_progress()
-        return await self._behave(request, found, seen, fault or Fault(""))
+        return await self._answer_with_fault(request, found, seen, fault or Fault(""))
 
-    async def _behave(
+    async def _answer_with_fault(
         self, request: web.Request, found: tuple[Route, dict[str, str]] | None, seen: Seen, fault: Fault
     ) -> web.StreamResponse:
         if fault.hangs:
@@ -144,7 +144,7 @@ class Server:
         if seconds:
             over = asyncio.Event()
             self._waiting.add(over)
-            self._world.agenda.book(seconds, over.set)
+            self._world.schedule.add(seconds, over.set)
             await over.wait()
             self._waiting.discard(over)
 
@@ -157,7 +157,7 @@ class Server:
     def _fault_for(self, seen: Seen) -> Fault | None:
         """Return the fault for a request. The `on_arrival` hook decides first, then the planned faults."""
         found = self.on_arrival(seen) if self.on_arrival is not None else None
-        return found or self.troubles.next_for(seen.route)
+        return found or self.planned_faults.find_for(seen.route)
 
     def _remember(self, request: web.Request, name: str) -> Seen:
         self._world.arrivals += 1
@@ -177,7 +177,7 @@ class Server:
     def _execute(
         self, request: web.Request, found: tuple[Route, dict[str, str]] | None, seen: Seen
     ) -> Answer:
-        self._world.agenda.catch_up()
+        self._world.schedule.catch_up()
         headers: dict[str, str] = {}
         try:
             headers = self._count_request(request)
@@ -188,20 +188,20 @@ class Server:
         except Refusal as refusal:
             return _with(refusal.answer(), headers)
         except Exception:  # noqa: BLE001 - an error of the stand-in must fail the test, not look like Coder's
-            self._world.complain(
+            self._world.record_violation(
                 f"the stand-in failed at {seen.method} {seen.path}: {traceback.format_exc()}"
             )
-            return answer(500, {"message": "The stand-in itself failed; see its complaints."})
+            return answer(500, {"message": "The stand-in itself failed; see its violations."})
 
     def _count_request(self, request: web.Request) -> dict[str, str]:
         asker = self._user_of(_token(request))
         if BYPASS in request.headers:
             if asker is None or not asker.is_site("owner"):
-                self._world.complain(f"{BYPASS} was sent by somebody who is no owner")
+                self._world.record_violation(f"{BYPASS} was sent by somebody who is no owner")
                 raise _Plain(428, f"{BYPASS} header requires owner role")
             return {}
         key = asker.user.id if asker else str(request.remote)
-        may_pass, headers = self._limit.take((key, request.rel_url.raw_path), self._world.agenda.now())
+        may_pass, headers = self._limit.take((key, request.rel_url.raw_path), self._world.schedule.now())
         if not may_pass:
             text = f"You've been rate limited for sending more than {self._limit.limit} requests in 1m0s."
             raise _Limited(text, headers)
@@ -209,11 +209,11 @@ class Server:
 
     def _unknown(self, seen: Seen) -> Answer:
         if self._routes.knows(seen.path) and self._world.settings.tasks_enabled:
-            self._world.complain(f"{seen.method} {seen.path}: the route has no such method")
+            self._world.record_violation(f"{seen.method} {seen.path}: the route has no such method")
             return Answer(405)
         has_tasks = self._world.settings.tasks_enabled
         if has_tasks or not self._routes.knows(seen.path):
-            self._world.complain(f"{seen.method} {seen.path}: no such route")
+            self._world.record_violation(f"{seen.method} {seen.path}: no such route")
         is_below_tasks = has_tasks and seen.path.startswith("/api/v2/tasks/")
         return answer(404, {"message": NOT_FOUND if is_below_tasks else ROUTE_NOT_FOUND})
 
@@ -221,7 +221,7 @@ class Server:
         route, params = found
         query = {key: value for key, value in request.query.items() if key not in TOKEN_QUERIES}
         for key in query.keys() - route.query:
-            self._world.complain(f"{route.name}: the query key {key!r} is not known to this route")
+            self._world.record_violation(f"{route.name}: the query key {key!r} is not known to this route")
         asker = self._asker(route, _token(request))
         seen.user = asker.user.username if isinstance(asker, Viewer) else ""
         return Call(self._deployment, route, params, query, seen.body, asker, seen.number)
@@ -254,7 +254,7 @@ class Server:
             raise Refusal(401, SIGNED_OUT, "API key is invalid.")
         if key.secret != parts[1]:
             raise Refusal(401, SIGNED_OUT, "API key secret is invalid.")
-        if key.expires_at <= self._world.agenda.now():
+        if key.expires_at <= self._world.schedule.now():
             raise Refusal(401, SIGNED_OUT, f'API key expired at "{go_time(key.expires_at)}".')
 
     def _user_of(self, token: str) -> Viewer | None:

@@ -11,7 +11,7 @@ from taskwire_sandbox.coder.build_shapes import build_json
 from taskwire_sandbox.coder.calls import Call
 from taskwire_sandbox.coder.derived import TASK_STATUSES, task_status, workspace_status
 from taskwire_sandbox.coder.ids import NIL
-from taskwire_sandbox.coder.names import complaint_about, generate
+from taskwire_sandbox.coder.names import generate, name_problem
 from taskwire_sandbox.coder.rows import App, Build, Preset, Task, User, Version, Workspace
 from taskwire_sandbox.coder.wire import (
     JSON_TYPE,
@@ -36,9 +36,9 @@ def list_tasks(call: Call) -> Answer:
     """Answer with all tasks that match the query and that the viewer can read, the newest first."""
     wanted = _filter(call)
     key = (call.viewer.user.id, call.viewer.powers(), *wanted)
-    body = call.world.kept_lists.get(key)
+    body = call.world.cached_lists.get(key)
     if body is None:
-        body = call.world.kept_lists[key] = _list(call, *wanted)
+        body = call.world.cached_lists[key] = _list(call, *wanted)
     return Answer(200, body, content_type=JSON_TYPE)
 
 
@@ -70,11 +70,11 @@ def _filter(call: Call) -> tuple[str, str, str]:
         if found is None or not viewer.can_read_organization(found):
             problems.append(("organization", _invalid("organization", "organization", organization)))
         organization = found.id if found else ""
-    problems += search.excess(terms, KEYS, world.complain)
+    problems += search.excess(terms, KEYS, world.record_violation)
     if problems:
         raise Refusal(400, "Invalid task search query.", validations=problems)
     if status and status not in TASK_STATUSES and world.tasks:
-        world.complain(f"tasks.list: {status!r} is no status")
+        world.record_violation(f"tasks.list: {status!r} is no status")
         detail = f'fetch object: pq: invalid input value for enum task_status: "{status}"'
         raise Refusal(500, "Internal error fetching tasks.", detail)
     return owner, organization, status
@@ -120,8 +120,8 @@ def _version(call: Call, version_id: str) -> Version:
 
 def _names(call: Call, request: Mapping[str, JsonValue]) -> tuple[str, str]:
     name = str(request["name"])
-    if name and (complaint := complaint_about(name)):
-        raise Refusal(400, "Unable to create a Task with the provided name.", complaint)
+    if name and (problem := name_problem(name)):
+        raise Refusal(400, "Unable to create a Task with the provided name.", problem)
     display_name = str(request["display_name"]).strip()
     if len(display_name.encode()) > 64:
         raise Refusal(400, "Display name must be 64 characters or less.")
@@ -210,12 +210,12 @@ def _check_parameters(version: Version, preset: Preset | None) -> None:
 
 def _insert(call: Call, owner: User, version: Version, name: str, display_name: str, prompt: str) -> Task:
     world = call.world
-    new, stamp = world.ids.new_uuid, world.agenda.stamp()
+    new, stamp = world.ids.new_uuid, world.schedule.next_timestamp()
     task_id = new()
     workspace = Workspace(new(), name, owner, version.template, stamp, stamp, App(new()))
     task = Task(task_id, name, display_name, owner, version, workspace, prompt, stamp)
     task.arrivals = world.arrivals
-    world.keep_task(task)
+    world.add_task(task)
     return task
 
 
@@ -242,7 +242,7 @@ def delete_task(call: Call) -> Answer:
     """Queue the workspace's deletion. The task is gone at once, even if that build fails."""
     task = call.task()
     _build(call, task.workspace, "delete", "initiator")
-    call.world.drop_task(task)
+    call.world.delete_task(task)
     return Answer(202)
 
 

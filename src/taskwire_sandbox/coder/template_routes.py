@@ -27,7 +27,7 @@ def _list(call: Call, candidates: list[Template]) -> Answer:
     terms, problems = search.parse(call.query.get("q", ""), bare="display_name")
     booleans = {key: search.boolean(terms, key, problems) for key in ("deprecated", "has-ai-task", "deleted")}
     texts = {key: search.single(terms, key, problems) for key in TEMPLATE_KEYS if key not in booleans}
-    problems += search.excess(terms, TEMPLATE_KEYS, call.world.complain)
+    problems += search.excess(terms, TEMPLATE_KEYS, call.world.record_violation)
     organization = call.world.find_organization(texts["organization"]) if texts["organization"] else None
     if texts["organization"] and organization is None:
         problems.append(("organization", "either does not exist, or you are unauthorized to view it"))

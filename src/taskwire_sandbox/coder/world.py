@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from taskwire_sandbox.coder.access import Rules
-from taskwire_sandbox.coder.clock import Agenda, Clock
+from taskwire_sandbox.coder.clock import Clock, Schedule
 from taskwire_sandbox.coder.ids import Ids, as_uuid
 from taskwire_sandbox.coder.rows import (
     Agent,
@@ -20,8 +20,8 @@ from taskwire_sandbox.coder.rows import (
     Workspace,
 )
 
-# How many complaints are kept; older ones are dropped.
-COMPLAINTS_KEPT = 1000
+# How many violations are kept; older ones are dropped.
+MOST_VIOLATIONS = 1000
 # Ids of log lines start after this number, which is arbitrary.
 FIRST_ROW = 4711
 
@@ -50,12 +50,12 @@ class World:
         self.clock = clock
         # This id is not drawn from the seed: two deployments with one seed must have different ids.
         self.deployment_id = str(uuid.uuid4())
-        self.agenda = Agenda(clock)
-        self.agenda.on_trouble = self.complain
+        self.schedule = Schedule(clock)
+        self.schedule.on_error = self.record_violation
         self.ids = Ids(seed)
         self.settings = settings
-        self.complaints: deque[str] = deque(maxlen=COMPLAINTS_KEPT)
-        self.kept_lists: dict[tuple[str, ...], bytes] = {}
+        self.violations: deque[str] = deque(maxlen=MOST_VIOLATIONS)
+        self.cached_lists: dict[tuple[str, ...], bytes] = {}
         self.organizations: dict[str, Organization] = {}
         self.users: dict[str, User] = {}
         self.tokens: dict[str, Token] = {}
@@ -79,57 +79,57 @@ class World:
         self._rows += 1
         return self._rows
 
-    def complain(self, text: str) -> None:
-        """Record a complaint.
+    def record_violation(self, text: str) -> None:
+        """Record a violation.
 
         It tells of a request that the real Coder does not know, or of a stand-in's bug.
         """
-        self.complaints.append(text)
+        self.violations.append(text)
 
     def touch(self, workspace: Workspace) -> None:
         """Note that the workspace, and with it its task, has changed."""
         task = self.tasks_by_workspace.get(workspace.id)
         if task is not None:
             task.cached = None
-        self.kept_lists.clear()
+        self.cached_lists.clear()
         self.on_change(workspace)
 
-    def keep_user(self, user: User) -> None:
+    def add_user(self, user: User) -> None:
         """Add a user."""
         self.users[user.id] = user
         self._users_by_name[user.username.lower()] = user
 
-    def keep_task(self, task: Task) -> None:
+    def add_task(self, task: Task) -> None:
         """Add a task and its workspace."""
         workspace = task.workspace
         self.tasks[task.id] = task
         self.tasks_by_workspace[workspace.id] = task
         self._tasks_by_name[task.owner.id, task.name.lower()] = task
-        self.keep_workspace(workspace)
+        self.add_workspace(workspace)
 
-    def keep_workspace(self, workspace: Workspace) -> None:
+    def add_workspace(self, workspace: Workspace) -> None:
         """Add a workspace."""
         self.workspaces[workspace.id] = workspace
         self._workspaces_by_name[workspace.owner.id, workspace.name.lower()] = workspace
-        self.kept_lists.clear()
+        self.cached_lists.clear()
 
-    def drop_task(self, task: Task) -> None:
+    def delete_task(self, task: Task) -> None:
         """Delete a task as Coder does: the row stays, but no request finds it."""
         if task.is_deleted:
             return
         task.is_deleted, task.snapshot = True, None
         del self.tasks[task.id]
         del self._tasks_by_name[task.owner.id, task.name.lower()]
-        self.kept_lists.clear()
+        self.cached_lists.clear()
         self.on_change(task.workspace)
 
-    def drop_workspace(self, workspace: Workspace) -> None:
+    def delete_workspace(self, workspace: Workspace) -> None:
         """Delete a workspace and its task."""
         workspace.is_deleted = True
         self._workspaces_by_name.pop((workspace.owner.id, workspace.name.lower()), None)
         task = self.tasks_by_workspace.get(workspace.id)
         if task is not None:
-            self.drop_task(task)
+            self.delete_task(task)
 
     def find_user(self, name: str) -> User | None:
         """Return the user with this id or username. An e-mail address finds nobody, as in Coder."""

@@ -52,12 +52,12 @@ class CoderWindow:
 
     async def _go_away(self, _: web.Request) -> web.Response:
         rule = {"route": "*", "fault": "refused", "times": None}
-        status, answer = await self._ask("POST", "misbehave", rule)
+        status, answer = await self._ask("POST", "faults", rule)
         self._is_away = status == 200
         return web.json_response(answer, status=status)
 
     async def _come_back(self, _: web.Request) -> web.Response:
-        status, answer = await self._ask("DELETE", "misbehave")
+        status, answer = await self._ask("DELETE", "faults")
         self._is_away = self._is_away and status != 200
         return web.json_response(answer, status=status)
 

@@ -7,7 +7,7 @@ GET  /_control/views?user=                  open dialogs (the last is on top) an
 GET  /_control/files/{id}                   the content of a shared file
 GET  /_control/calls?after=                 the last calls, after a number
 GET  /_control/deliveries                   the last payloads and their results
-GET  /_control/complaints                   what a correct app would not do
+GET  /_control/violations                   what a correct app would not do
 POST /_control/act                          {"act": "post", ...}: any act of a person, by its Python name
 POST /_control/faults                       {"name", "fault", ...}; DELETE removes all faults
 GET  /_control/stream                       a websocket of changes: {"sequence", "kind", ...}
@@ -74,7 +74,7 @@ class Control:
             web.get("/_control/files/{file}", self._file),
             web.get("/_control/calls", self._calls),
             web.get("/_control/deliveries", self._deliveries),
-            web.get("/_control/complaints", self._complaints),
+            web.get("/_control/violations", self._violations),
             web.post("/_control/act", self._act),
             web.post("/_control/faults", self._add_fault),
             web.delete("/_control/faults", self._clear_faults),
@@ -129,8 +129,8 @@ class Control:
         found = [asdict(delivery) for delivery in self._slack.ledger.deliveries]
         return web.json_response({"deliveries": found[-_SHOWN:]})
 
-    async def _complaints(self, _: web.Request) -> web.Response:
-        return web.json_response({"complaints": self._slack.ledger.complaints})
+    async def _violations(self, _: web.Request) -> web.Response:
+        return web.json_response({"violations": self._slack.ledger.violations})
 
     async def _act(self, request: web.Request) -> web.Response:
         body = await request.json()

@@ -116,7 +116,7 @@ class Courier:
         if reply.is_acked:
             delivery.acked_at = delivery.acked_at or time.time()
         if not reply.is_acked and reply.reason not in ("connection_failed", "connection_lost"):
-            self._ledger.complain(f"unacked {delivery.kind} {delivery.name}: {reply.reason}")
+            self._ledger.record_violation(f"unacked {delivery.kind} {delivery.name}: {reply.reason}")
         self._passed.set()
         self._passed = asyncio.Event()
         return reply

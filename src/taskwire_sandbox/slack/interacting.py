@@ -118,7 +118,7 @@ class Interacting(Posting):
         try:
             said = content.body(self.backend, reply, too_long="msg_blocks_too_long")
         except ApiError as refused:
-            self.backend.ledger.complain(f"the ack of a command cannot be shown: {refused.error}")
+            self.backend.ledger.record_violation(f"the ack of a command cannot be shown: {refused.error}")
             return
         say(self.backend, here.id, person.id, said, reply, source="ack")
 

@@ -1,4 +1,4 @@
-"""A record of what happened, for tests: calls, deliveries, complaints, and a stream of changes."""
+"""A record of what happened, for tests: calls, deliveries, violations, and a stream of changes."""
 
 import asyncio
 import contextlib
@@ -58,17 +58,17 @@ OnCall = Callable[[Phase, Call], Awaitable[None] | None]
 
 
 class Ledger:
-    """Keeps the last calls and deliveries and all complaints. Each change wakes everything that waits."""
+    """Keeps the last calls and deliveries and all violations. Each change wakes everything that waits."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.calls: deque[Call] = deque(maxlen=_KEPT)
         self.deliveries: deque[Delivery] = deque(maxlen=_KEPT)
-        self.complaints: list[str] = []
-        self.excused: list[str] = []
+        self.violations: list[str] = []
+        self.ignored_violations: list[str] = []
         self.on_call: OnCall | None = None
         self.sequence = 0
-        self._excuses: list[str] = []
+        self._ignored_parts: list[str] = []
         self._changed = asyncio.Event()
         self._streams: set[asyncio.Queue[Json]] = set()
 
@@ -87,17 +87,17 @@ class Ledger:
         if answer is not None:
             await answer
 
-    def complain(self, sentence: str) -> None:
+    def record_violation(self, sentence: str) -> None:
         """Record something that a correct app would not do."""
-        excused = any(excuse in sentence for excuse in self._excuses)
-        (self.excused if excused else self.complaints).append(sentence)
-        self.change("complaint", sentence=sentence, excused=excused)
+        is_ignored = any(part in sentence for part in self._ignored_parts)
+        (self.ignored_violations if is_ignored else self.violations).append(sentence)
+        self.change("violation", sentence=sentence, is_ignored=is_ignored)
 
-    def excuse(self, part: str) -> None:
-        """Move every complaint that contains `part`, past and future, to `excused`."""
-        self._excuses.append(part)
-        self.excused += [sentence for sentence in self.complaints if part in sentence]
-        self.complaints[:] = [sentence for sentence in self.complaints if part not in sentence]
+    def ignore_violations(self, part: str) -> None:
+        """Move every violation that contains `part`, past and future, to `ignored_violations`."""
+        self._ignored_parts.append(part)
+        self.ignored_violations += [sentence for sentence in self.violations if part in sentence]
+        self.violations[:] = [sentence for sentence in self.violations if part not in sentence]
 
     def change(self, kind: str, **what: object) -> None:
         """Announce a change to streams and waiters."""

@@ -197,9 +197,9 @@ class SlackSandbox(Interacting):
         return self.backend.ledger.deliveries
 
     @property
-    def complaints(self) -> list[str]:
-        """Complaints: what a correct app would not do."""
-        return self.backend.ledger.complaints
+    def violations(self) -> list[str]:
+        """Violations: what a correct app would not do."""
+        return self.backend.ledger.violations
 
     @property
     def on_call(self) -> OnCall | None:
@@ -210,9 +210,9 @@ class SlackSandbox(Interacting):
     def on_call(self, callback: OnCall | None) -> None:
         self.backend.ledger.on_call = callback
 
-    def excuse(self, part: str) -> None:
-        """Set aside complaints that contain `part`."""
-        self.backend.ledger.excuse(part)
+    def ignore_violations(self, part: str) -> None:
+        """Set aside violations that contain `part`."""
+        self.backend.ledger.ignore_violations(part)
 
     def add_user(
         self,

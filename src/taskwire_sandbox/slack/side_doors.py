@@ -40,24 +40,24 @@ class SideDoors:
         try:
             body = _response_body(await request.text(), request.content_type)
         except (ValueError, KeyError):
-            self._slack.ledger.complain("response_url: the body is no JSON object")
+            self._slack.ledger.record_violation("response_url: the body is no JSON object")
             return web.json_response({"ok": False, "error": "invalid_payload"}, status=400)
         call = self._slack.ledger.begin("response_url", body)
         token = request.match_info["token"]
         ticket = self._slack.tickets.response_urls.get(token)
         call.person = ticket.user if ticket is not None else ""
-        return await self._api.misbehave(request, call, lambda: self._answer(call, token))
+        return await self._api.handle(request, call, lambda: self._answer(call, token))
 
     def _answer(self, call: Call, token: str) -> web.Response:
         try:
             ticket = self._redeem(token)
             unknown = sorted(call.arguments.keys() - _KNOWN)
             if unknown:
-                self._slack.ledger.complain(f"unknown field for a response_url: {', '.join(unknown)}")
+                self._slack.ledger.record_violation(f"unknown field for a response_url: {', '.join(unknown)}")
             respond(self._slack, ticket, call.arguments)
         except ApiError as refused:
             call.outcome = refused.error
-            self._slack.ledger.complain(f"response_url: {refused.error}")
+            self._slack.ledger.record_violation(f"response_url: {refused.error}")
             status = 404 if refused.error.endswith("_url") else 400
             return web.json_response({"ok": False, "error": refused.error}, status=status)
         call.outcome = "ok"
@@ -78,7 +78,7 @@ class SideDoors:
         file_id = self._slack.files.uploads.get(request.match_info["secret"])
         body = await _uploaded(request)
         call = self._slack.ledger.begin("upload", {"file": file_id, "size": len(body)})
-        return await self._api.misbehave(request, call, lambda: self._store(call, file_id, body))
+        return await self._api.handle(request, call, lambda: self._store(call, file_id, body))
 
     def _store(self, call: Call, file_id: str | None, body: bytes) -> web.Response:
         call.outcome = "refused"
@@ -86,7 +86,9 @@ class SideDoors:
             return web.Response(status=404, text="No such upload")
         shared = self._slack.files.files[file_id]
         if len(body) != shared.size:
-            self._slack.ledger.complain(f"upload of {len(body)} bytes where {shared.size} were announced")
+            self._slack.ledger.record_violation(
+                f"upload of {len(body)} bytes where {shared.size} were announced"
+            )
             return web.Response(status=400, text="Length mismatch")
         shared.content, shared.is_uploaded = body, True
         call.outcome = "ok"
@@ -98,7 +100,7 @@ class SideDoors:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if token != app.bot_token or "files:read" not in app.manifest.scopes:
             # Slack answers a download without a valid token with a redirect to its sign-in page.
-            self._slack.ledger.complain("a file was fetched without a token that may read it")
+            self._slack.ledger.record_violation("a file was fetched without a token that may read it")
             raise web.HTTPFound("/signin")
         if found is None or not found.is_complete:
             raise web.HTTPNotFound

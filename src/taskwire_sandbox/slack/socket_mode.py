@@ -117,13 +117,13 @@ class SocketMode:
             frame = json.loads(text)
             envelope_id = frame["envelope_id"]
         except (ValueError, KeyError, TypeError):
-            self._ledger.complain(f"a frame that is no ack: {text[:200]}")
+            self._ledger.record_violation(f"a frame that is no ack: {text[:200]}")
             return
         waiting = connection.waiting.pop(envelope_id, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(frame.get("payload") or None)
         elif envelope_id not in self._issued:
-            self._ledger.complain(f"an ack for an envelope that never was: {envelope_id}")
+            self._ledger.record_violation(f"an ack for an envelope that never was: {envelope_id}")
 
     def _forget(self, connection: Connection) -> None:
         self.connections.remove(connection)

@@ -63,12 +63,12 @@ def follow(slack: Backend, view: View, reply: Json) -> Submitted:
         if kind in ("update", "push"):
             return _show_view(slack, view, reply, kind)
     except ApiError as refused:
-        slack.ledger.complain(f"the view of response_action {kind} was refused: {refused.error}")
+        slack.ledger.record_violation(f"the view of response_action {kind} was refused: {refused.error}")
         return Submitted(failure="We had some trouble connecting. Try again?", error=refused.error)
     if kind == "clear":
         stack.clear()
     elif reply and kind is None:
-        slack.ledger.complain("the ack of a submission has a body without response_action")
+        slack.ledger.record_violation("the ack of a submission has a body without response_action")
     slack.views.drop(view)
     slack.ledger.change("view_closed", user=view.user, view_id=view.id)
     return Submitted(view=stack[-1] if stack else None)
@@ -79,7 +79,9 @@ def _show_errors(slack: Backend, view: View, reply: Json) -> Submitted:
     errors = reply.get("errors") or {}
     wrong = sorted(set(errors) - inputs)
     if wrong or not errors:
-        slack.ledger.complain(f"errors for blocks that are no inputs: {', '.join(wrong) or 'none given'}")
+        slack.ledger.record_violation(
+            f"errors for blocks that are no inputs: {', '.join(wrong) or 'none given'}"
+        )
     slack.ledger.change("view_errors", user=view.user, view_id=view.id, errors=errors)
     return Submitted(errors=errors, view=view)
 

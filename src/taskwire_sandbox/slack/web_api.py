@@ -62,9 +62,9 @@ class WebApi:
             token = token or str(arguments.get("token", ""))
         arguments.pop("token", None)
         call = self._slack.ledger.begin(name, arguments)
-        return await self.misbehave(request, call, lambda: self._execute(call, token, is_json=is_json))
+        return await self.handle(request, call, lambda: self._execute(call, token, is_json=is_json))
 
-    async def misbehave(
+    async def handle(
         self, request: web.Request, call: Call, execute: Callable[[], web.Response]
     ) -> web.StreamResponse:
         """Execute a call and answer it. A fault may apply before or after."""
@@ -131,11 +131,11 @@ class WebApi:
     def _check_error(self, call: Call, refused: ApiError) -> None:
         known = self.methods.get(call.method)
         if known is None or refused.error == "missing_scope":
-            self._slack.ledger.complain(
+            self._slack.ledger.record_violation(
                 f"{refused.error}: {call.method} {refused.extra.get('needed', '')}".strip()
             )
         elif refused.error not in known.errors | COMMON_ERRORS:
-            self._slack.ledger.complain(
+            self._slack.ledger.record_violation(
                 f"the sandbox answered {call.method} with {refused.error}, which Slack never does"
             )
 
@@ -151,7 +151,7 @@ class WebApi:
             needs_scope(self._slack, *known.scopes)
         unknown = sorted(call.arguments.keys() - known.arguments.keys() - _ADDED_BY_THE_SDK)
         if unknown:
-            self._slack.ledger.complain(f"unknown argument of {known.name}: {', '.join(unknown)}")
+            self._slack.ledger.record_violation(f"unknown argument of {known.name}: {', '.join(unknown)}")
         if known.is_form_only and is_json:
             raise invalid_arguments("this method takes forms only")
         return known.run(self._slack, parse(known, call.arguments))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from taskwire.messages import answers
-from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import SandboxTask
 from tests.faults.actors import Actor, metadata, said_in
 from tests.faults.deployment import Deployment
 from tests.faults.points import Kind
@@ -188,7 +188,7 @@ async def give_tasks(flow: Flow, actors: Sequence[Actor]) -> None:
     await deployment.look()
 
 
-def task_of(actor: Actor) -> PuppetTask:
+def task_of(actor: Actor) -> SandboxTask:
     """Return an actor's task."""
     assert actor.task is not None
     return actor.task

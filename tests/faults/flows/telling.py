@@ -301,7 +301,7 @@ class Vanishing(Telling):
 
     async def go(self, actor: Actor) -> None:
         """Delete the task."""
-        task_of(actor).deleted_elsewhere()
+        task_of(actor).delete()
 
     def notice(self, actor: Actor) -> str:
         """The notice mentions nobody."""

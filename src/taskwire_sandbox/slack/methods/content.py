@@ -50,7 +50,7 @@ def _blocks(slack: Backend, given: object, too_long: str) -> list[Json]:
         raise ApiError("invalid_blocks_format")
     found = problems(given, MESSAGE)
     if found:
-        slack.ledger.complain(f"invalid_blocks: {'; '.join(found)}")
+        slack.ledger.record_violation(f"invalid_blocks: {'; '.join(found)}")
         raise ApiError("invalid_blocks", errors=found, response_metadata={"messages": found})
     if _characters(given) > BLOCKS_TOGETHER:
         raise ApiError(too_long)
@@ -87,7 +87,7 @@ def metadata(slack: Backend, given: object) -> tuple[Json | None, list[str]]:
         return given, []
     kind, payload = given.get("event_type"), given.get("event_payload")
     if not isinstance(kind, str) or not _EVENT_TYPE.fullmatch(kind) or not isinstance(payload, dict):
-        slack.ledger.complain(f"metadata ignored: event_type {kind!r}")
+        slack.ledger.record_violation(f"metadata ignored: event_type {kind!r}")
         return None, ["invalid_metadata_schema"]
     if len(json.dumps(given).encode()) > METADATA_BYTES:
         raise ApiError("metadata_too_large")

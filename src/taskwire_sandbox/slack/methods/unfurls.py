@@ -40,7 +40,7 @@ def _unfurl(slack: Backend, arguments: Json) -> Json:
     for url, unfurl in unfurls.items():
         found = problems(unfurl.get("blocks", []), MESSAGE)
         if found:
-            slack.ledger.complain(f"invalid unfurl: {'; '.join(found)}")
+            slack.ledger.record_violation(f"invalid unfurl: {'; '.join(found)}")
             raise ApiError("cannot_parse_attachment")
         shown.append({"from_url": url, "app_unfurl_url": url, "is_app_unfurl": True} | unfurl)
     before = channel.messages[ts].body.get("attachments", [])

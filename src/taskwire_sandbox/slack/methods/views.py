@@ -20,7 +20,7 @@ def checked(slack: Backend, given: object, kind: str) -> Json:
         raise ApiError("view_too_large")
     found = view_problems(given, kind)
     if found:
-        slack.ledger.complain(f"invalid view: {'; '.join(found)}")
+        slack.ledger.record_violation(f"invalid view: {'; '.join(found)}")
         raise ApiError("invalid_arguments", response_metadata={"messages": found})
     return view_stacks.given(given)
 

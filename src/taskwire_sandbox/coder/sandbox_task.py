@@ -12,11 +12,11 @@ from taskwire_sandbox.coder.terminal import dressed
 
 STATES = ("working", "idle", "complete", "failed")
 # Seconds until Coder notices that an agent has lost its connection. In Coder it is less than a minute.
-NOTICED_SECONDS = 40.0
-PARTS = ("status", "messages", "message", "message_after_typing", "message_unlogged")
+DISCONNECT_SECONDS = 40.0
+FAILING_PARTS = ("status", "messages", "message", "message_after_typing", "message_unlogged")
 
 
-class PuppetTask:
+class SandboxTask:
     """One task, seen and moved from outside Coder's API.
 
     Most calls first run the scheduled actions that are due.
@@ -40,7 +40,7 @@ class PuppetTask:
     @property
     def status(self) -> str:
         """Return the status that Coder derives for it."""
-        self._world.agenda.catch_up()
+        self._world.schedule.catch_up()
         return task_status(self.row)
 
     @property
@@ -65,7 +65,7 @@ class PuppetTask:
 
         They survive restarts of the agent.
         """
-        self._world.agenda.catch_up()
+        self._world.schedule.catch_up()
         return list(self.row.inputs)
 
     @property
@@ -76,7 +76,7 @@ class PuppetTask:
     @property
     def builds(self) -> list[Build]:
         """Return the workspace's builds, the oldest first."""
-        self._world.agenda.catch_up()
+        self._world.schedule.catch_up()
         return self.row.workspace.builds
 
     @property
@@ -87,7 +87,7 @@ class PuppetTask:
     @property
     def program(self) -> AgentApi | None:
         """Return the program that runs in the workspace, or None."""
-        self._world.agenda.catch_up()
+        self._world.schedule.catch_up()
         return self._deployment.builds.program_of(self.row)
 
     @property
@@ -103,13 +103,13 @@ class PuppetTask:
         if state not in STATES:
             raise ValueError(f"a task's state is one of {', '.join(STATES)}, not {state!r}")
         program = self._program()
-        program.tells(state, fitting(message), uri)
+        program.force_report(state, fitting(message), uri)
         if state == "working":
-            program.works()
+            program.start_working()
         elif state == "idle":
-            program.settles()
+            program.become_stable()
         else:
-            program.stops_working()
+            program.stop_working()
 
     def says(self, text: str, *, is_dressed: bool = False) -> None:
         """Append a paragraph to the agent's present message.
@@ -118,26 +118,26 @@ class PuppetTask:
         """
         program = self._program()
         was_stable = program.status == "stable"
-        program.prints(dressed(text, program.columns) if is_dressed else text)
-        self._rest_if(program, was_stable=was_stable)
+        program.append_text(dressed(text, program.columns) if is_dressed else text)
+        self._restore_stable(program, was_stable=was_stable)
 
     def rewrites(self, text: str) -> None:
         """Replace the text of the agent's present message; the message keeps its id."""
         program = self._program()
         was_stable = program.status == "stable"
-        program.rewrites(text)
-        self._rest_if(program, was_stable=was_stable)
+        program.replace_text(text)
+        self._restore_stable(program, was_stable=was_stable)
 
     def status_is(self, status: str) -> None:
         """Force a status by changing the row that Coder derives it from: the app, the agent or the build."""
-        self._world.agenda.catch_up()
+        self._world.schedule.catch_up()
         ways: dict[str, Callable[[], None]] = {
-            "active": self._is_well,
-            "error": lambda: self._app_is("unhealthy"),
-            "initializing": lambda: self._lifecycle_is("starting"),
-            "unknown": lambda: self._lifecycle_is("shutting_down"),
-            "pending": lambda: self._job_is("pending"),
-            "paused": self._is_stopped,
+            "active": self._make_healthy,
+            "error": lambda: self._set_app_health("unhealthy"),
+            "initializing": lambda: self._set_lifecycle("starting"),
+            "unknown": lambda: self._set_lifecycle("shutting_down"),
+            "pending": lambda: self._set_job_status("pending"),
+            "paused": self._make_paused,
         }
         if status not in ways:
             raise ValueError(f"a task's status is one of {', '.join(ways)}, not {status!r}")
@@ -146,8 +146,8 @@ class PuppetTask:
 
     def build_fails(self, error: str = "no space left on device") -> None:
         """Mark the latest build as failed."""
-        self._world.agenda.catch_up()
-        self._deployment.builds.break_latest(self.row.workspace, error)
+        self._world.schedule.catch_up()
+        self._deployment.builds.fail_latest(self.row.workspace, error)
 
     def hears(self, text: str) -> None:
         """Send an input to the agent as somebody does on Coder's own pages."""
@@ -181,28 +181,28 @@ class PuppetTask:
 
     def resume(self) -> None:
         """Resume the task as somebody does on Coder's own pages."""
-        self._world.agenda.catch_up()
+        self._world.schedule.catch_up()
         self._deployment.builds.add(self.row.workspace, "start", "task_resume", self.row.owner)
         self._deployment.notices.about_build("Task Resumed", self.row)
-        self._world.agenda.catch_up()
+        self._world.schedule.catch_up()
 
-    def deleted_elsewhere(self) -> None:
+    def delete(self) -> None:
         """Delete the workspace and its task as somebody does on Coder's own pages."""
-        self._world.agenda.catch_up()
+        self._world.schedule.catch_up()
         self._deployment.builds.add(self.row.workspace, "delete", "initiator", self.row.owner)
-        self._world.drop_task(self.row)
-        self._world.agenda.catch_up()
+        self._world.delete_task(self.row)
+        self._world.schedule.catch_up()
 
     def agent_is_unreachable(self) -> None:
         """Disconnect the agent. The task stays active, and calls to the agent fail with 502 after 30 seconds.
 
         Coder notices within a minute and then reports the agent as unhealthy.
         """
-        self._connection_is(is_up=False)
+        self._set_connection(is_connected=False)
 
     def agent_is_reachable(self) -> None:
         """Connect the agent again."""
-        self._connection_is(is_up=True)
+        self._set_connection(is_connected=True)
 
     def agentapi_fails(self, part: str, times: int = 1) -> None:
         """Let one part of the agent's program fail `times` times.
@@ -210,15 +210,15 @@ class PuppetTask:
         With `message_after_typing` and `message_unlogged` the agent gets the input although the call fails.
         With `message_unlogged` the input also gets no entry in the log; only the screen changes.
         """
-        if part not in PARTS:
+        if part not in FAILING_PARTS:
             raise ValueError(f"the program inside has no part {part!r}")
-        self._program().troubles[part] = times
+        self._program().failures_left[part] = times
 
     def _stop(self, reason: str, why: str) -> None:
-        self._world.agenda.catch_up()
+        self._world.schedule.catch_up()
         self._deployment.builds.add(self.row.workspace, "stop", reason, self.row.owner)
         self._deployment.notices.about_build("Task Paused", self.row, why)
-        self._world.agenda.catch_up()
+        self._world.schedule.catch_up()
 
     def _program(self) -> AgentApi:
         program = self.program
@@ -227,42 +227,42 @@ class PuppetTask:
         return program
 
     def _agent(self) -> Agent:
-        self._world.agenda.catch_up()
+        self._world.schedule.catch_up()
         agent = self.row.workspace.latest.agent
         if agent is None:
             raise LookupError(f"{self.name} has no agent; it is {task_status(self.row)}")
         return agent
 
-    def _rest_if(self, program: AgentApi, *, was_stable: bool) -> None:
+    def _restore_stable(self, program: AgentApi, *, was_stable: bool) -> None:
         if was_stable:
-            program.settles()
+            program.become_stable()
 
-    def _is_well(self) -> None:
-        self._job_is("succeeded")
-        self._app_is("healthy")
-        self._lifecycle_is("ready")
+    def _make_healthy(self) -> None:
+        self._set_job_status("succeeded")
+        self._set_app_health("healthy")
+        self._set_lifecycle("ready")
 
-    def _is_stopped(self) -> None:
+    def _make_paused(self) -> None:
         if not self.row.workspace.latest.is_running and self.row.workspace.latest.transition != "stop":
             self.pause()
 
-    def _app_is(self, health: str) -> None:
+    def _set_app_health(self, health: str) -> None:
         self._agent().app.health = health
 
-    def _lifecycle_is(self, lifecycle: str) -> None:
+    def _set_lifecycle(self, lifecycle: str) -> None:
         self._agent().lifecycle = lifecycle
 
-    def _job_is(self, status: str) -> None:
+    def _set_job_status(self, status: str) -> None:
         self.row.workspace.latest.job_status = status
 
-    def _connection_is(self, *, is_up: bool) -> None:
+    def _set_connection(self, *, is_connected: bool) -> None:
         agent = self._agent()
-        agent.is_reachable = is_up
-        if is_up:
-            self._is_noticed(agent)
+        agent.is_reachable = is_connected
+        if is_connected:
+            self._update_connection(agent)
         else:
-            self._world.agenda.book(NOTICED_SECONDS, partial(self._is_noticed, agent))
+            self._world.schedule.add(DISCONNECT_SECONDS, partial(self._update_connection, agent))
 
-    def _is_noticed(self, agent: Agent) -> None:
-        agent.disconnected_at = None if agent.is_reachable else self._world.agenda.now()
+    def _update_connection(self, agent: Agent) -> None:
+        agent.disconnected_at = None if agent.is_reachable else self._world.schedule.now()
         self._world.touch(self.row.workspace)

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 
 from taskwire_sandbox.coder.agentapi import AgentApi
-from taskwire_sandbox.coder.clock import Agenda
+from taskwire_sandbox.coder.clock import Schedule
 from taskwire_sandbox.coder.steps import (
     Ask,
     Busy,
@@ -24,38 +24,38 @@ from taskwire_sandbox.coder.steps import (
 from taskwire_sandbox.coder.terminal import dressed
 
 
-class Player:
+class ScriptRunner:
     """The player of one agent's script."""
 
     def __init__(
-        self, agenda: Agenda, terminal: AgentApi, script: Script, on_crash: Callable[[], None]
+        self, schedule: Schedule, terminal: AgentApi, script: Script, on_crash: Callable[[], None]
     ) -> None:
-        self._agenda = agenda
+        self._schedule = schedule
         self._terminal = terminal
         self._script = script
         self._on_crash = on_crash
         self._steps: deque[Step] = deque()
         self._question: Ask | None = None
         self._is_waiting = False
-        terminal.on_input = self.hear
+        terminal.on_input = self.receive_input
 
-    def begin(self, steps: Steps) -> None:
+    def run(self, steps: Steps) -> None:
         """Run these steps now, before the steps that are left."""
         self._steps.extendleft(reversed(steps))
         if not self._is_waiting:
-            self._go_on()
+            self._continue()
 
-    def hear(self, text: str) -> None:
+    def receive_input(self, text: str) -> None:
         """Take an input: answer the agent's open question, or start the script's steps for an input."""
         question, self._question = self._question, None
-        self.begin(question.then(text) if question else self._script.on_input(text))
+        self.run(question.then(text) if question else self._script.on_input(text))
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         self._is_waiting = False
         while self._steps and self._terminal.is_alive and not self._is_waiting and self._question is None:
-            self._do(self._steps.popleft())
+            self._run_step(self._steps.popleft())
 
-    def _do(self, step: Step) -> None:
+    def _run_step(self, step: Step) -> None:
         match step:
             case Work():
                 self._work(step)
@@ -72,64 +72,66 @@ class Player:
             case Wait(seconds):
                 self._pause(seconds)
             case _:
-                self._do_at_once(step)
+                self._run_instant_step(step)
 
-    def _do_at_once(self, step: Rewrite | Report | Idle | Busy) -> None:
+    def _run_instant_step(self, step: Rewrite | Report | Idle | Busy) -> None:
         terminal = self._terminal
         match step:
             case Rewrite(text):
-                terminal.rewrites(text)
+                terminal.replace_text(text)
             case Report(state, message, uri):
-                terminal.reports(state, message, uri)
+                terminal.report(state, message, uri)
                 terminal.screen_changed()
             case Idle():
-                terminal.settles()
+                terminal.become_stable()
             case Busy():
-                terminal.works()
+                terminal.start_working()
 
     def _work(self, step: Work) -> None:
-        self._terminal.works()
+        self._terminal.start_working()
         if step.report:
-            self._terminal.reports("working", step.report, step.uri)
-        self._pause(step.seconds, then=self._terminal.stops_working)
+            self._terminal.report("working", step.report, step.uri)
+        self._pause(step.seconds, then=self._terminal.stop_working)
 
     def _say(self, step: Say) -> None:
         text = step.text if step.raw else dressed(step.text, self._terminal.columns)
         if not step.seconds:
-            self._terminal.prints(text)
+            self._terminal.append_text(text)
             return
-        self._terminal.works()
+        self._terminal.start_working()
         lines = text.split("\n")
         for index in range(1, len(lines)):
             shown = "\n".join(lines[: index + 1])
-            self._agenda.book(step.seconds * index / len(lines), self._grows(shown, "\n".join(lines[:index])))
-        self._terminal.prints(lines[0])
-        self._pause(step.seconds, then=self._terminal.stops_working)
+            self._schedule.add(
+                step.seconds * index / len(lines), self._show_more(shown, "\n".join(lines[:index]))
+            )
+        self._terminal.append_text(lines[0])
+        self._pause(step.seconds, then=self._terminal.stop_working)
 
-    def _grows(self, shown: str, before: str) -> Callable[[], None]:
+    def _show_more(self, shown: str, before: str) -> Callable[[], None]:
         def grow() -> None:
             content = self._terminal.messages[-1].content
             if self._terminal.is_alive and content.endswith(before):
-                self._terminal.rewrites(content.removesuffix(before) + shown)
+                self._terminal.replace_text(content.removesuffix(before) + shown)
 
         return grow
 
     def _ask(self, step: Ask) -> None:
         if step.report:
-            self._terminal.reports("working", step.report, "")
-        self._terminal.prints(dressed(step.text, self._terminal.columns))
-        self._terminal.stops_working()
+            self._terminal.report("working", step.report, "")
+        self._terminal.append_text(dressed(step.text, self._terminal.columns))
+        self._terminal.stop_working()
         self._question = step
 
     def _end(self, state: str, message: str, uri: str) -> None:
-        self._terminal.reports(state, message, uri)
-        self._terminal.stops_working()
+        self._terminal.report(state, message, uri)
+        self._terminal.stop_working()
 
     def _pause(self, seconds: float, then: Callable[[], None] | None = None) -> None:
         def go_on() -> None:
             if then is not None and self._terminal.is_alive:
                 then()
-            self._go_on()
+            self._continue()
 
         self._is_waiting = True
-        self._agenda.book(seconds, go_on)
+        self._schedule.add(seconds, go_on)
