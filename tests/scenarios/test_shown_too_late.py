@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-from taskwire_sandbox.slack import Call
+import pytest
+
+from taskwire_sandbox.slack import Call, CallFault
 
 from .running_tasks import a_task, card
 from .waiting import a_busy_agent
@@ -39,6 +41,10 @@ async def _later(world: World) -> None:
     await world.connections.commands.lpush(world.keys.named("wakeups"), "1")
 
 
+def _methods(world: World) -> list[str]:
+    return [call.method for call in world.slack.calls if call.outcome]
+
+
 async def test_a_late_hourglass_does_not_take_the_place_of_the_tick(world: World) -> None:
     """The mark still shows that the agent has the reply."""
     thread, task = await a_busy_agent(world)
@@ -52,6 +58,33 @@ async def test_a_late_hourglass_does_not_take_the_place_of_the_tick(world: World
     stopped.goes_on()
     await world.settles()
 
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [("reactions.add", "white_check_mark"), ("reactions.remove", "hourglass_flowing_sand")],
+)
+async def test_a_late_mark_goes_although_slack_lets_its_repair_wait(
+    world: World, method: str, name: str
+) -> None:
+    """The repair is run twice, and goes on where it had to stop."""
+    thread, task = await a_busy_agent(world)
+    stopped = Stopped(world, lambda call: call.arguments.get("name") == "hourglass_flowing_sand")
+    reply = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
+    await world.until(lambda: stopped.is_held, "a process stands still")
+    task.becomes("idle")
+    await _later(world)
+    await world.until(lambda: "reactions.remove" in _methods(world), "the reply is ticked")
+
+    fault = world.slack.faults.add(
+        method, CallFault.RATE_LIMITED, seconds=5, where=lambda body: body.get("name") == name
+    )
+    stopped.goes_on()
+    await world.settles()
+    await world.passes(seconds=8)
+
+    assert fault.hits == 1
     assert thread.receipt(reply) == ["white_check_mark"]
 
 

@@ -26,6 +26,8 @@ from taskwire.slack.outbound import Metadata
 
 # Marks a reaction that may or may not be there.
 TRIED = "?"
+# Marks the reaction that a repair leaves, until the repair is complete. It may or may not be there.
+REPAIRED = "="
 REACTIONS = {
     "taken": "eyes",
     "waiting": "hourglass_flowing_sand",
@@ -120,41 +122,51 @@ class CardAndReceipts:
     async def receipt(self, context: JobContext, link: Link) -> Outcome:
         """Show the reaction of the reply's newest state, and no other reaction of ours."""
         work = context.work(Receipt)
-        wanted = REACTIONS[work.state]
         had = (await self._deps.links.find_receipt(link.id, work.ts)).split()
         if work.stray is not None:
-            also = [TRIED + work.stray] if work.stray and work.stray not in " ".join(had) else []
-            if len(had) > 1 or any(name.startswith(TRIED) for name in had):
-                # A newer state is about to be shown. It removes the other reactions.
-                return done(self._remembering(link, work.ts, [*had, *also]))
-            wanted, had = "".join(had), [*(TRIED + name for name in had), *also]
+            return await self._repair(context, link, work.ts, had, work.stray)
+        wanted = REACTIONS[work.state]
         if had == ([wanted] if wanted else []):
             return done()
-        try:
-            await self._react(context, link, work.ts, had, wanted)
-        except (MessageGone, ChannelProblem):
-            return done()
-        return done(self._deps.writes.receipt(Batch(), link.id, work.ts, wanted))
+        return await self._react(context, link, work.ts, _all_tried(had), wanted)
 
-    async def _react(self, context: JobContext, link: Link, ts: Ts, had: list[str], wanted: str) -> None:
+    async def _repair(self, context: JobContext, link: Link, ts: Ts, had: list[str], stray: str) -> Outcome:
+        """Add the remembered reaction again, and remove the stray one and all others."""
+        also = [TRIED + stray] if stray and stray not in " ".join(had) else []
+        repaired = next((name for name in had if name.startswith(REPAIRED)), None)
+        if repaired is None and (len(had) > 1 or any(name.startswith(TRIED) for name in had)):
+            # A newer state is about to be shown. It removes the other reactions.
+            return done(self._remembering(link, ts, [*had, *also]))
+        wanted = "".join(had) if repaired is None else repaired.removeprefix(REPAIRED)
+        others = [name for name in _all_tried(had) if name != wanted]
+        return await self._react(context, link, ts, [*others, *also], wanted, REPAIRED + wanted)
+
+    async def _react(
+        self, context: JobContext, link: Link, ts: Ts, had: list[str], wanted: str, repaired: str = ""
+    ) -> Outcome:
         """Add the wanted reaction, then remove the others, which may have to wait for a place.
 
         A reaction that was tried may be there, whatever the answer was, so it is remembered until it is
         removed. If a stopped process goes on after others have shown a newer state, its compensating job
-        repairs the reactions.
+        repairs the reactions. That job remembers the wanted one as `repaired`: when it is run again, it must
+        not take its own progress for that of a newer state.
         """
         slack, channel = self._deps.slack, link.record.channel
         others = [name for name in had if name.removeprefix(TRIED) != wanted]
-        if wanted and wanted not in had:
-            await context.write(self._remembering(link, ts, [*others, TRIED + wanted]))
-            context.compensation = self._compensation(context, ts, wanted)
-            await slack.add_reaction(channel, ts, wanted)
-        while others:
-            now = [*others, *([wanted] if wanted else [])]
-            await context.write(self._remembering(link, ts, now))
-            context.compensation = self._compensation(context, ts, wanted)
-            await slack.remove_reaction(channel, ts, others[0].removeprefix(TRIED))
-            others = others[1:]
+        try:
+            if wanted and wanted not in had:
+                await context.write(self._remembering(link, ts, [*others, repaired or TRIED + wanted]))
+                context.compensation = self._compensation(context, ts, wanted)
+                await slack.add_reaction(channel, ts, wanted)
+            while others:
+                now = [*others, *filter(None, [repaired or wanted])]
+                await context.write(self._remembering(link, ts, now))
+                context.compensation = self._compensation(context, ts, wanted)
+                await slack.remove_reaction(channel, ts, others[0].removeprefix(TRIED))
+                others = others[1:]
+        except (MessageGone, ChannelProblem):
+            return done()
+        return done(self._deps.writes.receipt(Batch(), link.id, ts, wanted))
 
     def _remembering(self, link: Link, ts: Ts, now: list[str]) -> Batch:
         return self._deps.writes.receipt(Batch(), link.id, ts, " ".join(now))
@@ -164,6 +176,12 @@ class CardAndReceipts:
         return Batch().append(
             context.lease.name, Job(id=f"stray:{ts}:{context.lease.token}", work=work), score="due"
         )
+
+
+def _all_tried(had: list[str]) -> list[str]:
+    """Read the marks of a repair as those of any other job."""
+    names = [TRIED + name.removeprefix(REPAIRED) if name.startswith(REPAIRED) else name for name in had]
+    return [name for name in names if name != TRIED]
 
 
 def _priority(context: JobContext, link: Link) -> Priority:
