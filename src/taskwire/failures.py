@@ -48,7 +48,7 @@ class Failures:
         """Return how the job ends. Call this while the exception is handled: the log shows its traceback."""
         match error:
             case Overtaken():
-                return Outcome("retry", trouble="same")
+                return Outcome("retry", trouble="unchanged")
             case RedisError():
                 return self._without_redis(context, error)
             case UserError():
@@ -63,7 +63,7 @@ class Failures:
         if isinstance(error, NoCapacity):
             self._metrics.retries.labels(context.job.work.kind, "rate_limited").inc()
             # The limiter gives each waiting job a time of its own.
-            return _delayed(context, error.after_seconds or 1.0, "same")
+            return _delayed(context, error.after_seconds or 1.0, "unchanged")
         if isinstance(error, AccountRefused):
             # It is no fault of this job: the operator has a week to mend it.
             _log.warning("service account refused, job will retry", job=context.job.id, error=str(error))
@@ -90,7 +90,7 @@ class Failures:
         if isinstance(error, ResponseError):
             return self._again(context, Unknown(f"Redis refused: {error}"), None)
         _log.debug("redis was away while a job ran", job=context.job.id, error=str(error))
-        return _delayed(context, WITHOUT_REDIS_SECONDS, "same")
+        return _delayed(context, WITHOUT_REDIS_SECONDS, "unchanged")
 
     def _refused(self, context: JobContext, error: UserError) -> Outcome:
         requester = getattr(context.job.work, "requester", None)

@@ -219,7 +219,7 @@ class JobContext:
 
 def given_up(batch: Batch, *privately: Private) -> Outcome:
     """End a job undone, with the batch that holds its dead letter. The queue's trouble goes on."""
-    return Outcome("done", batch, privately=privately, trouble="same", is_dead_letter=True)
+    return Outcome("done", batch, privately=privately, trouble="unchanged", is_dead_letter=True)
 
 
 def dead_letter(context: JobContext, why: str) -> Batch:

@@ -38,7 +38,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from taskwire.domain.errors import OutsideError, TryLater, Unknown
 
-# In seconds. This is less than the 5 s by which an attempt may outlast its timeout (`landing_margin_ms` in
+# In seconds. This is less than the 5 s by which an attempt may outlast its timeout (`late_arrival_ms` in
 # `queue/leases.py`), so that the kernel has given up by then what a stopped process left in it. The time
 # counts while bytes wait for the peer, and not while the peer prepares its answer.
 USER_TIMEOUT_SECONDS = 4.0

@@ -32,7 +32,7 @@ from taskwire.queue.leases import (
     LeaseLost,
     NothingDue,
     Trouble,
-    Unreadable,
+    UnreadableJob,
 )
 from taskwire.recovery.newer_versions import NewerVersions, made_anew
 from taskwire.redis.decoding import CannotRead
@@ -85,7 +85,7 @@ class Worker:
         _count_from_zero(metrics, handlers)
         self.ingress_priority = IngressPriority()
         self._free = asyncio.Semaphore(MAX_CONCURRENT_JOBS)
-        self._leases: dict[asyncio.Task[None], Lease | Unreadable] = {}
+        self._leases: dict[asyncio.Task[None], Lease | UnreadableJob] = {}
         # The one running job that may crash its process, if there is one.
         self._risky: asyncio.Task[None] | None = None
         self._is_acquiring = False
@@ -123,7 +123,7 @@ class Worker:
                 _log.warning(
                     "job repeatedly taken, never ended; it may crash workers",
                     job=taken.job_id,
-                    takes=taken.takes,
+                    acquisitions=taken.acquisitions,
                 )
                 self._risky = task
             task.add_done_callback(self._on_lease_ended)
@@ -145,7 +145,7 @@ class Worker:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self._deps.queue.data_loss_detector.note_clean_stop()
 
-    async def _release_all(self, taken: Sequence[Lease | Unreadable]) -> None:
+    async def _release_all(self, taken: Sequence[Lease | UnreadableJob]) -> None:
         """Release leases, so that other processes need not wait until they expire."""
         put_back = [self._deps.queue.release(each) for each in taken]
         with contextlib.suppress(TimeoutError):
@@ -164,7 +164,7 @@ class Worker:
 
     def _is_risky(self, taken: Acquired) -> bool:
         """Whether the job was acquired often and never ended. At most one such job runs at a time."""
-        return isinstance(taken, Lease) and taken.takes > self._deps.queue.times.risky_takes
+        return isinstance(taken, Lease) and taken.acquisitions > self._deps.queue.times.risky_acquisitions
 
     def _on_lease_ended(self, task: asyncio.Task[None]) -> None:
         self._leases.pop(task, None)
@@ -174,7 +174,7 @@ class Worker:
         if not task.cancelled() and task.exception() is not None:
             _log.error("job ended in an unexpected exception", exc_info=task.exception())
 
-    async def _next(self) -> Lease | Unreadable | None:
+    async def _next(self) -> Lease | UnreadableJob | None:
         try:
             self._is_acquiring = True
             await self._look_for_data_loss()
@@ -234,7 +234,7 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._is_stopping.wait(), seconds)
 
-    async def _run_lease(self, taken: Lease | Unreadable) -> None:
+    async def _run_lease(self, taken: Lease | UnreadableJob) -> None:
         try:
             if isinstance(taken, Lease):
                 with claiming(f"{taken.name} {taken.job_id}"):
@@ -315,8 +315,8 @@ class Worker:
 
     async def _run_handler(self, context: JobContext) -> Outcome:
         job, lease = context.job, context.lease
-        is_taken_for_long = lease.now_ms - lease.first_taken_ms > ANY_JOB.lasts_ms
-        if lease.takes > self._deps.queue.times.many_takes and is_taken_for_long:
+        is_taken_for_long = lease.now_ms - lease.first_acquired_ms > ANY_JOB.lasts_ms
+        if lease.acquisitions > self._deps.queue.times.many_acquisitions and is_taken_for_long:
             return await self._failures.given_up(context, answers.KILLED)
         if ANY_JOB.is_over(job.failing_since_ms, lease.now_ms):
             return await self._failures.given_up(context, answers.FAILED_FOR_A_DAY)
@@ -349,7 +349,7 @@ def _count_from_zero(metrics: Metrics, kinds: Iterable[str]) -> None:
 
 def _count_lease(metrics: Metrics, lease: Lease) -> None:
     """Count a lease that was taken over from another process."""
-    if lease.takes > 1:
+    if lease.acquisitions > 1:
         metrics.leases_taken_over.labels(lease.job.work.kind).inc()
 
 
@@ -367,7 +367,7 @@ def _count_effects(metrics: Metrics, context: JobContext) -> None:
 def _count_outcome(metrics: Metrics, context: JobContext, outcome: Outcome) -> None:
     """Count a job whose end is written."""
     kind, is_over = context.job.work.kind, outcome.kind == "done"
-    is_given_up = is_over and outcome.trouble == "same"
+    is_given_up = is_over and outcome.trouble == "unchanged"
     metrics.jobs.labels(kind, "given_up" if is_given_up else outcome.kind).inc()
     if outcome.is_dead_letter:
         metrics.dead_letters.labels(kind).inc()

@@ -58,7 +58,7 @@ def timings(given: Given) -> Timings:
         coder=CoderTimeouts(
             connect=seconds, read=seconds, logs=seconds, send=seconds, create=seconds, change=seconds
         ),
-        turns=LeaseTimes(lease_ms=LEASE_MS, longest_lease_ms=LEASE_MS, second_look_ms=20),
+        turns=LeaseTimes(lease_ms=LEASE_MS, longest_lease_ms=LEASE_MS, recheck_ms=20),
         limits={},
         other_limits=PACE,
     )

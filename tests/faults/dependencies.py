@@ -31,7 +31,7 @@ from taskwire_sandbox.slack import SlackSandbox
 
 POST_SECONDS = 1.0
 TIMEOUTS = SlackTimeouts(post=POST_SECONDS, change=POST_SECONDS, read=4.0)
-TIMES = LeaseTimes(lease_ms=1_000, longest_lease_ms=8_000, landing_margin_ms=1_500, second_look_ms=200)
+TIMES = LeaseTimes(lease_ms=1_000, longest_lease_ms=8_000, late_arrival_ms=1_500, recheck_ms=200)
 KEYS = Keys("faults")
 NOWHERE = "http://127.0.0.1:9"
 

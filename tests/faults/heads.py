@@ -1,7 +1,7 @@
 """Heads: the Lua comments in which a script describes itself. The proof reads them.
 
     -- script: queue.begin (begins)
-    -- ARGV: prefix, time, queue, token, id, version, landing, attempt, is_again
+    -- ARGV: prefix, time, queue, token, id, version, arrives_within, attempt, is_again
     -- answer: time, queue, id, job, ...
 
 Every script has the first two lines. `?` follows an optional word, and `...` follows the last word if more

@@ -28,7 +28,7 @@ from .proxy import FaultProxy, proxy
 
 LIST = QueueName("to_thread:L1")
 LONG_SECONDS = 60.0
-LASTS_MS = int(WRITE_SECONDS * 1000) + TIMES.landing_margin_ms
+LASTS_MS = int(WRITE_SECONDS * 1000) + TIMES.late_arrival_ms
 
 
 @dataclass

@@ -55,7 +55,7 @@ class Bench:
         """Acquire a lease and let it lapse, as a dying process does. Repeat this `times` times."""
         for _ in range(times):
             assert not isinstance(await self.deps.queue.acquire(), NothingDue)
-            self.clock.now_ms += TIMES.rest_ms
+            self.clock.now_ms += TIMES.quarantine_ms
 
     async def is_killed_again_and_again(self, kills: str) -> None:
         """Let a process run until it takes the job `kills` and dies of it, or until nothing else is due."""
@@ -392,7 +392,7 @@ async def test_two_jobs_that_end_their_process_are_not_in_hand_together(bench: B
     """One of the two jobs is innocent. It runs when the other has ended."""
     await bench.append("a", name=QueueName("to_thread:a"))
     await bench.append("b", name=QueueName("to_thread:b"))
-    await bench.takes(2 * TIMES.risky_takes)
+    await bench.takes(2 * TIMES.risky_acquisitions)
     in_hand: list[str] = []
     most = 0
 
@@ -520,4 +520,4 @@ async def test_what_a_stopped_process_breaks_off_is_handed_on(bench: Bench) -> N
     taken = await bench.deps.queue.acquire()
 
     assert isinstance(taken, Lease)
-    assert (taken.job_id, taken.takes) == ("a", 1)
+    assert (taken.job_id, taken.acquisitions) == ("a", 1)

@@ -6,7 +6,7 @@ from typing import cast
 from taskwire.domain.jobs import Job, PostText, QueueName
 from taskwire.domain.message import Message
 from taskwire.queue.batch import Batch, Word
-from taskwire.queue.leases import Lease, LeaseTimes, NothingDue, Queue, Unreadable
+from taskwire.queue.leases import Lease, LeaseTimes, NothingDue, Queue, UnreadableJob
 from taskwire.queue.scripts import Answered, Script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
@@ -15,7 +15,7 @@ from tests.lua import with_libraries
 NOON_MS = 1_764_072_000_000
 LIST = QueueName("to_thread:L1")
 OTHER = QueueName("to_thread:L2")
-TIMES = LeaseTimes(lease_ms=10_000, longest_lease_ms=60_000, landing_margin_ms=5_000)
+TIMES = LeaseTimes(lease_ms=10_000, longest_lease_ms=60_000, late_arrival_ms=5_000)
 
 
 class TestClock:
@@ -69,10 +69,10 @@ class Engine:
         assert isinstance(taken, NothingDue), taken
         return taken.wait_seconds
 
-    async def takes_unreadable(self) -> Unreadable:
+    async def takes_unreadable(self) -> UnreadableJob:
         """Acquire a queue whose next job cannot be read."""
         taken = await self.queue.acquire()
-        assert isinstance(taken, Unreadable), taken
+        assert isinstance(taken, UnreadableJob), taken
         return taken
 
     async def ends(self, lease: Lease, batch: Batch | None = None) -> None:

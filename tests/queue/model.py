@@ -141,8 +141,8 @@ class Model:
         held.takes += 1
         held.token = token
         lease = min(TIMES.lease_ms * 2 ** (held.takes - 1), TIMES.longest_lease_ms)
-        if held.takes > TIMES.many_takes:
-            lease = TIMES.rest_ms
+        if held.takes > TIMES.many_acquisitions:
+            lease = TIMES.quarantine_ms
         held.held_until = self.now + lease
         self._due_at(name, held.held_until)
         entry = held.jobs[held.head]
@@ -155,7 +155,7 @@ class Model:
             return "lost"
         if held.first != turn.job or held.jobs[turn.job].version != turn.version:
             return "passed"
-        until = self.now + timeout_ms + TIMES.landing_margin_ms
+        until = self.now + timeout_ms + TIMES.late_arrival_ms
         held.attempt = Attempt(turn.job, until)
         held.held_until = max(held.held_until, until)
         self._due_at(turn.name, held.held_until)

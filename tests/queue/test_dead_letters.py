@@ -21,7 +21,7 @@ from taskwire.domain.phases import Observation
 from taskwire.domain.transitions import Observed
 from taskwire.queue.batch import LETTERS_MS, MOST_LETTERS, Batch
 from taskwire.queue.dead_letters import LARGEST_JOB, DeadLetters, ResendResult, add_dead_letter, id_of
-from taskwire.queue.leases import Lease, Unreadable
+from taskwire.queue.leases import Lease, UnreadableJob
 from taskwire.redis.connection import Connections
 from taskwire.state.links import LinkWrites
 
@@ -225,7 +225,7 @@ async def test_once_it_can_be_read_it_is_sent_again(engine: Engine, letters: Dea
     await linked(engine)
     await engine.queue.write(Batch().append(to_coder(LINK), REPLY))
     lease = await engine.takes()
-    unread = Unreadable(
+    unread = UnreadableJob(
         **{
             name: getattr(lease, name)
             for name in Lease.__dataclass_fields__

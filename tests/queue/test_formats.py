@@ -8,7 +8,7 @@ from taskwire.domain.jobs import QueueName, to_thread
 from taskwire.queue.batch import Batch
 from taskwire.queue.fence import FORMAT
 from taskwire.queue.formats import Formats, Stranded
-from taskwire.queue.leases import LEFT_MS, LeaseLost, Queue, Unreadable
+from taskwire.queue.leases import DEFER_DELAY_MS, LeaseLost, Queue, UnreadableJob
 from taskwire.queue.stats import QueueStats
 from taskwire.state.notes import Notes
 
@@ -52,8 +52,8 @@ async def test_it_is_left_to_the_newer_version_at_once(engine: Engine, newer: Qu
     assert left == "deferred"
     assert await engine.takes_nothing() == 1.0
     taken = await newer.acquire()
-    assert isinstance(taken, Unreadable)
-    assert (taken.job_id, taken.takes) == ("n", 1)
+    assert isinstance(taken, UnreadableJob)
+    assert (taken.job_id, taken.acquisitions) == ("n", 1)
     await newer.complete(taken, "done", Batch())
     assert await engine.takes_nothing() == 1.0
 
@@ -68,7 +68,7 @@ async def test_nothing_overtakes_it(engine: Engine, newer: Queue) -> None:
 
     assert await engine.takes_nothing() == 1.0
     taken = await newer.acquire()
-    assert isinstance(taken, Unreadable)
+    assert isinstance(taken, UnreadableJob)
     await newer.complete(taken, "done", Batch())
     assert (await engine.takes()).job.id == "behind"
 
@@ -98,7 +98,7 @@ async def test_what_goes_ahead_of_it_is_carried_out(engine: Engine, newer: Queue
 
     assert turn.job.id == "pause"
     assert await engine.takes_nothing() == 1.0
-    assert isinstance(await newer.acquire(), Unreadable)
+    assert isinstance(await newer.acquire(), UnreadableJob)
 
 
 async def test_what_went_ahead_while_a_newer_one_died_is_found_by_the_look(
@@ -120,7 +120,7 @@ async def test_an_attempt_stays_pinned_while_it_waits(engine: Engine, newer: Que
     """Only a version that can read the job reconciles its attempt, when it can no longer land."""
     await newer_writes(engine, score="5")
     taken = await newer.acquire()
-    assert isinstance(taken, Unreadable)
+    assert isinstance(taken, UnreadableJob)
     await newer.begin(taken, "note", 2)  # type: ignore[arg-type] # as a version that reads it does
     await newer.complete(taken, "unknown", Batch())
     engine.passes(8)
@@ -165,7 +165,7 @@ async def test_without_a_newer_version_it_is_tried_each_minute_for_a_week(engine
     found, left = [], await leaves(engine)
     while left != "no newer version":
         found.append((left, (await engine.due())[LIST]))
-        engine.passes(LEFT_MS / 1000 if len(found) < 3 else WEEK / 4)
+        engine.passes(DEFER_DELAY_MS / 1000 if len(found) < 3 else WEEK / 4)
         left = await leaves(engine)
 
     assert found == [("deferred", 60), *[("deferred again", 60)] * (len(found) - 1)]
@@ -208,7 +208,7 @@ async def test_who_has_not_been_there_for_a_week_is_not_waited_for(engine: Engin
     engine.passes(2)
     found = await engine.queue.formats.list_stranded()
 
-    assert not isinstance(waits, Unreadable)
+    assert not isinstance(waits, UnreadableJob)
     assert found == []
     assert await leaves(engine) == "no newer version"
 
@@ -233,12 +233,12 @@ async def test_a_version_between_leaves_it_to_one_that_is_newer_still(engine: En
     await newer_writes(engine)
     await leaves(engine)
     taken = await newer.acquire()
-    assert isinstance(taken, Unreadable)
+    assert isinstance(taken, UnreadableJob)
 
     await newer.defer(taken)
 
-    assert not isinstance(await newer.acquire(), Unreadable)
-    assert isinstance(await newest.acquire(), Unreadable)
+    assert not isinstance(await newer.acquire(), UnreadableJob)
+    assert isinstance(await newest.acquire(), UnreadableJob)
 
 
 async def test_what_calls_somebody_goes_first_among_both(engine: Engine, newer: Queue) -> None:

@@ -52,7 +52,7 @@ async def test_each_taking_without_an_end_doubles_the_lease_up_to_a_minute(engin
     leases = []
     for _ in range(5):
         turn = await engine.takes()
-        leases.append((turn.takes, (await engine.due())[LIST]))
+        leases.append((turn.acquisitions, (await engine.due())[LIST]))
         engine.passes(leases[-1][1])
 
     assert leases == [(1, 10), (2, 20), (3, 40), (4, 60), (5, 60)]
@@ -69,7 +69,7 @@ async def test_what_was_taken_ten_times_without_an_end_is_taken_now_and_then(eng
     turn = await engine.takes()
 
     assert (await engine.due())[LIST] == 600
-    assert (turn.takes, turn.first_taken_ms) == (11, began_ms)
+    assert (turn.acquisitions, turn.first_acquired_ms) == (11, began_ms)
 
 
 async def test_a_list_that_may_end_its_process_can_be_left_for_later(engine: Engine) -> None:
@@ -95,7 +95,7 @@ async def test_a_list_that_fails_remembers_since_when(engine: Engine) -> None:
     """
     await engine.append("a", "b")
     began_ms = engine.clock.now_ms
-    troubles: list[Trouble] = ["failing", "same", "failing", "refused", "none"]
+    troubles: list[Trouble] = ["failing", "unchanged", "failing", "refused", "none"]
     seen = []
     for trouble in troubles:
         turn = await engine.takes()
@@ -103,7 +103,7 @@ async def test_a_list_that_fails_remembers_since_when(engine: Engine) -> None:
         engine.passes(60)
         after = await engine.takes()
         seen.append((after.trouble, after.trouble_since_ms - began_ms if after.trouble else 0))
-        await engine.queue.complete(after, "retry", Batch(), trouble="same")
+        await engine.queue.complete(after, "retry", Batch(), trouble="unchanged")
 
     assert seen == [("failing", 0), ("failing", 0), ("failing", 0), ("refused", 180_000), ("", 0)]
 
@@ -129,7 +129,7 @@ async def test_a_turn_that_is_put_back_is_as_if_it_had_not_been(engine: Engine) 
     assert await engine.due() == {LIST: 1}
     engine.passes(1)
     turn = await engine.takes()
-    assert (turn.takes, turn.first_taken_ms) == (1, engine.clock.now_ms)
+    assert (turn.acquisitions, turn.first_acquired_ms) == (1, engine.clock.now_ms)
     with pytest.raises(LeaseLost):
         await engine.ends(late)
 
@@ -169,7 +169,7 @@ async def test_an_end_begins_the_lease_anew(engine: Engine) -> None:
 
     turn = await engine.takes()
 
-    assert (turn.job.id, turn.takes) == ("b", 1)
+    assert (turn.job.id, turn.acquisitions) == ("b", 1)
 
 
 async def test_a_holder_whose_lease_has_passed_cannot_begin(engine: Engine) -> None:
@@ -272,7 +272,7 @@ async def test_begin_pins_the_job_until_its_call_can_no_longer_land(engine: Engi
     assert await engine.due() == {LIST: 20}
     engine.passes(20)
     again = await engine.takes()
-    assert (again.job.id, again.attempt, again.takes) == ("a", "note", 2)
+    assert (again.job.id, again.attempt, again.acquisitions) == ("a", "note", 2)
 
 
 async def test_begin_never_shortens_a_lease(engine: Engine) -> None:
@@ -378,7 +378,7 @@ async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> No
     assert await engine.due() == {LIST: 17}
     engine.passes(17)
     again = await engine.takes()
-    assert (again.job.id, again.attempt, again.takes) == ("reply", "note", 1)
+    assert (again.job.id, again.attempt, again.acquisitions) == ("reply", "note", 1)
     assert again.job == job("reply", "tried once")
 
 

@@ -95,7 +95,7 @@ class Lists(RuleBasedStateMachine):
         assert isinstance(taken, Lease)
         expected = self.model.take(taken.token, ignores_priority=ignores_priority)
         assert expected is not None
-        seen = (taken.name, taken.job_id, taken.takes, taken.attempt is not None)
+        seen = (taken.name, taken.job_id, taken.acquisitions, taken.attempt is not None)
         assert seen == (expected.name, expected.job, expected.takes, expected.is_pinned)
         self.leases.append((taken, expected))
 

@@ -106,8 +106,8 @@ async def _made_before(
     since = thread_ts or since_when(deps, context)
     note = PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
     data_loss = context.lease.data_loss
-    if data_loss is not None and context.now_ms - data_loss.at_ms < deps.queue.times.second_look_ms:
-        raise JobEnded(retry(deps.queue.times.second_look_ms / 1000))
+    if data_loss is not None and context.now_ms - data_loss.at_ms < deps.queue.times.recheck_ms:
+        raise JobEnded(retry(deps.queue.times.recheck_ms / 1000))
     copies = await _copies(deps, note)
     _log.info(
         "post looked for in Slack before posting",
@@ -146,7 +146,7 @@ async def _read_back(deps: Dependencies, context: JobContext, note: PostNote) ->
     if copies or looks >= len(ways) - 1:
         return copies[0] if copies else None
     # Slack may not show a message at once, and the clocks of its headers and messages may differ.
-    seconds = 0.0 if looks else deps.queue.times.second_look_ms / 1000
+    seconds = 0.0 if looks else deps.queue.times.recheck_ms / 1000
     raise JobEnded(unknown(context.job.looked_for(note.attempt), seconds))
 
 
@@ -171,7 +171,7 @@ def _compensation(link: LinkId, context: JobContext, note: PostNote) -> Batch:
 def landed_seconds(deps: Dependencies, timeout_seconds: float) -> float:
     """Return after how many seconds no late call of a stopped process can arrive any more."""
     times = deps.queue.times
-    return 2 * (timeout_seconds + times.landing_margin_ms / 1000) + times.longest_lease_ms / 1000
+    return 2 * (timeout_seconds + times.late_arrival_ms / 1000) + times.longest_lease_ms / 1000
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:

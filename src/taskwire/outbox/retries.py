@@ -48,7 +48,9 @@ async def patiently(
         assert isinstance(work, PersonalJob)  # noqa: S101 - nobody waits for anything else so
         if gives_up and not context.keeps_attempt and has_waited_long(context):
             # The jobs behind it have waited as long as it has.
-            return replace(_telling("done", [(work, words_of_giving_up(work, link, error))]), trouble="same")
+            return replace(
+                _telling("done", [(work, words_of_giving_up(work, link, error))]), trouble="unchanged"
+            )
         return await _again(deps, context, link, error)
 
 

@@ -178,19 +178,21 @@ def id_of(name: str, job_id: str) -> str:
     return hashlib.sha256(f"{name} {job_id}".encode()).hexdigest()[:10]
 
 
-def add_dead_letter(batch: Batch, taking: Acquired, body: str, why: str, *, is_offered: bool = True) -> Batch:
+def add_dead_letter(
+    batch: Batch, acquired: Acquired, body: str, why: str, *, is_offered: bool = True
+) -> Batch:
     """Add a dead letter for a job that is given up. `body` is the job as it was written."""
     letter = _Written(
-        list=taking.name,
-        job=taking.job_id,
+        list=acquired.name,
+        job=acquired.job_id,
         why=why,
-        at_ms=taking.now_ms,
+        at_ms=acquired.now_ms,
         body=body if len(body) <= LARGEST_JOB else "",
-        since_ms=taking.since_ms,
-        score=taking.score,
+        since_ms=acquired.since_ms,
+        score=acquired.score,
         is_offered=is_offered,
     )
-    return batch.add_dead_letter(id_of(taking.name, taking.job_id), letter.model_dump_json())
+    return batch.add_dead_letter(id_of(acquired.name, acquired.job_id), letter.model_dump_json())
 
 
 def remove_dead_letter(batch: Batch, keys: Keys, letter_id: str) -> Batch:

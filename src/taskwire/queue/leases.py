@@ -30,10 +30,10 @@ from taskwire.redis.keys import Keys
 IDLE_WAIT_SECONDS = 1.0
 # A released queue is due again after this time. A call that the released lease made and that may be
 # repeated, such as an edit or a reaction, may still be on its way.
-PUT_BACK_MS = 1_000
+RELEASE_DELAY_MS = 1_000
 # A queue whose next job no known version can read is due again after this time. Another process of this
 # format may be able to read it.
-LEFT_MS = 60_000
+DEFER_DELAY_MS = 60_000
 
 _ACQUIRE = load_script("queue/queue.acquire", **data_loss_detector.CONSTANTS)
 _BEGIN = load_script("queue/queue.begin")
@@ -42,7 +42,7 @@ _RELEASE = load_script("queue/queue.release")
 _DEFER = load_script("queue/queue.defer", **formats.CONSTANTS)
 _APPEND = load_script("queue/queue.append")
 _CHECK = load_script("queue/queue.check")
-_NOTE = load_script("queue/queue.note")
+_WRITE_UNDER_LEASE = load_script("queue/queue.write_under_lease")
 
 
 @dataclass(frozen=True)
@@ -53,24 +53,25 @@ class LeaseTimes:
     # up to `longest_lease_ms`.
     lease_ms: int = 8_000
     longest_lease_ms: int = 60_000
-    # A job that was acquired `risky_takes` times in a row without completion may crash its worker. A
-    # worker runs one such job at a time. After `many_takes`, the job is due only every `rest_ms`.
-    risky_takes: int = 3
-    many_takes: int = 10
-    rest_ms: int = 600_000
+    # A job that was acquired `risky_acquisitions` times in a row without completion may crash its worker. A
+    # worker runs one such job at a time. After `many_acquisitions`, each lease of the job lasts
+    # `quarantine_ms`.
+    risky_acquisitions: int = 3
+    many_acquisitions: int = 10
+    quarantine_ms: int = 600_000
     # A call may still arrive this long after its timeout.
-    landing_margin_ms: int = 5_000
+    late_arrival_ms: int = 5_000
     # A reconciliation may not yet find what was stored just before. It looks again after this time before
     # it concludes that the effect is missing.
-    second_look_ms: int = 2_000
+    recheck_ms: int = 2_000
 
 
 @dataclass(frozen=True)
 class Acquired:
     """A queue that was acquired: its next job, and the token that proves the right to run it.
 
-    `takes` counts how often in a row this job was acquired and not completed, this time included;
-    `first_taken_ms` is when the first of these leases began. `since_ms` is when the job was written.
+    `acquisitions` counts how often in a row this job was acquired and not completed, this time included;
+    `first_acquired_ms` is when the first of these leases began. `since_ms` is when the job was written.
     `trouble` says how the leases of this queue have ended since `trouble_since_ms`; it is empty if all is
     well.
     """
@@ -79,11 +80,11 @@ class Acquired:
     token: str
     job_id: str
     version: str
-    takes: int
+    acquisitions: int
     now_ms: int
     since_ms: int
     score: str
-    first_taken_ms: int
+    first_acquired_ms: int
     trouble: str
     trouble_since_ms: int
 
@@ -110,7 +111,7 @@ class Lease(Acquired):
 
 
 @dataclass(frozen=True)
-class Unreadable(Acquired):
+class UnreadableJob(Acquired):
     """A job that this version cannot read, as it was written."""
 
     body: str
@@ -135,9 +136,9 @@ class Overtaken(Exception):
 OutcomeKind = Literal["done", "retry", "unknown"]
 # What happens to a job that cannot be read: it waits for a newer version, or none is expected any more.
 Deferral = Literal["deferred", "deferred again", "no newer version"]
-# How a lease of a queue ended: well, with a failure, or because our account was refused. "same" leaves
-# the record unchanged, because waiting for capacity says nothing about the queue.
-Trouble = Literal["none", "failing", "refused", "same"]
+# How a lease of a queue ended: well, with a failure, or because our account was refused. "unchanged" keeps
+# the record, because waiting for capacity says nothing about the queue.
+Trouble = Literal["none", "failing", "refused", "unchanged"]
 
 
 class Queue:
@@ -165,11 +166,13 @@ class Queue:
         self._defer = Script(connections.commands, keys, clock, _DEFER, connections.written)
         self._append = Script(connections.commands, keys, clock, _APPEND, connections.written)
         self._check = Script(connections.commands, keys, clock, _CHECK)
-        self._note = Script(connections.commands, keys, clock, _NOTE, connections.written)
+        self._write_under_lease = Script(
+            connections.commands, keys, clock, _WRITE_UNDER_LEASE, connections.written
+        )
 
     async def acquire(
         self, *, may_be_risky: bool = True, ignores_priority: bool = False
-    ) -> Lease | Unreadable | NothingDue:
+    ) -> Lease | UnreadableJob | NothingDue:
         """Acquire the first queue that is due, or return how long to wait.
 
         First come queues of people, requests about tasks, and notices that mention somebody. Then come
@@ -179,7 +182,7 @@ class Queue:
         """
         token, times = secrets.token_hex(12), self.times
         leases = (times.lease_ms, times.longest_lease_ms)
-        risks = (times.risky_takes, times.many_takes, times.rest_ms, int(may_be_risky))
+        risks = (times.risky_acquisitions, times.many_acquisitions, times.quarantine_ms, int(may_be_risky))
         answer = cast(
             "list[str]",
             await self._acquire(
@@ -195,26 +198,28 @@ class Queue:
         if len(answer) == 2:
             wait = (float(answer[1]) - now_ms) / 1000 if answer[1] else IDLE_WAIT_SECONDS
             return NothingDue(min(max(wait, 0.0), IDLE_WAIT_SECONDS))
-        _, name, job_id, body, version, takes, since, is_pinned, note, data_loss, score, *fares = answer
-        taking = Acquired(
+        _, name, job_id, body, version, acquisitions, since, is_pinned, note, data_loss, score, *history = (
+            answer
+        )
+        acquired = Acquired(
             name=QueueName(name),
             token=token,
             job_id=job_id,
             version=version,
-            takes=int(takes),
+            acquisitions=int(acquisitions),
             now_ms=now_ms,
             since_ms=int(since),
             score=score,
-            first_taken_ms=int(fares[0]),
-            trouble=fares[1],
-            trouble_since_ms=int(fares[2]),
+            first_acquired_ms=int(history[0]),
+            trouble=history[1],
+            trouble_since_ms=int(history[2]),
         )
         try:
             job = Job.model_validate_json(body)
         except ValidationError as error:
-            return Unreadable(**vars(taking), body=body, why=why(error))
+            return UnreadableJob(**vars(acquired), body=body, why=why(error))
         attempt = note if is_pinned else None
-        return Lease(**vars(taking), job=job, attempt=attempt, data_loss=DataLoss.read(data_loss))
+        return Lease(**vars(acquired), job=job, attempt=attempt, data_loss=DataLoss.read(data_loss))
 
     async def wait(self, seconds: float) -> None:
         """Wait until a wake-up says that a queue has become due. A lost wake-up costs at most `seconds`."""
@@ -228,9 +233,9 @@ class Queue:
         the answer is lost. The call is sent within `seconds` from now. `is_again` renews the record of an
         attempt that goes on; then other jobs that went ahead do not matter.
         """
-        landing = int(seconds * 1000) + self.times.landing_margin_ms
-        whose = (lease.name, lease.token, lease.job_id, lease.version)
-        answer = await self._begin(*whose, landing, self._mask_stored(attempt), int(is_again))
+        arrives_within = int(seconds * 1000) + self.times.late_arrival_ms
+        lease_words = (lease.name, lease.token, lease.job_id, lease.version)
+        answer = await self._begin(*lease_words, arrives_within, self._mask_stored(attempt), int(is_again))
         if answer == "lost":
             raise LeaseLost
         if answer == "passed":
@@ -238,7 +243,7 @@ class Queue:
 
     async def complete(
         self,
-        taking: Acquired,
+        acquired: Acquired,
         kind: OutcomeKind,
         batch: Batch,
         *,
@@ -255,27 +260,27 @@ class Queue:
         raised. If the answer is lost, nothing needs to be done: the next worker finds out.
         """
         body = self._mask_stored(job.model_dump_json()) if job is not None else ""
-        whose = (taking.name, taking.token, taking.job_id, taking.version)
+        lease_words = (acquired.name, acquired.token, acquired.job_id, acquired.version)
         steps = [each.encoded(self._mask_stored) for each in (batch, compensation or Batch())]
         what = (kind, delay_ms, body, *steps, trouble)
-        if await self._complete(*whose, *what) == "lost":
+        if await self._complete(*lease_words, *what) == "lost":
             raise LeaseLost
 
-    async def release(self, taking: Acquired) -> None:
+    async def release(self, acquired: Acquired) -> None:
         """Give back a lease that was interrupted. The queue is due again after a second.
 
         If an attempt has begun, the queue is due only when that attempt can no longer land.
         """
-        await self._release(taking.name, taking.token, PUT_BACK_MS)
+        await self._release(acquired.name, acquired.token, RELEASE_DELAY_MS)
 
-    async def defer(self, taking: Acquired) -> Deferral:
+    async def defer(self, acquired: Acquired) -> Deferral:
         """Leave a queue to versions that can read its next job, as long as one of them may come.
 
         No other job of the queue overtakes that job, and its attempt, if there is one, is kept. After "no
         newer version" the lease goes on, and the caller completes the job. Raises LeaseLost.
         """
-        whose = (taking.name, taking.token, taking.job_id)
-        answer = await self._defer(*whose, self.formats.reads, LEFT_MS)
+        lease_words = (acquired.name, acquired.token, acquired.job_id)
+        answer = await self._defer(*lease_words, self.formats.reads, DEFER_DELAY_MS)
         if answer == "lost":
             raise LeaseLost
         return cast("Deferral", answer)
@@ -292,10 +297,11 @@ class Queue:
             raise CannotRead(error) from error
         return batch
 
-    async def write_under_lease(self, taking: Acquired, batch: Batch) -> None:
+    async def write_under_lease(self, acquired: Acquired, batch: Batch) -> None:
         """Write a batch while the lease is held, or raise LeaseLost.
 
         So a process that slept and has lost its lease overwrites nothing.
         """
-        if await self._note(taking.name, taking.token, batch.encoded(self._mask_stored)) == "lost":
+        words = (acquired.name, acquired.token, batch.encoded(self._mask_stored))
+        if await self._write_under_lease(*words) == "lost":
             raise LeaseLost

@@ -32,7 +32,7 @@ from taskwire.outbox.told import tell_once
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.queue.formats import ABSENT_MS, WAITED_FOR_MS, Stranded
-from taskwire.queue.leases import Acquired, Unreadable
+from taskwire.queue.leases import Acquired, UnreadableJob
 from taskwire.redis.decoding import CannotRead, read_roughly
 from taskwire.telemetry import Metrics
 
@@ -59,22 +59,22 @@ class NewerVersions:
         for each in left:
             await self._tell(each, _until(left))
 
-    async def give_up(self, taking: Acquired, body: str, why: str) -> Batch:
+    async def give_up(self, acquired: Acquired, body: str, why: str) -> Batch:
         """Make a dead letter of a job that no version came to read, and tell the people who wait for it."""
         await self._alerts.warn("newer never came", troubles.NEWER_NEVER_CAME)
-        kind, link = taking.name.partition(":")[0], await self._link(taking.name)
+        kind, link = acquired.name.partition(":")[0], await self._link(acquired.name)
         job = read_roughly(body)
         is_offered = link is not None and job is not None and isinstance(job.work, Reply)
-        batch = add_dead_letter(Batch(), taking, body, why, is_offered=is_offered)
+        batch = add_dead_letter(Batch(), acquired, body, why, is_offered=is_offered)
         if kind == "intake":
-            return _write_to(taking.name, taking.job_id, waiting.newer_never_came(), batch)
+            return _write_to(acquired.name, acquired.job_id, waiting.newer_never_came(), batch)
         if link is None:
             return batch
         draw(link.id, batch)
         if job is not None and isinstance(job.work, Reply):
             return self._give_back(link, job.id, job.work, batch)
         if kind in ("to_coder", "to_thread", "thread_answers"):
-            _say(link, f"newer-never:{taking.job_id}", waiting.newer_never_came(), batch)
+            _say(link, f"newer-never:{acquired.job_id}", waiting.newer_never_came(), batch)
         return batch
 
     def _give_back(self, link: Link, job_id: str, reply: Reply, batch: Batch) -> Batch:
@@ -115,11 +115,11 @@ def made_anew(taken: Acquired) -> Batch | None:
         job = Job(id=link, work=work)
         return (
             Batch().append(BACKFILL_THREADS, job, score=taken.score)
-            if isinstance(taken, Unreadable)
+            if isinstance(taken, UnreadableJob)
             else Batch()
         )
     kind = taken.name.partition(":")[0]
-    return draw(link_of(taken.name)) if kind == "card" and isinstance(taken, Unreadable) else None
+    return draw(link_of(taken.name)) if kind == "card" and isinstance(taken, UnreadableJob) else None
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:

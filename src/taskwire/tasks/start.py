@@ -197,7 +197,7 @@ class TaskBinder:
 
     def _has_landed(self, context: JobContext) -> bool:
         """Whether no try since the first failure can still arrive."""
-        lasts_ms = self._deps.coder.timeouts.create * 1000 + self._deps.queue.times.landing_margin_ms
+        lasts_ms = self._deps.coder.timeouts.create * 1000 + self._deps.queue.times.late_arrival_ms
         since_ms = context.job.failing_since_ms
         return since_ms > 0 and context.now_ms - since_ms > lasts_ms
 

@@ -2,11 +2,11 @@
 -- requires: queue/fence, queue/batch, queue/data_loss
 
 -- script: queue.acquire (takes)
--- ARGV: prefix, time, token, lease, longest_lease, risky_takes, many_takes, rest, may_be_risky,
---   is_own_server, ignores_priority, reads
+-- ARGV: prefix, time, token, lease, longest_lease, risky_acquisitions, many_acquisitions, quarantine,
+--   may_be_risky, is_own_server, ignores_priority, reads
 -- answer: time, queue, id, job, ...
 local token, lease, longest = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local risky, many, rest = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local risky, many, quarantine = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local may_be_risky, ignores_priority = ARGV[9] == '1', ARGV[11] == '1'
 see_server(ARGV[10])
 local places = {ready}
@@ -52,27 +52,28 @@ for _ = 1, 100 do
   if not body then
     -- No process can run a job without a body; the queue goes on without it.
     if head then drop(name, head) end
-    redis.call('HDEL', state, 'attempt', 'attempt_job', 'attempt_until', 'held_until', 'token', 'takes',
-               'first_take')
+    redis.call('HDEL', state, 'attempt', 'attempt_job', 'attempt_until', 'held_until', 'token',
+               'acquisitions', 'first_acquired')
     not_due(name)
     settle(name)
-  elseif not may_be_risky and tonumber(redis.call('HGET', state, 'takes') or '0') >= risky then
+  elseif not may_be_risky and tonumber(redis.call('HGET', state, 'acquisitions') or '0') >= risky then
     due_at(name, now + 1000)
   elseif not_before > now and not pinned then
     due_at(name, not_before)
   else
-    local takes = redis.call('HINCRBY', state, 'takes', 1)
-    local term = math.min(lease * 2 ^ math.min(takes - 1, 10), longest)
-    if takes > many then term = rest end
+    local acquisitions = redis.call('HINCRBY', state, 'acquisitions', 1)
+    local term = math.min(lease * 2 ^ math.min(acquisitions - 1, 10), longest)
+    if acquisitions > many then term = quarantine end
     redis.call('HSET', state, 'token', token, 'job', head, 'held_until', whole(now + term))
-    redis.call('HSETNX', state, 'first_take', whole(now))
+    redis.call('HSETNX', state, 'first_acquired', whole(now))
     local trouble, since = (redis.call('HGET', state, 'trouble') or ' 0'):match('^(%a*) (%d+)$')
     due_at(name, now + term)
     local written = redis.call('HGET', jobs, 'since|' .. head) or whole(now)
-    return {whole(now), name, head, body, redis.call('HGET', jobs, 'version|' .. head) or '0', whole(takes),
-            written, pinned and '1' or '',
+    return {whole(now), name, head, body, redis.call('HGET', jobs, 'version|' .. head) or '0',
+            whole(acquisitions), written, pinned and '1' or '',
             redis.call('HGET', state, 'attempt') or '', data_loss_of(name, tonumber(written)),
-            redis.call('ZSCORE', order, head) or '0', redis.call('HGET', state, 'first_take'), trouble, since}
+            redis.call('ZSCORE', order, head) or '0', redis.call('HGET', state, 'first_acquired'),
+            trouble, since}
   end
 end
 return {whole(now), whole(now)}

@@ -14,7 +14,7 @@ end
 local is_same = redis.call('HGET', jobs, 'version|' .. id) == version
 if trouble == 'none' then
   redis.call('HDEL', state, 'trouble')
-elseif trouble ~= 'same' and (redis.call('HGET', state, 'trouble') or ''):match('^%a*') ~= trouble then
+elseif trouble ~= 'unchanged' and (redis.call('HGET', state, 'trouble') or ''):match('^%a*') ~= trouble then
   redis.call('HSET', state, 'trouble', trouble .. ' ' .. whole(now))
 end
 if kind == 'unknown' then
@@ -22,13 +22,13 @@ if kind == 'unknown' then
   local ends = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
   ends = whole(math.max(ends, now + delay))
   redis.call('HSET', state, 'held_until', ends)
-  redis.call('HDEL', state, 'token', 'job', 'takes', 'first_take')
+  redis.call('HDEL', state, 'token', 'job', 'acquisitions', 'first_acquired')
   if is_same and body ~= '' then redis.call('HSET', jobs, 'body|' .. id, body) end
   due_at(name, tonumber(ends))
   return 'ended'
 end
-redis.call('HDEL', state, 'token', 'job', 'held_until', 'takes', 'first_take', 'attempt', 'attempt_job',
-           'attempt_until')
+redis.call('HDEL', state, 'token', 'job', 'held_until', 'acquisitions', 'first_acquired', 'attempt',
+           'attempt_job', 'attempt_until')
 if kind == 'done' and is_same then
   drop(name, id)
 elseif kind == 'retry' and is_same then

@@ -16,9 +16,11 @@ if redis.call('HEXISTS', jobs, 'body|' .. id) == 1 then
   if not newer then redis.call('ZADD', unread, whole(since or now), name) end
 end
 redis.call('HDEL', state, 'token', 'job')
-if redis.call('HINCRBY', state, 'takes', -1) <= 0 then redis.call('HDEL', state, 'takes', 'first_take') end
-local lands = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
-local due = math.max(newer and now or now + pause, lands)
+if redis.call('HINCRBY', state, 'acquisitions', -1) <= 0 then
+  redis.call('HDEL', state, 'acquisitions', 'first_acquired')
+end
+local arrives_by = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
+local due = math.max(newer and now or now + pause, arrives_by)
 redis.call('HSET', state, 'held_until', whole(due))
 due_at(name, due)
 if due <= now then rouse() end

@@ -3,7 +3,7 @@
 -- A queue is three keys. `order` is a sorted set of job ids. `jobs` is a hash: `body|ID` is the job,
 -- `not_before|ID` the time before which it does not run, `version|ID` its version, `since|ID` when it was
 -- appended, `format|ID` the oldest format that may read it and when that was found. `state` is a hash:
--- token, job, held_until, takes, attempt, trouble, format and others. While a lease is held, only its
+-- token, job, held_until, acquisitions, attempt, trouble, format and others. While a lease is held, only its
 -- holder changes when the queue is due. A queue never gives a version twice, so a job that was appended
 -- again under its old id is not taken for the one before it.
 -- requires: queue/write_log
