@@ -184,6 +184,6 @@ async def _asked(deps: Dependencies, context: JobContext, work: Reply) -> Outcom
         return None
     question = inputs.ask_whether_it_arrived(link, context.job.id, replies.to_agent_text(work.text))
     context.settled("unclear")
-    return await wait_or_give_up.asked(
+    return await wait_or_give_up.ask(
         deps, wait_or_give_up.ReplyJob(context, link, work), "outcome_unknown", question
     )

@@ -95,11 +95,15 @@ class Messages:
     async def _message(self, body: Body) -> Claim | None:
         match inbound.message_event(body, self._bot):
             case ThreadMessage() as message:
-                return await self._ingress.count("message", self._receiver.reply(message), message.ts)
+                return await self._ingress.count("message", self._receiver.claim_message(message), message.ts)
             case Edited() as message:
-                return await self._ingress.count("edit", self._receiver.edited(message), message.edited_ts)
+                return await self._ingress.count(
+                    "edit", self._receiver.claim_edit(message), message.edited_ts
+                )
             case Deleted() as message:
-                return await self._ingress.count("deletion", self._receiver.deleted(message), message.at)
+                return await self._ingress.count(
+                    "deletion", self._receiver.claim_deletion(message), message.at
+                )
             case DirectMessage() as message:
                 return await self._once(message, "direct", answers.direct_not_yet())
             case _:
@@ -112,7 +116,7 @@ class Messages:
             return None
         if mention.thread_ts is not None:
             message = mention.in_thread()
-            claim = await self._ingress.count("mention", self._receiver.reply(message), message.ts)
+            claim = await self._ingress.count("mention", self._receiver.claim_message(message), message.ts)
             if claim != "not_ours":
                 return claim
         return await self._once(mention, "mention", answers.mention_not_yet())

@@ -185,7 +185,7 @@ class Backfill:
         """Take a message. If our final reaction shows that it was dealt with, only note that again."""
         over = message.marks & {REACTIONS["delivered"], REACTIONS["failed"]}
         if not over:
-            return await self._receiver.missed(message)
+            return await self._receiver.claim_missed(message)
         writes = self._deps.writes
         batch = writes.receipt(writes.taken(Batch(), link, message.ts), link, message.ts, " ".join(over))
         if REACTIONS["delivered"] in over:
@@ -214,7 +214,7 @@ class Backfill:
                 continue
             work = ReplyChanged(ts=ts, what="deleted", was_away=True, instead_of=reply.text)
             if message is not None:
-                now, as_it_is = self._receiver.as_reply(message), self._receiver.as_it_is(message)
+                now, as_it_is = self._receiver.to_reply(message), self._receiver.to_literal_reply(message)
                 work = work.model_copy(update={"what": "edited", "now": now, "as_it_is": as_it_is})
             batch.append(to_coder(link.id), Job(id=f"reply_changed:away:{ts}", work=work), score=urgent(ts))
             changed += 1

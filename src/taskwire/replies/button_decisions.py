@@ -31,11 +31,11 @@ from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 
 
-class Found(NamedTuple):
+class PendingReply(NamedTuple):
     """A reply that waits for a decision, and the batch that takes it from its place."""
 
     reply: Reply
-    taking: Batch
+    removal: Batch
 
 
 class ReplyDecisions:
@@ -49,11 +49,11 @@ class ReplyDecisions:
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
         return (
-            Handler.with_any_link(DecideHeld, self.held),
-            Handler.with_any_link(DecideReply, self.decided),
+            Handler.with_any_link(DecideHeld, self.decide_held),
+            Handler.with_any_link(DecideReply, self.decide_reply),
         )
 
-    async def held(self, context: JobContext, link: Link | None) -> Outcome:
+    async def decide_held(self, context: JobContext, link: Link | None) -> Outcome:
         """Send the replies that a pause holds, by resuming the task, or drop them."""
         work = context.work(DecideHeld)
         if link is None or link.ended is not None:
@@ -61,7 +61,7 @@ class ReplyDecisions:
         await self._people.require_steer(work.requester, link)
         replies = await list_held(self._deps, link)
         if not replies:
-            return await self._nothing_held(link, work)
+            return await self._answer_nothing_held(link, work)
         if not work.is_dropped:
             # Coder may refuse to resume the task. So the question is settled after that.
             resume = Act(requester=work.requester, verb="resume")
@@ -74,16 +74,16 @@ class ReplyDecisions:
                 settle_reply(link, reply, "dropped", batch)
         await settle_ended(self._deps, link, replies, "dropped", batch)
         texts = [await self._texts.words(reply) for reply in replies]
-        outcome = await self._says(link, work, inputs.HELD_DROPPED, batch)
+        outcome = await self._show_decision(link, work, inputs.HELD_DROPPED, batch)
         say_with(link, f"dropped:{context.job.id}", inputs.dropped(texts), texts, batch)
         return outcome
 
-    async def _nothing_held(self, link: Link, work: DecideHeld) -> Outcome:
+    async def _answer_nothing_held(self, link: Link, work: DecideHeld) -> Outcome:
         if await questions.is_open(self._deps, link, questions.HELD):
-            return await self._says(link, work, inputs.NOTHING_HELD, Batch())
+            return await self._show_decision(link, work, inputs.NOTHING_HELD, Batch())
         return done(None, (work.requester, inputs.nothing_held(link)))
 
-    async def _says(
+    async def _show_decision(
         self, link: Link, work: DecideHeld | DecideReply, words: str, batch: Batch, *, is_last: bool = True
     ) -> Outcome:
         """Show the decision in place of the question that was pressed."""
@@ -92,19 +92,19 @@ class ReplyDecisions:
             self._deps, link, about, words, work.requester, batch, is_last=is_last
         )
 
-    async def decided(self, context: JobContext, link: Link | None) -> Outcome:
+    async def decide_reply(self, context: JobContext, link: Link | None) -> Outcome:
         """Let a reply go on, or end it."""
         work = context.work(DecideReply)
         if link is None:
             raise UserError(*refusals.already_ended(None))
         await self._people.require_steer(work.requester, link)
         if link.ended is not None:
-            return await self._says(link, work, inputs.decided_too_late(link), Batch())
-        found = await self._find(link, work.job)
-        if work.decision == "send" and (found is None or _is_open(found.reply, "send")):
+            return await self._show_decision(link, work, inputs.decided_too_late(link), Batch())
+        found = await self._find_pending(link, work.job)
+        if work.decision == "send" and (found is None or _is_awaiting(found.reply, "send")):
             return await self._send(context, link, work, found)
-        if found is None or not _is_open(found.reply, work.decision):
-            return await self._not_any_more(link, work)
+        if found is None or not _is_awaiting(found.reply, work.decision):
+            return await self._answer_too_late(link, work)
         reply, batch = found
         if work.decision == "drop":
             receipt(link.id, reply.ts, "none", batch)
@@ -112,37 +112,39 @@ class ReplyDecisions:
             took_input(self._deps.writes, link, reply.ts, None, batch)
         await questions.settle_empty_hold(self._deps, link, work.job, batch)
         words = inputs.LEFT_UNSENT if work.decision == "drop" else inputs.ARRIVED
-        return await self._says(link, work, words, batch)
+        return await self._show_decision(link, work, words, batch)
 
-    async def _not_any_more(self, link: Link, work: DecideReply) -> Outcome:
+    async def _answer_too_late(self, link: Link, work: DecideReply) -> Outcome:
         """Answer a decision that comes too late: another was made, or the reply is gone."""
         if work.decision == "send" and await questions.is_open(self._deps, link, work.job):
-            return await self._says(link, work, inputs.TOO_OLD, Batch())
+            return await self._show_decision(link, work, inputs.TOO_OLD, Batch())
         return done(None, (work.requester, inputs.already_decided()))
 
-    async def _send(self, context: JobContext, link: Link, work: DecideReply, found: Found | None) -> Outcome:
+    async def _send(
+        self, context: JobContext, link: Link, work: DecideReply, found: PendingReply | None
+    ) -> Outcome:
         """Send a reply, unless it was deleted, and the replies that were given up together with it."""
-        batch = found.taking if found is not None else Batch()
-        going = [(work.job, found.reply)] if found is not None else []
-        going += await self._others(link, work.job, batch)
-        if not going:
-            return await self._not_any_more(link, work)
-        first = going[0][1]
-        sending = inputs.sending(first, len(going), is_without_first=found is None)
+        batch = found.removal if found is not None else Batch()
+        to_send = [(work.job, found.reply)] if found is not None else []
+        to_send += await self._collect_others(link, work.job, batch)
+        if not to_send:
+            return await self._answer_too_late(link, work)
+        first = to_send[0][1]
+        sending = inputs.sending(first, len(to_send), is_without_first=found is None)
         about = work.job
-        if len(going) > 1:
+        if len(to_send) > 1:
             # There may be a new question about one of them while the others are being sent.
             about = await questions.rename(self._deps, link, about, f"together:{context.job.id}", batch)
-        for job_id, reply in going:
-            known = {"settles": about, "outcome": sending.then}
-            job = _confirmed(job_id, reply.model_copy(update=known))
+        for job_id, reply in to_send:
+            updates = {"settles": about, "outcome": sending.then}
+            job = _make_confirmed_job(job_id, reply.model_copy(update=updates))
             batch.append(to_coder(link.id), job, score=in_turn(reply.ts))
         await questions.settle_empty_hold(self._deps, link, work.job, batch)
         if about != work.job:
             return done(questions.settle(link, about, sending.now, batch, is_last=False))
-        return await self._says(link, work, sending.now, batch, is_last=False)
+        return await self._show_decision(link, work, sending.now, batch, is_last=False)
 
-    async def _others(self, link: Link, job_id: str, batch: Batch) -> list[tuple[str, Reply]]:
+    async def _collect_others(self, link: Link, job_id: str, batch: Batch) -> list[tuple[str, Reply]]:
         """Take the replies that were given up together with this one, if nobody has decided on them."""
         others = []
         for other in await list_together(self._deps, link, job_id):
@@ -154,20 +156,22 @@ class ReplyDecisions:
         self._deps.notes.forgetting(batch, "together", link.id, job_id)
         return others
 
-    async def _find(self, link: Link, job_id: str) -> Found | None:
+    async def _find_pending(self, link: Link, job_id: str) -> PendingReply | None:
         """Find the reply: in its queue, held by a pause, or kept after a failed delivery."""
         links, writes = self._deps.links, self._deps.writes
         if waiting := find_reply(await links.list_waiting(link.id), job_id):
-            return Found(waiting, Batch().drop(to_coder(link.id), job_id))
+            return PendingReply(waiting, Batch().drop(to_coder(link.id), job_id))
         if held := find_reply(await links.list_held(link.id), job_id):
-            return Found(held, writes.drop_held(Batch(), link.id, job_id))
+            return PendingReply(held, writes.drop_held(Batch(), link.id, job_id))
         kept = await self._deps.notes.find("reply", link.id, job_id)
         if kept is None:
             return None
-        return Found(read(Reply.model_validate_json, kept), writes.forget_reply(Batch(), link.id, job_id))
+        return PendingReply(
+            read(Reply.model_validate_json, kept), writes.forget_reply(Batch(), link.id, job_id)
+        )
 
 
-def _is_open(reply: Reply, decision: ReplyDecision) -> bool:
+def _is_awaiting(reply: Reply, decision: ReplyDecision) -> bool:
     """Whether the reply still waits for this decision. A newer question may have replaced its question."""
     match decision:
         case "arrived":
@@ -178,13 +182,13 @@ def _is_open(reply: Reply, decision: ReplyDecision) -> bool:
             return bool(reply.asked) or not reply.is_confirmed
 
 
-def _confirmed(job_id: str, reply: Reply) -> Job:
+def _make_confirmed_job(job_id: str, reply: Reply) -> Job:
     """Return the job of a confirmed reply, as if nothing had been tried."""
-    known: dict[str, bool | str] = {
+    updates: dict[str, bool | str] = {
         "is_admitted": True,
         "is_confirmed": True,
         "is_without_files": reply.is_without_files or reply.asked == "files",
         "was_away": False,
     }
-    known |= {"settles": reply.settles, "outcome": reply.outcome}
-    return Job(id=job_id, work=reply.anew().model_copy(update=known))
+    updates |= {"settles": reply.settles, "outcome": reply.outcome}
+    return Job(id=job_id, work=reply.anew().model_copy(update=updates))

@@ -47,11 +47,11 @@ from taskwire.outbox.told import tell_once
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.replies.reconcile import Reconciler, SendNote
-from taskwire.replies.wait_or_give_up import ReplyJob, ReplyOutcomes, asked
+from taskwire.replies.wait_or_give_up import ReplyJob, ReplyOutcomes, ask
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 
 # A person who may not steer the task is told so once in 30 days.
-TOLD_MS = 30 * 24 * 3_600_000
+REFUSAL_TTL_MS = 30 * 24 * 3_600_000
 
 
 class ReplySender:
@@ -62,42 +62,42 @@ class ReplySender:
         self._people = people
         self._texts = texts
         self._outcomes = ReplyOutcomes(deps, texts)
-        self._reader = Reconciler(deps, self._outcomes)
-        self._deliverer = ReplyDeliverer(deps, texts, self._outcomes, self._reader)
+        self._reconciler = Reconciler(deps, self._outcomes)
+        self._deliverer = ReplyDeliverer(deps, texts, self._outcomes, self._reconciler)
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
-        return (Handler.with_link(Reply, self.reply),)
+        return (Handler.with_link(Reply, self.handle_reply),)
 
-    async def reply(self, context: JobContext, link: Link) -> Outcome:
+    async def handle_reply(self, context: JobContext, link: Link) -> Outcome:
         """Deliver a reply, or wait."""
         reply_job = ReplyJob(context, link, context.work(Reply))
         if link.ended is not None:
-            return await self._outcomes.ended(reply_job)
+            return await self._outcomes.fail_without_task(reply_job)
         if context.is_outcome_unknown:
-            return await self._reader.read_back(reply_job)
+            return await self._reconciler.reconcile_attempt(reply_job)
         if reply_job.reply.asked:
-            return await self._outcomes.still_asked(reply_job)
+            return await self._outcomes.wait_for_decision(reply_job)
         try:
-            return await self._towards_the_agent(reply_job)
+            return await self._check_and_deliver(reply_job)
         except (TokenRefused, NoTasks):
-            await self._outcomes.account_refused(reply_job)
+            await self._outcomes.show_waiting_for_account(reply_job)
             raise
         except (TryLater, Unknown) as error:
             if isinstance(error, NoCapacity) or context.keeps_attempt:
                 raise
-            return await self._outcomes.unanswered(reply_job, error)
+            return await self._outcomes.retry_after_error(reply_job, error)
 
-    async def _towards_the_agent(self, reply_job: ReplyJob) -> Outcome:
-        refusal = await self._refusal(reply_job)
+    async def _check_and_deliver(self, reply_job: ReplyJob) -> Outcome:
+        refusal = await self._find_refusal(reply_job)
         if refusal is not None:
-            return await self._not_theirs(reply_job, refusal)
+            return await self._refuse(reply_job, refusal)
         if not reply_job.reply.is_admitted:
-            return await self._outcomes.admitted(reply_job)
-        kept_back = await self._kept_back(reply_job)
-        return kept_back or await self._with_text(reply_job)
+            return await self._outcomes.admit(reply_job)
+        waiting = await self._hold_or_ask(reply_job)
+        return waiting or await self._deliver_text(reply_job)
 
-    async def _refusal(self, reply_job: ReplyJob) -> Message | None:
+    async def _find_refusal(self, reply_job: ReplyJob) -> Message | None:
         """Return why this person's replies are no input; None if they are."""
         try:
             if await self._people.may_steer(reply_job.reply.person, reply_job.link):
@@ -106,42 +106,44 @@ class ReplySender:
             return inputs.reply_refused(error)
         return inputs.reply_not_theirs(reply_job.link)
 
-    async def _not_theirs(self, reply_job: ReplyJob, refusal: Message) -> Outcome:
+    async def _refuse(self, reply_job: ReplyJob, refusal: Message) -> Outcome:
         """Tell the author once, privately. The reply stays a message to other people."""
         record, reply = reply_job.link.record, reply_job.reply
         batch = receipt(record.id, reply.ts, "none")
-        if not await tell_once(self._deps, batch, "not-theirs", record.id, reply.person, ttl_ms=TOLD_MS):
+        if not await tell_once(
+            self._deps, batch, "not-theirs", record.id, reply.person, ttl_ms=REFUSAL_TTL_MS
+        ):
             return done(batch)
         requester = Requester(
             person=reply.person, channel=record.channel, at=reply.ts, thread_ts=record.thread_ts
         )
         return done(batch, (requester, refusal))
 
-    async def _kept_back(self, reply_job: ReplyJob) -> Outcome | None:
+    async def _hold_or_ask(self, reply_job: ReplyJob) -> Outcome | None:
         """Hold a reply from before the pause. A reply from after the pause ends it."""
         context, link, reply = reply_job
         hold = link.hold
         if hold is not None and microseconds(reply.ts) <= microseconds(hold.at) and not reply.is_confirmed:
-            return await self._outcomes.held(reply_job)
+            return await self._outcomes.hold(reply_job)
         if hold is not None:
             batch = self._deps.writes.unhold(Batch(), link.id)
             return retry(0, None, questions.held_goes(self._deps, link, inputs.HELD_ALONG, batch))
         is_stale = self._deps.slack.now() - moment_of(reply.ts) > STALE
         if reply.was_away and is_stale and not reply.is_confirmed and not link.record.has_other_clock:
             question = inputs.still_send(link, context.job.id, await self._texts.words(reply))
-            return await asked(self._deps, reply_job, "stale", question)
+            return await ask(self._deps, reply_job, "stale", question)
         return None
 
-    async def _with_text(self, reply_job: ReplyJob) -> Outcome:
+    async def _deliver_text(self, reply_job: ReplyJob) -> Outcome:
         context, link, reply = reply_job
         given = await self._texts.of(reply)
         left_out = reply.left_out if reply.is_without_files else ()
         if given.text and not set(given.refused) <= set(left_out):
             words = await self._texts.words(reply)
             question = inputs.refused_files(link, context.job.id, given.refused, words)
-            return await asked(self._deps, reply_job, "files", question, given.refused)
+            return await ask(self._deps, reply_job, "files", question, given.refused)
         if not given.text:
-            return await self._outcomes.over(reply_job, inputs.nothing_to_send(given.refused))
+            return await self._outcomes.give_up(reply_job, inputs.nothing_to_send(given.refused))
         return await self._deliverer.deliver(reply_job, given.text)
 
 
@@ -149,65 +151,65 @@ class ReplyDeliverer:
     """Brings the text of a reply to the agent."""
 
     def __init__(
-        self, deps: Dependencies, texts: AgentInput, outcomes: ReplyOutcomes, reader: Reconciler
+        self, deps: Dependencies, texts: AgentInput, outcomes: ReplyOutcomes, reconciler: Reconciler
     ) -> None:
         self._deps = deps
         self._texts = texts
         self._outcomes = outcomes
-        self._reader = reader
+        self._reconciler = reconciler
 
     async def deliver(self, reply_job: ReplyJob, text: AgentText) -> Outcome:
         """Send the text if the task is active, resume the task if it is paused, or wait."""
-        if reply_job.is_suspect and (over := await self._dealt_with(reply_job)):
-            return over
+        if reply_job.is_suspect and (earlier := await self._find_earlier_outcome(reply_job)):
+            return earlier
         task_id = reply_job.link.record.task_id
         assert task_id is not None  # noqa: S101 - a link's first jobs bind it before any reply
         try:
             task = await self._deps.coder.get_task(task_id)
         except NotFound:
             # The poll finds out whether the task is gone. Until then the reply waits.
-            return await self._outcomes.waits(reply_job)
+            return await self._outcomes.wait_for_task(reply_job)
         if task.status is TaskStatus.PAUSED:
-            doubted = await self._paused_since(reply_job, task, text) if reply_job.is_suspect else None
-            return doubted or await self._resume(reply_job, task)
+            waiting = await self._find_later_pause(reply_job, task, text) if reply_job.is_suspect else None
+            return waiting or await self._resume_task(reply_job, task)
         if task.status is not TaskStatus.ACTIVE:
-            return await self._outcomes.waits(reply_job, is_broken=task.status is TaskStatus.ERROR)
+            return await self._outcomes.wait_for_task(reply_job, is_broken=task.status is TaskStatus.ERROR)
         if task.is_lost:
             # Coder would look for the agent for 30 s, in vain.
-            return await self._outcomes.out_of_reach(reply_job)
+            return await self._outcomes.wait_for_agent(reply_job)
         return await self._send(reply_job, task, text)
 
     async def _send(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome:
         try:
             logs = await self._deps.coder.get_logs(task.id)
-            if reply_job.is_suspect and (sent := await self._sent_before(reply_job, logs, text)):
+            if reply_job.is_suspect and (sent := await self._find_earlier_send(reply_job, logs, text)):
                 return sent
-            note = SendNote.before(reply_job.context, task, logs, text)
+            note = SendNote.create(reply_job.context, task, logs, text)
             # The log may be long, and the call may take long: free the memory.
             del logs
-            unclear = await self._attempt(reply_job, task, note, text)
+            unclear = await self._attempt_send(reply_job, task, note, text)
         except (NotReady, BuildActive, TaskPaused, MustBeActive, NoLogs):
-            return await self._outcomes.waits(reply_job)
+            return await self._outcomes.wait_for_task(reply_job)
         except AppUnreachable:
-            return await self._outcomes.out_of_reach(reply_job)
+            return await self._outcomes.wait_for_agent(reply_job)
         except NotFound:
-            return await self._hidden(reply_job, task)
+            return await self._handle_not_found(reply_job, task)
         except Refused as refused:
             words = await self._texts.words(reply_job.reply)
             message = inputs.not_delivered(reply_job.link, reply_job.context.job.id, said(refused), words)
-            return await self._outcomes.failed(reply_job, message)
-        return unclear or await self._outcomes.delivered(reply_job, note.reported_at)
+            return await self._outcomes.give_up_and_keep(reply_job, message)
+        return unclear or await self._outcomes.complete_delivery(reply_job, note.reported_at)
 
-    async def _hidden(self, reply_job: ReplyJob, task: Task) -> Outcome:
+    async def _handle_not_found(self, reply_job: ReplyJob, task: Task) -> Outcome:
         """Wait if the task is gone, which the poll reports. Fail if only the account may not see it."""
         if not await is_kept_out(self._deps, task.id):
-            return await self._outcomes.waits(reply_job)
+            return await self._outcomes.wait_for_task(reply_job)
         words = await self._texts.words(reply_job.reply)
-        return await self._outcomes.failed(
+        return await self._outcomes.give_up_and_keep(
             reply_job, inputs.kept_out(reply_job.link, reply_job.context.job.id, words)
         )
 
-    async def _attempt(
+    async def _attempt_send(
         self, reply_job: ReplyJob, task: Task, note: SendNote, text: AgentText
     ) -> Outcome | None:
         """Send the text once. Return an outcome, or raise Unknown, if nobody can tell whether it arrived."""
@@ -220,7 +222,7 @@ class ReplyDeliverer:
                 _compensation(reply_job, note),
             )
         except Unknown as error:
-            if await self._reader.glimpse(task.id, note):
+            if await self._reconciler.is_in_log(task.id, note):
                 context.settled(has_landed=True)
             elif isinstance(error, RejectedByApp):
                 return unknown(context.job.knowing(was_rejected=True))
@@ -228,16 +230,18 @@ class ReplyDeliverer:
                 raise
         return None
 
-    async def _sent_before(self, reply_job: ReplyJob, logs: TaskLogs, text: AgentText) -> Outcome | None:
+    async def _find_earlier_send(
+        self, reply_job: ReplyJob, logs: TaskLogs, text: AgentText
+    ) -> Outcome | None:
         """Return the outcome if the agent may have got the reply before data loss, or None if it did not."""
         found = reconcile.find_since(text, moment_of(reply_job.reply.ts), entries_of(logs))
         if found == "not_there":
             return None
         if found == "there":
-            return await self._outcomes.delivered(reply_job, None)
-        return await self._outcomes.forgotten(reply_job)
+            return await self._outcomes.complete_delivery(reply_job, None)
+        return await self._outcomes.ask_after_data_loss(reply_job)
 
-    async def _dealt_with(self, reply_job: ReplyJob) -> Outcome | None:
+    async def _find_earlier_outcome(self, reply_job: ReplyJob) -> Outcome | None:
         """Return the outcome that the thread shows for this reply, which Redis may have lost."""
         thread = reply_job.link.record.thread
         if thread is None:
@@ -247,23 +251,25 @@ class ReplyDeliverer:
         except (ChannelProblem, MessageGone):
             return None
         if REACTIONS["delivered"] in traces.marks:
-            return await self._outcomes.delivered(reply_job, None)
+            return await self._outcomes.complete_delivery(reply_job, None)
         if reply_job.context.lease.data_loss is not None:
-            return self._outcomes.told_before(reply_job, traces)
+            return self._outcomes.find_in_traces(reply_job, traces)
         return None
 
-    async def _paused_since(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome | None:
+    async def _find_later_pause(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome | None:
         """Return the outcome of a reply that must not resume its task: a pause came after it."""
         with contextlib.suppress(NoLogs):
-            if sent := await self._sent_before(reply_job, await self._deps.coder.get_logs(task.id), text):
+            if sent := await self._find_earlier_send(
+                reply_job, await self._deps.coder.get_logs(task.id), text
+            ):
                 return sent
         if task.workspace_id is None:
             return None
         build = (await self._deps.coder.get_workspace(task.workspace_id)).latest_build
         is_newer = build.created_at is not None and build.created_at > moment_of(reply_job.reply.ts)
-        return await self._outcomes.forgotten(reply_job) if is_newer else None
+        return await self._outcomes.ask_after_data_loss(reply_job) if is_newer else None
 
-    async def _resume(self, reply_job: ReplyJob, task: Task) -> Outcome:
+    async def _resume_task(self, reply_job: ReplyJob, task: Task) -> Outcome:
         note = ResumeNote(build=task.workspace_build_number)
         coder = self._deps.coder
         try:
@@ -271,10 +277,12 @@ class ReplyDeliverer:
                 note.model_dump_json(), coder.timeouts.change, lambda: coder.resume(task.id)
             )
         except (BuildActive, AlreadyRunning):
-            return await self._outcomes.waits(reply_job)
+            return await self._outcomes.wait_for_task(reply_job)
         except Refused as refused:
-            return await self._outcomes.together(reply_job, partial(inputs.not_resumed, said(refused)))
-        return await self._outcomes.resumed(reply_job, build.build_number)
+            return await self._outcomes.give_up_with_later_replies(
+                reply_job, partial(inputs.not_resumed, said(refused))
+            )
+        return await self._outcomes.retry_after_resume(reply_job, build.build_number)
 
 
 def _compensation(reply_job: ReplyJob, note: SendNote) -> Batch:

@@ -30,8 +30,8 @@ from taskwire.redis.decoding import read
 
 # Slack may not show a message in the first seconds after it was posted. So a young reply is not taken for
 # deleted.
-YOUNG = timedelta(minutes=1)
-CLAIM = timedelta(milliseconds=CLAIM_MS)
+VISIBILITY_DELAY = timedelta(minutes=1)
+CLAIM_AGE = timedelta(milliseconds=CLAIM_MS)
 
 
 class ReplyEdits:
@@ -44,81 +44,88 @@ class ReplyEdits:
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
-        return (Handler.with_open_link(ReplyChanged, self.rewritten),)
+        return (Handler.with_open_link(ReplyChanged, self.apply_change),)
 
-    async def rewritten(self, context: JobContext, link: Link) -> Outcome:
+    async def apply_change(self, context: JobContext, link: Link) -> Outcome:
         """Apply a change to the reply, wherever the reply is."""
         work = context.work(ReplyChanged)
         links, job_id = self._deps.links, f"{REPLY}{work.ts}"
-        if work.was_away and not await self._is_right(link, job_id, work):
+        if work.was_away and not await self._is_still_valid(link, job_id, work):
             return done()
-        for jobs, change in ((links.list_waiting, self._in_list), (links.list_held, self._in_hold)):
+        for jobs, change in (
+            (links.list_waiting, self._change_waiting),
+            (links.list_held, self._change_held),
+        ):
             if old := find_reply(await jobs(link.id), job_id):
-                meant = self._meant(old, work)
+                meant = self._interpret(old, work)
                 batch = await change(link, job_id, old, meant)
-                if change == self._in_hold and meant.now is None:
+                if change == self._change_held and meant.now is None:
                     await questions.settle_empty_hold(self._deps, link, job_id, batch)
                 return done(
-                    await self._changed_while_unknown(link, meant, batch)
+                    await self._tell_change_while_unknown(link, meant, batch)
                     if old.asked == "outcome_unknown"
                     else batch
                 )
         kept = await self._deps.notes.find("reply", link.id, job_id)
         if kept is not None:
             old = read(Reply.model_validate_json, kept)
-            return done(await self._in_memory(link, job_id, old, self._meant(old, work)))
+            return done(await self._change_kept(link, job_id, old, self._interpret(old, work)))
         told = await links.find_delivered(link.id, work.ts)
         if told is not None:
-            return done(await self._too_late(link, work, told))
+            return done(await self._tell_late_change(link, work, told))
         is_known = work.ts in await links.list_taken(link.id)
-        return done(None if is_known else self._before_it_came(link, work))
+        return done(None if is_known else self._claim_early_change(link, work))
 
-    async def _is_right(self, link: Link, job_id: str, work: ReplyChanged) -> bool:
+    async def _is_still_valid(self, link: Link, job_id: str, work: ReplyChanged) -> bool:
         """Whether a change that backfill found is still valid: no event and no newer page contradicts it."""
-        if work.what == "deleted" and self._age(work) < YOUNG:
+        if work.what == "deleted" and self._age(work) < VISIBILITY_DELAY:
             return False
         waiting = await list_undelivered(self._deps.links, link.id)
         return [reply.text for job, reply in waiting if job.id == job_id] == [work.instead_of]
 
-    def _meant(self, old: Reply, work: ReplyChanged) -> ReplyChanged:
+    def _interpret(self, old: Reply, work: ReplyChanged) -> ReplyChanged:
         """Return the change for this reply: one sent as it is may begin with `!` again."""
         blocks = cast("list[Block]", json.loads(old.blocks)) if old.blocks else []
         if not replies.begins_with_mark(old.text, self._deps.bot.bot_user_id, blocks):
             return work
         return work.model_copy(update={"now": work.now or work.as_it_is})
 
-    async def _in_list(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
+    async def _change_waiting(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
         if work.now is None:
-            return await self._deleted(link, old, Batch().drop(to_coder(link.id), job_id))
-        new = _in_new_words(old, work.now)
+            return await self._finish_deletion(link, old, Batch().drop(to_coder(link.id), job_id))
+        new = _with_new_text(old, work.now)
         delay_ms = int(ASKED_REPLY_SECONDS * 1000) if new.asked else 0
         job = Job(id=job_id, work=new)
-        batch = Batch().append(to_coder(link.id), job, score=_place(new), delay_ms=delay_ms, is_newest=True)
-        return _asked_anew(link, old, new, batch)
+        batch = Batch().append(
+            to_coder(link.id), job, score=_score_of(new), delay_ms=delay_ms, is_newest=True
+        )
+        return _settle_files_question(link, old, new, batch)
 
-    async def _in_hold(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
+    async def _change_held(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
         if work.now is None:
-            return await self._deleted(link, old, self._deps.writes.drop_held(Batch(), link.id, job_id))
-        new = _in_new_words(old, work.now)
-        batch = self._deps.writes.rehold(Batch(), link.id, Job(id=job_id, work=new), _place(new))
-        return _asked_anew(link, old, new, batch)
+            return await self._finish_deletion(
+                link, old, self._deps.writes.drop_held(Batch(), link.id, job_id)
+            )
+        new = _with_new_text(old, work.now)
+        batch = self._deps.writes.rehold(Batch(), link.id, Job(id=job_id, work=new), _score_of(new))
+        return _settle_files_question(link, old, new, batch)
 
-    async def _deleted(self, link: Link, old: Reply, batch: Batch) -> Batch:
+    async def _finish_deletion(self, link: Link, old: Reply, batch: Batch) -> Batch:
         if old.asked:
             settle_reply(link, old, "deleted", batch)
         await settle_ended(self._deps, link, [old], "deleted", batch)
         return receipt(link.id, old.ts, "none", batch)
 
-    async def _in_memory(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
+    async def _change_kept(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
         if work.now is None:
             batch = self._deps.writes.forget_reply(Batch(), link.id, job_id)
             if not await list_together(self._deps, link, job_id):
                 # Otherwise the question's button also sends other replies.
                 settle_reply(link, old, "deleted", batch)
             return receipt(link.id, work.ts, "none", batch)
-        return self._deps.writes.keep_reply(Batch(), link.id, job_id, _in_new_words(old, work.now))
+        return self._deps.writes.keep_reply(Batch(), link.id, job_id, _with_new_text(old, work.now))
 
-    async def _changed_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
+    async def _tell_change_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
         """Tell the thread that the agent may have the earlier text."""
         if work.now is None:
             message = inputs.deleted_while_unknown(await self._people.find_name(work.person))
@@ -126,7 +133,7 @@ class ReplyEdits:
             message = inputs.edited_while_unknown(await self._texts.words(work.now))
         return say(link.id, f"{work.what}-unknown:{work.ts}", message, batch)
 
-    async def _too_late(self, link: Link, work: ReplyChanged, told: str) -> Batch:
+    async def _tell_late_change(self, link: Link, work: ReplyChanged, told: str) -> Batch:
         if work.what in told.split():
             return Batch()
         if work.what == "deleted":
@@ -139,12 +146,12 @@ class ReplyEdits:
     def _age(self, work: ReplyChanged) -> timedelta:
         return self._deps.slack.now() - moment_of(work.ts)
 
-    def _before_it_came(self, link: Link, work: ReplyChanged) -> Batch | None:
+    def _claim_early_change(self, link: Link, work: ReplyChanged) -> Batch | None:
         """Claim the message of a change that came first, so that its old text does not arrive."""
         is_older_than_link = microseconds(work.ts) < microseconds(
             link.record.thread_ts or link.record.made_at
         )
-        if is_older_than_link or self._age(work) > CLAIM:
+        if is_older_than_link or self._age(work) > CLAIM_AGE:
             return None
         batch = self._deps.writes.claimed(Batch(), f"{link.record.channel}:{work.ts}")
         self._deps.writes.taken(batch, link.id, work.ts)
@@ -154,16 +161,16 @@ class ReplyEdits:
         return batch.append(to_coder(link.id), job, score=soon(work.ts), is_newest=True)
 
 
-def _place(reply: Reply) -> int:
+def _score_of(reply: Reply) -> int:
     return in_turn(reply.ts) if reply.is_admitted else soon(reply.ts)
 
 
-def _asked_anew(link: Link, old: Reply, new: Reply, batch: Batch) -> Batch:
+def _settle_files_question(link: Link, old: Reply, new: Reply, batch: Batch) -> Batch:
     """Settle the question about the reply's files, which may be asked again. Other questions stay."""
     return settle_reply(link, old, "edited", batch) if old.asked and not new.asked else batch
 
 
-def _in_new_words(old: Reply, now: Reply) -> Reply:
+def _with_new_text(old: Reply, now: Reply) -> Reply:
     """Return the reply with its new text and files, and with what is known of it."""
     words = {"text": now.text, "blocks": now.blocks, "files": now.files}
     if old.asked in ("stale", "outcome_unknown"):

@@ -48,7 +48,7 @@ class SendNote(BaseModel):
     begun_ms: int
 
     @classmethod
-    def before(cls, context: JobContext, task: Task, logs: TaskLogs, text: str) -> "SendNote":
+    def create(cls, context: JobContext, task: Task, logs: TaskLogs, text: str) -> "SendNote":
         """Return the intent record of an input that is about to be sent."""
         build = task.workspace_build_number
         return cls(
@@ -75,14 +75,14 @@ class Reconciler:
         """How many seconds after its start an attempt may write its first byte."""
         return min(LONGEST_WRITE_SECONDS, self._deps.coder.timeouts.send)
 
-    async def read_back(self, reply_job: ReplyJob) -> Outcome:
+    async def reconcile_attempt(self, reply_job: ReplyJob) -> Outcome:
         """Find out what became of an attempt whose answer was lost, now or later."""
         context = reply_job.context
         note = read(_NOTES.validate_json, context.note)
         try:
             if isinstance(note, SendNote):
-                return await self._sent(reply_job, note)
-            return await self._resumed(reply_job, note)
+                return await self._reconcile_send(reply_job, note)
+            return await self._reconcile_resume(reply_job, note)
         except (TryLater, Unknown) as error:
             # Coder does not answer now. A later try finds out.
             if isinstance(error, NoCapacity) or not context.is_outcome_unknown:
@@ -90,26 +90,30 @@ class Reconciler:
             seconds = REPLY.wait_seconds(context.job.tries + 1, error.after_seconds)
             return unknown(context.failed_again(), seconds, "failing")
 
-    async def glimpse(self, task_id: str, note: SendNote) -> bool:
+    async def is_in_log(self, task_id: str, note: SendNote) -> bool:
         """Whether the input shows in the log already. If not, that proves nothing yet."""
         try:
-            return await self._find(task_id, note) == "there"
+            return await self._find_in_log(task_id, note) == "there"
         except OutsideError:
             return False
 
-    async def _resumed(self, reply_job: ReplyJob, note: ResumeNote) -> Outcome:
+    async def _reconcile_resume(self, reply_job: ReplyJob, note: ResumeNote) -> Outcome:
         task = await self._deps.coder.get_task(_task_id(reply_job))
         is_done = task.workspace_build_number > note.build and task.is_up
         reply_job.context.settled("there" if is_done else "not_there")
-        return await self._outcomes.resumed(reply_job, task.workspace_build_number) if is_done else retry(0)
-
-    async def _sent(self, reply_job: ReplyJob, note: SendNote) -> Outcome:
-        context, reply = reply_job.context, reply_job.reply
-        found, asked = (
-            await self._find(_task_id(reply_job), note),
-            await self._outcomes.ask_about_unknown(reply_job),
+        return (
+            await self._outcomes.retry_after_resume(reply_job, task.workspace_build_number)
+            if is_done
+            else retry(0)
         )
-        since_ms = context.now_ms - self._lands_ms(note)
+
+    async def _reconcile_send(self, reply_job: ReplyJob, note: SendNote) -> Outcome:
+        context, reply = reply_job.context, reply_job.reply
+        found, question = (
+            await self._find_in_log(_task_id(reply_job), note),
+            await self._outcomes.ask_about_unknown_outcome(reply_job),
+        )
+        since_ms = context.now_ms - self._landing_end_ms(note)
         decision = reconcile.decide(
             found, since_ms, was_rejected=reply.was_rejected, was_repeated=reply.was_repeated
         )
@@ -127,18 +131,18 @@ class Reconciler:
         )
         match decision:
             case "delivered":
-                return await self._outcomes.delivered(reply_job, note.reported_at)
+                return await self._outcomes.complete_delivery(reply_job, note.reported_at)
             case "send again":
                 return retry(0, context.job.knowing(was_repeated=True))
             case "ask":
-                return asked
+                return question
 
-    def _lands_ms(self, note: SendNote) -> int:
+    def _landing_end_ms(self, note: SendNote) -> int:
         """Return when an attempt can no longer reach the agent."""
         landing = min(LANDING_SECONDS, self._deps.coder.timeouts.send)
         return note.begun_ms + int((self.write_seconds + landing) * 1000)
 
-    async def _find(self, task_id: str, note: SendNote) -> Finding | None:
+    async def _find_in_log(self, task_id: str, note: SendNote) -> Finding | None:
         """Return what the agent's log says; None if it cannot be read now."""
         build = note.marked.build
         try:
@@ -169,7 +173,7 @@ async def _report_duplicate_input(deps: Dependencies, context: JobContext, link:
     if link.record.task_id is None:
         return done()
     try:
-        copies = await _count(deps, link.record.task_id, work.marked)
+        copies = await _count_copies(deps, link.record.task_id, work.marked)
     except NotFound:
         return done()
     if copies is not None and copies > 1:
@@ -182,7 +186,7 @@ async def _report_duplicate_input(deps: Dependencies, context: JobContext, link:
     return done()
 
 
-async def _count(deps: Dependencies, task_id: TaskId, marked: Mark) -> int | None:
+async def _count_copies(deps: Dependencies, task_id: TaskId, marked: Mark) -> int | None:
     """Count the copies that the agent got; None if the log cannot be read or is of another start."""
     try:
         task = await deps.coder.get_task(task_id)

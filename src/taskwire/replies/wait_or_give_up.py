@@ -38,10 +38,10 @@ from taskwire.slack.outbound import Traces
 from taskwire.telemetry import logger
 
 # After this time, a thread is told why its replies wait.
-HELD_UP_MS = 15 * 60_000
+EXPLAIN_WAIT_AFTER_MS = 15 * 60_000
 
 # The beginning of the ids of questions.
-ASKED = "asked:"
+QUESTION_ID_PREFIX = "asked:"
 
 _log = logger("taskwire.replies.wait_or_give_up")
 
@@ -66,7 +66,7 @@ class ReplyOutcomes:
         self._deps = deps
         self._texts = texts
 
-    async def ended(self, reply_job: ReplyJob) -> Outcome:
+    async def fail_without_task(self, reply_job: ReplyJob) -> Outcome:
         """Mark the reply as failed, and say once a day that nobody gets what is written here."""
         link, ts = reply_job.link, reply_job.reply.ts
         batch = receipt(link.id, ts, "failed")
@@ -79,7 +79,7 @@ class ReplyOutcomes:
             say(link.id, f"ended:{ts}", inputs.link_ended(link), batch)
         return done(batch)
 
-    async def admitted(self, reply_job: ReplyJob) -> Outcome:
+    async def admit(self, reply_job: ReplyJob) -> Outcome:
         """Queue the reply among the others: its author may steer the task."""
         link, reply = reply_job.link, reply_job.reply
         job = reply_job.context.job.knowing(is_admitted=True)
@@ -88,7 +88,7 @@ class ReplyOutcomes:
             receipt(link.id, reply.ts, "waiting", batch)
         return done(batch)
 
-    async def held(self, reply_job: ReplyJob) -> Outcome:
+    async def hold(self, reply_job: ReplyJob) -> Outcome:
         """Hold the reply for a pause until a person decides, and count it in the question."""
         link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
         batch = self._deps.writes.set_aside(Batch(), link.id, in_turn(reply.ts))
@@ -99,7 +99,7 @@ class ReplyOutcomes:
         say(link.id, f"{JOINING}{job.id}", message, batch, is_call=True, about=HELD)
         return retry(0, None, batch)
 
-    async def delivered(self, reply_job: ReplyJob, reported_at: datetime | None) -> Outcome:
+    async def complete_delivery(self, reply_job: ReplyJob, reported_at: datetime | None) -> Outcome:
         """Note that the agent has the reply. The agent had last reported at `reported_at`."""
         link, reply = reply_job.link, reply_job.reply
         batch = took_input(self._deps.writes, link, reply.ts, reported_at)
@@ -110,40 +110,48 @@ class ReplyOutcomes:
             say(link.id, f"late:{reply.ts}", inputs.delivered_late(words), batch)
         return done(batch)
 
-    async def resumed(self, reply_job: ReplyJob, build: int) -> Outcome:
+    async def retry_after_resume(self, reply_job: ReplyJob, build: int) -> Outcome:
         """Note that the task was resumed for this reply, and try the reply later."""
         acted = Acted(verb="resume", by=reply_job.reply.person, build=build)
         job = Job(id=f"resume:{reply_job.context.job.id}:{build}", work=ApplyEvent(event=acted))
-        return self._later(
-            reply_job, (await self._waiting(reply_job)).append(to_thread(reply_job.link.id), job)
+        return self._retry_later(
+            reply_job, (await self._show_waiting(reply_job)).append(to_thread(reply_job.link.id), job)
         )
 
-    async def waits(self, reply_job: ReplyJob, *, is_broken: bool = False, unreached_ms: int = 0) -> Outcome:
+    async def wait_for_task(
+        self, reply_job: ReplyJob, *, is_broken: bool = False, unreached_ms: int = 0
+    ) -> Outcome:
         """Try again later, because the agent is not ready. A broken workspace needs a person first."""
         context, link, _ = reply_job
         if is_broken and link.state.phase is Phase.BROKEN:
-            return await self.together(reply_job, inputs.broken_first)
+            return await self.give_up_with_later_replies(reply_job, inputs.broken_first)
         if REPLY.is_over(context.lease.since_ms, context.now_ms):
-            return await self.together(reply_job, inputs.waited_too_long)
-        return self._later(reply_job, await self._waiting(reply_job), unreached_ms)
+            return await self.give_up_with_later_replies(reply_job, inputs.waited_too_long)
+        return self._retry_later(reply_job, await self._show_waiting(reply_job), unreached_ms)
 
-    async def out_of_reach(self, reply_job: ReplyJob) -> Outcome:
+    async def wait_for_agent(self, reply_job: ReplyJob) -> Outcome:
         """Try again later, because Coder cannot reach the agent. If that lasts, tell the thread."""
         since_ms = reply_job.reply.unreached_ms or reply_job.context.now_ms
-        outcome = await self.waits(reply_job, unreached_ms=since_ms)
+        outcome = await self.wait_for_task(reply_job, unreached_ms=since_ms)
         if outcome.kind == "retry":
-            await self._explain(reply_job, since_ms, inputs.held_up_by_agent(reply_job.link), outcome.batch)
+            await self._explain_wait(
+                reply_job, since_ms, inputs.held_up_by_agent(reply_job.link), outcome.batch
+            )
         return outcome
 
-    async def _explain(self, reply_job: ReplyJob, since_ms: int, message: Message, batch: Batch) -> None:
+    async def _explain_wait(self, reply_job: ReplyJob, since_ms: int, message: Message, batch: Batch) -> None:
         """Say once a day why replies wait, if that has lasted and no card shows it."""
         context, link = reply_job.context, reply_job.link
-        if not since_ms or context.now_ms - since_ms < HELD_UP_MS or await find_away(self._deps) is not None:
+        if (
+            not since_ms
+            or context.now_ms - since_ms < EXPLAIN_WAIT_AFTER_MS
+            or await find_away(self._deps) is not None
+        ):
             return
         if await tell_once(self._deps, batch, "held-up", link.id, ttl_ms=DAY_MS):
             say(link.id, f"held-up:{context.job.id}:{context.now_ms}", message, batch, is_call=True)
 
-    async def together(
+    async def give_up_with_later_replies(
         self, reply_job: ReplyJob, words: Callable[[Link, str, Sequence[str]], Message]
     ) -> Outcome:
         """Give up this reply and those that wait behind it."""
@@ -153,13 +161,13 @@ class ReplyOutcomes:
         message = words(link, context.job.id, texts)
         return done(await give_up_together(self._deps, context, link, replies, message))
 
-    def _later(self, reply_job: ReplyJob, batch: Batch, unreached_ms: int = 0) -> Outcome:
+    def _retry_later(self, reply_job: ReplyJob, batch: Batch, unreached_ms: int = 0) -> Outcome:
         waits = reply_job.reply.waits + 1
         seconds = REPLY.wait_seconds(waits)
         waited = reply_job.context.job.knowing(waits=min(waits, 8), unreached_ms=unreached_ms)
         return retry(seconds, waited, batch)
 
-    async def unanswered(self, reply_job: ReplyJob, error: OutsideError) -> Outcome:
+    async def retry_after_error(self, reply_job: ReplyJob, error: OutsideError) -> Outcome:
         """Try again soon, because Coder or Slack did not answer.
 
         The receipt changes only after the second failure: a short one is over before anybody has seen it.
@@ -168,73 +176,73 @@ class ReplyOutcomes:
         _log.info("reply not delivered, will retry", job=job.id, tries=job.tries, error=str(error))
         seconds = REPLY.wait_seconds(job.tries + 1, error.after_seconds)
         tried = reply_job.context.failed_again()
-        batch = await self._waiting(reply_job) if job.tries == 1 else Batch()
+        batch = await self._show_waiting(reply_job) if job.tries == 1 else Batch()
         if not isinstance(error, SlackTrouble | SlackRateLimited):
-            await self._explain(
+            await self._explain_wait(
                 reply_job, job.failing_since_ms, inputs.held_up_by_coder(reply_job.link), batch
             )
         return Outcome("retry", batch, seconds, tried, trouble="failing")
 
-    async def account_refused(self, reply_job: ReplyJob) -> None:
+    async def show_waiting_for_account(self, reply_job: ReplyJob) -> None:
         """Show that the reply waits, because Coder refuses the account."""
         if reply_job.context.lease.trouble != "refused":
-            await self._deps.queue.write(await self._waiting(reply_job))
+            await self._deps.queue.write(await self._show_waiting(reply_job))
 
-    async def _waiting(self, reply_job: ReplyJob) -> Batch:
+    async def _show_waiting(self, reply_job: ReplyJob) -> Batch:
         """Return a batch in which this reply, and those behind it, show that they wait."""
-        return Batch() if reply_job.reply.waits else await _all_wait(self._deps, reply_job)
+        return Batch() if reply_job.reply.waits else await _show_all_waiting(self._deps, reply_job)
 
-    async def failed(self, reply_job: ReplyJob, message: Message) -> Outcome:
+    async def give_up_and_keep(self, reply_job: ReplyJob, message: Message) -> Outcome:
         """Give up the reply, tell the thread why, and keep the reply for another try."""
         context, link, reply = reply_job
-        outcome = await self.over(reply_job, message, about=context.job.id)
+        outcome = await self.give_up(reply_job, message, about=context.job.id)
         self._deps.writes.keep_reply(outcome.batch, link.id, context.job.id, reply.anew())
         return outcome
 
-    async def over(self, reply_job: ReplyJob, message: Message, about: str = "") -> Outcome:
+    async def give_up(self, reply_job: ReplyJob, message: Message, about: str = "") -> Outcome:
         """Give up the reply for good, unless the message is `about` another try."""
         context, link, reply = reply_job
         batch, name = receipt(link.id, reply.ts, "failed"), f"failed:{reply.ts}:{context.now_ms}"
         await settle_ended(self._deps, link, [reply], "unsent", batch)
         return done(say(link.id, name, message, batch, is_call=True, about=about))
 
-    async def ask_about_unknown(self, reply_job: ReplyJob) -> Outcome:
+    async def ask_about_unknown_outcome(self, reply_job: ReplyJob) -> Outcome:
         """Ask a person whether the agent has the reply, because nothing shows it."""
         words = await self._texts.words(reply_job.reply)
         question = inputs.ask_whether_it_arrived(reply_job.link, reply_job.context.job.id, words)
-        return await asked(self._deps, reply_job, "outcome_unknown", question)
+        return await ask(self._deps, reply_job, "outcome_unknown", question)
 
-    async def forgotten(self, reply_job: ReplyJob) -> Outcome:
+    async def ask_after_data_loss(self, reply_job: ReplyJob) -> Outcome:
         """Ask a person what to do with a reply whose outcome was lost with Redis's data."""
         words = await self._texts.words(reply_job.reply)
         question = inputs.input_forgotten(reply_job.link, reply_job.context.job.id, words)
-        return await asked(self._deps, reply_job, "outcome_unknown", question)
+        return await ask(self._deps, reply_job, "outcome_unknown", question)
 
-    def told_before(self, reply_job: ReplyJob, traces: Traces) -> Outcome | None:
+    def find_in_traces(self, reply_job: ReplyJob, traces: Traces) -> Outcome | None:
         """Return the outcome that the thread shows: a failed reply, or a question. Redis may have lost it."""
         link, ts = reply_job.link, reply_job.reply.ts
         if REACTIONS["failed"] in traces.marks:
             return done(receipt(link.id, ts, "failed"))
         for said in reversed(traces.ours):
-            what, _, about = said.removeprefix(f"{link.id}:{ASKED}").partition(":")
-            if said.startswith(f"{link.id}:{ASKED}") and about.startswith(f"{ts}:"):
+            what, _, about = said.removeprefix(f"{link.id}:{QUESTION_ID_PREFIX}").partition(":")
+            if said.startswith(f"{link.id}:{QUESTION_ID_PREFIX}") and about.startswith(f"{ts}:"):
                 return retry(ASKED_REPLY_SECONDS, reply_job.context.job.knowing(asked=what))
         return None
 
-    async def still_asked(self, reply_job: ReplyJob) -> Outcome:
+    async def wait_for_decision(self, reply_job: ReplyJob) -> Outcome:
         """Wait for the answer to the question. A question that nobody answers ends the reply."""
         left = ASKED_REPLY_SECONDS - (reply_job.context.now_ms - reply_job.context.lease.since_ms) / 1000
         if left > 0:
             return retry(left)
         words = await self._texts.words(reply_job.reply)
-        outcome = await self.over(
+        outcome = await self.give_up(
             reply_job,
             inputs.nobody_said(words, is_outcome_unknown=reply_job.reply.asked == "outcome_unknown"),
         )
         return replace(outcome, batch=settle_reply(reply_job.link, reply_job.reply, "late", outcome.batch))
 
 
-async def asked(
+async def ask(
     deps: Dependencies,
     reply_job: ReplyJob,
     what: Literal["files", "stale", "outcome_unknown"],
@@ -243,16 +251,16 @@ async def asked(
 ) -> Outcome:
     """Post a question with buttons. The reply, and those behind it, wait for the answer."""
     context, link, reply = reply_job
-    batch = await _all_wait(deps, reply_job)
+    batch = await _show_all_waiting(deps, reply_job)
     if reply.settles != context.job.id:
         await settle_ended(deps, link, [reply], "newer", batch)
-    name = f"{ASKED}{what}:{reply.ts}:{context.now_ms}"
+    name = f"{QUESTION_ID_PREFIX}{what}:{reply.ts}:{context.now_ms}"
     say(link.id, name, question, batch, is_call=True, about=context.job.id)
     job = context.job.knowing(asked=what, settles="", outcome="", left_out=left_out)
     return retry(ASKED_REPLY_SECONDS, job, batch)
 
 
-async def _all_wait(deps: Dependencies, reply_job: ReplyJob) -> Batch:
+async def _show_all_waiting(deps: Dependencies, reply_job: ReplyJob) -> Batch:
     """Return a batch in which all of them show that they wait. Some show it already."""
     batch = Batch()
     for job, reply in await list_with_those_behind(deps, reply_job.context, reply_job.link):
