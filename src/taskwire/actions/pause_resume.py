@@ -46,21 +46,21 @@ class PauseAndResume:
             is_done = is_newer and task.status in (TaskStatus.UNKNOWN, TaskStatus.PAUSED)
             context.settled("there" if is_done else "not_there")
             if is_done:
-                return await self._paused(context, link, work, task.workspace_build_number)
+                return await self._finish_pause(context, link, work, task.workspace_build_number)
         if task.status is TaskStatus.PAUSED:
-            return await self._paused(context, link, work, None)
+            return await self._finish_pause(context, link, work, None)
         try:
             build = await self._start_build(context, link, task, self._deps.coder.pause)
         except BuildActive:
             return wait_for_build(context, link, work)
-        return await self._paused(context, link, work, build.build_number)
+        return await self._finish_pause(context, link, work, build.build_number)
 
-    async def _paused(self, context: JobContext, link: Link, work: Act, build: int | None) -> Outcome:
+    async def _finish_pause(self, context: JobContext, link: Link, work: Act, build: int | None) -> Outcome:
         """Hold the waiting replies and say how many. Without a build, the task was paused already."""
         words = answers.pausing(link) if build is not None else answers.already_paused(link)
         if link.record.thread_ts is None:
             return done(None, (work.requester, words))
-        hold = Hold(by=work.requester.person, at=await self._asked_at(link, work))
+        hold = Hold(by=work.requester.person, at=await self._find_pause_time(link, work))
         written_before = microseconds(hold.at)
         waiting = [
             r
@@ -76,10 +76,10 @@ class PauseAndResume:
         if waiting:
             message = inputs.paused_holding(link, len(waiting), is_paused=build is None)
             say(link.id, f"held:{context.job.id}", message, batch, is_call=True, about=questions.HELD)
-            return done(batch, *told_elsewhere(work, link, words))
+            return done(batch, *answer_elsewhere(work, link, words))
         return done(batch, (work.requester, words))
 
-    async def _asked_at(self, link: Link, work: Act) -> Ts:
+    async def _find_pause_time(self, link: Link, work: Act) -> Ts:
         """Return when the pause was asked for, by the clock of the replies."""
         if link.record.thread_ts is None or not link.record.has_other_clock:
             return work.requester.at
@@ -92,7 +92,7 @@ class PauseAndResume:
             is_done = task.workspace_build_number > int(context.note) and task.is_up
             context.settled("there" if is_done else "not_there")
             if is_done:
-                return self._resumed(context, link, work, task.workspace_build_number)
+                return self._finish_resume(context, link, work, task.workspace_build_number)
         if link.hold is not None and microseconds(link.hold.at) > microseconds(work.requester.at):
             return done(None, (work.requester, answers.paused_since(link)))
         is_running = task.workspace_status is WorkspaceStatus.RUNNING
@@ -107,22 +107,22 @@ class PauseAndResume:
         try:
             build = await self._start_build(context, link, task, self._deps.coder.resume)
         except AlreadyRunning:
-            return done(self._let_go(link), (work.requester, answers.already_running(link)))
+            return done(self._release_held(link), (work.requester, answers.already_running(link)))
         except BuildActive:
             if task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING):
-                return done(self._let_go(link), (work.requester, answers.already_running(link)))
+                return done(self._release_held(link), (work.requester, answers.already_running(link)))
             return wait_for_build(context, link, work)
-        return self._resumed(context, link, work, build.build_number)
+        return self._finish_resume(context, link, work, build.build_number)
 
-    def _resumed(self, context: JobContext, link: Link, work: Act, build: int) -> Outcome:
+    def _finish_resume(self, context: JobContext, link: Link, work: Act, build: int) -> Outcome:
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.resuming(link)))
-        batch = self._let_go(link)
+        batch = self._release_held(link)
         acted = Acted(verb="resume", by=work.requester.person, build=build)
         batch.append(to_thread(link.id), Job(id=f"acted:{context.job.id}", work=ApplyEvent(event=acted)))
         return done(batch, (work.requester, answers.resuming(link)))
 
-    def _let_go(self, link: Link) -> Batch:
+    def _release_held(self, link: Link) -> Batch:
         """Release the replies that a pause holds."""
         batch = self._deps.writes.unhold(Batch(), link.id)
         return questions.held_goes(self._deps, link, inputs.HELD_SENT, batch) if link.hold else batch
@@ -131,7 +131,7 @@ class PauseAndResume:
         self, context: JobContext, link: Link, task: Task, call: Callable[[str], Awaitable[Build]]
     ) -> Build:
         """Pause or resume. The intent record holds the number of the build before."""
-        return await attempt(
+        return await attempt_change(
             self._deps, self._people, context, link, str(task.workspace_build_number), lambda: call(task.id)
         )
 
@@ -143,7 +143,7 @@ async def get_task(deps: Dependencies, link: Link) -> Task:
     return await deps.coder.get_task(link.record.task_id)
 
 
-async def attempt(
+async def attempt_change(
     deps: Dependencies,
     people: People,
     context: JobContext,
@@ -166,7 +166,7 @@ def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | 
     return retry(BUILD_UNDER_WAY.interval_seconds, context.job.knowing(waits=work.waits + 1), None, *told)
 
 
-def told_elsewhere(work: Act, link: Link, words: Message) -> tuple[Private, ...]:
+def answer_elsewhere(work: Act, link: Link, words: Message) -> tuple[Private, ...]:
     """Return the answer for a person who did not act in the thread, where the same is said."""
     here = (work.requester.channel, work.requester.thread_ts)
     return () if here == (link.record.channel, link.record.thread_ts) else ((work.requester, words),)

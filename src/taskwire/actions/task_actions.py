@@ -8,7 +8,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
-from taskwire.actions.pause_resume import PauseAndResume, attempt, get_task, told_elsewhere, wait_for_build
+from taskwire.actions.pause_resume import (
+    PauseAndResume,
+    answer_elsewhere,
+    attempt_change,
+    get_task,
+    wait_for_build,
+)
 from taskwire.coder.errors import (
     BuildActive,
     CoderError,
@@ -17,6 +23,7 @@ from taskwire.coder.errors import (
 )
 from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_text import AgentText, for_agent, is_command
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import Refused, UserError
 from taskwire.domain.ids import moment_of
 from taskwire.domain.jobs import Act, ApplyEvent, Job, to_coder, to_thread
@@ -38,10 +45,9 @@ from taskwire.queue.batch import Batch
 from taskwire.state.links import ENDED_MS
 
 # How the id of what the thread hears of its end begins.
-DETACHED = "detached:"
+DETACHED_ID_PREFIX = "detached:"
 # Which build there is if somebody has wanted the opposite since.
-_UNDONE_BY = {"pause": "start", "resume": "stop"}
-KEPT_MS = 24 * 3_600_000
+_OPPOSITE_TRANSITIONS = {"pause": "start", "resume": "stop"}
 # What is done without a call to Coder.
 _WITHOUT_CODER = ("detach", "mute", "unmute")
 
@@ -66,17 +72,17 @@ class TaskActions:
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
-        return (Handler.with_any_link(Act, self.act),)
+        return (Handler.with_any_link(Act, self.handle_act),)
 
-    async def act(self, context: JobContext, link: Link | None) -> Outcome:
+    async def handle_act(self, context: JobContext, link: Link | None) -> Outcome:
         """Check the person's rights again, then run their action."""
         work = context.work(Act)
-        return await patiently(self._deps, context, link, partial(self._answered, link, work))
+        return await patiently(self._deps, context, link, partial(self._run_and_answer, link, work))
 
-    async def _answered(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
+    async def _run_and_answer(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
         """Run the action, and put the answer where it belongs."""
         try:
-            outcome = await self._act(link, work, context)
+            outcome = await self._run(link, work, context)
         except UserError as error:
             if not work.kept:
                 raise
@@ -86,10 +92,10 @@ class TaskActions:
         # With a kept text, the person pressed a private question. The answer replaces it.
         return replace(outcome, privately=(), instead=outcome.privately) if work.kept else outcome
 
-    async def _act(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
+    async def _run(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
         if link is not None and link.ended == "gone" and work.verb == "delete" and context.is_outcome_unknown:
             # A poll showed the deletion before its answer came, so the thread was told already.
-            return done(None, *told_elsewhere(work, link, answers.deleted(link)))
+            return done(None, *answer_elsewhere(work, link, answers.deleted(link)))
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(await self._people.as_seen(work.requester, link)))
         if work.was_away and self._deps.slack.now() - moment_of(work.requester.at) > STALE:
@@ -98,7 +104,7 @@ class TaskActions:
             needs_coder = work.verb not in _WITHOUT_CODER
             await self._people.require_steer(work.requester, link, needs_coder=needs_coder)
         try:
-            overtaken = await self._overtaken(context, link, work)
+            overtaken = await self._end_if_undone(context, link, work)
             return overtaken or await self._verbs[work.verb](context, link, work)
         except NotFound:
             raise UserError(*refusals.task_is_gone(link.title)) from None
@@ -107,21 +113,25 @@ class TaskActions:
                 raise
             raise UserError(*refusals.coder_refused(work.verb, link, refused.answer.said)) from refused
 
-    async def _overtaken(self, context: JobContext, link: Link, work: Act) -> Outcome | None:
+    async def _end_if_undone(self, context: JobContext, link: Link, work: Act) -> Outcome | None:
         """End the action if somebody has undone it since. After data loss, it may have been done before."""
-        if not context.lease.is_suspect or context.is_outcome_unknown or work.verb not in _UNDONE_BY:
+        if (
+            not context.lease.is_suspect
+            or context.is_outcome_unknown
+            or work.verb not in _OPPOSITE_TRANSITIONS
+        ):
             return None
         task = await get_task(self._deps, link)
         if task.workspace_id is None:
             return None
         build = (await self._deps.coder.get_workspace(task.workspace_id)).latest_build
         is_newer = build.created_at is not None and build.created_at > moment_of(work.requester.at)
-        if not is_newer or build.transition != _UNDONE_BY[work.verb]:
+        if not is_newer or build.transition != _OPPOSITE_TRANSITIONS[work.verb]:
             return None
         return done(None, (work.requester, answers.overtaken(link, work.verb)))
 
     async def _edit(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        text = await self._text(work)
+        text = await self._get_prompt(work)
         if is_command(text):
             raise UserError(*refusals.prompt_is_command())
         task = await get_task(self._deps, link)
@@ -129,7 +139,7 @@ class TaskActions:
         context.settled("there" if is_done else "not_there", has_landed=is_done)
         if not is_done:
             try:
-                await attempt(
+                await attempt_change(
                     self._deps,
                     self._people,
                     context,
@@ -141,7 +151,7 @@ class TaskActions:
                 if work.is_patient:
                     return wait_for_build(context, link, work)
                 kept = digest(link.id, context.job.id)
-                batch = self._deps.notes.keeping(Batch(), text, "edit", kept, ttl_ms=KEPT_MS)
+                batch = self._deps.notes.keeping(Batch(), text, "edit", kept, ttl_ms=DAY_MS)
                 return done(batch, (work.requester, answers.pause_to_edit(link, f"{link.id} {kept}")))
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.edited(link)))
@@ -151,7 +161,7 @@ class TaskActions:
         questions.settle(link, questions.EDIT, inputs.EDITED, batch)
         return done(batch, (work.requester, answers.edited(link)))
 
-    async def _text(self, work: Act) -> AgentText:
+    async def _get_prompt(self, work: Act) -> AgentText:
         """Return the new prompt. For a button, a note keeps it for a day."""
         if not work.kept:
             return work.text
@@ -164,7 +174,7 @@ class TaskActions:
         try:
             task = await get_task(self._deps, link)
             context.settled()
-            await attempt(
+            await attempt_change(
                 self._deps,
                 self._people,
                 context,
@@ -174,7 +184,7 @@ class TaskActions:
             )
         except NotFound:
             # The task is gone, if the account still has its role: without it, Coder shows no task at all.
-            if not context.is_outcome_unknown and not await self._reads_tasks():
+            if not context.is_outcome_unknown and not await self._can_list_tasks():
                 raise
             context.settled("there", has_landed=True)
         except BuildActive:
@@ -182,25 +192,25 @@ class TaskActions:
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.deleted(link)))
         # The notice of the end settles the thread's questions.
-        batch = await self._give_back(link, work, Batch())
+        batch = await self._return_replies(link, work, Batch())
         gone = Vanished(by=work.requester.person)
         batch.append(to_thread(link.id), Job(id=f"deleted:{context.job.id}", work=ApplyEvent(event=gone)))
-        return done(batch, *told_elsewhere(work, link, answers.deleted(link)))
+        return done(batch, *answer_elsewhere(work, link, answers.deleted(link)))
 
-    async def _reads_tasks(self) -> bool:
+    async def _can_list_tasks(self) -> bool:
         return (await self._deps.coder.me()).is_owner
 
     async def _detach(self, context: JobContext, link: Link, work: Act) -> Outcome:
         batch = await questions.settle_all(self._deps, link, Batch())
-        await self._give_back(link, work, batch)
+        await self._return_replies(link, work, batch)
         if not link.closed:
-            say(link.id, f"{DETACHED}{context.job.id}", answers.detached(link), batch)
+            say(link.id, f"{DETACHED_ID_PREFIX}{context.job.id}", answers.detached(link), batch)
         self._deps.writes.ends(batch, link.record, "detached")
         # The task may get another thread. Then this thread's card links to it.
         self._deps.notes.keeping(batch, link.id, "detached", str(link.record.task_id), ttl_ms=ENDED_MS)
-        return done(draw(link.id, batch), *told_elsewhere(work, link, answers.detached_by_name(link)))
+        return done(draw(link.id, batch), *answer_elsewhere(work, link, answers.detached_by_name(link)))
 
-    async def _give_back(self, link: Link, work: Act, batch: Batch) -> Batch:
+    async def _return_replies(self, link: Link, work: Act, batch: Batch) -> Batch:
         """Take the waiting replies out of the queue, and give their texts back to the thread."""
         waiting = await list_undelivered(self._deps.links, link.id)
         self._deps.writes.drop_held(batch, link.id)

@@ -79,7 +79,7 @@ class Messages:
             shared = inbound.shared_thread(body, self._bot)
             if shared is not None:
                 # This includes messages of strangers and of the bot, which are ignored otherwise.
-                self._background.start(self._outsiders.read_along(shared))
+                self._background.start(self._outsiders.tell_about_outsiders(shared))
             if not self._ingress.is_let_in(body):
                 return BoltResponse(status=200)
             try:

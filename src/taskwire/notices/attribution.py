@@ -19,21 +19,21 @@ from taskwire.domain.reconcile import ResumeNote
 from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observed, Vanished
 
 
-async def acts_before(deps: Dependencies, link: Link, event: Event) -> tuple[Event, ...]:
+async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Event, ...]:
     """Return the event, behind the act of a person that is about to cause it, if there is one."""
     is_new_build = isinstance(event, Observed) and event.seen.build > link.state.build > 0
     if not is_new_build and not (isinstance(event, Vanished) and event.by is None):
         return (event,)
     attempted = await deps.links.find_attempted(link.id)
     # This order matters: the call that ends the attempt also appends the act.
-    act = _attempted(*attempted, event) if attempted else None
-    act = act or _written(await deps.links.list_jobs(to_thread(link.id)), event)
+    act = _find_attempted_act(*attempted, event) if attempted else None
+    act = act or _find_queued_act(await deps.links.list_jobs(to_thread(link.id)), event)
     if act is None:
         return (event,)
     return (act,) if isinstance(act, Vanished) else (act, event)
 
 
-def person_behind(state: LinkState, notice: Notice) -> UserId | None:
+def find_person_behind(state: LinkState, notice: Notice) -> UserId | None:
     """Return the person who asked for the change here, even if their act was written down later."""
     verb = {"paused": "pause", "resumed": "resume"}.get(notice.kind)
     acted = state.acted
@@ -41,19 +41,19 @@ def person_behind(state: LinkState, notice: Notice) -> UserId | None:
     return acted.by if acted is not None and is_theirs else notice.by
 
 
-def _attempted(job: Job, note: str, event: Event) -> Acted | Vanished | None:
+def _find_attempted_act(job: Job, note: str, event: Event) -> Acted | Vanished | None:
     """Return the act that was done if the attempt has succeeded."""
     match job.work, event:
         case Act(verb="delete") as act, Vanished():
             return Vanished(by=act.requester.person)
         case Act(verb="pause" | "resume") as act, Observed(seen=seen) if note.isdecimal():
-            return _acted(act, int(note), seen)
-        case Reply(person=person), Observed(seen=seen) if _resumes(note, seen):
+            return _act_of_build(act, int(note), seen)
+        case Reply(person=person), Observed(seen=seen) if _is_resumed_by(note, seen):
             return Acted(verb="resume", by=person, build=seen.build)
     return None
 
 
-def _written(jobs: Iterable[Job], event: Event) -> Acted | Vanished | None:
+def _find_queued_act(jobs: Iterable[Job], event: Event) -> Acted | Vanished | None:
     """Return the act that waits further behind in the queue."""
     for job in jobs:
         match job.work, event:
@@ -64,7 +64,7 @@ def _written(jobs: Iterable[Job], event: Event) -> Acted | Vanished | None:
     return None
 
 
-def _acted(act: Act, build: int, seen: Observation) -> Acted | None:
+def _act_of_build(act: Act, build: int, seen: Observation) -> Acted | None:
     """Return the act if this build comes from it. A retry makes two builds: it stops the workspace first."""
     is_down = _is_down(seen)
     if seen.build != build + 1 or (act.verb == "pause" and not is_down):
@@ -75,7 +75,7 @@ def _acted(act: Act, build: int, seen: Observation) -> Acted | None:
     return Acted(verb=verb, by=act.requester.person, build=seen.build)
 
 
-def _resumes(note: str, seen: Observation) -> bool:
+def _is_resumed_by(note: str, seen: Observation) -> bool:
     try:
         resumed = ResumeNote.model_validate_json(note)
     except ValidationError:

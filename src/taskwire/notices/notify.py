@@ -22,7 +22,7 @@ from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observed, TimerFired
 from taskwire.job_context import Handler, JobContext, Outcome, dead_letter, done, given_up, retry
 from taskwire.messages import inputs, notices
-from taskwire.notices.attribution import acts_before, person_behind
+from taskwire.notices.attribution import find_person_behind, prepend_act
 from taskwire.notices.closed_threads import WHY, closed, follow, opens
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -43,17 +43,17 @@ BUILD_LOG_LINES = 15
 # The most characters of a build log that are masked. Far fewer are shown.
 LONGEST_BUILD_LOG = 50_000
 # Coder's status of a build that succeeded.
-WELL_BUILT = "succeeded"
+BUILD_SUCCEEDED = "succeeded"
 # These notices offer to start the workspace, and are settled when it starts.
-WITH_OFFER = ("paused", "error")
-RESTING = (Phase.PAUSING, Phase.PAUSED, Phase.BROKEN)
+WITH_START_BUTTON = ("paused", "error")
+STOPPED_PHASES = (Phase.PAUSING, Phase.PAUSED, Phase.BROKEN)
 # These notices come when the agent stops working, and show what it wrote.
 WITH_EXCERPT = ("needs_input", "completed", "failed")
 
 _log = logger("taskwire.notices.notify")
 
 
-class _Built(NamedTuple):
+class _BuildSummary(NamedTuple):
     """What a workspace's latest build says about an error or a pause."""
 
     log: str = ""
@@ -82,16 +82,16 @@ class Notifier:
     async def apply_event(self, context: JobContext, link: Link) -> Outcome:
         """Reduce an event, and write its notices."""
         work = context.work(ApplyEvent)
-        event = await self._with_history(context, link, work.event)
-        *before, event = await acts_before(self._deps, link, event)
+        event = await self._add_reports(context, link, work.event)
+        *before, event = await prepend_act(self._deps, link, event)
         for act in before:
-            told = self._follows(link, act, context.now_ms)
-            link = link.model_copy(update={"state": told.state})
-        follows = self._follows(link, event, context.now_ms)
-        batch = self._deps.writes.state(Batch(), link.id, follows.state, follows.look_at_ms)
-        for notice in follows.notices:
+            earlier = self._reduce(link, act, context.now_ms)
+            link = link.model_copy(update={"state": earlier.state})
+        transition = self._reduce(link, event, context.now_ms)
+        batch = self._deps.writes.state(Batch(), link.id, transition.state, transition.look_at_ms)
+        for notice in transition.notices:
             batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
-        await self._settle_offer(link, event, follows.state, batch)
+        await self._settle_start_button(link, event, transition.state, batch)
         if isinstance(event, Observed):
             # Waiting input is tried again now.
             batch.hasten_input(to_coder(link.id))
@@ -100,10 +100,10 @@ class Notifier:
                 self._deps.writes.field(batch, link.id, "cursor", await read_told(self._deps, link))
         return done(draw(link.id, batch))
 
-    async def _settle_offer(self, link: Link, event: Event, state: LinkState, batch: Batch) -> None:
+    async def _settle_start_button(self, link: Link, event: Event, state: LinkState, batch: Batch) -> None:
         """Let a notice that offers to start the workspace say who started it."""
         is_act = isinstance(event, Acted) and event.verb == "resume"
-        is_up_again = link.state.phase in RESTING and state.phase not in (*RESTING, Phase.GONE)
+        is_up_again = link.state.phase in STOPPED_PHASES and state.phase not in (*STOPPED_PHASES, Phase.GONE)
         if is_act or is_up_again:
             acted = state.acted
             is_theirs = (
@@ -113,7 +113,7 @@ class Notifier:
             words = inputs.started_again(await self._people.find_name(by))
             questions.settle(link, questions.WORKSPACE, words, batch)
 
-    def _follows(self, link: Link, event: Event, now_ms: int) -> transitions.Transition:
+    def _reduce(self, link: Link, event: Event, now_ms: int) -> transitions.Transition:
         """Reduce one event. A task that is older than its thread is shown as it is, without notices."""
         rules = self._deps.rules
         if isinstance(event, Observed) and event.is_baseline:
@@ -122,7 +122,7 @@ class Notifier:
             )
         return transitions.reduce(link.state, event, rules, now_ms)
 
-    async def _with_history(self, context: JobContext, link: Link, event: Event) -> Event:
+    async def _add_reports(self, context: JobContext, link: Link, event: Event) -> Event:
         """Add the agent's reports to an observation: Coder's list shows only the last one.
 
         This is also done after a new build, once its agent is there: no list shows any more what ended before
@@ -134,10 +134,10 @@ class Notifier:
         seen, state = event.seen, link.state
         is_other_agent = None not in (state.agent_id, seen.agent_id) and seen.agent_id != state.agent_id
         is_new_start = state.build not in (0, seen.build) or is_other_agent
-        if not event.is_baseline and not _has_reported(state, seen) and not is_new_start:
+        if not event.is_baseline and not _has_new_report(state, seen) and not is_new_start:
             return event
         try:
-            history, stopped_at = await self._past(link, seen)
+            history, stopped_at = await self._list_past_reports(link, seen)
         except AccountRefused:
             raise
         except OutsideError as error:
@@ -149,7 +149,9 @@ class Notifier:
         reports = known_at(state, seen, history)
         return event.model_copy(update={"reports": reports, "stopped_at": stopped_at})
 
-    async def _past(self, link: Link, seen: Observation) -> tuple[tuple[Report, ...], datetime | None]:
+    async def _list_past_reports(
+        self, link: Link, seen: Observation
+    ) -> tuple[tuple[Report, ...], datetime | None]:
         """Return the agent's reports, and when its workspace was told to stop, if it was.
 
         After a stop, the agent cannot be read any more. Then Coder's list keeps the last report.
@@ -171,18 +173,20 @@ class Notifier:
             written = await read_news(self._deps, link)
             if written.cursor:
                 return retry(0, context.job.knowing(written=written))
-        built = await self._of_build(link, notice.kind)
-        message = await self._message(link, notice, written or AgentOutput(), built)
-        posted = await self._post(context, link, message, notice.kind, is_call=_calls(link, context.job))
+        build_summary = await self._read_build(link, notice.kind)
+        message = await self._make_message(link, notice, written or AgentOutput(), build_summary)
+        posted = await self._post(
+            context, link, message, notice.kind, is_call=_may_mention(link, context.job)
+        )
         if isinstance(posted, Outcome):
             outcome = posted
         else:
-            batch = self._with_file(Batch(), link, context.job.id, written or AgentOutput())
-            if built.why:
-                self._deps.writes.field(batch, link.id, "broken", f"{notice.build} {built.why}")
+            batch = self._attach_log(Batch(), link, context.job.id, written or AgentOutput())
+            if build_summary.why:
+                self._deps.writes.field(batch, link.id, "broken", f"{notice.build} {build_summary.why}")
                 draw(link.id, batch)
-            if notice.kind in WITH_OFFER:
-                place = _place(link, context, posted, notice.kind, message)
+            if notice.kind in WITH_START_BUTTON:
+                place = _make_posted_question(link, context, posted, notice.kind, message)
                 await questions.posted(self._deps, link, questions.WORKSPACE, place, batch)
             outcome = done(opens(link, batch))
         if notice.kind == "gone" and outcome.kind == "done":
@@ -193,18 +197,20 @@ class Notifier:
             outcome.batch.hasten_input(to_coder(link.id), int(ASKED_REPLY_SECONDS * 1000))
         return outcome
 
-    async def _message(self, link: Link, notice: Notice, written: AgentOutput, built: _Built) -> Message:
-        calls = (link.record.owner_slack,) if _is_called(link, notice) else ()
-        by = person_behind(link.state, notice)
+    async def _make_message(
+        self, link: Link, notice: Notice, written: AgentOutput, build_summary: _BuildSummary
+    ) -> Message:
+        calls = (link.record.owner_slack,) if _mentions_owner(link, notice) else ()
+        by = find_person_behind(link.state, notice)
         return notices.notice(
             link,
             notice.model_copy(update={"by": by}),
             excerpt=written.text,
             is_cut=bool(written.whole),
-            build_log=built.log,
-            pause_reason=built.reason,
-            is_build_well=built.is_well,
-            is_stop=built.is_stop,
+            build_log=build_summary.log,
+            pause_reason=build_summary.reason,
+            is_build_well=build_summary.is_well,
+            is_stop=build_summary.is_stop,
             by_name=await self._people.find_name(by),
             calls=tuple(call for call in calls if call is not None),
             coder_url=self._deps.coder_url,
@@ -225,7 +231,7 @@ class Notifier:
             return posted
         batch = opens(link, Batch())
         if work.about:
-            place = _place(link, context, posted, "answer", work.message)
+            place = _make_posted_question(link, context, posted, "answer", work.message)
             await questions.posted(self._deps, link, work.about, place, batch)
         return done(batch)
 
@@ -247,23 +253,23 @@ class Notifier:
                 # This message must not delay a message behind it that mentions somebody.
                 return await post_once(self._deps, context, *where, message, meta, Priority.CALL)
         except MessageGone as problem:
-            return await self._moved(context, link, problem.code)
+            return await self._handle_message_gone(context, link, problem.code)
         except ChannelProblem as problem:
-            return self._closed(context, link, problem.code)
+            return self._give_up_closed(context, link, problem.code)
 
     async def _is_call_behind(self, link: Link) -> bool:
         jobs = await self._deps.links.list_jobs(to_thread(link.id))
-        return any(_calls(link, job) for job in jobs)
+        return any(_may_mention(link, job) for job in jobs)
 
-    async def _moved(self, context: JobContext, link: Link, code: str) -> Outcome:
-        return await follow(self._deps, context, link) or self._closed(context, link, code)
+    async def _handle_message_gone(self, context: JobContext, link: Link, code: str) -> Outcome:
+        return await follow(self._deps, context, link) or self._give_up_closed(context, link, code)
 
-    def _closed(self, context: JobContext, link: Link, code: str) -> Outcome:
+    def _give_up_closed(self, context: JobContext, link: Link, code: str) -> Outcome:
         """Give the message up, because the thread is closed. The dead letter is sent when it reopens."""
         maybe = ", and whether this was posted before could not be read" if context.is_outcome_unknown else ""
         return given_up(closed(self._deps, context, link, code, dead_letter(context, f"{WHY}{code}{maybe}")))
 
-    def _with_file(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
+    def _attach_log(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
         """Store how far the log was shown, and attach the whole text if it is long."""
         if written.cursor:
             self._deps.writes.field(batch, link.id, "cursor", written.cursor)
@@ -271,21 +277,21 @@ class Notifier:
             share(link, name, written.whole, batch)
         return batch
 
-    async def _of_build(self, link: Link, kind: str) -> _Built:
+    async def _read_build(self, link: Link, kind: str) -> _BuildSummary:
         """Return the end of a failed build's log, or a build's reason; nothing if neither can be read."""
         workspace_id = link.seen.workspace_id if link.seen else None
         if workspace_id is None or kind not in ("error", "paused"):
-            return _Built()
+            return _BuildSummary()
         try:
             build = (await self._deps.coder.get_workspace(workspace_id)).latest_build
             if kind == "paused":
-                return _Built(reason=build.reason)
-            if build.job.status == WELL_BUILT:
-                return _Built(is_well=True)
+                return _BuildSummary(reason=build.reason)
+            if build.job.status == BUILD_SUCCEEDED:
+                return _BuildSummary(is_well=True)
             lines = await self._deps.coder.list_build_logs(build.id)
         except OutsideError as error:
             _log.info("workspace build not readable", link=link.id, error=str(error))
-            return _Built()
+            return _BuildSummary()
         tail = [line.output for line in lines if line.output.strip()][-BUILD_LOG_LINES:]
         rows = [row for output in tail for row in output.splitlines() if row.strip()][-BUILD_LOG_LINES:]
         why = build.job.error
@@ -294,20 +300,20 @@ class Notifier:
         log = await asyncio.to_thread(self._deps.mask, log[-LONGEST_BUILD_LOG:])
         # The beginning is shown, and stored with the link.
         why = await asyncio.to_thread(masked_beginning, self._deps.mask, why, LONGEST_REPORT)
-        return _Built(log, why, is_stop=build.transition == "stop")
+        return _BuildSummary(log, why, is_stop=build.transition == "stop")
 
 
-def _has_reported(state: LinkState, seen: Observation) -> bool:
+def _has_new_report(state: LinkState, seen: Observation) -> bool:
     """Whether the list shows a newer report than the last one known."""
     last = state.last_report
     return seen.report is not None and (last is None or seen.report.at > last.at)
 
 
-def _calls(link: Link, job: Job) -> bool:
+def _may_mention(link: Link, job: Job) -> bool:
     """Whether this job mentions or asks somebody, or may lead to a message that does."""
     match job.work:
         case PostNotice(notice=notice):
-            return _is_called(link, notice)
+            return _mentions_owner(link, notice)
         case PostText(is_call=is_call):
             return is_call
         case ApplyEvent(event=event):
@@ -316,11 +322,13 @@ def _calls(link: Link, job: Job) -> bool:
             return False
 
 
-def _is_called(link: Link, notice: Notice) -> bool:
+def _mentions_owner(link: Link, notice: Notice) -> bool:
     return notice.is_call and not link.is_muted
 
 
-def _place(link: Link, context: JobContext, ts: Ts, kind: str, message: Message) -> PostedQuestion:
+def _make_posted_question(
+    link: Link, context: JobContext, ts: Ts, kind: str, message: Message
+) -> PostedQuestion:
     return PostedQuestion(ts=ts, message_id=_message_id(link, context.job.id), kind=kind, message=message)
 
 

@@ -21,7 +21,7 @@ class Outsiders:
         self._alerts = alerts
         self._allowed = allowed
 
-    async def read_along(self, thread: ThreadRef) -> None:
+    async def tell_about_outsiders(self, thread: ThreadRef) -> None:
         """Tell them, if the thread has a task and the settings do not allow its channel."""
         if thread.channel in self._allowed:
             return

@@ -17,7 +17,7 @@ single call.
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from taskwire.actions.task_actions import DETACHED
+from taskwire.actions.task_actions import DETACHED_ID_PREFIX
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, TryLater, Unknown
 from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, microseconds, ts_of
@@ -171,7 +171,7 @@ class Backfill:
         first = taken[-OVERLAP] if len(taken) >= OVERLAP else thread.ts
         since = min([first, *replies], key=microseconds)
         said = await self._deps.slack.list_replies(thread.channel, thread.ts, since, Priority.CATCHING_UP)
-        if any(ours.startswith(f"{link.id}:{DETACHED}") for ours in said.ours):
+        if any(ours.startswith(f"{link.id}:{DETACHED_ID_PREFIX}") for ours in said.ours):
             # We post this message when we detach a link. So the link was detached, and the store has
             # forgotten it.
             await self._deps.queue.write(self._deps.writes.ends(Batch(), link.record, "detached"))
