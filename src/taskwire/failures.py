@@ -26,7 +26,7 @@ from taskwire.domain.retry_policies import (
 from taskwire.job_context import JobContext, Outcome, dead_letter, done, given_up
 from taskwire.messages import answers, inputs, waiting
 from taskwire.outbox.enqueue import draw
-from taskwire.outbox.undelivered import give_up_together, list_with_those_behind
+from taskwire.outbox.undelivered import give_up_together, list_with_later_replies
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import OutcomeKind, Overtaken, Trouble
 from taskwire.redis.decoding import CannotRead
@@ -168,7 +168,7 @@ async def _gave_up(deps: Dependencies, context: JobContext, why: str) -> Outcome
         draw(link.id, batch)
     if isinstance(work, Reply) and link is not None:
         is_shared = why in answers.SHARED_REASONS
-        together = await list_with_those_behind(deps, context, link) if is_shared else [(job, work)]
+        together = await list_with_later_replies(deps, context, link) if is_shared else [(job, work)]
         texts = [replies.to_agent_text(reply.text) for _, reply in together]
         words = inputs.delivery_given_up(link, job.id, why, texts)
         return given_up(await give_up_together(deps, context, link, together, words, why))

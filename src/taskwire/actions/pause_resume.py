@@ -23,7 +23,7 @@ from taskwire.domain.transitions import Acted
 from taskwire.job_context import JobContext, Outcome, Private, done, retry
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox import questions
-from taskwire.outbox.enqueue import receipt, say
+from taskwire.outbox.enqueue import say, show_receipt
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -72,10 +72,10 @@ class PauseAndResume:
             acted = Acted(verb="pause", by=work.requester.person, build=build)
             batch.append(to_thread(link.id), Job(id=f"acted:{context.job.id}", work=ApplyEvent(event=acted)))
         for reply in waiting:
-            receipt(link.id, reply.ts, "waiting", batch)
+            show_receipt(link.id, reply.ts, "waiting", batch)
         if waiting:
             message = inputs.paused_holding(link, len(waiting), is_paused=build is None)
-            say(link.id, f"held:{context.job.id}", message, batch, is_call=True, about=questions.HELD)
+            say(link.id, f"held:{context.job.id}", message, batch, is_call=True, about=questions.HELD_REPLIES)
             return done(batch, *answer_elsewhere(work, link, words))
         return done(batch, (work.requester, words))
 
@@ -125,7 +125,7 @@ class PauseAndResume:
     def _release_held(self, link: Link) -> Batch:
         """Release the replies that a pause holds."""
         batch = self._deps.writes.unhold(Batch(), link.id)
-        return questions.held_goes(self._deps, link, inputs.HELD_SENT, batch) if link.hold else batch
+        return questions.settle_held(self._deps, link, inputs.HELD_SENT, batch) if link.hold else batch
 
     async def _start_build(
         self, context: JobContext, link: Link, task: Task, call: Callable[[str], Awaitable[Build]]

@@ -38,8 +38,8 @@ from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import draw, say
 from taskwire.outbox.observing import LONGEST_TITLE
-from taskwire.outbox.retries import patiently
-from taskwire.outbox.undelivered import give_back, list_undelivered
+from taskwire.outbox.request_retries import retry_for_person
+from taskwire.outbox.undelivered import list_undelivered, return_replies
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.state.links import ENDED_MS
@@ -77,7 +77,7 @@ class TaskActions:
     async def handle_act(self, context: JobContext, link: Link | None) -> Outcome:
         """Check the person's rights again, then run their action."""
         work = context.work(Act)
-        return await patiently(self._deps, context, link, partial(self._run_and_answer, link, work))
+        return await retry_for_person(self._deps, context, link, partial(self._run_and_answer, link, work))
 
     async def _run_and_answer(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
         """Run the action, and put the answer where it belongs."""
@@ -217,7 +217,7 @@ class TaskActions:
         for job, _ in waiting:
             batch.drop(to_coder(link.id), job.id)
         replies = [reply for _, reply in waiting]
-        return await give_back(self._texts, link, work.requester.at, replies, batch)
+        return await return_replies(self._texts, link, work.requester.at, replies, batch)
 
     async def _mute(self, context: JobContext, link: Link, work: Act) -> Outcome:
         is_muted = work.verb == "mute"

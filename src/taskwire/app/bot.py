@@ -220,7 +220,7 @@ class Bot:
         """Hand over the answers to late questions during a stop, so that the next process shows them."""
         if self._parts is not None:
             await self._parts.background.end(LAST_QUESTIONS_SECONDS)
-            await self._parts.private.handed_over()
+            await self._parts.private.wait_for_hand_over()
 
     def _has_stopped_work(self, work: asyncio.Task[None]) -> None:
         error = None if work.cancelled() else work.exception()

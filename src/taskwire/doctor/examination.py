@@ -40,7 +40,7 @@ from taskwire.doctor.findings import (
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import UserId
 from taskwire.messages import refusals, troubles
-from taskwire.outbox.coder_health import end_trouble, find_rights_trouble, find_scope_trouble
+from taskwire.outbox.coder_health import find_expiry_trouble, find_rights_trouble, find_scope_trouble
 from taskwire.queue import fence, self_test
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.formats import Formats
@@ -192,7 +192,7 @@ class Examination:
     async def _token(self, coder: CoderClient) -> Finding:
         await coder.me()
         ends = await coder.find_token_end()
-        if trouble := end_trouble(ends, datetime.now(UTC)):
+        if trouble := find_expiry_trouble(ends, datetime.now(UTC)):
             raise trouble
         if ends is None:
             return Finding("Coder token", "note", "Coder does not tell when it ends.")

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.message import Message
 from taskwire.messages import answers
-from taskwire.outbox.error_messages import excuse
+from taskwire.outbox.error_messages import make_error_answer
 from taskwire.redis.decoding import CannotRead
 from taskwire.slack.call_priorities import until_taken, waiting
 from taskwire.telemetry import logger, reference
@@ -93,10 +93,10 @@ async def in_words(answer: Callable[[], Awaitable[T]], instead: Callable[[Messag
     except RedisError as error:
         # The worker logs this, once.
         _log.debug("question not answered", error=str(error))
-        return instead(excuse(error))
+        return instead(make_error_answer(error))
     except (OutsideError, CannotRead) as error:
         _log.warning("question not answered", error=str(error))
-        return instead(excuse(error))
+        return instead(make_error_answer(error))
     except Exception:  # noqa: BLE001 - the person gets a reference, the log the exception
         sign = reference()
         _log.exception("unexpected exception in background answer", reference=sign)

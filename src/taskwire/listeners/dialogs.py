@@ -24,7 +24,7 @@ from taskwire.listeners.background import Background, in_words
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers, forms, refusals
 from taskwire.messages.forms import Field
-from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers, reachable
+from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers, without_expired_url
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.queue.batch import Batch
 from taskwire.slack import inbound
@@ -241,7 +241,7 @@ def _asked(submitted: Submitted, now: Ts) -> DialogRequest:
     )
     requester = requester.model_copy(update={"is_elsewhere": True})
     # A dialog may stay open after its response URL has expired.
-    requester = reachable(requester, moment_of(now)).model_copy(update={"at": now})
+    requester = without_expired_url(requester, moment_of(now)).model_copy(update={"at": now})
     if submitted.dialog is Dialog.CREATE:
         return _asked_create(requester, about, values)
     verb: ActVerb = "delete" if submitted.dialog is Dialog.DELETE else "edit"

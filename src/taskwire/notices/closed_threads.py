@@ -16,7 +16,7 @@ from taskwire.domain.retry_policies import CARD_MOVING
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers
 from taskwire.outbox.direct_messages import tell_person
-from taskwire.outbox.enqueue import draw, to_read
+from taskwire.outbox.enqueue import draw, request_reading
 from taskwire.queue.batch import Batch
 from taskwire.telemetry import logger
 
@@ -76,7 +76,7 @@ async def _reopened(deps: Dependencies, context: JobContext, link: Link) -> Outc
         await deps.dead_letters.send_again(letter)
     batch = deps.writes.reopened(Batch(), link.record)
     deps.writes.no_field(batch, link.id, "drawn")
-    to_read(link.id, ts_of(deps.slack.now()), batch)
+    request_reading(link.id, ts_of(deps.slack.now()), batch)
     return done(draw(link.id, batch))
 
 
@@ -95,5 +95,5 @@ async def follow(deps: Dependencies, context: JobContext, link: Link) -> Outcome
         await notes.keep(str(context.now_ms), "moving", link.id, ttl_ms=10 * CARD_MOVING.lasts_ms)
     context.settled()
     # A drawing that is under way must not be replaced each time that this job runs.
-    batch = draw(link.id, deps.writes.no_field(Batch(), link.id, "drawn"), is_news=False)
+    batch = draw(link.id, deps.writes.no_field(Batch(), link.id, "drawn"), is_newest=False)
     return retry(CARD_MOVING.interval_seconds, batch=batch)

@@ -26,12 +26,18 @@ from taskwire.notices.attribution import find_person_behind, prepend_act
 from taskwire.notices.closed_threads import WHY, closed, follow, opens
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
-from taskwire.outbox.agent_log import read_news, read_told
-from taskwire.outbox.enqueue import draw, share
-from taskwire.outbox.observing import LONGEST_REPORT, ReportSource, find_report_source, known_at, list_reports
+from taskwire.outbox.agent_log import read_end_cursor, read_new_output
+from taskwire.outbox.enqueue import draw, share_log
+from taskwire.outbox.observing import (
+    LONGEST_REPORT,
+    ReportSource,
+    find_report_source,
+    list_reports,
+    list_reports_known_at,
+)
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.questions import PostedQuestion
-from taskwire.outbox.undelivered import give_back, list_held
+from taskwire.outbox.undelivered import list_held, return_replies
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
@@ -97,7 +103,7 @@ class Notifier:
             batch.hasten_input(to_coder(link.id))
             if event.is_baseline:
                 # The thread is not told what the task wrote before it had a thread.
-                self._deps.writes.field(batch, link.id, "cursor", await read_told(self._deps, link))
+                self._deps.writes.field(batch, link.id, "cursor", await read_end_cursor(self._deps, link))
         return done(draw(link.id, batch))
 
     async def _settle_start_button(self, link: Link, event: Event, state: LinkState, batch: Batch) -> None:
@@ -146,7 +152,7 @@ class Notifier:
                 raise
             _log.warning("report history not readable", link=link.id, error=str(error))
             return event
-        reports = known_at(state, seen, history)
+        reports = list_reports_known_at(state, seen, history)
         return event.model_copy(update={"reports": reports, "stopped_at": stopped_at})
 
     async def _list_past_reports(
@@ -170,7 +176,7 @@ class Notifier:
             return done()
         notice, written = work.notice, work.written
         if written is None and notice.kind in WITH_EXCERPT and not context.is_outcome_unknown:
-            written = await read_news(self._deps, link)
+            written = await read_new_output(self._deps, link)
             if written.cursor:
                 return retry(0, context.job.knowing(written=written))
         build_summary = await self._read_build(link, notice.kind)
@@ -187,12 +193,12 @@ class Notifier:
                 draw(link.id, batch)
             if notice.kind in WITH_START_BUTTON:
                 place = _make_posted_question(link, context, posted, notice.kind, message)
-                await questions.posted(self._deps, link, questions.WORKSPACE, place, batch)
+                await questions.record_posted(self._deps, link, questions.WORKSPACE, place, batch)
             outcome = done(opens(link, batch))
         if notice.kind == "gone" and outcome.kind == "done":
             await questions.settle_all(self._deps, link, outcome.batch)
             draw(link.id, self._deps.writes.gone(outcome.batch, link.record, context.now_ms))
-            await give_back(self._texts, link, "gone", await list_held(self._deps, link), outcome.batch)
+            await return_replies(self._texts, link, "gone", await list_held(self._deps, link), outcome.batch)
             # Replies that wait, for example for a person's decision, wait for nothing now.
             outcome.batch.hasten_input(to_coder(link.id), int(ASKED_REPLY_SECONDS * 1000))
         return outcome
@@ -223,8 +229,8 @@ class Notifier:
         if link.record.thread_ts is None:
             return done()
         joined = Batch()
-        is_joining = context.job.id.startswith(questions.JOINING) and not context.is_outcome_unknown
-        if is_joining and await questions.has_joined(self._deps, link, work.about, work.message, joined):
+        is_joining = context.job.id.startswith(questions.JOINING_ID_PREFIX) and not context.is_outcome_unknown
+        if is_joining and await questions.replace_text(self._deps, link, work.about, work.message, joined):
             return done(joined)
         posted = await self._post(context, link, work.message, "answer", is_call=work.is_call)
         if isinstance(posted, Outcome):
@@ -232,7 +238,7 @@ class Notifier:
         batch = opens(link, Batch())
         if work.about:
             place = _make_posted_question(link, context, posted, "answer", work.message)
-            await questions.posted(self._deps, link, work.about, place, batch)
+            await questions.record_posted(self._deps, link, work.about, place, batch)
         return done(batch)
 
     async def _post(
@@ -274,7 +280,7 @@ class Notifier:
         if written.cursor:
             self._deps.writes.field(batch, link.id, "cursor", written.cursor)
         if written.whole:
-            share(link, name, written.whole, batch)
+            share_log(link, name, written.whole, batch)
         return batch
 
     async def _read_build(self, link: Link, kind: str) -> _BuildSummary:

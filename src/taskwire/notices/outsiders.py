@@ -6,10 +6,11 @@ that outsiders can read the thread, as long as people write in it.
 """
 
 from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import ThreadRef
 from taskwire.messages import answers, troubles
 from taskwire.outbox.direct_messages import AdminAlerts, tell_person
-from taskwire.outbox.told import DAY_MS, claim_telling, note_told, was_told
+from taskwire.outbox.tell_once import claim_telling, has_told, record_told
 from taskwire.queue.batch import Batch
 
 
@@ -27,7 +28,7 @@ class Outsiders:
             return
         links = self._deps.links
         link_id = await links.find_by_thread(thread)
-        if link_id is None or await was_told(self._deps, "outsiders", link_id):
+        if link_id is None or await has_told(self._deps, "outsiders", link_id):
             return
         link = await links.find(link_id)
         if link is None or link.ended is not None or link.closed:
@@ -39,4 +40,4 @@ class Outsiders:
         await self._alerts.warn(f"outsiders {thread.channel}", troubles.outsiders_read(thread.channel))
         person = link.record.owner_slack or link.record.requested_by
         batch = tell_person(person, f"outsiders:{link_id}", answers.outsiders_read(link), Batch())
-        await self._deps.queue.write(note_told(self._deps, batch, "outsiders", link_id, ttl_ms=DAY_MS))
+        await self._deps.queue.write(record_told(self._deps, batch, "outsiders", link_id, ttl_ms=DAY_MS))

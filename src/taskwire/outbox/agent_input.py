@@ -23,14 +23,14 @@ TEXT_ENDINGS = re.compile(
 # The input is typed into a terminal, so a file must be short. For a longer file, a link is better.
 LARGEST_FILE_BYTES = 100_000
 # Slack refuses a message without visible text.
-NO_WORDS = "(no words)"
+NO_TEXT = "(no words)"
 
 
-class Given(NamedTuple):
+class PreparedInput(NamedTuple):
     """The input for the agent, and the names of the files that it cannot get."""
 
     text: AgentText
-    refused: tuple[str, ...] = ()
+    refused_files: tuple[str, ...] = ()
 
 
 class AgentInput:
@@ -40,27 +40,27 @@ class AgentInput:
         self._deps = deps
         self._people = people
 
-    async def of(self, reply: Reply) -> Given:
+    async def prepare(self, reply: Reply) -> PreparedInput:
         """Return the text, then each text file under its name."""
-        words = await self._written(reply)
+        words = await self._get_text(reply)
         parts: list[str] = [] if is_blank(words) else [words]
         refused = []
         for file in reply.files:
-            content = await self._content(file) if _is_text(file) else None
+            content = await self._find_content(file) if _is_text(file) else None
             if content is None:
                 refused.append(file.name)
             else:
-                parts.append(f"{_named(file)}\n{_fenced(content)}")
+                parts.append(f"{_heading(file)}\n{_fence(content)}")
         text = for_agent("\n\n".join(parts))
         # The same text is sent, noted and looked for, so our own tokens are masked here.
-        return Given(for_agent(self._deps.mask_own(text)), tuple(refused))
+        return PreparedInput(for_agent(self._deps.mask_own(text)), tuple(refused))
 
-    async def words(self, reply: Reply) -> str:
+    async def get_display_text(self, reply: Reply) -> str:
         """Return the text that shows people which reply is meant, else the names of its files."""
-        words = await self._written(reply)
-        return ", ".join(file.name for file in reply.files) or NO_WORDS if is_blank(words) else words
+        words = await self._get_text(reply)
+        return ", ".join(file.name for file in reply.files) or NO_TEXT if is_blank(words) else words
 
-    async def _written(self, reply: Reply) -> AgentText:
+    async def _get_text(self, reply: Reply) -> AgentText:
         """Return the text as its author saw it, without the mention of the bot."""
         if reply.is_from_command:
             # The text of a command was decoded when the command was read.
@@ -72,9 +72,9 @@ class AgentInput:
                 raw = read.text
             case _:
                 raw = replies.normalised(reply.text, blocks)
-        return replies.to_agent_text(raw, await self._names(raw))
+        return replies.to_agent_text(raw, await self._list_names(raw))
 
-    async def _content(self, file: FileRef) -> str | None:
+    async def _find_content(self, file: FileRef) -> str | None:
         if file.size > LARGEST_FILE_BYTES:
             return None
         try:
@@ -83,20 +83,20 @@ class AgentInput:
             # The address also answers 403 for a single file.
             return None
 
-    async def _names(self, text: str) -> replies.Names:
+    async def _list_names(self, text: str) -> replies.Names:
         """Return the names of what is mentioned. Without a name, the text stays as Slack sent it."""
         wanted = replies.mentions(text)
-        users = {user: await self._user(UserId(user)) for user in wanted.users}
-        channels = {channel: await self._channel(ChannelId(channel)) for channel in wanted.channels}
+        users = {user: await self._find_user_name(UserId(user)) for user in wanted.users}
+        channels = {channel: await self._find_channel_name(ChannelId(channel)) for channel in wanted.channels}
         return replies.Names(users=users, channels=channels)
 
-    async def _user(self, user: UserId) -> str:
+    async def _find_user_name(self, user: UserId) -> str:
         try:
             return await self._people.get_name(user)
         except (Refused, AccountRefused, UserError):
             return ""
 
-    async def _channel(self, channel: ChannelId) -> str:
+    async def _find_channel_name(self, channel: ChannelId) -> str:
         try:
             return (await self._deps.slack.get_channel(channel)).name
         except (Refused, AccountRefused):
@@ -108,14 +108,14 @@ def _is_text(file: FileRef) -> bool:
     return is_text_type or TEXT_ENDINGS.search(file.name) is not None
 
 
-def _named(file: FileRef) -> str:
+def _heading(file: FileRef) -> str:
     """Return the line above a file. A name must not look like a command to the agent."""
     name = " ".join(for_agent(file.name).split()) or "file"
     code = name.replace("`", "'")
     return f"`{code}`:" if name.startswith(MARKS) else f"{name}:"
 
 
-def _fenced(content: str) -> str:
+def _fence(content: str) -> str:
     lines = without_controls(content).strip("\n").rstrip()
     longest = max((len(run) for run in re.findall("`+", lines)), default=0)
     fence = "`" * max(3, longest + 1)

@@ -19,12 +19,12 @@ from taskwire.domain.links import Link
 from taskwire.domain.message import AgentOutput
 from taskwire.domain.phases import AgentLogEntry
 from taskwire.messages import refusals
-from taskwire.outbox.coder_health import is_kept_out
+from taskwire.outbox.coder_health import is_agent_forbidden
 from taskwire.outbox.observing import entries_of
 from taskwire.telemetry import logger
 
 # How long a notice waits for its excerpt. Coder waits 30 s for an agent that it cannot reach.
-NEWS_SECONDS = 8.0
+LOG_TIMEOUT_SECONDS = 8.0
 
 _log = logger("taskwire.outbox.agent_log")
 
@@ -38,36 +38,36 @@ class LogExcerpt(NamedTuple):
     is_snapshot: bool = False
 
 
-async def read_news(deps: Dependencies, link: Link) -> AgentOutput:
+async def read_new_output(deps: Dependencies, link: Link) -> AgentOutput:
     """Return what the agent has written since the last excerpt; nothing if the log cannot be read."""
     logs = await _find_logs(deps, link)
     if logs is None:
         return AgentOutput()
     excerpt, cursor = await asyncio.to_thread(
         excerpts.since,
-        _lines(logs),
-        _cursor(link.cursor),
+        _recent_entries(logs),
+        _load_cursor(link.cursor),
         build=link.state.build,
         mask=deps.mask,
         is_snapshot=logs.snapshot,
     )
     if excerpt is None:
-        return AgentOutput(cursor=_kept(cursor))
+        return AgentOutput(cursor=_dump_cursor(cursor))
     whole = excerpt.full_text if excerpt.is_cut else ""
-    return AgentOutput(text=excerpt.text, whole=whole, cursor=_kept(cursor))
+    return AgentOutput(text=excerpt.text, whole=whole, cursor=_dump_cursor(cursor))
 
 
-async def read_told(deps: Dependencies, link: Link) -> str:
+async def read_end_cursor(deps: Dependencies, link: Link) -> str:
     """Return a cursor at the log's end: the whole log counts as shown."""
     logs = await _find_logs(deps, link)
     if logs is None:
         return ""
     build = link.seen.build if link.seen else link.state.build
-    told = await asyncio.to_thread(excerpts.told, _lines(logs), build=build, mask=deps.mask)
-    return _kept(told)
+    told = await asyncio.to_thread(excerpts.told, _recent_entries(logs), build=build, mask=deps.mask)
+    return _dump_cursor(told)
 
 
-async def read_last(deps: Dependencies, link: Link) -> LogExcerpt:
+async def read_last_output(deps: Dependencies, link: Link) -> LogExcerpt:
     """Return what the agent wrote last, and the whole log; UserError if Coder cannot show it now."""
     task_id, title = link.record.task_id, link.title
     if task_id is None:
@@ -82,11 +82,11 @@ async def read_last(deps: Dependencies, link: Link) -> LogExcerpt:
     except AppUnreachable:
         raise UserError(*refusals.agent_is_away(title)) from None
     except NotFound:
-        why = refusals.kept_out if await is_kept_out(deps, task_id) else refusals.task_is_gone
+        why = refusals.kept_out if await is_agent_forbidden(deps, task_id) else refusals.task_is_gone
         raise UserError(*why(title)) from None
     except TooLong:
         raise UserError(*refusals.log_too_long(title)) from None
-    lines = _lines(logs)
+    lines = _recent_entries(logs)
     excerpt = await asyncio.to_thread(excerpts.last, lines, mask=deps.mask)
     whole = await asyncio.to_thread(excerpts.whole, lines, mask=deps.mask)
     if excerpt is None:
@@ -98,7 +98,7 @@ async def _find_logs(deps: Dependencies, link: Link) -> TaskLogs | None:
     if link.record.task_id is None or (link.seen is not None and link.seen.is_lost):
         return None
     try:
-        async with asyncio.timeout(NEWS_SECONDS):
+        async with asyncio.timeout(LOG_TIMEOUT_SECONDS):
             return await deps.coder.get_logs(link.record.task_id)
     except (OutsideError, TimeoutError) as error:
         # The notice is more important than its excerpt, and must not wait for the agent.
@@ -106,15 +106,15 @@ async def _find_logs(deps: Dependencies, link: Link) -> TaskLogs | None:
         return None
 
 
-def _lines(logs: TaskLogs) -> list[AgentLogEntry]:
+def _recent_entries(logs: TaskLogs) -> list[AgentLogEntry]:
     return excerpts.recent(entries_of(logs))
 
 
-def _kept(cursor: Cursor | None) -> str:
+def _dump_cursor(cursor: Cursor | None) -> str:
     return json.dumps(asdict(cursor), default=datetime.isoformat) if cursor is not None else ""
 
 
-def _cursor(kept: str) -> Cursor | None:
+def _load_cursor(kept: str) -> Cursor | None:
     if not kept:
         return None
     try:

@@ -24,10 +24,10 @@ from taskwire.redis.decoding import read_if_possible
 from taskwire.telemetry import logger
 
 # Coder counts as away after this many failed polls in a row. A refused token counts after one.
-FAILURES = 2
-AWAY_MS = 7 * 24 * 3_600_000
+FAILURES_UNTIL_AWAY = 2
+OUTAGE_TTL_MS = 7 * 24 * 3_600_000
 # How many cards one call to Redis asks to draw.
-PIECE = 200
+CARDS_PER_BATCH = 200
 
 _log = logger("taskwire.outbox.coder_health")
 
@@ -42,7 +42,7 @@ class CoderOutage(BaseModel):
 
 async def find_away(deps: Dependencies) -> CoderOutage | None:
     """Return the present outage of Coder, if there is one."""
-    away = await _note(deps)
+    away = await _find_stored_outage(deps)
     return None if away is None or away.stage == "over" else away
 
 
@@ -56,62 +56,62 @@ class CoderHealth:
         self._failing_since_ms = 0
         self.trouble = ""
 
-    async def failed(self, error: OutsideError, now_ms: int) -> None:
+    async def record_failure(self, error: OutsideError, now_ms: int) -> None:
         """Note a failed poll. If polls go on failing, show it on the cards."""
         self._failures += 1
         self._failing_since_ms = self._failing_since_ms or now_ms
-        why = _why(error)
-        self.trouble = _sentence(error, why)
+        why = _reason_of(error)
+        self.trouble = _describe(error, why)
         _log.warning("poll of Coder failed", error=str(error), in_a_row=self._failures)
         if why == "refused":
             await self._alerts.warn("refused", self.trouble)
-        if self._failures < FAILURES and why != "refused":
+        if self._failures < FAILURES_UNTIL_AWAY and why != "refused":
             return
         if why == "no_tasks":
             await self._alerts.warn("no tasks", self.trouble)
-        known = await _note(self._deps)
+        known = await _find_stored_outage(self._deps)
         if known is None or known.stage == "over" or known.why != why:
             known = CoderOutage(since_ms=self._failing_since_ms, why=why)
-            await self._keep(known)
+            await self._store(known)
         if known.stage == "noted":
-            await self._redraw()
-            await self._keep(known.model_copy(update={"stage": "shown"}))
+            await self._redraw_cards()
+            await self._store(known.model_copy(update={"stage": "shown"}))
 
-    async def answered(self) -> None:
+    async def record_success(self) -> None:
         """Note a successful poll: the outage is over."""
         self._failures, self._failing_since_ms, self.trouble = 0, 0, ""
-        known = await _note(self._deps)
+        known = await _find_stored_outage(self._deps)
         if known is None:
             return
-        await self._keep(known.model_copy(update={"stage": "over"}))
-        await self._redraw()
+        await self._store(known.model_copy(update={"stage": "over"}))
+        await self._redraw_cards()
         await self._deps.notes.forget("coder-away")
 
-    async def _keep(self, away: CoderOutage) -> None:
-        await self._deps.notes.keep(away.model_dump_json(), "coder-away", ttl_ms=AWAY_MS)
+    async def _store(self, away: CoderOutage) -> None:
+        await self._deps.notes.keep(away.model_dump_json(), "coder-away", ttl_ms=OUTAGE_TTL_MS)
 
-    async def _redraw(self) -> None:
+    async def _redraw_cards(self) -> None:
         """Have every open card drawn again."""
         links = list((await self._deps.links.list_open()).values())
-        for start in range(0, len(links), PIECE):
+        for start in range(0, len(links), CARDS_PER_BATCH):
             batch = Batch()
-            for link in links[start : start + PIECE]:
+            for link in links[start : start + CARDS_PER_BATCH]:
                 draw(link, batch)
             await self._deps.queue.write(batch)
 
 
-async def _note(deps: Dependencies) -> CoderOutage | None:
+async def _find_stored_outage(deps: Dependencies) -> CoderOutage | None:
     kept = await deps.notes.find("coder-away")
     return read_if_possible(CoderOutage, kept)
 
 
-def _why(error: OutsideError) -> Silence:
+def _reason_of(error: OutsideError) -> Silence:
     if isinstance(error, TokenRefused):
         return "refused"
     return "no_tasks" if isinstance(error, NoTasks) else "away"
 
 
-def _sentence(error: OutsideError, why: Silence) -> str:
+def _describe(error: OutsideError, why: Silence) -> str:
     match why:
         case "refused":
             return troubles.blind()
@@ -122,11 +122,11 @@ def _sentence(error: OutsideError, why: Silence) -> str:
 
 
 # By default, Coder's tokens for owners last a week at most. Two days leave time to act.
-ENDS_SOON = timedelta(days=2)
+TOKEN_ENDS_SOON = timedelta(days=2)
 # How often the account is checked: rarely while it is good, more often while it has a problem. If Coder did
 # not answer, the next `look` checks again.
-LOOK_EVERY = timedelta(hours=12)
-LOOK_AGAIN = timedelta(hours=1)
+CHECK_INTERVAL = timedelta(hours=12)
+CHECK_INTERVAL_IN_TROUBLE = timedelta(hours=1)
 
 
 class ServiceAccount:
@@ -135,7 +135,7 @@ class ServiceAccount:
     def __init__(self, deps: Dependencies, alerts: AdminAlerts) -> None:
         self._deps = deps
         self._alerts = alerts
-        self._told_at: datetime | None = None
+        self._checked_at: datetime | None = None
         self.troubles: tuple[str, ...] = ()
 
     async def look(self) -> tuple[str, ...]:
@@ -144,13 +144,13 @@ class ServiceAccount:
         Call it often.
         """
         now = datetime.now(UTC)
-        every = LOOK_AGAIN if self.troubles else LOOK_EVERY
-        if self._told_at is not None and now - self._told_at < every:
+        interval = CHECK_INTERVAL_IN_TROUBLE if self.troubles else CHECK_INTERVAL
+        if self._checked_at is not None and now - self._checked_at < interval:
             return self.troubles
-        self._told_at = None
+        self._checked_at = None
         try:
-            self.troubles = tuple(str(trouble) for trouble in await self._troubles(now))
-            self._told_at = now
+            self.troubles = tuple(str(trouble) for trouble in await self._list_troubles(now))
+            self._checked_at = now
             for trouble in self.troubles:
                 await self._alerts.warn(trouble, trouble)
         except TokenRefused:
@@ -161,13 +161,13 @@ class ServiceAccount:
             self.troubles = (troubles.coder_is_away(str(error)),)
         return self.troubles
 
-    async def _troubles(self, now: datetime) -> list[UserError]:
+    async def _list_troubles(self, now: datetime) -> list[UserError]:
         coder = self._deps.coder
         if narrow := await find_scope_trouble(coder):
             return [narrow]
         rights = await find_rights_trouble(coder)
         ends = await coder.find_token_end()
-        return [trouble for trouble in (rights, end_trouble(ends, now)) if trouble is not None]
+        return [trouble for trouble in (rights, find_expiry_trouble(ends, now)) if trouble is not None]
 
 
 async def find_scope_trouble(coder: CoderClient) -> UserError | None:
@@ -186,7 +186,7 @@ async def find_rights_trouble(coder: CoderClient) -> UserError | None:
     return None
 
 
-async def is_kept_out(deps: Dependencies, task_id: str) -> bool:
+async def is_agent_forbidden(deps: Dependencies, task_id: str) -> bool:
     """Return whether a task exists whose agent the account may not reach."""
     try:
         await deps.coder.get_task(task_id)
@@ -195,8 +195,8 @@ async def is_kept_out(deps: Dependencies, task_id: str) -> bool:
     return True
 
 
-def end_trouble(ends: datetime | None, now: datetime) -> UserError | None:
+def find_expiry_trouble(ends: datetime | None, now: datetime) -> UserError | None:
     """Return a problem if the token ends soon."""
-    if ends is None or ends - now >= ENDS_SOON:
+    if ends is None or ends - now >= TOKEN_ENDS_SOON:
         return None
     return UserError(*troubles.token_ends(ends))

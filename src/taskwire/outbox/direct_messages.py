@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import ChannelId, LinkId, UserId
 from taskwire.domain.jobs import Job, MessagePerson, QueueName
@@ -15,7 +16,7 @@ from taskwire.domain.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import notices
 from taskwire.outbox.posting import post_once
-from taskwire.outbox.told import DAY_MS, claim_telling, note_told, was_told
+from taskwire.outbox.tell_once import claim_telling, has_told, record_told
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import SlackRefused
@@ -35,18 +36,18 @@ class AdminAlerts:
     async def warn(self, name: str, sentence: str) -> None:
         """Alert the administrators, once a day for each `name`."""
         name = hashlib.sha256(name.encode()).hexdigest()[:12]
-        if await was_told(self._deps, "alert", name):
+        if await has_told(self._deps, "alert", name):
             return
         if not await claim_telling(self._deps, "alert", name):
             # Another replica is about to alert them. If it dies, the next call alerts them.
             return
         day = f"{datetime.now(UTC):%Y-%m-%d}"
         batch = Batch()
-        for person in await self._people():
+        for person in await self._list_admins():
             tell_person(person, f"alert:{name}:{day}", notices.alert(sentence), batch)
-        await self._deps.queue.write(note_told(self._deps, batch, "alert", name, ttl_ms=DAY_MS))
+        await self._deps.queue.write(record_told(self._deps, batch, "alert", name, ttl_ms=DAY_MS))
 
-    async def _people(self) -> list[UserId]:
+    async def _list_admins(self) -> list[UserId]:
         found: dict[UserId, None] = {}
         for name in self._admins:
             if not name.startswith("S"):

@@ -46,17 +46,17 @@ def say(
     return (batch or Batch()).append(to_thread(link), Job(id=name, work=work))
 
 
-def receipt(link: LinkId, ts: Ts, state: ReceiptState, batch: Batch | None = None) -> Batch:
+def show_receipt(link: LinkId, ts: Ts, state: ReceiptState, batch: Batch | None = None) -> Batch:
     """Let a reply's reaction show this state. Only the newest state counts."""
     job = Job(id=f"receipt:{ts}", work=Receipt(ts=ts, state=state))
     return (batch or Batch()).append(receipts(link), job, score="due", is_newest=True)
 
 
-def took_input(
+def record_delivery(
     writes: LinkWrites, link: Link, ts: Ts, reported_at: datetime | None, batch: Batch | None = None
 ) -> Batch:
     """Note that the agent has a reply. The agent had last reported at `reported_at`."""
-    batch = writes.delivered(receipt(link.id, ts, "delivered", batch), link.id, ts)
+    batch = writes.delivered(show_receipt(link.id, ts, "delivered", batch), link.id, ts)
     event = Delivered(last_report_at=reported_at)
     batch.append(to_thread(link.id), Job(id=f"delivered:{ts}", work=ApplyEvent(event=event)))
     last = link.last_input_ts
@@ -65,31 +65,31 @@ def took_input(
     return batch
 
 
-def draw_first(link: LinkId, batch: Batch | None = None) -> Batch:
+def draw_first_card(link: LinkId, batch: Batch | None = None) -> Batch:
     """Draw a new card with its task, or with its end. This goes ahead of other cards."""
     return (batch or Batch()).append(card(link), Job(id=FIRST_DRAWING, work=DrawCard()), score=0)
 
 
-def draw(link: LinkId, batch: Batch | None = None, *, is_news: bool = True) -> Batch:
+def draw(link: LinkId, batch: Batch | None = None, *, is_newest: bool = True) -> Batch:
     """Draw the card. Without news, a drawing that is under way or waits is not replaced."""
     job = Job(id="card", work=DrawCard())
-    return (batch or Batch()).append(card(link), job, score="due", is_newest=is_news)
+    return (batch or Batch()).append(card(link), job, score="due", is_newest=is_newest)
 
 
-def to_read(link: LinkId, news: Ts, batch: Batch | None = None) -> Batch:
+def request_reading(link: LinkId, news: Ts, batch: Batch | None = None) -> Batch:
     """Have a thread read for missed messages. Threads with the latest news go first."""
     job = Job(id=link, work=ReadThread(link=link))
     return (batch or Batch()).redo(BACKFILL_THREADS, job, score=newest_first(news))
 
 
-def share(link: Link, name: str, text: str, batch: Batch, direct: ChannelId | None = None) -> Batch:
+def share_log(link: Link, name: str, text: str, batch: Batch, direct: ChannelId | None = None) -> Batch:
     """Put a task's whole log into its thread, or into a person's `direct` messages, as a file."""
     file = (f"{link.record.name or 'task'}.log", f"Log of {link.title}", text)
     place = (direct, None) if direct else (link.record.channel, link.record.thread_ts)
-    return _file(link, name, file, place, batch)
+    return _share_file(link, name, file, place, batch)
 
 
-def say_with(link: Link, name: str, message: Message, texts: Sequence[str], batch: Batch) -> Batch:
+def say_with_file(link: Link, name: str, message: Message, texts: Sequence[str], batch: Batch) -> Batch:
     """Say something that shows people's texts, with a file of them if a message cannot hold them."""
     say(link.id, name, message, batch)
     whole = inputs.whole(texts)
@@ -97,10 +97,10 @@ def say_with(link: Link, name: str, message: Message, texts: Sequence[str], batc
         ("replies.txt", f"Replies to {link.title}", whole),
         (link.record.channel, link.record.thread_ts),
     )
-    return _file(link, name, file, place, batch) if whole else batch
+    return _share_file(link, name, file, place, batch) if whole else batch
 
 
-def _file(
+def _share_file(
     link: Link, name: str, file: tuple[str, str, str], place: tuple[ChannelId, Ts | None], batch: Batch
 ) -> Batch:
     file_name, title, text = file

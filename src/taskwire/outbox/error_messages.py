@@ -17,7 +17,7 @@ from taskwire.redis.decoding import CannotRead
 from taskwire.slack.errors import NoCapacity, SlackRateLimited
 
 
-def excuse(error: Exception) -> Message:
+def make_error_answer(error: Exception) -> Message:
     """Say which system did not answer. An error of no known system counts as Coder's."""
     match error:
         case TokenRefused():
@@ -29,7 +29,7 @@ def excuse(error: Exception) -> Message:
         case CannotRead():
             return answers.only_another_version_reads()
         case CoderError() if isinstance(error, Refused):
-            return statement(refusals.coder_said(said(error)))
+            return statement(refusals.coder_said(get_refusal_text(error)))
         case NoCapacity() | SlackRateLimited():
             return answers.slack_is_full()
         case OutsideError(side="Slack"):
@@ -38,17 +38,17 @@ def excuse(error: Exception) -> Message:
             return answers.coder_away()
 
 
-def said(refused: Refused) -> str:
+def get_refusal_text(refused: Refused) -> str:
     """Return what Coder said when it refused, without the status."""
     return refused.answer.said if isinstance(refused, CoderError) else str(refused)
 
 
-def _side(work: Work, error: OutsideError) -> SilentSide:
+def _get_silent_side(work: Work, error: OutsideError) -> SilentSide:
     """Return which system did not answer."""
     return error.side or ("Slack" if isinstance(work, PostCard) else "Coder")
 
 
-def words_of_giving_up(work: Work, link: Link | None, error: OutsideError) -> Message:
+def make_give_up_message(work: Work, link: Link | None, error: OutsideError) -> Message:
     """Say that a request ends undone, because a system did not answer."""
     wished = waiting.wish(work, link)
     match error:
@@ -57,10 +57,10 @@ def words_of_giving_up(work: Work, link: Link | None, error: OutsideError) -> Me
         case NoTasks():
             return waiting.never_had_tasks(wished)
         case _:
-            return waiting.never_answered(_side(work, error), wished)
+            return waiting.never_answered(_get_silent_side(work, error), wished)
 
 
-def words_of_waiting(work: Work, link: Link | None, error: OutsideError) -> Message:
+def make_waiting_message(work: Work, link: Link | None, error: OutsideError) -> Message:
     """Say that a request waits, and for which system."""
     wished = waiting.wish(work, link)
     match error:
@@ -69,4 +69,4 @@ def words_of_waiting(work: Work, link: Link | None, error: OutsideError) -> Mess
         case NoTasks():
             return answers.no_tasks()
         case _:
-            return waiting.waits(_side(work, error), wished)
+            return waiting.waits(_get_silent_side(work, error), wished)

@@ -47,17 +47,19 @@ def observation_of(task: Task, mask: Mask) -> Observation:
         is_healthy=None if health is None else health.healthy,
         is_script_failed=task.is_script_failed,
         created_at=task.created_at,
-        report=_current(task, mask),
+        report=_find_current_report(task, mask),
     )
 
 
-def as_it_stands(link: Link, seen: Observed, rules: Rules, now_ms: int) -> Link:
+def with_observation(link: Link, seen: Observed, rules: Rules, now_ms: int) -> Link:
     """Return the link with a fresh observation, only for display: the link's own queue writes the state."""
     state = reduce(link.state, seen, rules, now_ms).state
     return link.model_copy(update={"seen": seen.seen, "state": state})
 
 
-def known_at(state: LinkState, seen: Observation, history: tuple[Report, ...]) -> tuple[Report, ...]:
+def list_reports_known_at(
+    state: LinkState, seen: Observation, history: tuple[Report, ...]
+) -> tuple[Report, ...]:
     """Return the reports that existed when Coder's list was made.
 
     If nothing was reported since a start, these are the reports of other agents. If the start's agent is not
@@ -71,7 +73,7 @@ def known_at(state: LinkState, seen: Observation, history: tuple[Report, ...]) -
     return tuple(report for report in history if state.agent_id is None or report.agent_id in known)
 
 
-def _current(task: Task, mask: Mask) -> Report | None:
+def _find_current_report(task: Task, mask: Mask) -> Report | None:
     """Return the agent's newest report. While a workspace starts, Coder shows a text of its own instead."""
     state = task.current_state
     if state is None or task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING):
@@ -119,7 +121,7 @@ async def observe_first(deps: Dependencies, task: Task) -> Observed:
     """Return the event for a task that has no link yet, with its reports if they can be read now."""
     seen = observation_of(task, deps.mask)
     try:
-        return Observed(seen=seen, reports=await _reports(deps, seen), is_baseline=True)
+        return Observed(seen=seen, reports=await _list_reports_of(deps, seen), is_baseline=True)
     except AccountRefused:
         raise
     except OutsideError as error:
@@ -158,7 +160,7 @@ async def list_reports(deps: Dependencies, reporter: ReportSource) -> tuple[Repo
     return await reports_of(await deps.coder.list_reports(reporter.agent, reporter.app), deps.mask)
 
 
-async def _reports(deps: Dependencies, seen: Observation) -> tuple[Report, ...]:
+async def _list_reports_of(deps: Dependencies, seen: Observation) -> tuple[Report, ...]:
     if seen.agent_id is None and seen.report is None:
         return ()
     return await list_reports(deps, await find_report_source(deps, seen, ReportSource(None, None)))

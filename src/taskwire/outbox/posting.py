@@ -29,7 +29,7 @@ from taskwire.slack.outbound import Metadata
 from taskwire.telemetry import logger
 
 # The most that Slack's clock and ours may differ. A look must not miss the message for that reason.
-BEFORE = timedelta(seconds=60)
+CLOCK_TOLERANCE = timedelta(seconds=60)
 
 _log = logger("taskwire.outbox.posting")
 
@@ -60,17 +60,19 @@ async def post_once(
     Raises the errors of Slack's client. After Unknown, the intent record stays.
     """
     if context.is_outcome_unknown:
-        found = await _read_back(deps, context, read(PostNote.model_validate_json, context.note))
+        found = await _look_for_post(deps, context, read(PostNote.model_validate_json, context.note))
         context.settled(has_landed=found is not None)
         if found is not None:
             return found
-    elif context.lease.is_suspect and (found := await _made_before(deps, context, channel, thread_ts, meta)):
+    elif context.lease.is_suspect and (
+        found := await _find_earlier_post(deps, context, channel, thread_ts, meta)
+    ):
         return found
     await deps.slack.reserve(Method.POST, channel, priority)
     note = PostNote(
         channel=channel,
         thread_ts=thread_ts,
-        since=_since(deps, context, thread_ts),
+        since=_get_search_start(deps, context, thread_ts),
         message_id=meta.id,
         attempt=context.lease.token,
     )
@@ -79,11 +81,11 @@ async def post_once(
             note.model_dump_json(),
             deps.slack.timeouts.post,
             lambda: deps.slack.post(channel, message, meta, thread_ts=thread_ts),
-            _compensation(link, context, note),
+            _make_compensation(link, context, note),
         )
     except Unknown:
         # A look now can only find the message: the request may still be on its way.
-        copies = await _copies(deps, note)
+        copies = await _find_copies(deps, note)
         if not copies:
             raise
         _log.info(
@@ -96,19 +98,19 @@ async def post_once(
         return copies[0]
 
 
-async def _made_before(
+async def _find_earlier_post(
     deps: Dependencies, context: JobContext, channel: ChannelId, thread_ts: Ts | None, meta: Metadata
 ) -> Ts | None:
     """Find a message that was posted before Redis lost data, or before the job was given up.
 
     It is old enough to be on the first page that is read, unless the data loss has only just been noticed.
     """
-    since = thread_ts or since_when(deps, context)
+    since = thread_ts or get_earliest_unknown_ts(deps, context)
     note = PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
     data_loss = context.lease.data_loss
     if data_loss is not None and context.now_ms - data_loss.at_ms < deps.queue.times.recheck_ms:
         raise JobEnded(retry(deps.queue.times.recheck_ms / 1000))
-    copies = await _copies(deps, note)
+    copies = await _find_copies(deps, note)
     _log.info(
         "post looked for in Slack before posting",
         job=context.job.id,
@@ -118,20 +120,20 @@ async def _made_before(
     return copies[0] if copies else None
 
 
-def since_when(deps: Dependencies, context: JobContext) -> Ts:
+def get_earliest_unknown_ts(deps: Dependencies, context: JobContext) -> Ts:
     """Return from when on, by Slack's clock, messages may exist that Redis does not know."""
     ago = timedelta(milliseconds=min(context.now_ms - context.maybe_done_since_ms, REMEMBERED_MS))
-    return ts_of(deps.slack.now() - ago - BEFORE)
+    return ts_of(deps.slack.now() - ago - CLOCK_TOLERANCE)
 
 
-def _since(deps: Dependencies, context: JobContext, thread_ts: Ts | None) -> Ts:
+def _get_search_start(deps: Dependencies, context: JobContext, thread_ts: Ts | None) -> Ts:
     """Return from when on to look for a post, by Slack's own clock if it is known."""
     last = deps.slack.last_answer_at or from_ms(context.now_ms)
-    since = ts_of(last - BEFORE)
+    since = ts_of(last - CLOCK_TOLERANCE)
     return max(since, thread_ts, key=float) if thread_ts is not None else since
 
 
-async def _read_back(deps: Dependencies, context: JobContext, note: PostNote) -> Ts | None:
+async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote) -> Ts | None:
     """Look for a post once per lease, in several ways. Raises JobEnded until it is found or surely missing.
 
     Each look takes one of the few places for reading. Under contention, several looks in one lease would
@@ -139,7 +141,7 @@ async def _read_back(deps: Dependencies, context: JobContext, note: PostNote) ->
     """
     ways = (note.thread_ts, note.thread_ts) if note.thread_ts else (note.since, note.since, None)
     looks = context.job.looks(note.attempt)
-    copies = await _found(deps, note, ways[min(looks, len(ways) - 1)])
+    copies = await _find_copies_since(deps, note, ways[min(looks, len(ways) - 1)])
     _log.info(
         "lost post looked for in Slack", job=context.job.id, message=note.message_id, copies=len(copies)
     )
@@ -150,15 +152,17 @@ async def _read_back(deps: Dependencies, context: JobContext, note: PostNote) ->
     raise JobEnded(unknown(context.job.looked_for(note.attempt), seconds))
 
 
-async def _copies(deps: Dependencies, note: PostNote | RemoveDuplicateMessage) -> list[Ts]:
-    return await _found(deps, note, note.since)
+async def _find_copies(deps: Dependencies, note: PostNote | RemoveDuplicateMessage) -> list[Ts]:
+    return await _find_copies_since(deps, note, note.since)
 
 
-async def _found(deps: Dependencies, note: PostNote | RemoveDuplicateMessage, since: Ts | None) -> list[Ts]:
+async def _find_copies_since(
+    deps: Dependencies, note: PostNote | RemoveDuplicateMessage, since: Ts | None
+) -> list[Ts]:
     return await deps.slack.find_copies(note.channel, note.thread_ts, since, note.message_id)
 
 
-def _compensation(link: LinkId, context: JobContext, note: PostNote) -> Batch:
+def _make_compensation(link: LinkId, context: JobContext, note: PostNote) -> Batch:
     work = RemoveDuplicateMessage(
         channel=note.channel, thread_ts=note.thread_ts, since=note.since, message_id=note.message_id
     )
@@ -168,7 +172,7 @@ def _compensation(link: LinkId, context: JobContext, note: PostNote) -> Batch:
     )
 
 
-def landed_seconds(deps: Dependencies, timeout_seconds: float) -> float:
+def get_landing_seconds(deps: Dependencies, timeout_seconds: float) -> float:
     """Return after how many seconds no late call of a stopped process can arrive any more."""
     times = deps.queue.times
     return 2 * (timeout_seconds + times.late_arrival_ms / 1000) + times.longest_lease_ms / 1000
@@ -190,7 +194,7 @@ async def _remove_duplicate_message(deps: Dependencies, context: JobContext, lin
     work = context.work(RemoveDuplicateMessage)
     # Only the ts of a card is recorded: it is the thread.
     recorded = link.record.thread_ts if link is not None and work.thread_ts is None else None
-    copies = await _copies(deps, work)
+    copies = await _find_copies(deps, work)
     # A new card may be recorded in a moment. Until then, either copy may be the right one.
     is_too_early = work.thread_ts is None and recorded is None and not work.looks
     if len(copies) > 1 and not is_too_early:
@@ -198,7 +202,7 @@ async def _remove_duplicate_message(deps: Dependencies, context: JobContext, lin
     if work.looks:
         return done()
     looked = context.job.knowing(looks=work.looks + 1)
-    return retry(landed_seconds(deps, deps.slack.timeouts.post), looked)
+    return retry(get_landing_seconds(deps, deps.slack.timeouts.post), looked)
 
 
 async def _keep_one(
@@ -249,5 +253,5 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
 
 async def _was_shared(deps: Dependencies, context: JobContext, work: ShareFile) -> bool:
     """Whether a file of ours with this name and text was shared before Redis lost data."""
-    since = since_when(deps, context)
+    since = get_earliest_unknown_ts(deps, context)
     return await deps.slack.has_file(work.channel, work.thread_ts, since, work.name, work.text)

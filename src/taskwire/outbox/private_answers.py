@@ -23,16 +23,16 @@ from taskwire.slack.outbound import Outbound
 from taskwire.telemetry import logger
 
 # Half of the connections to Slack. The other half is for messages to everybody.
-AT_ONCE = 32
-HAND_OVER_SECONDS = 0.5
+MOST_CONCURRENT = 32
+HAND_OVER_TIMEOUT_SECONDS = 0.5
 # Slack takes answers by a response URL for 30 minutes.
-RESPONSE_URL = timedelta(minutes=25)
+RESPONSE_URL_LIFETIME = timedelta(minutes=25)
 _log = logger("taskwire.outbox.private_answers")
 
 
-def reachable(requester: Requester, now: datetime) -> Requester:
+def without_expired_url(requester: Requester, now: datetime) -> Requester:
     """Return the requester without a response URL that Slack accepts no more."""
-    is_fresh = now - moment_of(requester.at) < RESPONSE_URL
+    is_fresh = now - moment_of(requester.at) < RESPONSE_URL_LIFETIME
     return requester if is_fresh else requester.model_copy(update={"response_url": None})
 
 
@@ -109,7 +109,7 @@ class PrivateAnswers:
     def __init__(self, slack: Outbound, queue: Queue) -> None:
         self._slack = slack
         self._queue = queue
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = asyncio.Semaphore(MOST_CONCURRENT)
         # Each task, with the answers that it has not begun to show.
         self._tasks: dict[asyncio.Task[None], deque[PrivateAnswer]] = {}
         # Tasks whose answer may be on its way to Slack.
@@ -145,7 +145,9 @@ class PrivateAnswers:
             await asyncio.wait(self._tasks, timeout=within_seconds)
         # The tasks below show no answer that comes after this.
         self._has_ended = True
-        left = [answer for task, answers in self._tasks.items() for answer in self._unbegun(task, answers)]
+        left = [
+            answer for task, answers in self._tasks.items() for answer in self._list_unbegun(task, answers)
+        ]
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -153,11 +155,11 @@ class PrivateAnswers:
         if left:
             await self._hand_over(left)
 
-    async def handed_over(self) -> None:
+    async def wait_for_hand_over(self) -> None:
         """Wait until answers from after the end are written down, for 0.5 s at most."""
         await asyncio.gather(*self._handing_over, return_exceptions=True)
 
-    def _unbegun(self, task: asyncio.Task[None], answers: deque[PrivateAnswer]) -> list[PrivateAnswer]:
+    def _list_unbegun(self, task: asyncio.Task[None], answers: deque[PrivateAnswer]) -> list[PrivateAnswer]:
         return list(answers)[1 if task in self._under_way else 0 :]
 
     async def _hand_over(self, answers: Sequence[PrivateAnswer]) -> None:
@@ -169,21 +171,21 @@ class PrivateAnswers:
                 handed_over_answers(requester.person), Job(id=f"told:{secrets.token_hex(8)}", work=work)
             )
         try:
-            async with asyncio.timeout(HAND_OVER_SECONDS):
+            async with asyncio.timeout(HAND_OVER_TIMEOUT_SECONDS):
                 await self._queue.write(batch)
         except (RedisError, TimeoutError):
             _log.warning("private answers not shown before the stop", count=len(answers))
 
     async def _show_all(self, left: deque[PrivateAnswer]) -> None:
-        with waiting(self._aside):
+        with waiting(self._release_place):
             async with self._places:
-                with self._going():
+                with self._mark_under_way():
                     while left:
                         await self._show(left[0])
                         left.popleft()
 
     @contextlib.contextmanager
-    def _going(self) -> Iterator[None]:
+    def _mark_under_way(self) -> Iterator[None]:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - each is one
         self._under_way.add(task)
@@ -193,7 +195,7 @@ class PrivateAnswers:
             self._under_way.discard(task)
 
     @contextlib.asynccontextmanager
-    async def _aside(self) -> AsyncIterator[None]:
+    async def _release_place(self) -> AsyncIterator[None]:
         """Give the place to others while this answer only waits for Slack's limits."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - each is one
@@ -206,7 +208,7 @@ class PrivateAnswers:
             self._under_way.add(task)
 
     async def _show(self, answer: PrivateAnswer) -> None:
-        requester = reachable(answer.requester, self._slack.now())
+        requester = without_expired_url(answer.requester, self._slack.now())
         try:
             if answer.is_instead:
                 await show_instead(self._slack, requester, answer.message)
@@ -229,7 +231,7 @@ async def _answer_privately(context: JobContext) -> Outcome:
     An old answer is not shown: it would describe the past.
     """
     work = context.work(AnswerPrivately)
-    if from_ms(context.now_ms) - moment_of(work.requester.at) >= RESPONSE_URL:
+    if from_ms(context.now_ms) - moment_of(work.requester.at) >= RESPONSE_URL_LIFETIME:
         return done()
     handed_over_answers = (work.requester, work.message)
     return (

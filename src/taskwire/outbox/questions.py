@@ -24,11 +24,11 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
 
 # The subjects of questions that are not about a reply.
-HELD = "held"
+HELD_REPLIES = "held"
 WORKSPACE = "workspace"
 EDIT, DELETE = "edit", "delete"
 # The beginning of the ids of messages that replace an open question, or are posted if there is none.
-JOINING = "joining:"
+JOINING_ID_PREFIX = "joining:"
 
 
 class PostedQuestion(BaseModel):
@@ -40,7 +40,9 @@ class PostedQuestion(BaseModel):
     message: Message
 
 
-async def posted(deps: Dependencies, link: Link, about: str, place: PostedQuestion, batch: Batch) -> Batch:
+async def record_posted(
+    deps: Dependencies, link: Link, about: str, place: PostedQuestion, batch: Batch
+) -> Batch:
     """Store the place of a question. It replaces an older one about the same subject."""
     older = await deps.links.find_question(link.id, about)
     former = read_if_possible(PostedQuestion, older)
@@ -53,7 +55,7 @@ async def posted(deps: Dependencies, link: Link, about: str, place: PostedQuesti
     return deps.writes.question(batch, link.id, about, place.model_dump_json())
 
 
-async def has_joined(deps: Dependencies, link: Link, about: str, message: Message, batch: Batch) -> bool:
+async def replace_text(deps: Dependencies, link: Link, about: str, message: Message, batch: Batch) -> bool:
     """Replace the text of the question about this subject; False if there is none."""
     place = read_if_possible(PostedQuestion, await deps.links.find_question(link.id, about))
     if place is None:
@@ -92,10 +94,10 @@ async def settle_empty_hold(deps: Dependencies, link: Link, without: str, batch:
     """Settle the question about held replies if this job was the last of them."""
     held = await deps.links.list_held(link.id)
     if held and all(job.id == without for job in held):
-        settle(link, HELD, inputs.settled("empty"), batch)
+        settle(link, HELD_REPLIES, inputs.settled("empty"), batch)
 
 
-async def answered(
+async def finish_press(
     deps: Dependencies,
     link: Link,
     about: str,
@@ -106,28 +108,28 @@ async def answered(
     is_last: bool = True,
 ) -> Outcome:
     """End the job of a press: the question shows the decision."""
-    _mark(deps, link, about, batch)
+    _record_settled(deps, link, about, batch)
     if await deps.links.find_question(link.id, about) is None:
         return decided(batch, requester, shapes.statement(words))
     return done(settle(link, about, words, batch, is_last=is_last))
 
 
-async def rename(deps: Dependencies, link: Link, about: str, to: str, batch: Batch) -> str:
+async def change_subject(deps: Dependencies, link: Link, about: str, to: str, batch: Batch) -> str:
     """Give a question another subject, under which it is settled; return the subject that is valid."""
     place = await deps.links.find_question(link.id, about)
     if place is None:
         return about
-    deps.writes.no_question(_mark(deps, link, about, batch), link.id, about)
+    deps.writes.no_question(_record_settled(deps, link, about, batch), link.id, about)
     deps.writes.question(batch, link.id, to, place)
     return to
 
 
-def held_goes(deps: Dependencies, link: Link, words: str, batch: Batch) -> Batch:
+def settle_held(deps: Dependencies, link: Link, words: str, batch: Batch) -> Batch:
     """Settle the question about held replies, because they go on."""
-    return settle(link, HELD, words, _mark(deps, link, HELD, batch))
+    return settle(link, HELD_REPLIES, words, _record_settled(deps, link, HELD_REPLIES, batch))
 
 
-def _mark(deps: Dependencies, link: Link, about: str, batch: Batch) -> Batch:
+def _record_settled(deps: Dependencies, link: Link, about: str, batch: Batch) -> Batch:
     """Note that a question is settled, even if it does not show that yet."""
     return deps.notes.keeping(batch, "1", "settled", link.id, about)
 
@@ -137,27 +139,27 @@ async def is_open(deps: Dependencies, link: Link, about: str) -> bool:
     return await deps.notes.find("settled", link.id, about) is None
 
 
-async def _find_place(deps: Dependencies, link: LinkId, work: SettleQuestion) -> PostedQuestion | None:
+async def _find_posted(deps: Dependencies, link: LinkId, work: SettleQuestion) -> PostedQuestion | None:
     found = work.place or await deps.links.find_question(link, work.about)
     return read_if_possible(PostedQuestion, found)
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:
     """List the handlers of this module."""
-    return (Handler.with_link(SettleQuestion, partial(_settled, deps)),)
+    return (Handler.with_link(SettleQuestion, partial(_settle_question, deps)),)
 
 
-async def _settled(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
+async def _settle_question(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
     """Remove a question's buttons. The edit may be repeated."""
     work = context.work(SettleQuestion)
-    place = await _find_place(deps, link.id, work)
+    place = await _find_posted(deps, link.id, work)
     if place is None:
         return done()
     meta = Metadata(id=place.message_id, kind=place.kind, task_id=link.record.task_id)
     batch = Batch()
     if work.is_last and not work.place:
         deps.writes.no_question(batch, link.id, work.about)
-        _mark(deps, link, work.about, batch)
+        _record_settled(deps, link, work.about, batch)
     dead = former_page_of(link, deps.coder_url) if ending_of(link) == "gone" else ""
     message = shapes.settled(place.message, work.words, dead=dead)
     try:

@@ -18,7 +18,7 @@ from taskwire.job_context import JobContext
 from taskwire.messages import inputs
 from taskwire.messages.inputs import Settlement
 from taskwire.outbox.agent_input import AgentInput
-from taskwire.outbox.enqueue import receipt, say, say_with
+from taskwire.outbox.enqueue import say, say_with_file, show_receipt
 from taskwire.outbox.questions import settle, settle_reply
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
@@ -45,7 +45,7 @@ async def list_undelivered(links: Links, link: LinkId) -> list[WaitingReply]:
     return replies_among(await links.list_held(link) + await links.list_waiting(link))
 
 
-async def list_with_those_behind(deps: Dependencies, context: JobContext, link: Link) -> list[WaitingReply]:
+async def list_with_later_replies(deps: Dependencies, context: JobContext, link: Link) -> list[WaitingReply]:
     """List this reply, and the replies behind it that wait only for their turn."""
     jobs = [context.job, *(job for job in await deps.links.list_waiting(link.id) if job.id != context.job.id)]
     return [
@@ -55,7 +55,7 @@ async def list_with_those_behind(deps: Dependencies, context: JobContext, link: 
     ]
 
 
-async def is_behind_one_that_waits(deps: Dependencies, link: Link, reply: Reply) -> bool:
+async def has_earlier_waiting_reply(deps: Dependencies, link: Link, reply: Reply) -> bool:
     """Whether an earlier reply has been tried, or is asked about, and still waits."""
     return any(
         microseconds(other.ts) < microseconds(reply.ts) and (other.waits or other.asked or job.tries > 1)
@@ -63,7 +63,7 @@ async def is_behind_one_that_waits(deps: Dependencies, link: Link, reply: Reply)
     )
 
 
-async def settle_ended(
+async def settle_sent_replies(
     deps: Dependencies, link: Link, replies: Sequence[Reply], why: Settlement | None, batch: Batch
 ) -> Batch:
     """Settle the questions that sent these replies: they were sent, or `why` they were not.
@@ -102,14 +102,14 @@ async def give_up_together(
     """
     batch = Batch()
     for job, reply in replies:
-        receipt(link.id, reply.ts, "failed", batch)
+        show_receipt(link.id, reply.ts, "failed", batch)
         deps.writes.keep_reply(batch, link.id, job.id, reply.anew())
         if why:
             lease = replace(context.lease, job_id=job.id, score=str(in_turn(reply.ts)))
             add_dead_letter(batch, lease, job.model_dump_json(), why)
         if job.id != context.job.id:
             batch.drop(to_coder(link.id), job.id)
-    await settle_ended(deps, link, [reply for _, reply in replies], "unsent", batch)
+    await settle_sent_replies(deps, link, [reply for _, reply in replies], "unsent", batch)
     (_, first), *others = replies
     if others:
         ids = json.dumps([job.id for job, _ in others])
@@ -118,28 +118,30 @@ async def give_up_together(
     return say(link.id, name, message, batch, is_call=True, about=context.job.id)
 
 
-async def list_together(deps: Dependencies, link: Link, job_id: str) -> list[str]:
+async def list_given_up_together(deps: Dependencies, link: Link, job_id: str) -> list[str]:
     """List the replies that were given up with this one, and wait for the same decision."""
     kept = await deps.notes.find("together", link.id, job_id)
     return [str(each) for each in json.loads(kept)] if kept else []
 
 
-async def give_back(
+async def return_replies(
     texts: AgentInput, link: Link, name: str, replies: Sequence[Reply], batch: Batch
 ) -> Batch:
     """Post the texts in the thread and mark the replies. Those of unknown outcome are posted apart."""
     if not replies:
         return batch
     for reply in replies:
-        receipt(link.id, reply.ts, "failed", batch)
+        show_receipt(link.id, reply.ts, "failed", batch)
         if reply.asked or reply.settles:
             settle_reply(link, reply, "ended" if reply.asked == "outcome_unknown" else "ended_unsent", batch)
     in_order = sorted(replies, key=lambda reply: microseconds(reply.ts))
-    unknown = [await texts.words(reply) for reply in in_order if reply.asked == "outcome_unknown"]
-    words = [await texts.words(reply) for reply in in_order if reply.asked != "outcome_unknown"]
+    unknown = [await texts.get_display_text(reply) for reply in in_order if reply.asked == "outcome_unknown"]
+    words = [await texts.get_display_text(reply) for reply in in_order if reply.asked != "outcome_unknown"]
     if unknown:
-        say_with(link, f"never-known:{name}", inputs.never_known(unknown), unknown, batch)
-    return say_with(link, f"given-back:{name}", inputs.given_back(words), words, batch) if words else batch
+        say_with_file(link, f"never-known:{name}", inputs.never_known(unknown), unknown, batch)
+    return (
+        say_with_file(link, f"given-back:{name}", inputs.given_back(words), words, batch) if words else batch
+    )
 
 
 async def list_held(deps: Dependencies, link: Link) -> list[Reply]:

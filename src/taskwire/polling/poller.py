@@ -121,14 +121,14 @@ class Poller:
             outcome = await self._look(poll, body, linked)
         except OutsideError as error:
             self._metrics.polls.labels("failed").inc()
-            await self._reach.failed(error, poll.began_ms)
+            await self._reach.record_failure(error, poll.began_ms)
         else:
             self._metrics.polls.labels(outcome).inc()
             self._metrics.poll_seconds.observe(time.monotonic() - started)
             self._metrics.last_poll_timestamp_seconds.set_to_current_time()
             if outcome != "overtaken":
                 # An older list shows nothing about the present.
-                await self._reach.answered()
+                await self._reach.record_success()
                 await self._deps.notes.keep("1", "polled", ACCOUNT, ttl_ms=self._fresh_ms)
         finally:
             await self._deps.observations.keep(ACCOUNT, self._kept_ms)

@@ -37,7 +37,7 @@ from taskwire.domain.links import Link
 from taskwire.domain.retry_policies import BACKFILL
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.notices.card import REACTIONS
-from taskwire.outbox.enqueue import to_read
+from taskwire.outbox.enqueue import request_reading
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.queue.batch import Batch
 from taskwire.replies.admit import ReplyReceiver
@@ -106,7 +106,7 @@ class Backfill:
         for start in range(0, len(read), PIECE):
             batch = Batch()
             for each in read[start : start + PIECE]:
-                to_read(each.link, ts_of(from_ms(int(each.news * 1000))), batch)
+                request_reading(each.link, ts_of(from_ms(int(each.news * 1000))), batch)
             await self._deps.queue.write(batch)
         channels: dict[ChannelId, list[Root]] = {}
         for each in threads:
@@ -261,14 +261,14 @@ async def scan(deps: Dependencies, work: ScanChannel, context: JobContext) -> Ou
     batch = Batch()
     alone, roots = split_alone(work.roots, work.span_us)
     for root in alone:
-        to_read(root.link, root.ts, batch)
+        request_reading(root.link, root.ts, batch)
     if not roots:
         return done(batch)
     page = await deps.slack.list_roots(work.channel, roots[0].ts)
     shown = [root for root in roots if page.covers(root.ts)]
     found = [root for root in shown if _has_news(page, root, work.since)]
     for root in found:
-        to_read(root.link, page.latest_replies.get(root.ts) or root.ts, batch)
+        request_reading(root.link, page.latest_replies.get(root.ts) or root.ts, batch)
     _log.info("channel page backfilled", channel=work.channel, threads=len(shown), with_news=len(found))
     left = tuple(roots[len(shown) :])
     if not left:

@@ -8,6 +8,7 @@ nobody. If the card has only just been posted, its thread is known by the time t
 from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import LinkId, TaskId, ThreadRef, moment_of, to_ms, ts_of
 from taskwire.domain.jobs import ApplyEvent, FindThread, Job, Requester, to_thread
 from taskwire.domain.links import LinkRecord
@@ -15,11 +16,11 @@ from taskwire.domain.message import Message
 from taskwire.domain.transitions import Observed
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs
-from taskwire.outbox.enqueue import draw, say, to_read
+from taskwire.outbox.enqueue import draw, request_reading, say
 from taskwire.outbox.observing import observation_of
-from taskwire.outbox.posting import BEFORE, post_once
+from taskwire.outbox.posting import CLOCK_TOLERANCE, post_once
 from taskwire.outbox.private_answers import show_privately
-from taskwire.outbox.told import DAY_MS, tell_once
+from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused
@@ -77,7 +78,9 @@ class LostThreads:
     def _was_lost(self, work: FindThread) -> bool:
         """Whether the store lost the link in a data loss. Otherwise the link ended long ago."""
         data_loss = self._deps.queue.data_loss_detector.last
-        return data_loss is not None and to_ms(moment_of(work.thread_ts) + BEFORE) >= data_loss.since_ms
+        return (
+            data_loss is not None and to_ms(moment_of(work.thread_ts) + CLOCK_TOLERANCE) >= data_loss.since_ms
+        )
 
     async def _record(self, work: FindThread, card: Metadata, task: Task) -> LinkRecord:
         owner = await self._people.find_in_slack(task.owner_id)
@@ -94,14 +97,14 @@ class LostThreads:
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
         say(record.id, "found-again", inputs.thread_found_again(), batch)
         # A person has just written there.
-        to_read(record.id, ts_of(self._deps.slack.now()), batch)
+        request_reading(record.id, ts_of(self._deps.slack.now()), batch)
         return draw(record.id, batch)
 
     async def _says(self, context: JobContext, work: FindThread, message: Message) -> Outcome:
         """Tell the thread once a day; others who write there on that day are told privately."""
         place = f"{work.channel}:{work.thread_ts}"
         batch = Batch()
-        is_first = await tell_once(self._deps, batch, "lost", place, ttl_ms=DAY_MS)
+        is_first = await record_unless_told(self._deps, batch, "lost", place, ttl_ms=DAY_MS)
         if not is_first and not context.is_outcome_unknown:
             requester = Requester(
                 person=work.person, channel=work.channel, at=work.thread_ts, thread_ts=work.thread_ts

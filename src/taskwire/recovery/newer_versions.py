@@ -27,8 +27,8 @@ from taskwire.domain.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, troubles, waiting
 from taskwire.outbox.direct_messages import AdminAlerts, tell_person
-from taskwire.outbox.enqueue import draw, receipt, say
-from taskwire.outbox.told import tell_once
+from taskwire.outbox.enqueue import draw, say, show_receipt
+from taskwire.outbox.tell_once import record_unless_told
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.queue.formats import ABSENT_MS, WAITED_FOR_MS, Stranded
@@ -78,7 +78,7 @@ class NewerVersions:
         return batch
 
     def _give_back(self, link: Link, job_id: str, reply: Reply, batch: Batch) -> Batch:
-        receipt(link.id, reply.ts, "failed", batch)
+        show_receipt(link.id, reply.ts, "failed", batch)
         self._deps.writes.keep_reply(batch, link.id, job_id, reply.anew())
         text = replies.to_agent_text(reply.text)
         words = inputs.delivery_given_up(link, job_id, answers.NEWER_NEVER_CAME, [text])
@@ -87,7 +87,7 @@ class NewerVersions:
     async def _tell(self, left: Stranded, until: datetime) -> None:
         """Tell the person who waits for a job, once. Nobody waits for notices, receipts and cards."""
         batch = Batch()
-        if not await tell_once(self._deps, batch, "newer", left.name, left.job_id, ttl_ms=TOLD_MS):
+        if not await record_unless_told(self._deps, batch, "newer", left.name, left.job_id, ttl_ms=TOLD_MS):
             return
         kind, words = left.name.partition(":")[0], waiting.for_newer(until)
         if kind == "intake":

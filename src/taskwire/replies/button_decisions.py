@@ -23,9 +23,9 @@ from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs, refusals
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
-from taskwire.outbox.enqueue import receipt, say_with, took_input
+from taskwire.outbox.enqueue import record_delivery, say_with_file, show_receipt
 from taskwire.outbox.questions import settle_reply
-from taskwire.outbox.undelivered import find_reply, list_held, list_together, settle_ended
+from taskwire.outbox.undelivered import find_reply, list_given_up_together, list_held, settle_sent_replies
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
@@ -69,17 +69,17 @@ class ReplyDecisions:
             return done(Batch().append(to_coder(link.id), job, score=soon(work.requester.at)))
         batch = self._deps.writes.drop_held(Batch(), link.id)
         for reply in replies:
-            receipt(link.id, reply.ts, "none", batch)
+            show_receipt(link.id, reply.ts, "none", batch)
             if reply.asked:
                 settle_reply(link, reply, "dropped", batch)
-        await settle_ended(self._deps, link, replies, "dropped", batch)
-        texts = [await self._texts.words(reply) for reply in replies]
+        await settle_sent_replies(self._deps, link, replies, "dropped", batch)
+        texts = [await self._texts.get_display_text(reply) for reply in replies]
         outcome = await self._show_decision(link, work, inputs.HELD_DROPPED, batch)
-        say_with(link, f"dropped:{context.job.id}", inputs.dropped(texts), texts, batch)
+        say_with_file(link, f"dropped:{context.job.id}", inputs.dropped(texts), texts, batch)
         return outcome
 
     async def _answer_nothing_held(self, link: Link, work: DecideHeld) -> Outcome:
-        if await questions.is_open(self._deps, link, questions.HELD):
+        if await questions.is_open(self._deps, link, questions.HELD_REPLIES):
             return await self._show_decision(link, work, inputs.NOTHING_HELD, Batch())
         return done(None, (work.requester, inputs.nothing_held(link)))
 
@@ -87,8 +87,8 @@ class ReplyDecisions:
         self, link: Link, work: DecideHeld | DecideReply, words: str, batch: Batch, *, is_last: bool = True
     ) -> Outcome:
         """Show the decision in place of the question that was pressed."""
-        about = work.job if isinstance(work, DecideReply) else questions.HELD
-        return await questions.answered(
+        about = work.job if isinstance(work, DecideReply) else questions.HELD_REPLIES
+        return await questions.finish_press(
             self._deps, link, about, words, work.requester, batch, is_last=is_last
         )
 
@@ -107,9 +107,9 @@ class ReplyDecisions:
             return await self._answer_too_late(link, work)
         reply, batch = found
         if work.decision == "drop":
-            receipt(link.id, reply.ts, "none", batch)
+            show_receipt(link.id, reply.ts, "none", batch)
         else:
-            took_input(self._deps.writes, link, reply.ts, None, batch)
+            record_delivery(self._deps.writes, link, reply.ts, None, batch)
         await questions.settle_empty_hold(self._deps, link, work.job, batch)
         words = inputs.LEFT_UNSENT if work.decision == "drop" else inputs.ARRIVED
         return await self._show_decision(link, work, words, batch)
@@ -134,7 +134,9 @@ class ReplyDecisions:
         about = work.job
         if len(to_send) > 1:
             # There may be a new question about one of them while the others are being sent.
-            about = await questions.rename(self._deps, link, about, f"together:{context.job.id}", batch)
+            about = await questions.change_subject(
+                self._deps, link, about, f"together:{context.job.id}", batch
+            )
         for job_id, reply in to_send:
             updates = {"settles": about, "outcome": sending.then}
             job = _make_confirmed_job(job_id, reply.model_copy(update=updates))
@@ -147,7 +149,7 @@ class ReplyDecisions:
     async def _collect_others(self, link: Link, job_id: str, batch: Batch) -> list[tuple[str, Reply]]:
         """Take the replies that were given up together with this one, if nobody has decided on them."""
         others = []
-        for other in await list_together(self._deps, link, job_id):
+        for other in await list_given_up_together(self._deps, link, job_id):
             kept = await self._deps.notes.find("reply", link.id, other)
             if kept is None:
                 continue

@@ -39,11 +39,11 @@ from taskwire.messages import inputs
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
-from taskwire.outbox.coder_health import is_kept_out
-from taskwire.outbox.enqueue import receipt
-from taskwire.outbox.error_messages import said
+from taskwire.outbox.coder_health import is_agent_forbidden
+from taskwire.outbox.enqueue import show_receipt
+from taskwire.outbox.error_messages import get_refusal_text
 from taskwire.outbox.observing import entries_of
-from taskwire.outbox.told import tell_once
+from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.replies.reconcile import Reconciler, SendNote
@@ -109,8 +109,8 @@ class ReplySender:
     async def _refuse(self, reply_job: ReplyJob, refusal: Message) -> Outcome:
         """Tell the author once, privately. The reply stays a message to other people."""
         record, reply = reply_job.link.record, reply_job.reply
-        batch = receipt(record.id, reply.ts, "none")
-        if not await tell_once(
+        batch = show_receipt(record.id, reply.ts, "none")
+        if not await record_unless_told(
             self._deps, batch, "not-theirs", record.id, reply.person, ttl_ms=REFUSAL_TTL_MS
         ):
             return done(batch)
@@ -127,24 +127,24 @@ class ReplySender:
             return await self._outcomes.hold(reply_job)
         if hold is not None:
             batch = self._deps.writes.unhold(Batch(), link.id)
-            return retry(0, None, questions.held_goes(self._deps, link, inputs.HELD_ALONG, batch))
+            return retry(0, None, questions.settle_held(self._deps, link, inputs.HELD_ALONG, batch))
         is_stale = self._deps.slack.now() - moment_of(reply.ts) > STALE
         if reply.was_away and is_stale and not reply.is_confirmed and not link.record.has_other_clock:
-            question = inputs.still_send(link, context.job.id, await self._texts.words(reply))
+            question = inputs.still_send(link, context.job.id, await self._texts.get_display_text(reply))
             return await ask(self._deps, reply_job, "stale", question)
         return None
 
     async def _deliver_text(self, reply_job: ReplyJob) -> Outcome:
         context, link, reply = reply_job
-        given = await self._texts.of(reply)
+        prepared = await self._texts.prepare(reply)
         left_out = reply.left_out if reply.is_without_files else ()
-        if given.text and not set(given.refused) <= set(left_out):
-            words = await self._texts.words(reply)
-            question = inputs.refused_files(link, context.job.id, given.refused, words)
-            return await ask(self._deps, reply_job, "files", question, given.refused)
-        if not given.text:
-            return await self._outcomes.give_up(reply_job, inputs.nothing_to_send(given.refused))
-        return await self._deliverer.deliver(reply_job, given.text)
+        if prepared.text and not set(prepared.refused_files) <= set(left_out):
+            words = await self._texts.get_display_text(reply)
+            question = inputs.refused_files(link, context.job.id, prepared.refused_files, words)
+            return await ask(self._deps, reply_job, "files", question, prepared.refused_files)
+        if not prepared.text:
+            return await self._outcomes.give_up(reply_job, inputs.nothing_to_send(prepared.refused_files))
+        return await self._deliverer.deliver(reply_job, prepared.text)
 
 
 class ReplyDeliverer:
@@ -195,16 +195,18 @@ class ReplyDeliverer:
         except NotFound:
             return await self._handle_not_found(reply_job, task)
         except Refused as refused:
-            words = await self._texts.words(reply_job.reply)
-            message = inputs.not_delivered(reply_job.link, reply_job.context.job.id, said(refused), words)
+            words = await self._texts.get_display_text(reply_job.reply)
+            message = inputs.not_delivered(
+                reply_job.link, reply_job.context.job.id, get_refusal_text(refused), words
+            )
             return await self._outcomes.give_up_and_keep(reply_job, message)
         return unclear or await self._outcomes.complete_delivery(reply_job, note.reported_at)
 
     async def _handle_not_found(self, reply_job: ReplyJob, task: Task) -> Outcome:
         """Wait if the task is gone, which the poll reports. Fail if only the account may not see it."""
-        if not await is_kept_out(self._deps, task.id):
+        if not await is_agent_forbidden(self._deps, task.id):
             return await self._outcomes.wait_for_task(reply_job)
-        words = await self._texts.words(reply_job.reply)
+        words = await self._texts.get_display_text(reply_job.reply)
         return await self._outcomes.give_up_and_keep(
             reply_job, inputs.kept_out(reply_job.link, reply_job.context.job.id, words)
         )
@@ -280,7 +282,7 @@ class ReplyDeliverer:
             return await self._outcomes.wait_for_task(reply_job)
         except Refused as refused:
             return await self._outcomes.give_up_with_later_replies(
-                reply_job, partial(inputs.not_resumed, said(refused))
+                reply_job, partial(inputs.not_resumed, get_refusal_text(refused))
             )
         return await self._outcomes.retry_after_resume(reply_job, build.build_number)
 

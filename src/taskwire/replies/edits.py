@@ -20,9 +20,14 @@ from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
-from taskwire.outbox.enqueue import receipt, say
+from taskwire.outbox.enqueue import say, show_receipt
 from taskwire.outbox.questions import settle_reply
-from taskwire.outbox.undelivered import find_reply, list_together, list_undelivered, settle_ended
+from taskwire.outbox.undelivered import (
+    find_reply,
+    list_given_up_together,
+    list_undelivered,
+    settle_sent_replies,
+)
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import CLAIM_MS
@@ -113,16 +118,16 @@ class ReplyEdits:
     async def _finish_deletion(self, link: Link, old: Reply, batch: Batch) -> Batch:
         if old.asked:
             settle_reply(link, old, "deleted", batch)
-        await settle_ended(self._deps, link, [old], "deleted", batch)
-        return receipt(link.id, old.ts, "none", batch)
+        await settle_sent_replies(self._deps, link, [old], "deleted", batch)
+        return show_receipt(link.id, old.ts, "none", batch)
 
     async def _change_kept(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
         if work.now is None:
             batch = self._deps.writes.forget_reply(Batch(), link.id, job_id)
-            if not await list_together(self._deps, link, job_id):
+            if not await list_given_up_together(self._deps, link, job_id):
                 # Otherwise the question's button also sends other replies.
                 settle_reply(link, old, "deleted", batch)
-            return receipt(link.id, work.ts, "none", batch)
+            return show_receipt(link.id, work.ts, "none", batch)
         return self._deps.writes.keep_reply(Batch(), link.id, job_id, _with_new_text(old, work.now))
 
     async def _tell_change_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
@@ -130,7 +135,7 @@ class ReplyEdits:
         if work.now is None:
             message = inputs.deleted_while_unknown(await self._people.find_name(work.person))
         else:
-            message = inputs.edited_while_unknown(await self._texts.words(work.now))
+            message = inputs.edited_while_unknown(await self._texts.get_display_text(work.now))
         return say(link.id, f"{work.what}-unknown:{work.ts}", message, batch)
 
     async def _tell_late_change(self, link: Link, work: ReplyChanged, told: str) -> Batch:
@@ -139,7 +144,9 @@ class ReplyEdits:
         if work.what == "deleted":
             message = inputs.deleted_late(await self._people.find_name(work.person))
         else:
-            message = inputs.edited_late(await self._texts.words(work.now) if work.now is not None else "")
+            message = inputs.edited_late(
+                await self._texts.get_display_text(work.now) if work.now is not None else ""
+            )
         batch = say(link.id, f"{work.what}:{work.ts}", message)
         return self._deps.writes.delivered(batch, link.id, work.ts, f"{told} {work.what}".strip())
 

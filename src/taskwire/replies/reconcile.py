@@ -25,7 +25,7 @@ from taskwire.job_context import LONGEST_WRITE_SECONDS, Handler, JobContext, Out
 from taskwire.messages import inputs
 from taskwire.outbox.enqueue import say
 from taskwire.outbox.observing import entries_of
-from taskwire.outbox.posting import landed_seconds
+from taskwire.outbox.posting import get_landing_seconds
 from taskwire.redis.decoding import read
 from taskwire.replies.wait_or_give_up import ReplyJob, ReplyOutcomes
 from taskwire.slack.errors import NoCapacity
@@ -180,7 +180,7 @@ async def _report_duplicate_input(deps: Dependencies, context: JobContext, link:
         context.doubles += 1
         return done(say(link.id, f"twice:{work.ts}", inputs.delivered_twice(work.marked.text)))
     if not work.looks:
-        return retry(landed_seconds(deps, deps.coder.timeouts.send), context.job.knowing(looks=1))
+        return retry(get_landing_seconds(deps, deps.coder.timeouts.send), context.job.knowing(looks=1))
     if copies is None:
         return done(say(link.id, f"twice:{work.ts}", inputs.maybe_delivered_twice(work.marked.text)))
     return done()

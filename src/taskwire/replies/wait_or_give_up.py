@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import microseconds
 from taskwire.domain.jobs import ApplyEvent, Job, Reply, in_turn, to_coder, to_thread
@@ -23,14 +24,14 @@ from taskwire.messages import inputs
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.coder_health import find_away
-from taskwire.outbox.enqueue import receipt, say, took_input
-from taskwire.outbox.questions import HELD, JOINING, settle_reply
-from taskwire.outbox.told import DAY_MS, tell_once
+from taskwire.outbox.enqueue import record_delivery, say, show_receipt
+from taskwire.outbox.questions import HELD_REPLIES, JOINING_ID_PREFIX, settle_reply
+from taskwire.outbox.tell_once import record_unless_told
 from taskwire.outbox.undelivered import (
     give_up_together,
-    is_behind_one_that_waits,
-    list_with_those_behind,
-    settle_ended,
+    has_earlier_waiting_reply,
+    list_with_later_replies,
+    settle_sent_replies,
 )
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import SlackRateLimited, SlackTrouble
@@ -69,13 +70,13 @@ class ReplyOutcomes:
     async def fail_without_task(self, reply_job: ReplyJob) -> Outcome:
         """Mark the reply as failed, and say once a day that nobody gets what is written here."""
         link, ts = reply_job.link, reply_job.reply.ts
-        batch = receipt(link.id, ts, "failed")
+        batch = show_receipt(link.id, ts, "failed")
         if reply_job.reply.asked or reply_job.reply.settles:
             settle_reply(link, reply_job.reply, "ended", batch)
         if reply_job.context.is_outcome_unknown or reply_job.reply.asked == "outcome_unknown":
-            words = await self._texts.words(reply_job.reply)
+            words = await self._texts.get_display_text(reply_job.reply)
             return done(say(link.id, f"never-known:{ts}", inputs.never_known([words]), batch))
-        if await tell_once(self._deps, batch, "ended", link.id, ttl_ms=DAY_MS):
+        if await record_unless_told(self._deps, batch, "ended", link.id, ttl_ms=DAY_MS):
             say(link.id, f"ended:{ts}", inputs.link_ended(link), batch)
         return done(batch)
 
@@ -84,29 +85,29 @@ class ReplyOutcomes:
         link, reply = reply_job.link, reply_job.reply
         job = reply_job.context.job.knowing(is_admitted=True)
         batch = Batch().append(to_coder(link.id), job, score=in_turn(reply.ts))
-        if await is_behind_one_that_waits(self._deps, link, reply):
-            receipt(link.id, reply.ts, "waiting", batch)
+        if await has_earlier_waiting_reply(self._deps, link, reply):
+            show_receipt(link.id, reply.ts, "waiting", batch)
         return done(batch)
 
     async def hold(self, reply_job: ReplyJob) -> Outcome:
         """Hold the reply for a pause until a person decides, and count it in the question."""
         link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
         batch = self._deps.writes.set_aside(Batch(), link.id, in_turn(reply.ts))
-        receipt(link.id, reply.ts, "waiting", batch)
+        show_receipt(link.id, reply.ts, "waiting", batch)
         held = {other.id for other in await self._deps.links.list_held(link.id)} | {job.id}
         is_paused = link.state.status == TaskStatus.PAUSED
         message = inputs.paused_holding(link, len(held), is_paused=is_paused)
-        say(link.id, f"{JOINING}{job.id}", message, batch, is_call=True, about=HELD)
+        say(link.id, f"{JOINING_ID_PREFIX}{job.id}", message, batch, is_call=True, about=HELD_REPLIES)
         return retry(0, None, batch)
 
     async def complete_delivery(self, reply_job: ReplyJob, reported_at: datetime | None) -> Outcome:
         """Note that the agent has the reply. The agent had last reported at `reported_at`."""
         link, reply = reply_job.link, reply_job.reply
-        batch = took_input(self._deps.writes, link, reply.ts, reported_at)
-        await settle_ended(self._deps, link, [reply], None, batch)
+        batch = record_delivery(self._deps.writes, link, reply.ts, reported_at)
+        await settle_sent_replies(self._deps, link, [reply], None, batch)
         last = link.last_input_ts
         if last is not None and microseconds(reply.ts) < microseconds(last):
-            words = await self._texts.words(reply)
+            words = await self._texts.get_display_text(reply)
             say(link.id, f"late:{reply.ts}", inputs.delivered_late(words), batch)
         return done(batch)
 
@@ -148,7 +149,7 @@ class ReplyOutcomes:
             or await find_away(self._deps) is not None
         ):
             return
-        if await tell_once(self._deps, batch, "held-up", link.id, ttl_ms=DAY_MS):
+        if await record_unless_told(self._deps, batch, "held-up", link.id, ttl_ms=DAY_MS):
             say(link.id, f"held-up:{context.job.id}:{context.now_ms}", message, batch, is_call=True)
 
     async def give_up_with_later_replies(
@@ -156,8 +157,8 @@ class ReplyOutcomes:
     ) -> Outcome:
         """Give up this reply and those that wait behind it."""
         context, link, _ = reply_job
-        replies = await list_with_those_behind(self._deps, context, link)
-        texts = [await self._texts.words(reply) for _, reply in replies]
+        replies = await list_with_later_replies(self._deps, context, link)
+        texts = [await self._texts.get_display_text(reply) for _, reply in replies]
         message = words(link, context.job.id, texts)
         return done(await give_up_together(self._deps, context, link, replies, message))
 
@@ -202,19 +203,19 @@ class ReplyOutcomes:
     async def give_up(self, reply_job: ReplyJob, message: Message, about: str = "") -> Outcome:
         """Give up the reply for good, unless the message is `about` another try."""
         context, link, reply = reply_job
-        batch, name = receipt(link.id, reply.ts, "failed"), f"failed:{reply.ts}:{context.now_ms}"
-        await settle_ended(self._deps, link, [reply], "unsent", batch)
+        batch, name = show_receipt(link.id, reply.ts, "failed"), f"failed:{reply.ts}:{context.now_ms}"
+        await settle_sent_replies(self._deps, link, [reply], "unsent", batch)
         return done(say(link.id, name, message, batch, is_call=True, about=about))
 
     async def ask_about_unknown_outcome(self, reply_job: ReplyJob) -> Outcome:
         """Ask a person whether the agent has the reply, because nothing shows it."""
-        words = await self._texts.words(reply_job.reply)
+        words = await self._texts.get_display_text(reply_job.reply)
         question = inputs.ask_whether_it_arrived(reply_job.link, reply_job.context.job.id, words)
         return await ask(self._deps, reply_job, "outcome_unknown", question)
 
     async def ask_after_data_loss(self, reply_job: ReplyJob) -> Outcome:
         """Ask a person what to do with a reply whose outcome was lost with Redis's data."""
-        words = await self._texts.words(reply_job.reply)
+        words = await self._texts.get_display_text(reply_job.reply)
         question = inputs.input_forgotten(reply_job.link, reply_job.context.job.id, words)
         return await ask(self._deps, reply_job, "outcome_unknown", question)
 
@@ -222,7 +223,7 @@ class ReplyOutcomes:
         """Return the outcome that the thread shows: a failed reply, or a question. Redis may have lost it."""
         link, ts = reply_job.link, reply_job.reply.ts
         if REACTIONS["failed"] in traces.marks:
-            return done(receipt(link.id, ts, "failed"))
+            return done(show_receipt(link.id, ts, "failed"))
         for said in reversed(traces.ours):
             what, _, about = said.removeprefix(f"{link.id}:{QUESTION_ID_PREFIX}").partition(":")
             if said.startswith(f"{link.id}:{QUESTION_ID_PREFIX}") and about.startswith(f"{ts}:"):
@@ -234,7 +235,7 @@ class ReplyOutcomes:
         left = ASKED_REPLY_SECONDS - (reply_job.context.now_ms - reply_job.context.lease.since_ms) / 1000
         if left > 0:
             return retry(left)
-        words = await self._texts.words(reply_job.reply)
+        words = await self._texts.get_display_text(reply_job.reply)
         outcome = await self.give_up(
             reply_job,
             inputs.nobody_said(words, is_outcome_unknown=reply_job.reply.asked == "outcome_unknown"),
@@ -253,7 +254,7 @@ async def ask(
     context, link, reply = reply_job
     batch = await _show_all_waiting(deps, reply_job)
     if reply.settles != context.job.id:
-        await settle_ended(deps, link, [reply], "newer", batch)
+        await settle_sent_replies(deps, link, [reply], "newer", batch)
     name = f"{QUESTION_ID_PREFIX}{what}:{reply.ts}:{context.now_ms}"
     say(link.id, name, question, batch, is_call=True, about=context.job.id)
     job = context.job.knowing(asked=what, settles="", outcome="", left_out=left_out)
@@ -263,7 +264,7 @@ async def ask(
 async def _show_all_waiting(deps: Dependencies, reply_job: ReplyJob) -> Batch:
     """Return a batch in which all of them show that they wait. Some show it already."""
     batch = Batch()
-    for job, reply in await list_with_those_behind(deps, reply_job.context, reply_job.link):
+    for job, reply in await list_with_later_replies(deps, reply_job.context, reply_job.link):
         if job.id == reply_job.context.job.id or not reply.waits:
-            receipt(reply_job.link.id, reply.ts, "waiting", batch)
+            show_receipt(reply_job.link.id, reply.ts, "waiting", batch)
     return batch

@@ -25,9 +25,9 @@ from taskwire.domain.links import Link
 from taskwire.domain.replies import nearest_verbs
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals
-from taskwire.outbox.enqueue import receipt
+from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.posting import post_once
-from taskwire.outbox.retries import patiently
+from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
@@ -52,7 +52,7 @@ class NamedActions:
     async def asked(self, context: JobContext) -> Outcome:
         """Pass an act on to the queue of the task that it names."""
         work = context.work(ActRequested)
-        return await patiently(self._deps, context, None, partial(self._asked, work))
+        return await retry_for_person(self._deps, context, None, partial(self._asked, work))
 
     async def _asked(self, work: ActRequested, context: JobContext) -> Outcome:
         seen = await self._lookup.get(work.requester, TaskName.parse(work.name))
@@ -107,7 +107,7 @@ class NamedActions:
         if is_command(work.text):
             return done(self._question(link, work, reply), (work.requester, answers.asked_in_thread(link)))
         batch = Batch().append(to_coder(link.id), Job(id=f"{REPLY}{ts}", work=reply), score=soon(ts))
-        receipt(link.id, ts, "taken", batch)
+        show_receipt(link.id, ts, "taken", batch)
         return done(batch, (work.requester, answers.sent_to_thread(link)))
 
     def _question(self, link: Link, work: ActRequested, reply: Reply) -> Batch:

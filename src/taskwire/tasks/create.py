@@ -21,7 +21,7 @@ from taskwire.domain.secrets import masked_beginning
 from taskwire.job_context import Handler, JobContext, Outcome, decided, done
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox.observing import LONGEST_TITLE
-from taskwire.outbox.retries import patiently
+from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import Account, People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
@@ -53,7 +53,7 @@ class TaskCreator:
         """Check a request, and write it down as a new link."""
         work = context.work(CreateRequested)
         try:
-            return await patiently(self._deps, context, None, partial(self._asked, work))
+            return await retry_for_person(self._deps, context, None, partial(self._asked, work))
         except UserError as error:
             if work.kept:
                 return decided(Batch(), work.requester, answers.refusal(error))

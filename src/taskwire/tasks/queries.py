@@ -16,8 +16,8 @@ from taskwire.domain.phases import Phase
 from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import NEEDING, Observed, initial_state
 from taskwire.messages import answers, cards, listing, refusals
-from taskwire.outbox.agent_log import read_last
-from taskwire.outbox.observing import LONGEST_PROMPT, as_it_stands, observation_of, observe_first
+from taskwire.outbox.agent_log import read_last_output
+from taskwire.outbox.observing import LONGEST_PROMPT, observation_of, observe_first, with_observation
 from taskwire.people.permissions import People, require_rights
 from taskwire.slack.calls import Method
 from taskwire.tasks.lookup import Lookup, VisibleTask
@@ -167,7 +167,7 @@ class Queries:
     async def _logs(self, requester: Requester, question: Logs) -> Message:
         seen = await self._lookup.get(requester, question.name)
         task = seen.task
-        told = await read_last(self._deps, self._link_of(seen, microseconds(requester.at) // 1000))
+        told = await read_last_output(self._deps, self._link_of(seen, microseconds(requester.at) // 1000))
         if not question.full:
             return answers.logs(task.title, told.text, is_cut=told.is_cut, is_snapshot=told.is_snapshot)
         if not told.whole:
@@ -183,7 +183,7 @@ class Queries:
         seen = Observed(seen=observation_of(each.task, self._deps.mask))
         if each.link is None:
             return cards.unlinked(seen.seen, initial_state(seen, self._deps.rules, now_ms))
-        return as_it_stands(each.link, seen, self._deps.rules, now_ms)
+        return with_observation(each.link, seen, self._deps.rules, now_ms)
 
     async def _templates(self, requester: Requester) -> Message:
         await self._people.get_account(requester.person)

@@ -19,11 +19,11 @@ from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import Observed, initial_state
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, cards, refusals
-from taskwire.outbox.enqueue import draw, draw_first, to_read
-from taskwire.outbox.error_messages import said
+from taskwire.outbox.enqueue import draw, draw_first_card, request_reading
+from taskwire.outbox.error_messages import get_refusal_text
 from taskwire.outbox.observing import LONGEST_TITLE, observation_of, observe_first
 from taskwire.outbox.posting import post_once
-from taskwire.outbox.retries import has_waited_long, patiently
+from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem
@@ -45,10 +45,10 @@ class ThreadOpener:
     async def open(self, context: JobContext, link: Link | None) -> Outcome:
         """Post the card, and take over what was written below it already."""
         work, link = context.work(PostCard), _require(link)
-        if not context.is_outcome_unknown and has_waited_long(context):
+        if not context.is_outcome_unknown and has_failed_too_long(context):
             told = answers.never_posted(is_attached=link.record.task_id is not None)
             return done(_end_unbound(self._deps, link), (work.requester, told))
-        return await patiently(
+        return await retry_for_person(
             self._deps, context, link, partial(self._post_card, link, work.requester), gives_up=False
         )
 
@@ -74,7 +74,7 @@ class ThreadOpener:
             self._deps.writes.state(batch, posted.id, link.state, None)
         if context.note:
             # The card may be old, and Slack retries events for minutes only. So the thread is read.
-            to_read(record.id, ts, batch)
+            request_reading(record.id, ts, batch)
         job = Job(id=f"create:{record.id}", work=CreateTask(requester=requester))
         return done(batch.append(to_coder(record.id), job, score=1))
 
@@ -101,10 +101,10 @@ class TaskBinder:
     async def bind(self, context: JobContext, link: Link | None) -> Outcome:
         """Create the task, or find the one that an earlier try created, and bind it to the link."""
         work, link = context.work(CreateTask), _require(link)
-        if has_waited_long(context) and not context.is_outcome_unknown and not work.was_tried:
+        if has_failed_too_long(context) and not context.is_outcome_unknown and not work.was_tried:
             return self._failed(link, work.requester, refusals.NEVER_ANSWERED)
         carry = self._create if link.record.task_id is None else self._attach
-        return await patiently(
+        return await retry_for_person(
             self._deps, context, link, partial(carry, link, work.requester), gives_up=False
         )
 
@@ -114,7 +114,7 @@ class TaskBinder:
         except UserError as error:
             return self._failed(link, requester, str(error))
         except Refused as refused:
-            return self._failed(link, requester, refusals.coder_said(said(refused)))
+            return self._failed(link, requester, refusals.coder_said(get_refusal_text(refused)))
         return done(self._bound(link, task, is_baseline=False))
 
     async def _attach(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
@@ -192,7 +192,7 @@ class TaskBinder:
         is_over = CREATE_WITH_ERRORS.is_over(context.job.failing_since_ms, context.now_ms)
         if work.errors >= CREATE_WITH_ERRORS.most_tries and is_over:
             raise UserError(refusals.CREATE_FAILED)
-        if has_waited_long(context):
+        if has_failed_too_long(context):
             raise UserError(refusals.NEVER_ANSWERED)
 
     def _has_landed(self, context: JobContext) -> bool:
@@ -252,14 +252,14 @@ class TaskBinder:
         self._deps.writes.task(batch, record)
         event = Observed(seen=observation_of(task, self._deps.mask), is_baseline=is_baseline)
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
-        return draw_first(record.id, batch)
+        return draw_first_card(record.id, batch)
 
     def _failed(self, link: Link, requester: Requester, why: str) -> Outcome:
         """End the link without a task. Its card says why."""
         batch = self._deps.writes.field(_end_unbound(self._deps, link), link.id, "failure", why)
         is_attached = link.record.task_id is not None
         told = answers.not_attached(why) if is_attached else answers.not_created(why)
-        return done(draw_first(link.id, batch), (requester, told))
+        return done(draw_first_card(link.id, batch), (requester, told))
 
 
 def _require(link: Link | None) -> Link:

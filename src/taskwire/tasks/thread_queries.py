@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from taskwire.coder.errors import CoderError, NotFound
 from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutsideError, TryLater, Unknown, UserError
 from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.jobs import ASKED, REPLY, AnswerInThread, ShowAnswer
@@ -25,13 +26,13 @@ from taskwire.messages import answers, cards, inputs, listing, refusals
 from taskwire.messages.inputs import Settlement
 from taskwire.notices.closed_threads import follow
 from taskwire.outbox import questions
-from taskwire.outbox.agent_log import read_last
-from taskwire.outbox.enqueue import receipt, say, share
-from taskwire.outbox.error_messages import excuse, words_of_giving_up, words_of_waiting
-from taskwire.outbox.observing import as_it_stands, observation_of
+from taskwire.outbox.agent_log import read_last_output
+from taskwire.outbox.enqueue import say, share_log, show_receipt
+from taskwire.outbox.error_messages import make_error_answer, make_give_up_message, make_waiting_message
+from taskwire.outbox.observing import observation_of, with_observation
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.questions import PostedQuestion
-from taskwire.outbox.told import HOUR_MS, tell_once
+from taskwire.outbox.tell_once import record_unless_told
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -117,7 +118,7 @@ class ThreadQueries:
             return _unheard(link, problem.code)
         if is_answer and work.what in WITH_BUTTON:
             place = PostedQuestion(ts=ts, message_id=meta.id, kind=meta.kind, message=message)
-            await questions.posted(self._deps, link, work.job or work.what, place, batch)
+            await questions.record_posted(self._deps, link, work.job or work.what, place, batch)
             if why := await self._find_settlement(link, work):
                 questions.settle(link, work.job, inputs.settled(why), batch, is_last=why != "decided")
         return done(batch)
@@ -136,14 +137,14 @@ class ThreadQueries:
         if work.what == "not_a_verb":
             return self._stands_back(link, work, context, error)
         _log.warning("question not answered", link=link.id, error=str(error))
-        return done(None, (work.requester, excuse(error)))
+        return done(None, (work.requester, make_error_answer(error)))
 
     def _stands_back(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
     ) -> Outcome:
         """Let a question about a message wait for Coder, behind the thread's other questions."""
         if THREAD_QUESTION.is_over(context.job.failing_since_ms, context.now_ms):
-            return done(None, (work.requester, words_of_giving_up(work, link, error)))
+            return done(None, (work.requester, make_give_up_message(work, link, error)))
         tries = context.job.tries
         _log.info(
             "question in thread not answered, will retry", job=context.job.id, tries=tries, error=str(error)
@@ -152,7 +153,7 @@ class ThreadQueries:
         # The other jobs have small scores, so a job that comes meanwhile is due at once.
         behind = microseconds(work.requester.at)
         batch = Batch().append(context.lease.name, context.failed_again(), score=behind, delay_ms=delay_ms)
-        told = ((work.requester, words_of_waiting(work, link, error)),) if tries == 1 else ()
+        told = ((work.requester, make_waiting_message(work, link, error)),) if tries == 1 else ()
         return replace(done(batch, *told), trouble="failing")
 
     async def _find_settlement(self, link: Link, work: AnswerInThread) -> Settlement | None:
@@ -198,7 +199,7 @@ class ThreadQueries:
         except (NoCapacity, SlackRateLimited):
             raise
         except (CoderError, TryLater, Unknown) as error:
-            return done(None, (work.requester, excuse(error)))
+            return done(None, (work.requester, make_error_answer(error)))
         kept = await self._deps.notes.find("shown", work.key)
         answer = read(KeptAnswer.model_validate_json, kept) if kept is not None else None
         asked = (context.link_id, work.requester.person)
@@ -212,8 +213,8 @@ class ThreadQueries:
         """Whether to say that too many replies wait: once an hour. The receipt says it of each."""
         if link.ended is not None or not await self._people.may_steer(work.requester.person, link):
             return False
-        receipt(link.id, work.requester.at, "failed", batch)
-        return await tell_once(self._deps, batch, "many", link.id, ttl_ms=HOUR_MS)
+        show_receipt(link.id, work.requester.at, "failed", batch)
+        return await record_unless_told(self._deps, batch, "many", link.id, ttl_ms=HOUR_MS)
 
     async def _message(
         self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
@@ -234,7 +235,7 @@ class ThreadQueries:
             raise
         except (CoderError, TryLater, Unknown) as error:
             _log.warning("question not answered", link=link.id, error=str(error))
-            return excuse(error), False
+            return make_error_answer(error), False
 
     async def _short(self, link: Link, work: AnswerInThread, context: JobContext) -> Message:
         match work.what:
@@ -260,7 +261,7 @@ class ThreadQueries:
         if link.record.task_id is not None:
             with contextlib.suppress(NotFound):
                 task = await self._deps.coder.get_task(link.record.task_id)
-                link = as_it_stands(
+                link = with_observation(
                     link, Observed(seen=observation_of(task, self._deps.mask)), self._deps.rules, now_ms
                 )
         can_steer = await self._people.may_steer(work.requester.person, link)
@@ -271,18 +272,18 @@ class ThreadQueries:
     async def _logs(self, link: Link) -> Message:
         if link.record.task_id is None:
             return answers.logs(link.title, "", is_cut=False)
-        told = await read_last(self._deps, link)
+        told = await read_last_output(self._deps, link)
         return answers.logs(link.title, told.text, is_cut=told.is_cut, is_snapshot=told.is_snapshot)
 
     async def _whole_log(
         self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
     ) -> Message:
         """Send the whole log in direct messages: in a thread, everybody would see the file."""
-        told = await read_last(self._deps, link)
+        told = await read_last_output(self._deps, link)
         if not told.whole:
             raise UserError(*refusals.no_log_yet(link.title))
         channel = await self._deps.slack.open_direct(work.requester.person)
-        share(link, context.job.id, told.whole, batch, channel)
+        share_log(link, context.job.id, told.whole, batch, channel)
         return answers.log_follows(link, is_snapshot=told.is_snapshot)
 
 

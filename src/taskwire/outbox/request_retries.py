@@ -15,22 +15,22 @@ from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.retry_policies import COMMAND
 from taskwire.job_context import JobContext, Outcome, Private
-from taskwire.outbox.error_messages import words_of_giving_up, words_of_waiting
-from taskwire.outbox.told import claim_telling
+from taskwire.outbox.error_messages import make_give_up_message, make_waiting_message
+from taskwire.outbox.tell_once import claim_telling
 from taskwire.queue.leases import OutcomeKind
 from taskwire.slack.errors import NoCapacity, SlackRateLimited
 from taskwire.telemetry import logger
 
-PersonalJob = CreateRequested | ActRequested | PostCard | CreateTask | Act
+RequestedWork = CreateRequested | ActRequested | PostCard | CreateTask | Act
 
-_log = logger("taskwire.outbox.retries")
+_log = logger("taskwire.outbox.request_retries")
 
 
-async def patiently(
+async def retry_for_person(
     deps: Dependencies,
     context: JobContext,
     link: Link | None,
-    carry: Callable[[JobContext], Awaitable[Outcome]],
+    run: Callable[[JobContext], Awaitable[Outcome]],
     *,
     gives_up: bool = True,
 ) -> Outcome:
@@ -39,27 +39,28 @@ async def patiently(
     With `gives_up=False`, the caller ends the job itself, because it has more to end than the job.
     """
     try:
-        return await carry(context)
+        return await run(context)
     except (NoCapacity, SlackRateLimited):
         # Waiting for a place in Slack's limits is no failure.
         raise
     except (TryLater, Unknown, TokenRefused, NoTasks) as error:
         work = context.job.work
-        assert isinstance(work, PersonalJob)  # noqa: S101 - nobody waits for anything else so
-        if gives_up and not context.keeps_attempt and has_waited_long(context):
+        assert isinstance(work, RequestedWork)  # noqa: S101 - nobody waits for anything else so
+        if gives_up and not context.keeps_attempt and has_failed_too_long(context):
             # The jobs behind it have waited as long as it has.
             return replace(
-                _telling("done", [(work, words_of_giving_up(work, link, error))]), trouble="unchanged"
+                _answer_requesters("done", [(work, make_give_up_message(work, link, error))]),
+                trouble="unchanged",
             )
-        return await _again(deps, context, link, error)
+        return await _retry(deps, context, link, error)
 
 
-def has_waited_long(context: JobContext) -> bool:
+def has_failed_too_long(context: JobContext) -> bool:
     """Whether the job has failed for an hour. The time while no bot ran does not count."""
     return COMMAND.is_over(context.job.failing_since_ms, context.now_ms)
 
 
-async def _again(deps: Dependencies, context: JobContext, link: Link | None, error: OutsideError) -> Outcome:
+async def _retry(deps: Dependencies, context: JobContext, link: Link | None, error: OutsideError) -> Outcome:
     tries = context.job.tries
     _log.info(
         "job failed, will retry",
@@ -71,36 +72,36 @@ async def _again(deps: Dependencies, context: JobContext, link: Link | None, err
     # A short failure is over before a person has read about it.
     is_told = tries >= (0 if context.keeps_attempt else 1)
     waiting_works = await _list_untold(deps, context) if is_told else []
-    told = _telling(
+    outcome = _answer_requesters(
         "unknown" if context.keeps_attempt else "retry",
-        [(work, words_of_waiting(work, link, error)) for work in waiting_works],
+        [(work, make_waiting_message(work, link, error)) for work in waiting_works],
     )
     return replace(
-        told,
+        outcome,
         delay_seconds=COMMAND.wait_seconds(tries, error.after_seconds),
         job=context.failed_again(),
         trouble="failing",
     )
 
 
-async def _list_untold(deps: Dependencies, context: JobContext) -> list[PersonalJob]:
+async def _list_untold(deps: Dependencies, context: JobContext) -> list[RequestedWork]:
     """List this job and those behind it whose requesters have not been told that they wait."""
     works = []
     for job in await deps.links.list_jobs(context.lease.name):
         work = job.work
         # Of a request in two parts, only the second part answers.
-        if not isinstance(work, PersonalJob) or (isinstance(work, Act) and work.is_part):
+        if not isinstance(work, RequestedWork) or (isinstance(work, Act) and work.is_part):
             continue
         if await claim_telling(deps, "waits", job.id, ttl_ms=2 * COMMAND.lasts_ms):
             works.append(work)
     return works
 
 
-def _telling(kind: OutcomeKind, told: Iterable[tuple[PersonalJob, Message]]) -> Outcome:
+def _answer_requesters(kind: OutcomeKind, messages: Iterable[tuple[RequestedWork, Message]]) -> Outcome:
     """Answer each person where they asked. An answer replaces the question that the person pressed."""
     privately: list[Private] = []
     instead: list[Private] = []
-    for work, message in told:
+    for work, message in messages:
         is_pressed = isinstance(work, Act | CreateRequested) and work.kept
         (instead if is_pressed else privately).append((work.requester, message))
     return Outcome(kind, privately=tuple(privately), instead=tuple(instead))

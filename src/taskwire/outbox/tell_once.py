@@ -7,31 +7,29 @@ is told, and whom.
 from taskwire.dependencies import Dependencies
 from taskwire.queue.batch import Batch
 
-# How often people are told: the usual times to live of these notes.
-HOUR_MS, DAY_MS = 3_600_000, 24 * 3_600_000
 # How long a process may take to find out whom to tell, and to tell them.
-CLAIM_MS = 60_000
+TELLING_CLAIM_MS = 60_000
 
 
-async def was_told(deps: Dependencies, *what: str) -> bool:
+async def has_told(deps: Dependencies, *what: str) -> bool:
     """Return whether this was told lately."""
     return await deps.notes.find("told", *what) is not None
 
 
-def note_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> Batch:
+def record_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> Batch:
     """Note that this is told by what the batch writes."""
     return deps.notes.keeping(batch, "1", "told", *what, ttl_ms=ttl_ms)
 
 
-async def tell_once(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> bool:
+async def record_unless_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> bool:
     """Return whether this has to be told now; then the batch notes it."""
-    if await was_told(deps, *what):
+    if await has_told(deps, *what):
         return False
-    note_told(deps, batch, *what, ttl_ms=ttl_ms)
+    record_told(deps, batch, *what, ttl_ms=ttl_ms)
     return True
 
 
-async def claim_telling(deps: Dependencies, *what: str, ttl_ms: int = CLAIM_MS) -> bool:
+async def claim_telling(deps: Dependencies, *what: str, ttl_ms: int = TELLING_CLAIM_MS) -> bool:
     """Return whether this process may tell this. Of several that want to at the same moment, one may.
 
     If the process dies before it has told, another one may after `ttl_ms`.
