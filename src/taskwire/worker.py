@@ -34,7 +34,7 @@ from taskwire.queue.leases import (
     Trouble,
     UnreadableJob,
 )
-from taskwire.recovery.newer_versions import NewerVersions, made_anew
+from taskwire.recovery.newer_versions import NewerVersions, make_replacement
 from taskwire.redis.decoding import CannotRead
 from taskwire.redis.error_reasons import reason
 from taskwire.slack.call_priorities import Priority, claiming
@@ -300,7 +300,7 @@ class Worker:
 
     async def _defer(self, taken: Acquired, body: str, why: str) -> None:
         """Leave a job to a newer version. If none comes any more, give the job up."""
-        if (batch := made_anew(taken)) is not None:
+        if (batch := make_replacement(taken)) is not None:
             await self._deps.queue.complete(taken, "done", batch)
             return
         deferral = await self._deps.queue.defer(taken)

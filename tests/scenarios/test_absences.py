@@ -32,8 +32,8 @@ async def process(world: World) -> AsyncIterator[Downtime]:
     parts = world.bot.parts
     made = Downtime(parts.backfill, parts.heartbeat, parts.metrics, world.clock.time)
     await parts.heartbeat.beat()
-    made.look()
-    await world.until(lambda: made.has_noted, "it is known what is to be read")
+    made.queue_missed()
+    await world.until(lambda: made.has_queued_all, "it is known what is to be read")
     yield made
     await made.end()
 
@@ -72,7 +72,7 @@ async def _comes_back_later(world: World) -> None:
 
 
 async def _is_known(world: World, process: Downtime) -> None:
-    await world.until(lambda: process.has_noted, "it is known what is to be read")
+    await world.until(lambda: process.has_queued_all, "it is known what is to be read")
 
 
 async def _noted_since(world: World, process: Downtime) -> float:
@@ -85,7 +85,7 @@ async def _noted_since(world: World, process: Downtime) -> float:
 
 async def _has_come(world: World, process: Downtime) -> float:
     """Let a request from Slack arrive over HTTP. Return the number of backfills so far."""
-    process.reached()
+    process.record_request()
     await process.beat()
     await _is_known(world, process)
     return _readings(world)
@@ -103,11 +103,11 @@ def _readings(world: World) -> float:
 async def test_a_gap_is_read_though_a_shorter_one_is_being_noted(world: World, process: Downtime) -> None:
     """A second absence ended while the first was still being noted. Reading begins at the earlier start."""
     await _breaks(world, "heartbeat")
-    process.look()
+    process.queue_missed()
     await _is_refused(world)
 
     began = world.clock.time() - 5 * MINUTE
-    process.look(int(5 * MINUTE * 1000))
+    process.queue_missed(int(5 * MINUTE * 1000))
     await _mends(world, "heartbeat")
     await world.bot.parts.heartbeat.beat()
 
@@ -118,7 +118,7 @@ async def test_a_gap_begins_when_it_began_however_long_redis_is_away(world: Worl
     """Reading begins when the absence began, not when Redis came back."""
     await _breaks(world, "gap")
     began = world.clock.time() - 2 * MINUTE
-    process.look(int(2 * MINUTE * 1000))
+    process.queue_missed(int(2 * MINUTE * 1000))
     await _comes_back_later(world)
 
     assert await _noted_since(world, process) < began + MINUTE
@@ -132,7 +132,7 @@ async def test_a_silence_begins_when_it_began_however_long_redis_is_away(
     began = world.clock.time()
     world.clock.passes(10 * MINUTE)
     await _breaks(world, "gap")
-    process.reached()
+    process.record_request()
     await process.beat()
     await _comes_back_later(world)
 
@@ -147,7 +147,7 @@ async def test_an_outage_over_http_is_read_once(world: World, process: Downtime)
     world.clock.passes(20 * MINUTE)
     before = _readings(world)
 
-    process.look()
+    process.queue_missed()
     await _is_known(world, process)
     at_the_start = _readings(world) - before
     world.clock.passes(2 * MINUTE)
@@ -167,7 +167,7 @@ async def test_a_silence_before_an_outage_is_read_all_the_same(world: World, pro
     world.clock.passes(2 * MINUTE)
     before = _readings(world)
 
-    process.look()
+    process.queue_missed()
     await _is_known(world, process)
     world.clock.passes(2 * MINUTE)
 

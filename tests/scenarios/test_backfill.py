@@ -429,7 +429,7 @@ async def test_replicas_that_notice_a_gap_have_each_thread_read_once(world: Worl
         known = len(world.slack.calls)
 
         for bot in (world.bot, other, world.bot):
-            assert await bot.parts.backfill.note_once(ABSENCE_SECONDS * 1000)
+            assert await bot.parts.backfill.queue_once(ABSENCE_SECONDS * 1000)
             await world.settles()
 
     assert [call.method for call in calls_since(world, known)] == [HISTORY, REPLIES]
@@ -445,9 +445,9 @@ async def test_a_gap_whose_replica_died_before_it_was_noted_is_noted_by_another(
     absence_ms = ABSENCE_SECONDS * 1000
     await world.bot.parts.heartbeat.claim_gap(absence_ms)
 
-    is_noted_at_once = await world.bot.parts.backfill.note_once(absence_ms)
+    is_noted_at_once = await world.bot.parts.backfill.queue_once(absence_ms)
     world.clock.passes(CLAIM_MS / 1000 + 1)
-    is_noted = await world.bot.parts.backfill.note_once(absence_ms)
+    is_noted = await world.bot.parts.backfill.queue_once(absence_ms)
     await world.settles()
 
     assert (is_noted_at_once, is_noted) == (False, True)

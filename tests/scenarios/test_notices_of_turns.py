@@ -309,7 +309,7 @@ async def test_a_lost_answer_is_looked_for_later_where_reading_is_limited(world:
     thread, task = await a_task(world)
     await _much_happens_while_nothing_is_said(world, task)
     world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=120)
-    await world.bot.parts.backfill.note()
+    await world.bot.parts.backfill.queue_threads()
     await world.settles()
     lost = world.slack.faults.add(
         "chat.postMessage", CallFault.DONE_THEN_CUT, where=lambda post: post["text"].startswith("Paused")

@@ -18,10 +18,10 @@ async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: Wo
     ending = SecretStr(world.coder.add_token("taskwire", lifetime=timedelta(hours=30)))
     await world.restarts(admins=(world.bob.id, group.id), coder_session_token=ending)
 
-    await world.bot.parts.account.look()
+    await world.bot.parts.account.check()
     await world.settles()
     await world.restarts()
-    await world.bot.parts.account.look()
+    await world.bot.parts.account.check()
     await world.settles()
 
     for person in (world.bob, carol):
@@ -37,7 +37,7 @@ async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) 
     requests = len(world.coder.requests)
 
     for _ in range(5):
-        await world.bot.parts.account.look()
+        await world.bot.parts.account.check()
     await world.settles()
 
     assert [request.route for request in world.coder.requests[requests:]] == [
@@ -54,7 +54,7 @@ async def test_an_account_without_its_role_is_told(world: World) -> None:
     await world.restarts(admins=(world.bob.id,))
     world.coder.user("taskwire").roles.clear()
 
-    await world.bot.parts.account.look()
+    await world.bot.parts.account.check()
     await world.settles()
 
     assert direct_messages(world, "bob") == [

@@ -63,13 +63,13 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
     await takes_all(world, task)
     await world.passes(seconds=60)
     keeper = world.bot.parts.newer
-    await keeper.look()
+    await keeper.tell_waiting()
     await world.settles()
     at_first = thread.new_messages()
 
     await world.passes(seconds=300)
     for _ in range(2):
-        await keeper.look()
+        await keeper.tell_waiting()
         await world.settles()
 
     until = (world.clock.now() + timedelta(days=7) - timedelta(seconds=360)).strftime("%Y-%m-%d")
@@ -101,12 +101,12 @@ async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_t
     await takes_all(world, task)
     keeper = world.bot.parts.newer
     await world.passes(seconds=7 * DAY - 60)
-    await keeper.look()
+    await keeper.tell_waiting()
     await world.passes(seconds=30)
     before = list(task.inputs)
 
     await world.passes(seconds=60)
-    await keeper.look()
+    await keeper.tell_waiting()
     await world.passes(seconds=60)
     await world.polls(times=2)
     await world.passes(seconds=60)
@@ -139,7 +139,7 @@ async def test_a_reply_given_up_for_a_newer_version_is_sent_again_once_only(worl
     await as_newer(world, to_coder(link))
     await takes_all(world, task)
     await world.passes(seconds=7 * DAY + 60)
-    await world.bot.parts.newer.look()
+    await world.bot.parts.newer.tell_waiting()
     await world.passes(seconds=60)
     (letter,) = await world.letters().list_ids()
     await newer_reads(world, letter)
@@ -172,13 +172,13 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
     keeper = world.bot.parts.newer
     for _ in range(6):
         await world.passes(seconds=60)
-    await keeper.look()
+    await keeper.tell_waiting()
     await world.settles()
     at_first = [said for said in thread.new_messages() if said.startswith("Another version of me took")]
     told = direct_messages(world, "bob")
 
     await world.passes(seconds=7 * DAY)
-    await keeper.look()
+    await keeper.tell_waiting()
     await world.passes(seconds=60)
 
     given_up = thread.new_messages()
@@ -199,7 +199,7 @@ async def test_a_person_whose_command_waits_for_a_newer_version_is_written_to(wo
     await unread_job(world, intake(world.alice.id), "click:1")
     await world.passes(seconds=301)
 
-    await world.bot.parts.newer.look()
+    await world.bot.parts.newer.tell_waiting()
     await world.settles()
 
     (told,) = direct_messages(world, "alice")
@@ -215,7 +215,7 @@ async def test_administrators_hear_what_waits_though_they_wait_themselves(world:
     await unread_job(world, intake(world.alice.id), "click:1")
     await world.passes(seconds=301)
 
-    await world.bot.parts.newer.look()
+    await world.bot.parts.newer.tell_waiting()
     await world.settles()
 
     told = direct_messages(world, "alice")
@@ -232,7 +232,7 @@ async def test_a_person_is_written_to_whatever_else_a_lists_name_says(world: Wor
     await unread_job(world, name, "newer:1")
     await world.passes(seconds=301)
 
-    await world.bot.parts.newer.look()
+    await world.bot.parts.newer.tell_waiting()
     await world.settles()
 
     assert len(direct_messages(world, "alice")) == 1

@@ -94,7 +94,7 @@ async def test_administrators_and_readyz_hear_that_owners_are_kept_out(tmp_path:
     async with new_world(tmp_path, TASKWIRE_ADMINS="U0TW000001") as world:
         keep_owners_out(world)
 
-        troubles = await world.bot.parts.account.look()
+        troubles = await world.bot.parts.account.check()
         await world.settles()
 
         assert (troubles, (await world.bot.health())["coder"]) == ((KEPT_OUT,), KEPT_OUT)

@@ -165,7 +165,7 @@ class Bot:
     def _find_app(self) -> AsyncApp | None:
         if self._parts is None:
             return None
-        self.downtime.reached()
+        self.downtime.record_request()
         return self._parts.bolt
 
     async def open(self, stack: contextlib.AsyncExitStack, clock: Clock, timings: Timings) -> None:
@@ -204,7 +204,7 @@ class Bot:
         stack.push_async_callback(ended, work)
         stack.push_async_callback(parts.worker.stop, DRAIN_SECONDS)
         stack.push_async_callback(self.downtime.end)
-        self.downtime.look()
+        self.downtime.queue_missed()
         watch = asyncio.create_task(self._watch_over(), name="watch over")
         stack.push_async_callback(ended, watch)
         stack.push_async_callback(parts.poller.release)
@@ -212,8 +212,8 @@ class Bot:
         self._expectations = AnnouncedChanges(parts.deps, self._hint.give)
         stack.push_async_callback(self._expectations.end)
         if has_timers:
-            seldom = {"newer": parts.newer.look, "heard": self._note_heard}
-            self.timers.start(parts.poller.poll, parts.poller.fire_timers, parts.account.look, seldom)
+            seldom = {"newer": parts.newer.tell_waiting, "heard": self._note_heard}
+            self.timers.start(parts.poller.poll, parts.poller.fire_timers, parts.account.check, seldom)
             stack.push_async_callback(self.timers.stop, TIMERS_SECONDS)
 
     async def _end_last_answers(self) -> None:
@@ -296,7 +296,7 @@ class Bot:
     @property
     def has_noted_gap(self) -> bool:
         """Return whether the backfill after the last start or gap has been decided and recorded."""
-        return self.downtime.has_noted
+        return self.downtime.has_queued_all
 
     async def health(self) -> dict[str, str]:
         """Return the state of Slack, the store and Coder: "ok" or a sentence."""
@@ -391,7 +391,7 @@ class Bot:
         parts.poller.forget()
         parts.worker.data_loss, self.caught_up = None, data_loss
         if is_first:
-            self.downtime.look_since(data_loss.since_ms)
+            self.downtime.queue_missed_since(data_loss.since_ms)
 
     async def _look_at_store(self) -> bool:
         """Measure the waiting queues and read the needed replicas. Return whether Redis answered."""
@@ -413,7 +413,7 @@ class Bot:
         if lasted < downtime.GAP_SECONDS:
             return
         _log.warning("no connection to Slack for a while", seconds=round(lasted))
-        self.downtime.look(int(lasted * 1000) if was_without_store else None)
+        self.downtime.queue_missed(int(lasted * 1000) if was_without_store else None)
 
 
 @contextlib.asynccontextmanager

@@ -124,7 +124,7 @@ def _describe(error: OutsideError, why: Silence) -> str:
 # By default, Coder's tokens for owners last a week at most. Two days leave time to act.
 TOKEN_ENDS_SOON = timedelta(days=2)
 # How often the account is checked: rarely while it is good, more often while it has a problem. If Coder did
-# not answer, the next `look` checks again.
+# not answer, the next `check` asks again.
 CHECK_INTERVAL = timedelta(hours=12)
 CHECK_INTERVAL_IN_TROUBLE = timedelta(hours=1)
 
@@ -138,7 +138,7 @@ class ServiceAccount:
         self._checked_at: datetime | None = None
         self.troubles: tuple[str, ...] = ()
 
-    async def look(self) -> tuple[str, ...]:
+    async def check(self) -> tuple[str, ...]:
         """Return a sentence for each problem. Administrators are told, and `/readyz` shows it.
 
         Call it often.

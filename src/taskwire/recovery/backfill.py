@@ -49,13 +49,13 @@ from taskwire.state.heartbeat import Heartbeat
 from taskwire.telemetry import Metrics, logger
 
 # How many threads one call to Redis queues for reading, and how many one scan of a channel looks for.
-PIECE = 200
+THREADS_PER_BATCH = 200
 # A scan reads from this long before the gap. An event delivered then may have had its last retry in the
 # gap, and clocks may differ.
-BEFORE_MS = 600_000
+SCAN_MARGIN_MS = 600_000
 # How many of the messages that were taken last are read again. One of them may have arrived while an
 # earlier one was lost.
-OVERLAP = 50
+REREAD_MESSAGES = 50
 
 _log = logger("taskwire.recovery.backfill")
 
@@ -74,11 +74,11 @@ class Backfill:
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
         return (
-            Handler.without_link(ScanChannel, self.channel),
-            Handler.with_open_link(ReadThread, self.thread),
+            Handler.without_link(ScanChannel, self.scan_channel),
+            Handler.with_open_link(ReadThread, self.read_thread),
         )
 
-    async def note_once(self, absence_ms: int | None) -> bool:
+    async def queue_once(self, absence_ms: int | None) -> bool:
         """Queue the reading of a gap once, though each replica notices the gap at its own moment.
 
         Returns whether it is queued. If not, another replica is about to do so: ask again after a few
@@ -86,26 +86,26 @@ class Backfill:
         """
         claimed = await self._heartbeat.claim_gap(absence_ms)
         if claimed == "free":
-            await self.note(absence_ms)
+            await self.queue_threads(absence_ms)
             await self._heartbeat.gap_noted(absence_ms)
             self._metrics.backfills.inc()
         return claimed != "claimed"
 
-    async def note(self, absence_ms: int | None = None) -> int:
+    async def queue_threads(self, absence_ms: int | None = None) -> int:
         """Queue the reading of threads in which something was said in the last `absence_ms`.
 
         Without `absence_ms` all threads are looked at. Returns how many threads there are. A scan that
         already waits begins again, from the earlier of the two moments, because the channels that it has
         passed may have news by now.
         """
-        links, since = self._deps.links, self._since(absence_ms)
+        links, since = self._deps.links, self._get_scan_start(absence_ms)
         threads = await links.list_threads((await links.list_open()).values())
         waiting = await links.list_with_steering()
         earlier = {job.id: job.work for job in await links.list_jobs(BACKFILL_CHANNELS)}
         read = [each for each in threads if each.is_held or each.link in waiting]
-        for start in range(0, len(read), PIECE):
+        for start in range(0, len(read), THREADS_PER_BATCH):
             batch = Batch()
-            for each in read[start : start + PIECE]:
+            for each in read[start : start + THREADS_PER_BATCH]:
                 request_reading(each.link, ts_of(from_ms(int(each.news * 1000))), batch)
             await self._deps.queue.write(batch)
         channels: dict[ChannelId, list[Root]] = {}
@@ -113,62 +113,62 @@ class Backfill:
             if not (each.is_held or each.link in waiting):
                 channels.setdefault(each.thread.channel, []).append(Root(each.thread.ts, each.link))
         for channel, roots in channels.items():
-            await self._deps.queue.write(_to_scan(channel, roots, since, earlier))
+            await self._deps.queue.write(_make_scan_batch(channel, roots, since, earlier))
         _log.info(
             "backfill of threads started", threads=len(threads), at_once=len(read), channels=len(channels)
         )
         return len(threads)
 
-    def _since(self, absence_ms: int | None) -> Ts:
+    def _get_scan_start(self, absence_ms: int | None) -> Ts:
         """Return the moment, by Slack's clock, from which on messages may have been missed."""
         now = self._deps.slack.now()
-        if absence_ms is None or absence_ms + BEFORE_MS > now.timestamp() * 1000:
+        if absence_ms is None or absence_ms + SCAN_MARGIN_MS > now.timestamp() * 1000:
             return Ts("0.000000")
-        return ts_of(now - timedelta(milliseconds=absence_ms + BEFORE_MS))
+        return ts_of(now - timedelta(milliseconds=absence_ms + SCAN_MARGIN_MS))
 
-    async def channel(self, context: JobContext) -> Outcome:
+    async def scan_channel(self, context: JobContext) -> Outcome:
         """Look for threads with news on one page of a channel.
 
         If that fails now, the job goes behind the others.
         """
         work = context.work(ScanChannel)
         try:
-            return await scan(self._deps, work, context)
+            return await scan_page(self._deps, work, context)
         except NoCapacity:
             raise
         except (ChannelProblem, MessageGone) as problem:
             _log.info("channel not readable, not backfilled", channel=work.channel, error=str(problem))
             return done()
         except (TryLater, Unknown) as error:
-            return self._after_others(context, error)
+            return self._retry_behind_others(context, error)
 
-    async def thread(self, context: JobContext, link: Link) -> Outcome:
+    async def read_thread(self, context: JobContext, link: Link) -> Outcome:
         """Read one thread; a thread that cannot be read now goes behind the others."""
         try:
-            found = await self._read(link)
+            found = await self._read_thread(link)
         except NoCapacity:
             raise
         except (ChannelProblem, MessageGone) as problem:
             _log.info("thread not readable, not backfilled", link=link.id, error=str(problem))
         except (TryLater, Unknown) as error:
-            return self._after_others(context, error)
+            return self._retry_behind_others(context, error)
         else:
             self._metrics.missed_messages.inc(found)
             _log.info("thread backfilled", link=link.id, found=found)
         return done()
 
-    def _after_others(self, context: JobContext, error: OutsideError) -> Outcome:
+    def _retry_behind_others(self, context: JobContext, error: OutsideError) -> Outcome:
         _log.warning("backfill interrupted, will retry", job=context.job.id, error=str(error))
         delay_ms = int(BACKFILL.wait_seconds(context.job.tries, error.after_seconds) * 1000)
         return done(Batch().append(context.lease.name, context.failed_again(), delay_ms=delay_ms))
 
-    async def _read(self, link: Link) -> int:
+    async def _read_thread(self, link: Link) -> int:
         thread = link.record.thread
         if thread is None:
             return 0
         taken = await self._deps.links.list_taken(link.id)
-        replies = await self._replies(link.id)
-        first = taken[-OVERLAP] if len(taken) >= OVERLAP else thread.ts
+        replies = await self._list_waiting_replies(link.id)
+        first = taken[-REREAD_MESSAGES] if len(taken) >= REREAD_MESSAGES else thread.ts
         since = min([first, *replies], key=microseconds)
         said = await self._deps.slack.list_replies(thread.channel, thread.ts, since, Priority.CATCHING_UP)
         if any(ours.startswith(f"{link.id}:{DETACHED_ID_PREFIX}") for ours in said.ours):
@@ -176,12 +176,12 @@ class Backfill:
             # forgotten it.
             await self._deps.queue.write(self._deps.writes.ends(Batch(), link.record, "detached"))
             return 0
-        await self._bring_up_to_date(link, replies, said.replies)
+        await self._update_waiting_replies(link, replies, said.replies)
         known = {*taken, *replies}
         new = [each for each in said.replies if each.thread_ts == thread.ts and each.ts not in known]
-        return sum([await self._take(link.id, message) for message in new])
+        return sum([await self._claim_or_record(link.id, message) for message in new])
 
-    async def _take(self, link: LinkId, message: ThreadMessage) -> bool:
+    async def _claim_or_record(self, link: LinkId, message: ThreadMessage) -> bool:
         """Take a message. If our final reaction shows that it was dealt with, only note that again."""
         over = message.marks & {REACTIONS["delivered"], REACTIONS["failed"]}
         if not over:
@@ -193,12 +193,12 @@ class Backfill:
         await self._deps.queue.write(batch)
         return False
 
-    async def _replies(self, link: LinkId) -> dict[Ts, Reply]:
+    async def _list_waiting_replies(self, link: LinkId) -> dict[Ts, Reply]:
         """Return the replies that still wait, without those from a command: we posted those ourselves."""
         waiting = await list_undelivered(self._deps.links, link)
         return {reply.ts: reply for _, reply in waiting if not reply.is_from_command}
 
-    async def _bring_up_to_date(
+    async def _update_waiting_replies(
         self, link: Link, replies: dict[Ts, Reply], messages: list[ThreadMessage]
     ) -> None:
         """Give waiting replies their present text, and let those go that were deleted."""
@@ -209,7 +209,7 @@ class Backfill:
             if message is None and link.has_moved:
                 # The reply may have been written in the thread that the task had before.
                 continue
-            if message is not None and _words(message) == _words(reply):
+            if message is not None and _content_of(message) == _content_of(reply):
                 # An unchanged reply stays, even if its text begins like a verb: it was sent as it is.
                 continue
             work = ReplyChanged(ts=ts, what="deleted", was_away=True, instead_of=reply.text)
@@ -222,24 +222,26 @@ class Backfill:
             await self._deps.queue.write(batch)
 
 
-def _to_scan(channel: ChannelId, roots: list[Root], since: Ts, earlier: Mapping[str, Work]) -> Batch:
+def _make_scan_batch(channel: ChannelId, roots: list[Root], since: Ts, earlier: Mapping[str, Work]) -> Batch:
     batch = Batch()
     roots = sorted(roots, key=lambda root: microseconds(root.ts), reverse=True)
-    for start in range(0, len(roots), PIECE):
-        job_id = f"{channel}:{start // PIECE}"
+    for start in range(0, len(roots), THREADS_PER_BATCH):
+        job_id = f"{channel}:{start // THREADS_PER_BATCH}"
         before = earlier.get(job_id)
         if isinstance(before, ScanChannel):
             since = min(since, before.since, key=microseconds)
-        work = ScanChannel(channel=channel, roots=tuple(roots[start : start + PIECE]), since=since)
+        work = ScanChannel(
+            channel=channel, roots=tuple(roots[start : start + THREADS_PER_BATCH]), since=since
+        )
         batch.append(BACKFILL_CHANNELS, Job(id=job_id, work=work), is_newest=True)
     return batch
 
 
-def _words(said: Reply | ThreadMessage) -> tuple[str, tuple[str, ...]]:
+def _content_of(said: Reply | ThreadMessage) -> tuple[str, tuple[str, ...]]:
     return said.text, tuple(file.id for file in said.files)
 
 
-def split_alone(roots: Sequence[Root], span_us: int) -> tuple[list[Root], list[Root]]:
+def split_lone_roots(roots: Sequence[Root], span_us: int) -> tuple[list[Root], list[Root]]:
     """Return the roots at the beginning that would be alone on a page, and the rest.
 
     `span_us` is how much time the last page covered, in microseconds; 0 if there was none yet.
@@ -256,10 +258,10 @@ def split_alone(roots: Sequence[Root], span_us: int) -> tuple[list[Root], list[R
     return alone, rest
 
 
-async def scan(deps: Dependencies, work: ScanChannel, context: JobContext) -> Outcome:
+async def scan_page(deps: Dependencies, work: ScanChannel, context: JobContext) -> Outcome:
     """Look at one page of a channel; raises the errors of the Slack client."""
     batch = Batch()
-    alone, roots = split_alone(work.roots, work.span_us)
+    alone, roots = split_lone_roots(work.roots, work.span_us)
     for root in alone:
         request_reading(root.link, root.ts, batch)
     if not roots:

@@ -24,7 +24,7 @@ from taskwire.telemetry import Metrics, logger
 GAP_SECONDS = 60.0
 # After a silence of this length, the next request has the channels read. A shorter silence loses nothing,
 # because Slack retries.
-SILENCE_MS = 300_000
+REQUEST_SILENCE_MS = 300_000
 # How long to wait before the next try, if Redis is away or another replica has claimed the gap.
 RETRY_SECONDS = 5.0
 
@@ -45,52 +45,52 @@ class Downtime:
         metrics: Metrics,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._gaps = backfill
+        self._backfill = backfill
         self._heartbeat = heartbeat
         self._metrics = metrics
         self._seconds = seconds
         self._was_reached = False
         # Readings that are still to be queued, in order. Each call tries to queue one, and returns
         # whether it did.
-        self._left: deque[Callable[[], Awaitable[bool]]] = deque()
-        self._noting: asyncio.Task[None] | None = None
+        self._pending: deque[Callable[[], Awaitable[bool]]] = deque()
+        self._queuing: asyncio.Task[None] | None = None
 
     @property
-    def has_noted(self) -> bool:
+    def has_queued_all(self) -> bool:
         """Whether all that was missed before the last start, or in the last gap, is queued for reading."""
-        return self._noting is not None and self._noting.done()
+        return self._queuing is not None and self._queuing.done()
 
-    def reached(self) -> None:
+    def record_request(self) -> None:
         """Note that Slack has just sent an HTTP request to this process."""
         self._was_reached = True
 
-    def look(self, lasted_ms: int | None = None) -> None:
+    def queue_missed(self, lasted_ms: int | None = None) -> None:
         """Read what was missed since any process last listened, if that was long enough ago.
 
         With `lasted_ms`, read what was missed in that time.
         """
         if lasted_ms is not None:
-            self._read_since(self._seconds() - lasted_ms / 1000)
+            self._queue_since(self._seconds() - lasted_ms / 1000)
             return
 
-        async def noted() -> bool:
+        async def queue() -> bool:
             absence_ms = await self._heartbeat.absence_ms()
             is_short = absence_ms is not None and absence_ms < GAP_SECONDS * 1000
-            return is_short or await self._is_noted(absence_ms)
+            return is_short or await self._queue_once(absence_ms)
 
-        self._begin(noted)
+        self._add(queue)
 
-    def look_since(self, moment_ms: int) -> None:
+    def queue_missed_since(self, moment_ms: int) -> None:
         """Read what was said since a moment of Redis's clock."""
 
-        async def noted() -> bool:
+        async def queue() -> bool:
             ago_ms = await self._heartbeat.ago_ms(moment_ms)
-            await self._gaps.note(ago_ms)
-            await self._heartbeat.covered(ago_ms, SILENCE_MS)
+            await self._backfill.queue_threads(ago_ms)
+            await self._heartbeat.covered(ago_ms, REQUEST_SILENCE_MS)
             self._metrics.backfills.inc()
             return True
 
-        self._begin(noted)
+        self._add(queue)
 
     async def beat(self) -> None:
         """Note that this process listens. Another process that starts to listen then has missed nothing.
@@ -101,48 +101,48 @@ class Downtime:
             if self._was_reached:
                 silence_ms = await self._heartbeat.silence_ms()
                 self._was_reached = False
-                if silence_ms is not None and silence_ms >= SILENCE_MS:
+                if silence_ms is not None and silence_ms >= REQUEST_SILENCE_MS:
                     _log.info("Slack's requests are back after a silence", seconds=round(silence_ms / 1000))
                     # If this process dies before the silence is noted, the next request finds the silence
                     # again.
-                    self._read_since(self._seconds() - silence_ms / 1000)
+                    self._queue_since(self._seconds() - silence_ms / 1000)
                     return
                 await self._heartbeat.reached()
             await self._heartbeat.beat()
 
     async def end(self) -> None:
         """Stop noting gaps."""
-        if self._noting is not None:
-            await ended(self._noting)
+        if self._queuing is not None:
+            await ended(self._queuing)
 
-    def _read_since(self, moment: float) -> None:
+    def _queue_since(self, moment: float) -> None:
         """Read what was said since a moment of our own clock, which does not depend on Redis."""
-        self._begin(lambda: self._is_noted(int((self._seconds() - moment) * 1000)))
+        self._add(lambda: self._queue_once(int((self._seconds() - moment) * 1000)))
 
-    async def _is_noted(self, absence_ms: int | None) -> bool:
-        if not await self._gaps.note_once(absence_ms):
+    async def _queue_once(self, absence_ms: int | None) -> bool:
+        if not await self._backfill.queue_once(absence_ms):
             return False
-        await self._heartbeat.covered(absence_ms, SILENCE_MS)
+        await self._heartbeat.covered(absence_ms, REQUEST_SILENCE_MS)
         return True
 
-    def _begin(self, noted: Callable[[], Awaitable[bool]]) -> None:
+    def _add(self, queue: Callable[[], Awaitable[bool]]) -> None:
         """Queue this reading too.
 
         Readings that are being queued may cover less time, so they do not replace it.
         """
-        self._left.append(noted)
-        if self._noting is None or self._noting.done():
-            self._noting = asyncio.create_task(self._note_all(), name="gap")
+        self._pending.append(queue)
+        if self._queuing is None or self._queuing.done():
+            self._queuing = asyncio.create_task(self._queue_all(), name="gap")
 
-    async def _note_all(self) -> None:
-        while self._left:
-            await self._until(self._left.popleft())
+    async def _queue_all(self) -> None:
+        while self._pending:
+            await self._repeat_until_queued(self._pending.popleft())
 
-    async def _until(self, noted: Callable[[], Awaitable[bool]]) -> None:
+    async def _repeat_until_queued(self, queue: Callable[[], Awaitable[bool]]) -> None:
         """Repeat until the reading is queued, by us or by another replica, however long Redis is away."""
         while True:
             try:
-                if await noted():
+                if await queue():
                     return
             except RedisError as error:
                 # The worker logs that Redis is away.

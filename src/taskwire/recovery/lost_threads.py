@@ -29,7 +29,7 @@ from taskwire.tasks.lookup import bare_record, find_permalink
 from taskwire.telemetry import logger
 
 # The second word in the id of a card. The id of a card that was posted again has a third word.
-CARD = "card"
+CARD_KIND = "card"
 
 _log = logger("taskwire.recovery.lost_threads")
 
@@ -54,26 +54,26 @@ class LostThreads:
             return done(self._deps.writes.take_over(Batch(), thread, known))
         try:
             card = await self._deps.slack.find_metadata(thread.channel, thread.ts)
-            if card is None or card.kind != CARD:
+            if card is None or card.kind != CARD_KIND:
                 return done()
-            return await self._found(context, work, card)
+            return await self._restore_or_explain(context, work, card)
         except (ChannelProblem, MessageGone) as problem:
             _log.info("lost thread closed to the bot", channel=work.channel, error=str(problem))
             return done()
 
-    async def _found(self, context: JobContext, work: FindThread, card: Metadata) -> Outcome:
+    async def _restore_or_explain(self, context: JobContext, work: FindThread, card: Metadata) -> Outcome:
         if card.task_id is None or not self._was_lost(work):
-            return await self._says(context, work, inputs.thread_unknown())
+            return await self._answer(context, work, inputs.thread_unknown())
         other = await self._deps.links.find_by_task(TaskId(card.task_id))
         if other is not None:
             where = await find_permalink(self._deps, other.record)
-            return await self._says(context, work, inputs.thread_elsewhere(where))
+            return await self._answer(context, work, inputs.thread_elsewhere(where))
         try:
             task = await self._deps.coder.get_task(card.task_id)
         except NotFound:
-            return await self._says(context, work, inputs.thread_without_task())
+            return await self._answer(context, work, inputs.thread_without_task())
         _log.warning("lost thread linked again", channel=work.channel, task=task.id)
-        return done(self._made_anew(await self._record(work, card, task), task))
+        return done(self._restore_link(await self._make_record(work, card, task), task))
 
     def _was_lost(self, work: FindThread) -> bool:
         """Whether the store lost the link in a data loss. Otherwise the link ended long ago."""
@@ -82,14 +82,14 @@ class LostThreads:
             data_loss is not None and to_ms(moment_of(work.thread_ts) + CLOCK_TOLERANCE) >= data_loss.since_ms
         )
 
-    async def _record(self, work: FindThread, card: Metadata, task: Task) -> LinkRecord:
+    async def _make_record(self, work: FindThread, card: Metadata, task: Task) -> LinkRecord:
         owner = await self._people.find_in_slack(task.owner_id)
         requester = Requester(person=owner or work.person, channel=work.channel, at=work.thread_ts)
         link = LinkId(card.id.split(":")[1])
         told = {"id": link, "thread_ts": work.thread_ts, "owner_slack": owner}
         return bare_record(task, requester, self._deps.mask).model_copy(update=told)
 
-    def _made_anew(self, record: LinkRecord, task: Task) -> Batch:
+    def _restore_link(self, record: LinkRecord, task: Task) -> Batch:
         """Write the link as if its task had just been attached, so that nothing old is told as news."""
         writes = self._deps.writes
         batch = writes.task(writes.thread(writes.record(Batch(), record), record), record)
@@ -100,7 +100,7 @@ class LostThreads:
         request_reading(record.id, ts_of(self._deps.slack.now()), batch)
         return draw(record.id, batch)
 
-    async def _says(self, context: JobContext, work: FindThread, message: Message) -> Outcome:
+    async def _answer(self, context: JobContext, work: FindThread, message: Message) -> Outcome:
         """Tell the thread once a day; others who write there on that day are told privately."""
         place = f"{work.channel}:{work.thread_ts}"
         batch = Batch()

@@ -37,7 +37,7 @@ from taskwire.redis.decoding import CannotRead, read_roughly
 from taskwire.telemetry import Metrics
 
 # How long it is remembered that people were told, so that they are told once.
-TOLD_MS = 2 * WAITED_FOR_MS
+TOLD_TTL_MS = 2 * WAITED_FOR_MS
 
 
 class NewerVersions:
@@ -48,86 +48,90 @@ class NewerVersions:
         self._alerts = alerts
         self._metrics = metrics
 
-    async def look(self) -> None:
+    async def tell_waiting(self) -> None:
         """Tell people of jobs that have waited longer than an upgrade takes. Call it often."""
         found = await self._deps.queue.formats.list_stranded()
         left = [each for each in found if each.absent_ms > ABSENT_MS]
         self._metrics.waits_for_newer.set(len(left))
         if left:
-            sentence = troubles.waits_for_newer(len(left), _until(left))
+            sentence = troubles.waits_for_newer(len(left), _get_earliest_end(left))
             await self._alerts.warn("newer", sentence)
         for each in left:
-            await self._tell(each, _until(left))
+            await self._tell_requester(each, _get_earliest_end(left))
 
     async def give_up(self, acquired: Acquired, body: str, why: str) -> Batch:
         """Make a dead letter of a job that no version came to read, and tell the people who wait for it."""
         await self._alerts.warn("newer never came", troubles.NEWER_NEVER_CAME)
-        kind, link = acquired.name.partition(":")[0], await self._link(acquired.name)
+        kind, link = acquired.name.partition(":")[0], await self._find_link(acquired.name)
         job = read_roughly(body)
         is_offered = link is not None and job is not None and isinstance(job.work, Reply)
         batch = add_dead_letter(Batch(), acquired, body, why, is_offered=is_offered)
         if kind == "intake":
-            return _write_to(acquired.name, acquired.job_id, waiting.newer_never_came(), batch)
+            return _message_requester(acquired.name, acquired.job_id, waiting.newer_never_came(), batch)
         if link is None:
             return batch
         draw(link.id, batch)
         if job is not None and isinstance(job.work, Reply):
-            return self._give_back(link, job.id, job.work, batch)
+            return self._return_reply(link, job.id, job.work, batch)
         if kind in ("to_coder", "to_thread", "thread_answers"):
-            _say(link, f"newer-never:{acquired.job_id}", waiting.newer_never_came(), batch)
+            _post_apart(link, f"newer-never:{acquired.job_id}", waiting.newer_never_came(), batch)
         return batch
 
-    def _give_back(self, link: Link, job_id: str, reply: Reply, batch: Batch) -> Batch:
+    def _return_reply(self, link: Link, job_id: str, reply: Reply, batch: Batch) -> Batch:
         show_receipt(link.id, reply.ts, "failed", batch)
         self._deps.writes.keep_reply(batch, link.id, job_id, reply.anew())
         text = replies.to_agent_text(reply.text)
         words = inputs.delivery_given_up(link, job_id, answers.NEWER_NEVER_CAME, [text])
         return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, about=job_id)
 
-    async def _tell(self, left: Stranded, until: datetime) -> None:
+    async def _tell_requester(self, left: Stranded, until: datetime) -> None:
         """Tell the person who waits for a job, once. Nobody waits for notices, receipts and cards."""
         batch = Batch()
-        if not await record_unless_told(self._deps, batch, "newer", left.name, left.job_id, ttl_ms=TOLD_MS):
+        if not await record_unless_told(
+            self._deps, batch, "newer", left.name, left.job_id, ttl_ms=TOLD_TTL_MS
+        ):
             return
         kind, words = left.name.partition(":")[0], waiting.for_newer(until)
         if kind == "intake":
-            _write_to(left.name, left.job_id, words, batch)
-        elif kind in ("to_coder", "thread_answers") and (link := await self._link(left.name)) is not None:
-            _say(link, f"newer:{left.job_id}", words, batch)
+            _message_requester(left.name, left.job_id, words, batch)
+        elif (
+            kind in ("to_coder", "thread_answers") and (link := await self._find_link(left.name)) is not None
+        ):
+            _post_apart(link, f"newer:{left.job_id}", words, batch)
         await self._deps.queue.write(batch)
 
-    async def _link(self, name: str) -> Link | None:
+    async def _find_link(self, name: str) -> Link | None:
         try:
             return await self._deps.links.find(link_of(name))
         except CannotRead:
             return None
 
 
-def made_anew(taken: Acquired) -> Batch | None:
+def make_replacement(acquired: Acquired) -> Batch | None:
     """Return the batch that replaces a job that cannot be read, or None if it cannot be made again.
 
     A ReadThread job whose link cannot be read is only dropped: a version that can read the link reads all
     threads when it starts.
     """
-    if taken.name == BACKFILL_THREADS:
-        link = LinkId(taken.job_id)
+    if acquired.name == BACKFILL_THREADS:
+        link = LinkId(acquired.job_id)
         work = ReadThread(link=link)
         job = Job(id=link, work=work)
         return (
-            Batch().append(BACKFILL_THREADS, job, score=taken.score)
-            if isinstance(taken, UnreadableJob)
+            Batch().append(BACKFILL_THREADS, job, score=acquired.score)
+            if isinstance(acquired, UnreadableJob)
             else Batch()
         )
-    kind = taken.name.partition(":")[0]
-    return draw(link_of(taken.name)) if kind == "card" and isinstance(taken, UnreadableJob) else None
+    kind = acquired.name.partition(":")[0]
+    return draw(link_of(acquired.name)) if kind == "card" and isinstance(acquired, UnreadableJob) else None
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:
     """List the handlers of this module."""
-    return (Handler.without_link(ParkedBatch, partial(_parked_batch, deps)),)
+    return (Handler.without_link(ParkedBatch, partial(_write_parked_batch, deps)),)
 
 
-async def _parked_batch(deps: Dependencies, context: JobContext) -> Outcome:
+async def _write_parked_batch(deps: Dependencies, context: JobContext) -> Outcome:
     """Write the batch that was parked for this link, if this version knows how."""
     try:
         batch = Batch().as_kept(context.work(ParkedBatch).batch, context.link_id)
@@ -136,16 +140,16 @@ async def _parked_batch(deps: Dependencies, context: JobContext) -> Outcome:
     return done(await deps.queue.check(batch))
 
 
-def _until(left: Sequence[Stranded]) -> datetime:
+def _get_earliest_end(left: Sequence[Stranded]) -> datetime:
     """Return until when the first of these waits."""
     return from_ms(min(each.until_ms for each in left))
 
 
-def _say(link: Link, name: str, message: Message, batch: Batch) -> Batch:
+def _post_apart(link: Link, name: str, message: Message, batch: Batch) -> Batch:
     """Post in a thread, from a queue of its own: the job that cannot be read may block the thread's queue."""
     return batch.append(duplicates(link.id), Job(id=name, work=PostText(message=message, is_call=True)))
 
 
-def _write_to(name: str, job_id: str, message: Message, batch: Batch) -> Batch:
+def _message_requester(name: str, job_id: str, message: Message, batch: Batch) -> Batch:
     """Write to the person of this queue, from a queue of its own for the same reason."""
     return tell_person(UserId(name.split(":")[1]), f"newer:{job_id}", message, batch)
