@@ -352,7 +352,7 @@ async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it
     await world.alice.types("/task create fix it")
     world.alice.reads()
     redis = world.connections.commands
-    (note,) = [key async for key in redis.scan_iter(world.keys.named("notes", "another", "*"))]
+    (note,) = [key async for key in redis.scan_iter(world.keys.named("notes", "repeated_request", "*"))]
     kept = json.loads(str(await redis.get(note)))
     await redis.set(note, json.dumps(kept | {"mood": "cheerful"}), keepttl=True)
     await newer_was_here(world)

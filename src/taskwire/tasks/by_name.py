@@ -47,19 +47,19 @@ class NamedActions:
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
-        return (Handler.without_link(ActRequested, self.asked),)
+        return (Handler.without_link(ActRequested, self.handle_request),)
 
-    async def asked(self, context: JobContext) -> Outcome:
+    async def handle_request(self, context: JobContext) -> Outcome:
         """Pass an act on to the queue of the task that it names."""
         work = context.work(ActRequested)
-        return await retry_for_person(self._deps, context, None, partial(self._asked, work))
+        return await retry_for_person(self._deps, context, None, partial(self._pass_on, work))
 
-    async def _asked(self, work: ActRequested, context: JobContext) -> Outcome:
+    async def _pass_on(self, work: ActRequested, context: JobContext) -> Outcome:
         seen = await self._lookup.get(work.requester, TaskName.parse(work.name))
         if work.verb == "attach":
             return await self._attach(context, work, seen)
         if seen.link is None:
-            return self._unlinked(context, work, seen)
+            return self._act_without_thread(context, work, seen)
         await self._people.require_steer(work.requester, seen.link)
         if work.verb == "send":
             return await self._send(context, work, seen.link)
@@ -81,7 +81,7 @@ class NamedActions:
         owner = work.requester.person if is_own else await self._people.find_in_slack(seen.task.owner_id)
         return done(await self._creator.attach(Batch(), work.requester, seen.task, owner, context.job.id))
 
-    def _unlinked(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
+    def _act_without_thread(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
         """Act on a task without a thread, in a queue of its own, which is forgotten within a day."""
         if work.verb in ("send", "detach", "mute", "unmute"):
             raise UserError(*refusals.needs_a_thread(work.verb, seen.task.name))
@@ -105,12 +105,14 @@ class NamedActions:
             raise UserError(*refusals.thread_is_closed(link)) from None
         reply = Reply(person=work.requester.person, ts=ts, text=work.text, is_from_command=True)
         if is_command(work.text):
-            return done(self._question(link, work, reply), (work.requester, answers.asked_in_thread(link)))
+            return done(
+                self._make_question_batch(link, work, reply), (work.requester, answers.asked_in_thread(link))
+            )
         batch = Batch().append(to_coder(link.id), Job(id=f"{REPLY}{ts}", work=reply), score=soon(ts))
         show_receipt(link.id, ts, "taken", batch)
         return done(batch, (work.requester, answers.sent_to_thread(link)))
 
-    def _question(self, link: Link, work: ActRequested, reply: Reply) -> Batch:
+    def _make_question_batch(self, link: Link, work: ActRequested, reply: Reply) -> Batch:
         """Ask in the thread, as for a reply, whether a text that looks like a shell command is meant."""
         job_id, ts = f"{REPLY}{reply.ts}", reply.ts
         requester = work.requester.model_copy(

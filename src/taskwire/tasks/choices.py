@@ -18,7 +18,7 @@ def choose_template(
     """Return the named template, else the default, else the only one; UserError if there is none."""
     if not templates:
         raise UserError(*refusals.no_templates())
-    usable = [t for t in templates if organization is None or _is_called(organization, t.organization_name)]
+    usable = [t for t in templates if organization is None or _is_one_of(organization, t.organization_name)]
     if organization is not None and not usable:
         names = list(dict.fromkeys(t.organization_name for t in templates))
         raise UserError(*refusals.unknown_organization(organization, nearest(organization, names), names))
@@ -27,7 +27,7 @@ def choose_template(
         if len(usable) == 1:
             return usable[0]
         raise UserError(*refusals.which_template([t.name for t in usable]))
-    found = [t for t in usable if _is_called(wanted, t.name, t.display_name, t.id)]
+    found = [t for t in usable if _is_one_of(wanted, t.name, t.display_name, t.id)]
     names = [t.name for t in usable]
     if not found and named is None:
         raise UserError(*refusals.default_is_missing(wanted, names))
@@ -45,31 +45,31 @@ def choose_preset(
     if named is not None:
         if named.lower() == "none":
             return None
-        found = [p for p in presets if _is_called(named, p.name, p.id)]
+        found = [p for p in presets if _is_one_of(named, p.name, p.id)]
         if not found:
             names = [p.name for p in presets]
             raise UserError(*refusals.unknown_preset(template.name, named, nearest(named, names), names))
         return found[0]
-    preferred = [p for p in presets if default is not None and _is_called(default, p.name)]
+    preferred = [p for p in presets if default is not None and _is_one_of(default, p.name)]
     return next(iter(preferred), None) or next((p for p in presets if p.is_default), None)
 
 
-def _is_called(wanted: str, *names: str) -> bool:
+def _is_one_of(wanted: str, *names: str) -> bool:
     return wanted.casefold() in (name.casefold() for name in names if name)
 
 
-FREE_NAMES = 8
+NAMES_TO_TRY = 8
 
 
 async def require_free(coder: CoderClient, owner: str, name: str) -> None:
     """Raise UserError, with a name that is free, if the owner has a task of this name."""
     if not await _is_free(coder, owner, name):
-        raise UserError(*await name_taken(coder, owner, name))
+        raise UserError(*await make_name_taken_refusal(coder, owner, name))
 
 
-async def name_taken(coder: CoderClient, owner: str, name: str) -> refusals.Refusal:
+async def make_name_taken_refusal(coder: CoderClient, owner: str, name: str) -> refusals.Refusal:
     """Return a refusal that says that the name is taken, with a similar free name if one is found."""
-    for number in range(2, 2 + FREE_NAMES):
+    for number in range(2, 2 + NAMES_TO_TRY):
         if await _is_free(coder, owner, near(name, number)):
             return refusals.name_taken(name, near(name, number))
     return refusals.name_taken(name, "")

@@ -31,11 +31,11 @@ from taskwire.tasks.lookup import bare_record
 # Within this time, the same request counts as a repetition, and the person is asked.
 REPEAT_MS = 120_000
 # The period of the limit for new tasks.
-CREATE_LIMIT_MS = 3_600_000
+CREATE_LIMIT_PERIOD_MS = 3_600_000
 # How long the question about a repetition can be answered.
-ASKED_MS = 1_800_000
+QUESTION_TTL_MS = 1_800_000
 # How long one person's request to attach a task keeps others from it.
-ATTACHING_MS = 60_000
+ATTACH_CLAIM_MS = 60_000
 
 
 class TaskCreator:
@@ -47,64 +47,64 @@ class TaskCreator:
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
-        return (Handler.without_link(CreateRequested, self.asked),)
+        return (Handler.without_link(CreateRequested, self.handle_request),)
 
-    async def asked(self, context: JobContext) -> Outcome:
+    async def handle_request(self, context: JobContext) -> Outcome:
         """Check a request, and write it down as a new link."""
         work = context.work(CreateRequested)
         try:
-            return await retry_for_person(self._deps, context, None, partial(self._asked, work))
+            return await retry_for_person(self._deps, context, None, partial(self._check_and_write, work))
         except UserError as error:
             if work.kept:
                 return decided(Batch(), work.requester, answers.refusal(error))
             raise reads_behind(error, work.behind) from None
 
-    async def _asked(self, work: CreateRequested, context: JobContext) -> Outcome:
-        meant = await self._meant(work)
-        if is_command(meant.prompt):
+    async def _check_and_write(self, work: CreateRequested, context: JobContext) -> Outcome:
+        request = await self._get_full_request(work)
+        if is_command(request.prompt):
             raise UserError(*refusals.prompt_is_command())
         account = await self._people.get_account(work.requester.person)
-        if is_blank(meant.prompt):
+        if is_blank(request.prompt):
             # Neither the form nor the command can be sent without a prompt: this payload was made up.
             raise UserError(*refusals.too_late())
-        await self._people.require_place(meant.requester, "created")
-        record = await self._record(meant, account, context.job.id)
+        await self._people.require_place(request.requester, "created")
+        record = await self._make_record(request, account, context.job.id)
         if await self._deps.links.find(record.id) is not None:
             return done(None, (work.requester, inputs.already_decided()))
-        note = ("created", work.requester.person, _likeness(meant, record))
+        note = ("created", work.requester.person, _make_fingerprint(request, record))
         if not work.kept and await self._is_repeated(note, context.now_ms):
             key = digest(context.job.id)
             batch = self._deps.notes.keeping(
-                Batch(), meant.model_dump_json(), "another", key, ttl_ms=ASKED_MS
+                Batch(), request.model_dump_json(), "repeated_request", key, ttl_ms=QUESTION_TTL_MS
             )
-            return done(batch, (work.requester, answers.another_one(meant.prompt, key)))
-        if meant.name is not None:
-            await require_free(self._deps.coder, account.username, meant.name)
-        batch = await self._counted(work.requester.person, record, context.now_ms)
+            return done(batch, (work.requester, answers.another_one(request.prompt, key)))
+        if request.name is not None:
+            await require_free(self._deps.coder, account.username, request.name)
+        batch = await self._count_task(work.requester.person, record, context.now_ms)
         self._deps.notes.keeping(batch, f"{context.now_ms} {record.id}", *note, ttl_ms=REPEAT_MS)
-        intent = self._intent(batch, record, work.requester)
+        batch = self._write_link(batch, record, work.requester)
         if work.kept:
-            return decided(intent, work.requester, answers.another_follows(meant.prompt))
+            return decided(batch, work.requester, answers.another_follows(request.prompt))
         return done(
-            intent, *([(work.requester, answers.options_behind(meant.behind))] if meant.behind else ())
+            batch, *([(work.requester, answers.options_behind(request.behind))] if request.behind else ())
         )
 
-    async def _counted(self, person: UserId, record: LinkRecord, now_ms: int) -> Batch:
+    async def _count_task(self, person: UserId, record: LinkRecord, now_ms: int) -> Batch:
         """Count the task; raises UserError if the person, who is no administrator, has started too many."""
-        most, notes, note = self._deps.create_limit, self._deps.notes, ("creates", person)
+        most, notes, note = self._deps.create_limit, self._deps.notes, ("create_count", person)
         if not most or await self._people.is_admin(person):
             return Batch()
-        latest = await notes.list_since(now_ms - CREATE_LIMIT_MS, *note)
+        latest = await notes.list_since(now_ms - CREATE_LIMIT_PERIOD_MS, *note)
         if len(latest) >= most:
-            wait_ms = latest[-most] + CREATE_LIMIT_MS - now_ms
+            wait_ms = latest[-most] + CREATE_LIMIT_PERIOD_MS - now_ms
             raise UserError(*refusals.too_many_tasks(most, -(-wait_ms // 60_000)))
-        return notes.counting(Batch(), record.id, now_ms, most, *note, ttl_ms=CREATE_LIMIT_MS)
+        return notes.counting(Batch(), record.id, now_ms, most, *note, ttl_ms=CREATE_LIMIT_PERIOD_MS)
 
-    async def _meant(self, work: CreateRequested) -> CreateRequested:
+    async def _get_full_request(self, work: CreateRequested) -> CreateRequested:
         """Return the request. If it repeats an earlier one on purpose, return the earlier one."""
         if not work.kept:
             return work
-        kept = await self._deps.notes.find("another", work.kept)
+        kept = await self._deps.notes.find("repeated_request", work.kept)
         if kept is None:
             raise UserError(*refusals.too_late())
         first = read(CreateRequested.model_validate_json, kept)
@@ -116,7 +116,7 @@ class TaskCreator:
         )
         return first.model_copy(update={"requester": requester})
 
-    async def _record(self, work: CreateRequested, account: Account, job_id: str) -> LinkRecord:
+    async def _make_record(self, work: CreateRequested, account: Account, job_id: str) -> LinkRecord:
         coder = self._deps.coder
         template = choose_template(
             await coder.list_templates(), work.template, work.organization, self._deps.template
@@ -126,7 +126,7 @@ class TaskCreator:
         # Everybody reads the task's name and title, so they are made from the masked prompt.
         shown = masked_beginning(self._deps.mask, work.prompt, LONGEST_TITLE)
         return LinkRecord(
-            id=_link_id(job_id),
+            id=_make_link_id(job_id),
             channel=work.requester.channel,
             made_at=work.requester.at,
             requested_by=work.requester.person,
@@ -142,7 +142,7 @@ class TaskCreator:
             preset=preset.name if preset else None,
         )
 
-    def _intent(self, batch: Batch, record: LinkRecord, requester: Requester) -> Batch:
+    def _write_link(self, batch: Batch, record: LinkRecord, requester: Requester) -> Batch:
         self._deps.writes.record(batch, record)
         job = Job(id=f"card:{record.id}", work=PostCard(requester=requester))
         return batch.append(to_coder(record.id), job, score=0)
@@ -160,17 +160,17 @@ class TaskCreator:
         self, batch: Batch, requester: Requester, task: Task, owner: UserId | None, job_id: str
     ) -> Batch:
         """Make a link for an existing task; UserError while another person does the same."""
-        note = ("attaching", task.id)
-        is_first = await self._deps.notes.is_first(*note, value=job_id, ttl_ms=ATTACHING_MS)
+        note = ("attach_claim", task.id)
+        is_first = await self._deps.notes.is_first(*note, value=job_id, ttl_ms=ATTACH_CLAIM_MS)
         if not is_first and await self._deps.notes.find(*note) != job_id:
             raise UserError(*refusals.being_attached(task.name))
         record = bare_record(task, requester, self._deps.mask).model_copy(
-            update={"id": _link_id(job_id), "owner_slack": owner}
+            update={"id": _make_link_id(job_id), "owner_slack": owner}
         )
-        return self._intent(batch, record, requester)
+        return self._write_link(batch, record, requester)
 
 
-def _likeness(work: CreateRequested, record: LinkRecord) -> str:
+def _make_fingerprint(work: CreateRequested, record: LinkRecord) -> str:
     """Return what makes two requests the same."""
     return digest(
         work.prompt,
@@ -181,6 +181,6 @@ def _likeness(work: CreateRequested, record: LinkRecord) -> str:
     )
 
 
-def _link_id(job_id: str) -> LinkId:
+def _make_link_id(job_id: str) -> LinkId:
     """Return the id of the link that a job makes."""
     return LinkId(digest("link", job_id)[:12])

@@ -29,9 +29,9 @@ class CreateForm:
         """
         await self._people.get_account(requester.person)
         templates = await self._deps.coder.list_templates()
-        chosen, preset, wrong = await self._chosen(templates, given)
+        chosen, preset, wrong = await self._preselect(templates, given)
         return forms.create_form(
-            await self._choices(templates, chosen),
+            await self._list_choices(templates, chosen),
             prompt=given.text,
             chosen=chosen,
             preset=preset,
@@ -56,7 +56,7 @@ class CreateForm:
         await self._people.get_account(person)
         templates = await self._deps.coder.list_templates()
         return forms.create_form(
-            await self._choices(templates, chosen),
+            await self._list_choices(templates, chosen),
             prompt=entered.get(Field.PROMPT, ""),
             chosen=chosen,
             name=entered.get(Field.NAME, ""),
@@ -64,7 +64,7 @@ class CreateForm:
             private_metadata=metadata(chosen),
         )
 
-    async def _chosen(self, templates: tuple[Template, ...], given: OpenForm) -> tuple[str, str, str]:
+    async def _preselect(self, templates: tuple[Template, ...], given: OpenForm) -> tuple[str, str, str]:
         """Return the named template and preset, or the defaults, and say which name is wrong."""
         chosen, preset = templates[0].id if templates else "", ""
         try:
@@ -78,18 +78,18 @@ class CreateForm:
             return chosen, preset, error.sentence if is_named and templates else ""
         return chosen, preset, ""
 
-    async def _choices(self, templates: Sequence[Template], chosen: str) -> list[TemplateChoice]:
+    async def _list_choices(self, templates: Sequence[Template], chosen: str) -> list[TemplateChoice]:
         """Return all templates, and the presets of the chosen one only: two requests for each form."""
         return [
             TemplateChoice(
                 id=template.id,
                 title=template.title,
                 organization=template.organization_name,
-                presets=await self._presets(template) if template.id == chosen else (),
+                presets=await self._list_presets(template) if template.id == chosen else (),
             )
             for template in templates
         ]
 
-    async def _presets(self, template: Template) -> tuple[PresetChoice, ...]:
+    async def _list_presets(self, template: Template) -> tuple[PresetChoice, ...]:
         presets = await self._deps.coder.list_presets(template.active_version_id)
         return tuple(PresetChoice(preset.id, preset.name, preset.is_default) for preset in presets)

@@ -41,7 +41,7 @@ _log = logger("taskwire.tasks.lookup")
 class CatalogueEntry:
     """A task of the list, and its open link, if it has one."""
 
-    place: int
+    position: int
     entry: TaskEntry
     link: LinkId | None
     _item: Item
@@ -67,15 +67,15 @@ class Catalogue:
         if channel is not None:
             self._in_channel[channel].append(listed)
 
-    def of(self, owner_id: str | None, channel: ChannelId) -> list[CatalogueEntry]:
+    def list_of(self, owner_id: str | None, channel: ChannelId) -> list[CatalogueEntry]:
         """Return an owner's tasks, and the tasks whose threads are in a channel, in Coder's order."""
         own = self._of_owner.get(owner_id, []) if owner_id else []
         here = self._in_channel.get(channel, [])
-        found = {listed.place: listed for listed in (*own, *here)}
-        return [found[place] for place in sorted(found)]
+        found = {listed.position: listed for listed in (*own, *here)}
+        return [found[position] for position in sorted(found)]
 
 
-class Cataloguer:
+class CatalogueReader:
     """Makes catalogues."""
 
     def __init__(self, deps: Dependencies) -> None:
@@ -83,35 +83,35 @@ class Cataloguer:
         # The channel of a link's thread never changes.
         self._channels: dict[LinkId, ChannelId] = {}
 
-    async def make(self) -> Catalogue:
+    async def read(self) -> Catalogue:
         """Ask Coder for all tasks, and note the channels of their threads."""
         body = await self._deps.coder.list_tasks_raw()
         linked = await self._deps.links.list_open()
-        await self._learn(linked.values())
-        made = Catalogue()
+        await self._update_channels(linked.values())
+        catalogue = Catalogue()
         for piece in lists.pieces(body):
             for item in piece:
-                self._add(item, linked, made)
+                self._add(item, linked, catalogue)
             await asyncio.sleep(0)
-        return made
+        return catalogue
 
-    def _add(self, item: Item, linked: dict[TaskId, LinkId], made: Catalogue) -> None:
+    def _add(self, item: Item, linked: dict[TaskId, LinkId], catalogue: Catalogue) -> None:
         try:
             entry = lists.entry(item)
         except UnexpectedCoderAnswer as error:
             _log.warning("task in Coder's list cannot be read", error=str(error))
             return
         link = linked.get(TaskId(entry.id))
-        made.add(item, entry, link, self._channels.get(link) if link is not None else None)
+        catalogue.add(item, entry, link, self._channels.get(link) if link is not None else None)
 
-    async def _learn(self, links: Iterable[LinkId]) -> None:
+    async def _update_channels(self, links: Iterable[LinkId]) -> None:
         """Read the channels of new links, and forget links that have ended."""
         known = {link: self._channels.get(link) for link in links}
         found = await self._deps.links.list_channels(link for link, where in known.items() if where is None)
         self._channels = {link: where for link, where in (known | found).items() if where is not None}
 
 
-PIECE = 50
+TASKS_PER_PIECE = 50
 
 
 @dataclass(frozen=True)
@@ -135,15 +135,15 @@ class _Viewer:
         """The person's name in Coder, if they have an account."""
         return self.account.username if self.account else ""
 
-    def may_see(self, task: Task, link: Link | None) -> bool:
+    def can_see(self, task: Task, link: Link | None) -> bool:
         """Whether a task is theirs, or its thread is in this conversation."""
         is_own = self.account is not None and task.owner_id == self.account.id
         return self.is_admin or is_own or (link is not None and link.record.channel == self.channel)
 
-    def looks_at(self, catalogue: Catalogue) -> list[CatalogueEntry]:
+    def list_visible(self, catalogue: Catalogue) -> list[CatalogueEntry]:
         """Return the tasks that they may see."""
         owner_id = self.account.id if self.account else None
-        return catalogue.all if self.is_admin else catalogue.of(owner_id, self.channel)
+        return catalogue.all if self.is_admin else catalogue.list_of(owner_id, self.channel)
 
 
 class Lookup:
@@ -152,18 +152,18 @@ class Lookup:
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
-        self._catalogue = SingleFlight(Cataloguer(deps).make)
+        self._catalogue = SingleFlight(CatalogueReader(deps).read)
 
-    async def list_seen(self, requester: Requester) -> list[VisibleTask]:
+    async def list_visible(self, requester: Requester) -> list[VisibleTask]:
         """List the tasks that this person may see here."""
-        viewer = await self._viewer(requester)
-        return await self._read(viewer.looks_at(await self._catalogue.get()))
+        viewer = await self._get_viewer(requester)
+        return await self._read_tasks(viewer.list_visible(await self._catalogue.get()))
 
     async def get(self, requester: Requester, name: TaskName) -> VisibleTask:
         """Return the task of this name; UserError, with similar names, if there is none."""
-        viewer = await self._viewer(requester)
-        exact = await self._exact(name, viewer)
-        return exact if exact is not None else await self._among_all(name, viewer)
+        viewer = await self._get_viewer(requester)
+        exact = await self._find_exact(name, viewer)
+        return exact if exact is not None else await self._get_among_all(name, viewer)
 
     async def find_link(self, requester: Requester, link_id: LinkId) -> Link:
         """Return the link that a button names; UserError if the person may not see it."""
@@ -172,12 +172,12 @@ class Lookup:
             raise UserError(*refusals.no_such_id())
         return link
 
-    async def _viewer(self, requester: Requester) -> _Viewer:
+    async def _get_viewer(self, requester: Requester) -> _Viewer:
         is_admin = await self._people.is_admin(requester.person)
         account = await self._people.find_account(requester.person)
         return _Viewer(await self._people.where(requester), account, is_admin)
 
-    async def _exact(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
+    async def _find_exact(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
         """Find the task of exactly this name, the person's own first, with one request."""
         owner = name.owner or viewer.username
         if not name.id and not owner:
@@ -187,14 +187,14 @@ class Lookup:
         except NotFound:
             return None
         link = await self._deps.links.find_by_task(TaskId(task.id))
-        return VisibleTask(task, link) if viewer.may_see(task, link) else None
+        return VisibleTask(task, link) if viewer.can_see(task, link) else None
 
-    async def _among_all(self, name: TaskName, viewer: _Viewer) -> VisibleTask:
+    async def _get_among_all(self, name: TaskName, viewer: _Viewer) -> VisibleTask:
         """Find the only task of this name, or the only one that begins like it; UserError otherwise."""
         if name.id:
             raise UserError(*refusals.no_such_id())
-        seen = viewer.looks_at(await self._catalogue.get())
-        found = _matching(seen, name, viewer.username)
+        seen = viewer.list_visible(await self._catalogue.get())
+        found = _list_matching(seen, name, viewer.username)
         if len(found) == 1:
             link = found[0].link
             return VisibleTask(
@@ -202,14 +202,14 @@ class Lookup:
             )
         if found:
             raise UserError(*refusals.several_tasks(str(name), [_full_name(each) for each in found]))
-        raise UserError(*refusals.no_such_task(str(name), await _nearest(name.name, seen)))
+        raise UserError(*refusals.no_such_task(str(name), await _list_nearest(name.name, seen)))
 
-    async def _read(self, listed: list[CatalogueEntry]) -> list[VisibleTask]:
+    async def _read_tasks(self, listed: list[CatalogueEntry]) -> list[VisibleTask]:
         """Read tasks with their links, a few at a time."""
         links = await self._deps.links.list_links(each.link for each in listed if each.link is not None)
         seen: list[VisibleTask] = []
-        for start in range(0, len(listed), PIECE):
-            for each in listed[start : start + PIECE]:
+        for start in range(0, len(listed), TASKS_PER_PIECE):
+            for each in listed[start : start + TASKS_PER_PIECE]:
                 try:
                     seen.append(VisibleTask(each.read(), links.get(each.link) if each.link else None))
                 except UnexpectedCoderAnswer as error:
@@ -226,7 +226,7 @@ class Lookup:
         return seen
 
 
-def _matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list[CatalogueEntry]:
+def _list_matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list[CatalogueEntry]:
     """Return tasks of exactly this name, else tasks that begin like it, the person's own first."""
     pool = [each for each in seen if not name.owner or each.entry.owner_name.lower() == name.owner]
     if exact := [each for each in pool if each.entry.name.lower() == name.name]:
@@ -236,11 +236,11 @@ def _matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list[Cata
     return mine if len(mine) == 1 and not name.owner else begins
 
 
-async def _nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, ...]:
+async def _list_nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, ...]:
     """Return similar names. The comparison is slow, so it is done in pieces."""
     near: list[str] = []
-    for start in range(0, len(listed), PIECE):
-        names = (each.entry.name for each in listed[start : start + PIECE])
+    for start in range(0, len(listed), TASKS_PER_PIECE):
+        names = (each.entry.name for each in listed[start : start + TASKS_PER_PIECE])
         near += [name for name in names if nearest(word, (name,))]
         await asyncio.sleep(0)
     return nearest(word, near)

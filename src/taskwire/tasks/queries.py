@@ -7,6 +7,7 @@ from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.commands import Help, List, ListFilter, Logs, SlackPerson, Status, Templates
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds, to_ms
 from taskwire.domain.jobs import Requester
@@ -27,17 +28,17 @@ _log = logger("taskwire.tasks.queries")
 Question = List | Status | Logs | Templates | Help
 
 
-class Shown(NamedTuple):
+class DisplayedTask(NamedTuple):
     """A task as it is displayed: its observation, and its link or a substitute."""
 
     seen: VisibleTask
     link: Link
 
-    def needs(self, account: str) -> bool:
+    def needs_person(self, account: str) -> bool:
         """Whether the task waits for this person."""
         return self.link.state.open_phase in NEEDING and self.seen.task.owner_id == account
 
-    def fits(self, wanted: ListFilter, account: str) -> bool:
+    def matches(self, wanted: ListFilter, account: str) -> bool:
         """Whether the filter includes the task."""
         match wanted:
             case ListFilter.ALL:
@@ -45,16 +46,16 @@ class Shown(NamedTuple):
             case ListFilter.MINE:
                 return self.seen.task.owner_id == account
             case ListFilter.NEEDS_ME:
-                return self.needs(account)
+                return self.needs_person(account)
             case ListFilter.FAILED:
                 return self.link.state.phase in (Phase.FAILED, Phase.BROKEN)
             case _:
                 return wanted.value in (self.link.state.phase, self.seen.task.status_word)
 
-    def order(self, account: str) -> tuple[bool, int, int]:
+    def get_sort_key(self, account: str) -> tuple[bool, int, int]:
         """Sort tasks: those that wait for this person first, then by phase, newest first."""
         made_ms = to_ms(self.seen.task.created_at)
-        return (not self.needs(account), listing.rank(self.link.state.open_phase), -made_ms)
+        return (not self.needs_person(account), listing.rank(self.link.state.open_phase), -made_ms)
 
 
 class Queries:
@@ -71,36 +72,36 @@ class Queries:
             case Help():
                 return listing.manual(question.verb)
             case List():
-                return await self._list(requester, question)
+                return await self._list_tasks(requester, question)
             case Status():
-                return await self._status(requester, question)
+                return await self._show_status(requester, question)
             case Logs():
-                return await self._logs(requester, question)
+                return await self._show_logs(requester, question)
             case Templates():
-                return await self._templates(requester)
+                return await self._list_templates(requester)
 
-    async def _list(self, requester: Requester, question: List) -> Message:
-        seen = await self._lookup.list_seen(requester)
+    async def _list_tasks(self, requester: Requester, question: List) -> Message:
+        seen = await self._lookup.list_visible(requester)
         account = await self._people.find_account(requester.person)
         mine = account.id if account else ""
-        owner = await self._owner(question)
+        owner = await self._find_owner(question)
         now_ms = microseconds(requester.at) // 1000
         shown = [
-            Shown(each, self._link_of(each, now_ms))
+            DisplayedTask(each, self._make_link(each, now_ms))
             for each in seen
             if owner is None or each.task.owner_name.lower() == owner
         ]
-        shown = [each for each in shown if each.fits(question.filter, mine)]
+        shown = [each for each in shown if each.matches(question.filter, mine)]
         if not shown:
             await require_rights(self._deps)
-        shown.sort(key=lambda each: each.order(mine))
+        shown.sort(key=lambda each: each.get_sort_key(mine))
         pages = max(1, ceil(len(shown) / listing.PAGE))
         page = min(max(question.page, 1), pages)
         is_admin = await self._people.is_admin(requester.person)
         lines = [
             listing.TaskLine(
                 link=each.link,
-                permalink=await self._place(each.seen),
+                permalink=await self._find_permalink(each.seen),
                 can_steer=is_admin or each.seen.task.owner_id == mine,
             )
             for each in shown[(page - 1) * listing.PAGE : page * listing.PAGE]
@@ -111,7 +112,7 @@ class Queries:
             lines, coder_url=self._deps.coder_url, page=page, pages=pages, filtered=" ".join(words)
         )
 
-    async def _owner(self, question: List) -> str | None:
+    async def _find_owner(self, question: List) -> str | None:
         if not isinstance(question.owner, SlackPerson):
             return question.owner.lower() if question.owner else None
         try:
@@ -121,26 +122,26 @@ class Queries:
             raise UserError(*refusals.whose_account(question.owner.id)) from None
         return account.username.lower()
 
-    async def _place(self, seen: VisibleTask) -> str:
+    async def _find_permalink(self, seen: VisibleTask) -> str:
         """Return the address of the task's thread; empty if Slack does not tell it."""
         if seen.link is None or seen.link.record.thread_ts is None:
             return ""
         try:
-            return await self._permalink(seen.link.record.channel, seen.link.record.thread_ts)
+            return await self._get_permalink(seen.link.record.channel, seen.link.record.thread_ts)
         except OutsideError as error:
             _log.info("permalink not available", link=seen.link.id, error=str(error))
             return ""
 
-    async def _permalink(self, channel: ChannelId, ts: Ts) -> str:
+    async def _get_permalink(self, channel: ChannelId, ts: Ts) -> str:
         known = await self._deps.notes.find("permalink", channel, ts)
         if known is None:
             known = await self._deps.slack.get_permalink(channel, ts)
-            await self._deps.notes.keep(known, "permalink", channel, ts, ttl_ms=86_400_000)
+            await self._deps.notes.keep(known, "permalink", channel, ts, ttl_ms=DAY_MS)
         return known
 
-    async def _status(self, requester: Requester, question: Status) -> Message:
+    async def _show_status(self, requester: Requester, question: Status) -> Message:
         seen = await self._lookup.get(requester, question.name)
-        task = await self._fresh(seen.task)
+        task = await self._reload(seen.task)
         now_ms = microseconds(requester.at) // 1000
         if seen.link is None:
             first = await observe_first(self._deps, task)
@@ -149,25 +150,25 @@ class Queries:
                 first.seen, state, masked_beginning(self._deps.mask, task.initial_prompt, LONGEST_PROMPT)
             )
         else:
-            link = self._link_of(VisibleTask(task, seen.link), now_ms)
+            link = self._make_link(VisibleTask(task, seen.link), now_ms)
         return cards.status(
             link,
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
-            permalink=await self._place(seen),
+            permalink=await self._find_permalink(seen),
             can_steer=await self._people.may_steer(requester.person, link),
         )
 
-    async def _fresh(self, task: Task) -> Task:
+    async def _reload(self, task: Task) -> Task:
         try:
             return await self._deps.coder.get_task(task.id)
         except NotFound:
             raise UserError(*refusals.task_is_gone(task.title)) from None
 
-    async def _logs(self, requester: Requester, question: Logs) -> Message:
+    async def _show_logs(self, requester: Requester, question: Logs) -> Message:
         seen = await self._lookup.get(requester, question.name)
         task = seen.task
-        told = await read_last_output(self._deps, self._link_of(seen, microseconds(requester.at) // 1000))
+        told = await read_last_output(self._deps, self._make_link(seen, microseconds(requester.at) // 1000))
         if not question.full:
             return answers.logs(task.title, told.text, is_cut=told.is_cut, is_snapshot=told.is_snapshot)
         if not told.whole:
@@ -178,14 +179,14 @@ class Queries:
         await self._deps.slack.complete_upload(file_id, f"Log of {task.title}", channel)
         return answers.log_sent(task.title, is_snapshot=told.is_snapshot)
 
-    def _link_of(self, each: VisibleTask, now_ms: int) -> Link:
+    def _make_link(self, each: VisibleTask, now_ms: int) -> Link:
         """Return the link as it is now. For a task without a thread, make one from Coder's list."""
         seen = Observed(seen=observation_of(each.task, self._deps.mask))
         if each.link is None:
             return cards.unlinked(seen.seen, initial_state(seen, self._deps.rules, now_ms))
         return with_observation(each.link, seen, self._deps.rules, now_ms)
 
-    async def _templates(self, requester: Requester) -> Message:
+    async def _list_templates(self, requester: Requester) -> Message:
         await self._people.get_account(requester.person)
         lines = []
         for template in await self._deps.coder.list_templates():

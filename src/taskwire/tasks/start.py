@@ -28,7 +28,7 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem
 from taskwire.slack.outbound import Metadata
-from taskwire.tasks.choices import name_taken
+from taskwire.tasks.choices import make_name_taken_refusal
 from taskwire.tasks.lookup import find_permalink
 
 
@@ -44,10 +44,10 @@ class ThreadOpener:
 
     async def open(self, context: JobContext, link: Link | None) -> Outcome:
         """Post the card, and take over what was written below it already."""
-        work, link = context.work(PostCard), _require(link)
+        work, link = context.work(PostCard), _require_link(link)
         if not context.is_outcome_unknown and has_failed_too_long(context):
-            told = answers.never_posted(is_attached=link.record.task_id is not None)
-            return done(_end_unbound(self._deps, link), (work.requester, told))
+            answer = answers.never_posted(is_attached=link.record.task_id is not None)
+            return done(_end_unbound(self._deps, link), (work.requester, answer))
         return await retry_for_person(
             self._deps, context, link, partial(self._post_card, link, work.requester), gives_up=False
         )
@@ -56,14 +56,14 @@ class ThreadOpener:
         record = link.record
         meta = Metadata(id=context.job.id, kind="card", task_id=record.task_id)
         try:
-            link = await self._as_it_stands(link, context.now_ms)
+            link = await self._with_present_state(link, context.now_ms)
             card = cards.card(link, coder_url=self._deps.coder_url, forges=self._deps.forges)
             ts = await post_once(self._deps, context, record.id, record.channel, None, card, meta)
         except ChannelProblem as problem:
             is_attached = record.task_id is not None
             say = answers.may_be_posted if context.is_outcome_unknown else answers.cannot_post
-            told = say(problem.code, record.channel, is_attached=is_attached)
-            return done(_end_unbound(self._deps, link), (requester, told))
+            answer = say(problem.code, record.channel, is_attached=is_attached)
+            return done(_end_unbound(self._deps, link), (requester, answer))
         except NotFound:
             return done(_end_unbound(self._deps, link), (requester, answers.not_attached(refusals.GONE)))
         posted = record.model_copy(update={"thread_ts": ts})
@@ -78,7 +78,7 @@ class ThreadOpener:
         job = Job(id=f"create:{record.id}", work=CreateTask(requester=requester))
         return done(batch.append(to_coder(record.id), job, score=1))
 
-    async def _as_it_stands(self, link: Link, now_ms: int) -> Link:
+    async def _with_present_state(self, link: Link, now_ms: int) -> Link:
         """Return the link with the present state of its task, so that its first card is right."""
         if link.record.task_id is None:
             return link
@@ -100,51 +100,51 @@ class TaskBinder:
 
     async def bind(self, context: JobContext, link: Link | None) -> Outcome:
         """Create the task, or find the one that an earlier try created, and bind it to the link."""
-        work, link = context.work(CreateTask), _require(link)
+        work, link = context.work(CreateTask), _require_link(link)
         if has_failed_too_long(context) and not context.is_outcome_unknown and not work.was_tried:
-            return self._failed(link, work.requester, refusals.NEVER_ANSWERED)
-        carry = self._create if link.record.task_id is None else self._attach
+            return self._fail(link, work.requester, refusals.NEVER_ANSWERED)
+        handle = self._handle_create if link.record.task_id is None else self._handle_attach
         return await retry_for_person(
-            self._deps, context, link, partial(carry, link, work.requester), gives_up=False
+            self._deps, context, link, partial(handle, link, work.requester), gives_up=False
         )
 
-    async def _create(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
+    async def _handle_create(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
         try:
-            task = await self._created(context, link.record)
+            task = await self._create_task(context, link.record)
         except UserError as error:
-            return self._failed(link, requester, str(error))
+            return self._fail(link, requester, str(error))
         except Refused as refused:
-            return self._failed(link, requester, refusals.coder_said(get_refusal_text(refused)))
-        return done(self._bound(link, task, is_baseline=False))
+            return self._fail(link, requester, refusals.coder_said(get_refusal_text(refused)))
+        return done(self._bind_task(link, task, is_baseline=False))
 
-    async def _attach(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
+    async def _handle_attach(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
         del context
         task_id = TaskId(str(link.record.task_id))
         other = await self._deps.links.find_by_task(task_id)
         if other is not None and other.id != link.id:
             where = await find_permalink(self._deps, other.record)
-            return self._failed(link, requester, refusals.has_a_thread(where))
+            return self._fail(link, requester, refusals.has_a_thread(where))
         try:
             await self._people.require_steer(requester, link)
             task = await self._deps.coder.get_task(task_id)
         except UserError as error:
-            return self._failed(link, requester, str(error))
+            return self._fail(link, requester, str(error))
         except NotFound:
-            return self._failed(link, requester, refusals.GONE)
+            return self._fail(link, requester, refusals.GONE)
         former = await self._find_former(link)
-        batch = self._bound(link, task, is_baseline=True, title=_title_kept(former, task))
-        return done(await self._show_new_place(link, former, batch))
+        batch = self._bind_task(link, task, is_baseline=True, title=_get_former_title(former, task))
+        return done(await self._link_former_card(link, former, batch))
 
-    async def _created(self, context: JobContext, record: LinkRecord) -> Task:
+    async def _create_task(self, context: JobContext, record: LinkRecord) -> Task:
         work = context.work(CreateTask)
         was_outcome_unknown = context.is_outcome_unknown or context.lease.is_suspect or work.was_tried
         if was_outcome_unknown:
-            found = await self._found(record)
+            found = await self._find_created(record)
             context.settled("there" if found is not None else "not_there")
             if found is not None:
                 return found
-            self._require_hope(context, work)
-        await self._require_theirs(context, work, record)
+            self._require_chance(context, work)
+        await self._require_same_account(context, work, record)
         try:
             return await context.attempt(
                 record.name,
@@ -160,7 +160,7 @@ class TaskBinder:
         except Unknown as error:
             # A look now can only find the task. The request may still be on its way. A second one meets its
             # name.
-            task = await self._glimpse(record)
+            task = await self._look_for_created(record)
             context.settled(has_landed=task is not None)
             if task is None:
                 context.learned(was_tried=True, errors=work.errors + isinstance(error, ServerTrouble))
@@ -169,15 +169,15 @@ class TaskBinder:
         except NameTaken:
             # If the name is taken at the first attempt, it is a conflict. A later attempt may meet its own
             # task.
-            found = await self._found(record) if was_outcome_unknown else None
+            found = await self._find_created(record) if was_outcome_unknown else None
             if found is not None:
                 return found
             if was_outcome_unknown and not self._has_landed(context):
                 context.learned(was_tried=True)
                 raise TryLater("the name is taken, and its task cannot be seen yet") from None
-            raise UserError(*await self._name_taken(record)) from None
+            raise UserError(*await self._make_name_taken_refusal(record)) from None
 
-    async def _require_theirs(self, context: JobContext, work: CreateTask, record: LinkRecord) -> None:
+    async def _require_same_account(self, context: JobContext, work: CreateTask, record: LinkRecord) -> None:
         """Raise UserError if the person may not create the task any more: the job may have waited."""
         try:
             if (await self._people.get_account(work.requester.person)).id != record.owner_id:
@@ -187,7 +187,7 @@ class TaskBinder:
                 raise TryLater("what was tried while they might may still come about") from None
             raise
 
-    def _require_hope(self, context: JobContext, work: CreateTask) -> None:
+    def _require_chance(self, context: JobContext, work: CreateTask) -> None:
         """Raise UserError if another try would be too late, or would fail like the ones before."""
         is_over = CREATE_WITH_ERRORS.is_over(context.job.failing_since_ms, context.now_ms)
         if work.errors >= CREATE_WITH_ERRORS.most_tries and is_over:
@@ -201,10 +201,10 @@ class TaskBinder:
         since_ms = context.job.failing_since_ms
         return since_ms > 0 and context.now_ms - since_ms > lasts_ms
 
-    async def _name_taken(self, record: LinkRecord) -> refusals.Refusal:
-        return await name_taken(self._deps.coder, record.owner_name, record.name)
+    async def _make_name_taken_refusal(self, record: LinkRecord) -> refusals.Refusal:
+        return await make_name_taken_refusal(self._deps.coder, record.owner_name, record.name)
 
-    async def _found(self, record: LinkRecord) -> Task | None:
+    async def _find_created(self, record: LinkRecord) -> Task | None:
         """Find the task that an earlier try created: with this name and prompt, and without a link."""
         try:
             task = await self._deps.coder.get_task(f"{record.owner_name}/{record.name}")
@@ -212,12 +212,12 @@ class TaskBinder:
             return None
         is_ours = task.initial_prompt == record.prompt
         if not is_ours or await self._deps.links.find_by_task(TaskId(task.id)) is not None:
-            raise UserError(*await self._name_taken(record))
+            raise UserError(*await self._make_name_taken_refusal(record))
         return task
 
-    async def _glimpse(self, record: LinkRecord) -> Task | None:
+    async def _look_for_created(self, record: LinkRecord) -> Task | None:
         try:
-            return await self._found(record)
+            return await self._find_created(record)
         except (UserError, OutsideError):
             return None
 
@@ -226,7 +226,7 @@ class TaskBinder:
         former = await self._deps.notes.find("detached", str(link.record.task_id))
         return await self._deps.links.find(LinkId(former)) if former is not None else None
 
-    async def _show_new_place(self, link: Link, former: Link | None, batch: Batch) -> Batch:
+    async def _link_former_card(self, link: Link, former: Link | None, batch: Batch) -> Batch:
         """Let the card of the earlier thread link to this one."""
         if former is None:
             return batch
@@ -236,7 +236,7 @@ class TaskBinder:
                 return draw(former.id, batch)
         return batch
 
-    def _bound(self, link: Link, task: Task, *, is_baseline: bool, title: str = "") -> Batch:
+    def _bind_task(self, link: Link, task: Task, *, is_baseline: bool, title: str = "") -> Batch:
         record = link.record.model_copy(
             update={
                 "task_id": TaskId(task.id),
@@ -254,22 +254,22 @@ class TaskBinder:
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
         return draw_first_card(record.id, batch)
 
-    def _failed(self, link: Link, requester: Requester, why: str) -> Outcome:
+    def _fail(self, link: Link, requester: Requester, why: str) -> Outcome:
         """End the link without a task. Its card says why."""
         batch = self._deps.writes.field(_end_unbound(self._deps, link), link.id, "failure", why)
         is_attached = link.record.task_id is not None
-        told = answers.not_attached(why) if is_attached else answers.not_created(why)
-        return done(draw_first_card(link.id, batch), (requester, told))
+        answer = answers.not_attached(why) if is_attached else answers.not_created(why)
+        return done(draw_first_card(link.id, batch), (requester, answer))
 
 
-def _require(link: Link | None) -> Link:
+def _require_link(link: Link | None) -> Link:
     """Return the link that a job has to complete; Refused if it is not known any more."""
     if link is None:
         raise Refused("the link is not there any more")
     return link
 
 
-def _title_kept(former: Link | None, task: Task) -> str:
+def _get_former_title(former: Link | None, task: Task) -> str:
     """Return the earlier thread's title if the prompt is the same: Coder's is that of the first prompt."""
     return former.record.title if former is not None and former.record.prompt == task.initial_prompt else ""
 
@@ -279,8 +279,8 @@ def _end_unbound(deps: Dependencies, link: Link) -> Batch:
     record = link.record.model_copy(update={"task_id": None})
     batch = deps.writes.ends(Batch(), record, "failed")
     if link.record.task_id is not None:
-        deps.notes.forgetting(batch, "attaching", link.record.task_id)
+        deps.notes.forgetting(batch, "attach_claim", link.record.task_id)
     else:
         # A task that was never created does not count for the limit.
-        deps.notes.uncounting(batch, link.id, "creates", link.record.requested_by)
+        deps.notes.uncounting(batch, link.id, "create_count", link.record.requested_by)
     return batch

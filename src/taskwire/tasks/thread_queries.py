@@ -45,10 +45,10 @@ from taskwire.telemetry import logger
 
 # Questions about input, and buttons for what only people who may steer the task may do.
 WITH_BUTTON = ("not_a_verb", "edit", "delete")
-FOR_ALL = (*WITH_BUTTON, "too_many")
+FOR_EVERYBODY = (*WITH_BUTTON, "too_many")
 # Answers that the requester may show to everybody.
-FOR_ASKER_FIRST = ("status", "logs")
-SHOWN_MS = 1_800_000
+FOR_REQUESTER_FIRST = ("status", "logs")
+SHOWABLE_MS = 1_800_000
 
 _log = logger("taskwire.tasks.thread_queries")
 
@@ -72,7 +72,7 @@ class ThreadQueries:
         """List the handlers of this class."""
         return (
             Handler.with_link(AnswerInThread, self.answer),
-            Handler.with_any_link(ShowAnswer, self.show),
+            Handler.with_any_link(ShowAnswer, self.show_to_everybody),
         )
 
     async def answer(self, context: JobContext, link: Link) -> Outcome:
@@ -86,16 +86,16 @@ class ThreadQueries:
             except (CoderError, TryLater, Unknown) as error:
                 return self._without_coder(link, work, context, error)
             if await self._find_settlement(link, work) is not None:
-                return self._not_asked(link, work, context)
+                return self._end_question(link, work, context)
         batch = Batch()
-        if work.what == "too_many" and not await self._is_to_hear_of_many(link, work, batch):
+        if work.what == "too_many" and not await self._must_tell_too_many(link, work, batch):
             return done(batch)
-        message, is_answer = await self._message(link, work, context, batch)
-        if work.what not in FOR_ALL or link.ended is not None:
-            return self._privately(link, work, context, (message, batch), is_answer=is_answer)
-        return await self._post(link, work, context, (message, batch), is_answer=is_answer)
+        message, is_answer = await self._make_answer(link, work, context, batch)
+        if work.what not in FOR_EVERYBODY or link.ended is not None:
+            return self._answer_privately(link, work, context, (message, batch), is_answer=is_answer)
+        return await self._post_for_everybody(link, work, context, (message, batch), is_answer=is_answer)
 
-    async def _post(
+    async def _post_for_everybody(
         self,
         link: Link,
         work: AnswerInThread,
@@ -113,9 +113,9 @@ class ThreadQueries:
                 self._deps, context, link.id, record.channel, record.thread_ts, message, meta
             )
         except MessageGone as problem:
-            return await follow(self._deps, context, link) or _unheard(link, problem.code)
+            return await follow(self._deps, context, link) or _end_unanswered(link, problem.code)
         except ChannelProblem as problem:
-            return _unheard(link, problem.code)
+            return _end_unanswered(link, problem.code)
         if is_answer and work.what in WITH_BUTTON:
             place = PostedQuestion(ts=ts, message_id=meta.id, kind=meta.kind, message=message)
             await questions.record_posted(self._deps, link, work.job or work.what, place, batch)
@@ -135,11 +135,11 @@ class ThreadQueries:
         if work.what == "too_many" or isinstance(error, NoCapacity | SlackRateLimited):
             raise error
         if work.what == "not_a_verb":
-            return self._stands_back(link, work, context, error)
+            return self._retry_behind_others(link, work, context, error)
         _log.warning("question not answered", link=link.id, error=str(error))
         return done(None, (work.requester, make_error_answer(error)))
 
-    def _stands_back(
+    def _retry_behind_others(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
     ) -> Outcome:
         """Let a question about a message wait for Coder, behind the thread's other questions."""
@@ -166,14 +166,14 @@ class ThreadQueries:
             return "decided"
         return "deleted"
 
-    def _not_asked(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
+    def _end_question(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
         """Say nothing about a deleted message. Say that an expired one was not sent."""
         if context.now_ms - microseconds(work.requester.at) // 1000 < KEPT_REPLY_MS:
             return done()
         message = inputs.nobody_said(work.text, is_outcome_unknown=False)
         return done(say(link.id, f"expired:{context.job.id}", message, is_call=True))
 
-    def _privately(
+    def _answer_privately(
         self,
         link: Link,
         work: AnswerInThread,
@@ -183,14 +183,14 @@ class ThreadQueries:
         is_answer: bool,
     ) -> Outcome:
         message, batch = answer
-        if work.what not in FOR_ASKER_FIRST or not is_answer:
+        if work.what not in FOR_REQUESTER_FIRST or not is_answer:
             return done(batch, (work.requester, message))
         key = digest(link.id, context.job.id)
         kept = KeptAnswer(person=work.requester.person, link=link.id, message=message).model_dump_json()
-        self._deps.notes.keeping(batch, kept, "shown", key, ttl_ms=SHOWN_MS)
+        self._deps.notes.keeping(batch, kept, "shown", key, ttl_ms=SHOWABLE_MS)
         return done(batch, (work.requester, answers.for_everybody(message, f"{link.id} {key}")))
 
-    async def show(self, context: JobContext, link: Link | None) -> Outcome:
+    async def show_to_everybody(self, context: JobContext, link: Link | None) -> Outcome:
         """Post the answer that one person got, at their request."""
         work = context.work(ShowAnswer)
         try:
@@ -209,14 +209,14 @@ class ThreadQueries:
         self._deps.notes.forgetting(batch, "shown", work.key)
         return decided(batch, work.requester, answers.shown_to_everybody())
 
-    async def _is_to_hear_of_many(self, link: Link, work: AnswerInThread, batch: Batch) -> bool:
+    async def _must_tell_too_many(self, link: Link, work: AnswerInThread, batch: Batch) -> bool:
         """Whether to say that too many replies wait: once an hour. The receipt says it of each."""
         if link.ended is not None or not await self._people.may_steer(work.requester.person, link):
             return False
         show_receipt(link.id, work.requester.at, "failed", batch)
         return await record_unless_told(self._deps, batch, "many", link.id, ttl_ms=HOUR_MS)
 
-    async def _message(
+    async def _make_answer(
         self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
     ) -> tuple[Message, bool]:
         """Return the message, and whether it is what the person asked for."""
@@ -224,10 +224,10 @@ class ThreadQueries:
             return inputs.link_ended(link), False
         try:
             if work.what == "logs":
-                return await self._logs(link), True
+                return await self._make_logs(link), True
             if work.what == "full_logs":
-                return await self._whole_log(link, work, context, batch), True
-            return await self._short(link, work, context), True
+                return await self._send_whole_log(link, work, context, batch), True
+            return await self._make_short_answer(link, work, context), True
         except UserError as error:
             return answers.refusal(error), False
         except (NoCapacity, SlackRateLimited):
@@ -237,10 +237,10 @@ class ThreadQueries:
             _log.warning("question not answered", link=link.id, error=str(error))
             return make_error_answer(error), False
 
-    async def _short(self, link: Link, work: AnswerInThread, context: JobContext) -> Message:
+    async def _make_short_answer(self, link: Link, work: AnswerInThread, context: JobContext) -> Message:
         match work.what:
             case "status":
-                return await self._status(link, work, context.now_ms)
+                return await self._make_status(link, work, context.now_ms)
             case "too_fast":
                 return answers.too_fast()
             case "help":
@@ -257,7 +257,7 @@ class ThreadQueries:
             case _:
                 return answers.not_available(work.text)
 
-    async def _status(self, link: Link, work: AnswerInThread, now_ms: int) -> Message:
+    async def _make_status(self, link: Link, work: AnswerInThread, now_ms: int) -> Message:
         if link.record.task_id is not None:
             with contextlib.suppress(NotFound):
                 task = await self._deps.coder.get_task(link.record.task_id)
@@ -269,25 +269,25 @@ class ThreadQueries:
             link, coder_url=self._deps.coder_url, forges=self._deps.forges, can_steer=can_steer
         )
 
-    async def _logs(self, link: Link) -> Message:
+    async def _make_logs(self, link: Link) -> Message:
         if link.record.task_id is None:
             return answers.logs(link.title, "", is_cut=False)
-        told = await read_last_output(self._deps, link)
-        return answers.logs(link.title, told.text, is_cut=told.is_cut, is_snapshot=told.is_snapshot)
+        output = await read_last_output(self._deps, link)
+        return answers.logs(link.title, output.text, is_cut=output.is_cut, is_snapshot=output.is_snapshot)
 
-    async def _whole_log(
+    async def _send_whole_log(
         self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
     ) -> Message:
         """Send the whole log in direct messages: in a thread, everybody would see the file."""
-        told = await read_last_output(self._deps, link)
-        if not told.whole:
+        output = await read_last_output(self._deps, link)
+        if not output.whole:
             raise UserError(*refusals.no_log_yet(link.title))
         channel = await self._deps.slack.open_direct(work.requester.person)
-        share_log(link, context.job.id, told.whole, batch, channel)
-        return answers.log_follows(link, is_snapshot=told.is_snapshot)
+        share_log(link, context.job.id, output.whole, batch, channel)
+        return answers.log_follows(link, is_snapshot=output.is_snapshot)
 
 
-def _unheard(link: Link, code: str) -> Outcome:
+def _end_unanswered(link: Link, code: str) -> Outcome:
     """End the job: its requester cannot be answered where they asked."""
     _log.warning("thread closed to the bot", link=link.id, channel=link.record.channel, code=code)
     return done()
