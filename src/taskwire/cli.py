@@ -127,7 +127,7 @@ def _run(_: argparse.Namespace) -> int:
     for sentence in unknown:
         _log.warning("unknown setting", says=sentence)
     try:
-        return asyncio.run(Process(loaded).live())
+        return asyncio.run(Process(loaded).run())
     except UserError as error:
         if form == "text":
             raise

@@ -158,7 +158,7 @@ class Worker:
         return not self._leases and not self._is_acquiring
 
     @property
-    def in_hand(self) -> int:
+    def running_job_count(self) -> int:
         """How many jobs are running."""
         return len(self._leases)
 

@@ -39,7 +39,7 @@ async def show(port: int | None) -> int:
             settings = _settings(slack, coder, Path(kept))
             # While Coder is made unreachable, the bot's warnings would flood the terminal.
             configure_logs("error", "text", Masker(settings.secrets(), settings.tokens()).mask)
-            return await Process(settings, lambda: _announce(slack)).live()
+            return await Process(settings, lambda: _announce(slack)).run()
 
 
 @contextlib.asynccontextmanager

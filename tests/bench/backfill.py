@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from taskwire.app.bot import running
+from taskwire.app.bot import run_bot
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.links import LinkRecord
 from taskwire.queue.batch import Batch
@@ -60,7 +60,7 @@ async def measure_backfill(directory: Path) -> Sequence[Figure]:
         before = len(slack.calls)
         began = time.monotonic()
         first = 0.0
-        async with running(settings, connections, has_timers=False) as bot:
+        async with run_bot(settings, connections, has_timers=False) as bot:
             while (found := _found(bot.metrics.exposition())) < MISSED:
                 first = first or (time.monotonic() - began if found else 0.0)
                 await asyncio.sleep(0.1)

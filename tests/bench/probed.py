@@ -8,8 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 
 from taskwire import settings as settings_of
-from taskwire.app.bot import Bot, running
-from taskwire.app.process import connected, settle_down
+from taskwire.app.bot import Bot, run_bot
+from taskwire.app.process import connect, freeze_garbage_collection
 from taskwire.coder import lists, models
 from tests.bench.orders import Ordered
 
@@ -101,10 +101,10 @@ async def main() -> None:
     settings = settings_of.load()
     orders = await Ordered().begin()
     async with (
-        connected(settings) as (connections, _),
-        running(settings, connections, has_timers=False) as bot,
+        connect(settings) as (connections, _),
+        run_bot(settings, connections, has_timers=False) as bot,
     ):
-        settle_down()
+        freeze_garbage_collection()
         looked = Looked(bot)
         async for word in orders:
             orders.answer(await looked.answer(word))

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from redis.exceptions import RedisError
 
 from taskwire import settings as settings_of
-from taskwire.app.bot import Bot, running
+from taskwire.app.bot import Bot, run_bot
 from taskwire.app.wiring import Parts, Timings
 from taskwire.coder.client import CoderTimeouts
 from taskwire.domain.errors import OutsideError
@@ -58,7 +58,7 @@ def timings(given: Given) -> Timings:
         coder=CoderTimeouts(
             connect=seconds, read=seconds, logs=seconds, send=seconds, create=seconds, change=seconds
         ),
-        turns=LeaseTimes(lease_ms=LEASE_MS, longest_lease_ms=LEASE_MS, recheck_ms=20),
+        lease_times=LeaseTimes(lease_ms=LEASE_MS, longest_lease_ms=LEASE_MS, recheck_ms=20),
         limits={},
         other_limits=PACE,
     )
@@ -71,7 +71,7 @@ async def live(given: Given, loaded: Settings, mask: Mask) -> None:
     url = loaded.redis_url.get_secret_value()
     async with (
         connection.open(url, command_seconds=given.timeout_seconds) as connections,
-        running(
+        run_bot(
             loaded, connections, clock=SharedClock(given.clock), timings=timings(given), has_timers=False
         ) as bot,
     ):
@@ -79,7 +79,7 @@ async def live(given: Given, loaded: Settings, mask: Mask) -> None:
 
 
 def _is_idle(parts: Parts) -> bool:
-    return parts.worker.is_idle and parts.background.is_idle and parts.private.is_idle
+    return parts.worker.is_idle and parts.background.is_idle and parts.private_answers.is_idle
 
 
 async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -94,7 +94,7 @@ async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWri
                 case "times":
                     answer = str(await bot.parts.deps.links.fire_timers())
                 case "rest":
-                    is_idle = _is_idle(bot.parts) and bot.has_noted_gap
+                    is_idle = _is_idle(bot.parts) and bot.has_recorded_gap
                     answer = "yes" if is_idle else "no"
         except (RedisError, OutsideError) as error:
             # Like the timers: the next tick tries again.

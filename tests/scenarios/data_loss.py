@@ -17,12 +17,12 @@ from taskwire.redis import connection, embedded
 from .world import World
 
 # The bot checks for data loss only from time to time. Here it checks almost continuously.
-LOOK_SECONDS = 0.05
+MONITOR_SECONDS = 0.05
 
 
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the bot notice data loss at once."""
-    monkeypatch.setattr(bot, "LOOK_SECONDS", LOOK_SECONDS)
+    monkeypatch.setattr(bot, "MONITOR_SECONDS", MONITOR_SECONDS)
     monkeypatch.setattr(worker, "DATA_LOSS_LOOK_SECONDS", 0.0)
 
 
@@ -60,7 +60,7 @@ class StoreCopy:
         """Replace the store by a server that has the copy, and let the bot catch up."""
         world = self._world
         await self._replace()
-        await world.until(lambda: world.bot.caught_up is not None, "the bot has noticed")
+        await world.until(lambda: world.bot.recovered_data_loss is not None, "the bot has noticed")
         await self._caught_up()
 
     async def is_restored(self) -> None:
@@ -68,7 +68,9 @@ class StoreCopy:
         await self._world.stops()
         await self._replace()
         await self._world.starts()
-        await self._world.until(lambda: self._world.bot.caught_up is not None, "the bot has noticed")
+        await self._world.until(
+            lambda: self._world.bot.recovered_data_loss is not None, "the bot has noticed"
+        )
         await self._caught_up()
 
     async def _replace(self) -> None:
@@ -84,7 +86,7 @@ class StoreCopy:
         self._world.store.leads_to(store.url)
 
     async def _caught_up(self) -> None:
-        await self._world.until(lambda: self._world.bot.has_noted_gap, "the threads are to be read")
+        await self._world.until(lambda: self._world.bot.has_recorded_gap, "the threads are to be read")
         await self._world.settles()
         # The copy may contain the lease of a running poll. Let it lapse.
         self._world.clock.passes(LEASE_MS / 1000)

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from taskwire.app.bot import Bot, running
+from taskwire.app.bot import Bot, run_bot
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.links import LinkRecord
 from taskwire.queue.batch import Batch
@@ -53,10 +53,10 @@ async def _link(world: World, task: SandboxTask, channel: str) -> None:
 async def a_second_replica(world: World) -> AsyncIterator[Bot]:
     """Run a second bot on the same store, with its own connections, as another process would."""
     async with connection.open(world.connections.where) as connections:
-        bot = running(world.settings, connections, clock=world.clock, has_timers=False)
+        bot = run_bot(world.settings, connections, clock=world.clock, has_timers=False)
         async with bot as replica:
             await world.slack.connected(2)
-            await world.until(lambda: replica.has_noted_gap, "it is known what is to be read")
+            await world.until(lambda: replica.has_recorded_gap, "it is known what is to be read")
             yield replica
 
 

@@ -42,7 +42,7 @@ async def back(world: World) -> None:
     """Start the bot after more than a minute, and wait until backfill is done."""
     world.clock.passes(ABSENCE_SECONDS)
     await world.starts()
-    await world.until(lambda: world.bot.has_noted_gap, "the threads are to be read")
+    await world.until(lambda: world.bot.has_recorded_gap, "the threads are to be read")
     await world.settles()
 
 
@@ -225,7 +225,7 @@ async def test_a_start_while_somebody_listened_reads_nothing(world: World) -> No
         await other.parts.heartbeat.beat()
         known = len(world.slack.calls)
         await world.starts()
-        await world.until(lambda: world.bot.has_noted_gap, "it is known what is to be read")
+        await world.until(lambda: world.bot.has_recorded_gap, "it is known what is to be read")
         await world.settles()
 
     assert calls_since(world, known) == []
@@ -239,7 +239,7 @@ async def test_a_quick_restart_reads_nothing(world: World) -> None:
     known = len(world.slack.calls)
 
     await world.restarts()
-    await world.until(lambda: world.bot.has_noted_gap, "it is known what is to be read")
+    await world.until(lambda: world.bot.has_recorded_gap, "it is known what is to be read")
     await world.settles()
 
     assert calls_since(world, known) == []
@@ -251,7 +251,7 @@ async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
     """A store that is read-only is as useless as none. Slack's deliveries are not taken, and /readyz
     says so."""
     monkeypatch.setattr(downtime, "GAP_SECONDS", 0.0)
-    monkeypatch.setattr(bot, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(bot, "MONITOR_SECONDS", 0.05)
     thread, task = await a_waiting_agent(world)
     task.becomes("idle")
     store = world.connections.commands

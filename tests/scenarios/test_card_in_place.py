@@ -157,7 +157,7 @@ async def test_a_reply_that_waits_since_before_the_card_moved_is_not_taken_for_d
     moved = newest_card(world, thread)
 
     await world.restarts()
-    await world.until(lambda: world.bot.has_noted_gap, "the threads are to be read")
+    await world.until(lambda: world.bot.has_recorded_gap, "the threads are to be read")
     await world.settles()
     await takes_all(world, task)
     await world.passes(seconds=35)

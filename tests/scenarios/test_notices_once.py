@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from taskwire.app.bot import running
+from taskwire.app.bot import run_bot
 from taskwire_sandbox.coder.server import Seen
 from taskwire_sandbox.slack import CallFault
 
@@ -95,7 +95,7 @@ async def test_what_was_seen_before_a_crash_is_told_after_it(world: World) -> No
 async def test_two_bots_tell_once(world: World) -> None:
     """Two replicas share a store. One of them polls, both work, and nothing is told twice."""
     thread, task = await a_task(world)
-    async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
+    async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         for number in range(4):
             task.becomes("complete", f"Part {number}")
             await asyncio.gather(world.bot.parts.poller.poll(), other.parts.poller.poll())
@@ -112,7 +112,7 @@ async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(worl
     """A newer poll has run since, so the late list is not stored."""
     thread, task = await a_task(world)
     task.pause()
-    async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
+    async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         overtakings: list[Seen] = []
 
         async def overtake(request: Seen, moment: str) -> None:

@@ -66,7 +66,7 @@ async def test_a_stop_hands_over_what_is_not_shown_yet(world: World) -> None:
     await world.slack.command(world.alice.id, "general", "/task", "pause nothing")
     await world.slack.command(world.bob.id, "general", "/task", "list")
     parts = world.bot.parts
-    await world.until(lambda: parts.private.count == 2 and parts.background.is_idle, "both wait")
+    await world.until(lambda: parts.private_answers.count == 2 and parts.background.is_idle, "both wait")
     await world.stops()
     shown = world.slack.ephemerals("alice") + world.slack.ephemerals("bob")
 
@@ -114,7 +114,7 @@ async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world:
         "response_url", REST_SECONDS
     )
     await world.slack.command(world.alice.id, "general", "/task", "pause nothing")
-    await world.until(lambda: world.bot.parts.private.count == 1, "it waits")
+    await world.until(lambda: world.bot.parts.private_answers.count == 1, "it waits")
     await world.stops()
 
     world.clock.passes(3_600)
@@ -130,7 +130,7 @@ async def test_an_answer_that_only_another_version_can_show_stands_before_nothin
         "response_url", REST_SECONDS
     )
     await world.slack.command(world.alice.id, "general", "/task", "pause nothing")
-    await world.until(lambda: world.bot.parts.private.count == 1, "it waits")
+    await world.until(lambda: world.bot.parts.private_answers.count == 1, "it waits")
     await world.stops()
     ((handed_over, (job,)),) = (await world.jobs()).items()
     await as_newer(world, QueueName(handed_over))

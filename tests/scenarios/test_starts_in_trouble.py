@@ -49,7 +49,7 @@ async def test_a_store_whose_coder_cannot_be_known_yet_is_told_once(
 ) -> None:
     """The owner is checked until Coder answers."""
     monkeypatch.setattr(bot, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(bot, "CODER_SECONDS", 0.05)
+    monkeypatch.setattr(bot, "CODER_TIMEOUT_SECONDS", 0.05)
     ownership = Ownership(world.connections, world.keys, world.clock)
     noted = await ownership.find()
     assert noted is not None
@@ -87,7 +87,7 @@ async def test_no_version_is_noted_while_nobody_knows_whose_store_it_is(
 ) -> None:
     """The version is noted as soon as Coder has answered."""
     monkeypatch.setattr(bot, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(bot, "CODER_SECONDS", 0.05)
+    monkeypatch.setattr(bot, "CODER_TIMEOUT_SECONDS", 0.05)
     redis, looks = world.connections.commands, _looks(monkeypatch)
     await world.stops()
     await redis.hset(world.keys.named("owner"), "url", "https://coder.elsewhere.example")

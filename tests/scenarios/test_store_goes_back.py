@@ -218,7 +218,7 @@ async def test_an_empty_store_finds_its_threads_again(world: World, monkeypatch:
     thread, task = await a_waiting_agent(world)
     task.becomes("idle")
     await world.connections.commands.flushall()
-    await world.until(lambda: world.bot.caught_up is not None, "the bot has noticed")
+    await world.until(lambda: world.bot.recovered_data_loss is not None, "the bot has noticed")
 
     await world.alice.replies(thread, "and test it")
     await world.passes(seconds=31)

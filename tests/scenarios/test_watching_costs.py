@@ -2,7 +2,7 @@
 
 import asyncio
 
-from taskwire.app.bot import running
+from taskwire.app.bot import run_bot
 from tests.metrics import value_of
 
 from .running_tasks import TITLE, a_task, card
@@ -90,7 +90,7 @@ async def test_many_who_ask_at_once_share_one_list(world: World) -> None:
 async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(world: World) -> None:
     """The poll's lease keeps the other replica from polling. It lapses within ten seconds."""
     thread, task = await a_task(world)
-    async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
+    async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         requests = len(world.coder.requests)
         for _ in range(3):
             await asyncio.gather(world.bot.parts.poller.poll(), other.parts.poller.poll())
@@ -108,7 +108,7 @@ async def test_what_another_bot_saw_meanwhile_is_not_taken_for_seen(world: World
     """The task has returned to the state that this bot knows, but the other bot stored one in between. It
     must be stored again."""
     thread, task = await a_task(world)
-    async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
+    async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         task.status_is("unknown")
         world.clock.passes(10)
         await other.parts.poller.poll()

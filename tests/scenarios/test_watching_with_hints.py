@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from taskwire.app.bot import running
+from taskwire.app.bot import run_bot
 from taskwire_sandbox.coder import SandboxTask, faults
 from taskwire_sandbox.coder.steps import BuildPlan
 
@@ -126,7 +126,7 @@ async def test_a_hint_to_the_replica_that_does_not_sweep_is_followed_too(world: 
     """The replica that gets the hint polls."""
     thread, task = await a_task(world)
     hinted = world.settings.model_copy(update={"webhook_token": SecretStr(TOKEN)})
-    async with running(hinted, world.connections, clock=world.clock, has_timers=False) as other:
+    async with run_bot(hinted, world.connections, clock=world.clock, has_timers=False) as other:
         task.becomes("complete", "Opened PR #12")
         answer = await post(world, f"/coder/webhook/{TOKEN}", other.port)
         await world.until(lambda: len(world.slack.thread(thread.channel, thread.ts)) == 2, "it is told")

@@ -13,7 +13,7 @@ from typing import cast
 
 import structlog
 
-from taskwire.app.bot import Bot, running
+from taskwire.app.bot import Bot, run_bot
 from taskwire.app.wiring import Timings
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.redis import connection, embedded
@@ -105,7 +105,7 @@ class World:
             url = f"redis://127.0.0.1:{self.store.port}/0"
             connections = await self._stack.enter_async_context(connection.open(url))
         self._bot = await self._stack.enter_async_context(
-            running(self.settings, connections, clock=self.clock, timings=self.timings, has_timers=False)
+            run_bot(self.settings, connections, clock=self.clock, timings=self.timings, has_timers=False)
         )
         await self.slack.connected(1)
 
@@ -160,7 +160,7 @@ class World:
 
     def _is_idle(self) -> bool:
         parts = self.bot.parts
-        return parts.worker.is_idle and parts.background.is_idle and parts.private.is_idle
+        return parts.worker.is_idle and parts.background.is_idle and parts.private_answers.is_idle
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait for a condition, or fail with its description."""
@@ -306,7 +306,7 @@ async def new_world(
         stack.enter_context(_listening(world.errors))
         await world.starts()
         # Otherwise the bot might take the story's own threads for missed messages.
-        await world.until(lambda: world.bot.has_noted_gap, "it is known what is to be read")
+        await world.until(lambda: world.bot.has_recorded_gap, "it is known what is to be read")
         try:
             yield world
             await world.check_end()

@@ -14,8 +14,8 @@ from aiohttp.connector import Connection
 
 from taskwire import settings as settings_of
 from taskwire import transport
-from taskwire.app.bot import running
-from taskwire.app.process import connected
+from taskwire.app.bot import run_bot
+from taskwire.app.process import connect
 from taskwire.domain.secrets import Masker
 from taskwire.recovery import downtime
 from taskwire.telemetry import configure_logs
@@ -42,7 +42,7 @@ async def _main() -> None:
     asyncio.get_running_loop().add_reader(parent.sentinel, os._exit, 0)
     loaded = settings_of.load()
     configure_logs("info", "json", Masker(loaded.secrets(), loaded.tokens()).mask, sys.stdout)
-    async with connected(loaded) as (connections, _), running(loaded, connections, timings=TIMINGS):
+    async with connect(loaded) as (connections, _), run_bot(loaded, connections, timings=TIMINGS):
         await asyncio.Event().wait()
 
 

@@ -31,7 +31,7 @@ TIMINGS = Timings(
     coder=CoderTimeouts(
         connect=CALL_SECONDS, read=4.0, logs=4.0, send=CALL_SECONDS, create=CALL_SECONDS, change=CALL_SECONDS
     ),
-    turns=LeaseTimes(lease_ms=1_500, longest_lease_ms=6_000, late_arrival_ms=2_000, recheck_ms=200),
+    lease_times=LeaseTimes(lease_ms=1_500, longest_lease_ms=6_000, late_arrival_ms=2_000, recheck_ms=200),
     limits={name: _all_faster(limits) for name, limits in LIMITS.items()},
     other_limits=_all_faster(OTHERWISE),
 )

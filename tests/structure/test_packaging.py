@@ -18,8 +18,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import BaseModel, Field
 
-from taskwire.app.bot import STORE_SECONDS
-from taskwire.app.process import LAST_RESORT_SECONDS
+from taskwire.app.bot import STORE_TIMEOUT_SECONDS
+from taskwire.app.process import KILL_SECONDS
 from taskwire.coder.client import LARGEST_LIST_BYTES
 
 ROOT = Path(__file__).parents[2]
@@ -166,9 +166,9 @@ def test_the_chart_lets_a_pod_end_and_answer_in_its_time() -> None:
     (seconds,) = re.findall(r"sleep\((\d+)\)", pause)
     ready = container["readinessProbe"]
 
-    assert pod["terminationGracePeriodSeconds"] > int(seconds) + LAST_RESORT_SECONDS + 1
+    assert pod["terminationGracePeriodSeconds"] > int(seconds) + KILL_SECONDS + 1
     assert ready["httpGet"]["path"] == "/readyz"
-    assert ready["timeoutSeconds"] > STORE_SECONDS
+    assert ready["timeoutSeconds"] > STORE_TIMEOUT_SECONDS
 
 
 def test_the_chart_gives_room_for_the_longest_answer() -> None:

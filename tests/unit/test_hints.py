@@ -2,7 +2,7 @@
 
 import asyncio
 
-from taskwire.app.scheduler import Hint
+from taskwire.app.scheduler import HintedCall
 
 
 async def test_hints_within_a_moment_are_one_call() -> None:
@@ -11,7 +11,7 @@ async def test_hints_within_a_moment_are_one_call() -> None:
     calls.may_end.set()
 
     for _ in range(20):
-        calls.hint.give()
+        calls.hint.request()
 
     assert await calls.made() == 1
 
@@ -20,11 +20,11 @@ async def test_hints_while_a_call_goes_on_are_one_more() -> None:
     """The hints may be about something later than the running call's answer. One more call covers all of
     them."""
     calls = Calls()
-    calls.hint.give()
+    calls.hint.request()
     await calls.begun.acquire()
 
     for _ in range(20):
-        calls.hint.give()
+        calls.hint.request()
     calls.may_end.set()
 
     assert await calls.made() == 2
@@ -33,7 +33,7 @@ async def test_hints_while_a_call_goes_on_are_one_more() -> None:
 async def test_after_its_end_no_call_is_made() -> None:
     """A process that ends makes no more calls."""
     calls = Calls()
-    calls.hint.give()
+    calls.hint.request()
 
     await calls.hint.end()
 
@@ -46,7 +46,7 @@ class Calls:
     def __init__(self) -> None:
         self.begun = asyncio.Semaphore(0)
         self.may_end = asyncio.Event()
-        self.hint = Hint("look", self._call)
+        self.hint = HintedCall("look", self._call)
         self._count = 0
 
     async def made(self) -> int:

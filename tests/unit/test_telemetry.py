@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from taskwire.app.scheduler import Timers
+from taskwire.app.scheduler import PeriodicCalls
 from taskwire.domain.secrets import Masker
 from taskwire.telemetry import LONGEST_VALUE, Metrics, Seldom, configure_logs, logger
 
@@ -147,7 +147,7 @@ def test_libraries_do_not_write_out_their_requests(log: io.StringIO) -> None:
 async def test_calls_that_are_left_out_or_broken_off_are_no_news(log: io.StringIO) -> None:
     """While Redis hangs, a timer's call takes long and later calls are skipped. A log line about each would
     help nobody."""
-    timers, called, hanging = Timers(poll_seconds=0.05), asyncio.Semaphore(0), asyncio.Event()
+    timers, called, hanging = PeriodicCalls(poll_seconds=0.05), asyncio.Semaphore(0), asyncio.Event()
 
     async def hangs() -> float:
         await hanging.wait()

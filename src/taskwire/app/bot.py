@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncApp
 
 from taskwire.app.http_server import ConnectionLimits, count_spare_descriptors, serve
-from taskwire.app.scheduler import Hint, Timers
+from taskwire.app.scheduler import HintedCall, PeriodicCalls
 from taskwire.app.web import Hints, Refusals, Site, SlackRequests, add_health, add_hints, add_slack
 from taskwire.app.wiring import Parts, Timings
 from taskwire.cancelling import ended
@@ -42,21 +42,21 @@ from taskwire.state import owner as owners
 from taskwire.state.owner import Owner, Ownership
 from taskwire.telemetry import Metrics, Seldom, logger
 
-LOOK_SECONDS = 2.0
+MONITOR_SECONDS = 2.0
 RETRY_SECONDS = 5.0
 # How long Coder may take to send its deployment id, in seconds, before the start goes on without it.
-CODER_SECONDS = 3.0
+CODER_TIMEOUT_SECONDS = 3.0
 # How long Redis may take to answer for metrics and readiness. Prometheus waits ten seconds for metrics, and
 # the chart's probe five seconds for readiness.
-STORE_SECONDS = 3.0
+STORE_TIMEOUT_SECONDS = 3.0
 # Time limits, in seconds, for the successive steps of a stop. Their sum is below `process.STOP_SECONDS`.
-TIMERS_SECONDS = 2.0
+PERIODIC_CALLS_SECONDS = 2.0
 DRAIN_SECONDS = 7.0
-BEHIND_SECONDS = 0.5
-PRIVATE_SECONDS = 0.5
+BACKGROUND_SECONDS = 0.5
+PRIVATE_ANSWERS_SECONDS = 0.5
 LAST_QUESTIONS_SECONDS = 0.25
-HANG_UP_SECONDS = 1.0
-SITE_SECONDS = 1.0
+CLOSE_SOCKET_SECONDS = 1.0
+CLOSE_SITES_SECONDS = 1.0
 
 T = TypeVar("T")
 _log = logger("taskwire.app.bot")
@@ -67,9 +67,9 @@ class Bot:
 
     def __init__(self, settings: Settings, connections: Connections) -> None:
         self.metrics = Metrics()
-        self.timers = Timers(settings.poll_interval)
-        self._hint = Hint("poll", self._look_now)
-        self._expectations: AnnouncedChanges | None = None
+        self.periodic_calls = PeriodicCalls(settings.poll_interval)
+        self._hinted_poll = HintedCall("poll", self._poll_now)
+        self._announced_changes: AnnouncedChanges | None = None
         self._settings = settings
         self._connections = connections
         self._parts: Parts | None = None
@@ -86,9 +86,9 @@ class Bot:
         self._was_without_store = False
         self._downtime: Downtime | None = None
         # Resolves with the reason if this process must stop using the store.
-        self.barred: asyncio.Future[UserError] = asyncio.get_running_loop().create_future()
+        self.lockout: asyncio.Future[UserError] = asyncio.get_running_loop().create_future()
         # The last data loss that this process has dealt with.
-        self.caught_up: DataLoss | None = None
+        self.recovered_data_loss: DataLoss | None = None
 
     @property
     def parts(self) -> Parts:
@@ -107,21 +107,21 @@ class Bot:
         settings = self._settings
         # HTTP requests arrive until the sites are closed. This callback must run after that, so it is pushed
         # first.
-        stack.push_async_callback(self._end_last_answers)
+        stack.push_async_callback(self._hand_over_answers)
         refusals = Refusals(self.metrics)
         site, admin = Site(refusals), Site(refusals)
-        takes_requests = settings.slack_signing_secret is not None and not settings.is_socket_mode
+        takes_slack_requests = settings.slack_signing_secret is not None and not settings.is_socket_mode
         if settings.slack_signing_secret is not None and not settings.is_socket_mode:
             signatures = Signatures(settings.slack_signing_secret.get_secret_value())
             add_slack(site, SlackRequests(signatures, self._find_app, refusals))
         if settings.webhook_token is not None:
-            add_hints(site, Hints(settings.webhook_token.get_secret_value(), self._hinted))
+            add_hints(site, Hints(settings.webhook_token.get_secret_value(), self._on_webhook))
         token = settings.admin_token.get_secret_value() if settings.admin_token is not None else None
         add_health(
             site if settings.admin_addr is None else admin,
-            self._figures,
+            self._collect_metrics,
             self.health,
-            refusals if takes_requests else None,
+            refusals if takes_slack_requests else None,
             token,
         )
         if settings.admin_addr is not None:
@@ -143,24 +143,24 @@ class Bot:
             limits.scaled_to(count_spare_descriptors()),
             self.metrics,
             site.callbacks,
-            shutdown_seconds=SITE_SECONDS,
+            shutdown_seconds=CLOSE_SITES_SECONDS,
         )
         try:
             return await stack.enter_async_context(serving)
         except OSError as error:
             raise UserError(*refusals.cannot_listen(setting, address, reason_of(error))) from error
 
-    async def _look_now(self) -> None:
+    async def _poll_now(self) -> None:
         if self._parts is not None:
             await self._parts.poller.poll(is_hinted=True)
             # The hinted poll replaces the next regular poll.
-            self.timers.put_off()
+            self.periodic_calls.postpone_poll()
 
-    def _hinted(self, body: bytes) -> None:
-        self._hint.give()
+    def _on_webhook(self, body: bytes) -> None:
+        self._hinted_poll.request()
         announced = find_announced(body)
-        if announced is not None and self._expectations is not None:
-            self._expectations.expect(announced)
+        if announced is not None and self._announced_changes is not None:
+            self._announced_changes.expect(announced)
 
     def _find_app(self) -> AsyncApp | None:
         if self._parts is None:
@@ -172,18 +172,18 @@ class Bot:
         """Make the parts. Wait while Slack is unreachable. Raises `TokenProblem` for a refused token."""
         settings = self._settings
 
-        async def opened() -> Parts:
+        async def open_parts() -> Parts:
             made = Parts.open(settings, self._connections, clock, self.metrics, timings)
             return await stack.enter_async_context(made)
 
-        parts = await self._patiently(opened)
-        await self._see_owner(parts, clock)
-        stack.push_async_callback(self._end_last_answers)
+        parts = await self._retry_until_reached(open_parts)
+        await self._check_owner(parts, clock)
+        stack.push_async_callback(self._hand_over_answers)
         if settings.slack_app_token is not None:
             app_token = settings.slack_app_token.get_secret_value()
-            url = await self._patiently(lambda: parts.deps.slack.open_socket(app_token))
-            self._socket = Socket(parts.bolt, app_token, url, self._welcomed)
-            stack.push_async_callback(self._socket.close, HANG_UP_SECONDS)
+            url = await self._retry_until_reached(lambda: parts.deps.slack.open_socket(app_token))
+            self._socket = Socket(parts.bolt, app_token, url, self._on_socket_opened)
+            stack.push_async_callback(self._socket.close, CLOSE_SOCKET_SECONDS)
         self._downtime = Downtime(parts.backfill, parts.heartbeat, self.metrics)
         self._parts = parts
 
@@ -197,42 +197,44 @@ class Bot:
         if self._socket is not None:
             self._socket.start()
         stack.push_async_callback(parts.worker.note_clean_stop)
-        stack.push_async_callback(parts.private.end, PRIVATE_SECONDS)
-        stack.push_async_callback(parts.background.end, BEHIND_SECONDS)
+        stack.push_async_callback(parts.private_answers.end, PRIVATE_ANSWERS_SECONDS)
+        stack.push_async_callback(parts.background.end, BACKGROUND_SECONDS)
         work = asyncio.create_task(parts.worker.run(), name="worker")
-        work.add_done_callback(self._has_stopped_work)
+        work.add_done_callback(self._on_worker_ended)
         stack.push_async_callback(ended, work)
         stack.push_async_callback(parts.worker.stop, DRAIN_SECONDS)
         stack.push_async_callback(self.downtime.end)
         self.downtime.queue_missed()
-        watch = asyncio.create_task(self._watch_over(), name="watch over")
-        stack.push_async_callback(ended, watch)
+        monitor = asyncio.create_task(self._monitor(), name="monitor")
+        stack.push_async_callback(ended, monitor)
         stack.push_async_callback(parts.poller.release)
-        stack.push_async_callback(self._hint.end)
-        self._expectations = AnnouncedChanges(parts.deps, self._hint.give)
-        stack.push_async_callback(self._expectations.end)
+        stack.push_async_callback(self._hinted_poll.end)
+        self._announced_changes = AnnouncedChanges(parts.deps, self._hinted_poll.request)
+        stack.push_async_callback(self._announced_changes.end)
         if has_timers:
-            seldom = {"newer": parts.newer.tell_waiting, "heard": self._note_heard}
-            self.timers.start(parts.poller.poll, parts.poller.fire_timers, parts.account.check, seldom)
-            stack.push_async_callback(self.timers.stop, TIMERS_SECONDS)
+            slow_calls = {"newer": parts.newer.tell_waiting, "heard": self._record_heard}
+            self.periodic_calls.start(
+                parts.poller.poll, parts.poller.fire_timers, parts.account.check, slow_calls
+            )
+            stack.push_async_callback(self.periodic_calls.stop, PERIODIC_CALLS_SECONDS)
 
-    async def _end_last_answers(self) -> None:
+    async def _hand_over_answers(self) -> None:
         """Hand over the answers to late questions during a stop, so that the next process shows them."""
         if self._parts is not None:
             await self._parts.background.end(LAST_QUESTIONS_SECONDS)
-            await self._parts.private.wait_for_hand_over()
+            await self._parts.private_answers.wait_for_hand_over()
 
-    def _has_stopped_work(self, work: asyncio.Task[None]) -> None:
+    def _on_worker_ended(self, work: asyncio.Task[None]) -> None:
         error = None if work.cancelled() else work.exception()
-        if isinstance(error, UserError) and not self.barred.done():
-            self.barred.set_result(error)
+        if isinstance(error, UserError) and not self.lockout.done():
+            self.lockout.set_result(error)
 
-    async def _note_heard(self) -> None:
+    async def _record_heard(self) -> None:
         with self.parts.ingress.kinds() as kinds:
             await self.parts.heard.note(kinds)
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        away = Seldom(_log.warning, "Slack cannot be reached yet; see taskwire doctor")
+    async def _retry_until_reached(self, call: Callable[[], Awaitable[T]]) -> T:
+        log_away = Seldom(_log.warning, "Slack cannot be reached yet; see taskwire doctor")
         while True:
             try:
                 return await call()
@@ -240,19 +242,19 @@ class Bot:
                 raise
             except OutsideError as error:
                 self._slack_trouble = f"Slack cannot be reached yet: {error}. Look with `taskwire doctor`."
-                away(error=str(error))
-                asked = error.after_seconds if isinstance(error, TryLater) else None
-                await asyncio.sleep(max(RETRY_SECONDS, asked or 0.0))
+                log_away(error=str(error))
+                requested_seconds = error.after_seconds if isinstance(error, TryLater) else None
+                await asyncio.sleep(max(RETRY_SECONDS, requested_seconds or 0.0))
 
-    async def _see_owner(self, parts: Parts, clock: Clock) -> None:
+    async def _check_owner(self, parts: Parts, clock: Clock) -> None:
         """Check that this store belongs to this Slack app and this Coder. Raises `UserError` if it does not.
 
         If Coder does not answer, its address is compared instead of its id. The start waits for Coder only if
         the address differs from the recorded one.
         """
         ownership, formats = Ownership(self._connections, self._keys(parts), clock), parts.deps.queue.formats
-        away = Seldom(_log.warning, "redis is away")
-        unknown = Seldom(_log.warning, "cannot check yet that this store belongs to this Coder")
+        log_away = Seldom(_log.warning, "redis is away")
+        log_unknown = Seldom(_log.warning, "cannot check yet that this store belongs to this Coder")
         while True:
             who = Owner(parts.deps.bot.bot_user_id, await self._coder_id(parts), self._settings.coder_url)
             try:
@@ -267,10 +269,10 @@ class Bot:
             except RedisError as error:
                 # Redis may accept writes again soon, for example after a failover.
                 self._store_trouble = f"Redis takes nothing: {reason(error)}."
-                away(error=str(error))
+                log_away(error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            away.ends()
+            log_away.ends()
             if refused is not None:
                 raise refused
             if is_ours:
@@ -280,12 +282,12 @@ class Bot:
                 f"The store belongs to a Taskwire for the Coder at {noted.url}. "
                 f"Whether {who.url} is the same cannot be known before it answers."
             )
-            unknown(noted=noted.url)
+            log_unknown(noted=noted.url)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _coder_id(self, parts: Parts) -> str:
         try:
-            async with asyncio.timeout(CODER_SECONDS):
+            async with asyncio.timeout(CODER_TIMEOUT_SECONDS):
                 return (await parts.deps.coder.build_info()).deployment_id
         except (OutsideError, TimeoutError):
             return ""
@@ -294,7 +296,7 @@ class Bot:
         return Keys(parts.deps.bot.team_id, self._settings.key_prefix)
 
     @property
-    def has_noted_gap(self) -> bool:
+    def has_recorded_gap(self) -> bool:
         """Return whether the backfill after the last start or gap has been decided and recorded."""
         return self.downtime.has_queued_all
 
@@ -306,23 +308,23 @@ class Bot:
             "coder": self._coder_health(),
         }
 
-    async def _figures(self) -> bytes:
+    async def _collect_metrics(self) -> bytes:
         """Return all metrics. The gauges among them are measured now."""
         health = await self.health()
-        for system, stands in health.items():
-            self.metrics.up.labels(system).set(stands == "ok")
+        for system, state in health.items():
+            self.metrics.up.labels(system).set(state == "ok")
         if self._socket is not None:
             self.metrics.socket_age_seconds.set(await self._socket.age_seconds())
         if self._parts is not None:
-            self.metrics.leases_held.set(self._parts.worker.in_hand)
+            self.metrics.leases_held.set(self._parts.worker.running_job_count)
             if health["store"] == "ok":
-                await self._look_at_lists(self._parts)
+                await self._measure_queues(self._parts)
         return self.metrics.exposition()
 
-    async def _look_at_lists(self, parts: Parts) -> None:
+    async def _measure_queues(self, parts: Parts) -> None:
         metrics = self.metrics
         try:
-            async with asyncio.timeout(STORE_SECONDS):
+            async with asyncio.timeout(STORE_TIMEOUT_SECONDS):
                 waiting = await parts.queue_stats.look()
         except (RedisError, TimeoutError):
             return
@@ -333,14 +335,14 @@ class Bot:
             metrics.due_age_seconds.labels(kind).set(depth.due_seconds)
             metrics.oldest_job_age_seconds.labels(kind).set(depth.oldest_seconds)
 
-    def _welcomed(self, connections: int) -> None:
+    def _on_socket_opened(self, connections: int) -> None:
         self.metrics.sockets_opened.inc()
         self.metrics.socket_connections.set(connections)
 
     async def _slack_health(self) -> str:
         if self._parts is None:
             return self._slack_trouble
-        return "ok" if await self._hears() else "The socket to Slack is not connected."
+        return "ok" if await self._is_slack_connected() else "The socket to Slack is not connected."
 
     def _coder_health(self) -> str:
         if self._parts is None:
@@ -348,32 +350,32 @@ class Bot:
         # The poller notices an unreachable Coder first, and has the clearer text.
         return self._parts.poller.trouble or " ".join(self._parts.account.troubles) or "ok"
 
-    async def _hears(self) -> bool:
+    async def _is_slack_connected(self) -> bool:
         return self._socket is None or await self._socket.is_connected()
 
     async def _store_health(self) -> str:
         if self._store_trouble:
             return self._store_trouble
         try:
-            async with asyncio.timeout(STORE_SECONDS):
+            async with asyncio.timeout(STORE_TIMEOUT_SECONDS):
                 await self._connections.commands.ping()
         except (RedisError, TimeoutError):
             return "Redis does not answer."
         trouble = self._parts.worker.store_trouble if self._parts is not None else ""
         return f"Redis takes nothing: {trouble}." if trouble else "ok"
 
-    async def _watch_over(self) -> None:
+    async def _monitor(self) -> None:
         """Notice when the socket or the store is down. After an outage of a minute, start a backfill."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            has_store = await self._look_at_store() and not self.parts.worker.store_trouble
-            is_up = await self._hears() and has_store
+            await asyncio.sleep(MONITOR_SECONDS)
+            has_store = await self._check_store() and not self.parts.worker.store_trouble
+            is_up = await self._is_slack_connected() and has_store
             if not is_up:
                 self._down_since = self._down_since or time.monotonic()
                 self._was_without_store |= not has_store
             elif self._down_since is not None:
-                self._heard_again(time.monotonic() - self._down_since)
-            elif self.has_noted_gap:
+                self._on_reconnected(time.monotonic() - self._down_since)
+            elif self.has_recorded_gap:
                 await self.downtime.beat()
             data_loss = self.parts.worker.data_loss
             if is_up and data_loss is not None:
@@ -381,7 +383,7 @@ class Bot:
 
     async def _recover(self, data_loss: DataLoss) -> None:
         """Recover from a data loss, and start a backfill of what people have written since."""
-        if not self.has_noted_gap:
+        if not self.has_recorded_gap:
             # Another backfill, perhaps from an earlier time, is still being recorded. Try again soon.
             return
         parts = self.parts
@@ -389,11 +391,11 @@ class Bot:
         if is_first is None:
             return
         parts.poller.forget()
-        parts.worker.data_loss, self.caught_up = None, data_loss
+        parts.worker.data_loss, self.recovered_data_loss = None, data_loss
         if is_first:
             self.downtime.queue_missed_since(data_loss.since_ms)
 
-    async def _look_at_store(self) -> bool:
+    async def _check_store(self) -> bool:
         """Measure the waiting queues and read the needed replicas. Return whether Redis answered."""
         try:
             ready = self._keys(self.parts).named("ready")
@@ -403,21 +405,21 @@ class Bot:
             return False
         return True
 
-    def _heard_again(self, lasted: float) -> None:
+    def _on_reconnected(self, outage_seconds: float) -> None:
         """After an outage, read what was missed, unless another process was listening.
 
         If this process had a socket but no store, Slack may have delivered payloads to it that nobody could
         claim. Then the backfill is started even if another process was listening.
         """
         was_without_store, self._was_without_store, self._down_since = self._was_without_store, False, None
-        if lasted < downtime.GAP_SECONDS:
+        if outage_seconds < downtime.GAP_SECONDS:
             return
-        _log.warning("no connection to Slack for a while", seconds=round(lasted))
-        self.downtime.queue_missed(int(lasted * 1000) if was_without_store else None)
+        _log.warning("no connection to Slack for a while", seconds=round(outage_seconds))
+        self.downtime.queue_missed(int(outage_seconds * 1000) if was_without_store else None)
 
 
 @contextlib.asynccontextmanager
-async def running(
+async def run_bot(
     settings: Settings,
     connections: Connections,
     *,

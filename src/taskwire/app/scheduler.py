@@ -14,20 +14,20 @@ from redis.exceptions import RedisError
 from taskwire.domain.errors import OutsideError
 from taskwire.telemetry import logger
 
-TIMES_SECONDS = 0.5
+LINK_TIMERS_SECONDS = 0.5
 # Most of these checks ask Coder nothing, because their last result is valid for up to half a day.
 ACCOUNT_SECONDS = 5
-SELDOM_SECONDS = 10
+SLOW_CALLS_SECONDS = 10
 
 # Coder sends one notification for each row of its own. All within 0.3 s count as one hint. Endless hints
 # cause two calls a second at most.
-HINT_SECONDS = 0.3
-BETWEEN_HINTED_SECONDS = 0.5
+HINT_DELAY_SECONDS = 0.3
+HINTED_INTERVAL_SECONDS = 0.5
 
 _log = logger("taskwire.app.scheduler")
 
 
-class Timers:
+class PeriodicCalls:
     """Makes the regular calls."""
 
     def __init__(self, poll_seconds: float) -> None:
@@ -41,27 +41,27 @@ class Timers:
     def start(
         self,
         poll: Callable[[], Awaitable[float]],
-        come: Callable[[], Awaitable[object]],
-        account: Callable[[], Awaitable[object]],
-        seldom: Mapping[str, Callable[[], Awaitable[object]]],
+        fire_timers: Callable[[], Awaitable[object]],
+        check_account: Callable[[], Awaitable[object]],
+        slow_calls: Mapping[str, Callable[[], Awaitable[object]]],
     ) -> None:
         """Start the calls. `poll` returns the seconds until its next call, or 0 for the regular interval."""
 
-        async def polled() -> None:
+        async def poll_and_reschedule() -> None:
             if seconds := await poll():
                 at = datetime.now(UTC) + timedelta(seconds=seconds)
                 self._scheduler.modify_job("poll", next_run_time=at)
 
         # Replicas must not poll at the same moments.
         jitter = self._poll_seconds / 10
-        self._every(self._poll_seconds, "poll", polled, jitter)
-        self._every(TIMES_SECONDS, "times", come)
-        self._every(ACCOUNT_SECONDS, "account", account)
-        for name, call in seldom.items():
-            self._every(SELDOM_SECONDS, name, call)
+        self._add_call(self._poll_seconds, "poll", poll_and_reschedule, jitter)
+        self._add_call(LINK_TIMERS_SECONDS, "link timers", fire_timers)
+        self._add_call(ACCOUNT_SECONDS, "account", check_account)
+        for name, call in slow_calls.items():
+            self._add_call(SLOW_CALLS_SECONDS, name, call)
         self._scheduler.start()
 
-    def put_off(self) -> None:
+    def postpone_poll(self) -> None:
         """Move the next poll to a whole interval from now, because there has just been one."""
         if self._scheduler.running:
             at = datetime.now(UTC) + timedelta(seconds=self._poll_seconds)
@@ -76,12 +76,12 @@ class Timers:
             await asyncio.wait(self._running, timeout=within_seconds)
         self._scheduler.shutdown(wait=False)
 
-    def _every(
+    def _add_call(
         self, seconds: float, name: str, call: Callable[[], Awaitable[object]], jitter: float | None = None
     ) -> None:
         first = datetime.now(UTC) + timedelta(seconds=min(seconds, 0.1))
         self._scheduler.add_job(
-            self._guarded,
+            self._call_logged,
             "interval",
             seconds=seconds,
             jitter=jitter,
@@ -90,18 +90,18 @@ class Timers:
             next_run_time=first,
         )
 
-    async def _guarded(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
+    async def _call_logged(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
         task = asyncio.current_task()
         if task is not None:
             self._running.add(task)
         try:
-            await _guarded(name, call)
+            await _call_logged(name, call)
         finally:
             if task is not None:
                 self._running.discard(task)
 
 
-class Hint:
+class HintedCall:
     """Brings a call forward.
 
     All hints before the call begins cause a single call. All hints during the call cause a single further
@@ -113,30 +113,30 @@ class Hint:
         self._call = call
         self._is_wanted = False
         self._free_at = 0.0
-        self._calling: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
-    def give(self) -> None:
+    def request(self) -> None:
         """Make the call soon."""
         self._is_wanted = True
-        if self._calling is None or self._calling.done():
-            self._calling = asyncio.create_task(self._follow(), name=f"hint {self._name}")
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name=f"hint {self._name}")
 
     async def end(self) -> None:
         """Make no more calls."""
-        if self._calling is not None:
-            self._calling.cancel()
-            await asyncio.gather(self._calling, return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _follow(self) -> None:
+    async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while self._is_wanted:
-            await asyncio.sleep(max(HINT_SECONDS, self._free_at - loop.time()))
+            await asyncio.sleep(max(HINT_DELAY_SECONDS, self._free_at - loop.time()))
             self._is_wanted = False
-            self._free_at = loop.time() + BETWEEN_HINTED_SECONDS
-            await _guarded(self._name, self._call)
+            self._free_at = loop.time() + HINTED_INTERVAL_SECONDS
+            await _call_logged(self._name, self._call)
 
 
-async def _guarded(name: str, call: Callable[[], Awaitable[object]]) -> None:
+async def _call_logged(name: str, call: Callable[[], Awaitable[object]]) -> None:
     try:
         await call()
     except RedisError as error:

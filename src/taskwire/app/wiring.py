@@ -84,7 +84,7 @@ class Timings:
 
     slack: SlackTimeouts = field(default_factory=SlackTimeouts)
     coder: CoderTimeouts = field(default_factory=CoderTimeouts)
-    turns: LeaseTimes = field(default_factory=LeaseTimes)
+    lease_times: LeaseTimes = field(default_factory=LeaseTimes)
     limits: Mapping[str, MethodLimits] = field(default_factory=lambda: LIMITS)
     other_limits: MethodLimits = OTHERWISE
 
@@ -105,7 +105,7 @@ class Parts:
     heartbeat: Heartbeat
     newer: NewerVersions
     background: Background
-    private: PrivateAnswers
+    private_answers: PrivateAnswers
     queue_stats: QueueStats
     ingress: Ingress
     heard: Heard
@@ -131,13 +131,13 @@ class Parts:
         session = transport.make_session(proxy=transport.proxy_for(settings.slack_api_url))
         token = settings.slack_bot_token.get_secret_value()
         coder_token = settings.coder_session_token.get_secret_value()
-        coder_door = CoderClient.open(settings.coder_url, coder_token, timeouts=timings.coder, mask=mask)
-        async with session, coder_door as coder:
+        coder_session = CoderClient.open(settings.coder_url, coder_token, timeouts=timings.coder, mask=mask)
+        async with session, coder_session as coder:
             client = make_client(token, settings.slack_api_url, session=session)
             bot = await Outbound(client, Unlimited(), mask).identity()
             keys = Keys(bot.team_id, settings.key_prefix)
-            queue = Queue(connections, keys, clock, timings.turns, mask_stored)
-            await _see_store(queue, connections, keys)
+            queue = Queue(connections, keys, clock, timings.lease_times, mask_stored)
+            await _check_store(queue, connections, keys)
             limiter = RateLimiter(
                 connections, keys, clock, metrics, limits=timings.limits, otherwise=timings.other_limits
             )
@@ -145,7 +145,7 @@ class Parts:
                 # An alert watches the increase. A counter that first appears with 1 shows none.
                 metrics.rate_limited.labels(method)
             slack = Outbound(
-                client, limiter, mask, mask_own=mask_own, timeouts=timings.slack, ours=_seconds_of(clock)
+                client, limiter, mask, mask_own=mask_own, timeouts=timings.slack, ours=_seconds_from(clock)
             )
             await slack.identity()
             deps = Dependencies(
@@ -169,12 +169,12 @@ class Parts:
             )
             inbox = Inbox(connections, keys, clock, mask_stored)
             bolt = make_app(make_client(None, settings.slack_api_url, session=session), bot, metrics)
-            seen = QueueStats(connections, keys, clock), Heard(connections, keys, clock)
+            stats = QueueStats(connections, keys, clock), Heard(connections, keys, clock)
             heartbeat = Heartbeat(connections, keys, clock)
-            yield cls._put_together(settings, deps, inbox, bolt, *seen, heartbeat, connections, metrics)
+            yield cls._assemble(settings, deps, inbox, bolt, *stats, heartbeat, connections, metrics)
 
     @classmethod
-    def _put_together(
+    def _assemble(
         cls,
         settings: Settings,
         deps: Dependencies,
@@ -193,8 +193,8 @@ class Parts:
         # One object for all, so that simultaneous requests for the list of tasks share one call.
         lookup = Lookup(deps, people)
         newer = NewerVersions(deps, alerts, metrics)
-        private = PrivateAnswers(deps.slack, deps.queue)
-        worker = Worker(deps, _handlers(deps, people, lookup, backfill), metrics, newer, private)
+        private_answers = PrivateAnswers(deps.slack, deps.queue)
+        worker = Worker(deps, _handlers(deps, people, lookup, backfill), metrics, newer, private_answers)
         ingress = Ingress(deps.slack, deps.bot, inbox, metrics, worker.ingress_priority)
         outsiders = Outsiders(deps, alerts, settings.shared_channels)
         messages = Messages(
@@ -207,7 +207,7 @@ class Parts:
             deps.slack,
             background,
         )
-        _listen(bolt, messages, deps, people, lookup, background, private, ingress)
+        _listen(bolt, messages, deps, people, lookup, background, private_answers, ingress)
         return cls(
             settings=settings,
             bolt=bolt,
@@ -221,7 +221,7 @@ class Parts:
             heartbeat=heartbeat,
             newer=newer,
             background=background,
-            private=private,
+            private_answers=private_answers,
             queue_stats=queue_stats,
             ingress=ingress,
             heard=heard,
@@ -230,16 +230,16 @@ class Parts:
         )
 
 
-async def _see_store(queue: Queue, connections: Connections, keys: Keys) -> None:
+async def _check_store(queue: Queue, connections: Connections, keys: Keys) -> None:
     """Check that the Redis user's rights, the fence and the formats allow this store. Raises `UserError`."""
-    of_ours = (connections, keys)
-    for see in (partial(self_test.try_all, *of_ours), partial(fence.refuse, *of_ours), queue.formats.refuse):
+    store = (connections, keys)
+    for check in (partial(self_test.try_all, *store), partial(fence.refuse, *store), queue.formats.refuse):
         # Temporary failures, such as a failover or missing replicas, do not stop the start.
         with contextlib.suppress(RedisError):
-            await see()
+            await check()
 
 
-def _seconds_of(clock: Clock) -> Callable[[], float]:
+def _seconds_from(clock: Clock) -> Callable[[], float]:
     def seconds() -> float:
         stamp = clock.stamp()
         return int(stamp) / 1000 if stamp else time.time()
@@ -267,7 +267,7 @@ def _handlers(
         backfill,
         LostThreads(deps, people),
     )
-    of_modules = (
+    module_handlers = (
         private_answers.handlers(),
         questions.handlers(deps),
         direct_messages.handlers(deps),
@@ -276,7 +276,7 @@ def _handlers(
         reconcile.handlers(deps),
         newer_versions.handlers(deps),
     )
-    return handlers_by_kind(chain(*(feature.handlers() for feature in features), *of_modules))
+    return handlers_by_kind(chain(*(feature.handlers() for feature in features), *module_handlers))
 
 
 def _listen(
@@ -286,16 +286,16 @@ def _listen(
     people: People,
     lookup: Lookup,
     background: Background,
-    private: PrivateAnswers,
+    private_answers: PrivateAnswers,
     ingress: Ingress,
 ) -> None:
     answerer = Queries(deps, people, lookup)
     filler = CreateForm(deps, people)
-    dialogs = Dialogs(ingress, deps.slack, deps.links, lookup, filler, background, private)
+    dialogs = Dialogs(ingress, deps.slack, deps.links, lookup, filler, background, private_answers)
     listen(
         bolt,
-        Commands(ingress, answerer, dialogs, background, private),
+        Commands(ingress, answerer, dialogs, background, private_answers),
         messages,
-        Clicks(ingress, lookup, answerer, dialogs, background, private),
+        Clicks(ingress, lookup, answerer, dialogs, background, private_answers),
         dialogs,
     )
