@@ -14,8 +14,8 @@ from taskwire.domain.message import Message
 from taskwire.domain.phases import FINAL
 from taskwire.job_context import Handler, JobContext, Outcome, done, unknown
 from taskwire.messages import cards
-from taskwire.notices.closed_threads import closed, is_worth_a_try, opens
-from taskwire.outbox.coder_health import find_away
+from taskwire.notices.closed_threads import claim_attempt, record_closed, reopen_if_closed
+from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.posting import PostNote, post_once
 from taskwire.queue.batch import Batch
@@ -45,27 +45,27 @@ class CardAndReceipts:
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
-        return (Handler.with_link(DrawCard, self.card), Handler.with_link(Receipt, self.receipt))
+        return (Handler.with_link(DrawCard, self.draw_card), Handler.with_link(Receipt, self.receipt))
 
-    async def card(self, context: JobContext, link: Link) -> Outcome:
+    async def draw_card(self, context: JobContext, link: Link) -> Outcome:
         """Edit the card, if it would look different now."""
         if link.record.thread_ts is None:
             return done()
-        away = await find_away(self._deps)
+        outage = await find_outage(self._deps)
         card = cards.card(
             link,
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
-            unreachable_since_ms=away.since_ms if away else None,
-            silence=away.why if away else "away",
+            unreachable_since_ms=outage.since_ms if outage else None,
+            silence=outage.why if outage else "away",
         )
         if context.is_outcome_unknown:
-            return await self._anew(context, link, card)
+            return await self._post_again(context, link, card)
         drawn = _digest(card, link)
         # Older versions also wrote a time behind the digest.
         if drawn == link.drawn.partition(" ")[0]:
             return done()
-        if not await is_worth_a_try(self._deps, link):
+        if not await claim_attempt(self._deps, link):
             return done()
         priority = _priority(context, link)
         slack, channel, ts = self._deps.slack, link.record.channel, link.record.thread_ts
@@ -75,14 +75,14 @@ class CardAndReceipts:
         # A process that is stopped here may later put an old card over a newer one.
         context.compensation = draw(link.id, self._deps.writes.no_field(Batch(), link.id, "drawn"))
         try:
-            await slack.update(channel, ts, card, _meta(link), is_reserved=True)
+            await slack.update(channel, ts, card, _make_metadata(link), is_reserved=True)
         except MessageGone:
-            return await self._anew(context, link, card)
+            return await self._post_again(context, link, card)
         except ChannelProblem as problem:
-            return done(closed(self._deps, context, link, problem.code))
-        return done(opens(link, self._deps.writes.field(Batch(), link.id, "drawn", drawn)))
+            return done(record_closed(self._deps, context, link, problem.code))
+        return done(reopen_if_closed(link, self._deps.writes.field(Batch(), link.id, "drawn", drawn)))
 
-    async def _anew(self, context: JobContext, link: Link, card: Message) -> Outcome:
+    async def _post_again(self, context: JobContext, link: Link, card: Message) -> Outcome:
         """Post the card again, once: it was deleted, and a thread without a root accepts no messages.
 
         The link moves to the new thread. Replies in the old one still reach the task. If the card is deleted
@@ -95,23 +95,23 @@ class CardAndReceipts:
             return done(writes.ends(Batch(), record, "detached"))
         meta = Metadata(id=f"card:{link.id}:anew", kind="card", task_id=record.task_id)
         try:
-            ts = await self._find_anew(context, link, meta)
+            ts = await self._find_reposted(context, link, meta)
             ts = ts or await post_once(self._deps, context, link.id, record.channel, None, card, meta)
         except ChannelProblem as problem:
             if context.is_outcome_unknown and not context.note:
                 # The attempt was made under this lease. The next lease reconciles with its note, and ends the
                 # job.
                 return unknown()
-            batch = closed(self._deps, context, link, problem.code)
+            batch = record_closed(self._deps, context, link, problem.code)
             if context.is_outcome_unknown:
                 since = read(PostNote.model_validate_json, context.note).since
                 writes.field(batch, link.id, "maybe_moved", since)
             return done(batch)
         batch = writes.moved(Batch(), record, ts)
         writes.no_field(batch, link.id, "maybe_moved")
-        return done(opens(link, writes.field(batch, link.id, "drawn", _digest(card, link))))
+        return done(reopen_if_closed(link, writes.field(batch, link.id, "drawn", _digest(card, link))))
 
-    async def _find_anew(self, context: JobContext, link: Link, meta: Metadata) -> Ts | None:
+    async def _find_reposted(self, context: JobContext, link: Link, meta: Metadata) -> Ts | None:
         """Find the card that may have been posted again just before the channel was closed."""
         since = link.maybe_moved_since
         if since is None or context.is_outcome_unknown:
@@ -191,7 +191,7 @@ def _priority(context: JobContext, link: Link) -> Priority:
     return Priority.FINAL_CARD if is_final else Priority.CARD
 
 
-def _meta(link: Link) -> Metadata:
+def _make_metadata(link: Link) -> Metadata:
     return Metadata(id=f"card:{link.id}", kind="card", task_id=link.record.task_id)
 
 

@@ -21,14 +21,14 @@ from taskwire.queue.batch import Batch
 from taskwire.telemetry import logger
 
 # The beginning of the reasons of dead letters that are sent again when the thread reopens.
-WHY = "the channel takes no message: "
+CLOSED_REASON = "the channel takes no message: "
 # How often a closed thread is tried if there is something to show: no event may tell that it is open again.
-TRY_EVERY_MS = 3_600_000
+CLOSED_RETRY_MS = 3_600_000
 
 _log = logger("taskwire.notices.closed_threads")
 
 
-def closed(
+def record_closed(
     deps: Dependencies, context: JobContext, link: Link, code: str, batch: Batch | None = None
 ) -> Batch:
     """Note that a thread is closed, and tell the task's owner once."""
@@ -42,25 +42,25 @@ def closed(
     return tell_person(person, f"closed:{link.id}:{context.now_ms}", message, batch)
 
 
-def opens(link: Link, batch: Batch) -> Batch:
+def reopen_if_closed(link: Link, batch: Batch) -> Batch:
     """Reopen a closed thread, because something could be posted in it."""
     return batch.append(to_thread(link.id), Job(id="reopened", work=Reopened())) if link.closed else batch
 
 
-async def is_worth_a_try(deps: Dependencies, link: Link) -> bool:
+async def claim_attempt(deps: Dependencies, link: Link) -> bool:
     """Whether to try something in a thread that nobody would miss."""
-    return not link.closed or await deps.notes.is_first("closed-tried", link.id, ttl_ms=TRY_EVERY_MS)
+    return not link.closed or await deps.notes.is_first("closed-tried", link.id, ttl_ms=CLOSED_RETRY_MS)
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:
     """List the handlers of this module."""
     return (
-        Handler.without_link(ChannelOpened, partial(_channel_opened, deps)),
-        Handler.with_link(Reopened, partial(_reopened, deps)),
+        Handler.without_link(ChannelOpened, partial(_reopen_channel, deps)),
+        Handler.with_link(Reopened, partial(_reopen_thread, deps)),
     )
 
 
-async def _channel_opened(deps: Dependencies, context: JobContext) -> Outcome:
+async def _reopen_channel(deps: Dependencies, context: JobContext) -> Outcome:
     """Reopen all threads of a channel."""
     batch = Batch()
     for link_id in await deps.links.list_closed(context.work(ChannelOpened).channel):
@@ -68,11 +68,11 @@ async def _channel_opened(deps: Dependencies, context: JobContext) -> Outcome:
     return done(batch)
 
 
-async def _reopened(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
+async def _reopen_thread(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
     """Send what could not be posted, draw the card, and read what was written meanwhile."""
     if not link.closed:
         return done()
-    for letter in await deps.dead_letters.list_of(context.lease.name, WHY):
+    for letter in await deps.dead_letters.list_of(context.lease.name, CLOSED_REASON):
         await deps.dead_letters.send_again(letter)
     batch = deps.writes.reopened(Batch(), link.record)
     deps.writes.no_field(batch, link.id, "drawn")
@@ -80,19 +80,19 @@ async def _reopened(deps: Dependencies, context: JobContext, link: Link) -> Outc
     return done(draw(link.id, batch))
 
 
-async def follow(deps: Dependencies, context: JobContext, link: Link) -> Outcome | None:
+async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link) -> Outcome | None:
     """Have the card posted again and wait for that; None if it did not help.
 
     Slack may be away, or have no room for cards. It has not helped only if the card was drawn and the thread
     is still closed.
     """
     notes = deps.notes
-    since = await notes.find("moving", link.id)
+    since = await notes.find("card-moving", link.id)
     is_over = since is not None and context.now_ms - int(since) > CARD_MOVING.lasts_ms
     if is_over and await deps.links.is_empty(card(link.id)):
         return None
     if since is None:
-        await notes.keep(str(context.now_ms), "moving", link.id, ttl_ms=10 * CARD_MOVING.lasts_ms)
+        await notes.keep(str(context.now_ms), "card-moving", link.id, ttl_ms=10 * CARD_MOVING.lasts_ms)
     context.settled()
     # A drawing that is under way must not be replaced each time that this job runs.
     batch = draw(link.id, deps.writes.no_field(Batch(), link.id, "drawn"), is_newest=False)

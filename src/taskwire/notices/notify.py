@@ -23,7 +23,7 @@ from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observe
 from taskwire.job_context import Handler, JobContext, Outcome, dead_letter, done, given_up, retry
 from taskwire.messages import inputs, notices
 from taskwire.notices.attribution import find_person_behind, prepend_act
-from taskwire.notices.closed_threads import WHY, closed, follow, opens
+from taskwire.notices.closed_threads import CLOSED_REASON, record_closed, reopen_if_closed, wait_for_new_card
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.agent_log import read_end_cursor, read_new_output
@@ -194,7 +194,7 @@ class Notifier:
             if notice.kind in WITH_START_BUTTON:
                 place = _make_posted_question(link, context, posted, notice.kind, message)
                 await questions.record_posted(self._deps, link, questions.WORKSPACE, place, batch)
-            outcome = done(opens(link, batch))
+            outcome = done(reopen_if_closed(link, batch))
         if notice.kind == "gone" and outcome.kind == "done":
             await questions.settle_all(self._deps, link, outcome.batch)
             draw(link.id, self._deps.writes.gone(outcome.batch, link.record, context.now_ms))
@@ -235,7 +235,7 @@ class Notifier:
         posted = await self._post(context, link, work.message, "answer", is_call=work.is_call)
         if isinstance(posted, Outcome):
             return posted
-        batch = opens(link, Batch())
+        batch = reopen_if_closed(link, Batch())
         if work.about:
             place = _make_posted_question(link, context, posted, "answer", work.message)
             await questions.record_posted(self._deps, link, work.about, place, batch)
@@ -268,12 +268,16 @@ class Notifier:
         return any(_may_mention(link, job) for job in jobs)
 
     async def _handle_message_gone(self, context: JobContext, link: Link, code: str) -> Outcome:
-        return await follow(self._deps, context, link) or self._give_up_closed(context, link, code)
+        return await wait_for_new_card(self._deps, context, link) or self._give_up_closed(context, link, code)
 
     def _give_up_closed(self, context: JobContext, link: Link, code: str) -> Outcome:
         """Give the message up, because the thread is closed. The dead letter is sent when it reopens."""
         maybe = ", and whether this was posted before could not be read" if context.is_outcome_unknown else ""
-        return given_up(closed(self._deps, context, link, code, dead_letter(context, f"{WHY}{code}{maybe}")))
+        return given_up(
+            record_closed(
+                self._deps, context, link, code, dead_letter(context, f"{CLOSED_REASON}{code}{maybe}")
+            )
+        )
 
     def _attach_log(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
         """Store how far the log was shown, and attach the whole text if it is long."""

@@ -40,7 +40,7 @@ class CoderOutage(BaseModel):
     stage: Literal["noted", "shown", "over"] = "noted"
 
 
-async def find_away(deps: Dependencies) -> CoderOutage | None:
+async def find_outage(deps: Dependencies) -> CoderOutage | None:
     """Return the present outage of Coder, if there is one."""
     away = await _find_stored_outage(deps)
     return None if away is None or away.stage == "over" else away

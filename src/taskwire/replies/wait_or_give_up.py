@@ -23,7 +23,7 @@ from taskwire.job_context import JobContext, Outcome, done, retry
 from taskwire.messages import inputs
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox.agent_input import AgentInput
-from taskwire.outbox.coder_health import find_away
+from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import record_delivery, say, show_receipt
 from taskwire.outbox.questions import HELD_REPLIES, JOINING_ID_PREFIX, settle_reply
 from taskwire.outbox.tell_once import record_unless_told
@@ -146,7 +146,7 @@ class ReplyOutcomes:
         if (
             not since_ms
             or context.now_ms - since_ms < EXPLAIN_WAIT_AFTER_MS
-            or await find_away(self._deps) is not None
+            or await find_outage(self._deps) is not None
         ):
             return
         if await record_unless_told(self._deps, batch, "held-up", link.id, ttl_ms=DAY_MS):

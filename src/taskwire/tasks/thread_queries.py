@@ -24,7 +24,7 @@ from taskwire.domain.transitions import Observed
 from taskwire.job_context import Handler, JobContext, Outcome, decided, done
 from taskwire.messages import answers, cards, inputs, listing, refusals
 from taskwire.messages.inputs import Settlement
-from taskwire.notices.closed_threads import follow
+from taskwire.notices.closed_threads import wait_for_new_card
 from taskwire.outbox import questions
 from taskwire.outbox.agent_log import read_last_output
 from taskwire.outbox.enqueue import say, share_log, show_receipt
@@ -113,7 +113,7 @@ class ThreadQueries:
                 self._deps, context, link.id, record.channel, record.thread_ts, message, meta
             )
         except MessageGone as problem:
-            return await follow(self._deps, context, link) or _end_unanswered(link, problem.code)
+            return await wait_for_new_card(self._deps, context, link) or _end_unanswered(link, problem.code)
         except ChannelProblem as problem:
             return _end_unanswered(link, problem.code)
         if is_answer and work.what in WITH_BUTTON:
