@@ -9,6 +9,7 @@ messages for the thread follow.
 from functools import partial
 
 from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.ids import ts_of
 from taskwire.domain.jobs import ChannelOpened, Job, Reopened, card, to_thread
 from taskwire.domain.links import Link
@@ -23,7 +24,7 @@ from taskwire.telemetry import logger
 # The beginning of the reasons of dead letters that are sent again when the thread reopens.
 CLOSED_REASON = "the channel takes no message: "
 # How often a closed thread is tried if there is something to show: no event may tell that it is open again.
-CLOSED_RETRY_MS = 3_600_000
+CLOSED_RETRY_MS = HOUR_MS
 
 _log = logger("taskwire.notices.closed_threads")
 

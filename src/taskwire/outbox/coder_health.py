@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NoTasks, NotFound, TokenRefused
 from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.messages import troubles
 from taskwire.messages.cards import Silence
@@ -25,7 +26,7 @@ from taskwire.telemetry import logger
 
 # Coder counts as away after this many failed polls in a row. A refused token counts after one.
 FAILURES_UNTIL_AWAY = 2
-OUTAGE_TTL_MS = 7 * 24 * 3_600_000
+OUTAGE_TTL_MS = 7 * DAY_MS
 # How many cards one call to Redis asks to draw.
 CARDS_PER_BATCH = 200
 

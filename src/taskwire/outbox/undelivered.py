@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import LinkId, microseconds
 from taskwire.domain.jobs import Job, Reply, in_turn, to_coder
 from taskwire.domain.links import Link
@@ -25,7 +26,7 @@ from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.state.links import KEPT_REPLY_MS, Links
 
 # Replies that go together are counted until the last of them has ended. No thread has more than this number.
-MOST_COUNTED, COUNTED_MS = 1_000, 8 * 24 * 3_600_000
+MOST_COUNTED_REPLIES, COUNT_TTL_MS = 1_000, 8 * DAY_MS
 
 WaitingReply = tuple[Job, Reply]
 
@@ -74,7 +75,7 @@ async def settle_sent_replies(
         ended = {microseconds(reply.ts) // 1000: reply for reply in replies if reply.settles == about}
         for at_ms, reply in ended.items():
             note = ("unsent" if why else "sent", link.id, about)
-            deps.notes.counting(batch, reply.ts, at_ms, MOST_COUNTED, *note, ttl_ms=COUNTED_MS)
+            deps.notes.counting(batch, reply.ts, at_ms, MOST_COUNTED_REPLIES, *note, ttl_ms=COUNT_TTL_MS)
         waiting = await list_undelivered(deps.links, link.id)
         if any(
             other.settles == about and microseconds(other.ts) // 1000 not in ended for _, other in waiting

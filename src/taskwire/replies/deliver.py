@@ -27,6 +27,7 @@ from taskwire.coder.models import Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain import reconcile
 from taskwire.domain.agent_text import AgentText
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import Refused, TryLater, Unknown, UserError
 from taskwire.domain.ids import microseconds, moment_of
 from taskwire.domain.jobs import Job, Reply, ReportDuplicateInput, Requester, duplicates
@@ -51,7 +52,7 @@ from taskwire.replies.wait_or_give_up import ReplyJob, ReplyOutcomes, ask
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 
 # A person who may not steer the task is told so once in 30 days.
-REFUSAL_TTL_MS = 30 * 24 * 3_600_000
+REFUSAL_TTL_MS = 30 * DAY_MS
 
 
 class ReplySender:

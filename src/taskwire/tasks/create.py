@@ -11,6 +11,7 @@ from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_text import is_command
 from taskwire.domain.commands import reads_behind
+from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.jobs import CreateRequested, Job, PostCard, Requester, to_coder
@@ -31,7 +32,7 @@ from taskwire.tasks.lookup import bare_record
 # Within this time, the same request counts as a repetition, and the person is asked.
 REPEAT_MS = 120_000
 # The period of the limit for new tasks.
-CREATE_LIMIT_PERIOD_MS = 3_600_000
+CREATE_LIMIT_PERIOD_MS = HOUR_MS
 # How long the question about a repetition can be answered.
 QUESTION_TTL_MS = 1_800_000
 # How long one person's request to attach a task keeps others from it.
