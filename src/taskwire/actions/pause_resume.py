@@ -1,7 +1,7 @@
-"""Pausing and resuming a linked task, and what all actions on a task share.
+"""Pauses and resumes a linked task, and has the functions that all actions on a task share.
 
-Both are builds of the task's workspace. The intent record holds the number of the last build, so that a
-newer one shows that a lost call was carried out.
+Both make a new build of the task's workspace. The intent record has the number of the last build before. A
+higher number shows later that the call was carried out, even if its answer was lost.
 """
 
 from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ class PauseAndResume:
         self._people = people
 
     async def pause(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Stop the workspace. Replies written before the pause are held until a person decides on them."""
+        """Stop the workspace. Replies that were written before are held until a person decides on them."""
         task = await get_task(self._deps, link)
         if context.is_outcome_unknown:
             is_newer = task.workspace_build_number > int(context.note)
@@ -56,7 +56,10 @@ class PauseAndResume:
         return await self._finish_pause(context, link, work, build.build_number)
 
     async def _finish_pause(self, context: JobContext, link: Link, work: Act, build: int | None) -> Outcome:
-        """Hold the waiting replies and say how many. Without a build, the task was paused already."""
+        """Hold the waiting replies and say how many there are.
+
+        `build` is None if the task was paused already.
+        """
         words = answers.pausing(link) if build is not None else answers.already_paused(link)
         if link.record.thread_ts is None:
             return done(None, (work.requester, words))
@@ -80,13 +83,13 @@ class PauseAndResume:
         return done(batch, (work.requester, words))
 
     async def _find_pause_time(self, link: Link, work: Act) -> Ts:
-        """Return when the pause was asked for, by the clock of the replies."""
+        """Return when the pause was asked for, by the clock that also orders the replies."""
         if link.record.thread_ts is None or not link.record.has_other_clock:
             return work.requester.at
         return max([link.record.thread_ts, *await self._deps.links.list_taken(link.id)], key=microseconds)
 
     async def resume(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Start the workspace. If it runs but is broken or its agent is lost, stop it first."""
+        """Start the workspace. If it runs but is broken, or its agent is lost, stop it first."""
         task = await get_task(self._deps, link)
         if context.is_outcome_unknown:
             is_done = task.workspace_build_number > int(context.note) and task.is_up
@@ -130,14 +133,14 @@ class PauseAndResume:
     async def _start_build(
         self, context: JobContext, link: Link, task: Task, call: Callable[[str], Awaitable[Build]]
     ) -> Build:
-        """Pause or resume. The intent record holds the number of the build before."""
+        """Pause or resume the task. The intent record has the number of the last build."""
         return await attempt_change(
             self._deps, self._people, context, link, str(task.workspace_build_number), lambda: call(task.id)
         )
 
 
 async def get_task(deps: Dependencies, link: Link) -> Task:
-    """Return the link's task; UserError while it is being created."""
+    """Return the link's task; UserError while the task is still being created."""
     if link.record.task_id is None:
         raise UserError(*refusals.no_task_yet(link))
     return await deps.coder.get_task(link.record.task_id)
@@ -151,14 +154,17 @@ async def attempt_change(
     note: str,
     call: Callable[[], Awaitable[T]],
 ) -> T:
-    """Make the call that changes the task. After an earlier attempt, check the person's rights again."""
+    """Make a call that changes the task.
+
+    If this is not the first attempt, check the person's rights again.
+    """
     if context.found is not None:
         await people.require_steer(context.work(Act).requester, link)
     return await context.attempt(note, deps.coder.timeouts.change, call)
 
 
 def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | None = None) -> Outcome:
-    """Wait for a start or stop that is under way, and say so once."""
+    """Try again after the build that is under way. The person is told once that their action waits."""
     if work.waits >= BUILD_UNDER_WAY.most_tries:
         raise UserError(*refusals.build_never_ends(link))
     words = words or answers.waiting_for_build(link, work.verb)
@@ -167,6 +173,9 @@ def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | 
 
 
 def answer_elsewhere(work: Act, link: Link, words: Message) -> tuple[Private, ...]:
-    """Return the answer for a person who did not act in the thread, where the same is said."""
+    """Return a private answer if the person did not act in the thread.
+
+    The thread itself gets a message anyway.
+    """
     here = (work.requester.channel, work.requester.thread_ts)
     return () if here == (link.record.channel, link.record.thread_ts) else ((work.requester, words),)

@@ -1,7 +1,8 @@
-"""Actions on a linked task: who may do which, and edit, delete, detach, mute; `pause_resume.py` has the rest.
+"""Actions on a linked task: checks rights, and edits, deletes, detaches or mutes a task.
 
-Each is one job in the link's `to_coder` queue. Pause, delete and detach go ahead of the input that waits.
-What they do to that input (hold it, give it back) is written by the call that completes them.
+Pause and resume are in `pause_resume.py`. Each action is one job in the link's `to_coder` queue. Pause,
+delete and detach go ahead of waiting replies. The call that completes such an action also writes what
+happens to these replies: they are held, or returned to the thread.
 """
 
 from collections.abc import Awaitable, Callable
@@ -80,7 +81,7 @@ class TaskActions:
         return await retry_for_person(self._deps, context, link, partial(self._run_and_answer, link, work))
 
     async def _run_and_answer(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
-        """Run the action, and put the answer where it belongs."""
+        """Run the action. If its button was in a private question, the answer replaces the question."""
         try:
             outcome = await self._run(link, work, context)
         except UserError as error:
@@ -114,7 +115,10 @@ class TaskActions:
             raise UserError(*refusals.coder_refused(work.verb, link, refused.answer.said)) from refused
 
     async def _end_if_undone(self, context: JobContext, link: Link, work: Act) -> Outcome | None:
-        """End the action if somebody has undone it since. After data loss, it may have been done before."""
+        """End the action if somebody has done the opposite since; None if nobody has.
+
+        After data loss, the action may have been done before. Then doing it again would undo the later one.
+        """
         if (
             not context.lease.is_suspect
             or context.is_outcome_unknown
@@ -162,7 +166,7 @@ class TaskActions:
         return done(batch, (work.requester, answers.edited(link)))
 
     async def _get_prompt(self, work: Act) -> AgentText:
-        """Return the new prompt. For a button, a note keeps it for a day."""
+        """Return the new prompt. For a button, the text is in a note that lasts for a day."""
         if not work.kept:
             return work.text
         kept = await self._deps.notes.find("edit", work.kept)
@@ -211,7 +215,7 @@ class TaskActions:
         return done(draw(link.id, batch), *answer_elsewhere(work, link, answers.detached_by_name(link)))
 
     async def _return_replies(self, link: Link, work: Act, batch: Batch) -> Batch:
-        """Take the waiting replies out of the queue, and give their texts back to the thread."""
+        """Remove the waiting replies from the queue, and post their texts in the thread."""
         waiting = await list_undelivered(self._deps.links, link.id)
         self._deps.writes.drop_held(batch, link.id)
         for job, _ in waiting:

@@ -1,1 +1,1 @@
-"""What a thread is told about a change in Coder, the card, and the receipts."""
+"""Notices, the card, and the receipts: what a thread shows of its task and of its replies."""

@@ -1,7 +1,7 @@
-"""Finds the person behind a change that Coder shows before the call that made it has ended.
+"""Finds the person who caused a change of a task, even if the change is seen before their call has ended.
 
-A poll may be faster than the answer to a call, and a call whose answer was lost is reconciled much later.
-Until then, the intent record in the link's `to_coder` queue says who asked for what. Afterwards the act is in
+A poll may show a change before the call that made it returns, or before a lost answer is reconciled. Until
+then, the intent record in the link's `to_coder` queue says who asked for what. Afterwards, the act is in
 the `to_thread` queue, behind the observation.
 """
 
@@ -20,7 +20,7 @@ from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observe
 
 
 async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Event, ...]:
-    """Return the event, behind the act of a person that is about to cause it, if there is one."""
+    """Return the event, and before it the act of the person who has caused it, if there is one."""
     is_new_build = isinstance(event, Observed) and event.seen.build > link.state.build > 0
     if not is_new_build and not (isinstance(event, Vanished) and event.by is None):
         return (event,)
@@ -34,7 +34,10 @@ async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Eve
 
 
 def find_person_behind(state: LinkState, notice: Notice) -> UserId | None:
-    """Return the person who asked for the change here, even if their act was written down later."""
+    """Return the person who asked for the change.
+
+    Their act may have been applied after the notice was written.
+    """
     verb = {"paused": "pause", "resumed": "resume"}.get(notice.kind)
     acted = state.acted
     is_theirs = acted is not None and (acted.verb, acted.build) == (verb, notice.build)
@@ -42,7 +45,7 @@ def find_person_behind(state: LinkState, notice: Notice) -> UserId | None:
 
 
 def _find_attempted_act(job: Job, note: str, event: Event) -> Acted | Vanished | None:
-    """Return the act that was done if the attempt has succeeded."""
+    """Return the act of an attempt if the event shows that the attempt succeeded."""
     match job.work, event:
         case Act(verb="delete") as act, Vanished():
             return Vanished(by=act.requester.person)
@@ -54,7 +57,7 @@ def _find_attempted_act(job: Job, note: str, event: Event) -> Acted | Vanished |
 
 
 def _find_queued_act(jobs: Iterable[Job], event: Event) -> Acted | Vanished | None:
-    """Return the act that waits further behind in the queue."""
+    """Find among these jobs the act that has caused the event."""
     for job in jobs:
         match job.work, event:
             case ApplyEvent(event=Vanished(by=str()) as vanished), Vanished():
@@ -65,7 +68,10 @@ def _find_queued_act(jobs: Iterable[Job], event: Event) -> Acted | Vanished | No
 
 
 def _act_of_build(act: Act, build: int, seen: Observation) -> Acted | None:
-    """Return the act if this build comes from it. A retry makes two builds: it stops the workspace first."""
+    """Return the act if it has caused this build.
+
+    A retry makes two builds: the first one stops the workspace.
+    """
     is_down = _is_down(seen)
     if seen.build != build + 1 or (act.verb == "pause" and not is_down):
         return None

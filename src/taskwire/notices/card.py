@@ -1,7 +1,8 @@
-"""Shows the present state: the card, edited in place, and the reaction on each reply.
+"""Shows the present state: edits the card, and sets the reaction on each reply.
 
-The newest state wins. Both wait for a place in Slack's limits (`queue/rate_limiter.py`), which also limit how
-often one card, and all cards together, are edited. The state is read when the place is free.
+Only the newest state is shown. Edits and reactions wait for a place in Slack's limits
+(`queue/rate_limiter.py`), which also limit how often one card, and all cards together, are edited. The
+state is read when the place is free.
 """
 
 import hashlib
@@ -85,8 +86,8 @@ class CardAndReceipts:
     async def _post_again(self, context: JobContext, link: Link, card: Message) -> Outcome:
         """Post the card again, once: it was deleted, and a thread without a root accepts no messages.
 
-        The link moves to the new thread. Replies in the old one still reach the task. If the card is deleted
-        again, nobody wants it: the link ends and the task goes on.
+        The link moves to the new thread. Replies in the old thread still reach the task. If the card is
+        deleted again, the link ends and the task goes on.
         """
         writes, record = self._deps.writes, link.record
         if link.ended is not None:
@@ -179,7 +180,7 @@ class CardAndReceipts:
 
 
 def _all_tried(had: list[str]) -> list[str]:
-    """Read the marks of a repair as those of any other job."""
+    """Return these reactions, with the mark of a repair replaced by that of an uncertain reaction."""
     names = [TRIED + name.removeprefix(REPAIRED) if name.startswith(REPAIRED) else name for name in had]
     return [name for name in names if name != TRIED]
 
@@ -196,5 +197,5 @@ def _make_metadata(link: Link) -> Metadata:
 
 
 def _digest(card: Message, link: Link) -> str:
-    """Return what tells one drawing from another: its look, and the task that its metadata names."""
+    """Return a digest of what the card shows, and of the task that its metadata names."""
     return hashlib.sha256(f"{card.model_dump_json()}{link.record.task_id}".encode()).hexdigest()[:16]

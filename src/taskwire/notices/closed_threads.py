@@ -1,9 +1,9 @@
-"""Threads that cannot be posted in: a closed channel, or a deleted card.
+"""Threads in which nothing can be posted: the channel is closed, or the card was deleted.
 
-A channel is closed if it was archived or deleted, or if the bot was removed. The task's owner is told once.
-What could not be posted becomes dead letters. When the channel is open again, they are sent again, and what
-was written meanwhile is read. The task goes on. If the card was deleted, `card.py` posts it again, and the
-messages for the thread follow.
+A channel is closed if it was archived or deleted, or if the bot was removed from it. The task's owner is
+told once. Messages that cannot be posted become dead letters. When the channel is open again, they are sent
+again, and the thread is read for missed messages. The task goes on meanwhile. If the card was deleted,
+`card.py` posts it again, and later messages go to the new thread.
 """
 
 from functools import partial
@@ -32,7 +32,7 @@ _log = logger("taskwire.notices.closed_threads")
 def record_closed(
     deps: Dependencies, context: JobContext, link: Link, code: str, batch: Batch | None = None
 ) -> Batch:
-    """Note that a thread is closed, and tell the task's owner once."""
+    """Record that a thread is closed, and tell the task's owner if it was open before."""
     batch = batch or Batch()
     if link.closed or link.ended is not None:
         return batch
@@ -49,7 +49,7 @@ def reopen_if_closed(link: Link, batch: Batch) -> Batch:
 
 
 async def claim_attempt(deps: Dependencies, link: Link) -> bool:
-    """Whether to try something in a thread that nobody would miss."""
+    """Whether to try an edit in this thread now. In a closed thread, one is tried each hour."""
     return not link.closed or await deps.notes.is_first("closed-tried", link.id, ttl_ms=CLOSED_RETRY_MS)
 
 
@@ -70,7 +70,7 @@ async def _reopen_channel(deps: Dependencies, context: JobContext) -> Outcome:
 
 
 async def _reopen_thread(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
-    """Send what could not be posted, draw the card, and read what was written meanwhile."""
+    """Send the messages that could not be posted, draw the card, and read the thread for missed messages."""
     if not link.closed:
         return done()
     for letter in await deps.dead_letters.list_of(context.lease.name, CLOSED_REASON):
@@ -82,10 +82,10 @@ async def _reopen_thread(deps: Dependencies, context: JobContext, link: Link) ->
 
 
 async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link) -> Outcome | None:
-    """Have the card posted again and wait for that; None if it did not help.
+    """Let the card be posted again and try the job later; None if a new card did not help.
 
-    Slack may be away, or have no room for cards. It has not helped only if the card was drawn and the thread
-    is still closed.
+    Slack may be away or have no capacity for cards. So the wait ends only if the card was drawn and the
+    thread still takes no message.
     """
     notes = deps.notes
     since = await notes.find("card-moving", link.id)

@@ -1,7 +1,7 @@
-"""Turns events into notices: reduces a link's events, and posts what its thread is told.
+"""Turns events into notices: reduces the events of a link, and posts messages in its thread.
 
-A link's events are reduced one at a time. The result is stored by the call that completes the job. A notice
-is posted once, with its excerpt, and mentions only the people that it concerns.
+A link's events are reduced one at a time. The new state is stored by the call that completes the job. A
+notice is posted once. It may contain an excerpt of the agent's log, and mentions only the task's owner.
 """
 
 import asyncio
@@ -86,7 +86,7 @@ class Notifier:
         )
 
     async def apply_event(self, context: JobContext, link: Link) -> Outcome:
-        """Reduce an event, and write its notices."""
+        """Reduce an event, store the new state, and queue the notices."""
         work = context.work(ApplyEvent)
         event = await self._add_reports(context, link, work.event)
         *before, event = await prepend_act(self._deps, link, event)
@@ -107,7 +107,7 @@ class Notifier:
         return done(draw(link.id, batch))
 
     async def _settle_start_button(self, link: Link, event: Event, state: LinkState, batch: Batch) -> None:
-        """Let a notice that offers to start the workspace say who started it."""
+        """If the workspace has started, remove the button that starts it, and show who started it."""
         is_act = isinstance(event, Acted) and event.verb == "resume"
         is_up_again = link.state.phase in STOPPED_PHASES and state.phase not in (*STOPPED_PHASES, Phase.GONE)
         if is_act or is_up_again:
@@ -120,7 +120,7 @@ class Notifier:
             questions.settle(link, questions.WORKSPACE, words, batch)
 
     def _reduce(self, link: Link, event: Event, now_ms: int) -> transitions.Transition:
-        """Reduce one event. A task that is older than its thread is shown as it is, without notices."""
+        """Reduce one event. The first event of an attached task gives its present state, without notices."""
         rules = self._deps.rules
         if isinstance(event, Observed) and event.is_baseline:
             return transitions.reduce(
@@ -129,11 +129,11 @@ class Notifier:
         return transitions.reduce(link.state, event, rules, now_ms)
 
     async def _add_reports(self, context: JobContext, link: Link, event: Event) -> Event:
-        """Add the agent's reports to an observation: Coder's list shows only the last one.
+        """Add all reports of the agent to an observation: Coder's list of tasks shows only the last one.
 
-        This is also done after a new build, once its agent is there: no list shows any more what ended before
-        a resume that nobody saw. Reports that are newer than the list are left to later events: otherwise
-        thread and card would show them before what came in between.
+        This also happens after a new build, once its agent is there: what ended before a resume that nobody
+        saw is in no list any more. Reports that are newer than the observation are left to later events.
+        Otherwise the thread would show them too early.
         """
         if not isinstance(event, Observed):
             return event
@@ -160,7 +160,7 @@ class Notifier:
     ) -> tuple[tuple[Report, ...], datetime | None]:
         """Return the agent's reports, and when its workspace was told to stop, if it was.
 
-        After a stop, the agent cannot be read any more. Then Coder's list keeps the last report.
+        If Coder refuses to show the agent, for example after a stop, there are no reports.
         """
         reporter = ReportSource(link.state.agent_id, link.state.app_id)
         try:
@@ -170,7 +170,10 @@ class Notifier:
             return (), reporter.stopped_at
 
     async def post_notice(self, context: JobContext, link: Link) -> Outcome:
-        """Post a notice. Its excerpt is read under an earlier lease, so that every try posts the same."""
+        """Post a notice.
+
+        Its excerpt is read under an earlier lease, so that every try posts the same text.
+        """
         work = context.work(PostNotice)
         if link.record.thread_ts is None:
             return done()
@@ -224,7 +227,7 @@ class Notifier:
         )
 
     async def post_text(self, context: JobContext, link: Link) -> Outcome:
-        """Post a message whose text is final."""
+        """Post a message whose text is in the job."""
         work = context.work(PostText)
         if link.record.thread_ts is None:
             return done()
@@ -244,7 +247,7 @@ class Notifier:
     async def _post(
         self, context: JobContext, link: Link, message: Message, kind: str, *, is_call: bool
     ) -> Outcome | Ts:
-        """Post a message and return its ts, or the outcome if it was not posted."""
+        """Post a message and return its ts, or the outcome of the job if it could not be posted."""
         meta = Metadata(id=_message_id(link, context.job.id), kind=kind, task_id=link.record.task_id)
         where = (link.id, link.record.channel, link.record.thread_ts)
         try:
@@ -271,7 +274,10 @@ class Notifier:
         return await wait_for_new_card(self._deps, context, link) or self._give_up_closed(context, link, code)
 
     def _give_up_closed(self, context: JobContext, link: Link, code: str) -> Outcome:
-        """Give the message up, because the thread is closed. The dead letter is sent when it reopens."""
+        """Give the message up, because the thread is closed.
+
+        Its dead letter is sent again when the thread reopens.
+        """
         maybe = ", and whether this was posted before could not be read" if context.is_outcome_unknown else ""
         return given_up(
             record_closed(
@@ -280,7 +286,7 @@ class Notifier:
         )
 
     def _attach_log(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
-        """Store how far the log was shown, and attach the whole text if it is long."""
+        """Record up to where the agent's log was shown, and share the whole text as a file if it is long."""
         if written.cursor:
             self._deps.writes.field(batch, link.id, "cursor", written.cursor)
         if written.whole:
@@ -288,7 +294,10 @@ class Notifier:
         return batch
 
     async def _read_build(self, link: Link, kind: str) -> _BuildSummary:
-        """Return the end of a failed build's log, or a build's reason; nothing if neither can be read."""
+        """Return what Coder shows about the latest build; an empty summary if it cannot be read.
+
+        For an error this is the end of the build's log, for a pause its reason.
+        """
         workspace_id = link.seen.workspace_id if link.seen else None
         if workspace_id is None or kind not in ("error", "paused"):
             return _BuildSummary()
@@ -314,13 +323,13 @@ class Notifier:
 
 
 def _has_new_report(state: LinkState, seen: Observation) -> bool:
-    """Whether the list shows a newer report than the last one known."""
+    """Whether the observation has a newer report than the last known one."""
     last = state.last_report
     return seen.report is not None and (last is None or seen.report.at > last.at)
 
 
 def _may_mention(link: Link, job: Job) -> bool:
-    """Whether this job mentions or asks somebody, or may lead to a message that does."""
+    """Whether this job posts a message that mentions somebody, or may lead to one."""
     match job.work:
         case PostNotice(notice=notice):
             return _mentions_owner(link, notice)
@@ -343,5 +352,5 @@ def _make_posted_question(
 
 
 def _message_id(link: Link, job_id: str) -> str:
-    """Return the id of a message: the same for every try, and different in every link."""
+    """Return the id of a message. It is the same for every try, and different in each link."""
     return f"{link.id}:{job_id}"

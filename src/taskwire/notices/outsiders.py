@@ -1,8 +1,8 @@
 """Channels that were shared with another company after a task's thread began there.
 
-Nothing new begins in such a channel. Existing threads go on, because ending them would lose what people wait
-for. No reply of an outsider reaches an agent. The task's owner and the administrators are told once a day
-that outsiders can read the thread, as long as people write in it.
+No new thread is made in such a channel. Existing threads go on, because people wait for their tasks. No
+reply of an outsider reaches an agent. If somebody writes in such a thread, the task's owner and the
+administrators are told that outsiders can read it, once a day.
 """
 
 from taskwire.dependencies import Dependencies
@@ -23,7 +23,10 @@ class Outsiders:
         self._allowed = allowed
 
     async def tell_about_outsiders(self, thread: ThreadRef) -> None:
-        """Tell them, if the thread has a task and the settings do not allow its channel."""
+        """Tell the task's owner and the administrators, if the thread has an open link.
+
+        Channels that the settings allow are left out.
+        """
         if thread.channel in self._allowed:
             return
         links = self._deps.links

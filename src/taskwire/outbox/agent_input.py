@@ -1,4 +1,4 @@
-"""Makes the agent's input from a reply: its text as the author saw it, and its text files."""
+"""Makes the agent's input from a reply: the text as its author saw it, and the contents of its text files."""
 
 import json
 import re
@@ -27,7 +27,7 @@ NO_TEXT = "(no words)"
 
 
 class PreparedInput(NamedTuple):
-    """The input for the agent, and the names of the files that it cannot get."""
+    """The input for the agent, and the names of the files that cannot be part of it."""
 
     text: AgentText
     refused_files: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class AgentInput:
         self._people = people
 
     async def prepare(self, reply: Reply) -> PreparedInput:
-        """Return the text, then each text file under its name."""
+        """Return the input: the reply's text, then each text file below its name."""
         words = await self._get_text(reply)
         parts: list[str] = [] if is_blank(words) else [words]
         refused = []
@@ -56,7 +56,7 @@ class AgentInput:
         return PreparedInput(for_agent(self._deps.mask_own(text)), tuple(refused))
 
     async def get_display_text(self, reply: Reply) -> str:
-        """Return the text that shows people which reply is meant, else the names of its files."""
+        """Return the text that shows people which reply is meant; without text, the names of its files."""
         words = await self._get_text(reply)
         return ", ".join(file.name for file in reply.files) or NO_TEXT if is_blank(words) else words
 
@@ -84,7 +84,10 @@ class AgentInput:
             return None
 
     async def _list_names(self, text: str) -> replies.Names:
-        """Return the names of what is mentioned. Without a name, the text stays as Slack sent it."""
+        """Return the names of the people and channels that the text mentions.
+
+        A name is empty if it cannot be read.
+        """
         wanted = replies.mentions(text)
         users = {user: await self._find_user_name(UserId(user)) for user in wanted.users}
         channels = {channel: await self._find_channel_name(ChannelId(channel)) for channel in wanted.channels}
@@ -109,7 +112,7 @@ def _is_text(file: FileRef) -> bool:
 
 
 def _heading(file: FileRef) -> str:
-    """Return the line above a file. A name must not look like a command to the agent."""
+    """Return the line above a file's content. The line must not look like a command to the agent."""
     name = " ".join(for_agent(file.name).split()) or "file"
     code = name.replace("`", "'")
     return f"`{code}`:" if name.startswith(MARKS) else f"{name}:"

@@ -1,6 +1,6 @@
-"""Reads a task's log for people: what is new since the last excerpt, or what was written last.
+"""Reads a task's log for people: what is new since the last excerpt, or what the agent wrote last.
 
-A long log takes 200 ms to read, so a thread does that beside the event loop.
+A long log takes 200 ms to process, so that runs in a thread beside the event loop.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _log = logger("taskwire.outbox.agent_log")
 
 
 class LogExcerpt(NamedTuple):
-    """An excerpt and the whole log. A snapshot is what Coder kept at the last pause."""
+    """An excerpt, and the whole log. `is_snapshot`: Coder stored this log when the task was paused."""
 
     text: str = ""
     is_cut: bool = False
@@ -39,7 +39,7 @@ class LogExcerpt(NamedTuple):
 
 
 async def read_new_output(deps: Dependencies, link: Link) -> AgentOutput:
-    """Return what the agent has written since the last excerpt; nothing if the log cannot be read."""
+    """Return what the agent has written since the last excerpt. It is empty if the log cannot be read."""
     logs = await _find_logs(deps, link)
     if logs is None:
         return AgentOutput()
@@ -58,7 +58,7 @@ async def read_new_output(deps: Dependencies, link: Link) -> AgentOutput:
 
 
 async def read_end_cursor(deps: Dependencies, link: Link) -> str:
-    """Return a cursor at the log's end: the whole log counts as shown."""
+    """Return a cursor at the end of the log, as if all of it had been shown; empty without a readable log."""
     logs = await _find_logs(deps, link)
     if logs is None:
         return ""
@@ -68,7 +68,7 @@ async def read_end_cursor(deps: Dependencies, link: Link) -> str:
 
 
 async def read_last_output(deps: Dependencies, link: Link) -> LogExcerpt:
-    """Return what the agent wrote last, and the whole log; UserError if Coder cannot show it now."""
+    """Return what the agent wrote last, and the whole log; UserError if Coder cannot show the log now."""
     task_id, title = link.record.task_id, link.title
     if task_id is None:
         return LogExcerpt()

@@ -1,9 +1,9 @@
-"""Whether Coder answers, takes our token, and lets our account do enough.
+"""Whether Coder answers, accepts our token, and gives our account enough rights.
 
-An outage is noted when it begins. Every open card shows it until it ends. The note also says which cards were
-already asked to show it, so that a process that dies half-way leaves no card behind. Trouble with the service
-account is told to administrators; whether Coder has tasks at all is seen by the poll, which asks for them
-anyway.
+When an outage begins, a note of it is stored. Every open card shows the outage until it ends. The note also
+says whether the cards were asked to show it, so that another process can finish the work of one that died.
+Administrators are told of problems with the service account. The poller finds out whether Coder has tasks
+at all.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ _log = logger("taskwire.outbox.coder_health")
 
 
 class CoderOutage(BaseModel):
-    """An outage of Coder: since when, and why. `stage` is what the cards were asked to show."""
+    """An outage of Coder: since when, and why. `stage` says what the cards were asked to show."""
 
     since_ms: int
     why: Silence = "away"
@@ -48,7 +48,7 @@ async def find_outage(deps: Dependencies) -> CoderOutage | None:
 
 
 class CoderHealth:
-    """Knows whether Coder answers."""
+    """Follows whether the polls of Coder succeed."""
 
     def __init__(self, deps: Dependencies, alerts: AdminAlerts) -> None:
         self._deps = deps
@@ -58,7 +58,7 @@ class CoderHealth:
         self.trouble = ""
 
     async def record_failure(self, error: OutsideError, now_ms: int) -> None:
-        """Note a failed poll. If polls go on failing, show it on the cards."""
+        """Record a failed poll. After several in a row, the cards show the outage."""
         self._failures += 1
         self._failing_since_ms = self._failing_since_ms or now_ms
         why = _reason_of(error)
@@ -79,7 +79,7 @@ class CoderHealth:
             await self._store(known.model_copy(update={"stage": "shown"}))
 
     async def record_success(self) -> None:
-        """Note a successful poll: the outage is over."""
+        """Record a successful poll, which ends an outage."""
         self._failures, self._failing_since_ms, self.trouble = 0, 0, ""
         known = await _find_stored_outage(self._deps)
         if known is None:
@@ -92,7 +92,7 @@ class CoderHealth:
         await self._deps.notes.keep(away.model_dump_json(), "coder-away", ttl_ms=OUTAGE_TTL_MS)
 
     async def _redraw_cards(self) -> None:
-        """Have every open card drawn again."""
+        """Queue a drawing of every open card."""
         links = list((await self._deps.links.list_open()).values())
         for start in range(0, len(links), CARDS_PER_BATCH):
             batch = Batch()
@@ -140,9 +140,10 @@ class ServiceAccount:
         self.troubles: tuple[str, ...] = ()
 
     async def check(self) -> tuple[str, ...]:
-        """Return a sentence for each problem. Administrators are told, and `/readyz` shows it.
+        """Return a sentence for each problem of the account, and tell the administrators. Call it often.
 
-        Call it often.
+        Coder is asked every twelve hours, or each hour while there is a problem. Calls in between return
+        the last result.
         """
         now = datetime.now(UTC)
         interval = CHECK_INTERVAL_IN_TROUBLE if self.troubles else CHECK_INTERVAL
@@ -172,13 +173,13 @@ class ServiceAccount:
 
 
 async def find_scope_trouble(coder: CoderClient) -> UserError | None:
-    """Return which scopes the token lacks, if any."""
+    """Return an error that names the scopes that the token lacks, if any."""
     missing = await coder.list_missing_scopes()
     return UserError(*troubles.token_too_narrow(missing)) if missing else None
 
 
 async def find_rights_trouble(coder: CoderClient) -> UserError | None:
-    """Return which right the account lacks, if any."""
+    """Return an error that names the right that the account lacks, if any."""
     account = await coder.me()
     if not account.is_owner:
         return UserError(*troubles.no_owner(account.username))
@@ -188,7 +189,10 @@ async def find_rights_trouble(coder: CoderClient) -> UserError | None:
 
 
 async def is_agent_forbidden(deps: Dependencies, task_id: str) -> bool:
-    """Return whether a task exists whose agent the account may not reach."""
+    """Whether Coder has this task.
+
+    If so, a 404 for its agent means that our account may not reach the agent.
+    """
     try:
         await deps.coder.get_task(task_id)
     except NotFound:
@@ -197,7 +201,7 @@ async def is_agent_forbidden(deps: Dependencies, task_id: str) -> bool:
 
 
 def find_expiry_trouble(ends: datetime | None, now: datetime) -> UserError | None:
-    """Return a problem if the token ends soon."""
+    """Return an error if the token ends within two days."""
     if ends is None or ends - now >= TOKEN_ENDS_SOON:
         return None
     return UserError(*troubles.token_ends(ends))

@@ -1,6 +1,6 @@
 """Direct messages that nobody asked for: alerts for administrators, and messages for single people.
 
-An administrator gets each alert once a day at most. Answers to people who asked are in `private_answers.py`.
+An administrator gets each alert once a day at most. Answers to requests are in `private_answers.py`.
 """
 
 import hashlib
@@ -27,14 +27,14 @@ _log = logger("taskwire.outbox.direct_messages")
 
 
 class AdminAlerts:
-    """Tells the administrators."""
+    """Tells the administrators of problems."""
 
     def __init__(self, deps: Dependencies, admins: tuple[str, ...]) -> None:
         self._deps = deps
         self._admins = admins
 
     async def warn(self, name: str, sentence: str) -> None:
-        """Alert the administrators, once a day for each `name`."""
+        """Alert the administrators. An alert with the same `name` is sent once a day."""
         name = hashlib.sha256(name.encode()).hexdigest()[:12]
         if await has_told(self._deps, "alert", name):
             return
@@ -63,13 +63,14 @@ class AdminAlerts:
 def direct_messages(person: str) -> QueueName:
     """Return the queue of one person's direct messages that they did not ask for.
 
-    It is not `intake`: what they have asked may wait for another version, and this says so.
+    It is not `intake`: if a job in `intake` waits for a newer version, a direct message tells the person
+    so.
     """
     return QueueName(f"direct_messages:{person}")
 
 
 def tell_person(person: UserId, name: str, message: Message, batch: Batch) -> Batch:
-    """Tell one person something, once for each `name`."""
+    """Queue a direct message. `name` is the job's id, so a message that waits already is not queued twice."""
     return batch.append(
         direct_messages(person), Job(id=name, work=MessagePerson(person=person, message=message))
     )

@@ -37,17 +37,17 @@ def say(
     is_call: bool = False,
     about: str = "",
 ) -> Batch:
-    """Say something in the link's thread, once for each `name`.
+    """Post a message in the link's thread. `name` is the job's id.
 
-    `is_call`: the message asks something, or says that a request was not carried out. `about` is the job of
-    the reply that its buttons are about.
+    `is_call`: the message asks something, or says that a request was not carried out, so it goes ahead of
+    others. `about` is the id of the job that the message's buttons are for.
     """
     work = PostText(message=message, is_call=is_call, about=about)
     return (batch or Batch()).append(to_thread(link), Job(id=name, work=work))
 
 
 def show_receipt(link: LinkId, ts: Ts, state: ReceiptState, batch: Batch | None = None) -> Batch:
-    """Let a reply's reaction show this state. Only the newest state counts."""
+    """Let the reaction on a reply show this state. A newer state replaces one that is not shown yet."""
     job = Job(id=f"receipt:{ts}", work=Receipt(ts=ts, state=state))
     return (batch or Batch()).append(receipts(link), job, score="due", is_newest=True)
 
@@ -55,7 +55,7 @@ def show_receipt(link: LinkId, ts: Ts, state: ReceiptState, batch: Batch | None 
 def record_delivery(
     writes: LinkWrites, link: Link, ts: Ts, reported_at: datetime | None, batch: Batch | None = None
 ) -> Batch:
-    """Note that the agent has a reply. The agent had last reported at `reported_at`."""
+    """Record that the agent has a reply. `reported_at` is when the agent had last reported."""
     batch = writes.delivered(show_receipt(link.id, ts, "delivered", batch), link.id, ts)
     event = Delivered(last_report_at=reported_at)
     batch.append(to_thread(link.id), Job(id=f"delivered:{ts}", work=ApplyEvent(event=event)))
@@ -66,31 +66,34 @@ def record_delivery(
 
 
 def draw_first_card(link: LinkId, batch: Batch | None = None) -> Batch:
-    """Draw a new card with its task, or with its end. This goes ahead of other cards."""
+    """Draw a new card when its task is known or has failed. This goes ahead of other cards."""
     return (batch or Batch()).append(card(link), Job(id=FIRST_DRAWING, work=DrawCard()), score=0)
 
 
 def draw(link: LinkId, batch: Batch | None = None, *, is_newest: bool = True) -> Batch:
-    """Draw the card. Without news, a drawing that is under way or waits is not replaced."""
+    """Draw the card.
+
+    If not `is_newest`, a drawing that waits or is under way is enough, and nothing is appended.
+    """
     job = Job(id="card", work=DrawCard())
     return (batch or Batch()).append(card(link), job, score="due", is_newest=is_newest)
 
 
 def request_reading(link: LinkId, news: Ts, batch: Batch | None = None) -> Batch:
-    """Have a thread read for missed messages. Threads with the latest news go first."""
+    """Queue the reading of a thread for missed messages. Threads with the latest news are read first."""
     job = Job(id=link, work=ReadThread(link=link))
     return (batch or Batch()).redo(BACKFILL_THREADS, job, score=newest_first(news))
 
 
 def share_log(link: Link, name: str, text: str, batch: Batch, direct: ChannelId | None = None) -> Batch:
-    """Put a task's whole log into its thread, or into a person's `direct` messages, as a file."""
+    """Share a task's log as a file: in its thread, or in one person's `direct` messages."""
     file = (f"{link.record.name or 'task'}.log", f"Log of {link.title}", text)
     place = (direct, None) if direct else (link.record.channel, link.record.thread_ts)
     return _share_file(link, name, file, place, batch)
 
 
 def say_with_file(link: Link, name: str, message: Message, texts: Sequence[str], batch: Batch) -> Batch:
-    """Say something that shows people's texts, with a file of them if a message cannot hold them."""
+    """Post a message that shows people's texts, and add them as a file if they are too long for a message."""
     say(link.id, name, message, batch)
     whole = inputs.whole(texts)
     file, place = (

@@ -1,6 +1,6 @@
-"""The words for an error: instead of an answer, while a request waits for one, and when it ends without one.
+"""Messages about errors: instead of an answer, while a request is tried again, and when it is given up.
 
-`coder/errors.py` and `slack/errors.py` sort what happened. `messages/` has the texts.
+`coder/errors.py` and `slack/errors.py` sort the errors. `messages/` has the texts.
 """
 
 from redis.exceptions import RedisError
@@ -18,7 +18,7 @@ from taskwire.slack.errors import NoCapacity, SlackRateLimited
 
 
 def make_error_answer(error: Exception) -> Message:
-    """Say which system did not answer. An error of no known system counts as Coder's."""
+    """Return an answer that says which system did not answer. An unknown error counts as Coder's."""
     match error:
         case TokenRefused():
             return answers.token_refused()
@@ -39,7 +39,7 @@ def make_error_answer(error: Exception) -> Message:
 
 
 def get_refusal_text(refused: Refused) -> str:
-    """Return what Coder said when it refused, without the status."""
+    """Return the reason that Coder gave for its refusal, without the HTTP status."""
     return refused.answer.said if isinstance(refused, CoderError) else str(refused)
 
 
@@ -49,7 +49,7 @@ def _get_silent_side(work: Work, error: OutsideError) -> SilentSide:
 
 
 def make_give_up_message(work: Work, link: Link | None, error: OutsideError) -> Message:
-    """Say that a request ends undone, because a system did not answer."""
+    """Say that a request is given up, because a system did not answer."""
     wished = waiting.wish(work, link)
     match error:
         case TokenRefused():

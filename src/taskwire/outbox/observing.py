@@ -1,7 +1,7 @@
 """Turns Coder's answers into domain values, and reads an agent's reports.
 
-All text of Coder and of agents is masked before it is stored. A task that is seen for the first time is read
-with its reports: otherwise the idle state after an end would look like a question.
+All text from Coder and from agents is masked before it is stored. When a task is seen for the first time,
+its reports are read too. Without them, an agent that has finished would look like one that asks something.
 """
 
 import asyncio
@@ -52,7 +52,10 @@ def observation_of(task: Task, mask: Mask) -> Observation:
 
 
 def with_observation(link: Link, seen: Observed, rules: Rules, now_ms: int) -> Link:
-    """Return the link with a fresh observation, only for display: the link's own queue writes the state."""
+    """Return the link with a fresh observation, for display only.
+
+    The stored state changes only when the link's own queue applies the observation.
+    """
     state = reduce(link.state, seen, rules, now_ms).state
     return link.model_copy(update={"seen": seen.seen, "state": state})
 
@@ -60,10 +63,11 @@ def with_observation(link: Link, seen: Observed, rules: Rules, now_ms: int) -> L
 def list_reports_known_at(
     state: LinkState, seen: Observation, history: tuple[Report, ...]
 ) -> tuple[Report, ...]:
-    """Return the reports that existed when Coder's list was made.
+    """Return the reports that existed when Coder's list of tasks was made.
 
-    If nothing was reported since a start, these are the reports of other agents. If the start's agent is not
-    known, a report of an unknown agent may be of either, and is left to a later event.
+    If the list shows no report of the present agent, these are the reports of earlier agents. If the
+    present agent is not known, a report of an unknown agent may be from either of them. It is left to a
+    later event.
     """
     if seen.report is not None:
         return tuple(report for report in history if report.at <= seen.report.at)
@@ -138,9 +142,10 @@ class ReportSource(NamedTuple):
 
 
 async def find_report_source(deps: Dependencies, seen: Observation, known: ReportSource) -> ReportSource:
-    """Find the agent that has the reports. `known` is the result of an earlier look.
+    """Find the agent that has the reports. `known` is the result of an earlier call.
 
-    A workspace that does not run shows no agent in its task. It may have run while nobody looked.
+    While a workspace is stopped, its task shows no agent. The workspace may have run and stopped since the
+    last poll.
     """
     agent, app = seen.agent_id or known.agent, seen.app_id or known.app
     if seen.agent_id is not None or seen.workspace_id is None:
@@ -154,7 +159,7 @@ async def find_report_source(deps: Dependencies, seen: Observation, known: Repor
 
 
 async def list_reports(deps: Dependencies, reporter: ReportSource) -> tuple[Report, ...]:
-    """List all reports, the oldest first; nothing if no agent is known."""
+    """List all reports, the oldest first; none if the agent is not known."""
     if reporter.agent is None or reporter.app is None:
         return ()
     return await reports_of(await deps.coder.list_reports(reporter.agent, reporter.app), deps.mask)

@@ -1,8 +1,8 @@
 """Posts a message exactly once, shares a file exactly once, and removes duplicate messages.
 
-A post of unknown outcome is looked for by its metadata. A file is uploaded first, where nobody sees it, and
-its id is stored. Then it is shared. A share of unknown outcome is looked for in the file's own list of shares
-for 30 s. Only then it is shared again, with the same id.
+If the outcome of a post is unknown, the message is looked for by its metadata. A file is uploaded first,
+where nobody sees it, and its id is stored. Then it is shared. If the outcome of the sharing is unknown,
+Slack's list of the file's shares is read for 30 s. If it is not there, the same upload is shared again.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ async def post_once(
     meta: Metadata,
     priority: Priority = Priority.POST,
 ) -> Ts:
-    """Post the message of this job, or find the message that an earlier attempt has posted.
+    """Post the message of this job, or find the message that an earlier attempt has posted. Return its ts.
 
     Raises the errors of Slack's client. After Unknown, the intent record stays.
     """
@@ -103,7 +103,8 @@ async def _find_earlier_post(
 ) -> Ts | None:
     """Find a message that was posted before Redis lost data, or before the job was given up.
 
-    It is old enough to be on the first page that is read, unless the data loss has only just been noticed.
+    Only the first page is read. The message is old enough to be on it, unless the data loss has just been
+    noticed; then the job waits first.
     """
     since = thread_ts or get_earliest_unknown_ts(deps, context)
     note = PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
@@ -121,23 +122,25 @@ async def _find_earlier_post(
 
 
 def get_earliest_unknown_ts(deps: Dependencies, context: JobContext) -> Ts:
-    """Return from when on, by Slack's clock, messages may exist that Redis does not know."""
+    """Return the ts from which on messages may exist that Redis does not know."""
     ago = timedelta(milliseconds=min(context.now_ms - context.maybe_done_since_ms, REMEMBERED_MS))
     return ts_of(deps.slack.now() - ago - CLOCK_TOLERANCE)
 
 
 def _get_search_start(deps: Dependencies, context: JobContext, thread_ts: Ts | None) -> Ts:
-    """Return from when on to look for a post, by Slack's own clock if it is known."""
+    """Return the ts from which to look for a post, by Slack's own clock if that is known."""
     last = deps.slack.last_answer_at or from_ms(context.now_ms)
     since = ts_of(last - CLOCK_TOLERANCE)
     return max(since, thread_ts, key=float) if thread_ts is not None else since
 
 
 async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote) -> Ts | None:
-    """Look for a post once per lease, in several ways. Raises JobEnded until it is found or surely missing.
+    """Look for a post once per lease, in a different way each time.
 
-    Each look takes one of the few places for reading. Under contention, several looks in one lease would
-    starve the last one.
+    Return its ts, or None if it is surely missing.
+
+    Raises JobEnded if another look is needed. Each look takes one of the few places for reading. Under
+    contention, several looks in one lease would starve the last one.
     """
     ways = (note.thread_ts, note.thread_ts) if note.thread_ts else (note.since, note.since, None)
     looks = context.job.looks(note.attempt)
@@ -173,7 +176,7 @@ def _make_compensation(link: LinkId, context: JobContext, note: PostNote) -> Bat
 
 
 def get_landing_seconds(deps: Dependencies, timeout_seconds: float) -> float:
-    """Return after how many seconds no late call of a stopped process can arrive any more."""
+    """Return the seconds after which a late call of a stopped process can no longer arrive."""
     times = deps.queue.times
     return 2 * (timeout_seconds + times.late_arrival_ms / 1000) + times.longest_lease_ms / 1000
 
@@ -189,7 +192,8 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 async def _remove_duplicate_message(deps: Dependencies, context: JobContext, link: Link | None) -> Outcome:
     """Keep one copy of a message that may have been posted twice: the recorded one, else the earliest.
 
-    It looks at once, and again when no late call of a stopped process can arrive any more.
+    The first look is at once. The second is made when a late call of a stopped process can no longer
+    arrive.
     """
     work = context.work(RemoveDuplicateMessage)
     # Only the ts of a card is recorded: it is the thread.
@@ -252,6 +256,6 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
 
 
 async def _was_shared(deps: Dependencies, context: JobContext, work: ShareFile) -> bool:
-    """Whether a file of ours with this name and text was shared before Redis lost data."""
+    """Whether a file with this name and text was shared before Redis lost data."""
     since = get_earliest_unknown_ts(deps, context)
     return await deps.slack.has_file(work.channel, work.thread_ts, since, work.name, work.text)

@@ -1,4 +1,4 @@
-"""Shows answers to one person alone, where they asked: at most once, and without a guarantee."""
+"""Shows answers to one person, in the place where they asked: at most once, and without a guarantee."""
 
 import asyncio
 import contextlib
@@ -31,15 +31,15 @@ _log = logger("taskwire.outbox.private_answers")
 
 
 def without_expired_url(requester: Requester, now: datetime) -> Requester:
-    """Return the requester without a response URL that Slack accepts no more."""
+    """Return the requester without a response URL that Slack does not accept any more."""
     is_fresh = now - moment_of(requester.at) < RESPONSE_URL_LIFETIME
     return requester if is_fresh else requester.model_copy(update={"response_url": None})
 
 
 def handed_over_answers(person: str) -> QueueName:
-    """Return the queue of one person's answers that another process handed over.
+    """Return the queue of one person's answers that a stopped process has handed over.
 
-    They have no guarantee. So no job with one may wait behind them when a version cannot read them.
+    It is a queue of its own: if a version cannot read such an answer, no other job waits behind it.
     """
     return QueueName(f"handed_over_answers:{person}")
 
@@ -49,8 +49,8 @@ async def show_privately(
 ) -> None:
     """Show an answer in the thread, else by the response URL; raises the errors of Slack's client.
 
-    An answer by a response URL is always shown in the channel, because Slack shows it in a thread only to
-    everybody. But it reaches people whom an ephemeral message does not reach. So each replaces the other.
+    An answer by a response URL appears in the channel: in a thread, Slack would show it to everybody. But
+    it reaches people whom an ephemeral message does not reach. So each way replaces the other if it fails.
     """
 
     async def in_place() -> None:
@@ -101,9 +101,8 @@ class PrivateAnswer(NamedTuple):
 class PrivateAnswers:
     """Shows answers in the background, a limited number at once.
 
-    An answer that waits for Slack's limits does not count. A process that stops hands over the answers that
-    it has not begun to show, and later ones, as jobs for the next process. A process that dies loses its
-    answers.
+    An answer that waits for Slack's limits does not count. A process that stops turns the answers that it
+    has not begun to show into jobs for another process. If a process dies, its answers are lost.
     """
 
     def __init__(self, slack: Outbound, queue: Queue) -> None:
@@ -136,11 +135,14 @@ class PrivateAnswers:
 
     @property
     def count(self) -> int:
-        """How many jobs and listeners have answers that are not shown yet."""
+        """How many calls of `show` have answers that are not shown yet."""
         return len(self._tasks)
 
     async def end(self, within_seconds: float) -> None:
-        """Let running answers end, and hand over the others. A running one is not shown again."""
+        """Wait for answers that are being shown, then hand over the others.
+
+        An interrupted one is not shown again.
+        """
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_seconds)
         # The tasks below show no answer that comes after this.
@@ -156,14 +158,14 @@ class PrivateAnswers:
             await self._hand_over(left)
 
     async def wait_for_hand_over(self) -> None:
-        """Wait until answers from after the end are written down, for 0.5 s at most."""
+        """Wait until answers that came after the end are written as jobs, for 0.5 s at most."""
         await asyncio.gather(*self._handing_over, return_exceptions=True)
 
     def _list_unbegun(self, task: asyncio.Task[None], answers: deque[PrivateAnswer]) -> list[PrivateAnswer]:
         return list(answers)[1 if task in self._under_way else 0 :]
 
     async def _hand_over(self, answers: Sequence[PrivateAnswer]) -> None:
-        """Write down answers for the next process."""
+        """Write answers as jobs, for another process."""
         batch = Batch()
         for requester, message, _, is_instead in answers:
             work = AnswerPrivately(requester=requester, message=message, is_instead=is_instead)
@@ -226,9 +228,9 @@ def handlers() -> tuple[Handler, ...]:
 
 
 async def _answer_privately(context: JobContext) -> Outcome:
-    """Show an answer that an earlier process could not show before it stopped.
+    """Show an answer that a stopped process has handed over.
 
-    An old answer is not shown: it would describe the past.
+    An answer that is older than 25 minutes is dropped: it would describe the past.
     """
     work = context.work(AnswerPrivately)
     if from_ms(context.now_ms) - moment_of(work.requester.at) >= RESPONSE_URL_LIFETIME:

@@ -1,7 +1,7 @@
-"""Questions with buttons: where each is posted, so that it can lose its buttons and show its outcome.
+"""Questions with buttons: where each was posted, so that its buttons can be replaced by the outcome.
 
-A question is known by its subject: a reply, the held replies, or the workspace. Its place is stored with the
-link. If that is lost, a press still counts.
+A question has a subject, `about`: the job of a reply, the held replies, or the workspace. Its place is
+stored with the link. If the place is lost, its buttons still work.
 """
 
 from functools import partial
@@ -32,7 +32,7 @@ JOINING_ID_PREFIX = "joining:"
 
 
 class PostedQuestion(BaseModel):
-    """The place of a question, and its text."""
+    """Where a question was posted, and its text."""
 
     ts: Ts
     message_id: str
@@ -43,7 +43,7 @@ class PostedQuestion(BaseModel):
 async def record_posted(
     deps: Dependencies, link: Link, about: str, place: PostedQuestion, batch: Batch
 ) -> Batch:
-    """Store the place of a question. It replaces an older one about the same subject."""
+    """Store where a question was posted. It replaces an older question about the same subject."""
     older = await deps.links.find_question(link.id, about)
     former = read_if_possible(PostedQuestion, older)
     if older is not None and former is not None and former.ts != place.ts:
@@ -56,7 +56,7 @@ async def record_posted(
 
 
 async def replace_text(deps: Dependencies, link: Link, about: str, message: Message, batch: Batch) -> bool:
-    """Replace the text of the question about this subject; False if there is none."""
+    """Replace the text of the open question about this subject; return False if there is none."""
     place = read_if_possible(PostedQuestion, await deps.links.find_question(link.id, about))
     if place is None:
         return False
@@ -71,14 +71,17 @@ async def replace_text(deps: Dependencies, link: Link, about: str, message: Mess
 
 
 def settle(link: Link, about: str, words: str, batch: Batch, *, is_last: bool = True) -> Batch:
-    """Let the question about a subject, if there is one, show its outcome. `is_last`: the final outcome."""
+    """Let the question about a subject show its outcome instead of its buttons, if there is such a question.
+
+    If not `is_last`, the final outcome follows later.
+    """
     work = SettleQuestion(about=about, words=words, is_last=is_last)
     job_id = f"settled:{about}" if is_last else f"settling:{about}"
     return batch.append(to_thread(link.id), Job(id=job_id, work=work), is_newest=True)
 
 
 def settle_reply(link: Link, reply: Reply, why: Settlement, batch: Batch) -> Batch:
-    """Settle the question about a reply, or the one that the reply's delivery would settle."""
+    """Settle the question about a reply, or the question whose answer has sent the reply."""
     return settle(link, reply.settles or f"{REPLY}{reply.ts}", inputs.settled(why), batch)
 
 
@@ -107,7 +110,10 @@ async def finish_press(
     *,
     is_last: bool = True,
 ) -> Outcome:
-    """End the job of a press: the question shows the decision."""
+    """End the job of a pressed button: the question shows the decision.
+
+    If it is not known where the question is, the person gets the decision as an answer.
+    """
     _record_settled(deps, link, about, batch)
     if await deps.links.find_question(link.id, about) is None:
         return decided(batch, requester, shapes.statement(words))
@@ -115,7 +121,7 @@ async def finish_press(
 
 
 async def change_subject(deps: Dependencies, link: Link, about: str, to: str, batch: Batch) -> str:
-    """Give a question another subject, under which it is settled; return the subject that is valid."""
+    """Give a question another subject. Return the subject under which it can be settled now."""
     place = await deps.links.find_question(link.id, about)
     if place is None:
         return about
@@ -125,7 +131,7 @@ async def change_subject(deps: Dependencies, link: Link, about: str, to: str, ba
 
 
 def settle_held(deps: Dependencies, link: Link, words: str, batch: Batch) -> Batch:
-    """Settle the question about held replies, because they go on."""
+    """Settle the question about held replies, because they are sent now."""
     return settle(link, HELD_REPLIES, words, _record_settled(deps, link, HELD_REPLIES, batch))
 
 
@@ -150,7 +156,7 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _settle_question(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
-    """Remove a question's buttons. The edit may be repeated."""
+    """Replace a question's buttons by its outcome. The edit may be repeated."""
     work = context.work(SettleQuestion)
     place = await _find_posted(deps, link.id, work)
     if place is None:

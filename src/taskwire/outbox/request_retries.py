@@ -1,7 +1,8 @@
-"""Retries for requests that a person waits for: more often than other jobs, for an hour, and explained once.
+"""Retries for requests for which a person waits: often, for an hour, and with one explanation.
 
-`COMMAND` in `domain/retry_policies.py` says how often and for how long. What fails for that long is ended
-here; the worker ends all else. People who wait for a job behind this one are told too, each where they asked.
+`COMMAND` in `domain/retry_policies.py` says how often and for how long. A request that fails for that long
+is ended here; the worker ends all other jobs. People whose requests wait behind this one are told too, each
+where they asked.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -34,9 +35,9 @@ async def retry_for_person(
     *,
     gives_up: bool = True,
 ) -> Outcome:
-    """Run a job. If Coder or Slack does not answer, try again soon, and end after an hour.
+    """Run a job. If Coder or Slack does not answer, try again soon, and give up after an hour.
 
-    With `gives_up=False`, the caller ends the job itself, because it has more to end than the job.
+    With `gives_up=False`, the caller gives up, because more than the job has to be ended.
     """
     try:
         return await run(context)
@@ -56,7 +57,7 @@ async def retry_for_person(
 
 
 def has_failed_too_long(context: JobContext) -> bool:
-    """Whether the job has failed for an hour. The time while no bot ran does not count."""
+    """Whether the job has failed for an hour. Time in which no bot ran does not count."""
     return COMMAND.is_over(context.job.failing_since_ms, context.now_ms)
 
 
@@ -98,7 +99,10 @@ async def _list_untold(deps: Dependencies, context: JobContext) -> list[Requeste
 
 
 def _answer_requesters(kind: OutcomeKind, messages: Iterable[tuple[RequestedWork, Message]]) -> Outcome:
-    """Answer each person where they asked. An answer replaces the question that the person pressed."""
+    """Return an outcome that answers each person where they asked.
+
+    If the person pressed a button in a private question, the answer replaces the question.
+    """
     privately: list[Private] = []
     instead: list[Private] = []
     for work, message in messages:

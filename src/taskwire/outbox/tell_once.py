@@ -1,7 +1,6 @@
-"""Notes of what people were told, so that they are told it only once in a while.
+"""Notes of what people were told, so that they are not told the same again too soon.
 
-A note in Redis says that it was told. A job writes the note in the batch that completes it. `what` names what
-is told, and whom.
+`what` names the subject and the people. A job writes the note in the batch that completes it.
 """
 
 from taskwire.dependencies import Dependencies
@@ -12,17 +11,20 @@ TELLING_CLAIM_MS = 60_000
 
 
 async def has_told(deps: Dependencies, *what: str) -> bool:
-    """Return whether this was told lately."""
+    """Whether `what` was told lately."""
     return await deps.notes.find("told", *what) is not None
 
 
 def record_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> Batch:
-    """Note that this is told by what the batch writes."""
+    """Record that the messages of this batch tell `what`."""
     return deps.notes.keeping(batch, "1", "told", *what, ttl_ms=ttl_ms)
 
 
 async def record_unless_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> bool:
-    """Return whether this has to be told now; then the batch notes it."""
+    """Return whether `what` has to be told now.
+
+    If so, the batch records it, and the caller adds the message.
+    """
     if await has_told(deps, *what):
         return False
     record_told(deps, batch, *what, ttl_ms=ttl_ms)
@@ -30,8 +32,8 @@ async def record_unless_told(deps: Dependencies, batch: Batch, *what: str, ttl_m
 
 
 async def claim_telling(deps: Dependencies, *what: str, ttl_ms: int = TELLING_CLAIM_MS) -> bool:
-    """Return whether this process may tell this. Of several that want to at the same moment, one may.
+    """Return whether this process may tell `what` now. Of several processes that ask at once, one may.
 
-    If the process dies before it has told, another one may after `ttl_ms`.
+    If the process dies before it has told, another one may do so after `ttl_ms`.
     """
     return await deps.notes.is_first("telling", *what, ttl_ms=ttl_ms)

@@ -1,8 +1,8 @@
 """Replies that the agent does not have: which ones wait, and what happens to those that are given up.
 
-If a reply is given up for a reason that also holds for the replies behind it, they are given up together. So
-the thread is told once, one button sends all of them in their order, and the agent gets no reply without the
-ones before it. When a thread loses its task, its waiting replies are given back to the thread.
+If a reply is given up for a reason that also holds for the replies behind it, they are given up together.
+Then the thread is told once, and one button sends all of them in their order. When a thread loses its task,
+the texts of its waiting replies are posted in the thread.
 """
 
 import json
@@ -37,7 +37,7 @@ def replies_among(jobs: Iterable[Job]) -> list[WaitingReply]:
 
 
 def find_reply(jobs: Iterable[Job], job_id: str) -> Reply | None:
-    """Find the reply of this job among these."""
+    """Find the reply that has this job id."""
     return next((reply for job, reply in replies_among(jobs) if job.id == job_id), None)
 
 
@@ -47,7 +47,7 @@ async def list_undelivered(links: Links, link: LinkId) -> list[WaitingReply]:
 
 
 async def list_with_later_replies(deps: Dependencies, context: JobContext, link: Link) -> list[WaitingReply]:
-    """List this reply, and the replies behind it that wait only for their turn."""
+    """List the reply of the running job, and the replies behind it that wait only for it."""
     jobs = [context.job, *(job for job in await deps.links.list_waiting(link.id) if job.id != context.job.id)]
     return [
         (job, reply)
@@ -67,9 +67,12 @@ async def has_earlier_waiting_reply(deps: Dependencies, link: Link, reply: Reply
 async def settle_sent_replies(
     deps: Dependencies, link: Link, replies: Sequence[Reply], why: Settlement | None, batch: Batch
 ) -> Batch:
-    """Settle the questions that sent these replies: they were sent, or `why` they were not.
+    """Settle the questions whose answers have sent these replies.
 
-    One decision may send several replies. Then the last of them to end says how many were sent.
+    `why` says why they were not sent; None: they were.
+
+    One answer may send several replies. When the last of them has ended, the question shows how many were
+    sent.
     """
     for about in dict.fromkeys(reply.settles for reply in replies if reply.settles):
         ended = {microseconds(reply.ts) // 1000: reply for reply in replies if reply.settles == about}
@@ -97,7 +100,7 @@ async def give_up_together(
     message: Message,
     why: str = "",
 ) -> Batch:
-    """Give up these replies, and keep them for another try. The first is the one that is run.
+    """Give up these replies, and keep them for another try. The first one is that of the running job.
 
     With a reason `why`, each also becomes a dead letter.
     """
@@ -120,7 +123,7 @@ async def give_up_together(
 
 
 async def list_given_up_together(deps: Dependencies, link: Link, job_id: str) -> list[str]:
-    """List the replies that were given up with this one, and wait for the same decision."""
+    """List the jobs of the replies that were given up with this one and wait for the same decision."""
     kept = await deps.notes.find("together", link.id, job_id)
     return [str(each) for each in json.loads(kept)] if kept else []
 
@@ -128,7 +131,10 @@ async def list_given_up_together(deps: Dependencies, link: Link, job_id: str) ->
 async def return_replies(
     texts: AgentInput, link: Link, name: str, replies: Sequence[Reply], batch: Batch
 ) -> Batch:
-    """Post the texts in the thread and mark the replies. Those of unknown outcome are posted apart."""
+    """Post the texts in the thread and mark the replies as failed.
+
+    Those of unknown outcome get their own message.
+    """
     if not replies:
         return batch
     for reply in replies:

@@ -1,17 +1,17 @@
-"""Backfill: reads what was written in threads while no process listened.
+"""Backfill: reads what was written in threads while no process listened to Slack.
 
-Slack stops its retries after six minutes. After a minute in which no process listened, or after data
-loss, the channels of open links are scanned for threads with new replies, and those threads are read.
-Threads with waiting replies are always read, because an edit shows only there. All of this runs as jobs
-in two queues. So replicas share the work, and no work is lost with the process that noticed the gap. A
-message that is found is taken like an event, under the same claim. A waiting reply gets its present text,
+Slack stops retrying an event after six minutes. After a minute in which no process listened, or after data
+loss, the channels of open links are scanned for threads with new replies. Then those threads are read.
+Threads with waiting replies are always read, because the scan does not show edits. All of this runs as jobs
+in two queues, so replicas share the work, and the work survives the process that noticed the gap.
+
+A message that is found is claimed like an event, under the same id. A waiting reply gets its present text,
 or is dropped if it was deleted. An edit of a reply that the agent already has is not reported, because it
 may have been reported before.
 
-One page of a channel's history tells the time of the last reply of many threads. A page begins at the
-newest root that was not seen yet, so it always shows at least one; messages between two distant roots are
-skipped. If a page would probably show only one root, that thread is read instead, which costs the same
-single call.
+One page of a channel's history shows when many threads had their last reply. Each page begins at the newest
+root that no page has shown, so it shows at least that one. If a page would probably show only one root,
+that root's thread is read instead, which costs one call as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -79,9 +79,11 @@ class Backfill:
         )
 
     async def queue_once(self, absence_ms: int | None) -> bool:
-        """Queue the reading of a gap once, though each replica notices the gap at its own moment.
+        """Queue the reading of what was missed, once for all replicas.
 
-        Returns whether it is queued. If not, another replica is about to do so: ask again after a few
+        `absence_ms` is None if nobody knows how long.
+
+        Returns whether it is queued. If not, another replica is about to do so: call again after a few
         seconds.
         """
         claimed = await self._heartbeat.claim_gap(absence_ms)
@@ -92,11 +94,10 @@ class Backfill:
         return claimed != "claimed"
 
     async def queue_threads(self, absence_ms: int | None = None) -> int:
-        """Queue the reading of threads in which something was said in the last `absence_ms`.
+        """Queue the reading of threads with news from the last `absence_ms`; None means of any time.
 
-        Without `absence_ms` all threads are looked at. Returns how many threads there are. A scan that
-        already waits begins again, from the earlier of the two moments, because the channels that it has
-        passed may have news by now.
+        Returns how many threads are looked at. If a scan of a channel already waits, it begins again, from
+        the earlier of the two times: the channels that it has passed may have news by now.
         """
         links, since = self._deps.links, self._get_scan_start(absence_ms)
         threads = await links.list_threads((await links.list_open()).values())
@@ -120,7 +121,7 @@ class Backfill:
         return len(threads)
 
     def _get_scan_start(self, absence_ms: int | None) -> Ts:
-        """Return the moment, by Slack's clock, from which on messages may have been missed."""
+        """Return since when, by Slack's clock, messages may have been missed."""
         now = self._deps.slack.now()
         if absence_ms is None or absence_ms + SCAN_MARGIN_MS > now.timestamp() * 1000:
             return Ts("0.000000")
@@ -143,7 +144,7 @@ class Backfill:
             return self._retry_behind_others(context, error)
 
     async def read_thread(self, context: JobContext, link: Link) -> Outcome:
-        """Read one thread; a thread that cannot be read now goes behind the others."""
+        """Read one thread. If it cannot be read now, the job goes behind the others."""
         try:
             found = await self._read_thread(link)
         except NoCapacity:
@@ -182,7 +183,10 @@ class Backfill:
         return sum([await self._claim_or_record(link.id, message) for message in new])
 
     async def _claim_or_record(self, link: LinkId, message: ThreadMessage) -> bool:
-        """Take a message. If our final reaction shows that it was dealt with, only note that again."""
+        """Claim a message and return whether it is new.
+
+        If it has our final reaction, it was handled before. Then only that is recorded again.
+        """
         over = message.marks & {REACTIONS["delivered"], REACTIONS["failed"]}
         if not over:
             return await self._receiver.claim_missed(message)
@@ -194,14 +198,17 @@ class Backfill:
         return False
 
     async def _list_waiting_replies(self, link: LinkId) -> dict[Ts, Reply]:
-        """Return the replies that still wait, without those from a command: we posted those ourselves."""
+        """Return the replies that still wait, by their ts.
+
+        Those from a command are left out: they are our own posts.
+        """
         waiting = await list_undelivered(self._deps.links, link)
         return {reply.ts: reply for _, reply in waiting if not reply.is_from_command}
 
     async def _update_waiting_replies(
         self, link: Link, replies: dict[Ts, Reply], messages: list[ThreadMessage]
     ) -> None:
-        """Give waiting replies their present text, and let those go that were deleted."""
+        """Give waiting replies their present text, and drop those that were deleted."""
         there = {message.ts: message for message in messages}
         batch, changed = Batch(), 0
         for ts, reply in replies.items():
@@ -242,9 +249,9 @@ def _content_of(said: Reply | ThreadMessage) -> tuple[str, tuple[str, ...]]:
 
 
 def split_lone_roots(roots: Sequence[Root], span_us: int) -> tuple[list[Root], list[Root]]:
-    """Return the roots at the beginning that would be alone on a page, and the rest.
+    """Return the first roots that would each be alone on a page, and the rest.
 
-    `span_us` is how much time the last page covered, in microseconds; 0 if there was none yet.
+    `span_us` is how much time the last page covered, in microseconds; 0 if there was no page yet.
     """
     alone = []
     rest = list(roots)
@@ -259,7 +266,7 @@ def split_lone_roots(roots: Sequence[Root], span_us: int) -> tuple[list[Root], l
 
 
 async def scan_page(deps: Dependencies, work: ScanChannel, context: JobContext) -> Outcome:
-    """Look at one page of a channel; raises the errors of the Slack client."""
+    """Look at one page of a channel; raises the errors of Slack's client."""
     batch = Batch()
     alone, roots = split_lone_roots(work.roots, work.span_us)
     for root in alone:
@@ -279,9 +286,9 @@ async def scan_page(deps: Dependencies, work: ScanChannel, context: JobContext) 
 
 
 def _has_news(page: RootsPage, root: Root, since: Ts) -> bool:
-    """Whether something was said since then.
+    """Whether a thread may have a reply since that time.
 
-    A root that is gone cannot tell, so its thread has to be read.
+    If the root is gone, nobody knows, so its thread is read.
     """
     if root.ts not in page.latest_replies:
         return True

@@ -1,9 +1,8 @@
 """Recovery after Redis has lost writes, by a failover, a restart or a restored copy.
 
-`queue/data_loss_detector.py` notices the loss, and every lease acquired afterwards carries it: handlers then
-look for an earlier effect before they repeat it. This module writes lost claims again, and tells
-administrators how far back Redis went. A backfill reads what people wrote in the meantime
-(`recovery/downtime.py`).
+`queue/data_loss_detector.py` notices the loss. Leases that are acquired afterwards say so, and handlers
+look for an earlier effect before they repeat it. This module repeats lost claims, and tells administrators
+how far back Redis went. A backfill reads what people wrote in the meantime (`recovery/downtime.py`).
 """
 
 from redis.exceptions import RedisError
@@ -22,9 +21,9 @@ _log = logger("taskwire.recovery.data_loss")
 
 
 async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_loss: DataLoss) -> bool | None:
-    """Write again what this process claimed in the last ten minutes, where Redis has lost it.
+    """Repeat the claims of this process from the last ten minutes that Redis has lost.
 
-    Returns whether this process is the first to recover from this data loss. The first starts the backfill.
+    Returns whether this process is the first to recover from this data loss; that one starts the backfill.
     Returns None if Redis or Slack did not answer: call again later.
     """
     try:

@@ -1,10 +1,9 @@
-"""Downtime: for how long no process listened to Slack. What was missed meanwhile is queued for reading.
+"""Downtime: notices for how long no process listened to Slack, and queues what was missed for reading.
 
-If no process ran, or none had a store, what was said meanwhile is read at once. With a socket, a process
-also knows whether it hears Slack. Over HTTP, only a request from Slack shows that Slack can reach us: a
-silence may be a quiet hour, or a proxy that leads nowhere. So after a long silence, the next request has
-that time read. What was already read at a start does not count as silence. `recovery/backfill` does the
-reading.
+After a start, what was written while no process ran is read at once. With a socket, a process also knows
+whether it is connected to Slack. In HTTP mode, only a request from Slack shows that Slack can reach us. A
+silence may be a quiet hour or a broken proxy. So after a silence of five minutes, the next request causes a
+reading of that time. `recovery/backfill.py` does the reading.
 """
 
 import asyncio
@@ -32,10 +31,9 @@ _log = logger("taskwire.recovery.downtime")
 
 
 class Downtime:
-    """What this process knows of when Slack was heard. Without a socket, it is told of each request.
+    """Follows when this process could hear Slack. In HTTP mode, it must be told of each request.
 
-    `seconds` is a clock that only goes forward, because Redis's clock cannot be asked while Redis is
-    away.
+    `seconds` is a clock that only goes forward. Redis's clock cannot be read while Redis is away.
     """
 
     def __init__(
@@ -57,17 +55,18 @@ class Downtime:
 
     @property
     def has_queued_all(self) -> bool:
-        """Whether all that was missed before the last start, or in the last gap, is queued for reading."""
+        """Whether everything that was missed before the start, or in the last gap, is queued for reading."""
         return self._queuing is not None and self._queuing.done()
 
     def record_request(self) -> None:
-        """Note that Slack has just sent an HTTP request to this process."""
+        """Record that Slack has just sent an HTTP request to this process."""
         self._was_reached = True
 
     def queue_missed(self, lasted_ms: int | None = None) -> None:
-        """Read what was missed since any process last listened, if that was long enough ago.
+        """Queue the reading of what was missed since a process last listened, if that is a minute or more
+        ago.
 
-        With `lasted_ms`, read what was missed in that time.
+        With `lasted_ms`, queue the reading of that time instead.
         """
         if lasted_ms is not None:
             self._queue_since(self._seconds() - lasted_ms / 1000)
@@ -81,7 +80,7 @@ class Downtime:
         self._add(queue)
 
     def queue_missed_since(self, moment_ms: int) -> None:
-        """Read what was said since a moment of Redis's clock."""
+        """Queue the reading of what was written since a time of Redis's clock."""
 
         async def queue() -> bool:
             ago_ms = await self._heartbeat.ago_ms(moment_ms)
@@ -93,9 +92,9 @@ class Downtime:
         self._add(queue)
 
     async def beat(self) -> None:
-        """Note that this process listens. Another process that starts to listen then has missed nothing.
+        """Record that this process listens, so that a process that starts soon has missed nothing.
 
-        If Slack sends requests again after a long silence, what was said in the silence is read first.
+        If Slack sends requests again after a long silence, the reading of the silence is queued first.
         """
         with contextlib.suppress(RedisError):
             if self._was_reached:
@@ -111,12 +110,12 @@ class Downtime:
             await self._heartbeat.beat()
 
     async def end(self) -> None:
-        """Stop noting gaps."""
+        """Stop queuing readings."""
         if self._queuing is not None:
             await ended(self._queuing)
 
     def _queue_since(self, moment: float) -> None:
-        """Read what was said since a moment of our own clock, which does not depend on Redis."""
+        """Queue the reading of what was written since a time of our own clock, which works without Redis."""
         self._add(lambda: self._queue_once(int((self._seconds() - moment) * 1000)))
 
     async def _queue_once(self, absence_ms: int | None) -> bool:
@@ -126,9 +125,9 @@ class Downtime:
         return True
 
     def _add(self, queue: Callable[[], Awaitable[bool]]) -> None:
-        """Queue this reading too.
+        """Add a reading to those that are still to be queued.
 
-        Readings that are being queued may cover less time, so they do not replace it.
+        It replaces none: the others may cover other times.
         """
         self._pending.append(queue)
         if self._queuing is None or self._queuing.done():

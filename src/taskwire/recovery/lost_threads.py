@@ -1,8 +1,8 @@
-"""Lost threads: somebody writes under a card of ours that the store does not know any more.
+"""Lost threads: a person writes below one of our cards, but the store does not know its thread.
 
-The card says which link it was made for and which task it shows. If the store has lost data from the time
-of the card, the link is made again from the card. Otherwise the thread is told why its replies reach
-nobody. If the card has only just been posted, its thread is known by the time this job runs.
+The card's metadata names its link and its task. If Redis lost data at the time of the card, the link is
+restored from the card. Otherwise the thread is told why nobody gets its replies. If the card has only just
+been posted, its thread is usually known before this job runs.
 """
 
 from taskwire.coder.errors import NotFound
@@ -46,7 +46,10 @@ class LostThreads:
         return (Handler.without_link(FindThread, self.find),)
 
     async def find(self, context: JobContext) -> Outcome:
-        """Look at the card above a message in an unknown thread; make its link again, or say why not."""
+        """Look at the card of an unknown thread.
+
+        Restore its link, or tell the thread why that is not possible.
+        """
         work = context.work(FindThread)
         thread = ThreadRef(work.channel, work.thread_ts)
         known = await self._deps.links.find_by_thread(thread)
@@ -76,7 +79,7 @@ class LostThreads:
         return done(self._restore_link(await self._make_record(work, card, task), task))
 
     def _was_lost(self, work: FindThread) -> bool:
-        """Whether the store lost the link in a data loss. Otherwise the link ended long ago."""
+        """Whether the store lost the link in a data loss. If not, the link ended long ago."""
         data_loss = self._deps.queue.data_loss_detector.last
         return (
             data_loss is not None and to_ms(moment_of(work.thread_ts) + CLOCK_TOLERANCE) >= data_loss.since_ms
@@ -90,7 +93,7 @@ class LostThreads:
         return bare_record(task, requester, self._deps.mask).model_copy(update=told)
 
     def _restore_link(self, record: LinkRecord, task: Task) -> Batch:
-        """Write the link as if its task had just been attached, so that nothing old is told as news."""
+        """Write the link as if its task had just been attached, so that nothing old is posted as news."""
         writes = self._deps.writes
         batch = writes.task(writes.thread(writes.record(Batch(), record), record), record)
         event = Observed(seen=observation_of(task, self._deps.mask), is_baseline=True)
@@ -101,7 +104,7 @@ class LostThreads:
         return draw(record.id, batch)
 
     async def _answer(self, context: JobContext, work: FindThread, message: Message) -> Outcome:
-        """Tell the thread once a day; others who write there on that day are told privately."""
+        """Tell the thread once a day. Other people who write there on that day are told privately."""
         place = f"{work.channel}:{work.thread_ts}"
         batch = Batch()
         is_first = await record_unless_told(self._deps, batch, "lost", place, ttl_ms=DAY_MS)

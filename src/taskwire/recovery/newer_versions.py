@@ -1,8 +1,8 @@
-"""Jobs that this version cannot read: they wait for a newer version, and people hear of it.
+"""Jobs that this version cannot read: they wait for a newer version, and people are told.
 
-During an upgrade this happens for moments, and nobody is told. If the older version stays, the
-administrators are told what waits, and so are the people who wait for it. After a week without a newer
-version the job is given up, and they are told that too. `queue/formats` keeps what waits.
+During an upgrade this lasts for moments, and nobody is told. If no newer version comes, the administrators
+are told, and so are the people whose requests wait. After a week, the job is given up, and they are told
+that too. `queue/formats.py` stores which jobs wait.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ TOLD_TTL_MS = 2 * WAITED_FOR_MS
 
 
 class NewerVersions:
-    """Looks after the jobs that wait for a newer version."""
+    """Tells people about jobs that wait for a newer version, and gives such jobs up."""
 
     def __init__(self, deps: Dependencies, alerts: AdminAlerts, metrics: Metrics) -> None:
         self._deps = deps
@@ -60,7 +60,7 @@ class NewerVersions:
             await self._tell_requester(each, _get_earliest_end(left))
 
     async def give_up(self, acquired: Acquired, body: str, why: str) -> Batch:
-        """Make a dead letter of a job that no version came to read, and tell the people who wait for it."""
+        """Make a dead letter of a job that no version came to read, and tell the person who waits for it."""
         await self._alerts.warn("newer never came", troubles.NEWER_NEVER_CAME)
         kind, link = acquired.name.partition(":")[0], await self._find_link(acquired.name)
         job = read_roughly(body)
@@ -108,7 +108,7 @@ class NewerVersions:
 
 
 def make_replacement(acquired: Acquired) -> Batch | None:
-    """Return the batch that replaces a job that cannot be read, or None if it cannot be made again.
+    """Return the batch that replaces an unreadable job, or None if the job cannot be made again.
 
     A ReadThread job whose link cannot be read is only dropped: a version that can read the link reads all
     threads when it starts.
@@ -132,7 +132,7 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _write_parked_batch(deps: Dependencies, context: JobContext) -> Outcome:
-    """Write the batch that was parked for this link, if this version knows how."""
+    """Write a batch that was parked for this link, if this version can read it."""
     try:
         batch = Batch().as_kept(context.work(ParkedBatch).batch, context.link_id)
     except (TypeError, ValueError, AttributeError) as error:
@@ -141,15 +141,15 @@ async def _write_parked_batch(deps: Dependencies, context: JobContext) -> Outcom
 
 
 def _get_earliest_end(left: Sequence[Stranded]) -> datetime:
-    """Return until when the first of these waits."""
+    """Return when the first of these jobs is given up."""
     return from_ms(min(each.until_ms for each in left))
 
 
 def _post_apart(link: Link, name: str, message: Message, batch: Batch) -> Batch:
-    """Post in a thread, from a queue of its own: the job that cannot be read may block the thread's queue."""
+    """Post in a thread from a queue of its own, because the unreadable job may block the thread's queue."""
     return batch.append(duplicates(link.id), Job(id=name, work=PostText(message=message, is_call=True)))
 
 
 def _message_requester(name: str, job_id: str, message: Message, batch: Batch) -> Batch:
-    """Write to the person of this queue, from a queue of its own for the same reason."""
+    """Send a direct message to the person of this queue. It has a queue of its own for the same reason."""
     return tell_person(UserId(name.split(":")[1]), f"newer:{job_id}", message, batch)

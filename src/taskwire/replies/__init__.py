@@ -1,7 +1,7 @@
 """Replies: how what people write in a thread reaches the agent.
 
-`admit` writes a reply down. `deliver` decides whether it may go now, and in which words. `outcomes` says what
-happens then: delivered, waiting, held, asked about, or failed. `reconcile` finds out whether it arrived
-although the answer was lost. `decide` handles people's decisions on waiting replies. `edits` handles edits
-and deletions.
+`admit.py` claims a message. `deliver.py` decides whether a reply may go to the agent now, and sends it.
+`wait_or_give_up.py` makes the outcome: delivered, waiting, held, asked about, or given up. `reconcile.py`
+finds out whether a reply arrived if the answer to the call was lost. `button_decisions.py` handles the
+buttons of questions about replies. `edits.py` handles edits and deletions.
 """

@@ -1,7 +1,7 @@
-"""Writes down what a person wrote in a thread: the batch of its inbox claim.
+"""Claims the messages that people write in threads, and makes the batch that each claim writes.
 
-The link may not be known yet, so every queue and key here contains `@`, which the claim replaces by the
-link's id. The worker decides who wrote it, whether they may steer the task, and what an edit still changes.
+The link of a thread may not be known yet. So each queue name and key in a batch contains `@`, and the claim
+replaces it by the link's id. This module checks no rights: a worker does that later.
 """
 
 import json
@@ -56,23 +56,23 @@ class ReplyReceiver:
         self._mask_own = mask_own
 
     async def claim_message(self, message: ThreadMessage) -> Claim:
-        """Claim a message of a thread that is ours, or may be."""
+        """Claim a new message of a thread."""
         return await self._claim_or_reject(message, self._make_batch(message), is_ours=message.parent_is_bots)
 
     async def claim_missed(self, message: ThreadMessage) -> bool:
-        """Claim a message that backfill found; False if it is known or not ours."""
+        """Claim a message that backfill found. Return whether it is new and its thread is ours."""
         batch = self._make_batch(message, was_away=True)
         return await self._claim_or_reject(message, batch, is_ours=False) == "claimed"
 
     async def claim_edit(self, message: Edited) -> Claim:
-        """Claim an edit. It changes a reply that still waits; otherwise the agent has the earlier text."""
+        """Claim an edit. It changes the reply only if the agent does not have the reply yet."""
         now, as_it_is = self.to_reply(message), self.to_literal_reply(message)
         work = ReplyChanged(ts=message.ts, what="edited", now=now, as_it_is=as_it_is, person=message.person)
         batch = _make_change_batch(message, work, message.edited_ts)
         return await self._claim(message, batch, is_ours=message.parent_is_bots)
 
     async def claim_deletion(self, message: Deleted) -> Claim:
-        """Claim a deletion. It removes the reply if that still waits; otherwise the agent has it."""
+        """Claim a deletion. It removes the reply only if the agent does not have the reply yet."""
         work = ReplyChanged(ts=message.ts, what="deleted", person=message.person)
         batch = _make_change_batch(message, work, message.at)
         return await self._claim(message, batch, is_ours=message.parent_is_bots)
@@ -82,7 +82,10 @@ class ReplyReceiver:
         return self._make_reply(message) if isinstance(self._parse(message), replies.Input) else None
 
     def to_literal_reply(self, message: ThreadMessage | Edited) -> Reply | None:
-        """Return a message that begins with `!` as input, for a person who said that it is input."""
+        """Return a message that begins with `!` as input for the agent, or None if it does not begin so.
+
+        A person may say that a text like `!important: use main` is input and no verb.
+        """
         match self._parse(message):
             case replies.Input() | replies.Aside():
                 return None
@@ -91,7 +94,7 @@ class ReplyReceiver:
                 return self._make_reply(message) if is_marked else None
 
     async def _claim_or_reject(self, message: ThreadMessage, batch: Batch, *, is_ours: bool) -> Claim:
-        """Claim a message. If too many wait already, claim an answer that says so instead."""
+        """Claim a message. If too many messages wait already, claim an answer that says so instead."""
         claim = await self._claim(message, batch, is_ours=is_ours, user_limit=self._find_user_limit(message))
         if claim != "rejected":
             return claim
@@ -123,7 +126,10 @@ class ReplyReceiver:
         return replies.read(message.text, self._bot, message.person, _parse_blocks(message))
 
     def _find_user_limit(self, message: ThreadMessage) -> UserLimit | None:
-        """Return what is written beyond the user limit: an answer that says so, or only the claim."""
+        """Return the limit for a verb, and what to write if the person exceeds it; None for input.
+
+        Over the limit, the person is told so once. After that, only the claim is written.
+        """
         read = self._parse(message)
         if isinstance(read, replies.Input | replies.Aside):
             return None
@@ -165,10 +171,10 @@ class ReplyReceiver:
         )
 
     def _has_own_token(self, message: ThreadMessage | Edited) -> bool:
-        """Whether the blocks, taken together, show one of our own tokens.
+        """Whether the message's blocks together show one of Taskwire's own tokens.
 
-        If a part of the token is bold, it is spread over several blocks, and no block contains it. Then only
-        the message's plain text is kept. It says the same and can be masked.
+        If half of a token is bold, for example, no single block contains it, so it could not be masked
+        later. The message is then kept without its blocks. Its plain text says the same and can be masked.
         """
         if not message.blocks_json:
             return False
@@ -225,7 +231,10 @@ class ReplyReceiver:
 
 
 def _make_change_batch(message: Edited | Deleted, work: ReplyChanged, at: Ts) -> Batch:
-    """Return the batch for a change. It goes ahead of the reply, so no attempt uses the old text."""
+    """Return the batch for an edit or a deletion.
+
+    Its job goes ahead of the reply, so no attempt uses the old text.
+    """
     job = Job(id=f"reply_changed:{message.delivery}", work=work)
     return Batch().append(to_coder(CLAIMED_LINK), job, score=urgent(at))
 

@@ -1,6 +1,7 @@
-"""Handles people's decisions on replies: held by a pause, of unknown outcome, or not delivered.
+"""Handles the buttons of questions about replies.
 
-`messages/inputs.py` has the questions and their buttons.
+Such a reply is held by a pause, was not delivered, or has an unknown outcome. `messages/inputs.py` has the
+questions.
 """
 
 from typing import NamedTuple
@@ -32,7 +33,7 @@ from taskwire.redis.decoding import read
 
 
 class PendingReply(NamedTuple):
-    """A reply that waits for a decision, and the batch that takes it from its place."""
+    """A reply that waits for a decision, and the batch that removes it from the place where it waits."""
 
     reply: Reply
     removal: Batch
@@ -54,7 +55,7 @@ class ReplyDecisions:
         )
 
     async def decide_held(self, context: JobContext, link: Link | None) -> Outcome:
-        """Send the replies that a pause holds, by resuming the task, or drop them."""
+        """Resume the task, so that the held replies are sent, or drop them."""
         work = context.work(DecideHeld)
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(await self._people.as_seen(work.requester, link)))
@@ -86,14 +87,14 @@ class ReplyDecisions:
     async def _show_decision(
         self, link: Link, work: DecideHeld | DecideReply, words: str, batch: Batch, *, is_last: bool = True
     ) -> Outcome:
-        """Show the decision in place of the question that was pressed."""
+        """Show the decision in place of the question whose button was pressed."""
         about = work.job if isinstance(work, DecideReply) else questions.HELD_REPLIES
         return await questions.finish_press(
             self._deps, link, about, words, work.requester, batch, is_last=is_last
         )
 
     async def decide_reply(self, context: JobContext, link: Link | None) -> Outcome:
-        """Let a reply go on, or end it."""
+        """Send a reply, drop it, or record it as delivered, as a person has decided."""
         work = context.work(DecideReply)
         if link is None:
             raise UserError(*refusals.already_ended(None))
@@ -115,7 +116,7 @@ class ReplyDecisions:
         return await self._show_decision(link, work, words, batch)
 
     async def _answer_too_late(self, link: Link, work: DecideReply) -> Outcome:
-        """Answer a decision that comes too late: another was made, or the reply is gone."""
+        """Answer a person whose decision comes too late: another one was made, or the reply is gone."""
         if work.decision == "send" and await questions.is_open(self._deps, link, work.job):
             return await self._show_decision(link, work, inputs.TOO_OLD, Batch())
         return done(None, (work.requester, inputs.already_decided()))
@@ -123,7 +124,10 @@ class ReplyDecisions:
     async def _send(
         self, context: JobContext, link: Link, work: DecideReply, found: PendingReply | None
     ) -> Outcome:
-        """Send a reply, unless it was deleted, and the replies that were given up together with it."""
+        """Queue a reply again, with the replies that were given up together with it.
+
+        Without `found`, the reply itself was deleted, and only the others are sent.
+        """
         batch = found.removal if found is not None else Batch()
         to_send = [(work.job, found.reply)] if found is not None else []
         to_send += await self._collect_others(link, work.job, batch)
@@ -147,7 +151,10 @@ class ReplyDecisions:
         return await self._show_decision(link, work, sending.now, batch, is_last=False)
 
     async def _collect_others(self, link: Link, job_id: str, batch: Batch) -> list[tuple[str, Reply]]:
-        """Take the replies that were given up together with this one, if nobody has decided on them."""
+        """List the undecided replies that were given up together with this one.
+
+        The batch removes their kept copies.
+        """
         others = []
         for other in await list_given_up_together(self._deps, link, job_id):
             kept = await self._deps.notes.find("reply", link.id, other)
@@ -159,7 +166,7 @@ class ReplyDecisions:
         return others
 
     async def _find_pending(self, link: Link, job_id: str) -> PendingReply | None:
-        """Find the reply: in its queue, held by a pause, or kept after a failed delivery."""
+        """Find the reply: in its queue, held by a pause, or kept after it was given up."""
         links, writes = self._deps.links, self._deps.writes
         if waiting := find_reply(await links.list_waiting(link.id), job_id):
             return PendingReply(waiting, Batch().drop(to_coder(link.id), job_id))
@@ -174,7 +181,10 @@ class ReplyDecisions:
 
 
 def _is_awaiting(reply: Reply, decision: ReplyDecision) -> bool:
-    """Whether the reply still waits for this decision. A newer question may have replaced its question."""
+    """Whether the reply still waits for this decision.
+
+    A newer question may have replaced the one that was answered.
+    """
     match decision:
         case "arrived":
             return reply.asked == "outcome_unknown"
@@ -185,7 +195,7 @@ def _is_awaiting(reply: Reply, decision: ReplyDecision) -> bool:
 
 
 def _make_confirmed_job(job_id: str, reply: Reply) -> Job:
-    """Return the job of a confirmed reply, as if nothing had been tried."""
+    """Return a new job for a reply that a person wants to send, without anything from earlier attempts."""
     updates: dict[str, bool | str] = {
         "is_admitted": True,
         "is_confirmed": True,

@@ -1,10 +1,11 @@
-"""Delivers a reply: whether it may go to the agent now, in which words, and the call to Coder.
+"""Delivers a reply to the agent: checks whether it may go now, makes its text, and calls Coder.
 
 An author who may not steer the task is told so. A pause holds the replies that were written before it. If a
-person has to decide something, a question is posted, and every later reply waits.
+person has to decide something, a question is posted, and all later replies wait.
 
-Coder's answer decides, not the last observation. A reply is sent if the task is active. A paused task is
-resumed first. Otherwise the reply waits. After a lost answer, `replies/reconcile.py` finds out what happened.
+The state of the task is read from Coder for each try; the last observation may be too old. A reply is sent
+if the task is active. A paused task is resumed first. Otherwise the reply waits. If the answer to a call is
+lost, `replies/reconcile.py` finds out what happened.
 """
 
 import contextlib
@@ -71,7 +72,7 @@ class ReplySender:
         return (Handler.with_link(Reply, self.handle_reply),)
 
     async def handle_reply(self, context: JobContext, link: Link) -> Outcome:
-        """Deliver a reply, or wait."""
+        """Deliver a reply, let it wait, or give it up."""
         reply_job = ReplyJob(context, link, context.work(Reply))
         if link.ended is not None:
             return await self._outcomes.fail_without_task(reply_job)
@@ -99,7 +100,7 @@ class ReplySender:
         return waiting or await self._deliver_text(reply_job)
 
     async def _find_refusal(self, reply_job: ReplyJob) -> Message | None:
-        """Return why this person's replies are no input; None if they are."""
+        """Return why the author of this reply may not send input; None if they may."""
         try:
             if await self._people.may_steer(reply_job.reply.person, reply_job.link):
                 return None
@@ -108,7 +109,10 @@ class ReplySender:
         return inputs.reply_not_theirs(reply_job.link)
 
     async def _refuse(self, reply_job: ReplyJob, refusal: Message) -> Outcome:
-        """Tell the author once, privately. The reply stays a message to other people."""
+        """End the reply and tell its author why, privately and once.
+
+        The message stays in the thread for other people.
+        """
         record, reply = reply_job.link.record, reply_job.reply
         batch = show_receipt(record.id, reply.ts, "none")
         if not await record_unless_told(
@@ -121,7 +125,11 @@ class ReplySender:
         return done(batch, (requester, refusal))
 
     async def _hold_or_ask(self, reply_job: ReplyJob) -> Outcome | None:
-        """Hold a reply from before the pause. A reply from after the pause ends it."""
+        """Return the outcome of a reply that may not be sent now; None if it may.
+
+        A reply from before a pause is held. A later reply ends the hold. An old reply is asked about if it
+        was written while no process ran.
+        """
         context, link, reply = reply_job
         hold = link.hold
         if hold is not None and microseconds(reply.ts) <= microseconds(hold.at) and not reply.is_confirmed:
@@ -149,7 +157,7 @@ class ReplySender:
 
 
 class ReplyDeliverer:
-    """Brings the text of a reply to the agent."""
+    """Sends the text of a reply to the agent."""
 
     def __init__(
         self, deps: Dependencies, texts: AgentInput, outcomes: ReplyOutcomes, reconciler: Reconciler
@@ -204,7 +212,10 @@ class ReplyDeliverer:
         return unclear or await self._outcomes.complete_delivery(reply_job, note.reported_at)
 
     async def _handle_not_found(self, reply_job: ReplyJob, task: Task) -> Outcome:
-        """Wait if the task is gone, which the poll reports. Fail if only the account may not see it."""
+        """Wait if the task is gone: the poller reports that.
+
+        Give up if our account may not reach the task's agent.
+        """
         if not await is_agent_forbidden(self._deps, task.id):
             return await self._outcomes.wait_for_task(reply_job)
         words = await self._texts.get_display_text(reply_job.reply)
@@ -215,7 +226,11 @@ class ReplyDeliverer:
     async def _attempt_send(
         self, reply_job: ReplyJob, task: Task, note: SendNote, text: AgentText
     ) -> Outcome | None:
-        """Send the text once. Return an outcome, or raise Unknown, if nobody can tell whether it arrived."""
+        """Send the text once. Return None if it has arrived.
+
+        Raises Unknown if nobody can tell whether it has arrived. If the agent's own server has refused the
+        text, return an unknown outcome, because it may have arrived all the same.
+        """
         context = reply_job.context
         try:
             await context.attempt(
@@ -236,7 +251,7 @@ class ReplyDeliverer:
     async def _find_earlier_send(
         self, reply_job: ReplyJob, logs: TaskLogs, text: AgentText
     ) -> Outcome | None:
-        """Return the outcome if the agent may have got the reply before data loss, or None if it did not."""
+        """Return the outcome if the agent may have got the reply before data loss; None if it did not."""
         found = reconcile.find_since(text, moment_of(reply_job.reply.ts), entries_of(logs))
         if found == "not_there":
             return None
@@ -245,7 +260,7 @@ class ReplyDeliverer:
         return await self._outcomes.ask_after_data_loss(reply_job)
 
     async def _find_earlier_outcome(self, reply_job: ReplyJob) -> Outcome | None:
-        """Return the outcome that the thread shows for this reply, which Redis may have lost."""
+        """Return the outcome that the thread shows for this reply, if any. Redis may have lost it."""
         thread = reply_job.link.record.thread
         if thread is None:
             return None
@@ -260,7 +275,10 @@ class ReplyDeliverer:
         return None
 
     async def _find_later_pause(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome | None:
-        """Return the outcome of a reply that must not resume its task: a pause came after it."""
+        """Return the outcome of a reply after which the task was paused; None if it was not.
+
+        Such a reply must not resume the task.
+        """
         with contextlib.suppress(NoLogs):
             if sent := await self._find_earlier_send(
                 reply_job, await self._deps.coder.get_logs(task.id), text

@@ -1,8 +1,9 @@
 """Handles edits and deletions of replies.
 
-The jobs go ahead of the reply in its own queue, so no attempt of the reply is under way while they run. The
-reply waits, is held, is kept for another try, is with the agent, or has not arrived yet. A waiting reply
-changes or is removed. If the agent has it, the thread is told.
+The job of a change is in the reply's own queue and goes ahead of the reply. So no attempt to send the reply
+is under way meanwhile. A reply that waits, is held, or is kept for another try is changed or removed. If
+the agent has the reply, the thread is told. If the message itself has not arrived yet, it is claimed with
+its new text.
 """
 
 import json
@@ -52,7 +53,7 @@ class ReplyEdits:
         return (Handler.with_open_link(ReplyChanged, self.apply_change),)
 
     async def apply_change(self, context: JobContext, link: Link) -> Outcome:
-        """Apply a change to the reply, wherever the reply is."""
+        """Apply an edit or a deletion to the reply, wherever the reply is."""
         work = context.work(ReplyChanged)
         links, job_id = self._deps.links, f"{REPLY}{work.ts}"
         if work.was_away and not await self._is_still_valid(link, job_id, work):
@@ -82,14 +83,20 @@ class ReplyEdits:
         return done(None if is_known else self._claim_early_change(link, work))
 
     async def _is_still_valid(self, link: Link, job_id: str, work: ReplyChanged) -> bool:
-        """Whether a change that backfill found is still valid: no event and no newer page contradicts it."""
+        """Whether a change that backfill found is still valid.
+
+        It is not if the reply has changed in the meantime.
+        """
         if work.what == "deleted" and self._age(work) < VISIBILITY_DELAY:
             return False
         waiting = await list_undelivered(self._deps.links, link.id)
         return [reply.text for job, reply in waiting if job.id == job_id] == [work.instead_of]
 
     def _interpret(self, old: Reply, work: ReplyChanged) -> ReplyChanged:
-        """Return the change for this reply: one sent as it is may begin with `!` again."""
+        """Return the change as it applies to this reply.
+
+        A reply may be input although it begins with `!`. Then its new text is input as well.
+        """
         blocks = cast("list[Block]", json.loads(old.blocks)) if old.blocks else []
         if not replies.begins_with_mark(old.text, self._deps.bot.bot_user_id, blocks):
             return work
@@ -154,7 +161,7 @@ class ReplyEdits:
         return self._deps.slack.now() - moment_of(work.ts)
 
     def _claim_early_change(self, link: Link, work: ReplyChanged) -> Batch | None:
-        """Claim the message of a change that came first, so that its old text does not arrive."""
+        """Claim a message whose change has arrived before it, so that its old text is not sent later."""
         is_older_than_link = microseconds(work.ts) < microseconds(
             link.record.thread_ts or link.record.made_at
         )
@@ -173,12 +180,15 @@ def _score_of(reply: Reply) -> int:
 
 
 def _settle_files_question(link: Link, old: Reply, new: Reply, batch: Batch) -> Batch:
-    """Settle the question about the reply's files, which may be asked again. Other questions stay."""
+    """Settle the question about the reply's files if the edit has made it obsolete.
+
+    Other questions stay open.
+    """
     return settle_reply(link, old, "edited", batch) if old.asked and not new.asked else batch
 
 
 def _with_new_text(old: Reply, now: Reply) -> Reply:
-    """Return the reply with its new text and files, and with what is known of it."""
+    """Return the old reply with the text and the files of the new one."""
     words = {"text": now.text, "blocks": now.blocks, "files": now.files}
     if old.asked in ("stale", "outcome_unknown"):
         return old.model_copy(update=words)

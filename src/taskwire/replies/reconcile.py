@@ -1,8 +1,8 @@
-"""Finds out what became of an input whose answer was lost, by reading the agent's log.
+"""Finds out whether an input reached the agent when the answer to the call was lost.
 
-`domain/reconcile.py` decides what a log says. While the input may still arrive, a look can only find it. If
-it stays undecided, a person is asked. This module also reports an input that a stopped process may have sent
-a second time.
+This module reads the agent's log, and `domain/reconcile.py` decides what the log proves. While the input
+may still arrive, only finding it is proof. If the log proves nothing, a person is asked. This module also
+reports an input that a stopped process may have sent a second time.
 """
 
 from datetime import datetime
@@ -39,7 +39,7 @@ _log = logger("taskwire.replies.reconcile")
 
 
 class SendNote(BaseModel):
-    """The intent record of an input: where the agent's log ended before it."""
+    """The intent record of an input. `marked` says where the agent's log ended before the input."""
 
     what: Literal["send"] = "send"
     marked: Mark
@@ -64,7 +64,7 @@ _NOTES: TypeAdapter[ResumeNote | SendNote] = TypeAdapter(
 
 
 class Reconciler:
-    """Reconciles attempts to bring input to the agent."""
+    """Finds out what became of attempts to send input or to resume a task."""
 
     def __init__(self, deps: Dependencies, outcomes: ReplyOutcomes) -> None:
         self._deps = deps
@@ -76,7 +76,10 @@ class Reconciler:
         return min(LONGEST_WRITE_SECONDS, self._deps.coder.timeouts.send)
 
     async def reconcile_attempt(self, reply_job: ReplyJob) -> Outcome:
-        """Find out what became of an attempt whose answer was lost, now or later."""
+        """Find out what became of an attempt whose answer was lost.
+
+        If Coder does not answer, try again later.
+        """
         context = reply_job.context
         note = read(_NOTES.validate_json, context.note)
         try:
@@ -91,7 +94,7 @@ class Reconciler:
             return unknown(context.failed_again(), seconds, "failing")
 
     async def is_in_log(self, task_id: str, note: SendNote) -> bool:
-        """Whether the input shows in the log already. If not, that proves nothing yet."""
+        """Whether the input is in the agent's log already. False proves nothing: it may still arrive."""
         try:
             return await self._find_in_log(task_id, note) == "there"
         except OutsideError:
@@ -138,12 +141,12 @@ class Reconciler:
                 return question
 
     def _landing_end_ms(self, note: SendNote) -> int:
-        """Return when an attempt can no longer reach the agent."""
+        """Return the time, by Redis's clock, after which the attempt can no longer reach the agent."""
         landing = min(LANDING_SECONDS, self._deps.coder.timeouts.send)
         return note.begun_ms + int((self.write_seconds + landing) * 1000)
 
     async def _find_in_log(self, task_id: str, note: SendNote) -> Finding | None:
-        """Return what the agent's log says; None if it cannot be read now."""
+        """Return what the agent's log says of the input; None if it cannot be read now."""
         build = note.marked.build
         try:
             task = await self._deps.coder.get_task(task_id)
@@ -168,7 +171,7 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _report_duplicate_input(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
-    """Tell the thread if the agent got an input twice, or may have: nobody can take it back."""
+    """Tell the thread if the agent has got, or may have got, an input twice. Input cannot be taken back."""
     work = context.work(ReportDuplicateInput)
     if link.record.task_id is None:
         return done()
@@ -187,7 +190,7 @@ async def _report_duplicate_input(deps: Dependencies, context: JobContext, link:
 
 
 async def _count_copies(deps: Dependencies, task_id: TaskId, marked: Mark) -> int | None:
-    """Count the copies that the agent got; None if the log cannot be read or is of another start."""
+    """Count the copies that the agent got; None if the log cannot be read or is from another start."""
     try:
         task = await deps.coder.get_task(task_id)
         logs = await deps.coder.get_logs(task_id)

@@ -1,6 +1,7 @@
-"""What becomes of a reply: it waits for a busy agent, is held, is asked about, is given up, or is delivered.
+"""Makes the outcome of a reply: it waits, is held, is asked about, is given up, or is delivered.
 
-Each outcome has everything that is written with it: the receipt, the thread's message, and what is kept.
+An outcome includes all that is written with it: the receipt, the message in the thread, and a copy of the
+reply if it may be sent again.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,7 +49,7 @@ _log = logger("taskwire.replies.wait_or_give_up")
 
 
 class ReplyJob(NamedTuple):
-    """A reply that is run, with its link."""
+    """The job of a reply while a worker runs it, with its link."""
 
     context: JobContext
     link: Link
@@ -56,7 +57,10 @@ class ReplyJob(NamedTuple):
 
     @property
     def is_suspect(self) -> bool:
-        """Whether the agent may have the reply without Redis knowing it, and no person has decided on it."""
+        """Whether the agent may have the reply although Redis does not say so.
+
+        A person's decision to send it ends this.
+        """
         return self.context.lease.is_suspect and not self.reply.is_confirmed
 
 
@@ -68,7 +72,10 @@ class ReplyOutcomes:
         self._texts = texts
 
     async def fail_without_task(self, reply_job: ReplyJob) -> Outcome:
-        """Mark the reply as failed, and say once a day that nobody gets what is written here."""
+        """Mark the reply as failed, because the thread has lost its task.
+
+        The thread is told so once a day.
+        """
         link, ts = reply_job.link, reply_job.reply.ts
         batch = show_receipt(link.id, ts, "failed")
         if reply_job.reply.asked or reply_job.reply.settles:
@@ -81,7 +88,7 @@ class ReplyOutcomes:
         return done(batch)
 
     async def admit(self, reply_job: ReplyJob) -> Outcome:
-        """Queue the reply among the others: its author may steer the task."""
+        """Queue the reply in its order among the others, because its author may steer the task."""
         link, reply = reply_job.link, reply_job.reply
         job = reply_job.context.job.knowing(is_admitted=True)
         batch = Batch().append(to_coder(link.id), job, score=in_turn(reply.ts))
@@ -90,7 +97,10 @@ class ReplyOutcomes:
         return done(batch)
 
     async def hold(self, reply_job: ReplyJob) -> Outcome:
-        """Hold the reply for a pause until a person decides, and count it in the question."""
+        """Hold the reply for a pause until a person decides.
+
+        The question about held replies shows how many there are.
+        """
         link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
         batch = self._deps.writes.set_aside(Batch(), link.id, in_turn(reply.ts))
         show_receipt(link.id, reply.ts, "waiting", batch)
@@ -101,7 +111,7 @@ class ReplyOutcomes:
         return retry(0, None, batch)
 
     async def complete_delivery(self, reply_job: ReplyJob, reported_at: datetime | None) -> Outcome:
-        """Note that the agent has the reply. The agent had last reported at `reported_at`."""
+        """Record that the agent has the reply. `reported_at` is when the agent had last reported."""
         link, reply = reply_job.link, reply_job.reply
         batch = record_delivery(self._deps.writes, link, reply.ts, reported_at)
         await settle_sent_replies(self._deps, link, [reply], None, batch)
@@ -112,7 +122,7 @@ class ReplyOutcomes:
         return done(batch)
 
     async def retry_after_resume(self, reply_job: ReplyJob, build: int) -> Outcome:
-        """Note that the task was resumed for this reply, and try the reply later."""
+        """Record that this build has resumed the task for the reply, and try the reply again later."""
         acted = Acted(verb="resume", by=reply_job.reply.person, build=build)
         job = Job(id=f"resume:{reply_job.context.job.id}:{build}", work=ApplyEvent(event=acted))
         return self._retry_later(
@@ -122,7 +132,13 @@ class ReplyOutcomes:
     async def wait_for_task(
         self, reply_job: ReplyJob, *, is_broken: bool = False, unreached_ms: int = 0
     ) -> Outcome:
-        """Try again later, because the agent is not ready. A broken workspace needs a person first."""
+        """Try again later, because the task is not ready.
+
+        After too long, give up this reply and the later ones.
+
+        `is_broken`: Coder shows an error of the workspace. If the thread knows that already, give up at
+        once. `unreached_ms` is since when Coder cannot reach the agent.
+        """
         context, link, _ = reply_job
         if is_broken and link.state.phase is Phase.BROKEN:
             return await self.give_up_with_later_replies(reply_job, inputs.broken_first)
@@ -141,7 +157,10 @@ class ReplyOutcomes:
         return outcome
 
     async def _explain_wait(self, reply_job: ReplyJob, since_ms: int, message: Message, batch: Batch) -> None:
-        """Say once a day why replies wait, if that has lasted and no card shows it."""
+        """Tell the thread once a day why replies wait, if they have waited for long.
+
+        An outage of Coder is not explained here, because the card shows it.
+        """
         context, link = reply_job.context, reply_job.link
         if (
             not since_ms
@@ -155,7 +174,7 @@ class ReplyOutcomes:
     async def give_up_with_later_replies(
         self, reply_job: ReplyJob, words: Callable[[Link, str, Sequence[str]], Message]
     ) -> Outcome:
-        """Give up this reply and those that wait behind it."""
+        """Give up this reply and those that wait behind it. `words` makes the message for the thread."""
         context, link, _ = reply_job
         replies = await list_with_later_replies(self._deps, context, link)
         texts = [await self._texts.get_display_text(reply) for _, reply in replies]
@@ -171,7 +190,8 @@ class ReplyOutcomes:
     async def retry_after_error(self, reply_job: ReplyJob, error: OutsideError) -> Outcome:
         """Try again soon, because Coder or Slack did not answer.
 
-        The receipt changes only after the second failure: a short one is over before anybody has seen it.
+        The receipt changes only after the second failure. A shorter one is over before anybody would see
+        it.
         """
         job = reply_job.context.job
         _log.info("reply not delivered, will retry", job=job.id, tries=job.tries, error=str(error))
@@ -185,12 +205,12 @@ class ReplyOutcomes:
         return Outcome("retry", batch, seconds, tried, trouble="failing")
 
     async def show_waiting_for_account(self, reply_job: ReplyJob) -> None:
-        """Show that the reply waits, because Coder refuses the account."""
+        """Show that the reply waits, because Coder refuses our account."""
         if reply_job.context.lease.trouble != "refused":
             await self._deps.queue.write(await self._show_waiting(reply_job))
 
     async def _show_waiting(self, reply_job: ReplyJob) -> Batch:
-        """Return a batch in which this reply, and those behind it, show that they wait."""
+        """Return a batch that shows that this reply and those behind it wait; empty if that is shown."""
         return Batch() if reply_job.reply.waits else await _show_all_waiting(self._deps, reply_job)
 
     async def give_up_and_keep(self, reply_job: ReplyJob, message: Message) -> Outcome:
@@ -201,7 +221,10 @@ class ReplyOutcomes:
         return outcome
 
     async def give_up(self, reply_job: ReplyJob, message: Message, about: str = "") -> Outcome:
-        """Give up the reply for good, unless the message is `about` another try."""
+        """Give up the reply and tell the thread.
+
+        `about` is its job's id if the message has a button for another try.
+        """
         context, link, reply = reply_job
         batch, name = show_receipt(link.id, reply.ts, "failed"), f"failed:{reply.ts}:{context.now_ms}"
         await settle_sent_replies(self._deps, link, [reply], "unsent", batch)
@@ -214,13 +237,16 @@ class ReplyOutcomes:
         return await ask(self._deps, reply_job, "outcome_unknown", question)
 
     async def ask_after_data_loss(self, reply_job: ReplyJob) -> Outcome:
-        """Ask a person what to do with a reply whose outcome was lost with Redis's data."""
+        """Ask a person what to do with a reply whose outcome Redis has lost."""
         words = await self._texts.get_display_text(reply_job.reply)
         question = inputs.input_forgotten(reply_job.link, reply_job.context.job.id, words)
         return await ask(self._deps, reply_job, "outcome_unknown", question)
 
     def find_in_traces(self, reply_job: ReplyJob, traces: Traces) -> Outcome | None:
-        """Return the outcome that the thread shows: a failed reply, or a question. Redis may have lost it."""
+        """Return the outcome that the thread shows: a failed reply, or a question about it.
+
+        Redis may have lost it.
+        """
         link, ts = reply_job.link, reply_job.reply.ts
         if REACTIONS["failed"] in traces.marks:
             return done(show_receipt(link.id, ts, "failed"))
@@ -231,7 +257,7 @@ class ReplyOutcomes:
         return None
 
     async def wait_for_decision(self, reply_job: ReplyJob) -> Outcome:
-        """Wait for the answer to the question. A question that nobody answers ends the reply."""
+        """Wait for the answer to the question. If nobody answers in time, give up the reply."""
         left = ASKED_REPLY_SECONDS - (reply_job.context.now_ms - reply_job.context.lease.since_ms) / 1000
         if left > 0:
             return retry(left)
@@ -250,7 +276,7 @@ async def ask(
     question: Message,
     left_out: tuple[str, ...] = (),
 ) -> Outcome:
-    """Post a question with buttons. The reply, and those behind it, wait for the answer."""
+    """Post a question with buttons. The reply and those behind it wait for the answer."""
     context, link, reply = reply_job
     batch = await _show_all_waiting(deps, reply_job)
     if reply.settles != context.job.id:
@@ -262,7 +288,7 @@ async def ask(
 
 
 async def _show_all_waiting(deps: Dependencies, reply_job: ReplyJob) -> Batch:
-    """Return a batch in which all of them show that they wait. Some show it already."""
+    """Return a batch that shows that this reply and those behind it wait."""
     batch = Batch()
     for job, reply in await list_with_later_replies(deps, reply_job.context, reply_job.link):
         if job.id == reply_job.context.job.id or not reply.waits:

@@ -1,6 +1,6 @@
-"""Commands on a task that a person names: find it, check their rights, and pass the act on to its queue.
+"""Commands on a task that a person names: finds the task, checks rights, and appends the action to its queue.
 
-`actions/` runs the acts.
+`actions/` runs the actions.
 """
 
 from functools import partial
@@ -50,7 +50,7 @@ class NamedActions:
         return (Handler.without_link(ActRequested, self.handle_request),)
 
     async def handle_request(self, context: JobContext) -> Outcome:
-        """Pass an act on to the queue of the task that it names."""
+        """Find the task that the command names, and append the action to the task's queue."""
         work = context.work(ActRequested)
         return await retry_for_person(self._deps, context, None, partial(self._pass_on, work))
 
@@ -69,7 +69,7 @@ class NamedActions:
         return done(Batch().append(to_coder(seen.link.id), job, score=score))
 
     async def _attach(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
-        """Give the task a thread here. Only people who may steer it may do that."""
+        """Give the task a thread in this channel. Only its owner and administrators may do that."""
         if seen.link is not None:
             where = "" if seen.link.closed else await find_permalink(self._deps, seen.link.record)
             return done(None, (work.requester, answers.already_attached(seen.link, where)))
@@ -82,7 +82,7 @@ class NamedActions:
         return done(await self._creator.attach(Batch(), work.requester, seen.task, owner, context.job.id))
 
     def _act_without_thread(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
-        """Act on a task without a thread, in a queue of its own, which is forgotten within a day."""
+        """Act on a task without a thread. Its link is only for this action and expires within a day."""
         if work.verb in ("send", "detach", "mute", "unmute"):
             raise UserError(*refusals.needs_a_thread(work.verb, seen.task.name))
         record = bare_record(seen.task, work.requester, self._deps.mask)
@@ -92,7 +92,10 @@ class NamedActions:
         return done(batch.append(to_coder(record.id), job, score=score_of(work.verb, work.requester.at)))
 
     async def _send(self, context: JobContext, work: ActRequested, link: Link) -> Outcome:
-        """Post the text in the thread as a quotation, with its author. The receipt goes on that message."""
+        """Post the text in the thread as a quotation that names its author.
+
+        The receipt goes on that message.
+        """
         if link.record.thread_ts is None:
             raise UserError(*refusals.no_task_yet(link))
         name = await self._people.get_name(work.requester.person)
@@ -113,7 +116,10 @@ class NamedActions:
         return done(batch, (work.requester, answers.sent_to_thread(link)))
 
     def _make_question_batch(self, link: Link, work: ActRequested, reply: Reply) -> Batch:
-        """Ask in the thread, as for a reply, whether a text that looks like a shell command is meant."""
+        """Return a batch that asks in the thread about a text that looks like a command of the agent.
+
+        The question is the same as for such a reply: is the text meant as input?
+        """
         job_id, ts = f"{REPLY}{reply.ts}", reply.ts
         requester = work.requester.model_copy(
             update={"channel": link.record.channel, "thread_ts": link.record.thread_ts, "at": ts}

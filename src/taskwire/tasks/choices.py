@@ -41,7 +41,7 @@ def choose_template(
 def choose_preset(
     template: Template, presets: tuple[Preset, ...], named: str | None, default: str | None
 ) -> Preset | None:
-    """Return the named preset, else the deployment's, else the template's default."""
+    """Return the named preset, else the deployment's, else the template's default, else None."""
     if named is not None:
         if named.lower() == "none":
             return None

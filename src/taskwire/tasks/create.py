@@ -1,8 +1,8 @@
-"""Requests for a new task: from a person's words to a link, which is written down first.
+"""Requests for a new task: from a person's request to a link, which is stored first.
 
-`choices.py` chooses template and preset. The link's own queue has the jobs that follow (`start.py`): the card
-is posted, and its ts is the thread; then the task is created and bound to the link. `attach` makes the link
-for a task that exists.
+`choices.py` chooses template and preset. The jobs that follow are in the link's own queue (`start.py`): the
+card is posted, and its ts names the thread; then the task is created and bound to the link. `attach` makes
+a link for an existing task.
 """
 
 from functools import partial
@@ -51,7 +51,7 @@ class TaskCreator:
         return (Handler.without_link(CreateRequested, self.handle_request),)
 
     async def handle_request(self, context: JobContext) -> Outcome:
-        """Check a request, and write it down as a new link."""
+        """Check a request, and store it as a new link."""
         work = context.work(CreateRequested)
         try:
             return await retry_for_person(self._deps, context, None, partial(self._check_and_write, work))
@@ -91,7 +91,10 @@ class TaskCreator:
         )
 
     async def _count_task(self, person: UserId, record: LinkRecord, now_ms: int) -> Batch:
-        """Count the task; raises UserError if the person, who is no administrator, has started too many."""
+        """Count the task. Raises UserError if the person has started too many in the last hour.
+
+        The batch that is returned writes the count. Administrators have no limit.
+        """
         most, notes, note = self._deps.create_limit, self._deps.notes, ("create_count", person)
         if not most or await self._people.is_admin(person):
             return Batch()
@@ -102,7 +105,7 @@ class TaskCreator:
         return notes.counting(Batch(), record.id, now_ms, most, *note, ttl_ms=CREATE_LIMIT_PERIOD_MS)
 
     async def _get_full_request(self, work: CreateRequested) -> CreateRequested:
-        """Return the request. If it repeats an earlier one on purpose, return the earlier one."""
+        """Return the request. If it comes from the button of a question, it is read from a note."""
         if not work.kept:
             return work
         kept = await self._deps.notes.find("repeated_request", work.kept)
@@ -160,7 +163,7 @@ class TaskCreator:
     async def attach(
         self, batch: Batch, requester: Requester, task: Task, owner: UserId | None, job_id: str
     ) -> Batch:
-        """Make a link for an existing task; UserError while another person does the same."""
+        """Make a link for an existing task; UserError while another request attaches the same task."""
         note = ("attach_claim", task.id)
         is_first = await self._deps.notes.is_first(*note, value=job_id, ttl_ms=ATTACH_CLAIM_MS)
         if not is_first and await self._deps.notes.find(*note) != job_id:
@@ -172,7 +175,7 @@ class TaskCreator:
 
 
 def _make_fingerprint(work: CreateRequested, record: LinkRecord) -> str:
-    """Return what makes two requests the same."""
+    """Return a digest that is the same for two equal requests."""
     return digest(
         work.prompt,
         record.template_version_id,

@@ -1,4 +1,4 @@
-"""Fills the form for a new task with what this person may use."""
+"""Fills the form for a new task with the templates and presets that exist."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -25,7 +25,7 @@ class CreateForm:
     async def view(self, requester: Requester, given: OpenForm, metadata: Callable[[str], str]) -> View:
         """Return the form with what was typed; raises UserError if the person may not create tasks.
 
-        `metadata` makes what the form carries from the template whose presets it shows.
+        `metadata` returns the form's private metadata for the id of the template that is shown.
         """
         await self._people.get_account(requester.person)
         templates = await self._deps.coder.list_templates()
@@ -49,9 +49,9 @@ class CreateForm:
         channel: str,
         metadata: Callable[[str], str],
     ) -> View:
-        """Return the form with another template's presets and what was entered so far.
+        """Return the form for another template, with what was entered so far.
 
-        Raises UserError if the person may not create tasks any more.
+        Raises UserError if the person may not create tasks any more. `metadata` is as in `view`.
         """
         await self._people.get_account(person)
         templates = await self._deps.coder.list_templates()
@@ -65,7 +65,7 @@ class CreateForm:
         )
 
     async def _preselect(self, templates: tuple[Template, ...], given: OpenForm) -> tuple[str, str, str]:
-        """Return the named template and preset, or the defaults, and say which name is wrong."""
+        """Return the ids of the template and the preset to show, and a sentence if a given name is wrong."""
         chosen, preset = templates[0].id if templates else "", ""
         try:
             template = choose_template(templates, given.template, given.organization, self._deps.template)
@@ -79,7 +79,7 @@ class CreateForm:
         return chosen, preset, ""
 
     async def _list_choices(self, templates: Sequence[Template], chosen: str) -> list[TemplateChoice]:
-        """Return all templates, and the presets of the chosen one only: two requests for each form."""
+        """Return all templates, but only the presets of the chosen one, so that two requests are enough."""
         return [
             TemplateChoice(
                 id=template.id,

@@ -1,11 +1,11 @@
 """Finds the task that a person names, if they may see it.
 
 A person sees their own tasks, and tasks whose thread is in the conversation where they ask. Administrators
-see all. No answer and no suggestion shows another task. An exact name costs one request to Coder. Anything
-else costs the whole list.
+see all. No answer and no suggestion shows another task. An exact name costs one request to Coder.
+Everything else needs the whole list.
 
 The list may have ten thousand tasks. People who ask at the same time share one request. The list is read in
-pieces. Of each task, only its id, owner and name are read until somebody wants to see the task.
+pieces, so that other work can run in between. At first only the id, owner and name of each task are read.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _log = logger("taskwire.tasks.lookup")
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """A task of the list, and its open link, if it has one."""
+    """A task in the list, and its open link, if it has one."""
 
     position: int
     entry: TaskEntry
@@ -68,7 +68,7 @@ class Catalogue:
             self._in_channel[channel].append(listed)
 
     def list_of(self, owner_id: str | None, channel: ChannelId) -> list[CatalogueEntry]:
-        """Return an owner's tasks, and the tasks whose threads are in a channel, in Coder's order."""
+        """List an owner's tasks, and the tasks whose threads are in a channel, in Coder's order."""
         own = self._of_owner.get(owner_id, []) if owner_id else []
         here = self._in_channel.get(channel, [])
         found = {listed.position: listed for listed in (*own, *here)}
@@ -76,7 +76,7 @@ class Catalogue:
 
 
 class CatalogueReader:
-    """Makes catalogues."""
+    """Reads catalogues from Coder."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
@@ -84,7 +84,7 @@ class CatalogueReader:
         self._channels: dict[LinkId, ChannelId] = {}
 
     async def read(self) -> Catalogue:
-        """Ask Coder for all tasks, and note the channels of their threads."""
+        """Ask Coder for all tasks, and find the channels of their threads."""
         body = await self._deps.coder.list_tasks_raw()
         linked = await self._deps.links.list_open()
         await self._update_channels(linked.values())
@@ -105,7 +105,7 @@ class CatalogueReader:
         catalogue.add(item, entry, link, self._channels.get(link) if link is not None else None)
 
     async def _update_channels(self, links: Iterable[LinkId]) -> None:
-        """Read the channels of new links, and forget links that have ended."""
+        """Read the channels of new links, and forget those of links that have ended."""
         known = {link: self._channels.get(link) for link in links}
         found = await self._deps.links.list_channels(link for link, where in known.items() if where is None)
         self._channels = {link: where for link, where in (known | found).items() if where is not None}
@@ -124,7 +124,7 @@ class VisibleTask:
 
 @dataclass(frozen=True)
 class _Viewer:
-    """The person who looks, and where they ask."""
+    """The person who asks, and where."""
 
     channel: ChannelId
     account: Account | None
@@ -136,12 +136,14 @@ class _Viewer:
         return self.account.username if self.account else ""
 
     def can_see(self, task: Task, link: Link | None) -> bool:
-        """Whether a task is theirs, or its thread is in this conversation."""
+        """Whether they may see the task: as its owner, from its thread's conversation, or as an
+        administrator.
+        """
         is_own = self.account is not None and task.owner_id == self.account.id
         return self.is_admin or is_own or (link is not None and link.record.channel == self.channel)
 
     def list_visible(self, catalogue: Catalogue) -> list[CatalogueEntry]:
-        """Return the tasks that they may see."""
+        """List the tasks that they may see."""
         owner_id = self.account.id if self.account else None
         return catalogue.all if self.is_admin else catalogue.list_of(owner_id, self.channel)
 
@@ -178,7 +180,10 @@ class Lookup:
         return _Viewer(await self._people.where(requester), account, is_admin)
 
     async def _find_exact(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
-        """Find the task of exactly this name, the person's own first, with one request."""
+        """Find the task of exactly this name with one request.
+
+        If the name has no owner, the person's own is meant.
+        """
         owner = name.owner or viewer.username
         if not name.id and not owner:
             return None
@@ -190,7 +195,7 @@ class Lookup:
         return VisibleTask(task, link) if viewer.can_see(task, link) else None
 
     async def _get_among_all(self, name: TaskName, viewer: _Viewer) -> VisibleTask:
-        """Find the only task of this name, or the only one that begins like it; UserError otherwise."""
+        """Return the only task of this name, or the only one that begins with it; UserError otherwise."""
         if name.id:
             raise UserError(*refusals.no_such_id())
         seen = viewer.list_visible(await self._catalogue.get())
@@ -227,7 +232,7 @@ class Lookup:
 
 
 def _list_matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list[CatalogueEntry]:
-    """Return tasks of exactly this name, else tasks that begin like it, the person's own first."""
+    """Return tasks of exactly this name, else tasks that begin with it, the person's own first."""
     pool = [each for each in seen if not name.owner or each.entry.owner_name.lower() == name.owner]
     if exact := [each for each in pool if each.entry.name.lower() == name.name]:
         return exact
@@ -269,7 +274,7 @@ def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
 
 
 async def find_permalink(deps: Dependencies, record: LinkRecord) -> str:
-    """Return the address of a link's thread; empty if it has none, or we may not see it any more."""
+    """Return the address of a link's thread; empty if it has none, or Slack does not show it to us."""
     if record.thread_ts is None:
         return ""
     try:

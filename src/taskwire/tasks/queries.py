@@ -1,4 +1,4 @@
-"""Answers questions: list, status, logs, templates. They change nothing and are answered without a job."""
+"""Answers `list`, `status`, `logs`, `templates` and `help`. They change nothing and need no job."""
 
 from math import ceil
 from typing import NamedTuple
@@ -29,13 +29,13 @@ Question = List | Status | Logs | Templates | Help
 
 
 class DisplayedTask(NamedTuple):
-    """A task as it is displayed: its observation, and its link or a substitute."""
+    """A task as it is displayed. For a task without a link, `link` is made from Coder's list."""
 
     seen: VisibleTask
     link: Link
 
     def needs_person(self, account: str) -> bool:
-        """Whether the task waits for this person."""
+        """Whether the task waits for the person with this account."""
         return self.link.state.open_phase in NEEDING and self.seen.task.owner_id == account
 
     def matches(self, wanted: ListFilter, account: str) -> bool:
@@ -53,7 +53,7 @@ class DisplayedTask(NamedTuple):
                 return wanted.value in (self.link.state.phase, self.seen.task.status_word)
 
     def get_sort_key(self, account: str) -> tuple[bool, int, int]:
-        """Sort tasks: those that wait for this person first, then by phase, newest first."""
+        """Return a key that puts tasks that wait for this person first, then orders by phase and age."""
         made_ms = to_ms(self.seen.task.created_at)
         return (not self.needs_person(account), listing.rank(self.link.state.open_phase), -made_ms)
 
@@ -123,7 +123,7 @@ class Queries:
         return account.username.lower()
 
     async def _find_permalink(self, seen: VisibleTask) -> str:
-        """Return the address of the task's thread; empty if Slack does not tell it."""
+        """Return the address of the task's thread; empty if there is none, or Slack does not return it."""
         if seen.link is None or seen.link.record.thread_ts is None:
             return ""
         try:
@@ -180,7 +180,10 @@ class Queries:
         return answers.log_sent(task.title, is_snapshot=told.is_snapshot)
 
     def _make_link(self, each: VisibleTask, now_ms: int) -> Link:
-        """Return the link as it is now. For a task without a thread, make one from Coder's list."""
+        """Return the link with the task's present state.
+
+        For a task without a link, make one from Coder's list.
+        """
         seen = Observed(seen=observation_of(each.task, self._deps.mask))
         if each.link is None:
             return cards.unlinked(seen.seen, initial_state(seen, self._deps.rules, now_ms))

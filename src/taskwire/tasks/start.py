@@ -1,7 +1,8 @@
 """Opens the thread of a new link, creates or finds its task, and binds the task to the link.
 
-The card is posted first: its ts is the thread. Replies that were written below it already are taken over. A
-task is created under a name that makes a second try safe.
+The card is posted first: its ts names the thread. The link takes over replies that people have already
+written below it. A task is created under a name of its own, so that a second attempt meets the task of the
+first.
 """
 
 import contextlib
@@ -43,7 +44,7 @@ class ThreadOpener:
         return (Handler.with_any_link(PostCard, self.open),)
 
     async def open(self, context: JobContext, link: Link | None) -> Outcome:
-        """Post the card, and take over what was written below it already."""
+        """Post the card, and take over the replies that people have already written below it."""
         work, link = context.work(PostCard), _require_link(link)
         if not context.is_outcome_unknown and has_failed_too_long(context):
             answer = answers.never_posted(is_attached=link.record.task_id is not None)
@@ -178,7 +179,10 @@ class TaskBinder:
             raise UserError(*await self._make_name_taken_refusal(record)) from None
 
     async def _require_same_account(self, context: JobContext, work: CreateTask, record: LinkRecord) -> None:
-        """Raise UserError if the person may not create the task any more: the job may have waited."""
+        """Raise UserError if the person may not create the task any more.
+
+        The job may have waited for long.
+        """
         try:
             if (await self._people.get_account(work.requester.person)).id != record.owner_id:
                 raise UserError(*refusals.other_account())
@@ -196,7 +200,7 @@ class TaskBinder:
             raise UserError(refusals.NEVER_ANSWERED)
 
     def _has_landed(self, context: JobContext) -> bool:
-        """Whether no try since the first failure can still arrive."""
+        """Whether the call that failed first can no longer reach Coder."""
         lasts_ms = self._deps.coder.timeouts.create * 1000 + self._deps.queue.times.late_arrival_ms
         since_ms = context.job.failing_since_ms
         return since_ms > 0 and context.now_ms - since_ms > lasts_ms
@@ -205,7 +209,10 @@ class TaskBinder:
         return await make_name_taken_refusal(self._deps.coder, record.owner_name, record.name)
 
     async def _find_created(self, record: LinkRecord) -> Task | None:
-        """Find the task that an earlier try created: with this name and prompt, and without a link."""
+        """Find the task that an earlier try created: with this name and prompt, and without a link.
+
+        Raises UserError if the owner has another task of this name.
+        """
         try:
             task = await self._deps.coder.get_task(f"{record.owner_name}/{record.name}")
         except NotFound:
@@ -227,7 +234,7 @@ class TaskBinder:
         return await self._deps.links.find(LinkId(former)) if former is not None else None
 
     async def _link_former_card(self, link: Link, former: Link | None, batch: Batch) -> Batch:
-        """Let the card of the earlier thread link to this one."""
+        """Let the card of the earlier thread link to the new thread."""
         if former is None:
             return batch
         with contextlib.suppress(OutsideError):
@@ -263,19 +270,19 @@ class TaskBinder:
 
 
 def _require_link(link: Link | None) -> Link:
-    """Return the link that a job has to complete; Refused if it is not known any more."""
+    """Return the link of a job that needs one; Refused if the link is not known any more."""
     if link is None:
         raise Refused("the link is not there any more")
     return link
 
 
 def _get_former_title(former: Link | None, task: Task) -> str:
-    """Return the earlier thread's title if the prompt is the same: Coder's is that of the first prompt."""
+    """Return the title from the earlier thread, if the task still has the prompt from which it was made."""
     return former.record.title if former is not None and former.record.prompt == task.initial_prompt else ""
 
 
 def _end_unbound(deps: Dependencies, link: Link) -> Batch:
-    """End a link that is not bound. Its task, if it exists, may get another link."""
+    """End a link that has no task yet. If the task exists, it may get another link."""
     record = link.record.model_copy(update={"task_id": None})
     batch = deps.writes.ends(Batch(), record, "failed")
     if link.record.task_id is not None:

@@ -1,7 +1,8 @@
-"""Answers in a thread: `!status`, `!logs`, `!help`, and the verbs that need a button.
+"""Answers verbs in a thread: `!status`, `!logs`, `!help`, and verbs that need a button.
 
-The answer to one person is shown to that person, who may then show it to all. A whole log goes to their
-direct messages. A question that has to be decided is posted for everybody, if the author may steer the task.
+An answer is shown to the person who asked. They may then show it to everybody. A whole log goes to their
+direct messages. A question that somebody has to decide is posted for everybody, if its author may steer the
+task.
 """
 
 import contextlib
@@ -54,7 +55,7 @@ _log = logger("taskwire.tasks.thread_queries")
 
 
 class KeptAnswer(BaseModel):
-    """The answer that one person got, and its link."""
+    """An answer that was shown to one person, and its link."""
 
     person: UserId
     link: str = ""
@@ -104,7 +105,7 @@ class ThreadQueries:
         *,
         is_answer: bool,
     ) -> Outcome:
-        """Post the answer for everybody. If it is a question, note where it is."""
+        """Post the answer for everybody. If it asks something, record where it was posted."""
         message, batch = answer
         meta = Metadata(id=f"{link.id}:{context.job.id}", kind="answer", task_id=link.record.task_id)
         record = link.record
@@ -157,7 +158,7 @@ class ThreadQueries:
         return replace(done(batch, *told), trouble="failing")
 
     async def _find_settlement(self, link: Link, work: AnswerInThread) -> Settlement | None:
-        """Return why there is nothing left to ask about a message; None if there is."""
+        """Return why a question about a message is settled; None if it is still open."""
         if work.what != "not_a_verb" or await self._deps.notes.find("reply", link.id, work.job) is not None:
             return None
         ts = Ts(work.job.removeprefix(REPLY))
@@ -167,7 +168,10 @@ class ThreadQueries:
         return "deleted"
 
     def _end_question(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
-        """Say nothing about a deleted message. Say that an expired one was not sent."""
+        """End a question about a message that is not kept any more.
+
+        A deleted message needs no answer. If a message has waited too long, say that it was not sent.
+        """
         if context.now_ms - microseconds(work.requester.at) // 1000 < KEPT_REPLY_MS:
             return done()
         message = inputs.nobody_said(work.text, is_outcome_unknown=False)
@@ -191,7 +195,7 @@ class ThreadQueries:
         return done(batch, (work.requester, answers.for_everybody(message, f"{link.id} {key}")))
 
     async def show_to_everybody(self, context: JobContext, link: Link | None) -> Outcome:
-        """Post the answer that one person got, at their request."""
+        """Post the answer that one person got, because they pressed its button."""
         work = context.work(ShowAnswer)
         try:
             await self._people.require_known(work.requester.person, needs_coder=False)
@@ -210,7 +214,10 @@ class ThreadQueries:
         return decided(batch, work.requester, answers.shown_to_everybody())
 
     async def _must_tell_too_many(self, link: Link, work: AnswerInThread, batch: Batch) -> bool:
-        """Whether to say that too many replies wait: once an hour. The receipt says it of each."""
+        """Whether to say in the thread that too many replies wait: once an hour.
+
+        Each reply's receipt shows it anyway.
+        """
         if link.ended is not None or not await self._people.may_steer(work.requester.person, link):
             return False
         show_receipt(link.id, work.requester.at, "failed", batch)
@@ -278,7 +285,7 @@ class ThreadQueries:
     async def _send_whole_log(
         self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
     ) -> Message:
-        """Send the whole log in direct messages: in a thread, everybody would see the file."""
+        """Send the whole log as a direct message: in a thread, everybody would see the file."""
         output = await read_last_output(self._deps, link)
         if not output.whole:
             raise UserError(*refusals.no_log_yet(link.title))
