@@ -46,6 +46,8 @@ MAX_CONCURRENT_JOBS = 32
 IGNORE_PRIORITY_EACH = 5
 DATA_LOSS_LOOK_SECONDS = 2.0
 RELEASE_SECONDS = 1.0
+# The names of the asyncio tasks that run jobs begin with this.
+JOB_TASK_NAME = "job "
 
 # The reason of a retry, by the queue's trouble. Waiting for an agent is no retry.
 _WHY: dict[Trouble, str] = {"failing": "failed", "refused": "account"}
@@ -116,7 +118,7 @@ class Worker:
             if self._is_stopping.is_set():
                 await self._release_all([taken])
                 return
-            task = asyncio.create_task(self._run_lease(taken), name=f"job {taken.name}")
+            task = asyncio.create_task(self._run_lease(taken), name=f"{JOB_TASK_NAME}{taken.name}")
             self._leases[task] = taken
             if self._is_risky(taken):
                 # Another job of the process may be the reason, or somebody kills processes: no error yet.

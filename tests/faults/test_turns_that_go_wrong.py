@@ -22,6 +22,7 @@ from taskwire.redis import connection, embedded
 from taskwire.redis.decoding import read
 from taskwire.slack.errors import NoCapacity
 from taskwire_sandbox.slack import SlackSandbox
+from tests.crash import cancel_jobs
 from tests.lua import with_libraries
 from tests.queue.engine import NOON_MS, TestClock
 
@@ -77,10 +78,7 @@ class Bench:
                 await self._is_due() or not worker.is_idle
             ):
                 await asyncio.sleep(0.01)
-        leases = [task for task in asyncio.all_tasks() if task.get_name().startswith("turn ")]
-        for lease in leases:
-            lease.cancel()
-        await asyncio.gather(*leases, return_exceptions=True)
+        assert await cancel_jobs() or not killed.is_set()
         await worker.stop(0)
         await running
         self.clock.now_ms += TIMES.longest_lease_ms

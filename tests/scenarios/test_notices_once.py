@@ -57,7 +57,7 @@ async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fa
     poll = asyncio.create_task(world.bot.parts.poller.poll())
     await world.until(lambda: rule.hits, "the notice is being posted")
     await poll
-    await world.crashes()
+    assert await world.crashes() == 1
 
     await world.starts()
     await world.passes(LANDED_SECONDS)

@@ -23,6 +23,7 @@ from taskwire.settings import Settings
 from taskwire.slack import manifest
 from taskwire_sandbox.coder import CoderSandbox, SandboxTask
 from taskwire_sandbox.slack import SlackSandbox
+from tests.crash import cancel_jobs
 from tests.faults.proxy import FaultProxy, proxy
 
 from .clock import WorldClock
@@ -121,13 +122,11 @@ class World:
         self._stack = contextlib.AsyncExitStack()
         self._bot = None
 
-    async def crashes(self) -> None:
-        """Let the bot die in the middle of its jobs."""
-        turns = [task for task in asyncio.all_tasks() if task.get_name().startswith("turn ")]
-        for turn in turns:
-            turn.cancel()
-        await asyncio.gather(*turns, return_exceptions=True)
+    async def crashes(self) -> int:
+        """Let the bot die in the middle of its jobs. Return how many were running."""
+        running = await cancel_jobs()
         await self.stops()
+        return running
 
     async def polls(self, times: int = 1) -> None:
         """Poll Coder, and let the jobs run that follow."""

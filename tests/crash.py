@@ -1,0 +1,14 @@
+"""Ends running jobs as a killed process does: they release no lease and complete nothing."""
+
+import asyncio
+
+from taskwire.worker import JOB_TASK_NAME
+
+
+async def cancel_jobs() -> int:
+    """Cancel the jobs of all workers in this process. Return how many were running."""
+    jobs = [task for task in asyncio.all_tasks() if task.get_name().startswith(JOB_TASK_NAME)]
+    for job in jobs:
+        job.cancel()
+    await asyncio.gather(*jobs, return_exceptions=True)
+    return len(jobs)
