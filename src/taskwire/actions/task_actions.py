@@ -56,10 +56,10 @@ _WITHOUT_CODER = ("detach", "mute", "unmute")
 class TaskActions:
     """Handles the jobs that act on a linked task."""
 
-    def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
+    def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
         self._deps = deps
         self._people = people
-        self._texts = texts
+        self._agent_input = agent_input
         workspace = PauseAndResume(deps, people)
         self._verbs: dict[str, Callable[[JobContext, Link, Act], Awaitable[Outcome]]] = {
             "pause": workspace.pause,
@@ -221,7 +221,7 @@ class TaskActions:
         for job, _ in waiting:
             batch.drop(to_coder(link.id), job.id)
         replies = [reply for _, reply in waiting]
-        return await return_replies(self._texts, link, work.requester.at, replies, batch)
+        return await return_replies(self._agent_input, link, work.requester.at, replies, batch)
 
     async def _mute(self, context: JobContext, link: Link, work: Act) -> Outcome:
         is_muted = work.verb == "mute"

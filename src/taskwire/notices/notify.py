@@ -72,10 +72,10 @@ class _BuildSummary(NamedTuple):
 class Notifier:
     """Handles the jobs of events, notices and other messages of a thread."""
 
-    def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
+    def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
         self._deps = deps
         self._people = people
-        self._texts = texts
+        self._agent_input = agent_input
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
@@ -201,7 +201,9 @@ class Notifier:
         if notice.kind == "gone" and outcome.kind == "done":
             await questions.settle_all(self._deps, link, outcome.batch)
             draw(link.id, self._deps.writes.gone(outcome.batch, link.record, context.now_ms))
-            await return_replies(self._texts, link, "gone", await list_held(self._deps, link), outcome.batch)
+            await return_replies(
+                self._agent_input, link, "gone", await list_held(self._deps, link), outcome.batch
+            )
             # Replies that wait, for example for a person's decision, wait for nothing now.
             outcome.batch.hasten_input(to_coder(link.id), int(ASKED_REPLY_SECONDS * 1000))
         return outcome
@@ -209,7 +211,7 @@ class Notifier:
     async def _make_message(
         self, link: Link, notice: Notice, written: AgentOutput, build_summary: _BuildSummary
     ) -> Message:
-        calls = (link.record.owner_slack,) if _mentions_owner(link, notice) else ()
+        mentions = (link.record.owner_slack,) if _mentions_owner(link, notice) else ()
         by = find_person_behind(link.state, notice)
         return notices.notice(
             link,
@@ -221,7 +223,7 @@ class Notifier:
             is_build_well=build_summary.is_well,
             is_stop=build_summary.is_stop,
             by_name=await self._people.find_name(by),
-            calls=tuple(call for call in calls if call is not None),
+            calls=tuple(person for person in mentions if person is not None),
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
         )

@@ -63,8 +63,8 @@ async def read_end_cursor(deps: Dependencies, link: Link) -> str:
     if logs is None:
         return ""
     build = link.seen.build if link.seen else link.state.build
-    told = await asyncio.to_thread(excerpts.told, _recent_entries(logs), build=build, mask=deps.mask)
-    return _dump_cursor(told)
+    cursor = await asyncio.to_thread(excerpts.told, _recent_entries(logs), build=build, mask=deps.mask)
+    return _dump_cursor(cursor)
 
 
 async def read_last_output(deps: Dependencies, link: Link) -> LogExcerpt:
@@ -118,10 +118,10 @@ def _load_cursor(kept: str) -> Cursor | None:
     if not kept:
         return None
     try:
-        told = json.loads(kept)
-        asked_at = told["asked_at"]
-        told["asked_at"] = datetime.fromisoformat(asked_at) if asked_at else None
-        return Cursor(**{**told, "tail": tuple(told["tail"])})
+        fields = json.loads(kept)
+        asked_at = fields["asked_at"]
+        fields["asked_at"] = datetime.fromisoformat(asked_at) if asked_at else None
+        return Cursor(**{**fields, "tail": tuple(fields["tail"])})
     except (KeyError, TypeError, ValueError):
         # Another version has stored the cursor in its own format: the last excerpt is shown again.
         return None

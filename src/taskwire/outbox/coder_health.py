@@ -43,8 +43,8 @@ class CoderOutage(BaseModel):
 
 async def find_outage(deps: Dependencies) -> CoderOutage | None:
     """Return the present outage of Coder, if there is one."""
-    away = await _find_stored_outage(deps)
-    return None if away is None or away.stage == "over" else away
+    outage = await _find_stored_outage(deps)
+    return None if outage is None or outage.stage == "over" else outage
 
 
 class CoderHealth:
@@ -88,8 +88,8 @@ class CoderHealth:
         await self._redraw_cards()
         await self._deps.notes.forget("coder-away")
 
-    async def _store(self, away: CoderOutage) -> None:
-        await self._deps.notes.keep(away.model_dump_json(), "coder-away", ttl_ms=OUTAGE_TTL_MS)
+    async def _store(self, outage: CoderOutage) -> None:
+        await self._deps.notes.keep(outage.model_dump_json(), "coder-away", ttl_ms=OUTAGE_TTL_MS)
 
     async def _redraw_cards(self) -> None:
         """Queue a drawing of every open card."""
@@ -165,11 +165,11 @@ class ServiceAccount:
 
     async def _list_troubles(self, now: datetime) -> list[UserError]:
         coder = self._deps.coder
-        if narrow := await find_scope_trouble(coder):
-            return [narrow]
+        if scope_trouble := await find_scope_trouble(coder):
+            return [scope_trouble]
         rights = await find_rights_trouble(coder)
-        ends = await coder.find_token_end()
-        return [trouble for trouble in (rights, find_expiry_trouble(ends, now)) if trouble is not None]
+        expires_at = await coder.find_token_end()
+        return [trouble for trouble in (rights, find_expiry_trouble(expires_at, now)) if trouble is not None]
 
 
 async def find_scope_trouble(coder: CoderClient) -> UserError | None:
@@ -200,8 +200,8 @@ async def is_agent_forbidden(deps: Dependencies, task_id: str) -> bool:
     return True
 
 
-def find_expiry_trouble(ends: datetime | None, now: datetime) -> UserError | None:
+def find_expiry_trouble(expires_at: datetime | None, now: datetime) -> UserError | None:
     """Return an error if the token ends within two days."""
-    if ends is None or ends - now >= TOKEN_ENDS_SOON:
+    if expires_at is None or expires_at - now >= TOKEN_ENDS_SOON:
         return None
-    return UserError(*troubles.token_ends(ends))
+    return UserError(*troubles.token_ends(expires_at))

@@ -50,23 +50,23 @@ def _get_silent_side(work: Work, error: OutsideError) -> SilentSide:
 
 def make_give_up_message(work: Work, link: Link | None, error: OutsideError) -> Message:
     """Say that a request is given up, because a system did not answer."""
-    wished = waiting.wish(work, link)
+    wish = waiting.wish(work, link)
     match error:
         case TokenRefused():
-            return waiting.refused_for_an_hour(wished)
+            return waiting.refused_for_an_hour(wish)
         case NoTasks():
-            return waiting.never_had_tasks(wished)
+            return waiting.never_had_tasks(wish)
         case _:
-            return waiting.never_answered(_get_silent_side(work, error), wished)
+            return waiting.never_answered(_get_silent_side(work, error), wish)
 
 
 def make_waiting_message(work: Work, link: Link | None, error: OutsideError) -> Message:
     """Say that a request waits, and for which system."""
-    wished = waiting.wish(work, link)
+    wish = waiting.wish(work, link)
     match error:
         case TokenRefused():
-            return waiting.waits_for_token(wished)
+            return waiting.waits_for_token(wish)
         case NoTasks():
             return answers.no_tasks()
         case _:
-            return waiting.waits(_get_silent_side(work, error), wished)
+            return waiting.waits(_get_silent_side(work, error), wish)

@@ -142,13 +142,13 @@ async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote
     Raises JobEnded if another look is needed. Each look takes one of the few places for reading. Under
     contention, several looks in one lease would starve the last one.
     """
-    ways = (note.thread_ts, note.thread_ts) if note.thread_ts else (note.since, note.since, None)
+    search_starts = (note.thread_ts, note.thread_ts) if note.thread_ts else (note.since, note.since, None)
     looks = context.job.looks(note.attempt)
-    copies = await _find_copies_since(deps, note, ways[min(looks, len(ways) - 1)])
+    copies = await _find_copies_since(deps, note, search_starts[min(looks, len(search_starts) - 1)])
     _log.info(
         "lost post looked for in Slack", job=context.job.id, message=note.message_id, copies=len(copies)
     )
-    if copies or looks >= len(ways) - 1:
+    if copies or looks >= len(search_starts) - 1:
         return copies[0] if copies else None
     # Slack may not show a message at once, and the clocks of its headers and messages may differ.
     seconds = 0.0 if looks else deps.queue.times.recheck_ms / 1000
@@ -202,14 +202,14 @@ async def _remove_duplicate_message(deps: Dependencies, context: JobContext, lin
     # A new card may be recorded in a moment. Until then, either copy may be the right one.
     is_too_early = work.thread_ts is None and recorded is None and not work.looks
     if len(copies) > 1 and not is_too_early:
-        await _keep_one(deps, context, work, copies, recorded)
+        await _delete_other_copies(deps, context, work, copies, recorded)
     if work.looks:
         return done()
     looked = context.job.knowing(looks=work.looks + 1)
     return retry(get_landing_seconds(deps, deps.slack.timeouts.post), looked)
 
 
-async def _keep_one(
+async def _delete_other_copies(
     deps: Dependencies,
     context: JobContext,
     work: RemoveDuplicateMessage,

@@ -119,13 +119,13 @@ class PrivateAnswers:
     def show(self, *answers: PrivateAnswer) -> None:
         """Show these answers in the background, one after the other. After the end, hand them over."""
         if self._has_ended:
-            handing = asyncio.ensure_future(self._hand_over(answers))
-            self._handing_over.add(handing)
-            handing.add_done_callback(self._handing_over.discard)
+            hand_over = asyncio.ensure_future(self._hand_over(answers))
+            self._handing_over.add(hand_over)
+            hand_over.add_done_callback(self._handing_over.discard)
             return
-        left = deque(answers)
-        task = asyncio.ensure_future(self._show_all(left))
-        self._tasks[task] = left
+        pending = deque(answers)
+        task = asyncio.ensure_future(self._show_all(pending))
+        self._tasks[task] = pending
         task.add_done_callback(self._tasks.pop)
 
     @property
@@ -147,15 +147,15 @@ class PrivateAnswers:
             await asyncio.wait(self._tasks, timeout=within_seconds)
         # The tasks below show no answer that comes after this.
         self._has_ended = True
-        left = [
+        pending = [
             answer for task, answers in self._tasks.items() for answer in self._list_unbegun(task, answers)
         ]
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if left:
-            await self._hand_over(left)
+        if pending:
+            await self._hand_over(pending)
 
     async def wait_for_hand_over(self) -> None:
         """Wait until answers that came after the end are written as jobs, for 0.5 s at most."""
@@ -178,13 +178,13 @@ class PrivateAnswers:
         except (RedisError, TimeoutError):
             _log.warning("private answers not shown before the stop", count=len(answers))
 
-    async def _show_all(self, left: deque[PrivateAnswer]) -> None:
+    async def _show_all(self, pending: deque[PrivateAnswer]) -> None:
         with waiting(self._release_place):
             async with self._places:
                 with self._mark_under_way():
-                    while left:
-                        await self._show(left[0])
-                        left.popleft()
+                    while pending:
+                        await self._show(pending[0])
+                        pending.popleft()
 
     @contextlib.contextmanager
     def _mark_under_way(self) -> Iterator[None]:

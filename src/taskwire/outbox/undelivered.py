@@ -129,7 +129,7 @@ async def list_given_up_together(deps: Dependencies, link: Link, job_id: str) ->
 
 
 async def return_replies(
-    texts: AgentInput, link: Link, name: str, replies: Sequence[Reply], batch: Batch
+    agent_input: AgentInput, link: Link, name: str, replies: Sequence[Reply], batch: Batch
 ) -> Batch:
     """Post the texts in the thread and mark the replies as failed.
 
@@ -142,8 +142,12 @@ async def return_replies(
         if reply.asked or reply.settles:
             settle_reply(link, reply, "ended" if reply.asked == "outcome_unknown" else "ended_unsent", batch)
     in_order = sorted(replies, key=lambda reply: microseconds(reply.ts))
-    unknown = [await texts.get_display_text(reply) for reply in in_order if reply.asked == "outcome_unknown"]
-    words = [await texts.get_display_text(reply) for reply in in_order if reply.asked != "outcome_unknown"]
+    unknown = [
+        await agent_input.get_display_text(reply) for reply in in_order if reply.asked == "outcome_unknown"
+    ]
+    words = [
+        await agent_input.get_display_text(reply) for reply in in_order if reply.asked != "outcome_unknown"
+    ]
     if unknown:
         say_with_file(link, f"never-known:{name}", inputs.never_known(unknown), unknown, batch)
     return (

@@ -103,10 +103,10 @@ class Backfill:
         threads = await links.list_threads((await links.list_open()).values())
         waiting = await links.list_with_steering()
         earlier = {job.id: job.work for job in await links.list_jobs(BACKFILL_CHANNELS)}
-        read = [each for each in threads if each.is_held or each.link in waiting]
-        for start in range(0, len(read), THREADS_PER_BATCH):
+        to_read = [each for each in threads if each.is_held or each.link in waiting]
+        for start in range(0, len(to_read), THREADS_PER_BATCH):
             batch = Batch()
-            for each in read[start : start + THREADS_PER_BATCH]:
+            for each in to_read[start : start + THREADS_PER_BATCH]:
                 request_reading(each.link, ts_of(from_ms(int(each.news * 1000))), batch)
             await self._deps.queue.write(batch)
         channels: dict[ChannelId, list[Root]] = {}
@@ -116,7 +116,7 @@ class Backfill:
         for channel, roots in channels.items():
             await self._deps.queue.write(_make_scan_batch(channel, roots, since, earlier))
         _log.info(
-            "backfill of threads started", threads=len(threads), at_once=len(read), channels=len(channels)
+            "backfill of threads started", threads=len(threads), at_once=len(to_read), channels=len(channels)
         )
         return len(threads)
 
@@ -187,12 +187,14 @@ class Backfill:
 
         If it has our final reaction, it was handled before. Then only that is recorded again.
         """
-        over = message.marks & {REACTIONS["delivered"], REACTIONS["failed"]}
-        if not over:
+        final_marks = message.marks & {REACTIONS["delivered"], REACTIONS["failed"]}
+        if not final_marks:
             return await self._receiver.claim_missed(message)
         writes = self._deps.writes
-        batch = writes.receipt(writes.taken(Batch(), link, message.ts), link, message.ts, " ".join(over))
-        if REACTIONS["delivered"] in over:
+        batch = writes.receipt(
+            writes.taken(Batch(), link, message.ts), link, message.ts, " ".join(final_marks)
+        )
+        if REACTIONS["delivered"] in final_marks:
             writes.delivered(batch, link, message.ts)
         await self._deps.queue.write(batch)
         return False
@@ -209,10 +211,10 @@ class Backfill:
         self, link: Link, replies: dict[Ts, Reply], messages: list[ThreadMessage]
     ) -> None:
         """Give waiting replies their present text, and drop those that were deleted."""
-        there = {message.ts: message for message in messages}
+        present = {message.ts: message for message in messages}
         batch, changed = Batch(), 0
         for ts, reply in replies.items():
-            message = there.get(ts)
+            message = present.get(ts)
             if message is None and link.has_moved:
                 # The reply may have been written in the thread that the task had before.
                 continue
@@ -234,9 +236,9 @@ def _make_scan_batch(channel: ChannelId, roots: list[Root], since: Ts, earlier: 
     roots = sorted(roots, key=lambda root: microseconds(root.ts), reverse=True)
     for start in range(0, len(roots), THREADS_PER_BATCH):
         job_id = f"{channel}:{start // THREADS_PER_BATCH}"
-        before = earlier.get(job_id)
-        if isinstance(before, ScanChannel):
-            since = min(since, before.since, key=microseconds)
+        waiting_scan = earlier.get(job_id)
+        if isinstance(waiting_scan, ScanChannel):
+            since = min(since, waiting_scan.since, key=microseconds)
         work = ScanChannel(
             channel=channel, roots=tuple(roots[start : start + THREADS_PER_BATCH]), since=since
         )
@@ -253,23 +255,23 @@ def split_lone_roots(roots: Sequence[Root], span_us: int) -> tuple[list[Root], l
 
     `span_us` is how much time the last page covered, in microseconds; 0 if there was no page yet.
     """
-    alone = []
+    lone = []
     rest = list(roots)
     while rest:
         first, *others = rest
         reach = microseconds(first.ts) - span_us
         if others and (not span_us or microseconds(others[0].ts) >= reach):
             break
-        alone.append(first)
+        lone.append(first)
         rest = others
-    return alone, rest
+    return lone, rest
 
 
 async def scan_page(deps: Dependencies, work: ScanChannel, context: JobContext) -> Outcome:
     """Look at one page of a channel; raises the errors of Slack's client."""
     batch = Batch()
-    alone, roots = split_lone_roots(work.roots, work.span_us)
-    for root in alone:
+    lone, roots = split_lone_roots(work.roots, work.span_us)
+    for root in lone:
         request_reading(root.link, root.ts, batch)
     if not roots:
         return done(batch)
@@ -279,10 +281,10 @@ async def scan_page(deps: Dependencies, work: ScanChannel, context: JobContext) 
     for root in found:
         request_reading(root.link, page.latest_replies.get(root.ts) or root.ts, batch)
     _log.info("channel page backfilled", channel=work.channel, threads=len(shown), with_news=len(found))
-    left = tuple(roots[len(shown) :])
-    if not left:
+    rest = tuple(roots[len(shown) :])
+    if not rest:
         return done(batch)
-    return retry(0.0, context.job.knowing(roots=left, span_us=page.span_us), batch)
+    return retry(0.0, context.job.knowing(roots=rest, span_us=page.span_us), batch)
 
 
 def _has_news(page: RootsPage, root: Root, since: Ts) -> bool:

@@ -33,7 +33,7 @@ _log = logger("taskwire.recovery.downtime")
 class Downtime:
     """Follows when this process could hear Slack. In HTTP mode, it must be told of each request.
 
-    `seconds` is a clock that only goes forward. Redis's clock cannot be read while Redis is away.
+    `monotonic` is a clock that only goes forward. Redis's clock cannot be read while Redis is away.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class Downtime:
         backfill: Backfill,
         heartbeat: Heartbeat,
         metrics: Metrics,
-        seconds: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._backfill = backfill
         self._heartbeat = heartbeat
         self._metrics = metrics
-        self._seconds = seconds
-        self._was_reached = False
+        self._monotonic = monotonic
+        self._has_request = False
         # Readings that are still to be queued, in order. Each call tries to queue one, and returns
         # whether it did.
         self._pending: deque[Callable[[], Awaitable[bool]]] = deque()
@@ -60,16 +60,16 @@ class Downtime:
 
     def record_request(self) -> None:
         """Record that Slack has just sent an HTTP request to this process."""
-        self._was_reached = True
+        self._has_request = True
 
-    def queue_missed(self, lasted_ms: int | None = None) -> None:
+    def queue_missed(self, duration_ms: int | None = None) -> None:
         """Queue the reading of what was missed since a process last listened, if that is a minute or more
         ago.
 
-        With `lasted_ms`, queue the reading of that time instead.
+        With `duration_ms`, queue the reading of that time instead.
         """
-        if lasted_ms is not None:
-            self._queue_since(self._seconds() - lasted_ms / 1000)
+        if duration_ms is not None:
+            self._queue_since(self._monotonic() - duration_ms / 1000)
             return
 
         async def queue() -> bool:
@@ -97,14 +97,14 @@ class Downtime:
         If Slack sends requests again after a long silence, the reading of the silence is queued first.
         """
         with contextlib.suppress(RedisError):
-            if self._was_reached:
+            if self._has_request:
                 silence_ms = await self._heartbeat.silence_ms()
-                self._was_reached = False
+                self._has_request = False
                 if silence_ms is not None and silence_ms >= REQUEST_SILENCE_MS:
                     _log.info("Slack's requests are back after a silence", seconds=round(silence_ms / 1000))
                     # If this process dies before the silence is noted, the next request finds the silence
                     # again.
-                    self._queue_since(self._seconds() - silence_ms / 1000)
+                    self._queue_since(self._monotonic() - silence_ms / 1000)
                     return
                 await self._heartbeat.reached()
             await self._heartbeat.beat()
@@ -114,9 +114,9 @@ class Downtime:
         if self._queuing is not None:
             await ended(self._queuing)
 
-    def _queue_since(self, moment: float) -> None:
+    def _queue_since(self, since_seconds: float) -> None:
         """Queue the reading of what was written since a time of our own clock, which works without Redis."""
-        self._add(lambda: self._queue_once(int((self._seconds() - moment) * 1000)))
+        self._add(lambda: self._queue_once(int((self._monotonic() - since_seconds) * 1000)))
 
     async def _queue_once(self, absence_ms: int | None) -> bool:
         if not await self._backfill.queue_once(absence_ms):

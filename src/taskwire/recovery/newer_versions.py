@@ -51,13 +51,13 @@ class NewerVersions:
     async def tell_waiting(self) -> None:
         """Tell people of jobs that have waited longer than an upgrade takes. Call it often."""
         found = await self._deps.queue.formats.list_stranded()
-        left = [each for each in found if each.absent_ms > ABSENT_MS]
-        self._metrics.waits_for_newer.set(len(left))
-        if left:
-            sentence = troubles.waits_for_newer(len(left), _get_earliest_end(left))
+        stranded = [each for each in found if each.absent_ms > ABSENT_MS]
+        self._metrics.waits_for_newer.set(len(stranded))
+        if stranded:
+            sentence = troubles.waits_for_newer(len(stranded), _get_earliest_end(stranded))
             await self._alerts.warn("newer", sentence)
-        for each in left:
-            await self._tell_requester(each, _get_earliest_end(left))
+        for each in stranded:
+            await self._tell_requester(each, _get_earliest_end(stranded))
 
     async def give_up(self, acquired: Acquired, body: str, why: str) -> Batch:
         """Make a dead letter of a job that no version came to read, and tell the person who waits for it."""
@@ -84,20 +84,21 @@ class NewerVersions:
         words = inputs.delivery_given_up(link, job_id, answers.NEWER_NEVER_CAME, [text])
         return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, about=job_id)
 
-    async def _tell_requester(self, left: Stranded, until: datetime) -> None:
+    async def _tell_requester(self, stranded: Stranded, until: datetime) -> None:
         """Tell the person who waits for a job, once. Nobody waits for notices, receipts and cards."""
         batch = Batch()
         if not await record_unless_told(
-            self._deps, batch, "newer", left.name, left.job_id, ttl_ms=TOLD_TTL_MS
+            self._deps, batch, "newer", stranded.name, stranded.job_id, ttl_ms=TOLD_TTL_MS
         ):
             return
-        kind, words = left.name.partition(":")[0], waiting.for_newer(until)
+        kind, words = stranded.name.partition(":")[0], waiting.for_newer(until)
         if kind == "intake":
-            _message_requester(left.name, left.job_id, words, batch)
+            _message_requester(stranded.name, stranded.job_id, words, batch)
         elif (
-            kind in ("to_coder", "thread_answers") and (link := await self._find_link(left.name)) is not None
+            kind in ("to_coder", "thread_answers")
+            and (link := await self._find_link(stranded.name)) is not None
         ):
-            _post_apart(link, f"newer:{left.job_id}", words, batch)
+            _post_apart(link, f"newer:{stranded.job_id}", words, batch)
         await self._deps.queue.write(batch)
 
     async def _find_link(self, name: str) -> Link | None:
@@ -140,9 +141,9 @@ async def _write_parked_batch(deps: Dependencies, context: JobContext) -> Outcom
     return done(await deps.queue.check(batch))
 
 
-def _get_earliest_end(left: Sequence[Stranded]) -> datetime:
+def _get_earliest_end(stranded: Sequence[Stranded]) -> datetime:
     """Return when the first of these jobs is given up."""
-    return from_ms(min(each.until_ms for each in left))
+    return from_ms(min(each.until_ms for each in stranded))
 
 
 def _post_apart(link: Link, name: str, message: Message, batch: Batch) -> Batch:

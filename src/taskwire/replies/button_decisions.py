@@ -42,10 +42,10 @@ class PendingReply(NamedTuple):
 class ReplyDecisions:
     """Handles people's decisions on replies."""
 
-    def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
+    def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
         self._deps = deps
         self._people = people
-        self._texts = texts
+        self._agent_input = agent_input
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
@@ -74,7 +74,7 @@ class ReplyDecisions:
             if reply.asked:
                 settle_reply(link, reply, "dropped", batch)
         await settle_sent_replies(self._deps, link, replies, "dropped", batch)
-        texts = [await self._texts.get_display_text(reply) for reply in replies]
+        texts = [await self._agent_input.get_display_text(reply) for reply in replies]
         outcome = await self._show_decision(link, work, inputs.HELD_DROPPED, batch)
         say_with_file(link, f"dropped:{context.job.id}", inputs.dropped(texts), texts, batch)
         return outcome

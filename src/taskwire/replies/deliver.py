@@ -59,13 +59,13 @@ REFUSAL_TTL_MS = 30 * DAY_MS
 class ReplySender:
     """Handles the jobs of replies."""
 
-    def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
+    def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
         self._deps = deps
         self._people = people
-        self._texts = texts
-        self._outcomes = ReplyOutcomes(deps, texts)
+        self._agent_input = agent_input
+        self._outcomes = ReplyOutcomes(deps, agent_input)
         self._reconciler = Reconciler(deps, self._outcomes)
-        self._deliverer = ReplyDeliverer(deps, texts, self._outcomes, self._reconciler)
+        self._deliverer = ReplyDeliverer(deps, agent_input, self._outcomes, self._reconciler)
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
@@ -139,16 +139,18 @@ class ReplySender:
             return retry(0, None, questions.settle_held(self._deps, link, inputs.HELD_ALONG, batch))
         is_stale = self._deps.slack.now() - moment_of(reply.ts) > STALE
         if reply.was_away and is_stale and not reply.is_confirmed and not link.record.has_other_clock:
-            question = inputs.still_send(link, context.job.id, await self._texts.get_display_text(reply))
+            question = inputs.still_send(
+                link, context.job.id, await self._agent_input.get_display_text(reply)
+            )
             return await ask(self._deps, reply_job, "stale", question)
         return None
 
     async def _deliver_text(self, reply_job: ReplyJob) -> Outcome:
         context, link, reply = reply_job
-        prepared = await self._texts.prepare(reply)
+        prepared = await self._agent_input.prepare(reply)
         left_out = reply.left_out if reply.is_without_files else ()
         if prepared.text and not set(prepared.refused_files) <= set(left_out):
-            words = await self._texts.get_display_text(reply)
+            words = await self._agent_input.get_display_text(reply)
             question = inputs.refused_files(link, context.job.id, prepared.refused_files, words)
             return await ask(self._deps, reply_job, "files", question, prepared.refused_files)
         if not prepared.text:
@@ -160,10 +162,10 @@ class ReplyDeliverer:
     """Sends the text of a reply to the agent."""
 
     def __init__(
-        self, deps: Dependencies, texts: AgentInput, outcomes: ReplyOutcomes, reconciler: Reconciler
+        self, deps: Dependencies, agent_input: AgentInput, outcomes: ReplyOutcomes, reconciler: Reconciler
     ) -> None:
         self._deps = deps
-        self._texts = texts
+        self._agent_input = agent_input
         self._outcomes = outcomes
         self._reconciler = reconciler
 
@@ -204,7 +206,7 @@ class ReplyDeliverer:
         except NotFound:
             return await self._handle_not_found(reply_job, task)
         except Refused as refused:
-            words = await self._texts.get_display_text(reply_job.reply)
+            words = await self._agent_input.get_display_text(reply_job.reply)
             message = inputs.not_delivered(
                 reply_job.link, reply_job.context.job.id, get_refusal_text(refused), words
             )
@@ -218,7 +220,7 @@ class ReplyDeliverer:
         """
         if not await is_agent_forbidden(self._deps, task.id):
             return await self._outcomes.wait_for_task(reply_job)
-        words = await self._texts.get_display_text(reply_job.reply)
+        words = await self._agent_input.get_display_text(reply_job.reply)
         return await self._outcomes.give_up_and_keep(
             reply_job, inputs.kept_out(reply_job.link, reply_job.context.job.id, words)
         )

@@ -43,10 +43,10 @@ CLAIM_AGE = timedelta(milliseconds=CLAIM_MS)
 class ReplyEdits:
     """Handles the jobs of edited and deleted messages."""
 
-    def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
+    def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
         self._deps = deps
         self._people = people
-        self._texts = texts
+        self._agent_input = agent_input
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
@@ -58,17 +58,17 @@ class ReplyEdits:
         links, job_id = self._deps.links, f"{REPLY}{work.ts}"
         if work.was_away and not await self._is_still_valid(link, job_id, work):
             return done()
-        for jobs, change in (
+        for list_jobs, apply in (
             (links.list_waiting, self._change_waiting),
             (links.list_held, self._change_held),
         ):
-            if old := find_reply(await jobs(link.id), job_id):
-                meant = self._interpret(old, work)
-                batch = await change(link, job_id, old, meant)
-                if change == self._change_held and meant.now is None:
+            if old := find_reply(await list_jobs(link.id), job_id):
+                change = self._interpret(old, work)
+                batch = await apply(link, job_id, old, change)
+                if apply == self._change_held and change.now is None:
                     await questions.settle_empty_hold(self._deps, link, job_id, batch)
                 return done(
-                    await self._tell_change_while_unknown(link, meant, batch)
+                    await self._tell_change_while_unknown(link, change, batch)
                     if old.asked == "outcome_unknown"
                     else batch
                 )
@@ -142,20 +142,20 @@ class ReplyEdits:
         if work.now is None:
             message = inputs.deleted_while_unknown(await self._people.find_name(work.person))
         else:
-            message = inputs.edited_while_unknown(await self._texts.get_display_text(work.now))
+            message = inputs.edited_while_unknown(await self._agent_input.get_display_text(work.now))
         return say(link.id, f"{work.what}-unknown:{work.ts}", message, batch)
 
-    async def _tell_late_change(self, link: Link, work: ReplyChanged, told: str) -> Batch:
-        if work.what in told.split():
+    async def _tell_late_change(self, link: Link, work: ReplyChanged, told_changes: str) -> Batch:
+        if work.what in told_changes.split():
             return Batch()
         if work.what == "deleted":
             message = inputs.deleted_late(await self._people.find_name(work.person))
         else:
             message = inputs.edited_late(
-                await self._texts.get_display_text(work.now) if work.now is not None else ""
+                await self._agent_input.get_display_text(work.now) if work.now is not None else ""
             )
         batch = say(link.id, f"{work.what}:{work.ts}", message)
-        return self._deps.writes.delivered(batch, link.id, work.ts, f"{told} {work.what}".strip())
+        return self._deps.writes.delivered(batch, link.id, work.ts, f"{told_changes} {work.what}".strip())
 
     def _age(self, work: ReplyChanged) -> timedelta:
         return self._deps.slack.now() - moment_of(work.ts)

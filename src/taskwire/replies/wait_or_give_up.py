@@ -67,9 +67,9 @@ class ReplyJob(NamedTuple):
 class ReplyOutcomes:
     """Makes the outcomes of a reply."""
 
-    def __init__(self, deps: Dependencies, texts: AgentInput) -> None:
+    def __init__(self, deps: Dependencies, agent_input: AgentInput) -> None:
         self._deps = deps
-        self._texts = texts
+        self._agent_input = agent_input
 
     async def fail_without_task(self, reply_job: ReplyJob) -> Outcome:
         """Mark the reply as failed, because the thread has lost its task.
@@ -81,7 +81,7 @@ class ReplyOutcomes:
         if reply_job.reply.asked or reply_job.reply.settles:
             settle_reply(link, reply_job.reply, "ended", batch)
         if reply_job.context.is_outcome_unknown or reply_job.reply.asked == "outcome_unknown":
-            words = await self._texts.get_display_text(reply_job.reply)
+            words = await self._agent_input.get_display_text(reply_job.reply)
             return done(say(link.id, f"never-known:{ts}", inputs.never_known([words]), batch))
         if await record_unless_told(self._deps, batch, "ended", link.id, ttl_ms=DAY_MS):
             say(link.id, f"ended:{ts}", inputs.link_ended(link), batch)
@@ -117,7 +117,7 @@ class ReplyOutcomes:
         await settle_sent_replies(self._deps, link, [reply], None, batch)
         last = link.last_input_ts
         if last is not None and microseconds(reply.ts) < microseconds(last):
-            words = await self._texts.get_display_text(reply)
+            words = await self._agent_input.get_display_text(reply)
             say(link.id, f"late:{reply.ts}", inputs.delivered_late(words), batch)
         return done(batch)
 
@@ -177,7 +177,7 @@ class ReplyOutcomes:
         """Give up this reply and those that wait behind it. `words` makes the message for the thread."""
         context, link, _ = reply_job
         replies = await list_with_later_replies(self._deps, context, link)
-        texts = [await self._texts.get_display_text(reply) for _, reply in replies]
+        texts = [await self._agent_input.get_display_text(reply) for _, reply in replies]
         message = words(link, context.job.id, texts)
         return done(await give_up_together(self._deps, context, link, replies, message))
 
@@ -232,13 +232,13 @@ class ReplyOutcomes:
 
     async def ask_about_unknown_outcome(self, reply_job: ReplyJob) -> Outcome:
         """Ask a person whether the agent has the reply, because nothing shows it."""
-        words = await self._texts.get_display_text(reply_job.reply)
+        words = await self._agent_input.get_display_text(reply_job.reply)
         question = inputs.ask_whether_it_arrived(reply_job.link, reply_job.context.job.id, words)
         return await ask(self._deps, reply_job, "outcome_unknown", question)
 
     async def ask_after_data_loss(self, reply_job: ReplyJob) -> Outcome:
         """Ask a person what to do with a reply whose outcome Redis has lost."""
-        words = await self._texts.get_display_text(reply_job.reply)
+        words = await self._agent_input.get_display_text(reply_job.reply)
         question = inputs.input_forgotten(reply_job.link, reply_job.context.job.id, words)
         return await ask(self._deps, reply_job, "outcome_unknown", question)
 
@@ -258,10 +258,12 @@ class ReplyOutcomes:
 
     async def wait_for_decision(self, reply_job: ReplyJob) -> Outcome:
         """Wait for the answer to the question. If nobody answers in time, give up the reply."""
-        left = ASKED_REPLY_SECONDS - (reply_job.context.now_ms - reply_job.context.lease.since_ms) / 1000
-        if left > 0:
-            return retry(left)
-        words = await self._texts.get_display_text(reply_job.reply)
+        seconds_left = (
+            ASKED_REPLY_SECONDS - (reply_job.context.now_ms - reply_job.context.lease.since_ms) / 1000
+        )
+        if seconds_left > 0:
+            return retry(seconds_left)
+        words = await self._agent_input.get_display_text(reply_job.reply)
         outcome = await self.give_up(
             reply_job,
             inputs.nobody_said(words, is_outcome_unknown=reply_job.reply.asked == "outcome_unknown"),

@@ -29,7 +29,7 @@ class CreateForm:
         """
         await self._people.get_account(requester.person)
         templates = await self._deps.coder.list_templates()
-        chosen, preset, wrong = await self._preselect(templates, given)
+        chosen, preset, error = await self._preselect(templates, given)
         return forms.create_form(
             await self._list_choices(templates, chosen),
             prompt=given.text,
@@ -37,7 +37,7 @@ class CreateForm:
             preset=preset,
             name=given.name or "",
             channel=requester.channel,
-            error=wrong,
+            error=error,
             private_metadata=metadata(chosen),
         )
 

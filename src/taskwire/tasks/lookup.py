@@ -233,12 +233,12 @@ class Lookup:
 
 def _list_matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list[CatalogueEntry]:
     """Return tasks of exactly this name, else tasks that begin with it, the person's own first."""
-    pool = [each for each in seen if not name.owner or each.entry.owner_name.lower() == name.owner]
-    if exact := [each for each in pool if each.entry.name.lower() == name.name]:
+    candidates = [each for each in seen if not name.owner or each.entry.owner_name.lower() == name.owner]
+    if exact := [each for each in candidates if each.entry.name.lower() == name.name]:
         return exact
-    begins = [each for each in pool if each.entry.name.lower().startswith(name.name)]
-    mine = [each for each in begins if each.entry.owner_name == own]
-    return mine if len(mine) == 1 and not name.owner else begins
+    prefixed = [each for each in candidates if each.entry.name.lower().startswith(name.name)]
+    mine = [each for each in prefixed if each.entry.owner_name == own]
+    return mine if len(mine) == 1 and not name.owner else prefixed
 
 
 async def _list_nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, ...]:

@@ -54,8 +54,8 @@ class DisplayedTask(NamedTuple):
 
     def get_sort_key(self, account: str) -> tuple[bool, int, int]:
         """Return a key that puts tasks that wait for this person first, then orders by phase and age."""
-        made_ms = to_ms(self.seen.task.created_at)
-        return (not self.needs_person(account), listing.rank(self.link.state.open_phase), -made_ms)
+        created_ms = to_ms(self.seen.task.created_at)
+        return (not self.needs_person(account), listing.rank(self.link.state.open_phase), -created_ms)
 
 
 class Queries:
@@ -168,16 +168,16 @@ class Queries:
     async def _show_logs(self, requester: Requester, question: Logs) -> Message:
         seen = await self._lookup.get(requester, question.name)
         task = seen.task
-        told = await read_last_output(self._deps, self._make_link(seen, microseconds(requester.at) // 1000))
+        output = await read_last_output(self._deps, self._make_link(seen, microseconds(requester.at) // 1000))
         if not question.full:
-            return answers.logs(task.title, told.text, is_cut=told.is_cut, is_snapshot=told.is_snapshot)
-        if not told.whole:
+            return answers.logs(task.title, output.text, is_cut=output.is_cut, is_snapshot=output.is_snapshot)
+        if not output.whole:
             raise UserError(*refusals.no_log_yet(task.title))
         channel = await self._deps.slack.open_direct(requester.person)
-        file_id = await self._deps.slack.start_upload(f"{task.name}.log", told.whole)
+        file_id = await self._deps.slack.start_upload(f"{task.name}.log", output.whole)
         await self._deps.slack.reserve(Method.COMPLETE_UPLOAD)
         await self._deps.slack.complete_upload(file_id, f"Log of {task.title}", channel)
-        return answers.log_sent(task.title, is_snapshot=told.is_snapshot)
+        return answers.log_sent(task.title, is_snapshot=output.is_snapshot)
 
     def _make_link(self, each: VisibleTask, now_ms: int) -> Link:
         """Return the link with the task's present state.

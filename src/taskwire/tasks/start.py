@@ -62,8 +62,8 @@ class ThreadOpener:
             ts = await post_once(self._deps, context, record.id, record.channel, None, card, meta)
         except ChannelProblem as problem:
             is_attached = record.task_id is not None
-            say = answers.may_be_posted if context.is_outcome_unknown else answers.cannot_post
-            answer = say(problem.code, record.channel, is_attached=is_attached)
+            make_answer = answers.may_be_posted if context.is_outcome_unknown else answers.cannot_post
+            answer = make_answer(problem.code, record.channel, is_attached=is_attached)
             return done(_end_unbound(self._deps, link), (requester, answer))
         except NotFound:
             return done(_end_unbound(self._deps, link), (requester, answers.not_attached(refusals.GONE)))

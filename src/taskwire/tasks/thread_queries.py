@@ -154,8 +154,8 @@ class ThreadQueries:
         # The other jobs have small scores, so a job that comes meanwhile is due at once.
         behind = microseconds(work.requester.at)
         batch = Batch().append(context.lease.name, context.failed_again(), score=behind, delay_ms=delay_ms)
-        told = ((work.requester, make_waiting_message(work, link, error)),) if tries == 1 else ()
-        return replace(done(batch, *told), trouble="failing")
+        private = ((work.requester, make_waiting_message(work, link, error)),) if tries == 1 else ()
+        return replace(done(batch, *private), trouble="failing")
 
     async def _find_settlement(self, link: Link, work: AnswerInThread) -> Settlement | None:
         """Return why a question about a message is settled; None if it is still open."""
@@ -206,8 +206,13 @@ class ThreadQueries:
             return done(None, (work.requester, make_error_answer(error)))
         kept = await self._deps.notes.find("shown", work.key)
         answer = read(KeptAnswer.model_validate_json, kept) if kept is not None else None
-        asked = (context.link_id, work.requester.person)
-        if link is None or link.ended is not None or answer is None or (answer.link, answer.person) != asked:
+        expected = (context.link_id, work.requester.person)
+        if (
+            link is None
+            or link.ended is not None
+            or answer is None
+            or (answer.link, answer.person) != expected
+        ):
             raise UserError(*refusals.too_late())
         batch = say(link.id, f"shown:{work.key}", answer.message)
         self._deps.notes.forgetting(batch, "shown", work.key)
