@@ -102,11 +102,11 @@ class Failures:
         _log.exception(
             "unexpected exception in job, will retry", reference=sign, job=job.id, kind=job.work.kind
         )
-        if job.surprises >= UNEXPECTED.most_tries:
+        if job.unexpected_errors >= UNEXPECTED.most_tries:
             return await self.given_up(context, answers.wrong_with_me(sign))
         outcome = self._again(context, Unknown(f"reference {sign}"), None)
         tried = outcome.job or job
-        return replace(outcome, job=tried.model_copy(update={"surprises": job.surprises + 1}))
+        return replace(outcome, job=tried.model_copy(update={"unexpected_errors": job.unexpected_errors + 1}))
 
     async def given_up(self, context: JobContext, why: str) -> Outcome:
         """Write a dead letter and tell the person who waits; or ask whether a reply arrived."""
@@ -136,7 +136,9 @@ def checked(context: JobContext, outcome: Outcome) -> Outcome:
     job = outcome.job or context.job
     if outcome.trouble != "none" or not job.tries:
         return outcome
-    return replace(outcome, job=job.model_copy(update={"tries": 0, "surprises": 0, "failing_since_ms": 0}))
+    return replace(
+        outcome, job=job.model_copy(update={"tries": 0, "unexpected_errors": 0, "failing_since_ms": 0})
+    )
 
 
 def _was_refused_for_long(context: JobContext) -> bool:

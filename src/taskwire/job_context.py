@@ -16,7 +16,7 @@ from taskwire import transport
 from taskwire.cancelling import ended
 from taskwire.domain.errors import NotDone
 from taskwire.domain.ids import LinkId
-from taskwire.domain.jobs import Job, ReadThread, Requester, Work, link_of
+from taskwire.domain.jobs import Job, ReadThread, Requester, Work, get_link_id
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.reconcile import Finding
@@ -116,11 +116,11 @@ class JobContext:
     def link_id(self) -> LinkId:
         """The link that the job is about: its queue's, where the job itself names none."""
         work = self.job.work
-        return work.link if isinstance(work, ReadThread) else link_of(self.lease.name)
+        return work.link if isinstance(work, ReadThread) else get_link_id(self.lease.name)
 
     def learned(self, **changes: str | int) -> None:
         """Change these fields of the job's work for its later tries."""
-        self.lease = replace(self.lease, job=self.job.knowing(**changes))
+        self.lease = replace(self.lease, job=self.job.with_work(**changes))
 
     @property
     def now_ms(self) -> int:
@@ -135,10 +135,10 @@ class JobContext:
     @property
     def maybe_done_since_ms(self) -> int:
         """Since when, by Redis's clock, the effect may exist although Redis does not show it."""
-        data_loss, written_ms = self.lease.data_loss, self.job.written_ms or self.lease.since_ms
+        data_loss, written_ms = self.lease.data_loss, self.job.first_written_ms or self.lease.since_ms
         if data_loss is None:
             return written_ms
-        return min(data_loss.since_ms, written_ms) if self.job.is_sent_again else data_loss.since_ms
+        return min(data_loss.since_ms, written_ms) if self.job.was_resent else data_loss.since_ms
 
     def failed_again(self) -> Job:
         """Return the job after one more failed try.
@@ -148,7 +148,7 @@ class JobContext:
         lease = self.lease
         is_failing = lease.trouble == "failing"
         since_ms = max(lease.trouble_since_ms, lease.since_ms) if is_failing else self.now_ms
-        return self.job.failed_again(since_ms)
+        return self.job.with_failure(since_ms)
 
     @property
     def keeps_attempt(self) -> bool:

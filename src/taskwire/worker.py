@@ -14,7 +14,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.jobs import KINDS
+from taskwire.domain.jobs import JOB_KINDS
 from taskwire.domain.retry_policies import (
     ANY_JOB,
     WITHOUT_REDIS_SECONDS,
@@ -62,7 +62,7 @@ def handlers_by_kind(handlers: Iterable[Handler]) -> Mapping[str, Handler]:
         if handler.kind in table:
             raise ValueError(f"two handlers for jobs of kind {handler.kind}")
         table[handler.kind] = handler
-    if missing := KINDS - table.keys():
+    if missing := JOB_KINDS - table.keys():
         raise ValueError(f"no handler for jobs of kind {', '.join(sorted(missing))}")
     return table
 

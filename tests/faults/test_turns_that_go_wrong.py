@@ -288,7 +288,7 @@ async def test_what_has_failed_for_a_day_is_given_up(bench: Bench) -> None:
 
 async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:
     """The dead letter and the log have the same reference."""
-    await bench.append("a", surprises=5)
+    await bench.append("a", unexpected_errors=5)
 
     await bench.works(raising(ZeroDivisionError()))
 

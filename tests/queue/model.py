@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from taskwire.domain.jobs import in_turn
+from taskwire.domain.jobs import input_score
 
 from .engine import NOON_MS, TIMES
 
 # In a `to_coder` queue, replies that wait for their agent have scores from here on.
-IN_TURN = in_turn("0.000000")
+IN_TURN = input_score("0.000000")
 
 
 @dataclass

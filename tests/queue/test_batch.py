@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
 from taskwire.domain.ids import Ts, UserId
-from taskwire.domain.jobs import LANE, REPLY, Job, ParkedBatch, Reply, in_turn, to_coder
+from taskwire.domain.jobs import LANE_WIDTH, REPLY_ID_PREFIX, Job, ParkedBatch, Reply, input_score, to_coder
 from taskwire.queue.batch import Batch, Command, Word
 
 from .engine import LIST, Engine, job
@@ -18,7 +18,7 @@ STEER = to_coder("L1")
 
 def reply(ts: str) -> Job:
     """Make a reply with this ts."""
-    return Job(id=f"{REPLY}{ts}", work=Reply(person=UserId("U1"), ts=Ts(ts), text=f"said at {ts}"))
+    return Job(id=f"{REPLY_ID_PREFIX}{ts}", work=Reply(person=UserId("U1"), ts=Ts(ts), text=f"said at {ts}"))
 
 
 async def test_a_job_is_appended_once_by_its_id(engine: Engine) -> None:
@@ -87,9 +87,9 @@ async def test_a_job_knows_since_when_it_waits(engine: Engine) -> None:
 async def test_held_replies_come_back_in_their_places(engine: Engine) -> None:
     """A pause holds the replies before it; resuming brings them back before later replies."""
     for ts in ("3.000000", "1.000000", "2.000000", "9.000000"):
-        await engine.queue.write(Batch().append(STEER, reply(ts), score=in_turn(ts)))
+        await engine.queue.write(Batch().append(STEER, reply(ts), score=input_score(ts)))
     held = engine.keys.named("held", "L1")
-    await engine.queue.write(Batch().hold(STEER, held, REPLY, LANE, in_turn("3.000000")))
+    await engine.queue.write(Batch().hold(STEER, held, REPLY_ID_PREFIX, LANE_WIDTH, input_score("3.000000")))
     left = await engine.takes()
     await engine.queue.complete(left, "retry", Batch())
 
@@ -102,10 +102,10 @@ async def test_held_replies_come_back_in_their_places(engine: Engine) -> None:
 
 async def test_only_what_is_named_so_is_held(engine: Engine) -> None:
     """A pause holds replies only, not an edit that a person asked for."""
-    await engine.append("edit:1.000000", name=STEER, score=in_turn("1.000000"))
+    await engine.append("edit:1.000000", name=STEER, score=input_score("1.000000"))
     held = engine.keys.named("held", "L1")
 
-    await engine.queue.write(Batch().hold(STEER, held, REPLY, 0, in_turn("9.000000")))
+    await engine.queue.write(Batch().hold(STEER, held, REPLY_ID_PREFIX, 0, input_score("9.000000")))
 
     assert (await engine.takes()).job.id == "edit:1.000000"
 

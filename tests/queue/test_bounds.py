@@ -3,7 +3,7 @@
 import pytest
 
 from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
-from taskwire.domain.jobs import REPLY, QueueName, in_turn, intake, to_coder, to_thread
+from taskwire.domain.jobs import REPLY_ID_PREFIX, QueueName, input_score, intake, to_coder, to_thread
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import MOST_ASKED, MOST_REPLIES, MOST_TOLD, TOO_MANY, Claim, Inbox
 from taskwire.redis.connection import Connections
@@ -27,7 +27,9 @@ def inbox(engine: Engine) -> Inbox:
     return Inbox(engine.connections, engine.keys, engine.clock)
 
 
-async def writes(inbox: Inbox, count: int, name: str = REPLY, here: QueueName = HERE) -> list[Claim]:
+async def writes(
+    inbox: Inbox, count: int, name: str = REPLY_ID_PREFIX, here: QueueName = HERE
+) -> list[Claim]:
     """Let this many messages come in the thread."""
     return [
         await inbox.accept_in_thread(
@@ -46,7 +48,7 @@ async def filled(engine: Engine, count: int) -> None:
     """Let this many replies wait."""
     batch = Batch()
     for number in range(count):
-        batch.append(to_coder("L1"), job(f"{REPLY}old-{number}"))
+        batch.append(to_coder("L1"), job(f"{REPLY_ID_PREFIX}old-{number}"))
     await engine.queue.write(batch)
 
 
@@ -98,7 +100,7 @@ async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox
     await linked(engine)
     await filled(engine, MOST_REPLIES - 1)
     await engine.queue.write(
-        Batch().hold(to_coder("L1"), engine.keys.named("held", "L1"), REPLY, 0, MOST_REPLIES)
+        Batch().hold(to_coder("L1"), engine.keys.named("held", "L1"), REPLY_ID_PREFIX, 0, MOST_REPLIES)
     )
 
     assert await writes(inbox, 2) == ["claimed", "rejected"]
@@ -119,11 +121,15 @@ async def test_what_people_do_to_waiting_replies_is_taken_however_many_were_sent
     await linked(engine)
     batch, held = Batch(), engine.keys.named("held", "L1")
     for number in range(2 * MOST_REPLIES):
-        batch.append(to_coder("L1"), job(f"{REPLY}{number}"), score=in_turn(Ts(f"{number}.000000")))
+        batch.append(
+            to_coder("L1"), job(f"{REPLY_ID_PREFIX}{number}"), score=input_score(Ts(f"{number}.000000"))
+        )
     await engine.queue.write(batch)
 
     waiting_then = await writes(inbox, 1, name="pause:")
-    await engine.queue.write(Batch().hold(to_coder("L1"), held, REPLY, 0, in_turn(Ts("999.000000"))))
+    await engine.queue.write(
+        Batch().hold(to_coder("L1"), held, REPLY_ID_PREFIX, 0, input_score(Ts("999.000000")))
+    )
     held_then = await writes(inbox, 1, name="click:")
 
     assert (waiting_then, held_then) == (["claimed"], ["claimed"])

@@ -11,7 +11,7 @@ from taskwire.domain.jobs import (
     Receipt,
     Reply,
     Requester,
-    in_turn,
+    input_score,
     receipts,
     to_coder,
     to_thread,
@@ -55,10 +55,10 @@ async def linked(engine: Engine) -> None:
 async def gives_up(engine: Engine, name: QueueName = LIST, given: Job | None = None) -> str:
     """Give up a job of a queue; returns the id of its dead letter."""
     given = given or job("a")
-    await engine.queue.write(Batch().append(name, given, score=in_turn(ASKER.at)))
+    await engine.queue.write(Batch().append(name, given, score=input_score(ASKER.at)))
     lease = await engine.takes()
     engine.passes(3600)
-    failed = lease.job.model_copy(update={"tries": 9, "failing_since_ms": 1, "surprises": 2})
+    failed = lease.job.model_copy(update={"tries": 9, "failing_since_ms": 1, "unexpected_errors": 2})
     await engine.ends(lease, add_dead_letter(Batch(), lease, failed.model_dump_json(), "no answer"))
     return id_of(name, given.id)
 
@@ -102,8 +102,8 @@ async def test_what_is_sent_again_is_as_new_but_looks_whether_it_was_done(
 
     assert answer == "sent"
     assert (lease.name, lease.job_id, lease.is_suspect) == (LIST, "a", True)
-    assert (lease.job.tries, lease.job.failing_since_ms, lease.job.surprises) == (0, 0, 0)
-    assert (lease.since_ms - began_ms, lease.job.written_ms) == (3_600_000, began_ms)
+    assert (lease.job.tries, lease.job.failing_since_ms, lease.job.unexpected_errors) == (0, 0, 0)
+    assert (lease.since_ms - began_ms, lease.job.first_written_ms) == (3_600_000, began_ms)
     assert await letters.count() == 0
 
 
@@ -119,7 +119,7 @@ async def test_what_is_given_up_again_is_one_letter(engine: Engine, letters: Dea
     await engine.ends(lease, add_dead_letter(Batch(), lease, lease.job.model_dump_json(), "still no answer"))
     await letters.send_again(letter)
 
-    assert (await engine.takes()).job.written_ms == began_ms
+    assert (await engine.takes()).job.first_written_ms == began_ms
     assert await letters.count() == 0
 
 
@@ -152,17 +152,17 @@ async def test_a_reply_goes_back_to_its_place(engine: Engine, letters: DeadLette
     """A reply goes back before later ones, and what was learned about its delivery is forgotten."""
     await linked(engine)
     keeping = LinkWrites(engine.keys)
-    asked = REPLY.knowing(waits=7, asked="outcome_unknown", is_admitted=True)
+    asked = REPLY.with_work(wait_count=7, question="outcome_unknown", is_admitted=True)
     letter = await gives_up(engine, to_coder(LINK), asked)
     await engine.queue.write(keeping.keep_reply(Batch(), LINK, REPLY.id, Reply.model_validate(asked.work)))
-    await engine.append("later", name=to_coder(LINK), score=in_turn("1764071009.000000"))
+    await engine.append("later", name=to_coder(LINK), score=input_score("1764071009.000000"))
 
     answer = await letters.send_again(letter)
     lease = await engine.takes()
 
     assert answer == "sent"
     assert lease.job.id == REPLY.id
-    assert lease.job.work == REPLY.knowing(is_admitted=True).work
+    assert lease.job.work == REPLY.with_work(is_admitted=True).work
     assert await engine.connections.commands.exists(engine.keys.reply(LINK, REPLY.id)) == 0
 
 

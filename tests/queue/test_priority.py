@@ -8,17 +8,17 @@ import pytest
 
 from taskwire.domain.ids import Ts
 from taskwire.domain.jobs import (
-    FIRST_DRAWING,
+    FIRST_DRAW_JOB_ID,
     DrawCard,
     Job,
     PostNotice,
     PostText,
     QueueName,
     card,
-    in_turn,
+    input_score,
     intake,
+    no_agent_score,
     receipts,
-    soon,
     to_coder,
     to_thread,
 )
@@ -90,7 +90,7 @@ async def test_a_call_in_which_a_token_is_masked_is_still_a_call(engine: Engine)
     assert lease.job.work == PostText(message=Message(text="Send •••?"), is_call=True)
 
 
-@pytest.mark.parametrize("ahead", [(intake("U1"), 1), (to_coder("L1"), soon("1764071000.000100"))])
+@pytest.mark.parametrize("ahead", [(intake("U1"), 1), (to_coder("L1"), no_agent_score("1764071000.000100"))])
 async def test_what_people_ask_waits_for_nothing_that_is_said(
     engine: Engine, ahead: tuple[QueueName, int]
 ) -> None:
@@ -104,7 +104,7 @@ async def test_what_people_ask_waits_for_nothing_that_is_said(
 async def test_a_reply_that_is_tried_again_goes_with_what_is_said(engine: Engine) -> None:
     """A reply that waits for its agent has no priority: ten thousand busy agents would hold up all others."""
     await much_is_said(engine)
-    await engine.append("reply:1", name=to_coder("L1"), score=in_turn(Ts("1764071000.000100")))
+    await engine.append("reply:1", name=to_coder("L1"), score=input_score(Ts("1764071000.000100")))
 
     assert await taken(engine) == to_thread("N00")
 
@@ -122,13 +122,13 @@ async def test_a_new_card_waits_for_no_other_card_and_no_receipt(engine: Engine)
     await cards_wait(engine)
     await engine.append("receipt:1.1", name=receipts("R"), score="due", is_newest=True)
     await engine.append("card", name=card("N"), score="due", is_newest=True)
-    await engine.queue.write(Batch().append(card("N"), Job(id=FIRST_DRAWING, work=DrawCard()), score=0))
+    await engine.queue.write(Batch().append(card("N"), Job(id=FIRST_DRAW_JOB_ID, work=DrawCard()), score=0))
 
     lease = await engine.takes()
     await engine.ends(lease)
     later = [await taken(engine), await taken(engine)]
 
-    assert (lease.name, lease.job_id) == (card("N"), FIRST_DRAWING)
+    assert (lease.name, lease.job_id) == (card("N"), FIRST_DRAW_JOB_ID)
     assert later == [receipts("R"), CARDS[0]]
 
 

@@ -28,7 +28,7 @@ async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:
     reply = await world.alice.replies(thread, "use main")
     link = await deps.links.find_by_task(TaskId(task.id))
     assert link is not None
-    job = Job(id=f"compensate:input:{reply}", work=ReportDuplicateInput(ts=Ts(reply), marked=marked))
+    job = Job(id=f"compensate:input:{reply}", work=ReportDuplicateInput(ts=Ts(reply), mark=marked))
     return thread, task, Batch().append(duplicates(link.id), job)
 
 

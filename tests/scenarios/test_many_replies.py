@@ -5,15 +5,15 @@ Other requests in a thread are limited in the same way, with a higher limit.
 
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
 from taskwire.domain.jobs import (
-    REPLY,
+    REPLY_ID_PREFIX,
     Act,
     Job,
     PostText,
     QueueName,
     Reply,
     Requester,
-    in_turn,
-    soon,
+    input_score,
+    no_agent_score,
     thread_answers,
     to_coder,
 )
@@ -51,9 +51,9 @@ async def has_waiting(world: World, thread: Thread, count: int) -> Batch:
     filling, emptying = Batch(), Batch()
     for number in range(count):
         ts = Ts(f"{float(thread.ts) + number / 1000:.6f}")
-        reply = Reply(person=UserId(world.alice.id), ts=ts, text="…", is_admitted=True, waits=1)
-        job = Job(id=f"{REPLY}{ts}", work=reply)
-        filling.append(to_coder(link), job, score=in_turn(ts))
+        reply = Reply(person=UserId(world.alice.id), ts=ts, text="…", is_admitted=True, wait_count=1)
+        job = Job(id=f"{REPLY_ID_PREFIX}{ts}", work=reply)
+        filling.append(to_coder(link), job, score=input_score(ts))
         emptying.drop(to_coder(link), job.id)
     await world.bot.parts.deps.queue.write(filling)
     await world.settles()
@@ -85,7 +85,7 @@ async def has_to_do(world: World, thread: Thread, count: int) -> Batch:
     filling, emptying = Batch(), Batch()
     for number in range(count):
         job = Job(id=f"mute:{number}", work=Act(requester=requester, verb="mute"))
-        filling.append(name, job, score=soon(requester.at), delay_ms=3_600_000)
+        filling.append(name, job, score=no_agent_score(requester.at), delay_ms=3_600_000)
         emptying.drop(name, job.id)
     await world.bot.parts.deps.queue.write(filling)
     return emptying

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId, ts_of
-from taskwire.domain.jobs import REPLY, AnswerInThread, Job, Requester, thread_answers
+from taskwire.domain.jobs import REPLY_ID_PREFIX, AnswerInThread, Job, Requester, thread_answers
 from taskwire.queue.batch import Batch
 from taskwire.state.links import KEPT_REPLY_MS
 from taskwire_sandbox.slack import Attachment, CallFault
@@ -155,7 +155,9 @@ async def test_a_reply_that_nobody_could_be_asked_about_for_a_week_gets_a_word(w
     requester = Requester(
         person=UserId(world.alice.id), channel=ChannelId(thread.channel), at=long_ago, thread_ts=Ts(thread.ts)
     )
-    work = AnswerInThread(requester=requester, what="not_a_verb", text="!make test", job=f"{REPLY}{long_ago}")
+    work = AnswerInThread(
+        requester=requester, question="not_a_verb", text="!make test", job=f"{REPLY_ID_PREFIX}{long_ago}"
+    )
     deps = world.bot.parts.deps
     link = await deps.links.find_by_task(TaskId(task.id))
     assert link is not None

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from taskwire.domain.jobs import KINDS, AnyWork, PostText, Reply
+from taskwire.domain.jobs import JOB_KINDS, AnyWork, PostText, Reply
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.worker import handlers_by_kind
 
@@ -21,7 +21,7 @@ def test_every_kind_of_job_has_its_handler() -> None:
 
     table = handlers_by_kind(handlers)
 
-    assert table.keys() == KINDS
+    assert table.keys() == JOB_KINDS
     assert {kind: handler.work.__name__ for kind, handler in table.items()}["reply"] == "Reply"
 
 

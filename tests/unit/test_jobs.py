@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskwire.domain.jobs import in_turn, score_of, soon, urgent
+from taskwire.domain.jobs import input_score, no_agent_score, request_score, urgent_score
 
 # Microseconds until the year 2040.
 MOMENTS = st.integers(min_value=1, max_value=2_208_988_800_000_000)
@@ -16,12 +16,12 @@ def ts(microseconds: int) -> str:
 @given(MOMENTS, MOMENTS)
 def test_what_waits_for_no_agent_goes_ahead_of_input_whenever_it_was_written(one: int, other: int) -> None:
     """A pause comes first and input last. The scores are small enough to be exact in Redis."""
-    assert urgent(ts(one)) < soon(ts(other)) < in_turn(ts(one)) < 2**53
-    assert score_of("pause", ts(one)) == urgent(ts(one))
-    assert score_of("mute", ts(one)) == soon(ts(one))
+    assert urgent_score(ts(one)) < no_agent_score(ts(other)) < input_score(ts(one)) < 2**53
+    assert request_score("pause", ts(one)) == urgent_score(ts(one))
+    assert request_score("mute", ts(one)) == no_agent_score(ts(one))
 
 
 @given(MOMENTS, MOMENTS)
 def test_within_a_lane_the_moment_decides(one: int, other: int) -> None:
     """Jobs are ordered to the microsecond."""
-    assert (in_turn(ts(one)) < in_turn(ts(other))) == (one < other)
+    assert (input_score(ts(one)) < input_score(ts(other))) == (one < other)

@@ -165,11 +165,13 @@ async def attempt_change(
 
 def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | None = None) -> Outcome:
     """Try again after the build that is under way. The person is told once that their action waits."""
-    if work.waits >= BUILD_UNDER_WAY.most_tries:
+    if work.wait_count >= BUILD_UNDER_WAY.most_tries:
         raise UserError(*refusals.build_never_ends(link))
     words = words or answers.waiting_for_build(link, work.verb)
-    told = ((work.requester, words),) if not work.waits else ()
-    return retry(BUILD_UNDER_WAY.interval_seconds, context.job.knowing(waits=work.waits + 1), None, *told)
+    told = ((work.requester, words),) if not work.wait_count else ()
+    return retry(
+        BUILD_UNDER_WAY.interval_seconds, context.job.with_work(wait_count=work.wait_count + 1), None, *told
+    )
 
 
 def answer_elsewhere(work: Act, link: Link, words: Message) -> tuple[Private, ...]:

@@ -85,13 +85,13 @@ class TaskActions:
         try:
             outcome = await self._run(link, work, context)
         except UserError as error:
-            if not work.kept:
+            if not work.note_key:
                 raise
             outcome = replace(done(None, (work.requester, answers.refusal(error))), is_refusal=True)
-        if work.is_part:
+        if work.is_answered_elsewhere:
             return replace(outcome, privately=())
         # With a kept text, the person pressed a private question. The answer replaces it.
-        return replace(outcome, privately=(), instead=outcome.privately) if work.kept else outcome
+        return replace(outcome, privately=(), instead=outcome.privately) if work.note_key else outcome
 
     async def _run(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
         if link is not None and link.ended == "gone" and work.verb == "delete" and context.is_outcome_unknown:
@@ -152,7 +152,7 @@ class TaskActions:
                     lambda: self._deps.coder.edit_input(task.id, text),
                 )
             except MustBePaused:
-                if work.is_patient:
+                if work.waits_for_stop:
                     return wait_for_build(context, link, work)
                 kept = digest(link.id, context.job.id)
                 batch = self._deps.notes.keeping(Batch(), text, "edit", kept, ttl_ms=DAY_MS)
@@ -167,9 +167,9 @@ class TaskActions:
 
     async def _get_prompt(self, work: Act) -> AgentText:
         """Return the new prompt. For a button, the text is in a note that lasts for a day."""
-        if not work.kept:
+        if not work.note_key:
             return work.text
-        kept = await self._deps.notes.find("edit", work.kept)
+        kept = await self._deps.notes.find("edit", work.note_key)
         if kept is None:
             raise UserError(*refusals.too_late())
         return for_agent(kept)

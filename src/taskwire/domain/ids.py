@@ -15,7 +15,7 @@ LinkId = NewType("LinkId", str)
 # Ids are accepted in any form that cannot break out of a mention.
 _CHANNEL = re.compile(r"[CDG][A-Za-z0-9_-]{1,40}")
 _TS = re.compile(r"[0-9]{1,10}\.[0-9]{1,9}", re.ASCII)
-# In microseconds: the year 2041. The order of a queue has no room for more (`jobs.LANE`).
+# In microseconds: the year 2041. The order of a queue has no room for more (`jobs.LANE_WIDTH`).
 _LATEST = 2**51
 
 

@@ -1,7 +1,7 @@
-"""Jobs: one intended effect each, stored with everything that is needed to carry it out.
+"""The jobs that Redis stores, the names of their queues, and the scores that order them.
 
-A job's id is derived from what the job stands for and never changes, so the same intent written twice is one
-job. The order of jobs depends on their queue. `work` says what a job has to do.
+A job is one intended effect. It holds everything that its handler needs. `work` says what the job has to do.
+The id of a job is made from its intent. So an intent that is written twice is one job.
 """
 
 from typing import Annotated, Literal, NamedTuple, NewType, Self, get_args
@@ -16,32 +16,35 @@ from taskwire.domain.transitions import Event, Notice
 
 QueueName = NewType("QueueName", str)
 
-# A message's ts in microseconds needs 51 bits. A score of a sorted set has 53, so three lanes fit.
-LANE = 2**51
-# The id of the job that draws a new card's task and buttons for the first time.
-FIRST_DRAWING = "card:first"
-# The ids of replies begin with this.
-REPLY = "reply:"
-# If an answer says that too many jobs wait, this text marks that a verb was refused and not a reply.
-ASKED = "asked"
-# The fields in which a job's work records what earlier tries or a person's answer have shown.
-_TRIED = {"waits", "unreached_ms", "looks", "errors", "was_rejected", "was_repeated"}
-LEARNED = frozenset(_TRIED | {"asked", "is_confirmed", "settles", "outcome"})
+# The difference between the scores of two lanes. A message's ts in microseconds needs 51 bits. A score of a
+# sorted set has 53 bits, so three lanes fit.
+LANE_WIDTH = 2**51
+# The id of the job that first edits a new card.
+FIRST_DRAW_JOB_ID = "card:first"
+# The ids of jobs of the kind `Reply` begin with this.
+REPLY_ID_PREFIX = "reply:"
+# The `text` of an AnswerInThread with the question `too_many`, if a verb was refused and not a reply.
+VERB_REFUSED = "verb_refused"
+# The fields of a job's work that record earlier tries and a person's answer.
+_TRIED = {"wait_count", "unreachable_since_ms", "look_count", "error_count", "was_rejected", "was_repeated"}
+_PROGRESS_FIELDS = frozenset(_TRIED | {"question", "is_confirmed", "question_id", "question_outcome"})
 
 
 class Work(BaseModel):
-    """What a job has to do. Each kind of job is one class."""
+    """What a job has to do. Each kind of job has one subclass."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def anew(self) -> Self:
-        """Return the work as it was before any try and any question."""
+    def without_progress(self) -> Self:
+        """Return the work as it was before the first try."""
         fields = type(self).model_fields
-        return self.model_copy(update={name: fields[name].default for name in LEARNED & fields.keys()})
+        return self.model_copy(
+            update={name: fields[name].default for name in _PROGRESS_FIELDS & fields.keys()}
+        )
 
 
 class Requester(BaseModel):
-    """The person who asked, the place, the time, and how to answer them privately."""
+    """The person who asked, where and when they asked, and how to answer them privately."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,8 +53,7 @@ class Requester(BaseModel):
     at: Ts
     thread_ts: Ts | None = None
     response_url: str | None = None
-    # `channel` is where something is to be posted, or where a message is. Slack did not see the person write
-    # there.
+    # Whether the person may have asked in another channel. `channel` is then the place for the result.
     is_elsewhere: bool = False
 
 
@@ -83,13 +85,13 @@ class CreateRequested(Work):
     name: str | None = None
     organization: str | None = None
     # The text that was taken from the end of the prompt as options.
-    behind: str = ""
-    # If the person asked for another task on purpose: the key of the note that keeps the first request.
-    kept: str = ""
+    trailing_options: str = ""
+    # The key of the note that holds the first request, if the person asked for another task on purpose.
+    note_key: str = ""
 
 
 class ActRequested(Work):
-    """Queue `intake`. A person asked for something to be done to a task that they named."""
+    """Queue `intake`. A person used a command on a task that they named."""
 
     kind: Literal["act_requested"] = "act_requested"
     requester: Requester
@@ -99,17 +101,17 @@ class ActRequested(Work):
 
 
 class AnswerPrivately(Work):
-    """Queue `handed_over_answers`. A private answer that a stopping process did not show."""
+    """Queue `handed_over_answers`. Show a private answer that a stopping process could not show."""
 
     kind: Literal["answer_privately"] = "answer_privately"
     requester: Requester
     message: Message
-    # The answer replaces the message whose button the person pressed.
-    is_instead: bool = False
+    # Whether the answer replaces the message with the button that the person pressed.
+    is_replacement: bool = False
 
 
 class PostCard(Work):
-    """Queue `to_coder`. Post the card. Its ts becomes the thread."""
+    """Queue `to_coder`. Post the card, which begins the thread."""
 
     kind: Literal["post_card"] = "post_card"
     requester: Requester
@@ -130,10 +132,10 @@ class Root(NamedTuple):
 
 
 class ScanChannel(Work):
-    """Queue `backfill:channels`. Find out which of these threads have something new since a moment.
+    """Queue `backfill:channels`. Find the threads of a channel that have messages newer than `since`.
 
-    The newest root comes first. `span_us` is the time in microseconds that the last page of the channel's
-    history covered.
+    `roots` are the threads to check, the newest first. `span_us` is the time in microseconds that the last
+    page of the channel's history covered.
     """
 
     kind: Literal["scan_channel"] = "scan_channel"
@@ -144,7 +146,7 @@ class ScanChannel(Work):
 
 
 class FindThread(Work):
-    """Queue `lost_threads`. A person wrote in a thread whose card is ours, but whose link is not known."""
+    """Queue `lost_threads`. Find the link of a thread in which `person` wrote. Its card is ours."""
 
     kind: Literal["find_thread"] = "find_thread"
     channel: ChannelId
@@ -157,10 +159,10 @@ class CreateTask(Work):
 
     kind: Literal["create_task"] = "create_task"
     requester: Requester
-    # An earlier attempt had an unknown outcome, so a task of this name may be ours.
+    # Whether an earlier attempt had an unknown outcome. If so, a task of this name may be ours.
     was_tried: bool = False
     # The number of attempts that Coder answered with an error.
-    errors: int = 0
+    error_count: int = 0
 
 
 class Reply(Work):
@@ -172,52 +174,55 @@ class Reply(Work):
     text: str
     blocks: str = ""
     files: tuple[FileRef, ...] = ()
-    # What is known of the reply so far, so that a later lease need not find it out again.
+    # Whether backfill found the message after the bot had been away.
     was_away: bool = False
+    # Whether the author used `/task send` and did not write in the thread.
     is_from_command: bool = False
-    # The author may steer. Before that is known, the reply is in a lane where no other reply delays it.
+    # Whether the author may steer. Until that is checked, the reply is in a lane without waiting replies.
     is_admitted: bool = False
+    # Whether a person answered the question about the reply by sending it.
     is_confirmed: bool = False
-    # A person agreed to send the reply without its files.
+    # Whether a person agreed to send the reply without its files.
     is_without_files: bool = False
-    left_out: tuple[str, ...] = ()
-    # The question that the delivery answers, and the text that the question then shows.
-    settles: str = ""
-    outcome: str = ""
-    # The question that a person was asked about the reply.
-    asked: Literal["", "files", "stale", "outcome_unknown"] = ""
+    # The names of the files that the agent cannot get, if the question was about them.
+    unreadable_files: tuple[str, ...] = ()
+    # The id of the question that the delivery answers, and the text that the question shows after it.
+    question_id: str = ""
+    question_outcome: str = ""
+    # The question about the reply that waits for a person's answer.
+    question: Literal["", "files", "stale", "outcome_unknown"] = ""
     was_rejected: bool = False
     was_repeated: bool = False
-    waits: int = 0
-    # Since when Coder has not reached the agent, although the agent could otherwise take the reply.
-    unreached_ms: int = 0
+    wait_count: int = 0
+    # Since when Coder cannot reach the agent, in milliseconds of Redis's clock; 0 if it can.
+    unreachable_since_ms: int = 0
 
 
 class ParkedBatch(Work):
-    """Queue `to_coder`. A batch that another version parked in its own format before the link was known."""
+    """Queue `to_coder`. Apply a batch that a process of another version parked, in that version's format."""
 
     kind: Literal["parked_batch"] = "parked_batch"
     batch: str
 
 
 class Act(Work):
-    """Queue `to_coder`. A person asked for something to be done to the link's task."""
+    """Queue `to_coder`. Carry out a command or a button's action on the link's task."""
 
     kind: Literal["act"] = "act"
     requester: Requester
     verb: ActVerb
     text: AgentText = AgentText("")
-    # The key of the note that keeps the text, if a button stands for it.
-    kept: str = ""
-    # Backfill found the message after the bot had been away.
+    # The key of the note that holds the text, if the person pressed a button.
+    note_key: str = ""
+    # Whether backfill found the message after the bot had been away.
     was_away: bool = False
-    # A workspace that runs but cannot be reached is stopped first.
+    # Whether a workspace that runs but cannot be reached is stopped before it is started.
     is_retry: bool = False
-    # The job waits until the workspace has stopped, because the person has just asked for a pause.
-    is_patient: bool = False
-    # Another job of the same request gives the answer.
-    is_part: bool = False
-    waits: int = 0
+    # Whether the job waits until the workspace has stopped, because the person has just asked for a pause.
+    waits_for_stop: bool = False
+    # Whether another job of the same request gives the answer.
+    is_answered_elsewhere: bool = False
+    wait_count: int = 0
 
 
 class DecideHeld(Work):
@@ -229,7 +234,7 @@ class DecideHeld(Work):
 
 
 class DecideReply(Work):
-    """Queue `to_coder`. A person decided about a reply that was held, in doubt or not delivered."""
+    """Queue `to_coder`. Carry out a person's decision about a reply that the agent may not have."""
 
     kind: Literal["decide_reply"] = "decide_reply"
     requester: Requester
@@ -238,25 +243,25 @@ class DecideReply(Work):
 
 
 class ApplyEvent(Work):
-    """Queue `to_thread`. Something has happened to the link. The handler decides what follows."""
+    """Queue `to_thread`. Apply an event to the link's state, and write the jobs that follow from it."""
 
     kind: Literal["apply_event"] = "apply_event"
     event: Event
 
 
 class PostNotice(Work):
-    """Queue `to_thread`. Post a notice. `written` is the agent's output, once that has been read."""
+    """Queue `to_thread`. Post a notice. `agent_output` is None until the agent's output was read."""
 
     kind: Literal["post_notice"] = "post_notice"
     notice: Notice
-    written: AgentOutput | None = None
+    agent_output: AgentOutput | None = None
 
 
 class PostText(Work):
-    """Queue `to_thread`. Post a finished text. `is_call`: it mentions somebody who has to answer it.
+    """Queue `to_thread`. Post a message. `is_call`: the message mentions a person who has to answer it.
 
-    `about` is set if the text is a question with buttons: the id of a reply's job, or a word for a question
-    about the task.
+    `about` is set if the message is a question with buttons. It is the id of a reply's job, or a word for a
+    question about the task.
     """
 
     kind: Literal["post_text"] = "post_text"
@@ -266,9 +271,9 @@ class PostText(Work):
 
 
 class SettleQuestion(Work):
-    """Queue `to_thread`. Replace a question's buttons by what became of it. `is_last`: that is final.
+    """Queue `to_thread`. Replace the buttons of a question by `words`. `is_last`: this text is final.
 
-    `place` says which question. Without it, the newest question of this `about` is meant.
+    `place` identifies the question. If it is empty, the newest question with this `about` is meant.
     """
 
     kind: Literal["settle_question"] = "settle_question"
@@ -278,17 +283,17 @@ class SettleQuestion(Work):
     place: str = ""
 
 
-Asking = Literal[
+ThreadQuestion = Literal[
     "status", "logs", "full_logs", "help", "edit", "delete", "not_a_verb", "too_many", "too_fast", "words"
 ]
 
 
 class AnswerInThread(Work):
-    """Queue `thread_answers`. Answer a person's question in the thread with what is true by then."""
+    """Queue `thread_answers`. Answer a person's question in the thread as of the time when the job runs."""
 
     kind: Literal["answer_in_thread"] = "answer_in_thread"
     requester: Requester
-    what: Asking
+    question: ThreadQuestion
     text: str = ""
     words: tuple[str, ...] = ()
     job: str = ""
@@ -303,20 +308,20 @@ class ShowAnswer(Work):
 
 
 class ReplyChanged(Work):
-    """Queue `to_coder`. A person edited or deleted a message. `now` is its present input, if any."""
+    """Queue `to_coder`. A person edited or deleted a message. `new_input` is None if it is no input now."""
 
     kind: Literal["reply_changed"] = "reply_changed"
     ts: Ts
-    what: Literal["edited", "deleted"]
-    now: Reply | None = None
-    # The message as input although it begins with `!`, for a reply that was sent as it is.
-    as_it_is: Reply | None = None
+    change: Literal["edited", "deleted"]
+    new_input: Reply | None = None
+    # The message as input although it begins with `!`, for a reply that a person has sent unchanged.
+    verbatim_input: Reply | None = None
     # The author of a deleted message, if Slack says so.
     person: UserId | None = None
-    # `was_away`: backfill found the change. `instead_of` is the text that it replaces. If the reply has
-    # another text by now, a newer change has happened, and this one is dropped.
+    # Whether backfill found the change.
     was_away: bool = False
-    instead_of: str = ""
+    # The text that the change replaces, if backfill found it. A reply with another text stays as it is.
+    previous_text: str = ""
 
 
 class ShareFile(Work):
@@ -329,7 +334,7 @@ class ShareFile(Work):
     title: str
     text: str
     file_id: str = ""
-    looks: int = 0
+    look_count: int = 0
 
 
 class DrawCard(Work):
@@ -339,16 +344,15 @@ class DrawCard(Work):
 
 
 class Receipt(Work):
-    """Queue `receipts`. Show the reaction that belongs to the reply's newest state.
+    """Queue `receipts`. Show the state of a reply as a reaction.
 
-    With a `stray`, the state stays the same. A stopped process may have added the stray reaction too late and
-    removed the right one.
+    `stray_reaction` is one that a stopped process may have added too late. It is removed then.
     """
 
     kind: Literal["receipt"] = "receipt"
     ts: Ts
     state: ReceiptState
-    stray: str | None = None
+    stray_reaction: str | None = None
 
 
 class MessagePerson(Work):
@@ -360,36 +364,36 @@ class MessagePerson(Work):
 
 
 class ChannelOpened(Work):
-    """Queue `intake`. A channel that was closed to us accepts messages again."""
+    """Queue `intake`. Reopen the threads of a channel that accepts our messages again."""
 
     kind: Literal["channel_opened"] = "channel_opened"
     channel: ChannelId
 
 
-class Reopened(Work):
-    """Queue `to_thread`. A thread accepts messages again: post what it missed, read what people wrote."""
+class ThreadReopened(Work):
+    """Queue `to_thread`. Bring a thread up to date after it was closed."""
 
     kind: Literal["reopened"] = "reopened"
 
 
 class RemoveDuplicateMessage(Work):
-    """Queue `duplicates`. A message may have been posted twice: keep one copy."""
+    """Queue `duplicates`. Remove all copies but one of a message that may have been posted twice."""
 
     kind: Literal["remove_duplicate_message"] = "remove_duplicate_message"
     channel: ChannelId
     thread_ts: Ts | None
     since: Ts
     message_id: str
-    looks: int = 0
+    look_count: int = 0
 
 
 class ReportDuplicateInput(Work):
-    """Queue `duplicates`. An input may have been delivered twice: tell the thread if so."""
+    """Queue `duplicates`. Tell the thread if an input was delivered twice."""
 
     kind: Literal["report_duplicate_input"] = "report_duplicate_input"
     ts: Ts
-    marked: Mark
-    looks: int = 0
+    mark: Mark
+    look_count: int = 0
 
 
 AnyWork = Annotated[
@@ -418,21 +422,21 @@ AnyWork = Annotated[
     | Receipt
     | MessagePerson
     | ChannelOpened
-    | Reopened
+    | ThreadReopened
     | RemoveDuplicateMessage
     | ReportDuplicateInput,
     Field(discriminator="kind"),
 ]
 # The kinds of all jobs.
-KINDS = frozenset(str(work.model_fields["kind"].default) for work in get_args(get_args(AnyWork)[0]))
+JOB_KINDS = frozenset(str(work.model_fields["kind"].default) for work in get_args(get_args(AnyWork)[0]))
 
 
 class Job(BaseModel):
     """One intended effect.
 
-    `tries` counts the failed tries in a row, `failing_since_ms` is when they began, and `surprises` is how
-    many of them had an unexpected reason. `written_ms` is when the job was first written, if it was given up
-    and sent again. `looked` names the attempt that was last looked for and not found, and how often.
+    `tries` counts the failed tries in a row, `failing_since_ms` is when they began, and `unexpected_errors`
+    counts those with an unexpected exception. `first_written_ms` is set if the job was given up and sent
+    again. `last_look` is the attempt that was last looked for in vain, a blank, and the number of looks.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -441,109 +445,112 @@ class Job(BaseModel):
     work: AnyWork
     tries: int = 0
     failing_since_ms: int = 0
-    surprises: int = 0
-    written_ms: int = 0
-    looked: str = ""
+    unexpected_errors: int = 0
+    first_written_ms: int = 0
+    last_look: str = ""
 
     @property
-    def is_sent_again(self) -> bool:
-        """Whether the job was given up once. Its effect may have happened before that."""
-        return self.written_ms > 0
+    def was_resent(self) -> bool:
+        """Whether the job was given up and sent again. Its effect may already have happened."""
+        return self.first_written_ms > 0
 
-    def afresh(self, written_ms: int) -> "Job":
-        """Return the job without its tries, but with the time since which its effect may have happened."""
-        return Job(id=self.id, work=self.work.anew(), written_ms=self.written_ms or written_ms)
+    def without_tries(self, written_ms: int) -> "Job":
+        """Return the job for sending it again, without its tries. `written_ms` is when it was written."""
+        return Job(
+            id=self.id,
+            work=self.work.without_progress(),
+            first_written_ms=self.first_written_ms or written_ms,
+        )
 
-    def knowing(self, **changes: str | int | AgentOutput | tuple[Root, ...] | tuple[str, ...]) -> "Job":
+    def with_work(self, **changes: str | int | AgentOutput | tuple[Root, ...] | tuple[str, ...]) -> "Job":
         """Return the job with these fields of its work replaced."""
         return self.model_copy(update={"work": self.work.model_copy(update=changes)})
 
-    def looks(self, attempt: str) -> int:
-        """Return how often this attempt was looked for and not found."""
-        which, _, count = self.looked.rpartition(" ")
+    def count_looks(self, attempt: str) -> int:
+        """Count how often this attempt was looked for and not found."""
+        which, _, count = self.last_look.rpartition(" ")
         return int(count) if which == attempt and count else 0
 
-    def looked_for(self, attempt: str) -> "Job":
-        """Count one more look that did not find this attempt."""
-        return self.model_copy(update={"looked": f"{attempt} {self.looks(attempt) + 1}"})
+    def with_look(self, attempt: str) -> "Job":
+        """Return the job with one more look that did not find this attempt."""
+        return self.model_copy(update={"last_look": f"{attempt} {self.count_looks(attempt) + 1}"})
 
-    def failed_again(self, since_ms: int) -> "Job":
-        """Count one more failed try. `since_ms` counts only for the first of them."""
+    def with_failure(self, since_ms: int) -> "Job":
+        """Return the job with one more failed try. `since_ms` is when this try began."""
         since_ms = self.failing_since_ms or since_ms
         return self.model_copy(update={"tries": self.tries + 1, "failing_since_ms": since_ms})
 
 
 def intake(person: str) -> QueueName:
-    """The queue of a person's requests that name no known link."""
+    """Name the queue of a person's requests that do not belong to a known link."""
     return QueueName(f"intake:{person}")
 
 
 def to_coder(link: str) -> QueueName:
-    """The queue of calls to Coder about one link."""
+    """Name the queue of calls to Coder about one link."""
     return QueueName(f"to_coder:{link}")
 
 
 def to_thread(link: str) -> QueueName:
-    """The queue of one link's events, and of the messages about them."""
+    """Name the queue of one link's events, and of the messages about them."""
     return QueueName(f"to_thread:{link}")
 
 
 def thread_answers(link: str) -> QueueName:
-    """The queue of people's questions in one link's thread. No notice waits behind them."""
+    """Name the queue of people's questions in one link's thread. Notices do not wait behind them."""
     return QueueName(f"thread_answers:{link}")
 
 
 def receipts(link: str) -> QueueName:
-    """The queue of receipts in one link's thread."""
+    """Name the queue of receipts in one link's thread."""
     return QueueName(f"receipts:{link}")
 
 
 def card(link: str) -> QueueName:
-    """The queue of drawings of one link's card. No receipt waits behind them."""
+    """Name the queue of updates of one link's card. Receipts do not wait behind them."""
     return QueueName(f"card:{link}")
 
 
 def duplicates(link: str) -> QueueName:
-    """The queue of effects that a stopped process may have repeated."""
+    """Name the queue of one link's checks for duplicates that a stopped process may have made."""
     return QueueName(f"duplicates:{link}")
 
 
 def lost_threads(channel: str, ts: str) -> QueueName:
-    """The queue of a thread whose link is not known, or not known yet."""
+    """Name the queue of a thread whose link is not known, or not known yet."""
     return QueueName(f"lost_threads:{channel}:{ts}")
 
 
-# The queues of threads to read and of channels to scan for such threads. All replicas together work on one
-# job of each at a time.
+# The queues of backfill. All processes together run one job of each queue at a time.
 BACKFILL_THREADS = QueueName("backfill:threads")
 BACKFILL_CHANNELS = QueueName("backfill:channels")
 
 
-def link_of(name: str) -> LinkId:
-    """Return the link that a queue belongs to."""
+def get_link_id(name: str) -> LinkId:
+    """Return the id of the link that a queue belongs to."""
     return LinkId(name.partition(":")[2])
 
 
-def urgent(ts: str) -> int:
-    """The score in the first lane: pause, delete, detach, and what people do about input that waits."""
+def urgent_score(ts: str) -> int:
+    """Return a score in the first lane: pause, delete, detach, and changes of replies that wait."""
     return microseconds(ts)
 
 
-def soon(ts: str) -> int:
-    """The score in the second lane, for jobs that need no agent: resume, edit, mute, unchecked replies."""
-    return LANE + microseconds(ts)
+def no_agent_score(ts: str) -> int:
+    """Return a score in the second lane, for jobs that need no agent: resume, edit, unchecked replies."""
+    return LANE_WIDTH + microseconds(ts)
 
 
-def newest_first(ts: str) -> int:
-    """The score of a thread to read: the thread with the latest message goes first."""
+def backfill_score(ts: str) -> int:
+    """Return the score of a thread to read. The thread with the newest message goes first."""
     return -microseconds(ts)
 
 
-def in_turn(ts: str) -> int:
-    """The score in the third lane: input, in the order in which people wrote it."""
-    return 2 * LANE + microseconds(ts)
+def input_score(ts: str) -> int:
+    """Return a score in the third lane: input for the agent, in the order in which people wrote it."""
+    return 2 * LANE_WIDTH + microseconds(ts)
 
 
-def score_of(verb: ActVerb, ts: str) -> int:
-    """The score of a request about a task."""
-    return urgent(ts) if verb in ("pause", "delete", "detach") else soon(ts)
+def request_score(verb: ActVerb, ts: str) -> int:
+    """Return the score of a command on a task, by its verb."""
+    return urgent_score(ts) if verb in ("pause", "delete", "detach") else no_agent_score(ts)

@@ -25,11 +25,11 @@ from taskwire.domain.jobs import (
     Requester,
     ShowAnswer,
     intake,
-    score_of,
-    soon,
+    no_agent_score,
+    request_score,
     thread_answers,
     to_coder,
-    urgent,
+    urgent_score,
 )
 from taskwire.domain.message import Button, Message
 from taskwire.listeners.background import Background, in_words
@@ -162,15 +162,15 @@ def _batch(clicked: Clicked) -> Batch | None:
     if button in _VERBS:
         act = Act(requester=requester, verb=_VERBS[button], is_retry=button is Button.RETRY)
         job = Job(id=f"{act.verb}:{name}", work=act)
-        return Batch().append(to_coder(link), job, score=score_of(act.verb, requester.at))
+        return Batch().append(to_coder(link), job, score=request_score(act.verb, requester.at))
     if button in _DECISIONS:
         decided = DecideReply(requester=requester, job=rest, decision=_DECISIONS[button])
-        return Batch().append(to_coder(link), Job(id=name, work=decided), score=urgent(requester.at))
+        return Batch().append(to_coder(link), Job(id=name, work=decided), score=urgent_score(requester.at))
     if button is Button.RETRY_AND_SEND:
         return _retry_and_send(requester, link, rest, name)
     if button in (Button.RESUME_AND_SEND, Button.DROP_HELD):
         held = DecideHeld(requester=requester, is_dropped=button is Button.DROP_HELD)
-        return Batch().append(to_coder(link), Job(id=name, work=held), score=urgent(requester.at))
+        return Batch().append(to_coder(link), Job(id=name, work=held), score=urgent_score(requester.at))
     if button is Button.SHOW_ANSWER:
         return Batch().append(
             thread_answers(link), Job(id=name, work=ShowAnswer(requester=requester, key=rest))
@@ -178,7 +178,7 @@ def _batch(clicked: Clicked) -> Batch | None:
     if button is Button.CREATE_ANOTHER:
         # Pressed twice, the button gives the same job, and therefore the same link.
         again = Job(
-            id=f"another:{clicked.value}", work=CreateRequested(requester=requester, kept=clicked.value)
+            id=f"another:{clicked.value}", work=CreateRequested(requester=requester, note_key=clicked.value)
         )
         return Batch().append(intake(requester.person), again)
     if button is Button.PAUSE_TO_EDIT:
@@ -188,18 +188,22 @@ def _batch(clicked: Clicked) -> Batch | None:
 
 def _pause_to_edit(requester: Requester, link: str, kept: str, name: str) -> Batch:
     """Pause the task, and edit it as soon as the workspace has stopped."""
-    pause = Act(requester=requester, verb="pause", is_part=True)
-    edit = Act(requester=requester, verb="edit", kept=kept, is_patient=True)
-    batch = Batch().append(to_coder(link), Job(id=f"pause:{name}", work=pause), score=urgent(requester.at))
-    return batch.append(to_coder(link), Job(id=f"edit:{name}", work=edit), score=soon(requester.at))
+    pause = Act(requester=requester, verb="pause", is_answered_elsewhere=True)
+    edit = Act(requester=requester, verb="edit", note_key=kept, waits_for_stop=True)
+    batch = Batch().append(
+        to_coder(link), Job(id=f"pause:{name}", work=pause), score=urgent_score(requester.at)
+    )
+    return batch.append(to_coder(link), Job(id=f"edit:{name}", work=edit), score=no_agent_score(requester.at))
 
 
 def _retry_and_send(requester: Requester, link: str, job: str, name: str) -> Batch:
     """Start a failed workspace again, then send the reply that could not be delivered to it."""
     send = DecideReply(requester=requester, job=job, decision="send")
     retry = Act(requester=requester, verb="resume", is_retry=True)
-    batch = Batch().append(to_coder(link), Job(id=name, work=send), score=urgent(requester.at))
-    return batch.append(to_coder(link), Job(id=f"resume:{name}", work=retry), score=soon(requester.at))
+    batch = Batch().append(to_coder(link), Job(id=name, work=send), score=urgent_score(requester.at))
+    return batch.append(
+        to_coder(link), Job(id=f"resume:{name}", work=retry), score=no_agent_score(requester.at)
+    )
 
 
 def _requester(clicked: Clicked) -> Requester:

@@ -104,7 +104,7 @@ def _work(requester: Requester, command: Command) -> CreateRequested | ActReques
                 preset=command.preset,
                 name=command.name,
                 organization=command.organization,
-                behind=command.behind,
+                trailing_options=command.behind,
             )
         case commands.Send():
             return ActRequested(requester=requester, verb="send", name=str(command.name), text=command.text)

@@ -422,12 +422,12 @@ def sending(reply: Reply, count: int, *, is_without_first: bool = False) -> Send
         how = "again, without what was deleted"
     elif count > 1:
         how = f"all {count} again"
-    elif reply.asked == "files":
-        how = f"without {_named(reply.left_out)}"
-    elif reply.asked == "stale":
+    elif reply.question == "files":
+        how = f"without {_named(reply.unreadable_files)}"
+    elif reply.question == "stale":
         how = "after all"
     else:
-        how = "as it is" if not reply.asked and reply.text.startswith("!") else "again"
+        how = "as it is" if not reply.question and reply.text.startswith("!") else "again"
     if count > 1:
         return Sending(f"Sending {how}. The marks on them show when the agent has them.", f"Sent {how}.")
     return Sending(f"Sending it {how}. The mark on it shows when the agent has it.", f"Sent {how}.")

@@ -9,7 +9,7 @@ import hashlib
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import Ts
-from taskwire.domain.jobs import FIRST_DRAWING, DrawCard, Job, Receipt
+from taskwire.domain.jobs import FIRST_DRAW_JOB_ID, DrawCard, Job, Receipt
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import FINAL
@@ -124,8 +124,8 @@ class CardAndReceipts:
         """Show the reaction of the reply's newest state, and no other reaction of ours."""
         work = context.work(Receipt)
         had = (await self._deps.links.find_receipt(link.id, work.ts)).split()
-        if work.stray is not None:
-            return await self._repair(context, link, work.ts, had, work.stray)
+        if work.stray_reaction is not None:
+            return await self._repair(context, link, work.ts, had, work.stray_reaction)
         wanted = REACTIONS[work.state]
         if had == ([wanted] if wanted else []):
             return done()
@@ -173,7 +173,7 @@ class CardAndReceipts:
         return self._deps.writes.receipt(Batch(), link.id, ts, " ".join(now))
 
     def _compensation(self, context: JobContext, ts: Ts, wanted: str) -> Batch:
-        work = Receipt(ts=ts, state="none", stray=wanted)
+        work = Receipt(ts=ts, state="none", stray_reaction=wanted)
         return Batch().append(
             context.lease.name, Job(id=f"stray:{ts}:{context.lease.token}", work=work), score="due"
         )
@@ -186,7 +186,7 @@ def _all_tried(had: list[str]) -> list[str]:
 
 
 def _priority(context: JobContext, link: Link) -> Priority:
-    if context.job.id == FIRST_DRAWING:
+    if context.job.id == FIRST_DRAW_JOB_ID:
         return Priority.FIRST_CARD
     is_final = link.ended is not None or link.state.phase in FINAL
     return Priority.FINAL_CARD if is_final else Priority.CARD

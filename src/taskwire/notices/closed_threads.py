@@ -11,7 +11,7 @@ from functools import partial
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.ids import ts_of
-from taskwire.domain.jobs import ChannelOpened, Job, Reopened, card, to_thread
+from taskwire.domain.jobs import ChannelOpened, Job, ThreadReopened, card, to_thread
 from taskwire.domain.links import Link
 from taskwire.domain.retry_policies import CARD_MOVING
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
@@ -45,7 +45,9 @@ def record_closed(
 
 def reopen_if_closed(link: Link, batch: Batch) -> Batch:
     """Reopen a closed thread, because something could be posted in it."""
-    return batch.append(to_thread(link.id), Job(id="reopened", work=Reopened())) if link.closed else batch
+    return (
+        batch.append(to_thread(link.id), Job(id="reopened", work=ThreadReopened())) if link.closed else batch
+    )
 
 
 async def claim_attempt(deps: Dependencies, link: Link) -> bool:
@@ -57,7 +59,7 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
     """List the handlers of this module."""
     return (
         Handler.without_link(ChannelOpened, partial(_reopen_channel, deps)),
-        Handler.with_link(Reopened, partial(_reopen_thread, deps)),
+        Handler.with_link(ThreadReopened, partial(_reopen_thread, deps)),
     )
 
 
@@ -65,7 +67,7 @@ async def _reopen_channel(deps: Dependencies, context: JobContext) -> Outcome:
     """Reopen all threads of a channel."""
     batch = Batch()
     for link_id in await deps.links.list_closed(context.work(ChannelOpened).channel):
-        batch.append(to_thread(link_id), Job(id="reopened", work=Reopened()))
+        batch.append(to_thread(link_id), Job(id="reopened", work=ThreadReopened()))
     return done(batch)
 
 

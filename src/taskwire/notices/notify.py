@@ -177,11 +177,11 @@ class Notifier:
         work = context.work(PostNotice)
         if link.record.thread_ts is None:
             return done()
-        notice, written = work.notice, work.written
+        notice, written = work.notice, work.agent_output
         if written is None and notice.kind in WITH_EXCERPT and not context.is_outcome_unknown:
             written = await read_new_output(self._deps, link)
             if written.cursor:
-                return retry(0, context.job.knowing(written=written))
+                return retry(0, context.job.with_work(agent_output=written))
         build_summary = await self._read_build(link, notice.kind)
         message = await self._make_message(link, notice, written or AgentOutput(), build_summary)
         posted = await self._post(

@@ -6,7 +6,7 @@ from datetime import datetime
 from taskwire.domain.ids import ChannelId, LinkId, Ts, microseconds
 from taskwire.domain.jobs import (
     BACKFILL_THREADS,
-    FIRST_DRAWING,
+    FIRST_DRAW_JOB_ID,
     ApplyEvent,
     DrawCard,
     Job,
@@ -15,8 +15,8 @@ from taskwire.domain.jobs import (
     Receipt,
     ReceiptState,
     ShareFile,
+    backfill_score,
     card,
-    newest_first,
     receipts,
     to_thread,
 )
@@ -67,7 +67,7 @@ def record_delivery(
 
 def draw_first_card(link: LinkId, batch: Batch | None = None) -> Batch:
     """Draw a new card when its task is known or has failed. This goes ahead of other cards."""
-    return (batch or Batch()).append(card(link), Job(id=FIRST_DRAWING, work=DrawCard()), score=0)
+    return (batch or Batch()).append(card(link), Job(id=FIRST_DRAW_JOB_ID, work=DrawCard()), score=0)
 
 
 def draw(link: LinkId, batch: Batch | None = None, *, is_newest: bool = True) -> Batch:
@@ -82,7 +82,7 @@ def draw(link: LinkId, batch: Batch | None = None, *, is_newest: bool = True) ->
 def request_reading(link: LinkId, news: Ts, batch: Batch | None = None) -> Batch:
     """Queue the reading of a thread for missed messages. Threads with the latest news are read first."""
     job = Job(id=link, work=ReadThread(link=link))
-    return (batch or Batch()).redo(BACKFILL_THREADS, job, score=newest_first(news))
+    return (batch or Batch()).redo(BACKFILL_THREADS, job, score=backfill_score(news))
 
 
 def share_log(link: Link, name: str, text: str, batch: Batch, direct: ChannelId | None = None) -> Batch:

@@ -143,7 +143,7 @@ async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote
     contention, several looks in one lease would starve the last one.
     """
     search_starts = (note.thread_ts, note.thread_ts) if note.thread_ts else (note.since, note.since, None)
-    looks = context.job.looks(note.attempt)
+    looks = context.job.count_looks(note.attempt)
     copies = await _find_copies_since(deps, note, search_starts[min(looks, len(search_starts) - 1)])
     _log.info(
         "lost post looked for in Slack", job=context.job.id, message=note.message_id, copies=len(copies)
@@ -152,7 +152,7 @@ async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote
         return copies[0] if copies else None
     # Slack may not show a message at once, and the clocks of its headers and messages may differ.
     seconds = 0.0 if looks else deps.queue.times.recheck_ms / 1000
-    raise JobEnded(unknown(context.job.looked_for(note.attempt), seconds))
+    raise JobEnded(unknown(context.job.with_look(note.attempt), seconds))
 
 
 async def _find_copies(deps: Dependencies, note: PostNote | RemoveDuplicateMessage) -> list[Ts]:
@@ -200,12 +200,12 @@ async def _remove_duplicate_message(deps: Dependencies, context: JobContext, lin
     recorded = link.record.thread_ts if link is not None and work.thread_ts is None else None
     copies = await _find_copies(deps, work)
     # A new card may be recorded in a moment. Until then, either copy may be the right one.
-    is_too_early = work.thread_ts is None and recorded is None and not work.looks
+    is_too_early = work.thread_ts is None and recorded is None and not work.look_count
     if len(copies) > 1 and not is_too_early:
         await _delete_other_copies(deps, context, work, copies, recorded)
-    if work.looks:
+    if work.look_count:
         return done()
-    looked = context.job.knowing(looks=work.looks + 1)
+    looked = context.job.with_work(look_count=work.look_count + 1)
     return retry(get_landing_seconds(deps, deps.slack.timeouts.post), looked)
 
 
@@ -232,14 +232,14 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
         if context.lease.is_suspect and await _was_shared(deps, context, work):
             return done()
         file_id = await deps.slack.start_upload(work.name, work.text)
-        return retry(0, context.job.knowing(file_id=file_id))
+        return retry(0, context.job.with_work(file_id=file_id))
     if context.is_outcome_unknown:
         if await deps.slack.find_share(work.file_id, work.channel) is not None:
             context.settled(has_landed=True)
             return done()
         # files.info shows a share only some seconds after it was made.
-        if work.looks < FILE_LOOK.most_tries:
-            return unknown(context.job.knowing(looks=work.looks + 1), FILE_LOOK.interval_seconds)
+        if work.look_count < FILE_LOOK.most_tries:
+            return unknown(context.job.with_work(look_count=work.look_count + 1), FILE_LOOK.interval_seconds)
         context.settled()
     elif context.lease.is_suspect and await deps.slack.find_share(work.file_id, work.channel) is not None:
         return done()

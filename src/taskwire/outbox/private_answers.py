@@ -168,7 +168,7 @@ class PrivateAnswers:
         """Write answers as jobs, for another process."""
         batch = Batch()
         for requester, message, _, is_instead in answers:
-            work = AnswerPrivately(requester=requester, message=message, is_instead=is_instead)
+            work = AnswerPrivately(requester=requester, message=message, is_replacement=is_instead)
             batch.append(
                 handed_over_answers(requester.person), Job(id=f"told:{secrets.token_hex(8)}", work=work)
             )
@@ -238,6 +238,6 @@ async def _answer_privately(context: JobContext) -> Outcome:
     handed_over_answers = (work.requester, work.message)
     return (
         Outcome("done", instead=(handed_over_answers,))
-        if work.is_instead
+        if work.is_replacement
         else done(None, handed_over_answers)
     )

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import LinkId, Ts
-from taskwire.domain.jobs import REPLY, Job, Reply, Requester, SettleQuestion, to_thread
+from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply, Requester, SettleQuestion, to_thread
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, decided, done
@@ -82,7 +82,7 @@ def settle(link: Link, about: str, words: str, batch: Batch, *, is_last: bool = 
 
 def settle_reply(link: Link, reply: Reply, why: Settlement, batch: Batch) -> Batch:
     """Settle the question about a reply, or the question whose answer has sent the reply."""
-    return settle(link, reply.settles or f"{REPLY}{reply.ts}", inputs.settled(why), batch)
+    return settle(link, reply.question_id or f"{REPLY_ID_PREFIX}{reply.ts}", inputs.settled(why), batch)
 
 
 async def settle_all(deps: Dependencies, link: Link, batch: Batch) -> Batch:

@@ -91,7 +91,7 @@ async def _list_untold(deps: Dependencies, context: JobContext) -> list[Requeste
     for job in await deps.links.list_jobs(context.lease.name):
         work = job.work
         # Of a request in two parts, only the second part answers.
-        if not isinstance(work, RequestedWork) or (isinstance(work, Act) and work.is_part):
+        if not isinstance(work, RequestedWork) or (isinstance(work, Act) and work.is_answered_elsewhere):
             continue
         if await claim_telling(deps, "waits", job.id, ttl_ms=2 * COMMAND.lasts_ms):
             works.append(work)
@@ -106,6 +106,6 @@ def _answer_requesters(kind: OutcomeKind, messages: Iterable[tuple[RequestedWork
     privately: list[Private] = []
     instead: list[Private] = []
     for work, message in messages:
-        is_pressed = isinstance(work, Act | CreateRequested) and work.kept
+        is_pressed = isinstance(work, Act | CreateRequested) and work.note_key
         (instead if is_pressed else privately).append((work.requester, message))
     return Outcome(kind, privately=tuple(privately), instead=tuple(instead))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import LinkId, microseconds
-from taskwire.domain.jobs import Job, Reply, in_turn, to_coder
+from taskwire.domain.jobs import Job, Reply, input_score, to_coder
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.job_context import JobContext
@@ -52,14 +52,15 @@ async def list_with_later_replies(deps: Dependencies, context: JobContext, link:
     return [
         (job, reply)
         for job, reply in replies_among(jobs)
-        if job.id == context.job.id or (reply.is_admitted and not reply.asked)
+        if job.id == context.job.id or (reply.is_admitted and not reply.question)
     ]
 
 
 async def has_earlier_waiting_reply(deps: Dependencies, link: Link, reply: Reply) -> bool:
     """Whether an earlier reply has been tried, or is asked about, and still waits."""
     return any(
-        microseconds(other.ts) < microseconds(reply.ts) and (other.waits or other.asked or job.tries > 1)
+        microseconds(other.ts) < microseconds(reply.ts)
+        and (other.wait_count or other.question or job.tries > 1)
         for job, other in replies_among(await deps.links.list_waiting(link.id))
     )
 
@@ -74,20 +75,20 @@ async def settle_sent_replies(
     One answer may send several replies. When the last of them has ended, the question shows how many were
     sent.
     """
-    for about in dict.fromkeys(reply.settles for reply in replies if reply.settles):
-        ended = {microseconds(reply.ts) // 1000: reply for reply in replies if reply.settles == about}
+    for about in dict.fromkeys(reply.question_id for reply in replies if reply.question_id):
+        ended = {microseconds(reply.ts) // 1000: reply for reply in replies if reply.question_id == about}
         for at_ms, reply in ended.items():
             note = ("unsent" if why else "sent", link.id, about)
             deps.notes.counting(batch, reply.ts, at_ms, MOST_COUNTED_REPLIES, *note, ttl_ms=COUNT_TTL_MS)
         waiting = await list_undelivered(deps.links, link.id)
         if any(
-            other.settles == about and microseconds(other.ts) // 1000 not in ended for _, other in waiting
+            other.question_id == about and microseconds(other.ts) // 1000 not in ended for _, other in waiting
         ):
             continue
         sent = set(await deps.notes.list_since(0, "sent", link.id, about))
         tried = sent | set(await deps.notes.list_since(0, "unsent", link.id, about)) | ended.keys()
         sent |= ended.keys() if why is None else set()
-        outcome = next(iter(ended.values())).outcome
+        outcome = next(iter(ended.values())).question_outcome
         settle(link, about, inputs.tried_again(len(sent), len(tried), outcome, why or "unsent"), batch)
     return batch
 
@@ -107,9 +108,9 @@ async def give_up_together(
     batch = Batch()
     for job, reply in replies:
         show_receipt(link.id, reply.ts, "failed", batch)
-        deps.writes.keep_reply(batch, link.id, job.id, reply.anew())
+        deps.writes.keep_reply(batch, link.id, job.id, reply.without_progress())
         if why:
-            lease = replace(context.lease, job_id=job.id, score=str(in_turn(reply.ts)))
+            lease = replace(context.lease, job_id=job.id, score=str(input_score(reply.ts)))
             add_dead_letter(batch, lease, job.model_dump_json(), why)
         if job.id != context.job.id:
             batch.drop(to_coder(link.id), job.id)
@@ -139,14 +140,16 @@ async def return_replies(
         return batch
     for reply in replies:
         show_receipt(link.id, reply.ts, "failed", batch)
-        if reply.asked or reply.settles:
-            settle_reply(link, reply, "ended" if reply.asked == "outcome_unknown" else "ended_unsent", batch)
+        if reply.question or reply.question_id:
+            settle_reply(
+                link, reply, "ended" if reply.question == "outcome_unknown" else "ended_unsent", batch
+            )
     in_order = sorted(replies, key=lambda reply: microseconds(reply.ts))
     unknown = [
-        await agent_input.get_display_text(reply) for reply in in_order if reply.asked == "outcome_unknown"
+        await agent_input.get_display_text(reply) for reply in in_order if reply.question == "outcome_unknown"
     ]
     words = [
-        await agent_input.get_display_text(reply) for reply in in_order if reply.asked != "outcome_unknown"
+        await agent_input.get_display_text(reply) for reply in in_order if reply.question != "outcome_unknown"
     ]
     if unknown:
         say_with_file(link, f"never-known:{name}", inputs.never_known(unknown), unknown, batch)

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Literal, Self
 
-from taskwire.domain.jobs import FIRST_DRAWING, LANE, REPLY, Job, QueueName
+from taskwire.domain.jobs import FIRST_DRAW_JOB_ID, LANE_WIDTH, REPLY_ID_PREFIX, Job, QueueName
 from taskwire.redis import write_log
 
 # The commands of a plain write; each is in SHAPES in `lua/batch.lua` too.
@@ -34,8 +34,8 @@ NEAR = 4
 CONSTANTS: Mapping[str, str | int] = {
     "REMEMBERED": write_log.REMEMBERED,
     "NEAR": NEAR,
-    "LANE": LANE,
-    "FIRST_DRAWING": FIRST_DRAWING,
+    "LANE": LANE_WIDTH,
+    "FIRST_DRAWING": FIRST_DRAW_JOB_ID,
     "MOST_LETTERS": MOST_LETTERS,
     "LETTERS_MS": LETTERS_MS,
 }
@@ -98,7 +98,7 @@ class Batch:
 
     def hasten_input(self, name: QueueName, longest_ms: int = BUSY_MS) -> Self:
         """Make the reply at the head of the queue due now, if its delay ends within `longest_ms`."""
-        self._operations.append(["hasten", name, REPLY, str(longest_ms)])
+        self._operations.append(["hasten", name, REPLY_ID_PREFIX, str(longest_ms)])
         return self
 
     def keep_newest(self, key: str, most: int) -> Self:

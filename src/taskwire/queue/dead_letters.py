@@ -22,7 +22,7 @@ from taskwire.domain.jobs import (
     Reply,
     ReplyChanged,
     ShareFile,
-    link_of,
+    get_link_id,
 )
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.phases import Observation
@@ -137,11 +137,11 @@ class DeadLetters:
             return "unreadable"
         if isinstance(job.work, Receipt):
             return "overtaken"
-        job = await self._at_present(written, job.afresh(written.since_ms))
+        job = await self._at_present(written, job.without_tries(written.since_ms))
         words = (written.list, job.id, _score(written, job), job.model_dump_json())
         is_offered = isinstance(job.work, Reply) and written.is_offered
-        reply = self._keys.reply(link_of(written.list), job.id) if is_offered else ""
-        link = link_of(written.list) if _needs_link(written.list, job) else ""
+        reply = self._keys.reply(get_link_id(written.list), job.id) if is_offered else ""
+        link = get_link_id(written.list) if _needs_link(written.list, job) else ""
         return cast("ResendResult", await self._send_again(letter_id, found, *words, link, reply))
 
     async def forget(self, letter_id: str | None = None) -> int:
@@ -164,7 +164,7 @@ class DeadLetters:
         """Put the task's latest observation into a job that reports an earlier one."""
         if not isinstance(job.work, ApplyEvent) or not isinstance(job.work.event, Observed):
             return job
-        key = self._keys.link(link_of(written.list))
+        key = self._keys.link(get_link_id(written.list))
         kept = await cast("Awaitable[str | None]", self._redis.hget(key, "seen"))
         seen = read_if_possible(Observation, kept)
         if seen is None:

@@ -17,7 +17,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from taskwire.domain.errors import TryLater, Unknown
 from taskwire.domain.ids import ThreadRef
-from taskwire.domain.jobs import REPLY
+from taskwire.domain.jobs import REPLY_ID_PREFIX
 from taskwire.queue import user_limits
 from taskwire.queue.batch import Batch
 from taskwire.queue.coalescing import Coalescer
@@ -55,7 +55,7 @@ _CONSTANTS: Mapping[str, str | int] = {
     "MOST_ASKED": MOST_ASKED,
     "MOST_TOLD": MOST_TOLD,
     "TOO_MANY": TOO_MANY,
-    "REPLY_KIND": REPLY.removesuffix(":"),
+    "REPLY_KIND": REPLY_ID_PREFIX.removesuffix(":"),
 }
 
 _ACCEPT = load_script("queue/inbox.claim", **_CONSTANTS)

@@ -107,7 +107,7 @@ class Lease(Acquired):
 
         That is so after data loss, and for a job that was sent again.
         """
-        return self.data_loss is not None or self.job.is_sent_again
+        return self.data_loss is not None or self.job.was_resent
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from taskwire.domain.jobs import (
     ScanChannel,
     Work,
     to_coder,
-    urgent,
+    urgent_score,
 )
 from taskwire.domain.links import Link
 from taskwire.domain.retry_policies import BACKFILL
@@ -221,11 +221,15 @@ class Backfill:
             if message is not None and _content_of(message) == _content_of(reply):
                 # An unchanged reply stays, even if its text begins like a verb: it was sent as it is.
                 continue
-            work = ReplyChanged(ts=ts, what="deleted", was_away=True, instead_of=reply.text)
+            work = ReplyChanged(ts=ts, change="deleted", was_away=True, previous_text=reply.text)
             if message is not None:
                 now, as_it_is = self._receiver.to_reply(message), self._receiver.to_literal_reply(message)
-                work = work.model_copy(update={"what": "edited", "now": now, "as_it_is": as_it_is})
-            batch.append(to_coder(link.id), Job(id=f"reply_changed:away:{ts}", work=work), score=urgent(ts))
+                work = work.model_copy(
+                    update={"change": "edited", "new_input": now, "verbatim_input": as_it_is}
+                )
+            batch.append(
+                to_coder(link.id), Job(id=f"reply_changed:away:{ts}", work=work), score=urgent_score(ts)
+            )
             changed += 1
         if changed:
             await self._deps.queue.write(batch)
@@ -284,7 +288,7 @@ async def scan_page(deps: Dependencies, work: ScanChannel, context: JobContext) 
     rest = tuple(roots[len(shown) :])
     if not rest:
         return done(batch)
-    return retry(0.0, context.job.knowing(roots=rest, span_us=page.span_us), batch)
+    return retry(0.0, context.job.with_work(roots=rest, span_us=page.span_us), batch)
 
 
 def _has_news(page: RootsPage, root: Root, since: Ts) -> bool:

@@ -20,7 +20,7 @@ from taskwire.domain.jobs import (
     ReadThread,
     Reply,
     duplicates,
-    link_of,
+    get_link_id,
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
@@ -79,7 +79,7 @@ class NewerVersions:
 
     def _return_reply(self, link: Link, job_id: str, reply: Reply, batch: Batch) -> Batch:
         show_receipt(link.id, reply.ts, "failed", batch)
-        self._deps.writes.keep_reply(batch, link.id, job_id, reply.anew())
+        self._deps.writes.keep_reply(batch, link.id, job_id, reply.without_progress())
         text = replies.to_agent_text(reply.text)
         words = inputs.delivery_given_up(link, job_id, answers.NEWER_NEVER_CAME, [text])
         return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, about=job_id)
@@ -103,7 +103,7 @@ class NewerVersions:
 
     async def _find_link(self, name: str) -> Link | None:
         try:
-            return await self._deps.links.find(link_of(name))
+            return await self._deps.links.find(get_link_id(name))
         except CannotRead:
             return None
 
@@ -124,7 +124,9 @@ def make_replacement(acquired: Acquired) -> Batch | None:
             else Batch()
         )
     kind = acquired.name.partition(":")[0]
-    return draw(link_of(acquired.name)) if kind == "card" and isinstance(acquired, UnreadableJob) else None
+    return (
+        draw(get_link_id(acquired.name)) if kind == "card" and isinstance(acquired, UnreadableJob) else None
+    )
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:

@@ -11,8 +11,8 @@ from typing import Literal, cast
 from taskwire.domain import replies
 from taskwire.domain.ids import LinkId, ThreadRef, Ts, UserId
 from taskwire.domain.jobs import (
-    ASKED,
-    REPLY,
+    REPLY_ID_PREFIX,
+    VERB_REFUSED,
     Act,
     ActVerb,
     AnswerInThread,
@@ -23,13 +23,13 @@ from taskwire.domain.jobs import (
     ReplyChanged,
     Requester,
     lost_threads,
+    no_agent_score,
     receipts,
-    score_of,
-    soon,
+    request_score,
     thread_answers,
     to_coder,
     to_thread,
-    urgent,
+    urgent_score,
 )
 from taskwire.domain.message import Block
 from taskwire.queue.batch import Batch
@@ -67,13 +67,15 @@ class ReplyReceiver:
     async def claim_edit(self, message: Edited) -> Claim:
         """Claim an edit. It changes the reply only if the agent does not have the reply yet."""
         now, as_it_is = self.to_reply(message), self.to_literal_reply(message)
-        work = ReplyChanged(ts=message.ts, what="edited", now=now, as_it_is=as_it_is, person=message.person)
+        work = ReplyChanged(
+            ts=message.ts, change="edited", new_input=now, verbatim_input=as_it_is, person=message.person
+        )
         batch = _make_change_batch(message, work, message.edited_ts)
         return await self._claim(message, batch, is_ours=message.parent_is_bots)
 
     async def claim_deletion(self, message: Deleted) -> Claim:
         """Claim a deletion. It removes the reply only if the agent does not have the reply yet."""
-        work = ReplyChanged(ts=message.ts, what="deleted", person=message.person)
+        work = ReplyChanged(ts=message.ts, change="deleted", person=message.person)
         batch = _make_change_batch(message, work, message.at)
         return await self._claim(message, batch, is_ours=message.parent_is_bots)
 
@@ -99,9 +101,9 @@ class ReplyReceiver:
         if claim != "rejected":
             return claim
         batch = self._writes.taken(Batch(), CLAIMED_LINK, message.ts)
-        what = "" if isinstance(self._parse(message), replies.Input) else ASKED
+        what = "" if isinstance(self._parse(message), replies.Input) else VERB_REFUSED
         self._append_answer(
-            batch, message, AnswerInThread(requester=_make_requester(message), what="too_many", text=what)
+            batch, message, AnswerInThread(requester=_make_requester(message), question="too_many", text=what)
         )
         second_claim = await self._claim(message, batch, is_ours=is_ours)
         return "duplicate" if second_claim == "duplicate" else "rejected"
@@ -135,7 +137,7 @@ class ReplyReceiver:
             return None
         if_told, if_limited = (self._writes.taken(Batch(), CLAIMED_LINK, message.ts) for _ in range(2))
         self._append_answer(
-            if_told, message, AnswerInThread(requester=_make_requester(message), what="too_fast")
+            if_told, message, AnswerInThread(requester=_make_requester(message), question="too_fast")
         )
         name = read.name if isinstance(read, replies.Order) else ""
         return limit_of_verb(name, message.person, message.ts, if_told, if_limited)
@@ -151,7 +153,7 @@ class ReplyReceiver:
                 return batch
             case replies.Input() if read.is_to_bot and not read.text.strip() and not message.files:
                 return self._append_answer(
-                    batch, message, AnswerInThread(requester=_make_requester(message), what="help")
+                    batch, message, AnswerInThread(requester=_make_requester(message), question="help")
                 )
             case replies.Input():
                 return self._append_input(batch, message, was_away=was_away)
@@ -182,8 +184,8 @@ class ReplyReceiver:
         return self._mask_own(shown) != shown
 
     def _append_input(self, batch: Batch, message: ThreadMessage, *, was_away: bool) -> Batch:
-        job = Job(id=f"{REPLY}{message.ts}", work=self._make_reply(message, was_away=was_away))
-        batch.append(to_coder(CLAIMED_LINK), job, score=soon(message.ts))
+        job = Job(id=f"{REPLY_ID_PREFIX}{message.ts}", work=self._make_reply(message, was_away=was_away))
+        batch.append(to_coder(CLAIMED_LINK), job, score=no_agent_score(message.ts))
         receipt = Job(id=f"receipt:{message.ts}", work=Receipt(ts=message.ts, state="taken"))
         return batch.append(receipts(CLAIMED_LINK), receipt, score="due", delay_ms=RECEIPT_DELAY_MS)
 
@@ -193,31 +195,33 @@ class ReplyReceiver:
         requester = _make_requester(message)
         if verb.not_yet:
             return self._append_answer(
-                batch, message, AnswerInThread(requester=requester, what="words", text=verb.not_yet)
+                batch, message, AnswerInThread(requester=requester, question="words", text=verb.not_yet)
             )
         match verb.name:
             case "status" | "help" | "delete":
                 return self._append_answer(
-                    batch, message, AnswerInThread(requester=requester, what=verb.name)
+                    batch, message, AnswerInThread(requester=requester, question=verb.name)
                 )
             case "edit" if not verb.argument:
-                return self._append_answer(batch, message, AnswerInThread(requester=requester, what="edit"))
+                return self._append_answer(
+                    batch, message, AnswerInThread(requester=requester, question="edit")
+                )
             case "logs":
                 what: Literal["full_logs", "logs"] = "full_logs" if verb.argument == "full" else "logs"
-                return self._append_answer(batch, message, AnswerInThread(requester=requester, what=what))
+                return self._append_answer(batch, message, AnswerInThread(requester=requester, question=what))
             case _:
                 named = cast("ActVerb", verb.name)
                 text = replies.to_agent_text(verb.argument)
                 act = Act(requester=requester, verb=named, text=text, was_away=was_away)
                 job = Job(id=f"{named}:{message.ts}", work=act)
-                return batch.append(to_coder(CLAIMED_LINK), job, score=score_of(named, message.ts))
+                return batch.append(to_coder(CLAIMED_LINK), job, score=request_score(named, message.ts))
 
     def _append_question(self, batch: Batch, message: ThreadMessage, read: replies.NotAVerb) -> Batch:
-        job_id = f"{REPLY}{message.ts}"
+        job_id = f"{REPLY_ID_PREFIX}{message.ts}"
         self._writes.keep_reply(batch, CLAIMED_LINK, job_id, self._make_reply(message))
         work = AnswerInThread(
             requester=_make_requester(message),
-            what="not_a_verb",
+            question="not_a_verb",
             words=read.nearest,
             text=read.text,
             job=job_id,
@@ -226,8 +230,8 @@ class ReplyReceiver:
 
     def _append_answer(self, batch: Batch, message: ThreadMessage, work: AnswerInThread) -> Batch:
         # This answer is for everybody, so it keeps its order among the thread's other messages.
-        name = to_thread(CLAIMED_LINK) if work.what == "too_many" else thread_answers(CLAIMED_LINK)
-        return batch.append(name, Job(id=f"{work.what}:{message.ts}", work=work))
+        name = to_thread(CLAIMED_LINK) if work.question == "too_many" else thread_answers(CLAIMED_LINK)
+        return batch.append(name, Job(id=f"{work.question}:{message.ts}", work=work))
 
 
 def _make_change_batch(message: Edited | Deleted, work: ReplyChanged, at: Ts) -> Batch:
@@ -236,7 +240,7 @@ def _make_change_batch(message: Edited | Deleted, work: ReplyChanged, at: Ts) ->
     Its job goes ahead of the reply, so no attempt uses the old text.
     """
     job = Job(id=f"reply_changed:{message.delivery}", work=work)
-    return Batch().append(to_coder(CLAIMED_LINK), job, score=urgent(at))
+    return Batch().append(to_coder(CLAIMED_LINK), job, score=urgent_score(at))
 
 
 def _parse_blocks(message: ThreadMessage | Edited) -> list[Block]:

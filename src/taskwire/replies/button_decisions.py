@@ -15,8 +15,8 @@ from taskwire.domain.jobs import (
     Job,
     Reply,
     ReplyDecision,
-    in_turn,
-    soon,
+    input_score,
+    no_agent_score,
     to_coder,
 )
 from taskwire.domain.links import Link
@@ -67,11 +67,11 @@ class ReplyDecisions:
             # Coder may refuse to resume the task. So the question is settled after that.
             resume = Act(requester=work.requester, verb="resume")
             job = Job(id=f"resume:{context.job.id}", work=resume)
-            return done(Batch().append(to_coder(link.id), job, score=soon(work.requester.at)))
+            return done(Batch().append(to_coder(link.id), job, score=no_agent_score(work.requester.at)))
         batch = self._deps.writes.drop_held(Batch(), link.id)
         for reply in replies:
             show_receipt(link.id, reply.ts, "none", batch)
-            if reply.asked:
+            if reply.question:
                 settle_reply(link, reply, "dropped", batch)
         await settle_sent_replies(self._deps, link, replies, "dropped", batch)
         texts = [await self._agent_input.get_display_text(reply) for reply in replies]
@@ -142,9 +142,9 @@ class ReplyDecisions:
                 self._deps, link, about, f"together:{context.job.id}", batch
             )
         for job_id, reply in to_send:
-            updates = {"settles": about, "outcome": sending.then}
+            updates = {"question_id": about, "question_outcome": sending.then}
             job = _make_confirmed_job(job_id, reply.model_copy(update=updates))
-            batch.append(to_coder(link.id), job, score=in_turn(reply.ts))
+            batch.append(to_coder(link.id), job, score=input_score(reply.ts))
         await questions.settle_empty_hold(self._deps, link, work.job, batch)
         if about != work.job:
             return done(questions.settle(link, about, sending.now, batch, is_last=False))
@@ -187,11 +187,11 @@ def _is_awaiting(reply: Reply, decision: ReplyDecision) -> bool:
     """
     match decision:
         case "arrived":
-            return reply.asked == "outcome_unknown"
+            return reply.question == "outcome_unknown"
         case "drop":
-            return reply.asked in ("files", "stale")
+            return reply.question in ("files", "stale")
         case "send":
-            return bool(reply.asked) or not reply.is_confirmed
+            return bool(reply.question) or not reply.is_confirmed
 
 
 def _make_confirmed_job(job_id: str, reply: Reply) -> Job:
@@ -199,8 +199,8 @@ def _make_confirmed_job(job_id: str, reply: Reply) -> Job:
     updates: dict[str, bool | str] = {
         "is_admitted": True,
         "is_confirmed": True,
-        "is_without_files": reply.is_without_files or reply.asked == "files",
+        "is_without_files": reply.is_without_files or reply.question == "files",
         "was_away": False,
     }
-    updates |= {"settles": reply.settles, "outcome": reply.outcome}
-    return Job(id=job_id, work=reply.anew().model_copy(update=updates))
+    updates |= {"question_id": reply.question_id, "question_outcome": reply.question_outcome}
+    return Job(id=job_id, work=reply.without_progress().model_copy(update=updates))

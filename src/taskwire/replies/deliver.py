@@ -78,7 +78,7 @@ class ReplySender:
             return await self._outcomes.fail_without_task(reply_job)
         if context.is_outcome_unknown:
             return await self._reconciler.reconcile_attempt(reply_job)
-        if reply_job.reply.asked:
+        if reply_job.reply.question:
             return await self._outcomes.wait_for_decision(reply_job)
         try:
             return await self._check_and_deliver(reply_job)
@@ -148,7 +148,7 @@ class ReplySender:
     async def _deliver_text(self, reply_job: ReplyJob) -> Outcome:
         context, link, reply = reply_job
         prepared = await self._agent_input.prepare(reply)
-        left_out = reply.left_out if reply.is_without_files else ()
+        left_out = reply.unreadable_files if reply.is_without_files else ()
         if prepared.text and not set(prepared.refused_files) <= set(left_out):
             words = await self._agent_input.get_display_text(reply)
             question = inputs.refused_files(link, context.job.id, prepared.refused_files, words)
@@ -245,7 +245,7 @@ class ReplyDeliverer:
             if await self._reconciler.is_in_log(task.id, note):
                 context.settled(has_landed=True)
             elif isinstance(error, RejectedByApp):
-                return unknown(context.job.knowing(was_rejected=True))
+                return unknown(context.job.with_work(was_rejected=True))
             else:
                 raise
         return None
@@ -310,5 +310,5 @@ class ReplyDeliverer:
 
 def _compensation(reply_job: ReplyJob, note: SendNote) -> Batch:
     ts = reply_job.reply.ts
-    job = Job(id=f"compensate:input:{ts}", work=ReportDuplicateInput(ts=ts, marked=note.marked))
+    job = Job(id=f"compensate:input:{ts}", work=ReportDuplicateInput(ts=ts, mark=note.marked))
     return Batch().append(duplicates(reply_job.link.id), job)

@@ -13,7 +13,15 @@ from typing import cast
 from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
 from taskwire.domain.ids import microseconds, moment_of
-from taskwire.domain.jobs import REPLY, Job, Reply, ReplyChanged, in_turn, soon, to_coder
+from taskwire.domain.jobs import (
+    REPLY_ID_PREFIX,
+    Job,
+    Reply,
+    ReplyChanged,
+    input_score,
+    no_agent_score,
+    to_coder,
+)
 from taskwire.domain.links import Link
 from taskwire.domain.message import Block
 from taskwire.domain.retry_policies import ASKED_REPLY_SECONDS
@@ -55,7 +63,7 @@ class ReplyEdits:
     async def apply_change(self, context: JobContext, link: Link) -> Outcome:
         """Apply an edit or a deletion to the reply, wherever the reply is."""
         work = context.work(ReplyChanged)
-        links, job_id = self._deps.links, f"{REPLY}{work.ts}"
+        links, job_id = self._deps.links, f"{REPLY_ID_PREFIX}{work.ts}"
         if work.was_away and not await self._is_still_valid(link, job_id, work):
             return done()
         for list_jobs, apply in (
@@ -65,11 +73,11 @@ class ReplyEdits:
             if old := find_reply(await list_jobs(link.id), job_id):
                 change = self._interpret(old, work)
                 batch = await apply(link, job_id, old, change)
-                if apply == self._change_held and change.now is None:
+                if apply == self._change_held and change.new_input is None:
                     await questions.settle_empty_hold(self._deps, link, job_id, batch)
                 return done(
                     await self._tell_change_while_unknown(link, change, batch)
-                    if old.asked == "outcome_unknown"
+                    if old.question == "outcome_unknown"
                     else batch
                 )
         kept = await self._deps.notes.find("reply", link.id, job_id)
@@ -87,10 +95,10 @@ class ReplyEdits:
 
         It is not if the reply has changed in the meantime.
         """
-        if work.what == "deleted" and self._age(work) < VISIBILITY_DELAY:
+        if work.change == "deleted" and self._age(work) < VISIBILITY_DELAY:
             return False
         waiting = await list_undelivered(self._deps.links, link.id)
-        return [reply.text for job, reply in waiting if job.id == job_id] == [work.instead_of]
+        return [reply.text for job, reply in waiting if job.id == job_id] == [work.previous_text]
 
     def _interpret(self, old: Reply, work: ReplyChanged) -> ReplyChanged:
         """Return the change as it applies to this reply.
@@ -100,13 +108,13 @@ class ReplyEdits:
         blocks = cast("list[Block]", json.loads(old.blocks)) if old.blocks else []
         if not replies.begins_with_mark(old.text, self._deps.bot.bot_user_id, blocks):
             return work
-        return work.model_copy(update={"now": work.now or work.as_it_is})
+        return work.model_copy(update={"new_input": work.new_input or work.verbatim_input})
 
     async def _change_waiting(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
-        if work.now is None:
+        if work.new_input is None:
             return await self._finish_deletion(link, old, Batch().drop(to_coder(link.id), job_id))
-        new = _with_new_text(old, work.now)
-        delay_ms = int(ASKED_REPLY_SECONDS * 1000) if new.asked else 0
+        new = _with_new_text(old, work.new_input)
+        delay_ms = int(ASKED_REPLY_SECONDS * 1000) if new.question else 0
         job = Job(id=job_id, work=new)
         batch = Batch().append(
             to_coder(link.id), job, score=_score_of(new), delay_ms=delay_ms, is_newest=True
@@ -114,48 +122,48 @@ class ReplyEdits:
         return _settle_files_question(link, old, new, batch)
 
     async def _change_held(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
-        if work.now is None:
+        if work.new_input is None:
             return await self._finish_deletion(
                 link, old, self._deps.writes.drop_held(Batch(), link.id, job_id)
             )
-        new = _with_new_text(old, work.now)
+        new = _with_new_text(old, work.new_input)
         batch = self._deps.writes.rehold(Batch(), link.id, Job(id=job_id, work=new), _score_of(new))
         return _settle_files_question(link, old, new, batch)
 
     async def _finish_deletion(self, link: Link, old: Reply, batch: Batch) -> Batch:
-        if old.asked:
+        if old.question:
             settle_reply(link, old, "deleted", batch)
         await settle_sent_replies(self._deps, link, [old], "deleted", batch)
         return show_receipt(link.id, old.ts, "none", batch)
 
     async def _change_kept(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
-        if work.now is None:
+        if work.new_input is None:
             batch = self._deps.writes.forget_reply(Batch(), link.id, job_id)
             if not await list_given_up_together(self._deps, link, job_id):
                 # Otherwise the question's button also sends other replies.
                 settle_reply(link, old, "deleted", batch)
             return show_receipt(link.id, work.ts, "none", batch)
-        return self._deps.writes.keep_reply(Batch(), link.id, job_id, _with_new_text(old, work.now))
+        return self._deps.writes.keep_reply(Batch(), link.id, job_id, _with_new_text(old, work.new_input))
 
     async def _tell_change_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
         """Tell the thread that the agent may have the earlier text."""
-        if work.now is None:
+        if work.new_input is None:
             message = inputs.deleted_while_unknown(await self._people.find_name(work.person))
         else:
-            message = inputs.edited_while_unknown(await self._agent_input.get_display_text(work.now))
-        return say(link.id, f"{work.what}-unknown:{work.ts}", message, batch)
+            message = inputs.edited_while_unknown(await self._agent_input.get_display_text(work.new_input))
+        return say(link.id, f"{work.change}-unknown:{work.ts}", message, batch)
 
     async def _tell_late_change(self, link: Link, work: ReplyChanged, told_changes: str) -> Batch:
-        if work.what in told_changes.split():
+        if work.change in told_changes.split():
             return Batch()
-        if work.what == "deleted":
+        if work.change == "deleted":
             message = inputs.deleted_late(await self._people.find_name(work.person))
         else:
             message = inputs.edited_late(
-                await self._agent_input.get_display_text(work.now) if work.now is not None else ""
+                await self._agent_input.get_display_text(work.new_input) if work.new_input is not None else ""
             )
-        batch = say(link.id, f"{work.what}:{work.ts}", message)
-        return self._deps.writes.delivered(batch, link.id, work.ts, f"{told_changes} {work.what}".strip())
+        batch = say(link.id, f"{work.change}:{work.ts}", message)
+        return self._deps.writes.delivered(batch, link.id, work.ts, f"{told_changes} {work.change}".strip())
 
     def _age(self, work: ReplyChanged) -> timedelta:
         return self._deps.slack.now() - moment_of(work.ts)
@@ -169,14 +177,14 @@ class ReplyEdits:
             return None
         batch = self._deps.writes.claimed(Batch(), f"{link.record.channel}:{work.ts}")
         self._deps.writes.taken(batch, link.id, work.ts)
-        if work.now is None:
+        if work.new_input is None:
             return batch
-        job = Job(id=f"{REPLY}{work.ts}", work=work.now)
-        return batch.append(to_coder(link.id), job, score=soon(work.ts), is_newest=True)
+        job = Job(id=f"{REPLY_ID_PREFIX}{work.ts}", work=work.new_input)
+        return batch.append(to_coder(link.id), job, score=no_agent_score(work.ts), is_newest=True)
 
 
 def _score_of(reply: Reply) -> int:
-    return in_turn(reply.ts) if reply.is_admitted else soon(reply.ts)
+    return input_score(reply.ts) if reply.is_admitted else no_agent_score(reply.ts)
 
 
 def _settle_files_question(link: Link, old: Reply, new: Reply, batch: Batch) -> Batch:
@@ -184,12 +192,12 @@ def _settle_files_question(link: Link, old: Reply, new: Reply, batch: Batch) -> 
 
     Other questions stay open.
     """
-    return settle_reply(link, old, "edited", batch) if old.asked and not new.asked else batch
+    return settle_reply(link, old, "edited", batch) if old.question and not new.question else batch
 
 
 def _with_new_text(old: Reply, now: Reply) -> Reply:
     """Return the old reply with the text and the files of the new one."""
     words = {"text": now.text, "blocks": now.blocks, "files": now.files}
-    if old.asked in ("stale", "outcome_unknown"):
+    if old.question in ("stale", "outcome_unknown"):
         return old.model_copy(update=words)
-    return old.model_copy(update=words | {"asked": "", "is_without_files": False})
+    return old.model_copy(update=words | {"question": "", "is_without_files": False})

@@ -136,7 +136,7 @@ class Reconciler:
             case "delivered":
                 return await self._outcomes.complete_delivery(reply_job, note.reported_at)
             case "send again":
-                return retry(0, context.job.knowing(was_repeated=True))
+                return retry(0, context.job.with_work(was_repeated=True))
             case "ask":
                 return question
 
@@ -176,16 +176,16 @@ async def _report_duplicate_input(deps: Dependencies, context: JobContext, link:
     if link.record.task_id is None:
         return done()
     try:
-        copies = await _count_copies(deps, link.record.task_id, work.marked)
+        copies = await _count_copies(deps, link.record.task_id, work.mark)
     except NotFound:
         return done()
     if copies is not None and copies > 1:
         context.doubles += 1
-        return done(say(link.id, f"twice:{work.ts}", inputs.delivered_twice(work.marked.text)))
-    if not work.looks:
-        return retry(get_landing_seconds(deps, deps.coder.timeouts.send), context.job.knowing(looks=1))
+        return done(say(link.id, f"twice:{work.ts}", inputs.delivered_twice(work.mark.text)))
+    if not work.look_count:
+        return retry(get_landing_seconds(deps, deps.coder.timeouts.send), context.job.with_work(look_count=1))
     if copies is None:
-        return done(say(link.id, f"twice:{work.ts}", inputs.maybe_delivered_twice(work.marked.text)))
+        return done(say(link.id, f"twice:{work.ts}", inputs.maybe_delivered_twice(work.mark.text)))
     return done()
 
 

@@ -14,7 +14,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import microseconds
-from taskwire.domain.jobs import ApplyEvent, Job, Reply, in_turn, to_coder, to_thread
+from taskwire.domain.jobs import ApplyEvent, Job, Reply, input_score, to_coder, to_thread
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
@@ -78,9 +78,9 @@ class ReplyOutcomes:
         """
         link, ts = reply_job.link, reply_job.reply.ts
         batch = show_receipt(link.id, ts, "failed")
-        if reply_job.reply.asked or reply_job.reply.settles:
+        if reply_job.reply.question or reply_job.reply.question_id:
             settle_reply(link, reply_job.reply, "ended", batch)
-        if reply_job.context.is_outcome_unknown or reply_job.reply.asked == "outcome_unknown":
+        if reply_job.context.is_outcome_unknown or reply_job.reply.question == "outcome_unknown":
             words = await self._agent_input.get_display_text(reply_job.reply)
             return done(say(link.id, f"never-known:{ts}", inputs.never_known([words]), batch))
         if await record_unless_told(self._deps, batch, "ended", link.id, ttl_ms=DAY_MS):
@@ -90,8 +90,8 @@ class ReplyOutcomes:
     async def admit(self, reply_job: ReplyJob) -> Outcome:
         """Queue the reply in its order among the others, because its author may steer the task."""
         link, reply = reply_job.link, reply_job.reply
-        job = reply_job.context.job.knowing(is_admitted=True)
-        batch = Batch().append(to_coder(link.id), job, score=in_turn(reply.ts))
+        job = reply_job.context.job.with_work(is_admitted=True)
+        batch = Batch().append(to_coder(link.id), job, score=input_score(reply.ts))
         if await has_earlier_waiting_reply(self._deps, link, reply):
             show_receipt(link.id, reply.ts, "waiting", batch)
         return done(batch)
@@ -102,7 +102,7 @@ class ReplyOutcomes:
         The question about held replies shows how many there are.
         """
         link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
-        batch = self._deps.writes.set_aside(Batch(), link.id, in_turn(reply.ts))
+        batch = self._deps.writes.set_aside(Batch(), link.id, input_score(reply.ts))
         show_receipt(link.id, reply.ts, "waiting", batch)
         held = {other.id for other in await self._deps.links.list_held(link.id)} | {job.id}
         is_paused = link.state.status == TaskStatus.PAUSED
@@ -148,7 +148,7 @@ class ReplyOutcomes:
 
     async def wait_for_agent(self, reply_job: ReplyJob) -> Outcome:
         """Try again later, because Coder cannot reach the agent. If that lasts, tell the thread."""
-        since_ms = reply_job.reply.unreached_ms or reply_job.context.now_ms
+        since_ms = reply_job.reply.unreachable_since_ms or reply_job.context.now_ms
         outcome = await self.wait_for_task(reply_job, unreached_ms=since_ms)
         if outcome.kind == "retry":
             await self._explain_wait(
@@ -182,9 +182,9 @@ class ReplyOutcomes:
         return done(await give_up_together(self._deps, context, link, replies, message))
 
     def _retry_later(self, reply_job: ReplyJob, batch: Batch, unreached_ms: int = 0) -> Outcome:
-        waits = reply_job.reply.waits + 1
+        waits = reply_job.reply.wait_count + 1
         seconds = REPLY.wait_seconds(waits)
-        waited = reply_job.context.job.knowing(waits=min(waits, 8), unreached_ms=unreached_ms)
+        waited = reply_job.context.job.with_work(wait_count=min(waits, 8), unreachable_since_ms=unreached_ms)
         return retry(seconds, waited, batch)
 
     async def retry_after_error(self, reply_job: ReplyJob, error: OutsideError) -> Outcome:
@@ -211,13 +211,13 @@ class ReplyOutcomes:
 
     async def _show_waiting(self, reply_job: ReplyJob) -> Batch:
         """Return a batch that shows that this reply and those behind it wait; empty if that is shown."""
-        return Batch() if reply_job.reply.waits else await _show_all_waiting(self._deps, reply_job)
+        return Batch() if reply_job.reply.wait_count else await _show_all_waiting(self._deps, reply_job)
 
     async def give_up_and_keep(self, reply_job: ReplyJob, message: Message) -> Outcome:
         """Give up the reply, tell the thread why, and keep the reply for another try."""
         context, link, reply = reply_job
         outcome = await self.give_up(reply_job, message, about=context.job.id)
-        self._deps.writes.keep_reply(outcome.batch, link.id, context.job.id, reply.anew())
+        self._deps.writes.keep_reply(outcome.batch, link.id, context.job.id, reply.without_progress())
         return outcome
 
     async def give_up(self, reply_job: ReplyJob, message: Message, about: str = "") -> Outcome:
@@ -253,7 +253,7 @@ class ReplyOutcomes:
         for said in reversed(traces.ours):
             what, _, about = said.removeprefix(f"{link.id}:{QUESTION_ID_PREFIX}").partition(":")
             if said.startswith(f"{link.id}:{QUESTION_ID_PREFIX}") and about.startswith(f"{ts}:"):
-                return retry(ASKED_REPLY_SECONDS, reply_job.context.job.knowing(asked=what))
+                return retry(ASKED_REPLY_SECONDS, reply_job.context.job.with_work(question=what))
         return None
 
     async def wait_for_decision(self, reply_job: ReplyJob) -> Outcome:
@@ -266,7 +266,7 @@ class ReplyOutcomes:
         words = await self._agent_input.get_display_text(reply_job.reply)
         outcome = await self.give_up(
             reply_job,
-            inputs.nobody_said(words, is_outcome_unknown=reply_job.reply.asked == "outcome_unknown"),
+            inputs.nobody_said(words, is_outcome_unknown=reply_job.reply.question == "outcome_unknown"),
         )
         return replace(outcome, batch=settle_reply(reply_job.link, reply_job.reply, "late", outcome.batch))
 
@@ -281,11 +281,11 @@ async def ask(
     """Post a question with buttons. The reply and those behind it wait for the answer."""
     context, link, reply = reply_job
     batch = await _show_all_waiting(deps, reply_job)
-    if reply.settles != context.job.id:
+    if reply.question_id != context.job.id:
         await settle_sent_replies(deps, link, [reply], "newer", batch)
     name = f"{QUESTION_ID_PREFIX}{what}:{reply.ts}:{context.now_ms}"
     say(link.id, name, question, batch, is_call=True, about=context.job.id)
-    job = context.job.knowing(asked=what, settles="", outcome="", left_out=left_out)
+    job = context.job.with_work(question=what, question_id="", question_outcome="", unreadable_files=left_out)
     return retry(ASKED_REPLY_SECONDS, job, batch)
 
 
@@ -293,6 +293,6 @@ async def _show_all_waiting(deps: Dependencies, reply_job: ReplyJob) -> Batch:
     """Return a batch that shows that this reply and those behind it wait."""
     batch = Batch()
     for job, reply in await list_with_later_replies(deps, reply_job.context, reply_job.link):
-        if job.id == reply_job.context.job.id or not reply.waits:
+        if job.id == reply_job.context.job.id or not reply.wait_count:
             show_receipt(reply_job.link.id, reply.ts, "waiting", batch)
     return batch

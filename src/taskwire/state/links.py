@@ -12,15 +12,15 @@ from pydantic import ValidationError
 
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts
 from taskwire.domain.jobs import (
-    LANE,
-    REPLY,
+    LANE_WIDTH,
+    REPLY_ID_PREFIX,
     ApplyEvent,
     Job,
     QueueName,
     Reply,
-    in_turn,
-    link_of,
-    soon,
+    get_link_id,
+    input_score,
+    no_agent_score,
     to_coder,
 )
 from taskwire.domain.links import Hold, Link, LinkEnd, LinkRecord
@@ -126,7 +126,7 @@ class Links:
         found: set[LinkId] = set()
         for place in (self._keys.named("ready"), *(self._keys.named("newer", each) for each in formats)):
             names = cast("list[str]", await self._redis.zrange(place, 0, -1))
-            found |= {link_of(name) for name in names if name == to_coder(link_of(name))}
+            found |= {get_link_id(name) for name in names if name == to_coder(get_link_id(name))}
         return found
 
     async def _of_each(self, link_ids: Iterable[LinkId], command: str, *fields: str) -> AsyncIterator[Any]:
@@ -354,12 +354,12 @@ class LinkWrites:
         """Set aside the replies written before the hold, until a person decides on them."""
         self.field(batch, link, "hold", hold.model_dump_json())
         held = self._keys.named("held", link)
-        batch.hold(to_coder(link), held, REPLY, LANE, soon(hold.at))
-        return batch.hold(to_coder(link), held, REPLY, 2 * LANE, in_turn(hold.at))
+        batch.hold(to_coder(link), held, REPLY_ID_PREFIX, LANE_WIDTH, no_agent_score(hold.at))
+        return batch.hold(to_coder(link), held, REPLY_ID_PREFIX, 2 * LANE_WIDTH, input_score(hold.at))
 
     def set_aside(self, batch: Batch, link: LinkId, score: int) -> Batch:
         """Set aside one reply that came late, with those that the hold already keeps."""
-        return batch.hold(to_coder(link), self._keys.named("held", link), REPLY, score, score)
+        return batch.hold(to_coder(link), self._keys.named("held", link), REPLY_ID_PREFIX, score, score)
 
     def keep_reply(self, batch: Batch, link: LinkId, job_id: str, work: Reply) -> Batch:
         """Keep a reply that was not delivered, so that its button can send it again."""

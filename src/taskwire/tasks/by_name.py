@@ -10,14 +10,14 @@ from taskwire.domain.agent_text import is_command
 from taskwire.domain.commands import TaskName
 from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import (
-    REPLY,
+    REPLY_ID_PREFIX,
     Act,
     ActRequested,
     AnswerInThread,
     Job,
     Reply,
-    score_of,
-    soon,
+    no_agent_score,
+    request_score,
     thread_answers,
     to_coder,
 )
@@ -65,7 +65,7 @@ class NamedActions:
             return await self._send(context, work, seen.link)
         act = Act(requester=work.requester, verb=work.verb, text=work.text)
         job = Job(id=f"{work.verb}:{context.job.id}", work=act)
-        score = score_of(work.verb, work.requester.at)
+        score = request_score(work.verb, work.requester.at)
         return done(Batch().append(to_coder(seen.link.id), job, score=score))
 
     async def _attach(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
@@ -89,7 +89,7 @@ class NamedActions:
         batch = self._deps.writes.bare(Batch(), record)
         act = Act(requester=work.requester, verb=work.verb, text=work.text)
         job = Job(id=f"{work.verb}:{context.job.id}", work=act)
-        return done(batch.append(to_coder(record.id), job, score=score_of(work.verb, work.requester.at)))
+        return done(batch.append(to_coder(record.id), job, score=request_score(work.verb, work.requester.at)))
 
     async def _send(self, context: JobContext, work: ActRequested, link: Link) -> Outcome:
         """Post the text in the thread as a quotation that names its author.
@@ -111,7 +111,9 @@ class NamedActions:
             return done(
                 self._make_question_batch(link, work, reply), (work.requester, answers.asked_in_thread(link))
             )
-        batch = Batch().append(to_coder(link.id), Job(id=f"{REPLY}{ts}", work=reply), score=soon(ts))
+        batch = Batch().append(
+            to_coder(link.id), Job(id=f"{REPLY_ID_PREFIX}{ts}", work=reply), score=no_agent_score(ts)
+        )
         show_receipt(link.id, ts, "taken", batch)
         return done(batch, (work.requester, answers.sent_to_thread(link)))
 
@@ -120,12 +122,16 @@ class NamedActions:
 
         The question is the same as for such a reply: is the text meant as input?
         """
-        job_id, ts = f"{REPLY}{reply.ts}", reply.ts
+        job_id, ts = f"{REPLY_ID_PREFIX}{reply.ts}", reply.ts
         requester = work.requester.model_copy(
             update={"channel": link.record.channel, "thread_ts": link.record.thread_ts, "at": ts}
         )
         question = AnswerInThread(
-            requester=requester, what="not_a_verb", words=nearest_verbs(work.text), text=work.text, job=job_id
+            requester=requester,
+            question="not_a_verb",
+            words=nearest_verbs(work.text),
+            text=work.text,
+            job=job_id,
         )
         batch = self._deps.writes.keep_reply(Batch(), link.id, job_id, reply)
         return batch.append(thread_answers(link.id), Job(id=f"not_a_verb:{ts}", work=question))

@@ -56,9 +56,9 @@ class TaskCreator:
         try:
             return await retry_for_person(self._deps, context, None, partial(self._check_and_write, work))
         except UserError as error:
-            if work.kept:
+            if work.note_key:
                 return decided(Batch(), work.requester, answers.refusal(error))
-            raise reads_behind(error, work.behind) from None
+            raise reads_behind(error, work.trailing_options) from None
 
     async def _check_and_write(self, work: CreateRequested, context: JobContext) -> Outcome:
         request = await self._get_full_request(work)
@@ -73,7 +73,7 @@ class TaskCreator:
         if await self._deps.links.find(record.id) is not None:
             return done(None, (work.requester, inputs.already_decided()))
         note = ("created", work.requester.person, _make_fingerprint(request, record))
-        if not work.kept and await self._is_repeated(note, context.now_ms):
+        if not work.note_key and await self._is_repeated(note, context.now_ms):
             key = digest(context.job.id)
             batch = self._deps.notes.keeping(
                 Batch(), request.model_dump_json(), "repeated_request", key, ttl_ms=QUESTION_TTL_MS
@@ -84,10 +84,15 @@ class TaskCreator:
         batch = await self._count_task(work.requester.person, record, context.now_ms)
         self._deps.notes.keeping(batch, f"{context.now_ms} {record.id}", *note, ttl_ms=REPEAT_MS)
         batch = self._write_link(batch, record, work.requester)
-        if work.kept:
+        if work.note_key:
             return decided(batch, work.requester, answers.another_follows(request.prompt))
         return done(
-            batch, *([(work.requester, answers.options_behind(request.behind))] if request.behind else ())
+            batch,
+            *(
+                [(work.requester, answers.options_behind(request.trailing_options))]
+                if request.trailing_options
+                else ()
+            ),
         )
 
     async def _count_task(self, person: UserId, record: LinkRecord, now_ms: int) -> Batch:
@@ -106,9 +111,9 @@ class TaskCreator:
 
     async def _get_full_request(self, work: CreateRequested) -> CreateRequested:
         """Return the request. If it comes from the button of a question, it is read from a note."""
-        if not work.kept:
+        if not work.note_key:
             return work
-        kept = await self._deps.notes.find("repeated_request", work.kept)
+        kept = await self._deps.notes.find("repeated_request", work.note_key)
         if kept is None:
             raise UserError(*refusals.too_late())
         first = read(CreateRequested.model_validate_json, kept)

@@ -164,7 +164,9 @@ class TaskBinder:
             task = await self._look_for_created(record)
             context.settled(has_landed=task is not None)
             if task is None:
-                context.learned(was_tried=True, errors=work.errors + isinstance(error, ServerTrouble))
+                context.learned(
+                    was_tried=True, error_count=work.error_count + isinstance(error, ServerTrouble)
+                )
                 raise
             return task
         except NameTaken:
@@ -194,7 +196,7 @@ class TaskBinder:
     def _require_chance(self, context: JobContext, work: CreateTask) -> None:
         """Raise UserError if another try would be too late, or would fail like the ones before."""
         is_over = CREATE_WITH_ERRORS.is_over(context.job.failing_since_ms, context.now_ms)
-        if work.errors >= CREATE_WITH_ERRORS.most_tries and is_over:
+        if work.error_count >= CREATE_WITH_ERRORS.most_tries and is_over:
             raise UserError(refusals.CREATE_FAILED)
         if has_failed_too_long(context):
             raise UserError(refusals.NEVER_ANSWERED)

@@ -16,7 +16,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutsideError, TryLater, Unknown, UserError
 from taskwire.domain.ids import Ts, UserId, microseconds
-from taskwire.domain.jobs import ASKED, REPLY, AnswerInThread, ShowAnswer
+from taskwire.domain.jobs import REPLY_ID_PREFIX, VERB_REFUSED, AnswerInThread, ShowAnswer
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
@@ -89,10 +89,10 @@ class ThreadQueries:
             if await self._find_settlement(link, work) is not None:
                 return self._end_question(link, work, context)
         batch = Batch()
-        if work.what == "too_many" and not await self._must_tell_too_many(link, work, batch):
+        if work.question == "too_many" and not await self._must_tell_too_many(link, work, batch):
             return done(batch)
         message, is_answer = await self._make_answer(link, work, context, batch)
-        if work.what not in FOR_EVERYBODY or link.ended is not None:
+        if work.question not in FOR_EVERYBODY or link.ended is not None:
             return self._answer_privately(link, work, context, (message, batch), is_answer=is_answer)
         return await self._post_for_everybody(link, work, context, (message, batch), is_answer=is_answer)
 
@@ -117,25 +117,25 @@ class ThreadQueries:
             return await wait_for_new_card(self._deps, context, link) or _end_unanswered(link, problem.code)
         except ChannelProblem as problem:
             return _end_unanswered(link, problem.code)
-        if is_answer and work.what in WITH_BUTTON:
+        if is_answer and work.question in WITH_BUTTON:
             place = PostedQuestion(ts=ts, message_id=meta.id, kind=meta.kind, message=message)
-            await questions.record_posted(self._deps, link, work.job or work.what, place, batch)
+            await questions.record_posted(self._deps, link, work.job or work.question, place, batch)
             if why := await self._find_settlement(link, work):
                 questions.settle(link, work.job, inputs.settled(why), batch, is_last=why != "decided")
         return done(batch)
 
     async def _require_rights(self, link: Link, work: AnswerInThread) -> None:
-        await self._people.require_known(work.requester.person, needs_coder=work.what != "help")
-        if link.ended is None and work.what in WITH_BUTTON:
+        await self._people.require_known(work.requester.person, needs_coder=work.question != "help")
+        if link.ended is None and work.question in WITH_BUTTON:
             await self._people.require_steer(work.requester, link)
 
     def _without_coder(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
     ) -> Outcome:
         """Answer without Coder. A question about a message waits, because its author's rights are unknown."""
-        if work.what == "too_many" or isinstance(error, NoCapacity | SlackRateLimited):
+        if work.question == "too_many" or isinstance(error, NoCapacity | SlackRateLimited):
             raise error
-        if work.what == "not_a_verb":
+        if work.question == "not_a_verb":
             return self._retry_behind_others(link, work, context, error)
         _log.warning("question not answered", link=link.id, error=str(error))
         return done(None, (work.requester, make_error_answer(error)))
@@ -159,9 +159,12 @@ class ThreadQueries:
 
     async def _find_settlement(self, link: Link, work: AnswerInThread) -> Settlement | None:
         """Return why a question about a message is settled; None if it is still open."""
-        if work.what != "not_a_verb" or await self._deps.notes.find("reply", link.id, work.job) is not None:
+        if (
+            work.question != "not_a_verb"
+            or await self._deps.notes.find("reply", link.id, work.job) is not None
+        ):
             return None
-        ts = Ts(work.job.removeprefix(REPLY))
+        ts = Ts(work.job.removeprefix(REPLY_ID_PREFIX))
         is_sent = await self._deps.links.find_delivered(link.id, ts) is not None
         if is_sent or any(job.id == work.job for job, _ in await list_undelivered(self._deps.links, link.id)):
             return "decided"
@@ -187,7 +190,7 @@ class ThreadQueries:
         is_answer: bool,
     ) -> Outcome:
         message, batch = answer
-        if work.what not in FOR_REQUESTER_FIRST or not is_answer:
+        if work.question not in FOR_REQUESTER_FIRST or not is_answer:
             return done(batch, (work.requester, message))
         key = digest(link.id, context.job.id)
         kept = KeptAnswer(person=work.requester.person, link=link.id, message=message).model_dump_json()
@@ -235,9 +238,9 @@ class ThreadQueries:
         if link.ended is not None:
             return inputs.link_ended(link), False
         try:
-            if work.what == "logs":
+            if work.question == "logs":
                 return await self._make_logs(link), True
-            if work.what == "full_logs":
+            if work.question == "full_logs":
                 return await self._send_whole_log(link, work, context, batch), True
             return await self._make_short_answer(link, work, context), True
         except UserError as error:
@@ -250,7 +253,7 @@ class ThreadQueries:
             return make_error_answer(error), False
 
     async def _make_short_answer(self, link: Link, work: AnswerInThread, context: JobContext) -> Message:
-        match work.what:
+        match work.question:
             case "status":
                 return await self._make_status(link, work, context.now_ms)
             case "too_fast":
@@ -263,7 +266,7 @@ class ThreadQueries:
             case "delete":
                 return answers.delete_button(link)
             case "too_many":
-                return inputs.too_much_asked() if work.text == ASKED else inputs.too_many(MOST_REPLIES)
+                return inputs.too_much_asked() if work.text == VERB_REFUSED else inputs.too_many(MOST_REPLIES)
             case "not_a_verb":
                 return inputs.not_a_verb(work.words, f"{link.id} {work.job}", work.text)
             case _:
