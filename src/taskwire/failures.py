@@ -103,7 +103,7 @@ class Failures:
             "unexpected exception in job, will retry", reference=sign, job=job.id, kind=job.work.kind
         )
         if job.unexpected_errors >= UNEXPECTED.most_tries:
-            return await self.given_up(context, answers.wrong_with_me(sign))
+            return await self.given_up(context, answers.internal_error(sign))
         outcome = self._again(context, Unknown(f"reference {sign}"), None)
         tried = outcome.job or job
         return replace(outcome, job=tried.model_copy(update={"unexpected_errors": job.unexpected_errors + 1}))
@@ -174,7 +174,9 @@ async def _gave_up(deps: Dependencies, context: JobContext, why: str) -> Outcome
         texts = [replies.to_agent_text(reply.text) for _, reply in together]
         words = inputs.delivery_given_up(link, job.id, why, texts)
         return given_up(await give_up_together(deps, context, link, together, words, why))
-    told = answers.gave_up(waiting.wish(work, link), why, is_outcome_unknown=context.keeps_attempt)
+    told = answers.job_given_up(
+        waiting.describe_request(work, link), why, is_outcome_unknown=context.keeps_attempt
+    )
     requester = getattr(work, "requester", None)
     return given_up(batch, (requester, told)) if isinstance(requester, Requester) else given_up(batch)
 

@@ -319,7 +319,7 @@ class Worker:
         job, lease = context.job, context.lease
         is_taken_for_long = lease.now_ms - lease.first_acquired_ms > ANY_JOB.lasts_ms
         if lease.acquisitions > self._deps.queue.times.many_acquisitions and is_taken_for_long:
-            return await self._failures.given_up(context, answers.KILLED)
+            return await self._failures.given_up(context, answers.PROCESS_KILLED)
         if ANY_JOB.is_over(job.failing_since_ms, lease.now_ms):
             return await self._failures.given_up(context, answers.FAILED_FOR_A_DAY)
         try:

@@ -60,7 +60,7 @@ async def test_one_that_is_cut_from_redis_promises_nothing(
         maybe = {asked for asked, answer in told.items() if answer == answers.command_outcome_unknown()}
         await until(lambda: set(_prompts(place)) >= expected, lambda: f"what was taken: {_prompts(place)}")
         made = _prompts(place)
-        assert set(told.values()) <= {"", answers.store_away(), answers.command_outcome_unknown()}
+        assert set(told.values()) <= {"", answers.store_unreachable(), answers.command_outcome_unknown()}
         assert expected, "the other one takes what it is brought"
         assert expected != set(told), "the cut one is brought something"
         assert set(made) <= expected | maybe

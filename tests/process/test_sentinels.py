@@ -60,7 +60,7 @@ class Alice:
         said = str((answer.reply or {}).get("text") or "")
         known = {
             "": self.accepted,
-            answers.store_away(): self.refused,
+            answers.store_unreachable(): self.refused,
             answers.command_outcome_unknown(): self.unknown,
         }
         known[said].append(prompt)

@@ -167,7 +167,7 @@ async def test_one_that_runs_on_a_store_that_was_left_is_not_ready(place: Place,
     knew = await bot.says("redis refuses to hand out jobs")
     answer = await place.slack.command("alice", "general", "/task", "create try another")
 
-    assert (answer.reply or {}).get("text") == answers.store_away()
+    assert (answer.reply or {}).get("text") == answers.store_unreachable()
     # Earlier calls may have timed out while the process was stopped.
     assert "redis is away" not in bot.output[knew.end() :]
 

@@ -227,7 +227,7 @@ def _told(is_acked: bool, reply: Json | None) -> Answer:
     words = str((reply or {}).get("text", ""))
     if not words:
         return "taken"
-    return "refused" if words == answers.store_away() else "unknown"
+    return "refused" if words == answers.store_unreachable() else "unknown"
 
 
 def _elements(message: Json) -> list[Json]:

@@ -14,7 +14,7 @@ from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.secrets import Masker
 from taskwire.domain.transitions import LinkState, Observed, Rules, initial_state
 from taskwire.messages import cards
-from taskwire.messages.blocks import cut, one_line, reported
+from taskwire.messages.blocks import cut, one_line, report_button
 from tests.unit.message_examples import (
     AGO,
     ALICE,
@@ -316,7 +316,7 @@ def test_a_muted_task_says_so_and_can_be_unmuted() -> None:
 
 def test_status_leads_to_the_thread() -> None:
     """The private answer has the card's content and a link to the thread."""
-    message = cards.status(link(), coder_url=CODER, permalink="https://acme.slack.com/archives/C1/p1")
+    message = cards.status_card(link(), coder_url=CODER, permalink="https://acme.slack.com/archives/C1/p1")
 
     assert next(iter(buttons(message))) == "Open thread"
     assert shown(message)[:3] == shown(card(link()))[:3]
@@ -339,7 +339,7 @@ def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
     now_ms = NOON_MS + int(timedelta(minutes=5).total_seconds() * 1000)
     state = initial_state(Observed(seen=seen), Rules(settle_ms=20_000), now_ms)
 
-    message = cards.status(cards.unlinked(seen, state), coder_url=CODER)
+    message = cards.status_card(cards.make_unlinked(seen, state), coder_url=CODER)
 
     assert shown(message) == [
         "Other task",
@@ -382,7 +382,7 @@ def test_a_host_in_letters_of_other_scripts_is_shown_as_browsers_ask_for_it(
 ) -> None:
     """An encoded host is not taken for a known forge, even where an older IDNA rule would map it to one."""
     forges = ("strasse.example.com", "github.com", "example.com")
-    button = reported(f"https://{host}/a/pull/1", CODER, forges, is_result=False)
+    button = report_button(f"https://{host}/a/pull/1", CODER, forges, is_result=False)
 
     assert button["text"] == {
         "type": "plain_text",

@@ -71,7 +71,7 @@ def test_an_empty_list_says_what_to_do(filtered: str, says: str) -> None:
 
 def test_those_that_need_somebody_come_first() -> None:
     """After them come the running tasks, then those at rest. Every phase has its place."""
-    ordered = sorted(Phase, key=listing.rank)
+    ordered = sorted(Phase, key=listing.get_rank)
 
     assert ordered[:3] == [Phase.NEEDS_YOU, Phase.BROKEN, Phase.FAILED]
     assert ordered.index(Phase.WORKING) < ordered.index(Phase.DONE) < ordered.index(Phase.PAUSED)
@@ -81,7 +81,7 @@ def test_templates_with_their_presets() -> None:
     """Each preset has the word to type, and an example to copy."""
     docker = TemplateLine("docker", "Docker workspace", "In a container", "acme", ("Small", "Large"), "Large")
 
-    message = listing.templates([docker, TemplateLine("plain")])
+    message = listing.template_list([docker, TemplateLine("plain")])
 
     assert shown(message) == [
         "Templates for tasks",
@@ -98,14 +98,14 @@ def test_templates_with_their_presets() -> None:
 
 def test_no_templates() -> None:
     """The answer says whom to ask."""
-    assert listing.templates([]).text == (
+    assert listing.template_list([]).text == (
         "There is no template for tasks that you may use. Whoever looks after Coder can give you one."
     )
 
 
 def test_the_help_names_every_verb_that_works() -> None:
     """The help is made from the grammar. Verbs of a later version are left out."""
-    message = listing.manual()
+    message = listing.help_text()
     commands, options, thread = shown(message)[1:4]
 
     for verb in VERBS:
@@ -133,12 +133,12 @@ def test_the_help_names_every_verb_that_works() -> None:
 )
 def test_the_help_of_one_verb(topic: str, says: str) -> None:
     """The help has an example. For a mistyped verb it offers the nearest one."""
-    assert listing.manual(topic).text == says
+    assert listing.help_text(topic).text == says
 
 
 def test_the_help_of_create_has_its_other_words_and_options() -> None:
     """People may be used to `new` and `run`."""
-    lines = shown(listing.manual("new"))
+    lines = shown(listing.help_text("new"))
 
     assert lines[0].startswith("`/task create [options] PROMPT`\nStart a task here")
     assert lines[2] == "Also: `/task new`, `/task run`"
@@ -150,7 +150,7 @@ def test_a_verb_to_come_says_what_to_do_until_then(verb: object) -> None:
     """There is always a next step."""
     name, until = getattr(verb, "name", ""), getattr(verb, "not_yet", "")
 
-    assert listing.manual(name).text.endswith(f"This is not there yet. {until}")
+    assert listing.help_text(name).text.endswith(f"This is not there yet. {until}")
 
 
 def test_a_full_page_of_the_longest_fits() -> None:
@@ -158,7 +158,7 @@ def test_a_full_page_of_the_longest_fits() -> None:
     longest = task(Phase.PAUSED, title="&" * 200, owner_name="&" * 200, name="a" * 32)
 
     message = listing.task_list([TaskLine(longest, THREAD)] * 12, coder_url=CODER, page=2, pages=3)
-    templates = listing.templates(
+    templates = listing.template_list(
         [TemplateLine("&" * 99, "&" * 99, "&" * 999, "&" * 99, ("&" * 99,) * 9)] * 30
     )
 
@@ -195,5 +195,5 @@ def test_whatever_templates_and_verbs_are_called_slack_takes_it(
     """Any number of any words fits Slack's limits."""
     lines = [TemplateLine(name, title, about, name, tuple(presets)) for name, title, about, presets in named]
 
-    assert faults(listing.templates(lines)) == []
-    assert faults(listing.manual(topic)) == []
+    assert faults(listing.template_list(lines)) == []
+    assert faults(listing.help_text(topic)) == []

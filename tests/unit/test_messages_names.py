@@ -17,15 +17,15 @@ from tests.unit.message_view import faults
 
 MARKED = "Use `main` in *all* of a_b & <c>"
 SAID: list[Callable[[Link], Message]] = [
-    answers.pausing,
-    answers.resuming,
-    answers.delete_button,
-    lambda named: answers.pause_to_edit(named, "L1 k"),
-    lambda named: answers.logs(named.title, "a log", is_cut=True),
-    lambda named: answers.log_sent(named.title),
+    answers.task_is_pausing,
+    answers.task_is_resuming,
+    answers.offer_delete_dialog,
+    lambda named: answers.ask_to_pause_for_edit(named, "L1 k"),
+    lambda named: answers.log_excerpt(named.title, "a log", is_cut=True),
+    lambda named: answers.log_file_sent(named.title),
     lambda named: answers.thread_closed(named, "is_archived"),
-    lambda named: answers.refusal(UserError(*refusals.task_is_gone(named.title))),
-    lambda named: answers.refusal(UserError(*refusals.no_task_yet(named))),
+    lambda named: answers.refusal(UserError(*refusals.task_gone(named.title))),
+    lambda named: answers.refusal(UserError(*refusals.task_not_created_yet(named))),
 ]
 
 
@@ -87,7 +87,7 @@ def test_what_stands_around_a_name_with_marks_is_what_it_was() -> None:
 
 def test_a_card_that_says_why_there_is_no_task_shows_the_name_as_it_is_written() -> None:
     """The stored reason contains the name."""
-    why = str(UserError(*refusals.task_is_gone("*x*")))
+    why = str(UserError(*refusals.task_gone("*x*")))
     failed = titled("Fix the login").model_copy(update={"ended": "failed", "failure": why})
 
     notes = next(
@@ -99,7 +99,7 @@ def test_a_card_that_says_why_there_is_no_task_shows_the_name_as_it_is_written()
 
 def test_a_dialog_shows_the_name_as_it_is_written() -> None:
     """A dialog has the same blocks, although it is not a message."""
-    view = forms.notice_dialog(Dialog.DELETE, answers.refusal(UserError(*refusals.task_is_gone("*x*"))).text)
+    view = forms.notice_dialog(Dialog.DELETE, answers.refusal(UserError(*refusals.task_gone("*x*"))).text)
     [notice] = cast("list[Block]", view.content["blocks"])
 
     assert {"type": "text", "text": "*x*", "style": {"bold": True}} in pieces(notice)
@@ -108,7 +108,7 @@ def test_a_dialog_shows_the_name_as_it_is_written() -> None:
 @given(title=st.text(alphabet="*_~`<>&|:\n ab@!\u202e", max_size=100))
 def test_no_name_breaks_what_stands_around_it(title: str) -> None:
     """Slack takes the message, and the rest of it reads the same for any name."""
-    message = answers.pausing(titled(title))
+    message = answers.task_is_pausing(titled(title))
 
     assert faults(message) == []
     assert names_quoted(message.text).endswith(" A reply in its thread, or *Resume*, starts it again.")

@@ -11,7 +11,7 @@ from taskwire.domain.message import Message
 from taskwire.domain.phases import Report
 from taskwire.domain.transitions import Notice, NoticeKind
 from taskwire.messages import notices
-from taskwire.messages.shapes import settled
+from taskwire.messages.shapes import close_question
 from tests.unit.message_examples import CODER, FORGES, OPENED, anything, link
 from tests.unit.message_view import buttons, faults, shown
 
@@ -43,7 +43,7 @@ def test_a_need_claims_no_question() -> None:
 
 def test_an_older_notice_of_a_pause_only_loses_what_it_offers() -> None:
     """A newer notice is below it, so no text about it is needed."""
-    message = settled(told("paused"), "")
+    message = close_question(told("paused"), "")
 
     assert message.text == "Paused: Fix the login. The workspace was stopped in Coder."
     assert shown(message) == [

@@ -60,7 +60,7 @@ class PauseAndResume:
 
         `build` is None if the task was paused already.
         """
-        words = answers.pausing(link) if build is not None else answers.already_paused(link)
+        words = answers.task_is_pausing(link) if build is not None else answers.task_already_paused(link)
         if link.record.thread_ts is None:
             return done(None, (work.requester, words))
         hold = Hold(by=work.requester.person, at=await self._find_pause_time(link, work))
@@ -77,7 +77,7 @@ class PauseAndResume:
         for reply in waiting:
             show_receipt(link.id, reply.ts, "waiting", batch)
         if waiting:
-            message = inputs.paused_holding(link, len(waiting), is_paused=build is None)
+            message = inputs.ask_about_held_replies(link, len(waiting), is_paused=build is None)
             say(link.id, f"held:{context.job.id}", message, batch, is_call=True, about=questions.HELD_REPLIES)
             return done(batch, *answer_elsewhere(work, link, words))
         return done(batch, (work.requester, words))
@@ -97,33 +97,33 @@ class PauseAndResume:
             if is_done:
                 return self._finish_resume(context, link, work, task.workspace_build_number)
         if link.hold is not None and microseconds(link.hold.at) > microseconds(work.requester.at):
-            return done(None, (work.requester, answers.paused_since(link)))
+            return done(None, (work.requester, answers.task_paused_meanwhile(link)))
         is_running = task.workspace_status is WorkspaceStatus.RUNNING
         if (task.status is TaskStatus.ERROR or (work.is_retry and task.is_lost)) and is_running:
             # Coder refuses to resume a running workspace, so a broken one has to be stopped first.
             build = await self._start_build(context, link, task, self._deps.coder.pause)
             acted = Acted(verb="retry", by=work.requester.person, build=build.build_number)
-            busy = wait_for_build(context, link, work, answers.restarting(link))
+            busy = wait_for_build(context, link, work, answers.workspace_is_restarting(link))
             stop = Job(id=f"retry:{context.job.id}", work=ApplyEvent(event=acted))
             busy.batch.append(to_thread(link.id), stop)
             return busy
         try:
             build = await self._start_build(context, link, task, self._deps.coder.resume)
         except AlreadyRunning:
-            return done(self._release_held(link), (work.requester, answers.already_running(link)))
+            return done(self._release_held(link), (work.requester, answers.task_already_running(link)))
         except BuildActive:
             if task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING):
-                return done(self._release_held(link), (work.requester, answers.already_running(link)))
+                return done(self._release_held(link), (work.requester, answers.task_already_running(link)))
             return wait_for_build(context, link, work)
         return self._finish_resume(context, link, work, build.build_number)
 
     def _finish_resume(self, context: JobContext, link: Link, work: Act, build: int) -> Outcome:
         if link.record.thread_ts is None:
-            return done(None, (work.requester, answers.resuming(link)))
+            return done(None, (work.requester, answers.task_is_resuming(link)))
         batch = self._release_held(link)
         acted = Acted(verb="resume", by=work.requester.person, build=build)
         batch.append(to_thread(link.id), Job(id=f"acted:{context.job.id}", work=ApplyEvent(event=acted)))
-        return done(batch, (work.requester, answers.resuming(link)))
+        return done(batch, (work.requester, answers.task_is_resuming(link)))
 
     def _release_held(self, link: Link) -> Batch:
         """Release the replies that a pause holds."""
@@ -142,7 +142,7 @@ class PauseAndResume:
 async def get_task(deps: Dependencies, link: Link) -> Task:
     """Return the link's task; UserError while the task is still being created."""
     if link.record.task_id is None:
-        raise UserError(*refusals.no_task_yet(link))
+        raise UserError(*refusals.task_not_created_yet(link))
     return await deps.coder.get_task(link.record.task_id)
 
 
@@ -167,7 +167,7 @@ def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | 
     """Try again after the build that is under way. The person is told once that their action waits."""
     if work.wait_count >= BUILD_UNDER_WAY.most_tries:
         raise UserError(*refusals.build_never_ends(link))
-    words = words or answers.waiting_for_build(link, work.verb)
+    words = words or answers.task_waits_for_build(link, work.verb)
     told = ((work.requester, words),) if not work.wait_count else ()
     return retry(
         BUILD_UNDER_WAY.interval_seconds, context.job.with_work(wait_count=work.wait_count + 1), None, *told

@@ -96,11 +96,11 @@ class TaskActions:
     async def _run(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
         if link is not None and link.ended == "gone" and work.verb == "delete" and context.is_outcome_unknown:
             # A poll showed the deletion before its answer came, so the thread was told already.
-            return done(None, *answer_elsewhere(work, link, answers.deleted(link)))
+            return done(None, *answer_elsewhere(work, link, answers.task_deleted(link)))
         if link is None or link.ended is not None:
-            raise UserError(*refusals.already_ended(await self._people.as_seen(work.requester, link)))
+            raise UserError(*refusals.link_ended(await self._people.as_seen(work.requester, link)))
         if work.was_away and self._deps.slack.now() - moment_of(work.requester.at) > STALE:
-            return done(None, (work.requester, answers.act_too_old(work.verb)))
+            return done(None, (work.requester, answers.verb_too_old(work.verb)))
         if not context.is_outcome_unknown:
             needs_coder = work.verb not in _WITHOUT_CODER
             await self._people.require_steer(work.requester, link, needs_coder=needs_coder)
@@ -108,7 +108,7 @@ class TaskActions:
             overtaken = await self._end_if_undone(context, link, work)
             return overtaken or await self._verbs[work.verb](context, link, work)
         except NotFound:
-            raise UserError(*refusals.task_is_gone(link.title)) from None
+            raise UserError(*refusals.task_gone(link.title)) from None
         except Refused as refused:
             if context.keeps_attempt or not isinstance(refused, CoderError):
                 raise
@@ -132,7 +132,7 @@ class TaskActions:
         is_newer = build.created_at is not None and build.created_at > moment_of(work.requester.at)
         if not is_newer or build.transition != _OPPOSITE_TRANSITIONS[work.verb]:
             return None
-        return done(None, (work.requester, answers.overtaken(link, work.verb)))
+        return done(None, (work.requester, answers.opposite_done_meanwhile(link, work.verb)))
 
     async def _edit(self, context: JobContext, link: Link, work: Act) -> Outcome:
         text = await self._get_prompt(work)
@@ -156,14 +156,14 @@ class TaskActions:
                     return wait_for_build(context, link, work)
                 kept = digest(link.id, context.job.id)
                 batch = self._deps.notes.keeping(Batch(), text, "edit", kept, ttl_ms=DAY_MS)
-                return done(batch, (work.requester, answers.pause_to_edit(link, f"{link.id} {kept}")))
+                return done(batch, (work.requester, answers.ask_to_pause_for_edit(link, f"{link.id} {kept}")))
         if link.record.thread_ts is None:
-            return done(None, (work.requester, answers.edited(link)))
+            return done(None, (work.requester, answers.prompt_replaced(link)))
         shown = masked_beginning(self._deps.mask, text, LONGEST_TITLE)
         record = link.record.model_copy(update={"prompt": text, "title": new_title_for(shown)})
         batch = draw(link.id, self._deps.writes.record(Batch(), record))
-        questions.settle(link, questions.EDIT, inputs.EDITED, batch)
-        return done(batch, (work.requester, answers.edited(link)))
+        questions.settle(link, questions.EDIT, inputs.PROMPT_EDITED, batch)
+        return done(batch, (work.requester, answers.prompt_replaced(link)))
 
     async def _get_prompt(self, work: Act) -> AgentText:
         """Return the new prompt. For a button, the text is in a note that lasts for a day."""
@@ -171,7 +171,7 @@ class TaskActions:
             return work.text
         kept = await self._deps.notes.find("edit", work.note_key)
         if kept is None:
-            raise UserError(*refusals.too_late())
+            raise UserError(*refusals.button_expired())
         return for_agent(kept)
 
     async def _delete(self, context: JobContext, link: Link, work: Act) -> Outcome:
@@ -194,12 +194,12 @@ class TaskActions:
         except BuildActive:
             return wait_for_build(context, link, work)
         if link.record.thread_ts is None:
-            return done(None, (work.requester, answers.deleted(link)))
+            return done(None, (work.requester, answers.task_deleted(link)))
         # The notice of the end settles the thread's questions.
         batch = await self._return_replies(link, work, Batch())
         gone = Vanished(by=work.requester.person)
         batch.append(to_thread(link.id), Job(id=f"deleted:{context.job.id}", work=ApplyEvent(event=gone)))
-        return done(batch, *answer_elsewhere(work, link, answers.deleted(link)))
+        return done(batch, *answer_elsewhere(work, link, answers.task_deleted(link)))
 
     async def _can_list_tasks(self) -> bool:
         return (await self._deps.coder.me()).is_owner
@@ -208,11 +208,11 @@ class TaskActions:
         batch = await questions.settle_all(self._deps, link, Batch())
         await self._return_replies(link, work, batch)
         if not link.closed:
-            say(link.id, f"{DETACHED_ID_PREFIX}{context.job.id}", answers.detached(link), batch)
+            say(link.id, f"{DETACHED_ID_PREFIX}{context.job.id}", answers.thread_detached(link), batch)
         self._deps.writes.ends(batch, link.record, "detached")
         # The task may get another thread. Then this thread's card links to it.
         self._deps.notes.keeping(batch, link.id, "detached", str(link.record.task_id), ttl_ms=ENDED_MS)
-        return done(draw(link.id, batch), *answer_elsewhere(work, link, answers.detached_by_name(link)))
+        return done(draw(link.id, batch), *answer_elsewhere(work, link, answers.task_detached(link)))
 
     async def _return_replies(self, link: Link, work: Act, batch: Batch) -> Batch:
         """Remove the waiting replies from the queue, and post their texts in the thread."""
@@ -231,4 +231,4 @@ class TaskActions:
         else:
             self._deps.writes.no_field(batch, link.id, "muted")
         del context
-        return done(draw(link.id, batch), (work.requester, answers.muted(link, is_muted=is_muted)))
+        return done(draw(link.id, batch), (work.requester, answers.mute_changed(link, is_muted=is_muted)))

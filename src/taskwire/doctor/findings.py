@@ -178,7 +178,7 @@ def judge_versions(stranded: Sequence[Stranded]) -> Finding:
     if not stranded:
         return Finding("Versions", "ok", "This version can read everything that waits.")
     until = from_ms(min(each.until_ms for each in stranded))
-    return Finding("Versions", "wrong", troubles.waits_for_newer(len(stranded), until))
+    return Finding("Versions", "wrong", troubles.jobs_wait_for_version(len(stranded), until))
 
 
 def judge_heard(last: Mapping[str, datetime]) -> Finding:

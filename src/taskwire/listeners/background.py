@@ -100,4 +100,4 @@ async def in_words(answer: Callable[[], Awaitable[T]], instead: Callable[[Messag
     except Exception:  # noqa: BLE001 - the person gets a reference, the log the exception
         sign = reference()
         _log.exception("unexpected exception in background answer", reference=sign)
-        return instead(answers.trouble(sign))
+        return instead(answers.unexpected_error(sign))

@@ -108,7 +108,9 @@ class Clicks:
         if claimed.said:
             self._private.show(PrivateAnswer(requester, Message(text=claimed.said)))
         elif claimed.is_new and is_made_up:
-            self._private.show(PrivateAnswer(requester, answers.refusal(UserError(*refusals.too_late()))))
+            self._private.show(
+                PrivateAnswer(requester, answers.refusal(UserError(*refusals.button_expired())))
+            )
         elif claimed.is_new and batch is None:
             self._open(clicked)
 
@@ -136,7 +138,7 @@ class Clicks:
     async def _logs(self, clicked: Clicked, requester: Requester) -> Message:
         link = await self._lookup.find_link(requester, LinkId(clicked.value))
         if link.record.task_id is None:
-            raise UserError(*refusals.no_task_yet(link))
+            raise UserError(*refusals.task_not_created_yet(link))
         requester = requester.model_copy(update={"channel": link.record.channel})
         return await self._answerer.answer(requester, Logs(TaskName(id=link.record.task_id)))
 
@@ -144,7 +146,7 @@ class Clicks:
         page, _, filtered = clicked.value.partition(" ")
         question = commands.parse(f"list {filtered} page={page}")
         if not isinstance(question, List):
-            raise UserError(*refusals.too_late())
+            raise UserError(*refusals.button_expired())
         return await self._answerer.answer(requester, question)
 
     async def _show(

@@ -131,7 +131,7 @@ class Dialogs:
     async def _open(self, requester: Requester, trigger_id: str, dialog: Dialog, filling: Filling) -> None:
         """Open the empty dialog at once, and start to fill it."""
         try:
-            view_id = await self._slack.open_view(trigger_id, forms.loading(dialog))
+            view_id = await self._slack.open_view(trigger_id, forms.loading_dialog(dialog))
         except OutsideError as error:
             _log.warning("dialog not opened", error=str(error))
             if requester.response_url is not None:
@@ -180,9 +180,9 @@ class Dialogs:
             return await self._lookup.get_steerable(requester, which)
         link = await self._lookup.find_link(requester, which)
         if link.ended is not None:
-            raise UserError(*refusals.already_ended(link))
+            raise UserError(*refusals.link_ended(link))
         if link.record.task_id is None:
-            raise UserError(*refusals.no_task_yet(link))
+            raise UserError(*refusals.task_not_created_yet(link))
         requester = requester.model_copy(update={"channel": link.record.channel})
         return await self._lookup.get_steerable(requester, TaskName(id=link.record.task_id))
 
@@ -274,7 +274,7 @@ def _asked_create(requester: Requester, about: DialogContext, values: Mapping[st
     template = values.get(Field.TEMPLATE) or ""
     # An empty preset field means no preset. If the template's presets were not shown yet, use the default
     # preset.
-    preset = values.get(forms.preset_field(template)) or ("none" if template == about.template else None)
+    preset = values.get(forms.preset_block_id(template)) or ("none" if template == about.template else None)
     return DialogRequest(
         CreateRequested(
             requester=requester,

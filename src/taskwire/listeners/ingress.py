@@ -128,9 +128,11 @@ class Ingress:
         try:
             claim = await self.count(kind, self._inbox.accept(kind, delivery, batch, user_limit))
         except TryLater:
-            return Admission(answers.store_away())
+            return Admission(answers.store_unreachable())
         except Unknown:
             return Admission(answers.command_outcome_unknown())
         if claim == "limit_told" and user_limit is not None:
-            return Admission(answers.too_fast(user_limit.most).text)
-        return Admission(answers.too_much_waits() if claim == "rejected" else "", is_new=claim == "claimed")
+            return Admission(answers.too_many_requests(user_limit.most).text)
+        return Admission(
+            answers.too_many_jobs_waiting() if claim == "rejected" else "", is_new=claim == "claimed"
+        )

@@ -105,7 +105,7 @@ class Messages:
                     "deletion", self._receiver.claim_deletion(message), message.at
                 )
             case DirectMessage() as message:
-                return await self._once(message, "direct", answers.direct_not_yet())
+                return await self._once(message, "direct", answers.direct_message_not_supported())
             case _:
                 return None
 
@@ -119,7 +119,7 @@ class Messages:
             claim = await self._ingress.count("mention", self._receiver.claim_message(message), message.ts)
             if claim != "not_ours":
                 return claim
-        return await self._once(mention, "mention", answers.mention_not_yet())
+        return await self._once(mention, "mention", answers.mention_not_supported())
 
     async def _opened(self, body: Body) -> Claim | None:
         opened = inbound.opened(body, self._bot)
@@ -145,7 +145,7 @@ class Messages:
             kind, self._inbox.accept("message", message.delivery, Batch(), user_limit)
         )
         if claim in ("claimed", "limit_told"):
-            said = answer if claim == "claimed" else answers.too_fast()
+            said = answer if claim == "claimed" else answers.too_many_requests()
             self._background.start(self._answer(message, said))
         return claim
 

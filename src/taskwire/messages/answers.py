@@ -8,8 +8,19 @@ is wrong, and what to do next. `refusal` turns it into a message. Refusals about
 from taskwire.domain.errors import UserError
 from taskwire.domain.links import Link
 from taskwire.domain.message import Button, Message
-from taskwire.messages.blocks import TEXT, button, code, cut, escaped, named, quoted, rows, section, sentence
-from taskwire.messages.shapes import question, statement, title
+from taskwire.messages.blocks import (
+    TEXT_LENGTH,
+    bold_name,
+    button,
+    button_rows,
+    code_block,
+    cut,
+    end_sentence,
+    escape_line,
+    quote_block,
+    section,
+)
+from taskwire.messages.shapes import bold_title, question, statement
 
 # In characters. Slack refuses a message whose blocks have more than about 13,000 together.
 QUOTED_INPUT = 9_000
@@ -24,47 +35,48 @@ def _has_thread(link: Link) -> bool:
     return link.record.thread_ts is not None
 
 
-def _typed(verb: str, link: Link) -> str:
-    return f"`/task {verb} {escaped(link.record.name, 60)}`"
+def _command_for(verb: str, link: Link) -> str:
+    return f"`/task {verb} {escape_line(link.record.name, 60)}`"
 
 
-def another_one(prompt: str, key: str) -> Message:
+def ask_to_create_another(prompt: str, key: str) -> Message:
     """The person asked for the same task a moment ago."""
     words = "You started exactly this task here less than two minutes ago. Another one?"
     return question(words, prompt, [button(Button.CREATE_ANOTHER, "Create another", key, style="primary")])
 
 
-def another_follows(prompt: str) -> Message:
+def creating_another(prompt: str) -> Message:
     """The person wants another task. This text replaces the question."""
     return question("Another one is being created.", prompt, [])
 
 
-def options_behind(typed: str) -> Message:
+def options_after_prompt(typed: str) -> Message:
     """Text at the end of a prompt was read as options."""
-    shown = escaped(typed.replace("`", "'"), 200)
+    shown = escape_line(typed.replace("`", "'"), 200)
     return statement(
         f"I took `{shown}` at the end for options, so your prompt ends before it. Was it part of the text? "
         "Then put `--` before the text: `/task create -- …`."
     )
 
 
-def not_created(why: str) -> Message:
+def task_not_created(why: str) -> Message:
     """The task could not be created, and nothing is left of it."""
     return statement(f"The task was not created. {why}")
 
 
-def not_attached(why: str) -> Message:
+def task_not_attached(why: str) -> Message:
     """The task got no thread."""
     return statement(f"The task got no thread. {why}")
 
 
-def may_be_posted(code_word: str, channel: str, *, is_attached: bool = False) -> Message:
+def card_may_be_posted(code_word: str, channel: str, *, is_attached: bool = False) -> Message:
     """The card may have been posted, and nobody can look for it any more."""
     where = _conversation(channel)
     left = "got no thread from me" if is_attached else "was not created"
     return statement(
         f"I can't tell whether I posted a card in {where}: Slack's answer was lost, and now I can't look "
-        f"there ({escaped(code_word, 60)}). The task {left}. If you see its card there, it leads to nothing."
+        f"there ({escape_line(code_word, 60)}). The task {left}. If you see its card there, it leads to "
+        "nothing."
     )
 
 
@@ -72,7 +84,7 @@ def _conversation(channel: str) -> str:
     return f"<#{channel}>" if channel.startswith("C") else "this conversation"
 
 
-def cannot_post(code_word: str, channel: str = "", *, is_attached: bool = False) -> Message:
+def cannot_post_card(code_word: str, channel: str = "", *, is_attached: bool = False) -> Message:
     """The card cannot be posted in the chosen place."""
     where = _conversation(channel)
     reasons = {
@@ -82,9 +94,9 @@ def cannot_post(code_word: str, channel: str = "", *, is_attached: bool = False)
         "is_archived": f"The channel {where} is archived. Use another one.",
     }
     why = reasons.get(
-        code_word, f"Slack does not let me post there ({escaped(code_word, 60)}). Use another channel."
+        code_word, f"Slack does not let me post there ({escape_line(code_word, 60)}). Use another channel."
     )
-    return not_attached(why) if is_attached else statement(f"Nothing was created. {why}")
+    return task_not_attached(why) if is_attached else statement(f"Nothing was created. {why}")
 
 
 def thread_closed(link: Link, code_word: str) -> Message:
@@ -94,26 +106,26 @@ def thread_closed(link: Link, code_word: str) -> Message:
         "is_archived": f"{where} is archived",
         "not_in_channel": f"I was removed from {where}",
         "channel_not_found": f"I was removed from {where}, or it was deleted",
-    }.get(code_word, f"Slack does not let me post in {where} ({escaped(code_word, 60)})")
-    name = escaped(link.record.name, 60)
+    }.get(code_word, f"Slack does not let me post in {where} ({escape_line(code_word, 60)})")
+    name = escape_line(link.record.name, 60)
     return statement(
-        f"I can't write in the thread of {title(link)} any more: {why}. The agent goes on all the same. "
+        f"I can't write in the thread of {bold_title(link)} any more: {why}. The agent goes on all the same. "
         "When I may write there again, I say there what it missed. "
         f"`/task detach {name}`, then `/task attach {name}` elsewhere gives it a new thread."
     )
 
 
-def outsiders_read(link: Link) -> Message:
+def thread_read_by_outsiders(link: Link) -> Message:
     """People of another company have joined a task's channel."""
-    name = escaped(link.record.name, 60)
+    name = escape_line(link.record.name, 60)
     return statement(
         f"<#{link.record.channel}> is shared with another company: its people read what the agent of "
-        f"{title(link)} says there. What they write does not reach it. `/task detach {name}` ends the thread "
-        f"there; then `/task attach {name}` in another channel gives the task a new one."
+        f"{bold_title(link)} says there. What they write does not reach it. `/task detach {name}` ends the "
+        f"thread there; then `/task attach {name}` in another channel gives the task a new one."
     )
 
 
-def act_too_old(verb: str) -> Message:
+def verb_too_old(verb: str) -> Message:
     """A verb was found after the bot had been away for more than an hour."""
     return statement(
         f"`!{verb}` was written while I was away, more than an hour ago, so I did nothing. "
@@ -125,176 +137,179 @@ def quoted_input(author: str, text: str) -> Message:
     """The text of `/task send`, which the thread sees before the agent gets it."""
     is_long = len(text) > QUOTED_INPUT
     beginning = f" (the beginning; the agent gets all {len(text):,} characters)" if is_long else ""
-    words = f"{escaped(author, 80)} says{beginning}:"
+    words = f"{escape_line(author, 80)} says{beginning}:"
     return Message(
-        text=cut(f"{words} {escaped(text, 3_000)}", TEXT),
-        blocks=(section("author", words), quoted("text", text, QUOTED_INPUT)),
+        text=cut(f"{words} {escape_line(text, 3_000)}", TEXT_LENGTH),
+        blocks=(section("author", words), quote_block("text", text, QUOTED_INPUT)),
     )
 
 
-def sent_to_thread(link: Link) -> Message:
+def input_shown_in_thread(link: Link) -> Message:
     """The text of `/task send` was posted in the thread."""
     return statement(
-        f"Your words are in the thread of {title(link)}; the mark on them says when the agent has them."
+        f"Your words are in the thread of {bold_title(link)}; the mark on them says when the agent has them."
     )
 
 
-def asked_in_thread(link: Link) -> Message:
+def input_to_be_confirmed(link: Link) -> Message:
     """The text of `/task send` begins with `!`, so its author has to confirm it."""
     return statement(
         f"Nothing was sent yet: your words begin with `!`, which agents take for a shell command. I ask in "
-        f"the thread of {title(link)} whether you mean that."
+        f"the thread of {bold_title(link)} whether you mean that."
     )
 
 
-def pausing(link: Link) -> Message:
+def task_is_pausing(link: Link) -> Message:
     """The workspace is stopping."""
     again = (
         "A reply in its thread, or *Resume*, starts"
         if _has_thread(link)
-        else f"{_typed('resume', link)} starts"
+        else f"{_command_for('resume', link)} starts"
     )
-    return statement(f"Pausing {title(link)}. {again} it again.")
+    return statement(f"Pausing {bold_title(link)}. {again} it again.")
 
 
-def paused_since(link: Link) -> Message:
+def task_paused_meanwhile(link: Link) -> Message:
     """Somebody paused the task after this person had asked to resume it."""
-    return statement(f"{title(link)} was paused after you asked for that, so it stays paused.")
+    return statement(f"{bold_title(link)} was paused after you asked for that, so it stays paused.")
 
 
-def overtaken(link: Link, verb: str) -> Message:
+def opposite_done_meanwhile(link: Link, verb: str) -> Message:
     """Somebody has done the opposite since the request."""
     since = "started" if verb == "pause" else "stopped"
     return statement(
-        f"{title(link)} has been {since} since you asked me to {verb} it, so I left it as it is."
+        f"{bold_title(link)} has been {since} since you asked me to {verb} it, so I left it as it is."
     )
 
 
-def already_paused(link: Link) -> Message:
+def task_already_paused(link: Link) -> Message:
     """The task is paused already."""
-    again = "A reply in its thread" if _has_thread(link) else _typed("resume", link)
-    return statement(f"{title(link)} is paused already. {again} starts it again.")
+    again = "A reply in its thread" if _has_thread(link) else _command_for("resume", link)
+    return statement(f"{bold_title(link)} is paused already. {again} starts it again.")
 
 
-def resuming(link: Link) -> Message:
+def task_is_resuming(link: Link) -> Message:
     """The workspace is starting."""
     after = (
         "I say so in the thread when it is up"
         if _has_thread(link)
-        else f"{_typed('status', link)} says how it stands"
+        else f"{_command_for('status', link)} says how it stands"
     )
-    return statement(f"Resuming {title(link)}. {after}.")
+    return statement(f"Resuming {bold_title(link)}. {after}.")
 
 
-def already_running(link: Link) -> Message:
+def task_already_running(link: Link) -> Message:
     """The task is running already."""
-    return statement(f"{title(link)} is running already.")
+    return statement(f"{bold_title(link)} is running already.")
 
 
-def waiting_for_build(link: Link, verb: str) -> Message:
+def task_waits_for_build(link: Link, verb: str) -> Message:
     """A start or stop is under way and must end first."""
     return statement(
-        f"The workspace of {title(link)} is just starting or stopping. "
+        f"The workspace of {bold_title(link)} is just starting or stopping. "
         f"I'll {verb} it as soon as that is over."
     )
 
 
-def restarting(link: Link) -> Message:
+def workspace_is_restarting(link: Link) -> Message:
     """The workspace runs but cannot be reached, so it is stopped first."""
-    return statement(f"Stopping the workspace of {title(link)}. I start it again as soon as that is over.")
+    return statement(
+        f"Stopping the workspace of {bold_title(link)}. I start it again as soon as that is over."
+    )
 
 
-def edited(link: Link) -> Message:
+def prompt_replaced(link: Link) -> Message:
     """The prompt was replaced."""
-    return statement(f"{title(link)} has its new prompt. The agent reads it when the task is resumed.")
+    return statement(f"{bold_title(link)} has its new prompt. The agent reads it when the task is resumed.")
 
 
-def pause_to_edit(link: Link, key: str) -> Message:
+def ask_to_pause_for_edit(link: Link, key: str) -> Message:
     """Coder changes a prompt only while the task is paused."""
     words = (
-        f"{title(link)} is running, and Coder changes the prompt of a paused task only. "
+        f"{bold_title(link)} is running, and Coder changes the prompt of a paused task only. "
         "Pause it and change it then?"
     )
     return question(words, "", [button(Button.PAUSE_TO_EDIT, "Pause, then change it", key)])
 
 
-def edit_button(link: Link) -> Message:
+def offer_edit_dialog(link: Link) -> Message:
     """A message cannot open a dialog, but a button can."""
-    words = f"Coder takes a new prompt for {title(link)} while the task is paused."
+    words = f"Coder takes a new prompt for {bold_title(link)} while the task is paused."
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 
 
-def delete_button(link: Link) -> Message:
+def offer_delete_dialog(link: Link) -> Message:
     """A message cannot open a dialog, but a button can."""
-    words = f"Deleting {title(link)} removes its workspace and everything in it that was not pushed."
+    words = f"Deleting {bold_title(link)} removes its workspace and everything in it that was not pushed."
     return question(words, "", [button(Button.DELETE, "Delete…", link.id, style="danger")])
 
 
-def deleted(link: Link) -> Message:
+def task_deleted(link: Link) -> Message:
     """The task was deleted. The text is for a person who does not see its thread."""
-    return statement(f"{title(link)} is deleted.")
+    return statement(f"{bold_title(link)} is deleted.")
 
 
-def detached(link: Link) -> Message:
+def thread_detached(link: Link) -> Message:
     """The link was ended on request."""
-    name = escaped(link.record.name, 60)
+    name = escape_line(link.record.name, 60)
     return statement(
         f"This thread is detached: the task itself is left alone, and I say no more about it here. "
         f"`/task attach {name}` gives it a new thread."
     )
 
 
-def detached_by_name(link: Link) -> Message:
+def task_detached(link: Link) -> Message:
     """The same, for a person who does not look at the thread."""
     return statement(
-        f"{title(link)} has no thread any more: the task itself is left alone, and I say no more about it. "
-        f"{_typed('attach', link)} gives it a new thread."
+        f"{bold_title(link)} has no thread any more: the task itself is left alone, and I say no more about "
+        f"it. {_command_for('attach', link)} gives it a new thread."
     )
 
 
-def muted(link: Link, *, is_muted: bool) -> Message:
+def mute_changed(link: Link, *, is_muted: bool) -> Message:
     """Mentions were turned off, or on again."""
     if is_muted:
         return statement(
-            f"{title(link)} mentions nobody any more; its messages still come. "
-            f"{_typed('unmute', link)}, or `!unmute` in its thread, undoes this."
+            f"{bold_title(link)} mentions nobody any more; its messages still come. "
+            f"{_command_for('unmute', link)}, or `!unmute` in its thread, undoes this."
         )
-    return statement(f"{title(link)} calls people again when it needs them.")
+    return statement(f"{bold_title(link)} calls people again when it needs them.")
 
 
-def already_attached(link: Link, permalink: str) -> Message:
+def task_already_attached(link: Link, permalink: str) -> Message:
     """The task has a thread already. `permalink` is empty if the bot can no longer write there."""
     if permalink:
-        return statement(f"{title(link)} has a thread already: <{permalink}>")
+        return statement(f"{bold_title(link)} has a thread already: <{permalink}>")
     return statement(
-        f"{title(link)} has a thread already, but I can't write in it any more. {_typed('detach', link)}, "
-        f"then {_typed('attach', link)} gives it a new one."
+        f"{bold_title(link)} has a thread already, but I can't write in it any more. "
+        f"{_command_for('detach', link)}, then {_command_for('attach', link)} gives it a new one."
     )
 
 
-def logs(title: str, text: str, *, is_cut: bool, is_snapshot: bool = False) -> Message:
+def log_excerpt(title: str, text: str, *, is_cut: bool, is_snapshot: bool = False) -> Message:
     """The end of the agent's log. A snapshot ends at the last pause."""
     if not text.strip():
-        return statement(f"{named(title)} has written nothing yet.")
+        return statement(f"{bold_name(title)} has written nothing yet.")
     end = "The end of the log" if is_cut else "The log"
     kept = ", as Coder kept it at the last pause" if is_snapshot else ""
-    words = f"{end} of {named(title)}{kept}:"
+    words = f"{end} of {bold_name(title)}{kept}:"
     return Message(
-        text=cut(f"{words}\n{escaped(text, 3_000)}", TEXT), blocks=(section("log", words), code("text", text))
+        text=cut(f"{words}\n{escape_line(text, 3_000)}", TEXT_LENGTH),
+        blocks=(section("log", words), code_block("text", text)),
     )
 
 
-def log_follows(link: Link, *, is_snapshot: bool = False) -> Message:
+def log_file_follows(link: Link, *, is_snapshot: bool = False) -> Message:
     """The whole log is about to be sent to one person as a file."""
-    return statement(f"{_whole(title(link), is_snapshot)} follows in your direct messages with me.")
+    return statement(f"{_name_log(bold_title(link), is_snapshot)} follows in your direct messages with me.")
 
 
-def log_sent(title: str, *, is_snapshot: bool = False) -> Message:
+def log_file_sent(title: str, *, is_snapshot: bool = False) -> Message:
     """The whole log was sent to the person's direct messages."""
-    return statement(f"{_whole(named(title), is_snapshot)} is in your direct messages with me.")
+    return statement(f"{_name_log(bold_name(title), is_snapshot)} is in your direct messages with me.")
 
 
-def _whole(name: str, is_snapshot: bool) -> str:
+def _name_log(name: str, is_snapshot: bool) -> str:
     return (
         f"What Coder kept of the log of {name} at the last pause"
         if is_snapshot
@@ -302,7 +317,7 @@ def _whole(name: str, is_snapshot: bool) -> str:
     )
 
 
-def too_fast(most: int = 10) -> Message:
+def too_many_requests(most: int = 10) -> Message:
     """A person makes more requests than one person may."""
     count = {10: "ten", 30: "thirty"}.get(most, str(most))
     return statement(
@@ -311,13 +326,13 @@ def too_fast(most: int = 10) -> Message:
     )
 
 
-def for_everybody(message: Message, key: str) -> Message:
+def add_share_button(message: Message, key: str) -> Message:
     """Add a button that shows a private answer to everybody."""
-    show = rows("show", [button(Button.SHOW_ANSWER, "Show to everybody", key)])
+    show = button_rows("show", [button(Button.SHOW_ANSWER, "Show to everybody", key)])
     return message.model_copy(update={"blocks": (*message.blocks, *show)})
 
 
-def shown_to_everybody() -> Message:
+def answer_shared() -> Message:
     """Everybody sees the answer now. This text replaces the private one."""
     return statement("Shown to everybody in the thread.")
 
@@ -329,14 +344,14 @@ def command_outcome_unknown() -> str:
     )
 
 
-def store_away() -> str:
+def store_unreachable() -> str:
     """Redis cannot be reached, so nothing was accepted."""
     return (
         "I could not take this: my store cannot be reached. Nothing was done; please try again in a minute."
     )
 
 
-def only_another_version_reads() -> Message:
+def written_by_other_version() -> Message:
     """Another version wrote what this person asks for, and this version cannot read it."""
     return statement(
         "Another version of Taskwire has written this, and the one that runs now cannot read it. Try again "
@@ -344,7 +359,7 @@ def only_another_version_reads() -> Message:
     )
 
 
-def too_much_waits() -> str:
+def too_many_jobs_waiting() -> str:
     """A request is refused, because too many of this person or in this thread already wait."""
     return (
         "So much that was asked for still waits that I did not take this one. "
@@ -352,11 +367,11 @@ def too_much_waits() -> str:
     )
 
 
-def trouble(sign: str) -> Message:
+def unexpected_error(reference: str) -> Message:
     """An unexpected error. The reference finds the log line."""
     return statement(
         "Something went wrong on my side, and nothing was done. If it stays, give whoever runs "
-        f"Taskwire this reference: `{sign}`."
+        f"Taskwire this reference: `{reference}`."
     )
 
 
@@ -366,29 +381,29 @@ def dialog_failed() -> Message:
 
 
 # Reasons why a job is given up.
-KILLED = "I was stopped in the middle of it again and again"
+PROCESS_KILLED = "I was stopped in the middle of it again and again"
 FAILED_FOR_A_DAY = "it did not succeed in a day"
 REFUSED_FOR_A_WEEK = "my account was refused for a week"
-NEWER_NEVER_CAME = "another version of me took it, and none that can read it has come for a week"
+NO_READABLE_VERSION = "another version of me took it, and none that can read it has come for a week"
 # These reasons say nothing about the one job that was tried.
 SHARED_REASONS = (FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK)
 
 
-def wrong_with_me(sign: str) -> str:
+def internal_error(reference: str) -> str:
     """The same job failed unexpectedly several times."""
-    return f"something is wrong with me (reference {sign})"
+    return f"something is wrong with me (reference {reference})"
 
 
-def gave_up(wished: str, why: str, *, is_outcome_unknown: bool) -> Message:
-    """A job was given up. `wished` names its purpose, as `waiting.wish` does."""
+def job_given_up(request: str, why: str, *, is_outcome_unknown: bool) -> Message:
+    """A job was given up. `request` names its purpose, as `waiting.describe_request` does."""
     doubt = "I could not find out whether it happened, so please look before you ask again. "
     return statement(
-        f"I gave up {wished}: {sentence(escaped(why, 300))} {doubt if is_outcome_unknown else ''}"
+        f"I gave up {request}: {end_sentence(escape_line(why, 300))} {doubt if is_outcome_unknown else ''}"
         "Whoever runs Taskwire can see it with `taskwire doctor`."
     )
 
 
-def coder_away() -> Message:
+def coder_unreachable() -> Message:
     """Coder does not answer at the moment."""
     return statement("Coder does not answer me right now. Please try again in a minute.")
 
@@ -401,13 +416,13 @@ def token_refused() -> Message:
     )
 
 
-def never_posted(*, is_attached: bool) -> Message:
+def card_never_posted(*, is_attached: bool) -> Message:
     """The card could not be posted for an hour."""
     left = "The task got no thread." if is_attached else "Nothing was created."
     return statement(f"I could not post the card for an hour, so I stopped trying. {left}")
 
 
-def no_tasks() -> Message:
+def coder_has_no_tasks() -> Message:
     """This Coder has no Tasks."""
     return statement(
         "This Coder has no Tasks, so I can do nothing there. Please tell whoever runs Taskwire: "
@@ -415,7 +430,7 @@ def no_tasks() -> Message:
     )
 
 
-def slack_is_full() -> Message:
+def slack_rate_limited() -> Message:
     """No place in Slack's limits became free while the answer could wait."""
     return statement(
         "Slack lets me make only so many calls a minute, and too many were asked of me. "
@@ -423,23 +438,23 @@ def slack_is_full() -> Message:
     )
 
 
-def slack_away() -> Message:
+def slack_failed() -> Message:
     """Slack did not do what the bot asked for."""
     return statement("Slack did not do what I asked of it just now. Please try again in a minute.")
 
 
-def mention_not_yet() -> Message:
+def mention_not_supported() -> Message:
     """A person mentions the bot to start a task, which this version cannot do."""
     return statement("I can't start a task from a mention yet. Type `/task create …` in the channel instead.")
 
 
-def direct_not_yet() -> Message:
+def direct_message_not_supported() -> Message:
     """A person writes a direct message to start a task, which this version cannot do."""
     return statement(
         "I can't start a task from a message here yet. Type `/task create …` instead, here or in a channel."
     )
 
 
-def not_available(what: str) -> Message:
+def verb_not_supported(what: str) -> Message:
     """A verb that this version does not have."""
     return statement(f"I can't do that yet. {what}")

@@ -17,31 +17,31 @@ from taskwire.domain.mrkdwn import Part, as_name, escape_mrkdwn, has_name, parts
 from taskwire.domain.phases import Phase
 
 # In characters. A report from Coder has at most 160 bytes, and a title from a person at most 64.
-TITLE = 120
-REPORT = 300
+TITLE_LENGTH = 120
+REPORT_LENGTH = 300
 # chat.update refuses a longer text (msg_too_long).
-TEXT = 4_000
+TEXT_LENGTH = 4_000
 # Slack documents no limit for one rich_text. All blocks together fail at about 13,000 characters.
-CODE = 6_000
-URL = 3_000
-BUTTONS_IN_A_ROW = 5
+CODE_LENGTH = 6_000
+URL_LENGTH = 3_000
+MOST_BUTTONS_IN_ROW = 5
 # Slack's limit for the label of a button.
-BUTTON = 75
+BUTTON_LENGTH = 75
 
 # Secrets consist of these characters. Masking recognises the beginning of a secret if it has more than 80 of
 # them.
-_PLAIN = re.compile("[!-~]")
-_PART_OF_WORD = re.compile(r"(?<=[^!-~])[!-~]{1,80}\Z")
+_VISIBLE_ASCII = re.compile("[!-~]")
+_WORD_END = re.compile(r"(?<=[^!-~])[!-~]{1,80}\Z")
 # The part of a link up to its last slash, if it can hold no secret.
-_WHOLE_PARTS = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/(?:[A-Za-z0-9._~%+-]*/)*")
+_URL_DIRECTORIES = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/(?:[A-Za-z0-9._~%+-]*/)*")
 # Characters that reverse the rest of a line. Right-to-left scripts do not need them.
-_TURNERS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 # Browsers keep these letters in a host. Python follows an older rule, which replaces them by other letters.
-_KEPT = re.compile(r"[\u00df\u03c2]")
+_IDNA2008_LETTERS = re.compile(r"[\u00df\u03c2]")
 # Characters that would end the bold of a name, or begin other markup in it.
-_MARKS = re.compile(r"[*_~`]")
+_MRKDWN_MARKS = re.compile(r"[*_~`]")
 
 
 class PhaseLabel(NamedTuple):
@@ -76,23 +76,23 @@ def cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     kept = text[: limit - 1]
-    part = _PART_OF_WORD.search(kept, max(0, limit - 90)) if _PLAIN.match(text, limit - 1) else None
+    part = _WORD_END.search(kept, max(0, limit - 90)) if _VISIBLE_ASCII.match(text, limit - 1) else None
     if part is None:
         return kept.rstrip() + "…"
-    link = _WHOLE_PARTS.match(kept, part.start()) if part.start() < limit // 2 else None
+    link = _URL_DIRECTORIES.match(kept, part.start()) if part.start() < limit // 2 else None
     return kept[: link.end() if link else part.start()].rstrip() + "…"
 
 
 def one_line(text: str, limit: int) -> str:
     """Put a text from outside on one line, without mentions and direction marks; empty if nothing shows."""
-    shown = _TURNERS.sub("", " ".join(text.split()))
+    shown = _DIRECTION_MARKS.sub("", " ".join(text.split()))
     shown = "".join(letter for letter in shown if unicodedata.category(letter) != "Cc")
     if all(unicodedata.category(letter) in ("Cf", "Zs") for letter in shown):
         return ""
     return cut(without_calls(shown).strip(), limit)
 
 
-def end_of(text: str, limit: int) -> str:
+def cut_beginning(text: str, limit: int) -> str:
     """Keep the end of a text, from the beginning of a line if one is near."""
     if len(text) <= limit:
         return text
@@ -101,54 +101,54 @@ def end_of(text: str, limit: int) -> str:
     return "…\n" + (rest if newline and rest.strip() and len(first) < limit // 4 else kept)
 
 
-def fitting(lines: Sequence[str]) -> str:
+def join_lines(lines: Sequence[str]) -> str:
     """Join as many lines as the text of a message may have."""
     kept, length = [], 0
     for each in lines:
         length += len(each) + 1
-        if length > TEXT:
+        if length > TEXT_LENGTH:
             break
         kept.append(each)
     return "\n".join(kept)
 
 
-def escaped(text: str, limit: int) -> str:
+def escape_line(text: str, limit: int) -> str:
     """Escape a text from outside for mrkdwn."""
     return escape_mrkdwn(one_line(text, limit))
 
 
-def sentence(text: str) -> str:
+def end_sentence(text: str) -> str:
     """End a text with a full stop, if it has no mark at its end."""
     return text if not text or text.endswith((".", "!", "?", "…", ":")) else text + "."
 
 
-def ago(moment: datetime) -> str:
+def format_age(moment: datetime) -> str:
     """Say how long ago a moment was. Slack keeps the age up to date: `3 minutes ago`."""
-    return f"<!date^{max(0, int(moment.timestamp()))}^{{ago}}|{on(moment)}>"
+    return f"<!date^{max(0, int(moment.timestamp()))}^{{ago}}|{format_utc(moment)}>"
 
 
-def at(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Say a time of day in the reader's time zone."""
     return f"<!date^{max(0, int(moment.timestamp()))}^{{time}}|{moment:%H:%M} UTC>"
 
 
-def when(moment: datetime) -> str:
+def format_moment(moment: datetime) -> str:
     """Say a moment in the reader's time zone, with a capital letter: `Today at 14:03`."""
     seconds = max(0, int(moment.timestamp()))
     return f"<!date^{seconds}^{{date_short_pretty}} at {{time}}|{moment:%Y-%m-%d at %H:%M} UTC>"
 
 
-def on(moment: datetime) -> str:
+def format_utc(moment: datetime) -> str:
     """Say a moment where Slack does not convert it to the reader's time zone."""
     return f"on {moment:%Y-%m-%d} at {moment:%H:%M} UTC"
 
 
-def plain(text: str, limit: int = 2_000) -> Block:
+def plain_text(text: str, limit: int = 2_000) -> Block:
     """Make a plain_text object, in which Slack parses nothing."""
     return {"type": "plain_text", "text": one_line(text, limit) or "-", "emoji": False}
 
 
-def own(words: str) -> Block:
+def mrkdwn(words: str) -> Block:
     """Make a mrkdwn object of our own words, in which text from outside is already escaped."""
     return {"type": "mrkdwn", "text": words}
 
@@ -156,27 +156,27 @@ def own(words: str) -> Block:
 def section(block_id: str, words: str) -> Block:
     """Make a block of our own words; a line of pieces if a name in it has characters of markup."""
     if has_name(words):
-        return line(block_id, [_piece(part) for part in parts_of(words)])
-    return {"type": "section", "block_id": block_id, "text": own(words)}
+        return line(block_id, [_rich_text_piece(part) for part in parts_of(words)])
+    return {"type": "section", "block_id": block_id, "text": mrkdwn(words)}
 
 
-def named(text: str, limit: int = 80) -> str:
+def bold_name(text: str, limit: int = 80) -> str:
     """Put a task's name among our own words, in bold. Stars and back-ticks in it stay visible."""
-    shown = escaped(text, limit)
-    return as_name(shown) if _MARKS.search(shown) else f"*{shown}*"
+    shown = escape_line(text, limit)
+    return as_name(shown) if _MRKDWN_MARKS.search(shown) else f"*{shown}*"
 
 
-def _piece(part: Part) -> Block:
+def _rich_text_piece(part: Part) -> Block:
     kind, found = part
     match kind:
         case "name" | "bold":
-            return said(found[kind], is_bold=True)
+            return text_piece(found[kind], is_bold=True)
         case "code":
             return {"type": "text", "text": found["code"], "style": {"code": True}}
         case "emoji":
-            return emoji(found["emoji"])
+            return emoji_piece(found["emoji"])
         case "person":
-            return person(found["person"])
+            return mention_piece(found["person"])
         case "channel":
             return {"type": "channel", "channel_id": found["channel"]}
         case "time":
@@ -186,7 +186,7 @@ def _piece(part: Part) -> Block:
             label = {"text": found["label"]} if found.get("label") else {}
             return {"type": "link", "url": found["url"], **label}
         case _:
-            return said(found["text"])
+            return text_piece(found["text"])
 
 
 def context(block_id: str, elements: Sequence[Block]) -> Block:
@@ -194,45 +194,45 @@ def context(block_id: str, elements: Sequence[Block]) -> Block:
     return {"type": "context", "block_id": block_id, "elements": [*elements[:10]]}
 
 
-def said(text: str, *, is_bold: bool = False) -> Block:
+def text_piece(text: str, *, is_bold: bool = False) -> Block:
     """Make a piece of a line from any text."""
     piece: Block = {"type": "text", "text": without_calls(text)}
     return piece | {"style": {"bold": True}} if is_bold else piece
 
 
-def emoji(name: str) -> Block:
+def emoji_piece(name: str) -> Block:
     """Make a piece of a line that is one emoji."""
     return {"type": "emoji", "name": name}
 
 
-def person(user_id: str) -> Block:
+def mention_piece(user_id: str) -> Block:
     """Make a piece of a line that mentions somebody."""
     return {"type": "user", "user_id": user_id}
 
 
-def titled(text: str, url: str) -> Block:
+def title_piece(text: str, url: str) -> Block:
     """Make a bold piece of a line, which is a link if there is an address."""
     if not url:
-        return said(text, is_bold=True)
+        return text_piece(text, is_bold=True)
     return {"type": "link", "url": url, "text": text, "style": {"bold": True}}
 
 
 def line(block_id: str, pieces: Sequence[Block]) -> Block:
     """Make a line of these pieces."""
-    return _rich(block_id, "rich_text_section", pieces)
+    return _rich_text(block_id, "rich_text_section", pieces)
 
 
-def quoted(block_id: str, text: str, limit: int) -> Block:
+def quote_block(block_id: str, text: str, limit: int) -> Block:
     """Quote a person's text."""
-    return _rich(block_id, "rich_text_quote", [said(cut(text.strip(), limit))])
+    return _rich_text(block_id, "rich_text_quote", [text_piece(cut(text.strip(), limit))])
 
 
-def code(block_id: str, text: str) -> Block:
+def code_block(block_id: str, text: str) -> Block:
     """Show the output of an agent or a build unchanged; only its end if it is too long."""
-    return _rich(block_id, "rich_text_preformatted", [said(end_of(text, CODE))])
+    return _rich_text(block_id, "rich_text_preformatted", [text_piece(cut_beginning(text, CODE_LENGTH))])
 
 
-def _rich(block_id: str, kind: str, pieces: Sequence[Block]) -> Block:
+def _rich_text(block_id: str, kind: str, pieces: Sequence[Block]) -> Block:
     return {"type": "rich_text", "block_id": block_id, "elements": [{"type": kind, "elements": [*pieces]}]}
 
 
@@ -243,35 +243,35 @@ def button(
     made: Block = {
         "type": "button",
         "action_id": action.value,
-        "text": {"type": "plain_text", "text": cut(label, BUTTON), "emoji": False},
+        "text": {"type": "plain_text", "text": cut(label, BUTTON_LENGTH), "emoji": False},
     }
     optional = {"value": value, "url": url, "style": style}
     return made | {key: given for key, given in optional.items() if given}
 
 
-def reported(url: str, coder_url: str, forges: Collection[str], *, is_result: bool) -> Block:
+def report_button(url: str, coder_url: str, forges: Collection[str], *, is_result: bool) -> Block:
     """Make the button for the link that the agent reported. It is highlighted if the link is the result."""
     label = link_label(url)
-    if not is_known(url, coder_url, forges):
-        label = f"{label} ({_place(url, BUTTON - len(label) - 3)})"
+    if not is_known_host(url, coder_url, forges):
+        label = f"{label} ({_shown_host(url, BUTTON_LENGTH - len(label) - 3)})"
     return button(Button.OPEN_LINK, label, url=url, style="primary" if is_result else "")
 
 
-def rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = ()) -> list[Block]:
+def button_rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = ()) -> list[Block]:
     """Put buttons on one row. Many buttons get a second row for `apart`, because Slack folds a long row."""
-    if len(steps) + len(apart) <= BUTTONS_IN_A_ROW:
+    if len(steps) + len(apart) <= MOST_BUTTONS_IN_ROW:
         steps, apart = [*steps, *apart], ()
     named = ((block_id, steps), (f"{block_id}.more", apart))
     return [{"type": "actions", "block_id": name, "elements": [*row]} for name, row in named if row]
 
 
-def web_url(address: str) -> str:
+def safe_web_url(address: str) -> str:
     """Return the address if a browser may open it, else nothing: agents report files and worse.
 
     An address that hides its host is refused: one with a user's name, a backslash or invisible characters.
     """
     address = address.strip()
-    if len(address) > URL or re.search(r"[\s<>|\"\\]", address) or not address.isprintable():
+    if len(address) > URL_LENGTH or re.search(r"[\s<>|\"\\]", address) or not address.isprintable():
         return ""
     try:
         parts = urlsplit(address)
@@ -282,7 +282,7 @@ def web_url(address: str) -> str:
     return address if is_right else ""
 
 
-def is_known(url: str, coder_url: str, forges: Collection[str]) -> bool:
+def is_known_host(url: str, coder_url: str, forges: Collection[str]) -> bool:
     """Whether an address belongs to our Coder, or to one of the forges in the settings."""
     parts, own = urlsplit(url), urlsplit(coder_url)
     if not parts.netloc.isascii():
@@ -298,7 +298,7 @@ def _host(parts: SplitResult) -> str:
     host = parts.hostname or ""
     if host.isascii():
         return host
-    if not _KEPT.search(host):
+    if not _IDNA2008_LETTERS.search(host):
         return host.encode("idna").decode()
     labels = host.split(".")
     return ".".join(each if each.isascii() else f"xn--{each.encode('punycode').decode()}" for each in labels)
@@ -308,13 +308,13 @@ def _with_port(parts: SplitResult) -> str:
     return _host(parts) if parts.port is None else f"{_host(parts)}:{parts.port}"
 
 
-def _place(url: str, room: int) -> str:
+def _shown_host(url: str, room: int) -> str:
     """Return the host of an address; of a long host the end, which shows who owns it."""
     place = _with_port(urlsplit(url))
     return place if len(place) <= room else "…" + place[1 - room :]
 
 
-_KINDS = (
+_LINK_LABELS = (
     (re.compile(r"/merge_requests/\d+"), "View merge request"),
     (re.compile(r"/(?:pull|pulls|pull-requests|pullrequest)/\d+"), "View pull request"),
     (re.compile(r"/issues/\d+"), "View issue"),
@@ -324,11 +324,13 @@ _KINDS = (
 def link_label(url: str) -> str:
     """Name what a reported link leads to."""
     path = urlsplit(url).path
-    return next((label for pattern, label in _KINDS if pattern.search(path)), "Open link")
+    return next((label for pattern, label in _LINK_LABELS if pattern.search(path)), "Open link")
 
 
 def task_url(coder_url: str, owner_name: str, task_id: str | None) -> str:
     """Return the address of the task's page in Coder, or nothing while there is no task."""
     if not (coder_url and owner_name and task_id):
         return ""
-    return web_url(f"{coder_url.rstrip('/')}/tasks/{quote(owner_name, safe='')}/{quote(task_id, safe='')}")
+    return safe_web_url(
+        f"{coder_url.rstrip('/')}/tasks/{quote(owner_name, safe='')}/{quote(task_id, safe='')}"
+    )

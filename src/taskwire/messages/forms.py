@@ -1,8 +1,8 @@
 """The dialogs: the form for a new task, the dialogs for edit and delete, and the texts that replace them.
 
-A dialog opens at once with `loading`, and is filled by its view's id when Coder has answered. Fields are read
-back by their action ids. The preset's block id changes with the template, because Slack keeps the choice in a
-block as long as the block's id stays.
+A dialog opens at once with `loading_dialog`, and is filled by its view's id when Coder has answered. Fields
+are read back by their action ids. The preset's block id changes with the template, because Slack keeps the
+choice in a block as long as the block's id stays.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from enum import StrEnum
 
 from taskwire.domain.message import Block, Dialog, View
 from taskwire.messages import blocks
-from taskwire.messages.blocks import cut, line, one_line, own, said, section
+from taskwire.messages.blocks import cut, line, mrkdwn, one_line, section, text_piece
 
 # In characters. plain_text_input takes no more, neither from us nor from a person.
-INPUT = 3_000
+INPUT_LENGTH = 3_000
 # static_select takes no more options.
-OPTIONS = 100
-TASK_NAME = 32
+MOST_OPTIONS = 100
+TASK_NAME_LENGTH = 32
 
 # The title of each dialog, also while it loads.
 TITLES = {
@@ -61,7 +61,7 @@ class TemplateChoice:
     presets: tuple[PresetChoice, ...] = ()
 
 
-def loading(dialog: Dialog) -> View:
+def loading_dialog(dialog: Dialog) -> View:
     """Show something at once: a trigger lives for three seconds, and Coder may take longer."""
     return _view(dialog, [section("loading", "One moment, I am asking Coder…")])
 
@@ -86,27 +86,29 @@ def create_form(
             Dialog.CREATE,
             "There is no template for tasks that you may use. Whoever looks after Coder can give you one.",
         )
-    shown = _within(templates, chosen)
+    shown = _limit_templates(templates, chosen)
     template = next((each for each in shown if each.id == chosen), shown[0])
     fields = [_template_field(shown, template)]
     fields += _preset_field(template, preset)
     fields += [_prompt_field("What should the agent do?", prompt), _name_field(name), _channel_field(channel)]
-    asked = [*_wrong(error), *_too_long(prompt, "/task create PROMPT"), *fields]
+    asked = [*_error_note(error), *_too_long_note(prompt, "/task create PROMPT"), *fields]
     if len(templates) > len(shown):
         asked.append(
-            _small("more", f"Only {OPTIONS} templates fit here; `/task create template=NAME` takes any.")
+            _small_text(
+                "more", f"Only {MOST_OPTIONS} templates fit here; `/task create template=NAME` takes any."
+            )
         )
     return _view(Dialog.CREATE, asked, private_metadata, "Create")
 
 
 def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "") -> View:
     """Ask for the new prompt of a paused task."""
-    command = f"/task edit {one_line(name, TASK_NAME) or 'NAME'} TEXT"
+    command = f"/task edit {one_line(name, TASK_NAME_LENGTH) or 'NAME'} TEXT"
     asked = [
-        line("title", [said(one_line(title, blocks.TITLE) or "This task", is_bold=True)]),
-        *_too_long(prompt, command),
+        line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)]),
+        *_too_long_note(prompt, command),
         _prompt_field("Its new prompt", prompt),
-        _small("next", "The agent reads it when the task is resumed."),
+        _small_text("next", "The agent reads it when the task is resumed."),
     ]
     return _view(Dialog.EDIT, asked, private_metadata, "Save")
 
@@ -120,17 +122,21 @@ def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> Vie
     asked = [
         line(
             "title",
-            [said("Delete "), said(one_line(title, blocks.TITLE) or "this task", is_bold=True), said("?")],
+            [
+                text_piece("Delete "),
+                text_piece(one_line(title, blocks.TITLE_LENGTH) or "this task", is_bold=True),
+                text_piece("?"),
+            ],
         ),
         section("lost", "This is lost:\n" + "\n".join(f"•  {loss}" for loss in losses)),
-        _small("stays", "The thread stays. Deleting cannot be undone; pausing keeps everything."),
+        _small_text("stays", "The thread stays. Deleting cannot be undone; pausing keeps everything."),
     ]
     return _view(Dialog.DELETE, asked, private_metadata, "Delete", "Keep it")
 
 
 def notice_dialog(dialog: Dialog, text: str) -> View:
     """Show a text in an open dialog: an error, or that its subject is gone."""
-    return _view(dialog, [section("notice", cut(text.strip(), INPUT) or "Nothing to do here.")])
+    return _view(dialog, [section("notice", cut(text.strip(), INPUT_LENGTH) or "Nothing to do here.")])
 
 
 def _view(
@@ -155,32 +161,32 @@ def _plain(text: str, limit: int) -> Block:
     return {"type": "plain_text", "text": one_line(text, limit) or "-", "emoji": False}
 
 
-def _small(block_id: str, words: str) -> Block:
-    return blocks.context(block_id, [own(words)])
+def _small_text(block_id: str, words: str) -> Block:
+    return blocks.context(block_id, [mrkdwn(words)])
 
 
-def _wrong(error: str) -> list[Block]:
-    return [section("error", cut(f":warning: {error}", INPUT))] if error else []
+def _error_note(error: str) -> list[Block]:
+    return [section("error", cut(f":warning: {error}", INPUT_LENGTH))] if error else []
 
 
-def _too_long(prompt: str, command: str) -> list[Block]:
-    if len(prompt) <= INPUT:
+def _too_long_note(prompt: str, command: str) -> list[Block]:
+    if len(prompt) <= INPUT_LENGTH:
         return []
     return [
         section(
             "too_long",
-            f":warning: The prompt has {len(prompt):,} characters and a dialog holds {INPUT:,}: its end is "
-            f"missing here. `{command}` takes it whole.",
+            f":warning: The prompt has {len(prompt):,} characters and a dialog holds {INPUT_LENGTH:,}: its "
+            f"end is missing here. `{command}` takes it whole.",
         )
     ]
 
 
-def _within(templates: Sequence[TemplateChoice], chosen: str) -> Sequence[TemplateChoice]:
+def _limit_templates(templates: Sequence[TemplateChoice], chosen: str) -> Sequence[TemplateChoice]:
     """Keep as many templates as a menu holds, with the chosen one among them."""
-    if len(templates) <= OPTIONS:
+    if len(templates) <= MOST_OPTIONS:
         return templates
     first = [each for each in templates if each.id == chosen]
-    return (first + [each for each in templates if each.id != chosen])[:OPTIONS]
+    return (first + [each for each in templates if each.id != chosen])[:MOST_OPTIONS]
 
 
 def _option(label: str, value: str, described: str = "") -> Block:
@@ -218,17 +224,17 @@ def _template_field(templates: Sequence[TemplateChoice], template: TemplateChoic
 def _preset_field(template: TemplateChoice, preset: str) -> list[Block]:
     if not template.presets:
         return []
-    presets = template.presets[:OPTIONS]
+    presets = template.presets[:MOST_OPTIONS]
     chosen = next((each for each in presets if each.id == preset), None) or next(
         (each for each in presets if each.is_default), None
     )
     options = {each.id: _option(each.name, each.id) for each in presets}
     initial = None if chosen is None else options[chosen.id]
     menu = _menu(Field.PRESET, list(options.values()), initial, "The template's own values")
-    return [_input(preset_field(template.id), "Preset", menu, is_optional=True)]
+    return [_input(preset_block_id(template.id), "Preset", menu, is_optional=True)]
 
 
-def preset_field(template: str) -> str:
+def preset_block_id(template: str) -> str:
     """Return the block id of the field for a preset of this template."""
     return f"{Field.PRESET}:{template}"[:255]
 
@@ -238,16 +244,22 @@ def _prompt_field(label: str, prompt: str) -> Block:
         "type": "plain_text_input",
         "action_id": Field.PROMPT.value,
         "multiline": True,
-        "max_length": INPUT,
+        "max_length": INPUT_LENGTH,
         "focus_on_load": True,
         "placeholder": _plain("Fix the login redirect: after signing in, people land on /404.", 150),
     }
-    return _input(Field.PROMPT.value, label, element | ({"initial_value": prompt[:INPUT]} if prompt else {}))
+    return _input(
+        Field.PROMPT.value, label, element | ({"initial_value": prompt[:INPUT_LENGTH]} if prompt else {})
+    )
 
 
 def _name_field(name: str) -> Block:
-    element: Block = {"type": "plain_text_input", "action_id": Field.NAME.value, "max_length": TASK_NAME}
-    given: Block = {"initial_value": name[:TASK_NAME]} if name else {}
+    element: Block = {
+        "type": "plain_text_input",
+        "action_id": Field.NAME.value,
+        "max_length": TASK_NAME_LENGTH,
+    }
+    given: Block = {"initial_value": name[:TASK_NAME_LENGTH]} if name else {}
     hint = "Letters, digits and hyphens. Left empty, it is made from the prompt."
     return _input(Field.NAME.value, "Name", element | given, is_optional=True, hint=hint)
 

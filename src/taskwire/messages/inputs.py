@@ -12,96 +12,101 @@ from taskwire.domain.links import Link, LinkEnd
 from taskwire.domain.message import Button, Message
 from taskwire.messages import refusals
 from taskwire.messages.blocks import (
-    CODE,
-    TEXT,
+    CODE_LENGTH,
+    TEXT_LENGTH,
     button,
-    code,
+    code_block,
     cut,
-    escaped,
+    end_sentence,
+    escape_line,
     one_line,
-    quoted,
+    quote_block,
     section,
-    sentence,
 )
 from taskwire.messages.refusals import coder_said
-from taskwire.messages.shapes import QUOTE, question, statement, title
+from taskwire.messages.shapes import QUOTE_LENGTH, bold_title, question, statement
 
 # Why a thread leads to no task any more.
-_END: dict[LinkEnd, str] = {
+_ENDINGS: dict[LinkEnd, str] = {
     "gone": "its task is no longer in Coder",
     "detached": "it was detached from its task",
     "failed": "its task was never created",
 }
 
 
-def delivered_late(text: str) -> Message:
+def reply_delivered_late(text: str) -> Message:
     """A reply was delivered after one that was written later."""
     words = "Slack brought me this reply late: the agent got it after one that was written later."
-    return _about(words, text)
+    return _notice_about(words, text)
 
 
-def delivered_twice(text: str) -> Message:
+def reply_delivered_twice(text: str) -> Message:
     """The agent got a reply twice, and nobody can take it back."""
     words = "I was interrupted while delivering this, and the agent got it twice. Tell it if that matters."
-    return _about(words, text)
+    return _notice_about(words, text)
 
 
-def maybe_delivered_twice(text: str) -> Message:
+def reply_maybe_delivered_twice(text: str) -> Message:
     """The agent may have got a reply twice, and nothing can show it any more."""
     words = (
         "I was interrupted while delivering this, and the log that would show it is gone: the agent may have "
         "got it twice. Tell it if that matters."
     )
-    return _about(words, text)
+    return _notice_about(words, text)
 
 
-def edited_late(text: str) -> Message:
+def reply_edited_late(text: str) -> Message:
     """A reply was edited after the agent had it."""
     words = "This edit came after the agent had the reply: it knows the earlier words. Reply to correct it."
-    return _about(words, text) if text.strip() else statement(words)
+    return _notice_about(words, text) if text.strip() else statement(words)
 
 
-def deleted_late(author: str) -> Message:
+def reply_deleted_late(author: str) -> Message:
     """A reply was deleted after the agent had it. `author` is the author's name, if it is known."""
-    which = f"the reply of {escaped(author, 80)}" if author else "the reply"
+    which = f"the reply of {escape_line(author, 80)}" if author else "the reply"
     return statement(f"The agent already has {which} that was deleted here. Reply to tell it otherwise.")
 
 
-def edited_while_unknown(text: str) -> Message:
+def unknown_reply_edited(text: str) -> Message:
     """A reply was edited while it is unknown whether the agent has it."""
     words = "I can't tell whether the agent has the earlier words of this reply. *Send again* sends these:"
-    return _about(words, text)
+    return _notice_about(words, text)
 
 
-def deleted_while_unknown(author: str) -> Message:
+def unknown_reply_deleted(author: str) -> Message:
     """A reply was deleted while it is unknown whether the agent has it."""
-    which = f"the reply of {escaped(author, 80)}" if author else "the reply"
+    which = f"the reply of {escape_line(author, 80)}" if author else "the reply"
     return statement(
         f"I can't tell whether the agent got {which} that was deleted here, and I don't send it again."
     )
 
 
-def _about(words: str, text: str) -> Message:
-    return Message(text=cut(words, TEXT), blocks=(section("about", words), quoted("text", text, QUOTE)))
+def _notice_about(words: str, text: str) -> Message:
+    return Message(
+        text=cut(words, TEXT_LENGTH),
+        blocks=(section("about", words), quote_block("text", text, QUOTE_LENGTH)),
+    )
 
 
-def _value(link: Link, job_id: str) -> str:
+def _button_value(link: Link, job_id: str) -> str:
     return f"{link.id} {job_id}"
 
 
 def ask_whether_it_arrived(link: Link, job_id: str, text: str) -> Message:
     """Nobody can know whether the agent got a reply."""
-    return _arrived_or_not(link, job_id, text, "the answer was lost, and its log does not say")
+    return _ask_arrived_or_not(link, job_id, text, "the answer was lost, and its log does not say")
 
 
-def input_forgotten(link: Link, job_id: str, text: str) -> Message:
+def ask_after_data_loss(link: Link, job_id: str, text: str) -> Message:
     """The store has lost whether the agent got a reply."""
-    return _arrived_or_not(link, job_id, text, "my store lost what became of it, and nothing here shows it")
+    return _ask_arrived_or_not(
+        link, job_id, text, "my store lost what became of it, and nothing here shows it"
+    )
 
 
-def _arrived_or_not(link: Link, job_id: str, text: str, why: str) -> Message:
+def _ask_arrived_or_not(link: Link, job_id: str, text: str, why: str) -> Message:
     words = f"I can't tell whether the agent got this: {why}. Later replies wait until you decide."
-    value = _value(link, job_id)
+    value = _button_value(link, job_id)
     choices = [
         button(Button.ARRIVED, "It arrived", value),
         button(Button.SEND_AGAIN, "Send again", value),
@@ -109,10 +114,10 @@ def _arrived_or_not(link: Link, job_id: str, text: str, why: str) -> Message:
     return question(words, text, choices)
 
 
-def still_send(link: Link, job_id: str, text: str) -> Message:
+def ask_about_old_reply(link: Link, job_id: str, text: str) -> Message:
     """A reply of more than an hour ago was found after the bot had been away."""
     words = "This was written while I was away, more than an hour ago. Still send it? Later replies wait."
-    value = _value(link, job_id)
+    value = _button_value(link, job_id)
     choices = [
         button(Button.SEND_STILL, "Send it", value, style="primary"),
         button(Button.DROP_INPUT, "Leave it", value),
@@ -120,26 +125,30 @@ def still_send(link: Link, job_id: str, text: str) -> Message:
     return question(words, text, choices)
 
 
-def refused_files(link: Link, job_id: str, names: Sequence[str], text: str) -> Message:
+def ask_about_refused_files(link: Link, job_id: str, names: Sequence[str], text: str) -> Message:
     """Some of a reply's files cannot go to the agent."""
-    value = _value(link, job_id)
+    value = _button_value(link, job_id)
     choices = [
         button(Button.SEND_AS_IT_IS, "Send without them", value),
         button(Button.DROP_INPUT, "Don't send", value),
     ]
-    return question(f"{_cannot_take(names)} This reply and later ones wait for your word.", text, choices)
+    return question(
+        f"{_cannot_take_files(names)} This reply and later ones wait for your word.", text, choices
+    )
 
 
 def nothing_to_send(names: Sequence[str]) -> Message:
     """Nothing in a reply can go to the agent."""
     if names:
-        return statement(f"{_cannot_take(names)} There was nothing else in the reply, so nothing was sent.")
+        return statement(
+            f"{_cannot_take_files(names)} There was nothing else in the reply, so nothing was sent."
+        )
     return statement(
         "There was nothing in this reply that the agent could get. Write a few words and try again."
     )
 
 
-def too_many(most: int) -> Message:
+def too_many_replies(most: int) -> Message:
     """A reply is refused, because too many already wait."""
     return statement(
         f"{most} replies wait for the agent already, so I take no more for now. Those marked :warning: are "
@@ -147,7 +156,7 @@ def too_many(most: int) -> Message:
     )
 
 
-def too_much_asked() -> Message:
+def too_many_requests_in_thread() -> Message:
     """A request is refused, because too many already wait in the thread."""
     return statement(
         "So much that was asked for in this thread still waits that I take no more for now. What is marked "
@@ -155,16 +164,16 @@ def too_much_asked() -> Message:
     )
 
 
-def _cannot_take(names: Sequence[str]) -> str:
+def _cannot_take_files(names: Sequence[str]) -> str:
     what = "this file" if len(names) == 1 else "these files"
-    return f"The agent only gets text files of up to 100 kB, not {what}: {_named(names)}."
+    return f"The agent only gets text files of up to 100 kB, not {what}: {_list_names(names)}."
 
 
-def _named(names: Sequence[str]) -> str:
-    return ", ".join(f"`{escaped(name.replace('`', ''), 60)}`" for name in names)
+def _list_names(names: Sequence[str]) -> str:
+    return ", ".join(f"`{escape_line(name.replace('`', ''), 60)}`" for name in names)
 
 
-def not_a_verb(nearest: Sequence[str], value: str, text: str) -> Message:
+def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Message:
     """A reply begins with `!` and is not a verb."""
     offered = " or ".join(f"`{word}`" for word in nearest)
     meant = f" Did you mean {offered}?" if offered else " `!help` lists the verbs."
@@ -172,52 +181,52 @@ def not_a_verb(nearest: Sequence[str], value: str, text: str) -> Message:
     return question(words, text, [button(Button.SEND_AS_IT_IS, "Send it as it is", value)])
 
 
-def not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
+def reply_not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
     """Coder refused an input."""
-    return _try_again(link, job_id, f"This reply was not delivered. {coder_said(why)}", text)
+    return _ask_to_try_again(link, job_id, f"This reply was not delivered. {coder_said(why)}", text)
 
 
-def kept_out(link: Link, job_id: str, text: str) -> Message:
+def agent_access_denied(link: Link, job_id: str, text: str) -> Message:
     """Coder shows the task to our account, but does not let the account talk to the agent."""
-    why = " ".join(refusals.kept_out(link.title))
-    return _try_again(link, job_id, f"This reply was not delivered. {why}", text)
+    why = " ".join(refusals.agent_access_denied(link.title))
+    return _ask_to_try_again(link, job_id, f"This reply was not delivered. {why}", text)
 
 
-def not_resumed(why: str, link: Link, job_id: str, texts: Sequence[str]) -> Message:
+def task_not_resumed(why: str, link: Link, job_id: str, texts: Sequence[str]) -> Message:
     """Coder refused to resume a paused task for these replies."""
     words = f"{_not_delivered(texts)}: the task is paused, and I could not resume it. {coder_said(why)}"
-    return _try_again(link, job_id, words, _together(texts))
+    return _ask_to_try_again(link, job_id, words, _join_texts(texts))
 
 
 def delivery_given_up(link: Link, job_id: str, why: str, texts: Sequence[str]) -> Message:
     """The bot has stopped trying to deliver these replies."""
-    words = sentence(f"{_not_delivered(texts)}: {escaped(why, 300)}")
-    return _try_again(link, job_id, words, _together(texts))
+    words = end_sentence(f"{_not_delivered(texts)}: {escape_line(why, 300)}")
+    return _ask_to_try_again(link, job_id, words, _join_texts(texts))
 
 
-def waited_too_long(link: Link, job_id: str, texts: Sequence[str]) -> Message:
+def agent_never_ready(link: Link, job_id: str, texts: Sequence[str]) -> Message:
     """The agent took nothing for a day."""
     words = f"{_not_delivered(texts)}: the agent took nothing for a whole day, so I stopped trying."
-    return _try_again(link, job_id, words, _together(texts))
+    return _ask_to_try_again(link, job_id, words, _join_texts(texts))
 
 
-def held_up_by_agent(link: Link) -> Message:
+def replies_wait_for_agent(link: Link) -> Message:
     """Coder has not reached the agent for a while, so replies wait."""
-    return _held_up(
-        f"Coder can't reach the agent of {title(link)}. Often it comes back by itself; `!pause`, then "
+    return _replies_wait(
+        f"Coder can't reach the agent of {bold_title(link)}. Often it comes back by itself; `!pause`, then "
         "`!resume` starts its workspace again"
     )
 
 
-def held_up_by_coder(link: Link) -> Message:
+def replies_wait_for_coder(link: Link) -> Message:
     """Coder has not said for a while whether the agent takes replies."""
-    return _held_up(
-        f"Coder does not tell me whether the agent of {title(link)} takes them. Whoever looks after Coder "
-        "can find out why"
+    return _replies_wait(
+        f"Coder does not tell me whether the agent of {bold_title(link)} takes them. Whoever looks after "
+        "Coder can find out why"
     )
 
 
-def _held_up(why: str) -> Message:
+def _replies_wait(why: str) -> Message:
     return statement(
         f"Replies here have been waiting for a while: {why}. I go on trying for a day; there is no need to "
         "repeat them."
@@ -229,30 +238,30 @@ def _not_delivered(texts: Sequence[str]) -> str:
     return f"{few} not delivered"
 
 
-def _together(texts: Sequence[str]) -> str:
+def _join_texts(texts: Sequence[str]) -> str:
     """Join the texts; several get one line each. The marks on the replies show which ones are meant."""
     return "\n".join(one_line(text, 100) if len(texts) > 1 else text for text in texts)
 
 
-def _try_again(link: Link, job_id: str, words: str, text: str) -> Message:
-    return question(words, text, [button(Button.SEND_AGAIN, "Try again", _value(link, job_id))])
+def _ask_to_try_again(link: Link, job_id: str, words: str, text: str) -> Message:
+    return question(words, text, [button(Button.SEND_AGAIN, "Try again", _button_value(link, job_id))])
 
 
-def broken_first(link: Link, job_id: str, texts: Sequence[str]) -> Message:
+def workspace_broken(link: Link, job_id: str, texts: Sequence[str]) -> Message:
     """The workspace is broken, so nothing can be delivered."""
     what = "the reply" if len(texts) == 1 else "the replies"
     words = (
         f"{_not_delivered(texts)}: the workspace is broken. *Retry and send* starts it again, and sends "
         f"{what} when the agent is up."
     )
-    choices = [button(Button.RETRY_AND_SEND, "Retry and send", _value(link, job_id), style="primary")]
-    return question(words, _together(texts), choices)
+    choices = [button(Button.RETRY_AND_SEND, "Retry and send", _button_value(link, job_id), style="primary")]
+    return question(words, _join_texts(texts), choices)
 
 
-Settlement = Literal[
+ClosingReason = Literal[
     "deleted", "edited", "dropped", "ended", "ended_unsent", "late", "newer", "empty", "unsent", "decided"
 ]
-_SETTLED: dict[Settlement, str] = {
+_CLOSING_REASONS: dict[ClosingReason, str] = {
     "deleted": "the reply was deleted",
     "edited": "the reply was edited",
     "dropped": "the reply was dropped",
@@ -262,7 +271,7 @@ _SETTLED: dict[Settlement, str] = {
 }
 
 
-def settled(why: Settlement) -> str:
+def question_closed(why: ClosingReason) -> str:
     """The text of a question that needs no answer any more."""
     if why == "newer":
         return "Asked again below."
@@ -272,31 +281,33 @@ def settled(why: Settlement) -> str:
         return "Settled: this thread has no task any more, and this reply was not sent."
     if why == "unsent":
         return "It was tried again, and was not sent. The reason stands below."
-    return f"No need to decide here any more: {_SETTLED[why]}."
+    return f"No need to decide here any more: {_CLOSING_REASONS[why]}."
 
 
-def tried_again(sent: int, tried: int, outcome: str, why: Settlement) -> str:
+def replies_tried_again(sent: int, tried: int, outcome: str, why: ClosingReason) -> str:
     """The text of a question after its replies were tried again; `outcome` if all of them were sent."""
     if sent == tried:
         return outcome
     if sent:
         return f"Sent {sent} of {tried}. The marks on them show which."
-    return settled(why) if tried == 1 else f"None of the {tried} was sent. The marks on them show it."
+    return question_closed(why) if tried == 1 else f"None of the {tried} was sent. The marks on them show it."
 
 
-def nobody_said(text: str, *, is_outcome_unknown: bool) -> Message:
+def question_expired(text: str, *, is_outcome_unknown: bool) -> Message:
     """A question about a reply was not answered for a week."""
     if is_outcome_unknown:
-        return _about("Nobody told me for a week whether the agent got this, so I leave it at that.", text)
-    return _about("Nobody decided on this reply for a week, so it was not sent.", text)
+        return _notice_about(
+            "Nobody told me for a week whether the agent got this, so I leave it at that.", text
+        )
+    return _notice_about("Nobody decided on this reply for a week, so it was not sent.", text)
 
 
 def link_ended(link: Link) -> Message:
     """The thread no longer leads to a task."""
     if link.moved_to:
-        return thread_elsewhere(link.moved_to)
-    why = _END[link.ended or "gone"]
-    name = escaped(link.record.name, 60)
+        return task_has_other_thread(link.moved_to)
+    why = _ENDINGS[link.ended or "gone"]
+    name = escape_line(link.record.name, 60)
     follow = (
         f"`/task attach {name}` gives it a thread again."
         if link.ended == "detached" and name
@@ -321,22 +332,22 @@ def thread_unknown() -> Message:
     )
 
 
-def thread_elsewhere(where: str) -> Message:
+def task_has_other_thread(where: str) -> Message:
     """The task has another thread."""
     another = f"<{where}|another thread>" if where else "another thread"
     return statement(f"Nobody gets replies in this thread now: its task has {another}.")
 
 
-def thread_without_task() -> Message:
+def thread_task_gone() -> Message:
     """The task of the card is gone."""
     return statement(
-        f"Nobody gets replies in this thread now: {_END['gone']}. `/task create …` starts a new one."
+        f"Nobody gets replies in this thread now: {_ENDINGS['gone']}. `/task create …` starts a new one."
     )
 
 
-def reply_not_theirs(link: Link) -> Message:
+def reply_not_allowed(link: Link) -> Message:
     """A person who may not steer wrote in the thread."""
-    whom = escaped(link.record.owner_name, 60) or "them"
+    whom = escape_line(link.record.owner_name, 60) or "them"
     return statement(
         f"Your replies here do not reach the agent: only {_owner(link)} can talk to it. Ask {whom} to pass "
         "them on. Your further replies get no notice."
@@ -349,41 +360,41 @@ def reply_refused(error: UserError) -> Message:
 
 
 def _owner(link: Link) -> str:
-    name = escaped(link.record.owner_name, 60)
-    return f"{name}, who owns {title(link)}," if name else f"the owner of {title(link)}"
+    name = escape_line(link.record.owner_name, 60)
+    return f"{name}, who owns {bold_title(link)}," if name else f"the owner of {bold_title(link)}"
 
 
-def given_back(texts: Sequence[str]) -> Message:
+def undelivered_replies_returned(texts: Sequence[str]) -> Message:
     """The replies that waited are given back with their texts."""
     few = "One reply" if len(texts) == 1 else f"{len(texts)} replies"
     return _with_texts("given-back", f"{few} had not reached the agent", texts)
 
 
-def never_known(texts: Sequence[str]) -> Message:
+def unknown_replies_returned(texts: Sequence[str]) -> Message:
     """The replies that are still in doubt are given back with their texts."""
     which = "this reply" if len(texts) == 1 else "these replies"
     return _with_texts("never-known", f"I never learned whether the agent got {which}", texts)
 
 
-def dropped(texts: Sequence[str]) -> Message:
+def held_replies_dropped(texts: Sequence[str]) -> Message:
     """The replies that a pause held are dropped, and their texts are shown."""
     return _with_texts(
         "dropped", "Dropped one reply" if len(texts) == 1 else f"Dropped {len(texts)} replies", texts
     )
 
 
-def whole(texts: Sequence[str]) -> str:
+def join_for_file(texts: Sequence[str]) -> str:
     """Return all texts for a file, if a message cannot hold them."""
     joined = "\n\n".join(texts)
-    return joined if len(joined) > CODE else ""
+    return joined if len(joined) > CODE_LENGTH else ""
 
 
 def _with_texts(block_id: str, words: str, texts: Sequence[str]) -> Message:
-    words += " (here is the end, the file below has all):" if whole(texts) else ":"
-    return Message(text=words, blocks=(section(block_id, words), code("texts", "\n\n".join(texts))))
+    words += " (here is the end, the file below has all):" if join_for_file(texts) else ":"
+    return Message(text=words, blocks=(section(block_id, words), code_block("texts", "\n\n".join(texts))))
 
 
-def paused_holding(link: Link, count: int, *, is_paused: bool) -> Message:
+def ask_about_held_replies(link: Link, count: int, *, is_paused: bool) -> Message:
     """The workspace is stopping or has stopped, and replies wait for a decision."""
     replies = "one reply waits" if count == 1 else f"{count} replies wait"
     words = f"{'Paused' if is_paused else 'Pausing'}, and {replies} until you say what to do."
@@ -396,47 +407,47 @@ def paused_holding(link: Link, count: int, *, is_paused: bool) -> Message:
 
 HELD_DROPPED = "Paused; what waited was dropped."
 HELD_SENT = "Resumed: what waited goes to the agent."
-HELD_ALONG = "What waited goes to the agent, before the newer reply."
+HELD_SENT_WITH_NEWER = "What waited goes to the agent, before the newer reply."
 NOTHING_HELD = "Nothing waits any more."
-ARRIVED = "Decided: it arrived."
-LEFT_UNSENT = "Left unsent."
-TOO_OLD = "Too old: I no longer have what was to be sent. Write it again if it still holds."
-EDITED = "The prompt has been changed."
+DECIDED_ARRIVED = "Decided: it arrived."
+DECIDED_UNSENT = "Left unsent."
+INPUT_TOO_OLD = "Too old: I no longer have what was to be sent. Write it again if it still holds."
+PROMPT_EDITED = "The prompt has been changed."
 
 
-def started_again(by_name: str) -> str:
+def workspace_restarted(by_name: str) -> str:
     """The text of a notice after its workspace was started again."""
-    return f"Started again by {escaped(by_name, 80)}." if by_name else "Started again."
+    return f"Started again by {escape_line(by_name, 80)}." if by_name else "Started again."
 
 
-class Sending(NamedTuple):
+class SendingTexts(NamedTuple):
     """The texts of a question: while its reply is being sent, and once the agent has the reply."""
 
     now: str
     then: str
 
 
-def sending(reply: Reply, count: int, *, is_without_first: bool = False) -> Sending:
+def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False) -> SendingTexts:
     """Say how replies are sent after a decision. `reply` is as it was when the question was asked."""
     if is_without_first:
         how = "again, without what was deleted"
     elif count > 1:
         how = f"all {count} again"
     elif reply.question == "files":
-        how = f"without {_named(reply.unreadable_files)}"
+        how = f"without {_list_names(reply.unreadable_files)}"
     elif reply.question == "stale":
         how = "after all"
     else:
         how = "as it is" if not reply.question and reply.text.startswith("!") else "again"
     if count > 1:
-        return Sending(f"Sending {how}. The marks on them show when the agent has them.", f"Sent {how}.")
-    return Sending(f"Sending it {how}. The mark on it shows when the agent has it.", f"Sent {how}.")
+        return SendingTexts(f"Sending {how}. The marks on them show when the agent has them.", f"Sent {how}.")
+    return SendingTexts(f"Sending it {how}. The mark on it shows when the agent has it.", f"Sent {how}.")
 
 
-def edit_while_running(link: Link) -> Message:
+def offer_edit_while_running(link: Link) -> Message:
     """A message cannot open a dialog, and Coder changes no prompt of a running task."""
     words = (
-        f"{title(link)} is running, and Coder changes the prompt of a paused task only. "
+        f"{bold_title(link)} is running, and Coder changes the prompt of a paused task only. "
         "Write the new one; *Pause, then change it* follows."
     )
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
@@ -444,12 +455,12 @@ def edit_while_running(link: Link) -> Message:
 
 def nothing_held(link: Link) -> Message:
     """Nothing waits any more."""
-    return statement(f"Nothing waits in {title(link)} any more.")
+    return statement(f"Nothing waits in {bold_title(link)} any more.")
 
 
-def decided_too_late(link: Link) -> str:
+def decision_too_late(link: Link) -> str:
     """The text that replaces a question when its thread is no longer linked to a task."""
-    return f"Not decided: {_END[link.ended or 'gone']}."
+    return f"Not decided: {_ENDINGS[link.ended or 'gone']}."
 
 
 def already_decided() -> Message:

@@ -26,25 +26,25 @@ from taskwire.messages import blocks
 from taskwire.messages.blocks import (
     PHASE_LABELS,
     PhaseLabel,
-    ago,
     button,
     context,
     cut,
-    escaped,
+    escape_line,
+    format_age,
     line,
+    mrkdwn,
     one_line,
-    own,
-    plain,
-    said,
+    plain_text,
     section,
+    text_piece,
 )
-from taskwire.messages.cards import ending_of, face_of, name_of, page_of
+from taskwire.messages.cards import find_ending, get_name, get_page_url, get_phase_label
 
 # Each task takes three of the 50 blocks that a message may have.
-PAGE = 10
-TEMPLATES = 20
+TASKS_PER_PAGE = 10
+MOST_TEMPLATES = 20
 
-_ORDER = (
+_PHASE_ORDER = (
     Phase.NEEDS_YOU,
     Phase.BROKEN,
     Phase.FAILED,
@@ -61,7 +61,7 @@ _ORDER = (
 
 @dataclass(frozen=True)
 class TaskLine:
-    """A task in a list: its link or `cards.unlinked`, and the address of its thread if it has one."""
+    """A task in a list: its link or `cards.make_unlinked`, and the address of its thread if it has one."""
 
     link: Link
     permalink: str = ""
@@ -81,27 +81,27 @@ class TemplateLine:
     default_preset: str = ""
 
 
-def rank(phase: Phase) -> int:
+def get_rank(phase: Phase) -> int:
     """Return a phase's place in a list: tasks that need somebody, then running tasks, then resting ones."""
-    return _ORDER.index(phase)
+    return _PHASE_ORDER.index(phase)
 
 
 def task_list(
     items: Sequence[TaskLine], *, coder_url: str, page: int = 1, pages: int = 1, filtered: str = ""
 ) -> Message:
     """Show one page of tasks, in the order given. `filtered` is the filter as it was typed."""
-    shown = items[:PAGE]
+    shown = items[:TASKS_PER_PAGE]
     if not shown:
         nothing = _no_tasks(one_line(filtered, 60))
         return Message(text=nothing, blocks=(section("none", nothing),))
     where = f"page {page} of {pages}" if pages > 1 else ""
     about = "".join(f" · {part}" for part in (one_line(filtered, 60), where) if part)
-    drawn = [line("heading", [said("Tasks", is_bold=True), *([said(about)] if about else [])])]
+    drawn = [line("heading", [text_piece("Tasks", is_bold=True), *([text_piece(about)] if about else [])])]
     for number, item in enumerate(shown):
         drawn += _task(number, item, coder_url)
-    drawn += _paging(page, pages, filtered)
+    drawn += _page_buttons(page, pages, filtered)
     lines = [f"Tasks{escape_mrkdwn(about)}:", *[_task_text(item) for item in shown]]
-    return Message(text=blocks.fitting(lines), blocks=tuple(drawn))
+    return Message(text=blocks.join_lines(lines), blocks=tuple(drawn))
 
 
 def _no_tasks(filtered: str) -> str:
@@ -114,27 +114,30 @@ def _no_tasks(filtered: str) -> str:
 
 
 def _task(number: int, item: TaskLine, coder_url: str) -> list[Block]:
-    link, thread, page = item.link, blocks.web_url(item.permalink), page_of(item.link, coder_url)
-    face, owner = _face(link), _owner(link)
-    facts = [own(f"*{escaped(face.label, 60)}*{_since(link)}")]
-    facts += [plain(owner, 60)] if owner else []
-    facts += [own(_typed_name(link))] if link.record.name else []
-    facts += [] if thread or not link.record.name else [own(_no_thread(link))]
+    link, thread, page = item.link, blocks.safe_web_url(item.permalink), get_page_url(item.link, coder_url)
+    face, owner = _task_label(link), _owner(link)
+    facts = [mrkdwn(f"*{escape_line(face.label, 60)}*{_since(link)}")]
+    facts += [plain_text(owner, 60)] if owner else []
+    facts += [mrkdwn(_typed_name(link))] if link.record.name else []
+    facts += [] if thread or not link.record.name else [mrkdwn(_no_thread(link))]
     steps = [button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else []
     steps += [button(Button.OPEN_CODER, "Open in Coder", url=page)] if page else []
-    steps += _step(link) if item.can_steer else []
-    title = one_line(name_of(link), 100)
+    steps += _task_buttons(link) if item.can_steer else []
+    title = one_line(get_name(link), 100)
     return [
-        line(f"task.{number}", [blocks.emoji(face.emoji), said(" "), blocks.titled(title, thread or page)]),
+        line(
+            f"task.{number}",
+            [blocks.emoji_piece(face.emoji), text_piece(" "), blocks.title_piece(title, thread or page)],
+        ),
         context(f"facts.{number}", facts),
-        *blocks.rows(f"steps.{number}", steps),
+        *blocks.button_rows(f"steps.{number}", steps),
     ]
 
 
-def _face(link: Link) -> PhaseLabel:
+def _task_label(link: Link) -> PhaseLabel:
     """Return how the task stands; if it is paused, also whether it still waits for somebody."""
-    face, waiting = face_of(link), link.state.open_phase
-    if ending_of(link) is not None or waiting is link.state.phase:
+    face, waiting = get_phase_label(link), link.state.open_phase
+    if find_ending(link) is not None or waiting is link.state.phase:
         return face
     return PhaseLabel(PHASE_LABELS[waiting].emoji, f"{PHASE_LABELS[waiting].label} ({face.label.lower()})")
 
@@ -150,24 +153,24 @@ def _since(link: Link) -> str:
     is_of_before = report is None or (
         state.before_turn is not None and report.says_the_same_as(state.before_turn)
     )
-    if report is not None and not is_of_before and state.has_reported and state.phase in _SAID_BY_AGENT:
+    if report is not None and not is_of_before and state.has_reported and state.phase in _REPORTED_PHASES:
         since_ms = min(since_ms, to_ms(report.at))
-    return f" · {ago(from_ms(since_ms))}" if since_ms else ""
+    return f" · {format_age(from_ms(since_ms))}" if since_ms else ""
 
 
-_SAID_BY_AGENT = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
+_REPORTED_PHASES = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
 
 
 def _typed_name(link: Link) -> str:
     """Return the name that verbs take, which is not the title."""
-    return f"`{escaped(link.record.name.replace('`', ''), 60)}`"
+    return f"`{escape_line(link.record.name.replace('`', ''), 60)}`"
 
 
 def _no_thread(link: Link) -> str:
-    return f"no thread: `/task attach {escaped(link.record.name, 40)}`"
+    return f"no thread: `/task attach {escape_line(link.record.name, 40)}`"
 
 
-def _step(link: Link) -> list[Block]:
+def _task_buttons(link: Link) -> list[Block]:
     if not link.id or link.ended is not None:
         return []
     if link.state.phase is Phase.PAUSED:
@@ -175,14 +178,14 @@ def _step(link: Link) -> list[Block]:
     return [button(Button.RETRY, "Retry", link.id)] if link.state.phase is Phase.BROKEN else []
 
 
-def _paging(page: int, pages: int, filtered: str) -> list[Block]:
+def _page_buttons(page: int, pages: int, filtered: str) -> list[Block]:
     """Each button gets its own row, because two buttons with one action id may not share a row."""
     steps = (("next", page + 1, "Next page"), ("back", page - 1, "Previous page"))
     return [
         block
         for name, to, label in steps
         if 1 <= to <= pages
-        for block in blocks.rows(
+        for block in blocks.button_rows(
             name, [button(Button.LIST_PAGE, label, cut(f"{to} {filtered}".strip(), 1_000))]
         )
     ]
@@ -190,47 +193,49 @@ def _paging(page: int, pages: int, filtered: str) -> list[Block]:
 
 def _task_text(item: TaskLine) -> str:
     link = item.link
-    owner = f", {escaped(_owner(link), 60)}" if _owner(link) else ""
-    where = blocks.web_url(item.permalink)
+    owner = f", {escape_line(_owner(link), 60)}" if _owner(link) else ""
+    where = blocks.safe_web_url(item.permalink)
     place = f" {escape_mrkdwn(where)}" if 0 < len(where) <= 150 else ""
-    return f"•  {escaped(_face(link).label, 60)}: {escaped(name_of(link), 60)}{owner}{place}"
+    return f"•  {escape_line(_task_label(link).label, 60)}: {escape_line(get_name(link), 60)}{owner}{place}"
 
 
-def templates(items: Sequence[TemplateLine]) -> Message:
+def template_list(items: Sequence[TemplateLine]) -> Message:
     """Show the templates that this person may use, and how to name one."""
     if not items:
         nothing = (
             "There is no template for tasks that you may use. Whoever looks after Coder can give you one."
         )
         return Message(text=nothing, blocks=(section("none", nothing),))
-    shown = items[:TEMPLATES]
-    drawn = [line("heading", [said("Templates for tasks", is_bold=True)])]
+    shown = items[:MOST_TEMPLATES]
+    drawn = [line("heading", [text_piece("Templates for tasks", is_bold=True)])]
     for number, item in enumerate(shown):
         drawn += _template(number, item)
     more = (
-        f" There are {len(items) - len(shown)} more; `/task create` lists all." if items[TEMPLATES:] else ""
+        f" There are {len(items) - len(shown)} more; `/task create` lists all."
+        if items[MOST_TEMPLATES:]
+        else ""
     )
-    follow = f"Use one: `/task create template={_word(shown[0].name)} PROMPT`.{more}"
-    drawn.append(context("next", [own(follow)]))
-    named = [f"•  {escaped(item.name, 40)}{_presets_text(item)}" for item in shown]
-    return Message(text=blocks.fitting(["Templates for tasks:", follow, *named]), blocks=tuple(drawn))
+    follow = f"Use one: `/task create template={_typed_value(shown[0].name)} PROMPT`.{more}"
+    drawn.append(context("next", [mrkdwn(follow)]))
+    named = [f"•  {escape_line(item.name, 40)}{_presets_text(item)}" for item in shown]
+    return Message(text=blocks.join_lines(["Templates for tasks:", follow, *named]), blocks=tuple(drawn))
 
 
-def _word(name: str) -> str:
+def _typed_value(name: str) -> str:
     """Return a value as it is typed: quoted if it has blanks."""
-    shown = escaped(name.replace("`", ""), 40)
+    shown = escape_line(name.replace("`", ""), 40)
     return f'"{shown}"' if " " in shown else shown
 
 
 def _template(number: int, item: TemplateLine) -> list[Block]:
     name, title = one_line(item.name, 40), one_line(item.title, 60)
-    pieces = [said(title or name or "-", is_bold=True)]
+    pieces = [text_piece(title or name or "-", is_bold=True)]
     if title and name and title != name:
-        pieces += [said("  "), {"type": "text", "text": name, "style": {"code": True}}]
+        pieces += [text_piece("  "), {"type": "text", "text": name, "style": {"code": True}}]
     described = one_line(item.description, 120)
-    pieces += [said(f"  {described}")] if described else []
-    facts = [plain(_presets(item), 200)] if item.presets else []
-    facts += [plain(f"organization: {item.organization}", 80)] if item.organization else []
+    pieces += [text_piece(f"  {described}")] if described else []
+    facts = [plain_text(_presets(item), 200)] if item.presets else []
+    facts += [plain_text(f"organization: {item.organization}", 80)] if item.organization else []
     drawn = [line(f"template.{number}", pieces)]
     return [*drawn, context(f"presets.{number}", facts)] if facts else drawn
 
@@ -241,72 +246,75 @@ def _presets(item: TemplateLine) -> str:
 
 
 def _presets_text(item: TemplateLine) -> str:
-    return f" ({escaped(_presets(item), 100)})" if item.presets else ""
+    return f" ({escape_line(_presets(item), 100)})" if item.presets else ""
 
 
-def manual(topic: str | None = None) -> Message:
+def help_text(topic: str | None = None) -> Message:
     """Show what people can type: everything, or one verb with its example."""
     word = (topic or "").strip()
     if not word:
-        return _everything()
+        return _full_help()
     verb = find_verb(word)
     if verb is not None:
-        return _paragraphs(_of_verb(verb))
+        return _paragraphs(_verb_help(verb))
     in_thread = find_thread_verb(word.removeprefix("!"))
-    return _paragraphs(_of_thread_verb(in_thread) if in_thread is not None else _unknown(word))
+    return _paragraphs(_thread_verb_help(in_thread) if in_thread is not None else _unknown_verb_help(word))
 
 
-def thread_manual() -> Message:
+def thread_help() -> Message:
     """Show what people can type in a task's thread."""
-    return _paragraphs([_in_thread(), "`/task help` lists what you can say anywhere."])
+    return _paragraphs([_thread_verbs_help(), "`/task help` lists what you can say anywhere."])
 
 
-def _in_thread() -> str:
+def _thread_verbs_help() -> str:
     ready = [verb for verb in THREAD_VERBS if not verb.not_yet]
     return (
         "*In a task's thread*, a plain reply goes to the agent. These do not:\n"
-        + "\n".join(f"`{_inert(verb.usage)}`  {_inert(verb.meaning)}" for verb in ready)
+        + "\n".join(f"`{_escape_grammar(verb.usage)}`  {_escape_grammar(verb.meaning)}" for verb in ready)
         + "\n`//` or `!aside`  before a reply: it stays between people"
     )
 
 
-def _everything() -> Message:
+def _full_help() -> Message:
     ready = [verb for verb in VERBS if not verb.not_yet]
     paragraphs = [
         "*Taskwire* starts Coder tasks from Slack. Each has a thread; your replies in it reach its agent.",
-        "*Anywhere*\n" + "\n".join(f"`/task {_inert(verb.usage)}`  {_inert(verb.meaning)}" for verb in ready),
-        _options(),
-        _in_thread(),
+        "*Anywhere*\n"
+        + "\n".join(
+            f"`/task {_escape_grammar(verb.usage)}`  {_escape_grammar(verb.meaning)}" for verb in ready
+        ),
+        _options_help(),
+        _thread_verbs_help(),
     ]
     made = _paragraphs(paragraphs)
-    new_task = blocks.rows("buttons", [button(Button.NEW_TASK, "New task", "new", style="primary")])
+    new_task = blocks.button_rows("buttons", [button(Button.NEW_TASK, "New task", "new", style="primary")])
     return Message(text=made.text, blocks=(*made.blocks, *new_task))
 
 
-def _of_verb(verb: Verb) -> list[str]:
-    about = [f"`/task {_inert(verb.usage)}`\n{_as_sentence(verb.meaning)}"]
+def _verb_help(verb: Verb) -> list[str]:
+    about = [f"`/task {_escape_grammar(verb.usage)}`\n{_as_sentence(verb.meaning)}"]
     if verb.not_yet:
-        return [*about, f"This is not there yet. {_inert(verb.not_yet)}"]
-    about.append(f"For example: `{_inert(verb.example)}`")
+        return [*about, f"This is not there yet. {_escape_grammar(verb.not_yet)}"]
+    about.append(f"For example: `{_escape_grammar(verb.example)}`")
     if verb.synonyms:
         about.append("Also: " + ", ".join(f"`/task {name}`" for name in verb.synonyms))
-    return [*about, _options()] if verb.takes == "prompt" else about
+    return [*about, _options_help()] if verb.takes == "prompt" else about
 
 
-def _of_thread_verb(verb: ThreadVerb) -> list[str]:
-    about = [f"`{_inert(verb.usage)}` in a task's thread\n{_as_sentence(verb.meaning)}"]
-    return [*about, f"This is not there yet. {_inert(verb.not_yet)}"] if verb.not_yet else about
+def _thread_verb_help(verb: ThreadVerb) -> list[str]:
+    about = [f"`{_escape_grammar(verb.usage)}` in a task's thread\n{_as_sentence(verb.meaning)}"]
+    return [*about, f"This is not there yet. {_escape_grammar(verb.not_yet)}"] if verb.not_yet else about
 
 
-def _unknown(word: str) -> list[str]:
-    shown = escaped(word.replace("`", ""), 40)
+def _unknown_verb_help(word: str) -> list[str]:
+    shown = escape_line(word.replace("`", ""), 40)
     near = [f"`/task help {name}`" for name in nearest(word, [verb.name for verb in VERBS])]
     follow = f"Did you mean {' or '.join(near)}?" if near else "`/task help` lists them."
     return [f"There is no verb “{shown}”. {follow}"]
 
 
-def _options() -> str:
-    listed = "\n".join(f"`{option.name}=VALUE`  {_inert(option.meaning)}" for option in OPTIONS)
+def _options_help() -> str:
+    listed = "\n".join(f"`{option.name}=VALUE`  {_escape_grammar(option.meaning)}" for option in OPTIONS)
     first = OPTIONS[0].name
     return (
         f"*Options of* `/task create`\n{listed}\nAlso written `--{first} VALUE`, before the prompt or "
@@ -315,10 +323,10 @@ def _options() -> str:
 
 
 def _as_sentence(meaning: str) -> str:
-    return blocks.sentence(_inert(meaning[:1].upper() + meaning[1:]))
+    return blocks.end_sentence(_escape_grammar(meaning[:1].upper() + meaning[1:]))
 
 
-def _inert(text: str) -> str:
+def _escape_grammar(text: str) -> str:
     """Escape words of the grammar for mrkdwn. Their code marks stay."""
     return escape_mrkdwn(text)
 

@@ -18,18 +18,18 @@ from taskwire.messages.blocks import (
     PHASE_LABELS,
     PhaseLabel,
     button,
-    escaped,
+    escape_line,
     line,
+    mrkdwn,
     one_line,
-    own,
-    said,
     section,
+    text_piece,
 )
-from taskwire.messages.cards import SHOWN_URL, name_of, page_of
+from taskwire.messages.cards import SHOWN_URL_LENGTH, get_name, get_page_url
 
-BUILD_LOG = 2_800
+BUILD_LOG_LENGTH = 2_800
 
-_FACES: dict[NoticeKind, PhaseLabel] = {
+_LABELS: dict[NoticeKind, PhaseLabel] = {
     "needs_input": PHASE_LABELS[Phase.NEEDS_YOU],
     "completed": PHASE_LABELS[Phase.DONE],
     "failed": PHASE_LABELS[Phase.FAILED],
@@ -50,16 +50,18 @@ _NEXT: dict[NoticeKind, str] = {
     "resumed": "Reply here to talk to the agent.",
     "gone": "Replies here reach nobody any more. `/task create` starts a new task.",
 }
-_STOPPED = "The agent crashed. Its workspace itself is fine."
-_RESTART = "*Retry* stops the workspace and starts it again."
-_NOT_STOPPED = "Coder could not stop its workspace, and does not try again by itself."
-_GO_ON = "*Retry* starts the workspace again, so that the agent can go on; then it can be paused once more."
+_AGENT_CRASHED = "The agent crashed. Its workspace itself is fine."
+_RESTART_HINT = "*Retry* stops the workspace and starts it again."
+_STOP_FAILED = "Coder could not stop its workspace, and does not try again by itself."
+_STOP_FAILED_HINT = (
+    "*Retry* starts the workspace again, so that the agent can go on; then it can be paused once more."
+)
 # Coder's reasons for a build that its own timer started, as notifications and builds spell them.
-_IDLE = frozenset({"idle timeout", "task_auto_pause", "autostop"})
-_DORMANT = frozenset({"dormancy"})
+_IDLE_REASONS = frozenset({"idle timeout", "task_auto_pause", "autostop"})
+_DORMANT_REASONS = frozenset({"dormancy"})
 
 
-class _Told(NamedTuple):
+class _NoticeContent(NamedTuple):
     """The contents of a notice before they are put into blocks."""
 
     title: str
@@ -90,35 +92,35 @@ def notice(
     `is_build_well`: an error came although the workspace's latest build succeeded. `is_stop`: the error came
     from a stop.
     """
-    what, follow = _what(notice, pause_reason, one_line(by_name, 80)), _NEXT[notice.kind]
+    what, follow = _what_happened(notice, pause_reason, one_line(by_name, 80)), _NEXT[notice.kind]
     if notice.kind == "error" and (is_build_well or is_stop):
-        what, follow = (_STOPPED, _RESTART) if is_build_well else (_NOT_STOPPED, _GO_ON)
-    told = _Told(
-        title=name_of(link),
-        face=_FACES[notice.kind],
+        what, follow = (_AGENT_CRASHED, _RESTART_HINT) if is_build_well else (_STOP_FAILED, _STOP_FAILED_HINT)
+    told = _NoticeContent(
+        title=get_name(link),
+        face=_LABELS[notice.kind],
         what=what,
         follow=follow,
-        page="" if notice.kind == "gone" else page_of(link, coder_url),
-        reported=blocks.web_url(notice.report.uri) if notice.report else "",
+        page="" if notice.kind == "gone" else get_page_url(link, coder_url),
+        reported=blocks.safe_web_url(notice.report.uri) if notice.report else "",
     )
-    drawn = [_headline(told, calls), line("what", [said(told.what)])]
-    drawn += _written(excerpt, is_cut, build_log)
+    drawn = [_headline(told, calls), line("what", [text_piece(told.what)])]
+    drawn += _output_blocks(excerpt, is_cut, build_log)
     drawn.append(section("next", told.follow))
-    drawn += blocks.rows("buttons", _buttons(link, notice.kind, told, (coder_url, forges)))
+    drawn += blocks.button_rows("buttons", _buttons(link, notice.kind, told, (coder_url, forges)))
     return Message(text=_text(told, calls), blocks=tuple(drawn))
 
 
-def back(link: Link, *, coder_url: str) -> Message:
+def task_found_again(link: Link, *, coder_url: str) -> Message:
     """Say that a task is there again after it was reported as gone."""
-    told = _Told(
-        title=name_of(link),
+    told = _NoticeContent(
+        title=get_name(link),
         face=PhaseLabel("leftwards_arrow_with_hook", "Back"),
         what="Coder shows this task again.",
         follow="Replies here reach its agent as before.",
-        page=page_of(link.model_copy(update={"ended": None}), coder_url),
+        page=get_page_url(link.model_copy(update={"ended": None}), coder_url),
         reported="",
     )
-    drawn = [_headline(told, ()), line("what", [said(told.what)]), section("next", told.follow)]
+    drawn = [_headline(told, ()), line("what", [text_piece(told.what)]), section("next", told.follow)]
     return Message(text=_text(told, ()), blocks=tuple(drawn))
 
 
@@ -128,9 +130,9 @@ def alert(sentence: str) -> Message:
     return Message(text=said_once, blocks=(section("alert", said_once),))
 
 
-def _what(notice: Notice, pause_reason: str, by_name: str) -> str:
+def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
     """Say what happened in one sentence. Text from people and agents in it is not escaped yet."""
-    report = one_line(notice.report.message, blocks.REPORT) if notice.report else ""
+    report = one_line(notice.report.message, blocks.REPORT_LENGTH) if notice.report else ""
     match notice.kind:
         case "needs_input":
             if not report:
@@ -147,12 +149,12 @@ def _what(notice: Notice, pause_reason: str, by_name: str) -> str:
         case "paused":
             return _why_paused(notice, pause_reason, by_name)
         case "resumed":
-            return f"{_asked(notice, by_name, 'resumed')} The workspace is up again.".strip()
+            return f"{_requested_by(notice, by_name, 'resumed')} The workspace is up again.".strip()
         case "gone":
-            return _asked(notice, by_name, "deleted") or "The task no longer exists in Coder."
+            return _requested_by(notice, by_name, "deleted") or "The task no longer exists in Coder."
 
 
-def _asked(notice: Notice, by_name: str, verb: str) -> str:
+def _requested_by(notice: Notice, by_name: str, verb: str) -> str:
     if notice.by is None:
         return ""
     return f"{by_name} {verb} it." if by_name else f"It was {verb} from here."
@@ -160,47 +162,53 @@ def _asked(notice: Notice, by_name: str, verb: str) -> str:
 
 def _why_paused(notice: Notice, reason: str, by_name: str) -> str:
     if notice.by is not None:
-        return f"{_asked(notice, by_name, 'paused')} The workspace is stopped."
-    if reason in _IDLE:
+        return f"{_requested_by(notice, by_name, 'paused')} The workspace is stopped."
+    if reason in _IDLE_REASONS:
         return "Nothing happened in it for a while, so Coder stopped its workspace."
-    if reason in _DORMANT:
+    if reason in _DORMANT_REASONS:
         return "It was not used for a long time, so Coder put its workspace to sleep."
     return "The workspace was stopped in Coder."
 
 
-def _headline(told: _Told, calls: tuple[UserId, ...]) -> Block:
+def _headline(told: _NoticeContent, calls: tuple[UserId, ...]) -> Block:
     pieces: list[Block] = []
     for user_id in calls:
-        pieces += [blocks.person(user_id), said(" ")]
-    pieces += [blocks.emoji(told.face.emoji), said(" "), said(f"{told.face.label}: ", is_bold=True)]
-    return line("headline", [*pieces, blocks.titled(told.title, told.page)])
+        pieces += [blocks.mention_piece(user_id), text_piece(" ")]
+    pieces += [
+        blocks.emoji_piece(told.face.emoji),
+        text_piece(" "),
+        text_piece(f"{told.face.label}: ", is_bold=True),
+    ]
+    return line("headline", [*pieces, blocks.title_piece(told.title, told.page)])
 
 
-def _written(excerpt: str, is_cut: bool, build_log: str) -> list[Block]:
+def _output_blocks(excerpt: str, is_cut: bool, build_log: str) -> list[Block]:
     """Show the agent's output, and the end of the build's log."""
     drawn: list[Block] = []
     if excerpt.strip():
-        drawn.append(blocks.code("excerpt", excerpt.strip("\n")))
-        where = _where(is_cut, len(excerpt) > blocks.CODE)
+        drawn.append(blocks.code_block("excerpt", excerpt.strip("\n")))
+        where = _where_rest_is(is_cut, len(excerpt) > blocks.CODE_LENGTH)
         if where:
-            drawn.append(blocks.context("excerpt.whole", [own(where)]))
+            drawn.append(blocks.context("excerpt.whole", [mrkdwn(where)]))
     if build_log.strip():
-        tail = blocks.end_of(build_log.strip("\n"), BUILD_LOG)
-        drawn.append(blocks.context("build.name", [own("The end of the build's log:")]))
-        drawn.append(blocks.code("build", tail))
+        tail = blocks.cut_beginning(build_log.strip("\n"), BUILD_LOG_LENGTH)
+        drawn.append(blocks.context("build.name", [mrkdwn("The end of the build's log:")]))
+        drawn.append(blocks.code_block("build", tail))
     return drawn
 
 
-def _where(is_cut: bool, is_too_long: bool) -> str:
+def _where_rest_is(is_cut: bool, is_too_long: bool) -> str:
     if is_cut:
         return "This is the end of what it wrote; the file in this thread has all of it."
     return "This is the end of what it wrote; `!logs full` brings all of it." if is_too_long else ""
 
 
-def _buttons(link: Link, kind: NoticeKind, told: _Told, known: tuple[str, Collection[str]]) -> list[Block]:
+def _buttons(
+    link: Link, kind: NoticeKind, told: _NoticeContent, known: tuple[str, Collection[str]]
+) -> list[Block]:
     made: list[Block] = []
     if told.reported:
-        made.append(blocks.reported(told.reported, *known, is_result=kind == "completed"))
+        made.append(blocks.report_button(told.reported, *known, is_result=kind == "completed"))
     if kind == "error":
         made.append(button(Button.RETRY, "Retry", link.id, style="primary"))
     if kind == "paused":
@@ -213,11 +221,11 @@ def _buttons(link: Link, kind: NoticeKind, told: _Told, known: tuple[str, Collec
     return made
 
 
-def _text(told: _Told, calls: tuple[UserId, ...]) -> str:
+def _text(told: _NoticeContent, calls: tuple[UserId, ...]) -> str:
     """Write the notice as a text, for a phone and for clients that show no blocks."""
     parts = [f"<@{user_id}>" for user_id in calls]
-    parts.append(f"{told.face.label}: {blocks.sentence(escaped(told.title, blocks.TITLE))}")
-    parts.append(blocks.sentence(escaped(told.what, blocks.REPORT + 60)))
+    parts.append(f"{told.face.label}: {blocks.end_sentence(escape_line(told.title, blocks.TITLE_LENGTH))}")
+    parts.append(blocks.end_sentence(escape_line(told.what, blocks.REPORT_LENGTH + 60)))
     parts.append(told.follow)
-    parts += [escape_mrkdwn(told.reported)] if 0 < len(told.reported) <= SHOWN_URL else []
+    parts += [escape_mrkdwn(told.reported)] if 0 < len(told.reported) <= SHOWN_URL_LENGTH else []
     return " ".join(parts)

@@ -7,8 +7,16 @@ from collections.abc import Sequence
 
 from taskwire.domain.ids import from_ms
 from taskwire.domain.links import Link
-from taskwire.messages.blocks import REPORT, ago, escaped, named, one_line, sentence, when
-from taskwire.messages.cards import name_of
+from taskwire.messages.blocks import (
+    REPORT_LENGTH,
+    bold_name,
+    end_sentence,
+    escape_line,
+    format_age,
+    format_moment,
+    one_line,
+)
+from taskwire.messages.cards import get_name
 
 Refusal = tuple[str, str]
 
@@ -20,18 +28,18 @@ NOT_FOR_STRANGERS = (
 NOT_FOR_GUESTS = ("Guests of this workspace cannot use Taskwire.", "Ask a full member to start the task.")
 
 
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    shown = ", ".join(f"`{escaped(name, 60)}`" for name in names[:most])
+def _list_names(names: Sequence[str], most: int = 8) -> str:
+    shown = ", ".join(f"`{escape_line(name, 60)}`" for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _choice(names: Sequence[str]) -> str:
+def _offer_names(names: Sequence[str]) -> str:
     """Offer a few names with `or`, many as a list."""
-    return _either(names) if len(names) <= 8 else _listed(names)
+    return _join_with_or(names) if len(names) <= 8 else _list_names(names)
 
 
-def _either(names: Sequence[str]) -> str:
-    *first, last = [f"`{escaped(name, 60)}`" for name in names]
+def _join_with_or(names: Sequence[str]) -> str:
+    *first, last = [f"`{escape_line(name, 60)}`" for name in names]
     return f"{', '.join(first)} or {last}" if first else last
 
 
@@ -49,7 +57,7 @@ def no_email() -> Refusal:
 
 def no_account(email: str, count: int) -> Refusal:
     """No Coder user has this address, or several have it."""
-    shown = escaped(email, 80)
+    shown = escape_line(email, 80)
     if count:
         return (f"{count} Coder users have the address {shown}.", "Ask a Coder administrator to leave one.")
     return (
@@ -58,7 +66,7 @@ def no_account(email: str, count: int) -> Refusal:
     )
 
 
-def account_sees_nobody() -> Refusal:
+def own_account_lacks_rights() -> Refusal:
     """The account that acts for everybody lacks its role."""
     return (
         "My own account in Coder lacks the rights that it needs, so I can't see your tasks.",
@@ -66,21 +74,21 @@ def account_sees_nobody() -> Refusal:
     )
 
 
-def suspended(email: str) -> Refusal:
+def account_suspended(email: str) -> Refusal:
     """The Coder user may not sign in."""
-    return (f"Your Coder account ({escaped(email, 80)}) is suspended.", "Ask a Coder administrator.")
+    return (f"Your Coder account ({escape_line(email, 80)}) is suspended.", "Ask a Coder administrator.")
 
 
-def other_account() -> Refusal:
+def account_changed() -> Refusal:
     """The person's Coder account has changed since they asked for the task."""
     return ("Your Coder account is another one than when you asked for this task.", "Ask for it again.")
 
 
-def not_yours(link: Link) -> Refusal:
+def not_owner(link: Link) -> Refusal:
     """Only the owner and administrators steer."""
-    owner = escaped(link.record.owner_name, 60) or "somebody else"
+    owner = escape_line(link.record.owner_name, 60) or "somebody else"
     return (
-        f"{named(name_of(link))} belongs to {owner}, so you can't do that.",
+        f"{bold_name(get_name(link))} belongs to {owner}, so you can't do that.",
         "Ask them, or whoever runs Taskwire.",
     )
 
@@ -112,23 +120,23 @@ def not_in_channel(channel: str, what: str) -> Refusal:
     )
 
 
-def not_yours_to_attach(name: str) -> Refusal:
+def not_owner_to_attach(name: str) -> Refusal:
     """Only the owner and administrators give a task a thread."""
     return (
-        f"`{escaped(name, 60)}` is not your task.",
+        f"`{escape_line(name, 60)}` is not your task.",
         "Its owner can attach it, and so can administrators of Taskwire.",
     )
 
 
 def no_such_task(name: str, near: Sequence[str]) -> Refusal:
     """No task that the person may see has this name."""
-    offered = f"Did you mean {_either(near)}?" if near else "`/task list` shows those that you can."
-    return (f"There is no task `{escaped(name, 80)}` that you may see here.", offered)
+    offered = f"Did you mean {_join_with_or(near)}?" if near else "`/task list` shows those that you can."
+    return (f"There is no task `{escape_line(name, 80)}` that you may see here.", offered)
 
 
-def task_is_gone(title: str) -> Refusal:
+def task_gone(title: str) -> Refusal:
     """The task existed a moment ago."""
-    return (f"{named(title)} is no longer in Coder.", "`/task list` shows what there is.")
+    return (f"{bold_name(title)} is no longer in Coder.", "`/task list` shows what there is.")
 
 
 def no_such_id() -> Refusal:
@@ -142,7 +150,7 @@ def no_such_id() -> Refusal:
 def several_tasks(name: str, names: Sequence[str]) -> Refusal:
     """A name fits several tasks."""
     return (
-        f"`{escaped(name, 80)}` fits several tasks: {_listed(names)}.",
+        f"`{escape_line(name, 80)}` fits several tasks: {_list_names(names)}.",
         "Type a little more of the one you mean.",
     )
 
@@ -150,42 +158,45 @@ def several_tasks(name: str, names: Sequence[str]) -> Refusal:
 def name_taken(name: str, free: str) -> Refusal:
     """A task or workspace has this name."""
     offered = f"This one is free: `name={free}`." if free else "Try another one."
-    return (f"The name `{escaped(name, 60)}` is taken in Coder.", offered)
+    return (f"The name `{escape_line(name, 60)}` is taken in Coder.", offered)
 
 
 def unknown_template(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
     """No template for tasks has this name."""
-    shown = escaped(wanted, 60)
+    shown = escape_line(wanted, 60)
     if near:
         return (
             f"There is no template `{shown}` for tasks. Nothing was created.",
-            f"Did you mean {_either(near)}?",
+            f"Did you mean {_join_with_or(near)}?",
         )
-    return (f"There is no template `{shown}` for tasks, so nothing was created: choose {_choice(names)}.", "")
+    return (
+        f"There is no template `{shown}` for tasks, so nothing was created: choose {_offer_names(names)}.",
+        "",
+    )
 
 
 def unknown_preset(template: str, wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
     """The template has no such preset."""
-    named = f"`{escaped(template, 60)}`"
+    named = f"`{escape_line(template, 60)}`"
     if not names:
         return (f"The template {named} has no presets. Nothing was created.", "Leave `preset=` out.")
-    offered = f"Did you mean {_either(near)}?" if near else f"It has {_listed(names)}."
-    return (f"The template {named} has no preset `{escaped(wanted, 60)}`. Nothing was created.", offered)
+    offered = f"Did you mean {_join_with_or(near)}?" if near else f"It has {_list_names(names)}."
+    return (f"The template {named} has no preset `{escape_line(wanted, 60)}`. Nothing was created.", offered)
 
 
-def which_template(names: Sequence[str]) -> Refusal:
+def template_ambiguous(names: Sequence[str]) -> Refusal:
     """There are several templates, and none was chosen."""
     return (
-        f"Which template? You can use {_listed(names)}. Nothing was created.",
-        f"Try `/task create template={escaped(names[0], 60)} …`.",
+        f"Which template? You can use {_list_names(names)}. Nothing was created.",
+        f"Try `/task create template={escape_line(names[0], 60)} …`.",
     )
 
 
-def which_organization(wanted: str, organizations: Sequence[str]) -> Refusal:
+def organization_ambiguous(wanted: str, organizations: Sequence[str]) -> Refusal:
     """Several organizations have a template of this name."""
     return (
-        f"Several organizations have a template `{escaped(wanted, 60)}`: {_listed(organizations)}.",
-        f"Add `org={escaped(organizations[0], 60)}`, for example.",
+        f"Several organizations have a template `{escape_line(wanted, 60)}`: {_list_names(organizations)}.",
+        f"Add `org={escape_line(organizations[0], 60)}`, for example.",
     )
 
 
@@ -199,18 +210,18 @@ def no_templates() -> Refusal:
 
 def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
     """No organization of this name has a template for tasks."""
-    offered = f"Did you mean {_either(near)}?" if near else f"There is {_listed(names)}."
+    offered = f"Did you mean {_join_with_or(near)}?" if near else f"There is {_list_names(names)}."
     return (
-        f"No organization `{escaped(wanted, 60)}` has a template for tasks. Nothing was created.",
+        f"No organization `{escape_line(wanted, 60)}` has a template for tasks. Nothing was created.",
         offered,
     )
 
 
-def default_is_missing(default: str, names: Sequence[str]) -> Refusal:
+def default_template_missing(default: str, names: Sequence[str]) -> Refusal:
     """The deployment's default template is not in Coder."""
     return (
-        f"The default template `{escaped(default, 60)}` is not in Coder. Nothing was created.",
-        f"Name one yourself: `template={escaped(names[0], 60)}`, for example.",
+        f"The default template `{escape_line(default, 60)}` is not in Coder. Nothing was created.",
+        f"Name one yourself: `template={escape_line(names[0], 60)}`, for example.",
     )
 
 
@@ -224,41 +235,41 @@ def cannot_listen(setting: str, address: str, why: str) -> Refusal:
 
 def coder_said(why: str) -> str:
     """Quote Coder's reason for a refusal."""
-    return f"Coder said: {sentence(escaped(why, 500))}"
+    return f"Coder said: {end_sentence(escape_line(why, 500))}"
 
 
 CREATE_FAILED = (
     "Coder answered with an error each time I asked, for a quarter of an hour. "
     "Whoever looks after it can find out why."
 )
-NEVER_ANSWERED = "Coder did not answer me for an hour, so I stopped trying."
-GONE = "It is no longer in Coder."
+CODER_NEVER_ANSWERED = "Coder did not answer me for an hour, so I stopped trying."
+TASK_GONE = "It is no longer in Coder."
 
 
-def has_a_thread(permalink: str) -> str:
+def task_has_thread(permalink: str) -> str:
     """Another person attached the task first."""
     return f"It has one already: <{permalink}>" if permalink else "It has one already."
 
 
-def being_attached(name: str) -> Refusal:
+def attach_in_progress(name: str) -> Refusal:
     """Another person is attaching the same task."""
-    return (f"`{escaped(name, 60)}` is just getting a thread.", "`/task list` shows it in a moment.")
+    return (f"`{escape_line(name, 60)}` is just getting a thread.", "`/task list` shows it in a moment.")
 
 
-def already_ended(link: Link | None) -> Refusal:
+def link_ended(link: Link | None) -> Refusal:
     """The link has ended."""
-    name = f" of {named(name_of(link))}" if link is not None else ""
+    name = f" of {bold_name(get_name(link))}" if link is not None else ""
     return (f"The thread{name} is no longer linked to a task.", "`/task list` shows what there is.")
 
 
-def no_task_yet(link: Link) -> Refusal:
+def task_not_created_yet(link: Link) -> Refusal:
     """Coder has not made the task yet."""
-    return (f"{named(name_of(link))} is still being created.", "Try again in a few seconds.")
+    return (f"{bold_name(get_name(link))} is still being created.", "Try again in a few seconds.")
 
 
-def needs_a_thread(verb: str, name: str) -> Refusal:
+def task_has_no_thread(verb: str, name: str) -> Refusal:
     """The task has no thread, and the command needs one."""
-    shown = escaped(name, 60)
+    shown = escape_line(name, 60)
     if verb == "detach":
         return (f"`{shown}` has no thread in Slack.", "There is nothing to detach.")
     if verb in ("mute", "unmute"):
@@ -271,7 +282,7 @@ def needs_a_thread(verb: str, name: str) -> Refusal:
 
 def coder_refused(verb: str, link: Link, why: str) -> Refusal:
     """Coder refused to do something with a task."""
-    return (f"I could not {verb} {named(name_of(link))}. {coder_said(why)}", "")
+    return (f"I could not {verb} {bold_name(get_name(link))}. {coder_said(why)}", "")
 
 
 def prompt_is_command() -> Refusal:
@@ -282,16 +293,16 @@ def prompt_is_command() -> Refusal:
     )
 
 
-def too_late() -> Refusal:
+def button_expired() -> Refusal:
     """The note behind a button no longer exists."""
     return ("That button is too old: I no longer know what it was about.", "Please ask again.")
 
 
-def thread_is_closed(link: Link) -> Refusal:
+def thread_closed(link: Link) -> Refusal:
     """The bot cannot write in the task's thread any more."""
-    name = escaped(link.record.name, 60)
+    name = escape_line(link.record.name, 60)
     return (
-        f"I can't write in the thread of {named(name_of(link))} any more: its agent got nothing.",
+        f"I can't write in the thread of {bold_name(get_name(link))} any more: its agent got nothing.",
         (
             "Invite me to its channel again, or give it a new thread: "
             f"`/task detach {name}`, then `/task attach {name}`."
@@ -299,39 +310,43 @@ def thread_is_closed(link: Link) -> Refusal:
     )
 
 
-def agent_is_away(title: str) -> Refusal:
+def agent_unreachable(title: str) -> Refusal:
     """Coder cannot reach the agent."""
     return (
-        f"Coder can't reach the agent of {named(title)} right now, so I can't read its log.",
+        f"Coder can't reach the agent of {bold_name(title)} right now, so I can't read its log.",
         "Try again in a minute.",
     )
 
 
-def agent_is_lost(link: Link) -> Refusal:
+def agent_lost(link: Link) -> Refusal:
     """Coder has lost the agent. No call is needed to know this."""
     report, since_ms = link.state.last_report, link.state.unreachable_ms
     since = (
-        f"has not been reachable since {when(from_ms(since_ms))}"
+        f"has not been reachable since {format_moment(from_ms(since_ms))}"
         if link.id and since_ms
         else "is not reachable"
     )
-    last = f"Its last report was {ago(report.at)}" if report else "It has reported nothing so far"
-    said = f": “{escaped(one_line(report.message, REPORT), REPORT)}”." if report and report.message else "."
+    last = f"Its last report was {format_age(report.at)}" if report else "It has reported nothing so far"
+    said = (
+        f": “{escape_line(one_line(report.message, REPORT_LENGTH), REPORT_LENGTH)}”."
+        if report and report.message
+        else "."
+    )
     return (
-        (f"The agent of {named(name_of(link))} {since}, so I can't read its log. {last}{said}"),
+        (f"The agent of {bold_name(get_name(link))} {since}, so I can't read its log. {last}{said}"),
         "Try again when it is back; *Retry* on its card starts its workspace again.",
     )
 
 
-def kept_out(title: str) -> Refusal:
+def agent_access_denied(title: str) -> Refusal:
     """Coder shows the task to our account, but not its agent."""
     return (
-        f"My account in Coder may see {named(title)} but not talk to its agent.",
+        f"My account in Coder may see {bold_name(title)} but not talk to its agent.",
         "Only whoever runs Coder can change that; `taskwire doctor` tells them how.",
     )
 
 
-def whose_account(person: str) -> Refusal:
+def person_has_no_account(person: str) -> Refusal:
     """The filter names a person without a Coder account."""
     return (f"I know no Coder account of <@{person}>.", "`owner=NAME` takes their name in Coder, too.")
 
@@ -339,24 +354,24 @@ def whose_account(person: str) -> Refusal:
 def build_never_ends(link: Link) -> Refusal:
     """A start or stop of the workspace does not end."""
     return (
-        f"The workspace of {named(name_of(link))} has been starting or stopping for minutes.",
+        f"The workspace of {bold_name(get_name(link))} has been starting or stopping for minutes.",
         "I gave up waiting. Look at it in Coder, then try again.",
     )
 
 
-def no_logs_now(title: str) -> Refusal:
+def logs_unavailable(title: str) -> Refusal:
     """Coder shows no log in this state."""
     return (
-        f"Coder shows no log of {named(title)} while its workspace is in this state.",
+        f"Coder shows no log of {bold_name(title)} while its workspace is in this state.",
         "Try again when it is up.",
     )
 
 
 def log_too_long(title: str) -> Refusal:
     """The log is too long to be kept in memory."""
-    return (f"The log of {named(title)} is too long for me to read.", "Open the task in Coder.")
+    return (f"The log of {bold_name(title)} is too long for me to read.", "Open the task in Coder.")
 
 
-def no_log_yet(title: str) -> Refusal:
+def log_empty(title: str) -> Refusal:
     """The agent has written nothing yet."""
-    return (f"{named(title)} has written nothing yet.", "Try again when it has begun to work.")
+    return (f"{bold_name(title)} has written nothing yet.", "Try again when it has begun to work.")

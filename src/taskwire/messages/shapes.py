@@ -7,27 +7,27 @@ from pydantic import JsonValue
 
 from taskwire.domain.links import Link
 from taskwire.domain.message import Block, Message
-from taskwire.messages.blocks import TEXT, cut, named, quoted, rows, section
-from taskwire.messages.cards import name_of
+from taskwire.messages.blocks import TEXT_LENGTH, bold_name, button_rows, cut, quote_block, section
+from taskwire.messages.cards import get_name
 
-QUOTE = 300
-ASKED = "ask"
+QUOTE_LENGTH = 300
+CHOICES_BLOCK_ID = "ask"
 
 
 def statement(words: str) -> Message:
     """Make a message of our own words."""
-    return Message(text=cut(words, TEXT), blocks=(section("answer", cut(words, 3_000)),))
+    return Message(text=cut(words, TEXT_LENGTH), blocks=(section("answer", cut(words, 3_000)),))
 
 
 def question(words: str, text: str, buttons: Sequence[Block]) -> Message:
     """Make a message that quotes a text and asks about it, with a button for each choice."""
     shown = [section("question", words)]
     if text.strip():
-        shown.append(quoted("text", text, QUOTE))
-    return Message(text=cut(words, TEXT), blocks=(*shown, *rows(ASKED, buttons)))
+        shown.append(quote_block("text", text, QUOTE_LENGTH))
+    return Message(text=cut(words, TEXT_LENGTH), blocks=(*shown, *button_rows(CHOICES_BLOCK_ID, buttons)))
 
 
-def settled(asked: Message, words: str, *, dead: str = "") -> Message:
+def close_question(asked: Message, words: str, *, dead: str = "") -> Message:
     """Replace a question, or the offer of a notice, by what became of it. Only links keep their buttons.
 
     Without `words`, a notice only says what happened. Links to the `dead` address are removed.
@@ -45,21 +45,21 @@ def settled(asked: Message, words: str, *, dead: str = "") -> Message:
                 offer = str(cast("Block", block["text"])["text"])
                 text = asked.text.replace(f" {offer}", f" {words}".rstrip())
         else:
-            kept.append(cast("Block", _without_link(block, dead)) if dead else block)
-    return Message(text=cut(text, TEXT), blocks=tuple(kept))
+            kept.append(cast("Block", _remove_link(block, dead)) if dead else block)
+    return Message(text=cut(text, TEXT_LENGTH), blocks=tuple(kept))
 
 
-def _without_link(value: JsonValue, url: str) -> JsonValue:
+def _remove_link(value: JsonValue, url: str) -> JsonValue:
     """Turn each link to this address, anywhere in a block, into plain text."""
     if isinstance(value, list):
-        return [_without_link(each, url) for each in value]
+        return [_remove_link(each, url) for each in value]
     if not isinstance(value, dict):
         return value
     if value.get("type") == "link" and value.get("url") == url:
         return {key: each for key, each in value.items() if key != "url"} | {"type": "text"}
-    return {key: _without_link(each, url) for key, each in value.items()}
+    return {key: _remove_link(each, url) for key, each in value.items()}
 
 
-def title(link: Link) -> str:
+def bold_title(link: Link) -> str:
     """Return a task's name for our own words."""
-    return named(name_of(link))
+    return bold_name(get_name(link))

@@ -10,7 +10,7 @@ from datetime import datetime
 from taskwire.messages.refusals import Refusal
 
 TOKEN_REFUSED = ("Coder refuses CODER_SESSION_TOKEN.", "Make a new one, with an account of role Owner.")
-NEWER_NEVER_CAME = (
+NO_READABLE_VERSION = (
     "Another version of Taskwire wrote work into my store that I cannot read, and none that can has come for "
     "a week. I gave that work up and told the people who wait for it. `taskwire doctor --dead-letters` lists "
     "it; a newer version can send it again."
@@ -18,7 +18,7 @@ NEWER_NEVER_CAME = (
 NO_TASKS = ("This Coder has no Tasks.", "They are part of Coder 2.28 to 2.36, and of the 2.34 support line.")
 
 
-def no_owner(username: str) -> Refusal:
+def not_owner(username: str) -> Refusal:
     """The account lacks the role Owner."""
     return (
         f"The Coder account {username} lacks the role Owner, so it cannot act for other people.",
@@ -26,7 +26,7 @@ def no_owner(username: str) -> Refusal:
     )
 
 
-def kept_out(username: str) -> Refusal:
+def agent_access_denied(username: str) -> Refusal:
     """Coder keeps owners out of other people's workspaces."""
     return (
         f"The Coder account {username} may see tasks but not talk to their agents, so no reply reaches one.",
@@ -34,7 +34,7 @@ def kept_out(username: str) -> Refusal:
     )
 
 
-def token_too_narrow(missing: Sequence[str]) -> Refusal:
+def token_lacks_scopes(missing: Sequence[str]) -> Refusal:
     """The token was made with only some of the scopes."""
     return (
         f"The token in CODER_SESSION_TOKEN has too few scopes: it lacks {', '.join(missing)}.",
@@ -42,7 +42,7 @@ def token_too_narrow(missing: Sequence[str]) -> Refusal:
     )
 
 
-def token_ends(at: datetime) -> Refusal:
+def token_expires(at: datetime) -> Refusal:
     """The token will soon expire."""
     return (
         f"The token in CODER_SESSION_TOKEN ends on {at:%Y-%m-%d at %H:%M} UTC.",
@@ -50,7 +50,7 @@ def token_ends(at: datetime) -> Refusal:
     )
 
 
-def blind() -> str:
+def token_refused() -> str:
     """Coder refuses the token, so the poller sees no task."""
     return (
         "Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. "
@@ -58,12 +58,12 @@ def blind() -> str:
     )
 
 
-def coder_is_away(why: str) -> str:
+def coder_unreachable(why: str) -> str:
     """Coder does not answer."""
     return f"Coder cannot be asked: {why}."
 
 
-def waits_for_newer(count: int, until: datetime) -> str:
+def jobs_wait_for_version(count: int, until: datetime) -> str:
     """Another version left jobs that this version cannot read."""
     lists = "1 list of work begins" if count == 1 else f"{count} lists of work begin"
     return (
@@ -82,7 +82,7 @@ def data_loss(since: datetime) -> str:
     )
 
 
-def vanished(count: int, linked: int) -> str:
+def tasks_vanished(count: int, linked: int) -> str:
     """More linked tasks than people usually delete have vanished at once."""
     return (
         f"{count} of {linked} linked tasks vanished from Coder's list at once: has the account of "
@@ -91,7 +91,7 @@ def vanished(count: int, linked: int) -> str:
     )
 
 
-def outsiders_read(channel: str) -> str:
+def channel_read_by_outsiders(channel: str) -> str:
     """People of another company have joined a channel where a task has its thread."""
     return (
         f"The channel {channel} is shared with another company and has threads of tasks: its people read "

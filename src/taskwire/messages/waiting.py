@@ -18,10 +18,10 @@ from taskwire.domain.jobs import (
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import title_for
-from taskwire.messages.blocks import escaped, named
-from taskwire.messages.shapes import statement, title
+from taskwire.messages.blocks import bold_name, escape_line
+from taskwire.messages.shapes import bold_title, statement
 
-_DOING: dict[ActVerb, str] = {
+_VERB_ACTIVITIES: dict[ActVerb, str] = {
     "send": "sending your words to",
     "pause": "pausing",
     "resume": "resuming",
@@ -32,32 +32,32 @@ _DOING: dict[ActVerb, str] = {
     "mute": "muting",
     "unmute": "unmuting",
 }
-SilentSide = Literal["Coder", "Slack"]
+SilentSystem = Literal["Coder", "Slack"]
 
 
-def wish(work: Work, link: Link | None) -> str:
+def describe_request(work: Work, link: Link | None) -> str:
     """Name a person's request as an activity: `pausing *Fix the login*`."""
     match work:
         case CreateRequested(prompt=prompt) if prompt:
-            return f"creating {named(title_for(prompt))}"
+            return f"creating {bold_name(title_for(prompt))}"
         case PostCard() | CreateTask() if link is not None:
             verb = "giving a thread to" if link.record.task_id is not None else "creating"
-            return f"{verb} {title(link)}"
+            return f"{verb} {bold_title(link)}"
         case ActRequested(verb=verb, name=name):
-            return f"{_DOING[verb]} `{escaped(name, 60)}`"
+            return f"{_VERB_ACTIVITIES[verb]} `{escape_line(name, 60)}`"
         case Act(verb=verb) if link is not None:
-            return f"{_DOING[verb]} {title(link)}"
+            return f"{_VERB_ACTIVITIES[verb]} {bold_title(link)}"
         case DecideHeld(is_dropped=is_dropped) if link is not None:
-            return f"{'dropping' if is_dropped else 'sending'} what waits in {title(link)}"
+            return f"{'dropping' if is_dropped else 'sending'} what waits in {bold_title(link)}"
         case DecideReply() if link is not None:
-            return f"carrying out what you decided on a reply in {title(link)}"
+            return f"carrying out what you decided on a reply in {bold_title(link)}"
         case AnswerInThread() if link is not None:
-            return f"answering you in the thread of {title(link)}"
+            return f"answering you in the thread of {bold_title(link)}"
         case _:
             return "what you asked for"
 
 
-def for_newer(until: datetime) -> Message:
+def request_waits_for_version(until: datetime) -> Message:
     """Another version took the request, for example a newer one, and the running version cannot read it."""
     return statement(
         "Another version of me took what was asked here, and the one that runs now cannot read it. It waits "
@@ -66,7 +66,7 @@ def for_newer(until: datetime) -> Message:
     )
 
 
-def newer_never_came() -> Message:
+def request_never_readable() -> Message:
     """No version that can read the request came for a week, so it was given up."""
     return statement(
         "Another version of me took something here, and the one that runs now cannot read it. No version "
@@ -75,37 +75,37 @@ def newer_never_came() -> Message:
     )
 
 
-def waits(side: SilentSide, wished: str) -> Message:
+def request_waits(side: SilentSystem, request: str) -> Message:
     """Coder or Slack does not answer, so the request waits."""
     return statement(
-        f"{side} does not answer me right now, so {wished} has to wait. I try again for up to an hour; "
+        f"{side} does not answer me right now, so {request} has to wait. I try again for up to an hour; "
         "there is no need to repeat it."
     )
 
 
-def waits_for_token(wished: str) -> Message:
+def request_waits_for_token(request: str) -> Message:
     """Coder refuses the bot's own token, so the request waits."""
     return statement(
-        f"Coder refuses my token, so {wished} has to wait. I try again for up to an hour. "
+        f"Coder refuses my token, so {request} has to wait. I try again for up to an hour. "
         "Please tell whoever runs Taskwire: `taskwire doctor` says what to do."
     )
 
 
-def refused_for_an_hour(wished: str) -> Message:
+def token_refused_too_long(request: str) -> Message:
     """Coder answered for an hour, but always refused the bot's own token."""
     return statement(
-        f"Coder refused my token for an hour, so I gave up {wished}. Please ask again when whoever runs "
+        f"Coder refused my token for an hour, so I gave up {request}. Please ask again when whoever runs "
         "Taskwire has mended that."
     )
 
 
-def never_had_tasks(wished: str) -> Message:
+def coder_never_had_tasks(request: str) -> Message:
     """Coder answered for an hour, but never had Tasks."""
-    return statement(f"This Coder had no Tasks for an hour, so I gave up {wished}.")
+    return statement(f"This Coder had no Tasks for an hour, so I gave up {request}.")
 
 
-def never_answered(side: SilentSide, wished: str) -> Message:
+def never_answered_in_time(side: SilentSystem, request: str) -> Message:
     """Coder or Slack did not answer for an hour."""
     return statement(
-        f"{side} did not answer me for an hour, so I gave up {wished}. Please ask again when it is back."
+        f"{side} did not answer me for an hour, so I gave up {request}. Please ask again when it is back."
     )

@@ -116,7 +116,7 @@ class Notifier:
                 acted is not None and acted.verb == "resume" and (is_act or acted.build == state.build)
             )
             by = acted.by if acted is not None and is_theirs else None
-            words = inputs.started_again(await self._people.find_name(by))
+            words = inputs.workspace_restarted(await self._people.find_name(by))
             questions.settle(link, questions.WORKSPACE, words, batch)
 
     def _reduce(self, link: Link, event: Event, now_ms: int) -> transitions.Transition:

@@ -40,7 +40,9 @@ class Outsiders:
             # Another event has led to the same. If that process dies, the next event tells them.
             return
         # The administrators come first: the other call notes that everybody was told.
-        await self._alerts.warn(f"outsiders {thread.channel}", troubles.outsiders_read(thread.channel))
+        await self._alerts.warn(
+            f"outsiders {thread.channel}", troubles.channel_read_by_outsiders(thread.channel)
+        )
         person = link.record.owner_slack or link.record.requested_by
-        batch = tell_person(person, f"outsiders:{link_id}", answers.outsiders_read(link), Batch())
+        batch = tell_person(person, f"outsiders:{link_id}", answers.thread_read_by_outsiders(link), Batch())
         await self._deps.queue.write(record_told(self._deps, batch, "outsiders", link_id, ttl_ms=DAY_MS))

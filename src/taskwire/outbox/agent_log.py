@@ -74,15 +74,15 @@ async def read_last_output(deps: Dependencies, link: Link) -> LogExcerpt:
         return LogExcerpt()
     if link.seen is not None and link.seen.is_lost:
         # Coder would look for the agent for 30 s, in vain.
-        raise UserError(*refusals.agent_is_lost(link))
+        raise UserError(*refusals.agent_lost(link))
     try:
         logs = await deps.coder.get_logs(task_id)
     except NoLogs:
-        raise UserError(*refusals.no_logs_now(title)) from None
+        raise UserError(*refusals.logs_unavailable(title)) from None
     except AppUnreachable:
-        raise UserError(*refusals.agent_is_away(title)) from None
+        raise UserError(*refusals.agent_unreachable(title)) from None
     except NotFound:
-        why = refusals.kept_out if await is_agent_forbidden(deps, task_id) else refusals.task_is_gone
+        why = refusals.agent_access_denied if await is_agent_forbidden(deps, task_id) else refusals.task_gone
         raise UserError(*why(title)) from None
     except TooLong:
         raise UserError(*refusals.log_too_long(title)) from None

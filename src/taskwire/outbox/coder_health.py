@@ -17,7 +17,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.messages import troubles
-from taskwire.messages.cards import Silence
+from taskwire.messages.cards import CoderFailure
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.enqueue import draw
 from taskwire.queue.batch import Batch
@@ -37,7 +37,7 @@ class CoderOutage(BaseModel):
     """An outage of Coder: since when, and why. `stage` says what the cards were asked to show."""
 
     since_ms: int
-    why: Silence = "away"
+    why: CoderFailure = "away"
     stage: Literal["noted", "shown", "over"] = "noted"
 
 
@@ -106,20 +106,20 @@ async def _find_stored_outage(deps: Dependencies) -> CoderOutage | None:
     return read_if_possible(CoderOutage, kept)
 
 
-def _reason_of(error: OutsideError) -> Silence:
+def _reason_of(error: OutsideError) -> CoderFailure:
     if isinstance(error, TokenRefused):
         return "refused"
     return "no_tasks" if isinstance(error, NoTasks) else "away"
 
 
-def _describe(error: OutsideError, why: Silence) -> str:
+def _describe(error: OutsideError, why: CoderFailure) -> str:
     match why:
         case "refused":
-            return troubles.blind()
+            return troubles.token_refused()
         case "no_tasks":
             return " ".join(troubles.NO_TASKS)
         case "away":
-            return troubles.coder_is_away(str(error))
+            return troubles.coder_unreachable(str(error))
 
 
 # By default, Coder's tokens for owners last a week at most. Two days leave time to act.
@@ -160,7 +160,7 @@ class ServiceAccount:
         except NoTasks:
             self.troubles = (" ".join(troubles.NO_TASKS),)
         except OutsideError as error:
-            self.troubles = (troubles.coder_is_away(str(error)),)
+            self.troubles = (troubles.coder_unreachable(str(error)),)
         return self.troubles
 
     async def _list_troubles(self, now: datetime) -> list[UserError]:
@@ -175,16 +175,16 @@ class ServiceAccount:
 async def find_scope_trouble(coder: CoderClient) -> UserError | None:
     """Return an error that names the scopes that the token lacks, if any."""
     missing = await coder.list_missing_scopes()
-    return UserError(*troubles.token_too_narrow(missing)) if missing else None
+    return UserError(*troubles.token_lacks_scopes(missing)) if missing else None
 
 
 async def find_rights_trouble(coder: CoderClient) -> UserError | None:
     """Return an error that names the right that the account lacks, if any."""
     account = await coder.me()
     if not account.is_owner:
-        return UserError(*troubles.no_owner(account.username))
+        return UserError(*troubles.not_owner(account.username))
     if await coder.find_may_connect() is False:
-        return UserError(*troubles.kept_out(account.username))
+        return UserError(*troubles.agent_access_denied(account.username))
     return None
 
 
@@ -204,4 +204,4 @@ def find_expiry_trouble(expires_at: datetime | None, now: datetime) -> UserError
     """Return an error if the token ends within two days."""
     if expires_at is None or expires_at - now >= TOKEN_ENDS_SOON:
         return None
-    return UserError(*troubles.token_ends(expires_at))
+    return UserError(*troubles.token_expires(expires_at))

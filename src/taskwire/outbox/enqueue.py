@@ -95,7 +95,7 @@ def share_log(link: Link, name: str, text: str, batch: Batch, direct: ChannelId 
 def say_with_file(link: Link, name: str, message: Message, texts: Sequence[str], batch: Batch) -> Batch:
     """Post a message that shows people's texts, and add them as a file if they are too long for a message."""
     say(link.id, name, message, batch)
-    whole = inputs.whole(texts)
+    whole = inputs.join_for_file(texts)
     file, place = (
         ("replies.txt", f"Replies to {link.title}", whole),
         (link.record.channel, link.record.thread_ts),

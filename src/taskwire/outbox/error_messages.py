@@ -12,7 +12,7 @@ from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.messages import answers, refusals, waiting
 from taskwire.messages.shapes import statement
-from taskwire.messages.waiting import SilentSide
+from taskwire.messages.waiting import SilentSystem
 from taskwire.redis.decoding import CannotRead
 from taskwire.slack.errors import NoCapacity, SlackRateLimited
 
@@ -23,19 +23,19 @@ def make_error_answer(error: Exception) -> Message:
         case TokenRefused():
             return answers.token_refused()
         case NoTasks():
-            return answers.no_tasks()
+            return answers.coder_has_no_tasks()
         case RedisError():
-            return Message(text=answers.store_away())
+            return Message(text=answers.store_unreachable())
         case CannotRead():
-            return answers.only_another_version_reads()
+            return answers.written_by_other_version()
         case CoderError() if isinstance(error, Refused):
             return statement(refusals.coder_said(get_refusal_text(error)))
         case NoCapacity() | SlackRateLimited():
-            return answers.slack_is_full()
+            return answers.slack_rate_limited()
         case OutsideError(side="Slack"):
-            return answers.slack_away()
+            return answers.slack_failed()
         case _:
-            return answers.coder_away()
+            return answers.coder_unreachable()
 
 
 def get_refusal_text(refused: Refused) -> str:
@@ -43,30 +43,30 @@ def get_refusal_text(refused: Refused) -> str:
     return refused.answer.said if isinstance(refused, CoderError) else str(refused)
 
 
-def _get_silent_side(work: Work, error: OutsideError) -> SilentSide:
+def _get_silent_side(work: Work, error: OutsideError) -> SilentSystem:
     """Return which system did not answer."""
     return error.side or ("Slack" if isinstance(work, PostCard) else "Coder")
 
 
 def make_give_up_message(work: Work, link: Link | None, error: OutsideError) -> Message:
     """Say that a request is given up, because a system did not answer."""
-    wish = waiting.wish(work, link)
+    wish = waiting.describe_request(work, link)
     match error:
         case TokenRefused():
-            return waiting.refused_for_an_hour(wish)
+            return waiting.token_refused_too_long(wish)
         case NoTasks():
-            return waiting.never_had_tasks(wish)
+            return waiting.coder_never_had_tasks(wish)
         case _:
-            return waiting.never_answered(_get_silent_side(work, error), wish)
+            return waiting.never_answered_in_time(_get_silent_side(work, error), wish)
 
 
 def make_waiting_message(work: Work, link: Link | None, error: OutsideError) -> Message:
     """Say that a request waits, and for which system."""
-    wish = waiting.wish(work, link)
+    wish = waiting.describe_request(work, link)
     match error:
         case TokenRefused():
-            return waiting.waits_for_token(wish)
+            return waiting.request_waits_for_token(wish)
         case NoTasks():
-            return answers.no_tasks()
+            return answers.coder_has_no_tasks()
         case _:
-            return waiting.waits(_get_silent_side(work, error), wish)
+            return waiting.request_waits(_get_silent_side(work, error), wish)

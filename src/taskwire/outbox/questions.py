@@ -15,8 +15,8 @@ from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, decided, done
 from taskwire.messages import inputs, shapes
-from taskwire.messages.cards import ending_of, former_page_of
-from taskwire.messages.inputs import Settlement
+from taskwire.messages.cards import find_ending, get_former_page_url
+from taskwire.messages.inputs import ClosingReason
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible
 from taskwire.slack.call_priorities import Priority
@@ -48,7 +48,7 @@ async def record_posted(
     former = read_if_possible(PostedQuestion, older)
     if older is not None and former is not None and former.ts != place.ts:
         # An older notice of a pause only loses its buttons: it needs no text about the newer one.
-        words = "" if about == WORKSPACE else inputs.settled("newer")
+        words = "" if about == WORKSPACE else inputs.question_closed("newer")
         work = SettleQuestion(about=about, words=words, place=older)
         batch.append(to_thread(link.id), Job(id=f"settled:{about}:{place.ts}", work=work))
     deps.notes.forgetting(batch, "settled", link.id, about)
@@ -80,16 +80,18 @@ def settle(link: Link, about: str, words: str, batch: Batch, *, is_last: bool = 
     return batch.append(to_thread(link.id), Job(id=job_id, work=work), is_newest=True)
 
 
-def settle_reply(link: Link, reply: Reply, why: Settlement, batch: Batch) -> Batch:
+def settle_reply(link: Link, reply: Reply, why: ClosingReason, batch: Batch) -> Batch:
     """Settle the question about a reply, or the question whose answer has sent the reply."""
-    return settle(link, reply.question_id or f"{REPLY_ID_PREFIX}{reply.ts}", inputs.settled(why), batch)
+    return settle(
+        link, reply.question_id or f"{REPLY_ID_PREFIX}{reply.ts}", inputs.question_closed(why), batch
+    )
 
 
 async def settle_all(deps: Dependencies, link: Link, batch: Batch) -> Batch:
     """Settle every question of a thread that loses its task."""
     for about in await deps.links.list_questions(link.id):
         is_kept = await deps.notes.find("reply", link.id, about) is not None
-        settle(link, about, inputs.settled("ended_unsent" if is_kept else "ended"), batch)
+        settle(link, about, inputs.question_closed("ended_unsent" if is_kept else "ended"), batch)
     return batch
 
 
@@ -97,7 +99,7 @@ async def settle_empty_hold(deps: Dependencies, link: Link, without: str, batch:
     """Settle the question about held replies if this job was the last of them."""
     held = await deps.links.list_held(link.id)
     if held and all(job.id == without for job in held):
-        settle(link, HELD_REPLIES, inputs.settled("empty"), batch)
+        settle(link, HELD_REPLIES, inputs.question_closed("empty"), batch)
 
 
 async def finish_press(
@@ -166,8 +168,8 @@ async def _settle_question(deps: Dependencies, context: JobContext, link: Link) 
     if work.is_last and not work.place:
         deps.writes.no_question(batch, link.id, work.about)
         _record_settled(deps, link, work.about, batch)
-    dead = former_page_of(link, deps.coder_url) if ending_of(link) == "gone" else ""
-    message = shapes.settled(place.message, work.words, dead=dead)
+    dead = get_former_page_url(link, deps.coder_url) if find_ending(link) == "gone" else ""
+    message = shapes.close_question(place.message, work.words, dead=dead)
     try:
         await deps.slack.update(link.record.channel, place.ts, message, meta, Priority.POST)
     except (ChannelProblem, MessageGone):

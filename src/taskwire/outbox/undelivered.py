@@ -17,7 +17,7 @@ from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.job_context import JobContext
 from taskwire.messages import inputs
-from taskwire.messages.inputs import Settlement
+from taskwire.messages.inputs import ClosingReason
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import say, say_with_file, show_receipt
 from taskwire.outbox.questions import settle, settle_reply
@@ -66,7 +66,7 @@ async def has_earlier_waiting_reply(deps: Dependencies, link: Link, reply: Reply
 
 
 async def settle_sent_replies(
-    deps: Dependencies, link: Link, replies: Sequence[Reply], why: Settlement | None, batch: Batch
+    deps: Dependencies, link: Link, replies: Sequence[Reply], why: ClosingReason | None, batch: Batch
 ) -> Batch:
     """Settle the questions whose answers have sent these replies.
 
@@ -89,7 +89,9 @@ async def settle_sent_replies(
         tried = sent | set(await deps.notes.list_since(0, "unsent", link.id, about)) | ended.keys()
         sent |= ended.keys() if why is None else set()
         outcome = next(iter(ended.values())).question_outcome
-        settle(link, about, inputs.tried_again(len(sent), len(tried), outcome, why or "unsent"), batch)
+        settle(
+            link, about, inputs.replies_tried_again(len(sent), len(tried), outcome, why or "unsent"), batch
+        )
     return batch
 
 
@@ -152,9 +154,11 @@ async def return_replies(
         await agent_input.get_display_text(reply) for reply in in_order if reply.question != "outcome_unknown"
     ]
     if unknown:
-        say_with_file(link, f"never-known:{name}", inputs.never_known(unknown), unknown, batch)
+        say_with_file(link, f"never-known:{name}", inputs.unknown_replies_returned(unknown), unknown, batch)
     return (
-        say_with_file(link, f"given-back:{name}", inputs.given_back(words), words, batch) if words else batch
+        say_with_file(link, f"given-back:{name}", inputs.undelivered_replies_returned(words), words, batch)
+        if words
+        else batch
     )
 
 

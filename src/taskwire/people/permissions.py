@@ -73,7 +73,7 @@ class People:
         if len(found) != 1:
             raise UserError(*refusals.no_account(profile.email, len(found)))
         if found[0].is_suspended:
-            raise Suspended(*refusals.suspended(profile.email))
+            raise Suspended(*refusals.account_suspended(profile.email))
         return Account(id=found[0].id, username=found[0].username)
 
     async def require_known(self, person: UserId, *, needs_coder: bool = True) -> None:
@@ -126,7 +126,7 @@ class People:
             return
         if not await self._can_see(requester, link.record.channel):
             raise UserError(*refusals.no_such_id())
-        raise UserError(*refusals.not_yours(link))
+        raise UserError(*refusals.not_owner(link))
 
     async def as_seen(self, requester: Requester, link: Link | None) -> Link | None:
         """Return the link if the person may know of it. A button's value may name any link."""
@@ -180,4 +180,4 @@ class People:
 async def require_rights(deps: Dependencies) -> None:
     """Raise UserError if a person was not found because our own account lacks rights."""
     if not (await deps.coder.me()).is_owner:
-        raise UserError(*refusals.account_sees_nobody())
+        raise UserError(*refusals.own_account_lacks_rights())

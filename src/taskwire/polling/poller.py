@@ -237,7 +237,7 @@ class Poller:
             link = (await self._deps.links.list_links([gone.link])).get(gone.link)
             if link is None:
                 continue
-            said = PostText(message=notices.back(link, coder_url=self._deps.coder_url))
+            said = PostText(message=notices.task_found_again(link, coder_url=self._deps.coder_url))
             job = Job(id=f"back:{poll.number}", work=said)
             if await self._deps.observations.revive(ACCOUNT, poll, task, gone.link, job):
                 seen.back[task] = gone.link
@@ -284,7 +284,7 @@ class Poller:
             return True
         if since is None:
             await notes.keep(str(poll.began_ms), "vanished", ACCOUNT, ttl_ms=7 * VANISHED_MS)
-        trouble = troubles.vanished(count, linked)
+        trouble = troubles.tasks_vanished(count, linked)
         if trouble != self._vanished:
             _log.warning("too many tasks missing at once, none is ended", count=count, linked=linked)
             self._vanished = trouble

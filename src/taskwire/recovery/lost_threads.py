@@ -70,11 +70,11 @@ class LostThreads:
         other = await self._deps.links.find_by_task(TaskId(card.task_id))
         if other is not None:
             where = await find_permalink(self._deps, other.record)
-            return await self._answer(context, work, inputs.thread_elsewhere(where))
+            return await self._answer(context, work, inputs.task_has_other_thread(where))
         try:
             task = await self._deps.coder.get_task(card.task_id)
         except NotFound:
-            return await self._answer(context, work, inputs.thread_without_task())
+            return await self._answer(context, work, inputs.thread_task_gone())
         _log.warning("lost thread linked again", channel=work.channel, task=task.id)
         return done(self._restore_link(await self._make_record(work, card, task), task))
 

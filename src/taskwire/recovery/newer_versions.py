@@ -54,34 +54,34 @@ class NewerVersions:
         stranded = [each for each in found if each.absent_ms > ABSENT_MS]
         self._metrics.waits_for_newer.set(len(stranded))
         if stranded:
-            sentence = troubles.waits_for_newer(len(stranded), _get_earliest_end(stranded))
+            sentence = troubles.jobs_wait_for_version(len(stranded), _get_earliest_end(stranded))
             await self._alerts.warn("newer", sentence)
         for each in stranded:
             await self._tell_requester(each, _get_earliest_end(stranded))
 
     async def give_up(self, acquired: Acquired, body: str, why: str) -> Batch:
         """Make a dead letter of a job that no version came to read, and tell the person who waits for it."""
-        await self._alerts.warn("newer never came", troubles.NEWER_NEVER_CAME)
+        await self._alerts.warn("newer never came", troubles.NO_READABLE_VERSION)
         kind, link = acquired.name.partition(":")[0], await self._find_link(acquired.name)
         job = read_roughly(body)
         is_offered = link is not None and job is not None and isinstance(job.work, Reply)
         batch = add_dead_letter(Batch(), acquired, body, why, is_offered=is_offered)
         if kind == "intake":
-            return _message_requester(acquired.name, acquired.job_id, waiting.newer_never_came(), batch)
+            return _message_requester(acquired.name, acquired.job_id, waiting.request_never_readable(), batch)
         if link is None:
             return batch
         draw(link.id, batch)
         if job is not None and isinstance(job.work, Reply):
             return self._return_reply(link, job.id, job.work, batch)
         if kind in ("to_coder", "to_thread", "thread_answers"):
-            _post_apart(link, f"newer-never:{acquired.job_id}", waiting.newer_never_came(), batch)
+            _post_apart(link, f"newer-never:{acquired.job_id}", waiting.request_never_readable(), batch)
         return batch
 
     def _return_reply(self, link: Link, job_id: str, reply: Reply, batch: Batch) -> Batch:
         show_receipt(link.id, reply.ts, "failed", batch)
         self._deps.writes.keep_reply(batch, link.id, job_id, reply.without_progress())
         text = replies.to_agent_text(reply.text)
-        words = inputs.delivery_given_up(link, job_id, answers.NEWER_NEVER_CAME, [text])
+        words = inputs.delivery_given_up(link, job_id, answers.NO_READABLE_VERSION, [text])
         return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, about=job_id)
 
     async def _tell_requester(self, stranded: Stranded, until: datetime) -> None:
@@ -91,7 +91,7 @@ class NewerVersions:
             self._deps, batch, "newer", stranded.name, stranded.job_id, ttl_ms=TOLD_TTL_MS
         ):
             return
-        kind, words = stranded.name.partition(":")[0], waiting.for_newer(until)
+        kind, words = stranded.name.partition(":")[0], waiting.request_waits_for_version(until)
         if kind == "intake":
             _message_requester(stranded.name, stranded.job_id, words, batch)
         elif (

@@ -58,7 +58,7 @@ class ReplyDecisions:
         """Resume the task, so that the held replies are sent, or drop them."""
         work = context.work(DecideHeld)
         if link is None or link.ended is not None:
-            raise UserError(*refusals.already_ended(await self._people.as_seen(work.requester, link)))
+            raise UserError(*refusals.link_ended(await self._people.as_seen(work.requester, link)))
         await self._people.require_steer(work.requester, link)
         replies = await list_held(self._deps, link)
         if not replies:
@@ -76,7 +76,7 @@ class ReplyDecisions:
         await settle_sent_replies(self._deps, link, replies, "dropped", batch)
         texts = [await self._agent_input.get_display_text(reply) for reply in replies]
         outcome = await self._show_decision(link, work, inputs.HELD_DROPPED, batch)
-        say_with_file(link, f"dropped:{context.job.id}", inputs.dropped(texts), texts, batch)
+        say_with_file(link, f"dropped:{context.job.id}", inputs.held_replies_dropped(texts), texts, batch)
         return outcome
 
     async def _answer_nothing_held(self, link: Link, work: DecideHeld) -> Outcome:
@@ -97,10 +97,10 @@ class ReplyDecisions:
         """Send a reply, drop it, or record it as delivered, as a person has decided."""
         work = context.work(DecideReply)
         if link is None:
-            raise UserError(*refusals.already_ended(None))
+            raise UserError(*refusals.link_ended(None))
         await self._people.require_steer(work.requester, link)
         if link.ended is not None:
-            return await self._show_decision(link, work, inputs.decided_too_late(link), Batch())
+            return await self._show_decision(link, work, inputs.decision_too_late(link), Batch())
         found = await self._find_pending(link, work.job)
         if work.decision == "send" and (found is None or _is_awaiting(found.reply, "send")):
             return await self._send(context, link, work, found)
@@ -112,13 +112,13 @@ class ReplyDecisions:
         else:
             record_delivery(self._deps.writes, link, reply.ts, None, batch)
         await questions.settle_empty_hold(self._deps, link, work.job, batch)
-        words = inputs.LEFT_UNSENT if work.decision == "drop" else inputs.ARRIVED
+        words = inputs.DECIDED_UNSENT if work.decision == "drop" else inputs.DECIDED_ARRIVED
         return await self._show_decision(link, work, words, batch)
 
     async def _answer_too_late(self, link: Link, work: DecideReply) -> Outcome:
         """Answer a person whose decision comes too late: another one was made, or the reply is gone."""
         if work.decision == "send" and await questions.is_open(self._deps, link, work.job):
-            return await self._show_decision(link, work, inputs.TOO_OLD, Batch())
+            return await self._show_decision(link, work, inputs.INPUT_TOO_OLD, Batch())
         return done(None, (work.requester, inputs.already_decided()))
 
     async def _send(
@@ -134,7 +134,7 @@ class ReplyDecisions:
         if not to_send:
             return await self._answer_too_late(link, work)
         first = to_send[0][1]
-        sending = inputs.sending(first, len(to_send), is_without_first=found is None)
+        sending = inputs.describe_sending(first, len(to_send), is_without_first=found is None)
         about = work.job
         if len(to_send) > 1:
             # There may be a new question about one of them while the others are being sent.

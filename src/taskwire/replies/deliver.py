@@ -106,7 +106,7 @@ class ReplySender:
                 return None
         except UserError as error:
             return inputs.reply_refused(error)
-        return inputs.reply_not_theirs(reply_job.link)
+        return inputs.reply_not_allowed(reply_job.link)
 
     async def _refuse(self, reply_job: ReplyJob, refusal: Message) -> Outcome:
         """End the reply and tell its author why, privately and once.
@@ -136,10 +136,10 @@ class ReplySender:
             return await self._outcomes.hold(reply_job)
         if hold is not None:
             batch = self._deps.writes.unhold(Batch(), link.id)
-            return retry(0, None, questions.settle_held(self._deps, link, inputs.HELD_ALONG, batch))
+            return retry(0, None, questions.settle_held(self._deps, link, inputs.HELD_SENT_WITH_NEWER, batch))
         is_stale = self._deps.slack.now() - moment_of(reply.ts) > STALE
         if reply.was_away and is_stale and not reply.is_confirmed and not link.record.has_other_clock:
-            question = inputs.still_send(
+            question = inputs.ask_about_old_reply(
                 link, context.job.id, await self._agent_input.get_display_text(reply)
             )
             return await ask(self._deps, reply_job, "stale", question)
@@ -151,7 +151,7 @@ class ReplySender:
         left_out = reply.unreadable_files if reply.is_without_files else ()
         if prepared.text and not set(prepared.refused_files) <= set(left_out):
             words = await self._agent_input.get_display_text(reply)
-            question = inputs.refused_files(link, context.job.id, prepared.refused_files, words)
+            question = inputs.ask_about_refused_files(link, context.job.id, prepared.refused_files, words)
             return await ask(self._deps, reply_job, "files", question, prepared.refused_files)
         if not prepared.text:
             return await self._outcomes.give_up(reply_job, inputs.nothing_to_send(prepared.refused_files))
@@ -207,7 +207,7 @@ class ReplyDeliverer:
             return await self._handle_not_found(reply_job, task)
         except Refused as refused:
             words = await self._agent_input.get_display_text(reply_job.reply)
-            message = inputs.not_delivered(
+            message = inputs.reply_not_delivered(
                 reply_job.link, reply_job.context.job.id, get_refusal_text(refused), words
             )
             return await self._outcomes.give_up_and_keep(reply_job, message)
@@ -222,7 +222,7 @@ class ReplyDeliverer:
             return await self._outcomes.wait_for_task(reply_job)
         words = await self._agent_input.get_display_text(reply_job.reply)
         return await self._outcomes.give_up_and_keep(
-            reply_job, inputs.kept_out(reply_job.link, reply_job.context.job.id, words)
+            reply_job, inputs.agent_access_denied(reply_job.link, reply_job.context.job.id, words)
         )
 
     async def _attempt_send(
@@ -303,7 +303,7 @@ class ReplyDeliverer:
             return await self._outcomes.wait_for_task(reply_job)
         except Refused as refused:
             return await self._outcomes.give_up_with_later_replies(
-                reply_job, partial(inputs.not_resumed, get_refusal_text(refused))
+                reply_job, partial(inputs.task_not_resumed, get_refusal_text(refused))
             )
         return await self._outcomes.retry_after_resume(reply_job, build.build_number)
 

@@ -148,18 +148,18 @@ class ReplyEdits:
     async def _tell_change_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
         """Tell the thread that the agent may have the earlier text."""
         if work.new_input is None:
-            message = inputs.deleted_while_unknown(await self._people.find_name(work.person))
+            message = inputs.unknown_reply_deleted(await self._people.find_name(work.person))
         else:
-            message = inputs.edited_while_unknown(await self._agent_input.get_display_text(work.new_input))
+            message = inputs.unknown_reply_edited(await self._agent_input.get_display_text(work.new_input))
         return say(link.id, f"{work.change}-unknown:{work.ts}", message, batch)
 
     async def _tell_late_change(self, link: Link, work: ReplyChanged, told_changes: str) -> Batch:
         if work.change in told_changes.split():
             return Batch()
         if work.change == "deleted":
-            message = inputs.deleted_late(await self._people.find_name(work.person))
+            message = inputs.reply_deleted_late(await self._people.find_name(work.person))
         else:
-            message = inputs.edited_late(
+            message = inputs.reply_edited_late(
                 await self._agent_input.get_display_text(work.new_input) if work.new_input is not None else ""
             )
         batch = say(link.id, f"{work.change}:{work.ts}", message)

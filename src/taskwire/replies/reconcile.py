@@ -181,11 +181,11 @@ async def _report_duplicate_input(deps: Dependencies, context: JobContext, link:
         return done()
     if copies is not None and copies > 1:
         context.doubles += 1
-        return done(say(link.id, f"twice:{work.ts}", inputs.delivered_twice(work.mark.text)))
+        return done(say(link.id, f"twice:{work.ts}", inputs.reply_delivered_twice(work.mark.text)))
     if not work.look_count:
         return retry(get_landing_seconds(deps, deps.coder.timeouts.send), context.job.with_work(look_count=1))
     if copies is None:
-        return done(say(link.id, f"twice:{work.ts}", inputs.maybe_delivered_twice(work.mark.text)))
+        return done(say(link.id, f"twice:{work.ts}", inputs.reply_maybe_delivered_twice(work.mark.text)))
     return done()
 
 

@@ -82,7 +82,7 @@ class ReplyOutcomes:
             settle_reply(link, reply_job.reply, "ended", batch)
         if reply_job.context.is_outcome_unknown or reply_job.reply.question == "outcome_unknown":
             words = await self._agent_input.get_display_text(reply_job.reply)
-            return done(say(link.id, f"never-known:{ts}", inputs.never_known([words]), batch))
+            return done(say(link.id, f"never-known:{ts}", inputs.unknown_replies_returned([words]), batch))
         if await record_unless_told(self._deps, batch, "ended", link.id, ttl_ms=DAY_MS):
             say(link.id, f"ended:{ts}", inputs.link_ended(link), batch)
         return done(batch)
@@ -106,7 +106,7 @@ class ReplyOutcomes:
         show_receipt(link.id, reply.ts, "waiting", batch)
         held = {other.id for other in await self._deps.links.list_held(link.id)} | {job.id}
         is_paused = link.state.status == TaskStatus.PAUSED
-        message = inputs.paused_holding(link, len(held), is_paused=is_paused)
+        message = inputs.ask_about_held_replies(link, len(held), is_paused=is_paused)
         say(link.id, f"{JOINING_ID_PREFIX}{job.id}", message, batch, is_call=True, about=HELD_REPLIES)
         return retry(0, None, batch)
 
@@ -118,7 +118,7 @@ class ReplyOutcomes:
         last = link.last_input_ts
         if last is not None and microseconds(reply.ts) < microseconds(last):
             words = await self._agent_input.get_display_text(reply)
-            say(link.id, f"late:{reply.ts}", inputs.delivered_late(words), batch)
+            say(link.id, f"late:{reply.ts}", inputs.reply_delivered_late(words), batch)
         return done(batch)
 
     async def retry_after_resume(self, reply_job: ReplyJob, build: int) -> Outcome:
@@ -141,9 +141,9 @@ class ReplyOutcomes:
         """
         context, link, _ = reply_job
         if is_broken and link.state.phase is Phase.BROKEN:
-            return await self.give_up_with_later_replies(reply_job, inputs.broken_first)
+            return await self.give_up_with_later_replies(reply_job, inputs.workspace_broken)
         if REPLY.is_over(context.lease.since_ms, context.now_ms):
-            return await self.give_up_with_later_replies(reply_job, inputs.waited_too_long)
+            return await self.give_up_with_later_replies(reply_job, inputs.agent_never_ready)
         return self._retry_later(reply_job, await self._show_waiting(reply_job), unreached_ms)
 
     async def wait_for_agent(self, reply_job: ReplyJob) -> Outcome:
@@ -152,7 +152,7 @@ class ReplyOutcomes:
         outcome = await self.wait_for_task(reply_job, unreached_ms=since_ms)
         if outcome.kind == "retry":
             await self._explain_wait(
-                reply_job, since_ms, inputs.held_up_by_agent(reply_job.link), outcome.batch
+                reply_job, since_ms, inputs.replies_wait_for_agent(reply_job.link), outcome.batch
             )
         return outcome
 
@@ -200,7 +200,7 @@ class ReplyOutcomes:
         batch = await self._show_waiting(reply_job) if job.tries == 1 else Batch()
         if not isinstance(error, SlackTrouble | SlackRateLimited):
             await self._explain_wait(
-                reply_job, job.failing_since_ms, inputs.held_up_by_coder(reply_job.link), batch
+                reply_job, job.failing_since_ms, inputs.replies_wait_for_coder(reply_job.link), batch
             )
         return Outcome("retry", batch, seconds, tried, trouble="failing")
 
@@ -239,7 +239,7 @@ class ReplyOutcomes:
     async def ask_after_data_loss(self, reply_job: ReplyJob) -> Outcome:
         """Ask a person what to do with a reply whose outcome Redis has lost."""
         words = await self._agent_input.get_display_text(reply_job.reply)
-        question = inputs.input_forgotten(reply_job.link, reply_job.context.job.id, words)
+        question = inputs.ask_after_data_loss(reply_job.link, reply_job.context.job.id, words)
         return await ask(self._deps, reply_job, "outcome_unknown", question)
 
     def find_in_traces(self, reply_job: ReplyJob, traces: Traces) -> Outcome | None:
@@ -266,7 +266,7 @@ class ReplyOutcomes:
         words = await self._agent_input.get_display_text(reply_job.reply)
         outcome = await self.give_up(
             reply_job,
-            inputs.nobody_said(words, is_outcome_unknown=reply_job.reply.question == "outcome_unknown"),
+            inputs.question_expired(words, is_outcome_unknown=reply_job.reply.question == "outcome_unknown"),
         )
         return replace(outcome, batch=settle_reply(reply_job.link, reply_job.reply, "late", outcome.batch))
 

@@ -72,19 +72,19 @@ class NamedActions:
         """Give the task a thread in this channel. Only its owner and administrators may do that."""
         if seen.link is not None:
             where = "" if seen.link.closed else await find_permalink(self._deps, seen.link.record)
-            return done(None, (work.requester, answers.already_attached(seen.link, where)))
+            return done(None, (work.requester, answers.task_already_attached(seen.link, where)))
         await self._people.require_place(work.requester, "attached")
         account = await self._people.get_account(work.requester.person)
         is_own = seen.task.owner_id == account.id
         if not is_own and not await self._people.is_admin(work.requester.person):
-            raise UserError(*refusals.not_yours_to_attach(seen.task.name))
+            raise UserError(*refusals.not_owner_to_attach(seen.task.name))
         owner = work.requester.person if is_own else await self._people.find_in_slack(seen.task.owner_id)
         return done(await self._creator.attach(Batch(), work.requester, seen.task, owner, context.job.id))
 
     def _act_without_thread(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
         """Act on a task without a thread. Its link is only for this action and expires within a day."""
         if work.verb in ("send", "detach", "mute", "unmute"):
-            raise UserError(*refusals.needs_a_thread(work.verb, seen.task.name))
+            raise UserError(*refusals.task_has_no_thread(work.verb, seen.task.name))
         record = bare_record(seen.task, work.requester, self._deps.mask)
         batch = self._deps.writes.bare(Batch(), record)
         act = Act(requester=work.requester, verb=work.verb, text=work.text)
@@ -97,7 +97,7 @@ class NamedActions:
         The receipt goes on that message.
         """
         if link.record.thread_ts is None:
-            raise UserError(*refusals.no_task_yet(link))
+            raise UserError(*refusals.task_not_created_yet(link))
         name = await self._people.get_name(work.requester.person)
         meta = Metadata(id=f"{link.id}:words:{context.job.id}", kind="answer", task_id=link.record.task_id)
         message = answers.quoted_input(name, work.text)
@@ -105,17 +105,18 @@ class NamedActions:
         try:
             ts = await post_once(self._deps, context, link.id, *place, message, meta)
         except (ChannelProblem, MessageGone):
-            raise UserError(*refusals.thread_is_closed(link)) from None
+            raise UserError(*refusals.thread_closed(link)) from None
         reply = Reply(person=work.requester.person, ts=ts, text=work.text, is_from_command=True)
         if is_command(work.text):
             return done(
-                self._make_question_batch(link, work, reply), (work.requester, answers.asked_in_thread(link))
+                self._make_question_batch(link, work, reply),
+                (work.requester, answers.input_to_be_confirmed(link)),
             )
         batch = Batch().append(
             to_coder(link.id), Job(id=f"{REPLY_ID_PREFIX}{ts}", work=reply), score=no_agent_score(ts)
         )
         show_receipt(link.id, ts, "taken", batch)
-        return done(batch, (work.requester, answers.sent_to_thread(link)))
+        return done(batch, (work.requester, answers.input_shown_in_thread(link)))
 
     def _make_question_batch(self, link: Link, work: ActRequested, reply: Reply) -> Batch:
         """Return a batch that asks in the thread about a text that looks like a command of the agent.

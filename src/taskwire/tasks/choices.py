@@ -26,15 +26,15 @@ def choose_template(
     if wanted is None:
         if len(usable) == 1:
             return usable[0]
-        raise UserError(*refusals.which_template([t.name for t in usable]))
+        raise UserError(*refusals.template_ambiguous([t.name for t in usable]))
     found = [t for t in usable if _is_one_of(wanted, t.name, t.display_name, t.id)]
     names = [t.name for t in usable]
     if not found and named is None:
-        raise UserError(*refusals.default_is_missing(wanted, names))
+        raise UserError(*refusals.default_template_missing(wanted, names))
     if not found:
         raise UserError(*refusals.unknown_template(wanted, nearest(wanted, names), names))
     if len(found) > 1:
-        raise UserError(*refusals.which_organization(wanted, [t.organization_name for t in found]))
+        raise UserError(*refusals.organization_ambiguous(wanted, [t.organization_name for t in found]))
     return found[0]
 
 

@@ -67,7 +67,7 @@ class TaskCreator:
         account = await self._people.get_account(work.requester.person)
         if is_blank(request.prompt):
             # Neither the form nor the command can be sent without a prompt: this payload was made up.
-            raise UserError(*refusals.too_late())
+            raise UserError(*refusals.button_expired())
         await self._people.require_place(request.requester, "created")
         record = await self._make_record(request, account, context.job.id)
         if await self._deps.links.find(record.id) is not None:
@@ -78,18 +78,18 @@ class TaskCreator:
             batch = self._deps.notes.keeping(
                 Batch(), request.model_dump_json(), "repeated_request", key, ttl_ms=QUESTION_TTL_MS
             )
-            return done(batch, (work.requester, answers.another_one(request.prompt, key)))
+            return done(batch, (work.requester, answers.ask_to_create_another(request.prompt, key)))
         if request.name is not None:
             await require_free(self._deps.coder, account.username, request.name)
         batch = await self._count_task(work.requester.person, record, context.now_ms)
         self._deps.notes.keeping(batch, f"{context.now_ms} {record.id}", *note, ttl_ms=REPEAT_MS)
         batch = self._write_link(batch, record, work.requester)
         if work.note_key:
-            return decided(batch, work.requester, answers.another_follows(request.prompt))
+            return decided(batch, work.requester, answers.creating_another(request.prompt))
         return done(
             batch,
             *(
-                [(work.requester, answers.options_behind(request.trailing_options))]
+                [(work.requester, answers.options_after_prompt(request.trailing_options))]
                 if request.trailing_options
                 else ()
             ),
@@ -115,10 +115,10 @@ class TaskCreator:
             return work
         kept = await self._deps.notes.find("repeated_request", work.note_key)
         if kept is None:
-            raise UserError(*refusals.too_late())
+            raise UserError(*refusals.button_expired())
         first = read(CreateRequested.model_validate_json, kept)
         if first.requester.person != work.requester.person:
-            raise UserError(*refusals.too_late())
+            raise UserError(*refusals.button_expired())
         # The button is where the first request was answered. The card may go somewhere else.
         requester = work.requester.model_copy(
             update={"channel": first.requester.channel, "is_elsewhere": True}
@@ -172,7 +172,7 @@ class TaskCreator:
         note = ("attach_claim", task.id)
         is_first = await self._deps.notes.is_first(*note, value=job_id, ttl_ms=ATTACH_CLAIM_MS)
         if not is_first and await self._deps.notes.find(*note) != job_id:
-            raise UserError(*refusals.being_attached(task.name))
+            raise UserError(*refusals.attach_in_progress(task.name))
         record = bare_record(task, requester, self._deps.mask).model_copy(
             update={"id": _make_link_id(job_id), "owner_slack": owner}
         )

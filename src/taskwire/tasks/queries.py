@@ -55,7 +55,7 @@ class DisplayedTask(NamedTuple):
     def get_sort_key(self, account: str) -> tuple[bool, int, int]:
         """Return a key that puts tasks that wait for this person first, then orders by phase and age."""
         created_ms = to_ms(self.seen.task.created_at)
-        return (not self.needs_person(account), listing.rank(self.link.state.open_phase), -created_ms)
+        return (not self.needs_person(account), listing.get_rank(self.link.state.open_phase), -created_ms)
 
 
 class Queries:
@@ -70,7 +70,7 @@ class Queries:
         """Return the answer; UserError if there is none."""
         match question:
             case Help():
-                return listing.manual(question.verb)
+                return listing.help_text(question.verb)
             case List():
                 return await self._list_tasks(requester, question)
             case Status():
@@ -95,7 +95,7 @@ class Queries:
         if not shown:
             await require_rights(self._deps)
         shown.sort(key=lambda each: each.get_sort_key(mine))
-        pages = max(1, ceil(len(shown) / listing.PAGE))
+        pages = max(1, ceil(len(shown) / listing.TASKS_PER_PAGE))
         page = min(max(question.page, 1), pages)
         is_admin = await self._people.is_admin(requester.person)
         lines = [
@@ -104,7 +104,7 @@ class Queries:
                 permalink=await self._find_permalink(each.seen),
                 can_steer=is_admin or each.seen.task.owner_id == mine,
             )
-            for each in shown[(page - 1) * listing.PAGE : page * listing.PAGE]
+            for each in shown[(page - 1) * listing.TASKS_PER_PAGE : page * listing.TASKS_PER_PAGE]
         ]
         words = [question.filter.value] if question.filter is not ListFilter.ALL else []
         words += [f"owner={owner}"] if owner else []
@@ -119,7 +119,7 @@ class Queries:
             account = await self._people.get_account(UserId(question.owner.id))
         except UserError:
             # Only that person may know the reason.
-            raise UserError(*refusals.whose_account(question.owner.id)) from None
+            raise UserError(*refusals.person_has_no_account(question.owner.id)) from None
         return account.username.lower()
 
     async def _find_permalink(self, seen: VisibleTask) -> str:
@@ -146,12 +146,12 @@ class Queries:
         if seen.link is None:
             first = await observe_first(self._deps, task)
             state = initial_state(first, self._deps.rules, now_ms)
-            link = cards.unlinked(
+            link = cards.make_unlinked(
                 first.seen, state, masked_beginning(self._deps.mask, task.initial_prompt, LONGEST_PROMPT)
             )
         else:
             link = self._make_link(VisibleTask(task, seen.link), now_ms)
-        return cards.status(
+        return cards.status_card(
             link,
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
@@ -163,21 +163,23 @@ class Queries:
         try:
             return await self._deps.coder.get_task(task.id)
         except NotFound:
-            raise UserError(*refusals.task_is_gone(task.title)) from None
+            raise UserError(*refusals.task_gone(task.title)) from None
 
     async def _show_logs(self, requester: Requester, question: Logs) -> Message:
         seen = await self._lookup.get(requester, question.name)
         task = seen.task
         output = await read_last_output(self._deps, self._make_link(seen, microseconds(requester.at) // 1000))
         if not question.full:
-            return answers.logs(task.title, output.text, is_cut=output.is_cut, is_snapshot=output.is_snapshot)
+            return answers.log_excerpt(
+                task.title, output.text, is_cut=output.is_cut, is_snapshot=output.is_snapshot
+            )
         if not output.whole:
-            raise UserError(*refusals.no_log_yet(task.title))
+            raise UserError(*refusals.log_empty(task.title))
         channel = await self._deps.slack.open_direct(requester.person)
         file_id = await self._deps.slack.start_upload(f"{task.name}.log", output.whole)
         await self._deps.slack.reserve(Method.COMPLETE_UPLOAD)
         await self._deps.slack.complete_upload(file_id, f"Log of {task.title}", channel)
-        return answers.log_sent(task.title, is_snapshot=output.is_snapshot)
+        return answers.log_file_sent(task.title, is_snapshot=output.is_snapshot)
 
     def _make_link(self, each: VisibleTask, now_ms: int) -> Link:
         """Return the link with the task's present state.
@@ -186,7 +188,7 @@ class Queries:
         """
         seen = Observed(seen=observation_of(each.task, self._deps.mask))
         if each.link is None:
-            return cards.unlinked(seen.seen, initial_state(seen, self._deps.rules, now_ms))
+            return cards.make_unlinked(seen.seen, initial_state(seen, self._deps.rules, now_ms))
         return with_observation(each.link, seen, self._deps.rules, now_ms)
 
     async def _list_templates(self, requester: Requester) -> Message:
@@ -204,4 +206,4 @@ class Queries:
                     default_preset=next((preset.name for preset in presets if preset.is_default), ""),
                 )
             )
-        return listing.templates(lines)
+        return listing.template_list(lines)

@@ -47,7 +47,7 @@ class ThreadOpener:
         """Post the card, and take over the replies that people have already written below it."""
         work, link = context.work(PostCard), _require_link(link)
         if not context.is_outcome_unknown and has_failed_too_long(context):
-            answer = answers.never_posted(is_attached=link.record.task_id is not None)
+            answer = answers.card_never_posted(is_attached=link.record.task_id is not None)
             return done(_end_unbound(self._deps, link), (work.requester, answer))
         return await retry_for_person(
             self._deps, context, link, partial(self._post_card, link, work.requester), gives_up=False
@@ -62,11 +62,15 @@ class ThreadOpener:
             ts = await post_once(self._deps, context, record.id, record.channel, None, card, meta)
         except ChannelProblem as problem:
             is_attached = record.task_id is not None
-            make_answer = answers.may_be_posted if context.is_outcome_unknown else answers.cannot_post
+            make_answer = (
+                answers.card_may_be_posted if context.is_outcome_unknown else answers.cannot_post_card
+            )
             answer = make_answer(problem.code, record.channel, is_attached=is_attached)
             return done(_end_unbound(self._deps, link), (requester, answer))
         except NotFound:
-            return done(_end_unbound(self._deps, link), (requester, answers.not_attached(refusals.GONE)))
+            return done(
+                _end_unbound(self._deps, link), (requester, answers.task_not_attached(refusals.TASK_GONE))
+            )
         posted = record.model_copy(update={"thread_ts": ts})
         batch = self._deps.writes.record(Batch(), posted)
         self._deps.writes.thread(batch, posted)
@@ -103,7 +107,7 @@ class TaskBinder:
         """Create the task, or find the one that an earlier try created, and bind it to the link."""
         work, link = context.work(CreateTask), _require_link(link)
         if has_failed_too_long(context) and not context.is_outcome_unknown and not work.was_tried:
-            return self._fail(link, work.requester, refusals.NEVER_ANSWERED)
+            return self._fail(link, work.requester, refusals.CODER_NEVER_ANSWERED)
         handle = self._handle_create if link.record.task_id is None else self._handle_attach
         return await retry_for_person(
             self._deps, context, link, partial(handle, link, work.requester), gives_up=False
@@ -124,14 +128,14 @@ class TaskBinder:
         other = await self._deps.links.find_by_task(task_id)
         if other is not None and other.id != link.id:
             where = await find_permalink(self._deps, other.record)
-            return self._fail(link, requester, refusals.has_a_thread(where))
+            return self._fail(link, requester, refusals.task_has_thread(where))
         try:
             await self._people.require_steer(requester, link)
             task = await self._deps.coder.get_task(task_id)
         except UserError as error:
             return self._fail(link, requester, str(error))
         except NotFound:
-            return self._fail(link, requester, refusals.GONE)
+            return self._fail(link, requester, refusals.TASK_GONE)
         former = await self._find_former(link)
         batch = self._bind_task(link, task, is_baseline=True, title=_get_former_title(former, task))
         return done(await self._link_former_card(link, former, batch))
@@ -187,7 +191,7 @@ class TaskBinder:
         """
         try:
             if (await self._people.get_account(work.requester.person)).id != record.owner_id:
-                raise UserError(*refusals.other_account())
+                raise UserError(*refusals.account_changed())
         except UserError:
             if work.was_tried and not self._has_landed(context):
                 raise TryLater("what was tried while they might may still come about") from None
@@ -199,7 +203,7 @@ class TaskBinder:
         if work.error_count >= CREATE_WITH_ERRORS.most_tries and is_over:
             raise UserError(refusals.CREATE_FAILED)
         if has_failed_too_long(context):
-            raise UserError(refusals.NEVER_ANSWERED)
+            raise UserError(refusals.CODER_NEVER_ANSWERED)
 
     def _has_landed(self, context: JobContext) -> bool:
         """Whether the call that failed first can no longer reach Coder."""
@@ -267,7 +271,7 @@ class TaskBinder:
         """End the link without a task. Its card says why."""
         batch = self._deps.writes.field(_end_unbound(self._deps, link), link.id, "failure", why)
         is_attached = link.record.task_id is not None
-        answer = answers.not_attached(why) if is_attached else answers.not_created(why)
+        answer = answers.task_not_attached(why) if is_attached else answers.task_not_created(why)
         return done(draw_first_card(link.id, batch), (requester, answer))
 
 

@@ -24,7 +24,7 @@ from taskwire.domain.retry_policies import THREAD_QUESTION
 from taskwire.domain.transitions import Observed
 from taskwire.job_context import Handler, JobContext, Outcome, decided, done
 from taskwire.messages import answers, cards, inputs, listing, refusals
-from taskwire.messages.inputs import Settlement
+from taskwire.messages.inputs import ClosingReason
 from taskwire.notices.closed_threads import wait_for_new_card
 from taskwire.outbox import questions
 from taskwire.outbox.agent_log import read_last_output
@@ -121,7 +121,7 @@ class ThreadQueries:
             place = PostedQuestion(ts=ts, message_id=meta.id, kind=meta.kind, message=message)
             await questions.record_posted(self._deps, link, work.job or work.question, place, batch)
             if why := await self._find_settlement(link, work):
-                questions.settle(link, work.job, inputs.settled(why), batch, is_last=why != "decided")
+                questions.settle(link, work.job, inputs.question_closed(why), batch, is_last=why != "decided")
         return done(batch)
 
     async def _require_rights(self, link: Link, work: AnswerInThread) -> None:
@@ -157,7 +157,7 @@ class ThreadQueries:
         private = ((work.requester, make_waiting_message(work, link, error)),) if tries == 1 else ()
         return replace(done(batch, *private), trouble="failing")
 
-    async def _find_settlement(self, link: Link, work: AnswerInThread) -> Settlement | None:
+    async def _find_settlement(self, link: Link, work: AnswerInThread) -> ClosingReason | None:
         """Return why a question about a message is settled; None if it is still open."""
         if (
             work.question != "not_a_verb"
@@ -177,7 +177,7 @@ class ThreadQueries:
         """
         if context.now_ms - microseconds(work.requester.at) // 1000 < KEPT_REPLY_MS:
             return done()
-        message = inputs.nobody_said(work.text, is_outcome_unknown=False)
+        message = inputs.question_expired(work.text, is_outcome_unknown=False)
         return done(say(link.id, f"expired:{context.job.id}", message, is_call=True))
 
     def _answer_privately(
@@ -195,7 +195,7 @@ class ThreadQueries:
         key = digest(link.id, context.job.id)
         kept = KeptAnswer(person=work.requester.person, link=link.id, message=message).model_dump_json()
         self._deps.notes.keeping(batch, kept, "shown", key, ttl_ms=SHOWABLE_MS)
-        return done(batch, (work.requester, answers.for_everybody(message, f"{link.id} {key}")))
+        return done(batch, (work.requester, answers.add_share_button(message, f"{link.id} {key}")))
 
     async def show_to_everybody(self, context: JobContext, link: Link | None) -> Outcome:
         """Post the answer that one person got, because they pressed its button."""
@@ -216,10 +216,10 @@ class ThreadQueries:
             or answer is None
             or (answer.link, answer.person) != expected
         ):
-            raise UserError(*refusals.too_late())
+            raise UserError(*refusals.button_expired())
         batch = say(link.id, f"shown:{work.key}", answer.message)
         self._deps.notes.forgetting(batch, "shown", work.key)
-        return decided(batch, work.requester, answers.shown_to_everybody())
+        return decided(batch, work.requester, answers.answer_shared())
 
     async def _must_tell_too_many(self, link: Link, work: AnswerInThread, batch: Batch) -> bool:
         """Whether to say in the thread that too many replies wait: once an hour.
@@ -257,20 +257,26 @@ class ThreadQueries:
             case "status":
                 return await self._make_status(link, work, context.now_ms)
             case "too_fast":
-                return answers.too_fast()
+                return answers.too_many_requests()
             case "help":
-                return listing.thread_manual()
+                return listing.thread_help()
             case "edit":
                 is_running = link.state.status == TaskStatus.ACTIVE
-                return inputs.edit_while_running(link) if is_running else answers.edit_button(link)
+                return (
+                    inputs.offer_edit_while_running(link) if is_running else answers.offer_edit_dialog(link)
+                )
             case "delete":
-                return answers.delete_button(link)
+                return answers.offer_delete_dialog(link)
             case "too_many":
-                return inputs.too_much_asked() if work.text == VERB_REFUSED else inputs.too_many(MOST_REPLIES)
+                return (
+                    inputs.too_many_requests_in_thread()
+                    if work.text == VERB_REFUSED
+                    else inputs.too_many_replies(MOST_REPLIES)
+                )
             case "not_a_verb":
-                return inputs.not_a_verb(work.words, f"{link.id} {work.job}", work.text)
+                return inputs.ask_about_unknown_verb(work.words, f"{link.id} {work.job}", work.text)
             case _:
-                return answers.not_available(work.text)
+                return answers.verb_not_supported(work.text)
 
     async def _make_status(self, link: Link, work: AnswerInThread, now_ms: int) -> Message:
         if link.record.task_id is not None:
@@ -280,15 +286,17 @@ class ThreadQueries:
                     link, Observed(seen=observation_of(task, self._deps.mask)), self._deps.rules, now_ms
                 )
         can_steer = await self._people.may_steer(work.requester.person, link)
-        return cards.status(
+        return cards.status_card(
             link, coder_url=self._deps.coder_url, forges=self._deps.forges, can_steer=can_steer
         )
 
     async def _make_logs(self, link: Link) -> Message:
         if link.record.task_id is None:
-            return answers.logs(link.title, "", is_cut=False)
+            return answers.log_excerpt(link.title, "", is_cut=False)
         output = await read_last_output(self._deps, link)
-        return answers.logs(link.title, output.text, is_cut=output.is_cut, is_snapshot=output.is_snapshot)
+        return answers.log_excerpt(
+            link.title, output.text, is_cut=output.is_cut, is_snapshot=output.is_snapshot
+        )
 
     async def _send_whole_log(
         self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
@@ -296,10 +304,10 @@ class ThreadQueries:
         """Send the whole log as a direct message: in a thread, everybody would see the file."""
         output = await read_last_output(self._deps, link)
         if not output.whole:
-            raise UserError(*refusals.no_log_yet(link.title))
+            raise UserError(*refusals.log_empty(link.title))
         channel = await self._deps.slack.open_direct(work.requester.person)
         share_log(link, context.job.id, output.whole, batch, channel)
-        return answers.log_follows(link, is_snapshot=output.is_snapshot)
+        return answers.log_file_follows(link, is_snapshot=output.is_snapshot)
 
 
 def _end_unanswered(link: Link, code: str) -> Outcome:
