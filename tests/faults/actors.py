@@ -33,7 +33,7 @@ class Actor:
     task: SandboxTask | None = None
     thread_ts: str = ""
     # How often this actor has run its flow.
-    turn: int = 0
+    run_number: int = 0
     aim: Aim | None = None
     # The part of the aim that comes next.
     target: Aim | None = None
@@ -77,7 +77,7 @@ class Actor:
         """Start another run of the flow, with this aim."""
         self.aim, self.target, self.is_aimed = aim, aim, aim is not None
         self.is_going, self.is_struck, self.is_held = True, False, False
-        self.turn, self.taken, self.failure = self.turn + 1, 0, ""
+        self.run_number, self.taken, self.failure = self.run_number + 1, 0, ""
         self.earlier.clear()
         self._count_anew()
 
@@ -89,13 +89,13 @@ class Actor:
         self.apart.clear()
         self.under_way = 0
 
-    def goes_on(self) -> None:
+    def continue_with_next_bot(self) -> None:
         """Continue with the next bot, which may be going to die too."""
         again = self.target.again if self.target is not None and self.is_held else None
         self.target, self.is_aimed, self.is_held = again, again is not None, False
         self._count_anew()
 
-    def strikes(self, point: Point) -> Fault | None:
+    def take_fault(self, point: Point) -> Fault | None:
         """Return what goes wrong at a point, if anything."""
         if self.target is None or not self.is_aimed or self.target.point != point:
             return None
@@ -103,7 +103,7 @@ class Actor:
         self.is_held = self.target.fault.is_kill
         return self.target.fault
 
-    def passes(self, call: Call, *, is_alone: bool) -> Point:
+    def count_point(self, call: Call, *, is_alone: bool) -> Point:
         """Count the next point with this name, and return it."""
         self.counts[call.name] += 1
         point = Point(call, self.counts[call.name])
@@ -124,7 +124,7 @@ class Actor:
         reports = latest.agent.app.statuses if latest.agent else []
         return self.task.id, self.task.status, self.task.state, latest.number, latest.job_status, len(reports)
 
-    def meets(self, call: str) -> bool:
+    def loses_answer_of(self, call: str) -> bool:
         """Return whether the bot gets an error, or no answer, from this call."""
         return self.aim is not None and self.aim.point.call.name == call and not self.aim.fault.is_kill
 
@@ -138,24 +138,24 @@ class Names:
     """Which names belong to which actor."""
 
     def __init__(self) -> None:
-        self._seats: dict[str, Actor] = {}
+        self._actors: dict[str, Actor] = {}
 
     def add(self, actor: Actor, *names: str) -> None:
         """Register names of an actor."""
         for name in names:
-            self._seats[name] = actor
+            self._actors[name] = actor
 
-    def whose(self, text: str) -> set[Actor]:
+    def find_actors(self, text: str) -> set[Actor]:
         """Return all actors that are named in a text."""
-        return {self._seats[word] for word in _WORD.findall(text) if word in self._seats}
+        return {self._actors[word] for word in _WORD.findall(text) if word in self._actors}
 
     def learn(self, text: str) -> None:
         """Register the links in a text as an actor's, if the text names only this actor."""
         links = _LINK.findall(text)
-        named = self.whose(text) if links else set()
+        named = self.find_actors(text) if links else set()
         if len(named) == 1:
             for link in links:
-                self._seats.setdefault(link, *named)
+                self._actors.setdefault(link, *named)
 
 
 def said_in(slack: SlackSandbox, actor: Actor) -> list[Mapping[str, object]]:

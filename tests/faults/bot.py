@@ -64,8 +64,8 @@ def timings(given: Given) -> Timings:
     )
 
 
-async def live(given: Given, loaded: Settings, mask: Mask) -> None:
-    """Run the bot and obey orders, until killed or until the line is closed."""
+async def run_process(given: Given, loaded: Settings, mask: Mask) -> None:
+    """Run the bot and obey orders, until killed or until the connection to the test is closed."""
     configure_logs("info", "json", mask, sys.stdout)
     assert loaded.redis_url is not None
     url = loaded.redis_url.get_secret_value()
@@ -114,10 +114,10 @@ def main() -> None:
             readable, _, _ = select.select([server, sys.stdin], [], [])
             if sys.stdin in readable:
                 return
-            _bear(server)
+            _fork(server)
 
 
-def _bear(server: socket.socket) -> None:
+def _fork(server: socket.socket) -> None:
     asked, _ = server.accept()
     with asked, asked.makefile("r") as lines:
         given = Given.model_validate_json(lines.readline())
@@ -136,7 +136,7 @@ def _bear(server: socket.socket) -> None:
     with contextlib.suppress(KeyboardInterrupt), given.log.open("a") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-        asyncio.run(live(given, loaded, mask))
+        asyncio.run(run_process(given, loaded, mask))
     os._exit(1)
 
 

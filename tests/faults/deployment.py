@@ -98,7 +98,7 @@ class Deployment:
         self.keys = Keys(slack.workspace.team_id)
         self.watch = FaultInjector(slack, coder, self._peek)
         self.proxy = Proxy(environment.store_path, self.watch)
-        self._ground = environment
+        self._environment = environment
         self._store = store
         self._directory = directory
         self._timeout_seconds = timeout_seconds
@@ -120,7 +120,7 @@ class Deployment:
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Listen for bots inside the block."""
-        server = await asyncio.start_server(self._called, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept_bot, "127.0.0.1", 0)
         self._port = server.sockets[0].getsockname()[1]
         async with self.proxy.serving():
             try:
@@ -129,27 +129,27 @@ class Deployment:
                 await self.kill()
                 server.close()
 
-    async def _called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept_bot(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._line = (reader, writer)
         self._has_line.set()
 
     # Start and kill.
 
-    async def bear(self) -> None:
+    async def start_bot(self) -> None:
         """Start a bot, and wait until it listens and has finished backfill."""
-        self.watch.born()
+        self.watch.reset()
         self._has_line.clear()
         given = Given(
-            environment=self._environment(),
+            environment=self._settings(),
             log=self._directory / "bot.log",
             clock=self._directory / "clock",
             line=self._port,
             timeout_seconds=self._timeout_seconds,
         )
-        self._pid = await self._ground.bear(given)
+        self._pid = await self._environment.fork_bot(given)
         await self.until(self._has_line.is_set, "the bot is born")
         await self.until(lambda: self.slack.sockets.connections, "the bot listens")
-        await self.rest()
+        await self.wait_until_idle()
 
     async def kill(self) -> None:
         """Kill the bot as a power cut would, and release the calls that were held for its death."""
@@ -167,11 +167,11 @@ class Deployment:
         self._line = None
         self.watch.death.set()
         for actor in self.watch.actors:
-            actor.goes_on()
+            actor.continue_with_next_bot()
         self._dead |= {token for _, _, token in (await self.rows())[0]}
         await self.until(lambda: not self.slack.sockets.connections, "the dead bot's socket is gone")
 
-    async def say(self, word: str) -> str:
+    async def send_order(self, word: str) -> str:
         """Send an order to the bot and return its answer, or an empty text if the bot dies of it."""
         assert self._line is not None
         reader, writer = self._line
@@ -190,48 +190,48 @@ class Deployment:
                 while not condition():  # noqa: ASYNC110 - the condition may depend on anything
                     await asyncio.sleep(LOOK_SECONDS)
         except TimeoutError:
-            raise AssertionError(f"never came: {what}\n{await self.last_words()}") from None
+            raise AssertionError(f"never came: {what}\n{await self.describe_state()}") from None
 
-    async def live_until(self, condition: Callable[[], bool], what: str) -> None:
+    async def run_until(self, condition: Callable[[], bool], what: str) -> None:
         """Let jobs run and time pass until the condition holds."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self.rest()
+                await self.wait_until_idle()
                 while not condition():
                     if not await self.move_on():
                         await asyncio.sleep(LOOK_SECONDS)
-                    await self.rest()
+                    await self.wait_until_idle()
         except TimeoutError:
-            raise AssertionError(f"never came: {what}\n{await self.last_words()}") from None
+            raise AssertionError(f"never came: {what}\n{await self.describe_state()}") from None
 
-    async def live_out(self, unless: Callable[[], bool] = lambda: False) -> None:
+    async def run_to_end(self, unless: Callable[[], bool] = lambda: False) -> None:
         """Let jobs run and time pass until only the jobs of held actors are left."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self.rest()
+                await self.wait_until_idle()
                 while (await self.rows())[0] and not unless():
                     if not await self.move_on():
                         await asyncio.sleep(LOOK_SECONDS)
-                    await self.rest()
+                    await self.wait_until_idle()
         except TimeoutError:
-            raise AssertionError(f"jobs do not end\n{await self.last_words()}") from None
+            raise AssertionError(f"jobs do not end\n{await self.describe_state()}") from None
 
-    async def rest(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait until the bot has nothing to do at the present time."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 passed, pause = -1, LOOK_SECONDS
                 # If there were calls since the last look, the bot is not idle, and need not be asked.
-                while passed != self.watch.calls or not await self._is_at_rest():
+                while passed != self.watch.calls or not await self._is_idle():
                     # A bot that waits for something is looked at less and less often.
                     is_quiet = passed == self.watch.calls
                     pause = min(1.5 * pause, MOST_LOOK_SECONDS) if is_quiet else LOOK_SECONDS
                     passed = self.watch.calls
                     await asyncio.sleep(pause)
         except TimeoutError:
-            raise AssertionError(f"the bot finds no rest\n{await self.last_words()}") from None
+            raise AssertionError(f"the bot finds no rest\n{await self.describe_state()}") from None
 
-    async def _is_at_rest(self) -> bool:
+    async def _is_idle(self) -> bool:
         if any(actor.is_held and actor.is_going for actor in self.watch.actors):
             rows, _ = await self.rows()
             return self.watch.is_stuck or not (self._is_due(rows) or self._is_held(rows))
@@ -240,7 +240,7 @@ class Deployment:
         if not self.slack.backend.tasks.is_idle:
             return False
         rows, _ = await self.rows()
-        if self._is_due(rows) or await self.say("rest") != "yes":
+        if self._is_due(rows) or await self.send_order("rest") != "yes":
             return False
         # An idle bot holds no lease, so all remaining leases are of dead bots.
         self._dead |= {token for _, _, token in rows}
@@ -263,7 +263,7 @@ class Deployment:
 
     def _is_stopped(self, name: str, token: str) -> bool:
         """Return whether a queue, or the lease on it, belongs to a held actor."""
-        actors = self.watch.names.whose(name) | (
+        actors = self.watch.names.find_actors(name) | (
             {self.watch.turns[token]} if token in self.watch.turns else set()
         )
         return any(actor.is_going and actor.is_held for actor in actors)
@@ -297,23 +297,23 @@ class Deployment:
         await self._store.lpush(self.keys.named("wakeups"), "1")
 
     def _tick(self, word: str) -> bool:
-        self._ticking = asyncio.create_task(self.say(word))
+        self._ticking = asyncio.create_task(self.send_order(word))
         return True
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Let the bot poll Coder, and run the jobs that follow."""
         await self.coder.catch_up()
-        await self.rest()
-        while (wait := float(await self.say("poll"))) > 0:
+        await self.wait_until_idle()
+        while (wait := float(await self.send_order("poll"))) > 0:
             # A dead bot may have left the poll's lease.
             self.clock.move_to(self.clock.now_ms + wait * 1000)
-        await self.rest()
+        await self.wait_until_idle()
 
-    async def let_pass(self, ms: int) -> None:
+    async def advance(self, ms: int) -> None:
         """Move the clock forward, and let the jobs run that are due then."""
         await self._move_to(self.clock.now_ms + ms)
         self._next_sweep_ms = 0
-        await self.rest()
+        await self.wait_until_idle()
 
     def is_changed(self) -> bool:
         """Return whether Coder shows a change of a running actor's task that the bot has not polled."""
@@ -368,7 +368,7 @@ class Deployment:
         new, self._read = lines[self._read :], len(lines)
         return [line for line in new if not line.startswith("{") or json.loads(line)["level"] in _BAD]
 
-    async def last_words(self) -> str:
+    async def describe_state(self) -> str:
         """Describe the present state, to explain a failure."""
         log = (self._directory / "bot.log").read_text().splitlines()[-12:]
         actors = [f"{actor}; shown {self._shown_to(actor)}" for actor in self.watch.actors if actor.is_going]
@@ -378,7 +378,7 @@ class Deployment:
     def _shown_to(self, actor: Actor) -> list[str]:
         return [str(each.body.get("text")) for each in self.slack.ephemerals(actor.person)[-3:]]
 
-    def _environment(self) -> dict[str, str]:
+    def _settings(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
         return kept | {
             "SLACK_BOT_TOKEN": self.slack.bot_token,
@@ -411,5 +411,5 @@ async def new_deployment(
             environment, slack, coder, store, clock, number, directory, timeout_seconds, settle_seconds
         )
         async with deployment.serving():
-            await deployment.bear()
+            await deployment.start_bot()
             yield deployment

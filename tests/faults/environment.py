@@ -25,7 +25,7 @@ class Environment:
         self._port = port
         self._free = list(range(DATABASES))
 
-    async def bear(self, given: Given) -> int:
+    async def fork_bot(self, given: Given) -> int:
         """Fork a bot and return its process id."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         writer.write(f"{given.model_dump_json()}\n".encode())

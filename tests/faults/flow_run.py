@@ -19,15 +19,15 @@ class FlowRun:
     def __init__(self, deployment: Deployment, flow: Callable[[Deployment], Flow], size: int) -> None:
         self.deployment = deployment
         self.flow = flow(deployment)
-        self._going: dict[Actor, asyncio.Task[None]] = {}
-        self.actors = [self._seat(number, f"person-{number}") for number in range(size)]
+        self._runs: dict[Actor, asyncio.Task[None]] = {}
+        self.actors = [self._new_actor(number, f"person-{number}") for number in range(size)]
         # The bystander has a task and a thread but never runs the flow. A call about all tasks therefore
         # always names several actors, and is not taken for a call about one.
-        self._bystander = self._seat(size, "bystander")
+        self._bystander = self._new_actor(size, "bystander")
         self._prepared: set[Actor] = set()
         deployment.watch.actors = self.actors
 
-    def _seat(self, number: int, name: str) -> Actor:
+    def _new_actor(self, number: int, name: str) -> Actor:
         deployment = self.deployment
         email = f"{name}@example.com"
         person = deployment.slack.add_user(name, email=email).id
@@ -44,35 +44,37 @@ class FlowRun:
         new = [actor for actor in actors if actor not in self._prepared]
         if new:
             await self.flow.prepare(new)
-            await self.deployment.live_out()
+            await self.deployment.run_to_end()
         self._prepared |= {self._bystander, *new}
 
     async def rehearse(self, death: Aim | None = None) -> Trace:
         """Run the flow. Return the trace of its points, or of the points of the recovery from a death."""
         actors = self.actors[:1]
         await self._prepare(actors)
-        await self._send(actors, [death])
+        await self._start_runs(actors, [death])
         if death is not None:
-            await self._arrive(actors)
+            await self._wait_for_points(actors)
             await self._next_bot()
-        await self._end(actors)
+        await self._finish_runs(actors)
         (actor,) = actors
         assert death is None or actor.is_struck, f"{death}: there was no such call, but {actor}"
         trace = Trace(list(actor.points), set(actor.alone), set(actor.apart))
         await self._check(actors)
         return trace
 
-    async def perform(self, planned: Round) -> list[Aim]:
+    async def run_round(self, planned: Round) -> list[Aim]:
         """Run the flow once for each aim of a round. Return the aims that were never met."""
         together, alone = self._parts(planned)
         try:
             await self._prepare([*together, *alone])
-            await (self._die if planned.is_kill else self._suffer)(planned, together, alone)
+            await (self._run_with_kills if planned.is_kill else self._run_with_faults)(
+                planned, together, alone
+            )
             await self._check([*together, *alone])
         except Exception as failed:
             for actor in (*together, *alone):
                 failed.add_note(f"{actor.name}: {actor.aim}{'' if actor.is_struck else ' (not yet)'}")
-            failed.add_note(await self.deployment.last_words())
+            failed.add_note(await self.deployment.describe_state())
             raise
         return [actor.aim for actor in (*together, *alone) if actor.aim is not None and not actor.is_struck]
 
@@ -80,39 +82,43 @@ class FlowRun:
         count = len(planned.together)
         return self.actors[:count], self.actors[count : count + len(planned.alone)]
 
-    async def _die(self, planned: Round, together: Sequence[Actor], alone: Sequence[Actor]) -> None:
+    async def _run_with_kills(
+        self, planned: Round, together: Sequence[Actor], alone: Sequence[Actor]
+    ) -> None:
         """Stop all actors at their points, kill the bot, and let a new bot finish everything.
 
         If aims have a second death, the second bot is killed too, and the third bot finishes.
         """
-        await self._send(together, planned.together)
-        await self._arrive(together)
-        await self._send(alone, planned.alone)
-        await self._arrive(alone)
+        await self._start_runs(together, planned.together)
+        await self._wait_for_points(together)
+        await self._start_runs(alone, planned.alone)
+        await self._wait_for_points(alone)
         await self._next_bot()
         if any(aim.again is not None for aim in planned.aims):
-            await self._arrive([*together, *alone])
+            await self._wait_for_points([*together, *alone])
             await self._next_bot()
-        await self._end([*together, *alone])
+        await self._finish_runs([*together, *alone])
 
-    async def _suffer(self, planned: Round, together: Sequence[Actor], alone: Sequence[Actor]) -> None:
+    async def _run_with_faults(
+        self, planned: Round, together: Sequence[Actor], alone: Sequence[Actor]
+    ) -> None:
         """Let all actors finish in spite of their faults. A new bot must find nothing left to do."""
-        await self._send(together, planned.together)
-        await self._end(together)
+        await self._start_runs(together, planned.together)
+        await self._finish_runs(together)
         for actor, aim in zip(alone, planned.alone, strict=True):
-            await self._send([actor], [aim])
-            await self._end([actor])
+            await self._start_runs([actor], [aim])
+            await self._finish_runs([actor])
         await self._next_bot()
-        await self.deployment.live_out()
+        await self.deployment.run_to_end()
 
     async def _next_bot(self) -> None:
         await self.deployment.kill()
-        await self.deployment.bear()
+        await self.deployment.start_bot()
 
-    async def _send(self, actors: Sequence[Actor], aims: Sequence[Aim | None]) -> None:
-        await self.flow.set_out(actors)
+    async def _start_runs(self, actors: Sequence[Actor], aims: Sequence[Aim | None]) -> None:
+        await self.flow.prepare_run(actors)
         # After this time every card may be edited at once, whatever happened before.
-        await self.deployment.let_pass(QUIET_MS)
+        await self.deployment.advance(QUIET_MS)
         await self.deployment.forget_people()
         self.deployment.watch.learn_tasks()
         for actor, aim in zip(actors, aims, strict=True):
@@ -120,22 +126,22 @@ class FlowRun:
             actor.shown_before = len(self.deployment.slack.ephemerals(actor.person))
             actor.builds_before = len(actor.task.builds) if actor.task is not None else 0
             actor.begin(aim)
-            self._going[actor] = asyncio.create_task(self.flow.go(actor))
+            self._runs[actor] = asyncio.create_task(self.flow.go(actor))
 
-    async def _arrive(self, actors: Sequence[Actor]) -> None:
+    async def _wait_for_points(self, actors: Sequence[Actor]) -> None:
         free = [actor for actor in actors if not actor.is_held]
-        await self.deployment.live_until(
+        await self.deployment.run_until(
             lambda: self._are_over([actor for actor in free if not actor.is_held]),
             "everybody is at their point",
         )
         # A flow may be over before its actor has reached the point.
-        await self.deployment.live_out(unless=lambda: all(actor.is_held for actor in actors))
+        await self.deployment.run_to_end(unless=lambda: all(actor.is_held for actor in actors))
 
-    async def _end(self, actors: Sequence[Actor]) -> None:
-        await self.deployment.live_until(lambda: self._are_over(actors), "what everybody wanted")
-        await self.deployment.live_out()
+    async def _finish_runs(self, actors: Sequence[Actor]) -> None:
+        await self.deployment.run_until(lambda: self._are_over(actors), "what everybody wanted")
+        await self.deployment.run_to_end()
         for actor in actors:
-            await self._going[actor]
+            await self._runs[actor]
             actor.is_going = False
 
     def _are_over(self, actors: Sequence[Actor]) -> bool:
@@ -144,7 +150,7 @@ class FlowRun:
         return all(over)
 
     def _is_over(self, actor: Actor) -> bool:
-        return self._going[actor].done() and (actor.is_untaken or self.flow.is_over(actor))
+        return self._runs[actor].done() and (actor.is_untaken or self.flow.is_over(actor))
 
     async def _check(self, actors: Sequence[Actor]) -> None:
         for actor in actors:

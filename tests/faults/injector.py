@@ -25,7 +25,7 @@ from .points import Fault, Kind, Point
 from .wire import Exchange, Verdict
 
 # Calls that a bot makes at its start, for no actor.
-AT_BIRTH = ("auth.test", "apps.connections.open")
+AT_START = ("auth.test", "apps.connections.open")
 # Longer than any deployment.
 NEVER_SECONDS = 3600.0
 
@@ -89,7 +89,7 @@ class FaultInjector:
         """Return the actors that are running and not held."""
         return [actor for actor in self.actors if actor.is_going and not actor.is_held]
 
-    def born(self) -> None:
+    def reset(self) -> None:
         """Start afresh for a new bot."""
         self.death = asyncio.Event()
         self.is_stuck = False
@@ -109,7 +109,7 @@ class FaultInjector:
         A call that names several actors, or none, belongs to the only running actor, if there is one; a
         serial call belongs to all that it names.
         """
-        named = self.names.whose(text)
+        named = self.names.find_actors(text)
         if is_serial or len(named) == 1:
             return [actor for actor in named if actor.is_going], is_serial
         going = self.going()
@@ -125,13 +125,13 @@ class FaultInjector:
             # that it is not counted together with calls that name their actor.
             call = call._replace(name=f"{call.name} (unnamed)")
         return [
-            (actor, self._struck(actor, actor.passes(call, is_alone=is_alone), is_serial=is_serial))
+            (actor, self._struck(actor, actor.count_point(call, is_alone=is_alone), is_serial=is_serial))
             for actor in owners
             if not actor.is_held
         ]
 
     def _struck(self, actor: Actor, point: Point, *, is_serial: bool) -> Fault | None:
-        fault = actor.strikes(point)
+        fault = actor.take_fault(point)
         self.is_stuck = self.is_stuck or (fault is not None and is_serial and actor.is_held)
         return fault
 
@@ -146,7 +146,7 @@ class FaultInjector:
 
     def _is_stopped(self, text: str) -> bool:
         """Return whether a call is made for a held actor."""
-        named = self.names.whose(text)
+        named = self.names.find_actors(text)
         return len(named) == 1 and all(actor.is_going and actor.is_held for actor in named)
 
     # Redis.
@@ -186,7 +186,7 @@ class FaultInjector:
             # Claims of one exchange share its fate, but each has its own answer.
             self._inbox.setdefault(exchange, []).extend((number, actor) for actor, _ in passed)
         if named.is_observation:
-            self._observed[exchange] = self.names.whose(named.text)
+            self._observed[exchange] = self.names.find_actors(named.text)
         return verdict
 
     def answered(self, exchange: Exchange) -> Verdict:
@@ -211,7 +211,7 @@ class FaultInjector:
         return isinstance(answer, bytes) and _CLAIMED.get(answer, False)
 
     def _taken(self, taken: Named) -> list[Fault]:
-        owners = self.names.whose(taken.text)
+        owners = self.names.find_actors(taken.text)
         if len(owners) == 1:
             (self.turns[taken.token],) = owners
         passed = self._passed(taken.call, taken.text, is_serial=True)
@@ -227,13 +227,13 @@ class FaultInjector:
         found = await self._peek(ignores_priority)
         if found is None:
             return Verdict.PASS
-        named = self.namer.to_be_taken(*found)
+        named = self.namer.name_job_of_acquire(*found)
         for actor in self._owners(named.text, is_serial=True)[0]:
             point = Point(named.call, actor.counts[named.call.name] + 1)
             if actor.target is None or actor.is_held or actor.target.fault not in _BEFORE:
                 continue
             if self._struck(actor, point, is_serial=True) is not None:
-                actor.passes(named.call, is_alone=True)
+                actor.count_point(named.call, is_alone=True)
                 return _BEFORE[actor.target.fault]
         return Verdict.PASS
 
@@ -245,7 +245,7 @@ class FaultInjector:
             self._learn_file(call)
             return self._until_death() if self._stopped.pop(id(call), None) else None
         self.calls += 1
-        if call.method in AT_BIRTH:
+        if call.method in AT_START:
             return None
         text = self._slack_text(call)
         if self._is_stopped(text):
@@ -283,7 +283,7 @@ class FaultInjector:
 
     def _learn_file(self, call: Call) -> None:
         if call.method == "files.getUploadURLExternal" and call.answer and "file_id" in call.answer:
-            for actor in self.names.whose(self._slack_text(call)):
+            for actor in self.names.find_actors(self._slack_text(call)):
                 self.names.add(actor, str(call.answer["file_id"]))
 
     # Coder.
@@ -315,14 +315,14 @@ class FaultInjector:
 
     def _coder_text(self, seen: Seen) -> str:
         text = unquote(f"{seen.path} {seen.query}")
-        if not self.names.whose(text):
+        if not self.names.find_actors(text):
             self.learn_tasks()
         return text
 
     def learn_tasks(self) -> None:
         """Register the ids of each actor's task, workspace, builds and agents as names of the actor."""
         for task in self._coder.tasks:
-            for actor in self.names.whose(task.row.owner.username):
+            for actor in self.names.find_actors(task.row.owner.username):
                 self.names.add(actor, task.id, task.row.workspace.id, f"{task.name}.log", *_ids(task.builds))
 
     async def _until_death(self) -> None:

@@ -129,7 +129,7 @@ class Namer:
         text = " ".join(given[2:])
         for role in ("takes", "begins", "ends"):
             if role in head.roles:
-                return self._of_turn(role, words, text)
+                return self._name_lease_call(role, words, text)
         name, kind, is_own = head.name, Kind.SCRIPT, False
         if "claims" in head.roles:
             name, kind = f"{name} {_kind(words['claim'])}", Kind.CLAIM
@@ -156,7 +156,7 @@ class Namer:
         head.read(given[int(command[2]) :])
         return Named(Call(f"{head.name} {_kind(given[0])}", Kind.SCRIPT), " ".join(given))
 
-    def _of_turn(self, role: str, words: dict[str, str], text: str) -> Named:
+    def _name_lease_call(self, role: str, words: dict[str, str], text: str) -> Named:
         token = words["token"]
         if role == "takes":
             ignores_priority = words["ignores_priority"] == "1"
@@ -164,16 +164,16 @@ class Namer:
             return Named(
                 call, "", token, is_serial=True, is_own=True, is_take=True, ignores_priority=ignores_priority
             )
-        turn = self._leases.get(token, "")
-        if not turn:
-            self.report_problem(f"a turn {role} that was never taken: its token is {token!r}")
+        lease = self._leases.get(token, "")
+        if not lease:
+            self.report_problem(f"a lease {role} that was never taken: its token is {token!r}")
         if role == "ends":
-            return Named(Call(f"end {turn} {words['kind']}", Kind.END, turn), text, token)
+            return Named(Call(f"end {lease} {words['kind']}", Kind.END, lease), text, token)
         # An attempt is renewed by further begins while its call is under way. Only the first begin is a
         # point.
         is_own = token in self._begun
         self._begun.add(token)
-        return Named(Call(f"begin {turn}", Kind.BEGIN, turn), text, token, is_own=is_own)
+        return Named(Call(f"begin {lease}", Kind.BEGIN, lease), text, token, is_own=is_own)
 
     def taken(self, command: Words, answer: object) -> Named | None:
         """Name a take by the job that it handed out, or return None if there was no job."""
@@ -182,14 +182,14 @@ class Namer:
         if handed is None:
             return None
         token = head.read(_words(command))["token"]
-        named = self.to_be_taken(handed["queue"], handed["job"], token)
-        self._leases[token] = named.call.turn
+        named = self.name_job_of_acquire(handed["queue"], handed["job"], token)
+        self._leases[token] = named.call.lease
         return named
 
-    def to_be_taken(self, listed: str, body: str, token: str = "") -> Named:
+    def name_job_of_acquire(self, listed: str, body: str, token: str = "") -> Named:
         """Name a take by the job that it hands out or is about to hand out."""
-        turn = self._about(listed, body)
-        call = Call(f"take {turn}", Kind.TAKE, turn)
+        lease = self._about(listed, body)
+        call = Call(f"take {lease}", Kind.TAKE, lease)
         return Named(call, f"{listed} {body}", token, is_serial=True, is_take=True)
 
     def _about(self, listed: str, body: str) -> str:

@@ -32,7 +32,7 @@ class Call(NamedTuple):
 
     name: str
     kind: Kind
-    turn: str = ""
+    lease: str = ""
 
 
 class Point(NamedTuple):

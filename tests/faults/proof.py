@@ -18,7 +18,7 @@ from .flow_run import FlowRun
 from .flows.flow import Flow
 from .points import Aim, Kind, Point, is_outside
 from .rounds import ALONE, TOGETHER, Round, rounds_of
-from .traces import Way, first_deaths, of_unknown_outcome, up_to
+from .traces import Rehearsals, find_unknown_outcomes, first_deaths, until_call
 
 PATIENT_SECONDS = 15.0
 HASTY_SECONDS = 1.0
@@ -83,14 +83,14 @@ class Proof:
         self._flow = flow
         self._environment = environment
         self._directory = directory
-        self._lives = 0
+        self._deployments = 0
         self.tally = Tally(flow.__name__.lower())
 
     async def run(self) -> Tally:
         """Find and try everything. Raise if too little was found, or if a check fails."""
         began = time.monotonic()
-        async with self._new_life(PATIENT_SECONDS) as deployment:
-            flow_run, missed = await self._found(deployment)
+        async with self._new_deployment(PATIENT_SECONDS) as deployment:
+            flow_run, missed = await self._rehearse_all(deployment)
             if self._flow.is_solitary:
                 missed = [aim._replace(is_alone=True) for aim in missed]
             for _ in range(TRIES):
@@ -102,37 +102,37 @@ class Proof:
 
     async def find(self) -> Tally:
         """Find what there is to try, without trying it. Raise if too little was found."""
-        async with self._new_life(PATIENT_SECONDS) as deployment:
-            await self._found(deployment)
+        async with self._new_deployment(PATIENT_SECONDS) as deployment:
+            await self._rehearse_all(deployment)
         return self.tally
 
-    async def _found(self, deployment: Deployment) -> tuple[FlowRun, list[Aim]]:
+    async def _rehearse_all(self, deployment: Deployment) -> tuple[FlowRun, list[Aim]]:
         flow_run = FlowRun(deployment, self._flow, TOGETHER + ALONE)
-        way = await self._rehearse(flow_run)
-        again = await self._recover(flow_run, way)
-        aims = [*way.aims(), *again]
+        rehearsals = await self._rehearse(flow_run)
+        again = await self._recover(flow_run, rehearsals)
+        aims = [*rehearsals.aims(), *again]
         self.tally.tried = len(aims)
         short = shortfalls(self._flow, self.tally)
         assert not short, "; ".join(short)
         return flow_run, aims
 
-    async def _rehearse(self, flow_run: FlowRun) -> Way:
+    async def _rehearse(self, flow_run: FlowRun) -> Rehearsals:
         await flow_run.rehearse()
         traces = [await flow_run.rehearse() for _ in range(REHEARSALS)]
-        way = Way([up_to(trace, self._flow.last) for trace in traces])
-        self.tally.points, self.tally.sure = way.points, len(way.sure)
-        self.tally.same = way.ways - len(list(way.aims()))
-        return way
+        rehearsals = Rehearsals([until_call(trace, self._flow.last) for trace in traces])
+        self.tally.points, self.tally.sure = rehearsals.points, len(rehearsals.sure)
+        self.tally.same = rehearsals.fault_count - len(list(rehearsals.aims()))
+        return rehearsals
 
-    async def _recover(self, flow_run: FlowRun, way: Way) -> list[Aim]:
+    async def _recover(self, flow_run: FlowRun, rehearsals: Rehearsals) -> list[Aim]:
         """Rehearse the recovery from each death in `dies_twice`, and return the second deaths to try."""
         again: list[Aim] = []
-        for point, turn in of_unknown_outcome(way.points):
+        for point, lease in find_unknown_outcomes(rehearsals.points):
             call = point.call.name
             self.tally.doubtful.add(call)
             for death in first_deaths(point) if call in self._flow.dies_twice else ():
                 traces = [await flow_run.rehearse(death) for _ in range(RECOVERIES)]
-                found = list(Way(traces).deaths_again(death, turn))
+                found = list(Rehearsals(traces).second_deaths(death, lease))
                 self.tally.again[call] += len(found)
                 again += found
         return again
@@ -141,20 +141,20 @@ class Proof:
         """Run rounds. Those that wait in real time run in a deployment of their own."""
         quick = [each for each in rounds if not each.is_slow]
         slow = [each for each in rounds if each.is_slow]
-        missed = await asyncio.gather(_work(flow_run, quick), self._live(slow))
+        missed = await asyncio.gather(_run_rounds(flow_run, quick), self._run_apart(slow))
         return [aim for each in missed for aim in each]
 
-    async def _live(self, rounds: Sequence[Round]) -> list[Aim]:
+    async def _run_apart(self, rounds: Sequence[Round]) -> list[Aim]:
         if not rounds:
             return []
-        async with self._new_life(HASTY_SECONDS) as deployment:
-            return await _work(FlowRun(deployment, self._flow, TOGETHER + ALONE), rounds)
+        async with self._new_deployment(HASTY_SECONDS) as deployment:
+            return await _run_rounds(FlowRun(deployment, self._flow, TOGETHER + ALONE), rounds)
 
-    def _new_life(self, timeout_seconds: float) -> AbstractAsyncContextManager[Deployment]:
-        self._lives += 1
-        place = self._directory / f"deployment-{self._lives}"
+    def _new_deployment(self, timeout_seconds: float) -> AbstractAsyncContextManager[Deployment]:
+        self._deployments += 1
+        place = self._directory / f"deployment-{self._deployments}"
         return new_deployment(self._environment, place, timeout_seconds, self._flow.settle_seconds)
 
 
-async def _work(flow_run: FlowRun, rounds: Sequence[Round]) -> list[Aim]:
-    return [aim for each in rounds for aim in await flow_run.perform(each)]
+async def _run_rounds(flow_run: FlowRun, rounds: Sequence[Round]) -> list[Aim]:
+    return [aim for each in rounds for aim in await flow_run.run_round(each)]

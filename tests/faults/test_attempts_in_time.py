@@ -26,7 +26,7 @@ from tests.queue.engine import TestClock
 from .dependencies import KEYS, TIMES, open_dependencies
 from .proxy import FaultProxy, proxy
 
-LIST = QueueName("to_thread:L1")
+QUEUE = QueueName("to_thread:L1")
 LONG_SECONDS = 60.0
 LASTS_MS = int(WRITE_SECONDS * 1000) + TIMES.late_arrival_ms
 
@@ -44,7 +44,7 @@ class Desk:
     async def context(self, tries: int = 0) -> JobContext:
         """Take a job that has failed this number of times."""
         job = Job(id="hello", work=PostText(message=Message(text="Hello.")), tries=tries)
-        await self.deps.queue.write(Batch().append(LIST, job))
+        await self.deps.queue.write(Batch().append(QUEUE, job))
         lease = await self.deps.queue.acquire()
         assert isinstance(lease, Lease)
         return JobContext(lease, self.deps.queue)
@@ -52,7 +52,7 @@ class Desk:
     async def lasts_ms(self) -> int:
         """Return for how many milliseconds other workers still leave the attempt alone."""
         async with connection.open(f"redis://127.0.0.1:{self.network.port}") as connections:
-            key = KEYS.named("queue", LIST, "state")
+            key = KEYS.named("queue", QUEUE, "state")
             asked = connections.commands.hget(key, "attempt_until")
             return int(await cast("Awaitable[str | None]", asked) or 0) - self.clock.now_ms
 

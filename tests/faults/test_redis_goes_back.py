@@ -28,7 +28,7 @@ from tests.queue.engine import TestClock
 
 from .dependencies import KEYS, open_dependencies
 
-LIST = QueueName("to_thread:L1")
+QUEUE = QueueName("to_thread:L1")
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ async def test_a_first_taking_on_another_server_knows_it(tmp_path: Path) -> None
     async with embedded.store(place) as running, connection.open(running.url) as both:
         queue = Queue(both, KEYS, ServersClock())
         await queue.acquire()
-        await queue.write(Batch().append(LIST, job))
+        await queue.write(Batch().append(QUEUE, job))
     async with embedded.store(place) as running, connection.open(running.url) as both:
         lease = await Queue(both, KEYS, ServersClock()).acquire()
 
@@ -132,7 +132,7 @@ async def test_a_first_taking_on_another_server_knows_it(tmp_path: Path) -> None
 async def _says(deps: Dependencies, channel: ChannelId, root: Ts) -> None:
     """Append a posting job and run it to its end, in as many leases as it needs."""
     message, meta = Message(text="Hello."), Metadata(id="L1:hello", kind="answer")
-    await deps.queue.write(Batch().append(LIST, Job(id="hello", work=PostText(message=message))))
+    await deps.queue.write(Batch().append(QUEUE, Job(id="hello", work=PostText(message=message))))
     while True:
         lease = await deps.queue.acquire()
         if isinstance(lease, NothingDue):
@@ -207,7 +207,7 @@ class Deployment:
     async def writes(self, name: str) -> None:
         """Append a job."""
         job = Job(id=name, work=PostText(message=Message(text=name)))
-        await self.queue.write(Batch().append(LIST, job))
+        await self.queue.write(Batch().append(QUEUE, job))
 
     async def is_suspicious(self) -> bool:
         """Return whether the next job counts as possibly done before."""

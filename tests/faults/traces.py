@@ -17,7 +17,7 @@ class Trace:
     apart: set[Point]
 
 
-class Way:
+class Rehearsals:
     """The result of several rehearsals."""
 
     def __init__(self, traces: Sequence[Trace]) -> None:
@@ -64,19 +64,21 @@ class Way:
         return Aim(point, fault, is_alone=point in self._alone, is_sure=point in self.sure)
 
     @property
-    def ways(self) -> int:
+    def fault_count(self) -> int:
         """Return the number of faults of all points, equal ones included."""
         return sum(len(faults_of(point)) for point in self.points)
 
-    def deaths_again(self, first: Aim, turn: str) -> Iterator[Aim]:
+    def second_deaths(self, first: Aim, lease: str) -> Iterator[Aim]:
         """Yield the second deaths: at the points from the moment at which the lease is taken over until it
         has ended for good."""
-        of_turn = [(at, point.call.kind) for at, point in enumerate(self.points) if point.call.turn == turn]
-        takes = [at for at, kind in of_turn if kind is Kind.TAKE]
-        ends = [at for at, kind in of_turn if kind is Kind.END]
+        of_lease = [
+            (at, point.call.kind) for at, point in enumerate(self.points) if point.call.lease == lease
+        ]
+        takes = [at for at, kind in of_lease if kind is Kind.TAKE]
+        ends = [at for at, kind in of_lease if kind is Kind.END]
         found = _listed(self.points)
-        assert takes, f"{first}: {turn} was not taken over: {found}"
-        assert ends, f"{first}: {turn} was not ended: {found}"
+        assert takes, f"{first}: {lease} was not taken over: {found}"
+        assert ends, f"{first}: {lease} was not ended: {found}"
         recovery = set(self.points[takes[0] : ends[-1] + 1])
         for aim in self.aims():
             if aim.fault.is_kill and aim.point in recovery:
@@ -92,20 +94,20 @@ def _shifting(traces: Sequence[Trace]) -> set[Point]:
     return {point for point, found in before.items() if len(found) > 1}
 
 
-def up_to(trace: Trace, last: str) -> Trace:
+def until_call(trace: Trace, last: str) -> Trace:
     """Return a trace up to its first call with this name, or all of it if the name is empty."""
     ends = [at + 1 for at, point in enumerate(trace.points) if point.call.name == last]
     assert ends or not last, f"{last} is no point: {_listed(trace.points)}"
     return Trace(trace.points[: ends[0]] if ends else trace.points, trace.alone, trace.apart)
 
 
-def of_unknown_outcome(points: Iterable[Point]) -> Iterator[tuple[Point, str]]:
+def find_unknown_outcomes(points: Iterable[Point]) -> Iterator[tuple[Point, str]]:
     """Yield the calls that an attempt makes, each with its lease's subject. A death at such a call leaves its
     outcome unknown."""
     begun = ""
     for point in points:
         if point.call.kind is Kind.BEGIN:
-            begun = point.call.turn
+            begun = point.call.lease
         elif begun and point.call.kind is Kind.OUTSIDE_WRITE:
             yield point, begun
             begun = ""

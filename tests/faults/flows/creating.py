@@ -16,7 +16,7 @@ class Creating(Flow):
     is_lasting = False
     dies_twice: ClassVar[tuple[str, ...]] = ("slack chat.postMessage", "coder tasks.create")
 
-    async def set_out(self, actors: Sequence[Actor]) -> None:
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Forget the task of the last run."""
         for actor in actors:
             actor.task = actor.seen = None
@@ -64,9 +64,9 @@ class Filling(Creating):
     last = "slack chat.postMessage"
     dies_twice = ()
 
-    async def set_out(self, actors: Sequence[Actor]) -> None:
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Open the form."""
-        await super().set_out(actors)
+        await super().prepare_run(actors)
         await self.open_dialogs(dict.fromkeys(actors, "create"))
 
     async def go(self, actor: Actor) -> None:

@@ -7,7 +7,7 @@ from tests.faults.actors import Actor
 from tests.faults.deployment import LOOK_SECONDS
 from tests.faults.points import Kind
 
-from .flow import TURN, Flow, give_tasks
+from .flow import LEASE_KINDS, Flow, give_tasks
 
 ONCE_ONLY = "That has been decided already."
 # Shown for a claim whose answer was lost, and for other claims of the same exchange.
@@ -20,23 +20,23 @@ class Deciding(Flow):
     """*Send again*: the reply is queued as if it were new, and the question is replaced."""
 
     floor = 23
-    meets = TURN - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
+    meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
     last = "slack chat.update"
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
         """Give each actor a task with a thread."""
         await give_tasks(self, actors)
 
-    async def set_out(self, actors: Sequence[Actor]) -> None:
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Write a reply that the agent's side rejects, and wait for the question about it."""
         for actor in actors:
             assert actor.task is not None
-            actor.task.becomes("idle", f"waiting for word {actor.turn + 1}")
+            actor.task.becomes("idle", f"waiting for word {actor.run_number + 1}")
             actor.task.agentapi_fails("message")
             actor.message_ts = await self.deployment.slack.post(
-                actor.person, actor.channel, _word(actor.turn + 1), actor.thread_ts
+                actor.person, actor.channel, _word(actor.run_number + 1), actor.thread_ts
             )
-        await self.deployment.live_until(lambda: all(map(self._button, actors)), "everybody is asked")
+        await self.deployment.run_until(lambda: all(map(self._button, actors)), "everybody is asked")
 
     async def go(self, actor: Actor) -> None:
         """Press the button. Press it again if the bot says that it cannot tell, or if it dies meanwhile."""
@@ -56,7 +56,7 @@ class Deciding(Flow):
     def check(self, actor: Actor) -> None:
         """The agent has all replies once and in order. Nobody was asked again or told anything else."""
         assert actor.task is not None
-        assert actor.task.inputs == [_word(turn) for turn in range(1, actor.turn + 1)]
+        assert actor.task.inputs == [_word(number) for number in range(1, actor.run_number + 1)]
         assert self._receipts(actor) == ["white_check_mark"]
         assert self.said(actor) == []
         assert set(self.told(actor)) <= {ONCE_ONLY, CANNOT_TELL}
@@ -72,5 +72,5 @@ class Deciding(Flow):
         return self.button(actor, "Send again")
 
 
-def _word(turn: int) -> str:
-    return f"word {turn}"
+def _word(number: int) -> str:
+    return f"word {number}"

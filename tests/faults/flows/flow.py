@@ -12,10 +12,10 @@ from tests.faults.points import Kind
 from tests.scenarios.reading import check_page, is_notice, shown
 
 # Shown to people if Redis does not answer in time.
-IN_DOUBT = answers.command_outcome_unknown()
+OUTCOME_UNKNOWN = answers.command_outcome_unknown()
 
 # The calls of a job that makes an attempt.
-TURN = frozenset({Kind.TAKE, Kind.BEGIN, Kind.END})
+LEASE_KINDS = frozenset({Kind.TAKE, Kind.BEGIN, Kind.END})
 
 
 class Flow:
@@ -38,7 +38,7 @@ class Flow:
     # flow sets its own.
     floor: ClassVar[int] = 0
     # Kinds of calls that the flow must make, or the proof fails.
-    meets: ClassVar[frozenset[Kind]] = TURN | {Kind.CLAIM, Kind.OUTSIDE_WRITE}
+    meets: ClassVar[frozenset[Kind]] = LEASE_KINDS | {Kind.CLAIM, Kind.OUTSIDE_WRITE}
     # The last call that this flow proves. The rest is proved by another flow. Empty if this flow proves all
     # of it.
     last: ClassVar[str] = ""
@@ -49,7 +49,7 @@ class Flow:
     async def prepare(self, actors: Sequence[Actor]) -> None:
         """Provide what actors need before their first run."""
 
-    async def set_out(self, actors: Sequence[Actor]) -> None:
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Provide what actors need before each run. None of its calls is a point."""
 
     async def go(self, actor: Actor) -> None:
@@ -134,7 +134,7 @@ class Flow:
             for wish in wishes
         ]
         assert sorted(set(told)) == sorted(told), told
-        assert set(told) <= {*may_be, *waits, IN_DOUBT}, told
+        assert set(told) <= {*may_be, *waits, OUTCOME_UNKNOWN}, told
 
     def button(self, actor: Actor, text: str) -> tuple[str, str, str] | None:
         """Find a button of the newest message in the actor's thread."""
@@ -180,12 +180,12 @@ async def give_tasks(flow: Flow, actors: Sequence[Actor]) -> None:
             actor.person, actor.channel, "/task", f"create {prompt_of(actor)}"
         )
         assert answer.ok, answer
-    await deployment.live_until(
+    await deployment.run_until(
         lambda: all(_has_task(flow, actor) for actor in actors), "everybody has a task"
     )
     for actor in actors:
         task_of(actor).becomes("working", "On it")
-    await deployment.look()
+    await deployment.poll()
 
 
 def task_of(actor: Actor) -> SandboxTask:

@@ -28,17 +28,17 @@ class Replying(Flow):
         """Give each actor a task with a thread."""
         await give_tasks(self, actors)
 
-    async def set_out(self, actors: Sequence[Actor]) -> None:
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Let the agent report something, so that the next reply is newer than the report."""
         for actor in actors:
             self._answers.pop(actor, None)
-            task_of(actor).becomes("working", f"Busy with word {actor.turn}")
-        await self.deployment.look()
+            task_of(actor).becomes("working", f"Busy with word {actor.run_number}")
+        await self.deployment.poll()
 
     async def go(self, actor: Actor) -> None:
         """Let the agent wait for input, and write the reply."""
         task_of(actor).becomes("idle", "Waiting for the next word")
-        await self.write(actor, _word(actor.turn))
+        await self.write(actor, _word(actor.run_number))
 
     def is_over(self, actor: Actor) -> bool:
         """The reply is marked as delivered."""
@@ -49,14 +49,14 @@ class Replying(Flow):
     def _answer(self, actor: Actor) -> None:
         """If the bot asks what became of the reply, look at the agent's input and press the button
         that fits."""
-        is_there = _word(actor.turn) in task_of(actor).inputs
+        is_there = _word(actor.run_number) in task_of(actor).inputs
         if button := self.button(actor, "It arrived" if is_there else "Send again"):
             click = self.deployment.slack.click(actor.person, actor.channel, *button)
             self._answers[actor] = asyncio.ensure_future(click)
 
     def check(self, actor: Actor) -> None:
         """The agent has all replies once and in order. This one has one mark, and nothing else was said."""
-        assert task_of(actor).inputs == [_word(turn) for turn in range(1, actor.turn + 1)]
+        assert task_of(actor).inputs == [_word(number) for number in range(1, actor.run_number + 1)]
         assert self.marks(actor) == ["white_check_mark"]
         said = "".join(self.said(actor))
         assert not said or (actor in self._answers and said.startswith(("Sending it again.", "Sent again.")))
@@ -71,7 +71,7 @@ class Waiting(Replying):
 
     async def go(self, actor: Actor) -> None:
         """Write the reply."""
-        await self.write(actor, _word(actor.turn))
+        await self.write(actor, _word(actor.run_number))
 
     def is_over(self, actor: Actor) -> bool:
         """Let the agent become ready once the reply is marked as waiting; then wait for its delivery."""
@@ -80,5 +80,5 @@ class Waiting(Replying):
         return super().is_over(actor)
 
 
-def _word(turn: int) -> str:
-    return f"word {turn}"
+def _word(number: int) -> str:
+    return f"word {number}"

@@ -6,7 +6,7 @@ from tests.faults.actors import Actor
 from tests.faults.points import Kind
 from tests.scenarios.reading import shown
 
-from .flow import TURN, Flow, give_tasks, task_of, title_of
+from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 from .telling import RUNS
 
 NOT_NOW = (
@@ -19,7 +19,7 @@ class Drawing(Flow):
     """The card follows what the agent says."""
 
     floor = 17
-    meets = TURN - {Kind.BEGIN} | {Kind.SWEEP, Kind.OUTSIDE_LIGHT}
+    meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.SWEEP, Kind.OUTSIDE_LIGHT}
     is_watched = True
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
@@ -45,7 +45,7 @@ class Drawing(Flow):
         assert (self.said(actor), self.told(actor)) == ([], [])
 
     def _report(self, actor: Actor) -> str:
-        return f"Step {actor.turn} of {actor.name}"
+        return f"Step {actor.run_number} of {actor.name}"
 
 
 class Logging(Flow):

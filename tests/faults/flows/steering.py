@@ -7,7 +7,7 @@ from typing import ClassVar
 from tests.faults.actors import Actor
 from tests.faults.points import Kind
 
-from .flow import TURN, Flow, give_tasks, task_of, title_of
+from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 
 class Steering(Flow):
@@ -36,13 +36,13 @@ class Pausing(Steering):
     dies_twice: ClassVar[tuple[str, ...]] = ("coder tasks.pause",)
     verb = "!pause"
 
-    async def set_out(self, actors: Sequence[Actor]) -> None:
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Let the task run."""
         for task in map(task_of, actors):
             if task.status == "paused":
                 task.resume()
             task.becomes("working", "On it")
-        await self.deployment.look()
+        await self.deployment.poll()
 
     def check(self, actor: Actor) -> None:
         """The workspace was stopped once, and the thread was told so."""
@@ -69,7 +69,7 @@ class PausingByCommand(Pausing):
     """`/task pause NAME`, which finds the task first. After that it is the same as the verb."""
 
     floor = 12
-    meets = TURN - {Kind.BEGIN} | {Kind.CLAIM}
+    meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM}
     last = "take to_coder:act:pause"
     dies_twice = ()
 
@@ -85,12 +85,12 @@ class Resuming(Steering):
     dies_twice = ("coder tasks.resume",)
     verb = "!resume"
 
-    async def set_out(self, actors: Sequence[Actor]) -> None:
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Pause the task."""
         for task in map(task_of, actors):
             if task.status != "paused":
                 task.pause()
-        await self.deployment.look()
+        await self.deployment.poll()
 
     def check(self, actor: Actor) -> None:
         """The workspace was started once, and the thread was told so."""
@@ -118,7 +118,7 @@ class Editing(Steering):
         await super().prepare(actors)
         for task in map(task_of, actors):
             task.pause()
-        await self.deployment.look()
+        await self.deployment.poll()
 
     async def go(self, actor: Actor) -> None:
         """Write the verb with a new prompt."""
@@ -139,7 +139,7 @@ class Editing(Steering):
             "[Open in Coder] [Logs] [Resume] [Edit prompt] [Mute] [Delete]",
         )
         # The message may use an older title: Coder's, or that of an earlier edit.
-        titles = [title_of(actor), *(self._title(actor, turn) for turn in range(actor.turn + 1))]
+        titles = [title_of(actor), *(self._title(actor, number) for number in range(actor.run_number + 1))]
         self.told_at_most(
             actor,
             *(
@@ -150,26 +150,26 @@ class Editing(Steering):
         )
 
     def _prompt(self, actor: Actor) -> str:
-        return f"fix it in way {actor.turn} of {actor.name}"
+        return f"fix it in way {actor.run_number} of {actor.name}"
 
-    def _title(self, actor: Actor, turn: int | None = None) -> str:
-        return f"Fix it in way {actor.turn if turn is None else turn} of {actor.name}"
+    def _title(self, actor: Actor, number: int | None = None) -> str:
+        return f"Fix it in way {actor.run_number if number is None else number} of {actor.name}"
 
 
 class Muting(Steering):
     """`!mute`: nobody is mentioned any more."""
 
     floor = 16
-    meets = TURN - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
+    meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
     is_watched = False
     verb = "!mute"
 
-    async def set_out(self, actors: Sequence[Actor]) -> None:
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Unmute the thread if it is muted."""
         for actor in actors:
             if "[Unmute]" in self.card(actor):
                 await self.write(actor, "!unmute")
-        await self.deployment.live_until(
+        await self.deployment.run_until(
             lambda: all("[Mute]" in self.card(actor) for actor in actors), "everybody is called again"
         )
 
@@ -227,7 +227,7 @@ class Deleting(Steering):
     dies_twice = ("coder tasks.delete",)
     is_lasting = False
 
-    async def set_out(self, actors: Sequence[Actor]) -> None:
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Open the dialog."""
         await self.open_dialogs({actor: f"delete {task_of(actor).name}" for actor in actors})
 

@@ -7,7 +7,7 @@ from tests.faults.actors import Actor
 from tests.faults.deployment import Deployment
 from tests.faults.points import Kind
 
-from .flow import TURN, Flow, give_tasks, task_of, title_of
+from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 RUNS = "[Open in Coder] [Logs] [Pause] [Mute] [Delete]"
 
@@ -15,7 +15,7 @@ RUNS = "[Open in Coder] [Logs] [Pause] [Mute] [Delete]"
 class Telling(Flow):
     """A notice that is posted once."""
 
-    meets = TURN | {Kind.SWEEP, Kind.OUTSIDE_WRITE}
+    meets = LEASE_KINDS | {Kind.SWEEP, Kind.OUTSIDE_WRITE}
     is_watched = True
     # The call that reads more for the notice. If it fails, the notice comes without the result.
     reads: ClassVar[str] = ""
@@ -30,7 +30,7 @@ class Telling(Flow):
 
     def check(self, actor: Actor) -> None:
         """The notice was posted once, and the card shows the new state."""
-        if not (actor.meets(self.reads) and self.said(actor) == [self.poorer(actor)]):
+        if not (actor.loses_answer_of(self.reads) and self.said(actor) == [self.poorer(actor)]):
             assert self.said(actor) == [self.notice(actor)]
             self.is_read(actor)
         assert self.card(actor) == self.shows(actor)
@@ -90,21 +90,21 @@ class Completing(Writing):
 
     async def go(self, actor: Actor) -> None:
         """Let the agent write something and report that it is done."""
-        self.writes(actor, f"I mended it, {actor.turn}.")
-        task_of(actor).becomes("complete", f"Opened PR {actor.turn}", "https://example.com/pull/1")
+        self.writes(actor, f"I mended it, {actor.run_number}.")
+        task_of(actor).becomes("complete", f"Opened PR {actor.run_number}", "https://example.com/pull/1")
 
     def with_excerpt(self, actor: Actor, excerpt: str) -> str:
         """The notice mentions the owner."""
         return (
-            f"<@{actor.person}> Done: {title_of(actor)}. Opened PR {actor.turn}. Reply here if there is more "
-            f"to do. <https://example.com/pull/1>\n{excerpt}[View pull request (example.com)]"
+            f"<@{actor.person}> Done: {title_of(actor)}. Opened PR {actor.run_number}. Reply here if there "
+            f"is more to do. <https://example.com/pull/1>\n{excerpt}[View pull request (example.com)]"
         )
 
     def shows(self, actor: Actor) -> str:
         """The card says that the task is done."""
         return self.card_of(
             actor,
-            f"Done: {title_of(actor)}. Opened PR {actor.turn}.",
+            f"Done: {title_of(actor)}. Opened PR {actor.run_number}.",
             f" Reply in this thread if there is more to do. <https://example.com/pull/1> {self.page(actor)}",
             f"[View pull request (example.com)] {RUNS}",
         )
@@ -117,20 +117,20 @@ class Failing(Telling):
 
     async def go(self, actor: Actor) -> None:
         """Let the agent report a failure."""
-        task_of(actor).becomes("failed", f"No luck with try {actor.turn}")
+        task_of(actor).becomes("failed", f"No luck with try {actor.run_number}")
 
     def notice(self, actor: Actor) -> str:
         """The notice mentions the owner."""
         return (
             f"<@{actor.person}> Failed: {title_of(actor)}. The agent says that it failed: “No luck with try "
-            f"{actor.turn}”. Reply here to tell the agent how to go on.\n[Logs]"
+            f"{actor.run_number}”. Reply here to tell the agent how to go on.\n[Logs]"
         )
 
     def shows(self, actor: Actor) -> str:
         """The card says that the task has failed."""
         return self.card_of(
             actor,
-            f"Failed: {title_of(actor)}. No luck with try {actor.turn}.",
+            f"Failed: {title_of(actor)}. No luck with try {actor.run_number}.",
             f" Reply in this thread to tell the agent how to go on. {self.page(actor)}",
             RUNS,
         )
@@ -142,35 +142,35 @@ class Needing(Writing):
     floor = 37
     settle_seconds = 20.0
 
-    async def set_out(self, actors: Sequence[Actor]) -> None:
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Answer the agent's last question, and let it work."""
         for actor in actors:
             task_of(actor).becomes("idle", "Ready")
-            await self.write(actor, f"answer {actor.turn}")
-        await self.deployment.live_until(
+            await self.write(actor, f"answer {actor.run_number}")
+        await self.deployment.run_until(
             lambda: all("white_check_mark" in self.marks(actor) for actor in actors), "all have their answers"
         )
         for actor in actors:
-            task_of(actor).becomes("working", f"Turn {actor.turn}")
-        await self.deployment.look()
+            task_of(actor).becomes("working", f"Turn {actor.run_number}")
+        await self.deployment.poll()
 
     async def go(self, actor: Actor) -> None:
         """Let the agent ask something and become idle."""
-        self.writes(actor, f"Which one, {actor.turn}?")
-        task_of(actor).becomes("idle", f"Question {actor.turn}")
+        self.writes(actor, f"Which one, {actor.run_number}?")
+        task_of(actor).becomes("idle", f"Question {actor.run_number}")
 
     def with_excerpt(self, actor: Actor, excerpt: str) -> str:
         """The notice mentions the owner."""
         return (
             f"<@{actor.person}> Needs you: {title_of(actor)}. The agent is waiting for you. It last reported:"
-            f" “Question {actor.turn}”. Reply here to go on.\n{excerpt}[Logs]"
+            f" “Question {actor.run_number}”. Reply here to go on.\n{excerpt}[Logs]"
         )
 
     def shows(self, actor: Actor) -> str:
         """The card says that the task needs somebody."""
         return self.card_of(
             actor,
-            f"Needs you: {title_of(actor)}. Question {actor.turn}.",
+            f"Needs you: {title_of(actor)}. Question {actor.run_number}.",
             f" Reply in this thread to go on. {self.page(actor)}",
             RUNS,
         )
@@ -224,13 +224,13 @@ class PausedElsewhere(Telling):
     floor = 29
     reads = "coder workspaces.get"
 
-    async def set_out(self, actors: Sequence[Actor]) -> None:
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Let the task run."""
         for task in map(task_of, actors):
             if task.status == "paused":
                 task.resume()
             task.becomes("working", "On it")
-        await self.deployment.look()
+        await self.deployment.poll()
 
     async def go(self, actor: Actor) -> None:
         """Let Coder stop the workspace."""
@@ -265,12 +265,12 @@ class ResumedElsewhere(Telling):
 
     floor = 32
 
-    async def set_out(self, actors: Sequence[Actor]) -> None:
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Pause the task."""
         for task in map(task_of, actors):
             if task.status != "paused":
                 task.pause()
-        await self.deployment.look()
+        await self.deployment.poll()
 
     async def go(self, actor: Actor) -> None:
         """Start the workspace."""

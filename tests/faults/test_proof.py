@@ -94,10 +94,10 @@ def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called
         assert taken is not None
         found.append([taken.call, namer.name(_call(begin, *words, "act:1", "{}")).call, namer.problems])
 
-    turn = "to_coder:act:pause"
+    lease = "to_coder:act:pause"
     assert found[0] == [
-        Call(f"take {turn}", Kind.TAKE, turn),
-        Call(f"begin {turn}", Kind.BEGIN, turn),
+        Call(f"take {lease}", Kind.TAKE, lease),
+        Call(f"begin {lease}", Kind.BEGIN, lease),
         [],
     ]
     assert found[1] == found[0]
@@ -114,7 +114,7 @@ def test_what_cannot_be_told_is_a_complaint() -> None:
     namer.name((b"EVAL", b"return 1", b"1", b"tw:{T}:a"))
 
     assert namer.problems == [
-        "a turn begins that was never taken: its token is 'abc'",
+        "a lease begins that was never taken: its token is 'abc'",
         'a job does not say of which kind it is: {"job": {}}',
         "script 01234567 was called, and its text was not seen",
         "a script was loaded with 0 heads; it ends with: return 1",
@@ -237,7 +237,7 @@ class TooFew(Muting):
     floor = 1_000
 
 
-class NeverInDoubt(Muting):
+class WithoutUnknownOutcome(Muting):
     """A flow that claims a second death but has no such call."""
 
     floor = 1
@@ -246,7 +246,10 @@ class NeverInDoubt(Muting):
 
 @pytest.mark.parametrize(
     ("flow", "told"),
-    [(TooFew, "points were found, and there were 1000"), (NeverInDoubt, "no second death was tried after")],
+    [
+        (TooFew, "points were found, and there were 1000"),
+        (WithoutUnknownOutcome, "no second death was tried after"),
+    ],
 )
 async def test_a_flow_that_falls_short_is_not_tried(
     flow: type[Flow], told: str, environment: Environment, tmp_path: Path

@@ -28,7 +28,7 @@ from tests.queue.engine import NOON_MS, TestClock
 
 from .dependencies import KEYS, TIMES, new_worker, open_dependencies
 
-LIST = QueueName("to_thread:L1")
+QUEUE = QueueName("to_thread:L1")
 DAY_MS = 24 * 3_600_000
 REFUSED = TokenRefused(CoderAnswer(401, "You are signed out."))
 Carry = Callable[[JobContext], Awaitable[Outcome]]
@@ -87,7 +87,7 @@ class Bench:
         """Return the queues that have jobs."""
         return cast("list[str]", await self._connections.commands.zrange(KEYS.named("ready"), 0, -1))
 
-    async def append(self, *ids: str, name: QueueName = LIST, **fields: int) -> None:
+    async def append(self, *ids: str, name: QueueName = QUEUE, **fields: int) -> None:
         """Append jobs."""
         for job_id in ids:
             job = Job(id=job_id, work=PostText(message=Message(text=job_id))).model_copy(update=fields)
@@ -118,10 +118,10 @@ class Bench:
     async def write_raw(self, body: str) -> None:
         """Append a job that this version cannot read."""
         script = "put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1"
-        await Script(self._connections.commands, KEYS, self.clock, with_libraries(script))(LIST, body)
+        await Script(self._connections.commands, KEYS, self.clock, with_libraries(script))(QUEUE, body)
 
     async def _fields(self, part: str) -> dict[str, str]:
-        found = self._connections.commands.hgetall(KEYS.named("queue", LIST, part))
+        found = self._connections.commands.hgetall(KEYS.named("queue", QUEUE, part))
         return await cast("Awaitable[dict[str, str]]", found)
 
 
