@@ -118,9 +118,13 @@ async def _watched(
         async with spawned(place, "taskwire.cli", "run") as bot:
             await bot.is_ready()
             for number in range(TASKS):
-                place.slack.add_channel(f"room-{number}", ["alice"])
+                # One person may not start so many tasks at once.
+                person = f"person-{number}"
+                place.slack.add_user(person, email=f"{person}@example.com")
+                place.coder.add_user(person, email=f"{person}@example.com")
+                place.slack.add_channel(f"room-{number}", [person])
                 said = f"create name=room-{number} mend page {number}"
-                assert (await place.slack.command("alice", f"room-{number}", "/task", said)).ok
+                assert (await place.slack.command(person, f"room-{number}", "/task", said)).ok
             await until(lambda: len(place.coder.tasks) == TASKS, "all tasks")
             async with store_of(place) as connections:
                 await quiet(place, connections)
