@@ -6,12 +6,12 @@ moment as its result (https://bugs.python.org/issue37658). So one cancellation i
 
 import asyncio
 
-AGAIN_SECONDS = 0.2
+REPEAT_SECONDS = 0.2
 
 
-async def ended(task: "asyncio.Task[object]") -> None:
+async def cancel_and_wait(task: "asyncio.Task[object]") -> None:
     """Cancel a task until it has ended, and wait for that. Its result and its exception are ignored."""
     while not task.done():
         task.cancel()
-        await asyncio.wait({task}, timeout=AGAIN_SECONDS)
+        await asyncio.wait({task}, timeout=REPEAT_SECONDS)
     await asyncio.gather(task, return_exceptions=True)

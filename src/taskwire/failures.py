@@ -23,7 +23,7 @@ from taskwire.domain.retry_policies import (
     UNEXPECTED,
     WITHOUT_REDIS_SECONDS,
 )
-from taskwire.job_context import JobContext, Outcome, dead_letter, done, given_up
+from taskwire.job_context import JobContext, Outcome, dead_letter_batch, done, end_as_dead_letter
 from taskwire.messages import answers, inputs, waiting
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.undelivered import give_up_together, list_with_later_replies
@@ -44,85 +44,92 @@ class Failures:
         self._deps = deps
         self._metrics = metrics
 
-    async def outcome(self, context: JobContext, error: Exception) -> Outcome:
+    async def get_outcome(self, context: JobContext, error: Exception) -> Outcome:
         """Return how the job ends. Call this while the exception is handled: the log shows its traceback."""
         match error:
             case Overtaken():
                 return Outcome("retry", trouble="unchanged")
             case RedisError():
-                return self._without_redis(context, error)
+                return self._wait_for_redis(context, error)
             case UserError():
-                return self._refused(context, error)
+                return self._answer_refusal(context, error)
             case OutsideError():
                 return await self._retry_later(context, error)
             case _:
-                return await self._failed_unexpectedly(context)
+                return await self._retry_unexpected(context)
 
     async def _retry_later(self, context: JobContext, error: OutsideError) -> Outcome:
         """Sort the errors of the clients: wait, try again, or give up."""
         if isinstance(error, NoCapacity):
             self._metrics.retries.labels(context.job.work.kind, "rate_limited").inc()
             # The limiter gives each waiting job a time of its own.
-            return _delayed(context, error.after_seconds or 1.0, "unchanged")
+            return _delay(context, error.after_seconds or 1.0, "unchanged")
         if isinstance(error, AccountRefused):
             # It is no fault of this job: the operator has a week to mend it.
             _log.warning("service account refused, job will retry", job=context.job.id, error=str(error))
             if _was_refused_for_long(context):
-                return await self.given_up(context, answers.REFUSED_FOR_A_WEEK)
+                return await self.give_up(context, answers.REFUSED_FOR_A_WEEK)
             # The jobs that wait for one account should not all try at the same moment.
-            return _delayed(context, REFUSED_ACCOUNT.interval_seconds * random.uniform(1.0, 1.25), "refused")  # noqa: S311 - jitter
+            return _delay(context, REFUSED_ACCOUNT.interval_seconds * random.uniform(1.0, 1.25), "refused")  # noqa: S311 - jitter
         if isinstance(error, Refused):
-            if not context.keeps_attempt:
-                return await self.given_up(context, str(error))
-            return self._again(context, error, REFUSED_IN_DOUBT_SECONDS)
-        return self._again(context, error, error.after_seconds)
+            if not context.keeps_intent_record:
+                return await self.give_up(context, str(error))
+            return self._retry_after_failure(context, error, REFUSED_IN_DOUBT_SECONDS)
+        return self._retry_after_failure(context, error, error.after_seconds)
 
-    def _again(self, context: JobContext, error: OutsideError, after_seconds: float | None) -> Outcome:
+    def _retry_after_failure(
+        self, context: JobContext, error: OutsideError, after_seconds: float | None
+    ) -> Outcome:
         """Try again at growing intervals. An attempt of unknown outcome keeps its intent record."""
         job = context.job
         delay = ANY_JOB.wait_seconds(job.tries, after_seconds)
         _log.info("job failed, will retry", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
-        kind: OutcomeKind = "unknown" if context.keeps_attempt else "retry"
+        kind: OutcomeKind = "unknown" if context.keeps_intent_record else "retry"
         return Outcome(kind, Batch(), delay, context.failed_again(), trouble="failing")
 
-    def _without_redis(self, context: JobContext, error: RedisError) -> Outcome:
+    def _wait_for_redis(self, context: JobContext, error: RedisError) -> Outcome:
         """Go on when Redis is back. An attempt that began keeps its intent record."""
         if isinstance(error, ResponseError):
-            return self._again(context, Unknown(f"Redis refused: {error}"), None)
+            return self._retry_after_failure(context, Unknown(f"Redis refused: {error}"), None)
         _log.debug("redis was away while a job ran", job=context.job.id, error=str(error))
-        return _delayed(context, WITHOUT_REDIS_SECONDS, "unchanged")
+        return _delay(context, WITHOUT_REDIS_SECONDS, "unchanged")
 
-    def _refused(self, context: JobContext, error: UserError) -> Outcome:
+    def _answer_refusal(self, context: JobContext, error: UserError) -> Outcome:
         requester = getattr(context.job.work, "requester", None)
-        told = ((requester, answers.refusal(error)),) if isinstance(requester, Requester) else ()
-        return replace(done(None, *told), is_refusal=True)
+        private_messages = ((requester, answers.refusal(error)),) if isinstance(requester, Requester) else ()
+        return replace(done(None, *private_messages), is_refusal=True)
 
-    async def _failed_unexpectedly(self, context: JobContext) -> Outcome:
-        job, sign = context.job, reference()
+    async def _retry_unexpected(self, context: JobContext) -> Outcome:
+        job, error_reference = context.job, reference()
         _log.exception(
-            "unexpected exception in job, will retry", reference=sign, job=job.id, kind=job.work.kind
+            "unexpected exception in job, will retry",
+            reference=error_reference,
+            job=job.id,
+            kind=job.work.kind,
         )
         if job.unexpected_errors >= UNEXPECTED.most_tries:
-            return await self.given_up(context, answers.internal_error(sign))
-        outcome = self._again(context, Unknown(f"reference {sign}"), None)
-        tried = outcome.job or job
-        return replace(outcome, job=tried.model_copy(update={"unexpected_errors": job.unexpected_errors + 1}))
+            return await self.give_up(context, answers.internal_error(error_reference))
+        outcome = self._retry_after_failure(context, Unknown(f"reference {error_reference}"), None)
+        failed_job = outcome.job or job
+        return replace(
+            outcome, job=failed_job.model_copy(update={"unexpected_errors": job.unexpected_errors + 1})
+        )
 
-    async def given_up(self, context: JobContext, why: str) -> Outcome:
+    async def give_up(self, context: JobContext, why: str) -> Outcome:
         """Write a dead letter and tell the person who waits; or ask whether a reply arrived."""
         try:
-            outcome = await _gave_up(self._deps, context, why)
+            outcome = await _give_up(self._deps, context, why)
         except (RedisError, CannotRead):
             raise
         except Exception:  # noqa: BLE001 - a job that nobody can be told of must still leave its queue
             _log.exception("outcome of a job could not be told", job=context.job.id)
-            outcome = given_up(dead_letter(context, why))
+            outcome = end_as_dead_letter(dead_letter_batch(context, why))
         if outcome.kind == "done":
             _log.error("job given up", job=context.job.id, kind=context.job.work.kind, why=why)
-        return checked(context, outcome)
+        return normalize_retry(context, outcome)
 
 
-def checked(context: JobContext, outcome: Outcome) -> Outcome:
+def normalize_retry(context: JobContext, outcome: Outcome) -> Outcome:
     """Correct a retry: forget earlier failures if this was none, and keep the intent record if in doubt."""
     if outcome.kind != "retry":
         return outcome
@@ -148,46 +155,47 @@ def _was_refused_for_long(context: JobContext) -> bool:
     return lease.trouble == "refused" and context.now_ms - since_ms > REFUSED_ACCOUNT.lasts_ms
 
 
-def _delayed(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:
+def _delay(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:
     """Wait for a place in Slack's limits, for Redis or for the account. This counts as no failure."""
-    return Outcome("unknown" if context.keeps_attempt else "retry", Batch(), seconds, trouble=trouble)
+    return Outcome("unknown" if context.keeps_intent_record else "retry", Batch(), seconds, trouble=trouble)
 
 
-async def _gave_up(deps: Dependencies, context: JobContext, why: str) -> Outcome:
+async def _give_up(deps: Dependencies, context: JobContext, why: str) -> Outcome:
     """Write the dead letter, and tell the person or the thread that waits."""
     job, work = context.job, context.job.work
     if (
         isinstance(work, Reply)
         and context.is_outcome_unknown
-        and (asked := await _asked(deps, context, work))
+        and (question_outcome := await _ask_whether_it_arrived(deps, context, work))
     ):
-        return asked
+        return question_outcome
     # A job that fails before its handler runs has no link yet.
-    batch, link = dead_letter(context, why), await deps.links.find(context.link_id)
+    batch, link = dead_letter_batch(context, why), await deps.links.find(context.link_id)
     if isinstance(work, PostCard | CreateTask) and link is not None:
         deps.writes.field(batch, link.id, "failure", escape_mrkdwn(why))
         deps.writes.ends(batch, link.record, "failed")
         draw(link.id, batch)
     if isinstance(work, Reply) and link is not None:
         is_shared = why in answers.SHARED_REASONS
-        together = await list_with_later_replies(deps, context, link) if is_shared else [(job, work)]
-        texts = [replies.to_agent_text(reply.text) for _, reply in together]
-        words = inputs.delivery_given_up(link, job.id, why, texts)
-        return given_up(await give_up_together(deps, context, link, together, words, why))
-    told = answers.job_given_up(
-        waiting.describe_request(work, link), why, is_outcome_unknown=context.keeps_attempt
+        given_up_replies = await list_with_later_replies(deps, context, link) if is_shared else [(job, work)]
+        texts = [replies.to_agent_text(reply.text) for _, reply in given_up_replies]
+        message = inputs.delivery_given_up(link, job.id, why, texts)
+        return end_as_dead_letter(await give_up_together(deps, context, link, given_up_replies, message, why))
+    message = answers.job_given_up(
+        waiting.describe_request(work, link), why, is_outcome_unknown=context.keeps_intent_record
     )
     requester = getattr(work, "requester", None)
-    return given_up(batch, (requester, told)) if isinstance(requester, Requester) else given_up(batch)
+    private_messages = ((requester, message),) if isinstance(requester, Requester) else ()
+    return end_as_dead_letter(batch, *private_messages)
 
 
-async def _asked(deps: Dependencies, context: JobContext, work: Reply) -> Outcome | None:
+async def _ask_whether_it_arrived(deps: Dependencies, context: JobContext, work: Reply) -> Outcome | None:
     """Ask whether a reply arrived whose attempt was never reconciled; None if its link has ended."""
     link = await deps.links.find(context.link_id)
     if link is None or link.ended is not None:
         return None
     question = inputs.ask_whether_it_arrived(link, context.job.id, replies.to_agent_text(work.text))
-    context.settled("unclear")
+    context.record_reconciled("unclear")
     return await wait_or_give_up.ask(
         deps, wait_or_give_up.ReplyJob(context, link, work), "outcome_unknown", question
     )

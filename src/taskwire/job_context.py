@@ -13,7 +13,7 @@ from typing import Literal, Self, TypeVar
 from redis.exceptions import RedisError
 
 from taskwire import transport
-from taskwire.cancelling import ended
+from taskwire.cancelling import cancel_and_wait
 from taskwire.domain.errors import NotDone
 from taskwire.domain.ids import LinkId
 from taskwire.domain.jobs import Job, ReadThread, Requester, Work, get_link_id
@@ -26,47 +26,50 @@ from taskwire.queue.leases import Lease, LeaseLost, Queue, Trouble
 
 # The deadline for an attempt's first byte, in seconds from the start of the attempt. It includes a new
 # connection. Each further try of the job gets more time, up to the second number.
-WRITE_SECONDS, LONGEST_WRITE_SECONDS = 2.0, 10.0
+FIRST_BYTE_SECONDS, LONGEST_FIRST_BYTE_SECONDS = 2.0, 10.0
 
 T = TypeVar("T")
 W = TypeVar("W", bound=Work)
-Private = tuple[Requester, Message]
+PrivateMessage = tuple[Requester, Message]
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a job ended, and what is written in the call that completes its lease.
 
-    `privately` is shown afterwards, at most once; a crash loses it. So is `instead`: each message replaces
-    the question whose button that person pressed. A refusal (`is_refusal`) is shown after other
-    people's answers. `trouble` says how the queue fares; without trouble the job's tries are counted anew.
-    `is_dead_letter`: the job was given up and is kept for the operator.
+    `private_messages` and `replacements` are shown after that call, each message at most once; a crash loses
+    them. A replacement takes the place of the question whose button the person pressed. If `is_refusal` is
+    true, the messages are shown after other people's answers. `trouble` is the state of the job's queue;
+    without trouble, the job's tries are counted from zero again. `is_dead_letter` is true if the job was
+    given up and is kept for the operator.
     """
 
     kind: Literal["done", "retry", "unknown"]
     batch: Batch = field(default_factory=Batch)
     delay_seconds: float = 0.0
     job: Job | None = None
-    privately: tuple[Private, ...] = ()
-    instead: tuple[Private, ...] = ()
+    private_messages: tuple[PrivateMessage, ...] = ()
+    replacements: tuple[PrivateMessage, ...] = ()
     is_refusal: bool = False
     trouble: Trouble = "none"
     is_dead_letter: bool = False
 
 
-def done(batch: Batch | None = None, *privately: Private) -> Outcome:
+def done(batch: Batch | None = None, *private_messages: PrivateMessage) -> Outcome:
     """End a job whose effect exists, or must not happen."""
-    return Outcome("done", batch or Batch(), privately=privately)
+    return Outcome("done", batch or Batch(), private_messages=private_messages)
 
 
-def decided(batch: Batch, requester: Requester, message: Message) -> Outcome:
+def replace_question(batch: Batch, requester: Requester, message: Message) -> Outcome:
     """End a job whose effect exists. The message replaces the question that the person answered."""
-    return Outcome("done", batch, instead=((requester, message),))
+    return Outcome("done", batch, replacements=((requester, message),))
 
 
-def retry(seconds: float, job: Job | None = None, batch: Batch | None = None, *privately: Private) -> Outcome:
+def retry(
+    seconds: float, job: Job | None = None, batch: Batch | None = None, *private_messages: PrivateMessage
+) -> Outcome:
     """Run the job again after `seconds`."""
-    return Outcome("retry", batch or Batch(), seconds, job, privately)
+    return Outcome("retry", batch or Batch(), seconds, job, private_messages)
 
 
 def unknown(job: Job | None = None, seconds: float = 0.0, trouble: Trouble = "none") -> Outcome:
@@ -92,13 +95,13 @@ class JobContext:
         self.note = lease.attempt or ""
         self.is_outcome_unknown = lease.attempt is not None
         # The effect exists. A later failure must not lead to a second one.
-        self.has_landed = False
+        self.has_taken_effect = False
         # What to write if the lease is lost before the job ends: this process may have acted too late.
         self.compensation: Batch | None = None
         # For the metrics: attempts begun, what reconciling found, and duplicates removed.
-        self.begun = 0
-        self.found: Finding | None = None
-        self.doubles = 0
+        self.attempts_begun = 0
+        self.reconcile_result: Finding | None = None
+        self.duplicates_removed = 0
 
     @property
     def job(self) -> Job:
@@ -118,7 +121,7 @@ class JobContext:
         work = self.job.work
         return work.link if isinstance(work, ReadThread) else get_link_id(self.lease.name)
 
-    def learned(self, **changes: str | int) -> None:
+    def update_work(self, **changes: str | int) -> None:
         """Change these fields of the job's work for its later tries."""
         self.lease = replace(self.lease, job=self.job.with_work(**changes))
 
@@ -151,16 +154,16 @@ class JobContext:
         return self.job.with_failure(since_ms)
 
     @property
-    def keeps_attempt(self) -> bool:
+    def keeps_intent_record(self) -> bool:
         """Whether the intent record must stay if the job does not end with this lease."""
-        return self.is_outcome_unknown or self.has_landed
+        return self.is_outcome_unknown or self.has_taken_effect
 
-    def settled(self, found: Finding | None = None, *, has_landed: bool = False) -> None:
+    def record_reconciled(self, found: Finding | None = None, *, has_taken_effect: bool = False) -> None:
         """Note that an earlier attempt was reconciled: its outcome is known, or can never be known."""
         if self.is_outcome_unknown:
-            self.found = found or ("there" if has_landed else "not_there")
+            self.reconcile_result = found or ("there" if has_taken_effect else "not_there")
         self.is_outcome_unknown = False
-        self.has_landed = has_landed
+        self.has_taken_effect = has_taken_effect
 
     async def attempt(
         self,
@@ -178,31 +181,31 @@ class JobContext:
         can soon reconcile if this one dies. While this process lives, it renews the intent record.
         """
         if self.is_outcome_unknown:
-            raise RuntimeError("an attempt of unknown outcome is read back before the next is made")
-        seconds = min(WRITE_SECONDS * (1 + self.job.tries), LONGEST_WRITE_SECONDS, timeout_seconds)
+            raise RuntimeError("reconcile the attempt of unknown outcome before the next one")
+        seconds = min(FIRST_BYTE_SECONDS * (1 + self.job.tries), LONGEST_FIRST_BYTE_SECONDS, timeout_seconds)
         deadline = transport.boottime() + seconds
         await self._queue.begin(self.lease, note, seconds)
-        self.begun += 1
+        self.attempts_begun += 1
         self.is_outcome_unknown = True
         self.compensation = compensation
         try:
-            async with self._kept_up(note, seconds):
+            async with self._renewing_intent(note, seconds):
                 with transport.deadline(deadline):
-                    made = await call()
+                    result = await call()
         except NotDone:
             self.is_outcome_unknown = False
             self.compensation = None
             raise
-        self.is_outcome_unknown, self.has_landed = False, True
-        return made
+        self.is_outcome_unknown, self.has_taken_effect = False, True
+        return result
 
     async def write(self, batch: Batch) -> None:
         """Write a batch in the middle of the job; LeaseLost if another process has the lease."""
         await self._queue.write_under_lease(self.lease, batch)
 
     @contextlib.asynccontextmanager
-    async def _kept_up(self, note: str, seconds: float) -> AsyncIterator[None]:
-        async def again() -> None:
+    async def _renewing_intent(self, note: str, seconds: float) -> AsyncIterator[None]:
+        async def renew() -> None:
             # If it cannot be renewed, it expires, and the next lease reconciles.
             with contextlib.suppress(LeaseLost):
                 while True:
@@ -210,19 +213,19 @@ class JobContext:
                     with contextlib.suppress(RedisError):
                         await self._queue.begin(self.lease, note, seconds, is_again=True)
 
-        keeping = asyncio.create_task(again(), name=f"keep up {self.job.id}")
+        renewal = asyncio.create_task(renew(), name=f"renew intent {self.job.id}")
         try:
             yield
         finally:
-            await ended(keeping)
+            await cancel_and_wait(renewal)
 
 
-def given_up(batch: Batch, *privately: Private) -> Outcome:
+def end_as_dead_letter(batch: Batch, *private_messages: PrivateMessage) -> Outcome:
     """End a job undone, with the batch that holds its dead letter. The queue's trouble goes on."""
-    return Outcome("done", batch, privately=privately, trouble="unchanged", is_dead_letter=True)
+    return Outcome("done", batch, private_messages=private_messages, trouble="unchanged", is_dead_letter=True)
 
 
-def dead_letter(context: JobContext, why: str) -> Batch:
+def dead_letter_batch(context: JobContext, why: str) -> Batch:
     """Return a batch with only the dead letter."""
     return add_dead_letter(Batch(), context.lease, context.job.model_dump_json(), why)
 

@@ -19,7 +19,7 @@ from taskwire.domain.retry_policies import (
     ANY_JOB,
     WITHOUT_REDIS_SECONDS,
 )
-from taskwire.failures import Failures, checked
+from taskwire.failures import Failures, normalize_retry
 from taskwire.ingress_priority import IngressPriority
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome
 from taskwire.messages import answers
@@ -43,14 +43,14 @@ from taskwire.telemetry import Metrics, Seldom, logger
 MAX_CONCURRENT_JOBS = 32
 # One in this many acquires ignores priorities and asks for the oldest due job, so that cards are drawn even
 # if messages never stop.
-IGNORE_PRIORITY_EACH = 5
-DATA_LOSS_LOOK_SECONDS = 2.0
-RELEASE_SECONDS = 1.0
+IGNORE_PRIORITY_EVERY = 5
+DATA_LOSS_CHECK_SECONDS = 2.0
+RELEASE_TIMEOUT_SECONDS = 1.0
 # The names of the asyncio tasks that run jobs begin with this.
 JOB_TASK_NAME = "job "
 
 # The reason of a retry, by the queue's trouble. Waiting for an agent is no retry.
-_WHY: dict[Trouble, str] = {"failing": "failed", "refused": "account"}
+_RETRY_REASONS: dict[Trouble, str] = {"failing": "failed", "refused": "account"}
 
 _log = logger("taskwire.worker")
 
@@ -75,28 +75,28 @@ class Worker:
         deps: Dependencies,
         handlers: Mapping[str, Handler],
         metrics: Metrics,
-        newer: NewerVersions,
-        private: PrivateAnswers,
+        newer_versions: NewerVersions,
+        private_answers: PrivateAnswers,
     ) -> None:
         self._deps = deps
-        self._newer = newer
-        self._private = private
+        self._newer_versions = newer_versions
+        self._private_answers = private_answers
         self._handlers = handlers
         self._metrics = metrics
         self._failures = Failures(deps, metrics)
-        _count_from_zero(metrics, handlers)
+        _create_counters(metrics, handlers)
         self.ingress_priority = IngressPriority()
-        self._free = asyncio.Semaphore(MAX_CONCURRENT_JOBS)
+        self._free_slots = asyncio.Semaphore(MAX_CONCURRENT_JOBS)
         self._leases: dict[asyncio.Task[None], Lease | UnreadableJob] = {}
         # The one running job that may crash its process, if there is one.
         self._risky: asyncio.Task[None] | None = None
         self._is_acquiring = False
         self._acquisitions = 0
-        self._looks_for_data_loss_at = 0.0
+        self._next_data_loss_check = 0.0
         # Only this place logs that Redis is away: acquiring is tried all the time.
-        self._away = Seldom(_log.warning, "redis is away")
+        self._log_redis_away = Seldom(_log.warning, "redis is away")
         # Redis answers, but refuses: for example, the store was moved, or belongs to a newer version.
-        self._refuses = Seldom(_log.warning, "redis refuses to hand out jobs")
+        self._log_redis_refusal = Seldom(_log.warning, "redis refuses to hand out jobs")
         self._is_stopping = asyncio.Event()
         # Why Redis took no write at the last acquire; empty if it did. It may still answer reads.
         self.store_trouble = ""
@@ -106,26 +106,26 @@ class Worker:
     async def run(self) -> None:
         """Acquire leases and run their jobs until `stop`; UserError if this store must not be used."""
         while not self._is_stopping.is_set():
-            await self._free.acquire()
+            await self._free_slots.acquire()
             await self.ingress_priority.wait()
             try:
-                taken = await self._next()
+                acquired = await self._acquire_next()
             finally:
                 self._is_acquiring = False
-            if taken is None:
-                self._free.release()
+            if acquired is None:
+                self._free_slots.release()
                 continue
             if self._is_stopping.is_set():
-                await self._release_all([taken])
+                await self._release_all([acquired])
                 return
-            task = asyncio.create_task(self._run_lease(taken), name=f"{JOB_TASK_NAME}{taken.name}")
-            self._leases[task] = taken
-            if self._is_risky(taken):
+            task = asyncio.create_task(self._run_lease(acquired), name=f"{JOB_TASK_NAME}{acquired.name}")
+            self._leases[task] = acquired
+            if self._is_risky(acquired):
                 # Another job of the process may be the reason, or somebody kills processes: no error yet.
                 _log.warning(
                     "job repeatedly taken, never ended; it may crash workers",
-                    job=taken.job_id,
-                    acquisitions=taken.acquisitions,
+                    job=acquired.job_id,
+                    acquisitions=acquired.acquisitions,
                 )
                 self._risky = task
             task.add_done_callback(self._on_lease_ended)
@@ -135,24 +135,24 @@ class Worker:
         self._is_stopping.set()
         if self._leases:
             await asyncio.wait(self._leases, timeout=within_seconds)
-        left = dict(self._leases)
-        for task in left:
+        unfinished = dict(self._leases)
+        for task in unfinished:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        await self._release_all(list(left.values()))
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        await self._release_all(list(unfinished.values()))
 
     async def note_clean_stop(self) -> None:
         """Note in Redis that this process writes nothing more."""
         with contextlib.suppress(RedisError, TimeoutError):
-            async with asyncio.timeout(RELEASE_SECONDS):
+            async with asyncio.timeout(RELEASE_TIMEOUT_SECONDS):
                 await self._deps.queue.data_loss_detector.note_clean_stop()
 
-    async def _release_all(self, taken: Sequence[Lease | UnreadableJob]) -> None:
+    async def _release_all(self, acquired: Sequence[Lease | UnreadableJob]) -> None:
         """Release leases, so that other processes need not wait until they expire."""
-        put_back = [self._deps.queue.release(each) for each in taken]
+        releases = [self._deps.queue.release(each) for each in acquired]
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RELEASE_SECONDS):
-                await asyncio.gather(*put_back, return_exceptions=True)
+            async with asyncio.timeout(RELEASE_TIMEOUT_SECONDS):
+                await asyncio.gather(*releases, return_exceptions=True)
 
     @property
     def is_idle(self) -> bool:
@@ -164,53 +164,59 @@ class Worker:
         """How many jobs are running."""
         return len(self._leases)
 
-    def _is_risky(self, taken: Acquired) -> bool:
+    def _is_risky(self, acquired: Acquired) -> bool:
         """Whether the job was acquired often and never ended. At most one such job runs at a time."""
-        return isinstance(taken, Lease) and taken.acquisitions > self._deps.queue.times.risky_acquisitions
+        return (
+            isinstance(acquired, Lease) and acquired.acquisitions > self._deps.queue.times.risky_acquisitions
+        )
 
     def _on_lease_ended(self, task: asyncio.Task[None]) -> None:
         self._leases.pop(task, None)
         if task is self._risky:
             self._risky = None
-        self._free.release()
+        self._free_slots.release()
         if not task.cancelled() and task.exception() is not None:
             _log.error("job ended in an unexpected exception", exc_info=task.exception())
 
-    async def _next(self) -> Lease | UnreadableJob | None:
+    async def _acquire_next(self) -> Lease | UnreadableJob | None:
         try:
             self._is_acquiring = True
-            await self._look_for_data_loss()
+            await self._check_for_data_loss()
             self._acquisitions += 1
-            taken = await self._deps.queue.acquire(
+            acquired = await self._deps.queue.acquire(
                 may_be_risky=self._risky is None,
-                ignores_priority=self._acquisitions % IGNORE_PRIORITY_EACH == 0,
+                ignores_priority=self._acquisitions % IGNORE_PRIORITY_EVERY == 0,
             )
             self.store_trouble = ""
-            lasted = [seconds for each in (self._away, self._refuses) if (seconds := each.ends()) is not None]
-            if lasted:
-                _log.info("redis answers again", seconds=round(max(lasted)))
-            if not isinstance(taken, NothingDue):
-                return taken
+            outage_seconds = [
+                seconds
+                for each in (self._log_redis_away, self._log_redis_refusal)
+                if (seconds := each.ends()) is not None
+            ]
+            if outage_seconds:
+                _log.info("redis answers again", seconds=round(max(outage_seconds)))
+            if not isinstance(acquired, NothingDue):
+                return acquired
             self._is_acquiring = False
-            await self._wait(taken.wait_seconds)
+            await self._wait_for_job(acquired.wait_seconds)
         except UserError:
             # A newer version has come that cannot run beside this one.
             raise
         except RedisError as error:
             # The Redis that comes back may be another server, or have lost data.
-            self._looks_for_data_loss_at = 0.0
+            self._next_data_loss_check = 0.0
             self.store_trouble = reason(error)
             self._metrics.store_failures.inc()
-            told = self._refuses if isinstance(error, ResponseError) else self._away
-            told(error=str(error))
+            is_refused = isinstance(error, ResponseError)
+            (self._log_redis_refusal if is_refused else self._log_redis_away)(error=str(error))
             await self._pause(1.0)
         except Exception:  # noqa: BLE001 - no stored job may end the acquire loop
             _log.exception("could not acquire a lease")
             await self._pause(1.0)
         return None
 
-    async def _look_for_data_loss(self) -> None:
-        if time.monotonic() < self._looks_for_data_loss_at:
+    async def _check_for_data_loss(self) -> None:
+        if time.monotonic() < self._next_data_loss_check:
             return
         await self._deps.queue.formats.note()
         if data_loss := await self._deps.queue.data_loss_detector.look():
@@ -218,43 +224,46 @@ class Worker:
             _log.warning("redis has gone back in time, or is another one", last_used_before_ms=silent_ms)
             self._metrics.data_losses.inc()
             self.data_loss = data_loss
-        self._looks_for_data_loss_at = time.monotonic() + DATA_LOSS_LOOK_SECONDS
+        self._next_data_loss_check = time.monotonic() + DATA_LOSS_CHECK_SECONDS
 
-    async def _wait(self, seconds: float) -> None:
-        word = asyncio.create_task(self._deps.queue.wait(seconds))
+    async def _wait_for_job(self, seconds: float) -> None:
+        wake = asyncio.create_task(self._deps.queue.wait(seconds))
         stop = asyncio.create_task(self._is_stopping.wait())
         try:
-            await asyncio.wait({word, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({wake, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for each in (word, stop):
+            for each in (wake, stop):
                 each.cancel()
-            await asyncio.gather(word, stop, return_exceptions=True)
-        if not word.cancelled():
-            word.result()
+            await asyncio.gather(wake, stop, return_exceptions=True)
+        if not wake.cancelled():
+            wake.result()
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._is_stopping.wait(), seconds)
 
-    async def _run_lease(self, taken: Lease | UnreadableJob) -> None:
+    async def _run_lease(self, acquired: Lease | UnreadableJob) -> None:
         try:
-            if isinstance(taken, Lease):
-                with claiming(f"{taken.name} {taken.job_id}"):
-                    await self._run_job(taken)
+            if isinstance(acquired, Lease):
+                with claiming(f"{acquired.name} {acquired.job_id}"):
+                    await self._run_job(acquired)
             else:
-                await self._defer(taken, taken.body, taken.why)
+                await self._defer(acquired, acquired.body, acquired.why)
         except LeaseLost:
-            kind = taken.job.work.kind if isinstance(taken, Lease) else "unreadable"
+            kind = acquired.job.work.kind if isinstance(acquired, Lease) else "unreadable"
             self._metrics.lost_leases.labels(kind).inc()
-            _log.info("lease lost: another process has the queue", queue=taken.name, job=taken.job_id)
+            _log.info("lease lost: another process has the queue", queue=acquired.name, job=acquired.job_id)
         except ResponseError as error:
             _log.warning(
-                "redis refused to complete a job", queue=taken.name, job=taken.job_id, error=str(error)
+                "redis refused to complete a job", queue=acquired.name, job=acquired.job_id, error=str(error)
             )
         except RedisError as error:
-            # The next lease finds out whether the job ended. `_next` logs that Redis is away.
+            # The next lease finds out whether the job ended. `_acquire_next` logs that Redis is away.
             _log.debug(
-                "unknown whether a job was completed", queue=taken.name, job=taken.job_id, error=str(error)
+                "unknown whether a job was completed",
+                queue=acquired.name,
+                job=acquired.job_id,
+                error=str(error),
             )
 
     async def _run_job(self, lease: Lease) -> None:
@@ -271,18 +280,18 @@ class Worker:
             raise
         finally:
             _count_effects(self._metrics, context)
-        await self._end(context, outcome)
+        await self._complete(context, outcome)
         _count_outcome(self._metrics, context, outcome)
-        if outcome.privately or outcome.instead:
+        if outcome.private_messages or outcome.replacements:
             # This may have to wait for a place in Slack's limits, and the lease is over.
-            self._show(outcome)
+            self._show_private_messages(outcome)
 
-    async def _end(self, context: JobContext, outcome: Outcome) -> None:
+    async def _complete(self, context: JobContext, outcome: Outcome) -> None:
         """Complete the lease; while Redis is away, again: the fencing token lets only one call act.
 
         After the lease another worker may hold the queue, and reconciles.
         """
-        gives_up_at = time.monotonic() + self._deps.queue.times.lease_ms / 1000
+        retry_until = time.monotonic() + self._deps.queue.times.lease_ms / 1000
         while True:
             try:
                 return await self._deps.queue.complete(
@@ -295,53 +304,59 @@ class Worker:
                     trouble=outcome.trouble,
                 )
             except RedisError as error:
-                if time.monotonic() > gives_up_at:
+                if time.monotonic() > retry_until:
                     raise
                 _log.debug("completing a job again", job=context.job.id, error=str(error))
                 await asyncio.sleep(WITHOUT_REDIS_SECONDS)
 
-    async def _defer(self, taken: Acquired, body: str, why: str) -> None:
+    async def _defer(self, acquired: Acquired, body: str, why: str) -> None:
         """Leave a job to a newer version. If none comes any more, give the job up."""
-        if (batch := make_replacement(taken)) is not None:
-            await self._deps.queue.complete(taken, "done", batch)
+        if (batch := make_replacement(acquired)) is not None:
+            await self._deps.queue.complete(acquired, "done", batch)
             return
-        deferral = await self._deps.queue.defer(taken)
+        deferral = await self._deps.queue.defer(acquired)
         if deferral == "deferred":
             _log.warning(
-                "job needs another version, waits for it", queue=taken.name, job=taken.job_id, why=why
+                "job needs another version, waits for it", queue=acquired.name, job=acquired.job_id, why=why
             )
         if deferral == "no newer version":
-            _log.error("gave up a job that cannot be read", queue=taken.name, job=taken.job_id, why=why)
+            _log.error("gave up a job that cannot be read", queue=acquired.name, job=acquired.job_id, why=why)
             self._metrics.dead_letters.labels("unreadable").inc()
-            await self._deps.queue.complete(taken, "done", await self._newer.give_up(taken, body, why))
+            await self._deps.queue.complete(
+                acquired, "done", await self._newer_versions.give_up(acquired, body, why)
+            )
 
     async def _run_handler(self, context: JobContext) -> Outcome:
         job, lease = context.job, context.lease
-        is_taken_for_long = lease.now_ms - lease.first_acquired_ms > ANY_JOB.lasts_ms
-        if lease.acquisitions > self._deps.queue.times.many_acquisitions and is_taken_for_long:
-            return await self._failures.given_up(context, answers.PROCESS_KILLED)
+        is_old = lease.now_ms - lease.first_acquired_ms > ANY_JOB.lasts_ms
+        if lease.acquisitions > self._deps.queue.times.many_acquisitions and is_old:
+            return await self._failures.give_up(context, answers.PROCESS_KILLED)
         if ANY_JOB.is_over(job.failing_since_ms, lease.now_ms):
-            return await self._failures.given_up(context, answers.FAILED_FOR_A_DAY)
+            return await self._failures.give_up(context, answers.FAILED_FOR_A_DAY)
         try:
             handler = self._handlers[job.work.kind]
             link = await self._deps.links.find(context.link_id) if handler.needs_link else None
-            return checked(context, await handler.run(context, link))
+            return normalize_retry(context, await handler.run(context, link))
         except (LeaseLost, CannotRead):
             raise
         except JobEnded as ended:
             return ended.outcome
         except Exception as error:  # noqa: BLE001 - an unexpected one must not stop the queue either
-            return await self._failures.outcome(context, error)
+            return await self._failures.get_outcome(context, error)
 
-    def _show(self, outcome: Outcome) -> None:
+    def _show_private_messages(self, outcome: Outcome) -> None:
         """Show people how the job ended, each at most once."""
         priority = Priority.RECEIPT if outcome.is_refusal else Priority.POST
-        told = [PrivateAnswer(requester, message, priority) for requester, message in outcome.privately]
-        told += [PrivateAnswer(requester, message, is_instead=True) for requester, message in outcome.instead]
-        self._private.show(*told)
+        private_messages = [
+            PrivateAnswer(requester, message, priority) for requester, message in outcome.private_messages
+        ]
+        private_messages += [
+            PrivateAnswer(requester, message, is_instead=True) for requester, message in outcome.replacements
+        ]
+        self._private_answers.show(*private_messages)
 
 
-def _count_from_zero(metrics: Metrics, kinds: Iterable[str]) -> None:
+def _create_counters(metrics: Metrics, kinds: Iterable[str]) -> None:
     """Show the counters of alerts from zero: a counter that begins with 1 has not risen for Prometheus."""
     for kind in kinds:
         metrics.leases_taken_over.labels(kind)
@@ -358,12 +373,12 @@ def _count_lease(metrics: Metrics, lease: Lease) -> None:
 def _count_effects(metrics: Metrics, context: JobContext) -> None:
     """Count what a job has done outside, however it ends."""
     kind = context.job.work.kind
-    if context.begun:
-        metrics.attempts.labels(kind).inc(context.begun)
-    if context.found:
-        metrics.reconciled.labels(kind, context.found).inc()
-    if context.doubles:
-        metrics.duplicates_removed.labels(kind).inc(context.doubles)
+    if context.attempts_begun:
+        metrics.attempts.labels(kind).inc(context.attempts_begun)
+    if context.reconcile_result:
+        metrics.reconciled.labels(kind, context.reconcile_result).inc()
+    if context.duplicates_removed:
+        metrics.duplicates_removed.labels(kind).inc(context.duplicates_removed)
 
 
 def _count_outcome(metrics: Metrics, context: JobContext, outcome: Outcome) -> None:
@@ -373,5 +388,5 @@ def _count_outcome(metrics: Metrics, context: JobContext, outcome: Outcome) -> N
     metrics.jobs.labels(kind, "given_up" if is_given_up else outcome.kind).inc()
     if outcome.is_dead_letter:
         metrics.dead_letters.labels(kind).inc()
-    if outcome.trouble in _WHY:
-        metrics.retries.labels(kind, _WHY[outcome.trouble]).inc()
+    if outcome.trouble in _RETRY_REASONS:
+        metrics.retries.labels(kind, _RETRY_REASONS[outcome.trouble]).inc()

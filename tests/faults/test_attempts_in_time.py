@@ -14,7 +14,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import ChannelId
 from taskwire.domain.jobs import Job, PostText, QueueName
 from taskwire.domain.message import Message
-from taskwire.job_context import WRITE_SECONDS, JobContext
+from taskwire.job_context import FIRST_BYTE_SECONDS, JobContext
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Lease
 from taskwire.redis import connection, embedded
@@ -28,7 +28,7 @@ from .proxy import FaultProxy, proxy
 
 QUEUE = QueueName("to_thread:L1")
 LONG_SECONDS = 60.0
-LASTS_MS = int(WRITE_SECONDS * 1000) + TIMES.late_arrival_ms
+LASTS_MS = int(FIRST_BYTE_SECONDS * 1000) + TIMES.late_arrival_ms
 
 
 @dataclass

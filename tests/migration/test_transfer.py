@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis.exceptions import RedisError, ResponseError
 
-from taskwire.cancelling import ended
+from taskwire.cancelling import cancel_and_wait
 from taskwire.domain.errors import TryLater, UserError
 from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
 from taskwire.domain.jobs import to_coder
@@ -451,7 +451,7 @@ async def test_a_store_at_which_somebody_works_is_refused(
     try:
         said = await _refused(source, target)
     finally:
-        await ended(working)
+        await cancel_and_wait(working)
     await _moves(source, target)
 
     hint = "Stop all that use it, then run this again."

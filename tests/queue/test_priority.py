@@ -27,7 +27,7 @@ from taskwire.domain.secrets import Masker
 from taskwire.domain.transitions import Notice
 from taskwire.queue.batch import NEAR, Batch
 from taskwire.queue.leases import Lease, Queue
-from taskwire.worker import IGNORE_PRIORITY_EACH
+from taskwire.worker import IGNORE_PRIORITY_EVERY
 
 from .engine import TIMES, Engine, job
 
@@ -156,9 +156,9 @@ async def test_receipts_and_cards_get_on_however_much_is_said(engine: Engine) ->
         for beside in "XY":
             await engine.append("notice", name=to_thread(f"{beside}{takings}"))
         takings += 1
-        waiting -= {await taken(engine, ignores_priority=takings % IGNORE_PRIORITY_EACH == 0)}
+        waiting -= {await taken(engine, ignores_priority=takings % IGNORE_PRIORITY_EVERY == 0)}
 
-    assert takings <= IGNORE_PRIORITY_EACH * (older + 2)
+    assert takings <= IGNORE_PRIORITY_EVERY * (older + 2)
 
 
 async def test_as_many_lists_as_another_version_has_moved_hold_up_nobody(engine: Engine) -> None:

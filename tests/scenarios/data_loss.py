@@ -23,7 +23,7 @@ MONITOR_SECONDS = 0.05
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the bot notice data loss at once."""
     monkeypatch.setattr(bot, "MONITOR_SECONDS", MONITOR_SECONDS)
-    monkeypatch.setattr(worker, "DATA_LOSS_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "DATA_LOSS_CHECK_SECONDS", 0.0)
 
 
 class StoreCopy:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from taskwire.cancelling import ended
+from taskwire.cancelling import cancel_and_wait
 
 
 async def test_a_task_that_forgets_a_cancellation_ends_all_the_same() -> None:
@@ -22,7 +22,7 @@ async def test_a_task_that_forgets_a_cancellation_ends_all_the_same() -> None:
 
     task = asyncio.create_task(goes_on())
     await began.wait()
-    await ended(task)
+    await cancel_and_wait(task)
 
     assert task.cancelled()
     assert forgotten == 2
@@ -36,6 +36,6 @@ async def test_what_a_task_raised_is_not_raised_by_who_ends_it() -> None:
 
     task = asyncio.create_task(breaks())
     await asyncio.wait({task})
-    await ended(task)
+    await cancel_and_wait(task)
 
     assert isinstance(task.exception(), ValueError)

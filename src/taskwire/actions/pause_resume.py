@@ -20,7 +20,7 @@ from taskwire.domain.links import Hold, Link
 from taskwire.domain.message import Message
 from taskwire.domain.retry_policies import BUILD_UNDER_WAY
 from taskwire.domain.transitions import Acted
-from taskwire.job_context import JobContext, Outcome, Private, done, retry
+from taskwire.job_context import JobContext, Outcome, PrivateMessage, done, retry
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import say, show_receipt
@@ -44,7 +44,7 @@ class PauseAndResume:
         if context.is_outcome_unknown:
             is_newer = task.workspace_build_number > int(context.note)
             is_done = is_newer and task.status in (TaskStatus.UNKNOWN, TaskStatus.PAUSED)
-            context.settled("there" if is_done else "not_there")
+            context.record_reconciled("there" if is_done else "not_there")
             if is_done:
                 return await self._finish_pause(context, link, work, task.workspace_build_number)
         if task.status is TaskStatus.PAUSED:
@@ -93,7 +93,7 @@ class PauseAndResume:
         task = await get_task(self._deps, link)
         if context.is_outcome_unknown:
             is_done = task.workspace_build_number > int(context.note) and task.is_up
-            context.settled("there" if is_done else "not_there")
+            context.record_reconciled("there" if is_done else "not_there")
             if is_done:
                 return self._finish_resume(context, link, work, task.workspace_build_number)
         if link.hold is not None and microseconds(link.hold.at) > microseconds(work.requester.at):
@@ -158,7 +158,7 @@ async def attempt_change(
 
     If this is not the first attempt, check the person's rights again.
     """
-    if context.found is not None:
+    if context.reconcile_result is not None:
         await people.require_steer(context.work(Act).requester, link)
     return await context.attempt(note, deps.coder.timeouts.change, call)
 
@@ -174,7 +174,7 @@ def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | 
     )
 
 
-def answer_elsewhere(work: Act, link: Link, words: Message) -> tuple[Private, ...]:
+def answer_elsewhere(work: Act, link: Link, words: Message) -> tuple[PrivateMessage, ...]:
     """Return a private answer if the person did not act in the thread.
 
     The thread itself gets a message anyway.

@@ -89,9 +89,13 @@ class TaskActions:
                 raise
             outcome = replace(done(None, (work.requester, answers.refusal(error))), is_refusal=True)
         if work.is_answered_elsewhere:
-            return replace(outcome, privately=())
+            return replace(outcome, private_messages=())
         # With a kept text, the person pressed a private question. The answer replaces it.
-        return replace(outcome, privately=(), instead=outcome.privately) if work.note_key else outcome
+        return (
+            replace(outcome, private_messages=(), replacements=outcome.private_messages)
+            if work.note_key
+            else outcome
+        )
 
     async def _run(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
         if link is not None and link.ended == "gone" and work.verb == "delete" and context.is_outcome_unknown:
@@ -110,7 +114,7 @@ class TaskActions:
         except NotFound:
             raise UserError(*refusals.task_gone(link.title)) from None
         except Refused as refused:
-            if context.keeps_attempt or not isinstance(refused, CoderError):
+            if context.keeps_intent_record or not isinstance(refused, CoderError):
                 raise
             raise UserError(*refusals.coder_refused(work.verb, link, refused.answer.said)) from refused
 
@@ -140,7 +144,7 @@ class TaskActions:
             raise UserError(*refusals.prompt_is_command())
         task = await get_task(self._deps, link)
         is_done = context.is_outcome_unknown and task.initial_prompt == text
-        context.settled("there" if is_done else "not_there", has_landed=is_done)
+        context.record_reconciled("there" if is_done else "not_there", has_taken_effect=is_done)
         if not is_done:
             try:
                 await attempt_change(
@@ -177,7 +181,7 @@ class TaskActions:
     async def _delete(self, context: JobContext, link: Link, work: Act) -> Outcome:
         try:
             task = await get_task(self._deps, link)
-            context.settled()
+            context.record_reconciled()
             await attempt_change(
                 self._deps,
                 self._people,
@@ -190,7 +194,7 @@ class TaskActions:
             # The task is gone, if the account still has its role: without it, Coder shows no task at all.
             if not context.is_outcome_unknown and not await self._can_list_tasks():
                 raise
-            context.settled("there", has_landed=True)
+            context.record_reconciled("there", has_taken_effect=True)
         except BuildActive:
             return wait_for_build(context, link, work)
         if link.record.thread_ts is None:

@@ -18,7 +18,7 @@ from taskwire.app.http_server import ConnectionLimits, count_spare_descriptors, 
 from taskwire.app.scheduler import HintedCall, PeriodicCalls
 from taskwire.app.web import Hints, Refusals, Site, SlackRequests, add_health, add_hints, add_slack
 from taskwire.app.wiring import Parts, Timings
-from taskwire.cancelling import ended
+from taskwire.cancelling import cancel_and_wait
 from taskwire.coder.notifications import find_announced
 from taskwire.doctor.findings import reason_of
 from taskwire.domain.errors import OutsideError, TryLater, UserError
@@ -201,12 +201,12 @@ class Bot:
         stack.push_async_callback(parts.background.end, BACKGROUND_SECONDS)
         work = asyncio.create_task(parts.worker.run(), name="worker")
         work.add_done_callback(self._on_worker_ended)
-        stack.push_async_callback(ended, work)
+        stack.push_async_callback(cancel_and_wait, work)
         stack.push_async_callback(parts.worker.stop, DRAIN_SECONDS)
         stack.push_async_callback(self.downtime.end)
         self.downtime.queue_missed()
         monitor = asyncio.create_task(self._monitor(), name="monitor")
-        stack.push_async_callback(ended, monitor)
+        stack.push_async_callback(cancel_and_wait, monitor)
         stack.push_async_callback(parts.poller.release)
         stack.push_async_callback(self._hinted_poll.end)
         self._announced_changes = AnnouncedChanges(parts.deps, self._hinted_poll.request)

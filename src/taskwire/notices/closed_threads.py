@@ -96,7 +96,7 @@ async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link)
         return None
     if since is None:
         await notes.keep(str(context.now_ms), "card-moving", link.id, ttl_ms=10 * CARD_MOVING.lasts_ms)
-    context.settled()
+    context.record_reconciled()
     # A drawing that is under way must not be replaced each time that this job runs.
     batch = draw(link.id, deps.writes.no_field(Batch(), link.id, "drawn"), is_newest=False)
     return retry(CARD_MOVING.interval_seconds, batch=batch)

@@ -20,7 +20,15 @@ from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.retry_policies import AGENT_HISTORY, ASKED_REPLY_SECONDS
 from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observed, TimerFired
-from taskwire.job_context import Handler, JobContext, Outcome, dead_letter, done, given_up, retry
+from taskwire.job_context import (
+    Handler,
+    JobContext,
+    Outcome,
+    dead_letter_batch,
+    done,
+    end_as_dead_letter,
+    retry,
+)
 from taskwire.messages import inputs, notices
 from taskwire.notices.attribution import find_person_behind, prepend_act
 from taskwire.notices.closed_threads import CLOSED_REASON, record_closed, reopen_if_closed, wait_for_new_card
@@ -259,7 +267,7 @@ class Notifier:
             except NoCapacity:
                 # While the outcome is unknown, the place for looking was missing, and nothing may be posted
                 # before a look.
-                if is_call or context.keeps_attempt or not await self._is_call_behind(link):
+                if is_call or context.keeps_intent_record or not await self._is_call_behind(link):
                     raise
                 # This message must not delay a message behind it that mentions somebody.
                 return await post_once(self._deps, context, *where, message, meta, Priority.CALL)
@@ -281,9 +289,9 @@ class Notifier:
         Its dead letter is sent again when the thread reopens.
         """
         maybe = ", and whether this was posted before could not be read" if context.is_outcome_unknown else ""
-        return given_up(
+        return end_as_dead_letter(
             record_closed(
-                self._deps, context, link, code, dead_letter(context, f"{CLOSED_REASON}{code}{maybe}")
+                self._deps, context, link, code, dead_letter_batch(context, f"{CLOSED_REASON}{code}{maybe}")
             )
         )
 

@@ -61,7 +61,7 @@ async def post_once(
     """
     if context.is_outcome_unknown:
         found = await _look_for_post(deps, context, read(PostNote.model_validate_json, context.note))
-        context.settled(has_landed=found is not None)
+        context.record_reconciled(has_taken_effect=found is not None)
         if found is not None:
             return found
     elif context.lease.is_suspect and (
@@ -94,7 +94,7 @@ async def post_once(
             message=note.message_id,
             copies=len(copies),
         )
-        context.settled(has_landed=True)
+        context.record_reconciled(has_taken_effect=True)
         return copies[0]
 
 
@@ -222,7 +222,7 @@ async def _delete_other_copies(
             _log.warning("removing duplicate post", message=work.message_id, ts=copy)
             with contextlib.suppress(MessageGone):
                 await deps.slack.delete(work.channel, copy)
-            context.doubles += 1
+            context.duplicates_removed += 1
 
 
 async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
@@ -235,12 +235,12 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
         return retry(0, context.job.with_work(file_id=file_id))
     if context.is_outcome_unknown:
         if await deps.slack.find_share(work.file_id, work.channel) is not None:
-            context.settled(has_landed=True)
+            context.record_reconciled(has_taken_effect=True)
             return done()
         # files.info shows a share only some seconds after it was made.
         if work.look_count < FILE_LOOK.most_tries:
             return unknown(context.job.with_work(look_count=work.look_count + 1), FILE_LOOK.interval_seconds)
-        context.settled()
+        context.record_reconciled()
     elif context.lease.is_suspect and await deps.slack.find_share(work.file_id, work.channel) is not None:
         return done()
     await deps.slack.reserve(Method.COMPLETE_UPLOAD)

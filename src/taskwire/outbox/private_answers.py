@@ -237,7 +237,7 @@ async def _answer_privately(context: JobContext) -> Outcome:
         return done()
     handed_over_answers = (work.requester, work.message)
     return (
-        Outcome("done", instead=(handed_over_answers,))
+        Outcome("done", replacements=(handed_over_answers,))
         if work.is_replacement
         else done(None, handed_over_answers)
     )

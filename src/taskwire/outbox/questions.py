@@ -13,7 +13,7 @@ from taskwire.domain.ids import LinkId, Ts
 from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply, Requester, SettleQuestion, to_thread
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
-from taskwire.job_context import Handler, JobContext, Outcome, decided, done
+from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import inputs, shapes
 from taskwire.messages.cards import find_ending, get_former_page_url
 from taskwire.messages.inputs import ClosingReason
@@ -118,7 +118,7 @@ async def finish_press(
     """
     _record_settled(deps, link, about, batch)
     if await deps.links.find_question(link.id, about) is None:
-        return decided(batch, requester, shapes.statement(words))
+        return replace_question(batch, requester, shapes.statement(words))
     return done(settle(link, about, words, batch, is_last=is_last))
 
 

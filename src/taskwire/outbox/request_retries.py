@@ -15,7 +15,7 @@ from taskwire.domain.jobs import Act, ActRequested, CreateRequested, CreateTask,
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.retry_policies import COMMAND
-from taskwire.job_context import JobContext, Outcome, Private
+from taskwire.job_context import JobContext, Outcome, PrivateMessage
 from taskwire.outbox.error_messages import make_give_up_message, make_waiting_message
 from taskwire.outbox.tell_once import claim_telling
 from taskwire.queue.leases import OutcomeKind
@@ -47,7 +47,7 @@ async def retry_for_person(
     except (TryLater, Unknown, TokenRefused, NoTasks) as error:
         work = context.job.work
         assert isinstance(work, RequestedWork)  # noqa: S101 - nobody waits for anything else so
-        if gives_up and not context.keeps_attempt and has_failed_too_long(context):
+        if gives_up and not context.keeps_intent_record and has_failed_too_long(context):
             # The jobs behind it have waited as long as it has.
             return replace(
                 _answer_requesters("done", [(work, make_give_up_message(work, link, error))]),
@@ -71,10 +71,10 @@ async def _retry(deps: Dependencies, context: JobContext, link: Link | None, err
         error=str(error),
     )
     # A short failure is over before a person has read about it.
-    is_told = tries >= (0 if context.keeps_attempt else 1)
+    is_told = tries >= (0 if context.keeps_intent_record else 1)
     waiting_works = await _list_untold(deps, context) if is_told else []
     outcome = _answer_requesters(
-        "unknown" if context.keeps_attempt else "retry",
+        "unknown" if context.keeps_intent_record else "retry",
         [(work, make_waiting_message(work, link, error)) for work in waiting_works],
     )
     return replace(
@@ -103,9 +103,9 @@ def _answer_requesters(kind: OutcomeKind, messages: Iterable[tuple[RequestedWork
 
     If the person pressed a button in a private question, the answer replaces the question.
     """
-    privately: list[Private] = []
-    instead: list[Private] = []
+    private_messages: list[PrivateMessage] = []
+    replacements: list[PrivateMessage] = []
     for work, message in messages:
         is_pressed = isinstance(work, Act | CreateRequested) and work.note_key
-        (instead if is_pressed else privately).append((work.requester, message))
-    return Outcome(kind, privately=tuple(privately), instead=tuple(instead))
+        (replacements if is_pressed else private_messages).append((work.requester, message))
+    return Outcome(kind, private_messages=tuple(private_messages), replacements=tuple(replacements))

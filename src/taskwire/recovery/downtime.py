@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
 
-from taskwire.cancelling import ended
+from taskwire.cancelling import cancel_and_wait
 from taskwire.recovery.backfill import Backfill
 from taskwire.state.heartbeat import Heartbeat
 from taskwire.telemetry import Metrics, logger
@@ -112,7 +112,7 @@ class Downtime:
     async def end(self) -> None:
         """Stop queuing readings."""
         if self._queuing is not None:
-            await ended(self._queuing)
+            await cancel_and_wait(self._queuing)
 
     def _queue_since(self, since_seconds: float) -> None:
         """Queue the reading of what was written since a time of our own clock, which works without Redis."""

@@ -86,7 +86,7 @@ class ReplySender:
             await self._outcomes.show_waiting_for_account(reply_job)
             raise
         except (TryLater, Unknown) as error:
-            if isinstance(error, NoCapacity) or context.keeps_attempt:
+            if isinstance(error, NoCapacity) or context.keeps_intent_record:
                 raise
             return await self._outcomes.retry_after_error(reply_job, error)
 
@@ -243,7 +243,7 @@ class ReplyDeliverer:
             )
         except Unknown as error:
             if await self._reconciler.is_in_log(task.id, note):
-                context.settled(has_landed=True)
+                context.record_reconciled(has_taken_effect=True)
             elif isinstance(error, RejectedByApp):
                 return unknown(context.job.with_work(was_rejected=True))
             else:

@@ -21,7 +21,15 @@ from taskwire.domain.jobs import ReportDuplicateInput
 from taskwire.domain.links import Link
 from taskwire.domain.reconcile import Finding, Mark, ResumeNote
 from taskwire.domain.retry_policies import INPUT_LOOK_SECONDS, REPLY
-from taskwire.job_context import LONGEST_WRITE_SECONDS, Handler, JobContext, Outcome, done, retry, unknown
+from taskwire.job_context import (
+    LONGEST_FIRST_BYTE_SECONDS,
+    Handler,
+    JobContext,
+    Outcome,
+    done,
+    retry,
+    unknown,
+)
 from taskwire.messages import inputs
 from taskwire.outbox.enqueue import say
 from taskwire.outbox.observing import entries_of
@@ -73,7 +81,7 @@ class Reconciler:
     @property
     def write_seconds(self) -> float:
         """How many seconds after its start an attempt may write its first byte."""
-        return min(LONGEST_WRITE_SECONDS, self._deps.coder.timeouts.send)
+        return min(LONGEST_FIRST_BYTE_SECONDS, self._deps.coder.timeouts.send)
 
     async def reconcile_attempt(self, reply_job: ReplyJob) -> Outcome:
         """Find out what became of an attempt whose answer was lost.
@@ -103,7 +111,7 @@ class Reconciler:
     async def _reconcile_resume(self, reply_job: ReplyJob, note: ResumeNote) -> Outcome:
         task = await self._deps.coder.get_task(_task_id(reply_job))
         is_done = task.workspace_build_number > note.build and task.is_up
-        reply_job.context.settled("there" if is_done else "not_there")
+        reply_job.context.record_reconciled("there" if is_done else "not_there")
         return (
             await self._outcomes.retry_after_resume(reply_job, task.workspace_build_number)
             if is_done
@@ -125,7 +133,7 @@ class Reconciler:
                 seconds=min(INPUT_LOOK_SECONDS, -since_ms / 1000) if since_ms < 0 else INPUT_LOOK_SECONDS
             )
         # No call may follow from here: if one failed, the reply would be sent again.
-        context.settled(found or "unclear", has_landed=decision == "delivered")
+        context.record_reconciled(found or "unclear", has_taken_effect=decision == "delivered")
         _log.info(
             "reply of unknown outcome looked for in the agent's log",
             job=context.job.id,
@@ -180,7 +188,7 @@ async def _report_duplicate_input(deps: Dependencies, context: JobContext, link:
     except NotFound:
         return done()
     if copies is not None and copies > 1:
-        context.doubles += 1
+        context.duplicates_removed += 1
         return done(say(link.id, f"twice:{work.ts}", inputs.reply_delivered_twice(work.mark.text)))
     if not work.look_count:
         return retry(get_landing_seconds(deps, deps.coder.timeouts.send), context.job.with_work(look_count=1))

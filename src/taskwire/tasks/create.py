@@ -19,7 +19,7 @@ from taskwire.domain.links import LinkRecord
 from taskwire.domain.mrkdwn import is_blank
 from taskwire.domain.naming import digest, name_for, title_for
 from taskwire.domain.secrets import masked_beginning
-from taskwire.job_context import Handler, JobContext, Outcome, decided, done
+from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.request_retries import retry_for_person
@@ -57,7 +57,7 @@ class TaskCreator:
             return await retry_for_person(self._deps, context, None, partial(self._check_and_write, work))
         except UserError as error:
             if work.note_key:
-                return decided(Batch(), work.requester, answers.refusal(error))
+                return replace_question(Batch(), work.requester, answers.refusal(error))
             raise reads_behind(error, work.trailing_options) from None
 
     async def _check_and_write(self, work: CreateRequested, context: JobContext) -> Outcome:
@@ -85,7 +85,7 @@ class TaskCreator:
         self._deps.notes.keeping(batch, f"{context.now_ms} {record.id}", *note, ttl_ms=REPEAT_MS)
         batch = self._write_link(batch, record, work.requester)
         if work.note_key:
-            return decided(batch, work.requester, answers.creating_another(request.prompt))
+            return replace_question(batch, work.requester, answers.creating_another(request.prompt))
         return done(
             batch,
             *(

@@ -145,7 +145,7 @@ class TaskBinder:
         was_outcome_unknown = context.is_outcome_unknown or context.lease.is_suspect or work.was_tried
         if was_outcome_unknown:
             found = await self._find_created(record)
-            context.settled("there" if found is not None else "not_there")
+            context.record_reconciled("there" if found is not None else "not_there")
             if found is not None:
                 return found
             self._require_chance(context, work)
@@ -166,9 +166,9 @@ class TaskBinder:
             # A look now can only find the task. The request may still be on its way. A second one meets its
             # name.
             task = await self._look_for_created(record)
-            context.settled(has_landed=task is not None)
+            context.record_reconciled(has_taken_effect=task is not None)
             if task is None:
-                context.learned(
+                context.update_work(
                     was_tried=True, error_count=work.error_count + isinstance(error, ServerTrouble)
                 )
                 raise
@@ -179,8 +179,8 @@ class TaskBinder:
             found = await self._find_created(record) if was_outcome_unknown else None
             if found is not None:
                 return found
-            if was_outcome_unknown and not self._has_landed(context):
-                context.learned(was_tried=True)
+            if was_outcome_unknown and not self._has_taken_effect(context):
+                context.update_work(was_tried=True)
                 raise TryLater("the name is taken, and its task cannot be seen yet") from None
             raise UserError(*await self._make_name_taken_refusal(record)) from None
 
@@ -193,7 +193,7 @@ class TaskBinder:
             if (await self._people.get_account(work.requester.person)).id != record.owner_id:
                 raise UserError(*refusals.account_changed())
         except UserError:
-            if work.was_tried and not self._has_landed(context):
+            if work.was_tried and not self._has_taken_effect(context):
                 raise TryLater("what was tried while they might may still come about") from None
             raise
 
@@ -205,7 +205,7 @@ class TaskBinder:
         if has_failed_too_long(context):
             raise UserError(refusals.CODER_NEVER_ANSWERED)
 
-    def _has_landed(self, context: JobContext) -> bool:
+    def _has_taken_effect(self, context: JobContext) -> bool:
         """Whether the call that failed first can no longer reach Coder."""
         lasts_ms = self._deps.coder.timeouts.create * 1000 + self._deps.queue.times.late_arrival_ms
         since_ms = context.job.failing_since_ms

@@ -22,7 +22,7 @@ from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
 from taskwire.domain.retry_policies import THREAD_QUESTION
 from taskwire.domain.transitions import Observed
-from taskwire.job_context import Handler, JobContext, Outcome, decided, done
+from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, cards, inputs, listing, refusals
 from taskwire.messages.inputs import ClosingReason
 from taskwire.notices.closed_threads import wait_for_new_card
@@ -219,7 +219,7 @@ class ThreadQueries:
             raise UserError(*refusals.button_expired())
         batch = say(link.id, f"shown:{work.key}", answer.message)
         self._deps.notes.forgetting(batch, "shown", work.key)
-        return decided(batch, work.requester, answers.answer_shared())
+        return replace_question(batch, work.requester, answers.answer_shared())
 
     async def _must_tell_too_many(self, link: Link, work: AnswerInThread, batch: Batch) -> bool:
         """Whether to say in the thread that too many replies wait: once an hour.
