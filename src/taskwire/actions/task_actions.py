@@ -45,11 +45,11 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.state.links import ENDED_MS
 
-# How the id of what the thread hears of its end begins.
+# The id of the message that says that the thread was detached begins so.
 DETACHED_ID_PREFIX = "detached:"
-# Which build there is if somebody has wanted the opposite since.
+# The transition of the latest build if somebody has done the opposite of the verb.
 _OPPOSITE_TRANSITIONS = {"pause": "start", "resume": "stop"}
-# What is done without a call to Coder.
+# These verbs need no call to Coder.
 _WITHOUT_CODER = ("detach", "mute", "unmute")
 
 
@@ -90,7 +90,7 @@ class TaskActions:
             outcome = replace(done(None, (work.requester, answers.refusal(error))), is_refusal=True)
         if work.is_answered_elsewhere:
             return replace(outcome, private_messages=())
-        # With a kept text, the person pressed a private question. The answer replaces it.
+        # With a kept text, a button in a private question was pressed. The answer replaces the question.
         return (
             replace(outcome, private_messages=(), replacements=outcome.private_messages)
             if work.note_key
@@ -99,7 +99,7 @@ class TaskActions:
 
     async def _run(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
         if link is not None and link.ended == "gone" and work.verb == "delete" and context.is_outcome_unknown:
-            # A poll showed the deletion before its answer came, so the thread was told already.
+            # A poll has shown the deletion before Coder's answer came, so the thread was told already.
             return done(None, *answer_elsewhere(work, link, answers.task_deleted(link)))
         if link is None or link.ended is not None:
             raise UserError(*refusals.link_ended(await self._people.as_seen(work.requester, link)))
@@ -191,7 +191,7 @@ class TaskActions:
                 lambda: self._deps.coder.delete_task(task.id),
             )
         except NotFound:
-            # The task is gone, if the account still has its role: without it, Coder shows no task at all.
+            # The task is gone only if our account still has its role. Without the role, Coder shows no task.
             if not context.is_outcome_unknown and not await self._can_list_tasks():
                 raise
             context.record_reconciled("there", has_taken_effect=True)
@@ -199,7 +199,7 @@ class TaskActions:
             return wait_for_build(context, link, work)
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.task_deleted(link)))
-        # The notice of the end settles the thread's questions.
+        # The notice that the task is gone settles the thread's questions.
         batch = await self._return_replies(link, work, Batch())
         gone = Vanished(by=work.requester.person)
         batch.append(to_thread(link.id), Job(id=f"deleted:{context.job.id}", work=ApplyEvent(event=gone)))

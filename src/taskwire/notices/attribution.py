@@ -25,7 +25,7 @@ async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Eve
     if not is_new_build and not (isinstance(event, Vanished) and event.by is None):
         return (event,)
     attempted = await deps.links.find_attempted(link.id)
-    # This order matters: the call that ends the attempt also appends the act.
+    # This order matters: the call that ends the attempt also appends the act to the queue.
     act = _find_attempted_act(*attempted, event) if attempted else None
     act = act or _find_queued_act(await deps.links.list_jobs(to_thread(link.id)), event)
     if act is None:

@@ -63,7 +63,7 @@ class CardAndReceipts:
         if context.is_outcome_unknown:
             return await self._post_again(context, link, card)
         drawn = _digest(card, link)
-        # Older versions also wrote a time behind the digest.
+        # Older versions also stored a time after the digest.
         if drawn == link.drawn.partition(" ")[0]:
             return done()
         if not await claim_attempt(self._deps, link):

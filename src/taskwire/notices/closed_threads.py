@@ -21,9 +21,9 @@ from taskwire.outbox.enqueue import draw, request_reading
 from taskwire.queue.batch import Batch
 from taskwire.telemetry import logger
 
-# The beginning of the reasons of dead letters that are sent again when the thread reopens.
+# Dead letters whose reason begins so are sent again when the thread reopens.
 CLOSED_REASON = "the channel takes no message: "
-# How often a closed thread is tried if there is something to show: no event may tell that it is open again.
+# How often an edit is tried in a closed thread. Slack may send no event when the thread opens again.
 CLOSED_RETRY_MS = HOUR_MS
 
 _log = logger("taskwire.notices.closed_threads")
@@ -97,6 +97,6 @@ async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link)
     if since is None:
         await notes.keep(str(context.now_ms), "card-moving", link.id, ttl_ms=10 * CARD_MOVING.lasts_ms)
     context.record_reconciled()
-    # A drawing that is under way must not be replaced each time that this job runs.
+    # This job runs again and again. It must not replace a drawing that is under way each time.
     batch = draw(link.id, deps.writes.no_field(Batch(), link.id, "drawn"), is_newest=False)
     return retry(CARD_MOVING.interval_seconds, batch=batch)

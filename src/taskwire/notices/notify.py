@@ -54,11 +54,11 @@ from taskwire.slack.outbound import Metadata
 from taskwire.telemetry import logger
 
 BUILD_LOG_LINES = 15
-# The most characters of a build log that are masked. Far fewer are shown.
+# At most this many characters of a build log are masked. Far fewer are shown.
 LONGEST_BUILD_LOG = 50_000
 # Coder's status of a build that succeeded.
 BUILD_SUCCEEDED = "succeeded"
-# These notices offer to start the workspace, and are settled when it starts.
+# These notices have a button that starts the workspace. It is removed when the workspace starts.
 WITH_START_BUTTON = ("paused", "error")
 STOPPED_PHASES = (Phase.PAUSING, Phase.PAUSED, Phase.BROKEN)
 # These notices come when the agent stops working, and show what it wrote.
@@ -107,7 +107,7 @@ class Notifier:
             batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
         await self._settle_start_button(link, event, transition.state, batch)
         if isinstance(event, Observed):
-            # Waiting input is tried again now.
+            # The agent may be ready now, so waiting replies are tried again at once.
             batch.hasten_input(to_coder(link.id))
             if event.is_baseline:
                 # The thread is not told what the task wrote before it had a thread.
@@ -212,7 +212,7 @@ class Notifier:
             await return_replies(
                 self._agent_input, link, "gone", await list_held(self._deps, link), outcome.batch
             )
-            # Replies that wait, for example for a person's decision, wait for nothing now.
+            # Replies that wait, for example for a person's decision, are run now and given up.
             outcome.batch.hasten_input(to_coder(link.id), int(ASKED_REPLY_SECONDS * 1000))
         return outcome
 
@@ -265,8 +265,8 @@ class Notifier:
                 priority = Priority.CALL if is_call else Priority.POST
                 return await post_once(self._deps, context, *where, message, meta, priority)
             except NoCapacity:
-                # While the outcome is unknown, the place for looking was missing, and nothing may be posted
-                # before a look.
+                # While the outcome is unknown, the missing place was one for reading, and nothing may be
+                # posted before the message was looked for.
                 if is_call or context.keeps_intent_record or not await self._is_call_behind(link):
                     raise
                 # This message must not delay a message behind it that mentions somebody.
@@ -327,7 +327,7 @@ class Notifier:
         log = "\n".join([*rows, *([why] if why else [])])
         # Mask before cutting: half of a secret is not recognised.
         log = await asyncio.to_thread(self._deps.mask, log[-LONGEST_BUILD_LOG:])
-        # The beginning is shown, and stored with the link.
+        # Its beginning is shown on the card, and stored with the link.
         why = await asyncio.to_thread(masked_beginning, self._deps.mask, why, LONGEST_REPORT)
         return _BuildSummary(log, why, is_stop=build.transition == "stop")
 

@@ -37,9 +37,9 @@ class Outsiders:
         if link is None or link.ended is not None or link.closed:
             return
         if not await claim_telling(self._deps, "outsiders", link_id):
-            # Another event has led to the same. If that process dies, the next event tells them.
+            # Another process is about to tell them. If it dies, the next event tells them.
             return
-        # The administrators come first: the other call notes that everybody was told.
+        # The administrators come first, because the last call records that everybody was told.
         await self._alerts.warn(
             f"outsiders {thread.channel}", troubles.channel_read_by_outsiders(thread.channel)
         )

@@ -14,7 +14,7 @@ from taskwire.domain.message import Block
 from taskwire.domain.mrkdwn import is_blank
 from taskwire.people.permissions import People
 
-# The endings of files of text and code. A file of the type text/… is taken with any ending.
+# A file with one of these endings is text or code. A file of a type text/… may have any ending.
 TEXT_ENDINGS = re.compile(
     r"\.(txt|md|log|diff|patch|csv|json|ya?ml|toml|ini|cfg|xml|html|css|sql|sh|py|[jt]sx?|go|rs|java|kt|c|h|cc"
     r"|cpp|hpp|cs|rb|php|swift|scala|lua|tf|proto|graphql)$",
@@ -52,7 +52,7 @@ class AgentInput:
             else:
                 parts.append(f"{_heading(file)}\n{_fence(content)}")
         text = for_agent("\n\n".join(parts))
-        # The same text is sent, noted and looked for, so our own tokens are masked here.
+        # The same text is sent, written into the intent record, and looked for. So tokens are masked here.
         return PreparedInput(for_agent(self._deps.mask_own(text)), tuple(refused))
 
     async def get_display_text(self, reply: Reply) -> str:

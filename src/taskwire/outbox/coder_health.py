@@ -24,10 +24,10 @@ from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible
 from taskwire.telemetry import logger
 
-# Coder counts as away after this many failed polls in a row. A refused token counts after one.
+# After this many failed polls in a row, Coder counts as away. If it refuses the token, one is enough.
 FAILURES_UNTIL_AWAY = 2
 OUTAGE_TTL_MS = 7 * DAY_MS
-# How many cards one call to Redis asks to draw.
+# How many drawings of cards one call to Redis queues.
 CARDS_PER_BATCH = 200
 
 _log = logger("taskwire.outbox.coder_health")

@@ -22,7 +22,7 @@ from taskwire.telemetry import logger
 # How many characters of a text are masked and stored. Only a few hundred are shown, and masking more would
 # block the event loop.
 LONGEST_PROMPT, LONGEST_REPORT, LONGEST_TITLE = 2_000, 2_000, 500
-# The longest address of a button that Slack takes. A cut address would lead elsewhere.
+# Slack accepts no longer address of a button. A longer one is left out, since half of it leads elsewhere.
 LONGEST_ADDRESS = 3_000
 
 Mask = Callable[[str], str]

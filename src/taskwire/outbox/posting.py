@@ -28,7 +28,7 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
 from taskwire.telemetry import logger
 
-# The most that Slack's clock and ours may differ. A look must not miss the message for that reason.
+# Slack's clock and ours may differ by this much. A look must not miss the message for that reason.
 CLOCK_TOLERANCE = timedelta(seconds=60)
 
 _log = logger("taskwire.outbox.posting")
@@ -150,7 +150,7 @@ async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote
     )
     if copies or looks >= len(search_starts) - 1:
         return copies[0] if copies else None
-    # Slack may not show a message at once, and the clocks of its headers and messages may differ.
+    # Slack may not show a message at once, and the clock of its headers may differ from that of messages.
     seconds = 0.0 if looks else deps.queue.times.recheck_ms / 1000
     raise JobEnded(unknown(context.job.with_look(note.attempt), seconds))
 
@@ -196,7 +196,7 @@ async def _remove_duplicate_message(deps: Dependencies, context: JobContext, lin
     arrive.
     """
     work = context.work(RemoveDuplicateMessage)
-    # Only the ts of a card is recorded: it is the thread.
+    # Only the ts of a card is recorded, because it names the thread.
     recorded = link.record.thread_ts if link is not None and work.thread_ts is None else None
     copies = await _find_copies(deps, work)
     # A new card may be recorded in a moment. Until then, either copy may be the right one.

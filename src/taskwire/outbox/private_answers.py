@@ -22,10 +22,10 @@ from taskwire.slack.errors import SlackRateLimited
 from taskwire.slack.outbound import Outbound
 from taskwire.telemetry import logger
 
-# Half of the connections to Slack. The other half is for messages to everybody.
+# Half of the connections to Slack. The other half is left for messages to everybody.
 MOST_CONCURRENT = 32
 HAND_OVER_TIMEOUT_SECONDS = 0.5
-# Slack takes answers by a response URL for 30 minutes.
+# Slack accepts answers by a response URL for 30 minutes.
 RESPONSE_URL_LIFETIME = timedelta(minutes=25)
 _log = logger("taskwire.outbox.private_answers")
 
@@ -70,7 +70,7 @@ async def show_privately(
     except SlackRateLimited:
         raise
     except NotDone as error:
-        # For example, a response URL takes five answers within 30 minutes.
+        # For example, a response URL accepts only five answers within 30 minutes.
         _log.info("private answer sent in another way", person=requester.person, error=str(error))
         await until_taken(second)
 
@@ -109,7 +109,7 @@ class PrivateAnswers:
         self._slack = slack
         self._queue = queue
         self._places = asyncio.Semaphore(MOST_CONCURRENT)
-        # Each task, with the answers that it has not begun to show.
+        # Each task, with the answers that it has not shown yet.
         self._tasks: dict[asyncio.Task[None], deque[PrivateAnswer]] = {}
         # Tasks whose answer may be on its way to Slack.
         self._under_way: set[asyncio.Task[None]] = set()
@@ -145,7 +145,7 @@ class PrivateAnswers:
         """
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_seconds)
-        # The tasks below show no answer that comes after this.
+        # From now on, `show` hands answers over, so the tasks below are all there are.
         self._has_ended = True
         pending = [
             answer for task, answers in self._tasks.items() for answer in self._list_unbegun(task, answers)

@@ -27,7 +27,7 @@ from taskwire.slack.outbound import Metadata
 HELD_REPLIES = "held"
 WORKSPACE = "workspace"
 EDIT, DELETE = "edit", "delete"
-# The beginning of the ids of messages that replace an open question, or are posted if there is none.
+# A message whose id begins so replaces the open question. It is posted if there is none.
 JOINING_ID_PREFIX = "joining:"
 
 

@@ -70,7 +70,7 @@ async def _retry(deps: Dependencies, context: JobContext, link: Link | None, err
         tries=tries,
         error=str(error),
     )
-    # A short failure is over before a person has read about it.
+    # A short failure ends before a person would have read about it.
     is_told = tries >= (0 if context.keeps_intent_record else 1)
     waiting_works = await _list_untold(deps, context) if is_told else []
     outcome = _answer_requesters(
@@ -90,7 +90,7 @@ async def _list_untold(deps: Dependencies, context: JobContext) -> list[Requeste
     works = []
     for job in await deps.links.list_jobs(context.lease.name):
         work = job.work
-        # Of a request in two parts, only the second part answers.
+        # If a request has two parts, only the second part answers.
         if not isinstance(work, RequestedWork) or (isinstance(work, Act) and work.is_answered_elsewhere):
             continue
         if await claim_telling(deps, "waits", job.id, ttl_ms=2 * COMMAND.lasts_ms):

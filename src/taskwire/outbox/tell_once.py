@@ -6,7 +6,7 @@
 from taskwire.dependencies import Dependencies
 from taskwire.queue.batch import Batch
 
-# How long a process may take to find out whom to tell, and to tell them.
+# How long a process may take from its claim until the people are told.
 TELLING_CLAIM_MS = 60_000
 
 

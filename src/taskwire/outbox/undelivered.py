@@ -25,7 +25,7 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.state.links import KEPT_REPLY_MS, Links
 
-# Replies that go together are counted until the last of them has ended. No thread has more than this number.
+# Replies that one answer has sent are counted until the last of them has ended. No thread has more than this.
 MOST_COUNTED_REPLIES, COUNT_TTL_MS = 1_000, 8 * DAY_MS
 
 WaitingReply = tuple[Job, Reply]

@@ -50,11 +50,11 @@ from taskwire.telemetry import Metrics, logger
 
 # How many threads one call to Redis queues for reading, and how many one scan of a channel looks for.
 THREADS_PER_BATCH = 200
-# A scan reads from this long before the gap. An event delivered then may have had its last retry in the
-# gap, and clocks may differ.
+# A scan begins this long before the gap. An event from then may have had its last retry in the gap, and
+# clocks may differ.
 SCAN_MARGIN_MS = 600_000
-# How many of the messages that were taken last are read again. One of them may have arrived while an
-# earlier one was lost.
+# This many of the last known messages are read again, because a message before the last one may have been
+# lost.
 REREAD_MESSAGES = 50
 
 _log = logger("taskwire.recovery.backfill")
@@ -173,8 +173,7 @@ class Backfill:
         since = min([first, *replies], key=microseconds)
         said = await self._deps.slack.list_replies(thread.channel, thread.ts, since, Priority.CATCHING_UP)
         if any(ours.startswith(f"{link.id}:{DETACHED_ID_PREFIX}") for ours in said.ours):
-            # We post this message when we detach a link. So the link was detached, and the store has
-            # forgotten it.
+            # We post this message when a link is detached. So it was detached, and Redis has lost that.
             await self._deps.queue.write(self._deps.writes.ends(Batch(), link.record, "detached"))
             return 0
         await self._update_waiting_replies(link, replies, said.replies)
@@ -219,7 +218,7 @@ class Backfill:
                 # The reply may have been written in the thread that the task had before.
                 continue
             if message is not None and _content_of(message) == _content_of(reply):
-                # An unchanged reply stays, even if its text begins like a verb: it was sent as it is.
+                # An unchanged reply stays, even if it begins like a verb: a person has said that it is input.
                 continue
             work = ReplyChanged(ts=ts, change="deleted", was_away=True, previous_text=reply.text)
             if message is not None:

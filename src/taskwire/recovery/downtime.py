@@ -21,8 +21,8 @@ from taskwire.telemetry import Metrics, logger
 
 # Slack retries an event for about six minutes, so a shorter absence than this loses nothing.
 GAP_SECONDS = 60.0
-# After a silence of this length, the next request has the channels read. A shorter silence loses nothing,
-# because Slack retries.
+# After a silence of this length, the next request causes a backfill. A shorter silence loses nothing, because
+# Slack retries.
 REQUEST_SILENCE_MS = 300_000
 # How long to wait before the next try, if Redis is away or another replica has claimed the gap.
 RETRY_SECONDS = 5.0

@@ -99,7 +99,7 @@ class LostThreads:
         event = Observed(seen=observation_of(task, self._deps.mask), is_baseline=True)
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
         say(record.id, "found-again", inputs.thread_found_again(), batch)
-        # A person has just written there.
+        # A person has just written there, so this thread is read before others.
         request_reading(record.id, ts_of(self._deps.slack.now()), batch)
         return draw(record.id, batch)
 

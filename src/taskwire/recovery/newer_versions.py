@@ -36,7 +36,7 @@ from taskwire.queue.leases import Acquired, UnreadableJob
 from taskwire.redis.decoding import CannotRead, read_roughly
 from taskwire.telemetry import Metrics
 
-# How long it is remembered that people were told, so that they are told once.
+# People are told once within this time.
 TOLD_TTL_MS = 2 * WAITED_FOR_MS
 
 

@@ -38,11 +38,12 @@ from taskwire.queue.user_limits import UserLimit, limit_of_verb
 from taskwire.slack.inbound import Deleted, Edited, ThreadMessage
 from taskwire.state.links import LinkWrites
 
+# The claim replaces this id by the link's id.
 CLAIMED_LINK = LinkId("@")
-# A reply that the agent has before this delay never shows the eyes.
+# The first reaction, the eyes, is set after this delay. A reply that is delivered sooner never shows it.
 RECEIPT_DELAY_MS = 2_000
-# A person may reply to a card before Slack has answered its post. After this delay, the thread is not ours or
-# its link is lost.
+# A person may reply to a card before we know that it is posted. If the link is still not known after this
+# delay, the thread is not ours, or its link is lost.
 SEARCH_DELAY_MS = 30_000
 
 

@@ -64,7 +64,7 @@ class ReplyDecisions:
         if not replies:
             return await self._answer_nothing_held(link, work)
         if not work.is_dropped:
-            # Coder may refuse to resume the task. So the question is settled after that.
+            # Coder may refuse to resume the task. So the action settles the question when it has succeeded.
             resume = Act(requester=work.requester, verb="resume")
             job = Job(id=f"resume:{context.job.id}", work=resume)
             return done(Batch().append(to_coder(link.id), job, score=no_agent_score(work.requester.at)))
@@ -137,7 +137,7 @@ class ReplyDecisions:
         sending = inputs.describe_sending(first, len(to_send), is_without_first=found is None)
         about = work.job
         if len(to_send) > 1:
-            # There may be a new question about one of them while the others are being sent.
+            # While the others are being sent, a new question may be asked about one of them.
             about = await questions.change_subject(
                 self._deps, link, about, f"together:{context.job.id}", batch
             )

@@ -178,7 +178,7 @@ class ReplyDeliverer:
         try:
             task = await self._deps.coder.get_task(task_id)
         except NotFound:
-            # The poll finds out whether the task is gone. Until then the reply waits.
+            # The poller finds out whether the task is gone. Until then the reply waits.
             return await self._outcomes.wait_for_task(reply_job)
         if task.status is TaskStatus.PAUSED:
             waiting = await self._find_later_pause(reply_job, task, text) if reply_job.is_suspect else None
@@ -196,7 +196,7 @@ class ReplyDeliverer:
             if reply_job.is_suspect and (sent := await self._find_earlier_send(reply_job, logs, text)):
                 return sent
             note = SendNote.create(reply_job.context, task, logs, text)
-            # The log may be long, and the call may take long: free the memory.
+            # Free the memory of the log, which may be long, before the call, which may take long.
             del logs
             unclear = await self._attempt_send(reply_job, task, note, text)
         except (NotReady, BuildActive, TaskPaused, MustBeActive, NoLogs):

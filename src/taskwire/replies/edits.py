@@ -42,8 +42,8 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import CLAIM_MS
 from taskwire.redis.decoding import read
 
-# Slack may not show a message in the first seconds after it was posted. So a young reply is not taken for
-# deleted.
+# Slack may not show a message in the first seconds after it was posted. So a reply that backfill misses
+# counts as deleted only if it is older than this.
 VISIBILITY_DELAY = timedelta(minutes=1)
 CLAIM_AGE = timedelta(milliseconds=CLAIM_MS)
 
@@ -140,7 +140,7 @@ class ReplyEdits:
         if work.new_input is None:
             batch = self._deps.writes.forget_reply(Batch(), link.id, job_id)
             if not await list_given_up_together(self._deps, link, job_id):
-                # Otherwise the question's button also sends other replies.
+                # If there are others, the question stays open, because its button sends them too.
                 settle_reply(link, old, "deleted", batch)
             return show_receipt(link.id, work.ts, "none", batch)
         return self._deps.writes.keep_reply(Batch(), link.id, job_id, _with_new_text(old, work.new_input))

@@ -95,7 +95,7 @@ class Reconciler:
                 return await self._reconcile_send(reply_job, note)
             return await self._reconcile_resume(reply_job, note)
         except (TryLater, Unknown) as error:
-            # Coder does not answer now. A later try finds out.
+            # Coder does not answer. A later try finds out what happened.
             if isinstance(error, NoCapacity) or not context.is_outcome_unknown:
                 raise
             seconds = REPLY.wait_seconds(context.job.tries + 1, error.after_seconds)

@@ -39,10 +39,10 @@ from taskwire.slack.errors import SlackRateLimited, SlackTrouble
 from taskwire.slack.outbound import Traces
 from taskwire.telemetry import logger
 
-# After this time, a thread is told why its replies wait.
+# If replies have waited for this time, their thread is told why.
 EXPLAIN_WAIT_AFTER_MS = 15 * 60_000
 
-# The beginning of the ids of questions.
+# The ids of questions begin so.
 QUESTION_ID_PREFIX = "asked:"
 
 _log = logger("taskwire.replies.wait_or_give_up")

@@ -29,13 +29,13 @@ from taskwire.redis.decoding import read
 from taskwire.tasks.choices import choose_preset, choose_template, require_free
 from taskwire.tasks.lookup import bare_record
 
-# Within this time, the same request counts as a repetition, and the person is asked.
+# If the same request comes again within this time, the person is asked whether they mean it.
 REPEAT_MS = 120_000
 # The period of the limit for new tasks.
 CREATE_LIMIT_PERIOD_MS = HOUR_MS
 # How long the question about a repetition can be answered.
 QUESTION_TTL_MS = 1_800_000
-# How long one person's request to attach a task keeps others from it.
+# While one request attaches a task, others may not attach it for this time.
 ATTACH_CLAIM_MS = 60_000
 
 

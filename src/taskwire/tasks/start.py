@@ -163,8 +163,8 @@ class TaskBinder:
                 ),
             )
         except Unknown as error:
-            # A look now can only find the task. The request may still be on its way. A second one meets its
-            # name.
+            # A look now can only find the task, because the request may still be on its way. If so, a second
+            # request meets a task with its name.
             task = await self._look_for_created(record)
             context.record_reconciled(has_taken_effect=task is not None)
             if task is None:

@@ -44,7 +44,7 @@ from taskwire.slack.outbound import Metadata
 from taskwire.state.links import KEPT_REPLY_MS
 from taskwire.telemetry import logger
 
-# Questions about input, and buttons for what only people who may steer the task may do.
+# Questions about a message, and answers with a button for people who may steer the task.
 WITH_BUTTON = ("not_a_verb", "edit", "delete")
 FOR_EVERYBODY = (*WITH_BUTTON, "too_many")
 # Answers that the requester may show to everybody.
@@ -151,7 +151,7 @@ class ThreadQueries:
             "question in thread not answered, will retry", job=context.job.id, tries=tries, error=str(error)
         )
         delay_ms = int(1000 * THREAD_QUESTION.wait_seconds(tries, error.after_seconds))
-        # The other jobs have small scores, so a job that comes meanwhile is due at once.
+        # The other jobs have small scores, so a job that is appended meanwhile goes first.
         behind = microseconds(work.requester.at)
         batch = Batch().append(context.lease.name, context.failed_again(), score=behind, delay_ms=delay_ms)
         private = ((work.requester, make_waiting_message(work, link, error)),) if tries == 1 else ()
