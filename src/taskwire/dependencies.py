@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from taskwire.coder.client import CoderClient
-from taskwire.domain.transitions import Rules
+from taskwire.domain.transitions import ReducerSettings
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import Queue
 from taskwire.slack.models import Identity
@@ -31,7 +31,7 @@ class Dependencies:
     mask: Callable[[str], str]
     # Masks only our own tokens, in text of people that must otherwise stay as it is.
     mask_own: Callable[[str], str]
-    rules: Rules
+    rules: ReducerSettings
     template: str | None = None
     preset: str | None = None
     # Hosts whose links are shown without their name.

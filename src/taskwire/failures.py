@@ -192,7 +192,7 @@ async def _give_up(deps: Dependencies, context: JobContext, why: str) -> Outcome
 async def _ask_whether_it_arrived(deps: Dependencies, context: JobContext, work: Reply) -> Outcome | None:
     """Ask whether a reply arrived whose attempt was never reconciled; None if its link has ended."""
     link = await deps.links.find(context.link_id)
-    if link is None or link.ended is not None:
+    if link is None or link.end_reason is not None:
         return None
     question = inputs.ask_whether_it_arrived(link, context.job.id, replies.to_agent_text(work.text))
     context.record_reconciled("unclear")

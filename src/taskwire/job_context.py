@@ -273,6 +273,6 @@ class Handler:
         """Run jobs of open links. Once the link has ended, nothing is left to do."""
 
         async def run_while_open(context: JobContext, link: Link | None) -> Outcome:
-            return done() if link is None or link.ended is not None else await run(context, link)
+            return done() if link is None or link.end_reason is not None else await run(context, link)
 
         return cls(work, run_while_open)

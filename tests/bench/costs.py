@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from taskwire.domain.agent_text import AgentText
+from taskwire.domain.events import Observed
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.phases import Observation, Report
-from taskwire.domain.transitions import LinkState, Observed, Rules, reduce
+from taskwire.domain.transitions import LinkState, ReducerSettings, reduce
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queue
 from taskwire.queue.scripts import ServersClock
@@ -77,12 +78,12 @@ def _record(number: int) -> LinkRecord:
 
 def _lived(writes: LinkWrites, record: LinkRecord) -> Batch:
     seen = _seen(record)
-    follows = reduce(LinkState(), Observed(seen=seen), Rules(settle_ms=20_000), NOON_MS)
+    follows = reduce(LinkState(), Observed(observation=seen), ReducerSettings(settle_ms=20_000), NOON_MS)
     batch = writes.task(writes.thread(writes.record(Batch(), record), record), record)
     writes.state(batch, record.id, follows.state, NOON_MS)
     for name, value in (
         ("seen", seen.model_dump_json()),
-        ("drawn", "0123456789abcdef"),
+        ("drawn_card", "0123456789abcdef"),
         ("cursor", f"2 17 {'0' * 32}"),
     ):
         writes.field(batch, record.id, name, value)

@@ -9,7 +9,7 @@ from taskwire import transport
 from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
 from taskwire.domain.jobs import PostText
-from taskwire.domain.transitions import Rules
+from taskwire.domain.transitions import ReducerSettings
 from taskwire.job_context import Handler, JobContext, Outcome
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers
@@ -65,7 +65,7 @@ async def open_dependencies(
             coder_url=NOWHERE,
             mask=str,
             mask_own=str,
-            rules=Rules(settle_ms=0),
+            rules=ReducerSettings(settle_ms=0),
         )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from taskwire.domain.events import Observed
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.jobs import (
     Act,
@@ -18,7 +19,6 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.phases import Observation
-from taskwire.domain.transitions import Observed
 from taskwire.queue.batch import LETTERS_MS, MOST_LETTERS, Batch
 from taskwire.queue.dead_letters import LARGEST_JOB, DeadLetters, ResendResult, add_dead_letter, id_of
 from taskwire.queue.leases import Lease, UnreadableJob
@@ -246,13 +246,13 @@ async def test_a_look_at_the_task_is_made_of_how_it_stands_by_now(
     """An observation that is sent again shows the task as it is now, not old news."""
     await linked(engine)
     old, new = _seen(build=1), _seen(build=2)
-    observed = Job(id="observed:1", work=ApplyEvent(event=Observed(seen=old)))
+    observed = Job(id="observed:1", work=ApplyEvent(event=Observed(observation=old)))
     letter = await gives_up(engine, to_thread(LINK), observed)
     await engine.queue.write(LinkWrites(engine.keys).field(Batch(), LINK, "seen", new.model_dump_json()))
 
     await letters.send_again(letter)
 
-    assert (await engine.takes()).job.work == ApplyEvent(event=Observed(seen=new))
+    assert (await engine.takes()).job.work == ApplyEvent(event=Observed(observation=new))
 
 
 @pytest.mark.parametrize(

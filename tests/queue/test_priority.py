@@ -6,6 +6,7 @@ cards. But each kind is served, however many jobs of the other kinds there are.
 
 import pytest
 
+from taskwire.domain.events import Notice
 from taskwire.domain.ids import Ts
 from taskwire.domain.jobs import (
     FIRST_DRAW_JOB_ID,
@@ -24,7 +25,6 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.message import Message
 from taskwire.domain.secrets import Masker
-from taskwire.domain.transitions import Notice
 from taskwire.queue.batch import NEAR, Batch
 from taskwire.queue.leases import Lease, Queue
 from taskwire.worker import IGNORE_PRIORITY_EVERY

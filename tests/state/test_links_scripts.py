@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from taskwire.domain.events import Observed
 from taskwire.domain.ids import LinkId, TaskId
 from taskwire.domain.jobs import ApplyEvent, QueueName
 from taskwire.domain.phases import Observation, Report
-from taskwire.domain.transitions import LinkState, Observed
+from taskwire.domain.transitions import LinkState
 from taskwire.queue.batch import Batch
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.observations import MOST_LOOKS, Observations, Poll, StoredObservation
@@ -51,7 +52,7 @@ async def _told(engine: Engine) -> list[str]:
         turn = await engine.takes()
         assert isinstance(turn.job.work, ApplyEvent)
         event = turn.job.work.event
-        report = event.seen.report if isinstance(event, Observed) else None
+        report = event.observation.report if isinstance(event, Observed) else None
         told.append(report.message if report is not None else event.event)
         await engine.ends(turn)
     return told
@@ -200,7 +201,7 @@ async def test_a_time_that_has_come_is_told_once(engine: Engine) -> None:
     assert await links.fire_timers() == 1
     assert await links.fire_timers() == 0
 
-    assert await _told(engine) == ["time_came"]
+    assert await _told(engine) == ["timer_fired"]
 
 
 async def test_many_times_that_came_at_once_come_in_portions(engine: Engine) -> None:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from taskwire.domain.events import Event, Notice, Observed, TimerFired
 from taskwire.domain.ids import TaskId, UserId
 from taskwire.domain.phases import Observation, Report
-from taskwire.domain.transitions import Event, LinkState, Notice, Observed, Rules, TimerFired, reduce
+from taskwire.domain.transitions import LinkState, ReducerSettings, reduce
 
 SECOND, MINUTE = 1_000, 60_000
 SETTLE = 20 * SECOND
@@ -65,7 +66,7 @@ class TaskHistory:
         return self.at(ms, TimerFired())
 
     def _take(self, ms: int, event: Event) -> None:
-        state, notices, look_at = reduce(self.state, event, Rules(SETTLE), T0 + ms)
+        state, notices, look_at = reduce(self.state, event, ReducerSettings(SETTLE), T0 + ms)
         assert look_at is None or look_at > T0 + ms, "a time that has come is not a time to come"
         self.state, self.look_at = state, None if look_at is None else look_at - T0
         self.notices += [(ms, notice) for notice in notices]
@@ -80,7 +81,7 @@ class TaskHistory:
 
 
 def observed(observation: Observation, *history: Report) -> Observed:
-    return Observed(seen=observation, reports=history)
+    return Observed(observation=observation, reports=history)
 
 
 def working() -> TaskHistory:

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taskwire.domain.events import Observed
 from taskwire.domain.ids import TaskId, Ts
 from taskwire.domain.links import Hold, Link, LinkEnd
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.secrets import Masker
-from taskwire.domain.transitions import LinkState, Observed, Rules, initial_state
+from taskwire.domain.transitions import LinkState, ReducerSettings, initial_state
 from taskwire.messages import cards
 from taskwire.messages.blocks import cut, one_line, report_button
 from tests.unit.message_examples import (
@@ -189,9 +190,9 @@ def noted(state: LinkState, **more: object) -> str:
 def test_what_is_not_plain_is_explained() -> None:
     """An error that is waited out, a lost agent, a hold and an unknown word each get a sentence."""
     paused = LinkState(phase=Phase.PAUSED, status="paused")
-    hold = Hold(by=ALICE, at=Ts("1.1"))
-    early = LinkState(phase=Phase.STARTING, started_ms=NOON_MS - 60_000, error_ms=NOON_MS)
-    late = LinkState(phase=Phase.WORKING, started_ms=NOON_MS - 900_000, error_ms=NOON_MS)
+    hold = Hold(person=ALICE, at=Ts("1.1"))
+    early = LinkState(phase=Phase.STARTING, started_ms=NOON_MS - 60_000, error_since_ms=NOON_MS)
+    late = LinkState(phase=Phase.WORKING, started_ms=NOON_MS - 900_000, error_since_ms=NOON_MS)
 
     assert noted(early) == (
         "Coder reports an error. While a workspace starts that may pass, so I wait until "
@@ -202,7 +203,7 @@ def test_what_is_not_plain_is_explained() -> None:
         "if it is not back in a moment, I say so in the thread. *Retry* stops its workspace and "
         "starts it again."
     )
-    assert noted(LinkState(phase=Phase.DONE, unreachable_ms=NOON_MS)) == (
+    assert noted(LinkState(phase=Phase.DONE, unreachable_since_ms=NOON_MS)) == (
         f"Agent not reachable since {SINCE}. Often that passes by "
         "itself. *Retry* stops its workspace and starts it again."
     )
@@ -213,14 +214,14 @@ def test_what_is_not_plain_is_explained() -> None:
         "A pause was asked for here. Replies from before it wait; a new reply resumes the task and takes "
         "them along."
     )
-    assert noted(LinkState(phase=Phase.BROKEN, error_ms=NOON_MS)) == (
+    assert noted(LinkState(phase=Phase.BROKEN, error_since_ms=NOON_MS)) == (
         "Coder reports an error with its workspace. *Retry* starts it again."
     )
 
 
 def test_a_word_that_nobody_knows_is_shown() -> None:
     """A newer Coder may send new words."""
-    drawn = Link(record=BOND, state=LinkState(phase=Phase.OTHER, word="*hiber* <!here>"))
+    drawn = Link(record=BOND, state=LinkState(phase=Phase.OTHER, unknown_status="*hiber* <!here>"))
 
     message = card(drawn)
 
@@ -278,7 +279,7 @@ def test_a_link_that_has_ended_offers_nothing_to_do(
     ending: LinkEnd, phase: str, says: str, labels: list[str]
 ) -> None:
     """Buttons that open pages stay. Others are removed, and there is no hint to reply."""
-    message = card(link().model_copy(update={"ended": ending}))
+    message = card(link().model_copy(update={"end_reason": ending}))
 
     assert shown(message)[1] == phase
     assert says in shown(message)
@@ -291,7 +292,7 @@ def test_a_task_that_was_never_made_says_why() -> None:
     made = link()
     failed = made.model_copy(
         update={
-            "ended": "failed",
+            "end_reason": "failed",
             "failure": "Coder said: Out of licences.",
             "record": made.record.model_copy(update={"task_id": None}),
         }
@@ -337,7 +338,7 @@ def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
         report=Report(id="x", at=NOON, state="idle", message="Which branch?"),
     )
     now_ms = NOON_MS + int(timedelta(minutes=5).total_seconds() * 1000)
-    state = initial_state(Observed(seen=seen), Rules(settle_ms=20_000), now_ms)
+    state = initial_state(Observed(observation=seen), ReducerSettings(settle_ms=20_000), now_ms)
 
     message = cards.status_card(cards.make_unlinked(seen, state), coder_url=CODER)
 

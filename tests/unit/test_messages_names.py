@@ -88,7 +88,7 @@ def test_what_stands_around_a_name_with_marks_is_what_it_was() -> None:
 def test_a_card_that_says_why_there_is_no_task_shows_the_name_as_it_is_written() -> None:
     """The stored reason contains the name."""
     why = str(UserError(*refusals.task_gone("*x*")))
-    failed = titled("Fix the login").model_copy(update={"ended": "failed", "failure": why})
+    failed = titled("Fix the login").model_copy(update={"end_reason": "failed", "failure": why})
 
     notes = next(
         block for block in cards.card(failed, coder_url=CODER).blocks if block["block_id"] == "notes"

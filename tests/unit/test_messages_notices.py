@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taskwire.domain.events import Notice, NoticeKind
 from taskwire.domain.ids import UserId
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Report
-from taskwire.domain.transitions import Notice, NoticeKind
 from taskwire.messages import notices
 from taskwire.messages.shapes import close_question
 from tests.unit.message_examples import CODER, FORGES, OPENED, anything, link
@@ -20,7 +20,7 @@ BOB = UserId("U2")
 
 
 def told(kind: NoticeKind, report: Report | None = None, by: UserId | None = None, **more: object) -> Message:
-    notice = Notice(kind=kind, id=f"{kind}:1", report=report, by=by, build=1)
+    notice = Notice(kind=kind, id=f"{kind}:1", report=report, person=by, build=1)
     return notices.notice(link(), notice, coder_url=CODER, forges=FORGES, **more)  # type: ignore[arg-type]  # keywords are passed on
 
 
@@ -201,7 +201,7 @@ def test_whatever_is_written_slack_takes_the_notice_and_nobody_else_is_called(
     """Any text fits Slack's limits. Only the given people are mentioned, at the start of the first line."""
     calls = tuple(UserId(f"U{number:08}") for number in sorted(people))
     named = link().model_copy(update={"record": link().record.model_copy(update={"title": title})})
-    notice = Notice(kind=kind, id="n", report=OPENED.model_copy(update={"message": report}), by=BOB)
+    notice = Notice(kind=kind, id="n", report=OPENED.model_copy(update={"message": report}), person=BOB)
 
     made = notices.notice(
         named,

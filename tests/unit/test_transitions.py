@@ -6,17 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taskwire.domain.events import Acted, Delivered, Event, Observed, TimerFired, Vanished
 from taskwire.domain.phases import Observation, Phase, Report
-from taskwire.domain.transitions import (
-    Acted,
-    Delivered,
-    Event,
-    Observed,
-    Rules,
-    TimerFired,
-    Vanished,
-    initial_state,
-)
+from taskwire.domain.transitions import ReducerSettings, initial_state
 
 from .task_histories import (
     ALICE,
@@ -58,10 +50,10 @@ def test_what_coder_says_is_one_phase(observation: Observation, phase: Phase) ->
 def test_a_word_to_come_is_kept() -> None:
     """An unknown status is shown as Coder says it, for as long as it lasts."""
     told = TaskHistory().at(0, observed(seen("hibernating")))
-    assert told.state.word == "hibernating"
+    assert told.state.unknown_status == "hibernating"
 
     told.at(SECOND, observed(seen("active", report(1, "working"))))
-    assert (told.state.word, told.state.phase) == ("", Phase.WORKING)
+    assert (told.state.unknown_status, told.state.phase) == ("", Phase.WORKING)
 
 
 def test_idle_that_settles_is_told_once_a_turn() -> None:
@@ -136,7 +128,7 @@ def test_done_ends_with_an_input_or_another_build() -> None:
 
     assert input_given.state.phase is Phase.WORKING
     assert restarted.state.phase is Phase.STARTING
-    assert restarted.state.finished is None
+    assert restarted.state.final_report is None
 
 
 def test_each_input_begins_a_turn() -> None:
@@ -223,7 +215,7 @@ def test_an_error_that_comes_back_after_a_good_while_is_told_again() -> None:
 def test_a_retry_that_has_to_stop_the_workspace_first_is_no_pause() -> None:
     """The person who pressed Retry expects it, so the thread is not told of the stop or the start."""
     told = working().at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
-    told.at(20 * MINUTE, Acted(verb="retry", by=ALICE, build=2))
+    told.at(20 * MINUTE, Acted(verb="retry", person=ALICE, build=2))
     told.at(21 * MINUTE, observed(seen("paused", build=2, workspace="stopped")))
     told.at(22 * MINUTE, observed(seen(last=report(22 * MINUTE, "working"), build=3)))
 
@@ -284,7 +276,7 @@ def test_an_agent_that_was_idle_before_a_short_error_is_still_asked_for() -> Non
 def test_pause_and_resume_are_told_once_a_build_and_by_whom() -> None:
     """They are told once, however often the task is polled. A person who acted in Slack is named, and nobody
     else is."""
-    told = working().at(MINUTE, Acted(verb="pause", by=ALICE, build=2))
+    told = working().at(MINUTE, Acted(verb="pause", person=ALICE, build=2))
     for n in range(3):
         told.at(2 * MINUTE + n, observed(seen("unknown", build=2, workspace="stopping")))
         told.at(3 * MINUTE + n, observed(seen("paused", build=2, workspace="stopped")))
@@ -293,7 +285,7 @@ def test_pause_and_resume_are_told_once_a_build_and_by_whom() -> None:
         told.at(5 * MINUTE + n, observed(seen(build=3)))
         told.at(5 * MINUTE + n, observed(seen("error", build=3)))
 
-    assert [(notice.id, notice.by) for _, notice in told.notices] == [
+    assert [(notice.id, notice.person) for _, notice in told.notices] == [
         ("paused:2", ALICE),
         ("resumed:3", None),
     ]
@@ -322,14 +314,14 @@ def test_a_resume_begins_a_turn() -> None:
 )
 def test_what_stands_when_a_task_is_attached_is_not_news(observation: Observation) -> None:
     """The card shows this state, and nobody is mentioned for what happened before."""
-    told = TaskHistory().at(0, Observed(seen=observation, is_baseline=True)).until(60 * MINUTE)
+    told = TaskHistory().at(0, Observed(observation=observation, is_baseline=True)).until(60 * MINUTE)
 
     assert told.kinds == []
 
 
 def test_what_comes_after_a_task_was_attached_is_news() -> None:
     """The task was working when it was attached. If it stops or breaks later, the thread is told."""
-    base = TaskHistory().at(0, Observed(seen=seen(last=report(0, "working")), is_baseline=True)).state
+    base = TaskHistory().at(0, Observed(observation=seen(last=report(0, "working")), is_baseline=True)).state
     idle = TaskHistory(base).at(10 * MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(20 * MINUTE)
     broken = TaskHistory(base).at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
 
@@ -338,9 +330,11 @@ def test_what_comes_after_a_task_was_attached_is_news() -> None:
 
 def test_a_task_that_vanishes_is_told_once_and_may_come_back() -> None:
     """The notice names the person who deleted it. Later events are ignored until the task returns."""
-    told = working().at(MINUTE, Vanished(by=ALICE)).at(MINUTE, Vanished())
-    told.at(2 * MINUTE, Delivered()).at(2 * MINUTE, Acted(verb="pause", by=ALICE, build=1)).until(9 * MINUTE)
-    assert [(notice.kind, notice.by) for _, notice in told.notices] == [("gone", ALICE)]
+    told = working().at(MINUTE, Vanished(person=ALICE)).at(MINUTE, Vanished())
+    told.at(2 * MINUTE, Delivered()).at(2 * MINUTE, Acted(verb="pause", person=ALICE, build=1)).until(
+        9 * MINUTE
+    )
+    assert [(notice.kind, notice.person) for _, notice in told.notices] == [("gone", ALICE)]
     assert (told.state.phase, told.look_at) == (Phase.GONE, None)
 
     told.at(10 * MINUTE, observed(seen(last=report(0, "working"))))
@@ -351,10 +345,10 @@ def test_an_agent_out_of_reach_is_marked_until_it_is_back() -> None:
     """The phase does not change. The time since when the agent cannot be reached is kept."""
     told = working().at(MINUTE, observed(seen(last=report(0, "working"), is_healthy=False)))
     told.at(2 * MINUTE, observed(seen(last=report(0, "working"), is_healthy=False)))
-    assert (told.state.phase, told.state.unreachable_ms) == (Phase.WORKING, T0 + MINUTE)
+    assert (told.state.phase, told.state.unreachable_since_ms) == (Phase.WORKING, T0 + MINUTE)
 
     told.at(3 * MINUTE, observed(seen(last=report(0, "working"))))
-    assert told.state.unreachable_ms is None
+    assert told.state.unreachable_since_ms is None
 
 
 @pytest.mark.parametrize(
@@ -370,7 +364,10 @@ def test_an_agent_out_of_reach_is_marked_until_it_is_back() -> None:
 )
 def test_a_task_that_no_link_watches_has_a_phase_too(observation: Observation, phase: Phase) -> None:
     """The task gets the phase that it would have if it had been polled since its last report."""
-    assert initial_state(Observed(seen=observation), Rules(SETTLE), T0 + 60 * MINUTE).phase is phase
+    assert (
+        initial_state(Observed(observation=observation), ReducerSettings(SETTLE), T0 + 60 * MINUTE).phase
+        is phase
+    )
 
 
 _STATES = st.sampled_from(["working", "idle", "complete", "failed"])
@@ -400,7 +397,7 @@ def events(steps: Sequence[tuple[int, str, str, str, str, int]]) -> list[tuple[i
         if what == "deliver":
             made.append((ms, Delivered(last_report_at=history[-1].at if history else None)))
         elif what == "act":
-            made.append((ms, Acted(verb="pause", by=ALICE, build=build)))
+            made.append((ms, Acted(verb="pause", person=ALICE, build=build)))
         elif what == "time":
             made.append((ms, TimerFired()))
         else:
@@ -448,7 +445,7 @@ def test_a_need_is_told_at_most_once_a_turn(steps: list[tuple[int, str, str, str
         assert asked <= 1
         before = len(told.notices)
         told.at(ms, event)
-        is_start = isinstance(event, Observed) and event.seen.build != build
+        is_start = isinstance(event, Observed) and event.observation.build != build
         if is_start or isinstance(event, Delivered):
             asked = 0
         build = told.state.build

@@ -2,8 +2,9 @@
 
 import pytest
 
+from taskwire.domain.events import Acted, Delivered, Event, Observed, TimerFired
 from taskwire.domain.phases import Observation, Phase, Report
-from taskwire.domain.transitions import Acted, Delivered, Event, Observed, Rules, TimerFired, initial_state
+from taskwire.domain.transitions import ReducerSettings, initial_state
 
 from .task_histories import (
     ALICE,
@@ -23,7 +24,7 @@ from .task_histories import (
 def paused(last: Report, stopped_ms: int, build: int = 2) -> Event:
     """Return an observation of a stopped workspace, whose agent cannot be read any more."""
     shown = seen("paused", last, build=build, workspace="stopped")
-    return Observed(seen=shown, stopped_at=when(stopped_ms))
+    return Observed(observation=shown, stopped_at=when(stopped_ms))
 
 
 @pytest.mark.parametrize("status", ["failed", "canceled"])
@@ -48,9 +49,9 @@ def test_a_stop_that_fails_is_told_at_once() -> None:
 
 def test_a_task_without_a_link_whose_build_failed_is_broken() -> None:
     """This holds even for the first observation, in the first minutes of the task."""
-    shown = Observed(seen=seen("error", workspace="failed"))
+    shown = Observed(observation=seen("error", workspace="failed"))
 
-    assert initial_state(shown, Rules(SETTLE), T0 + SECOND).phase is Phase.BROKEN
+    assert initial_state(shown, ReducerSettings(SETTLE), T0 + SECOND).phase is Phase.BROKEN
 
 
 def test_an_agent_whose_startup_script_failed_is_not_out_of_reach() -> None:
@@ -59,7 +60,7 @@ def test_an_agent_whose_startup_script_failed_is_not_out_of_reach() -> None:
     told = working().at(
         MINUTE, observed(seen(last=report(0, "working"), is_healthy=False, is_script_failed=True))
     )
-    assert (told.state.unreachable_ms, told.state.is_script_failed) == (None, True)
+    assert (told.state.unreachable_since_ms, told.state.is_script_failed) == (None, True)
 
     told.at(2 * MINUTE, observed(seen(last=report(0, "working"))))
     assert not told.state.is_script_failed
@@ -115,7 +116,7 @@ def test_a_turn_that_a_pause_broke_off_is_not_told(last: Report, stopped_ms: int
 
 def test_who_pauses_a_task_here_is_not_called_for_how_it_stood() -> None:
     """If polls are far apart, a person's pause may be seen before the idle agent that they paused."""
-    told = working().at(2 * MINUTE, Acted(verb="pause", by=ALICE, build=2))
+    told = working().at(2 * MINUTE, Acted(verb="pause", person=ALICE, build=2))
     told.at(3 * MINUTE, paused(report(MINUTE, "idle"), 2 * MINUTE))
 
     assert told.kinds == ["paused"]
@@ -144,6 +145,10 @@ def test_a_paused_task_that_gets_a_thread_tells_nothing_of_its_past() -> None:
     """The card shows its last report."""
     end = report(MINUTE, "complete", "Done")
     shown: Observation = seen("paused", end, build=2, workspace="stopped")
-    told = TaskHistory().at(60 * MINUTE, Observed(seen=shown, is_baseline=True)).at(61 * MINUTE, TimerFired())
+    told = (
+        TaskHistory()
+        .at(60 * MINUTE, Observed(observation=shown, is_baseline=True))
+        .at(61 * MINUTE, TimerFired())
+    )
 
     assert (told.kinds, told.state.last_report) == ([], end)

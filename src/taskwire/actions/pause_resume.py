@@ -14,12 +14,12 @@ from taskwire.coder.errors import (
 from taskwire.coder.models import Build, Task, TaskStatus, WorkspaceStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
+from taskwire.domain.events import Acted
 from taskwire.domain.ids import Ts, microseconds
 from taskwire.domain.jobs import Act, ApplyEvent, Job, to_thread
 from taskwire.domain.links import Hold, Link
 from taskwire.domain.message import Message
 from taskwire.domain.retry_policies import BUILD_UNDER_WAY
-from taskwire.domain.transitions import Acted
 from taskwire.job_context import JobContext, Outcome, PrivateMessage, done, retry
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox import questions
@@ -63,7 +63,7 @@ class PauseAndResume:
         words = answers.task_is_pausing(link) if build is not None else answers.task_already_paused(link)
         if link.record.thread_ts is None:
             return done(None, (work.requester, words))
-        hold = Hold(by=work.requester.person, at=await self._find_pause_time(link, work))
+        hold = Hold(person=work.requester.person, at=await self._find_pause_time(link, work))
         written_before = microseconds(hold.at)
         waiting = [
             r
@@ -72,7 +72,7 @@ class PauseAndResume:
         ]
         batch = self._deps.writes.hold(Batch(), link.id, hold)
         if build is not None:
-            acted = Acted(verb="pause", by=work.requester.person, build=build)
+            acted = Acted(verb="pause", person=work.requester.person, build=build)
             batch.append(to_thread(link.id), Job(id=f"acted:{context.job.id}", work=ApplyEvent(event=acted)))
         for reply in waiting:
             show_receipt(link.id, reply.ts, "waiting", batch)
@@ -102,7 +102,7 @@ class PauseAndResume:
         if (task.status is TaskStatus.ERROR or (work.is_retry and task.is_lost)) and is_running:
             # Coder refuses to resume a running workspace, so a broken one has to be stopped first.
             build = await self._start_build(context, link, task, self._deps.coder.pause)
-            acted = Acted(verb="retry", by=work.requester.person, build=build.build_number)
+            acted = Acted(verb="retry", person=work.requester.person, build=build.build_number)
             busy = wait_for_build(context, link, work, answers.workspace_is_restarting(link))
             stop = Job(id=f"retry:{context.job.id}", work=ApplyEvent(event=acted))
             busy.batch.append(to_thread(link.id), stop)
@@ -121,7 +121,7 @@ class PauseAndResume:
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.task_is_resuming(link)))
         batch = self._release_held(link)
-        acted = Acted(verb="resume", by=work.requester.person, build=build)
+        acted = Acted(verb="resume", person=work.requester.person, build=build)
         batch.append(to_thread(link.id), Job(id=f"acted:{context.job.id}", work=ApplyEvent(event=acted)))
         return done(batch, (work.requester, answers.task_is_resuming(link)))
 

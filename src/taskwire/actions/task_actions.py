@@ -26,13 +26,13 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_text import AgentText, for_agent, is_command
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import Refused, UserError
+from taskwire.domain.events import Vanished
 from taskwire.domain.ids import moment_of
 from taskwire.domain.jobs import Act, ApplyEvent, Job, to_coder, to_thread
 from taskwire.domain.links import Link
 from taskwire.domain.naming import digest, new_title_for
 from taskwire.domain.replies import STALE
 from taskwire.domain.secrets import masked_beginning
-from taskwire.domain.transitions import Vanished
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox import questions
@@ -98,10 +98,15 @@ class TaskActions:
         )
 
     async def _run(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
-        if link is not None and link.ended == "gone" and work.verb == "delete" and context.is_outcome_unknown:
+        if (
+            link is not None
+            and link.end_reason == "gone"
+            and work.verb == "delete"
+            and context.is_outcome_unknown
+        ):
             # A poll has shown the deletion before Coder's answer came, so the thread was told already.
             return done(None, *answer_elsewhere(work, link, answers.task_deleted(link)))
-        if link is None or link.ended is not None:
+        if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.as_seen(work.requester, link)))
         if work.was_away and self._deps.slack.now() - moment_of(work.requester.at) > STALE:
             return done(None, (work.requester, answers.verb_too_old(work.verb)))
@@ -201,7 +206,7 @@ class TaskActions:
             return done(None, (work.requester, answers.task_deleted(link)))
         # The notice that the task is gone settles the thread's questions.
         batch = await self._return_replies(link, work, Batch())
-        gone = Vanished(by=work.requester.person)
+        gone = Vanished(person=work.requester.person)
         batch.append(to_thread(link.id), Job(id=f"deleted:{context.job.id}", work=ApplyEvent(event=gone)))
         return done(batch, *answer_elsewhere(work, link, answers.task_deleted(link)))
 
@@ -211,7 +216,7 @@ class TaskActions:
     async def _detach(self, context: JobContext, link: Link, work: Act) -> Outcome:
         batch = await questions.settle_all(self._deps, link, Batch())
         await self._return_replies(link, work, batch)
-        if not link.closed:
+        if not link.closed_error:
             say(link.id, f"{DETACHED_ID_PREFIX}{context.job.id}", answers.thread_detached(link), batch)
         self._deps.writes.ends(batch, link.record, "detached")
         # The task may get another thread. Then this thread's card links to it.

@@ -19,7 +19,7 @@ from taskwire.actions.task_actions import TaskActions
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.dependencies import Dependencies
 from taskwire.domain.secrets import Masker
-from taskwire.domain.transitions import Rules
+from taskwire.domain.transitions import ReducerSettings
 from taskwire.job_context import Handler
 from taskwire.listeners import listen
 from taskwire.listeners.background import Background
@@ -161,7 +161,7 @@ class Parts:
                 coder_url=settings.coder_url,
                 mask=mask,
                 mask_own=mask_own,
-                rules=Rules(settle_ms=int(settings.settle * 1000)),
+                rules=ReducerSettings(settle_ms=int(settings.settle * 1000)),
                 template=settings.template,
                 preset=settings.preset,
                 forges=frozenset(settings.forges),

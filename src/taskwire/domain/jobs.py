@@ -9,10 +9,10 @@ from typing import Annotated, Literal, NamedTuple, NewType, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskwire.domain.agent_text import AgentText
+from taskwire.domain.events import Event, Notice
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId, microseconds
 from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.reconcile import Mark
-from taskwire.domain.transitions import Event, Notice
 
 QueueName = NewType("QueueName", str)
 

@@ -1,4 +1,4 @@
-"""The link between one Slack thread and one Coder task."""
+"""The link between one Slack thread and one Coder task, as Redis stores it."""
 
 from datetime import datetime
 from typing import Literal
@@ -10,11 +10,14 @@ from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId
 from taskwire.domain.phases import Observation
 from taskwire.domain.transitions import LinkState
 
-HOUR = 3_600_000_000
+_HOUR_US = 3_600_000_000
 
 
 class LinkRecord(BaseModel):
-    """The thread and the task of a link. It is written with the intent, and completed as both are made."""
+    """The thread and the task of a link.
+
+    The record is written before the thread and the task exist. Their ids are added when they are made.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,7 +25,7 @@ class LinkRecord(BaseModel):
     channel: ChannelId
     made_at: Ts
     requested_by: UserId
-    # The person whom notices mention: the task's owner in Slack, if known.
+    # The task's owner in Slack, if known. Notices mention this person.
     owner_slack: UserId | None = None
     owner_id: str = ""
     owner_name: str = ""
@@ -40,13 +43,19 @@ class LinkRecord(BaseModel):
 
     @property
     def thread(self) -> ThreadRef | None:
-        """The thread; None until the card is posted."""
+        """Where the thread is; None until the card is posted."""
         return None if self.thread_ts is None else ThreadRef(self.channel, self.thread_ts)
 
     @property
     def has_other_clock(self) -> bool:
-        """Whether Slack's clock is hours behind ours: the card seems over an hour older than its request."""
-        return self.thread_ts is not None and microseconds(self.made_at) - microseconds(self.thread_ts) > HOUR
+        """Whether Slack's clock is behind ours by more than an hour.
+
+        Then the card's ts is more than an hour before the request's.
+        """
+        return (
+            self.thread_ts is not None
+            and microseconds(self.made_at) - microseconds(self.thread_ts) > _HOUR_US
+        )
 
 
 class Hold(BaseModel):
@@ -54,7 +63,7 @@ class Hold(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    by: UserId
+    person: UserId
     at: Ts
 
 
@@ -62,33 +71,31 @@ LinkEnd = Literal["gone", "detached", "failed"]
 
 
 class Link(BaseModel):
-    """A link as Redis holds it."""
+    """A link: its record, the state of its task, and what its card and thread show."""
 
     model_config = ConfigDict(frozen=True)
 
     record: LinkRecord
     state: LinkState = LinkState()
-    seen: Observation | None = None
+    observation: Observation | None = None
     hold: Hold | None = None
-    ended: LinkEnd | None = None
+    end_reason: LinkEnd | None = None
     # The address of the thread to which the task has moved.
     moved_to: str = ""
-    # Why there is no task, as mrkdwn, if the link ended in that way.
+    # If the task could not be created: why, as mrkdwn.
     failure: str = ""
-    # The number of the failed build, a blank, and its error as the thread was told it. It holds for this
-    # build only.
-    broken: str = ""
+    # The number of the build that failed, a blank, and its error as the thread shows it.
+    build_failure: str = ""
     is_muted: bool = False
-    # The card was deleted and posted again.
+    # Whether the card was deleted and posted again.
     has_moved: bool = False
-    # The card may have been posted again since this moment, but the channel was closed before that could be
-    # checked.
+    # Since when the card may have been posted a second time. The channel was closed before this was checked.
     maybe_moved_since: Ts | None = None
-    # Slack's error code that says why the thread accepts no more messages; empty as long as it accepts them.
-    closed: str = ""
-    # The cursor of the last excerpt, and what the card last showed.
+    # Slack's error code that says why the thread accepts no messages; empty if it accepts them.
+    closed_error: str = ""
+    # The cursor of the last excerpt, and the digest of the card as it was last posted or edited.
     cursor: str = ""
-    drawn: str = ""
+    drawn_card: str = ""
     last_input_ts: Ts | None = None
 
     @property
@@ -97,12 +104,12 @@ class Link(BaseModel):
         return self.record.id
 
     @property
-    def broken_why(self) -> str:
-        """Why the workspace's present build failed, in Coder's words; empty if that is not known."""
-        build, _, why = self.broken.partition(" ")
+    def build_error(self) -> str:
+        """The error of the workspace's last build in Coder's words; empty if it is not known."""
+        build, _, why = self.build_failure.partition(" ")
         return why if build == f"{self.state.build}" else ""
 
     @property
     def title(self) -> str:
-        """The task's name for people."""
+        """The task's title, or its name if it has no title."""
         return self.record.title or self.record.name

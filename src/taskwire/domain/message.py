@@ -1,8 +1,8 @@
-"""A message for Slack, with the ids of its buttons and dialogs.
+"""A message for Slack, and the ids of buttons and dialogs.
 
-A message is a text that is complete by itself, and blocks that show the same in a better form. A button's
-value is the id of the object that it acts on, usually a link. The value does not say what the button does to
-it: the click's handler looks that up and checks it.
+A message has a text that is complete by itself, and blocks that show the same in a better form. The value of
+a button is the id of the object that it acts on, usually a link. A click is not trusted: its handler looks up
+the object and checks what the person may do.
 """
 
 from enum import StrEnum
@@ -13,7 +13,7 @@ Block = dict[str, JsonValue]
 
 
 class Message(BaseModel):
-    """A message to post. `text` is what a notification shows, and is never empty."""
+    """A message to post. A notification shows `text`, which is never empty."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,12 +22,15 @@ class Message(BaseModel):
 
 
 class AgentOutput(BaseModel):
-    """The agent's output for a notice. It is read once, so that every try of the notice posts the same."""
+    """An agent's output for a notice: the excerpt, the whole new text, and the next cursor.
+
+    It is read once, so that every try of the notice posts the same.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     text: str = ""
-    whole: str = ""
+    full_text: str = ""
     cursor: str = ""
 
 
@@ -51,11 +54,11 @@ class Button(StrEnum):
     DETACH = "task.detach"
     MUTE = "task.mute"
     UNMUTE = "task.unmute"
-    # These only open a page. Slack sends a click for them all the same.
+    # These only open a page. Slack sends a click for them too.
     OPEN_CODER = "open.coder"
     OPEN_LINK = "open.link"
     OPEN_THREAD = "open.thread"
-    # The value of these is the link's id, a blank, and the id of the job that waits for a person's decision.
+    # The value is the link's id, a blank, and the id of the job that waits for a person's decision.
     ARRIVED = "input.arrived"
     SEND_AGAIN = "input.again"
     DROP_INPUT = "input.drop"
@@ -64,12 +67,12 @@ class Button(StrEnum):
     RETRY_AND_SEND = "input.retry"
     RESUME_AND_SEND = "held.send"
     DROP_HELD = "held.drop"
-    # The value of these names a note that keeps the request for a while.
+    # The value is the key of a note that holds the request for a while.
     CREATE_ANOTHER = "create.another"
     PAUSE_TO_EDIT = "edit.pause"
     LIST_PAGE = "list.page"
     NEW_TASK = "form.open"
-    # The value is the link's id, a blank, and the key of the note that keeps the answer.
+    # The value is the link's id, a blank, and the key of the note that holds the answer.
     SHOW_ANSWER = "answer.show"
 
 

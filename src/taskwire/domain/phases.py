@@ -1,4 +1,4 @@
-"""What Coder says about a task, and the single phase that people see."""
+"""What Coder shows of a task: reports, log entries and observations; and the phase that people see."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from taskwire.domain.ids import TaskId, to_ms
 
 
 class Phase(StrEnum):
-    """The present state of a task in one word."""
+    """The state of a task as people see it, in a word or two."""
 
     STARTING = "starting"
     WORKING = "working"
@@ -25,13 +25,13 @@ class Phase(StrEnum):
     OTHER = "other"
 
 
-# A card that shows one of these is drawn before other cards.
-FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.BROKEN, Phase.GONE})
+# A card is updated before other cards if its task is in one of these phases.
+FINAL_PHASES = frozenset({Phase.DONE, Phase.FAILED, Phase.BROKEN, Phase.GONE})
 
 
 @dataclass(frozen=True)
 class AgentLogEntry:
-    """One entry of a task's log: an input, or the agent's output until the next input."""
+    """One entry of an agent's log: an input, or the agent's output until the next input."""
 
     id: int
     is_input: bool
@@ -40,9 +40,10 @@ class AgentLogEntry:
 
 
 class Report(BaseModel):
-    """What the agent said about itself at one moment. `id` is stable where the history can be read.
+    """What an agent has reported about its work at one moment.
 
-    Each start of a workspace has its own agent. `agent_id` is empty if it is not known which agent reported.
+    If the agent's history can be read, `id` is the same in each observation. Each start of a workspace has a
+    new agent. `agent_id` is empty if Coder does not say which of them reported.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,22 +56,22 @@ class Report(BaseModel):
     agent_id: str = ""
 
     @property
-    def is_finish(self) -> bool:
-        """Whether the agent says that it has ended."""
+    def is_final(self) -> bool:
+        """Whether the agent reports that it has finished or failed."""
         return self.state in ("complete", "failed")
 
-    def says_the_same_as(self, other: "Report") -> bool:
-        """Whether the two reports differ only in their time, because the screen has not changed."""
+    def has_same_text(self, other: "Report") -> bool:
+        """Whether both reports have the same message and address."""
         return (self.message, self.uri) == (other.message, other.uri)
 
 
 def is_agent_lost(*, is_active: bool, is_healthy: bool | None, is_script_failed: bool) -> bool:
-    """Whether Coder has lost a task's agent: each call then waits half a minute and fails."""
+    """Whether Coder cannot reach a task's agent. A call to such an agent fails after half a minute."""
     return is_active and is_healthy is False and not is_script_failed
 
 
 class Observation(BaseModel):
-    """A task as Coder's list showed it once."""
+    """A task as Coder's list showed it at one moment."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -87,31 +88,31 @@ class Observation(BaseModel):
     agent_id: str | None = None
     app_id: str | None = None
     is_healthy: bool | None = None
-    # The startup script failed. That makes the agent unhealthy, but it still takes input.
+    # Whether the startup script failed. Such an agent is unhealthy, but it still takes input.
     is_script_failed: bool = False
     created_at: datetime
     report: Report | None = None
 
     @property
     def is_active(self) -> bool:
-        """Whether the task is active, so that the agent's own report counts."""
+        """Whether the task is active. Only then the agent's report describes the present."""
         return self.status == "active"
 
     @property
     def is_lost(self) -> bool:
-        """Whether Coder has lost the agent, so that nothing can be sent to it or read from it."""
+        """Whether Coder cannot reach the agent, so that nothing can be sent to it or read from it."""
         return is_agent_lost(
             is_active=self.is_active, is_healthy=self.is_healthy, is_script_failed=self.is_script_failed
         )
 
     @property
     def is_build_failed(self) -> bool:
-        """Whether the workspace could not be started or stopped. This does not end by itself."""
+        """Whether the workspace could not be started or stopped. Only a new build ends this state."""
         return self.status == "error" and self.workspace_status in ("failed", "canceled")
 
     @property
-    def is_coming_up(self) -> bool:
-        """Whether the workspace is starting."""
+    def is_starting(self) -> bool:
+        """Whether the workspace waits for its start or is starting."""
         return self.status in ("pending", "initializing")
 
     @property

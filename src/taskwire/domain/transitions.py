@@ -1,140 +1,81 @@
-"""Decides what follows from an event of a link.
+"""The reducer: decides what follows from an event of a link.
 
-`reduce` is the only place that decides this. It is a pure function from a link's state, one event and the
-time to the next state, the notices to post and the time of the next look. Events of one link are applied one
-at a time. Decisions use `now_ms`, the time of Redis's clock. The agent's own times only order its reports.
+`reduce` is a pure function. It takes a link's state, one event and the time. It returns the next state, the
+notices to post, and the time of the next timer. No other place decides this. Events of one link are applied
+one at a time. Decisions use `now_ms`, the time of Redis's clock. The times that an agent writes only order
+its reports.
 
-This module writes no text: a notice says what has changed, and `messages/notices.py` says it in words.
+This module writes no text. A notice says what has changed, and `messages/notices.py` has the words for it.
 """
 
-from datetime import datetime
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from taskwire.domain.events import (
+    Acted,
+    Delivered,
+    Event,
+    FrozenModel,
+    Notice,
+    NoticeKind,
+    Observed,
+    TimerFired,
+    Vanished,
+)
 from taskwire.domain.ids import UserId, to_ms
 from taskwire.domain.phases import Observation, Phase, Report
 
-# In milliseconds. An active agent that has never reported counts as waiting after this time.
+# In milliseconds. After this time, an active agent that has never reported counts as idle.
 SILENT_START_MS = 30_000
-# In milliseconds. The agent's app is unhealthy until it is up, so an error this soon after a start may pass.
+# In milliseconds. Coder shows an error until the agent's app runs. So an error within this time after a start
+# may end by itself.
 START_GRACE_MS = 300_000
 
-# In these phases the task waits for a person.
-NEEDING = (Phase.NEEDS_YOU, Phase.FAILED, Phase.BROKEN)
-
-NoticeKind = Literal["needs_input", "completed", "failed", "error", "paused", "resumed", "gone"]
+# The phases in which a task waits for a person.
+NEEDS_PERSON_PHASES = (Phase.NEEDS_YOU, Phase.FAILED, Phase.BROKEN)
 
 
-class FrozenModel(BaseModel):
-    """A frozen value that can be stored in Redis."""
+class ReducerSettings(NamedTuple):
+    """The settings that the reducer needs.
 
-    model_config = ConfigDict(frozen=True)
-
-
-class Notice(FrozenModel):
-    """A change that somebody may have to know. `id` is the same at every try."""
-
-    kind: NoticeKind
-    id: str
-    is_call: bool = False
-    report: Report | None = None
-    build: int = 0
-    by: UserId | None = None
-
-
-class Observed(FrozenModel):
-    """Coder's list showed the task. `reports` is the agent's history, oldest first, if it was read."""
-
-    event: Literal["observed"] = "observed"
-    seen: Observation
-    reports: tuple[Report, ...] = ()
-    # When the stop of a paused task was asked for, if that is known.
-    stopped_at: datetime | None = None
-    is_baseline: bool = False
-
-
-class Delivered(FrozenModel):
-    """The agent got an input. Reports after `last_report_at` belong to the turn that this input begins."""
-
-    event: Literal["delivered"] = "delivered"
-    last_report_at: datetime | None = None
-
-
-class Acted(FrozenModel):
-    """A person paused, resumed or retried the task in Slack. `build` is the build that this made.
-
-    A stop that precedes another start is not a pause: `retry` names the build of that stop.
+    `settle_ms`: an idle agent or an error is announced if it lasts this many milliseconds.
     """
-
-    event: Literal["acted"] = "acted"
-    verb: Literal["pause", "resume", "retry"]
-    by: UserId
-    build: int
-
-
-class TimerFired(FrozenModel):
-    """The time of the next look has come."""
-
-    event: Literal["time_came"] = "time_came"
-
-
-class Vanished(FrozenModel):
-    """The task is no longer in Coder. `by` is the person who deleted it from Slack, if a person did."""
-
-    event: Literal["vanished"] = "vanished"
-    by: UserId | None = None
-
-
-Event = Annotated[Observed | Delivered | Acted | TimerFired | Vanished, Field(discriminator="event")]
-
-
-def may_call(event: Event) -> bool:
-    """Whether this event may lead to a mention, as far as the event alone shows."""
-    match event:
-        case TimerFired():
-            return True
-        case Observed(seen=seen):
-            return seen.status == "error" or (seen.report is not None and seen.report.is_finish)
-        case _:
-            return False
-
-
-class Rules(NamedTuple):
-    """The settings that decide when a notice is posted."""
 
     settle_ms: int
 
 
 class LinkState(FrozenModel):
-    """What is known of a link's task, and what the thread was told of it."""
+    """What is known of a link's task, and what was announced of it.
+
+    Names that end in `_since_ms` are times of Redis's clock, or None while the condition does not hold.
+    Names that begin with `announced_` record what the thread was told, so that it is not told twice.
+    """
 
     phase: Phase = Phase.STARTING
-    word: str = ""
+    unknown_status: str = ""
     since_ms: int = 0
     status: str = ""
     build: int = 0
     started_ms: int = 0
-    active_ms: int | None = None
+    active_since_ms: int | None = None
     last_report: Report | None = None
     report_build: int = 0
-    finished: Report | None = None
-    # The last report before the present turn. Coder repeats its text while the agent works.
-    before_turn: Report | None = None
-    idle_ms: int | None = None
-    error_ms: int | None = None
-    unreachable_ms: int | None = None
+    final_report: Report | None = None
+    # The last report before this turn. Coder repeats its text while the agent works.
+    previous_report: Report | None = None
+    idle_since_ms: int | None = None
+    error_since_ms: int | None = None
+    unreachable_since_ms: int | None = None
     is_build_failed: bool = False
     is_script_failed: bool = False
-    is_need_told: bool = False
-    need_told_of: str = ""
-    error_told_build: int = 0
-    # An error that returns after the agent was well for a while gets a new notice, with another id.
-    is_error_again: bool = False
-    pause_told_build: int = 0
-    # The phase when the workspace was stopped. A question or a failure stays open during a pause.
+    is_need_announced: bool = False
+    announced_need_id: str = ""
+    announced_error_build: int = 0
+    # Whether an error returned after the agent was healthy for a while. Its notice gets another id.
+    is_error_repeated: bool = False
+    announced_pause_build: int = 0
+    # The phase before the workspace was stopped. A question or a failure stays open during a pause.
     paused_from: Phase | None = None
-    acted: Acted | None = None
+    last_action: Acted | None = None
     # Where the agent's history can be read, even after the workspace has stopped.
     agent_id: str | None = None
     app_id: str | None = None
@@ -145,199 +86,212 @@ class LinkState(FrozenModel):
         return self.last_report is not None and self.report_build == self.build
 
     @property
-    def present_report(self) -> Report | None:
-        """The last report; None if the agent works on something newer."""
-        last, old = self.last_report, self.before_turn
-        is_old = last is not None and old is not None and last.says_the_same_as(old)
+    def current_report(self) -> Report | None:
+        """The last report; None if it is from an earlier turn."""
+        last, old = self.last_report, self.previous_report
+        is_old = last is not None and old is not None and last.has_same_text(old)
         return None if is_old and self.phase is Phase.WORKING else last
 
     @property
     def open_phase(self) -> Phase:
-        """The phase; during a pause the phase before it, if the task waited for a person then."""
+        """The phase. If a task that waited for a person is paused, the phase before the pause."""
         before = self.paused_from
         is_paused = self.phase in (Phase.PAUSING, Phase.PAUSED)
-        return before if is_paused and before is not None and before in NEEDING else self.phase
+        return before if is_paused and before is not None and before in NEEDS_PERSON_PHASES else self.phase
 
     @property
     def grace_ends_ms(self) -> int:
-        """The time until which an error counts as part of the start; 0 for a later error."""
-        is_early = self.error_ms is not None and self.error_ms - self.started_ms < START_GRACE_MS
+        """The time until which the present error counts as part of the start; 0 if it began later."""
+        is_early = self.error_since_ms is not None and self.error_since_ms - self.started_ms < START_GRACE_MS
         return self.started_ms + START_GRACE_MS if is_early else 0
 
 
 class Transition(NamedTuple):
-    """What follows from an event."""
+    """What follows from an event. `look_at_ms` is the time of the next timer; None if none is needed."""
 
     state: LinkState
     notices: tuple[Notice, ...] = ()
     look_at_ms: int | None = None
 
 
-def reduce(state: LinkState, event: Event, rules: Rules, now_ms: int) -> Transition:
+def reduce(state: LinkState, event: Event, rules: ReducerSettings, now_ms: int) -> Transition:
     """Decide what follows from an event."""
     match event:
         case Observed():
-            told, notices = _observed(state, event, rules, now_ms)
+            updated, notices = _apply_observed(state, event, rules, now_ms)
         case Delivered():
-            told, notices = _delivered(state, event, now_ms), []
+            updated, notices = _apply_delivered(state, event, now_ms), []
         case Acted():
-            told, notices = state.model_copy(update={"acted": event}), []
+            updated, notices = state.model_copy(update={"last_action": event}), []
         case TimerFired():
-            told, notices = state, []
+            updated, notices = state, []
         case Vanished():
-            return _vanished(state, event, now_ms)
+            return _apply_vanished(state, event, now_ms)
     if state.phase is Phase.GONE and not isinstance(event, Observed):
         return Transition(state)
     is_quiet = isinstance(event, Observed) and event.is_baseline
-    return _judged(state, told, [] if is_quiet else notices, rules, now_ms)
+    return _apply_deadlines(state, updated, [] if is_quiet else notices, rules, now_ms)
 
 
-def initial_state(event: Observed, rules: Rules, now_ms: int) -> LinkState:
-    """Return the state of a task without a link, as if it had been observed when it last reported."""
-    reported = [event.seen.created_at] + [report.at for report in event.reports]
-    seen_ms = min(now_ms, max(event.seen.report_ms, *(to_ms(moment) for moment in reported)))
+def initial_state(event: Observed, rules: ReducerSettings, now_ms: int) -> LinkState:
+    """Return the state of a task without a link, as if it had been polled since its last report."""
+    reported = [event.observation.created_at] + [report.at for report in event.reports]
+    seen_ms = min(now_ms, max(event.observation.report_ms, *(to_ms(moment) for moment in reported)))
     first = reduce(LinkState(), event.model_copy(update={"is_baseline": True}), rules, seen_ms)
     return reduce(first.state, TimerFired(), rules, now_ms).state
 
 
-def _vanished(state: LinkState, event: Vanished, now_ms: int) -> Transition:
+def _apply_vanished(state: LinkState, event: Vanished, now_ms: int) -> Transition:
     if state.phase is Phase.GONE:
         return Transition(state)
     gone = state.model_copy(
-        update={"phase": Phase.GONE, "since_ms": now_ms, "idle_ms": None, "error_ms": None}
+        update={"phase": Phase.GONE, "since_ms": now_ms, "idle_since_ms": None, "error_since_ms": None}
     )
-    return Transition(gone, (Notice(kind="gone", id=f"gone:{state.build}", build=state.build, by=event.by),))
+    return Transition(
+        gone, (Notice(kind="gone", id=f"gone:{state.build}", build=state.build, person=event.person),)
+    )
 
 
-def _delivered(state: LinkState, event: Delivered, now_ms: int) -> LinkState:
-    """Begin a turn. The agent's reports since the input was sent belong to it already."""
+def _apply_delivered(state: LinkState, event: Delivered, now_ms: int) -> LinkState:
+    """Begin a turn. Reports since the input was sent belong to this turn."""
     report, since = state.last_report, event.last_report_at
     is_answered = report is not None and (since is None or report.at > since)
-    keeps_finish = state.finished is not None and (since is None or state.finished.at > since)
-    earlier = (None if keeps_finish else state.finished) if is_answered else report
+    keeps_finish = state.final_report is not None and (since is None or state.final_report.at > since)
+    earlier = (None if keeps_finish else state.final_report) if is_answered else report
     is_idle = is_answered and report is not None and report.state == "idle"
     return state.model_copy(
         update={
-            "finished": state.finished if keeps_finish else None,
-            "before_turn": earlier,
-            "idle_ms": now_ms if is_idle else None,
+            "final_report": state.final_report if keeps_finish else None,
+            "previous_report": earlier,
+            "idle_since_ms": now_ms if is_idle else None,
             # An agent that never reports gets the whole SILENT_START_MS again.
-            "active_ms": state.active_ms if state.active_ms is None or state.has_reported else now_ms,
-            "is_need_told": False,
+            "active_since_ms": state.active_since_ms
+            if state.active_since_ms is None or state.has_reported
+            else now_ms,
+            "is_need_announced": False,
             "phase": Phase.WORKING if state.status == "active" and not keeps_finish else state.phase,
         }
     )
 
 
-def _observed(state: LinkState, event: Observed, rules: Rules, now_ms: int) -> tuple[LinkState, list[Notice]]:
-    seen = event.seen
+def _apply_observed(
+    state: LinkState, event: Observed, rules: ReducerSettings, now_ms: int
+) -> tuple[LinkState, list[Notice]]:
+    seen = event.observation
     notices: list[Notice] = []
     if state.phase is Phase.GONE:
         state = state.model_copy(update={"phase": Phase.STARTING})
     if seen.report is None and event.reports:
-        # Coder shows no report that is older than the start. So all reports in the history precede the start.
-        state, notices = _folded(state, event, now_ms)
-    finished = state.finished
+        # Coder shows no report from before the start. So all reports of the history are from before it.
+        state, notices = _apply_reports(state, event, now_ms)
+    finished = state.final_report
     state = _with_build(state, seen, now_ms)
-    if seen.is_active and state.active_ms is None:
-        state, came = _came_up(state, now_ms)
-        notices += came
+    if seen.is_active and state.active_since_ms is None:
+        state, resumed = _become_active(state, now_ms)
+        notices += resumed
     if seen.report is not None:
-        state, reported = _folded(state, event, now_ms)
+        state, reported = _apply_reports(state, event, now_ms)
         notices += reported
     if not seen.is_active:
-        state, unasked = _stood_still(state, event, finished, rules)
-        notices += unasked
-        state = _stopped_being_active(_resting(state, seen), seen, now_ms)
+        state, unseen = _announce_unseen_end(state, event, finished, rules)
+        notices += unseen
+        state = _become_inactive(_with_paused_from(state, seen), seen, now_ms)
     state = _with_status(state, seen, now_ms)
-    if seen.status == "paused" and state.pause_told_build != seen.build and not _is_retry(state):
-        notices.append(_paused(state))
-        state = state.model_copy(update={"pause_told_build": seen.build})
-    return (_known(state, seen) if event.is_baseline else state), notices
+    if seen.status == "paused" and state.announced_pause_build != seen.build and not _is_retry(state):
+        notices.append(_make_paused_notice(state))
+        state = state.model_copy(update={"announced_pause_build": seen.build})
+    return (_mark_announced(state, seen) if event.is_baseline else state), notices
 
 
-def _standing(state: LinkState) -> Phase:
-    """Return the phase that the task itself is in, before a stop of its workspace hides it."""
-    if state.finished is not None:
-        return _STANDING[state.finished.state]
+def _phase_without_stop(state: LinkState) -> Phase:
+    """Return the phase that the task had before its workspace was stopped."""
+    if state.final_report is not None:
+        return _PHASE_OF_REPORT[state.final_report.state]
     if state.phase in (Phase.PAUSING, Phase.PAUSED) and state.paused_from is not None:
         return state.paused_from
-    return Phase.NEEDS_YOU if state.idle_ms is not None else state.phase
+    return Phase.NEEDS_YOU if state.idle_since_ms is not None else state.phase
 
 
-def _resting(state: LinkState, seen: Observation) -> LinkState:
-    """Set `paused_from` if it became known only with the stop, or at the first observation."""
-    if state.finished is not None or state.idle_ms is not None:
-        return state.model_copy(update={"paused_from": _standing(state)})
+def _with_paused_from(state: LinkState, seen: Observation) -> LinkState:
+    """Set `paused_from` if the phase before the stop became known only with this observation."""
+    if state.final_report is not None or state.idle_since_ms is not None:
+        return state.model_copy(update={"paused_from": _phase_without_stop(state)})
     if state.paused_from is Phase.STARTING and state.last_report is None and seen.report is not None:
-        return state.model_copy(update={"paused_from": _STANDING.get(seen.report.state)})
+        return state.model_copy(update={"paused_from": _PHASE_OF_REPORT.get(seen.report.state)})
     return state
 
 
-_STANDING = {"idle": Phase.NEEDS_YOU, "complete": Phase.DONE, "failed": Phase.FAILED}
+_PHASE_OF_REPORT = {"idle": Phase.NEEDS_YOU, "complete": Phase.DONE, "failed": Phase.FAILED}
 
 
-def _stood_still(
-    state: LinkState, event: Observed, finished: Report | None, rules: Rules
+def _announce_unseen_end(
+    state: LinkState, event: Observed, finished: Report | None, rules: ReducerSettings
 ) -> tuple[LinkState, list[Notice]]:
-    """Add a notice for a turn that ended before the workspace was stopped, if it was not announced."""
-    last, old, stopped = state.last_report, state.before_turn, event.stopped_at
-    ended = state.finished or finished
-    if last is None or stopped is None or last.state != "idle" or state.is_need_told:
+    """Announce that the agent was idle before the workspace was stopped, if that was not announced."""
+    last, old, stopped = state.last_report, state.previous_report, event.stopped_at
+    ended = state.final_report or finished
+    if last is None or stopped is None or last.state != "idle" or state.is_need_announced:
         return state, []
-    if _who(state, "pause") is not None:
+    if _find_actor(state, "pause") is not None:
         return state, []
-    is_old = last.id in (state.need_told_of, old.id if old is not None else None)
-    is_end = ended is not None and last.says_the_same_as(ended)
+    is_old = last.id in (state.announced_need_id, old.id if old is not None else None)
+    is_end = ended is not None and last.has_same_text(ended)
     if is_old or is_end or to_ms(stopped) - to_ms(last.at) < rules.settle_ms:
         return state, []
-    told = state.model_copy(update={"is_need_told": True, "need_told_of": last.id})
-    return told, [_need(last.id, last, state.build)]
+    updated = state.model_copy(update={"is_need_announced": True, "announced_need_id": last.id})
+    return updated, [_make_need_notice(last.id, last, state.build)]
 
 
-def _stopped_being_active(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
-    update: dict[str, object] = {"active_ms": None, "idle_ms": None}
-    was_well = state.active_ms is not None and now_ms - state.active_ms >= START_GRACE_MS
-    if was_well and seen.status == "error" and state.error_told_build == seen.build:
-        update |= {"error_told_build": 0, "is_error_again": True}
+def _become_inactive(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
+    update: dict[str, object] = {"active_since_ms": None, "idle_since_ms": None}
+    was_well = state.active_since_ms is not None and now_ms - state.active_since_ms >= START_GRACE_MS
+    if was_well and seen.status == "error" and state.announced_error_build == seen.build:
+        update |= {"announced_error_build": 0, "is_error_repeated": True}
     return state.model_copy(update=update)
 
 
-def _came_up(state: LinkState, now_ms: int) -> tuple[LinkState, list[Notice]]:
-    """Become active. An agent that was idle before a short error does not report that again."""
+def _become_active(state: LinkState, now_ms: int) -> tuple[LinkState, list[Notice]]:
+    """Record that the task is active again, and announce the end of a pause."""
     last = state.last_report
-    is_waiting = last is not None and state.has_reported and state.finished is None and last.state == "idle"
-    update = {"active_ms": now_ms, "idle_ms": now_ms if is_waiting else None}
-    if state.pause_told_build in (0, state.build):
+    is_waiting = (
+        last is not None and state.has_reported and state.final_report is None and last.state == "idle"
+    )
+    update = {"active_since_ms": now_ms, "idle_since_ms": now_ms if is_waiting else None}
+    if state.announced_pause_build in (0, state.build):
         return state.model_copy(update=update), []
-    return state.model_copy(update=update | {"pause_told_build": 0}), [_resumed(state)]
+    return state.model_copy(update=update | {"announced_pause_build": 0}), [_make_resumed_notice(state)]
 
 
-def _known(state: LinkState, seen: Observation) -> LinkState:
-    """Treat what the first observation shows as announced: an idle agent, a broken workspace."""
+def _mark_announced(state: LinkState, seen: Observation) -> LinkState:
+    """Record that what the first observation shows need not be announced: an idle agent, an error."""
     last = state.last_report
     is_busy = last is not None and state.has_reported and last.state not in ("idle", "complete", "failed")
-    update: dict[str, object] = {"is_need_told": seen.is_active and not is_busy}
+    update: dict[str, object] = {"is_need_announced": seen.is_active and not is_busy}
     if seen.status == "error":
-        update["error_told_build"] = seen.build
+        update["announced_error_build"] = seen.build
     return state.model_copy(update=update)
 
 
 def _with_build(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
-    """Apply a new build: it clears what the last build left. A start also begins a turn."""
+    """Apply a new build, which ends what was known of the last build. A start also begins a turn."""
     if seen.build == state.build:
         return state
-    is_up = seen.is_active or seen.is_coming_up or seen.workspace_status in ("starting", "running")
+    is_up = seen.is_active or seen.is_starting or seen.workspace_status in ("starting", "running")
     is_start = is_up or state.build == 0
     update: dict[str, object] = {
         "build": seen.build,
-        "finished": None,
-        "idle_ms": None,
-        "is_error_again": False,
-        "paused_from": _standing(state),
+        "final_report": None,
+        "idle_since_ms": None,
+        "is_error_repeated": False,
+        "paused_from": _phase_without_stop(state),
     }
     if is_start:
-        update |= {"started_ms": now_ms, "is_need_told": False, "active_ms": None, "phase": Phase.STARTING}
+        update |= {
+            "started_ms": now_ms,
+            "is_need_announced": False,
+            "active_since_ms": None,
+            "phase": Phase.STARTING,
+        }
     return state.model_copy(update=update)
 
 
@@ -348,28 +302,28 @@ def _with_status(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
             "status": seen.status,
             "agent_id": seen.agent_id or state.agent_id,
             "app_id": seen.app_id or state.app_id,
-            "word": seen.status if seen.status not in _KNOWN else "",
+            "unknown_status": seen.status if seen.status not in _KNOWN_STATUSES else "",
             "phase": _phase_of(state, seen),
-            "error_ms": (state.error_ms or now_ms) if is_error else None,
-            "unreachable_ms": (state.unreachable_ms or now_ms) if seen.is_lost else None,
+            "error_since_ms": (state.error_since_ms or now_ms) if is_error else None,
+            "unreachable_since_ms": (state.unreachable_since_ms or now_ms) if seen.is_lost else None,
             "is_build_failed": seen.is_build_failed,
             "is_script_failed": seen.is_script_failed,
         }
     )
 
 
-_KNOWN = ("pending", "initializing", "active", "paused", "error", "unknown")
+_KNOWN_STATUSES = ("pending", "initializing", "active", "paused", "error", "unknown")
 
 
 def _phase_of(state: LinkState, seen: Observation) -> Phase:
-    """Return the phase that the status alone gives. `_judged` adds what depends on the time."""
+    """Return the phase by Coder's status. `_apply_deadlines` then sets the phases that depend on time."""
     match seen.status:
         case "pending" | "initializing":
             return Phase.STARTING
         case "active":
             return _active_phase(state)
         case "unknown":
-            # While its build waits for a provisioner, the status is unknown only for a stop or a deletion.
+            # If a build waits for a provisioner, Coder shows this status only for a stop or a deletion.
             return Phase.PAUSING if seen.workspace_status in ("pending", "stopping") else Phase.UNCLEAR
         case "paused":
             return Phase.PAUSED
@@ -380,92 +334,106 @@ def _phase_of(state: LinkState, seen: Observation) -> Phase:
 
 
 def _active_phase(state: LinkState) -> Phase:
-    if state.finished is not None:
-        return Phase.DONE if state.finished.state == "complete" else Phase.FAILED
+    if state.final_report is not None:
+        return Phase.DONE if state.final_report.state == "complete" else Phase.FAILED
     if state.has_reported and state.last_report is not None and state.last_report.state != "idle":
         return Phase.WORKING
-    if state.phase in _BEFORE_IDLE:
+    if state.phase in _PHASES_OF_ACTIVE:
         return state.phase
     if not state.has_reported:
         return Phase.STARTING
-    # The agent was idle before Coder lost sight of it for a moment.
-    return Phase.NEEDS_YOU if state.is_need_told else Phase.WORKING
+    # The agent was idle before Coder could not see it for a moment.
+    return Phase.NEEDS_YOU if state.is_need_announced else Phase.WORKING
 
 
-_BEFORE_IDLE = frozenset({Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED})
+_PHASES_OF_ACTIVE = frozenset({Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED})
 
 
-def _folded(state: LinkState, event: Observed, now_ms: int) -> tuple[LinkState, list[Notice]]:
-    """Apply every report that is newer than the last applied one, in order."""
+def _apply_reports(state: LinkState, event: Observed, now_ms: int) -> tuple[LinkState, list[Notice]]:
+    """Apply every report that is newer than the last applied one, the oldest first."""
     notices: list[Notice] = []
-    unread = () if event.seen.report is None else (event.seen.report,)
+    unread = () if event.observation.report is None else (event.observation.report,)
     for report in event.reports or unread:
         if state.last_report is not None and report.at <= state.last_report.at:
             continue
-        state = _reported(state, report, now_ms)
-        if report.is_finish and not event.is_baseline:
+        state = _apply_report(state, report, now_ms)
+        if report.is_final and not event.is_baseline:
             kind: NoticeKind = "completed" if report.state == "complete" else "failed"
             notices.append(
                 Notice(kind=kind, id=f"{kind}:{report.id}", is_call=True, report=report, build=state.build)
             )
-    return _with_present(state, event.seen, now_ms), notices
+    return _reapply_last_report(state, event.observation, now_ms), notices
 
 
-def _with_present(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
-    """Let the newest report count for this start if the list shows it, even if it was read before."""
+def _reapply_last_report(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
+    """Let the last report count for this build if the list shows it, although it was applied earlier."""
     last = state.last_report
     if last is None or seen.report is None or not seen.is_active or state.report_build == state.build:
         return state
-    return _reported(state, last, now_ms) if seen.report.at >= last.at else state
+    return _apply_report(state, last, now_ms) if seen.report.at >= last.at else state
 
 
-def _reported(state: LinkState, report: Report, now_ms: int) -> LinkState:
+def _apply_report(state: LinkState, report: Report, now_ms: int) -> LinkState:
     update: dict[str, object] = {"last_report": report, "report_build": state.build}
-    is_still = state.finished is not None and report.says_the_same_as(state.finished)
-    if report.is_finish:
-        update |= {"finished": report, "idle_ms": None}
+    is_still = state.final_report is not None and report.has_same_text(state.final_report)
+    if report.is_final:
+        update |= {"final_report": report, "idle_since_ms": None}
     elif report.state == "idle" and not is_still:
-        update |= {"finished": None, "idle_ms": state.idle_ms if state.idle_ms is not None else now_ms}
+        update |= {
+            "final_report": None,
+            "idle_since_ms": state.idle_since_ms if state.idle_since_ms is not None else now_ms,
+        }
     elif not is_still:
-        update |= {"finished": None, "idle_ms": None, "phase": Phase.WORKING}
+        update |= {"final_report": None, "idle_since_ms": None, "phase": Phase.WORKING}
     return state.model_copy(update=update)
 
 
-def _resumed(state: LinkState) -> Notice:
-    return Notice(kind="resumed", id=f"resumed:{state.build}", build=state.build, by=_who(state, "resume"))
+def _make_resumed_notice(state: LinkState) -> Notice:
+    return Notice(
+        kind="resumed", id=f"resumed:{state.build}", build=state.build, person=_find_actor(state, "resume")
+    )
 
 
-def _paused(state: LinkState) -> Notice:
-    return Notice(kind="paused", id=f"paused:{state.build}", build=state.build, by=_who(state, "pause"))
+def _make_paused_notice(state: LinkState) -> Notice:
+    return Notice(
+        kind="paused", id=f"paused:{state.build}", build=state.build, person=_find_actor(state, "pause")
+    )
 
 
 def _is_retry(state: LinkState) -> bool:
-    return state.acted is not None and (state.acted.verb, state.acted.build) == ("retry", state.build)
+    return state.last_action is not None and (state.last_action.verb, state.last_action.build) == (
+        "retry",
+        state.build,
+    )
 
 
-def _who(state: LinkState, verb: str) -> UserId | None:
-    acted = state.acted
-    return acted.by if acted is not None and (acted.verb, acted.build) == (verb, state.build) else None
+def _find_actor(state: LinkState, verb: str) -> UserId | None:
+    acted = state.last_action
+    return acted.person if acted is not None and (acted.verb, acted.build) == (verb, state.build) else None
 
 
-def _judged(
-    before: LinkState, state: LinkState, notices: list[Notice], rules: Rules, now_ms: int
+def _apply_deadlines(
+    before: LinkState, state: LinkState, notices: list[Notice], rules: ReducerSettings, now_ms: int
 ) -> Transition:
-    """Add notices for what has settled, and set the time of the next look for the rest."""
+    """Add notices for what has lasted long enough, and set the next timer for what has not."""
     deadlines = []
-    idle_from = _idle_from(state)
-    if idle_from is not None and state.status == "active" and state.finished is None:
+    idle_from = _find_idle_since(state)
+    if idle_from is not None and state.status == "active" and state.final_report is None:
         due = idle_from + rules.settle_ms
         if now_ms >= due:
-            state, needed = _needs_you(state)
+            state, needed = _enter_needs_you(state)
             notices += needed
         else:
             deadlines.append(due)
-    if state.error_ms is not None:
+    if state.error_since_ms is not None:
         is_final = state.is_build_failed
-        due = state.error_ms if is_final else max(state.error_ms + rules.settle_ms, state.grace_ends_ms)
+        due = (
+            state.error_since_ms
+            if is_final
+            else max(state.error_since_ms + rules.settle_ms, state.grace_ends_ms)
+        )
         if now_ms >= due:
-            state, broken = _broken(state)
+            state, broken = _enter_broken(state)
             notices += broken
         else:
             deadlines.append(due)
@@ -474,34 +442,34 @@ def _judged(
     return Transition(state, tuple(notices), min(deadlines, default=None))
 
 
-def _idle_from(state: LinkState) -> int | None:
-    """Return since when the agent waits: since its report, or 30 s after a start without reports."""
-    if state.idle_ms is not None:
-        return state.idle_ms
-    if state.has_reported or state.active_ms is None:
+def _find_idle_since(state: LinkState) -> int | None:
+    """Return since when the agent is idle: since its report, or 30 s after a start without a report."""
+    if state.idle_since_ms is not None:
+        return state.idle_since_ms
+    if state.has_reported or state.active_since_ms is None:
         return None
-    return state.active_ms + SILENT_START_MS
+    return state.active_since_ms + SILENT_START_MS
 
 
-def _needs_you(state: LinkState) -> tuple[LinkState, list[Notice]]:
-    """Enter NEEDS_YOU. A report without a notice may get one later, if it turns out to answer an input."""
+def _enter_needs_you(state: LinkState) -> tuple[LinkState, list[Notice]]:
+    """Enter the phase NEEDS_YOU, and announce it unless this report was announced."""
     report = state.last_report
     about = report.id if report is not None and state.has_reported else f"build-{state.build}"
     needing = state.model_copy(update={"phase": Phase.NEEDS_YOU})
-    if state.is_need_told or state.need_told_of == about:
-        return needing.model_copy(update={"is_need_told": True}), []
-    told = needing.model_copy(update={"is_need_told": True, "need_told_of": about})
-    return told, [_need(about, report, state.build)]
+    if state.is_need_announced or state.announced_need_id == about:
+        return needing.model_copy(update={"is_need_announced": True}), []
+    updated = needing.model_copy(update={"is_need_announced": True, "announced_need_id": about})
+    return updated, [_make_need_notice(about, report, state.build)]
 
 
-def _need(about: str, report: Report | None, build: int) -> Notice:
+def _make_need_notice(about: str, report: Report | None, build: int) -> Notice:
     return Notice(kind="needs_input", id=f"needs_input:{about}", is_call=True, report=report, build=build)
 
 
-def _broken(state: LinkState) -> tuple[LinkState, list[Notice]]:
-    told = state.model_copy(update={"phase": Phase.BROKEN, "error_told_build": state.build})
-    if state.error_told_build == state.build:
-        return told, []
-    again = f":{state.error_ms}" if state.is_error_again else ""
+def _enter_broken(state: LinkState) -> tuple[LinkState, list[Notice]]:
+    updated = state.model_copy(update={"phase": Phase.BROKEN, "announced_error_build": state.build})
+    if state.announced_error_build == state.build:
+        return updated, []
+    again = f":{state.error_since_ms}" if state.is_error_repeated else ""
     notice = Notice(kind="error", id=f"error:{state.build}{again}", is_call=True, build=state.build)
-    return told, [notice]
+    return updated, [notice]

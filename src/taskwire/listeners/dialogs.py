@@ -179,7 +179,7 @@ class Dialogs:
         if isinstance(which, TaskName):
             return await self._lookup.get_steerable(requester, which)
         link = await self._lookup.find_link(requester, which)
-        if link.ended is not None:
+        if link.end_reason is not None:
             raise UserError(*refusals.link_ended(link))
         if link.record.task_id is None:
             raise UserError(*refusals.task_not_created_yet(link))

@@ -125,7 +125,7 @@ def make_unlinked(seen: Observation, state: LinkState, prompt: str = "") -> Link
         template=seen.template,
         task_id=seen.task_id,
     )
-    return Link(record=record, state=state, seen=seen)
+    return Link(record=record, state=state, observation=seen)
 
 
 def get_name(link: Link) -> str:
@@ -135,7 +135,7 @@ def get_name(link: Link) -> str:
 
 def find_ending(link: Link) -> LinkEnd | None:
     """Return how the link has ended, if it has. A vanished task counts even before that is stored."""
-    return "gone" if link.ended is None and link.state.phase is Phase.GONE else link.ended
+    return "gone" if link.end_reason is None and link.state.phase is Phase.GONE else link.end_reason
 
 
 def get_page_url(link: Link, coder_url: str) -> str:
@@ -145,7 +145,7 @@ def get_page_url(link: Link, coder_url: str) -> str:
 
 def get_former_page_url(link: Link, coder_url: str) -> str:
     """Return the address of the page that the task has in Coder, or had."""
-    owner = link.record.owner_name or (link.seen.owner_name if link.seen else "")
+    owner = link.record.owner_name or (link.observation.owner_name if link.observation else "")
     return blocks.task_url(coder_url, owner, link.record.task_id)
 
 
@@ -158,7 +158,7 @@ def get_phase_label(link: Link) -> PhaseLabel:
         return _ENDING_LABELS[ending]
     if link.record.task_id is None:
         return _CREATING_LABEL
-    phase, word = link.state.phase, one_line(link.state.word, 40)
+    phase, word = link.state.phase, one_line(link.state.unknown_status, 40)
     if phase is Phase.OTHER and word:
         return PhaseLabel(PHASE_LABELS[phase].emoji, f"Coder calls it “{word}”")
     face = PHASE_LABELS[phase]
@@ -188,13 +188,13 @@ def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
 
 def _report(link: Link) -> str:
     """Return the agent's latest report, if it is still about the present."""
-    report = link.state.present_report
+    report = link.state.current_report
     is_shown = find_ending(link) is None and link.state.phase in _PHASES_WITH_REPORT
     return one_line(report.message, blocks.REPORT_LENGTH) if is_shown and report is not None else ""
 
 
 def _facts(link: Link) -> list[Block]:
-    record, seen = link.record, link.seen
+    record, seen = link.record, link.observation
     owner = record.owner_name or (seen.owner_name if seen else "")
     template = record.template or (seen.template if seen else "")
     made = f"{template} ({record.preset})" if template and record.preset else template
@@ -203,8 +203,8 @@ def _facts(link: Link) -> list[Block]:
     facts.append(
         mrkdwn(f"started {format_age(started)}" if record.task_id else f"asked for {format_age(started)}")
     )
-    if _report(link) and link.state.present_report is not None:
-        facts.append(mrkdwn(f"last report {format_age(link.state.present_report.at)}"))
+    if _report(link) and link.state.current_report is not None:
+        facts.append(mrkdwn(f"last report {format_age(link.state.current_report.at)}"))
     if link.is_muted and find_ending(link) is None:
         facts.append(mrkdwn("muted: calls nobody"))
     return facts
@@ -219,11 +219,11 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
         return [_ENDING_NOTES.get(ending, _detached_note(link))]
     state = link.state
     notes = [_phase_note(link)] if state.phase in _PHASE_NOTES and link.record.task_id else []
-    if state.error_ms is not None and state.phase is not Phase.BROKEN:
+    if state.error_since_ms is not None and state.phase is not Phase.BROKEN:
         notes.append(_grace_note(state))
-    if state.unreachable_ms is not None:
+    if state.unreachable_since_ms is not None:
         notes.append(
-            f"{_unreachable_note(state.unreachable_ms)} Often that passes by itself. {_RESTART_HINT}"
+            f"{_unreachable_note(state.unreachable_since_ms)} Often that passes by itself. {_RESTART_HINT}"
         )
     if state.is_script_failed:
         notes.append("Its startup script failed; it takes input all the same.")
@@ -256,7 +256,7 @@ def _grace_note(state: LinkState) -> str:
             f"{until} before I call it broken."
         )
     then = f"at {until}" if until else "in a moment"
-    lost = _unreachable_note(state.error_ms or state.since_ms)
+    lost = _unreachable_note(state.error_since_ms or state.since_ms)
     return (
         f"{lost} That may pass by itself; if it is not back {then}, I say so in the thread. {_RESTART_HINT}"
     )
@@ -264,8 +264,8 @@ def _grace_note(state: LinkState) -> str:
 
 def _is_agent_unreachable(state: LinkState) -> bool:
     """Whether an agent that was up cannot be reached. During a start this is normal."""
-    is_down = state.error_ms is not None and state.phase not in (Phase.STARTING, Phase.BROKEN)
-    return is_down or state.unreachable_ms is not None
+    is_down = state.error_since_ms is not None and state.phase not in (Phase.STARTING, Phase.BROKEN)
+    return is_down or state.unreachable_since_ms is not None
 
 
 def _unreachable_note(since_ms: int) -> str:
@@ -273,7 +273,7 @@ def _unreachable_note(since_ms: int) -> str:
 
 
 def _phase_note(link: Link) -> str:
-    why = one_line(link.broken_why, blocks.REPORT_LENGTH)
+    why = one_line(link.build_error, blocks.REPORT_LENGTH)
     if link.state.phase is not Phase.BROKEN or not why:
         return _PHASE_NOTES[link.state.phase]
     reason = end_sentence(escape_line(why, blocks.REPORT_LENGTH))

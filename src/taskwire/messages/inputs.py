@@ -306,11 +306,11 @@ def link_ended(link: Link) -> Message:
     """The thread no longer leads to a task."""
     if link.moved_to:
         return task_has_other_thread(link.moved_to)
-    why = _ENDINGS[link.ended or "gone"]
+    why = _ENDINGS[link.end_reason or "gone"]
     name = escape_line(link.record.name, 60)
     follow = (
         f"`/task attach {name}` gives it a thread again."
-        if link.ended == "detached" and name
+        if link.end_reason == "detached" and name
         else "`/task create …` starts a new one."
     )
     return statement(f"Nobody gets replies in this thread now: {why}. {follow}")
@@ -460,7 +460,7 @@ def nothing_held(link: Link) -> Message:
 
 def decision_too_late(link: Link) -> str:
     """The text that replaces a question when its thread is no longer linked to a task."""
-    return f"Not decided: {_ENDINGS[link.ended or 'gone']}."
+    return f"Not decided: {_ENDINGS[link.end_reason or 'gone']}."
 
 
 def already_decided() -> Message:

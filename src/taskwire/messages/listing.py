@@ -143,7 +143,7 @@ def _task_label(link: Link) -> PhaseLabel:
 
 
 def _owner(link: Link) -> str:
-    return link.record.owner_name or (link.seen.owner_name if link.seen else "")
+    return link.record.owner_name or (link.observation.owner_name if link.observation else "")
 
 
 def _since(link: Link) -> str:
@@ -151,7 +151,7 @@ def _since(link: Link) -> str:
     state, report = link.state, link.state.last_report
     since_ms = state.since_ms
     is_of_before = report is None or (
-        state.before_turn is not None and report.says_the_same_as(state.before_turn)
+        state.previous_report is not None and report.has_same_text(state.previous_report)
     )
     if report is not None and not is_of_before and state.has_reported and state.phase in _REPORTED_PHASES:
         since_ms = min(since_ms, to_ms(report.at))
@@ -171,7 +171,7 @@ def _no_thread(link: Link) -> str:
 
 
 def _task_buttons(link: Link) -> list[Block]:
-    if not link.id or link.ended is not None:
+    if not link.id or link.end_reason is not None:
         return []
     if link.state.phase is Phase.PAUSED:
         return [button(Button.RESUME, "Resume", link.id)]

@@ -7,12 +7,12 @@ follows, and then what to do next. It mentions only the people in `calls`. The c
 from collections.abc import Collection
 from typing import NamedTuple
 
+from taskwire.domain.events import Notice, NoticeKind
 from taskwire.domain.ids import UserId
 from taskwire.domain.links import Link
 from taskwire.domain.message import Block, Button, Message
 from taskwire.domain.mrkdwn import escape_mrkdwn
 from taskwire.domain.phases import Phase
-from taskwire.domain.transitions import Notice, NoticeKind
 from taskwire.messages import blocks
 from taskwire.messages.blocks import (
     PHASE_LABELS,
@@ -117,7 +117,7 @@ def task_found_again(link: Link, *, coder_url: str) -> Message:
         face=PhaseLabel("leftwards_arrow_with_hook", "Back"),
         what="Coder shows this task again.",
         follow="Replies here reach its agent as before.",
-        page=get_page_url(link.model_copy(update={"ended": None}), coder_url),
+        page=get_page_url(link.model_copy(update={"end_reason": None}), coder_url),
         reported="",
     )
     drawn = [_headline(told, ()), line("what", [text_piece(told.what)]), section("next", told.follow)]
@@ -155,13 +155,13 @@ def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
 
 
 def _requested_by(notice: Notice, by_name: str, verb: str) -> str:
-    if notice.by is None:
+    if notice.person is None:
         return ""
     return f"{by_name} {verb} it." if by_name else f"It was {verb} from here."
 
 
 def _why_paused(notice: Notice, reason: str, by_name: str) -> str:
-    if notice.by is not None:
+    if notice.person is not None:
         return f"{_requested_by(notice, by_name, 'paused')} The workspace is stopped."
     if reason in _IDLE_REASONS:
         return "Nothing happened in it for a while, so Coder stopped its workspace."

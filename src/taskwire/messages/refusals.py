@@ -320,7 +320,7 @@ def agent_unreachable(title: str) -> Refusal:
 
 def agent_lost(link: Link) -> Refusal:
     """Coder has lost the agent. No call is needed to know this."""
-    report, since_ms = link.state.last_report, link.state.unreachable_ms
+    report, since_ms = link.state.last_report, link.state.unreachable_since_ms
     since = (
         f"has not been reachable since {format_moment(from_ms(since_ms))}"
         if link.id and since_ms

@@ -11,18 +11,19 @@ from typing import Literal
 from pydantic import ValidationError
 
 from taskwire.dependencies import Dependencies
+from taskwire.domain.events import Acted, Event, Notice, Observed, Vanished
 from taskwire.domain.ids import UserId
 from taskwire.domain.jobs import Act, ApplyEvent, Job, Reply, to_thread
 from taskwire.domain.links import Link
 from taskwire.domain.phases import Observation
 from taskwire.domain.reconcile import ResumeNote
-from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observed, Vanished
+from taskwire.domain.transitions import LinkState
 
 
 async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Event, ...]:
     """Return the event, and before it the act of the person who has caused it, if there is one."""
-    is_new_build = isinstance(event, Observed) and event.seen.build > link.state.build > 0
-    if not is_new_build and not (isinstance(event, Vanished) and event.by is None):
+    is_new_build = isinstance(event, Observed) and event.observation.build > link.state.build > 0
+    if not is_new_build and not (isinstance(event, Vanished) and event.person is None):
         return (event,)
     attempted = await deps.links.find_attempted(link.id)
     # This order matters: the call that ends the attempt also appends the act to the queue.
@@ -39,20 +40,20 @@ def find_person_behind(state: LinkState, notice: Notice) -> UserId | None:
     Their act may have been applied after the notice was written.
     """
     verb = {"paused": "pause", "resumed": "resume"}.get(notice.kind)
-    acted = state.acted
+    acted = state.last_action
     is_theirs = acted is not None and (acted.verb, acted.build) == (verb, notice.build)
-    return acted.by if acted is not None and is_theirs else notice.by
+    return acted.person if acted is not None and is_theirs else notice.person
 
 
 def _find_attempted_act(job: Job, note: str, event: Event) -> Acted | Vanished | None:
     """Return the act of an attempt if the event shows that the attempt succeeded."""
     match job.work, event:
         case Act(verb="delete") as act, Vanished():
-            return Vanished(by=act.requester.person)
-        case Act(verb="pause" | "resume") as act, Observed(seen=seen) if note.isdecimal():
+            return Vanished(person=act.requester.person)
+        case Act(verb="pause" | "resume") as act, Observed(observation=seen) if note.isdecimal():
             return _act_of_build(act, int(note), seen)
-        case Reply(person=person), Observed(seen=seen) if _is_resumed_by(note, seen):
-            return Acted(verb="resume", by=person, build=seen.build)
+        case Reply(person=person), Observed(observation=seen) if _is_resumed_by(note, seen):
+            return Acted(verb="resume", person=person, build=seen.build)
     return None
 
 
@@ -60,9 +61,9 @@ def _find_queued_act(jobs: Iterable[Job], event: Event) -> Acted | Vanished | No
     """Find among these jobs the act that has caused the event."""
     for job in jobs:
         match job.work, event:
-            case ApplyEvent(event=Vanished(by=str()) as vanished), Vanished():
+            case ApplyEvent(event=Vanished(person=str()) as vanished), Vanished():
                 return vanished
-            case ApplyEvent(event=Acted() as acted), Observed(seen=seen) if acted.build == seen.build:
+            case ApplyEvent(event=Acted() as acted), Observed(observation=seen) if acted.build == seen.build:
                 return acted
     return None
 
@@ -76,9 +77,9 @@ def _act_of_build(act: Act, build: int, seen: Observation) -> Acted | None:
     if seen.build != build + 1 or (act.verb == "pause" and not is_down):
         return None
     if act.verb == "pause":
-        return Acted(verb="pause", by=act.requester.person, build=seen.build)
+        return Acted(verb="pause", person=act.requester.person, build=seen.build)
     verb: Literal["retry", "resume"] = "retry" if is_down else "resume"
-    return Acted(verb=verb, by=act.requester.person, build=seen.build)
+    return Acted(verb=verb, person=act.requester.person, build=seen.build)
 
 
 def _is_resumed_by(note: str, seen: Observation) -> bool:

@@ -12,7 +12,7 @@ from taskwire.domain.ids import Ts
 from taskwire.domain.jobs import FIRST_DRAW_JOB_ID, DrawCard, Job, Receipt
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
-from taskwire.domain.phases import FINAL
+from taskwire.domain.phases import FINAL_PHASES
 from taskwire.job_context import Handler, JobContext, Outcome, done, unknown
 from taskwire.messages import cards
 from taskwire.notices.closed_threads import claim_attempt, record_closed, reopen_if_closed
@@ -64,7 +64,7 @@ class CardAndReceipts:
             return await self._post_again(context, link, card)
         drawn = _digest(card, link)
         # Older versions also stored a time after the digest.
-        if drawn == link.drawn.partition(" ")[0]:
+        if drawn == link.drawn_card.partition(" ")[0]:
             return done()
         if not await claim_attempt(self._deps, link):
             return done()
@@ -72,16 +72,16 @@ class CardAndReceipts:
         slack, channel, ts = self._deps.slack, link.record.channel, link.record.thread_ts
         await slack.reserve_update(channel, ts, priority)
         # If the answer is lost, the edit may have been made. From here on, nobody knows what the card shows.
-        await context.write(self._deps.writes.no_field(Batch(), link.id, "drawn"))
+        await context.write(self._deps.writes.no_field(Batch(), link.id, "drawn_card"))
         # A process that is stopped here may later put an old card over a newer one.
-        context.compensation = draw(link.id, self._deps.writes.no_field(Batch(), link.id, "drawn"))
+        context.compensation = draw(link.id, self._deps.writes.no_field(Batch(), link.id, "drawn_card"))
         try:
             await slack.update(channel, ts, card, _make_metadata(link), is_reserved=True)
         except MessageGone:
             return await self._post_again(context, link, card)
         except ChannelProblem as problem:
             return done(record_closed(self._deps, context, link, problem.code))
-        return done(reopen_if_closed(link, self._deps.writes.field(Batch(), link.id, "drawn", drawn)))
+        return done(reopen_if_closed(link, self._deps.writes.field(Batch(), link.id, "drawn_card", drawn)))
 
     async def _post_again(self, context: JobContext, link: Link, card: Message) -> Outcome:
         """Post the card again, once: it was deleted, and a thread without a root accepts no messages.
@@ -90,7 +90,7 @@ class CardAndReceipts:
         deleted again, the link ends and the task goes on.
         """
         writes, record = self._deps.writes, link.record
-        if link.ended is not None:
+        if link.end_reason is not None:
             return done()
         if link.has_moved and not context.is_outcome_unknown:
             return done(writes.ends(Batch(), record, "detached"))
@@ -110,7 +110,7 @@ class CardAndReceipts:
             return done(batch)
         batch = writes.moved(Batch(), record, ts)
         writes.no_field(batch, link.id, "maybe_moved")
-        return done(reopen_if_closed(link, writes.field(batch, link.id, "drawn", _digest(card, link))))
+        return done(reopen_if_closed(link, writes.field(batch, link.id, "drawn_card", _digest(card, link))))
 
     async def _find_reposted(self, context: JobContext, link: Link, meta: Metadata) -> Ts | None:
         """Find the card that may have been posted again just before the channel was closed."""
@@ -188,7 +188,7 @@ def _all_tried(had: list[str]) -> list[str]:
 def _priority(context: JobContext, link: Link) -> Priority:
     if context.job.id == FIRST_DRAW_JOB_ID:
         return Priority.FIRST_CARD
-    is_final = link.ended is not None or link.state.phase in FINAL
+    is_final = link.end_reason is not None or link.state.phase in FINAL_PHASES
     return Priority.FINAL_CARD if is_final else Priority.CARD
 
 

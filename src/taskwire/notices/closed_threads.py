@@ -34,7 +34,7 @@ def record_closed(
 ) -> Batch:
     """Record that a thread is closed, and tell the task's owner if it was open before."""
     batch = batch or Batch()
-    if link.closed or link.ended is not None:
+    if link.closed_error or link.end_reason is not None:
         return batch
     _log.warning("thread closed to the bot", link=link.id, channel=link.record.channel, code=code)
     deps.writes.closed(batch, link.record, code)
@@ -46,13 +46,15 @@ def record_closed(
 def reopen_if_closed(link: Link, batch: Batch) -> Batch:
     """Reopen a closed thread, because something could be posted in it."""
     return (
-        batch.append(to_thread(link.id), Job(id="reopened", work=ThreadReopened())) if link.closed else batch
+        batch.append(to_thread(link.id), Job(id="reopened", work=ThreadReopened()))
+        if link.closed_error
+        else batch
     )
 
 
 async def claim_attempt(deps: Dependencies, link: Link) -> bool:
     """Whether to try an edit in this thread now. In a closed thread, one is tried each hour."""
-    return not link.closed or await deps.notes.is_first("closed-tried", link.id, ttl_ms=CLOSED_RETRY_MS)
+    return not link.closed_error or await deps.notes.is_first("closed-tried", link.id, ttl_ms=CLOSED_RETRY_MS)
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:
@@ -73,12 +75,12 @@ async def _reopen_channel(deps: Dependencies, context: JobContext) -> Outcome:
 
 async def _reopen_thread(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
     """Send the messages that could not be posted, draw the card, and read the thread for missed messages."""
-    if not link.closed:
+    if not link.closed_error:
         return done()
     for letter in await deps.dead_letters.list_of(context.lease.name, CLOSED_REASON):
         await deps.dead_letters.send_again(letter)
     batch = deps.writes.reopened(Batch(), link.record)
-    deps.writes.no_field(batch, link.id, "drawn")
+    deps.writes.no_field(batch, link.id, "drawn_card")
     request_reading(link.id, ts_of(deps.slack.now()), batch)
     return done(draw(link.id, batch))
 
@@ -98,5 +100,5 @@ async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link)
         await notes.keep(str(context.now_ms), "card-moving", link.id, ttl_ms=10 * CARD_MOVING.lasts_ms)
     context.record_reconciled()
     # This job runs again and again. It must not replace a drawing that is under way each time.
-    batch = draw(link.id, deps.writes.no_field(Batch(), link.id, "drawn"), is_newest=False)
+    batch = draw(link.id, deps.writes.no_field(Batch(), link.id, "drawn_card"), is_newest=False)
     return retry(CARD_MOVING.interval_seconds, batch=batch)

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.dependencies import Dependencies
-from taskwire.domain import transitions
+from taskwire.domain import events, transitions
 from taskwire.domain.errors import AccountRefused, OutsideError, Refused
+from taskwire.domain.events import Acted, Event, Notice, Observed, TimerFired
 from taskwire.domain.ids import Ts
 from taskwire.domain.jobs import ApplyEvent, Job, PostNotice, PostText, to_coder, to_thread
 from taskwire.domain.links import Link
@@ -19,7 +20,7 @@ from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.retry_policies import AGENT_HISTORY, ASKED_REPLY_SECONDS
 from taskwire.domain.secrets import masked_beginning
-from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observed, TimerFired
+from taskwire.domain.transitions import LinkState
 from taskwire.job_context import (
     Handler,
     JobContext,
@@ -119,11 +120,11 @@ class Notifier:
         is_act = isinstance(event, Acted) and event.verb == "resume"
         is_up_again = link.state.phase in STOPPED_PHASES and state.phase not in (*STOPPED_PHASES, Phase.GONE)
         if is_act or is_up_again:
-            acted = state.acted
+            acted = state.last_action
             is_theirs = (
                 acted is not None and acted.verb == "resume" and (is_act or acted.build == state.build)
             )
-            by = acted.by if acted is not None and is_theirs else None
+            by = acted.person if acted is not None and is_theirs else None
             words = inputs.workspace_restarted(await self._people.find_name(by))
             questions.settle(link, questions.WORKSPACE, words, batch)
 
@@ -145,7 +146,7 @@ class Notifier:
         """
         if not isinstance(event, Observed):
             return event
-        seen, state = event.seen, link.state
+        seen, state = event.observation, link.state
         is_other_agent = None not in (state.agent_id, seen.agent_id) and seen.agent_id != state.agent_id
         is_new_start = state.build not in (0, seen.build) or is_other_agent
         if not event.is_baseline and not _has_new_report(state, seen) and not is_new_start:
@@ -200,7 +201,9 @@ class Notifier:
         else:
             batch = self._attach_log(Batch(), link, context.job.id, written or AgentOutput())
             if build_summary.why:
-                self._deps.writes.field(batch, link.id, "broken", f"{notice.build} {build_summary.why}")
+                self._deps.writes.field(
+                    batch, link.id, "build_failure", f"{notice.build} {build_summary.why}"
+                )
                 draw(link.id, batch)
             if notice.kind in WITH_START_BUTTON:
                 place = _make_posted_question(link, context, posted, notice.kind, message)
@@ -223,9 +226,9 @@ class Notifier:
         by = find_person_behind(link.state, notice)
         return notices.notice(
             link,
-            notice.model_copy(update={"by": by}),
+            notice.model_copy(update={"person": by}),
             excerpt=written.text,
-            is_cut=bool(written.whole),
+            is_cut=bool(written.full_text),
             build_log=build_summary.log,
             pause_reason=build_summary.reason,
             is_build_well=build_summary.is_well,
@@ -299,8 +302,8 @@ class Notifier:
         """Record up to where the agent's log was shown, and share the whole text as a file if it is long."""
         if written.cursor:
             self._deps.writes.field(batch, link.id, "cursor", written.cursor)
-        if written.whole:
-            share_log(link, name, written.whole, batch)
+        if written.full_text:
+            share_log(link, name, written.full_text, batch)
         return batch
 
     async def _read_build(self, link: Link, kind: str) -> _BuildSummary:
@@ -308,7 +311,7 @@ class Notifier:
 
         For an error this is the end of the build's log, for a pause its reason.
         """
-        workspace_id = link.seen.workspace_id if link.seen else None
+        workspace_id = link.observation.workspace_id if link.observation else None
         if workspace_id is None or kind not in ("error", "paused"):
             return _BuildSummary()
         try:
@@ -346,7 +349,7 @@ def _may_mention(link: Link, job: Job) -> bool:
         case PostText(is_call=is_call):
             return is_call
         case ApplyEvent(event=event):
-            return transitions.may_call(event) and not link.is_muted
+            return events.may_mention(event) and not link.is_muted
         case _:
             return False
 

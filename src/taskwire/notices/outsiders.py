@@ -34,7 +34,7 @@ class Outsiders:
         if link_id is None or await has_told(self._deps, "outsiders", link_id):
             return
         link = await links.find(link_id)
-        if link is None or link.ended is not None or link.closed:
+        if link is None or link.end_reason is not None or link.closed_error:
             return
         if not await claim_telling(self._deps, "outsiders", link_id):
             # Another process is about to tell them. If it dies, the next event tells them.

@@ -54,7 +54,7 @@ async def read_new_output(deps: Dependencies, link: Link) -> AgentOutput:
     if excerpt is None:
         return AgentOutput(cursor=_dump_cursor(cursor))
     whole = excerpt.full_text if excerpt.is_cut else ""
-    return AgentOutput(text=excerpt.text, whole=whole, cursor=_dump_cursor(cursor))
+    return AgentOutput(text=excerpt.text, full_text=whole, cursor=_dump_cursor(cursor))
 
 
 async def read_end_cursor(deps: Dependencies, link: Link) -> str:
@@ -62,7 +62,7 @@ async def read_end_cursor(deps: Dependencies, link: Link) -> str:
     logs = await _find_logs(deps, link)
     if logs is None:
         return ""
-    build = link.seen.build if link.seen else link.state.build
+    build = link.observation.build if link.observation else link.state.build
     cursor = await asyncio.to_thread(excerpts.told, _recent_entries(logs), build=build, mask=deps.mask)
     return _dump_cursor(cursor)
 
@@ -72,7 +72,7 @@ async def read_last_output(deps: Dependencies, link: Link) -> LogExcerpt:
     task_id, title = link.record.task_id, link.title
     if task_id is None:
         return LogExcerpt()
-    if link.seen is not None and link.seen.is_lost:
+    if link.observation is not None and link.observation.is_lost:
         # Coder would look for the agent for 30 s, in vain.
         raise UserError(*refusals.agent_lost(link))
     try:
@@ -95,7 +95,7 @@ async def read_last_output(deps: Dependencies, link: Link) -> LogExcerpt:
 
 
 async def _find_logs(deps: Dependencies, link: Link) -> TaskLogs | None:
-    if link.record.task_id is None or (link.seen is not None and link.seen.is_lost):
+    if link.record.task_id is None or (link.observation is not None and link.observation.is_lost):
         return None
     try:
         async with asyncio.timeout(LOG_TIMEOUT_SECONDS):

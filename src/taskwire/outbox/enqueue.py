@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from taskwire.domain.events import Delivered
 from taskwire.domain.ids import ChannelId, LinkId, Ts, microseconds
 from taskwire.domain.jobs import (
     BACKFILL_THREADS,
@@ -22,7 +23,6 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
-from taskwire.domain.transitions import Delivered
 from taskwire.messages import inputs
 from taskwire.queue.batch import Batch
 from taskwire.state.links import LinkWrites

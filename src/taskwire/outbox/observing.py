@@ -12,11 +12,12 @@ from typing import NamedTuple
 from taskwire.coder.models import AgentReport, Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, OutsideError
+from taskwire.domain.events import Observed
 from taskwire.domain.ids import TaskId
 from taskwire.domain.links import Link
 from taskwire.domain.phases import AgentLogEntry, Observation, Report
 from taskwire.domain.secrets import masked_beginning
-from taskwire.domain.transitions import LinkState, Observed, Rules, reduce
+from taskwire.domain.transitions import LinkState, ReducerSettings, reduce
 from taskwire.telemetry import logger
 
 # How many characters of a text are masked and stored. Only a few hundred are shown, and masking more would
@@ -51,13 +52,13 @@ def observation_of(task: Task, mask: Mask) -> Observation:
     )
 
 
-def with_observation(link: Link, seen: Observed, rules: Rules, now_ms: int) -> Link:
+def with_observation(link: Link, seen: Observed, rules: ReducerSettings, now_ms: int) -> Link:
     """Return the link with a fresh observation, for display only.
 
     The stored state changes only when the link's own queue applies the observation.
     """
     state = reduce(link.state, seen, rules, now_ms).state
-    return link.model_copy(update={"seen": seen.seen, "state": state})
+    return link.model_copy(update={"observation": seen.observation, "state": state})
 
 
 def list_reports_known_at(
@@ -125,12 +126,12 @@ async def observe_first(deps: Dependencies, task: Task) -> Observed:
     """Return the event for a task that has no link yet, with its reports if they can be read now."""
     seen = observation_of(task, deps.mask)
     try:
-        return Observed(seen=seen, reports=await _list_reports_of(deps, seen), is_baseline=True)
+        return Observed(observation=seen, reports=await _list_reports_of(deps, seen), is_baseline=True)
     except AccountRefused:
         raise
     except OutsideError as error:
         _log.info("report history not readable", task=task.id, error=str(error))
-        return Observed(seen=seen, is_baseline=True)
+        return Observed(observation=seen, is_baseline=True)
 
 
 class ReportSource(NamedTuple):

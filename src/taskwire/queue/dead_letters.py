@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict
 
+from taskwire.domain.events import Observed
 from taskwire.domain.jobs import (
     Act,
     ActRequested,
@@ -26,7 +27,6 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.phases import Observation
-from taskwire.domain.transitions import Observed
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Acquired
 from taskwire.queue.scripts import Clock, Script, load_script
@@ -169,7 +169,7 @@ class DeadLetters:
         seen = read_if_possible(Observation, kept)
         if seen is None:
             return job
-        event = job.work.event.model_copy(update={"seen": seen, "reports": ()})
+        event = job.work.event.model_copy(update={"observation": seen, "reports": ()})
         return job.model_copy(update={"work": ApplyEvent(event=event)})
 
 

@@ -9,11 +9,11 @@ from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
+from taskwire.domain.events import Observed
 from taskwire.domain.ids import LinkId, TaskId, ThreadRef, moment_of, to_ms, ts_of
 from taskwire.domain.jobs import ApplyEvent, FindThread, Job, Requester, to_thread
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.message import Message
-from taskwire.domain.transitions import Observed
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs
 from taskwire.outbox.enqueue import draw, request_reading, say
@@ -96,7 +96,7 @@ class LostThreads:
         """Write the link as if its task had just been attached, so that nothing old is posted as news."""
         writes = self._deps.writes
         batch = writes.task(writes.thread(writes.record(Batch(), record), record), record)
-        event = Observed(seen=observation_of(task, self._deps.mask), is_baseline=True)
+        event = Observed(observation=observation_of(task, self._deps.mask), is_baseline=True)
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
         say(record.id, "found-again", inputs.thread_found_again(), batch)
         # A person has just written there, so this thread is read before others.

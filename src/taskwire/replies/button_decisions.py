@@ -57,7 +57,7 @@ class ReplyDecisions:
     async def decide_held(self, context: JobContext, link: Link | None) -> Outcome:
         """Resume the task, so that the held replies are sent, or drop them."""
         work = context.work(DecideHeld)
-        if link is None or link.ended is not None:
+        if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.as_seen(work.requester, link)))
         await self._people.require_steer(work.requester, link)
         replies = await list_held(self._deps, link)
@@ -99,7 +99,7 @@ class ReplyDecisions:
         if link is None:
             raise UserError(*refusals.link_ended(None))
         await self._people.require_steer(work.requester, link)
-        if link.ended is not None:
+        if link.end_reason is not None:
             return await self._show_decision(link, work, inputs.decision_too_late(link), Batch())
         found = await self._find_pending(link, work.job)
         if work.decision == "send" and (found is None or _is_awaiting(found.reply, "send")):

@@ -74,7 +74,7 @@ class ReplySender:
     async def handle_reply(self, context: JobContext, link: Link) -> Outcome:
         """Deliver a reply, let it wait, or give it up."""
         reply_job = ReplyJob(context, link, context.work(Reply))
-        if link.ended is not None:
+        if link.end_reason is not None:
             return await self._outcomes.fail_without_task(reply_job)
         if context.is_outcome_unknown:
             return await self._reconciler.reconcile_attempt(reply_job)

@@ -13,13 +13,13 @@ from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError
+from taskwire.domain.events import Acted
 from taskwire.domain.ids import microseconds
 from taskwire.domain.jobs import ApplyEvent, Job, Reply, input_score, to_coder, to_thread
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
 from taskwire.domain.retry_policies import ASKED_REPLY_SECONDS, REPLY
-from taskwire.domain.transitions import Acted
 from taskwire.job_context import JobContext, Outcome, done, retry
 from taskwire.messages import inputs
 from taskwire.notices.card import REACTIONS
@@ -123,7 +123,7 @@ class ReplyOutcomes:
 
     async def retry_after_resume(self, reply_job: ReplyJob, build: int) -> Outcome:
         """Record that this build has resumed the task for the reply, and try the reply again later."""
-        acted = Acted(verb="resume", by=reply_job.reply.person, build=build)
+        acted = Acted(verb="resume", person=reply_job.reply.person, build=build)
         job = Job(id=f"resume:{reply_job.context.job.id}:{build}", work=ApplyEvent(event=acted))
         return self._retry_later(
             reply_job, (await self._show_waiting(reply_job)).append(to_thread(reply_job.link.id), job)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
+from taskwire.domain.events import TimerFired
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts
 from taskwire.domain.jobs import (
     LANE_WIDTH,
@@ -25,7 +26,7 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import Hold, Link, LinkEnd, LinkRecord
 from taskwire.domain.phases import Observation
-from taskwire.domain.transitions import LinkState, TimerFired
+from taskwire.domain.transitions import LinkState
 from taskwire.queue import dead_letters
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import CLAIM_MS
@@ -241,18 +242,18 @@ def _read_link(fields: dict[str, str]) -> Link:
     return Link(
         record=LinkRecord.model_validate_json(fields["record"]),
         state=LinkState.model_validate_json(fields["state"]) if "state" in fields else LinkState(),
-        seen=Observation.model_validate_json(fields["seen"]) if "seen" in fields else None,
+        observation=Observation.model_validate_json(fields["seen"]) if "seen" in fields else None,
         hold=Hold.model_validate_json(fields["hold"]) if "hold" in fields else None,
-        ended=cast("LinkEnd | None", fields.get("ended")),
+        end_reason=cast("LinkEnd | None", fields.get("ended")),
         failure=fields.get("failure", ""),
         moved_to=fields.get("moved_to", ""),
-        broken=fields.get("broken", ""),
+        build_failure=fields.get("build_failure", ""),
         is_muted="muted" in fields,
         has_moved="moved" in fields,
         maybe_moved_since=Ts(fields["maybe_moved"]) if "maybe_moved" in fields else None,
-        closed=fields.get("closed", ""),
+        closed_error=fields.get("closed_error", ""),
         cursor=fields.get("cursor", ""),
-        drawn=fields.get("drawn", ""),
+        drawn_card=fields.get("drawn_card", ""),
         last_input_ts=Ts(fields["last_input"]) if "last_input" in fields else None,
     )
 
@@ -306,14 +307,14 @@ class LinkWrites:
 
     def closed(self, batch: Batch, record: LinkRecord, code: str) -> Batch:
         """Note that nothing can be posted in the link's thread, for when its channel opens again."""
-        self.field(batch, record.id, "closed", code)
+        self.field(batch, record.id, "closed_error", code)
         return batch.write_expiring(
             CLOSED_MS, "HSET", self._keys.named("closed", record.channel), record.id, code
         )
 
     def reopened(self, batch: Batch, record: LinkRecord) -> Batch:
         """Note that the link's thread takes messages again."""
-        self.no_field(batch, record.id, "closed")
+        self.no_field(batch, record.id, "closed_error")
         return batch.write("HDEL", self._keys.named("closed", record.channel), record.id)
 
     def task(self, batch: Batch, record: LinkRecord) -> Batch:

@@ -9,10 +9,10 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, cast
 
+from taskwire.domain.events import Observed
 from taskwire.domain.ids import LinkId, TaskId
 from taskwire.domain.jobs import ApplyEvent, Job
 from taskwire.domain.phases import Observation
-from taskwire.domain.transitions import Observed
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
@@ -63,7 +63,7 @@ class StoredObservation(NamedTuple):
     def words(self) -> tuple[str, ...]:
         """Return the six words that the storing script takes for each; the script numbers the job."""
         seen = self.seen
-        job = Job(id="observed:@N@", work=ApplyEvent(event=Observed(seen=seen))).model_dump_json()
+        job = Job(id="observed:@N@", work=ApplyEvent(event=Observed(observation=seen))).model_dump_json()
         condition = f"{seen.build} {seen.status} {seen.workspace_status} {seen.is_healthy}"
         return (seen.task_id, str(seen.build), str(seen.report_ms), self.text, job, condition)
 

@@ -71,7 +71,7 @@ class NamedActions:
     async def _attach(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
         """Give the task a thread in this channel. Only its owner and administrators may do that."""
         if seen.link is not None:
-            where = "" if seen.link.closed else await find_permalink(self._deps, seen.link.record)
+            where = "" if seen.link.closed_error else await find_permalink(self._deps, seen.link.record)
             return done(None, (work.requester, answers.task_already_attached(seen.link, where)))
         await self._people.require_place(work.requester, "attached")
         account = await self._people.get_account(work.requester.person)

@@ -163,7 +163,7 @@ class TaskCreator:
             return False
         at_ms, _, link_id = first.partition(" ")
         link = await self._deps.links.find(LinkId(link_id))
-        return now_ms - int(at_ms) < REPEAT_MS and (link is None or link.ended != "failed")
+        return now_ms - int(at_ms) < REPEAT_MS and (link is None or link.end_reason != "failed")
 
     async def attach(
         self, batch: Batch, requester: Requester, task: Task, owner: UserId | None, job_id: str

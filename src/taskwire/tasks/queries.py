@@ -9,13 +9,14 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.commands import Help, List, ListFilter, Logs, SlackPerson, Status, Templates
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.events import Observed
 from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds, to_ms
 from taskwire.domain.jobs import Requester
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
 from taskwire.domain.secrets import masked_beginning
-from taskwire.domain.transitions import NEEDING, Observed, initial_state
+from taskwire.domain.transitions import NEEDS_PERSON_PHASES, initial_state
 from taskwire.messages import answers, cards, listing, refusals
 from taskwire.outbox.agent_log import read_last_output
 from taskwire.outbox.observing import LONGEST_PROMPT, observation_of, observe_first, with_observation
@@ -36,7 +37,7 @@ class DisplayedTask(NamedTuple):
 
     def needs_person(self, account: str) -> bool:
         """Whether the task waits for the person with this account."""
-        return self.link.state.open_phase in NEEDING and self.seen.task.owner_id == account
+        return self.link.state.open_phase in NEEDS_PERSON_PHASES and self.seen.task.owner_id == account
 
     def matches(self, wanted: ListFilter, account: str) -> bool:
         """Whether the filter includes the task."""
@@ -147,7 +148,9 @@ class Queries:
             first = await observe_first(self._deps, task)
             state = initial_state(first, self._deps.rules, now_ms)
             link = cards.make_unlinked(
-                first.seen, state, masked_beginning(self._deps.mask, task.initial_prompt, LONGEST_PROMPT)
+                first.observation,
+                state,
+                masked_beginning(self._deps.mask, task.initial_prompt, LONGEST_PROMPT),
             )
         else:
             link = self._make_link(VisibleTask(task, seen.link), now_ms)
@@ -186,9 +189,9 @@ class Queries:
 
         For a task without a link, make one from Coder's list.
         """
-        seen = Observed(seen=observation_of(each.task, self._deps.mask))
+        seen = Observed(observation=observation_of(each.task, self._deps.mask))
         if each.link is None:
-            return cards.make_unlinked(seen.seen, initial_state(seen, self._deps.rules, now_ms))
+            return cards.make_unlinked(seen.observation, initial_state(seen, self._deps.rules, now_ms))
         return with_observation(each.link, seen, self._deps.rules, now_ms)
 
     async def _list_templates(self, requester: Requester) -> Message:

@@ -12,12 +12,13 @@ from taskwire.coder.errors import NameTaken, NotFound, ServerTrouble
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, Refused, TryLater, Unknown, UserError
+from taskwire.domain.events import Observed
 from taskwire.domain.ids import LinkId, TaskId
 from taskwire.domain.jobs import ApplyEvent, CreateTask, Job, PostCard, Requester, to_coder, to_thread
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.retry_policies import CREATE_WITH_ERRORS
 from taskwire.domain.secrets import masked_beginning
-from taskwire.domain.transitions import Observed, initial_state
+from taskwire.domain.transitions import initial_state
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, cards, refusals
 from taskwire.outbox.enqueue import draw, draw_first_card, request_reading
@@ -89,7 +90,7 @@ class ThreadOpener:
             return link
         seen = await observe_first(self._deps, await self._deps.coder.get_task(link.record.task_id))
         state = initial_state(seen, self._deps.rules, now_ms)
-        return link.model_copy(update={"seen": seen.seen, "state": state})
+        return link.model_copy(update={"observation": seen.observation, "state": state})
 
 
 class TaskBinder:
@@ -263,7 +264,7 @@ class TaskBinder:
         )
         batch = self._deps.writes.record(Batch(), record)
         self._deps.writes.task(batch, record)
-        event = Observed(seen=observation_of(task, self._deps.mask), is_baseline=is_baseline)
+        event = Observed(observation=observation_of(task, self._deps.mask), is_baseline=is_baseline)
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
         return draw_first_card(record.id, batch)
 

@@ -15,13 +15,13 @@ from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutsideError, TryLater, Unknown, UserError
+from taskwire.domain.events import Observed
 from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.jobs import REPLY_ID_PREFIX, VERB_REFUSED, AnswerInThread, ShowAnswer
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
 from taskwire.domain.retry_policies import THREAD_QUESTION
-from taskwire.domain.transitions import Observed
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, cards, inputs, listing, refusals
 from taskwire.messages.inputs import ClosingReason
@@ -92,7 +92,7 @@ class ThreadQueries:
         if work.question == "too_many" and not await self._must_tell_too_many(link, work, batch):
             return done(batch)
         message, is_answer = await self._make_answer(link, work, context, batch)
-        if work.question not in FOR_EVERYBODY or link.ended is not None:
+        if work.question not in FOR_EVERYBODY or link.end_reason is not None:
             return self._answer_privately(link, work, context, (message, batch), is_answer=is_answer)
         return await self._post_for_everybody(link, work, context, (message, batch), is_answer=is_answer)
 
@@ -126,7 +126,7 @@ class ThreadQueries:
 
     async def _require_rights(self, link: Link, work: AnswerInThread) -> None:
         await self._people.require_known(work.requester.person, needs_coder=work.question != "help")
-        if link.ended is None and work.question in WITH_BUTTON:
+        if link.end_reason is None and work.question in WITH_BUTTON:
             await self._people.require_steer(work.requester, link)
 
     def _without_coder(
@@ -212,7 +212,7 @@ class ThreadQueries:
         expected = (context.link_id, work.requester.person)
         if (
             link is None
-            or link.ended is not None
+            or link.end_reason is not None
             or answer is None
             or (answer.link, answer.person) != expected
         ):
@@ -226,7 +226,7 @@ class ThreadQueries:
 
         Each reply's receipt shows it anyway.
         """
-        if link.ended is not None or not await self._people.may_steer(work.requester.person, link):
+        if link.end_reason is not None or not await self._people.may_steer(work.requester.person, link):
             return False
         show_receipt(link.id, work.requester.at, "failed", batch)
         return await record_unless_told(self._deps, batch, "many", link.id, ttl_ms=HOUR_MS)
@@ -235,7 +235,7 @@ class ThreadQueries:
         self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
     ) -> tuple[Message, bool]:
         """Return the message, and whether it is what the person asked for."""
-        if link.ended is not None:
+        if link.end_reason is not None:
             return inputs.link_ended(link), False
         try:
             if work.question == "logs":
@@ -283,7 +283,10 @@ class ThreadQueries:
             with contextlib.suppress(NotFound):
                 task = await self._deps.coder.get_task(link.record.task_id)
                 link = with_observation(
-                    link, Observed(seen=observation_of(task, self._deps.mask)), self._deps.rules, now_ms
+                    link,
+                    Observed(observation=observation_of(task, self._deps.mask)),
+                    self._deps.rules,
+                    now_ms,
                 )
         can_steer = await self._people.may_steer(work.requester.person, link)
         return cards.status_card(
