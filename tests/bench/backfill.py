@@ -19,7 +19,7 @@ from taskwire.domain.links import LinkRecord
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queue
 from taskwire.queue.rate_limiter import LIMITS, WINDOW_MS
-from taskwire.queue.scripts import ServersClock
+from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection, embedded
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
@@ -93,7 +93,7 @@ def _found(exposition: bytes) -> int:
 async def _fill(slack: SlackSandbox, connections: Connections) -> None:
     """Make the channels and threads as they are when an absence of an hour ends."""
     keys = Keys(slack.workspace.team_id)
-    queue, writes = Queue(connections, keys, ServersClock()), LinkWrites(keys)
+    queue, writes = Queue(connections, keys, ServerClock()), LinkWrites(keys)
     now, alice = time.time(), slack.workspace.user("alice").id
     for number in range(CHANNELS):
         channel = slack.add_channel(f"c{number}", ["alice"])
@@ -111,7 +111,7 @@ async def _fill(slack: SlackSandbox, connections: Connections) -> None:
             record = _record(nth, channel, root, alice)
             writes.task(writes.thread(writes.record(batch, record), record), record)
         await queue.write(batch)
-    await Heartbeat(connections, keys, ServersClock()).beat()
+    await Heartbeat(connections, keys, ServerClock()).beat()
     await connections.commands.decrby(keys.named("heartbeat"), 3_600_000)
 
 

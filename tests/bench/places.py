@@ -12,7 +12,7 @@ from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.links import LinkRecord
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queue
-from taskwire.queue.scripts import ServersClock
+from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection, embedded
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
@@ -76,7 +76,7 @@ def keys_of(place: Place) -> Keys:
 
 def queue_of(place: Place, connections: Connections) -> Queue:
     """Return the queues of a place."""
-    return Queue(connections, keys_of(place), ServersClock())
+    return Queue(connections, keys_of(place), ServerClock())
 
 
 async def link_all(place: Place, tasks: Sequence[SandboxTask]) -> None:

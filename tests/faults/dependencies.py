@@ -16,7 +16,7 @@ from taskwire.outbox.private_answers import PrivateAnswers
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import LeaseTimes, Queue
 from taskwire.queue.rate_limiter import MethodLimits, RateLimiter
-from taskwire.queue.scripts import Clock, ServersClock
+from taskwire.queue.scripts import Clock, ServerClock
 from taskwire.recovery.newer_versions import NewerVersions
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
@@ -47,7 +47,7 @@ async def open_dependencies(
     session = transport.make_session()
     async with session, CoderClient.open(NOWHERE, "never-asked") as coder:
         client = make_client(slack.bot_token, slack.api_url, session=session)
-        clock = clock or ServersClock()
+        clock = clock or ServerClock()
         limiter = RateLimiter(
             connections, KEYS, clock, Metrics(), limits=limits, otherwise=MethodLimits(None)
         )

@@ -18,7 +18,7 @@ from taskwire.outbox.posting import post_once
 from taskwire.queue.batch import Batch
 from taskwire.queue.data_loss_detector import DataLoss, DataLossDetector
 from taskwire.queue.leases import Lease, NothingDue, Queue
-from taskwire.queue.scripts import ServersClock
+from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection, embedded
 from taskwire.redis.connection import Connections
 from taskwire.redis.write_log import WriteLog
@@ -44,7 +44,7 @@ async def _polls(store: Connections, number: int) -> None:
 
 def _new_detector(store: Connections) -> DataLossDetector:
     """Make the detector of another process."""
-    return DataLossDetector(store, KEYS, ServersClock())
+    return DataLossDetector(store, KEYS, ServerClock())
 
 
 async def _now_ms(store: Connections) -> int:
@@ -119,11 +119,11 @@ async def test_a_first_taking_on_another_server_knows_it(tmp_path: Path) -> None
     place = tmp_path / "store"
     job = Job(id="hello", work=PostText(message=Message(text="Hello.")))
     async with embedded.store(place) as running, connection.open(running.url) as both:
-        queue = Queue(both, KEYS, ServersClock())
+        queue = Queue(both, KEYS, ServerClock())
         await queue.acquire()
         await queue.write(Batch().append(QUEUE, job))
     async with embedded.store(place) as running, connection.open(running.url) as both:
-        lease = await Queue(both, KEYS, ServersClock()).acquire()
+        lease = await Queue(both, KEYS, ServerClock()).acquire()
 
     assert isinstance(lease, Lease)
     assert lease.is_suspect
@@ -198,7 +198,7 @@ class Deployment:
 
     def meets(self, store: Connections) -> None:
         """Use this server from now on."""
-        self.queue = Queue(replace(store, written=self._written), KEYS, self.clock)
+        self.queue = Queue(replace(store, write_log=self._written), KEYS, self.clock)
 
     async def looks(self) -> DataLoss | None:
         """Look whether Redis has lost data."""

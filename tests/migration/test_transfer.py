@@ -19,7 +19,7 @@ from taskwire.queue import fence
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import Inbox
 from taskwire.queue.leases import Queue
-from taskwire.queue.scripts import ServersClock
+from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection, embedded
 from taskwire.redis.keys import Keys
 from taskwire.state.notes import Notes
@@ -61,9 +61,9 @@ async def places(tmp_path: Path) -> AsyncIterator[Places]:
 async def _fill(side: Side) -> None:
     """Fill a store with waiting jobs, an open thread, expiring keys, long values and odd ones."""
     redis, keys = side.connections.commands, side.keys
-    await Ownership(side.connections, keys, ServersClock()).claim(US)
-    await Queue(side.connections, keys, ServersClock()).write(Batch().append(LIST, job("a"), delay_ms=60_000))
-    await Inbox(side.connections, keys, ServersClock()).accept_in_thread(
+    await Ownership(side.connections, keys, ServerClock()).claim(US)
+    await Queue(side.connections, keys, ServerClock()).write(Batch().append(LIST, job("a"), delay_ms=60_000))
+    await Inbox(side.connections, keys, ServerClock()).accept_in_thread(
         "C1:2.0",
         THREAD,
         Batch().append(to_coder("@"), job("b")).write("HSET", keys.link(LinkId("@")), "x", "y"),
@@ -120,7 +120,7 @@ async def test_work_goes_on_where_it_was_moved_to(places: Places) -> None:
     source, target = await places.side(places.own), await places.side(places.redis, "staging")
     await _fill(source)
     await _moves(source, target)
-    queue = Queue(target.connections, target.keys, ServersClock())
+    queue = Queue(target.connections, target.keys, ServerClock())
 
     await queue.write(Batch().adopt(target.keys.named("parked", "C1:1.000000"), LinkId("L9")))
 
@@ -135,8 +135,8 @@ async def test_who_slept_through_it_writes_nothing_where_it_was(places: Places) 
     """A process that slept through the move gets no job from the old store and writes nothing to it."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
-    asleep = Queue(source.connections, source.keys, ServersClock())
-    inbox = Inbox(source.connections, source.keys, ServersClock())
+    asleep = Queue(source.connections, source.keys, ServerClock())
+    inbox = Inbox(source.connections, source.keys, ServerClock())
     await _moves(source, target)
     before = await _holds(source)
 
@@ -300,7 +300,7 @@ async def _stands_still(
 
 async def _works(side: Side) -> None:
     """Act as a Taskwire on this side: acquire, and write."""
-    await Queue(side.connections, side.keys, ServersClock()).acquire()
+    await Queue(side.connections, side.keys, ServerClock()).acquire()
     await side.connections.commands.set(side.keys.named("notes", "works"), "newer")
 
 
@@ -403,7 +403,7 @@ async def test_what_is_in_use_is_not_overwritten(places: Places) -> None:
     """A store of this installation is overwritten only with --replace."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
-    await Ownership(target.connections, target.keys, ServersClock()).claim(US)
+    await Ownership(target.connections, target.keys, ServerClock()).claim(US)
 
     said = await _refused(source, target)
     await _moves(source, target, replaces=True)
@@ -420,7 +420,7 @@ async def test_somebody_elses_is_never_touched(places: Places, owner: Owner) -> 
     """A store of another Slack app or another Coder is neither source nor target."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
-    await Ownership(target.connections, target.keys, ServersClock()).claim(owner)
+    await Ownership(target.connections, target.keys, ServerClock()).claim(owner)
 
     said = await _refused(source, target, replaces=True)
 
@@ -477,7 +477,7 @@ async def test_what_was_left_can_be_gone_on_with(places: Places) -> None:
     """A store that was left can be reopened. That counts as data loss, so first attempts are checked."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
-    queue = Queue(source.connections, source.keys, ServersClock())
+    queue = Queue(source.connections, source.keys, ServerClock())
     await queue.acquire()
     await _moves(source, target)
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from taskwire.queue.scripts import ServersClock
+from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection
 from taskwire.redis.keys import Keys
 from taskwire.slack import manifest
@@ -73,7 +73,7 @@ async def _something_of_each_kind_comes(place: Place) -> None:
 
     keys = Keys(place.slack.workspace.team_id)
     async with connection.open(socket_of(place)) as store:
-        heard = Heard(store, keys, ServersClock())
+        heard = Heard(store, keys, ServerClock())
 
         async def is_noted() -> bool:
             return {"command", "message", "click"} <= (await heard.list_last()).keys()

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from taskwire.queue import self_test
 from taskwire.queue.fence import FORMAT
 from taskwire.queue.leases import Queue
-from taskwire.queue.scripts import Script, ServersClock
+from taskwire.queue.scripts import Script, ServerClock
 from taskwire.redis import connection
 from taskwire.redis.keys import Keys
 from tests.lua import with_libraries
@@ -124,10 +124,10 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
     bot = await place.one()
     keys = Keys(place.slack.workspace.team_id)
     async with connection.open(socket_of(place)) as store:
-        newer = Queue(store, keys, ServersClock(), reads=FORMAT + 1)
+        newer = Queue(store, keys, ServerClock(), reads=FORMAT + 1)
         await newer.formats.note()
         body = "put(ARGV[3], 'a', 'next', '0', 'new', ARGV[4]) return 1"
-        await Script(store.commands, keys, ServersClock(), with_libraries(body))("to_thread:L1", "{}")
+        await Script(store.commands, keys, ServerClock(), with_libraries(body))("to_thread:L1", "{}")
     await bot.says("job needs another version, waits for it")
 
     code, said = await doctor(place)

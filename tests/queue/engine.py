@@ -7,7 +7,7 @@ from taskwire.domain.jobs import Job, PostText, QueueName
 from taskwire.domain.message import Message
 from taskwire.queue.batch import Batch, Word
 from taskwire.queue.leases import Lease, LeaseTimes, NothingDue, Queue, UnreadableJob
-from taskwire.queue.scripts import Answered, Script
+from taskwire.queue.scripts import Script, ScriptAnswer
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from tests.lua import with_libraries
@@ -97,10 +97,10 @@ class Engine:
 
     async def written(self) -> list[str]:
         """List all keys, except the write log of this connection."""
-        own = self.keys.named("writes", self.connections.written.id)
+        own = self.keys.named("writes", self.connections.write_log.id)
         return [str(key) for key in await self.connections.commands.keys("*") if key != own]
 
-    async def run(self, body: str, *words: str) -> Answered:
+    async def run(self, body: str, *words: str) -> ScriptAnswer:
         """Run a script that has the operations of batches at hand."""
         return await Script(self.connections.commands, self.keys, self.clock, with_libraries(body))(*words)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from taskwire.queue.coalescing import Coalescer
-from taskwire.queue.scripts import Answered, Script, Words
+from taskwire.queue.scripts import Script, ScriptAnswer, ScriptArguments
 
 from .engine import Engine
 
@@ -21,13 +21,13 @@ class Counted(Script):
         self.exchanges: list[int] = []
         self.has_begun, self.may_end = asyncio.Event(), asyncio.Event()
 
-    async def many(self, calls: Sequence[Words]) -> list[Answered | Exception]:
+    async def many(self, calls: Sequence[ScriptArguments]) -> list[ScriptAnswer | Exception]:
         """Note the number of calls, then make them."""
         self.exchanges.append(len(calls))
         self.has_begun.set()
         if len(self.exchanges) == 1:
             await self.may_end.wait()
-        return await super().many(calls)
+        return await super().call_many(calls)
 
 
 @pytest.fixture

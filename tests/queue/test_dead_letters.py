@@ -280,17 +280,17 @@ async def test_a_thousand_are_kept_for_a_month(engine: Engine, letters: DeadLett
         await engine.queue.write(Batch().add_dead_letter(f"old-{number}", "{}"))
     engine.passes(5)
     batch = Batch()
-    for number in range(MOST_LETTERS - 1):
+    for number in range(MAX_DEAD_LETTERS - 1):
         batch.add_dead_letter(f"new-{number}", "{}")
     await engine.queue.write(batch)
 
     ids = await letters.list_ids()
     ends_ms = await engine.connections.commands.pttl(engine.keys.named("dead_letters"))
-    engine.passes(LETTERS_MS / 1000)
+    engine.passes(DEAD_LETTER_TTL_MS / 1000)
     await engine.queue.write(Batch().add_dead_letter("next", "{}"))
 
-    assert (len(ids), ids[0]) == (MOST_LETTERS, "old-2")
-    assert 0 < ends_ms <= LETTERS_MS
+    assert (len(ids), ids[0]) == (MAX_DEAD_LETTERS, "old-2")
+    assert 0 < ends_ms <= DEAD_LETTER_TTL_MS
     assert await letters.list_ids() == ["next"]
     assert await letters.forget() == 1
 

@@ -63,11 +63,11 @@ ASKING = Job(id="a", work=PostText(message=Message(text="Send it?"), is_call=Tru
 async def test_who_is_called_waits_for_nothing_else_that_is_said(engine: Engine, calling: Job) -> None:
     """A job that mentions somebody goes first, together with the jobs before it in its thread."""
     await much_is_said(engine)
-    await engine.append(*(f"before {number}" for number in range(NEAR - 1)), name=to_thread("T"))
+    await engine.append(*(f"before {number}" for number in range(MENTION_LOOKAHEAD - 1)), name=to_thread("T"))
     await engine.queue.write(Batch().append(to_thread("T"), calling))
 
     order = []
-    for _ in range(NEAR + 1):
+    for _ in range(MENTION_LOOKAHEAD + 1):
         lease = await engine.takes()
         order.append(lease.job_id)
         await engine.ends(lease)

@@ -16,7 +16,7 @@ from taskwire.domain.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import Inbox
 from taskwire.queue.leases import Lease, Queue
-from taskwire.queue.scripts import ServersClock
+from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection
 from taskwire.redis.call_outcomes import RedisAway
 from taskwire.redis.connection import Connections
@@ -50,7 +50,7 @@ async def test_after_a_failover_both_clients_find_the_new_master(
     cluster: SentinelCluster, both: Connections
 ) -> None:
     """After a failover nothing promised is lost, scripts are loaded again, and a claim is not made twice."""
-    inbox = Inbox(both, KEYS, ServersClock())
+    inbox = Inbox(both, KEYS, ServerClock())
     await until(lambda: _is_promised(inbox), "a replica that has it")
     await both.blocking.brpop(["nothing"], 0.01)
 
@@ -92,7 +92,7 @@ async def test_a_demoted_master_has_done_nothing(cluster: SentinelCluster) -> No
     replica = (await cluster.replicas())[0]
     async with connection.open(_plain(replica)) as both:
         with pytest.raises(RedisAway) as caught:
-            await Queue(both, KEYS, ServersClock()).write(_batch("one"))
+            await Queue(both, KEYS, ServerClock()).write(_batch("one"))
 
         assert str(caught.value).startswith("READONLY")
         assert [line.is_connected for line in _idle(both.commands)] == [False]
@@ -104,7 +104,7 @@ async def test_a_master_without_replicas_has_done_nothing(cluster: SentinelClust
     for replica in await cluster.replicas():
         await replica.end()
     async with connection.open(_plain(master)) as both:
-        outcome = await Inbox(both, KEYS, ServersClock())._accept.call(  # noqa: SLF001 - one try, unlike `accept`
+        outcome = await Inbox(both, KEYS, ServerClock())._accept.call(  # noqa: SLF001 - one try, unlike `accept`
             KEYS.named("claim", "command", "one"), 1_000, _batch("one").encoded(), "a" * 16
         )
 
@@ -115,7 +115,7 @@ async def test_a_master_without_replicas_has_done_nothing(cluster: SentinelClust
 
 async def test_what_no_replica_has_is_not_promised(cluster: SentinelCluster, both: Connections) -> None:
     """A claim that only the master has may be lost with it: its outcome is unknown until a replica has it."""
-    inbox = Inbox(both, KEYS, ServersClock())
+    inbox = Inbox(both, KEYS, ServerClock())
     replicas = await cluster.replicas()
     for replica in replicas:
         replica.tell(signal.SIGSTOP)
@@ -146,7 +146,7 @@ async def test_an_attempt_that_no_replica_knows_of_is_not_made(
     cluster: SentinelCluster, both: Connections
 ) -> None:
     """A new master would not know of the attempt and would let it be made a second time."""
-    queue = Queue(both, KEYS, ServersClock())
+    queue = Queue(both, KEYS, ServerClock())
     await queue.write(_batch("one"))
     lease = await queue.acquire()
     assert isinstance(lease, Lease)

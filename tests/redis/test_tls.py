@@ -11,7 +11,7 @@ from taskwire.domain.jobs import Job, PostText, to_thread
 from taskwire.domain.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import Inbox
-from taskwire.queue.scripts import ServersClock
+from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection
 from taskwire.redis.keys import Keys
 from tests.faults import certificates, sentinels
@@ -33,7 +33,7 @@ async def test_a_failover_is_followed_over_tls(cluster: SentinelCluster) -> None
     """The sentinels, the old master and the new one all have certificates of one authority."""
     async with connection.open(cluster.url) as both:
         health = await connection.check(both)
-        inbox = Inbox(both, KEYS, ServersClock())
+        inbox = Inbox(both, KEYS, ServerClock())
         batch = Batch().append(to_thread("L1"), Job(id="one", work=PostText(message=Message(text="one"))))
         await until(lambda: _is_kept(inbox, batch), "a replica that has it")
 
@@ -56,7 +56,7 @@ async def test_a_silent_store_behind_tls_may_have_written_it(cluster: SentinelCl
     async with proxy(f"redis://{sentinels.HOST}:{master.port}") as network:
         url = f"rediss://:{sentinels.PASSWORD}@{sentinels.HOST}:{network.port}?ssl_ca_certs={trusted}"
         async with connection.open(url) as through:
-            inbox = Inbox(through, KEYS, ServersClock())
+            inbox = Inbox(through, KEYS, ServerClock())
             await inbox.accept("event", "Ev0", Batch())
             network.freeze()
 

@@ -25,7 +25,7 @@ from taskwire.domain.errors import OutsideError, TryLater, UserError
 from taskwire.messages import refusals
 from taskwire.polling.announced import AnnouncedChanges
 from taskwire.queue.data_loss_detector import DataLoss
-from taskwire.queue.scripts import Clock, ServersClock
+from taskwire.queue.scripts import Clock, ServerClock
 from taskwire.queue.stats import NO_DEPTH, QUEUES
 from taskwire.recovery import downtime
 from taskwire.recovery.data_loss import recover
@@ -431,6 +431,6 @@ async def run_bot(
     async with contextlib.AsyncExitStack() as stack:
         bot = Bot(settings, connections)
         await bot.serve(stack)
-        await bot.open(stack, clock or ServersClock(), timings or Timings())
+        await bot.open(stack, clock or ServerClock(), timings or Timings())
         await bot.start(stack, has_timers=has_timers)
         yield bot

@@ -44,7 +44,7 @@ from taskwire.outbox.coder_health import find_expiry_trouble, find_rights_troubl
 from taskwire.queue import fence, self_test
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.formats import Formats
-from taskwire.queue.scripts import Clock, ServersClock
+from taskwire.queue.scripts import Clock, ServerClock
 from taskwire.redis import connection, data_directory, embedded
 from taskwire.redis.connection import Connections
 from taskwire.redis.error_reasons import reason
@@ -281,7 +281,7 @@ class Examination:
                 "Work", "note", "Not checked, since Slack refuses the bot token or cannot be reached."
             )
             return
-        of_ours = (connections, Keys(self._team, self._settings.key_prefix), ServersClock())
+        of_ours = (connections, Keys(self._team, self._settings.key_prefix), ServerClock())
         if self._settings.redis_url is None:
             yield await _checked("Disk", asyncio.to_thread(_look_at_disk, self._settings.data_dir))
         async for finding in self._access(*of_ours):
@@ -395,7 +395,7 @@ async def opened_letters(settings: Settings) -> AsyncIterator[DeadLetters]:
     try:
         async with opened_store(settings) as connections:
             await connection.check(connections)
-            yield DeadLetters(connections, Keys(own.team_id, settings.key_prefix), ServersClock())
+            yield DeadLetters(connections, Keys(own.team_id, settings.key_prefix), ServerClock())
     except RedisError as error:
         said = f"The store does not answer as it should: {reason(error)}."
         raise UserError(said, "Look into its log, and at what `taskwire doctor` says of it.") from error

@@ -20,7 +20,7 @@ from taskwire.migration.side import FENCE, ITEMS_EACH, KEPT, PUSH, KeyValue, Sid
 from taskwire.queue import fence
 from taskwire.queue.fence import Fence
 from taskwire.queue.lua_files import load
-from taskwire.queue.scripts import ServersClock
+from taskwire.queue.scripts import ServerClock
 from taskwire.state import owner as owners
 from taskwire.state.owner import Owner, Ownership
 
@@ -142,7 +142,7 @@ class Transfer:
         """Raise `UserError` if one side belongs to another installation."""
         noted = []
         for side in (self._source, self._target):
-            found = await Ownership(side.connections, side.keys, ServersClock()).find()
+            found = await Ownership(side.connections, side.keys, ServerClock()).find()
             if found is not None:
                 noted.append(found)
                 if refused := owners.refusal(found, Owner(self._us.app, found.coder, found.url), side.where):

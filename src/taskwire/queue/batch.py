@@ -19,16 +19,16 @@ from taskwire.redis import write_log
 Command = Literal["DEL", "HDEL", "HSET", "PEXPIRE", "SET", "ZADD", "ZREM", "ZREMRANGEBYRANK"]
 
 # How many dead letters are kept, and for how long.
-MOST_LETTERS = 1_000
-LETTERS_MS = 30 * 24 * 3_600_000
+MAX_DEAD_LETTERS = 1_000
+DEAD_LETTER_TTL_MS = 30 * 24 * 3_600_000
 
 # The longest delay of a reply that waits for a busy agent. A reply with a longer delay waits for a
 # person's decision.
-BUSY_MS = 60_000
+MAX_BUSY_DELAY_MS = 60_000
 
 # How many jobs at the front of a queue of notices are searched for one that mentions somebody. That job
 # gives its priority to the jobs before it.
-NEAR = 4
+MENTION_LOOKAHEAD = 4
 
 # The constants of `lua/batch.lua` and of the libraries that it requires.
 CONSTANTS: Mapping[str, str | int] = {
@@ -96,7 +96,7 @@ class Batch:
         self._operations.append(["unhold", name, key])
         return self
 
-    def hasten_input(self, name: QueueName, longest_ms: int = BUSY_MS) -> Self:
+    def hasten_input(self, name: QueueName, longest_ms: int = MAX_BUSY_DELAY_MS) -> Self:
         """Make the reply at the head of the queue due now, if its delay ends within `longest_ms`."""
         self._operations.append(["hasten", name, REPLY_ID_PREFIX, str(longest_ms)])
         return self
@@ -106,14 +106,14 @@ class Batch:
         self._operations.append(["keep_newest", key, str(most)])
         return self
 
-    def adopt(self, kept: str, link: str) -> Self:
+    def adopt(self, parked_key: str, link: str) -> Self:
         """Take over the messages that arrived before the thread of the link was known."""
-        self._operations.append(["adopt", kept, link])
+        self._operations.append(["adopt", parked_key, link])
         return self
 
-    def as_kept(self, kept: str, link: str) -> Self:
+    def add_parked(self, parked_batch: str, link: str) -> Self:
         """Add the operations of a batch that waited for its link; raises ValueError if it is no batch."""
-        for operation, first, *words in json.loads(kept):
+        for operation, first, *words in json.loads(parked_batch):
             self._operations.append([operation, first.replace("@", link, 1), *words])
         return self
 

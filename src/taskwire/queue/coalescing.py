@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from taskwire.queue.scripts import Answered, Script, Words
-from taskwire.redis.call_outcomes import leaving
+from taskwire.queue.scripts import Script, ScriptAnswer, ScriptArguments
+from taskwire.redis.call_outcomes import track_sending
 
 # The most calls in one exchange. Redis does nothing else meanwhile: fifty calls take it two or three
 # milliseconds.
-MOST = 50
+MAX_CALLS = 50
 # How long calls are gathered while an exchange is under way. It is about as long as an exchange takes,
 # and far too short for people to notice.
 GATHER_SECONDS = 0.005
@@ -25,8 +25,8 @@ GATHER_SECONDS = 0.005
 class CallOutcome(NamedTuple):
     """The answer to one call, or what went wrong, and whether Redis may have received the call."""
 
-    answer: Answered | Exception
-    may_have_left: bool
+    answer: ScriptAnswer | Exception
+    may_have_been_sent: bool
 
 
 class Coalescer:
@@ -38,9 +38,9 @@ class Coalescer:
     def __init__(self, script: Script, seconds: float) -> None:
         self._script = script
         self._seconds = seconds
-        self._waiting: list[tuple[Words, asyncio.Future[CallOutcome]]] = []
+        self._waiting: list[tuple[ScriptArguments, asyncio.Future[CallOutcome]]] = []
         self._exchanges: set[asyncio.Task[None]] = set()
-        self._beginning: asyncio.TimerHandle | None = None
+        self._begin_timer: asyncio.TimerHandle | None = None
 
     async def call(self, *words: str | int) -> CallOutcome:
         """Make one call, together with others that begin before the event loop comes round."""
@@ -49,31 +49,31 @@ class Coalescer:
         self._waiting.append((words, outcome))
         if len(self._waiting) == 1:
             gathers_for = GATHER_SECONDS if self._exchanges else 0.0
-            self._beginning = loop.call_later(gathers_for, self._begin)
+            self._begin_timer = loop.call_later(gathers_for, self._begin)
         return await outcome
 
     def _begin(self) -> None:
-        if self._beginning is not None:
-            self._beginning.cancel()
+        if self._begin_timer is not None:
+            self._begin_timer.cancel()
         waiting, self._waiting = self._waiting, []
-        for start in range(0, len(waiting), MOST):
-            exchange = asyncio.create_task(self._exchange(waiting[start : start + MOST]))
+        for start in range(0, len(waiting), MAX_CALLS):
+            exchange = asyncio.create_task(self._exchange(waiting[start : start + MAX_CALLS]))
             self._exchanges.add(exchange)
-            exchange.add_done_callback(self._ended)
+            exchange.add_done_callback(self._finish_exchange)
 
-    def _ended(self, exchange: asyncio.Task[None]) -> None:
+    def _finish_exchange(self, exchange: asyncio.Task[None]) -> None:
         self._exchanges.discard(exchange)
         if self._waiting and not self._exchanges:
             self._begin()
 
-    async def _exchange(self, calls: Sequence[tuple[Words, asyncio.Future[CallOutcome]]]) -> None:
-        answers: Sequence[Answered | Exception]
-        with leaving() as sent:
+    async def _exchange(self, calls: Sequence[tuple[ScriptArguments, asyncio.Future[CallOutcome]]]) -> None:
+        answers: Sequence[ScriptAnswer | Exception]
+        with track_sending() as sent:
             try:
                 async with asyncio.timeout(self._seconds):
-                    answers = await self._script.many([words for words, _ in calls])
+                    answers = await self._script.call_many([words for words, _ in calls])
             except Exception as error:  # noqa: BLE001 - whatever it is, those who wait hear of it
                 answers = [error] * len(calls)
         for (_, outcome), answer in zip(calls, answers, strict=True):
             if not outcome.done():
-                outcome.set_result(CallOutcome(answer, sent.is_possible))
+                outcome.set_result(CallOutcome(answer, sent.may_have_been_sent))

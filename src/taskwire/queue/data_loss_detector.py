@@ -72,8 +72,8 @@ class DataLossDetector:
         self._look = Script(connections.commands, keys, clock, _LOOK)
         self._mark = Script(connections.commands, keys, clock, _MARK)
         self._answer = Script(connections.commands, keys, clock, _ANSWER)
-        self._written = connections.written
-        self._forget = partial(connections.commands.zrem, keys.named("writers"), connections.written.id)
+        self._write_log = connections.write_log
+        self._forget = partial(connections.commands.zrem, keys.named("writers"), connections.write_log.id)
         self._numbers: dict[str, int] = {}
         self._looked_ms = 0
         # The last loss, as long as Redis remembers it.
@@ -87,10 +87,10 @@ class DataLossDetector:
         The first look returns a loss that was noticed within the hour. The result is None while other
         processes have still to say whether their last writes are there.
         """
-        now, told, state, *counted = cast("list[str]", await self._look(self.is_own, self._written.id))
+        now, told, state, *counted = cast("list[str]", await self._look(self.is_own, self._write_log.id))
         if state == "asked":
-            lately = self._written.lately()
-            answer = self._answer(self._written.id, int(lately is not None), *(lately or ()))
+            lately = self._write_log.find_recent()
+            answer = self._answer(self._write_log.id, int(lately is not None), *(lately or ()))
             told, state = cast("list[str]", await answer)
         numbers = {account: int(number) for account, number in zip(counted[::2], counted[1::2], strict=True)}
         # Polls only raise their numbers. So a lower number shows a loss even if the server does not tell

@@ -80,7 +80,7 @@ class DeadLetters:
         self._key = keys.named("dead_letters")
         self._order = keys.named("dead_letters", "order")
         self._forget = Script(connections.commands, keys, clock, _FORGET)
-        self._send_again = Script(connections.commands, keys, clock, _SEND_AGAIN, connections.written)
+        self._send_again = Script(connections.commands, keys, clock, _SEND_AGAIN, connections.write_log)
 
     async def count(self) -> int:
         """Return the number of dead letters."""

@@ -21,7 +21,7 @@ from taskwire.domain.jobs import REPLY_ID_PREFIX
 from taskwire.queue import user_limits
 from taskwire.queue.batch import Batch
 from taskwire.queue.coalescing import Coalescer
-from taskwire.queue.scripts import Clock, NotKept, ReplicatedScript, Words, load_script
+from taskwire.queue.scripts import Clock, NotReplicated, ReplicatedScript, ScriptArguments, load_script
 from taskwire.queue.user_limits import UserLimit
 from taskwire.redis.call_outcomes import RedisAway
 from taskwire.redis.connection import Connections
@@ -78,7 +78,7 @@ class _Remembered:
 
     at: float
     calls: Coalescer
-    words: Words
+    words: ScriptArguments
 
     @property
     def size(self) -> int:
@@ -185,17 +185,17 @@ class Inbox:
         for number in range(TRIES):
             # A try that failed at once is not repeated at once: Redis may be back in a moment.
             await asyncio.sleep(begun + number * TRY_SECONDS - loop.time())
-            answer, may_have_left = await calls.call(*words)
+            answer, may_have_been_sent = await calls.call(*words)
             match answer:
                 case TimeoutError() | RedisTimeoutError():
                     # The call may have arrived, or may still arrive. The next try finds the claim that it
                     # made.
-                    is_outcome_unknown = is_outcome_unknown or may_have_left
-                case NotKept():
+                    is_outcome_unknown = is_outcome_unknown or may_have_been_sent
+                case NotReplicated():
                     is_outcome_unknown = True
                 case RedisConnectionError():
                     is_outcome_unknown = is_outcome_unknown or (
-                        may_have_left and not isinstance(answer, RedisAway)
+                        may_have_been_sent and not isinstance(answer, RedisAway)
                     )
                 case RedisError() if is_outcome_unknown:
                     break

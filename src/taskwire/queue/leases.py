@@ -161,13 +161,13 @@ class Queue:
         self._keys = keys
         self._acquire = Script(connections.commands, keys, clock, _ACQUIRE)
         self._begin = ReplicatedScript(connections, keys, clock, _BEGIN, frozenset({"begun"}))
-        self._complete = Script(connections.commands, keys, clock, _COMPLETE, connections.written)
-        self._release = Script(connections.commands, keys, clock, _RELEASE, connections.written)
-        self._defer = Script(connections.commands, keys, clock, _DEFER, connections.written)
-        self._append = Script(connections.commands, keys, clock, _APPEND, connections.written)
+        self._complete = Script(connections.commands, keys, clock, _COMPLETE, connections.write_log)
+        self._release = Script(connections.commands, keys, clock, _RELEASE, connections.write_log)
+        self._defer = Script(connections.commands, keys, clock, _DEFER, connections.write_log)
+        self._append = Script(connections.commands, keys, clock, _APPEND, connections.write_log)
         self._check = Script(connections.commands, keys, clock, _CHECK)
         self._write_under_lease = Script(
-            connections.commands, keys, clock, _WRITE_UNDER_LEASE, connections.written
+            connections.commands, keys, clock, _WRITE_UNDER_LEASE, connections.write_log
         )
 
     async def acquire(

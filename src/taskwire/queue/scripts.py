@@ -22,13 +22,13 @@ from taskwire.redis.keys import Keys
 from taskwire.redis.write_log import WriteLog
 
 # How long WAIT waits for the replicas to confirm a write. It is less than one try of a claim takes.
-KEEP_MS = 500
+REPLICATION_WAIT_MS = 500
 
-Words = tuple[str | int, ...]
-Answered = str | int | list["Answered"] | None
+ScriptArguments = tuple[str | int, ...]
+ScriptAnswer = str | int | list["ScriptAnswer"] | None
 
 
-class NotKept(RedisError):
+class NotReplicated(RedisError):
     """The call was carried out, but too few replicas have confirmed it: a failover may lose it."""
 
 
@@ -39,7 +39,7 @@ class Clock(Protocol):
         """Return milliseconds since 1970, or an empty text for Redis's own TIME."""
 
 
-class ServersClock:
+class ServerClock:
     """Redis's own TIME, the one clock that all replicas share."""
 
     def stamp(self) -> str:
@@ -61,24 +61,24 @@ class Script:
         keys: Keys,
         clock: Clock,
         body: str,
-        written: WriteLog | None = None,
+        write_log: WriteLog | None = None,
     ) -> None:
         self._redis = redis
         # Without a write log, nothing notices that the server has lost this call.
-        self._written = written
+        self._write_log = write_log
         self._keys = keys
         self._clock = clock
         self._body = body
         self._sha = ""
 
-    async def __call__(self, *words: str | int) -> Answered:
+    async def __call__(self, *words: str | int) -> ScriptAnswer:
         """Run the script. ARGV[1] is the prefix of all keys, ARGV[2] the time; `words` follow."""
-        answer = (await self.many([words]))[0]
+        answer = (await self.call_many([words]))[0]
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    async def many(self, calls: Sequence[Words]) -> list[Answered | Exception]:
+    async def call_many(self, calls: Sequence[ScriptArguments]) -> list[ScriptAnswer | Exception]:
         """Run the script once for each of several calls, in one exchange.
 
         Raises if the exchange itself fails.
@@ -92,38 +92,42 @@ class Script:
             answers = await self._run(calls)
         return answers
 
-    async def _run(self, calls: Sequence[Words]) -> list[Answered | Exception]:
+    async def _run(self, calls: Sequence[ScriptArguments]) -> list[ScriptAnswer | Exception]:
         if len(calls) > 1:
-            return await self._run_in_one(calls)
+            return await self._run_pipelined(calls)
         try:
-            number, keys, arguments = self._call(calls[0])
+            number, keys, arguments = self._build_call(calls[0])
             answer = self._redis.evalsha(self._sha, keys, *arguments)
-            answers: list[Answered | Exception] = [cast("Answered", await cast("Awaitable[object]", answer))]
+            answers: list[ScriptAnswer | Exception] = [
+                cast("ScriptAnswer", await cast("Awaitable[object]", answer))
+            ]
         except ResponseError as error:
             return [error]
-        self._note([number], answers)
+        self._log_answered([number], answers)
         return answers
 
-    async def _run_in_one(self, calls: Sequence[Words], *after: str | int) -> list[Answered | Exception]:
+    async def _run_pipelined(
+        self, calls: Sequence[ScriptArguments], *after: str | int
+    ) -> list[ScriptAnswer | Exception]:
         async with self._redis.pipeline(transaction=False) as pipe:
             numbers = []
             for words in calls:
-                number, keys, arguments = self._call(words)
+                number, keys, arguments = self._build_call(words)
                 numbers.append(number)
                 pipe.evalsha(self._sha, keys, *arguments)
             if after:
                 pipe.execute_command(*after)
             try:
-                answers = cast("list[Answered | Exception]", await pipe.execute(raise_on_error=False))
+                answers = cast("list[ScriptAnswer | Exception]", await pipe.execute(raise_on_error=False))
             except RedisAway as error:
                 if len(calls) == 1 and not str(error).startswith("UNBLOCKED"):
                     raise
                 # Redis may have carried out the calls before the one that it refused.
                 raise RedisConnectionError(str(error)) from error
-        self._note(numbers, answers)
+        self._log_answered(numbers, answers)
         return answers
 
-    def _call(self, words: Words) -> tuple[int, int, list[str]]:
+    def _build_call(self, words: ScriptArguments) -> tuple[int, int, list[str]]:
         """Return the call's number in the write log, how many keys it names, and its keys and arguments.
 
         The number is 0 if the call is not logged. One key is named so that a cluster-aware proxy knows
@@ -131,18 +135,18 @@ class Script:
         """
         keys, stamp = [self._keys.named("ready")], self._clock.stamp()
         number = 0
-        if self._written is not None:
-            number = self._written.begin()
-            keys.append(self._keys.named("writes", self._written.id))
+        if self._write_log is not None:
+            number = self._write_log.next_number()
+            keys.append(self._keys.named("writes", self._write_log.id))
             stamp = f"{stamp} {number}"
         return number, len(keys), [*keys, self._keys.prefix, stamp, *map(str, words)]
 
-    def _note(self, numbers: Sequence[int], answers: Sequence[Answered | Exception]) -> None:
-        if self._written is None:
+    def _log_answered(self, numbers: Sequence[int], answers: Sequence[ScriptAnswer | Exception]) -> None:
+        if self._write_log is None:
             return
         for number, answer in zip(numbers, answers, strict=False):
             if not isinstance(answer, Exception):
-                self._written.answered(number)
+                self._write_log.record_answered(number)
 
 
 class ReplicatedScript(Script):
@@ -156,16 +160,16 @@ class ReplicatedScript(Script):
     def __init__(
         self, connections: Connections, keys: Keys, clock: Clock, body: str, promises: frozenset[str]
     ) -> None:
-        super().__init__(connections.commands, keys, clock, body, connections.written)
+        super().__init__(connections.commands, keys, clock, body, connections.write_log)
         self._connections = connections
         self._promises = promises
 
-    async def _run(self, calls: Sequence[Words]) -> list[Answered | Exception]:
+    async def _run(self, calls: Sequence[ScriptArguments]) -> list[ScriptAnswer | Exception]:
         copies = self._connections.copies
         if not copies:
             return await super()._run(calls)
-        *answers, kept = await self._run_in_one(calls, "WAIT", copies, KEEP_MS)
-        if isinstance(kept, int) and kept >= copies:
+        *answers, confirmed = await self._run_pipelined(calls, "WAIT", copies, REPLICATION_WAIT_MS)
+        if isinstance(confirmed, int) and confirmed >= copies:
             return answers
-        lost = NotKept(f"{kept} of {copies} replicas have it")
+        lost = NotReplicated(f"{confirmed} of {copies} replicas have it")
         return [lost if answer in self._promises else answer for answer in answers]

@@ -13,7 +13,7 @@ from typing import cast
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from taskwire.domain.errors import UserError
-from taskwire.queue.scripts import Script, ServersClock, load_script
+from taskwire.queue.scripts import Script, ServerClock, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
@@ -56,7 +56,7 @@ async def try_all(connections: Connections, keys: Keys) -> None:
     beginning = keys.named("trial", secrets.token_hex(4), "")
     refused: dict[str, str] = {}
     try:
-        script = Script(connections.commands, keys, ServersClock(), _TRY)
+        script = Script(connections.commands, keys, ServerClock(), _TRY)
         answers = cast("list[str]", await script(*_on(beginning, IN_SCRIPTS)))
         refused |= dict(zip(answers[::2], answers[1::2], strict=True))
     except ResponseError as error:

@@ -137,7 +137,7 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 async def _write_parked_batch(deps: Dependencies, context: JobContext) -> Outcome:
     """Write a batch that was parked for this link, if this version can read it."""
     try:
-        batch = Batch().as_kept(context.work(ParkedBatch).batch, context.link_id)
+        batch = Batch().add_parked(context.work(ParkedBatch).batch, context.link_id)
     except (TypeError, ValueError, AttributeError) as error:
         raise CannotRead(error) from error
     return done(await deps.queue.check(batch))

@@ -1,7 +1,7 @@
 """Redis connections that tell whether a failed call may have been carried out.
 
     RedisError
-    ├── redis-py's own   unknown outcome, unless no byte was sent: see `leaving`
+    ├── redis-py's own   unknown outcome, unless no byte was sent: see `track_sending`
     └── RedisAway        certainly not done: this server accepts no writes now
 
 A server refuses a script before its first command if it is no longer the master, has lost its replicas, or is
@@ -33,20 +33,20 @@ class RedisAway(RedisConnectionError):
 
 
 @dataclass
-class Sent:
+class SendStatus:
     """Whether any byte of a call may have been sent."""
 
-    is_possible: bool = False
+    may_have_been_sent: bool = False
 
 
 _serializer = HiredisRespSerializer()
-_sent: ContextVar[Sent | None] = ContextVar("taskwire_redis_sent", default=None)
+_sent: ContextVar[SendStatus | None] = ContextVar("taskwire_redis_sent", default=None)
 
 
 @contextlib.contextmanager
-def leaving() -> Iterator[Sent]:
+def track_sending() -> Iterator[SendStatus]:
     """Record whether any call in this block may have been sent."""
-    sent = Sent()
+    sent = SendStatus()
     before = _sent.set(sent)
     try:
         yield sent
@@ -64,7 +64,7 @@ def is_refusal(error: RedisError) -> bool:
     )
 
 
-class _Line(AbstractConnection):
+class _TrackedConnection(AbstractConnection):
     """The common part of all kinds of connections."""
 
     _is_open = False
@@ -94,7 +94,7 @@ class _Line(AbstractConnection):
             await self.connect()
         sent = _sent.get()
         if sent is not None and self._is_open:
-            sent.is_possible = True
+            sent.may_have_been_sent = True
         await super().send_packed_command(command, check_health)
 
     async def read_response(
@@ -117,19 +117,19 @@ class _Line(AbstractConnection):
             raise RedisAway(f"{error.status_code or ''} {error}".lstrip()) from error
 
 
-class Line(_Line, Connection):
+class TcpConnection(_TrackedConnection, Connection):
     """A connection over TCP."""
 
 
-class TlsLine(_Line, SSLConnection):
+class TlsConnection(_TrackedConnection, SSLConnection):
     """A connection over TLS."""
 
 
-class UnixLine(_Line, UnixDomainSocketConnection):
+class UnixConnection(_TrackedConnection, UnixDomainSocketConnection):
     """A connection through a Unix socket."""
 
 
-class _ToTheMaster(_Line):
+class _MasterConnection(_TrackedConnection):
     """A connection to the server that the sentinels name as master.
 
     The pool calls `connect` before each use. A connection to an earlier master is therefore closed as soon as
@@ -160,22 +160,22 @@ class _ToTheMaster(_Line):
             raise RedisAway(f"{self.host}:{self.port} is not the master yet, or not any more")
 
 
-class MasterLine(_ToTheMaster, Connection):
+class MasterTcpConnection(_MasterConnection, Connection):
     """A TCP connection that follows the master."""
 
 
-class MasterTlsLine(_ToTheMaster, SSLConnection):
+class MasterTlsConnection(_MasterConnection, SSLConnection):
     """A TLS connection that follows the master."""
 
 
-class Lines(BlockingConnectionPool):
+class ConnectionPool(BlockingConnectionPool):
     """A connection pool. A call waits for a free connection if all are in use."""
 
     masters: Masters | None = None
 
     def make_connection(self) -> AbstractConnection:
         """Make a connection that follows the master if there are sentinels."""
-        line: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call] # no types
-        if isinstance(line, _ToTheMaster) and self.masters is not None:
-            line.masters = self.masters
-        return line
+        connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call] # no types
+        if isinstance(connection, _MasterConnection) and self.masters is not None:
+            connection.masters = self.masters
+        return connection

@@ -30,7 +30,7 @@ from taskwire.domain import addresses
 from taskwire.domain.addresses import Address
 from taskwire.domain.errors import UserError
 from taskwire.redis import call_outcomes, sentinels
-from taskwire.redis.call_outcomes import Lines
+from taskwire.redis.call_outcomes import ConnectionPool
 from taskwire.redis.error_reasons import TRUST, is_distrust, reason
 from taskwire.redis.sentinels import Masters, NoMaster
 from taskwire.redis.write_log import WriteLog
@@ -48,14 +48,14 @@ HEALTH_CHECK_SECONDS = 30  # firewalls drop idle connections silently
 
 E = TypeVar("E", bound=RedisError)
 
-_LINES: Mapping[str, type[AbstractConnection]] = {
-    "redis": call_outcomes.Line,
-    "rediss": call_outcomes.TlsLine,
-    "unix": call_outcomes.UnixLine,
+_CONNECTION_CLASSES: Mapping[str, type[AbstractConnection]] = {
+    "redis": call_outcomes.TcpConnection,
+    "rediss": call_outcomes.TlsConnection,
+    "unix": call_outcomes.UnixConnection,
 }
-_MASTER_LINES: Mapping[str, type[AbstractConnection]] = {
-    "redis": call_outcomes.MasterLine,
-    "rediss": call_outcomes.MasterTlsLine,
+_MASTER_CONNECTION_CLASSES: Mapping[str, type[AbstractConnection]] = {
+    "redis": call_outcomes.MasterTcpConnection,
+    "rediss": call_outcomes.MasterTlsConnection,
 }
 
 
@@ -74,7 +74,7 @@ class Connections:
     masters: Masters | None = None
     copies: int = 0
     is_own: bool = False
-    written: WriteLog = field(default_factory=WriteLog)
+    write_log: WriteLog = field(default_factory=WriteLog)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -133,8 +133,9 @@ def _client(
 ) -> Redis:
     options = cast("dict[str, Any]", parse_url(address.url))
     # Without this, redis-py would choose its own connection classes for TLS and for Unix sockets.
-    options["connection_class"] = (_LINES if masters is None else _MASTER_LINES)[address.scheme]
-    pool = Lines(
+    classes = _CONNECTION_CLASSES if masters is None else _MASTER_CONNECTION_CLASSES
+    options["connection_class"] = classes[address.scheme]
+    pool = ConnectionPool(
         **options,
         timeout=POOL_SECONDS,
         max_connections=connections,

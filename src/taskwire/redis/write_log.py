@@ -10,9 +10,9 @@ import time
 from collections import deque
 
 # Number of the latest calls that the process remembers. Redis keeps more of them.
-REMEMBERED = 2_000
+MAX_REMEMBERED_CALLS = 2_000
 # A process compares its numbers at most this many seconds after it has noticed another server.
-LOOKS_WITHIN_SECONDS = 15.0
+COMPARED_WITHIN_SECONDS = 15.0
 
 
 class WriteLog:
@@ -21,20 +21,20 @@ class WriteLog:
     def __init__(self) -> None:
         self.id = secrets.token_hex(6)
         self._count = 0
-        self._answered: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)
+        self._answered: deque[tuple[float, int]] = deque(maxlen=MAX_REMEMBERED_CALLS)
 
-    def begin(self) -> int:
+    def next_number(self) -> int:
         """Return the number of the next call."""
         self._count += 1
         return self._count
 
-    def answered(self, number: int) -> None:
+    def record_answered(self, number: int) -> None:
         """Record that a call was carried out."""
         self._answered.append((time.monotonic(), number))
 
-    def lately(self) -> tuple[int, ...] | None:
+    def find_recent(self) -> tuple[int, ...] | None:
         """Return the calls that must be in Redis; None if there were too many to remember them all."""
-        is_full = len(self._answered) == REMEMBERED
-        if is_full and self._answered[0][0] > time.monotonic() - LOOKS_WITHIN_SECONDS:
+        is_full = len(self._answered) == MAX_REMEMBERED_CALLS
+        if is_full and self._answered[0][0] > time.monotonic() - COMPARED_WITHIN_SECONDS:
             return None
         return tuple(number for _, number in self._answered)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Literal, cast
 
 from taskwire.domain.ids import from_ms
-from taskwire.queue.scripts import Answered, Clock, Script, load_script
+from taskwire.queue.scripts import Clock, Script, ScriptAnswer, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
@@ -91,7 +91,7 @@ class Heartbeat:
         await self._gap(-1 if absence_ms is None else absence_ms, 1)
 
 
-def _since(answer: Answered) -> int | None:
+def _since(answer: ScriptAnswer) -> int | None:
     now, at = cast("list[str]", answer)
     return max(int(now) - int(at), 0) if at else None
 

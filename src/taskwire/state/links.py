@@ -73,7 +73,7 @@ class Links:
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._redis = connections.commands
         self._keys = keys
-        self._fire_timers = Script(connections.commands, keys, clock, _FIRE_TIMERS, connections.written)
+        self._fire_timers = Script(connections.commands, keys, clock, _FIRE_TIMERS, connections.write_log)
 
     async def find(self, link_id: LinkId) -> Link | None:
         """Find a link, ended or not; raises CannotRead if a newer version has written it."""

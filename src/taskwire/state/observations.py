@@ -75,11 +75,11 @@ class Observations:
         self._holder = secrets.token_hex(8)
         self._redis = connections.commands
         self._keys = keys
-        self._claim = Script(connections.commands, keys, clock, _CLAIM, connections.written)
+        self._claim = Script(connections.commands, keys, clock, _CLAIM, connections.write_log)
         self._keep = Script(connections.commands, keys, clock, _KEEP)
-        self._observe = Script(connections.commands, keys, clock, _OBSERVE, connections.written)
-        self._miss = Script(connections.commands, keys, clock, _MISS, connections.written)
-        self._revive = Script(connections.commands, keys, clock, _REVIVE, connections.written)
+        self._observe = Script(connections.commands, keys, clock, _OBSERVE, connections.write_log)
+        self._miss = Script(connections.commands, keys, clock, _MISS, connections.write_log)
+        self._revive = Script(connections.commands, keys, clock, _REVIVE, connections.write_log)
 
     async def claim(self, account: str, lease_ms: int, *, takes_over: bool = False) -> Poll | PolledElsewhere:
         """Begin a poll with the account's next number, unless another process polls."""

@@ -12,8 +12,9 @@ end
 local function add_dead_letter(id, letter)
   redis.call('HSET', dead_letters, id, letter)
   redis.call('ZADD', dead_letters_order, whole(now), id)
-  forget_dead_letters(redis.call('ZRANGEBYSCORE', dead_letters_order, '-inf', whole(now - const.LETTERS_MS)))
-  forget_dead_letters(redis.call('ZRANGE', dead_letters_order, 0, -const.MOST_LETTERS - 1))
-  redis.call('PEXPIRE', dead_letters, const.LETTERS_MS)
-  redis.call('PEXPIRE', dead_letters_order, const.LETTERS_MS)
+  local oldest = whole(now - const.DEAD_LETTER_TTL_MS)
+  forget_dead_letters(redis.call('ZRANGEBYSCORE', dead_letters_order, '-inf', oldest))
+  forget_dead_letters(redis.call('ZRANGE', dead_letters_order, 0, -const.MAX_DEAD_LETTERS - 1))
+  redis.call('PEXPIRE', dead_letters, const.DEAD_LETTER_TTL_MS)
+  redis.call('PEXPIRE', dead_letters_order, const.DEAD_LETTER_TTL_MS)
 end

@@ -8,7 +8,7 @@
 -- again under its old id is not taken for the one before it.
 -- requires: queue/write_log
 
-local NEAR, IN_TURN, FIRST_DRAWING = const.NEAR, 2 * const.LANE, const.FIRST_DRAWING
+local MENTION_LOOKAHEAD, IN_TURN, FIRST_DRAWING = const.MENTION_LOOKAHEAD, 2 * const.LANE, const.FIRST_DRAWING
 
 local prefix = ARGV[1]
 local function clock()
@@ -53,7 +53,7 @@ local ahead = {calls, acts, receipts}
 local function is_call_near(name)
   local order, jobs = queue_keys(name)
   -- Text inside a job cannot look like this, because its quotation marks are escaped.
-  for _, id in ipairs(redis.call('ZRANGE', order, 0, NEAR - 1)) do
+  for _, id in ipairs(redis.call('ZRANGE', order, 0, MENTION_LOOKAHEAD - 1)) do
     local body = redis.call('HGET', jobs, 'body|' .. id)
     if body and body:find('"is_call":true', 1, true) then return true end
   end
