@@ -27,7 +27,7 @@ ALL = "all"
 # Results of sending a dead letter again.
 _SENT_AGAIN: dict[ResendResult, str] = {
     "sent": "It waits for its turn again.",
-    "dealt_with": "There is no such dead letter, or somebody has just dealt with it.",
+    "already_handled": "There is no such dead letter, or somebody has just dealt with it.",
     "no_link": "Its thread is linked to no task any more, so there is nobody to do it for.",
     "decided": "This reply was offered to its author for a week, or sent again by them: it stays with them.",
     "unreadable": "This version cannot read it. A newer one may.",
@@ -225,7 +225,7 @@ async def _about_letters(settings: Settings, words: argparse.Namespace) -> int:
 
 def _row(letter: DeadLetter) -> str:
     what = f"{letter.kind} ({letter.name})" if letter.name else letter.kind
-    return f"{letter.id}  {letter.at:%Y-%m-%d %H:%M} UTC  {what}: {letter.why}"
+    return f"{letter.id}  {letter.at:%Y-%m-%d %H:%M} UTC  {what}: {letter.reason}"
 
 
 async def _resent(letters: DeadLetters, wanted: str) -> int:
@@ -259,7 +259,9 @@ def _reopen_store(_: argparse.Namespace) -> int:
     if found is None:
         _say("Nothing keeps Taskwire from this store.")
     elif found.state == "left":
-        _say(f"It is open again, as it was on {found.day}. What was done at {found.other} is not in it.")
+        _say(
+            f"It is open again, as it was on {found.time_text}. What was done at {found.other} is not in it."
+        )
     else:
         _say(f"It is open again. What a move has taken to {found.other} so far is of no use there.")
     return 0

@@ -218,8 +218,8 @@ class Worker:
     async def _check_for_data_loss(self) -> None:
         if time.monotonic() < self._next_data_loss_check:
             return
-        await self._deps.queue.formats.note()
-        if data_loss := await self._deps.queue.data_loss_detector.look():
+        await self._deps.queue.formats.record_presence()
+        if data_loss := await self._deps.queue.data_loss_detector.find_new():
             silent_ms = data_loss.at_ms - data_loss.since_ms
             _log.warning("redis has gone back in time, or is another one", last_used_before_ms=silent_ms)
             self._metrics.data_losses.inc()

@@ -57,17 +57,17 @@ async def test_a_number_that_has_fallen_is_noticed_once(store: Connections) -> N
     now or later."""
     data_loss_detector, other = _new_detector(store), _new_detector(store)
     await _polls(store, 7)
-    before = [await data_loss_detector.look(), await other.look()]
+    before = [await data_loss_detector.find_new(), await other.find_new()]
     await _polls(store, 8)
-    before.append(await data_loss_detector.look())
+    before.append(await data_loss_detector.find_new())
     await _polls(store, 6)
 
-    noticed = await data_loss_detector.look()
+    noticed = await data_loss_detector.find_new()
     told = [
-        await data_loss_detector.look(),
-        await other.look(),
-        await other.look(),
-        await _new_detector(store).look(),
+        await data_loss_detector.find_new(),
+        await other.find_new(),
+        await other.find_new(),
+        await _new_detector(store).find_new(),
     ]
 
     assert before == [None, None, None]
@@ -80,15 +80,15 @@ async def test_a_store_that_is_empty_has_gone_back(store: Connections) -> None:
     """For a process that knew the store before, an empty store has lost all its data."""
     data_loss_detector = _new_detector(store)
     await _polls(store, 7)
-    await data_loss_detector.look()
+    await data_loss_detector.find_new()
     await store.commands.flushall()
 
-    assert await data_loss_detector.look()
+    assert await data_loss_detector.find_new()
 
 
 async def test_a_process_that_has_just_begun_suspects_nothing(store: Connections) -> None:
     """A new process on an unused store suspects nothing."""
-    assert await _new_detector(store).look() is None
+    assert await _new_detector(store).find_new() is None
 
 
 @pytest.mark.parametrize(
@@ -101,13 +101,13 @@ async def test_a_copy_on_another_server_is_noticed_by_whoever_comes_first(
     nothing."""
     place = tmp_path / "store"
     async with embedded.store(place) as running, connection.open(running.url) as both:
-        await _new_detector(both).look()
+        await _new_detector(both).find_new()
         await both.commands.hincrby(KEYS.named("server"), "at", -silent_ms)
         used_ms = int(await both.commands.hget(KEYS.named("server"), "at") or 0)
     async with embedded.store(place) as running, connection.open(running.url) as both:
-        both.is_own = is_own
+        both.is_embedded = is_own
 
-        noticed = await _new_detector(both).look()
+        noticed = await _new_detector(both).find_new()
 
     assert (noticed is not None) == is_noticed
     assert noticed is None or noticed.since_ms == used_ms
@@ -155,12 +155,12 @@ async def test_a_post_of_which_redis_knows_nothing_is_found(store: Connections) 
         channel = ChannelId(slack.add_channel("general", [person]).id)
         root = Ts(await slack.post(person, channel, "the root"))
         async with open_dependencies(slack, store) as deps:
-            await deps.queue.data_loss_detector.look()
+            await deps.queue.data_loss_detector.find_new()
             await _polls(store, 7)
-            await deps.queue.data_loss_detector.look()
+            await deps.queue.data_loss_detector.find_new()
             await _says(deps, channel, root)
             await store.commands.flushall()
-            assert await deps.queue.data_loss_detector.look()
+            assert await deps.queue.data_loss_detector.find_new()
 
             await _says(deps, channel, root)
 
@@ -202,7 +202,7 @@ class Deployment:
 
     async def looks(self) -> DataLoss | None:
         """Look whether Redis has lost data."""
-        return await self.queue.data_loss_detector.look()
+        return await self.queue.data_loss_detector.find_new()
 
     async def writes(self, name: str) -> None:
         """Append a job."""
@@ -302,7 +302,7 @@ async def test_a_process_that_has_left_is_not_waited_for(tmp_path: Path) -> None
         for process in (one, gone):
             process.meets(store)
             await process.looks()
-        await gone.queue.data_loss_detector.note_clean_stop()
+        await gone.queue.data_loss_detector.record_clean_stop()
         await one.writes("a")
     async with place.runs() as store:
         one.meets(store)

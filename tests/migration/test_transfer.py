@@ -318,7 +318,7 @@ async def test_a_run_that_stood_still_anywhere_spoils_nothing(places: Places) ->
         if _StandingStill.passed < at:
             break
 
-        await fence.refuse(target.connections, target.keys)
+        await fence.require_open(target.connections, target.keys)
         assert await _states(source, target) == ["left", ""], at
         assert await target.connections.commands.get(target.keys.named("notes", "works")) == "newer", at
     assert at > 20
@@ -354,13 +354,13 @@ async def test_what_is_left_of_a_fence_keeps_nobody_out_for_good(places: Places)
     await side.connections.commands.hset(fence.key(side.keys), "run", "1")
 
     with pytest.raises(UserError) as refused:
-        await fence.refuse(side.connections, side.keys)
+        await fence.require_open(side.connections, side.keys)
     await transfer.reopen(side)
 
     assert str(refused.value).startswith(
         f"A move of the store at {side.where} to ? began on an unknown day and has not ended."
     )
-    await fence.refuse(side.connections, side.keys)
+    await fence.require_open(side.connections, side.keys)
 
 
 async def test_a_move_that_has_ended_is_not_made_again(places: Places) -> None:

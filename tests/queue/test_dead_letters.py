@@ -60,7 +60,7 @@ async def gives_up(engine: Engine, name: QueueName = LIST, given: Job | None = N
     engine.passes(3600)
     failed = lease.job.model_copy(update={"tries": 9, "failing_since_ms": 1, "unexpected_errors": 2})
     await engine.ends(lease, add_dead_letter(Batch(), lease, failed.model_dump_json(), "no answer"))
-    return id_of(name, given.id)
+    return dead_letter_id(name, given.id)
 
 
 async def test_a_letter_says_what_was_given_up_and_whose_it_was(engine: Engine, letters: DeadLetters) -> None:
@@ -72,7 +72,7 @@ async def test_a_letter_says_what_was_given_up_and_whose_it_was(engine: Engine, 
 
     assert newest is not None
     assert newest[2:] == ("post_text", "fix-the-login", "no answer")
-    assert newest.id == id_of(LIST, "a")
+    assert newest.id == dead_letter_id(LIST, "a")
     assert await letters.count() == 1
 
 
@@ -131,7 +131,7 @@ async def test_sent_again_twice_at_once_it_waits_once(engine: Engine, letters: D
     answers = [await letters.send_again(letter), await letters.send_again(letter)]
     await engine.ends(await engine.takes())
 
-    assert answers == ["sent", "dealt_with"]
+    assert answers == ["sent", "already_handled"]
     assert await engine.takes_nothing() == 1.0
 
 
@@ -175,7 +175,7 @@ async def test_a_reply_that_its_author_has_sent_again_is_not_sent_by_the_operato
 
     await engine.queue.write(LinkWrites(engine.keys).forget_reply(Batch(), LINK, REPLY.id))
 
-    assert await letters.send_again(letter) == "dealt_with"
+    assert await letters.send_again(letter) == "already_handled"
 
 
 async def test_a_reply_that_nobody_can_decide_on_any_more_stays_with_its_author(
@@ -210,13 +210,13 @@ async def test_a_job_that_nobody_could_read_is_a_letter_too(engine: Engine, lett
     await engine.run("put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1", LIST, "no json")
     taken = await engine.takes_unreadable()
     await engine.queue.complete(
-        taken, "done", add_dead_letter(Batch(), taken, taken.body, "?", is_offered=False)
+        taken, "done", add_dead_letter(Batch(), taken, taken.body, "?", is_offered_to_author=False)
     )
 
     newest = await letters.find_newest()
 
     assert newest is not None
-    assert (newest.kind, newest.why) == ("a job", "?")
+    assert (newest.kind, newest.reason) == ("a job", "?")
     assert await letters.send_again(newest.id) == "unreadable"
 
 
@@ -234,9 +234,9 @@ async def test_once_it_can_be_read_it_is_sent_again(engine: Engine, letters: Dea
         body=REPLY.model_dump_json(),
         why="?",
     )
-    await engine.ends(lease, add_dead_letter(Batch(), unread, unread.body, "?", is_offered=False))
+    await engine.ends(lease, add_dead_letter(Batch(), unread, unread.body, "?", is_offered_to_author=False))
 
-    assert await letters.send_again(id_of(to_coder(LINK), REPLY.id)) == "sent"
+    assert await letters.send_again(dead_letter_id(to_coder(LINK), REPLY.id)) == "sent"
     assert (await engine.takes()).job.work == REPLY.work
 
 
@@ -259,7 +259,7 @@ async def test_a_look_at_the_task_is_made_of_how_it_stands_by_now(
     ("given", "answer"),
     [
         (Job(id="receipt:1", work=Receipt(ts=ASKER.at, state="taken")), "overtaken"),
-        (job("a", "x" * LARGEST_JOB), "too_long"),
+        (job("a", "x" * MAX_JOB_CHARS), "too_long"),
     ],
 )
 async def test_what_is_of_no_use_any_more_is_said_and_stays(

@@ -7,7 +7,7 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import QueueName, to_thread
 from taskwire.queue.batch import Batch
 from taskwire.queue.fence import FORMAT
-from taskwire.queue.formats import Formats, Stranded
+from taskwire.queue.formats import Formats, StrandedQueue
 from taskwire.queue.leases import DEFER_DELAY_MS, LeaseLost, Queue, UnreadableJob
 from taskwire.queue.stats import QueueStats
 from taskwire.state.notes import Notes
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("newer")
 @pytest.fixture
 async def newer(engine: Engine) -> Queue:
     """The queues as a process of the next version sees them. That process is running now."""
-    queue = Queue(engine.connections, engine.keys, engine.clock, TIMES, reads=NEWER)
-    await queue.formats.note()
+    queue = Queue(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER)
+    await queue.formats.record_presence()
     return queue
 
 
@@ -64,7 +64,7 @@ async def test_nothing_overtakes_it(engine: Engine, newer: Queue) -> None:
     await leaves(engine)
     await engine.append("behind")
     engine.passes(WEEK - 3600)
-    await newer.formats.note()
+    await newer.formats.record_presence()
 
     assert await engine.takes_nothing() == 1.0
     taken = await newer.acquire()
@@ -80,7 +80,7 @@ async def test_it_keeps_no_other_list_waiting(engine: Engine, newer: Queue) -> N
     for _ in range(150):
         await leaves(engine)
     engine.passes(3_600)
-    await newer.formats.note()
+    await newer.formats.record_presence()
     await engine.append("a", name=OTHER)
 
     assert (await engine.takes()).job.id == "a"
@@ -183,18 +183,21 @@ async def test_what_no_version_that_was_seen_can_read_is_known_to_wait(engine: E
     for _ in range(2):
         await leaves(engine)
     engine.passes(600)
-    found = await formats.list_stranded(only_looks=True)
+    found = await formats.list_stranded(is_read_only=True)
 
     await engine.queue.write(Batch().drop(OTHER, "n"))
-    newer = Queue(engine.connections, engine.keys, engine.clock, TIMES, reads=NEWER)
-    await newer.formats.note()
+    newer = Queue(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER)
+    await newer.formats.record_presence()
     left = await leaves(engine)
 
     week_ms = NOON_MS + WEEK * 1000
-    assert sorted(found) == [Stranded(LIST, "n", 600_000, week_ms), Stranded(OTHER, "n", 600_000, week_ms)]
+    assert sorted(found) == [
+        StrandedQueue(LIST, "n", 600_000, week_ms),
+        StrandedQueue(OTHER, "n", 600_000, week_ms),
+    ]
     assert left == "deferred again"
     assert [(each.name, each.absent_ms) for each in await formats.list_stranded()] == [(LIST, 0)]
-    assert await engine.connections.commands.exists(engine.keys.named("unread")) == 0
+    assert await engine.connections.commands.exists(engine.keys.named("unreadable")) == 0
 
 
 async def test_who_has_not_been_there_for_a_week_is_not_waited_for(engine: Engine) -> None:
@@ -218,18 +221,18 @@ async def test_a_version_that_comes_back_is_waited_for_anew(engine: Engine, newe
     await newer_writes(engine)
     await leaves(engine)
     engine.passes(WEEK - 1)
-    await newer.formats.note()
+    await newer.formats.record_presence()
     engine.passes(WEEK - 1)
 
     (found,) = await engine.queue.formats.list_stranded()
 
-    assert found == Stranded(LIST, "n", (WEEK - 1) * 1000, engine.clock.now_ms + 1000)
+    assert found == StrandedQueue(LIST, "n", (WEEK - 1) * 1000, engine.clock.now_ms + 1000)
 
 
 async def test_a_version_between_leaves_it_to_one_that_is_newer_still(engine: Engine, newer: Queue) -> None:
     """With three versions, the one in the middle leaves the job to the newest."""
-    newest = Queue(engine.connections, engine.keys, engine.clock, TIMES, reads=NEWER + 1)
-    await newest.formats.note()
+    newest = Queue(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER + 1)
+    await newest.formats.record_presence()
     await newer_writes(engine)
     await leaves(engine)
     taken = await newer.acquire()
@@ -273,14 +276,14 @@ async def test_a_version_that_would_do_damage_does_not_start(engine: Engine, new
     await redis.hset(key, str(NEWER), f"{engine.clock.now_ms} {NEWER}")
 
     with pytest.raises(UserError) as refused:
-        await engine.queue.formats.note()
+        await engine.queue.formats.record_presence()
 
     assert str(refused.value) == (
         f"This Redis is used by a newer Taskwire (its data has format {NEWER}, this one's {FORMAT}). "
         "Start that one, or let this one have a Redis of its own."
     )
     assert str(FORMAT) not in await engine.fields(key)
-    await newer.formats.note()
+    await newer.formats.record_presence()
 
 
 async def test_nothing_is_written_beside_a_version_that_does_not_bear_it(engine: Engine) -> None:
@@ -309,7 +312,7 @@ async def test_a_format_is_noted_by_whoever_works_there(engine: Engine) -> None:
     """Each process notes its format, with the time, every few seconds."""
     formats = Formats(engine.connections, engine.keys, engine.clock)
     for _ in range(4):
-        await formats.note()
+        await formats.record_presence()
         engine.passes(2)
 
     assert await engine.fields(engine.keys.named("formats")) == {

@@ -44,7 +44,7 @@ async def newer_comes(world: World, *names: QueueName) -> None:
                 job = json.loads(body)
                 job["work"].pop("mood", None)
                 await redis.hset(key, field, json.dumps(job))
-    world.bot.parts.deps.queue.formats.reads = NEWER
+    world.bot.parts.deps.queue.formats.own_format = NEWER
     await redis.lpush(world.keys.named("wakeups"), "1")
     await world.until(lambda: _has_taken_all(world), "the newer version has taken what is due")
 

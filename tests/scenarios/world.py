@@ -184,7 +184,7 @@ class World:
         """Return the reason of each dead letter, the oldest first."""
         letters = self.letters()
         found = [await letters.find(each) for each in await letters.list_ids()]
-        return [letter.why for letter in found if letter is not None]
+        return [letter.reason for letter in found if letter is not None]
 
     def letters(self) -> DeadLetters:
         """Return the dead letters, as an operator reads them."""

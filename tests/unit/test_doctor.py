@@ -20,7 +20,7 @@ from taskwire.doctor.findings import (
 )
 from taskwire.domain.ids import UserId
 from taskwire.queue.dead_letters import DeadLetter
-from taskwire.queue.formats import Stranded
+from taskwire.queue.formats import StrandedQueue
 from taskwire.redis.connection import StoreHealth
 from taskwire.redis.sentinels import SentinelView
 from taskwire.slack import manifest
@@ -159,7 +159,9 @@ def test_work_that_waits_for_a_newer_version_is_told() -> None:
     at_ms = int(datetime(2026, 11, 25, 15, 4, tzinfo=UTC).timestamp() * 1000)
 
     assert _said(judge_versions([])) == "ok This version can read everything that waits."
-    assert _said(judge_versions([Stranded("a", "1", 0, at_ms + 1), Stranded("b", "2", 0, at_ms)])) == (
+    assert _said(
+        judge_versions([StrandedQueue("a", "1", 0, at_ms + 1), StrandedQueue("b", "2", 0, at_ms)])
+    ) == (
         "wrong 2 lists of work begin with something that another version of Taskwire wrote, and the one that "
         "runs now cannot read it. Start a version that can read it "
         "(as a rule the newest that has run here, or a newer one) by 2026-11-25 at 15:04 UTC; after that I "

@@ -259,13 +259,13 @@ class Bot:
             who = Owner(parts.deps.bot.bot_user_id, await self._coder_id(parts), self._settings.coder_url)
             try:
                 # A newer version may have locked this one out during the wait.
-                await formats.refuse()
+                await formats.require_compatible()
                 noted = await ownership.claim(who)
                 refused = owners.refusal(noted, who, self._connections.where)
                 is_ours = refused is None and noted.is_another_coder(who) is False
                 if is_ours:
                     # Only now: in another installation's store, this could lock out its older version.
-                    await formats.note()
+                    await formats.record_presence()
             except RedisError as error:
                 # Redis may accept writes again soon, for example after a failover.
                 self._store_trouble = f"Redis takes nothing: {reason(error)}."

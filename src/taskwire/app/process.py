@@ -111,8 +111,8 @@ async def connect(settings: Settings) -> AsyncIterator[tuple[Connections, "async
             store = await stack.enter_async_context(embedded.store(settings.data_dir))
             url, store_ended = store.url, store.died
         connections = await stack.enter_async_context(connection.open(url))
-        connections.is_own = settings.redis_url is None
-        if connections.is_own:
+        connections.is_embedded = settings.redis_url is None
+        if connections.is_embedded:
             connections.where = str(settings.data_dir.absolute())
         for finding in findings.judge_store(await connection.check(connections), connections.where):
             if finding.state != "ok":

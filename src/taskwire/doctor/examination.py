@@ -290,7 +290,7 @@ class Examination:
                 # `run` would do nothing in this store, so there is nothing else to check.
                 return
         formats, letters = Formats(*of_ours), DeadLetters(*of_ours)
-        yield judge_versions(await formats.list_stranded(only_looks=True))
+        yield judge_versions(await formats.list_stranded(is_read_only=True))
         yield judge_letters(await letters.count(), await letters.find_newest())
         yield judge_heard(await Heard(*of_ours).list_last())
 

@@ -14,7 +14,7 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.ids import from_ms
 from taskwire.messages import troubles
 from taskwire.queue.dead_letters import DeadLetter
-from taskwire.queue.formats import Stranded
+from taskwire.queue.formats import StrandedQueue
 from taskwire.redis.connection import StoreHealth
 from taskwire.redis.sentinels import SentinelView
 from taskwire.slack import manifest
@@ -173,7 +173,7 @@ def judge_disk(free: int, total: int, where: str) -> Finding:
     return Finding("Disk", "ok", said)
 
 
-def judge_versions(stranded: Sequence[Stranded]) -> Finding:
+def judge_versions(stranded: Sequence[StrandedQueue]) -> Finding:
     """Report jobs that only a newer version can read."""
     if not stranded:
         return Finding("Versions", "ok", "This version can read everything that waits.")
@@ -251,7 +251,7 @@ def judge_letters(count: int, newest: DeadLetter | None) -> Finding:
     return Finding(
         "Dead letters",
         "wrong",
-        f"{jobs} given up, the newest on {when}: {newest.kind}, because {newest.why.rstrip('.')}.",
+        f"{jobs} given up, the newest on {when}: {newest.kind}, because {newest.reason.rstrip('.')}.",
         "Who waited for one has been told. `taskwire doctor --dead-letters` lists them; with `--resend` they "
         "are sent again, with `--forget` forgotten.",
     )

@@ -20,7 +20,7 @@ from taskwire.domain.message import Message
 from taskwire.domain.retry_policies import FILE_LOOK
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, done, retry, unknown
 from taskwire.queue.batch import Batch
-from taskwire.queue.data_loss_detector import REMEMBERED_MS
+from taskwire.queue.data_loss_detector import LOSS_TTL_MS
 from taskwire.redis.decoding import read
 from taskwire.slack.call_priorities import Priority
 from taskwire.slack.calls import Method

@@ -21,31 +21,31 @@ from taskwire.redis.keys import Keys
 
 # How long first attempts are doubted. By then, the polls of Coder and the backfill of Slack have brought
 # back what was lost, even if Coder or Slack was away.
-DOUBTED_MS = 3_600_000
+SUSPECT_MS = 3_600_000
 # How long a loss is remembered: longer than any job waits.
-REMEMBERED_MS = 8 * 24 * 3_600_000
+LOSS_TTL_MS = 8 * 24 * 3_600_000
 # The Redis that we start ourselves loses nothing in a restart. After a longer silence than this its
 # directory may be another copy.
-SILENCE_MS = 60_000
+OWN_SERVER_SILENCE_MS = 60_000
 # The server that is in use, and the time, are noted at most this often.
-NOTED_EACH_MS = 5_000
+SERVER_NOTE_INTERVAL_MS = 5_000
 
-# Processes that were seen within LIVED_MS before the loss are asked, and have ANSWERS_MS to answer.
-LIVED_MS, ANSWERS_MS = 60_000, 10_000
+# Processes that wrote within RECENT_WRITER_MS before the loss are asked, and have WRITER_ANSWER_MS to answer.
+RECENT_WRITER_MS, WRITER_ANSWER_MS = 60_000, 10_000
 # How long Redis remembers which processes have written.
-DAY_MS = 24 * 3_600_000
+WRITERS_TTL_MS = 24 * 3_600_000
 
 # The constants of `lua/data_loss.lua`.
 CONSTANTS = {
-    "DOUBTED_MS": DOUBTED_MS,
-    "REMEMBERED_MS": REMEMBERED_MS,
-    "SILENCE_MS": SILENCE_MS,
-    "NOTED_EACH_MS": NOTED_EACH_MS,
-    "LIVED_MS": LIVED_MS,
-    "DAY_MS": DAY_MS,
+    "SUSPECT_MS": SUSPECT_MS,
+    "LOSS_TTL_MS": LOSS_TTL_MS,
+    "OWN_SERVER_SILENCE_MS": OWN_SERVER_SILENCE_MS,
+    "SERVER_NOTE_INTERVAL_MS": SERVER_NOTE_INTERVAL_MS,
+    "RECENT_WRITER_MS": RECENT_WRITER_MS,
+    "WRITERS_TTL_MS": WRITERS_TTL_MS,
 }
 
-_LOOK = load_script("queue/data_loss.look", **CONSTANTS, ANSWERS_MS=ANSWERS_MS)
+_LOOK = load_script("queue/data_loss.look", **CONSTANTS, WRITER_ANSWER_MS=WRITER_ANSWER_MS)
 _ANSWER = load_script("queue/data_loss.answer", **CONSTANTS)
 _MARK = load_script("queue/data_loss.mark", **CONSTANTS)
 
@@ -68,26 +68,26 @@ class DataLossDetector:
     """Tells this process when Redis has lost writes."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
-        self.is_own = int(connections.is_own)
+        self.is_embedded = int(connections.is_embedded)
         self._look = Script(connections.commands, keys, clock, _LOOK)
         self._mark = Script(connections.commands, keys, clock, _MARK)
         self._answer = Script(connections.commands, keys, clock, _ANSWER)
         self._write_log = connections.write_log
         self._forget = partial(connections.commands.zrem, keys.named("writers"), connections.write_log.id)
-        self._numbers: dict[str, int] = {}
-        self._looked_ms = 0
+        self._poll_numbers: dict[str, int] = {}
+        self._checked_ms = 0
         # The last loss, as long as Redis remembers it.
         self.last: DataLoss | None = None
         # How much of what this process has seen was missing at the last loss, in milliseconds.
         self.missing_ms = 0
 
-    async def look(self) -> DataLoss | None:
+    async def find_new(self) -> DataLoss | None:
         """Return a loss that is new since the last look.
 
         The first look returns a loss that was noticed within the hour. The result is None while other
         processes have still to say whether their last writes are there.
         """
-        now, told, state, *counted = cast("list[str]", await self._look(self.is_own, self._write_log.id))
+        now, told, state, *counted = cast("list[str]", await self._look(self.is_embedded, self._write_log.id))
         if state == "asked":
             lately = self._write_log.find_recent()
             answer = self._answer(self._write_log.id, int(lately is not None), *(lately or ()))
@@ -95,18 +95,18 @@ class DataLossDetector:
         numbers = {account: int(number) for account, number in zip(counted[::2], counted[1::2], strict=True)}
         # Polls only raise their numbers. So a lower number shows a loss even if the server does not tell
         # its id.
-        if any(numbers.get(account, 0) < number for account, number in self._numbers.items()):
+        if any(numbers.get(account, 0) < number for account, number in self._poll_numbers.items()):
             # If there are no numbers at all, everything is lost.
-            told = cast("str", await self._mark(self._looked_ms, int(bool(numbers))))
-        elif state == "sure":
+            told = cast("str", await self._mark(self._checked_ms, int(bool(numbers))))
+        elif state == "confirmed":
             return None
-        data_loss, last, looked_ms = DataLoss.read(told), self.last, self._looked_ms
-        self._numbers, self._looked_ms, self.last = numbers, int(now), data_loss
+        data_loss, last, looked_ms = DataLoss.read(told), self.last, self._checked_ms
+        self._poll_numbers, self._checked_ms, self.last = numbers, int(now), data_loss
         if data_loss is None or data_loss == last:
             return None
         self.missing_ms = max(0, looked_ms - data_loss.since_ms) if looked_ms else 0
-        return None if not looked_ms and int(now) - data_loss.at_ms > DOUBTED_MS else data_loss
+        return None if not looked_ms and int(now) - data_loss.at_ms > SUSPECT_MS else data_loss
 
-    async def note_clean_stop(self) -> None:
+    async def record_clean_stop(self) -> None:
         """Note that this process writes nothing more, so that nobody waits for its answer after a loss."""
         await self._forget()

@@ -36,29 +36,29 @@ from taskwire.redis.keys import Keys
 
 # The body of a job with more characters than this is not kept. A thousand dead letters must stay a small
 # part of any store.
-LARGEST_JOB = 100_000
+MAX_JOB_CHARS = 100_000
 
 _UNKNOWN = "a newer version has written it, and this one cannot read it"
 
 _SEND_AGAIN = load_script("queue/dead_letters.send_again")
 _FORGET = load_script("queue/dead_letters.forget")
 
-ResendResult = Literal["sent", "dealt_with", "no_link", "decided", "unreadable", "too_long", "overtaken"]
+ResendResult = Literal["sent", "already_handled", "no_link", "decided", "unreadable", "too_long", "overtaken"]
 
 
-class _Written(BaseModel):
+class _StoredLetter(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    list: str
-    job: str
-    why: str
+    queue: str
+    job_id: str
+    reason: str
     at_ms: int
     body: str = ""
     since_ms: int = 0
     score: str = "next"
     # Whether a reply was offered to its author, with a button. Then only one of author and operator sends it
     # again.
-    is_offered: bool = True
+    is_offered_to_author: bool = True
 
 
 class DeadLetter(NamedTuple):
@@ -68,7 +68,7 @@ class DeadLetter(NamedTuple):
     at: datetime
     kind: str
     name: str
-    why: str
+    reason: str
 
 
 class DeadLetters:
@@ -95,22 +95,22 @@ class DeadLetters:
         found = await self._read(letter_id)
         if found is None:
             return None
-        written = read_if_possible(_Written, found)
+        written = read_if_possible(_StoredLetter, found)
         if written is None:
             at_ms = await self._redis.zscore(self._order, letter_id) or 0
             return DeadLetter(letter_id, datetime.fromtimestamp(at_ms / 1000, UTC), "a job", "", _UNKNOWN)
-        job = _job(written)
+        job = _read_job(written)
         kind = _kind(job) if job is not None else "a job"
         at = datetime.fromtimestamp(written.at_ms / 1000, UTC)
-        return DeadLetter(letter_id, at, kind, await self._name(written.list), written.why)
+        return DeadLetter(letter_id, at, kind, await self._owner_name(written.queue), written.reason)
 
-    async def list_of(self, name: str, why: str) -> list[str]:
-        """List the dead letters of one queue whose reason begins with `why`; returns their ids."""
+    async def list_ids_in(self, name: str, reason: str) -> list[str]:
+        """List the dead letters of one queue whose reason begins with `reason`; returns their ids."""
         found = []
         for letter_id in await self.list_ids():
             text = await self._read(letter_id)
-            written = read_if_possible(_Written, text)
-            if written is not None and written.list == name and written.why.startswith(why):
+            written = read_if_possible(_StoredLetter, text)
+            if written is not None and written.queue == name and written.reason.startswith(reason):
                 found.append(letter_id)
         return found
 
@@ -126,13 +126,13 @@ class DeadLetters:
         """
         found = await self._read(letter_id)
         if found is None:
-            return "dealt_with"
-        written = read_if_possible(_Written, found)
+            return "already_handled"
+        written = read_if_possible(_StoredLetter, found)
         if written is None:
             return "unreadable"
         if not written.body:
             return "too_long"
-        job = _job(written)
+        job = _read_job(written)
         if job is None:
             return "unreadable"
         if isinstance(job.work, Receipt):
@@ -151,16 +151,16 @@ class DeadLetters:
     async def _read(self, letter_id: str) -> str | None:
         return await cast("Awaitable[str | None]", self._redis.hget(self._key, letter_id))
 
-    async def _name(self, list_name: str) -> str:
+    async def _owner_name(self, queue: str) -> str:
         """Return the name of the task, or the id of the person, that the queue belongs to."""
-        kind, _, whose = list_name.partition(":")
+        kind, _, whose = queue.partition(":")
         if kind in ("intake", "handed_over_answers", "direct_messages"):
             return whose
         kept = await cast("Awaitable[str | None]", self._redis.hget(self._keys.link(whose), "record"))
         record = read_if_possible(LinkRecord, kept)
         return record.name if record is not None else ""
 
-    async def _at_present(self, written: _Written, job: Job) -> Job:
+    async def _with_latest_observation(self, written: _StoredLetter, job: Job) -> Job:
         """Put the task's latest observation into a job that reports an earlier one."""
         if not isinstance(job.work, ApplyEvent) or not isinstance(job.work.event, Observed):
             return job
@@ -173,26 +173,26 @@ class DeadLetters:
         return job.model_copy(update={"work": ApplyEvent(event=event)})
 
 
-def id_of(name: str, job_id: str) -> str:
+def dead_letter_id(name: str, job_id: str) -> str:
     """Return the id of a job's dead letter. It is the same each time that this job is given up."""
     return hashlib.sha256(f"{name} {job_id}".encode()).hexdigest()[:10]
 
 
 def add_dead_letter(
-    batch: Batch, acquired: Acquired, body: str, why: str, *, is_offered: bool = True
+    batch: Batch, acquired: Acquired, body: str, reason: str, *, is_offered_to_author: bool = True
 ) -> Batch:
     """Add a dead letter for a job that is given up. `body` is the job as it was written."""
-    letter = _Written(
-        list=acquired.name,
-        job=acquired.job_id,
-        why=why,
+    stored = _StoredLetter(
+        queue=acquired.name,
+        job_id=acquired.job_id,
+        reason=reason,
         at_ms=acquired.now_ms,
-        body=body if len(body) <= LARGEST_JOB else "",
+        body=body if len(body) <= MAX_JOB_CHARS else "",
         since_ms=acquired.since_ms,
         score=acquired.score,
-        is_offered=is_offered,
+        is_offered_to_author=is_offered_to_author,
     )
-    return batch.add_dead_letter(id_of(acquired.name, acquired.job_id), letter.model_dump_json())
+    return batch.add_dead_letter(dead_letter_id(acquired.name, acquired.job_id), stored.model_dump_json())
 
 
 def remove_dead_letter(batch: Batch, keys: Keys, letter_id: str) -> Batch:
@@ -201,7 +201,7 @@ def remove_dead_letter(batch: Batch, keys: Keys, letter_id: str) -> Batch:
     return batch.write("ZREM", keys.named("dead_letters", "order"), letter_id)
 
 
-def _job(written: _Written) -> Job | None:
+def _read_job(written: _StoredLetter) -> Job | None:
     return read_if_possible(Job, written.body)
 
 
@@ -210,9 +210,9 @@ def _kind(job: Job) -> str:
     return job.work.verb if isinstance(job.work, Act | ActRequested) else job.work.kind
 
 
-def _needs_link(list_name: str, job: Job) -> bool:
+def _needs_link(queue: str, job: Job) -> bool:
     """Whether the job needs an open link. Without one it would end in silence."""
-    is_about_link = list_name.partition(":")[0] in (
+    is_about_link = queue.partition(":")[0] in (
         "to_coder",
         "to_thread",
         "thread_answers",
@@ -222,8 +222,8 @@ def _needs_link(list_name: str, job: Job) -> bool:
     return is_about_link and not isinstance(job.work, PostText | ShareFile)
 
 
-def _score(written: _Written, job: Job) -> str:
+def _score(written: _StoredLetter, job: Job) -> str:
     """Return where the job goes: what people wrote or asked for keeps its place, the rest goes to the end."""
     if isinstance(job.work, Reply | ReplyChanged | Act):
         return written.score
-    return "due" if written.list.startswith("receipts:") else "next"
+    return "due" if written.queue.startswith("receipts:") else "next"

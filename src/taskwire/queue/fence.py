@@ -3,7 +3,8 @@ a store that only newer ones may use.
 
 Every script and every note checks it first (`lua/fence.lua`). So a process that slept through a move
 writes nothing to the store that was left. Two writes pass without a check, because nobody reads what they
-write: `data_loss.note_clean_stop` when a process stops, and commands of the self-test on keys of its own.
+write: `DataLossDetector.record_clean_stop` when a process stops, and commands of the self-test on keys of
+its own.
 `migration` puts the fence up and takes it down. `formats` knows which versions there are.
 """
 
@@ -20,7 +21,7 @@ from taskwire.redis.keys import Keys
 FORMAT = 1
 # The oldest format whose processes may run beside this version. Raise it only if they would do damage,
 # such as using a key in another way. Processes of older formats then end, and do not start again.
-GOES_WITH = 1
+OLDEST_COMPATIBLE_FORMAT = 1
 
 # The constants of `lua/fence.lua`.
 CONSTANTS = {"FORMAT": FORMAT}
@@ -42,7 +43,7 @@ class Fence(NamedTuple):
     at_ms: int
 
     @property
-    def day(self) -> str:
+    def time_text(self) -> str:
         """Return the time of the fence, for people."""
         if not self.at_ms:
             return "an unknown day"
@@ -66,7 +67,7 @@ async def find(connections: Connections, keys: Keys) -> Fence | None:
     )
 
 
-async def refuse(connections: Connections, keys: Keys) -> None:
+async def require_open(connections: Connections, keys: Keys) -> None:
     """Raise a UserError if the store is fenced."""
     fence = await find(connections, keys)
     if fence is not None:
@@ -78,19 +79,20 @@ def refusal(fence: Fence, where: str) -> UserError:
     match fence.state:
         case "left":
             return UserError(
-                f"What was in the store at {where} was moved to {fence.other} on {fence.day}.",
+                f"What was in the store at {where} was moved to {fence.other} on {fence.time_text}.",
                 "Set REDIS_URL, TASKWIRE_KEY_PREFIX or TASKWIRE_DATA_DIR to that. To go on with the old "
                 "state, which is still here, run `taskwire store reopen`.",
             )
         case "arriving":
             return UserError(
-                f"The store at {where} is not whole: a move from {fence.other} to it began on {fence.day} "
-                "and has not ended.",
+                f"The store at {where} is not whole: a move from {fence.other} to it began on "
+                f"{fence.time_text} and has not ended.",
                 "Run `taskwire store move` again: it goes on where it was.",
             )
         case _:
             return UserError(
-                f"A move of the store at {where} to {fence.other} began on {fence.day} and has not ended.",
+                f"A move of the store at {where} to {fence.other} began on {fence.time_text} and has not "
+                "ended.",
                 "Run `taskwire store move` again: it goes on where it was. To stay here, run "
                 "`taskwire store reopen`.",
             )

@@ -151,12 +151,12 @@ class Queue:
         clock: Clock,
         times: LeaseTimes | None = None,
         mask_stored: Callable[[str], str] = str,
-        reads: int = FORMAT,
+        own_format: int = FORMAT,
     ) -> None:
         self.times = times or LeaseTimes()
         self._mask_stored = mask_stored
         self.data_loss_detector = DataLossDetector(connections, keys, clock)
-        self.formats = Formats(connections, keys, clock, reads)
+        self.formats = Formats(connections, keys, clock, own_format)
         self._blocking: Redis = connections.blocking
         self._keys = keys
         self._acquire = Script(connections.commands, keys, clock, _ACQUIRE)
@@ -189,9 +189,9 @@ class Queue:
                 token,
                 *leases,
                 *risks,
-                self.data_loss_detector.is_own,
+                self.data_loss_detector.is_embedded,
                 int(ignores_priority),
-                self.formats.reads,
+                self.formats.own_format,
             ),
         )
         now_ms = int(answer[0])
@@ -280,7 +280,7 @@ class Queue:
         newer version" the lease goes on, and the caller completes the job. Raises LeaseLost.
         """
         lease_words = (acquired.name, acquired.token, acquired.job_id)
-        answer = await self._defer(*lease_words, self.formats.reads, DEFER_DELAY_MS)
+        answer = await self._defer(*lease_words, self.formats.own_format, DEFER_DELAY_MS)
         if answer == "lost":
             raise LeaseLost
         return cast("Deferral", answer)

@@ -31,7 +31,7 @@ from taskwire.outbox.enqueue import draw, say, show_receipt
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
-from taskwire.queue.formats import ABSENT_MS, WAITED_FOR_MS, Stranded
+from taskwire.queue.formats import ABSENCE_ALERT_MS, NEWER_VERSION_WAIT_MS, StrandedQueue
 from taskwire.queue.leases import Acquired, UnreadableJob
 from taskwire.redis.decoding import CannotRead, read_roughly
 from taskwire.telemetry import Metrics
@@ -64,8 +64,8 @@ class NewerVersions:
         await self._alerts.warn("newer never came", troubles.NO_READABLE_VERSION)
         kind, link = acquired.name.partition(":")[0], await self._find_link(acquired.name)
         job = read_roughly(body)
-        is_offered = link is not None and job is not None and isinstance(job.work, Reply)
-        batch = add_dead_letter(Batch(), acquired, body, why, is_offered=is_offered)
+        is_offered_to_author = link is not None and job is not None and isinstance(job.work, Reply)
+        batch = add_dead_letter(Batch(), acquired, body, why, is_offered_to_author=is_offered_to_author)
         if kind == "intake":
             return _message_requester(acquired.name, acquired.job_id, waiting.request_never_readable(), batch)
         if link is None:

@@ -73,7 +73,7 @@ class Connections:
     where: str
     masters: Masters | None = None
     copies: int = 0
-    is_own: bool = False
+    is_embedded: bool = False
     write_log: WriteLog = field(default_factory=WriteLog)
 
     async def close(self) -> None:

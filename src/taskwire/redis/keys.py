@@ -14,7 +14,7 @@ PERMANENT = {
     "ready": "the queues that have jobs; gone when there are none",
     "ready:*": "those of them with a higher priority; a queue leaves them with `ready`",
     "newer:*": "the queues whose next job only a newer version can read; otherwise like `ready`",
-    "unread": "the queues whose next job no known version can read; checked at each look",
+    "unreadable": "the queues whose next job no known version can read; checked at each look",
     "heard": "one hash: when something of each kind last came from Slack",
     "formats": "one hash: which versions have worked here, and when last",
     "wakeups": "wake-ups for workers; capped, and read within a second",

@@ -373,7 +373,9 @@ class LinkWrites:
         Its dead letter goes too, so that it is not sent again.
         """
         batch.write("DEL", self._keys.reply(link, job_id))
-        return dead_letters.remove_dead_letter(batch, self._keys, dead_letters.id_of(to_coder(link), job_id))
+        return dead_letters.remove_dead_letter(
+            batch, self._keys, dead_letters.dead_letter_id(to_coder(link), job_id)
+        )
 
     def question(self, batch: Batch, link: LinkId, about: str, place: str) -> Batch:
         """Remember where a question was posted."""

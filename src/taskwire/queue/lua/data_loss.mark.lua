@@ -8,4 +8,4 @@ settle_data_loss()
 local data_loss = redis.call('GET', prefix .. 'data_loss')
 -- Another process may have noticed the same loss since this one last looked.
 if data_loss and tonumber(data_loss:match('^(%d+)')) >= looked then return data_loss end
-return rewind_to(ARGV[4] == '1' and looked or 0)
+return record_loss(ARGV[4] == '1' and looked or 0)

@@ -5,7 +5,7 @@
 -- script: dead_letters.send_again
 -- ARGV: prefix, time, id, letter, queue, job_id, score, job, link, reply
 local id, letter, name, job, score, body, link, reply = unpack(ARGV, 3, 10)
-if redis.call('HGET', dead_letters, id) ~= letter then return 'dealt_with' end
+if redis.call('HGET', dead_letters, id) ~= letter then return 'already_handled' end
 if link ~= '' then
   local key = prefix .. 'link:' .. link
   if redis.call('HEXISTS', key, 'record') == 0 then return 'no_link' end

@@ -3,19 +3,19 @@
 -- requires: queue/fence, queue/batch, queue/formats
 
 -- script: formats.look
--- ARGV: prefix, time, reads, only_looks
-local mine, only_looks, found = tonumber(ARGV[3]), ARGV[4] == '1', {}
+-- ARGV: prefix, time, own_format, is_read_only
+local mine, is_read_only, found = tonumber(ARGV[3]), ARGV[4] == '1', {}
 local function waits(name, head, since, newest)
   for _, each in ipairs({name, head, whole(since), whole(newest)}) do found[#found + 1] = each end
 end
-for _, name in ipairs(redis.call('ZRANGE', unread, 0, const.MOST_LEFT - 1)) do
+for _, name in ipairs(redis.call('ZRANGE', unreadable, 0, const.MAX_STRANDED - 1)) do
   local _, jobs = queue_keys(name)
   local head = head_of(name) or ''
   local since = (redis.call('HGET', jobs, 'format|' .. head) or ''):match('^1 (%d+)$')
   if since then
     waits(name, head, tonumber(since), tonumber(since))
-  elseif not only_looks then
-    redis.call('ZREM', unread, name)
+  elseif not is_read_only then
+    redis.call('ZREM', unreadable, name)
   end
 end
 local known = redis.call('HGETALL', formats)
@@ -27,7 +27,7 @@ for i = 1, #known, 2 do
   end
   local due = {}
   if format > mine then
-    due = redis.call('ZRANGE', place_for(known[i]), 0, const.MOST_LEFT - 1, 'WITHSCORES')
+    due = redis.call('ZRANGE', place_for(known[i]), 0, const.MAX_STRANDED - 1, 'WITHSCORES')
   end
   for k = 1, #due, 2 do
     local name = due[k]
@@ -35,8 +35,8 @@ for i = 1, #known, 2 do
     local head = head_of(name) or ''
     local since = tonumber((redis.call('HGET', jobs, 'format|' .. head) or ''):match(' (%d+)$') or '0')
     if format_of(name) ~= known[i] then
-      if not only_looks and tonumber(due[k + 1]) <= now then settle(name) end
-    elseif now - newest > WAITED_FOR_MS and not only_looks then
+      if not is_read_only and tonumber(due[k + 1]) <= now then settle(name) end
+    elseif now - newest > NEWER_VERSION_WAIT_MS and not is_read_only then
       redis.call('HSET', jobs, 'format|' .. head, '1 ' .. whole(since))
       settle(name)
     else

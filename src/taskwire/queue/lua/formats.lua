@@ -1,13 +1,13 @@
 -- Formats: the oldest newer format whose processes may still come (`queue/formats.py`).
 
-local WAITED_FOR_MS = const.WAITED_FOR_MS
-local formats, unread = prefix .. 'formats', prefix .. 'unread'
+local NEWER_VERSION_WAIT_MS = const.NEWER_VERSION_WAIT_MS
+local formats, unreadable = prefix .. 'formats', prefix .. 'unreadable'
 local function newer_than(format)
   local newer
   local known = redis.call('HGETALL', formats)
   for i = 1, #known, 2 do
     local each, seen = tonumber(known[i]), tonumber(known[i + 1]:match('^%d+'))
-    if each > format and now - seen <= WAITED_FOR_MS and (not newer or each < newer) then newer = each end
+    if each > format and now - seen <= NEWER_VERSION_WAIT_MS and (not newer or each < newer) then newer = each end
   end
   return newer
 end

@@ -3,8 +3,8 @@
 -- requires: queue/moved, queue/batch
 
 -- script: formats.note
--- ARGV: prefix, time, reads, goes_with, notes
-local key, mine, goes_with = prefix .. 'formats', tonumber(ARGV[3]), ARGV[4]
+-- ARGV: prefix, time, own_format, oldest_compatible, notes
+local key, mine, oldest_compatible = prefix .. 'formats', tonumber(ARGV[3]), ARGV[4]
 local known = redis.call('HGETALL', key)
 local noted = 0
 for i = 1, #known, 2 do
@@ -12,7 +12,7 @@ for i = 1, #known, 2 do
   if format > mine and tonumber(oldest) > mine then return format end
   if format == mine then noted = tonumber(seen) end
 end
-if ARGV[5] == '1' and now - noted > const.NOTED_EACH_MS then
-  redis.call('HSET', key, mine, whole(now) .. ' ' .. goes_with)
+if ARGV[5] == '1' and now - noted > const.PRESENCE_INTERVAL_MS then
+  redis.call('HSET', key, mine, whole(now) .. ' ' .. oldest_compatible)
 end
 return 0

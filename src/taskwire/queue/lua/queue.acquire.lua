@@ -3,12 +3,12 @@
 
 -- script: queue.acquire (takes)
 -- ARGV: prefix, time, token, lease, longest_lease, risky_acquisitions, many_acquisitions, quarantine,
---   may_be_risky, is_own_server, ignores_priority, reads
+--   may_be_risky, is_embedded, ignores_priority, own_format
 -- answer: time, queue, id, job, ...
 local token, lease, longest = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local risky, many, quarantine = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local may_be_risky, ignores_priority = ARGV[9] == '1', ARGV[11] == '1'
-see_server(ARGV[10])
+check_server(ARGV[10])
 local places = {ready}
 for format = 2, tonumber(ARGV[12]) do places[#places + 1] = place_for(format) end
 local function first_of(place, index)

@@ -10,10 +10,10 @@ local order, jobs, state = queue_keys(name)
 if redis.call('HGET', state, 'token') ~= token then return 'lost' end
 local newer, mark = newer_than(format), 'format|' .. id
 local since = tonumber((redis.call('HGET', jobs, mark) or ''):match('(%d+)$') or '')
-if not newer and since and now - since > WAITED_FOR_MS then return 'no newer version' end
+if not newer and since and now - since > NEWER_VERSION_WAIT_MS then return 'no newer version' end
 if redis.call('HEXISTS', jobs, 'body|' .. id) == 1 then
   redis.call('HSET', jobs, mark, (newer or '1') .. ' ' .. whole(since or now))
-  if not newer then redis.call('ZADD', unread, whole(since or now), name) end
+  if not newer then redis.call('ZADD', unreadable, whole(since or now), name) end
 end
 redis.call('HDEL', state, 'token', 'job')
 if redis.call('HINCRBY', state, 'acquisitions', -1) <= 0 then
