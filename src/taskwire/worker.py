@@ -145,7 +145,7 @@ class Worker:
         """Note in Redis that this process writes nothing more."""
         with contextlib.suppress(RedisError, TimeoutError):
             async with asyncio.timeout(RELEASE_TIMEOUT_SECONDS):
-                await self._deps.queue.data_loss_detector.note_clean_stop()
+                await self._deps.queue.data_loss_detector.record_clean_stop()
 
     async def _release_all(self, acquired: Sequence[Lease | UnreadableJob]) -> None:
         """Release leases, so that other processes need not wait until they expire."""

@@ -66,7 +66,7 @@ async def measure_backfill(directory: Path) -> Sequence[Figure]:
                 await asyncio.sleep(0.1)
             took = time.monotonic() - began
         asked = Counter((call.method, call.outcome) for call in [*slack.calls][before:])
-    replies = LIMITS["conversations.replies"].catching_up
+    replies = LIMITS["conversations.replies"].backfill
     assert replies is not None
     each = CHANNELS * THREADS / replies.per_minute * WINDOW_MS / 1000
     what = f"after an absence, {CHANNELS * THREADS:,} threads, {MISSED} missed replies"

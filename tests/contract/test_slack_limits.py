@@ -32,7 +32,7 @@ def test_a_method_that_is_called_has_its_documented_tier(method: Method) -> None
     """The limit of a method is its tier, except where `queue/rate_limiter.py` gives a reason."""
     documented = TIERS[METHODS[method].tier]
 
-    limit = LIMITS[method].whole
+    limit = LIMITS[method].per_method
 
     assert limit is not None
     assert limit.per_minute == OURS.get(method, documented) <= documented
@@ -48,7 +48,7 @@ def test_a_burst_and_what_follows_it_stay_within_the_minute(limits: MethodLimits
 
 def test_posts_of_a_channel_stay_below_one_a_second_and_its_burst() -> None:
     """The limiter sends one post less at once than Slack accepts, and a hundredth fewer after that."""
-    each = LIMITS[Method.POST].each
+    each = LIMITS[Method.POST].per_target
 
     assert each is not None
     assert each.burst == POST_BURST - 1

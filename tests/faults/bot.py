@@ -37,7 +37,7 @@ from .clock import SharedClock
 # So long that no lease lapses while one actor is stopped and others run to their points.
 LEASE_MS = 60_000
 # Limits are counted for each channel, so that no flow waits for another one's capacity.
-PACE = MethodLimits(None, each=Limit(interval_ms=100, burst=10))
+PACE = MethodLimits(None, per_target=Limit(interval_ms=100, burst=10))
 
 
 class Given(BaseModel):

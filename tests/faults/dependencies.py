@@ -48,9 +48,7 @@ async def open_dependencies(
     async with session, CoderClient.open(NOWHERE, "never-asked") as coder:
         client = make_client(slack.bot_token, slack.api_url, session=session)
         clock = clock or ServerClock()
-        limiter = RateLimiter(
-            connections, KEYS, clock, Metrics(), limits=limits, otherwise=MethodLimits(None)
-        )
+        limiter = RateLimiter(connections, KEYS, clock, Metrics(), limits=limits, default=MethodLimits(None))
         outbound = Outbound(client, limiter, str, timeouts=TIMEOUTS)
         yield Dependencies(
             queue=Queue(connections, KEYS, clock, TIMES),

@@ -34,7 +34,7 @@ from .wire import Proxy
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS, MOST_LOOK_SECONDS = 0.003, 0.04
 # The clock is not moved farther than this. A later job is a question to a person, or a retry without end.
-FARTHEST_MS = 30 * 60_000
+MAX_REPORTED_WAIT_MS = 30 * 60_000
 Rows = list[tuple[str, str, str]]
 _BAD = ("error", "critical")
 # The product's own interval between polls while Coder shows changes.
@@ -286,7 +286,7 @@ class Deployment:
         due += [self._next_sweep_ms] if self.is_changed() else []
         booked = self.coder.world.schedule.next_due()
         due += [booked.timestamp() * 1000] if booked is not None else []
-        if not due or min(due) > now + FARTHEST_MS:
+        if not due or min(due) > now + MAX_REPORTED_WAIT_MS:
             return False
         await self._move_to(min(due))
         return True

@@ -38,7 +38,7 @@ ITS_OWN = {
     "heartbeat.look": "asks at birth for how long nobody has listened; nothing is written",
     "heartbeat.gap": "asks at birth whether another has noted the gap; a claim that is left lapses",
     "heartbeat.covered": "the same, once it is noted: that a silence over HTTP has been read",
-    "rate_limiter.wait auth.test": "asks at birth who the bot is, for nobody",
+    "rate_limiter.take_place auth.test": "asks at birth who the bot is, for nobody",
     "polls.claim": "a lease: who has it and dies lets it lapse, and the next tick polls",
     "polls.keep": "the same lease, after a poll",
 }

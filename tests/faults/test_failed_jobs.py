@@ -113,7 +113,7 @@ class Bench:
         """Return the job and the reason of each dead letter."""
         found = self._connections.commands.hvals(KEYS.named("dead_letters"))
         letters = [json.loads(each) for each in await cast("Awaitable[list[str]]", found)]
-        return [(letter["job"], letter["why"]) for letter in letters]
+        return [(letter["job_id"], letter["reason"]) for letter in letters]
 
     async def write_raw(self, body: str) -> None:
         """Append a job that this version cannot read."""

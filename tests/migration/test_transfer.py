@@ -63,7 +63,7 @@ async def _fill(side: Side) -> None:
     redis, keys = side.connections.commands, side.keys
     await Ownership(side.connections, keys, ServerClock()).claim(US)
     await Queue(side.connections, keys, ServerClock()).write(Batch().append(LIST, job("a"), delay_ms=60_000))
-    await Inbox(side.connections, keys, ServerClock()).accept_in_thread(
+    await Inbox(side.connections, keys, ServerClock()).claim_in_thread(
         "C1:2.0",
         THREAD,
         Batch().append(to_coder("@"), job("b")).write("HSET", keys.link(LinkId("@")), "x", "y"),
@@ -143,7 +143,7 @@ async def test_who_slept_through_it_writes_nothing_where_it_was(places: Places) 
     with pytest.raises(ResponseError, match="ELSEWHERE"):
         await asleep.acquire()
     with pytest.raises(TryLater):
-        await inbox.accept("command", "one", Batch().append(LIST, job("c")))
+        await inbox.claim("command", "one", Batch().append(LIST, job("c")))
     with pytest.raises(ResponseError, match="ELSEWHERE"):
         await Notes(source.connections, source.keys).keep("1", "told")
     assert await _holds(source) == before

@@ -5,7 +5,14 @@ import pytest
 from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
 from taskwire.domain.jobs import REPLY_ID_PREFIX, QueueName, input_score, intake, to_coder, to_thread
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import MOST_ASKED, MOST_REPLIES, MOST_TOLD, TOO_MANY, Claim, Inbox
+from taskwire.queue.inbox import (
+    MAX_WAITING_ANSWERS,
+    MAX_WAITING_REPLIES,
+    MAX_WAITING_REQUESTS,
+    REJECTION,
+    ClaimResult,
+    Inbox,
+)
 from taskwire.redis.connection import Connections
 from taskwire.state.links import MARKED, LinkWrites
 
@@ -29,10 +36,10 @@ def inbox(engine: Engine) -> Inbox:
 
 async def writes(
     inbox: Inbox, count: int, name: str = REPLY_ID_PREFIX, here: QueueName = HERE
-) -> list[Claim]:
+) -> list[ClaimResult]:
     """Let this many messages come in the thread."""
     return [
-        await inbox.accept_in_thread(
+        await inbox.claim_in_thread(
             f"C1:{name}{number}", THREAD, Batch().append(here, job(f"{name}{number}")), is_ours=True
         )
         for number in range(count)
@@ -63,8 +70,8 @@ async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, inbox:
 
     taken = await writes(inbox, 1_000)
 
-    assert taken == ["claimed"] * MOST_REPLIES + ["rejected"] * (1_000 - MOST_REPLIES)
-    assert await waiting(engine, "to_coder:L1") == MOST_REPLIES
+    assert taken == ["claimed"] * MAX_WAITING_REPLIES + ["rejected"] * (1_000 - MAX_WAITING_REPLIES)
+    assert await waiting(engine, "to_coder:L1") == MAX_WAITING_REPLIES
     assert (
         await engine.connections.commands.exists(engine.keys.named("claim", "message", "C1:reply:999")) == 0
     )
@@ -74,7 +81,7 @@ async def test_what_was_taken_is_not_refused_when_it_comes_again(engine: Engine,
     """An accepted reply that Slack retries is a duplicate, even if too many replies wait by then."""
     await linked(engine)
     await writes(inbox, 1)
-    await filled(engine, MOST_REPLIES)
+    await filled(engine, MAX_WAITING_REPLIES)
 
     assert await writes(inbox, 2) == ["duplicate", "rejected"]
 
@@ -83,24 +90,24 @@ async def test_what_was_promised_is_not_refused_when_redis_has_lost_it(engine: E
     """Accepted replies and commands that a failover lost are accepted again, even if many others wait."""
     await linked(engine)
     await writes(inbox, 2)
-    await inbox.accept("command", "T1", Batch().append(intake("U1"), job("asked")))
+    await inbox.claim("command", "T1", Batch().append(intake("U1"), job("asked")))
     await engine.connections.commands.flushall()
     await linked(engine)
-    await filled(engine, MOST_REPLIES)
-    for number in range(MOST_ASKED):
+    await filled(engine, MAX_WAITING_REPLIES)
+    for number in range(MAX_WAITING_REQUESTS):
         await engine.append(f"c{number}", name=intake("U1"))
 
-    assert await inbox.repeat() == 3
-    assert await waiting(engine, "to_coder:L1") == MOST_REPLIES + 2
-    assert await waiting(engine, "intake:U1") == MOST_ASKED + 1
+    assert await inbox.repeat_lost_claims() == 3
+    assert await waiting(engine, "to_coder:L1") == MAX_WAITING_REPLIES + 2
+    assert await waiting(engine, "intake:U1") == MAX_WAITING_REQUESTS + 1
 
 
 async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox) -> None:
     """Held replies count toward the limit, because they wait too."""
     await linked(engine)
-    await filled(engine, MOST_REPLIES - 1)
+    await filled(engine, MAX_WAITING_REPLIES - 1)
     await engine.queue.write(
-        Batch().hold(to_coder("L1"), engine.keys.named("held", "L1"), REPLY_ID_PREFIX, 0, MOST_REPLIES)
+        Batch().hold(to_coder("L1"), engine.keys.named("held", "L1"), REPLY_ID_PREFIX, 0, MAX_WAITING_REPLIES)
     )
 
     assert await writes(inbox, 2) == ["claimed", "rejected"]
@@ -109,7 +116,7 @@ async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox
 async def test_a_pause_is_taken_however_many_replies_wait(engine: Engine, inbox: Inbox) -> None:
     """A pause is accepted when too many replies wait, because a pause helps then."""
     await linked(engine)
-    await filled(engine, MOST_REPLIES)
+    await filled(engine, MAX_WAITING_REPLIES)
 
     assert await writes(inbox, 1, name="pause:") == ["claimed"]
 
@@ -120,7 +127,7 @@ async def test_what_people_do_to_waiting_replies_is_taken_however_many_were_sent
     """Acts on waiting replies are accepted even if 400 replies wait or are held."""
     await linked(engine)
     batch, held = Batch(), engine.keys.named("held", "L1")
-    for number in range(2 * MOST_REPLIES):
+    for number in range(2 * MAX_WAITING_REPLIES):
         batch.append(
             to_coder("L1"), job(f"{REPLY_ID_PREFIX}{number}"), score=input_score(Ts(f"{number}.000000"))
         )
@@ -134,7 +141,7 @@ async def test_what_people_do_to_waiting_replies_is_taken_however_many_were_sent
 
     assert (waiting_then, held_then) == (["claimed"], ["claimed"])
     assert await writes(inbox, 1) == ["rejected"]
-    assert await engine.connections.commands.hlen(held) == 2 * MOST_REPLIES
+    assert await engine.connections.commands.hlen(held) == 2 * MAX_WAITING_REPLIES
 
 
 async def test_of_a_thousand_orders_in_a_thread_two_hundred_and_fifty_are_kept(
@@ -145,7 +152,11 @@ async def test_of_a_thousand_orders_in_a_thread_two_hundred_and_fifty_are_kept(
 
     taken = await writes(inbox, 1_000, name="pause:")
 
-    assert taken.count("claimed") == await waiting(engine, "to_coder:L1") == MOST_REPLIES + MOST_ASKED
+    assert (
+        taken.count("claimed")
+        == await waiting(engine, "to_coder:L1")
+        == MAX_WAITING_REPLIES + MAX_WAITING_REQUESTS
+    )
     assert await writes(inbox, 1, name="reply_changed:") == ["claimed"]
 
 
@@ -156,21 +167,21 @@ async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
     await linked(engine)
 
     taken = await writes(inbox, 1_000, name="logs:", here=to_thread("@"))
-    told = await writes(inbox, 1_000, name=f"{TOO_MANY}:", here=to_thread("@"))
+    told = await writes(inbox, 1_000, name=f"{REJECTION}:", here=to_thread("@"))
 
-    assert (taken.count("claimed"), told.count("claimed")) == (MOST_TOLD, MOST_TOLD)
-    assert await waiting(engine, "to_thread:L1") == 2 * MOST_TOLD
+    assert (taken.count("claimed"), told.count("claimed")) == (MAX_WAITING_ANSWERS, MAX_WAITING_ANSWERS)
+    assert await waiting(engine, "to_thread:L1") == 2 * MAX_WAITING_ANSWERS
 
 
 async def test_of_what_is_said_before_a_thread_is_known_the_newest_is_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
     """A thread that never becomes known keeps the newest 200 messages, so its list does not grow for ever."""
-    taken = await writes(inbox, MOST_REPLIES + 20)
+    taken = await writes(inbox, MAX_WAITING_REPLIES + 20)
 
     kept = engine.keys.named("parked", "C1:1.000000")
     assert set(taken) == {"parked"}
-    assert await engine.connections.commands.llen(kept) == MOST_REPLIES
+    assert await engine.connections.commands.llen(kept) == MAX_WAITING_REPLIES
     await engine.queue.write(Batch().adopt(kept, "L1"))
     assert (await engine.takes()).job_id == "reply:20"
 
@@ -178,12 +189,12 @@ async def test_of_what_is_said_before_a_thread_is_known_the_newest_is_kept(
 async def test_a_person_may_ask_for_fifty_things_at_once(inbox: Inbox) -> None:
     """If Coder is away, 50 commands of one person wait; other people have a queue of their own."""
     taken = [
-        await inbox.accept("command", f"T{number}", Batch().append(intake("U1"), job(f"c{number}")))
-        for number in range(MOST_ASKED + 2)
+        await inbox.claim("command", f"T{number}", Batch().append(intake("U1"), job(f"c{number}")))
+        for number in range(MAX_WAITING_REQUESTS + 2)
     ]
 
-    assert taken == ["claimed"] * MOST_ASKED + ["rejected"] * 2
-    assert await inbox.accept("command", "T-bob", Batch().append(intake("U2"), job("c"))) == "claimed"
+    assert taken == ["claimed"] * MAX_WAITING_REQUESTS + ["rejected"] * 2
+    assert await inbox.claim("command", "T-bob", Batch().append(intake("U2"), job("c"))) == "claimed"
 
 
 async def test_a_thread_of_many_replies_remembers_the_newest(engine: Engine) -> None:

@@ -21,7 +21,7 @@ class Counted(Script):
         self.exchanges: list[int] = []
         self.has_begun, self.may_end = asyncio.Event(), asyncio.Event()
 
-    async def many(self, calls: Sequence[ScriptArguments]) -> list[ScriptAnswer | Exception]:
+    async def call_many(self, calls: Sequence[ScriptArguments]) -> list[ScriptAnswer | Exception]:
         """Note the number of calls, then make them."""
         self.exchanges.append(len(calls))
         self.has_begun.set()

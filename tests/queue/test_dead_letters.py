@@ -19,8 +19,14 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.phases import Observation
-from taskwire.queue.batch import LETTERS_MS, MOST_LETTERS, Batch
-from taskwire.queue.dead_letters import LARGEST_JOB, DeadLetters, ResendResult, add_dead_letter, id_of
+from taskwire.queue.batch import DEAD_LETTER_TTL_MS, MAX_DEAD_LETTERS, Batch
+from taskwire.queue.dead_letters import (
+    MAX_JOB_CHARS,
+    DeadLetters,
+    ResendResult,
+    add_dead_letter,
+    dead_letter_id,
+)
 from taskwire.queue.leases import Lease, UnreadableJob
 from taskwire.redis.connection import Connections
 from taskwire.state.links import LinkWrites

@@ -265,7 +265,7 @@ async def test_what_waits_for_a_newer_version_is_counted(engine: Engine) -> None
     await leaves(engine)
     engine.passes(5)
 
-    found = (await queue_stats.look()).lists
+    found = (await queue_stats.read()).by_kind
 
     assert (found["to_thread"].jobs, found["to_thread"].oldest_seconds) == (2, 5.0)
 

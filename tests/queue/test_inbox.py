@@ -11,7 +11,7 @@ from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
 from taskwire.domain.jobs import QueueName, to_coder
 from taskwire.queue import inbox as claims_of
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import CLAIM_MS, KEPT_MS, Inbox
+from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS, PARKED_TTL_MS, Inbox
 from taskwire.redis import connection
 from taskwire.redis.connection import Connections
 from tests.faults.proxy import proxy
@@ -30,9 +30,9 @@ def inbox(engine: Engine) -> Inbox:
 
 async def test_a_delivery_is_taken_once(engine: Engine, inbox: Inbox) -> None:
     """Slack sends an event again if our ack did not arrive; the second delivery is a duplicate."""
-    first = await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
+    first = await inbox.claim("event", "Ev1", Batch().append(LIST, job("a")))
     await engine.ends(await engine.takes())
-    second = await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
+    second = await inbox.claim("event", "Ev1", Batch().append(LIST, job("a")))
 
     assert (first, second) == ("claimed", "duplicate")
     assert await engine.due() == {}
@@ -40,17 +40,17 @@ async def test_a_delivery_is_taken_once(engine: Engine, inbox: Inbox) -> None:
 
 async def test_a_claim_outlives_slacks_last_retry(engine: Engine, inbox: Inbox) -> None:
     """A claim is kept longer than Slack retries, and then expires."""
-    await inbox.accept("event", "Ev1", Batch())
+    await inbox.claim("event", "Ev1", Batch())
 
     lives = await engine.connections.commands.pttl(engine.keys.named("claim", "event", "Ev1"))
-    assert 15 * 60_000 < lives <= CLAIM_MS
+    assert 15 * 60_000 < lives <= DELIVERY_CLAIM_TTL_MS
 
 
 async def test_of_many_at_once_one_takes_it(inbox: Inbox) -> None:
     """A mention arrives as two events, perhaps at two replicas, and is claimed once."""
     batch = Batch().append(LIST, job("a"))
 
-    taken = await asyncio.gather(*(inbox.accept("message", "C1:2.0", batch) for _ in range(8)))
+    taken = await asyncio.gather(*(inbox.claim("message", "C1:2.0", batch) for _ in range(8)))
 
     assert sorted(taken) == ["claimed"] + ["duplicate"] * 7
 
@@ -60,7 +60,7 @@ async def test_a_step_that_cannot_be_written_leaves_no_claim(engine: Engine, inb
     await engine.connections.commands.set("tw:x", "no hash")
 
     with pytest.raises(TryLater):
-        await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")).write("HSET", "tw:x", "a", "b"))
+        await inbox.claim("event", "Ev1", Batch().append(LIST, job("a")).write("HSET", "tw:x", "a", "b"))
 
     assert await engine.connections.commands.keys("*claim*") == []
     assert await engine.due() == {}
@@ -68,7 +68,7 @@ async def test_a_step_that_cannot_be_written_leaves_no_claim(engine: Engine, inb
 
 async def test_a_message_of_no_thread_of_ours_leaves_nothing(engine: Engine, inbox: Inbox) -> None:
     """A message in a thread that is not ours writes nothing."""
-    taken = await inbox.accept_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
+    taken = await inbox.claim_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
 
     assert taken == "not_ours"
     assert await engine.written() == []
@@ -78,7 +78,7 @@ async def test_a_message_goes_to_the_link_of_its_thread(engine: Engine, inbox: I
     """The batch of a thread's message names the link `@`."""
     await engine.connections.commands.set(engine.keys.named("thread", "C1:1.000000"), "L1")
 
-    taken = await inbox.accept_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
+    taken = await inbox.claim_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
 
     assert taken == "claimed"
     assert await engine.due() == {"to_coder:L1": 0}
@@ -91,9 +91,9 @@ async def test_what_is_said_before_the_thread_is_known_is_kept_for_it(engine: En
     """
     for name in ("a", "b"):
         batch = Batch().append(HERE, job(name))
-        assert await inbox.accept_in_thread(f"C1:{name}", THREAD, batch, is_ours=True) == "parked"
+        assert await inbox.claim_in_thread(f"C1:{name}", THREAD, batch, is_ours=True) == "parked"
     kept = engine.keys.named("parked", "C1:1.000000")
-    assert 0 < await engine.connections.commands.pttl(kept) <= KEPT_MS
+    assert 0 < await engine.connections.commands.pttl(kept) <= PARKED_TTL_MS
 
     await engine.queue.write(Batch().adopt(kept, LinkId("L1")))
 
@@ -109,7 +109,7 @@ async def test_a_wrong_step_is_refused_before_it_is_kept(engine: Engine, inbox: 
     wrong = Batch().write("HSET", "tw:x", "a field and no value")
 
     with pytest.raises(TryLater):
-        await inbox.accept_in_thread("C1:2.0", THREAD, wrong, is_ours=True)
+        await inbox.claim_in_thread("C1:2.0", THREAD, wrong, is_ours=True)
 
     assert await engine.written() == []
 
@@ -119,10 +119,10 @@ async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
-        await inbox.accept("event", "Ev0", Batch())
+        await inbox.claim("event", "Ev0", Batch())
         network.drop_next_reply()
 
-        taken = await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
+        taken = await inbox.claim("event", "Ev1", Batch().append(LIST, job("a")))
 
     assert taken == "claimed"
     assert await engine.due() == {LIST: 0}
@@ -133,10 +133,10 @@ async def test_a_lost_answer_to_what_is_kept_is_asked_for_again(real: Connection
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
-        await inbox.accept_in_thread("C1:1.0", THREAD, Batch(), is_ours=False)
+        await inbox.claim_in_thread("C1:1.0", THREAD, Batch(), is_ours=False)
         network.drop_next_reply()
 
-        taken = await inbox.accept_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=True)
+        taken = await inbox.claim_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=True)
 
     assert taken == "parked"
     assert await real.commands.llen(engine.keys.named("parked", "C1:1.000000")) == 1
@@ -147,11 +147,11 @@ async def test_a_delivery_that_another_took_is_not_ours_after_a_lost_answer(real
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
-        await inbox.accept("event", "Ev0", Batch())
-        await Inbox(real, engine.keys, engine.clock).accept("event", "Ev1", Batch())
+        await inbox.claim("event", "Ev0", Batch())
+        await Inbox(real, engine.keys, engine.clock).claim("event", "Ev1", Batch())
         network.drop_next_reply()
 
-        taken = await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
+        taken = await inbox.claim("event", "Ev1", Batch().append(LIST, job("a")))
 
     assert taken == "duplicate"
     assert await engine.due() == {}
@@ -162,13 +162,13 @@ async def test_claims_that_begin_together_go_together(real: Connections) -> None
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
-        await inbox.accept("event", "Ev0", Batch())
+        await inbox.claim("event", "Ev0", Batch())
         before = network.requests
 
         outcomes = await asyncio.gather(
-            inbox.accept("event", "Ev1", Batch().append(LIST, job("a"))),
-            inbox.accept("event", "Ev2", Batch().write("HSET", "tw:x", "a field and no value")),
-            *(inbox.accept("event", "Ev3", Batch().append(LIST, job("b"))) for _ in range(2)),
+            inbox.claim("event", "Ev1", Batch().append(LIST, job("a"))),
+            inbox.claim("event", "Ev2", Batch().write("HSET", "tw:x", "a field and no value")),
+            *(inbox.claim("event", "Ev3", Batch().append(LIST, job("b"))) for _ in range(2)),
             return_exceptions=True,
         )
 
@@ -183,10 +183,10 @@ async def test_a_lost_answer_of_many_is_asked_for_again_for_each(real: Connectio
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
-        await inbox.accept("event", "Ev0", Batch())
+        await inbox.claim("event", "Ev0", Batch())
         network.drop_next_reply()
 
-        taken = await asyncio.gather(*(inbox.accept("event", f"Ev{number}", Batch()) for number in (1, 2, 3)))
+        taken = await asyncio.gather(*(inbox.claim("event", f"Ev{number}", Batch()) for number in (1, 2, 3)))
 
     assert taken == ["claimed"] * 3
 
@@ -200,7 +200,7 @@ async def test_a_store_that_is_not_there_has_certainly_written_nothing(real: Con
         inbox = Inbox(gone, engine.keys, engine.clock)
 
         with pytest.raises(TryLater):
-            await inbox.accept("event", "Ev1", Batch())
+            await inbox.claim("event", "Ev1", Batch())
 
 
 async def test_a_silent_store_may_have_written_it(real: Connections) -> None:
@@ -208,23 +208,23 @@ async def test_a_silent_store_may_have_written_it(real: Connections) -> None:
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
-        await inbox.accept("event", "Ev0", Batch())
+        await inbox.claim("event", "Ev0", Batch())
         network.freeze()
 
         with pytest.raises(Unknown):
-            await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
+            await inbox.claim("event", "Ev1", Batch().append(LIST, job("a")))
 
 
 async def test_a_store_of_our_own_that_stands_still_may_have_written_it(embedded_store: Connections) -> None:
     """The same holds through the Unix socket of the embedded store."""
     engine = Engine(embedded_store)
     inbox = Inbox(embedded_store, engine.keys, engine.clock)
-    await inbox.accept("event", "Ev0", Batch())
+    await inbox.claim("event", "Ev0", Batch())
     server = int((await embedded_store.commands.info("server"))["process_id"])
     os.kill(server, signal.SIGSTOP)
     try:
         with pytest.raises(Unknown):
-            await inbox.accept("event", "Ev1", Batch())
+            await inbox.claim("event", "Ev1", Batch())
     finally:
         os.kill(server, signal.SIGCONT)
 
@@ -234,12 +234,12 @@ async def test_a_refusal_after_a_lost_answer_is_still_not_known(real: Connection
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
-        await inbox.accept("event", "Ev0", Batch())
+        await inbox.claim("event", "Ev0", Batch())
         network.drop_next_reply()
         await real.commands.set("tw:x", "no hash")
 
         with pytest.raises(Unknown):
-            await inbox.accept("event", "Ev1", Batch().write("HSET", "tw:x", "a", "b"))
+            await inbox.claim("event", "Ev1", Batch().write("HSET", "tw:x", "a", "b"))
 
 
 def _url(real: Connections) -> str:
@@ -248,10 +248,10 @@ def _url(real: Connections) -> str:
 
 async def test_what_redis_has_lost_is_taken_once_more(engine: Engine, inbox: Inbox) -> None:
     """A claim that this process made and Redis lost is made again, with the same job id."""
-    await inbox.accept("command", "one", Batch().append(LIST, job("a")))
+    await inbox.claim("command", "one", Batch().append(LIST, job("a")))
     await engine.connections.commands.flushall()
 
-    lost = [await inbox.repeat(), await inbox.repeat()]
+    lost = [await inbox.repeat_lost_claims(), await inbox.repeat_lost_claims()]
 
     assert lost == [1, 0]
     assert (await engine.takes()).job_id == "a"
@@ -262,12 +262,12 @@ async def test_what_was_taken_with_a_lost_answer_is_taken_once_more_too(real: Co
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
-        await inbox.accept("event", "Ev0", Batch())
+        await inbox.claim("event", "Ev0", Batch())
         network.drop_next_reply()
-        await inbox.accept("command", "one", Batch().append(LIST, job("a")))
+        await inbox.claim("command", "one", Batch().append(LIST, job("a")))
         await real.commands.flushall()
 
-        lost = [await inbox.repeat(), await inbox.repeat()]
+        lost = [await inbox.repeat_lost_claims(), await inbox.repeat_lost_claims()]
 
     assert lost == [2, 0]
     assert (await engine.takes()).job_id == "a"
@@ -275,10 +275,10 @@ async def test_what_was_taken_with_a_lost_answer_is_taken_once_more_too(real: Co
 
 async def test_what_redis_has_kept_is_not_taken_again(engine: Engine, inbox: Inbox) -> None:
     """If the claim is still there, its job was written and is not written again."""
-    await inbox.accept("command", "one", Batch().append(LIST, job("a")))
+    await inbox.claim("command", "one", Batch().append(LIST, job("a")))
     await engine.ends(await engine.takes())
 
-    assert await inbox.repeat() == 0
+    assert await inbox.repeat_lost_claims() == 0
     assert await engine.due() == {}
 
 
@@ -288,10 +288,10 @@ async def test_only_what_was_taken_lately_is_remembered(
     """A process remembers only a limited size of its last claims."""
     monkeypatch.setattr(claims_of, "REMEMBERED_BYTES", 1_000)
     for number in range(50):
-        await inbox.accept("command", str(number), Batch().append(LIST, job(f"job-{number}")))
+        await inbox.claim("command", str(number), Batch().append(LIST, job(f"job-{number}")))
     await engine.connections.commands.flushall()
 
-    assert 0 < await inbox.repeat() < 10
+    assert 0 < await inbox.repeat_lost_claims() < 10
 
 
 async def test_a_thread_that_nobody_knows_is_looked_for(engine: Engine, inbox: Inbox) -> None:
@@ -300,7 +300,7 @@ async def test_a_thread_that_nobody_knows_is_looked_for(engine: Engine, inbox: I
     unknown.append(QueueName("lost_threads:C1:1.000000"), job("find"), score="due", delay_ms=30_000)
     batch = Batch().append(HERE, job("a"))
     for name in ("1", "2"):
-        await inbox.accept_in_thread(f"C1:{name}", THREAD, batch, is_ours=True, unknown=unknown)
+        await inbox.claim_in_thread(f"C1:{name}", THREAD, batch, is_ours=True, when_parked=unknown)
     looked_for = await engine.due()
 
     await engine.queue.write(Batch().adopt(engine.keys.named("parked", "C1:1.000000"), LinkId("L1")))

@@ -25,7 +25,7 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.message import Message
 from taskwire.domain.secrets import Masker
-from taskwire.queue.batch import NEAR, Batch
+from taskwire.queue.batch import MENTION_LOOKAHEAD, Batch
 from taskwire.queue.leases import Lease, Queue
 from taskwire.worker import IGNORE_PRIORITY_EVERY
 

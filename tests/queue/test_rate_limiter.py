@@ -6,10 +6,10 @@ from itertools import pairwise
 import pytest
 
 from taskwire.queue.rate_limiter import (
-    EVERYTHING,
-    GRACE_MS,
-    LET_AHEAD_EACH,
-    PASSED_OVER_MS,
+    ALL_METHODS,
+    CLAIM_GRACE_MS,
+    PLACES_PER_STARVING_CLAIM,
+    STARVING_AFTER_MS,
     Limit,
     MethodLimits,
     RateLimiter,
@@ -22,7 +22,7 @@ from .engine import Engine
 
 POST, UPDATE = "chat.postMessage", "chat.update"
 # One call a second, without a burst.
-ONE_BY_ONE = {POST: MethodLimits(None, each=Limit(1_000, 1)), UPDATE: MethodLimits(Limit(1_000, 1))}
+ONE_BY_ONE = {POST: MethodLimits(None, per_target=Limit(1_000, 1)), UPDATE: MethodLimits(Limit(1_000, 1))}
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def waits(
     priority: Priority = Priority.POST,
 ) -> list[float]:
     """Ask for one claimant after the other; returns how long each is told to wait."""
-    return [await limiter.wait(method, where, priority, claimant) for claimant in claimants]
+    return [await limiter.take_place(method, where, priority, claimant) for claimant in claimants]
 
 
 async def test_two_come_at_once_and_then_one_a_second(engine: Engine, limiter: RateLimiter) -> None:
@@ -156,7 +156,7 @@ async def test_a_claim_ends_if_its_claimant_does_not_come(engine: Engine, slow: 
     await waits(slow, *(f"dead {number}" for number in range(5)), priority=Priority.CALL)
     engine.passes(5)
     meanwhile = await waits(slow, "post")
-    engine.passes(GRACE_MS / 1000)
+    engine.passes(CLAIM_GRACE_MS / 1000)
 
     assert meanwhile[0] > 0
     assert await waits(slow, "post") == [0]
@@ -165,7 +165,7 @@ async def test_a_claim_ends_if_its_claimant_does_not_come(engine: Engine, slow: 
 async def test_who_comes_too_late_is_still_the_older(engine: Engine, slow: RateLimiter) -> None:
     """A claimant that comes too late keeps the age of its claim, and goes before newer ones."""
     await waits(slow, "first", "late")
-    engine.passes(1 + GRACE_MS / 1000)
+    engine.passes(1 + CLAIM_GRACE_MS / 1000)
     await waits(slow, "b", "c", "d")
 
     assert await waits(slow, "late") == [1]
@@ -177,17 +177,19 @@ async def test_nobody_is_passed_over_for_ever(engine: Engine, slow: RateLimiter)
     posts = dict.fromkeys((f"post {number}" for number in range(4)), Priority.POST)
     await waits(slow, "first", *posts)
     waiting, took = posts, []
-    for second in range(PASSED_OVER_MS // 1000 + 5 * LET_AHEAD_EACH):
+    for second in range(STARVING_AFTER_MS // 1000 + 5 * PLACES_PER_STARVING_CLAIM):
         waiting = waiting | {f"call {second}": Priority.CALL}
         await waits(slow, f"call {second}", priority=Priority.CALL)
         engine.passes(1)
-        took += [who for who, priority in waiting.items() if await slow.wait(POST, "C1", priority, who) == 0]
+        took += [
+            who for who, priority in waiting.items() if await slow.take_place(POST, "C1", priority, who) == 0
+        ]
         waiting = {who: priority for who, priority in waiting.items() if who not in took}
 
     turns = [number for number, who in enumerate(took) if who in posts]
     assert [who for who in took if who in posts] == list(posts)
-    assert turns[0] >= PASSED_OVER_MS // 1000 - 1
-    assert [after - before for before, after in pairwise(turns)] == [LET_AHEAD_EACH] * 3
+    assert turns[0] >= STARVING_AFTER_MS // 1000 - 1
+    assert [after - before for before, after in pairwise(turns)] == [PLACES_PER_STARVING_CLAIM] * 3
 
 
 async def test_channels_do_not_wait_for_each_other(slow: RateLimiter) -> None:
@@ -199,8 +201,10 @@ async def test_channels_do_not_wait_for_each_other(slow: RateLimiter) -> None:
 
 async def test_all_channels_share_what_the_workspace_may_post(limiter: RateLimiter) -> None:
     """A call in any channel goes before the posts in all others, when the workspace is at its limit."""
-    told = [await limiter.wait(POST, f"C{number}", Priority.POST, f"post {number}") for number in range(30)]
-    call = await limiter.wait(POST, "C99", Priority.CALL, "call")
+    told = [
+        await limiter.take_place(POST, f"C{number}", Priority.POST, f"post {number}") for number in range(30)
+    ]
+    call = await limiter.take_place(POST, "C99", Priority.CALL, "call")
 
     assert told[:20] == [0] * 20
     assert min(told[20:]) > 0
@@ -237,7 +241,7 @@ async def test_a_429_rests_the_method_for_all_replicas(engine: Engine, limiter: 
     Other methods go on.
     """
     replica = RateLimiter(engine.connections, engine.keys, engine.clock, Metrics())
-    await limiter.rest(POST, 30)
+    await limiter.block(POST, 30)
 
     assert await waits(replica, "a", priority=Priority.CALL) == [30]
     assert await waits(replica, "b", where="C2") == [30.207]
@@ -251,29 +255,30 @@ async def test_a_429_rests_the_method_for_all_replicas(engine: Engine, limiter: 
 
 async def test_a_429_of_the_whole_app_rests_everything(engine: Engine, limiter: RateLimiter) -> None:
     """A rest of everything also holds for methods without a limit."""
-    await limiter.rest(EVERYTHING, 7)
+    await limiter.block(ALL_METHODS, 7)
     methods = (POST, UPDATE, "users.info", "response_url", "a.new.method")
 
-    assert [await limiter.wait(method, "C1") for method in methods] == [7] * 5
+    assert [await limiter.take_place(method, "C1") for method in methods] == [7] * 5
     engine.passes(7)
-    assert [await limiter.wait(method, "C1") for method in methods] == [0] * 5
+    assert [await limiter.take_place(method, "C1") for method in methods] == [0] * 5
 
 
 async def test_a_shorter_rest_does_not_end_a_longer_one(limiter: RateLimiter) -> None:
     """If two replicas are told different times, the longer one counts."""
-    await limiter.rest(POST, 30)
-    await limiter.rest(POST, 1)
+    await limiter.block(POST, 30)
+    await limiter.block(POST, 1)
 
     assert await waits(limiter, "a") == [30]
 
 
 async def test_after_a_rest_places_come_one_by_one(engine: Engine, limiter: RateLimiter) -> None:
     """After a rest there is no burst, because Slack has counted more calls than we have."""
-    await limiter.rest(UPDATE, 10)
+    await limiter.block(UPDATE, 10)
     engine.passes(10)
 
     told = [
-        await limiter.wait(UPDATE, f"C1:{number}", Priority.CARD, f"card {number}") for number in range(3)
+        await limiter.take_place(UPDATE, f"C1:{number}", Priority.CARD, f"card {number}")
+        for number in range(3)
     ]
 
     assert told == [0, 1.378, 2.756]
@@ -282,7 +287,7 @@ async def test_after_a_rest_places_come_one_by_one(engine: Engine, limiter: Rate
 async def test_a_method_without_limit_only_rests(limiter: RateLimiter) -> None:
     """Response URLs and uploads have no stated limit, but a 429 rests them."""
     free = await waits(limiter, *[""] * 200, method="response_url")
-    await limiter.rest("response_url", 3)
+    await limiter.block("response_url", 3)
 
     assert free == [0] * 200
     assert await waits(limiter, "a", method="response_url") == [3]
@@ -300,7 +305,7 @@ async def test_nothing_of_it_stays(engine: Engine, limiter: RateLimiter) -> None
     """Every key of the limiter expires."""
     await waits(limiter, "a", "b", "c")
     await waits(limiter, "a", "b", method=UPDATE, where="C1:1.1")
-    await limiter.rest(UPDATE, 5)
+    await limiter.block(UPDATE, 5)
 
     redis = engine.connections.commands
     keys = await redis.keys("*")
@@ -340,7 +345,7 @@ async def test_waits_are_measured_by_method_and_priority(engine: Engine) -> None
     await waits(measured, "a", "b", priority=Priority.CALL)
     engine.passes(1)
     await waits(measured, "b", priority=Priority.CALL)
-    await measured.rest(POST, 5)
+    await measured.block(POST, 5)
 
     figures = metrics.exposition().decode()
     labels = '{method="chat.postMessage",priority="call"}'

@@ -62,7 +62,9 @@ class Crowd:
             requester = heapq.heappop(askers)
             self._engine.clock.now_ms = start_ms + round(requester.at * 1000)
             limiter = self._chance.choice(self._replicas)
-            seconds = await limiter.wait(self._method, requester.where, requester.priority, requester.name)
+            seconds = await limiter.take_place(
+                self._method, requester.where, requester.priority, requester.name
+            )
             if seconds == 0:
                 arrivals.append(Arrival(requester.at + self._under_way(), requester.where))
             requester.at += seconds + self._late()

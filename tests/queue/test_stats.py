@@ -6,7 +6,7 @@ from taskwire.domain import jobs
 from taskwire.domain.jobs import QueueName, to_coder, to_thread
 from taskwire.outbox import direct_messages, private_answers
 from taskwire.queue.batch import Batch
-from taskwire.queue.stats import MOST_LISTS, QUEUES, QueueDepth, QueueStats
+from taskwire.queue.stats import MAX_QUEUES_READ, QUEUE_KINDS, QueueDepth, QueueStats
 
 from .engine import Engine, job
 
@@ -25,7 +25,7 @@ async def test_what_waits_is_told_by_kind_of_list(engine: Engine, queue_stats: Q
     await engine.append("d", name=to_coder("L1"), delay_ms=60_000)
     engine.passes(1)
 
-    found = (await queue_stats.look()).lists
+    found = (await queue_stats.read()).by_kind
 
     assert found == {"to_thread": QueueDepth(3, 3.0, 3.0), "to_coder": QueueDepth(1, 0.0, 1.0)}
 
@@ -35,17 +35,17 @@ async def test_nothing_waits(engine: Engine, queue_stats: QueueStats) -> None:
     await engine.append("a")
     await engine.ends(await engine.takes())
 
-    assert await queue_stats.look() == ({}, 0)
+    assert await queue_stats.read() == ({}, 0)
 
 
 async def test_a_look_has_its_bound(engine: Engine, queue_stats: QueueStats) -> None:
     """A look reads at most a thousand queues, those that have been due for longest."""
     batch = Batch()
-    for number in range(MOST_LISTS + 100):
+    for number in range(MAX_QUEUES_READ + 100):
         batch.append(QueueName(f"receipts:{number}"), job("a"), score="due", delay_ms=number)
     await engine.queue.write(batch)
 
-    assert (await queue_stats.look()).lists["receipts"].jobs == MOST_LISTS
+    assert (await queue_stats.read()).by_kind["receipts"].jobs == MAX_QUEUES_READ
 
 
 def test_no_kind_of_list_is_out_of_sight() -> None:
@@ -53,7 +53,7 @@ def test_no_kind_of_list_is_out_of_sight() -> None:
     rooms = {**vars(jobs), **vars(direct_messages), **vars(private_answers)}
     makers = {name for name, made in rooms.items() if _returns(made) is QueueName}
 
-    assert {*makers, jobs.BACKFILL_THREADS.partition(":")[0]} == set(QUEUES)
+    assert {*makers, jobs.BACKFILL_THREADS.partition(":")[0]} == set(QUEUE_KINDS)
 
 
 def _returns(made: object) -> object:

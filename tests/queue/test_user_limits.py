@@ -8,7 +8,7 @@ from taskwire.domain.errors import TryLater
 from taskwire.domain.ids import ChannelId, ThreadRef, Ts, UserId
 from taskwire.domain.jobs import thread_answers
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import Claim, Inbox
+from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit
 
 from .engine import Engine, job
@@ -23,20 +23,20 @@ def inbox(engine: Engine) -> Inbox:
     return Inbox(engine.connections, engine.keys, engine.clock)
 
 
-async def asks(inbox: Inbox, second: float, *, is_ours: bool = True) -> Claim:
+async def asks(inbox: Inbox, second: float, *, is_ours: bool = True) -> ClaimResult:
     """Let one person ask for something at this second."""
     ts = Ts(f"{BEGIN + second:.6f}")
-    if_told, if_limited = Batch().append(thread_answers("@"), job(f"told:{ts}")), Batch()
-    user_limit = UserLimit(UserId("U1"), "ask", ts, 10, if_told=if_told, if_limited=if_limited)
+    when_told, when_limited = Batch().append(thread_answers("@"), job(f"told:{ts}")), Batch()
+    user_limit = UserLimit(UserId("U1"), "ask", ts, 10, when_told=when_told, when_limited=when_limited)
     batch = Batch().append(thread_answers("@"), job(f"asked:{ts}"))
-    return await inbox.accept_in_thread(f"C1:{ts}", THREAD, batch, is_ours=is_ours, user_limit=user_limit)
+    return await inbox.claim_in_thread(f"C1:{ts}", THREAD, batch, is_ours=is_ours, user_limit=user_limit)
 
 
-async def presses(inbox: Inbox, number: int, link: str) -> Claim:
+async def presses(inbox: Inbox, number: int, link: str) -> ClaimResult:
     """Let one person press a button that names this link."""
     ts = Ts(f"{BEGIN + number}.000000")
     user_limit = UserLimit(UserId("U1"), "ask", ts, 10, link)
-    return await inbox.accept("click", f"{ts}:U1", Batch(), user_limit)
+    return await inbox.claim("click", f"{ts}:U1", Batch(), user_limit)
 
 
 async def linked(engine: Engine) -> None:
@@ -121,7 +121,7 @@ async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inb
     assert len(names) == 11
 
 
-@pytest.mark.parametrize("bad", ["if_told", "if_limited"])
+@pytest.mark.parametrize("bad", ["when_told", "when_limited"])
 @pytest.mark.parametrize("comes", ["by a button", "in a thread"])
 async def test_a_limit_with_a_step_that_cannot_be_written_writes_nothing(
     engine: Engine, inbox: Inbox, bad: str, comes: str
@@ -130,12 +130,12 @@ async def test_a_limit_with_a_step_that_cannot_be_written_writes_nothing(
     await linked(engine)
     redis, ts = engine.connections.commands, Ts(f"{BEGIN}.000000")
     batch, wrong = Batch(), Batch().write("ZADD", engine.keys.named("x"), "no number", "x")
-    if_told, if_limited = (wrong, batch) if bad == "if_told" else (batch, wrong)
-    user_limit = UserLimit(UserId("U1"), "ask", ts, 0, if_told=if_told, if_limited=if_limited)
+    when_told, when_limited = (wrong, batch) if bad == "when_told" else (batch, wrong)
+    user_limit = UserLimit(UserId("U1"), "ask", ts, 0, when_told=when_told, when_limited=when_limited)
     if comes == "in a thread":
-        taking = inbox.accept_in_thread(f"C1:{ts}", THREAD, batch, is_ours=True, user_limit=user_limit)
+        taking = inbox.claim_in_thread(f"C1:{ts}", THREAD, batch, is_ours=True, user_limit=user_limit)
     else:
-        taking = inbox.accept("click", f"{ts}:U1", batch, user_limit)
+        taking = inbox.claim("click", f"{ts}:U1", batch, user_limit)
 
     with pytest.raises(TryLater, match="not an operation: ZADD"):
         await taking

@@ -104,7 +104,7 @@ async def test_a_master_without_replicas_has_done_nothing(cluster: SentinelClust
     for replica in await cluster.replicas():
         await replica.end()
     async with connection.open(_plain(master)) as both:
-        outcome = await Inbox(both, KEYS, ServerClock())._accept.call(  # noqa: SLF001 - one try, unlike `accept`
+        outcome = await Inbox(both, KEYS, ServerClock())._claim.call(  # noqa: SLF001 - one try, unlike `accept`
             KEYS.named("claim", "command", "one"), 1_000, _batch("one").encoded(), "a" * 16
         )
 
@@ -121,7 +121,7 @@ async def test_what_no_replica_has_is_not_promised(cluster: SentinelCluster, bot
         replica.tell(signal.SIGSTOP)
 
     with pytest.raises(Unknown):
-        await inbox.accept("command", "one", _batch("one"))
+        await inbox.claim("command", "one", _batch("one"))
 
     for replica in replicas:
         replica.tell(signal.SIGCONT)
@@ -138,7 +138,7 @@ async def _is_woken(both: Connections) -> bool:
 async def _is_promised(inbox: Inbox) -> bool:
     """Whether the claim was made and a replica has it. On a busy machine this may take several tries."""
     with contextlib.suppress(Unknown, TryLater):
-        return await inbox.accept("command", "one", _batch("one")) == "duplicate"
+        return await inbox.claim("command", "one", _batch("one")) == "duplicate"
     return False
 
 

@@ -46,7 +46,7 @@ async def test_a_failover_is_followed_over_tls(cluster: SentinelCluster) -> None
 
 async def _is_kept(inbox: Inbox, batch: Batch) -> bool:
     with contextlib.suppress(Unknown, TryLater):
-        return await inbox.accept("command", "one", batch) == "duplicate"
+        return await inbox.claim("command", "one", batch) == "duplicate"
     return False
 
 
@@ -57,11 +57,11 @@ async def test_a_silent_store_behind_tls_may_have_written_it(cluster: SentinelCl
         url = f"rediss://:{sentinels.PASSWORD}@{sentinels.HOST}:{network.port}?ssl_ca_certs={trusted}"
         async with connection.open(url) as through:
             inbox = Inbox(through, KEYS, ServerClock())
-            await inbox.accept("event", "Ev0", Batch())
+            await inbox.claim("event", "Ev0", Batch())
             network.freeze()
 
             with pytest.raises(Unknown):
-                await inbox.accept("event", "Ev1", Batch())
+                await inbox.claim("event", "Ev1", Batch())
 
 
 async def test_who_is_not_trusted_is_named(cluster: SentinelCluster, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.message import Message
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import MOST_ASKED, MOST_REPLIES, MOST_TOLD
+from taskwire.queue.inbox import MAX_WAITING_ANSWERS, MAX_WAITING_REPLIES, MAX_WAITING_REQUESTS
 
 from .people import Thread
 from .waiting import a_busy_agent, takes_all
@@ -117,7 +117,7 @@ async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
     """One message covers all refused replies, and each gets a mark. When some have been delivered, new ones
     are taken."""
     thread, task = await a_busy_agent(world)
-    others = await has_waiting(world, thread, MOST_REPLIES - 1)
+    others = await has_waiting(world, thread, MAX_WAITING_REPLIES - 1)
 
     replies = await writes(world, thread, 4)
     await world.passes(seconds=5)
@@ -138,7 +138,7 @@ async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
 async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:
     """A stranger's messages are for other people, whatever the queue's length."""
     thread, _ = await a_busy_agent(world)
-    others = await has_waiting(world, thread, MOST_REPLIES)
+    others = await has_waiting(world, thread, MAX_WAITING_REPLIES)
 
     reply = await world.bob.replies(thread, "looks good")
 
@@ -151,7 +151,7 @@ async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: Wo
     """One message covers all refused verbs, and each gets a mark. When some have been answered, new ones are
     taken."""
     thread, _ = await a_busy_agent(world)
-    others = await has_to_answer(world, thread, MOST_TOLD - 1)
+    others = await has_to_answer(world, thread, MAX_WAITING_ANSWERS - 1)
 
     asked = [await world.alice.replies(thread, "!help") for _ in range(3)]
     await world.bot.parts.deps.queue.write(others)
@@ -168,7 +168,7 @@ async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: Wo
 async def test_a_click_where_much_still_waits_is_refused_in_words(world: World) -> None:
     """The person is told at once. The same button works when the queue is shorter."""
     thread, task = await a_busy_agent(world)
-    others = await has_to_do(world, thread, MOST_REPLIES + MOST_ASKED)
+    others = await has_to_do(world, thread, MAX_WAITING_REPLIES + MAX_WAITING_REQUESTS)
 
     await world.alice.clicks(thread, "Pause")
     said, before = world.alice.reads(), task.status

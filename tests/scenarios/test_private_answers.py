@@ -60,7 +60,7 @@ async def test_slow_answers_hold_up_no_other(world: World) -> None:
 
 async def test_a_stop_hands_over_what_is_not_shown_yet(world: World) -> None:
     """The answer waits until Slack accepts more. The next process shows it, once."""
-    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).rest(
+    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
         "response_url", REST_SECONDS
     )
     await world.slack.command(world.alice.id, "general", "/task", "pause nothing")
@@ -93,7 +93,7 @@ async def test_what_is_asked_while_a_process_ends_is_answered_by_the_next(
     with monkeypatch.context() as patched:
         patched.setattr(Worker, "note_clean_stop", note_clean_stop)
         await world.restarts()
-    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).rest(
+    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
         "response_url", REST_SECONDS
     )
     await world.stops()
@@ -110,7 +110,7 @@ async def test_what_is_asked_while_a_process_ends_is_answered_by_the_next(
 
 async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world: World) -> None:
     """The answer is about an earlier state, and the person has probably asked again."""
-    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).rest(
+    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
         "response_url", REST_SECONDS
     )
     await world.slack.command(world.alice.id, "general", "/task", "pause nothing")
@@ -126,7 +126,7 @@ async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world:
 
 async def test_an_answer_that_only_another_version_can_show_stands_before_nothing(world: World) -> None:
     """It waits alone. Its person's commands are executed, and alerts reach them."""
-    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).rest(
+    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
         "response_url", REST_SECONDS
     )
     await world.slack.command(world.alice.id, "general", "/task", "pause nothing")

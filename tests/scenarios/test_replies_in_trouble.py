@@ -286,6 +286,6 @@ async def test_coder_away_for_a_day_ends_what_waits_and_loses_nothing(world: Wor
     assert said == [
         "These 2 replies were not delivered: it did not succeed in a day.\n> first\n> second\n[Try again]"
     ]
-    assert (len(letters), sent) == (2, ["dealt_with"] * 2)
+    assert (len(letters), sent) == (2, ["already_handled"] * 2)
     assert task.inputs == ["first", "second"]
     world.errors.clear()

@@ -24,7 +24,7 @@ class RateLimiter:
     claimants: list[str] = field(default_factory=list)
     rests: list[tuple[str, float]] = field(default_factory=list)
 
-    async def wait(
+    async def take_place(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
         """Return the configured seconds."""
@@ -32,7 +32,7 @@ class RateLimiter:
         self.claimants.append(claimant)
         return self.seconds
 
-    async def rest(self, method: str, seconds: float) -> None:
+    async def block(self, method: str, seconds: float) -> None:
         """Record the rest."""
         self.rests.append((method, seconds))
 

@@ -473,10 +473,10 @@ async def test_outside_a_turn_a_place_is_waited_for(slack: SlackSandbox) -> None
     """Outside a job nothing would repeat the call later."""
 
     class FullAtFirst(RateLimiter):
-        async def wait(
+        async def take_place(
             self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
         ) -> float:
-            await super().wait(method, where, priority, claimant)
+            await super().take_place(method, where, priority, claimant)
             return 0.01 if len(self.waits) == 1 else 0.0
 
     pace = FullAtFirst()
@@ -502,7 +502,7 @@ async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slac
     """A dialog must open although Redis is away. In a job nothing is called without a place."""
 
     class Away(RateLimiter):
-        async def wait(
+        async def take_place(
             self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
         ) -> float:
             raise ConnectionError(f"{method} {where} {priority} {claimant}")

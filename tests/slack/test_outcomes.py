@@ -185,7 +185,7 @@ async def test_nobody_there_is_certainly_not_done() -> None:
 
 async def test_a_limit_counts_where_the_others_cannot_be_told() -> None:
     class Broken(RateLimiter):
-        async def rest(self, method: str, seconds: float) -> None:
+        async def block(self, method: str, seconds: float) -> None:
             raise ConnectionError(f"{method} {seconds}")
 
     act = says(429, no("ratelimited"), IS_JSON, "Retry-After: 7")

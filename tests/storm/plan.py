@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from taskwire.app.wiring import Timings
 from taskwire.coder.client import CoderTimeouts
 from taskwire.queue.leases import LeaseTimes
-from taskwire.queue.rate_limiter import LIMITS, OTHERWISE, Limit, MethodLimits
+from taskwire.queue.rate_limiter import DEFAULT_LIMITS, LIMITS, Limit, MethodLimits
 from taskwire.slack.outbound import SlackTimeouts
 
 CALL_SECONDS = 2.0
@@ -23,7 +23,7 @@ def _faster(limit: Limit | None) -> Limit | None:
 
 
 def _all_faster(limits: MethodLimits) -> MethodLimits:
-    return MethodLimits(_faster(limits.whole), _faster(limits.each), _faster(limits.catching_up))
+    return MethodLimits(_faster(limits.per_method), _faster(limits.per_target), _faster(limits.backfill))
 
 
 TIMINGS = Timings(
@@ -33,7 +33,7 @@ TIMINGS = Timings(
     ),
     lease_times=LeaseTimes(lease_ms=1_500, longest_lease_ms=6_000, late_arrival_ms=2_000, recheck_ms=200),
     limits={name: _all_faster(limits) for name, limits in LIMITS.items()},
-    other_limits=_all_faster(OTHERWISE),
+    other_limits=_all_faster(DEFAULT_LIMITS),
 )
 # A call may be executed so late: after its caller has given it up, but within the landing margin.
 LATE_SECONDS = CALL_SECONDS + 0.8

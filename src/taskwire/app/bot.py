@@ -26,7 +26,7 @@ from taskwire.messages import refusals
 from taskwire.polling.announced import AnnouncedChanges
 from taskwire.queue.data_loss_detector import DataLoss
 from taskwire.queue.scripts import Clock, ServerClock
-from taskwire.queue.stats import NO_DEPTH, QUEUES
+from taskwire.queue.stats import NO_DEPTH, QUEUE_KINDS
 from taskwire.recovery import downtime
 from taskwire.recovery.data_loss import recover
 from taskwire.recovery.downtime import Downtime
@@ -325,12 +325,12 @@ class Bot:
         metrics = self.metrics
         try:
             async with asyncio.timeout(STORE_TIMEOUT_SECONDS):
-                waiting = await parts.queue_stats.look()
+                waiting = await parts.queue_stats.read()
         except (RedisError, TimeoutError):
             return
-        metrics.dead_letters_kept.set(waiting.letters)
-        for kind in QUEUES:
-            depth = waiting.lists.get(kind, NO_DEPTH)
+        metrics.dead_letters_kept.set(waiting.dead_letters)
+        for kind in QUEUE_KINDS:
+            depth = waiting.by_kind.get(kind, NO_DEPTH)
             metrics.waiting_jobs.labels(kind).set(depth.jobs)
             metrics.due_age_seconds.labels(kind).set(depth.due_seconds)
             metrics.oldest_job_age_seconds.labels(kind).set(depth.oldest_seconds)

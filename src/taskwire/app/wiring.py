@@ -43,7 +43,7 @@ from taskwire.queue import fence, self_test
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.inbox import Inbox
 from taskwire.queue.leases import LeaseTimes, Queue
-from taskwire.queue.rate_limiter import EVERYTHING, LIMITS, OTHERWISE, MethodLimits, RateLimiter
+from taskwire.queue.rate_limiter import ALL_METHODS, DEFAULT_LIMITS, LIMITS, MethodLimits, RateLimiter
 from taskwire.queue.scripts import Clock
 from taskwire.queue.stats import QueueStats
 from taskwire.recovery import newer_versions
@@ -86,7 +86,7 @@ class Timings:
     coder: CoderTimeouts = field(default_factory=CoderTimeouts)
     lease_times: LeaseTimes = field(default_factory=LeaseTimes)
     limits: Mapping[str, MethodLimits] = field(default_factory=lambda: LIMITS)
-    other_limits: MethodLimits = OTHERWISE
+    other_limits: MethodLimits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,9 @@ class Parts:
             queue = Queue(connections, keys, clock, timings.lease_times, mask_stored)
             await _check_store(queue, connections, keys)
             limiter = RateLimiter(
-                connections, keys, clock, metrics, limits=timings.limits, otherwise=timings.other_limits
+                connections, keys, clock, metrics, limits=timings.limits, default=timings.other_limits
             )
-            for method in (*Method, *timings.limits, EVERYTHING):
+            for method in (*Method, *timings.limits, ALL_METHODS):
                 # An alert watches the increase. A counter that first appears with 1 shows none.
                 metrics.rate_limited.labels(method)
             slack = Outbound(
@@ -233,7 +233,8 @@ class Parts:
 async def _check_store(queue: Queue, connections: Connections, keys: Keys) -> None:
     """Check that the Redis user's rights, the fence and the formats allow this store. Raises `UserError`."""
     store = (connections, keys)
-    for check in (partial(self_test.try_all, *store), partial(fence.refuse, *store), queue.formats.refuse):
+    rights, is_open = partial(self_test.check_rights, *store), partial(fence.require_open, *store)
+    for check in (rights, is_open, queue.formats.require_compatible):
         # Temporary failures, such as a failover or missing replicas, do not stop the start.
         with contextlib.suppress(RedisError):
             await check()

@@ -346,7 +346,7 @@ async def _is_taskwire(address: str) -> bool:
 
 async def _try_all(connections: Connections, keys: Keys) -> Finding:
     try:
-        await self_test.try_all(connections, keys)
+        await self_test.check_rights(connections, keys)
     except RedisError as error:
         raise UserError(f"The store takes nothing now: {reason(error)}.", "Look into its log.") from error
     return Finding("Store access", "ok", "Taskwire may do there what it needs.")

@@ -284,7 +284,7 @@ class SettleQuestion(Work):
 
 
 ThreadQuestion = Literal[
-    "status", "logs", "full_logs", "help", "edit", "delete", "not_a_verb", "too_many", "too_fast", "words"
+    "status", "logs", "full_logs", "help", "edit", "delete", "not_a_verb", "rejection", "too_fast", "words"
 ]
 
 

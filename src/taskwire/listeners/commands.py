@@ -20,7 +20,7 @@ from taskwire.listeners.ingress import Admission, Ingress
 from taskwire.messages import answers
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.queue.batch import Batch
-from taskwire.queue.user_limits import on_command
+from taskwire.queue.user_limits import limit_of_command
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Typed
 from taskwire.slack.manifest import COMMAND
@@ -86,7 +86,7 @@ class Commands:
                 ).said
 
     async def _claimed(self, typed: Typed, verb: str, batch: Batch) -> Admission:
-        user_limit = on_command(verb, typed.requester.person, typed.requester.at)
+        user_limit = limit_of_command(verb, typed.requester.person, typed.requester.at)
         return await self._ingress.claim("command", typed.delivery, batch, user_limit)
 
     async def _answer(self, requester: Requester, question: Question) -> None:

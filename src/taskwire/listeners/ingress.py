@@ -10,7 +10,7 @@ from taskwire.domain.ids import Ts, moment_of
 from taskwire.ingress_priority import IngressPriority
 from taskwire.messages import answers
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import Claim, Inbox
+from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit
 from taskwire.slack import inbound
 from taskwire.slack.models import Identity
@@ -87,7 +87,9 @@ class Ingress:
         """Record that a payload of this kind has arrived, even if it is not handled."""
         self._kinds.add(kind)
 
-    async def count(self, kind: str, writing: Awaitable[Claim], did_at: Ts | None = None) -> Claim:
+    async def count(
+        self, kind: str, writing: Awaitable[ClaimResult], did_at: Ts | None = None
+    ) -> ClaimResult:
         """Await a claim and count its outcome. Raises the claim's errors.
 
         `did_at` is when the person acted.
@@ -126,7 +128,7 @@ class Ingress:
     ) -> Admission:
         """Claim a delivery with its batch, within a user limit. Also return whether the delivery is new."""
         try:
-            claim = await self.count(kind, self._inbox.accept(kind, delivery, batch, user_limit))
+            claim = await self.count(kind, self._inbox.claim(kind, delivery, batch, user_limit))
         except TryLater:
             return Admission(answers.store_unreachable())
         except Unknown:

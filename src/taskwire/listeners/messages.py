@@ -21,7 +21,7 @@ from taskwire.messages import answers
 from taskwire.notices.outsiders import Outsiders
 from taskwire.people.directory import Directory
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import Claim, Inbox
+from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import limit_of_verb
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.slack import inbound
@@ -72,7 +72,7 @@ class Messages:
         app.event(OTHERS)(_nothing_more)
 
     def _first(
-        self, take: Callable[[Body], Awaitable[Claim | None]]
+        self, take: Callable[[Body], Awaitable[ClaimResult | None]]
     ) -> Callable[..., Awaitable[BoltResponse]]:
         async def before_the_ack(body: dict[str, object]) -> BoltResponse:
             self._ingress.note_time(body)
@@ -92,7 +92,7 @@ class Messages:
 
         return before_the_ack
 
-    async def _message(self, body: Body) -> Claim | None:
+    async def _message(self, body: Body) -> ClaimResult | None:
         match inbound.message_event(body, self._bot):
             case ThreadMessage() as message:
                 return await self._ingress.count("message", self._receiver.claim_message(message), message.ts)
@@ -109,7 +109,7 @@ class Messages:
             case _:
                 return None
 
-    async def _mention(self, body: Body) -> Claim | None:
+    async def _mention(self, body: Body) -> ClaimResult | None:
         """Handle a mention in one of our threads as a reply. Answer any other mention with a hint."""
         mention = inbound.mention(body, self._bot)
         if not isinstance(mention, Mention):
@@ -121,15 +121,15 @@ class Messages:
                 return claim
         return await self._once(mention, "mention", answers.mention_not_supported())
 
-    async def _opened(self, body: Body) -> Claim | None:
+    async def _opened(self, body: Body) -> ClaimResult | None:
         opened = inbound.opened(body, self._bot)
         if not isinstance(opened, Opened):
             return None
         job = Job(id=f"opened:{opened.delivery}", work=ChannelOpened(channel=opened.channel))
         batch = Batch().append(intake(opened.channel), job)
-        return await self._ingress.count("channel", self._inbox.accept("event", opened.delivery, batch))
+        return await self._ingress.count("channel", self._inbox.claim("event", opened.delivery, batch))
 
-    async def _changed(self, body: Body) -> Claim | None:
+    async def _changed(self, body: Body) -> ClaimResult | None:
         """Forget what is known of a person or group. This is idempotent, so no claim is needed.
 
         Slack sends an event for every change of every profile.
@@ -139,10 +139,10 @@ class Messages:
             await self._directory.changed(changed.id, is_group=changed.is_group)
         return None
 
-    async def _once(self, message: Mention | DirectMessage, kind: str, answer: Message) -> Claim:
+    async def _once(self, message: Mention | DirectMessage, kind: str, answer: Message) -> ClaimResult:
         user_limit = limit_of_verb("", message.person, message.ts, Batch(), Batch())
         claim = await self._ingress.count(
-            kind, self._inbox.accept("message", message.delivery, Batch(), user_limit)
+            kind, self._inbox.claim("message", message.delivery, Batch(), user_limit)
         )
         if claim in ("claimed", "limit_told"):
             said = answer if claim == "claimed" else answers.too_many_requests()

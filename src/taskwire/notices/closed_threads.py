@@ -77,7 +77,7 @@ async def _reopen_thread(deps: Dependencies, context: JobContext, link: Link) ->
     """Send the messages that could not be posted, draw the card, and read the thread for missed messages."""
     if not link.closed_error:
         return done()
-    for letter in await deps.dead_letters.list_of(context.lease.name, CLOSED_REASON):
+    for letter in await deps.dead_letters.list_ids_in(context.lease.name, CLOSED_REASON):
         await deps.dead_letters.send_again(letter)
     batch = deps.writes.reopened(Batch(), link.record)
     deps.writes.no_field(batch, link.id, "drawn_card")

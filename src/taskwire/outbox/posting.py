@@ -123,7 +123,7 @@ async def _find_earlier_post(
 
 def get_earliest_unknown_ts(deps: Dependencies, context: JobContext) -> Ts:
     """Return the ts from which on messages may exist that Redis does not know."""
-    ago = timedelta(milliseconds=min(context.now_ms - context.maybe_done_since_ms, REMEMBERED_MS))
+    ago = timedelta(milliseconds=min(context.now_ms - context.maybe_done_since_ms, LOSS_TTL_MS))
     return ts_of(deps.slack.now() - ago - CLOCK_TOLERANCE)
 
 

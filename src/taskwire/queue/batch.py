@@ -32,12 +32,12 @@ MENTION_LOOKAHEAD = 4
 
 # The constants of `lua/batch.lua` and of the libraries that it requires.
 CONSTANTS: Mapping[str, str | int] = {
-    "REMEMBERED": write_log.REMEMBERED,
-    "NEAR": NEAR,
+    "MAX_REMEMBERED_CALLS": write_log.MAX_REMEMBERED_CALLS,
+    "MENTION_LOOKAHEAD": MENTION_LOOKAHEAD,
     "LANE": LANE_WIDTH,
     "FIRST_DRAWING": FIRST_DRAW_JOB_ID,
-    "MOST_LETTERS": MOST_LETTERS,
-    "LETTERS_MS": LETTERS_MS,
+    "MAX_DEAD_LETTERS": MAX_DEAD_LETTERS,
+    "DEAD_LETTER_TTL_MS": DEAD_LETTER_TTL_MS,
 }
 
 Word = str | int

@@ -137,11 +137,11 @@ class DeadLetters:
             return "unreadable"
         if isinstance(job.work, Receipt):
             return "overtaken"
-        job = await self._at_present(written, job.without_tries(written.since_ms))
-        words = (written.list, job.id, _score(written, job), job.model_dump_json())
-        is_offered = isinstance(job.work, Reply) and written.is_offered
-        reply = self._keys.reply(get_link_id(written.list), job.id) if is_offered else ""
-        link = get_link_id(written.list) if _needs_link(written.list, job) else ""
+        job = await self._with_latest_observation(written, job.without_tries(written.since_ms))
+        words = (written.queue, job.id, _score(written, job), job.model_dump_json())
+        is_offered_to_author = isinstance(job.work, Reply) and written.is_offered_to_author
+        reply = self._keys.reply(get_link_id(written.queue), job.id) if is_offered_to_author else ""
+        link = get_link_id(written.queue) if _needs_link(written.queue, job) else ""
         return cast("ResendResult", await self._send_again(letter_id, found, *words, link, reply))
 
     async def forget(self, letter_id: str | None = None) -> int:
@@ -164,7 +164,7 @@ class DeadLetters:
         """Put the task's latest observation into a job that reports an earlier one."""
         if not isinstance(job.work, ApplyEvent) or not isinstance(job.work.event, Observed):
             return job
-        key = self._keys.link(get_link_id(written.list))
+        key = self._keys.link(get_link_id(written.queue))
         kept = await cast("Awaitable[str | None]", self._redis.hget(key, "seen"))
         seen = read_if_possible(Observation, kept)
         if seen is None:

@@ -28,38 +28,38 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
 # How long a claim is kept. Slack's last retry comes about six minutes after the first delivery.
-CLAIM_MS = 3_600_000
+DELIVERY_CLAIM_TTL_MS = 3_600_000
 # How long a parked message waits for the link of its thread.
-KEPT_MS = 600_000
+PARKED_TTL_MS = 600_000
 # How long one try of a claim may take, and how many tries there are. All tries together take 2.4 s: Slack
 # waits three seconds for an ack.
 TRY_SECONDS = 0.8
 TRIES = 3
 
 # The most jobs that may wait: replies for one agent, and requests of one person. The queue of an agent
-# takes MOST_ASKED other requests beside its replies. More are rejected, and the person is told so.
-MOST_REPLIES = 200
-MOST_ASKED = 50
+# takes MAX_WAITING_REQUESTS other requests beside its replies. More are rejected, and the person is told so.
+MAX_WAITING_REPLIES = 200
+MAX_WAITING_REQUESTS = 50
 # The most answers that may wait in a thread. As many refusals may wait besides, with the other notices of
 # the thread; after that nothing more is said.
-MOST_TOLD = 300
+MAX_WAITING_ANSWERS = 300
 # The ids of jobs that tell a person of a rejection begin with this.
-TOO_MANY = "too_many"
+REJECTION = "rejection"
 # The last argument of a claim that was accepted before. It is not rejected, however much waits by now.
-PROMISED = "1"
+ACCEPTED_BEFORE = "1"
 
 
 _CONSTANTS: Mapping[str, str | int] = {
     **user_limits.CONSTANTS,
-    "MOST_REPLIES": MOST_REPLIES,
-    "MOST_ASKED": MOST_ASKED,
-    "MOST_TOLD": MOST_TOLD,
-    "TOO_MANY": TOO_MANY,
+    "MAX_WAITING_REPLIES": MAX_WAITING_REPLIES,
+    "MAX_WAITING_REQUESTS": MAX_WAITING_REQUESTS,
+    "MAX_WAITING_ANSWERS": MAX_WAITING_ANSWERS,
+    "REJECTION": REJECTION,
     "REPLY_KIND": REPLY_ID_PREFIX.removesuffix(":"),
 }
 
-_ACCEPT = load_script("queue/inbox.claim", **_CONSTANTS)
-_ACCEPT_IN_THREAD = load_script("queue/inbox.claim_in_thread", **_CONSTANTS)
+_CLAIM = load_script("queue/inbox.claim", **_CONSTANTS)
+_CLAIM_IN_THREAD = load_script("queue/inbox.claim_in_thread", **_CONSTANTS)
 
 # A process remembers its last claims, to repeat them if Redis loses them: for this long, and up to this
 # many characters in all.
@@ -67,13 +67,13 @@ REMEMBERED_SECONDS = 600.0
 REMEMBERED_BYTES = 8_000_000
 
 # "limit_told": over the person's limit, and the batch tells them so. "limited": they were told before.
-Claim = Literal["claimed", "duplicate", "parked", "not_ours", "rejected", "limit_told", "limited"]
-_NEW = ("claimed", "parked")
-_PROMISES = frozenset({"claimed", "duplicate", "parked", "limit_told", "limited"})
+ClaimResult = Literal["claimed", "duplicate", "parked", "not_ours", "rejected", "limit_told", "limited"]
+_NEW_RESULTS = ("claimed", "parked")
+_ACCEPTED = frozenset({"claimed", "duplicate", "parked", "limit_told", "limited"})
 
 
 @dataclass(frozen=True)
-class _Remembered:
+class _RecentClaim:
     """A claim that was accepted, and when, by the clock of this process."""
 
     at: float
@@ -93,16 +93,16 @@ class Inbox:
     ) -> None:
         self._keys = keys
         self._mask_stored = mask_stored
-        self._lately: deque[_Remembered] = deque()
-        self._lately_bytes = 0
-        accept = ReplicatedScript(connections, keys, clock, _ACCEPT, _PROMISES)
-        in_thread = ReplicatedScript(connections, keys, clock, _ACCEPT_IN_THREAD, _PROMISES)
-        self._accept = Coalescer(accept, TRY_SECONDS)
-        self._accept_in_thread = Coalescer(in_thread, TRY_SECONDS)
+        self._recent: deque[_RecentClaim] = deque()
+        self._recent_bytes = 0
+        accept = ReplicatedScript(connections, keys, clock, _CLAIM, _ACCEPTED)
+        in_thread = ReplicatedScript(connections, keys, clock, _CLAIM_IN_THREAD, _ACCEPTED)
+        self._claim = Coalescer(accept, TRY_SECONDS)
+        self._claim_in_thread = Coalescer(in_thread, TRY_SECONDS)
 
-    async def accept(
+    async def claim(
         self, kind: str, delivery: str, batch: Batch, user_limit: UserLimit | None = None
-    ) -> Claim:
+    ) -> ClaimResult:
         """Claim a delivery and write its batch, once however often it comes.
 
         "rejected" has written nothing. With a limit, a request over it writes one of the limit's batches
@@ -110,75 +110,75 @@ class Inbox:
         """
         words = (
             self._key(kind, delivery),
-            CLAIM_MS,
+            DELIVERY_CLAIM_TTL_MS,
             batch.encoded(self._mask_stored),
             user_limit.encoded(self._mask_stored) if user_limit is not None else "",
             secrets.token_hex(8),
         )
-        return await self._insist(self._accept, *words)
+        return await self._claim_and_remember(self._claim, *words)
 
-    async def accept_in_thread(
+    async def claim_in_thread(
         self,
         delivery: str,
         thread: ThreadRef,
         batch: Batch,
         *,
         is_ours: bool,
-        unknown: Batch | None = None,
+        when_parked: Batch | None = None,
         user_limit: UserLimit | None = None,
-    ) -> Claim:
+    ) -> ClaimResult:
         """Claim a message of a thread for its link, or park it if the thread is ours but has no link yet.
 
-        The batch names the link `@` in the first word of each operation. If there is no link, `unknown`
+        The batch names the link `@` in the first word of each operation. If there is no link, `when_parked`
         is written too. "rejected" has written nothing. With a limit, a request over it writes one of the
         limit's batches instead.
         """
         where = f"{thread.channel}:{thread.ts}"
         words = (
             self._key("message", delivery),
-            CLAIM_MS,
+            DELIVERY_CLAIM_TTL_MS,
             self._keys.named("thread", where),
             self._keys.named("parked", where),
-            KEPT_MS,
+            PARKED_TTL_MS,
             "1" if is_ours else "0",
             batch.encoded(self._mask_stored),
-            (unknown or Batch()).encoded(self._mask_stored),
+            (when_parked or Batch()).encoded(self._mask_stored),
             user_limit.encoded(self._mask_stored) if user_limit is not None else "",
             secrets.token_hex(8),
         )
-        return await self._insist(self._accept_in_thread, *words)
+        return await self._claim_and_remember(self._claim_in_thread, *words)
 
-    async def repeat(self) -> int:
+    async def repeat_lost_claims(self) -> int:
         """Claim again what this process claimed lately and Redis has lost; returns the number of claims.
 
         A repeated job has the same id, and looks first whether it was done. Raises what `accept` raises.
         """
-        self._forget()
+        self._forget_old()
         lost = 0
-        for claim in tuple(self._lately):
-            lost += await self._tried(claim.calls, *claim.words, PROMISED) in _NEW
+        for claim in tuple(self._recent):
+            lost += await self._call_with_retries(claim.calls, *claim.words, ACCEPTED_BEFORE) in _NEW_RESULTS
         return lost
 
-    def _remember(self, claim: _Remembered) -> None:
-        self._lately.append(claim)
-        self._lately_bytes += claim.size
-        self._forget()
+    def _remember(self, claim: _RecentClaim) -> None:
+        self._recent.append(claim)
+        self._recent_bytes += claim.size
+        self._forget_old()
 
-    def _forget(self) -> None:
+    def _forget_old(self) -> None:
         oldest = time.monotonic() - REMEMBERED_SECONDS
-        while self._lately and (self._lately_bytes > REMEMBERED_BYTES or self._lately[0].at < oldest):
-            self._lately_bytes -= self._lately.popleft().size
+        while self._recent and (self._recent_bytes > REMEMBERED_BYTES or self._recent[0].at < oldest):
+            self._recent_bytes -= self._recent.popleft().size
 
     def _key(self, kind: str, delivery: str) -> str:
         return self._keys.named("claim", kind, delivery)
 
-    async def _insist(self, calls: Coalescer, *words: str | int) -> Claim:
-        taken = await self._tried(calls, *words)
-        if taken in _NEW:
-            self._remember(_Remembered(time.monotonic(), calls, words))
+    async def _claim_and_remember(self, calls: Coalescer, *words: str | int) -> ClaimResult:
+        taken = await self._call_with_retries(calls, *words)
+        if taken in _NEW_RESULTS:
+            self._remember(_RecentClaim(time.monotonic(), calls, words))
         return taken
 
-    async def _tried(self, calls: Coalescer, *words: str | int) -> Claim:
+    async def _call_with_retries(self, calls: Coalescer, *words: str | int) -> ClaimResult:
         """Try for 2.4 s in all; raise TryLater if certainly nothing was written, else Unknown."""
         is_outcome_unknown, loop = False, asyncio.get_running_loop()
         begun = loop.time()
@@ -204,7 +204,7 @@ class Inbox:
                 case Exception():
                     raise answer
                 case _:
-                    return cast("Claim", answer)
+                    return cast("ClaimResult", answer)
         if is_outcome_unknown:
             raise Unknown("Redis did not answer, or its replicas did not")
         raise TryLater("Redis cannot be reached")

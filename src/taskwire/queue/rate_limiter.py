@@ -44,53 +44,53 @@ from taskwire.telemetry import Metrics
 # arrive.
 WINDOW_MS = 62_000
 # How long a claim is kept after its time before it lapses.
-GRACE_MS = 3_000
+CLAIM_GRACE_MS = 3_000
 # How long the age of a lapsed claim is remembered.
-REMEMBERED_MS = 60_000
-# A caller whose wait is longer than NEAR_MS is told half of it, at least NEAR_MS and at most FARTHEST_MS:
-# claims ahead of it may be gone by then, and its priority may have risen. With ten thousand callers this
-# makes eighty requests a second.
-NEAR_MS, FARTHEST_MS = 10_000, 120_000
-# A claim that has waited this long goes ahead of claims with a higher priority, for one in LET_AHEAD_EACH
-# places.
-PASSED_OVER_MS = 60_000
-LET_AHEAD_EACH = 5
-EVERYTHING = "*"
+CLAIM_AGE_TTL_MS = 60_000
+# A caller whose wait is longer than SHORT_WAIT_MS is told half of it, but at least SHORT_WAIT_MS and at most
+# MAX_REPORTED_WAIT_MS: claims ahead of it may be gone by then, and its priority may have risen. With ten
+# thousand callers this makes eighty requests a second.
+SHORT_WAIT_MS, MAX_REPORTED_WAIT_MS = 10_000, 120_000
+# A claim that has waited this long goes ahead of claims with a higher priority, for one in
+# PLACES_PER_STARVING_CLAIM places.
+STARVING_AFTER_MS = 60_000
+PLACES_PER_STARVING_CLAIM = 5
+ALL_METHODS = "*"
 
 
-_WAIT = load_script(
-    "queue/rate_limiter.wait",
+_TAKE_PLACE = load_script(
+    "queue/rate_limiter.take_place",
     WINDOW_MS=WINDOW_MS,
-    GRACE_MS=GRACE_MS,
-    REMEMBERED_MS=REMEMBERED_MS,
-    NEAR_MS=NEAR_MS,
-    FARTHEST_MS=FARTHEST_MS,
-    PASSED_OVER_MS=PASSED_OVER_MS,
-    LET_AHEAD_EACH=LET_AHEAD_EACH,
+    CLAIM_GRACE_MS=CLAIM_GRACE_MS,
+    CLAIM_AGE_TTL_MS=CLAIM_AGE_TTL_MS,
+    SHORT_WAIT_MS=SHORT_WAIT_MS,
+    MAX_REPORTED_WAIT_MS=MAX_REPORTED_WAIT_MS,
+    STARVING_AFTER_MS=STARVING_AFTER_MS,
+    PLACES_PER_STARVING_CLAIM=PLACES_PER_STARVING_CLAIM,
 )
 
-_REST = load_script("queue/rate_limiter.rest")
+_BLOCK = load_script("queue/rate_limiter.block")
 
 
 class Limit(NamedTuple):
     """`burst` calls at once, then one every `interval_ms`.
 
-    In 62 seconds there are at most `per_minute` calls (0: any number). With `has_spare`, one more call of
+    In 62 seconds there are at most `per_minute` calls (0: any number). With `has_reserve`, one more call of
     the highest priority may come at once, after an interval without calls.
     """
 
     interval_ms: int
     burst: int
     per_minute: int = 0
-    has_spare: bool = False
+    has_reserve: bool = False
 
 
 class MethodLimits(NamedTuple):
     """The limits of a method as a whole, of each thing that is counted more closely, and of backfill."""
 
-    whole: Limit | None
-    each: Limit | None = None
-    catching_up: Limit | None = None
+    per_method: Limit | None
+    per_target: Limit | None = None
+    backfill: Limit | None = None
 
 
 def tier(per_minute: int, burst: int | None = None) -> Limit:
@@ -117,18 +117,18 @@ LIMITS: Mapping[str, MethodLimits] = MappingProxyType(
         **dict.fromkeys(_OF_TIER_3, MethodLimits(TIER_3)),
         **dict.fromkeys(_OF_TIER_4, MethodLimits(TIER_4)),
         **dict.fromkeys(("auth.test", "chat.getPermalink"), MethodLimits(SPECIAL)),
-        "conversations.history": MethodLimits(TIER_3, catching_up=tier(40)),
-        "conversations.replies": MethodLimits(TIER_3, catching_up=tier(25)),
+        "conversations.history": MethodLimits(TIER_3, backfill=tier(40)),
+        "conversations.replies": MethodLimits(TIER_3, backfill=tier(25)),
         **dict.fromkeys(_WITHOUT_LIMIT, MethodLimits(None)),
         # Small bursts, so that receipts do not take all slots of a worker when Slack is slow.
         "reactions.add": MethodLimits(tier(50, burst=12)),
         "reactions.remove": MethodLimits(tier(20, burst=5)),
-        "chat.postMessage": MethodLimits(tier(300, burst=20), each=Limit(1_010, 2, has_spare=True)),
-        "chat.update": MethodLimits(tier(45, burst=3), each=Limit(3_000, 1)),
+        "chat.postMessage": MethodLimits(tier(300, burst=20), per_target=Limit(1_010, 2, has_reserve=True)),
+        "chat.update": MethodLimits(tier(45, burst=3), per_target=Limit(3_000, 1)),
     }
 )
 # By Slack's documentation, "most methods allow at least 20+ requests per minute".
-OTHERWISE = MethodLimits(TIER_2)
+DEFAULT_LIMITS = MethodLimits(TIER_2)
 
 
 class RateLimiter:
@@ -142,15 +142,15 @@ class RateLimiter:
         metrics: Metrics,
         *,
         limits: Mapping[str, MethodLimits] = LIMITS,
-        otherwise: MethodLimits = OTHERWISE,
+        default: MethodLimits = DEFAULT_LIMITS,
     ) -> None:
         self._metrics = metrics
         self._limits = limits
-        self._otherwise = otherwise
-        self._wait = Script(connections.commands, keys, clock, _WAIT)
-        self._rest = Script(connections.commands, keys, clock, _REST)
+        self._default = default
+        self._take_place = Script(connections.commands, keys, clock, _TAKE_PLACE)
+        self._block = Script(connections.commands, keys, clock, _BLOCK)
 
-    async def wait(
+    async def take_place(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
         """Take a place and return 0, or return after how many seconds to ask again.
@@ -159,32 +159,32 @@ class RateLimiter:
         of `claimant` is kept until a little after that time; if it is empty, no claim is kept.
         """
         words = (method, int(priority), claimant, *self._buckets(method, where, priority))
-        wait_ms, waited_ms = cast("list[str]", await self._wait(*words))
+        wait_ms, waited_ms = cast("list[str]", await self._take_place(*words))
         if wait_ms == "0":
             waited = self._metrics.limiter_wait_seconds.labels(method, priority.name.lower())
             waited.observe(int(waited_ms) / 1000)
         return int(wait_ms) / 1000
 
-    async def rest(self, method: str, seconds: float) -> None:
-        """Rest this method (or all: `EVERYTHING`) for all processes, for as many seconds as Slack demands."""
+    async def block(self, method: str, seconds: float) -> None:
+        """Refuse places for this method, or for `ALL_METHODS`, to all processes for some seconds."""
         self._metrics.rate_limited.labels(method).inc()
-        whole = self._of(method).whole if method != EVERYTHING else None
-        bucket = (whole.interval_ms, whole.burst) if whole is not None else ()
-        await self._rest(method, int(seconds * 1000), *bucket)
+        limit = self._limits_of(method).per_method if method != ALL_METHODS else None
+        bucket = (limit.interval_ms, limit.burst) if limit is not None else ()
+        await self._block(method, int(seconds * 1000), *bucket)
 
-    def _of(self, method: str) -> MethodLimits:
-        return self._limits.get(method, self._otherwise)
+    def _limits_of(self, method: str) -> MethodLimits:
+        return self._limits.get(method, self._default)
 
     def _buckets(self, method: str, where: str, priority: Priority) -> list[str | int]:
-        limits = self._of(method)
-        each = limits.each if where else None
-        catching_up = limits.catching_up if priority is Priority.CATCHING_UP else None
+        limits = self._limits_of(method)
+        per_target = limits.per_target if where else None
+        backfill = limits.backfill if priority is Priority.CATCHING_UP else None
         words: list[str | int] = []
         for name, limit in (
-            (method, limits.whole),
-            (f"{method}:{where}", each),
-            (f"{method}:catching_up", catching_up),
+            (method, limits.per_method),
+            (f"{method}:{where}", per_target),
+            (f"{method}:backfill", backfill),
         ):
             if limit is not None:
-                words += [name, limit.interval_ms, limit.burst, limit.per_minute, int(limit.has_spare)]
+                words += [name, limit.interval_ms, limit.burst, limit.per_minute, int(limit.has_reserve)]
         return words

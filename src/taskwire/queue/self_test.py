@@ -19,7 +19,7 @@ from taskwire.redis.keys import Keys
 
 # The commands that scripts use, and those that Python calls by itself. `@` stands for the prefix of the
 # keys.
-IN_SCRIPTS = (
+SCRIPT_COMMANDS = (
     "SET @s 1 PX 10000", "GET @s", "EXISTS @s", "TYPE @s", "PTTL @s", "PERSIST @s", "PEXPIRE @s 10000",
     "HSET @h a 1 b 2", "HSETNX @h a 1", "HINCRBY @h a 1", "HGET @h a", "HMGET @h a b", "HGETALL @h",
     "HKEYS @h", "HVALS @h", "HLEN @h", "HEXISTS @h a", "HDEL @h a", "PEXPIRE @h 10000",
@@ -28,7 +28,7 @@ IN_SCRIPTS = (
     "LTRIM @l 0 9", "PEXPIRE @l 10000", "ZREMRANGEBYSCORE @z 0 0", "DEL @z", "SADD @z a", "SISMEMBER @z a",
     "SMEMBERS @z", "SREM @z a", "TIME",
 )  # fmt: skip
-BY_THEMSELVES = (
+DIRECT_COMMANDS = (
     "PING", "EVAL return(1) 0", "SET @s 1 PX 10000 NX", "GET @s", "MGET @s", "HGET @h a", "HMGET @h a",
     "HGETALL @h", "HKEYS @h",
     "HDEL @h b", "ZRANGE @z 0 -1", "ZRANGEBYSCORE @z 0 9", "ZSCORE @z a", "ZCARD @z", "ZREM @z a",
@@ -51,26 +51,26 @@ class NotPermitted(UserError):
     """This user of Redis lacks a right; only the operator can grant it."""
 
 
-async def try_all(connections: Connections, keys: Keys) -> None:
+async def check_rights(connections: Connections, keys: Keys) -> None:
     """Try everything. Raises NotPermitted if a right is missing, and RedisError for other failures."""
     beginning = keys.named("trial", secrets.token_hex(4), "")
     refused: dict[str, str] = {}
     try:
         script = Script(connections.commands, keys, ServerClock(), _TRY)
-        answers = cast("list[str]", await script(*_on(beginning, IN_SCRIPTS)))
+        answers = cast("list[str]", await script(*_with_prefix(beginning, SCRIPT_COMMANDS)))
         refused |= dict(zip(answers[::2], answers[1::2], strict=True))
     except ResponseError as error:
         refused |= _denied(error, "scripts (EVALSHA, SCRIPT LOAD, TIME)")
-    for command in _on(beginning, BY_THEMSELVES):
+    for command in _with_prefix(beginning, DIRECT_COMMANDS):
         client = connections.blocking if command.startswith("BRPOP") else connections.commands
         try:
             await cast("Awaitable[object]", client.execute_command(*command.split()))  # type: ignore[no-untyped-call] # redis-py says nothing of it
         except ResponseError as error:
             refused |= _denied(error, command.partition(" ")[0])
-    _judge(refused, keys)
+    _raise_if_refused(refused, keys)
 
 
-def _on(beginning: str, commands: Iterable[str]) -> Sequence[str]:
+def _with_prefix(beginning: str, commands: Iterable[str]) -> Sequence[str]:
     return [command.replace("@", beginning) for command in commands]
 
 
@@ -85,7 +85,7 @@ def _is_denied(text: str) -> bool:
     return any(words in text.casefold() for words in _DENIALS)
 
 
-def _judge(refused: dict[str, str], keys: Keys) -> None:
+def _raise_if_refused(refused: dict[str, str], keys: Keys) -> None:
     other = next((text for text in refused.values() if not _is_denied(text)), None)
     if other is not None:
         raise RedisError(other)

@@ -13,8 +13,8 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
 # The most queues that one look reads, so that a look does not block Redis for long.
-MOST_LISTS = 1_000
-QUEUES = (
+MAX_QUEUES_READ = 1_000
+QUEUE_KINDS = (
     "intake",
     "handed_over_answers",
     "direct_messages",
@@ -28,7 +28,7 @@ QUEUES = (
     "backfill",
 )
 
-_LOOK = load_script("queue/stats.look", MOST_LISTS=MOST_LISTS)
+_READ = load_script("queue/stats.read", MAX_QUEUES_READ=MAX_QUEUES_READ)
 
 
 class QueueDepth(NamedTuple):
@@ -39,11 +39,11 @@ class QueueDepth(NamedTuple):
     oldest_seconds: float
 
 
-class QueuesWaiting(NamedTuple):
+class QueueDepths(NamedTuple):
     """The waiting jobs by kind of queue, without kinds that are empty, and the number of dead letters."""
 
-    lists: Mapping[str, QueueDepth]
-    letters: int
+    by_kind: Mapping[str, QueueDepth]
+    dead_letters: int
 
 
 NO_DEPTH = QueueDepth(0, 0.0, 0.0)
@@ -53,14 +53,14 @@ class QueueStats:
     """Looks at the queues of one workspace."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
-        self._look = Script(connections.commands, keys, clock, _LOOK)
+        self._read = Script(connections.commands, keys, clock, _READ)
 
-    async def look(self) -> QueuesWaiting:
+    async def read(self) -> QueueDepths:
         """Return what waits now."""
-        letters, *found = cast("list[str]", await self._look())
+        letters, *found = cast("list[str]", await self._read())
         rows = zip(found[::4], found[1::4], found[2::4], found[3::4], strict=True)
         lists = {
             kind: QueueDepth(int(jobs), int(due) / 1000, int(oldest) / 1000)
             for kind, jobs, due, oldest in rows
         }
-        return QueuesWaiting(lists, int(letters))
+        return QueueDepths(lists, int(letters))

@@ -22,12 +22,16 @@ from taskwire.queue.batch import Batch
 WINDOW_MS = 60_000
 # How long a request is remembered. Slack retries a delivery for six minutes, so a request may arrive that
 # long after it was written.
-COUNTED_MS = 600_000
+REQUEST_TTL_MS = 600_000
 # How many requests of a person are remembered. Backfill may bring many at once.
-MOST_COUNTED = 200
+MAX_REMEMBERED_REQUESTS = 200
 
 # The constants of `lua/user_limits.lua`.
-CONSTANTS = {"WINDOW_MS": WINDOW_MS, "COUNTED_MS": COUNTED_MS, "MOST_COUNTED": MOST_COUNTED}
+CONSTANTS = {
+    "WINDOW_MS": WINDOW_MS,
+    "REQUEST_TTL_MS": REQUEST_TTL_MS,
+    "MAX_REMEMBERED_REQUESTS": MAX_REMEMBERED_REQUESTS,
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class UserLimit:
     """How many requests of one kind a person may make in a minute, in one thread.
 
     `link` is what a button names; for a message, the link is known when it is claimed. Over the limit,
-    `if_told` is written once a minute, when the person is told, and `if_limited` otherwise.
+    `when_told` is written once a minute, when the person is told, and `when_limited` otherwise.
     """
 
     person: UserId
@@ -43,8 +47,8 @@ class UserLimit:
     at: Ts
     most: int
     link: str = ""
-    if_told: Batch = field(default_factory=Batch)
-    if_limited: Batch = field(default_factory=Batch)
+    when_told: Batch = field(default_factory=Batch)
+    when_limited: Batch = field(default_factory=Batch)
 
     def encoded(self, mask: Callable[[str], str] = str) -> str:
         """Return the limit as the script reads it."""
@@ -55,17 +59,17 @@ class UserLimit:
                 "at_ms": microseconds(self.at) // 1000,
                 "most": self.most,
                 "link": self.link,
-                "if_told": self.if_told.encoded(mask),
-                "if_limited": self.if_limited.encoded(mask),
+                "when_told": self.when_told.encoded(mask),
+                "when_limited": self.when_limited.encoded(mask),
             }
         )
 
 
-Kind = Literal["ask", "pause", "steer", "decide"]
+RequestKind = Literal["ask", "pause", "steer", "decide"]
 # The most requests of each kind in a window.
-MOST: dict[Kind, int] = {"ask": 10, "pause": 10, "steer": 10, "decide": 30}
+MAX_PER_MINUTE: dict[RequestKind, int] = {"ask": 10, "pause": 10, "steer": 10, "decide": 30}
 
-_KINDS: dict[Button, Kind] = {
+_KINDS: dict[Button, RequestKind] = {
     Button.PAUSE: "pause",
     Button.RESUME: "steer",
     Button.RETRY: "steer",
@@ -88,16 +92,16 @@ _KINDS: dict[Button, Kind] = {
     Button.CREATE_ANOTHER: "ask",
 }
 # A button that is not in `_KINDS` does the same as `/task`, or is a link that Slack opens by itself.
-_VERBS: dict[str, Kind] = {"pause": "pause", "resume": "steer", "delete": "steer", "detach": "steer"}
+_VERBS: dict[str, RequestKind] = {"pause": "pause", "resume": "steer", "delete": "steer", "detach": "steer"}
 
 
 def limit_of_press(button: Button | None, link: str, person: UserId, at: Ts) -> UserLimit | None:
     """Return the limit on a press, or None if it is not counted. `link` is what the button's value names."""
     kind = _KINDS.get(button) if button is not None else None
-    return None if kind is None else UserLimit(person, kind, at, MOST[kind], link)
+    return None if kind is None else UserLimit(person, kind, at, MAX_PER_MINUTE[kind], link)
 
 
-def on_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:
+def limit_of_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:
     """Return the limit on a command that acts on a task. Commands on all tasks are counted together.
 
     Returns None if it is not counted: input to an agent is a reply, and new tasks have their own limit.
@@ -105,10 +109,10 @@ def on_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:
     if verb in ("create", "send"):
         return None
     kind = _VERBS.get(verb, "ask")
-    return UserLimit(person, kind, at, MOST[kind])
+    return UserLimit(person, kind, at, MAX_PER_MINUTE[kind])
 
 
-def limit_of_verb(name: str, person: UserId, at: Ts, if_told: Batch, if_limited: Batch) -> UserLimit:
+def limit_of_verb(name: str, person: UserId, at: Ts, when_told: Batch, when_limited: Batch) -> UserLimit:
     """Return the limit on a verb in a thread, with what is written over it. `name` may be any word."""
     kind = _VERBS.get(name, "ask")
-    return UserLimit(person, kind, at, MOST[kind], if_told=if_told, if_limited=if_limited)
+    return UserLimit(person, kind, at, MAX_PER_MINUTE[kind], when_told=when_told, when_limited=when_limited)

@@ -37,7 +37,7 @@ from taskwire.redis.decoding import CannotRead, read_roughly
 from taskwire.telemetry import Metrics
 
 # People are told once within this time.
-TOLD_TTL_MS = 2 * WAITED_FOR_MS
+TOLD_TTL_MS = 2 * NEWER_VERSION_WAIT_MS
 
 
 class NewerVersions:
@@ -51,7 +51,7 @@ class NewerVersions:
     async def tell_waiting(self) -> None:
         """Tell people of jobs that have waited longer than an upgrade takes. Call it often."""
         found = await self._deps.queue.formats.list_stranded()
-        stranded = [each for each in found if each.absent_ms > ABSENT_MS]
+        stranded = [each for each in found if each.absent_ms > ABSENCE_ALERT_MS]
         self._metrics.waits_for_newer.set(len(stranded))
         if stranded:
             sentence = troubles.jobs_wait_for_version(len(stranded), _get_earliest_end(stranded))
@@ -84,7 +84,7 @@ class NewerVersions:
         words = inputs.delivery_given_up(link, job_id, answers.NO_READABLE_VERSION, [text])
         return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, about=job_id)
 
-    async def _tell_requester(self, stranded: Stranded, until: datetime) -> None:
+    async def _tell_requester(self, stranded: StrandedQueue, until: datetime) -> None:
         """Tell the person who waits for a job, once. Nobody waits for notices, receipts and cards."""
         batch = Batch()
         if not await record_unless_told(
@@ -143,7 +143,7 @@ async def _write_parked_batch(deps: Dependencies, context: JobContext) -> Outcom
     return done(await deps.queue.check(batch))
 
 
-def _get_earliest_end(stranded: Sequence[Stranded]) -> datetime:
+def _get_earliest_end(stranded: Sequence[StrandedQueue]) -> datetime:
     """Return when the first of these jobs is given up."""
     return from_ms(min(each.until_ms for each in stranded))
 

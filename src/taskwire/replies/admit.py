@@ -33,7 +33,7 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.message import Block
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import Claim, Inbox
+from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit, limit_of_verb
 from taskwire.slack.inbound import Deleted, Edited, ThreadMessage
 from taskwire.state.links import LinkWrites
@@ -56,7 +56,7 @@ class ReplyReceiver:
         self._bot = bot
         self._mask_own = mask_own
 
-    async def claim_message(self, message: ThreadMessage) -> Claim:
+    async def claim_message(self, message: ThreadMessage) -> ClaimResult:
         """Claim a new message of a thread."""
         return await self._claim_or_reject(message, self._make_batch(message), is_ours=message.parent_is_bots)
 
@@ -65,7 +65,7 @@ class ReplyReceiver:
         batch = self._make_batch(message, was_away=True)
         return await self._claim_or_reject(message, batch, is_ours=False) == "claimed"
 
-    async def claim_edit(self, message: Edited) -> Claim:
+    async def claim_edit(self, message: Edited) -> ClaimResult:
         """Claim an edit. It changes the reply only if the agent does not have the reply yet."""
         now, as_it_is = self.to_reply(message), self.to_literal_reply(message)
         work = ReplyChanged(
@@ -74,7 +74,7 @@ class ReplyReceiver:
         batch = _make_change_batch(message, work, message.edited_ts)
         return await self._claim(message, batch, is_ours=message.parent_is_bots)
 
-    async def claim_deletion(self, message: Deleted) -> Claim:
+    async def claim_deletion(self, message: Deleted) -> ClaimResult:
         """Claim a deletion. It removes the reply only if the agent does not have the reply yet."""
         work = ReplyChanged(ts=message.ts, change="deleted", person=message.person)
         batch = _make_change_batch(message, work, message.at)
@@ -96,7 +96,7 @@ class ReplyReceiver:
                 is_marked = replies.begins_with_mark(message.text, self._bot, _parse_blocks(message))
                 return self._make_reply(message) if is_marked else None
 
-    async def _claim_or_reject(self, message: ThreadMessage, batch: Batch, *, is_ours: bool) -> Claim:
+    async def _claim_or_reject(self, message: ThreadMessage, batch: Batch, *, is_ours: bool) -> ClaimResult:
         """Claim a message. If too many messages wait already, claim an answer that says so instead."""
         claim = await self._claim(message, batch, is_ours=is_ours, user_limit=self._find_user_limit(message))
         if claim != "rejected":
@@ -104,7 +104,9 @@ class ReplyReceiver:
         batch = self._writes.taken(Batch(), CLAIMED_LINK, message.ts)
         what = "" if isinstance(self._parse(message), replies.Input) else VERB_REFUSED
         self._append_answer(
-            batch, message, AnswerInThread(requester=_make_requester(message), question="too_many", text=what)
+            batch,
+            message,
+            AnswerInThread(requester=_make_requester(message), question="rejection", text=what),
         )
         second_claim = await self._claim(message, batch, is_ours=is_ours)
         return "duplicate" if second_claim == "duplicate" else "rejected"
@@ -116,13 +118,13 @@ class ReplyReceiver:
         *,
         is_ours: bool,
         user_limit: UserLimit | None = None,
-    ) -> Claim:
+    ) -> ClaimResult:
         thread = ThreadRef(message.channel, message.thread_ts)
-        unknown = None
+        when_parked = None
         if isinstance(message, ThreadMessage) and not isinstance(self._parse(message), replies.Aside):
-            unknown = _make_search_batch(message)
-        return await self._inbox.accept_in_thread(
-            message.delivery, thread, batch, is_ours=is_ours, unknown=unknown, user_limit=user_limit
+            when_parked = _make_search_batch(message)
+        return await self._inbox.claim_in_thread(
+            message.delivery, thread, batch, is_ours=is_ours, when_parked=when_parked, user_limit=user_limit
         )
 
     def _parse(self, message: ThreadMessage | Edited) -> replies.Meaning:
@@ -136,12 +138,12 @@ class ReplyReceiver:
         read = self._parse(message)
         if isinstance(read, replies.Input | replies.Aside):
             return None
-        if_told, if_limited = (self._writes.taken(Batch(), CLAIMED_LINK, message.ts) for _ in range(2))
+        when_told, when_limited = (self._writes.taken(Batch(), CLAIMED_LINK, message.ts) for _ in range(2))
         self._append_answer(
-            if_told, message, AnswerInThread(requester=_make_requester(message), question="too_fast")
+            when_told, message, AnswerInThread(requester=_make_requester(message), question="too_fast")
         )
         name = read.name if isinstance(read, replies.Order) else ""
-        return limit_of_verb(name, message.person, message.ts, if_told, if_limited)
+        return limit_of_verb(name, message.person, message.ts, when_told, when_limited)
 
     def _make_batch(self, message: ThreadMessage, *, was_away: bool = False) -> Batch:
         read = self._parse(message)
@@ -231,7 +233,7 @@ class ReplyReceiver:
 
     def _append_answer(self, batch: Batch, message: ThreadMessage, work: AnswerInThread) -> Batch:
         # This answer is for everybody, so it keeps its order among the thread's other messages.
-        name = to_thread(CLAIMED_LINK) if work.question == "too_many" else thread_answers(CLAIMED_LINK)
+        name = to_thread(CLAIMED_LINK) if work.question == "rejection" else thread_answers(CLAIMED_LINK)
         return batch.append(name, Job(id=f"{work.question}:{message.ts}", work=work))
 
 

@@ -39,13 +39,13 @@ from taskwire.outbox.undelivered import (
 )
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import CLAIM_MS
+from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
 from taskwire.redis.decoding import read
 
 # Slack may not show a message in the first seconds after it was posted. So a reply that backfill misses
 # counts as deleted only if it is older than this.
 VISIBILITY_DELAY = timedelta(minutes=1)
-CLAIM_AGE = timedelta(milliseconds=CLAIM_MS)
+CLAIM_AGE = timedelta(milliseconds=DELIVERY_CLAIM_TTL_MS)
 
 
 class ReplyEdits:

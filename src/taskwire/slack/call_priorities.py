@@ -37,7 +37,7 @@ class Priority(IntEnum):
 # How long a method rests if Slack rate-limits it without a Retry-After.
 REST_SECONDS = 10.0
 # Stands for all methods. A 429 without Slack's own error code does not show which method it concerns.
-EVERYTHING = "*"
+ALL_METHODS = "*"
 # How long a call that nobody would repeat waits for its place. Slack accepts an answer by response URL for
 # half an hour; five minutes are left for making the answer itself.
 PATIENCE_SECONDS = 25 * 60.0
@@ -55,28 +55,28 @@ _log = logger("taskwire.slack.call_priorities")
 class Limiter(Protocol):
     """The rate limiter that all replicas share."""
 
-    async def wait(
+    async def take_place(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
         """Take a place and return 0, or return after how many seconds the claimant should ask again."""
         ...
 
-    async def rest(self, method: str, seconds: float) -> None:
-        """Block all calls of this method for that time. `EVERYTHING` blocks all methods."""
+    async def block(self, method: str, seconds: float) -> None:
+        """Block all calls of this method for that time. `ALL_METHODS` blocks all methods."""
         ...
 
 
 class Unlimited:
     """A limiter without limits, for calls before the workspace is known."""
 
-    async def wait(
+    async def take_place(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
         """Return 0: a place is always free."""
         del method, where, priority, claimant
         return 0.0
 
-    async def rest(self, method: str, seconds: float) -> None:
+    async def block(self, method: str, seconds: float) -> None:
         """Do nothing. The caller gets Slack's waiting time with the error."""
         del method, seconds
 
@@ -167,7 +167,7 @@ class RateLimits:
         claimant = _claimant.get()
         if not claimant:
             await self._wait(method, where, priority)
-        elif (seconds := await self._limiter.wait(method, where, priority, claimant)) > 0:
+        elif (seconds := await self._limiter.take_place(method, where, priority, claimant)) > 0:
             raise errors.NoCapacity(f"{method} has to wait", seconds)
 
     async def _wait(self, method: str, where: str, priority: Priority) -> None:
@@ -179,7 +179,7 @@ class RateLimits:
         while True:
             try:
                 async with asyncio.timeout(ASKING_SECONDS):
-                    seconds = await self._limiter.wait(method, where, priority, claimant)
+                    seconds = await self._limiter.take_place(method, where, priority, claimant)
             except Exception as error:  # noqa: BLE001 - without the limiter, Slack itself still limits calls
                 # Usually Redis is unreachable. The worker logs that once.
                 _log.debug("rate limiter unreachable, call goes ahead", method=method, error=str(error))
@@ -195,4 +195,4 @@ class RateLimits:
         """Let a method rest after Slack has rate-limited it."""
         # This caller still gets Slack's error if the other processes cannot be told.
         with contextlib.suppress(Exception):
-            await self._limiter.rest(method, REST_SECONDS if seconds is None else seconds)
+            await self._limiter.block(method, REST_SECONDS if seconds is None else seconds)

@@ -19,7 +19,7 @@ from taskwire import transport
 from taskwire.domain.errors import blaming
 from taskwire.domain.ids import ChannelId, Ts, microseconds
 from taskwire.slack import errors, payload_fields
-from taskwire.slack.call_priorities import EVERYTHING, Priority, RateLimits
+from taskwire.slack.call_priorities import ALL_METHODS, Priority, RateLimits
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.models import SlackAnswer
 
@@ -108,7 +108,7 @@ class Calls:
         broken = errors.sort(method, status, body, headers.get("Retry-After", ""), secret=secret)
         if isinstance(broken, errors.SlackRateLimited):
             await self._rate_limits.closed(
-                method if body.get("ok") is False else EVERYTHING, broken.after_seconds
+                method if body.get("ok") is False else ALL_METHODS, broken.after_seconds
             )
         raise broken
 

@@ -29,7 +29,7 @@ from taskwire.domain.phases import Observation
 from taskwire.domain.transitions import LinkState
 from taskwire.queue import dead_letters
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import CLAIM_MS
+from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import CannotRead, read_if_possible, read_roughly
@@ -344,7 +344,9 @@ class LinkWrites:
 
     def claimed(self, batch: Batch, delivery: str) -> Batch:
         """Mark a message as claimed before it arrives, because what it asks for is known already."""
-        return batch.write_expiring(CLAIM_MS, "SET", self._keys.named("claim", "message", delivery), "1")
+        return batch.write_expiring(
+            DELIVERY_CLAIM_TTL_MS, "SET", self._keys.named("claim", "message", delivery), "1"
+        )
 
     def receipt(self, batch: Batch, link: LinkId, ts: Ts, reaction: str) -> Batch:
         """Remember the reaction that a reply has."""

@@ -37,7 +37,7 @@ from taskwire.outbox.tell_once import record_unless_told
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import MOST_REPLIES
+from taskwire.queue.inbox import MAX_WAITING_REPLIES
 from taskwire.redis.decoding import read
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity, SlackRateLimited
 from taskwire.slack.outbound import Metadata
@@ -46,7 +46,7 @@ from taskwire.telemetry import logger
 
 # Questions about a message, and answers with a button for people who may steer the task.
 WITH_BUTTON = ("not_a_verb", "edit", "delete")
-FOR_EVERYBODY = (*WITH_BUTTON, "too_many")
+FOR_EVERYBODY = (*WITH_BUTTON, "rejection")
 # Answers that the requester may show to everybody.
 FOR_REQUESTER_FIRST = ("status", "logs")
 SHOWABLE_MS = 1_800_000
@@ -89,7 +89,7 @@ class ThreadQueries:
             if await self._find_settlement(link, work) is not None:
                 return self._end_question(link, work, context)
         batch = Batch()
-        if work.question == "too_many" and not await self._must_tell_too_many(link, work, batch):
+        if work.question == "rejection" and not await self._must_tell_too_many(link, work, batch):
             return done(batch)
         message, is_answer = await self._make_answer(link, work, context, batch)
         if work.question not in FOR_EVERYBODY or link.end_reason is not None:
@@ -133,7 +133,7 @@ class ThreadQueries:
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
     ) -> Outcome:
         """Answer without Coder. A question about a message waits, because its author's rights are unknown."""
-        if work.question == "too_many" or isinstance(error, NoCapacity | SlackRateLimited):
+        if work.question == "rejection" or isinstance(error, NoCapacity | SlackRateLimited):
             raise error
         if work.question == "not_a_verb":
             return self._retry_behind_others(link, work, context, error)
@@ -267,11 +267,11 @@ class ThreadQueries:
                 )
             case "delete":
                 return answers.offer_delete_dialog(link)
-            case "too_many":
+            case "rejection":
                 return (
                     inputs.too_many_requests_in_thread()
                     if work.text == VERB_REFUSED
-                    else inputs.too_many_replies(MOST_REPLIES)
+                    else inputs.too_many_replies(MAX_WAITING_REPLIES)
                 )
             case "not_a_verb":
                 return inputs.ask_about_unknown_verb(work.words, f"{link.id} {work.job}", work.text)

@@ -1,7 +1,8 @@
 -- Data loss: on which server Redis was seen last, and which writers are asked whether their last writes are
 -- there (`queue/data_loss_detector.py`).
 
-local writers, awaited, confirmed = prefix .. 'writers', prefix .. 'writers:awaited', prefix .. 'writers:confirmed'
+local writers = prefix .. 'writers'
+local awaited, confirmed = writers .. ':awaited', writers .. ':confirmed'
 local function settle_data_loss()
   redis.call('HDEL', prefix .. 'server', 'lost_at', 'lost_before')
   redis.call('DEL', awaited, confirmed)

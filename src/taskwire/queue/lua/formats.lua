@@ -7,7 +7,8 @@ local function newer_than(format)
   local known = redis.call('HGETALL', formats)
   for i = 1, #known, 2 do
     local each, seen = tonumber(known[i]), tonumber(known[i + 1]:match('^%d+'))
-    if each > format and now - seen <= NEWER_VERSION_WAIT_MS and (not newer or each < newer) then newer = each end
+    local is_expected = now - seen <= NEWER_VERSION_WAIT_MS
+    if each > format and is_expected and (not newer or each < newer) then newer = each end
   end
   return newer
 end

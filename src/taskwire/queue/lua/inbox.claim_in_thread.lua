@@ -3,28 +3,28 @@
 -- requires: queue/fence, queue/batch, queue/user_limits, queue/inbox
 
 -- script: inbox.claim_in_thread (claims)
--- ARGV: prefix, time, claim, ttl, thread, parked, parked_ttl, is_ours, batch, unknown, limit, token,
---   is_promised?
+-- ARGV: prefix, time, claim, ttl, thread, parked, parked_ttl, is_ours, batch, when_parked, limit, token,
+--   was_accepted_before?
 local claim, ttl, thread, parked, parked_ttl, is_ours, batch =
   ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local unknown, token, is_promised = checked(ARGV[10]), ARGV[12], ARGV[13] == '1'
+local when_parked, token, was_accepted_before = checked(ARGV[10]), ARGV[12], ARGV[13] == '1'
 local link = redis.call('GET', thread)
 if not link and is_ours ~= '1' then return 'not_ours' end
 local limit, operations, outcome = limit_of(ARGV[11], link), checked(batch, link), 'claimed'
-if not is_promised and redis.call('EXISTS', claim) == 0 then
+if not was_accepted_before and redis.call('EXISTS', claim) == 0 then
   if link and is_full(operations) then return 'rejected' end
   local chosen
   outcome, chosen = apply_limit(limit, claim, link or thread, batch)
   if chosen ~= batch then batch, operations = chosen, checked(chosen, link) end
 end
-local before = seen_before(claim, ttl, token, is_promised, link and outcome or 'parked')
+local before = seen_before(claim, ttl, token, was_accepted_before, link and outcome or 'parked')
 if before then return before end
 if link then
   run(operations)
   return outcome
 end
 redis.call('RPUSH', parked, batch)
-redis.call('LTRIM', parked, -MOST_REPLIES, -1)
+redis.call('LTRIM', parked, -MAX_WAITING_REPLIES, -1)
 redis.call('PEXPIRE', parked, parked_ttl)
-run(unknown)
+run(when_parked)
 return 'parked'

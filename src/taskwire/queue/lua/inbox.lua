@@ -4,22 +4,25 @@
 -- first answer was lost, is not taken for another delivery. Whether too much waits already is checked
 -- before the claim is written: a claim without its batch would be a loss.
 
-local function seen_before(claim, ttl, token, is_promised, outcome)
+local function seen_before(claim, ttl, token, was_accepted_before, outcome)
   if redis.call('SET', claim, outcome .. ' ' .. token, 'NX', 'PX', ttl) then return nil end
   -- WAIT covers the last write: after this one, the replicas are known to have the earlier ones too.
   redis.call('PEXPIRE', claim, ttl)
   local was, whose = redis.call('GET', claim):match('^([%a_]+) (%x+)$')
-  return whose == token and not is_promised and was or 'duplicate'
+  return whose == token and not was_accepted_before and was or 'duplicate'
 end
 
-local MOST_REPLIES, MOST_ASKED, MOST_TOLD = const.MOST_REPLIES, const.MOST_ASKED, const.MOST_TOLD
+local MAX_WAITING_REPLIES, MAX_WAITING_REQUESTS = const.MAX_WAITING_REPLIES, const.MAX_WAITING_REQUESTS
+local MAX_WAITING_ANSWERS = const.MAX_WAITING_ANSWERS
 local function most_beside(queue_kind, job_kind)
-  if queue_kind == 'intake' then return MOST_ASKED end
-  if queue_kind == 'thread_answers' then return MOST_TOLD end
-  if queue_kind == 'to_thread' then return job_kind == const.TOO_MANY and 2 * MOST_TOLD or MOST_TOLD end
+  if queue_kind == 'intake' then return MAX_WAITING_REQUESTS end
+  if queue_kind == 'thread_answers' then return MAX_WAITING_ANSWERS end
+  if queue_kind == 'to_thread' then
+    return job_kind == const.REJECTION and 2 * MAX_WAITING_ANSWERS or MAX_WAITING_ANSWERS
+  end
   -- A pause helps where too many replies wait, and the edit of a waiting reply must not be lost.
   if queue_kind ~= 'to_coder' or job_kind == 'reply_changed' then return math.huge end
-  return job_kind == const.REPLY_KIND and MOST_REPLIES or MOST_REPLIES + MOST_ASKED
+  return job_kind == const.REPLY_KIND and MAX_WAITING_REPLIES or MAX_WAITING_REPLIES + MAX_WAITING_REQUESTS
 end
 local function waiting_in(name, job_kind)
   local kind, link = name:match('^([%a_]*):(.*)$')

@@ -1,7 +1,8 @@
 -- Limits for one person (`queue/user_limits.py`). One more request is too much if some minute around it
 -- would hold more than the limit, whichever of them came first.
 
-local WINDOW, COUNTED_MS, MOST_COUNTED = const.WINDOW_MS, const.COUNTED_MS, const.MOST_COUNTED
+local WINDOW, REQUEST_TTL_MS = const.WINDOW_MS, const.REQUEST_TTL_MS
+local MAX_REMEMBERED_REQUESTS = const.MAX_REMEMBERED_REQUESTS
 local function is_too_much(key, at, most)
   local times = {at}
   local from, to = '(' .. whole(at - WINDOW), '(' .. whole(at + WINDOW)
@@ -17,8 +18,8 @@ end
 local function limit_of(encoded, link)
   if encoded == '' then return nil end
   local limit = cjson.decode(encoded)
-  checked(limit.if_told, link)
-  checked(limit.if_limited, link)
+  checked(limit.when_told, link)
+  checked(limit.when_limited, link)
   return limit
 end
 -- The outcome of a new delivery, and the batch to write, still encoded. A button may name any link; links
@@ -33,11 +34,11 @@ local function apply_limit(limit, claim, where, batch)
   local counted = prefix .. 'notes:asked:' .. name
   if not is_too_much(counted, limit.at_ms, limit.most) then
     redis.call('ZADD', counted, whole(limit.at_ms), claim)
-    redis.call('ZREMRANGEBYRANK', counted, 0, -MOST_COUNTED - 1)
-    redis.call('PEXPIRE', counted, COUNTED_MS)
+    redis.call('ZREMRANGEBYRANK', counted, 0, -MAX_REMEMBERED_REQUESTS - 1)
+    redis.call('PEXPIRE', counted, REQUEST_TTL_MS)
     return 'claimed', batch
   end
   local is_first = redis.call('SET', prefix .. 'notes:told-limit:' .. name, '1', 'NX', 'PX', WINDOW)
-  if is_first then return 'limit_told', limit.if_told end
-  return 'limited', limit.if_limited
+  if is_first then return 'limit_told', limit.when_told end
+  return 'limited', limit.when_limited
 end

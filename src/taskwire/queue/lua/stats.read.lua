@@ -1,13 +1,13 @@
 -- Count what waits in the queues, by kind. It only reads.
 -- requires: queue/fence, queue/batch
 
--- script: stats.look
+-- script: stats.read
 -- ARGV: prefix, time
 local kinds, found = {}, {whole(redis.call('ZCARD', dead_letters_order))}
-local due = redis.call('ZRANGE', ready, 0, const.MOST_LISTS - 1, 'WITHSCORES')
+local due = redis.call('ZRANGE', ready, 0, const.MAX_QUEUES_READ - 1, 'WITHSCORES')
 -- What waits for a newer version is counted too.
 for _, format in ipairs(redis.call('HKEYS', prefix .. 'formats')) do
-  local there = redis.call('ZRANGE', prefix .. 'newer:' .. format, 0, const.MOST_LISTS - 1, 'WITHSCORES')
+  local there = redis.call('ZRANGE', prefix .. 'newer:' .. format, 0, const.MAX_QUEUES_READ - 1, 'WITHSCORES')
   for _, each in ipairs(there) do due[#due + 1] = each end
 end
 for i = 1, #due, 2 do

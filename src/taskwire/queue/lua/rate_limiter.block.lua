@@ -2,10 +2,10 @@
 -- one.
 -- requires: queue/fence, queue/batch
 
--- script: rate_limiter.rest (paces)
+-- script: rate_limiter.block (paces)
 -- ARGV: prefix, time, method, rest, interval?, burst?
 local what, ms = ARGV[3], tonumber(ARGV[4])
-local key, ends = prefix .. 'rate:rest:' .. what, now + ms
+local key, ends = prefix .. 'rate:blocked:' .. what, now + ms
 if tonumber(redis.call('GET', key) or '0') < ends then
   redis.call('SET', key, whole(ends), 'PX', whole(ms))
 end

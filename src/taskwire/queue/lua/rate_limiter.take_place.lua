@@ -2,31 +2,33 @@
 --
 -- A bucket is a hash, a list of the times of its last places, and two sorted sets of claims. The hash says
 -- when the next place is due, when a place was asked for last, how many places went since one was let
--- ahead, and whether the spare one is there. One set is ordered by who goes first (urgency, then the time
+-- ahead, and whether the reserve is there. One set is ordered by who goes first (urgency, then the time
 -- of the first request), the other by when claims lapse. The time of the first request is kept beside the
 -- bucket; requests of one millisecond are kept apart by a hundredth.
 -- requires: queue/fence, queue/batch
 
--- script: rate_limiter.wait (paces)
+-- script: rate_limiter.take_place (paces)
 -- ARGV: prefix, time, method, class, claimant, buckets...
-local WINDOW, GRACE, REMEMBERED = const.WINDOW_MS, const.GRACE_MS, const.REMEMBERED_MS
-local NEAR, FARTHEST = const.NEAR_MS, const.FARTHEST_MS
-local PASSED_OVER, EACH = const.PASSED_OVER_MS, const.LET_AHEAD_EACH
+local WINDOW, GRACE, REMEMBERED = const.WINDOW_MS, const.CLAIM_GRACE_MS, const.CLAIM_AGE_TTL_MS
+local SHORT, LONGEST = const.SHORT_WAIT_MS, const.MAX_REPORTED_WAIT_MS
+local STARVING_AFTER, PLACES_PER_STARVING = const.STARVING_AFTER_MS, const.PLACES_PER_STARVING_CLAIM
 
 local CLASS = 2 ^ 42
-local function rests_until(what) return tonumber(redis.call('GET', prefix .. 'rate:rest:' .. what) or '0') end
+local function blocked_until(what)
+  return tonumber(redis.call('GET', prefix .. 'rate:blocked:' .. what) or '0')
+end
 local function score_of(class, asked) return string.format('%.2f', class * CLASS + asked) end
 local function unclaim(b, claimant)
   redis.call('ZREM', b.waiting, claimant)
   redis.call('ZREM', b.lapsing, claimant)
 end
-local function opened(name, interval, burst, minute, has_spare, open)
+local function opened(name, interval, burst, minute, has_reserve, open)
   local b = {key = prefix .. 'rate:' .. name, interval = tonumber(interval), burst = tonumber(burst),
-             minute = tonumber(minute), has_spare = has_spare == '1'}
+             minute = tonumber(minute), has_reserve = has_reserve == '1'}
   b.waiting, b.lapsing, b.last = b.key .. ':waiting', b.key .. ':lapsing', b.key .. ':last'
-  local known = redis.call('HMGET', b.key, 'due', 'spare')
+  local known = redis.call('HMGET', b.key, 'due', 'reserve')
   local due = tonumber(known[1] or '0')
-  b.due, b.idle, b.spare = math.max(due, open), now - due, b.has_spare and known[2] == '1'
+  b.due, b.idle, b.reserve = math.max(due, open), now - due, b.has_reserve and known[2] == '1'
   for _, claimant in ipairs(redis.call('ZRANGEBYSCORE', b.lapsing, '-inf', whole(now))) do
     unclaim(b, claimant)
   end
@@ -34,7 +36,7 @@ local function opened(name, interval, burst, minute, has_spare, open)
 end
 local function free_at(b, nth, open, class)
   local at = math.max(open, b.due + (nth + 1 - b.burst) * b.interval)
-  if b.spare and class == 0 and open <= now and at > now and at - b.interval <= now then at = now end
+  if b.reserve and class == 0 and open <= now and at > now and at - b.interval <= now then at = now end
   if b.minute == 0 then return at end
   local last = redis.call('LINDEX', b.last, b.minute - 1 - nth % b.minute)
   return last and math.max(at, tonumber(last) + WINDOW * (1 + math.floor(nth / b.minute))) or at
@@ -46,8 +48,8 @@ local function keep(key, ms)
   if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, whole(ms)) end
 end
 local function take(b)
-  if b.has_spare and b.idle >= b.interval then redis.call('HSET', b.key, 'spare', '1') end
-  if b.spare and b.due + (1 - b.burst) * b.interval > now then redis.call('HSET', b.key, 'spare', '0') end
+  if b.has_reserve and b.idle >= b.interval then redis.call('HSET', b.key, 'reserve', '1') end
+  if b.reserve and b.due + (1 - b.burst) * b.interval > now then redis.call('HSET', b.key, 'reserve', '0') end
   redis.call('HINCRBY', b.key, 'since', 1)
   redis.call('HSET', b.key, 'due', whole(b.due + b.interval))
   keep(b.key, b.due + b.interval - now + WINDOW)
@@ -64,7 +66,7 @@ local function claim(b, claimant, class, asked, wait)
 end
 
 local method, class, claimant = ARGV[3], tonumber(ARGV[4]), ARGV[5]
-local open = math.max(now, rests_until(method), rests_until('*'))
+local open = math.max(now, blocked_until(method), blocked_until('*'))
 local memo = prefix .. 'rate:asked:' .. method .. ':' .. claimant
 local asked = claimant ~= '' and tonumber(redis.call('GET', memo) or nil)
 local buckets, is_new = {}, not asked
@@ -81,8 +83,8 @@ end
 local wait, short = open - now, nil
 for _, b in ipairs(buckets) do
   local nth = ahead_of(b, class, asked)
-  if nth > 0 and class > 0 and now - asked >= PASSED_OVER
-     and tonumber(redis.call('HGET', b.key, 'since') or '0') >= EACH - 1 then
+  if nth > 0 and class > 0 and now - asked >= STARVING_AFTER
+     and tonumber(redis.call('HGET', b.key, 'since') or '0') >= PLACES_PER_STARVING - 1 then
     redis.call('HSET', b.key, 'since', '-1')
     class, nth = 0, ahead_of(b, 0, asked)
   end
@@ -98,7 +100,7 @@ if wait <= 0 then
   return {'0', whole(math.max(now - asked, 0))}
 end
 local behind = wait - (open - now)
-wait = math.ceil(open - now + math.min(behind, math.max(NEAR, math.min(behind / 2, FARTHEST))))
+wait = math.ceil(open - now + math.min(behind, math.max(SHORT, math.min(behind / 2, LONGEST))))
 if short and claimant ~= '' then
   asked = string.format('%.2f', asked)
   if is_new then
