@@ -52,7 +52,7 @@ class Typists:
         pause_seconds = TOGETHER_PAUSE_SECONDS
         self.together += await self.typed(BURSTS * PEOPLE, at_once=PEOPLE, pause_seconds=pause_seconds)
 
-    def furnish(self) -> None:
+    def add_people(self) -> None:
         """Add the people and their channel to the stand-ins."""
         for number in range(PEOPLE):
             name = _name(number)
@@ -133,7 +133,7 @@ async def _typists(directory: Path, *app: str) -> AsyncIterator[tuple[Typists, P
     """Run an app in a workspace, with the people who type there in a process of their own."""
     async with bench_place(directory) as place, spawned(place, "tests.bench.typist") as typist:
         typists = Typists(place, Orders(typist))
-        typists.furnish()
+        typists.add_people()
         port = (await typist.says(r"port=(\d+)"))[1]
         place.slack.backend.socket_url = lambda: f"ws://127.0.0.1:{port}/link"
         async with spawned(place, *app):

@@ -42,7 +42,7 @@ async def measure_load(directory: Path) -> Sequence[Figure]:
 async def _asked(place: Place, bot: Taskwire, size: int) -> Figure:
     """Add tasks up to this number, link them, and measure the requests of a poll while they are idle."""
     tasks = len(place.coder.tasks)
-    place.coder.fill(size - tasks, "crowd", prefix=f"filler-{size}")
+    place.coder.add_tasks(size - tasks, "crowd", prefix=f"filler-{size}")
     await link_all(place, place.coder.tasks[tasks:])
     async with store_of(place) as connections:
         await until_figure(bot, "taskwire_links", size)

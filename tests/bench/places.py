@@ -36,7 +36,7 @@ async def bench_place(
     async with new_place(directory, slack or SlackSandbox(manifest=manifest.make())) as place:
         place.settings["TASKWIRE_POLL_INTERVAL"] = str(poll_seconds)
         place.coder.add_user(OWNER)
-        place.coder.fill(tasks, OWNER)
+        place.coder.add_tasks(tasks, OWNER)
         yield place
 
 

@@ -51,7 +51,7 @@ async def measure_growth(directory: Path) -> Sequence[Figure]:
         await probed.ask("rest")
         for size in SIZES:
             before = len(place.coder.tasks)
-            place.coder.fill(size - before, "crowd", prefix=f"filler-{size}")
+            place.coder.add_tasks(size - before, "crowd", prefix=f"filler-{size}")
             await link_all(place, place.coder.tasks[before:])
             await probed.ask("poll")
             changed = await _changed(place.coder.tasks, probed, "worked")

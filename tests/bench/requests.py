@@ -98,7 +98,7 @@ async def _posters(directory: Path, *app: str) -> AsyncIterator[tuple[Posters, T
     async with bench_place(directory, slack) as place, spawned(place, "tests.bench.poster") as poster:
         place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
         posters = Posters(place, Orders(poster))
-        posters.furnish()
+        posters.add_people()
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, before[1]))
         async with spawned(place, *app) as bot:

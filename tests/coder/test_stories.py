@@ -292,7 +292,7 @@ async def test_a_coder_that_is_away_has_done_nothing(here: Deployment) -> None:
     task = await here.running()
     await here.client.me()
 
-    async with here.coder.away():
+    async with here.coder.outage():
         for _ in range(2):
             with pytest.raises(OutsideError) as caught:
                 await here.client.pause(task.id)

@@ -15,7 +15,7 @@ from aiohttp import web
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.coder import faults as coder_faults
 from taskwire_sandbox.coder.faults import Fault as CoderFault
-from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.coder.server import RecordedRequest
 from taskwire_sandbox.slack import Call, CallFault, SlackSandbox
 
 from . import points
@@ -288,7 +288,7 @@ class FaultInjector:
 
     # Coder.
 
-    def _coder_arrived(self, seen: Seen) -> CoderFault | None:
+    def _coder_arrived(self, seen: RecordedRequest) -> CoderFault | None:
         self.calls += 1
         text = self._coder_text(seen)
         if self._is_stopped(text):
@@ -303,7 +303,7 @@ class FaultInjector:
                 return _CODERS[fault]
         return None
 
-    def _coder_asked(self, seen: Seen, phase: str) -> Awaitable[None] | None:
+    def _coder_asked(self, seen: RecordedRequest, phase: str) -> Awaitable[None] | None:
         if phase == "after":
             self._done(("coder", seen.number))
         if seen.route == "tasks.list" and phase == "after":
@@ -313,7 +313,7 @@ class FaultInjector:
         is_here = (fault is Fault.KILLED_BEFORE) == (phase == "before")
         return self._until_death() if fault is not None and is_here else None
 
-    def _coder_text(self, seen: Seen) -> str:
+    def _coder_text(self, seen: RecordedRequest) -> str:
         text = unquote(f"{seen.path} {seen.query}")
         if not self.names.find_actors(text):
             self.learn_tasks()

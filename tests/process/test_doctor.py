@@ -248,7 +248,7 @@ async def test_names_that_nobody_has_are_told(place: Place) -> None:
 async def test_systems_that_are_away_are_told(place: Place) -> None:
     """Each unreachable system is a finding of its own."""
     await place.slack.go_down()
-    await place.coder.go_away()
+    await place.coder.go_down()
 
     code, said = await doctor(place)
 

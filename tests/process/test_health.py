@@ -97,7 +97,7 @@ async def test_a_coder_without_tasks_is_told(place: Place) -> None:
 
 async def test_a_coder_that_comes_back_is_well_again(place: Place) -> None:
     """The warning goes away with its reason."""
-    await place.coder.go_away()
+    await place.coder.go_down()
     bot = await place.one()
     await _tells(bot, "cannot")
 

@@ -101,7 +101,7 @@ async def test_a_coder_at_another_address_is_waited_for(place: Place, redis_url:
     place.settings["REDIS_URL"] = redis_url
     await (await place.one()).stops()
     moved = place.coder.url.replace("127.0.0.1", "localhost")
-    async with place.coder.away():
+    async with place.coder.outage():
         bot = await place.runs(CODER_URL=moved)
         await until(
             lambda: "cannot check yet that this store belongs to this Coder" in bot.output, "that it waits"

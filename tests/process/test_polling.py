@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 from taskwire_sandbox.coder import SandboxTask
-from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.coder.server import RecordedRequest
 from taskwire_sandbox.coder.steps import Busy, Report, Script
 
 from .processes import Place, Taskwire, until
@@ -28,7 +28,7 @@ class Look:
         """Release the answer."""
         self._goes.set()
 
-    async def _keep(self, seen: Seen, moment: str) -> None:
+    async def _keep(self, seen: RecordedRequest, moment: str) -> None:
         if (seen.route, moment) != ("tasks.list", "after"):
             return
         if self._asked.done():

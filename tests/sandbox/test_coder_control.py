@@ -10,7 +10,7 @@ from aiohttp import ClientConnectionError, web
 from aiohttp.test_utils import TestServer
 
 from taskwire_sandbox.coder import CoderSandbox, RealClock, SteppedClock, scripts
-from taskwire_sandbox.coder.notices import TEMPLATE_IDS
+from taskwire_sandbox.coder.notifications import TEMPLATE_IDS
 from taskwire_sandbox.coder.steps import Ask, BuildPlan, Complete, Script, Steps, Work
 from tests.sandbox.coder_people import TASKS, Person, Scene, scene
 

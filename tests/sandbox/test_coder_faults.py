@@ -13,7 +13,7 @@ from aiohttp import (
 )
 
 from taskwire_sandbox.coder import faults
-from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.coder.server import RecordedRequest
 from tests.sandbox.coder_people import TASKS, Reply, Scene, scene
 
 
@@ -139,7 +139,7 @@ async def test_a_planned_fault_skips_calls_and_has_a_probability(stage: Scene) -
 
 async def test_it_can_be_away(stage: Scene) -> None:
     """While the stand-in is away it refuses connections. Afterwards it has the same address."""
-    async with stage.sandbox.away():
+    async with stage.sandbox.outage():
         with pytest.raises(ClientConnectorError):
             await stage.alice.asks("GET", TASKS)
 
@@ -150,7 +150,7 @@ async def test_every_request_is_remembered(stage: Scene) -> None:
     """The record has the sender and result of each request. A hook is called before and after each effect."""
     moments: list[tuple[str, str, int]] = []
 
-    async def hook(seen: Seen, moment: str) -> None:
+    async def hook(seen: RecordedRequest, moment: str) -> None:
         moments.append((seen.route, moment, len(stage.sandbox.world.tasks)))
 
     stage.sandbox.on_request = hook
@@ -177,7 +177,7 @@ async def test_a_storm_and_a_long_list_are_carried(stage: Scene) -> None:
     replies = await asyncio.gather(
         *(stage.alice.asks("POST", f"{TASKS}/me", {**body, "input": f"Task {n}"}) for n in range(300))
     )
-    stage.sandbox.fill(9700, "alice")
+    stage.sandbox.add_tasks(9700, "alice")
     listing = await stage.alice.asks("GET", TASKS)
     again = await stage.alice.asks("GET", TASKS)
 

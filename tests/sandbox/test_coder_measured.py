@@ -10,9 +10,9 @@ from taskwire_sandbox.coder import SandboxTask, Settings
 from taskwire_sandbox.coder.access import Rules
 from taskwire_sandbox.coder.reports import sanitized
 from taskwire_sandbox.coder.rows import Parameter
-from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.coder.server import RecordedRequest
 from taskwire_sandbox.coder.steps import BuildPlan
-from taskwire_sandbox.coder.terminal import dressed
+from taskwire_sandbox.coder.terminal import as_terminal_text
 from tests.sandbox.coder_people import TASKS, Person, Reply, Scene, scene
 
 
@@ -132,7 +132,7 @@ async def test_a_pause_is_announced_before_it_shows(stage: Scene) -> None:
     stage.sandbox.template.plan = BuildPlan(stop=8)
     task = stage.sandbox.add_task("alice", "Do it")
     rounds: list[str] = []
-    stage.sandbox.notices.on_round = lambda: rounds.append(task.status)
+    stage.sandbox.notifications.on_round = lambda: rounds.append(task.status)
     await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/pause")
 
     await stage.sandbox.advance(0.2)
@@ -226,10 +226,10 @@ async def test_a_terminal_is_as_wide_as_the_registrys_modules_make_it(stage: Sce
     """The width is 67 columns. agentapi without Coder's modules has 80."""
     text = "I looked at the auth handler and at everything that it calls before I changed a line of it."
     task = stage.sandbox.add_task("alice", "Do it")
-    task.says(text, is_dressed=True)
+    task.says(text, has_terminal_format=True)
 
     assert {len(line) for line in task.log[-1].content.split("\n") if line} == {67}
-    assert {len(line) for line in dressed(text).split("\n")} == {80}
+    assert {len(line) for line in as_terminal_text(text).split("\n")} == {80}
 
 
 async def test_a_new_task_is_answered_as_initializing(stage: Scene) -> None:
@@ -272,7 +272,7 @@ async def test_of_six_tasks_of_one_name_at_once_one_is_made(stage: Scene) -> Non
     """The other five requests fail in the database. A later request hears that the name is taken."""
     sandbox, waiting, all_there = stage.sandbox, 0, asyncio.Event()
 
-    async def gather(seen: Seen, moment: str) -> None:
+    async def gather(seen: RecordedRequest, moment: str) -> None:
         nonlocal waiting
         if seen.route == "tasks.create" and moment == "before":
             waiting += 1

@@ -20,7 +20,7 @@ async def start_tasks(
 ) -> list[SandboxTask]:
     """Add tasks of Alice with working agents. Each already has a link and a thread in this channel."""
     before = len(world.coder.tasks)
-    world.coder.fill(tasks, "alice", prefix=prefix or channel)
+    world.coder.add_tasks(tasks, "alice", prefix=prefix or channel)
     found = world.coder.tasks[before:]
     for task in found:
         await _link(world, task, channel)

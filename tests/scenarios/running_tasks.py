@@ -5,7 +5,7 @@ import re
 
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import Fault
-from taskwire_sandbox.coder.wire import Answer
+from taskwire_sandbox.coder.wire import Response
 
 from .people import Thread
 from .world import CARD_SECONDS, World
@@ -41,4 +41,4 @@ async def next_list_shows(world: World, task: SandboxTask, **fields: object) -> 
     """Change fields of a task in Coder's next list only."""
     answer = json.loads(await world.bot.parts.deps.coder.list_tasks_raw())
     answer["tasks"] = [each | fields if each["id"] == task.id else each for each in answer["tasks"]]
-    world.coder.plan_fault("tasks.list", Fault("altered", answer=Answer(200, json.dumps(answer).encode())))
+    world.coder.plan_fault("tasks.list", Fault("altered", answer=Response(200, json.dumps(answer).encode())))

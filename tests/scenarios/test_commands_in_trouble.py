@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from taskwire.coder.client import CoderTimeouts
 from taskwire_sandbox.coder import faults
-from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.coder.server import RecordedRequest
 from taskwire_sandbox.slack import CallFault, DeliveryFault
 
 from .world import World, new_world
@@ -169,7 +169,7 @@ async def test_what_is_asked_while_coder_is_away_happens_when_it_is_back(
 ) -> None:
     """The person is told once what waits, and need not repeat it."""
     task = world.coder.add_task("alice", "older", name="loose")
-    async with world.coder.away():
+    async with world.coder.outage():
         await world.alice.types(f"/task {line}")
         for _ in range(5):
             await world.passes(seconds=16)
@@ -200,7 +200,7 @@ async def test_a_hiccup_is_not_talked_about(world: World) -> None:
 
 async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> None:
     """Then the person is told, and nothing happens later."""
-    async with world.coder.away():
+    async with world.coder.outage():
         await world.alice.types("/task create fix it")
         await world.passes(seconds=2)
         await world.passes(seconds=3_700)
@@ -216,7 +216,7 @@ async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> No
 
 async def test_whoever_asks_for_more_meanwhile_is_told_that_it_waits_too(world: World) -> None:
     """Commands are executed in the order in which they were typed. Each one waits an hour and no longer."""
-    async with world.coder.away():
+    async with world.coder.outage():
         await world.alice.types("/task create fix it")
         await world.passes(seconds=2)
         await world.passes(seconds=1_800)
@@ -305,7 +305,7 @@ async def test_a_creation_that_an_outage_broke_off_is_made_when_coder_is_back(wo
     world.coder.plan_fault("tasks.create", faults.refused())
 
     thread = await world.alice.runs("/task create fix it")
-    async with world.coder.away():
+    async with world.coder.outage():
         for _ in range(20):
             await world.passes(seconds=60)
     await world.passes(seconds=16)
@@ -322,7 +322,7 @@ async def test_a_task_that_was_made_before_a_long_outage_is_found_after_it(world
     world.coder.plan_fault("tasks.get", faults.refused())
 
     thread = await world.alice.runs("/task create fix it")
-    async with world.coder.away():
+    async with world.coder.outage():
         for _ in range(4):
             await world.passes(seconds=1_800)
     await world.passes(seconds=16)
@@ -336,7 +336,7 @@ async def test_a_task_that_was_made_before_a_long_outage_is_found_after_it(world
 async def test_a_name_that_another_takes_in_between_is_said_on_the_card(world: World) -> None:
     """Two people ask for one name at once. One gets it, and the other is offered a free name."""
 
-    def takes_it(seen: Seen, phase: str) -> None:
+    def takes_it(seen: RecordedRequest, phase: str) -> None:
         if (seen.route, phase) == ("tasks.create", "before") and not world.coder.tasks:
             world.coder.add_task("alice", "x", name="fix")
 

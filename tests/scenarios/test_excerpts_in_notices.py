@@ -2,7 +2,7 @@
 
 from taskwire_sandbox.coder.faults import Fault, bad_gateway
 from taskwire_sandbox.coder.steps import BuildPlan
-from taskwire_sandbox.coder.wire import Answer
+from taskwire_sandbox.coder.wire import Response
 from taskwire_sandbox.slack import CallFault
 
 from .running_tasks import TITLE, a_task
@@ -40,7 +40,7 @@ async def test_an_excerpt_is_what_a_person_wants_to_read(world: World) -> None:
     task.says(
         "The redirect loses its query because the handler builds the address from the path alone and "
         "never looks at what came behind the question mark.",
-        is_dressed=True,
+        has_terminal_format=True,
     )
     task.becomes("idle", "Which one?")
     await world.polls()
@@ -159,7 +159,7 @@ async def test_a_log_of_another_kind_breaks_no_notice(world: World) -> None:
     """The notice is posted without an excerpt."""
     thread, task = await a_task(world)
     task.becomes("complete", "Found it")
-    world.coder.plan_fault("tasks.logs", Fault("nonsense", answer=Answer(200, b"<html>Bad gateway</html>")))
+    world.coder.plan_fault("tasks.logs", Fault("nonsense", answer=Response(200, b"<html>Bad gateway</html>")))
     await world.polls()
 
     assert thread.new_messages() == [

@@ -6,7 +6,7 @@ import pytest
 
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import Fault, server_error
-from taskwire_sandbox.coder.wire import Answer
+from taskwire_sandbox.coder.wire import Response
 
 from .people import Thread
 from .running_tasks import TITLE, a_task, card
@@ -16,7 +16,7 @@ GONE = (
     f"Gone: {TITLE}. The task no longer exists in Coder. Replies here reach nobody any more. `/task create` "
     "starts a new task."
 )
-EMPTY = Fault("empty", answer=Answer(200, b'{"tasks":[],"count":0}'))
+EMPTY = Fault("empty", answer=Response(200, b'{"tasks":[],"count":0}'))
 
 
 async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World) -> None:
@@ -190,7 +190,7 @@ async def test_a_few_that_vanish_at_once_are_told(world: World) -> None:
 async def test_a_gone_link_comes_back_with_its_task(world: World) -> None:
     """The thread is told that the task is back, and replies reach the agent again."""
     thread, task = await a_task(world)
-    hidden = Fault("hidden", answer=Answer(404, NOT_FOUND))
+    hidden = Fault("hidden", answer=Response(404, NOT_FOUND))
     world.coder.plan_fault("tasks.list", EMPTY, times=2)
     world.coder.plan_fault("tasks.get", hidden)
     await world.polls(times=2)

@@ -195,7 +195,7 @@ async def test_a_filter_by_somebody_without_an_account_tells_nothing_of_them(wor
 
 async def test_a_long_list_has_pages(world: World) -> None:
     """The buttons change the page in place. The newest tasks come first."""
-    world.coder.fill(23, "alice")
+    world.coder.add_tasks(23, "alice")
 
     await world.alice.types("/task list")
     [first] = world.alice.reads()
@@ -214,7 +214,7 @@ async def test_a_long_list_has_pages(world: World) -> None:
 
 async def test_a_page_beyond_the_last_is_the_last(world: World) -> None:
     """Tasks may vanish while a person reads the list."""
-    world.coder.fill(12, "alice")
+    world.coder.add_tasks(12, "alice")
 
     await world.alice.types("/task list page=9")
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from taskwire.app.bot import run_bot
-from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.coder.server import RecordedRequest
 from taskwire_sandbox.slack import CallFault
 
 from .running_tasks import TITLE, a_task, card
@@ -113,9 +113,9 @@ async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(worl
     thread, task = await a_task(world)
     task.pause()
     async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
-        overtakings: list[Seen] = []
+        overtakings: list[RecordedRequest] = []
 
-        async def overtake(request: Seen, moment: str) -> None:
+        async def overtake(request: RecordedRequest, moment: str) -> None:
             """While the first list is on its way, resume the task and let the other bot poll."""
             if request.route == "tasks.list" and moment == "after" and not overtakings:
                 overtakings.append(request)

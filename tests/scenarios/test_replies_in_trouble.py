@@ -167,7 +167,7 @@ async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> 
     """The replies are delivered in order when Coder is back."""
     thread, task = await a_waiting_agent(world)
 
-    async with world.coder.away():
+    async with world.coder.outage():
         replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
         await world.passes(seconds=10)
         await world.passes(seconds=10)
@@ -269,7 +269,7 @@ async def test_coder_away_for_a_day_ends_what_waits_and_loses_nothing(world: Wor
     """One message gives all replies back. The author's button and the operator's command together send them
     once."""
     thread, task = await a_waiting_agent(world)
-    async with world.coder.away():
+    async with world.coder.outage():
         for text in ("first", "second"):
             await world.alice.replies(thread, text)
         await world.passes(seconds=10)

@@ -57,7 +57,7 @@ async def test_a_store_whose_coder_cannot_be_known_yet_is_told_once(
     moved = Owner(noted.app, noted.coder, "https://coder.elsewhere.example")
     await world.connections.commands.hset(world.keys.named("owner"), "url", moved.url)
     looks = _looks(monkeypatch)
-    async with world.coder.away():
+    async with world.coder.outage():
         starting = asyncio.create_task(world.starts())
         await world.until(lambda: len(looks) >= 4, "several looks")
     await starting
@@ -92,7 +92,7 @@ async def test_no_version_is_noted_while_nobody_knows_whose_store_it_is(
     await world.stops()
     await redis.hset(world.keys.named("owner"), "url", "https://coder.elsewhere.example")
     await redis.delete(world.keys.named("formats"))
-    async with world.coder.away():
+    async with world.coder.outage():
         starting = asyncio.create_task(world.starts())
         await world.until(lambda: len(looks) >= 4, "several looks")
         before = await _is_noted(redis, world)

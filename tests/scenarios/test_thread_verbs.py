@@ -294,7 +294,7 @@ async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -
     """Nobody waits an hour for the answer to a query."""
     thread, _ = await a_waiting_agent(world)
 
-    async with world.coder.away():
+    async with world.coder.outage():
         await world.alice.replies(thread, "!logs")
         await world.alice.replies(thread, "!status")
 
@@ -310,7 +310,7 @@ async def test_a_question_is_answered_at_once_though_nobody_knows_who_asks(world
     thread, _ = await a_waiting_agent(world)
     await world.forgets()
 
-    async with world.coder.away():
+    async with world.coder.outage():
         for verb in ("!logs", "!status", "!help", "!logs full", "!delete"):
             await world.alice.replies(thread, verb)
         said = world.alice.reads()
@@ -325,7 +325,7 @@ async def test_what_is_no_verb_waits_for_coder_and_keeps_no_question_waiting(wor
     thread, task = await a_waiting_agent(world)
     await world.forgets()
 
-    async with world.coder.away():
+    async with world.coder.outage():
         await world.alice.replies(thread, "!foo")
         for verb in ("!status", "!logs"):
             await world.alice.replies(thread, verb)
@@ -353,7 +353,7 @@ async def test_what_cannot_be_shown_to_everybody_now_says_so(world: World) -> No
     world.alice.reads()
     await world.ages(6)
 
-    async with world.coder.away():
+    async with world.coder.outage():
         await world.alice.presses("Show to everybody")
         said = world.alice.reads()
 
@@ -368,7 +368,7 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
     thread, task = await a_waiting_agent(world)
     await world.forgets()
 
-    async with world.coder.away():
+    async with world.coder.outage():
         for verb in ("!help", "!mute", "!unmute", "!detach"):
             await world.bob.replies(thread, verb)
         said = [each.replace(task.name, "NAME") for each in world.bob.reads()]

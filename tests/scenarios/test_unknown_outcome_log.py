@@ -10,7 +10,7 @@ from taskwire.app.wiring import Timings
 from taskwire.coder.client import CoderTimeouts
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import bad_gateway, cut_after, nonsense, refused, server_error
-from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.coder.server import RecordedRequest
 
 from .unknown_outcomes import LANDED, QUESTION, UNREADABLE, without_notices
 from .waiting import a_waiting_agent
@@ -281,7 +281,7 @@ async def test_an_input_that_lands_after_the_time_is_out_is_found(tmp_path: Path
         thread, task = await a_waiting_agent(world)
         late = Event()
 
-        async def held(seen: Seen, moment: str) -> None:
+        async def held(seen: RecordedRequest, moment: str) -> None:
             if (seen.route, moment) == ("tasks.send", "before"):
                 await late.wait()
 

@@ -218,7 +218,7 @@ async def test_what_is_asked_for_stands_before_nobody_who_is_called(world: World
     thread, task = await a_busy_agent(world)
     link = await _link(world, thread)
     ready = world.keys.named("ready", "calls")
-    async with world.coder.away():
+    async with world.coder.outage():
         for verb in ("!status", "!logs", "!delete", "!foo"):
             await world.slack.post(world.bob.id, thread.channel, verb, thread.ts)
         await world.slack.settled()

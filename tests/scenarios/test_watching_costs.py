@@ -15,7 +15,7 @@ async def test_at_rest_a_tick_costs_one_list_and_nothing_else(world: World) -> N
     task.becomes("idle", "Which branch?")
     await world.polls()
     await world.passes(seconds=30)
-    world.coder.fill(300, "bob")
+    world.coder.add_tasks(300, "bob")
     await world.polls(times=2)
     requests, read = len(world.coder.requests), tasks_read(world)
 
@@ -62,7 +62,7 @@ async def test_a_task_that_changed_is_the_only_one_that_is_read(world: World) ->
 async def test_who_names_a_task_has_that_task_alone_asked_for(world: World) -> None:
     """The list is read only for the beginning of a name."""
     _, task = await a_task(world)
-    world.coder.fill(300, "bob")
+    world.coder.add_tasks(300, "bob")
     requests = len(world.coder.requests)
 
     await world.alice.types(f"/task status {task.name}")

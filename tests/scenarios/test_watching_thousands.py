@@ -13,7 +13,7 @@ from taskwire.domain.links import LinkRecord
 from taskwire.polling.poller import PIECE
 from taskwire.queue.batch import Batch
 from taskwire_sandbox.coder.faults import Fault
-from taskwire_sandbox.coder.wire import Answer
+from taskwire_sandbox.coder.wire import Response
 
 from .test_watching_costs import tasks_read
 from .world import World, new_world
@@ -58,7 +58,7 @@ class Crowd:
     async def is_looked_at(self) -> None:
         """Poll once. No worker runs the jobs that follow."""
         body = json.dumps({"tasks": self.tasks, "count": len(self.tasks)}, separators=(",", ":"))
-        self.world.coder.plan_fault("tasks.list", Fault("crowd", answer=Answer(200, body.encode())))
+        self.world.coder.plan_fault("tasks.list", Fault("crowd", answer=Response(200, body.encode())))
         await self.world.bot.parts.poller.poll()
 
     async def news(self) -> dict[str, int]:

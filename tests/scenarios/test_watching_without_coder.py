@@ -3,7 +3,7 @@
 import pytest
 
 from taskwire_sandbox.coder.faults import Fault, cut_after, nonsense, refused, server_error, too_many
-from taskwire_sandbox.coder.wire import Answer
+from taskwire_sandbox.coder.wire import Response
 
 from .running_tasks import TITLE, a_task, card, next_list_shows
 from .world import World
@@ -25,7 +25,7 @@ AWAY = (
         nonsense(),
         nonsense(b'{"tasks":"none"}'),
         nonsense(b'{"message":"Welcome"}'),
-        Fault("a page", answer=Answer(302, b"", content_type="text/html")),
+        Fault("a page", answer=Response(302, b"", content_type="text/html")),
     ],
     ids=lambda fault: f"{fault.name}-{fault.answer.status if fault.answer else 'cut'}",
 )

@@ -6,14 +6,14 @@ Each report has a text of its own, so that each completed and each failed turn c
 from taskwire_sandbox.coder.steps import Ask, BuildPlan, Complete, Fail, Idle, Say, Script, Steps, Work
 
 KINDS = ("finish", "ask", "fail", "chat")
-A_MOMENT = BuildPlan(queue=0.1, provision=0.3, connect=0.1, start=0.2, app=0.2, flicker=0.2, stop=0.4)
+BRIEF_PLAN = BuildPlan(queue=0.1, provision=0.3, connect=0.1, start=0.2, app=0.2, flicker=0.2, stop=0.4)
 
 
 def script(prompt: str) -> Script:
     """Choose the agent by the prompt's first word."""
     kind = prompt.partition(" ")[0]
     on_input = {"finish": _finishes, "ask": _asks, "fail": _fails}.get(kind, _chats)
-    return Script(on_input(prompt), on_input=on_input, on_resume=(Say("I am back."),), plan=A_MOMENT)
+    return Script(on_input(prompt), on_input=on_input, on_resume=(Say("I am back."),), plan=BRIEF_PLAN)
 
 
 def _finishes(text: str) -> Steps:

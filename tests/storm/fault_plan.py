@@ -200,7 +200,7 @@ class FaultPlan:
                 await self._lasts(dice.uniform(*AWAY_SECONDS))
                 await self.slack.come_back()
             case "coder away":
-                async with self.coder.away():
+                async with self.coder.outage():
                     await self._lasts(dice.uniform(*AWAY_SECONDS))
             case _:
                 self._stumble()

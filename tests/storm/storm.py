@@ -9,7 +9,7 @@ from pathlib import Path
 
 from taskwire.slack import manifest
 from taskwire_sandbox.coder import CoderSandbox
-from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.coder.server import RecordedRequest
 from taskwire_sandbox.slack import SlackSandbox
 
 from . import agents, event_log, ledger
@@ -79,7 +79,7 @@ class Storm:
             *_shown("bots", said),
         ]
 
-    def _note_shown(self, seen: Seen, moment: str) -> None:
+    def _note_shown(self, seen: RecordedRequest, moment: str) -> None:
         """Note which reports an answer shows. A cut or late answer may reach nobody, so it does not count."""
         if moment == "after" and seen.route == "agents.get" and not seen.fault:
             agent = seen.path.rpartition("/")[2]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.excerpts import clean
-from taskwire_sandbox.coder.terminal import dressed
+from taskwire_sandbox.coder.terminal import as_terminal_text
 
 FIRST = (
     "I looked at the handler of the login first, and then at everything that it calls. The address to which "
@@ -25,7 +25,7 @@ TEXT = f"{FIRST} {SECOND}\n\n{SECOND} {FIRST}"
 @pytest.mark.parametrize("columns", [*range(44, 200, 4), 67, 80])
 def test_paragraphs_are_whole_again_at_any_width(columns: int) -> None:
     """The paragraphs come from a terminal with a bullet, an indent and padding."""
-    assert clean(dressed(TEXT, columns)) == TEXT
+    assert clean(as_terminal_text(TEXT, columns)) == TEXT
 
 
 @pytest.mark.parametrize("columns", [50, 67, 80, 100, 132])
@@ -90,7 +90,7 @@ def test_words_in_any_order_are_whole_again(words: list[str], columns: int) -> N
     """A wrapped paragraph of any words comes back as it was. Cleaning it again changes nothing."""
     text = " ".join(["so", *words])
 
-    cleaned = clean(dressed(text, columns))
+    cleaned = clean(as_terminal_text(text, columns))
 
     assert clean(cleaned) == cleaned
     if len(text) > 8 * columns:

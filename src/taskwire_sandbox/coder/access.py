@@ -68,7 +68,7 @@ class Viewer:
             scope in (permission, wildcard) or permission in COMPOSITES.get(scope, ()) for scope in granted
         )
 
-    def powers(self) -> str:
+    def describe_rights(self) -> str:
         """Return a text that tells two views of one user apart: roles, memberships, scopes and rules."""
         memberships = {key: sorted(roles) for key, roles in sorted(self.user.org_roles.items())}
         return f"{sorted(self.user.roles)} {memberships} {self.token.scopes} {self.rules}"
@@ -93,12 +93,12 @@ class Viewer:
         """Say whether the viewer may do this to the rows of every user. None: the stand-in does not know."""
         match resource, action:
             case "workspace", "application_connect":
-                is_let = self.is_site("owner") and self.rules.owner_may_access_workspaces
+                is_allowed = self.is_site("owner") and self.rules.owner_may_access_workspaces
             case ("task", "read" | "create" | "update" | "delete") | ("workspace", "start" | "stop"):
-                is_let = self.is_site("owner")
+                is_allowed = self.is_site("owner")
             case _:
                 return None
-        return is_let and self.has_scope(f"{resource}:{action}")
+        return is_allowed and self.has_scope(f"{resource}:{action}")
 
     def has_wide_view(self) -> bool:
         """Say whether the viewer can read every task."""
@@ -106,19 +106,19 @@ class Viewer:
 
     def can_read_task(self, task: Task) -> bool:
         """Say whether the viewer can read the task; if not, Coder says that it does not exist."""
-        return self.has_scope("task:read") and self._reaches(task.workspace)
+        return self.has_scope("task:read") and self._has_access(task.workspace)
 
     def can_update_task(self, task: Task) -> bool:
         """Say whether the viewer may change the prompt."""
         if not self.has_scope("task:update"):
             return False
-        return self._rules_over(task.workspace) or self.acl_role(task.workspace) == "admin"
+        return self._administers(task.workspace) or self.acl_role(task.workspace) == "admin"
 
     def can_read_workspace(self, workspace: Workspace) -> bool:
         """Say whether the viewer can read the workspace; if not, Coder says that it does not exist."""
         if not self.has_scope("workspace:read"):
             return False
-        return self._reaches(workspace) or self.is_site("template-admin")
+        return self._has_access(workspace) or self.is_site("template-admin")
 
     def can_connect(self, workspace: Workspace) -> bool:
         """Say whether the viewer may reach the app in the workspace. The organization's admin may not."""
@@ -132,14 +132,14 @@ class Viewer:
         """Say whether the viewer may start, stop or delete. A share does not allow deletion."""
         if not self.has_scope(f"workspace:{transition}"):
             return False
-        if self._rules_over(workspace):
+        if self._administers(workspace):
             return True
         return transition != "delete" and bool(self.acl_role(workspace))
 
     def can_share(self, workspace: Workspace) -> bool:
         """Say whether the viewer may share the workspace and end its shares."""
         return self.has_scope("workspace:share") and (
-            self._rules_over(workspace) or self.acl_role(workspace) == "admin"
+            self._administers(workspace) or self.acl_role(workspace) == "admin"
         )
 
     def can_create_in(self, organization: Organization, owner: User) -> bool:
@@ -182,7 +182,7 @@ class Viewer:
         """Say whether the viewer can read the template; if not, Coder says that it does not exist."""
         if not self.has_scope("template:read"):
             return False
-        if self._curates(template) or self.is_site("auditor"):
+        if self._manages(template) or self.is_site("auditor"):
             return True
         if not self.is_member(template.organization):
             return False
@@ -192,21 +192,21 @@ class Viewer:
         """Say whether the viewer may create a workspace from the template."""
         if not self.has_scope("template:use"):
             return False
-        return self._curates(template) or template.usable_by is None or self.user.id in template.usable_by
+        return self._manages(template) or template.usable_by is None or self.user.id in template.usable_by
 
     def can_manage_keys_of(self, user: User, action: str) -> bool:
         """Say whether the viewer may read, create, update or delete that user's keys."""
         return self.has_scope(f"api_key:{action}") and (user is self.user or self.is_site("owner"))
 
-    def _rules_over(self, workspace: Workspace) -> bool:
+    def _administers(self, workspace: Workspace) -> bool:
         organization = workspace.organization
         is_owner = workspace.owner is self.user and self.is_member(organization)
         return is_owner or self.is_site("owner") or self.is_in(organization, "organization-admin")
 
-    def _reaches(self, workspace: Workspace) -> bool:
-        return self._rules_over(workspace) or bool(self.acl_role(workspace))
+    def _has_access(self, workspace: Workspace) -> bool:
+        return self._administers(workspace) or bool(self.acl_role(workspace))
 
-    def _curates(self, template: Template) -> bool:
+    def _manages(self, template: Template) -> bool:
         if self.is_site("owner", "template-admin"):
             return True
         return self.is_in(template.organization, "organization-admin", "organization-template-admin")

@@ -12,7 +12,7 @@ from taskwire_sandbox.coder.derived import task_status
 from taskwire_sandbox.coder.ids import as_uuid
 from taskwire_sandbox.coder.reports import SNAPSHOT_LIMIT
 from taskwire_sandbox.coder.rows import Agent, LogLine, Message, Task, Workspace
-from taskwire_sandbox.coder.wire import Answer, JsonValue, Refusal, answer, not_found, quoted
+from taskwire_sandbox.coder.wire import JsonValue, Refusal, Response, json_response, not_found, quoted
 
 # Seconds after which Coder stops trying to reach an agent, and answers 502.
 DIAL_SECONDS = 30.0
@@ -21,7 +21,7 @@ NO_MESSAGES = "Failed to get messages from task app."
 NO_AGENT = "Agent doesn't exist with that id, or you do not have access to it."
 
 
-def send_input(call: Call) -> Answer:
+def send_input(call: Call) -> Response:
     """Type an input into the agent's terminal if the agent waits for one."""
     task = call.task()
     words = text(call.read(SEND), "input")
@@ -40,10 +40,10 @@ def send_input(call: Call) -> Answer:
         refused = {"title": "Internal Server Error", "status": 500, "detail": str(error)}
         detail = f"failed to post message: {json.dumps(refused, separators=(',', ':'))}"
         raise Refusal(502, "Task app rejected the message.", detail) from error
-    return Answer(204)
+    return Response(204)
 
 
-def read_log(call: Call) -> Answer:
+def read_log(call: Call) -> Response:
     """Answer with the whole conversation: from the running agent, or from the snapshot."""
     task = call.task()
     status = task_status(task)
@@ -51,7 +51,7 @@ def read_log(call: Call) -> Answer:
         if task.snapshot is not None and task.snapshot.format != "agentapi":
             detail = f'Expected format "agentapi", got {quoted(task.snapshot.format)}.'
             raise Refusal(500, "Unsupported task snapshot format.", detail)
-        return answer(200, shapes.snapshot_json(task.snapshot))
+        return json_response(200, shapes.snapshot_json(task.snapshot))
     if status != "active":
         detail = f"Task status is {quoted(status)}."
         raise Refusal(409, "Cannot fetch logs for task in current state.", detail)
@@ -60,7 +60,7 @@ def read_log(call: Call) -> Answer:
         program.fail_if_planned("messages")
     except MessageRejected as error:
         raise Refusal(502, NO_MESSAGES, str(error)) from error
-    return answer(200, {"logs": _entries(program, task)})
+    return json_response(200, {"logs": _entries(program, task)})
 
 
 def _entries(program: AgentApi, task: Task) -> list[JsonValue]:
@@ -99,16 +99,16 @@ def _program(call: Call, task: Task, unanswered: str) -> AgentApi:
     return program
 
 
-def get_agent(call: Call) -> Answer:
+def get_agent(call: Call) -> Response:
     """Answer with an agent, its apps, and all their reports."""
-    return answer(200, agent_json(*_readable(call)))
+    return json_response(200, agent_json(*_readable(call)))
 
 
-def agent_log(call: Call) -> Answer:
+def agent_log(call: Call) -> Response:
     """Answer with the log of an agent's startup script."""
     agent, _ = _readable(call)
     lines: list[JsonValue] = [agent_log_json(line, agent) for line in within(call, agent.logs)]
-    return answer(200, lines)
+    return json_response(200, lines)
 
 
 def _readable(call: Call) -> tuple[Agent, Workspace]:
@@ -135,7 +135,7 @@ def within(call: Call, lines: list[LogLine]) -> list[LogLine]:
     ]
 
 
-def upload_snapshot(call: Call) -> Answer:
+def upload_snapshot(call: Call) -> Response:
     """Store the last messages of an agent whose workspace is stopping."""
     task_id = as_uuid(call.params["task"])
     if task_id is None:
@@ -145,7 +145,7 @@ def upload_snapshot(call: Call) -> Answer:
     if task is None or task.workspace is not _own_workspace(call)[1]:
         raise not_found()
     call.deployment.reports.store_snapshot(task, _messages(call))
-    return Answer(204)
+    return Response(204)
 
 
 def _check_format(call: Call) -> None:
@@ -181,7 +181,7 @@ def _message(found: dict[str, object]) -> Message:
     return Message(int(str(found["id"])), str(found["role"]), str(found["content"]), moment)
 
 
-def report_status(call: Call) -> Answer:
+def report_status(call: Call) -> Response:
     """Accept an agent's report about itself."""
     agent, workspace = _own_workspace(call)
     request = call.read(APP_STATUS)
@@ -192,10 +192,10 @@ def report_status(call: Call) -> Answer:
     call.deployment.reports.add(
         workspace, agent, text(request, "state"), text(request, "message"), text(request, "uri")
     )
-    return answer(200, None)
+    return json_response(200, None)
 
 
 def _own_workspace(call: Call) -> tuple[Agent, Workspace]:
-    if not isinstance(call.asker, Agent):
+    if not isinstance(call.sender, Agent):
         raise LookupError(f"{call.route.name} is a route for agents")
-    return call.world.agents[call.asker.id]
+    return call.world.agents[call.sender.id]

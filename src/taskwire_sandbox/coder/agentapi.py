@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from taskwire_sandbox.coder.clock import ScheduledAction
 from taskwire_sandbox.coder.rows import Agent, Message, Task
-from taskwire_sandbox.coder.terminal import banner, padded, submitted
+from taskwire_sandbox.coder.terminal import banner, pad_lines, split_inputs
 from taskwire_sandbox.coder.world import World
 
 STABLE_SECONDS = 2.0  # agentapi calls a screen stable if it has not changed for this time
@@ -54,7 +54,7 @@ class AgentApi:
         """
         self._append("user", prompt)
         self._append("agent", "")
-        self._task.inputs += submitted(prompt)[1:]
+        self._task.inputs += split_inputs(prompt)[1:]
         self.screen_changed()
         self._report_from_screen("working")
 
@@ -71,9 +71,9 @@ class AgentApi:
             raise MessageRejected("message can only be sent when the agent is waiting for user input")
         is_logged = not self.failures_left.get("message_unlogged")
         if is_logged:
-            self._append("user", padded(text, self.columns) if self.pads_inputs else text)
+            self._append("user", pad_lines(text, self.columns) if self.pads_inputs else text)
             self._append("agent", "")
-        typed = submitted(text)
+        typed = split_inputs(text)
         self._task.inputs += typed
         self.screen_changed()
         self._report_from_screen("working")

@@ -7,10 +7,10 @@ from taskwire_sandbox.coder.access import Viewer
 from taskwire_sandbox.coder.bodies import Struct, read
 from taskwire_sandbox.coder.builds import Builds
 from taskwire_sandbox.coder.ids import as_uuid
-from taskwire_sandbox.coder.notices import Notices
+from taskwire_sandbox.coder.notifications import Notifications
 from taskwire_sandbox.coder.reports import Reports
 from taskwire_sandbox.coder.rows import Agent, Task, User, Version, Workspace
-from taskwire_sandbox.coder.wire import Answer, JsonValue, Refusal, not_found
+from taskwire_sandbox.coder.wire import JsonValue, Refusal, Response, not_found
 from taskwire_sandbox.coder.world import World
 
 
@@ -21,7 +21,7 @@ class Deployment:
     world: World
     reports: Reports
     builds: Builds
-    notices: Notices
+    notifications: Notifications
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Route:
     name: str
     method: str
     pattern: str
-    act: "Callable[[Call], Answer]"
+    handler: "Callable[[Call], Response]"
     query: frozenset[str] = frozenset()
-    asker: str = "user"  # kind of key that the route needs: "user", "agent", or "anyone" for none
+    key_kind: str = "user"  # kind of key that the route needs: "user", "agent", or "anyone" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Call:
     params: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
-    asker: Viewer | Agent | None
+    sender: Viewer | Agent | None
     number: int = 0  # its number in the order of arrival
 
     @property
@@ -56,9 +56,9 @@ class Call:
     @property
     def viewer(self) -> Viewer:
         """Return the user who sends the request. This is for routes that need a user's key."""
-        if not isinstance(self.asker, Viewer):
+        if not isinstance(self.sender, Viewer):
             raise LookupError(f"{self.route.name} is no route for users")
-        return self.asker
+        return self.sender
 
     def read(self, struct: Struct) -> dict[str, JsonValue]:
         """Return the fields of the body."""

@@ -12,7 +12,7 @@ from taskwire_sandbox.coder import derived, faults
 from taskwire_sandbox.coder.reports import message_json
 from taskwire_sandbox.coder.sandbox import ScriptedCoder
 from taskwire_sandbox.coder.sandbox_task import SandboxTask
-from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.coder.server import RecordedRequest
 from taskwire_sandbox.coder.wire import JSON_TYPE, Json, JsonValue, Refusal, encode, timestamp
 
 PREFIX = "/_control"
@@ -39,7 +39,7 @@ class Control:
             ("POST", "users"): self._add_user,
             ("POST", "tokens"): lambda fields: {"key": sandbox.add_token(_text(fields, "user"))},
             ("POST", "tasks"): self._add_task,
-            ("POST", "fill"): self._fill,
+            ("POST", "fill"): self._add_tasks,
             ("POST", "faults"): self._plan_fault,
             ("DELETE", "faults"): self._clear_faults,
         }
@@ -66,11 +66,11 @@ class Control:
             case ("GET", "tasks", name):
                 return _with_log(self._sandbox.task(name))
             case ("POST", "tasks", name, verb):
-                return self._pull(self._sandbox.task(name), verb, fields)
+                return self._act_on(self._sandbox.task(name), verb, fields)
             case ("POST", "advance"):
                 await self._sandbox.advance(_number(fields, "seconds"))
             case ("POST", "away"):
-                self._sandbox.go_away_for(_number(fields, "seconds"))
+                self._sandbox.go_down_for(_number(fields, "seconds"))
             case (_, word) if (method, word) in self._verbs:
                 return self._verbs[method, word](fields)
             case _:
@@ -78,14 +78,14 @@ class Control:
         return {"now": timestamp(self._sandbox.clock.now())}
 
     def _requests(self, _fields: Fields) -> JsonValue:
-        return [_seen_json(seen) for seen in self._sandbox.requests]
+        return [_request_json(seen) for seen in self._sandbox.requests]
 
     def _add_task(self, fields: Fields) -> JsonValue:
         user, prompt, name = _text(fields, "user"), _text(fields, "prompt"), _text(fields, "name", "")
         return _task_json(self._sandbox.add_task(user, prompt, name=name))
 
-    def _fill(self, fields: Fields) -> JsonValue:
-        self._sandbox.fill(int(_number(fields, "count")), _text(fields, "user"))
+    def _add_tasks(self, fields: Fields) -> JsonValue:
+        self._sandbox.add_tasks(int(_number(fields, "count")), _text(fields, "user"))
         return {"count": len(self._sandbox.world.tasks)}
 
     def _clear_faults(self, _fields: Fields) -> JsonValue:
@@ -129,12 +129,14 @@ class Control:
         )
         return {}
 
-    def _pull(self, task: SandboxTask, verb: str, fields: Fields) -> Json:
+    def _act_on(self, task: SandboxTask, verb: str, fields: Fields) -> Json:
         verbs: dict[str, Callable[[], None]] = {
             "becomes": lambda: task.becomes(
                 _text(fields, "state"), _text(fields, "message", ""), _text(fields, "uri", "")
             ),
-            "says": lambda: task.says(_text(fields, "text"), is_dressed=bool(fields.get("is_dressed"))),
+            "says": lambda: task.says(
+                _text(fields, "text"), has_terminal_format=bool(fields.get("has_terminal_format"))
+            ),
             "rewrites": lambda: task.rewrites(_text(fields, "text")),
             "status": lambda: task.status_is(_text(fields, "status")),
             "build_fails": lambda: task.build_fails(_text(fields, "error", "no space left on device")),
@@ -147,7 +149,7 @@ class Control:
             "reachable": task.agent_is_reachable,
         }
         if verb not in verbs:
-            raise LookupError(f"a task has no string {verb!r}; there are {', '.join(verbs)}")
+            raise LookupError(f"a task has no control {verb!r}; there are {', '.join(verbs)}")
         verbs[verb]()
         return _task_json(task)
 
@@ -174,7 +176,7 @@ def _with_log(task: SandboxTask) -> Json:
     return {**_task_json(task), "log": [message_json(message) for message in messages]}
 
 
-def _seen_json(seen: Seen) -> Json:
+def _request_json(seen: RecordedRequest) -> Json:
     return {
         "number": seen.number,
         "at": timestamp(seen.at),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from taskwire_sandbox.coder.wire import Answer, answer
+from taskwire_sandbox.coder.wire import Response, json_response
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Fault:
     executes: bool = True
     delay_before: float = 0.0
     delay_after: float = 0.0
-    answer: Answer | None = None  # sent instead of the real answer
+    answer: Response | None = None  # sent instead of the real answer
     cuts: bool = False  # the connection is reset instead of an answer
     hangs: bool = False  # no answer until the planned faults are cleared
 
@@ -34,29 +34,31 @@ def late_after(seconds: float) -> Fault:
 def too_many(retry_after: int = 60, limit: int = 512) -> Fault:
     """Answer 429 without executing the call."""
     body = {"message": f"You've been rate limited for sending more than {limit} requests in 1m0s."}
-    plain = answer(429, body)
+    plain = json_response(429, body)
     return Fault(
         "too_many",
         executes=False,
-        answer=Answer(429, plain.body, {"Retry-After": str(retry_after)}, plain.content_type),
+        answer=Response(429, plain.body, {"Retry-After": str(retry_after)}, plain.content_type),
     )
 
 
 def server_error(message: str = "An internal server error occurred.", status: int = 500) -> Fault:
     """Answer 500 without executing the call."""
-    return Fault("server_error", executes=False, answer=answer(status, {"message": message}))
+    return Fault("server_error", executes=False, answer=json_response(status, {"message": message}))
 
 
 def bad_gateway(
     message: str = "Failed to reach task app endpoint.", detail: str = "context deadline exceeded"
 ) -> Fault:
     """Answer 502 with one of Coder's messages, without executing the call."""
-    return Fault("bad_gateway", executes=False, answer=answer(502, {"message": message, "detail": detail}))
+    return Fault(
+        "bad_gateway", executes=False, answer=json_response(502, {"message": message, "detail": detail})
+    )
 
 
 def nonsense(body: bytes = b"<html>Bad gateway</html>", status: int = 200) -> Fault:
     """Execute the call and answer with a body that is not JSON."""
-    return Fault("nonsense", answer=Answer(status, body, content_type="text/html"))
+    return Fault("nonsense", answer=Response(status, body, content_type="text/html"))
 
 
 def refused() -> Fault:
@@ -71,7 +73,7 @@ def cut_after() -> Fault:
 
 def error_after(message: str = "An internal server error occurred.", status: int = 500) -> Fault:
     """Execute the call, then answer 500."""
-    return Fault("error_after", answer=answer(status, {"message": message}))
+    return Fault("error_after", answer=json_response(status, {"message": message}))
 
 
 def hang() -> Fault:

@@ -6,15 +6,15 @@ from taskwire_sandbox.coder import search, shapes
 from taskwire_sandbox.coder.access import is_known_scope
 from taskwire_sandbox.coder.bodies import AUTH_CHECK, CREATE_TOKEN, UPDATE_PREFERENCES, text
 from taskwire_sandbox.coder.calls import Call
-from taskwire_sandbox.coder.notices import TEMPLATE_IDS
+from taskwire_sandbox.coder.notifications import TEMPLATE_IDS
 from taskwire_sandbox.coder.rows import Organization, Token, User
 from taskwire_sandbox.coder.wire import (
     NO_PERMISSION,
-    Answer,
     Json,
     JsonValue,
     Refusal,
-    answer,
+    Response,
+    json_response,
     not_found,
     quoted,
     timestamp,
@@ -27,10 +27,10 @@ USER_KEYS = (
 NANOSECONDS = 1_000_000_000
 
 
-def build_info(call: Call) -> Answer:
+def build_info(call: Call) -> Response:
     """Answer with the server's version. This needs no key."""
     settings = call.world.settings
-    return answer(
+    return json_response(
         200,
         {
             "external_url": f"https://github.com/coder/coder/commit/{settings.version.partition('+')[2]}",
@@ -46,7 +46,7 @@ def build_info(call: Call) -> Answer:
     )
 
 
-def check_rights(call: Call) -> Answer:
+def check_rights(call: Call) -> Response:
     """Answer for each named check whether the viewer has that right."""
     checks = call.read(AUTH_CHECK)["checks"]
     found: Json = {}
@@ -58,10 +58,10 @@ def check_rights(call: Call) -> Answer:
         if may is None:
             call.world.record_violation(f"authcheck: {name!r} asks what is not known here: {asked}")
         found[name] = bool(may)
-    return answer(200, found)
+    return json_response(200, found)
 
 
-def list_users(call: Call) -> Answer:
+def list_users(call: Call) -> Response:
     """Answer with the users that match the search and that the viewer can read, sorted by name."""
     terms, problems = search.parse(call.query.get("q", ""), bare="search")
     wanted = {key: search.single(terms, key, problems) for key in USER_KEYS}
@@ -73,7 +73,7 @@ def list_users(call: Call) -> Answer:
     ]
     found.sort(key=lambda user: user.username.lower())
     page: list[JsonValue] = [shapes.user_json(user) for user in _page(call, found)]
-    return answer(200, {"users": page, "count": len(found)})
+    return json_response(200, {"users": page, "count": len(found)})
 
 
 def _fits(user: User, wanted: dict[str, str]) -> bool:
@@ -102,30 +102,32 @@ def _page(call: Call, users: list[User]) -> list[User]:
     return users[bounds["offset"] : end]
 
 
-def get_user(call: Call) -> Answer:
+def get_user(call: Call) -> Response:
     """Answer with one user."""
-    return answer(200, shapes.user_json(call.user()))
+    return json_response(200, shapes.user_json(call.user()))
 
 
-def list_organizations(call: Call) -> Answer:
+def list_organizations(call: Call) -> Response:
     """Answer with the organizations that the viewer can read."""
     found = call.world.organizations.values()
-    return answer(200, [shapes.organization_json(o) for o in found if call.viewer.can_read_organization(o)])
+    return json_response(
+        200, [shapes.organization_json(o) for o in found if call.viewer.can_read_organization(o)]
+    )
 
 
-def list_own_organizations(call: Call) -> Answer:
+def list_own_organizations(call: Call) -> Response:
     """Answer with the organizations that a user belongs to."""
     user = call.user()
     found = call.world.organizations.values()
-    return answer(200, [shapes.organization_json(o) for o in found if o.id in user.org_roles])
+    return json_response(200, [shapes.organization_json(o) for o in found if o.id in user.org_roles])
 
 
-def list_members(call: Call) -> Answer:
+def list_members(call: Call) -> Response:
     """Answer with the members of an organization whom the viewer can read."""
     organization = organization_of(call)
     members = [user for user in call.world.users.values() if organization.id in user.org_roles]
     visible = [user for user in members if organization.id in call.viewer.shared_memberships(user)]
-    return answer(200, [shapes.member_json(user, organization) for user in visible])
+    return json_response(200, [shapes.member_json(user, organization) for user in visible])
 
 
 def organization_of(call: Call) -> Organization:
@@ -136,7 +138,7 @@ def organization_of(call: Call) -> Organization:
     return found
 
 
-def list_tokens(call: Call) -> Answer:
+def list_tokens(call: Call) -> Response:
     """Answer with a user's named keys. Expired keys are included only if the query asks for them."""
     user = _keys_of(call)
     now = call.world.schedule.now()
@@ -146,10 +148,10 @@ def list_tokens(call: Call) -> Answer:
         for token in call.world.tokens.values()
         if token.user is user and token.login_type == "token" and (wants_expired or token.expires_at > now)
     ]
-    return answer(200, [shapes.token_json(token) for token in found])
+    return json_response(200, [shapes.token_json(token) for token in found])
 
 
-def create_token(call: Call) -> Answer:
+def create_token(call: Call) -> Response:
     """Create a named key. Its secret is in this answer only."""
     user = _keys_of(call, "create")
     request = call.read(CREATE_TOKEN)
@@ -159,7 +161,7 @@ def create_token(call: Call) -> Answer:
     if any(token.user is user and token.name == name for token in call.world.tokens.values()):
         taken = [("name", "This value is already in use and should be unique.")]
         raise Refusal(409, f"A token with name {quoted(name)} already exists.", validations=taken)
-    return answer(201, {"key": add_token(call, user, name, lifetime, scopes).key})
+    return json_response(201, {"key": add_token(call, user, name, lifetime, scopes).key})
 
 
 def add_token(call: Call, user: User, name: str, lifetime: timedelta, scopes: tuple[str, ...]) -> Token:
@@ -208,27 +210,27 @@ def longest_lifetime(call: Call, user: User) -> timedelta:
     return timedelta(days=settings.max_admin_lifetime_days if is_owner else settings.max_lifetime_days)
 
 
-def token_config(call: Call) -> Answer:
+def token_config(call: Call) -> Response:
     """Answer with the longest lifetime of a key."""
     limit = longest_lifetime(call, _keys_of(call))
-    return answer(200, {"max_token_lifetime": int(limit.total_seconds()) * NANOSECONDS})
+    return json_response(200, {"max_token_lifetime": int(limit.total_seconds()) * NANOSECONDS})
 
 
-def get_key(call: Call) -> Answer:
+def get_key(call: Call) -> Response:
     """Answer with one key by its id. A client learns here when its own key expires."""
-    return answer(200, shapes.token_json(_key(call)))
+    return json_response(200, shapes.token_json(_key(call)))
 
 
-def delete_key(call: Call) -> Answer:
+def delete_key(call: Call) -> Response:
     """Delete a key."""
     del call.world.tokens[_key(call, "delete").id]
-    return Answer(204)
+    return Response(204)
 
 
-def expire_key(call: Call) -> Answer:
+def expire_key(call: Call) -> Response:
     """Let a key expire now."""
     _key(call, "update").expires_at = call.world.schedule.now()
-    return Answer(204)
+    return Response(204)
 
 
 def _key(call: Call, action: str = "read") -> Token:
@@ -246,12 +248,12 @@ def _keys_of(call: Call, action: str = "read") -> User:
     return user
 
 
-def get_preferences(call: Call) -> Answer:
+def get_preferences(call: Call) -> Response:
     """Answer with the notifications that a user has turned on or off."""
-    return answer(200, _preferences(_with_preferences(call)))
+    return json_response(200, _preferences(_with_preferences(call)))
 
 
-def put_preferences(call: Call) -> Answer:
+def put_preferences(call: Call) -> Response:
     """Turn notifications on or off."""
     user = _with_preferences(call)
     wanted = call.read(UPDATE_PREFERENCES)["template_disabled_map"]
@@ -260,7 +262,7 @@ def put_preferences(call: Call) -> Answer:
             raise Refusal(400, "Unable to parse notification template UUID.", template_id)
         user.disabled_notices[template_id] = bool(is_disabled)
     user.preferences_at = call.world.schedule.next_timestamp()
-    return answer(200, _preferences(user))
+    return json_response(200, _preferences(user))
 
 
 def _with_preferences(call: Call) -> User:

@@ -7,12 +7,12 @@ V2 = "/api/v2"
 ONE_TASK = f"{V2}/tasks/{{user}}/{{task}}"
 VERSION = f"{V2}/templateversions/{{templateversion}}"
 KEYS = f"{V2}/users/{{user}}/keys"
-Q = frozenset({"q"})
-PAGE = frozenset({"limit", "offset", "after_id"})
-LOG = frozenset({"after", "before", "follow", "format", "no_compression"})
+SEARCH_KEYS = frozenset({"q"})
+PAGING_KEYS = frozenset({"limit", "offset", "after_id"})
+LOG_KEYS = frozenset({"after", "before", "follow", "format", "no_compression"})
 
 TASK_ROUTES = (
-    Route("tasks.list", "GET", f"{V2}/tasks", task_routes.list_tasks, Q),
+    Route("tasks.list", "GET", f"{V2}/tasks", task_routes.list_tasks, SEARCH_KEYS),
     Route("tasks.create", "POST", f"{V2}/tasks/{{user}}", task_routes.create_task),
     Route("tasks.get", "GET", ONE_TASK, task_routes.get_task),
     Route("tasks.delete", "DELETE", ONE_TASK, task_routes.delete_task),
@@ -32,9 +32,9 @@ TASK_ROUTES = (
 )
 
 OTHER_ROUTES = (
-    Route("buildinfo", "GET", f"{V2}/buildinfo", people_routes.build_info, asker="anyone"),
+    Route("buildinfo", "GET", f"{V2}/buildinfo", people_routes.build_info, key_kind="anyone"),
     Route("authcheck", "POST", f"{V2}/authcheck", people_routes.check_rights),
-    Route("users.list", "GET", f"{V2}/users", people_routes.list_users, Q | PAGE),
+    Route("users.list", "GET", f"{V2}/users", people_routes.list_users, SEARCH_KEYS | PAGING_KEYS),
     Route("users.get", "GET", f"{V2}/users/{{user}}", people_routes.get_user),
     Route(
         "users.organizations",
@@ -66,23 +66,23 @@ OTHER_ROUTES = (
         "GET",
         f"{V2}/organizations/{{organization}}/members",
         people_routes.list_members,
-        Q,
+        SEARCH_KEYS,
     ),
-    Route("templates.list", "GET", f"{V2}/templates", template_routes.list_templates, Q),
+    Route("templates.list", "GET", f"{V2}/templates", template_routes.list_templates, SEARCH_KEYS),
     Route("templates.get", "GET", f"{V2}/templates/{{template}}", template_routes.get_template),
     Route(
         "templates.versions",
         "GET",
         f"{V2}/templates/{{template}}/versions",
         template_routes.list_versions,
-        PAGE | {"include_archived"},
+        PAGING_KEYS | {"include_archived"},
     ),
     Route(
         "organizations.templates",
         "GET",
         f"{V2}/organizations/{{organization}}/templates",
         template_routes.list_organization_templates,
-        Q,
+        SEARCH_KEYS,
     ),
     Route(
         "organizations.template",
@@ -106,7 +106,7 @@ OTHER_ROUTES = (
         "GET",
         f"{V2}/workspaces/{{workspace}}/builds",
         workspace_routes.list_builds,
-        PAGE,
+        PAGING_KEYS,
     ),
     Route("workspaces.build", "POST", f"{V2}/workspaces/{{workspace}}/builds", workspace_routes.create_build),
     Route(
@@ -117,17 +117,27 @@ OTHER_ROUTES = (
     Route("workspaces.unshare", "DELETE", f"{V2}/workspaces/{{workspace}}/acl", workspace_routes.delete_acl),
     Route("builds.get", "GET", f"{V2}/workspacebuilds/{{workspacebuild}}", workspace_routes.get_build),
     Route(
-        "builds.logs", "GET", f"{V2}/workspacebuilds/{{workspacebuild}}/logs", workspace_routes.build_log, LOG
+        "builds.logs",
+        "GET",
+        f"{V2}/workspacebuilds/{{workspacebuild}}/logs",
+        workspace_routes.build_log,
+        LOG_KEYS,
     ),
     Route(
         "agents.report",
         "PATCH",
         f"{V2}/workspaceagents/me/app-status",
         agent_routes.report_status,
-        asker="agent",
+        key_kind="agent",
     ),
     Route("agents.get", "GET", f"{V2}/workspaceagents/{{workspaceagent}}", agent_routes.get_agent),
-    Route("agents.logs", "GET", f"{V2}/workspaceagents/{{workspaceagent}}/logs", agent_routes.agent_log, LOG),
+    Route(
+        "agents.logs",
+        "GET",
+        f"{V2}/workspaceagents/{{workspaceagent}}/logs",
+        agent_routes.agent_log,
+        LOG_KEYS,
+    ),
 )
 
 EXPERIMENTAL = "/api/experimental"

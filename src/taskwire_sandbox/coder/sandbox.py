@@ -16,8 +16,8 @@ from taskwire_sandbox.coder.builds import Builds
 from taskwire_sandbox.coder.calls import Deployment
 from taskwire_sandbox.coder.clock import Clock, RealClock
 from taskwire_sandbox.coder.faults import Fault, PlannedFault
-from taskwire_sandbox.coder.furnish import YEAR, Furnisher
-from taskwire_sandbox.coder.notices import Notices
+from taskwire_sandbox.coder.fixtures import YEAR, Fixtures
+from taskwire_sandbox.coder.notifications import Notifications
 from taskwire_sandbox.coder.reports import Reports
 from taskwire_sandbox.coder.rows import (
     ExternalAuth,
@@ -30,18 +30,18 @@ from taskwire_sandbox.coder.rows import (
     Workspace,
 )
 from taskwire_sandbox.coder.sandbox_task import SandboxTask
-from taskwire_sandbox.coder.server import Arrival, Hook, Seen, Server
+from taskwire_sandbox.coder.server import ArrivalHook, RecordedRequest, RequestHook, Server
 from taskwire_sandbox.coder.steps import INSTANT, BuildPlan, Script, quiet
 from taskwire_sandbox.coder.wire import encode
 from taskwire_sandbox.coder.world import Settings, World
 from taskwire_sandbox.ports import HOST, Port
 
-PATIENCE_SECONDS = 20.0
-GOING_SECONDS = 0.05  # the answer to the request that asked for this is still sent
+WAIT_SECONDS = 20.0
+ANSWER_SECONDS = 0.05  # the answer to the request that asked for this is still sent
 
 
 @runtime_checkable
-class Stepped(Protocol):
+class MovableClock(Protocol):
     """A clock that a test can move."""
 
     def advance(self, seconds: float) -> None:
@@ -65,25 +65,25 @@ class ScriptedCoder:
         self.settings = settings or Settings()
         self.world = World(self.clock, seed, self.settings)
         reports = Reports(self.world)
-        self.notices = Notices(self.world)
+        self.notifications = Notifications(self.world)
         builds = Builds(self.world, reports)
-        self.deployment = Deployment(self.world, reports, builds, self.notices)
-        self.furnish = Furnisher(self.world, builds)
+        self.deployment = Deployment(self.world, reports, builds, self.notifications)
+        self.fixtures = Fixtures(self.world, builds)
         self.webhook_url = webhook_url
         self._server = Server(self.deployment, self.answer_control)
         self._port = port
         self._runner: web.AppRunner | None = None
-        self._held: Port | None = None
+        self._reserved_port: Port | None = None
         self._site: web.SockSite | None = None
         self._wake = asyncio.Event()
-        self._chores: set[asyncio.Task[None]] = set()
-        reports.on_report = self.notices.about_report
-        self.notices.on_round = self._deliver_notices
-        self._pulse = asyncio.Event()
-        self.furnish.organization("coder")
-        self.admin = self.furnish.user("admin", roles=("owner",), organizations={"coder": ()})
-        self.admin_token = self.furnish.token(self.admin, "admin").key
-        self.template = self.furnish.template("tasks-docker", display_name="Tasks on Docker")
+        self._background: set[asyncio.Task[None]] = set()
+        reports.on_report = self.notifications.queue_for_report
+        self.notifications.on_round = self._deliver_notifications
+        self._progress = asyncio.Event()
+        self.fixtures.add_organization("coder")
+        self.admin = self.fixtures.add_user("admin", roles=("owner",), organizations={"coder": ()})
+        self.admin_token = self.fixtures.add_token(self.admin, "admin").key
+        self.template = self.fixtures.add_template("tasks-docker", display_name="Tasks on Docker")
 
     async def answer_control(self, request: web.Request) -> web.StreamResponse | None:  # noqa: ARG002
         """Answer a request to the control interface, or return None if the request is not one."""
@@ -95,11 +95,11 @@ class ScriptedCoder:
         await self._runner.setup()
         await self.come_back()
         self.settings.access_url = self.settings.access_url or self.url
-        self._server.on_progress = self._pulsate
+        self._server.on_progress = self._notify_waiters
         self.world.on_change = self._changed
-        if not isinstance(self.clock, Stepped):
+        if not isinstance(self.clock, MovableClock):
             self.world.schedule.on_new_action = self._wake.set
-            self._start(self._keep_time())
+            self._start(self._run_schedule())
         return self
 
     async def __aexit__(
@@ -108,13 +108,13 @@ class ScriptedCoder:
         """Stop listening, and end all requests, streams and background tasks."""
         self._server.release()
         self._server.streams.close()
-        for chore in self._chores:
-            chore.cancel()
-        await asyncio.gather(*self._chores, return_exceptions=True)
+        for work in self._background:
+            work.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
-        if self._held is not None:
-            self._held.close()
+        if self._reserved_port is not None:
+            self._reserved_port.close()
 
     @property
     def url(self) -> str:
@@ -127,21 +127,21 @@ class ScriptedCoder:
         return list(self.world.violations)
 
     @property
-    def requests(self) -> list[Seen]:
+    def requests(self) -> list[RecordedRequest]:
         """Return the last 10,000 requests, the oldest first."""
         return list(self._server.requests)
 
     @property
-    def on_request(self) -> Hook | None:
+    def on_request(self) -> RequestHook | None:
         """Return the hook that is called "before" and "after" each request takes effect. It may be async."""
         return self._server.on_request
 
     @on_request.setter
-    def on_request(self, hook: Hook | None) -> None:
+    def on_request(self, hook: RequestHook | None) -> None:
         self._server.on_request = hook
 
     @property
-    def on_arrival(self) -> Arrival | None:
+    def on_arrival(self) -> ArrivalHook | None:
         """Return the hook that may choose a fault for an arriving request.
 
         It goes before the planned faults.
@@ -149,7 +149,7 @@ class ScriptedCoder:
         return self._server.on_arrival
 
     @on_arrival.setter
-    def on_arrival(self, hook: Arrival | None) -> None:
+    def on_arrival(self, hook: ArrivalHook | None) -> None:
         self._server.on_arrival = hook
 
     @property
@@ -160,7 +160,7 @@ class ScriptedCoder:
 
     def add_organization(self, name: str, display_name: str = "") -> Organization:
         """Add an organization."""
-        return self.furnish.organization(name, display_name)
+        return self.fixtures.add_organization(name, display_name)
 
     def add_user(
         self,
@@ -173,7 +173,7 @@ class ScriptedCoder:
         github_id: int = 0,
     ) -> User:
         """Add a user. By default it is an ordinary member of the default organization."""
-        return self.furnish.user(
+        return self.fixtures.add_user(
             username, email=email, name=name, roles=roles, organizations=organizations, github_id=github_id
         )
 
@@ -181,7 +181,7 @@ class ScriptedCoder:
         self, username: str, *, name: str = "", lifetime: timedelta = YEAR, scopes: tuple[str, ...] = ("all",)
     ) -> str:
         """Add a key for a user and return the session token that a client sends."""
-        return self.furnish.token(self.user(username), name, lifetime, scopes).key
+        return self.fixtures.add_token(self.user(username), name, lifetime, scopes).key
 
     def add_template(
         self,
@@ -198,7 +198,7 @@ class ScriptedCoder:
         has_ai_task: bool = True,
     ) -> Template:
         """Add a template. `script` chooses the agent's script for a prompt."""
-        return self.furnish.template(
+        return self.fixtures.add_template(
             name,
             display_name=display_name,
             organization=organization,
@@ -215,21 +215,21 @@ class ScriptedCoder:
         self, name: str, parameters: Mapping[str, str] | None = None, *, is_default: bool = False
     ) -> Preset:
         """Make a preset for a template that is not added yet."""
-        return self.furnish.preset(name, parameters, is_default=is_default)
+        return self.fixtures.new_preset(name, parameters, is_default=is_default)
 
     def add_task(
         self, username: str, prompt: str, *, name: str = "", template: Template | None = None
     ) -> SandboxTask:
         """Add a task as if somebody had created it on Coder's own pages."""
-        task = self.furnish.task(self.user(username), prompt, template or self.template, name)
+        task = self.fixtures.add_task(self.user(username), prompt, template or self.template, name)
         self.world.schedule.catch_up()
         return SandboxTask(self.deployment, task)
 
-    def fill(self, count: int, username: str, *, prefix: str = "filler") -> None:
+    def add_tasks(self, count: int, username: str, *, prefix: str = "filler") -> None:
         """Add `count` tasks at once."""
         owner = self.user(username)
         for number in range(count):
-            self.furnish.task(owner, f"Filler {number}", self.template, f"{prefix}-{number:05d}")
+            self.fixtures.add_task(owner, f"Filler {number}", self.template, f"{prefix}-{number:05d}")
         self.world.schedule.catch_up()
 
     def user(self, username: str) -> User:
@@ -242,7 +242,7 @@ class ScriptedCoder:
     def task(self, name: str) -> SandboxTask:
         """Return the task with this id, name or `owner/name`, or the only task whose name starts so."""
         self.world.schedule.catch_up()
-        found = [task for task in self.world.tasks.values() if _is_called(task, name)]
+        found = [task for task in self.world.tasks.values() if _is_named(task, name)]
         found = found or [task for task in self.world.tasks.values() if task.name.startswith(name)]
         if len(found) != 1:
             names = ", ".join(task.name for task in found or list(self.world.tasks.values())[:20]) or "none"
@@ -282,7 +282,7 @@ class ScriptedCoder:
         self._server.planned_faults.clear()
         self._server.release()
 
-    async def go_away(self) -> None:
+    async def go_down(self) -> None:
         """Close all connections and refuse new ones until `come_back`."""
         if self._site is not None:
             await self._site.stop()
@@ -296,36 +296,36 @@ class ScriptedCoder:
         """Listen again at the same address."""
         if self._runner is None:
             raise RuntimeError("the stand-in has not been entered")
-        if self._held is None:
-            self._held = Port(self._port)
-        self._port = self._held.number
-        self._site = web.SockSite(self._runner, self._held.bind())
+        if self._reserved_port is None:
+            self._reserved_port = Port(self._port)
+        self._port = self._reserved_port.number
+        self._site = web.SockSite(self._runner, self._reserved_port.bind())
         await self._site.start()
 
     @contextlib.asynccontextmanager
-    async def away(self) -> AsyncIterator[None]:
+    async def outage(self) -> AsyncIterator[None]:
         """Be unreachable inside the block."""
-        await self.go_away()
+        await self.go_down()
         try:
             yield
         finally:
             await self.come_back()
 
-    def go_away_for(self, seconds: float) -> None:
+    def go_down_for(self, seconds: float) -> None:
         """Be unreachable for `seconds` of real time.
 
         This starts just after the answer to the present request.
         """
-        self._start(self._go_away_for(seconds))
+        self._start(self._go_down_for(seconds))
 
-    async def _go_away_for(self, seconds: float) -> None:
-        await asyncio.sleep(GOING_SECONDS)
-        async with self.away():
+    async def _go_down_for(self, seconds: float) -> None:
+        await asyncio.sleep(ANSWER_SECONDS)
+        async with self.outage():
             await asyncio.sleep(seconds)
 
     async def advance(self, seconds: float) -> None:
         """Move a stepped clock forward. Every scheduled action runs at its own moment, in order."""
-        if not isinstance(self.clock, Stepped):
+        if not isinstance(self.clock, MovableClock):
             raise TypeError("only a stepped clock can be advanced")
         end = self.clock.now() + timedelta(seconds=seconds)
         schedule = self.world.schedule
@@ -342,33 +342,33 @@ class ScriptedCoder:
         await asyncio.sleep(0)
 
     async def until(
-        self, description: str, condition: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS
+        self, description: str, condition: Callable[[], bool], timeout_seconds: float = WAIT_SECONDS
     ) -> None:
         """Wait until the condition holds.
 
         It is checked after every request and change. An AssertionError names `description`.
         """
         try:
-            async with asyncio.timeout(patience_seconds):
+            async with asyncio.timeout(timeout_seconds):
                 while not condition():
-                    self._pulse.clear()
-                    await self._pulse.wait()
+                    self._progress.clear()
+                    await self._progress.wait()
         except TimeoutError:
             raise AssertionError(f"never happened: {description}") from None
 
     def _changed(self, workspace: Workspace) -> None:
         self._server.streams.changed(workspace.id)
-        self._pulsate()
+        self._notify_waiters()
 
-    def _pulsate(self) -> None:
-        self._pulse.set()
+    def _notify_waiters(self) -> None:
+        self._progress.set()
 
-    def _start(self, chore: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(chore)
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
-    async def _keep_time(self) -> None:
+    async def _run_schedule(self) -> None:
         schedule = self.world.schedule
         while True:
             schedule.catch_up()
@@ -379,14 +379,14 @@ class ScriptedCoder:
                 async with asyncio.timeout(wait):
                     await self._wake.wait()
 
-    def _deliver_notices(self) -> None:
-        waiting, self.notices.waiting = self.notices.waiting, []
+    def _deliver_notifications(self) -> None:
+        waiting, self.notifications.waiting = self.notifications.waiting, []
         if self.webhook_url and self._runner is not None:
-            self._start(self._post_notices([(str(each["msg_id"]), encode(each)) for each in waiting]))
+            self._start(self._post_notifications([(str(each["msg_id"]), encode(each)) for each in waiting]))
 
-    async def _post_notices(self, notices: list[tuple[str, bytes]]) -> None:
+    async def _post_notifications(self, notifications: list[tuple[str, bytes]]) -> None:
         async with ClientSession(timeout=ClientTimeout(total=60)) as session:
-            for message_id, body in notices:
+            for message_id, body in notifications:
                 headers = {"Content-Type": "application/json", "X-Message-Id": message_id}
                 # Coder repeats a failed delivery after five minutes. No test waits for that long.
                 with contextlib.suppress(ClientError, TimeoutError):
@@ -394,5 +394,5 @@ class ScriptedCoder:
                         await response.read()
 
 
-def _is_called(task: Task, name: str) -> bool:
+def _is_named(task: Task, name: str) -> bool:
     return name in (task.id, task.name, f"{task.owner.username}/{task.name}")

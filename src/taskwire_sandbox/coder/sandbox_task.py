@@ -7,11 +7,11 @@ from taskwire_sandbox.coder.agentapi import AgentApi
 from taskwire_sandbox.coder.calls import Deployment
 from taskwire_sandbox.coder.derived import current_state, task_status
 from taskwire_sandbox.coder.rows import Agent, Build, Message, Task
-from taskwire_sandbox.coder.steps import fitting
-from taskwire_sandbox.coder.terminal import dressed
+from taskwire_sandbox.coder.steps import check_report_text
+from taskwire_sandbox.coder.terminal import as_terminal_text
 
 STATES = ("working", "idle", "complete", "failed")
-# Seconds until Coder notices that an agent has lost its connection. In Coder it is less than a minute.
+# Seconds until Coder notifications that an agent has lost its connection. In Coder it is less than a minute.
 DISCONNECT_SECONDS = 40.0
 FAILING_PARTS = ("status", "messages", "message", "message_after_typing", "message_unlogged")
 
@@ -103,7 +103,7 @@ class SandboxTask:
         if state not in STATES:
             raise ValueError(f"a task's state is one of {', '.join(STATES)}, not {state!r}")
         program = self._program()
-        program.force_report(state, fitting(message), uri)
+        program.force_report(state, check_report_text(message), uri)
         if state == "working":
             program.start_working()
         elif state == "idle":
@@ -111,14 +111,14 @@ class SandboxTask:
         else:
             program.stop_working()
 
-    def says(self, text: str, *, is_dressed: bool = False) -> None:
+    def says(self, text: str, *, has_terminal_format: bool = False) -> None:
         """Append a paragraph to the agent's present message.
 
-        `is_dressed` formats it as a terminal prints it.
+        `has_terminal_format` formats it as a terminal prints it.
         """
         program = self._program()
         was_stable = program.status == "stable"
-        program.append_text(dressed(text, program.columns) if is_dressed else text)
+        program.append_text(as_terminal_text(text, program.columns) if has_terminal_format else text)
         self._restore_stable(program, was_stable=was_stable)
 
     def rewrites(self, text: str) -> None:
@@ -183,7 +183,7 @@ class SandboxTask:
         """Resume the task as somebody does on Coder's own pages."""
         self._world.schedule.catch_up()
         self._deployment.builds.add(self.row.workspace, "start", "task_resume", self.row.owner)
-        self._deployment.notices.about_build("Task Resumed", self.row)
+        self._deployment.notifications.queue_for_build("Task Resumed", self.row)
         self._world.schedule.catch_up()
 
     def delete(self) -> None:
@@ -196,7 +196,7 @@ class SandboxTask:
     def agent_is_unreachable(self) -> None:
         """Disconnect the agent. The task stays active, and calls to the agent fail with 502 after 30 seconds.
 
-        Coder notices within a minute and then reports the agent as unhealthy.
+        Coder notifications within a minute and then reports the agent as unhealthy.
         """
         self._set_connection(is_connected=False)
 
@@ -217,7 +217,7 @@ class SandboxTask:
     def _stop(self, reason: str, why: str) -> None:
         self._world.schedule.catch_up()
         self._deployment.builds.add(self.row.workspace, "stop", reason, self.row.owner)
-        self._deployment.notices.about_build("Task Paused", self.row, why)
+        self._deployment.notifications.queue_for_build("Task Paused", self.row, why)
         self._world.schedule.catch_up()
 
     def _program(self) -> AgentApi:

@@ -21,7 +21,7 @@ from taskwire_sandbox.coder.steps import (
     Wait,
     Work,
 )
-from taskwire_sandbox.coder.terminal import dressed
+from taskwire_sandbox.coder.terminal import as_terminal_text
 
 
 class ScriptRunner:
@@ -94,7 +94,7 @@ class ScriptRunner:
         self._pause(step.seconds, then=self._terminal.stop_working)
 
     def _say(self, step: Say) -> None:
-        text = step.text if step.raw else dressed(step.text, self._terminal.columns)
+        text = step.text if step.raw else as_terminal_text(step.text, self._terminal.columns)
         if not step.seconds:
             self._terminal.append_text(text)
             return
@@ -119,7 +119,7 @@ class ScriptRunner:
     def _ask(self, step: Ask) -> None:
         if step.report:
             self._terminal.report("working", step.report, "")
-        self._terminal.append_text(dressed(step.text, self._terminal.columns))
+        self._terminal.append_text(as_terminal_text(step.text, self._terminal.columns))
         self._terminal.stop_working()
         self._question = step
 

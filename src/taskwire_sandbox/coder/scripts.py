@@ -20,9 +20,9 @@ from taskwire_sandbox.coder.steps import (
 )
 
 REPOSITORY = "https://github.com/acme/shop"
-A_FEW_SECONDS = BuildPlan(queue=0.5, provision=2.0, connect=0.5, start=1.0, app=0.5, stop=1.5, delete=1.0)
+SHORT_PLAN = BuildPlan(queue=0.5, provision=2.0, connect=0.5, start=1.0, app=0.5, stop=1.5, delete=1.0)
 DISK_IS_FULL = "creating container: write /var/lib/docker/tmp/overlay2: no space left on device"
-A_BROKEN_BUILD = BuildPlan(
+BROKEN_BUILD = BuildPlan(
     queue=0.5,
     provision=2.0,
     connect=0.5,
@@ -101,7 +101,7 @@ FIXES_IT = Script(
     ),
     on_input=_goes_on(412),
     on_resume=_resumed(),
-    plan=A_FEW_SECONDS,
+    plan=SHORT_PLAN,
 )
 
 
@@ -126,7 +126,7 @@ DOES_IT = Script(
     ),
     on_input=_goes_on(416),
     on_resume=_resumed(),
-    plan=A_FEW_SECONDS,
+    plan=SHORT_PLAN,
 )
 
 
@@ -194,7 +194,7 @@ ASKS_FIRST = Script(
     ),
     on_input=_goes_on(413),
     on_resume=_resumed(),
-    plan=A_FEW_SECONDS,
+    plan=SHORT_PLAN,
 )
 
 FAILS = Script(
@@ -216,11 +216,11 @@ FAILS = Script(
     ),
     on_input=_goes_on(417),
     on_resume=_resumed(),
-    plan=A_FEW_SECONDS,
+    plan=SHORT_PLAN,
 )
 
 BREAKS_AT_FIRST = Script(
-    steps=DOES_IT.steps, on_input=_goes_on(416), on_resume=DOES_IT.steps, plan=A_BROKEN_BUILD
+    steps=DOES_IT.steps, on_input=_goes_on(416), on_resume=DOES_IT.steps, plan=BROKEN_BUILD
 )
 
 
@@ -237,11 +237,11 @@ def _table() -> Steps:
         "    │ area       │ files │ findings │",
         "    ├────────────┼───────┼──────────┤",
     ]
-    rows += [f"    │ {area:<10} │ {files:>5} │ {found:>8} │" for area, files, found in FOUND]
+    rows += [f"    │ {area:<10} │ {files:>5} │ {found:>8} │" for area, files, found in AUDIT_RESULTS]
     return (Say("\n".join([*rows, "    └────────────┴───────┴──────────┘"])),)
 
 
-FOUND = (
+AUDIT_RESULTS = (
     ("checkout", 20, 4),
     ("catalog", 20, 4),
     ("customers", 20, 4),
@@ -265,10 +265,10 @@ READS_EVERYTHING = Script(
     ),
     on_input=_goes_on(414),
     on_resume=_resumed(),
-    plan=A_FEW_SECONDS,
+    plan=SHORT_PLAN,
 )
 
-CLEARED = Script(
+REDRAWS_ITS_SCREEN = Script(
     steps=(
         Work(2, "Tidying the configuration"),
         Say("I'll go through the settings one by one."),
@@ -279,7 +279,7 @@ CLEARED = Script(
     ),
     on_input=_goes_on(415),
     on_resume=_resumed(),
-    plan=A_FEW_SECONDS,
+    plan=SHORT_PLAN,
 )
 
 BY_WORD: tuple[tuple[tuple[str, ...], Script], ...] = (
@@ -287,7 +287,7 @@ BY_WORD: tuple[tuple[tuple[str, ...], Script], ...] = (
     (("migrat", "split", "column", "rename", "schema"), ASKS_FIRST),
     (("gpu", "image", "disk", "docker"), BREAKS_AT_FIRST),
     (("audit", "review", "every", "whole", "all files"), READS_EVERYTHING),
-    (("tidy", "clean", "config"), CLEARED),
+    (("tidy", "clean", "config"), REDRAWS_ITS_SCREEN),
     (("login", "redirect"), FIXES_IT),
 )
 

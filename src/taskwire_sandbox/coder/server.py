@@ -25,23 +25,23 @@ from taskwire_sandbox.coder.wire import (
     NOT_FOUND,
     ROUTE_NOT_FOUND,
     SIGNED_OUT,
-    Answer,
     Refusal,
-    answer,
+    Response,
     go_time,
+    json_response,
 )
 
-REQUESTS_KEPT = 10_000
+MOST_REQUESTS = 10_000
 BODY_LIMIT = 64 * 1024 * 1024
 TOKEN_QUERIES = frozenset({"coder_session_token", "access_token"})
 BYPASS = "X-Coder-Bypass-Ratelimit"
 UNKNOWN_ROUTE = "unknown"
 # The lengths of the two parts of an API key: its id and its secret.
-KEY_PARTS = (10, 22)
+KEY_LENGTHS = (10, 22)
 
 
 @dataclass(slots=True)
-class Seen:
+class RecordedRequest:
     """A recorded request and its result. `fault` is the name of the fault that it met, or empty."""
 
     number: int
@@ -57,27 +57,27 @@ class Seen:
     fault: str = ""
 
 
-Hook = Callable[[Seen, str], Awaitable[None] | None]
-Arrival = Callable[[Seen], Fault | None]
-Outside = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
+RequestHook = Callable[[RecordedRequest, str], Awaitable[None] | None]
+ArrivalHook = Callable[[RecordedRequest], Fault | None]
+ControlHandler = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 
 class Server:
     """Answers HTTP requests for one deployment."""
 
-    def __init__(self, deployment: Deployment, outside: Outside) -> None:
+    def __init__(self, deployment: Deployment, answer_control: ControlHandler) -> None:
         self._deployment = deployment
         self._world = deployment.world
         self._routes = RouteTable()
         self._limit = RateLimit(self._world.settings.requests_per_minute)
-        self._outside = outside
+        self._answer_control = answer_control
         self._released = asyncio.Event()
         self._waiting: set[asyncio.Event] = set()
         self.planned_faults = PlannedFaults()
         self.streams = Streams()
-        self.requests: deque[Seen] = deque(maxlen=REQUESTS_KEPT)
-        self.on_request: Hook | None = None
-        self.on_arrival: Arrival | None = None
+        self.requests: deque[RecordedRequest] = deque(maxlen=MOST_REQUESTS)
+        self.on_request: RequestHook | None = None
+        self.on_arrival: ArrivalHook | None = None
         self.on_progress: Callable[[], None] = lambda: None
 
     def application(self) -> web.Application:
@@ -95,13 +95,13 @@ class Server:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, or fail as a planned fault says."""
-        elsewhere = await self._outside(request)
+        elsewhere = await self._answer_control(request)
         if elsewhere is not None:
             return elsewhere
         path = request.rel_url.raw_path
         found = self._routes.find(request.method, path, has_tasks=self._world.settings.tasks_enabled)
         name = found[0].name if found else UNKNOWN_ROUTE
-        seen = self._remember(request, name)
+        seen = self._record(request, name)
         fault = self._fault_for(seen) if found else None
         seen.fault = fault.name if fault else ""
         if fault is not None and fault.cuts and not fault.executes:
@@ -111,22 +111,26 @@ class Server:
         return await self._answer_with_fault(request, found, seen, fault or Fault(""))
 
     async def _answer_with_fault(
-        self, request: web.Request, found: tuple[Route, dict[str, str]] | None, seen: Seen, fault: Fault
+        self,
+        request: web.Request,
+        found: tuple[Route, dict[str, str]] | None,
+        seen: RecordedRequest,
+        fault: Fault,
     ) -> web.StreamResponse:
         if fault.hangs:
             await self._released.wait()
             return _reset(request)
         if fault.delay_before:
             await asyncio.sleep(fault.delay_before)
-        response = fault.answer or Answer(500)
+        response = fault.answer or Response(500)
         if fault.executes:
-            await self._tell(seen, "before")
+            await self._call_hook(seen, "before")
             done = self._execute(request, found, seen)
             response = fault.answer or done
             seen.has_executed = True
             self.on_progress()
-            await self._tell(seen, "after")
-            await self._let_pass(response.after_seconds)
+            await self._call_hook(seen, "after")
+            await self._wait(response.after_seconds)
         if fault.delay_after:
             await asyncio.sleep(fault.delay_after)
         if fault.cuts:
@@ -137,9 +141,9 @@ class Server:
             return await self.streams.follow(
                 request, response.watches, lambda: self._execute(request, found, seen).body
             )
-        return _written(response)
+        return _to_http(response)
 
-    async def _let_pass(self, seconds: float) -> None:
+    async def _wait(self, seconds: float) -> None:
         """Wait by the deployment's clock, or until `release`."""
         if seconds:
             over = asyncio.Event()
@@ -148,21 +152,21 @@ class Server:
             await over.wait()
             self._waiting.discard(over)
 
-    async def _tell(self, seen: Seen, moment: str) -> None:
+    async def _call_hook(self, seen: RecordedRequest, moment: str) -> None:
         if self.on_request is not None:
             waiting = self.on_request(seen, moment)
             if waiting is not None:
                 await waiting
 
-    def _fault_for(self, seen: Seen) -> Fault | None:
+    def _fault_for(self, seen: RecordedRequest) -> Fault | None:
         """Return the fault for a request. The `on_arrival` hook decides first, then the planned faults."""
         found = self.on_arrival(seen) if self.on_arrival is not None else None
         return found or self.planned_faults.find_for(seen.route)
 
-    def _remember(self, request: web.Request, name: str) -> Seen:
+    def _record(self, request: web.Request, name: str) -> RecordedRequest:
         self._world.arrivals += 1
         url = request.rel_url
-        seen = Seen(
+        seen = RecordedRequest(
             self._world.arrivals,
             self._world.clock.now(),
             name,
@@ -175,61 +179,63 @@ class Server:
         return seen
 
     def _execute(
-        self, request: web.Request, found: tuple[Route, dict[str, str]] | None, seen: Seen
-    ) -> Answer:
+        self, request: web.Request, found: tuple[Route, dict[str, str]] | None, seen: RecordedRequest
+    ) -> Response:
         self._world.schedule.catch_up()
         headers: dict[str, str] = {}
         try:
             headers = self._count_request(request)
             if found is None:
-                return _with(self._unknown(seen), headers)
-            call = self._call(request, found, seen)
-            return _with(call.route.act(call), headers)
+                return _with_headers(self._answer_unknown(seen), headers)
+            call = self._new_call(request, found, seen)
+            return _with_headers(call.route.handler(call), headers)
         except Refusal as refusal:
-            return _with(refusal.answer(), headers)
+            return _with_headers(refusal.response(), headers)
         except Exception:  # noqa: BLE001 - an error of the stand-in must fail the test, not look like Coder's
             self._world.record_violation(
                 f"the stand-in failed at {seen.method} {seen.path}: {traceback.format_exc()}"
             )
-            return answer(500, {"message": "The stand-in itself failed; see its violations."})
+            return json_response(500, {"message": "The stand-in itself failed; see its violations."})
 
     def _count_request(self, request: web.Request) -> dict[str, str]:
-        asker = self._user_of(_token(request))
+        sender = self._user_of(_token(request))
         if BYPASS in request.headers:
-            if asker is None or not asker.is_site("owner"):
+            if sender is None or not sender.is_site("owner"):
                 self._world.record_violation(f"{BYPASS} was sent by somebody who is no owner")
-                raise _Plain(428, f"{BYPASS} header requires owner role")
+                raise _PlainTextRefusal(428, f"{BYPASS} header requires owner role")
             return {}
-        key = asker.user.id if asker else str(request.remote)
+        key = sender.user.id if sender else str(request.remote)
         may_pass, headers = self._limit.take((key, request.rel_url.raw_path), self._world.schedule.now())
         if not may_pass:
             text = f"You've been rate limited for sending more than {self._limit.limit} requests in 1m0s."
-            raise _Limited(text, headers)
+            raise _RateLimitRefusal(text, headers)
         return headers
 
-    def _unknown(self, seen: Seen) -> Answer:
+    def _answer_unknown(self, seen: RecordedRequest) -> Response:
         if self._routes.knows(seen.path) and self._world.settings.tasks_enabled:
             self._world.record_violation(f"{seen.method} {seen.path}: the route has no such method")
-            return Answer(405)
+            return Response(405)
         has_tasks = self._world.settings.tasks_enabled
         if has_tasks or not self._routes.knows(seen.path):
             self._world.record_violation(f"{seen.method} {seen.path}: no such route")
         is_below_tasks = has_tasks and seen.path.startswith("/api/v2/tasks/")
-        return answer(404, {"message": NOT_FOUND if is_below_tasks else ROUTE_NOT_FOUND})
+        return json_response(404, {"message": NOT_FOUND if is_below_tasks else ROUTE_NOT_FOUND})
 
-    def _call(self, request: web.Request, found: tuple[Route, dict[str, str]], seen: Seen) -> Call:
+    def _new_call(
+        self, request: web.Request, found: tuple[Route, dict[str, str]], seen: RecordedRequest
+    ) -> Call:
         route, params = found
         query = {key: value for key, value in request.query.items() if key not in TOKEN_QUERIES}
         for key in query.keys() - route.query:
             self._world.record_violation(f"{route.name}: the query key {key!r} is not known to this route")
-        asker = self._asker(route, _token(request))
-        seen.user = asker.user.username if isinstance(asker, Viewer) else ""
-        return Call(self._deployment, route, params, query, seen.body, asker, seen.number)
+        sender = self._authenticate(route, _token(request))
+        seen.user = sender.user.username if isinstance(sender, Viewer) else ""
+        return Call(self._deployment, route, params, query, seen.body, sender, seen.number)
 
-    def _asker(self, route: Route, token: str) -> Viewer | Agent | None:
-        if route.asker == "anyone":
+    def _authenticate(self, route: Route, token: str) -> Viewer | Agent | None:
+        if route.key_kind == "anyone":
             return None
-        if route.asker == "agent":
+        if route.key_kind == "agent":
             agent = self._world.agent_tokens.get(token)
             if agent is None or agent.is_deleted:
                 raise Refusal(401, "Workspace agent not authorized.", "The agent cannot authenticate.")
@@ -247,7 +253,7 @@ class Server:
                 401, SIGNED_OUT, 'Cookie "coder_session_token" or query parameter must be provided.'
             )
         parts = token.split("-")
-        if tuple(len(part) for part in parts) != KEY_PARTS:
+        if tuple(len(part) for part in parts) != KEY_LENGTHS:
             raise Refusal(401, SIGNED_OUT, f"Invalid API key format: {_format_problem(parts)}")
         key = self._world.tokens.get(parts[0])
         if key is None:
@@ -264,24 +270,24 @@ class Server:
         return Viewer(key.user, key, self._world.settings.rules)
 
 
-class _Plain(Refusal):
+class _PlainTextRefusal(Refusal):
     """A refusal with a plain text body."""
 
-    def answer(self) -> Answer:
+    def response(self) -> Response:
         """Return the sentence alone, without JSON."""
-        return Answer(self.status, self.message.encode() + b"\n", content_type="text/plain; charset=utf-8")
+        return Response(self.status, self.message.encode() + b"\n", content_type="text/plain; charset=utf-8")
 
 
-class _Limited(Refusal):
+class _RateLimitRefusal(Refusal):
     """The refusal of a request over the rate limit."""
 
     def __init__(self, message: str, headers: Mapping[str, str]) -> None:
         super().__init__(429, message)
         self._headers = headers
 
-    def answer(self) -> Answer:
+    def response(self) -> Response:
         """Return the 429 with the rate limit headers."""
-        return _with(super().answer(), self._headers)
+        return _with_headers(super().response(), self._headers)
 
 
 def _token(request: web.Request) -> str:
@@ -299,18 +305,18 @@ def _token(request: web.Request) -> str:
 
 
 def _format_problem(parts: list[str]) -> str:
-    if len(parts) != len(KEY_PARTS):
+    if len(parts) != len(KEY_LENGTHS):
         return f"incorrect amount of API key parts, expected 2 got {len(parts)}"
-    if len(parts[0]) != KEY_PARTS[0]:
+    if len(parts[0]) != KEY_LENGTHS[0]:
         return f"invalid API key ID length, expected 10 got {len(parts[0])}"
     return f"invalid API key secret length, expected 22 got {len(parts[1])}"
 
 
-def _with(response: Answer, headers: Mapping[str, str]) -> Answer:
+def _with_headers(response: Response, headers: Mapping[str, str]) -> Response:
     return replace(response, headers={**headers, **response.headers})
 
 
-def _written(response: Answer) -> web.Response:
+def _to_http(response: Response) -> web.Response:
     headers = dict(response.headers)
     if response.content_type:
         headers["Content-Type"] = response.content_type

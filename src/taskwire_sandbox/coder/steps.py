@@ -6,7 +6,7 @@ from dataclasses import dataclass
 MESSAGE_LIMIT = 160  # bytes; Coder refuses a longer report with "Message is too long."
 
 
-def fitting(message: str) -> str:
+def check_report_text(message: str) -> str:
     """Return the message if Coder accepts a report of its length.
 
     Raise an error otherwise, so that a script's author sees the mistake at once.
@@ -27,7 +27,7 @@ class Work:
     uri: str = ""
 
     def __post_init__(self) -> None:
-        fitting(self.report)
+        check_report_text(self.report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Report:
     uri: str = ""
 
     def __post_init__(self) -> None:
-        fitting(self.message)
+        check_report_text(self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Ask:
     report: str = ""
 
     def __post_init__(self) -> None:
-        fitting(self.report)
+        check_report_text(self.report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Complete:
     uri: str = ""
 
     def __post_init__(self) -> None:
-        fitting(self.message)
+        check_report_text(self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Fail:
     uri: str = ""
 
     def __post_init__(self) -> None:
-        fitting(self.message)
+        check_report_text(self.message)
 
 
 @dataclass(frozen=True, slots=True)

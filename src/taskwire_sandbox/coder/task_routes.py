@@ -17,10 +17,10 @@ from taskwire_sandbox.coder.wire import (
     JSON_TYPE,
     NO_PERMISSION,
     UNAUTHORIZED,
-    Answer,
     JsonValue,
     Refusal,
-    answer,
+    Response,
+    json_response,
     not_found,
     quoted,
 )
@@ -32,14 +32,14 @@ UNLICENSED = (
 )
 
 
-def list_tasks(call: Call) -> Answer:
+def list_tasks(call: Call) -> Response:
     """Answer with all tasks that match the query and that the viewer can read, the newest first."""
     wanted = _filter(call)
-    key = (call.viewer.user.id, call.viewer.powers(), *wanted)
+    key = (call.viewer.user.id, call.viewer.describe_rights(), *wanted)
     body = call.world.cached_lists.get(key)
     if body is None:
         body = call.world.cached_lists[key] = _list(call, *wanted)
-    return Answer(200, body, content_type=JSON_TYPE)
+    return Response(200, body, content_type=JSON_TYPE)
 
 
 def _list(call: Call, owner: str, organization: str, status: str) -> bytes:
@@ -87,12 +87,12 @@ def _invalid(key: str, kind: str, value: str) -> str:
     return f"Query param {quoted(key)} has invalid value: {kind} {quoted(value)} {reason}"
 
 
-def get_task(call: Call) -> Answer:
+def get_task(call: Call) -> Response:
     """Answer with one task."""
-    return Answer(200, shapes.task_bytes(call.task())[1] + b"\n", content_type=JSON_TYPE)
+    return Response(200, shapes.task_bytes(call.task())[1] + b"\n", content_type=JSON_TYPE)
 
 
-def create_task(call: Call) -> Answer:
+def create_task(call: Call) -> Response:
     """Create a task and its workspace, and queue the first build."""
     owner = call.member()
     request = call.read(CREATE_TASK)
@@ -106,7 +106,7 @@ def create_task(call: Call) -> Answer:
     call.deployment.builds.add(
         task.workspace, "start", "initiator", call.viewer.user, preset.id if preset else None
     )
-    return answer(201, shapes.new_task_json(task))
+    return json_response(201, shapes.new_task_json(task))
 
 
 def _version(call: Call, version_id: str) -> Version:
@@ -219,7 +219,7 @@ def _insert(call: Call, owner: User, version: Version, name: str, display_name: 
     return task
 
 
-def update_input(call: Call) -> Answer:
+def update_input(call: Call) -> Response:
     """Change the prompt of a paused task. The agent gets it when the task is resumed."""
     task = call.task()
     prompt = text(call.read(UPDATE_INPUT), "input")
@@ -235,26 +235,26 @@ def update_input(call: Call) -> Answer:
         raise Refusal(500, "Failed to update task input.", UNAUTHORIZED)
     task.prompt = prompt
     call.world.touch(task.workspace)
-    return Answer(204)
+    return Response(204)
 
 
-def delete_task(call: Call) -> Answer:
+def delete_task(call: Call) -> Response:
     """Queue the workspace's deletion. The task is gone at once, even if that build fails."""
     task = call.task()
     _build(call, task.workspace, "delete", "initiator")
     call.world.delete_task(task)
-    return Answer(202)
+    return Response(202)
 
 
-def pause_task(call: Call) -> Answer:
+def pause_task(call: Call) -> Response:
     """Queue a stop build, whatever the task's status is."""
     task = call.task()
     build = _build(call, task.workspace, "stop", "task_manual_pause")
-    call.deployment.notices.about_build("Task Paused", task)
+    call.deployment.notifications.queue_for_build("Task Paused", task)
     return _built(task, build)
 
 
-def resume_task(call: Call) -> Answer:
+def resume_task(call: Call) -> Response:
     """Queue a start build unless the workspace is running. This also repeats a failed build."""
     task = call.task()
     status = workspace_status(task.workspace.latest)
@@ -262,7 +262,7 @@ def resume_task(call: Call) -> Answer:
         detail = f"Workspace status is {quoted(status)}."
         raise Refusal(409, "Task workspace is already running.", detail)
     build = _build(call, task.workspace, "start", "task_resume")
-    call.deployment.notices.about_build("Task Resumed", task)
+    call.deployment.notifications.queue_for_build("Task Resumed", task)
     return _built(task, build)
 
 
@@ -272,5 +272,5 @@ def _build(call: Call, workspace: Workspace, transition: str, reason: str) -> Bu
     return call.deployment.builds.add(workspace, transition, reason, call.viewer.user)
 
 
-def _built(task: Task, build: Build) -> Answer:
-    return answer(202, {"workspace_build": build_json(build, task.workspace, has_resources=False)})
+def _built(task: Task, build: Build) -> Response:
+    return json_response(202, {"workspace_build": build_json(build, task.workspace, has_resources=False)})

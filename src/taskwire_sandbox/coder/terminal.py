@@ -22,12 +22,12 @@ def banner(columns: int = COLUMNS, directory: str = "/home/coder/project") -> st
     return "\n".join([f"╭{'─' * (inner + 2)}╮", *body, f"╰{'─' * (inner + 2)}╯"])
 
 
-def dressed(text: str, columns: int = COLUMNS) -> str:
+def as_terminal_text(text: str, columns: int = COLUMNS) -> str:
     """Return paragraphs as the terminal prints them: hard-wrapped, padded, each with a bullet."""
     return "\n\n".join(_paragraph(part, columns) for part in text.strip("\n").split("\n\n"))
 
 
-def padded(text: str, columns: int = COLUMNS) -> str:
+def pad_lines(text: str, columns: int = COLUMNS) -> str:
     """Return lines as a terminal returns them: padded with blanks, each with a carriage return."""
     return "".join(f"{line:<{columns}}\r\n" for line in text.split("\n"))
 
@@ -36,7 +36,7 @@ PASTE_BEGINS, PASTE_ENDS = "\x1b[200~", "\x1b[201~"
 _KEY = re.compile(r"\x1b\[[0-9;]*[A-Za-z~]|\x1b.?|.", re.DOTALL)
 
 
-def submitted(text: str) -> list[str]:
+def split_inputs(text: str) -> list[str]:
     """Return the inputs that a program receives when agentapi pastes this text.
 
     agentapi puts the text between the marks of a paste, filters nothing, and presses return. The program

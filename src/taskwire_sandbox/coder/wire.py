@@ -25,7 +25,7 @@ _ESCAPES = str.maketrans(
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """One HTTP answer, ready to be sent."""
 
     status: int
@@ -55,14 +55,14 @@ class Refusal(Exception):
         self.detail = detail
         self.validations = validations
 
-    def answer(self) -> Answer:
+    def response(self) -> Response:
         """Return the answer in Coder's form, without empty keys."""
         body: Json = {"message": self.message}
         if self.detail:
             body["detail"] = self.detail
         if self.validations:
             body["validations"] = [{"field": name, "detail": text} for name, text in self.validations]
-        return replace(answer(self.status, body), after_seconds=self.after_seconds)
+        return replace(json_response(self.status, body), after_seconds=self.after_seconds)
 
 
 def not_found() -> Refusal:
@@ -76,9 +76,9 @@ def encode(value: JsonValue) -> bytes:
     return text.translate(_ESCAPES).encode("utf-8", "replace")
 
 
-def answer(status: int, value: JsonValue) -> Answer:
+def json_response(status: int, value: JsonValue) -> Response:
     """Return a JSON answer. It ends with a line break, because Go's encoder writes one."""
-    return Answer(status, encode(value) + b"\n", content_type=JSON_TYPE)
+    return Response(status, encode(value) + b"\n", content_type=JSON_TYPE)
 
 
 def timestamp(moment: datetime, nanoseconds: int = 0, offset_minutes: int = 0) -> str:

@@ -8,38 +8,38 @@ from taskwire_sandbox.coder.ids import as_uuid
 from taskwire_sandbox.coder.rows import Build, User, Workspace
 from taskwire_sandbox.coder.wire import (
     NO_PERMISSION,
-    Answer,
     Json,
     JsonValue,
     Refusal,
-    answer,
+    Response,
     encode,
+    json_response,
     not_found,
 )
 
 ROLES = ("", "use", "admin")
 
 
-def get_workspace(call: Call) -> Answer:
+def get_workspace(call: Call) -> Response:
     """Answer with one workspace."""
     workspace = call.workspace()
-    return answer(200, workspace_json(workspace, call.world.tasks_by_workspace.get(workspace.id)))
+    return json_response(200, workspace_json(workspace, call.world.tasks_by_workspace.get(workspace.id)))
 
 
-def watch_workspace(call: Call) -> Answer:
+def watch_workspace(call: Call) -> Response:
     """Answer with a stream: the workspace now, and again after every change."""
     workspace = call.workspace()
     body = encode(workspace_json(workspace, call.world.tasks_by_workspace.get(workspace.id)))
-    return Answer(200, body, watches=workspace.id)
+    return Response(200, body, watches=workspace.id)
 
 
-def list_builds(call: Call) -> Answer:
+def list_builds(call: Call) -> Response:
     """Answer with a workspace's builds, the newest first."""
     workspace = call.workspace()
-    return answer(200, [build_json(build, workspace) for build in reversed(workspace.builds)])
+    return json_response(200, [build_json(build, workspace) for build in reversed(workspace.builds)])
 
 
-def create_build(call: Call) -> Answer:
+def create_build(call: Call) -> Response:
     """Queue a build, as the dashboard and the command line do."""
     workspace = call.workspace()
     request = call.read(CREATE_BUILD)
@@ -51,15 +51,15 @@ def create_build(call: Call) -> Answer:
         raise Refusal(403, f"You do not have permission to {transition} this workspace.", NO_PERMISSION)
     reason = text(request, "reason") or "initiator"
     build = call.deployment.builds.add(workspace, transition, reason, call.viewer.user)
-    return answer(201, build_json(build, workspace, has_resources=False))
+    return json_response(201, build_json(build, workspace, has_resources=False))
 
 
-def get_build(call: Call) -> Answer:
+def get_build(call: Call) -> Response:
     """Answer with one build."""
-    return answer(200, build_json(*_build(call)))
+    return json_response(200, build_json(*_build(call)))
 
 
-def build_log(call: Call) -> Answer:
+def build_log(call: Call) -> Response:
     """Answer with the provisioner's output."""
     build, _ = _build(call)
     lines = within(call, build.logs)
@@ -67,11 +67,11 @@ def build_log(call: Call) -> Answer:
         body = "".join(
             f"{line.created_at.isoformat()} [{line.level}] [{line.stage}] {line.output}\n" for line in lines
         )
-        return Answer(200, body.encode(), content_type="text/plain; charset=utf-8")
-    return answer(200, [build_log_json(line) for line in lines])
+        return Response(200, body.encode(), content_type="text/plain; charset=utf-8")
+    return json_response(200, [build_log_json(line) for line in lines])
 
 
-def get_acl(call: Call) -> Answer:
+def get_acl(call: Call) -> Response:
     """Answer with the users with whom the workspace is shared."""
     workspace = call.workspace()
     users: list[JsonValue] = []
@@ -85,10 +85,10 @@ def get_acl(call: Call) -> Answer:
             "role": role,
         }
         users.append(row)
-    return answer(200, {"users": users, "group": []})
+    return json_response(200, {"users": users, "group": []})
 
 
-def patch_acl(call: Call) -> Answer:
+def patch_acl(call: Call) -> Response:
     """Share the workspace and its task with users, or end shares."""
     workspace = _shareable(call)
     request = call.read(UPDATE_ACL)
@@ -107,15 +107,15 @@ def patch_acl(call: Call) -> Answer:
         if role:
             workspace.user_acl[user_id] = str(role)
     call.world.touch(workspace)
-    return Answer(204)
+    return Response(204)
 
 
-def delete_acl(call: Call) -> Answer:
+def delete_acl(call: Call) -> Response:
     """End all shares."""
     workspace = _shareable(call)
     workspace.user_acl.clear()
     call.world.touch(workspace)
-    return Answer(204)
+    return Response(204)
 
 
 def _shareable(call: Call) -> Workspace:

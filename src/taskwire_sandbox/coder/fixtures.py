@@ -30,14 +30,14 @@ from taskwire_sandbox.coder.world import World
 YEAR = timedelta(days=365)
 
 
-class Furnisher:
+class Fixtures:
     """Adds rows to one world."""
 
     def __init__(self, world: World, builds: Builds) -> None:
         self._world = world
         self._builds = builds
 
-    def organization(self, name: str, display_name: str = "") -> Organization:
+    def add_organization(self, name: str, display_name: str = "") -> Organization:
         """Add an organization. The first one is the default."""
         world = self._world
         is_first = not world.organizations
@@ -51,7 +51,7 @@ class Furnisher:
         world.organizations[made.id] = made
         return made
 
-    def user(
+    def add_user(
         self,
         username: str,
         *,
@@ -85,7 +85,7 @@ class Furnisher:
         world.add_user(made)
         return made
 
-    def token(
+    def add_token(
         self, user: User, name: str = "", lifetime: timedelta = YEAR, scopes: tuple[str, ...] = ("all",)
     ) -> Token:
         """Add a key. Coder's limits of lifetimes do not apply."""
@@ -99,7 +99,7 @@ class Furnisher:
         world.tokens[key_id] = made
         return made
 
-    def template(
+    def add_template(
         self,
         name: str,
         *,
@@ -115,7 +115,7 @@ class Furnisher:
     ) -> Template:
         """Add a template with one version."""
         world = self._world
-        author = next(iter(world.users.values()), None) or self.user("template-author")
+        author = next(iter(world.users.values()), None) or self.add_user("template-author")
         made = Template(
             world.ids.new_uuid(),
             name,
@@ -127,14 +127,14 @@ class Furnisher:
             script=script,
             plan=plan,
         )
-        version = self.version(made, has_ai_task=has_ai_task)
+        version = self.add_version(made, has_ai_task=has_ai_task)
         version.presets = list(presets)
         version.parameters = list(parameters)
         version.external_auth = list(external_auth)
         world.templates[made.id] = made
         return made
 
-    def version(self, template: Template, *, has_ai_task: bool = True) -> Version:
+    def add_version(self, template: Template, *, has_ai_task: bool = True) -> Version:
         """Add a version to a template. It becomes the active one."""
         world = self._world
         name = f"v{len(template.versions) + 1}"
@@ -145,7 +145,7 @@ class Furnisher:
         world.versions[made.id] = made
         return made
 
-    def preset(
+    def new_preset(
         self,
         name: str,
         parameters: Mapping[str, str] | None = None,
@@ -156,7 +156,7 @@ class Furnisher:
         """Make a preset for a template that is not added yet."""
         return Preset(self._world.ids.new_uuid(), name, dict(parameters or {}), is_default, description)
 
-    def task(self, owner: User, prompt: str, template: Template, name: str = "") -> Task:
+    def add_task(self, owner: User, prompt: str, template: Template, name: str = "") -> Task:
         """Add a task as if somebody had created it on Coder's own pages. Its first build is queued."""
         world = self._world
         made_name, display_name = generate(prompt, world.ids)

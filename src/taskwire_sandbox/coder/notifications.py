@@ -37,17 +37,17 @@ TITLES = {
 OFF_BY_DEFAULT = frozenset(TEMPLATE_IDS[name] for name in BY_STATE.values())
 
 
-class Notices:
+class Notifications:
     """The queue of notifications for the next round of delivery."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._told: set[tuple[str, ...]] = set()
+        self._sent_keys: set[tuple[str, ...]] = set()
         self.waiting: list[Json] = []
         self.on_round: Callable[[], None] = lambda: None
         self._has_round = False
 
-    def about_report(self, workspace: Workspace, status: AppStatus, before: AppStatus | None) -> None:
+    def queue_for_report(self, workspace: Workspace, status: AppStatus, before: AppStatus | None) -> None:
         """Queue a notification about a report. A first `working` and an unchanged state are not announced."""
         task = self._world.tasks_by_workspace.get(workspace.id)
         agent = workspace.latest.agent
@@ -60,7 +60,7 @@ class Notices:
         minute = self._world.schedule.now().replace(second=0, microsecond=0)
         self._queue(BY_STATE[status.state], task, {}, minute)
 
-    def about_build(self, name: str, task: Task, reason: str = "manual") -> None:
+    def queue_for_build(self, name: str, task: Task, reason: str = "manual") -> None:
         """Queue the notification that a task was paused or resumed."""
         labels: Json = {"task_id": task.id}
         if name == "Task Paused":
@@ -73,9 +73,9 @@ class Notices:
             return
         day = self._world.schedule.now().date().isoformat()
         key = (name, task.id, minute.isoformat() if minute else "", day)
-        if key in self._told:
+        if key in self._sent_keys:
             return
-        self._told.add(key)
+        self._sent_keys.add(key)
         self.waiting.append(self._payload(name, task, labels, minute))
         if not self._has_round:
             self._has_round = True
