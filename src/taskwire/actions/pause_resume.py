@@ -78,7 +78,14 @@ class PauseAndResume:
             show_receipt(link.id, reply.ts, "waiting", batch)
         if waiting:
             message = inputs.ask_about_held_replies(link, len(waiting), is_paused=build is None)
-            say(link.id, f"held:{context.job.id}", message, batch, is_call=True, about=questions.HELD_REPLIES)
+            say(
+                link.id,
+                f"held:{context.job.id}",
+                message,
+                batch,
+                is_call=True,
+                question_id=questions.HELD_REPLIES,
+            )
             return done(batch, *answer_elsewhere(work, link, words))
         return done(batch, (work.requester, words))
 

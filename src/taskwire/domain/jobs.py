@@ -260,24 +260,24 @@ class PostNotice(Work):
 class PostText(Work):
     """Queue `to_thread`. Post a message. `is_call`: the message mentions a person who has to answer it.
 
-    `about` is set if the message is a question with buttons. It is the id of a reply's job, or a word for a
-    question about the task.
+    `question_id` is set if the message is a question with buttons. It is the id of a reply's job, or a word
+    for a question about the task.
     """
 
     kind: Literal["post_text"] = "post_text"
     message: Message
     is_call: bool = False
-    about: str = ""
+    question_id: str = ""
 
 
 class SettleQuestion(Work):
     """Queue `to_thread`. Replace the buttons of a question by `words`. `is_last`: this text is final.
 
-    `place` identifies the question. If it is empty, the newest question with this `about` is meant.
+    `place` identifies the question. If it is empty, the newest question with this `question_id` is meant.
     """
 
     kind: Literal["settle_question"] = "settle_question"
-    about: str
+    question_id: str
     words: str = ""
     is_last: bool = True
     place: str = ""

@@ -246,15 +246,17 @@ class Notifier:
             return done()
         joined = Batch()
         is_joining = context.job.id.startswith(questions.JOINING_ID_PREFIX) and not context.is_outcome_unknown
-        if is_joining and await questions.replace_text(self._deps, link, work.about, work.message, joined):
+        if is_joining and await questions.replace_text(
+            self._deps, link, work.question_id, work.message, joined
+        ):
             return done(joined)
         posted = await self._post(context, link, work.message, "answer", is_call=work.is_call)
         if isinstance(posted, Outcome):
             return posted
         batch = reopen_if_closed(link, Batch())
-        if work.about:
+        if work.question_id:
             place = _make_posted_question(link, context, posted, "answer", work.message)
-            await questions.record_posted(self._deps, link, work.about, place, batch)
+            await questions.record_posted(self._deps, link, work.question_id, place, batch)
         return done(batch)
 
     async def _post(

@@ -35,14 +35,14 @@ def say(
     batch: Batch | None = None,
     *,
     is_call: bool = False,
-    about: str = "",
+    question_id: str = "",
 ) -> Batch:
     """Post a message in the link's thread. `name` is the job's id.
 
     `is_call`: the message asks something, or says that a request was not carried out, so it goes ahead of
-    others. `about` is the id of the job that the message's buttons are for.
+    others. `question_id` is set if the message is a question with buttons.
     """
-    work = PostText(message=message, is_call=is_call, about=about)
+    work = PostText(message=message, is_call=is_call, question_id=question_id)
     return (batch or Batch()).append(to_thread(link), Job(id=name, work=work))
 
 

@@ -1,7 +1,7 @@
 """Questions with buttons: where each was posted, so that its buttons can be replaced by the outcome.
 
-A question has a subject, `about`: the job of a reply, the held replies, or the workspace. Its place is
-stored with the link. If the place is lost, its buttons still work.
+The id of a question is the id of a reply's job, or a word such as `held` for the held replies. The place of
+a question is stored with the link. If the place is lost, its buttons still work.
 """
 
 from functools import partial
@@ -23,7 +23,7 @@ from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
 
-# The subjects of questions that are not about a reply.
+# The ids of questions that are not about a reply.
 HELD_REPLIES = "held"
 WORKSPACE = "workspace"
 EDIT, DELETE = "edit", "delete"
@@ -41,23 +41,25 @@ class PostedQuestion(BaseModel):
 
 
 async def record_posted(
-    deps: Dependencies, link: Link, about: str, place: PostedQuestion, batch: Batch
+    deps: Dependencies, link: Link, question_id: str, place: PostedQuestion, batch: Batch
 ) -> Batch:
-    """Store where a question was posted. It replaces an older question about the same subject."""
-    older = await deps.links.find_question(link.id, about)
+    """Store where a question was posted. It replaces an older question with the same id."""
+    older = await deps.links.find_question(link.id, question_id)
     former = read_if_possible(PostedQuestion, older)
     if older is not None and former is not None and former.ts != place.ts:
         # An older notice of a pause only loses its buttons: it needs no text about the newer one.
-        words = "" if about == WORKSPACE else inputs.question_closed("newer")
-        work = SettleQuestion(about=about, words=words, place=older)
-        batch.append(to_thread(link.id), Job(id=f"settled:{about}:{place.ts}", work=work))
-    deps.notes.forgetting(batch, "settled", link.id, about)
-    return deps.writes.question(batch, link.id, about, place.model_dump_json())
+        words = "" if question_id == WORKSPACE else inputs.question_closed("newer")
+        work = SettleQuestion(question_id=question_id, words=words, place=older)
+        batch.append(to_thread(link.id), Job(id=f"settled:{question_id}:{place.ts}", work=work))
+    deps.notes.forgetting(batch, "settled", link.id, question_id)
+    return deps.writes.question(batch, link.id, question_id, place.model_dump_json())
 
 
-async def replace_text(deps: Dependencies, link: Link, about: str, message: Message, batch: Batch) -> bool:
-    """Replace the text of the open question about this subject; return False if there is none."""
-    place = read_if_possible(PostedQuestion, await deps.links.find_question(link.id, about))
+async def replace_text(
+    deps: Dependencies, link: Link, question_id: str, message: Message, batch: Batch
+) -> bool:
+    """Replace the text of this question; return False if it is not open."""
+    place = read_if_possible(PostedQuestion, await deps.links.find_question(link.id, question_id))
     if place is None:
         return False
     meta = Metadata(id=place.message_id, kind=place.kind, task_id=link.record.task_id)
@@ -66,17 +68,17 @@ async def replace_text(deps: Dependencies, link: Link, about: str, message: Mess
     except (ChannelProblem, MessageGone):
         return False
     now = place.model_copy(update={"message": message})
-    deps.writes.question(batch, link.id, about, now.model_dump_json())
+    deps.writes.question(batch, link.id, question_id, now.model_dump_json())
     return True
 
 
-def settle(link: Link, about: str, words: str, batch: Batch, *, is_last: bool = True) -> Batch:
-    """Let the question about a subject show its outcome instead of its buttons, if there is such a question.
+def settle(link: Link, question_id: str, words: str, batch: Batch, *, is_last: bool = True) -> Batch:
+    """Let a question, if it is open, show its outcome instead of its buttons.
 
     If not `is_last`, the final outcome follows later.
     """
-    work = SettleQuestion(about=about, words=words, is_last=is_last)
-    job_id = f"settled:{about}" if is_last else f"settling:{about}"
+    work = SettleQuestion(question_id=question_id, words=words, is_last=is_last)
+    job_id = f"settled:{question_id}" if is_last else f"settling:{question_id}"
     return batch.append(to_thread(link.id), Job(id=job_id, work=work), is_newest=True)
 
 
@@ -89,9 +91,9 @@ def settle_reply(link: Link, reply: Reply, why: ClosingReason, batch: Batch) -> 
 
 async def settle_all(deps: Dependencies, link: Link, batch: Batch) -> Batch:
     """Settle every question of a thread that loses its task."""
-    for about in await deps.links.list_questions(link.id):
-        is_kept = await deps.notes.find("reply", link.id, about) is not None
-        settle(link, about, inputs.question_closed("ended_unsent" if is_kept else "ended"), batch)
+    for question_id in await deps.links.list_questions(link.id):
+        is_kept = await deps.notes.find("reply", link.id, question_id) is not None
+        settle(link, question_id, inputs.question_closed("ended_unsent" if is_kept else "ended"), batch)
     return batch
 
 
@@ -105,7 +107,7 @@ async def settle_empty_hold(deps: Dependencies, link: Link, without: str, batch:
 async def finish_press(
     deps: Dependencies,
     link: Link,
-    about: str,
+    question_id: str,
     words: str,
     requester: Requester,
     batch: Batch,
@@ -116,20 +118,20 @@ async def finish_press(
 
     If it is not known where the question is, the person gets the decision as an answer.
     """
-    _record_settled(deps, link, about, batch)
-    if await deps.links.find_question(link.id, about) is None:
+    _record_settled(deps, link, question_id, batch)
+    if await deps.links.find_question(link.id, question_id) is None:
         return replace_question(batch, requester, shapes.statement(words))
-    return done(settle(link, about, words, batch, is_last=is_last))
+    return done(settle(link, question_id, words, batch, is_last=is_last))
 
 
-async def change_subject(deps: Dependencies, link: Link, about: str, to: str, batch: Batch) -> str:
-    """Give a question another subject. Return the subject under which it can be settled now."""
-    place = await deps.links.find_question(link.id, about)
+async def change_id(deps: Dependencies, link: Link, question_id: str, new_id: str, batch: Batch) -> str:
+    """Give a question another id. Return the id under which it can be settled now."""
+    place = await deps.links.find_question(link.id, question_id)
     if place is None:
-        return about
-    deps.writes.no_question(_record_settled(deps, link, about, batch), link.id, about)
-    deps.writes.question(batch, link.id, to, place)
-    return to
+        return question_id
+    deps.writes.no_question(_record_settled(deps, link, question_id, batch), link.id, question_id)
+    deps.writes.question(batch, link.id, new_id, place)
+    return new_id
 
 
 def settle_held(deps: Dependencies, link: Link, words: str, batch: Batch) -> Batch:
@@ -137,18 +139,18 @@ def settle_held(deps: Dependencies, link: Link, words: str, batch: Batch) -> Bat
     return settle(link, HELD_REPLIES, words, _record_settled(deps, link, HELD_REPLIES, batch))
 
 
-def _record_settled(deps: Dependencies, link: Link, about: str, batch: Batch) -> Batch:
+def _record_settled(deps: Dependencies, link: Link, question_id: str, batch: Batch) -> Batch:
     """Note that a question is settled, even if it does not show that yet."""
-    return deps.notes.keeping(batch, "1", "settled", link.id, about)
+    return deps.notes.keeping(batch, "1", "settled", link.id, question_id)
 
 
-async def is_open(deps: Dependencies, link: Link, about: str) -> bool:
+async def is_open(deps: Dependencies, link: Link, question_id: str) -> bool:
     """Whether a question can still be open. It is not if it was settled a moment ago."""
-    return await deps.notes.find("settled", link.id, about) is None
+    return await deps.notes.find("settled", link.id, question_id) is None
 
 
 async def _find_posted(deps: Dependencies, link: LinkId, work: SettleQuestion) -> PostedQuestion | None:
-    found = work.place or await deps.links.find_question(link, work.about)
+    found = work.place or await deps.links.find_question(link, work.question_id)
     return read_if_possible(PostedQuestion, found)
 
 
@@ -166,8 +168,8 @@ async def _settle_question(deps: Dependencies, context: JobContext, link: Link) 
     meta = Metadata(id=place.message_id, kind=place.kind, task_id=link.record.task_id)
     batch = Batch()
     if work.is_last and not work.place:
-        deps.writes.no_question(batch, link.id, work.about)
-        _record_settled(deps, link, work.about, batch)
+        deps.writes.no_question(batch, link.id, work.question_id)
+        _record_settled(deps, link, work.question_id, batch)
     dead = get_former_page_url(link, deps.coder_url) if find_ending(link) == "gone" else ""
     message = shapes.close_question(place.message, work.words, dead=dead)
     try:

@@ -75,22 +75,28 @@ async def settle_sent_replies(
     One answer may send several replies. When the last of them has ended, the question shows how many were
     sent.
     """
-    for about in dict.fromkeys(reply.question_id for reply in replies if reply.question_id):
-        ended = {microseconds(reply.ts) // 1000: reply for reply in replies if reply.question_id == about}
+    for question_id in dict.fromkeys(reply.question_id for reply in replies if reply.question_id):
+        ended = {
+            microseconds(reply.ts) // 1000: reply for reply in replies if reply.question_id == question_id
+        }
         for at_ms, reply in ended.items():
-            note = ("unsent" if why else "sent", link.id, about)
+            note = ("unsent" if why else "sent", link.id, question_id)
             deps.notes.counting(batch, reply.ts, at_ms, MOST_COUNTED_REPLIES, *note, ttl_ms=COUNT_TTL_MS)
         waiting = await list_undelivered(deps.links, link.id)
         if any(
-            other.question_id == about and microseconds(other.ts) // 1000 not in ended for _, other in waiting
+            other.question_id == question_id and microseconds(other.ts) // 1000 not in ended
+            for _, other in waiting
         ):
             continue
-        sent = set(await deps.notes.list_since(0, "sent", link.id, about))
-        tried = sent | set(await deps.notes.list_since(0, "unsent", link.id, about)) | ended.keys()
+        sent = set(await deps.notes.list_since(0, "sent", link.id, question_id))
+        tried = sent | set(await deps.notes.list_since(0, "unsent", link.id, question_id)) | ended.keys()
         sent |= ended.keys() if why is None else set()
         outcome = next(iter(ended.values())).question_outcome
         settle(
-            link, about, inputs.replies_tried_again(len(sent), len(tried), outcome, why or "unsent"), batch
+            link,
+            question_id,
+            inputs.replies_tried_again(len(sent), len(tried), outcome, why or "unsent"),
+            batch,
         )
     return batch
 
@@ -122,7 +128,7 @@ async def give_up_together(
         ids = json.dumps([job.id for job, _ in others])
         deps.notes.keeping(batch, ids, "together", link.id, context.job.id, ttl_ms=KEPT_REPLY_MS)
     name = f"failed:{first.ts}:{context.now_ms}"
-    return say(link.id, name, message, batch, is_call=True, about=context.job.id)
+    return say(link.id, name, message, batch, is_call=True, question_id=context.job.id)
 
 
 async def list_given_up_together(deps: Dependencies, link: Link, job_id: str) -> list[str]:

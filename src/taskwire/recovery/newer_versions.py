@@ -82,7 +82,7 @@ class NewerVersions:
         self._deps.writes.keep_reply(batch, link.id, job_id, reply.without_progress())
         text = replies.to_agent_text(reply.text)
         words = inputs.delivery_given_up(link, job_id, answers.NO_READABLE_VERSION, [text])
-        return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, about=job_id)
+        return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, question_id=job_id)
 
     async def _tell_requester(self, stranded: StrandedQueue, until: datetime) -> None:
         """Tell the person who waits for a job, once. Nobody waits for notices, receipts and cards."""

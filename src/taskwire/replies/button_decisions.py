@@ -88,9 +88,9 @@ class ReplyDecisions:
         self, link: Link, work: DecideHeld | DecideReply, words: str, batch: Batch, *, is_last: bool = True
     ) -> Outcome:
         """Show the decision in place of the question whose button was pressed."""
-        about = work.job if isinstance(work, DecideReply) else questions.HELD_REPLIES
+        question_id = work.job if isinstance(work, DecideReply) else questions.HELD_REPLIES
         return await questions.finish_press(
-            self._deps, link, about, words, work.requester, batch, is_last=is_last
+            self._deps, link, question_id, words, work.requester, batch, is_last=is_last
         )
 
     async def decide_reply(self, context: JobContext, link: Link | None) -> Outcome:
@@ -135,19 +135,19 @@ class ReplyDecisions:
             return await self._answer_too_late(link, work)
         first = to_send[0][1]
         sending = inputs.describe_sending(first, len(to_send), is_without_first=found is None)
-        about = work.job
+        question_id = work.job
         if len(to_send) > 1:
             # While the others are being sent, a new question may be asked about one of them.
-            about = await questions.change_subject(
-                self._deps, link, about, f"together:{context.job.id}", batch
+            question_id = await questions.change_id(
+                self._deps, link, question_id, f"together:{context.job.id}", batch
             )
         for job_id, reply in to_send:
-            updates = {"question_id": about, "question_outcome": sending.then}
+            updates = {"question_id": question_id, "question_outcome": sending.then}
             job = _make_confirmed_job(job_id, reply.model_copy(update=updates))
             batch.append(to_coder(link.id), job, score=input_score(reply.ts))
         await questions.settle_empty_hold(self._deps, link, work.job, batch)
-        if about != work.job:
-            return done(questions.settle(link, about, sending.now, batch, is_last=False))
+        if question_id != work.job:
+            return done(questions.settle(link, question_id, sending.now, batch, is_last=False))
         return await self._show_decision(link, work, sending.now, batch, is_last=False)
 
     async def _collect_others(self, link: Link, job_id: str, batch: Batch) -> list[tuple[str, Reply]]:

@@ -107,7 +107,7 @@ class ReplyOutcomes:
         held = {other.id for other in await self._deps.links.list_held(link.id)} | {job.id}
         is_paused = link.state.status == TaskStatus.PAUSED
         message = inputs.ask_about_held_replies(link, len(held), is_paused=is_paused)
-        say(link.id, f"{JOINING_ID_PREFIX}{job.id}", message, batch, is_call=True, about=HELD_REPLIES)
+        say(link.id, f"{JOINING_ID_PREFIX}{job.id}", message, batch, is_call=True, question_id=HELD_REPLIES)
         return retry(0, None, batch)
 
     async def complete_delivery(self, reply_job: ReplyJob, reported_at: datetime | None) -> Outcome:
@@ -216,19 +216,19 @@ class ReplyOutcomes:
     async def give_up_and_keep(self, reply_job: ReplyJob, message: Message) -> Outcome:
         """Give up the reply, tell the thread why, and keep the reply for another try."""
         context, link, reply = reply_job
-        outcome = await self.give_up(reply_job, message, about=context.job.id)
+        outcome = await self.give_up(reply_job, message, question_id=context.job.id)
         self._deps.writes.keep_reply(outcome.batch, link.id, context.job.id, reply.without_progress())
         return outcome
 
-    async def give_up(self, reply_job: ReplyJob, message: Message, about: str = "") -> Outcome:
+    async def give_up(self, reply_job: ReplyJob, message: Message, question_id: str = "") -> Outcome:
         """Give up the reply and tell the thread.
 
-        `about` is its job's id if the message has a button for another try.
+        `question_id` is set if the message has a button for another try.
         """
         context, link, reply = reply_job
         batch, name = show_receipt(link.id, reply.ts, "failed"), f"failed:{reply.ts}:{context.now_ms}"
         await settle_sent_replies(self._deps, link, [reply], "unsent", batch)
-        return done(say(link.id, name, message, batch, is_call=True, about=about))
+        return done(say(link.id, name, message, batch, is_call=True, question_id=question_id))
 
     async def ask_about_unknown_outcome(self, reply_job: ReplyJob) -> Outcome:
         """Ask a person whether the agent has the reply, because nothing shows it."""
@@ -251,8 +251,8 @@ class ReplyOutcomes:
         if REACTIONS["failed"] in traces.marks:
             return done(show_receipt(link.id, ts, "failed"))
         for said in reversed(traces.ours):
-            what, _, about = said.removeprefix(f"{link.id}:{QUESTION_ID_PREFIX}").partition(":")
-            if said.startswith(f"{link.id}:{QUESTION_ID_PREFIX}") and about.startswith(f"{ts}:"):
+            what, _, rest = said.removeprefix(f"{link.id}:{QUESTION_ID_PREFIX}").partition(":")
+            if said.startswith(f"{link.id}:{QUESTION_ID_PREFIX}") and rest.startswith(f"{ts}:"):
                 return retry(ASKED_REPLY_SECONDS, reply_job.context.job.with_work(question=what))
         return None
 
@@ -284,7 +284,7 @@ async def ask(
     if reply.question_id != context.job.id:
         await settle_sent_replies(deps, link, [reply], "newer", batch)
     name = f"{QUESTION_ID_PREFIX}{what}:{reply.ts}:{context.now_ms}"
-    say(link.id, name, question, batch, is_call=True, about=context.job.id)
+    say(link.id, name, question, batch, is_call=True, question_id=context.job.id)
     job = context.job.with_work(question=what, question_id="", question_outcome="", unreadable_files=left_out)
     return retry(ASKED_REPLY_SECONDS, job, batch)
 

@@ -170,9 +170,9 @@ class Links:
         found = self._redis.hkeys(self._keys.named("closed", channel))
         return [LinkId(link) for link in await cast("Awaitable[list[str]]", found)]
 
-    async def find_question(self, link_id: LinkId, about: str) -> str | None:
+    async def find_question(self, link_id: LinkId, question_id: str) -> str | None:
         """Find where the question about something was posted, if it is open."""
-        found = self._redis.hget(self._keys.link(link_id, "questions"), about)
+        found = self._redis.hget(self._keys.link(link_id, "questions"), question_id)
         return await cast("Awaitable[str | None]", found)
 
     async def list_questions(self, link_id: LinkId) -> list[str]:
@@ -379,13 +379,13 @@ class LinkWrites:
             batch, self._keys, dead_letters.dead_letter_id(to_coder(link), job_id)
         )
 
-    def question(self, batch: Batch, link: LinkId, about: str, place: str) -> Batch:
+    def question(self, batch: Batch, link: LinkId, question_id: str, place: str) -> Batch:
         """Remember where a question was posted."""
-        return batch.write_expiring(ENDED_MS, "HSET", self._keys.link(link, "questions"), about, place)
+        return batch.write_expiring(ENDED_MS, "HSET", self._keys.link(link, "questions"), question_id, place)
 
-    def no_question(self, batch: Batch, link: LinkId, about: str) -> Batch:
+    def no_question(self, batch: Batch, link: LinkId, question_id: str) -> Batch:
         """Forget a question that is settled."""
-        return batch.write("HDEL", self._keys.link(link, "questions"), about)
+        return batch.write("HDEL", self._keys.link(link, "questions"), question_id)
 
     def unhold(self, batch: Batch, link: LinkId) -> Batch:
         """Bring the held replies back, each in its old place."""
