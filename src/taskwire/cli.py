@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, replace
 
 from taskwire import __version__
-from taskwire import settings as settings_of
+from taskwire import settings as settings_module
 from taskwire.app.process import Process
 from taskwire.doctor import examination
 from taskwire.doctor.findings import Finding
@@ -113,16 +113,16 @@ def _help(parser: argparse.ArgumentParser) -> int:
 
 def _run(_: argparse.Namespace) -> int:
     # The last messages have the log's format, because programs that read the log read them too.
-    form = settings_of.log_format()
+    form = settings_module.log_format()
     try:
-        loaded = settings_of.load()
+        loaded = settings_module.load()
     except SettingsError as error:
         if form == "text":
             raise
         configure_logs("error", form, Masker().mask)
         return _ended(error)
-    unknown = settings_of.list_unknown()
-    settings_of.hide()
+    unknown = settings_module.list_unknown()
+    settings_module.remove_from_environment()
     configure_logs(loaded.log_level, loaded.log_format, Masker(loaded.secrets(), loaded.tokens()).mask)
     for sentence in unknown:
         _log.warning("unknown setting", says=sentence)
@@ -149,18 +149,18 @@ def _sentences(error: SettingsError | UserError) -> list[str]:
     if isinstance(error, UserError):
         return [str(error)]
     # A missing setting may be present under an unknown name.
-    return [*error.sentences, *settings_of.list_unknown()]
+    return [*error.sentences, *settings_module.list_unknown()]
 
 
 def _doctor(words: argparse.Namespace) -> int:
     is_about_letters = words.dead_letters or words.resend or words.forget
     try:
-        loaded = settings_of.load()
+        loaded = settings_module.load()
     except SettingsError as error:
         if is_about_letters:
             raise
         found = [Finding("Settings", "wrong", sentence) for sentence in error.sentences]
-        found += [Finding("Settings", "note", sentence) for sentence in settings_of.list_unknown()]
+        found += [Finding("Settings", "note", sentence) for sentence in settings_module.list_unknown()]
         return _reported(found, is_json=words.json)
     # Warnings of libraries are no findings.
     configure_logs("error", "text", Masker(loaded.secrets(), loaded.tokens()).mask)
@@ -268,7 +268,7 @@ def _reopen_store(_: argparse.Namespace) -> int:
 
 
 def _quietly_loaded() -> Settings:
-    loaded = settings_of.load()
+    loaded = settings_module.load()
     # Hide the warnings of libraries.
     configure_logs("error", "text", Masker(loaded.secrets(), loaded.tokens()).mask)
     return loaded
@@ -281,7 +281,7 @@ def _manifest(words: argparse.Namespace) -> int:
 
 def _request_url(url: str | None) -> str:
     """Return the URL for Slack's requests in HTTP mode; empty for Socket Mode."""
-    if url is None and settings_of.is_http_only():
+    if url is None and settings_module.is_http_only():
         raise UserError(
             "The manifest for HTTP mode (SLACK_SIGNING_SECRET alone) says where Slack finds Taskwire.",
             "Add it: taskwire manifest --url https://taskwire.example.com",
@@ -303,7 +303,7 @@ def _demo(words: argparse.Namespace) -> int:
             "source, and run `make demo` in it."
         )
     show: Show = importlib.import_module("taskwire_sandbox.demo").show
-    settings_of.hide()
+    settings_module.remove_from_environment()
     return asyncio.run(show(words.port))
 
 

@@ -39,14 +39,14 @@ FORGES = ("github.com", "gitlab.com", "bitbucket.org")
 KEY_PREFIX = "tw"
 FASTEST_POLL_SECONDS = 0.2
 # In characters. A token of this length stands in no text by chance, so it is masked in any disguise.
-SAFE_TOKEN = 16
+SAFE_TOKEN_LENGTH = 16
 # A pair of quotation marks around a value. A password may have a single mark at one end.
 _QUOTES = re.compile(
     "\".*\"|'.*'|[\u201c\u201d\u201e].*[\u201c\u201d]|[\u2018\u2019].*[\u2018\u2019]", re.DOTALL
 )
 # Variables that a cluster sets by itself for a service of the name taskwire.
-_OF_A_CLUSTER = re.compile(r"TASKWIRE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
-_NO_WAY_IN = (
+_KUBERNETES_VARIABLE = re.compile(r"TASKWIRE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
+_INGRESS_SETTING_MISSING = (
     "SLACK_APP_TOKEN is missing: set it for Socket Mode (Slack app, Basic Information, App-Level Tokens), or "
     "set SLACK_SIGNING_SECRET for HTTP mode."
 )
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_blanks(cls, given: object) -> object:
+    def _strip_values(cls, given: object) -> object:
         """Remove blanks around values, such as a file's last line break, and drop empty values."""
         if not isinstance(given, dict):
             return given
@@ -108,42 +108,42 @@ class Settings(BaseSettings):
         "slack_bot_token", "slack_app_token", "slack_signing_secret", "coder_session_token", "admin_token"
     )
     @classmethod
-    def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
+    def _require_printable(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
             raise ValueError("must be one word of plain letters, digits and signs")
         return value
 
     @field_validator("slack_bot_token")
     @classmethod
-    def _is_a_bots(cls, value: SecretStr) -> SecretStr:
+    def _check_bot_token(cls, value: SecretStr) -> SecretStr:
         if value.get_secret_value().startswith(("xapp-", "xoxp-")):
             raise ValueError("must be the bot's own token, which begins with xoxb-")
         return value
 
     @field_validator("slack_app_token")
     @classmethod
-    def _is_an_apps(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_app_token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and value.get_secret_value().startswith("xox"):
             raise ValueError("must be an app-level token, which begins with xapp-")
         return value
 
     @field_validator("slack_signing_secret")
     @classmethod
-    def _is_a_way_in(cls, value: SecretStr | None, known: ValidationInfo) -> SecretStr | None:
+    def _require_ingress_secret(cls, value: SecretStr | None, known: ValidationInfo) -> SecretStr | None:
         """Require one of two secrets. The other field is read first; if it is wrong, `data` lacks it."""
         if value is None and known.data.get("slack_app_token", "wrong") is None:
-            raise ValueError(_NO_WAY_IN)
+            raise ValueError(_INGRESS_SETTING_MISSING)
         return value
 
     @field_validator("coder_url")
     @classmethod
-    def _is_coders(cls, value: str) -> str:
+    def _check_coder_url(cls, value: str) -> str:
         addresses.check_web(value)
         return value.rstrip("/")
 
     @field_validator("slack_api_url")
     @classmethod
-    def _is_an_api(cls, value: str) -> str:
+    def _check_api_url(cls, value: str) -> str:
         addresses.check_web(value)
         value = value.rstrip("/") + "/"
         if not value.endswith("/api/"):
@@ -152,7 +152,7 @@ class Settings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _is_a_stores(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             try:
                 addresses.read_redis(value.get_secret_value())
@@ -162,7 +162,7 @@ class Settings(BaseSettings):
 
     @field_validator("http_addr", "admin_addr")
     @classmethod
-    def _is_host_and_port(cls, value: str | None) -> str | None:
+    def _check_host_and_port(cls, value: str | None) -> str | None:
         if value is None:
             return None
         host, colon, port = value.rpartition(":")
@@ -172,14 +172,14 @@ class Settings(BaseSettings):
 
     @field_validator("key_prefix")
     @classmethod
-    def _is_a_plain_word(cls, value: str) -> str:
+    def _check_key_prefix(cls, value: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", value):
             raise ValueError("must be a word of at most 40 letters, digits, dots, dashes and underscores")
         return value
 
     @field_validator("poll_interval", "settle", mode="before")
     @classmethod
-    def _is_a_number(cls, value: object) -> object:
+    def _require_number(cls, value: object) -> object:
         try:
             seconds = float(str(value))
         except ValueError:
@@ -190,35 +190,35 @@ class Settings(BaseSettings):
 
     @field_validator("create_limit", mode="before")
     @classmethod
-    def _is_a_count(cls, value: object) -> object:
+    def _require_count(cls, value: object) -> object:
         if not re.fullmatch(r"[0-9]{1,6}", str(value)):
             raise ValueError("must be a whole number, for example 20, or 0 for any number of tasks")
         return value
 
     @field_validator("poll_interval")
     @classmethod
-    def _is_not_too_fast(cls, value: float) -> float:
+    def _check_poll_interval(cls, value: float) -> float:
         if value < FASTEST_POLL_SECONDS:
             raise ValueError(f"must be at least {FASTEST_POLL_SECONDS} seconds")
         return value
 
     @field_validator("settle")
     @classmethod
-    def _is_not_negative(cls, value: float) -> float:
+    def _check_settle(cls, value: float) -> float:
         if value < 0:
             raise ValueError("must be 0 seconds or more")
         return value
 
     @field_validator("admins", "shared_channels", "forges", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(word.strip() for word in value.split(",") if word.strip())
         return value
 
     @field_validator("forges")
     @classmethod
-    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_forges(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         hosts = tuple(word.lower() for word in value)
         if not all(re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?", host) for host in hosts):
             raise ValueError("must be hosts with commas between them, for example github.com,git.example.com")
@@ -226,7 +226,7 @@ class Settings(BaseSettings):
 
     @field_validator("admins")
     @classmethod
-    def _are_slack_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_admins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         wrong = [
             place for place, word in enumerate(value, 1) if not re.fullmatch(r"[UWS][A-Z0-9]{4,20}", word)
         ]
@@ -239,7 +239,7 @@ class Settings(BaseSettings):
 
     @field_validator("shared_channels")
     @classmethod
-    def _are_channels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_shared_channels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         wrong = [
             place for place, word in enumerate(value, 1) if not re.fullmatch(r"[CG][A-Z0-9]{4,20}", word)
         ]
@@ -252,12 +252,12 @@ class Settings(BaseSettings):
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod
-    def _lower(cls, value: object) -> object:
+    def _lower_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
     @field_validator("*", mode="before")
     @classmethod
-    def _is_bare(cls, value: object) -> object:
+    def _refuse_quotation_marks(cls, value: object) -> object:
         """Refuse quotation marks around a value: Docker's `--env-file` makes them a part of the value.
 
         A shell and `.env` do not. This is the last validator of its kind, and pydantic runs the last one
@@ -271,10 +271,10 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
-    def _has_keys_without_tokens(self) -> Self:
+    def _check_prefix_has_no_token(self) -> Self:
         """Refuse a key prefix that contains a token, because masking would change it in every key."""
-        held = {name: OwnTokens(values) for name, values in self._tokens().items()}
-        if name := next((name for name, tokens in held.items() if tokens.find(self.key_prefix)), None):
+        by_setting = {name: OwnTokens(values) for name, values in self._tokens_by_setting().items()}
+        if name := next((name for name, tokens in by_setting.items() if tokens.find(self.key_prefix)), None):
             what = "the password in REDIS_URL" if name == "REDIS_URL" else name
             raise ValueError(
                 f"TASKWIRE_KEY_PREFIX holds {what}, which would stand in every key: set another prefix, "
@@ -294,10 +294,10 @@ class Settings(BaseSettings):
 
     def tokens(self) -> tuple[str, ...]:
         """Return our own tokens and Redis's passwords. Each of them gives access to this deployment."""
-        return tuple(value for values in self._tokens().values() for value in values)
+        return tuple(value for values in self._tokens_by_setting().values() for value in values)
 
-    def _tokens(self) -> dict[str, tuple[str, ...]]:
-        held = {
+    def _tokens_by_setting(self) -> dict[str, tuple[str, ...]]:
+        by_setting = {
             "SLACK_BOT_TOKEN": self.slack_bot_token,
             "SLACK_APP_TOKEN": self.slack_app_token,
             "SLACK_SIGNING_SECRET": self.slack_signing_secret,
@@ -305,7 +305,9 @@ class Settings(BaseSettings):
             "TASKWIRE_WEBHOOK_TOKEN": self.webhook_token,
             "TASKWIRE_ADMIN_TOKEN": self.admin_token,
         }
-        found = {name: (secret.get_secret_value(),) for name, secret in held.items() if secret is not None}
+        found = {
+            name: (secret.get_secret_value(),) for name, secret in by_setting.items() if secret is not None
+        }
         return found | {"REDIS_URL": tuple(unquote(password) for password in self._redis_passwords())}
 
     def _redis_passwords(self) -> tuple[str, ...]:
@@ -322,7 +324,7 @@ class Settings(BaseSettings):
         return (*self.tokens(), *self._redis_passwords(), *misplaced)
 
 
-class _Given(Settings):
+class _ExplicitSettings(Settings):
     """Settings that come only from the values that are passed in."""
 
     @classmethod
@@ -338,13 +340,13 @@ class _Given(Settings):
         return (init_settings,)
 
 
-_WHERE = {
+_MISSING_HINTS = {
     "SLACK_BOT_TOKEN": "copy the bot token (xoxb-…) from your Slack app, OAuth & Permissions",
     "CODER_URL": "set it to the address of your Coder, for example https://coder.example.com",
     "CODER_SESSION_TOKEN": "make a token on Coder's page Settings, Tokens, with an account of role Owner",
 }
-_BOLTS_OWN = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_VERIFICATION_TOKEN")
-_CHOICES = {
+_BOLT_VARIABLES = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_VERIFICATION_TOKEN")
+_CHOICE_ERRORS = {
     "TASKWIRE_LOG_LEVEL": "must be debug, info, warning or error",
     "TASKWIRE_LOG_FORMAT": "must be json or text",
 }
@@ -353,7 +355,7 @@ _CHOICES = {
 def load(**overrides: str) -> Settings:
     """Read the settings. Raise SettingsError with a sentence for each that is missing or wrong."""
     try:
-        return _checked(Settings, overrides)
+        return _validate(Settings, overrides)
     except SettingsError as error:
         is_lacking = any(" is missing: " in sentence for sentence in error.sentences)
         if is_lacking and not Path(ENV_FILE).exists():
@@ -361,17 +363,17 @@ def load(**overrides: str) -> Settings:
         raise
 
 
-def hide() -> None:
+def remove_from_environment() -> None:
     """Remove the settings from the environment: Bolt reads it by itself and changes its behaviour by it."""
-    for name in (*names(), *_BOLTS_OWN):
+    for name in (*list_names(), *_BOLT_VARIABLES):
         os.environ.pop(name, None)
 
 
-def given(values: Mapping[str, str]) -> Settings:
+def from_values(values: Mapping[str, str]) -> Settings:
     """Make settings from these values alone, by name. Neither the environment nor a file is read."""
-    fields = {_name(field): field for field in Settings.model_fields}
+    fields = {_variable_of(field): field for field in Settings.model_fields}
     aliased = {fields[name] if _alias(fields[name]) is None else name: text for name, text in values.items()}
-    return _checked(_Given, aliased)
+    return _validate(_ExplicitSettings, aliased)
 
 
 def list_unknown() -> list[str]:
@@ -380,12 +382,14 @@ def list_unknown() -> list[str]:
     # `load` reports a file that cannot be read.
     with contextlib.suppress(UnicodeDecodeError, OSError):
         named |= {name.upper() for name in dotenv_values(ENV_FILE)}
-    mine = {name for name in named if name.startswith("TASKWIRE_") and not _OF_A_CLUSTER.fullmatch(name)}
+    ours = {
+        name for name in named if name.startswith("TASKWIRE_") and not _KUBERNETES_VARIABLE.fullmatch(name)
+    }
     sentences = []
-    for name in sorted(mine - set(names())):
-        close = nearest(name, names(), slips=3)[:1]
-        said = f"There is no setting {name}, so it does nothing."
-        sentences.append(" ".join([said, *(f"Is it {each}?" for each in close)]))
+    for name in sorted(ours - set(list_names())):
+        close = nearest(name, list_names(), slips=3)[:1]
+        sentence = f"There is no setting {name}, so it does nothing."
+        sentences.append(" ".join([sentence, *(f"Is it {each}?" for each in close)]))
     return sentences
 
 
@@ -393,13 +397,13 @@ def list_short_tokens(settings: Settings) -> list[str]:
     """Return a sentence for each token of the operator's own making that is short enough to guess."""
     made = {"TASKWIRE_ADMIN_TOKEN": settings.admin_token, "TASKWIRE_WEBHOOK_TOKEN": settings.webhook_token}
     return [
-        f"{name} has fewer than {SAFE_TOKEN} characters: set a longer one, which nobody can guess."
+        f"{name} has fewer than {SAFE_TOKEN_LENGTH} characters: set a longer one, which nobody can guess."
         for name, token in made.items()
-        if token is not None and len(token.get_secret_value()) < SAFE_TOKEN
+        if token is not None and len(token.get_secret_value()) < SAFE_TOKEN_LENGTH
     ]
 
 
-class _WayIn(BaseSettings):
+class _IngressSettings(BaseSettings):
     model_config = Settings.model_config
 
     slack_app_token: SecretStr | None = None
@@ -409,10 +413,10 @@ class _WayIn(BaseSettings):
 def is_http_only() -> bool:
     """Whether the settings, as far as they exist yet, choose HTTP mode."""
     try:
-        way = _WayIn()
+        ingress = _IngressSettings()
     except (ValidationError, UnicodeDecodeError, OSError):
         return False
-    return way.slack_app_token is None and way.slack_signing_secret is not None
+    return ingress.slack_app_token is None and ingress.slack_signing_secret is not None
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -421,7 +425,7 @@ def host_and_port(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-class _Form(BaseSettings):
+class _LogFormatSetting(BaseSettings):
     model_config = Settings.model_config
 
     taskwire_log_format: str = "json"
@@ -430,12 +434,12 @@ class _Form(BaseSettings):
 def log_format() -> Literal["json", "text"]:
     """Return the wanted format of the log, even if other settings are wrong."""
     try:
-        return "text" if _Form().taskwire_log_format.strip().lower() == "text" else "json"
+        return "text" if _LogFormatSetting().taskwire_log_format.strip().lower() == "text" else "json"
     except (ValidationError, UnicodeDecodeError, OSError):
         return "json"
 
 
-def _checked(kind: type[Settings], values: Mapping[str, str]) -> Settings:
+def _validate(kind: type[Settings], values: Mapping[str, str]) -> Settings:
     try:
         return kind(**values)  # type: ignore[arg-type] # pydantic turns the texts into values
     except ValidationError as error:
@@ -450,22 +454,24 @@ def _checked(kind: type[Settings], values: Mapping[str, str]) -> Settings:
 
 def _sentence(place: tuple[int | str, ...], kind: str, message: str) -> str:
     name = str(place[0]).upper() if place else ""
-    said = _CHOICES.get(name) or message.removeprefix("Value error, ").rstrip(".")
-    if message.endswith(_NO_WAY_IN):
-        return _NO_WAY_IN
-    if not name or (name == "REDIS_URL" and said.startswith(name)):
-        return f"{said}."
+    sentence = _CHOICE_ERRORS.get(name) or message.removeprefix("Value error, ").rstrip(".")
+    if message.endswith(_INGRESS_SETTING_MISSING):
+        return _INGRESS_SETTING_MISSING
+    if not name or (name == "REDIS_URL" and sentence.startswith(name)):
+        return f"{sentence}."
     if kind == "missing":
-        return f"{name} is missing: {_WHERE[name]}."
-    return f"{name} is wrong: it {said}." if said.startswith("must") else f"{name} is wrong: {said}."
+        return f"{name} is missing: {_MISSING_HINTS[name]}."
+    return (
+        f"{name} is wrong: it {sentence}." if sentence.startswith("must") else f"{name} is wrong: {sentence}."
+    )
 
 
-def names() -> tuple[str, ...]:
+def list_names() -> tuple[str, ...]:
     """Return the names of the environment variables that are read."""
-    return tuple(_name(field) for field in Settings.model_fields)
+    return tuple(_variable_of(field) for field in Settings.model_fields)
 
 
-def _name(field: str) -> str:
+def _variable_of(field: str) -> str:
     return (_alias(field) or field).upper()
 
 

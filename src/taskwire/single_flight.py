@@ -19,32 +19,34 @@ class SingleFlight(Generic[T]):
 
     def __init__(self, call: Callable[[], Awaitable[T]]) -> None:
         self._call = call
-        self._now: asyncio.Task[T] | None = None
-        self._next: asyncio.Task[T] | None = None
+        self._running: asyncio.Task[T] | None = None
+        self._upcoming: asyncio.Task[T] | None = None
 
     @property
     def is_idle(self) -> bool:
         """Whether no call runs and nobody waits for one."""
-        return self._now is None and self._next is None
+        return self._running is None and self._upcoming is None
 
     async def get(self) -> T:
         """Return the answer of a call that begins from now on. Raise what the call raises."""
-        if self._next is None:
-            self._next = asyncio.create_task(self._after(self._now), context=contextvars.Context())
-            self._next.add_done_callback(self._forget)
-        return await asyncio.shield(self._next)
+        if self._upcoming is None:
+            self._upcoming = asyncio.create_task(
+                self._run_after(self._running), context=contextvars.Context()
+            )
+            self._upcoming.add_done_callback(self._forget)
+        return await asyncio.shield(self._upcoming)
 
-    async def _after(self, before: asyncio.Task[T] | None) -> T:
+    async def _run_after(self, before: asyncio.Task[T] | None) -> T:
         if before is not None:
             # The result of the earlier call is only for its own callers.
             await asyncio.wait({before})
-        self._now, self._next = self._next, None
+        self._running, self._upcoming = self._upcoming, None
         return await self._call()
 
     def _forget(self, done: asyncio.Task[T]) -> None:
         """Drop the answer, so that only its callers keep it in memory."""
-        if self._now is done:
-            self._now = None
+        if self._running is done:
+            self._running = None
         if not done.cancelled():
             # Callers who still wait get the exception. Reading it here stops asyncio's warning if nobody
             # waits.

@@ -18,23 +18,23 @@ Mask = Callable[[str], str]
 # In characters. Everything is masked on the event loop. A value that somebody made to be slow takes some
 # milliseconds at most. Stacks may be longer, because most of a stack is our own code.
 LONGEST_VALUE, LONGEST_STACK = 4_000, 20_000
-_STACKS = ("exception", "stack")
+_STACK_FIELDS = ("exception", "stack")
 # Characters that a terminal obeys or takes for the end of a line. The line breaks of a stack are kept.
-_OBEYED = re.compile(
+_CONTROL_CHARACTERS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 Logger = structlog.stdlib.BoundLogger
 
 # How often a log line is repeated for an event that lasts long, or that strangers can cause.
-SELDOM_SECONDS = 60.0
-LIMITER_WAITS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+LOG_INTERVAL_SECONDS = 60.0
+LIMITER_WAIT_BUCKETS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 # In seconds. Slack repeats a delivery without an ack after one minute, and again after five more.
-DELIVERY_AGES = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0, 360.0, 600.0)
+DELIVERY_AGE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0, 360.0, 600.0)
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def configure_logs(level: str, form: str, mask: Mask, stream: TextIO | None = None) -> None:
+def configure_logs(level: str, log_format: str, mask: Mask, stream: TextIO | None = None) -> None:
     """Send our log and the logs of all libraries to one place, in one format, masked."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -43,11 +43,11 @@ def configure_logs(level: str, form: str, mask: Mask, stream: TextIO | None = No
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
-        _masking(mask),
+        _masking_processor(mask),
     ]
     renderers: list[structlog.typing.Processor] = [structlog.processors.JSONRenderer()]
-    if form != "json":
-        renderers = [_on_one_line, structlog.dev.ConsoleRenderer(colors=False)]
+    if log_format != "json":
+        renderers = [_escape_for_terminal, structlog.dev.ConsoleRenderer(colors=False)]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
@@ -61,8 +61,8 @@ def configure_logs(level: str, form: str, mask: Mask, stream: TextIO | None = No
     root.setLevel(_LEVELS[level])
     logging.captureWarnings(capture=True)
     # At "info" they write one line for each connection or call, at "debug" whole requests.
-    for chatty in ("apscheduler", "aiohttp.access", "slack_sdk", "slack_bolt", "httpx"):
-        logging.getLogger(chatty).setLevel(max(_LEVELS[level], logging.WARNING))
+    for name in ("apscheduler", "aiohttp.access", "slack_sdk", "slack_bolt", "httpx"):
+        logging.getLogger(name).setLevel(max(_LEVELS[level], logging.WARNING))
     # A timer skips a call on purpose while its last call still runs: twice a second while Redis hangs. What a
     # call raises is logged by the code that made it. A call that is cancelled at the end is not an error.
     logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
@@ -75,38 +75,38 @@ def configure_logs(level: str, form: str, mask: Mask, stream: TextIO | None = No
     )
 
 
-def _on_one_line(
+def _escape_for_terminal(
     _logger: Any,
     _name: str,
     event: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
     """Escape what a terminal would obey in messages and stacks. The renderer escapes other values."""
-    event["event"] = _OBEYED.sub(_written_out, str(event.get("event", ""))).replace("\n", "\\n")
-    for key in _STACKS:
+    event["event"] = _CONTROL_CHARACTERS.sub(_escaped, str(event.get("event", ""))).replace("\n", "\\n")
+    for key in _STACK_FIELDS:
         if key in event:
-            event[key] = _OBEYED.sub(_written_out, str(event[key]))
+            event[key] = _CONTROL_CHARACTERS.sub(_escaped, str(event[key]))
     return event
 
 
-def _written_out(found: re.Match[str]) -> str:
+def _escaped(found: re.Match[str]) -> str:
     return ascii(found[0])[1:-1]
 
 
-def _masking(mask: Mask) -> structlog.typing.Processor:
+def _masking_processor(mask: Mask) -> structlog.typing.Processor:
     def masked(
         _logger: Any,
         _name: str,
         event: MutableMapping[str, Any],
     ) -> MutableMapping[str, Any]:
         for key, value in event.items():
-            longest = LONGEST_STACK if key in _STACKS else LONGEST_VALUE
-            event[key] = value if key.startswith("_") else _shown(value, mask, longest)
+            longest = LONGEST_STACK if key in _STACK_FIELDS else LONGEST_VALUE
+            event[key] = value if key.startswith("_") else _mask_value(value, mask, longest)
         return event
 
     return masked
 
 
-def _shown(value: object, mask: Mask, longest: int = LONGEST_VALUE) -> object:
+def _mask_value(value: object, mask: Mask, longest: int = LONGEST_VALUE) -> object:
     """Return a value for the log. Secrets in it are masked at any depth: in a list, in an error's text.
 
     A long value is cut. Masking looks further than the cut, so that no secret is written that the cut
@@ -115,9 +115,9 @@ def _shown(value: object, mask: Mask, longest: int = LONGEST_VALUE) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
-        return {mask(str(key)): _shown(part, mask) for key, part in value.items()}
+        return {mask(str(key)): _mask_value(part, mask) for key, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_shown(part, mask) for part in value]
+        return [_mask_value(part, mask) for part in value]
     text = str(value)
     if len(text) <= longest:
         return mask(text)
@@ -126,38 +126,38 @@ def _shown(value: object, mask: Mask, longest: int = LONGEST_VALUE) -> object:
 
 def logger(name: str) -> Logger:
     """Return the logger of one part."""
-    made: Logger = structlog.stdlib.get_logger(name)
-    return made
+    bound: Logger = structlog.stdlib.get_logger(name)
+    return bound
 
 
-class Seldom:
+class ThrottledLog:
     """Logs an event at once, and then once a minute while it goes on, with the number of times."""
 
     def __init__(
-        self, say: Callable[..., object], event: str, now: Callable[[], float] = time.monotonic
+        self, log: Callable[..., object], event: str, now: Callable[[], float] = time.monotonic
     ) -> None:
-        self._say = say
+        self._log = log
         self._event = event
         self._now = now
-        self._times = 0
+        self._count = 0
         self._began_at: float | None = None
-        self._said_at: float | None = None
+        self._logged_at: float | None = None
 
     def __call__(self, **values: object) -> None:
         """Log the event, or count it for the next line."""
         now = self._now()
-        self._times += 1
-        if self._said_at is None or now - self._said_at >= SELDOM_SECONDS:
-            self._say(self._event, **values, times=self._times)
-            self._said_at, self._times = now, 0
+        self._count += 1
+        if self._logged_at is None or now - self._logged_at >= LOG_INTERVAL_SECONDS:
+            self._log(self._event, **values, times=self._count)
+            self._logged_at, self._count = now, 0
         self._began_at = now if self._began_at is None else self._began_at
 
-    def ends(self) -> float | None:
+    def end(self) -> float | None:
         """End the event, so that the next one is logged at once. Return how many seconds it lasted."""
         if self._began_at is None:
             return None
         seconds = self._now() - self._began_at
-        self._times, self._began_at, self._said_at = 0, None, None
+        self._count, self._began_at, self._logged_at = 0, None, None
         return seconds
 
 
@@ -197,7 +197,7 @@ class Metrics:
         self.delivery_age_seconds = self._histogram(
             "delivery_age_seconds",
             "Age of a message, edit or deletion when it was claimed",
-            DELIVERY_AGES,
+            DELIVERY_AGE_BUCKETS,
             "kind",
         )
         self.backfills = self._counter("backfills", "Backfills: threads were read for missed messages")
@@ -269,7 +269,7 @@ class Metrics:
         self.limiter_wait_seconds = self._histogram(
             "limiter_wait_seconds",
             "How long calls to Slack waited for the rate limiter, by method and priority",
-            LIMITER_WAITS,
+            LIMITER_WAIT_BUCKETS,
             "method",
             "priority",
         )

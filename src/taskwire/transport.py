@@ -74,7 +74,7 @@ class RequestProgress:
 
 
 _deadline: ContextVar[float | None] = ContextVar("taskwire_deadline", default=None)
-_wire: ContextVar[RequestProgress | None] = ContextVar("taskwire_wire", default=None)
+_progress: ContextVar[RequestProgress | None] = ContextVar("taskwire_wire", default=None)
 
 
 def boottime() -> float:
@@ -86,11 +86,11 @@ def boottime() -> float:
 @contextlib.contextmanager
 def deadline(at_boottime_seconds: float) -> Iterator[None]:
     """Let the requests of this block be written only before this time of `boottime()`."""
-    before = _deadline.set(at_boottime_seconds)
+    previous = _deadline.set(at_boottime_seconds)
     try:
         yield
     finally:
-        _deadline.reset(before)
+        _deadline.reset(previous)
 
 
 async def exchange(what: str, timeout_seconds: float, call: Awaitable[T]) -> T:
@@ -100,29 +100,29 @@ async def exchange(what: str, timeout_seconds: float, call: Awaitable[T]) -> T:
     something may have been. An `OutsideError` from the call, and a cancellation, are raised unchanged. The
     failure is kept as text and not as a chained exception, because that would hold the request and its token.
     """
-    wire = RequestProgress()
-    before = _wire.set(wire)
+    progress = RequestProgress()
+    previous = _progress.set(progress)
     try:
         async with asyncio.timeout(timeout_seconds):
             return await call
     except OutsideError:
         raise
     except Exception as exc:  # noqa: BLE001 - for any failure, only this counts: whether bytes had left
-        broken = _sorted(what, wire, exc)
+        failure = _classify(what, progress, exc)
     finally:
-        _wire.reset(before)
-    raise broken
+        _progress.reset(previous)
+    raise failure
 
 
-def _sorted(what: str, wire: RequestProgress, exc: Exception) -> OutsideError:
+def _classify(what: str, progress: RequestProgress, exc: Exception) -> OutsideError:
     cause = exc.__cause__ if isinstance(exc, httpx.HTTPError) and exc.__cause__ else exc
-    text = f"{what}: {_words(cause)}"
-    if not wire.sent:
+    text = f"{what}: {_describe(cause)}"
+    if not progress.sent:
         return Unreachable(text)
     return NoAnswer(text) if isinstance(cause, TimeoutError) else ConnectionCut(text)
 
 
-def _words(cause: BaseException) -> str:
+def _describe(cause: BaseException) -> str:
     """Say in the system's words why there is no connection. The library's words are for programmers."""
     if isinstance(cause, aiohttp.ClientConnectorCertificateError):
         why = getattr(cause.certificate_error, "verify_message", "") or "it does not fit the name"
@@ -137,16 +137,16 @@ def _words(cause: BaseException) -> str:
     return f"{type(cause).__name__} {cause}".rstrip()
 
 
-def _look(conn: Connection) -> None:
+def _mark_sent(conn: Connection) -> None:
     """Mark the exchange as sent. Raise an error if the deadline has passed or the connection is closed."""
     if conn.transport is None or conn.transport.is_closing():
         raise aiohttp.ClientConnectionResetError("the connection closed before the request was written")
     at = _deadline.get()
     if at is not None and boottime() >= at:
         raise DeadlinePassed(f"the deadline passed {boottime() - at:.3f} s before the request was written")
-    wire = _wire.get()
-    if wire is not None:
-        wire.sent = True
+    progress = _progress.get()
+    if progress is not None:
+        progress.sent = True
 
 
 class _Request(aiohttp.ClientRequest):
@@ -164,7 +164,7 @@ class _Request(aiohttp.ClientRequest):
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Send the request, unless it has no body and the deadline has passed."""
         if not self._body:
-            _look(conn)
+            _mark_sent(conn)
         return await super().send(conn)
 
     async def write_bytes(
@@ -172,7 +172,7 @@ class _Request(aiohttp.ClientRequest):
     ) -> None:
         """Write headers and body, unless the deadline has passed."""
         try:
-            _look(conn)
+            _mark_sent(conn)
         except (TryLater, aiohttp.ClientError) as refused:
             # This may run in a task that nobody awaits, so the error is given to the reader of the answer.
             if conn.protocol is not None:

@@ -38,7 +38,7 @@ from taskwire.recovery.newer_versions import NewerVersions, make_replacement
 from taskwire.redis.decoding import CannotRead
 from taskwire.redis.error_reasons import reason
 from taskwire.slack.call_priorities import Priority, claiming
-from taskwire.telemetry import Metrics, Seldom, logger
+from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 MAX_CONCURRENT_JOBS = 32
 # One in this many acquires ignores priorities and asks for the oldest due job, so that cards are drawn even
@@ -94,9 +94,9 @@ class Worker:
         self._acquisitions = 0
         self._next_data_loss_check = 0.0
         # Only this place logs that Redis is away: acquiring is tried all the time.
-        self._log_redis_away = Seldom(_log.warning, "redis is away")
+        self._log_redis_away = ThrottledLog(_log.warning, "redis is away")
         # Redis answers, but refuses: for example, the store was moved, or belongs to a newer version.
-        self._log_redis_refusal = Seldom(_log.warning, "redis refuses to hand out jobs")
+        self._log_redis_refusal = ThrottledLog(_log.warning, "redis refuses to hand out jobs")
         self._is_stopping = asyncio.Event()
         # Why Redis took no write at the last acquire; empty if it did. It may still answer reads.
         self.store_trouble = ""
@@ -191,7 +191,7 @@ class Worker:
             outage_seconds = [
                 seconds
                 for each in (self._log_redis_away, self._log_redis_refusal)
-                if (seconds := each.ends()) is not None
+                if (seconds := each.end()) is not None
             ]
             if outage_seconds:
                 _log.info("redis answers again", seconds=round(max(outage_seconds)))

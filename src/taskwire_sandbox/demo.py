@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from taskwire import settings as settings_of
+from taskwire import settings as settings_module
 from taskwire.app.process import Process
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import THREAD_VERBS, VERBS
@@ -67,7 +67,7 @@ def _furnish_coder(coder: CoderSandbox) -> None:
 
 
 def _settings(slack: SlackSandbox, coder: CoderSandbox, data_dir: Path) -> Settings:
-    return settings_of.given(
+    return settings_module.from_values(
         {
             "SLACK_BOT_TOKEN": slack.bot_token,
             "SLACK_APP_TOKEN": slack.app_token,

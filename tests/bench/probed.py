@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from taskwire import settings as settings_of
+from taskwire import settings as settings_module
 from taskwire.app.bot import Bot, run_bot
 from taskwire.app.process import connect, freeze_garbage_collection
 from taskwire.coder import lists, models
@@ -98,7 +98,7 @@ async def _timed(call: Callable[[], Awaitable[object]]) -> Answer:
 
 async def main() -> None:
     """Run the bot and answer orders until standard input is closed."""
-    settings = settings_of.load()
+    settings = settings_module.load()
     orders = await Ordered().begin()
     async with (
         connect(settings) as (connections, _),

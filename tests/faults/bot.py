@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from redis.exceptions import RedisError
 
-from taskwire import settings as settings_of
+from taskwire import settings as settings_module
 from taskwire.app.bot import Bot, run_bot
 from taskwire.app.wiring import Parts, Timings
 from taskwire.coder.client import CoderTimeouts
@@ -123,7 +123,7 @@ def _fork(server: socket.socket) -> None:
         given = Given.model_validate_json(lines.readline())
         os.environ.clear()
         os.environ.update(given.environment)
-        loaded = settings_of.load()
+        loaded = settings_module.load()
         # A mask compiles slowly. It is compiled before the fork, so the next bot of this deployment finds it
         # cached.
         mask = Masker(loaded.secrets(), loaded.tokens()).mask

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 import aiohttp
 
-from taskwire import settings as settings_of
+from taskwire import settings as settings_module
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
 
@@ -113,7 +113,10 @@ async def fork(directory: Path, environment: Mapping[str, str], arguments: Seque
 
     What else the environment says is for Python and for libraries, which read it during their imports.
     """
-    ours = {*settings_of.names(), *(name for name in KEPT if environment.get(name) == os.environ.get(name))}
+    ours = {
+        *settings_module.list_names(),
+        *(name for name in KEPT if environment.get(name) == os.environ.get(name)),
+    }
     if environment.keys() - ours:
         return await execute(directory, environment, arguments)
     given = forks.Given(arguments=list(arguments), environment=dict(environment), directory=directory)

@@ -12,7 +12,7 @@ from multiprocessing import parent_process
 
 from aiohttp.connector import Connection
 
-from taskwire import settings as settings_of
+from taskwire import settings as settings_module
 from taskwire import transport
 from taskwire.app.bot import run_bot
 from taskwire.app.process import connect
@@ -40,7 +40,7 @@ async def _main() -> None:
     assert parent is not None
     # A killed parent cannot end its children, so they end themselves.
     asyncio.get_running_loop().add_reader(parent.sentinel, os._exit, 0)
-    loaded = settings_of.load()
+    loaded = settings_module.load()
     configure_logs("info", "json", Masker(loaded.secrets(), loaded.tokens()).mask, sys.stdout)
     async with connect(loaded) as (connections, _), run_bot(loaded, connections, timings=TIMINGS):
         await asyncio.Event().wait()
@@ -48,13 +48,13 @@ async def _main() -> None:
 
 def _widen(seconds: float) -> None:
     """Widen the window between the last look at the deadline and the write. See CONTRIBUTING."""
-    look = transport._look  # noqa: SLF001 - the place itself is what is widened
+    mark_sent = transport._mark_sent  # noqa: SLF001 - the place itself is what is widened
 
-    def slow_look(conn: Connection) -> None:
-        look(conn)
+    def slow_mark_sent(conn: Connection) -> None:
+        mark_sent(conn)
         time.sleep(seconds)
 
-    transport._look = slow_look  # noqa: SLF001 - as above
+    transport._mark_sent = slow_mark_sent  # noqa: SLF001 - as above
 
 
 def _set_clock(seconds: float) -> None:

@@ -116,14 +116,14 @@ WRONG = [
 
 def _complaints(values: dict[str, str]) -> list[str]:
     with pytest.raises(SettingsError) as caught:
-        settings.given(values)
+        settings.from_values(values)
     return caught.value.sentences
 
 
 @pytest.mark.parametrize("value", ["secret'", '"secret', "'secret\"", "'", "\u201csecret", 'it\'s "mine" 2'])
 def test_a_value_may_have_a_quotation_mark_at_one_end(value: str) -> None:
     """A password may have one. Only a pair of quotation marks must have been added around the value."""
-    found = settings.given(GOOD | {"TASKWIRE_WEBHOOK_TOKEN": value})
+    found = settings.from_values(GOOD | {"TASKWIRE_WEBHOOK_TOKEN": value})
 
     assert found.webhook_token is not None
     assert found.webhook_token.get_secret_value() == value
@@ -131,9 +131,9 @@ def test_a_value_may_have_a_quotation_mark_at_one_end(value: str) -> None:
 
 def test_every_setting_is_read_by_its_name() -> None:
     """Others rely on these names."""
-    assert set(settings.names()) == set(GOOD)
+    assert set(settings.list_names()) == set(GOOD)
 
-    found = settings.given(GOOD)
+    found = settings.from_values(GOOD)
 
     plain = {name: value for name, value in found.model_dump().items() if not isinstance(value, SecretStr)}
     assert plain == {
@@ -179,14 +179,14 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
 
 def test_a_signing_secret_alone_means_http_mode() -> None:
     """Then no app token is required."""
-    found = settings.given({name: value for name, value in GOOD.items() if name != "SLACK_APP_TOKEN"})
+    found = settings.from_values({name: value for name, value in GOOD.items() if name != "SLACK_APP_TOKEN"})
 
     assert not found.is_socket_mode
 
 
 def test_blanks_around_a_value_are_not_part_of_it() -> None:
     """A secret read from a file ends with a line break."""
-    found = settings.given({**GOOD, "CODER_SESSION_TOKEN": " abc-def\n", "TASKWIRE_TEMPLATE": " "})
+    found = settings.from_values({**GOOD, "CODER_SESSION_TOKEN": " abc-def\n", "TASKWIRE_TEMPLATE": " "})
 
     assert found.coder_session_token.get_secret_value() == "abc-def"
     assert found.template is None
@@ -194,7 +194,7 @@ def test_blanks_around_a_value_are_not_part_of_it() -> None:
 
 def test_an_empty_setting_counts_as_not_set() -> None:
     """Charts and compose files pass empty values on."""
-    found = settings.given({**GOOD, "SLACK_APP_TOKEN": "", "REDIS_URL": ""})
+    found = settings.from_values({**GOOD, "SLACK_APP_TOKEN": "", "REDIS_URL": ""})
 
     assert (found.slack_app_token, found.redis_url) == (None, None)
 
@@ -202,7 +202,7 @@ def test_an_empty_setting_counts_as_not_set() -> None:
 def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A `.env` file sets only what the environment does not set."""
     monkeypatch.chdir(tmp_path)
-    for name in settings.names():
+    for name in settings.list_names():
         monkeypatch.delenv(name, raising=False)
     lines = "".join(f'{name}="{value}"\n' for name, value in GOOD.items())
     (tmp_path / ".env").write_text(f"# ours\nexport OTHER=1\n{lines}")
@@ -245,7 +245,7 @@ def test_settings_that_nobody_reads_are_named(tmp_path: Path, monkeypatch: pytes
 
 def test_every_secret_is_known_to_the_mask() -> None:
     """This includes the password alone, which a Redis client may log."""
-    found = settings.given(GOOD)
+    found = settings.from_values(GOOD)
 
     assert set(found.secrets()) == {
         GOOD["SLACK_BOT_TOKEN"],
@@ -263,7 +263,7 @@ def test_the_sentinels_password_is_a_secret_too() -> None:
     """It is masked both as written in the URL and decoded."""
     url = "redis+sentinel://bot:one%2Fhunter@host,other/main?sentinel_username=bot&sentinel_password=two%26hunter"
 
-    found = settings.given(GOOD | {"REDIS_URL": url})
+    found = settings.from_values(GOOD | {"REDIS_URL": url})
 
     assert {"one/hunter", "two&hunter", "one%2Fhunter", "two%26hunter"} <= set(found.secrets())
 
@@ -271,7 +271,7 @@ def test_the_sentinels_password_is_a_secret_too() -> None:
 @pytest.mark.parametrize("url", ["redis://redis.internal.invalid:6379", "rediss://localhost:6379/0"])
 def test_where_the_store_is_may_be_said(url: str) -> None:
     """Otherwise an address without a password would be masked in the sentence about it."""
-    found = settings.given(GOOD | {"REDIS_URL": url})
+    found = settings.from_values(GOOD | {"REDIS_URL": url})
 
     said = f"{url} cannot be reached"
     assert Masker(found.secrets(), found.tokens()).mask(said) == said
@@ -288,7 +288,7 @@ def test_a_prefix_that_holds_a_token_is_refused(name: str, value: str, prefix: s
     """Otherwise each key in a batch would be masked, and everything would be written to keys that nobody
     reads."""
     with pytest.raises(SettingsError) as refused:
-        settings.given(GOOD | {name: value, "TASKWIRE_KEY_PREFIX": prefix})
+        settings.from_values(GOOD | {name: value, "TASKWIRE_KEY_PREFIX": prefix})
 
     assert refused.value.sentences == [
         f"TASKWIRE_KEY_PREFIX holds {what}, which would stand in every key: set another prefix, "
@@ -307,8 +307,8 @@ def test_the_readme_and_the_chart_know_every_setting() -> None:
         r"`([A-Z_]+)`", "".join(row.split("|")[1] for row in table.splitlines() if "|" in row)
     )
 
-    assert sorted(documented) == sorted(settings.names())
-    assert {*chart["settings"], *chart["secrets"], *set_by_the_chart} == set(settings.names())
+    assert sorted(documented) == sorted(settings.list_names())
+    assert {*chart["settings"], *chart["secrets"], *set_by_the_chart} == set(settings.list_names())
 
 
 def test_libraries_find_no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,6 +316,6 @@ def test_libraries_find_no_settings_in_the_environment(monkeypatch: pytest.Monke
     for name in ("SLACK_BOT_TOKEN", "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"):
         monkeypatch.setenv(name, "something")
 
-    settings.hide()
+    settings.remove_from_environment()
 
     assert not [name for name in os.environ if name.startswith("SLACK_")]

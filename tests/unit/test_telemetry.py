@@ -14,7 +14,7 @@ import structlog
 
 from taskwire.app.scheduler import PeriodicCalls
 from taskwire.domain.secrets import Masker
-from taskwire.telemetry import LONGEST_VALUE, Metrics, Seldom, configure_logs, logger
+from taskwire.telemetry import LONGEST_VALUE, Metrics, ThrottledLog, configure_logs, logger
 
 SECRET = "swordfish-4711"
 
@@ -184,12 +184,14 @@ def test_what_goes_on_is_said_at_once_and_then_each_minute() -> None:
     once."""
     said: list[dict[str, object]] = []
     now = [0.0]
-    away = Seldom(lambda event, **values: said.append({"event": event} | values), "away", lambda: now[0])
+    away = ThrottledLog(
+        lambda event, **values: said.append({"event": event} | values), "away", lambda: now[0]
+    )
 
-    assert away.ends() is None
+    assert away.end() is None
     for now[0] in (0.0, 1.0, 59.0, 60.0, 61.0, 130.0):
         away(error=f"at {now[0]:.0f}")
-    lasted = away.ends()
+    lasted = away.end()
     away(error="again")
 
     assert said == [

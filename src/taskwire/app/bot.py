@@ -40,7 +40,7 @@ from taskwire.slack.signatures import Signatures
 from taskwire.slack.socket_mode import Socket
 from taskwire.state import owner as owners
 from taskwire.state.owner import Owner, Ownership
-from taskwire.telemetry import Metrics, Seldom, logger
+from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 MONITOR_SECONDS = 2.0
 RETRY_SECONDS = 5.0
@@ -234,7 +234,7 @@ class Bot:
             await self.parts.heard.note(kinds)
 
     async def _retry_until_reached(self, call: Callable[[], Awaitable[T]]) -> T:
-        log_away = Seldom(_log.warning, "Slack cannot be reached yet; see taskwire doctor")
+        log_away = ThrottledLog(_log.warning, "Slack cannot be reached yet; see taskwire doctor")
         while True:
             try:
                 return await call()
@@ -253,8 +253,8 @@ class Bot:
         the address differs from the recorded one.
         """
         ownership, formats = Ownership(self._connections, self._keys(parts), clock), parts.deps.queue.formats
-        log_away = Seldom(_log.warning, "redis is away")
-        log_unknown = Seldom(_log.warning, "cannot check yet that this store belongs to this Coder")
+        log_away = ThrottledLog(_log.warning, "redis is away")
+        log_unknown = ThrottledLog(_log.warning, "cannot check yet that this store belongs to this Coder")
         while True:
             who = Owner(parts.deps.bot.bot_user_id, await self._coder_id(parts), self._settings.coder_url)
             try:
@@ -272,7 +272,7 @@ class Bot:
                 log_away(error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            log_away.ends()
+            log_away.end()
             if refused is not None:
                 raise refused
             if is_ours:

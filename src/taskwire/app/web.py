@@ -20,7 +20,7 @@ from taskwire.single_flight import SingleFlight
 from taskwire.slack.bolt import dispatch
 from taskwire.slack.manifest import REQUEST_PATH
 from taskwire.slack.signatures import REASONS, RequestRefused, Signatures, Why, read
-from taskwire.telemetry import Metrics, Seldom, logger
+from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 # Coder signs nothing and sends no custom header. Therefore the token that proves the sender is in the URL.
 HINT_PATH = "/coder/webhook"
@@ -64,7 +64,7 @@ class Refusals:
 
     def __init__(self, metrics: Metrics) -> None:
         self._counters = {why: metrics.requests_refused.labels(why) for why in REFUSAL_REASONS}
-        self._log_refusal = Seldom(_log.warning, "requests are refused")
+        self._log_refusal = ThrottledLog(_log.warning, "requests are refused")
         self._counts: Counter[RefusalReason] = Counter()
         self._last_at = 0.0
         # Whether any request was accepted. If so, the signing secret is right.

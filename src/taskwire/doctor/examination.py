@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 from redis.exceptions import RedisError
 
-from taskwire import settings as settings_of
+from taskwire import settings as settings_module
 from taskwire import transport
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NoTasks, TokenRefused
@@ -79,9 +79,9 @@ class Examination:
     async def findings(self) -> AsyncIterator[Finding]:
         """Yield each finding as soon as it is made."""
         yield self._way_of_running()
-        for sentence in (*settings_of.list_unknown(), *settings_of.list_short_tokens(self._settings)):
+        for sentence in (*settings_module.list_unknown(), *settings_module.list_short_tokens(self._settings)):
             yield Finding("Settings", "note", sentence)
-        for finding in judge_file(Path(settings_of.ENV_FILE)):
+        for finding in judge_file(Path(settings_module.ENV_FILE)):
             yield finding
         yield await _checked("Addresses", self._addresses())
         for part in (self._slack, self._coder, self._store):

@@ -15,7 +15,7 @@ from taskwire.queue.user_limits import UserLimit
 from taskwire.slack import inbound
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
-from taskwire.telemetry import Metrics, Seldom, logger
+from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 # Kinds whose deliveries can be rejected because too many wait. Their counters exist from the start, because
 # an alert watches their increase.
@@ -50,7 +50,7 @@ class Ingress:
         # Kinds of payloads that have arrived since `kinds` was last called.
         self._kinds: set[str] = set()
         self._dropped = {why: metrics.payloads_dropped.labels(why) for why in ("place", "stranger")}
-        self._warn = Seldom(_log.warning, _NOT_OURS)
+        self._warn = ThrottledLog(_log.warning, _NOT_OURS)
         for kind in BOUNDED:
             metrics.deliveries.labels(kind, "rejected")
 

@@ -18,7 +18,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire.slack.models import Identity
-from taskwire.telemetry import Metrics, Seldom, logger
+from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 # An exception whose frames are all in these files comes from Bolt itself, before any listener.
 _BOLTS = (str(Path(slack_bolt.__file__).parent), __file__)
@@ -89,7 +89,7 @@ async def dispatch(app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
 def _failing(metrics: Metrics) -> Callable[[Exception], Awaitable[BoltResponse | None]]:
     """Return Bolt's error handler. It limits its warnings about payloads without a listener."""
     unknown = metrics.payloads_dropped.labels("unknown")
-    warn = Seldom(_log.warning, "unknown payload from Slack; does the Slack app have our manifest?")
+    warn = ThrottledLog(_log.warning, "unknown payload from Slack; does the Slack app have our manifest?")
 
     async def failed(error: Exception) -> BoltResponse | None:
         if not isinstance(error, BoltUnhandledRequestError):
