@@ -45,7 +45,7 @@ _QUOTES = re.compile(
     "\".*\"|'.*'|[\u201c\u201d\u201e].*[\u201c\u201d]|[\u2018\u2019].*[\u2018\u2019]", re.DOTALL
 )
 # Variables that a cluster sets by itself for a service of the name taskwire.
-_KUBERNETES_VARIABLE = re.compile(r"TASKWIRE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
+_OF_KUBERNETES = re.compile(r"TASKWIRE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
 _INGRESS_SETTING_MISSING = (
     "SLACK_APP_TOKEN is missing: set it for Socket Mode (Slack app, Basic Information, App-Level Tokens), or "
     "set SLACK_SIGNING_SECRET for HTTP mode."
@@ -297,7 +297,7 @@ class Settings(BaseSettings):
         return tuple(value for values in self._tokens_by_setting().values() for value in values)
 
     def _tokens_by_setting(self) -> dict[str, tuple[str, ...]]:
-        by_setting = {
+        secrets = {
             "SLACK_BOT_TOKEN": self.slack_bot_token,
             "SLACK_APP_TOKEN": self.slack_app_token,
             "SLACK_SIGNING_SECRET": self.slack_signing_secret,
@@ -305,9 +305,7 @@ class Settings(BaseSettings):
             "TASKWIRE_WEBHOOK_TOKEN": self.webhook_token,
             "TASKWIRE_ADMIN_TOKEN": self.admin_token,
         }
-        found = {
-            name: (secret.get_secret_value(),) for name, secret in by_setting.items() if secret is not None
-        }
+        found = {name: (secret.get_secret_value(),) for name, secret in secrets.items() if secret is not None}
         return found | {"REDIS_URL": tuple(unquote(password) for password in self._redis_passwords())}
 
     def _redis_passwords(self) -> tuple[str, ...]:
@@ -382,9 +380,7 @@ def list_unknown() -> list[str]:
     # `load` reports a file that cannot be read.
     with contextlib.suppress(UnicodeDecodeError, OSError):
         named |= {name.upper() for name in dotenv_values(ENV_FILE)}
-    ours = {
-        name for name in named if name.startswith("TASKWIRE_") and not _KUBERNETES_VARIABLE.fullmatch(name)
-    }
+    ours = {name for name in named if name.startswith("TASKWIRE_") and not _OF_KUBERNETES.fullmatch(name)}
     sentences = []
     for name in sorted(ours - set(list_names())):
         close = nearest(name, list_names(), slips=3)[:1]
@@ -461,9 +457,7 @@ def _sentence(place: tuple[int | str, ...], kind: str, message: str) -> str:
         return f"{sentence}."
     if kind == "missing":
         return f"{name} is missing: {_MISSING_HINTS[name]}."
-    return (
-        f"{name} is wrong: it {sentence}." if sentence.startswith("must") else f"{name} is wrong: {sentence}."
-    )
+    return f"{name} is wrong: {'it ' if sentence.startswith('must') else ''}{sentence}."
 
 
 def list_names() -> tuple[str, ...]:
