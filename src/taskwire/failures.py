@@ -172,8 +172,8 @@ async def _give_up(deps: Dependencies, context: JobContext, why: str) -> Outcome
     # A job that fails before its handler runs has no link yet.
     batch, link = dead_letter_batch(context, why), await deps.links.find(context.link_id)
     if isinstance(work, PostCard | CreateTask) and link is not None:
-        deps.writes.field(batch, link.id, "failure", escape_mrkdwn(why))
-        deps.writes.ends(batch, link.record, "failed")
+        deps.writes.set_field(batch, link.id, "failure", escape_mrkdwn(why))
+        deps.writes.end(batch, link.record, "failed")
         draw(link.id, batch)
     if isinstance(work, Reply) and link is not None:
         is_shared = why in answers.SHARED_REASONS

@@ -109,7 +109,7 @@ async def _fill(slack: SlackSandbox, connections: Connections) -> None:
                 missed = {"text": "and test it", "user": alice, "thread_ts": root}
                 _write(slack, channel, now - 1_800 + nth / 100, missed)
             record = _record(nth, channel, root, alice)
-            writes.task(writes.thread(writes.record(batch, record), record), record)
+            writes.write_task(writes.write_thread(writes.write_record(batch, record), record), record)
         await queue.write(batch)
     await Heartbeat(connections, keys, ServerClock()).beat()
     await connections.commands.decrby(keys.named("heartbeat"), 3_600_000)

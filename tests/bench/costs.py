@@ -37,7 +37,7 @@ async def measure_costs(directory: Path) -> Sequence[Figure]:
             await queue.write(_lived(writes, _record(number)))
         opened = await _kinds(connections)
         for number in range(LINKS):
-            await queue.write(writes.ends(Batch(), _record(number), "detached"))
+            await queue.write(writes.end(Batch(), _record(number), "detached"))
         ended = await _kinds(connections)
     what = f"store's memory a link with {REPLIES} replies"
     figures = {
@@ -79,19 +79,19 @@ def _record(number: int) -> LinkRecord:
 def _lived(writes: LinkWrites, record: LinkRecord) -> Batch:
     seen = _seen(record)
     follows = reduce(LinkState(), Observed(observation=seen), ReducerSettings(settle_ms=20_000), NOON_MS)
-    batch = writes.task(writes.thread(writes.record(Batch(), record), record), record)
-    writes.state(batch, record.id, follows.state, NOON_MS)
+    batch = writes.write_task(writes.write_thread(writes.write_record(Batch(), record), record), record)
+    writes.write_state(batch, record.id, follows.state, NOON_MS)
     for name, value in (
         ("seen", seen.model_dump_json()),
         ("drawn_card", "0123456789abcdef"),
         ("cursor", f"2 17 {'0' * 32}"),
     ):
-        writes.field(batch, record.id, name, value)
+        writes.set_field(batch, record.id, name, value)
     for number in range(REPLIES):
         ts = Ts(f"{1764072100 + number}.000200")
-        writes.taken(batch, record.id, ts)
-        writes.receipt(batch, record.id, ts, "white_check_mark")
-        writes.delivered(batch, record.id, ts)
+        writes.add_taken(batch, record.id, ts)
+        writes.write_receipt(batch, record.id, ts, "white_check_mark")
+        writes.mark_delivered(batch, record.id, ts)
     return batch
 
 

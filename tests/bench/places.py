@@ -87,7 +87,7 @@ async def link_all(place: Place, tasks: Sequence[SandboxTask]) -> None:
             batch = Batch()
             for task in tasks[start : start + BATCH]:
                 record = record_of(task)
-                writes.task(writes.record(batch, record), record)
+                writes.write_task(writes.write_record(batch, record), record)
             await queue.write(batch)
 
 

@@ -82,7 +82,7 @@ async def _say(place: Place, name: str, channels: int, count: int) -> None:
                 requested_by=UserId("U0BENCH"),
                 thread_ts=Ts(root),
             )
-            batch = writes.record(Batch(), record)
+            batch = writes.write_record(Batch(), record)
             for said in range(count):
                 work = PostText(message=Message(text=f"sentence {said}"))
                 batch.append(to_thread(record.id), Job(id=f"say-{said}", work=work))

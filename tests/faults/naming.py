@@ -35,16 +35,16 @@ ITS_OWN = {
     "trial:": "the same on keys of its own: what flows do later",
     "HGETALL fence": "asks at birth whether the store was moved; nothing is written",
     "heartbeat.beat": "says that somebody listens, every two seconds",
-    "heartbeat.look": "asks at birth for how long nobody has listened; nothing is written",
+    "heartbeat.read": "asks at birth for how long nobody has listened; nothing is written",
     "heartbeat.gap": "asks at birth whether another has noted the gap; a claim that is left lapses",
-    "heartbeat.covered": "the same, once it is noted: that a silence over HTTP has been read",
+    "heartbeat.record_backfill": "the same, once it is noted: that a silence over HTTP has been read",
     "rate_limiter.take_place auth.test": "asks at birth who the bot is, for nobody",
     "polls.claim": "a lease: who has it and dies lets it lapse, and the next tick polls",
-    "polls.keep": "the same lease, after a poll",
+    "polls.renew": "the same lease, after a poll",
 }
 # Plain reads that a process makes one at a time, for everybody. Scripts say in their heads that they are
 # serial. The one read here comes only after a death.
-SERIAL = {"MGET gone:*": "which of the tasks that a poll has listed have ended here before"}
+SERIAL = {"MGET gone_task:*": "which of the tasks that a poll has listed have ended here before"}
 _SERIAL_ROLES = frozenset({"takes", "polls", "serial"})
 
 

@@ -13,7 +13,7 @@ from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection
 from taskwire.redis.keys import Keys
 from taskwire.slack import manifest
-from taskwire.state.heartbeat import Heard
+from taskwire.state.heartbeat import ReceivedKinds
 from taskwire_sandbox.coder.access import Rules
 from taskwire_sandbox.slack import SlackSandbox
 from tests.faults import certificates
@@ -73,10 +73,10 @@ async def _something_of_each_kind_comes(place: Place) -> None:
 
     keys = Keys(place.slack.workspace.team_id)
     async with connection.open(socket_of(place)) as store:
-        heard = Heard(store, keys, ServerClock())
+        heard = ReceivedKinds(store, keys, ServerClock())
 
         async def is_noted() -> bool:
-            return {"command", "message", "click"} <= (await heard.list_last()).keys()
+            return {"command", "message", "click"} <= (await heard.list_latest()).keys()
 
         await until(is_noted, "what came to be noted")
 

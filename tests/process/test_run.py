@@ -71,7 +71,7 @@ async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Pa
         keys = Keys(slack.workspace.team_id)
 
         async def reached() -> int:
-            return int(await store.commands.get(keys.named("heartbeat:reached")) or 0)
+            return int(await store.commands.get(keys.named("heartbeat:request")) or 0)
 
         async def used() -> int:
             return int(await store.commands.hget(keys.named("server"), "at") or 0)

@@ -14,7 +14,7 @@ from taskwire.queue.inbox import (
     Inbox,
 )
 from taskwire.redis.connection import Connections
-from taskwire.state.links import MARKED, LinkWrites
+from taskwire.state.links import MAX_MARKED_REPLIES, LinkWrites
 
 from .engine import Engine, job
 
@@ -201,11 +201,11 @@ async def test_a_thread_of_many_replies_remembers_the_newest(engine: Engine) -> 
     """The newest replies are still known to be delivered."""
     key, writes = engine.keys.link("L1", "delivered"), LinkWrites(engine.keys)
     batch = Batch()
-    for number in range(2 * MARKED + 10):
-        writes.delivered(batch, LinkId("L1"), Ts(f"{1_764_000_000 + number}.000000"))
+    for number in range(2 * MAX_MARKED_REPLIES + 10):
+        writes.mark_delivered(batch, LinkId("L1"), Ts(f"{1_764_000_000 + number}.000000"))
 
     await engine.queue.write(batch)
 
     kept = sorted(await engine.fields(key))
-    assert len(kept) == MARKED + 10
-    assert kept[-1] == f"{1_764_000_000 + 2 * MARKED + 9}.000000"
+    assert len(kept) == MAX_MARKED_REPLIES + 10
+    assert kept[-1] == f"{1_764_000_000 + 2 * MAX_MARKED_REPLIES + 9}.000000"

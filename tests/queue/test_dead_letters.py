@@ -55,7 +55,7 @@ def letters(engine: Engine) -> DeadLetters:
 
 async def linked(engine: Engine) -> None:
     """Let the link exist and be open."""
-    await engine.queue.write(LinkWrites(engine.keys).record(Batch(), BOND))
+    await engine.queue.write(LinkWrites(engine.keys).write_record(Batch(), BOND))
 
 
 async def gives_up(engine: Engine, name: QueueName = LIST, given: Job | None = None) -> str:
@@ -204,7 +204,7 @@ async def test_what_has_no_open_link_is_said_and_stays(
     letter = await gives_up(engine, to_coder(LINK), act)
     if ended:
         await linked(engine)
-        await engine.queue.write(LinkWrites(engine.keys).field(Batch(), LINK, "ended", "gone"))
+        await engine.queue.write(LinkWrites(engine.keys).set_field(Batch(), LINK, "ended", "gone"))
 
     assert await letters.send_again(letter) == "no_link"
     assert await letters.count() == 1
@@ -254,7 +254,7 @@ async def test_a_look_at_the_task_is_made_of_how_it_stands_by_now(
     old, new = _seen(build=1), _seen(build=2)
     observed = Job(id="observed:1", work=ApplyEvent(event=Observed(observation=old)))
     letter = await gives_up(engine, to_thread(LINK), observed)
-    await engine.queue.write(LinkWrites(engine.keys).field(Batch(), LINK, "seen", new.model_dump_json()))
+    await engine.queue.write(LinkWrites(engine.keys).set_field(Batch(), LINK, "seen", new.model_dump_json()))
 
     await letters.send_again(letter)
 

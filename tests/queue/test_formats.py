@@ -300,7 +300,7 @@ async def test_nothing_is_written_beside_a_version_that_does_not_bear_it(engine:
         lambda: engine.append("b"),
         lambda: engine.queue.acquire(),
         lambda: notes.keep("1", "x"),
-        lambda: notes.is_first("y"),
+        lambda: notes.keep_if_new("y"),
     ):
         with pytest.raises(ResponseError, match="NEWER"):
             await call()

@@ -45,8 +45,8 @@ async def _link(world: World, task: SandboxTask, channel: str) -> None:
         title=task.name,
         task_id=TaskId(task.id),
     )
-    batch = deps.writes.thread(deps.writes.record(Batch(), record), record)
-    await deps.queue.write(deps.writes.task(batch, record))
+    batch = deps.writes.write_thread(deps.writes.write_record(Batch(), record), record)
+    await deps.queue.write(deps.writes.write_task(batch, record))
 
 
 @contextlib.asynccontextmanager

@@ -5,7 +5,7 @@ import pytest
 from taskwire.app import bot
 from taskwire.recovery import downtime
 from taskwire.slack import outbound
-from taskwire.state.heartbeat import CLAIM_MS
+from taskwire.state.heartbeat import GAP_CLAIM_MS
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import CallFault, DeliveryFault, messages
 from taskwire_sandbox.slack.ledger import Call
@@ -93,7 +93,7 @@ async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> No
     world.slack.backend.courier.retry_seconds = ()
     world.slack.faults.add("message", DeliveryFault.LOST)
     lost = await world.slack.post(world.alice.id, thread.channel, "lost", thread.ts)
-    await world.alice.replies(thread, "heard")
+    await world.alice.replies(thread, "received")
     task.becomes("idle")
 
     await is_away_and_back(world)
@@ -446,7 +446,7 @@ async def test_a_gap_whose_replica_died_before_it_was_noted_is_noted_by_another(
     await world.bot.parts.heartbeat.claim_gap(absence_ms)
 
     is_noted_at_once = await world.bot.parts.backfill.queue_once(absence_ms)
-    world.clock.passes(CLAIM_MS / 1000 + 1)
+    world.clock.passes(GAP_CLAIM_MS / 1000 + 1)
     is_noted = await world.bot.parts.backfill.queue_once(absence_ms)
     await world.settles()
 

@@ -472,5 +472,5 @@ async def test_what_slack_brought_is_noted_when_redis_takes_notes_again(world: W
 
     await note()
 
-    assert "command" in await world.bot.parts.heard.list_last()
+    assert "command" in await world.bot.parts.heard.list_latest()
     world.alice.reads()

@@ -5,7 +5,7 @@ from datetime import timedelta
 from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId, ts_of
 from taskwire.domain.jobs import REPLY_ID_PREFIX, AnswerInThread, Job, Requester, thread_answers
 from taskwire.queue.batch import Batch
-from taskwire.state.links import KEPT_REPLY_MS
+from taskwire.state.links import KEPT_REPLY_TTL_MS
 from taskwire_sandbox.slack import Attachment, CallFault
 
 from .people import Thread
@@ -151,7 +151,7 @@ async def test_a_question_whose_reply_is_sent_while_it_is_posted_does_not_call_i
 async def test_a_reply_that_nobody_could_be_asked_about_for_a_week_gets_a_word(world: World) -> None:
     """The reply is no longer stored, so it cannot be sent. The thread is told so."""
     thread, task = await a_busy_agent(world)
-    long_ago = ts_of(world.clock.now() - timedelta(milliseconds=KEPT_REPLY_MS + 1))
+    long_ago = ts_of(world.clock.now() - timedelta(milliseconds=KEPT_REPLY_TTL_MS + 1))
     requester = Requester(
         person=UserId(world.alice.id), channel=ChannelId(thread.channel), at=long_ago, thread_ts=Ts(thread.ts)
     )

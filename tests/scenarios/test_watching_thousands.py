@@ -47,7 +47,7 @@ class Crowd:
                     requested_by=UserId("U1"),
                     task_id=TaskId(str(self.tasks[number]["id"])),
                 )
-                deps.writes.task(deps.writes.record(batch, record), record)
+                deps.writes.write_task(deps.writes.write_record(batch, record), record)
             await deps.queue.write(batch)
 
     def becomes(self, number: int, message: str) -> None:

@@ -217,7 +217,7 @@ class World:
             await (redis.pexpire(key, left_ms) if left_ms > 0 else redis.delete(key))
 
     async def _notes(self) -> list[str]:
-        redis, kinds = self.connections.commands, ("notes", "now", "changed")
+        redis, kinds = self.connections.commands, ("notes", "cached", "cache_change")
         return [key for kind in kinds async for key in redis.scan_iter(self.keys.named(kind, "*"))]
 
     def cards(self) -> list[str]:

@@ -11,7 +11,7 @@ from taskwire.domain.phases import Observation, Report
 from taskwire.domain.transitions import LinkState
 from taskwire.queue.batch import Batch
 from taskwire.state.links import Links, LinkWrites
-from taskwire.state.observations import MOST_LOOKS, Observations, Poll, StoredObservation
+from taskwire.state.observations import MAX_WAITING_OBSERVATIONS, Observations, Poll, StoredObservation
 from tests.queue.engine import NOON_MS, Engine
 
 NOON = datetime.fromtimestamp(NOON_MS / 1000, UTC)
@@ -99,13 +99,16 @@ async def test_what_changes_all_the_time_is_not_kept_without_end(engine: Engine,
     await engine.append("blocked", name=QueueName(TELL))
     poll = await _claim(polls)
 
-    looks = [seen(f"build {number}", build=number, seconds=number) for number in range(MOST_LOOKS + 50)]
+    looks = [
+        seen(f"build {number}", build=number, seconds=number)
+        for number in range(MAX_WAITING_OBSERVATIONS + 50)
+    ]
     await polls.observe("service", poll, looks)
     await engine.ends(await engine.takes())
     told = await _told(engine)
 
-    assert len(told) == MOST_LOOKS - 1
-    assert told[-1] == f"build {MOST_LOOKS + 49}"
+    assert len(told) == MAX_WAITING_OBSERVATIONS - 1
+    assert told[-1] == f"build {MAX_WAITING_OBSERVATIONS + 49}"
 
 
 async def test_an_answer_asked_for_earlier_is_not_stored_later(engine: Engine, polls: Observations) -> None:
@@ -156,10 +159,10 @@ async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(polls: Obse
     """A poll that shows the task starts the count again."""
     poll = await _claim(polls)
 
-    assert await polls.miss("service", poll, [TASK]) == []
+    assert await polls.count_missing("service", poll, [TASK]) == []
     await polls.observe("service", poll, [seen("a")])
-    assert await polls.miss("service", poll, [TASK]) == []
-    assert await polls.miss("service", poll, [TASK]) == [LinkId("L1")]
+    assert await polls.count_missing("service", poll, [TASK]) == []
+    assert await polls.count_missing("service", poll, [TASK]) == [LinkId("L1")]
 
 
 async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observations) -> None:
@@ -167,8 +170,8 @@ async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observatio
     old = await _claim(polls)
     new = await _claim(polls)
 
-    assert await polls.miss("service", old, [TASK]) is None
-    assert await polls.miss("service", new, [TASK]) == []
+    assert await polls.count_missing("service", old, [TASK]) is None
+    assert await polls.count_missing("service", new, [TASK]) == []
 
 
 async def test_one_replica_sweeps_at_a_time(engine: Engine, polls: Observations) -> None:
@@ -194,7 +197,9 @@ async def test_each_sweep_has_a_higher_number(polls: Observations) -> None:
 async def test_a_time_that_has_come_is_told_once(engine: Engine) -> None:
     """A timer fires once, when it is due."""
     links, writes = Links(engine.connections, engine.keys, engine.clock), LinkWrites(engine.keys)
-    await engine.queue.write(writes.state(Batch(), LinkId("L1"), LinkState(), engine.clock.now_ms + 5_000))
+    await engine.queue.write(
+        writes.write_state(Batch(), LinkId("L1"), LinkState(), engine.clock.now_ms + 5_000)
+    )
 
     assert await links.fire_timers() == 0
     engine.passes(5)

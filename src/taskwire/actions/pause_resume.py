@@ -70,7 +70,7 @@ class PauseAndResume:
             for _, r in await list_undelivered(self._deps.links, link.id)
             if microseconds(r.ts) <= written_before
         ]
-        batch = self._deps.writes.hold(Batch(), link.id, hold)
+        batch = self._deps.writes.hold_replies(Batch(), link.id, hold)
         if build is not None:
             acted = Acted(verb="pause", person=work.requester.person, build=build)
             batch.append(to_thread(link.id), Job(id=f"acted:{context.job.id}", work=ApplyEvent(event=acted)))
@@ -134,7 +134,7 @@ class PauseAndResume:
 
     def _release_held(self, link: Link) -> Batch:
         """Release the replies that a pause holds."""
-        batch = self._deps.writes.unhold(Batch(), link.id)
+        batch = self._deps.writes.release_held(Batch(), link.id)
         return questions.settle_held(self._deps, link, inputs.HELD_SENT, batch) if link.hold else batch
 
     async def _start_build(

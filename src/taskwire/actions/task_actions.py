@@ -43,7 +43,7 @@ from taskwire.outbox.request_retries import retry_for_person
 from taskwire.outbox.undelivered import list_undelivered, return_replies
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.state.links import ENDED_MS
+from taskwire.state.links import ENDED_LINK_TTL_MS
 
 # The id of the message that says that the thread was detached begins so.
 DETACHED_ID_PREFIX = "detached:"
@@ -164,13 +164,13 @@ class TaskActions:
                 if work.waits_for_stop:
                     return wait_for_build(context, link, work)
                 kept = digest(link.id, context.job.id)
-                batch = self._deps.notes.keeping(Batch(), text, "edit", kept, ttl_ms=DAY_MS)
+                batch = self._deps.notes.keep_in(Batch(), text, "edit", kept, ttl_ms=DAY_MS)
                 return done(batch, (work.requester, answers.ask_to_pause_for_edit(link, f"{link.id} {kept}")))
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.prompt_replaced(link)))
         shown = masked_beginning(self._deps.mask, text, LONGEST_TITLE)
         record = link.record.model_copy(update={"prompt": text, "title": new_title_for(shown)})
-        batch = draw(link.id, self._deps.writes.record(Batch(), record))
+        batch = draw(link.id, self._deps.writes.write_record(Batch(), record))
         questions.settle(link, questions.EDIT, inputs.PROMPT_EDITED, batch)
         return done(batch, (work.requester, answers.prompt_replaced(link)))
 
@@ -218,9 +218,11 @@ class TaskActions:
         await self._return_replies(link, work, batch)
         if not link.closed_error:
             say(link.id, f"{DETACHED_ID_PREFIX}{context.job.id}", answers.thread_detached(link), batch)
-        self._deps.writes.ends(batch, link.record, "detached")
+        self._deps.writes.end(batch, link.record, "detached")
         # The task may get another thread. Then this thread's card links to it.
-        self._deps.notes.keeping(batch, link.id, "detached", str(link.record.task_id), ttl_ms=ENDED_MS)
+        self._deps.notes.keep_in(
+            batch, link.id, "detached", str(link.record.task_id), ttl_ms=ENDED_LINK_TTL_MS
+        )
         return done(draw(link.id, batch), *answer_elsewhere(work, link, answers.task_detached(link)))
 
     async def _return_replies(self, link: Link, work: Act, batch: Batch) -> Batch:
@@ -236,8 +238,8 @@ class TaskActions:
         is_muted = work.verb == "mute"
         batch = Batch()
         if is_muted:
-            self._deps.writes.field(batch, link.id, "muted", work.requester.person)
+            self._deps.writes.set_field(batch, link.id, "muted", work.requester.person)
         else:
-            self._deps.writes.no_field(batch, link.id, "muted")
+            self._deps.writes.remove_field(batch, link.id, "muted")
         del context
         return done(draw(link.id, batch), (work.requester, answers.mute_changed(link, is_muted=is_muted)))

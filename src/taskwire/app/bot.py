@@ -231,7 +231,7 @@ class Bot:
 
     async def _record_heard(self) -> None:
         with self.parts.ingress.kinds() as kinds:
-            await self.parts.heard.note(kinds)
+            await self.parts.heard.record(kinds)
 
     async def _retry_until_reached(self, call: Callable[[], Awaitable[T]]) -> T:
         log_away = ThrottledLog(_log.warning, "Slack cannot be reached yet; see taskwire doctor")

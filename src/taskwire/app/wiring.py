@@ -63,7 +63,7 @@ from taskwire.slack.call_priorities import Unlimited
 from taskwire.slack.calls import Method
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound, SlackTimeouts
-from taskwire.state.heartbeat import Heard, Heartbeat
+from taskwire.state.heartbeat import Heartbeat, ReceivedKinds
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
@@ -108,7 +108,7 @@ class Parts:
     private_answers: PrivateAnswers
     queue_stats: QueueStats
     ingress: Ingress
-    heard: Heard
+    heard: ReceivedKinds
     metrics: Metrics
     connections: Connections
 
@@ -169,7 +169,7 @@ class Parts:
             )
             inbox = Inbox(connections, keys, clock, mask_stored)
             bolt = make_app(make_client(None, settings.slack_api_url, session=session), bot, metrics)
-            stats = QueueStats(connections, keys, clock), Heard(connections, keys, clock)
+            stats = QueueStats(connections, keys, clock), ReceivedKinds(connections, keys, clock)
             heartbeat = Heartbeat(connections, keys, clock)
             yield cls._assemble(settings, deps, inbox, bolt, *stats, heartbeat, connections, metrics)
 
@@ -181,7 +181,7 @@ class Parts:
         inbox: Inbox,
         bolt: AsyncApp,
         queue_stats: QueueStats,
-        heard: Heard,
+        heard: ReceivedKinds,
         heartbeat: Heartbeat,
         connections: Connections,
         metrics: Metrics,

@@ -55,7 +55,7 @@ from taskwire.slack.call_priorities import Unlimited
 from taskwire.slack.client import make_client
 from taskwire.slack.errors import SlackRefused, TokenProblem
 from taskwire.slack.outbound import Outbound
-from taskwire.state.heartbeat import Heard
+from taskwire.state.heartbeat import ReceivedKinds
 from taskwire.state.owner import Owner, Ownership
 
 # How long to wait for an embedded store that a bot is just starting or stopping, in seconds.
@@ -292,7 +292,7 @@ class Examination:
         formats, letters = Formats(*of_ours), DeadLetters(*of_ours)
         yield judge_versions(await formats.list_stranded(is_read_only=True))
         yield judge_letters(await letters.count(), await letters.find_newest())
-        yield judge_heard(await Heard(*of_ours).list_last())
+        yield judge_heard(await ReceivedKinds(*of_ours).list_latest())
 
     async def _addresses(self) -> Finding:
         """Check whether `run` can listen on its addresses, or already does."""

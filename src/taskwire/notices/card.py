@@ -72,16 +72,18 @@ class CardAndReceipts:
         slack, channel, ts = self._deps.slack, link.record.channel, link.record.thread_ts
         await slack.reserve_update(channel, ts, priority)
         # If the answer is lost, the edit may have been made. From here on, nobody knows what the card shows.
-        await context.write(self._deps.writes.no_field(Batch(), link.id, "drawn_card"))
+        await context.write(self._deps.writes.remove_field(Batch(), link.id, "drawn_card"))
         # A process that is stopped here may later put an old card over a newer one.
-        context.compensation = draw(link.id, self._deps.writes.no_field(Batch(), link.id, "drawn_card"))
+        context.compensation = draw(link.id, self._deps.writes.remove_field(Batch(), link.id, "drawn_card"))
         try:
             await slack.update(channel, ts, card, _make_metadata(link), is_reserved=True)
         except MessageGone:
             return await self._post_again(context, link, card)
         except ChannelProblem as problem:
             return done(record_closed(self._deps, context, link, problem.code))
-        return done(reopen_if_closed(link, self._deps.writes.field(Batch(), link.id, "drawn_card", drawn)))
+        return done(
+            reopen_if_closed(link, self._deps.writes.set_field(Batch(), link.id, "drawn_card", drawn))
+        )
 
     async def _post_again(self, context: JobContext, link: Link, card: Message) -> Outcome:
         """Post the card again, once: it was deleted, and a thread without a root accepts no messages.
@@ -93,7 +95,7 @@ class CardAndReceipts:
         if link.end_reason is not None:
             return done()
         if link.has_moved and not context.is_outcome_unknown:
-            return done(writes.ends(Batch(), record, "detached"))
+            return done(writes.end(Batch(), record, "detached"))
         meta = Metadata(id=f"card:{link.id}:anew", kind="card", task_id=record.task_id)
         try:
             ts = await self._find_reposted(context, link, meta)
@@ -106,11 +108,13 @@ class CardAndReceipts:
             batch = record_closed(self._deps, context, link, problem.code)
             if context.is_outcome_unknown:
                 since = read(PostNote.model_validate_json, context.note).since
-                writes.field(batch, link.id, "maybe_moved", since)
+                writes.set_field(batch, link.id, "maybe_moved", since)
             return done(batch)
-        batch = writes.moved(Batch(), record, ts)
-        writes.no_field(batch, link.id, "maybe_moved")
-        return done(reopen_if_closed(link, writes.field(batch, link.id, "drawn_card", _digest(card, link))))
+        batch = writes.move_thread(Batch(), record, ts)
+        writes.remove_field(batch, link.id, "maybe_moved")
+        return done(
+            reopen_if_closed(link, writes.set_field(batch, link.id, "drawn_card", _digest(card, link)))
+        )
 
     async def _find_reposted(self, context: JobContext, link: Link, meta: Metadata) -> Ts | None:
         """Find the card that may have been posted again just before the channel was closed."""
@@ -167,10 +171,10 @@ class CardAndReceipts:
                 others = others[1:]
         except (MessageGone, ChannelProblem):
             return done()
-        return done(self._deps.writes.receipt(Batch(), link.id, ts, wanted))
+        return done(self._deps.writes.write_receipt(Batch(), link.id, ts, wanted))
 
     def _remembering(self, link: Link, ts: Ts, now: list[str]) -> Batch:
-        return self._deps.writes.receipt(Batch(), link.id, ts, " ".join(now))
+        return self._deps.writes.write_receipt(Batch(), link.id, ts, " ".join(now))
 
     def _compensation(self, context: JobContext, ts: Ts, wanted: str) -> Batch:
         work = Receipt(ts=ts, state="none", stray_reaction=wanted)

@@ -37,7 +37,7 @@ def record_closed(
     if link.closed_error or link.end_reason is not None:
         return batch
     _log.warning("thread closed to the bot", link=link.id, channel=link.record.channel, code=code)
-    deps.writes.closed(batch, link.record, code)
+    deps.writes.mark_closed(batch, link.record, code)
     person = link.record.owner_slack or link.record.requested_by
     message = answers.thread_closed(link, code)
     return tell_person(person, f"closed:{link.id}:{context.now_ms}", message, batch)
@@ -54,7 +54,9 @@ def reopen_if_closed(link: Link, batch: Batch) -> Batch:
 
 async def claim_attempt(deps: Dependencies, link: Link) -> bool:
     """Whether to try an edit in this thread now. In a closed thread, one is tried each hour."""
-    return not link.closed_error or await deps.notes.is_first("closed-tried", link.id, ttl_ms=CLOSED_RETRY_MS)
+    return not link.closed_error or await deps.notes.keep_if_new(
+        "closed-tried", link.id, ttl_ms=CLOSED_RETRY_MS
+    )
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:
@@ -79,8 +81,8 @@ async def _reopen_thread(deps: Dependencies, context: JobContext, link: Link) ->
         return done()
     for letter in await deps.dead_letters.list_ids_in(context.lease.name, CLOSED_REASON):
         await deps.dead_letters.send_again(letter)
-    batch = deps.writes.reopened(Batch(), link.record)
-    deps.writes.no_field(batch, link.id, "drawn_card")
+    batch = deps.writes.mark_reopened(Batch(), link.record)
+    deps.writes.remove_field(batch, link.id, "drawn_card")
     request_reading(link.id, ts_of(deps.slack.now()), batch)
     return done(draw(link.id, batch))
 
@@ -100,5 +102,5 @@ async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link)
         await notes.keep(str(context.now_ms), "card-moving", link.id, ttl_ms=10 * CARD_MOVING.lasts_ms)
     context.record_reconciled()
     # This job runs again and again. It must not replace a drawing that is under way each time.
-    batch = draw(link.id, deps.writes.no_field(Batch(), link.id, "drawn_card"), is_newest=False)
+    batch = draw(link.id, deps.writes.remove_field(Batch(), link.id, "drawn_card"), is_newest=False)
     return retry(CARD_MOVING.interval_seconds, batch=batch)

@@ -103,7 +103,7 @@ class Notifier:
             earlier = self._reduce(link, act, context.now_ms)
             link = link.model_copy(update={"state": earlier.state})
         transition = self._reduce(link, event, context.now_ms)
-        batch = self._deps.writes.state(Batch(), link.id, transition.state, transition.look_at_ms)
+        batch = self._deps.writes.write_state(Batch(), link.id, transition.state, transition.look_at_ms)
         for notice in transition.notices:
             batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
         await self._settle_start_button(link, event, transition.state, batch)
@@ -112,7 +112,7 @@ class Notifier:
             batch.hasten_input(to_coder(link.id))
             if event.is_baseline:
                 # The thread is not told what the task wrote before it had a thread.
-                self._deps.writes.field(batch, link.id, "cursor", await read_end_cursor(self._deps, link))
+                self._deps.writes.set_field(batch, link.id, "cursor", await read_end_cursor(self._deps, link))
         return done(draw(link.id, batch))
 
     async def _settle_start_button(self, link: Link, event: Event, state: LinkState, batch: Batch) -> None:
@@ -201,7 +201,7 @@ class Notifier:
         else:
             batch = self._attach_log(Batch(), link, context.job.id, written or AgentOutput())
             if build_summary.why:
-                self._deps.writes.field(
+                self._deps.writes.set_field(
                     batch, link.id, "build_failure", f"{notice.build} {build_summary.why}"
                 )
                 draw(link.id, batch)
@@ -211,7 +211,7 @@ class Notifier:
             outcome = done(reopen_if_closed(link, batch))
         if notice.kind == "gone" and outcome.kind == "done":
             await questions.settle_all(self._deps, link, outcome.batch)
-            draw(link.id, self._deps.writes.gone(outcome.batch, link.record, context.now_ms))
+            draw(link.id, self._deps.writes.end_as_gone(outcome.batch, link.record, context.now_ms))
             await return_replies(
                 self._agent_input, link, "gone", await list_held(self._deps, link), outcome.batch
             )
@@ -303,7 +303,7 @@ class Notifier:
     def _attach_log(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
         """Record up to where the agent's log was shown, and share the whole text as a file if it is long."""
         if written.cursor:
-            self._deps.writes.field(batch, link.id, "cursor", written.cursor)
+            self._deps.writes.set_field(batch, link.id, "cursor", written.cursor)
         if written.full_text:
             share_log(link, name, written.full_text, batch)
         return batch

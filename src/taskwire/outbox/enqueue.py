@@ -56,12 +56,12 @@ def record_delivery(
     writes: LinkWrites, link: Link, ts: Ts, reported_at: datetime | None, batch: Batch | None = None
 ) -> Batch:
     """Record that the agent has a reply. `reported_at` is when the agent had last reported."""
-    batch = writes.delivered(show_receipt(link.id, ts, "delivered", batch), link.id, ts)
+    batch = writes.mark_delivered(show_receipt(link.id, ts, "delivered", batch), link.id, ts)
     event = Delivered(last_report_at=reported_at)
     batch.append(to_thread(link.id), Job(id=f"delivered:{ts}", work=ApplyEvent(event=event)))
     last = link.last_input_ts
     if last is None or microseconds(ts) > microseconds(last):
-        writes.field(batch, link.id, "last_input", ts)
+        writes.set_field(batch, link.id, "last_input", ts)
     return batch
 
 

@@ -51,8 +51,8 @@ async def record_posted(
         words = "" if question_id == WORKSPACE else inputs.question_closed("newer")
         work = SettleQuestion(question_id=question_id, words=words, place=older)
         batch.append(to_thread(link.id), Job(id=f"settled:{question_id}:{place.ts}", work=work))
-    deps.notes.forgetting(batch, "settled", link.id, question_id)
-    return deps.writes.question(batch, link.id, question_id, place.model_dump_json())
+    deps.notes.forget_in(batch, "settled", link.id, question_id)
+    return deps.writes.add_question(batch, link.id, question_id, place.model_dump_json())
 
 
 async def replace_text(
@@ -68,7 +68,7 @@ async def replace_text(
     except (ChannelProblem, MessageGone):
         return False
     now = place.model_copy(update={"message": message})
-    deps.writes.question(batch, link.id, question_id, now.model_dump_json())
+    deps.writes.add_question(batch, link.id, question_id, now.model_dump_json())
     return True
 
 
@@ -129,8 +129,8 @@ async def change_id(deps: Dependencies, link: Link, question_id: str, new_id: st
     place = await deps.links.find_question(link.id, question_id)
     if place is None:
         return question_id
-    deps.writes.no_question(_record_settled(deps, link, question_id, batch), link.id, question_id)
-    deps.writes.question(batch, link.id, new_id, place)
+    deps.writes.remove_question(_record_settled(deps, link, question_id, batch), link.id, question_id)
+    deps.writes.add_question(batch, link.id, new_id, place)
     return new_id
 
 
@@ -141,7 +141,7 @@ def settle_held(deps: Dependencies, link: Link, words: str, batch: Batch) -> Bat
 
 def _record_settled(deps: Dependencies, link: Link, question_id: str, batch: Batch) -> Batch:
     """Note that a question is settled, even if it does not show that yet."""
-    return deps.notes.keeping(batch, "1", "settled", link.id, question_id)
+    return deps.notes.keep_in(batch, "1", "settled", link.id, question_id)
 
 
 async def is_open(deps: Dependencies, link: Link, question_id: str) -> bool:
@@ -168,7 +168,7 @@ async def _settle_question(deps: Dependencies, context: JobContext, link: Link) 
     meta = Metadata(id=place.message_id, kind=place.kind, task_id=link.record.task_id)
     batch = Batch()
     if work.is_last and not work.place:
-        deps.writes.no_question(batch, link.id, work.question_id)
+        deps.writes.remove_question(batch, link.id, work.question_id)
         _record_settled(deps, link, work.question_id, batch)
     dead = get_former_page_url(link, deps.coder_url) if find_ending(link) == "gone" else ""
     message = shapes.close_question(place.message, work.words, dead=dead)

@@ -17,7 +17,7 @@ async def has_told(deps: Dependencies, *what: str) -> bool:
 
 def record_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> Batch:
     """Record that the messages of this batch tell `what`."""
-    return deps.notes.keeping(batch, "1", "told", *what, ttl_ms=ttl_ms)
+    return deps.notes.keep_in(batch, "1", "told", *what, ttl_ms=ttl_ms)
 
 
 async def record_unless_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> bool:
@@ -36,4 +36,4 @@ async def claim_telling(deps: Dependencies, *what: str, ttl_ms: int = TELLING_CL
 
     If the process dies before it has told, another one may do so after `ttl_ms`.
     """
-    return await deps.notes.is_first("telling", *what, ttl_ms=ttl_ms)
+    return await deps.notes.keep_if_new("telling", *what, ttl_ms=ttl_ms)

@@ -23,7 +23,7 @@ from taskwire.outbox.enqueue import say, say_with_file, show_receipt
 from taskwire.outbox.questions import settle, settle_reply
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
-from taskwire.state.links import KEPT_REPLY_MS, Links
+from taskwire.state.links import KEPT_REPLY_TTL_MS, Links
 
 # Replies that one answer has sent are counted until the last of them has ended. No thread has more than this.
 MOST_COUNTED_REPLIES, COUNT_TTL_MS = 1_000, 8 * DAY_MS
@@ -81,7 +81,7 @@ async def settle_sent_replies(
         }
         for at_ms, reply in ended.items():
             note = ("unsent" if why else "sent", link.id, question_id)
-            deps.notes.counting(batch, reply.ts, at_ms, MOST_COUNTED_REPLIES, *note, ttl_ms=COUNT_TTL_MS)
+            deps.notes.count_in(batch, reply.ts, at_ms, MOST_COUNTED_REPLIES, *note, ttl_ms=COUNT_TTL_MS)
         waiting = await list_undelivered(deps.links, link.id)
         if any(
             other.question_id == question_id and microseconds(other.ts) // 1000 not in ended
@@ -126,7 +126,7 @@ async def give_up_together(
     (_, first), *others = replies
     if others:
         ids = json.dumps([job.id for job, _ in others])
-        deps.notes.keeping(batch, ids, "together", link.id, context.job.id, ttl_ms=KEPT_REPLY_MS)
+        deps.notes.keep_in(batch, ids, "together", link.id, context.job.id, ttl_ms=KEPT_REPLY_TTL_MS)
     name = f"failed:{first.ts}:{context.now_ms}"
     return say(link.id, name, message, batch, is_call=True, question_id=context.job.id)
 

@@ -106,12 +106,12 @@ class Directory:
     async def changed(self, name: str, *, is_group: bool) -> None:
         """Forget, for all replicas, what is known of a person or of a group."""
         notes = self._deps.notes
-        await notes.overtake("group" if is_group else "profile", name)
+        await notes.invalidate("group" if is_group else "profile", name)
         if not is_group:
             await notes.forget("name", name)
 
     async def _now(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
-        found, _ = await self._deps.notes.find_current(what, name)
+        found, _ = await self._deps.notes.find_cached(what, name)
         if found is not None:
             return found
         asking = self._asking.setdefault(
@@ -124,7 +124,7 @@ class Directory:
                 self._asking.pop((what, name), None)
 
     async def _ask(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
-        found, change = await self._deps.notes.find_current(what, name)
+        found, change = await self._deps.notes.find_cached(what, name)
         if found is not None:
             # Another request has got the answer since.
             return found
@@ -133,7 +133,7 @@ class Directory:
             answer = await ask()
         left_ms = ttl_ms - int((transport.boottime() - begun) * 1000)
         if left_ms > 0:
-            await self._deps.notes.keep_current(answer, change, what, name, ttl_ms=left_ms)
+            await self._deps.notes.keep_cached(answer, change, what, name, ttl_ms=left_ms)
         return answer
 
     async def _ask_profile(self, person: UserId) -> str:

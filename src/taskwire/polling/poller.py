@@ -131,7 +131,7 @@ class Poller:
                 await self._reach.record_success()
                 await self._deps.notes.keep("1", "polled", ACCOUNT, ttl_ms=self._fresh_ms)
         finally:
-            await self._deps.observations.keep(ACCOUNT, self._kept_ms)
+            await self._deps.observations.renew(ACCOUNT, self._kept_ms)
 
     async def fire_timers(self) -> None:
         """Fire due timers, if a recent poll has succeeded.
@@ -253,7 +253,9 @@ class Poller:
         """
         links: list[LinkId] = []
         for start in range(0, len(missing), PIECE):
-            missed = await self._deps.observations.miss(ACCOUNT, poll, missing[start : start + PIECE])
+            missed = await self._deps.observations.count_missing(
+                ACCOUNT, poll, missing[start : start + PIECE]
+            )
             if missed is None:
                 return False
             links += missed

@@ -89,7 +89,7 @@ class Backfill:
         claimed = await self._heartbeat.claim_gap(absence_ms)
         if claimed == "free":
             await self.queue_threads(absence_ms)
-            await self._heartbeat.gap_noted(absence_ms)
+            await self._heartbeat.record_gap(absence_ms)
             self._metrics.backfills.inc()
         return claimed != "claimed"
 
@@ -101,7 +101,7 @@ class Backfill:
         """
         links, since = self._deps.links, self._get_scan_start(absence_ms)
         threads = await links.list_threads((await links.list_open()).values())
-        waiting = await links.list_with_steering()
+        waiting = await links.list_with_waiting_input()
         earlier = {job.id: job.work for job in await links.list_jobs(BACKFILL_CHANNELS)}
         to_read = [each for each in threads if each.is_held or each.link in waiting]
         for start in range(0, len(to_read), THREADS_PER_BATCH):
@@ -174,7 +174,7 @@ class Backfill:
         said = await self._deps.slack.list_replies(thread.channel, thread.ts, since, Priority.CATCHING_UP)
         if any(ours.startswith(f"{link.id}:{DETACHED_ID_PREFIX}") for ours in said.ours):
             # We post this message when a link is detached. So it was detached, and Redis has lost that.
-            await self._deps.queue.write(self._deps.writes.ends(Batch(), link.record, "detached"))
+            await self._deps.queue.write(self._deps.writes.end(Batch(), link.record, "detached"))
             return 0
         await self._update_waiting_replies(link, replies, said.replies)
         known = {*taken, *replies}
@@ -190,11 +190,11 @@ class Backfill:
         if not final_marks:
             return await self._receiver.claim_missed(message)
         writes = self._deps.writes
-        batch = writes.receipt(
-            writes.taken(Batch(), link, message.ts), link, message.ts, " ".join(final_marks)
+        batch = writes.write_receipt(
+            writes.add_taken(Batch(), link, message.ts), link, message.ts, " ".join(final_marks)
         )
         if REACTIONS["delivered"] in final_marks:
-            writes.delivered(batch, link, message.ts)
+            writes.mark_delivered(batch, link, message.ts)
         await self._deps.queue.write(batch)
         return False
 

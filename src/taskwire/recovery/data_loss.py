@@ -32,7 +32,7 @@ async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_lo
             # A failover needs no alert. A store that was restored from an old copy needs one.
             since = from_ms(data_loss.since_ms)
             await alerts.warn(f"rewound {since}", troubles.data_loss(since))
-        is_first = await deps.notes.is_first("data_loss", str(data_loss.at_ms), ttl_ms=SUSPECT_MS)
+        is_first = await deps.notes.keep_if_new("data_loss", str(data_loss.at_ms), ttl_ms=SUSPECT_MS)
     except (OutsideError, RedisError) as error:
         _log.warning("claims lost by Redis not rewritten yet, will retry", error=str(error))
         return None

@@ -73,7 +73,7 @@ class Downtime:
             return
 
         async def queue() -> bool:
-            absence_ms = await self._heartbeat.absence_ms()
+            absence_ms = await self._heartbeat.find_absence_ms()
             is_short = absence_ms is not None and absence_ms < GAP_SECONDS * 1000
             return is_short or await self._queue_once(absence_ms)
 
@@ -83,9 +83,9 @@ class Downtime:
         """Queue the reading of what was written since a time of Redis's clock."""
 
         async def queue() -> bool:
-            ago_ms = await self._heartbeat.ago_ms(moment_ms)
+            ago_ms = await self._heartbeat.get_age_ms(moment_ms)
             await self._backfill.queue_threads(ago_ms)
-            await self._heartbeat.covered(ago_ms, REQUEST_SILENCE_MS)
+            await self._heartbeat.record_backfill(ago_ms, REQUEST_SILENCE_MS)
             self._metrics.backfills.inc()
             return True
 
@@ -98,7 +98,7 @@ class Downtime:
         """
         with contextlib.suppress(RedisError):
             if self._has_request:
-                silence_ms = await self._heartbeat.silence_ms()
+                silence_ms = await self._heartbeat.find_silence_ms()
                 self._has_request = False
                 if silence_ms is not None and silence_ms >= REQUEST_SILENCE_MS:
                     _log.info("Slack's requests are back after a silence", seconds=round(silence_ms / 1000))
@@ -106,7 +106,7 @@ class Downtime:
                     # again.
                     self._queue_since(self._monotonic() - silence_ms / 1000)
                     return
-                await self._heartbeat.reached()
+                await self._heartbeat.record_request()
             await self._heartbeat.beat()
 
     async def end(self) -> None:
@@ -121,7 +121,7 @@ class Downtime:
     async def _queue_once(self, absence_ms: int | None) -> bool:
         if not await self._backfill.queue_once(absence_ms):
             return False
-        await self._heartbeat.covered(absence_ms, REQUEST_SILENCE_MS)
+        await self._heartbeat.record_backfill(absence_ms, REQUEST_SILENCE_MS)
         return True
 
     def _add(self, queue: Callable[[], Awaitable[bool]]) -> None:

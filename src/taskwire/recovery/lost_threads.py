@@ -54,7 +54,7 @@ class LostThreads:
         thread = ThreadRef(work.channel, work.thread_ts)
         known = await self._deps.links.find_by_thread(thread)
         if known is not None:
-            return done(self._deps.writes.take_over(Batch(), thread, known))
+            return done(self._deps.writes.adopt_parked(Batch(), thread, known))
         try:
             card = await self._deps.slack.find_metadata(thread.channel, thread.ts)
             if card is None or card.kind != CARD_KIND:
@@ -95,7 +95,7 @@ class LostThreads:
     def _restore_link(self, record: LinkRecord, task: Task) -> Batch:
         """Write the link as if its task had just been attached, so that nothing old is posted as news."""
         writes = self._deps.writes
-        batch = writes.task(writes.thread(writes.record(Batch(), record), record), record)
+        batch = writes.write_task(writes.write_thread(writes.write_record(Batch(), record), record), record)
         event = Observed(observation=observation_of(task, self._deps.mask), is_baseline=True)
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
         say(record.id, "found-again", inputs.thread_found_again(), batch)

@@ -101,7 +101,7 @@ class ReplyReceiver:
         claim = await self._claim(message, batch, is_ours=is_ours, user_limit=self._find_user_limit(message))
         if claim != "rejected":
             return claim
-        batch = self._writes.taken(Batch(), CLAIMED_LINK, message.ts)
+        batch = self._writes.add_taken(Batch(), CLAIMED_LINK, message.ts)
         what = "" if isinstance(self._parse(message), replies.Input) else VERB_REFUSED
         self._append_answer(
             batch,
@@ -138,7 +138,9 @@ class ReplyReceiver:
         read = self._parse(message)
         if isinstance(read, replies.Input | replies.Aside):
             return None
-        when_told, when_limited = (self._writes.taken(Batch(), CLAIMED_LINK, message.ts) for _ in range(2))
+        when_told, when_limited = (
+            self._writes.add_taken(Batch(), CLAIMED_LINK, message.ts) for _ in range(2)
+        )
         self._append_answer(
             when_told, message, AnswerInThread(requester=_make_requester(message), question="too_fast")
         )
@@ -147,10 +149,10 @@ class ReplyReceiver:
 
     def _make_batch(self, message: ThreadMessage, *, was_away: bool = False) -> Batch:
         read = self._parse(message)
-        batch = self._writes.taken(Batch(), CLAIMED_LINK, message.ts)
+        batch = self._writes.add_taken(Batch(), CLAIMED_LINK, message.ts)
         if message.marks:
             # These reactions are from a time that Redis has lost. The next receipt replaces them.
-            self._writes.receipt(batch, CLAIMED_LINK, message.ts, " ".join(sorted(message.marks)))
+            self._writes.write_receipt(batch, CLAIMED_LINK, message.ts, " ".join(sorted(message.marks)))
         match read:
             case replies.Aside():
                 return batch

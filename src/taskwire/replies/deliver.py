@@ -135,7 +135,7 @@ class ReplySender:
         if hold is not None and microseconds(reply.ts) <= microseconds(hold.at) and not reply.is_confirmed:
             return await self._outcomes.hold(reply_job)
         if hold is not None:
-            batch = self._deps.writes.unhold(Batch(), link.id)
+            batch = self._deps.writes.release_held(Batch(), link.id)
             return retry(0, None, questions.settle_held(self._deps, link, inputs.HELD_SENT_WITH_NEWER, batch))
         is_stale = self._deps.slack.now() - moment_of(reply.ts) > STALE
         if reply.was_away and is_stale and not reply.is_confirmed and not link.record.has_other_clock:

@@ -127,7 +127,7 @@ class ReplyEdits:
                 link, old, self._deps.writes.drop_held(Batch(), link.id, job_id)
             )
         new = _with_new_text(old, work.new_input)
-        batch = self._deps.writes.rehold(Batch(), link.id, Job(id=job_id, work=new), _score_of(new))
+        batch = self._deps.writes.replace_held(Batch(), link.id, Job(id=job_id, work=new), _score_of(new))
         return _settle_files_question(link, old, new, batch)
 
     async def _finish_deletion(self, link: Link, old: Reply, batch: Batch) -> Batch:
@@ -163,7 +163,9 @@ class ReplyEdits:
                 await self._agent_input.get_display_text(work.new_input) if work.new_input is not None else ""
             )
         batch = say(link.id, f"{work.change}:{work.ts}", message)
-        return self._deps.writes.delivered(batch, link.id, work.ts, f"{told_changes} {work.change}".strip())
+        return self._deps.writes.mark_delivered(
+            batch, link.id, work.ts, f"{told_changes} {work.change}".strip()
+        )
 
     def _age(self, work: ReplyChanged) -> timedelta:
         return self._deps.slack.now() - moment_of(work.ts)
@@ -175,8 +177,8 @@ class ReplyEdits:
         )
         if is_older_than_link or self._age(work) > CLAIM_AGE:
             return None
-        batch = self._deps.writes.claimed(Batch(), f"{link.record.channel}:{work.ts}")
-        self._deps.writes.taken(batch, link.id, work.ts)
+        batch = self._deps.writes.mark_claimed(Batch(), f"{link.record.channel}:{work.ts}")
+        self._deps.writes.add_taken(batch, link.id, work.ts)
         if work.new_input is None:
             return batch
         job = Job(id=f"{REPLY_ID_PREFIX}{work.ts}", work=work.new_input)

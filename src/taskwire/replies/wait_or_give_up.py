@@ -102,7 +102,7 @@ class ReplyOutcomes:
         The question about held replies shows how many there are.
         """
         link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
-        batch = self._deps.writes.set_aside(Batch(), link.id, input_score(reply.ts))
+        batch = self._deps.writes.hold_reply(Batch(), link.id, input_score(reply.ts))
         show_receipt(link.id, reply.ts, "waiting", batch)
         held = {other.id for other in await self._deps.links.list_held(link.id)} | {job.id}
         is_paused = link.state.status == TaskStatus.PAUSED

@@ -36,29 +36,29 @@ from taskwire.redis.decoding import CannotRead, read_if_possible, read_roughly
 from taskwire.redis.keys import Keys
 
 # How long an ended link is remembered, so that a reply in its thread gets an answer.
-ENDED_MS = 30 * 24 * 3_600_000
+ENDED_LINK_TTL_MS = 30 * 24 * 3_600_000
 # How many messages a link remembers as taken, by ts, so that backfill knows them.
-TAKEN = 200
+MAX_TAKEN_MESSAGES = 200
 # How long taken messages are remembered: far longer than a thread stays silent. Backfill would find a
 # forgotten message again and ask about it.
-TAKEN_MS = 400 * 24 * 3_600_000
+TAKEN_MESSAGE_TTL_MS = 400 * 24 * 3_600_000
 # How long a closed channel is remembered. If it opens within this time, its threads get messages again.
-CLOSED_MS = 400 * 24 * 3_600_000
+CLOSED_CHANNEL_TTL_MS = 400 * 24 * 3_600_000
 # How long the record of a task without a thread is kept. No request takes longer.
-BARE_MS = 24 * 3_600_000
+THREADLESS_LINK_TTL_MS = 24 * 3_600_000
 # How long an undelivered reply is kept, so that its button can send it again.
-KEPT_REPLY_MS = 7 * 24 * 3_600_000
+KEPT_REPLY_TTL_MS = 7 * 24 * 3_600_000
 # How many links one exchange reads. It takes two or three milliseconds.
-PIECE = 50
+LINKS_PER_EXCHANGE = 50
 # For how many replies a link remembers the reaction, and that the agent has them.
-MARKED = 500
+MAX_MARKED_REPLIES = 500
 # How long the reactions of replies, and that they were delivered, are remembered.
-RECEIPTS_MS = 7 * 24 * 3_600_000
+RECEIPT_TTL_MS = 7 * 24 * 3_600_000
 
 _FIRE_TIMERS = load_script("state/links.fire_timers")
 
 
-class Rooted(NamedTuple):
+class LinkThread(NamedTuple):
     """A link's thread, when it last had news (seconds since 1970), and whether its replies are held."""
 
     link: LinkId
@@ -104,10 +104,10 @@ class Links:
     async def list_channels(self, link_ids: Iterable[LinkId]) -> dict[LinkId, ChannelId]:
         """Return the channel in which the thread of each link is, or will be."""
         read = self._of_each(link_ids, "HGET", "record")
-        bonds = {link: read_if_possible(LinkRecord, record) async for link, record in read}
-        return {link: record.channel for link, record in bonds.items() if record is not None}
+        records = {link: read_if_possible(LinkRecord, record) async for link, record in read}
+        return {link: record.channel for link, record in records.items() if record is not None}
 
-    async def list_threads(self, link_ids: Iterable[LinkId]) -> list[Rooted]:
+    async def list_threads(self, link_ids: Iterable[LinkId]) -> list[LinkThread]:
         """List the threads of these links, the one with the latest news first.
 
         News is a report of the agent, input for it, or the thread itself.
@@ -118,10 +118,10 @@ class Links:
             thread = known.thread if known is not None else None
             if thread is not None:
                 news = max(float(seen_ms or 0) / 1000, float(told or 0), float(thread.ts))
-                found.append(Rooted(link, thread, news, hold is not None))
+                found.append(LinkThread(link, thread, news, hold is not None))
         return sorted(found, key=lambda each: each.news, reverse=True)
 
-    async def list_with_steering(self) -> set[LinkId]:
+    async def list_with_waiting_input(self) -> set[LinkId]:
         """List the links whose `to_coder` queue has waiting jobs."""
         formats = await cast("Awaitable[list[str]]", self._redis.hkeys(self._keys.named("formats")))
         found: set[LinkId] = set()
@@ -227,8 +227,8 @@ def _jobs(bodies: Iterable[str]) -> list[Job]:
 
 def _pieces(link_ids: Iterable[LinkId]) -> Iterator[list[LinkId]]:
     wanted = list(link_ids)
-    for start in range(0, len(wanted), PIECE):
-        yield wanted[start : start + PIECE]
+    for start in range(0, len(wanted), LINKS_PER_EXCHANGE):
+        yield wanted[start : start + LINKS_PER_EXCHANGE]
 
 
 def _link(fields: dict[str, str]) -> Link:
@@ -271,103 +271,107 @@ class LinkWrites:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    def record(self, batch: Batch, record: LinkRecord) -> Batch:
+    def write_record(self, batch: Batch, record: LinkRecord) -> Batch:
         """Write the record of a link."""
         return batch.write("HSET", self._keys.link(record.id), "record", record.model_dump_json())
 
-    def bare(self, batch: Batch, record: LinkRecord) -> Batch:
+    def write_threadless_record(self, batch: Batch, record: LinkRecord) -> Batch:
         """Write the record of a task without a thread. It expires after a day; no request takes longer."""
         return batch.write_expiring(
-            BARE_MS, "HSET", self._keys.link(record.id), "record", record.model_dump_json()
+            THREADLESS_LINK_TTL_MS, "HSET", self._keys.link(record.id), "record", record.model_dump_json()
         )
 
-    def thread(self, batch: Batch, record: LinkRecord) -> Batch:
+    def write_thread(self, batch: Batch, record: LinkRecord) -> Batch:
         """Make the link's thread known, and take over what was said in it before."""
         where = f"{record.channel}:{record.thread_ts}"
         batch.write("SET", self._keys.named("thread", where), record.id)
         return batch.adopt(self._keys.named("parked", where), record.id)
 
-    def take_over(self, batch: Batch, thread: ThreadRef, link: LinkId) -> Batch:
+    def adopt_parked(self, batch: Batch, thread: ThreadRef, link: LinkId) -> Batch:
         """Let a link take over what was said in its thread before the thread was known."""
         return batch.adopt(self._keys.named("parked", f"{thread.channel}:{thread.ts}"), link)
 
-    def moved(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
+    def move_thread(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
         """Give the link a new thread.
 
         The old one leads to it as long as the thread of an ended link would.
         """
-        self.field(batch, record.id, "moved", f"{record.thread_ts}")
-        batch.write("PEXPIRE", self._keys.named("thread", f"{record.channel}:{record.thread_ts}"), ENDED_MS)
+        self.set_field(batch, record.id, "moved", f"{record.thread_ts}")
+        batch.write(
+            "PEXPIRE", self._keys.named("thread", f"{record.channel}:{record.thread_ts}"), ENDED_LINK_TTL_MS
+        )
         moved = record.model_copy(update={"thread_ts": ts})
-        return self.thread(self.record(batch, moved), moved)
+        return self.write_thread(self.write_record(batch, moved), moved)
 
-    def moved_to(self, batch: Batch, link: LinkId, where: str) -> Batch:
+    def write_moved_to(self, batch: Batch, link: LinkId, where: str) -> Batch:
         """Note for an ended link where its task has its thread now."""
-        return batch.write_expiring(ENDED_MS, "HSET", self._keys.link(link), "moved_to", where)
+        return batch.write_expiring(ENDED_LINK_TTL_MS, "HSET", self._keys.link(link), "moved_to", where)
 
-    def closed(self, batch: Batch, record: LinkRecord, code: str) -> Batch:
+    def mark_closed(self, batch: Batch, record: LinkRecord, code: str) -> Batch:
         """Note that nothing can be posted in the link's thread, for when its channel opens again."""
-        self.field(batch, record.id, "closed_error", code)
+        self.set_field(batch, record.id, "closed_error", code)
         return batch.write_expiring(
-            CLOSED_MS, "HSET", self._keys.named("closed", record.channel), record.id, code
+            CLOSED_CHANNEL_TTL_MS, "HSET", self._keys.named("closed", record.channel), record.id, code
         )
 
-    def reopened(self, batch: Batch, record: LinkRecord) -> Batch:
+    def mark_reopened(self, batch: Batch, record: LinkRecord) -> Batch:
         """Note that the link's thread takes messages again."""
-        self.no_field(batch, record.id, "closed_error")
+        self.remove_field(batch, record.id, "closed_error")
         return batch.write("HDEL", self._keys.named("closed", record.channel), record.id)
 
-    def task(self, batch: Batch, record: LinkRecord) -> Batch:
+    def write_task(self, batch: Batch, record: LinkRecord) -> Batch:
         """Make the link's task known to the poll."""
         return batch.write("HSET", self._keys.named("links"), str(record.task_id), record.id)
 
-    def field(self, batch: Batch, link: LinkId, name: str, value: str) -> Batch:
+    def set_field(self, batch: Batch, link: LinkId, name: str, value: str) -> Batch:
         """Write one of a link's fields."""
         return batch.write("HSET", self._keys.link(link), name, value)
 
-    def no_field(self, batch: Batch, link: LinkId, name: str) -> Batch:
+    def remove_field(self, batch: Batch, link: LinkId, name: str) -> Batch:
         """Remove one of a link's fields."""
         return batch.write("HDEL", self._keys.link(link), name)
 
-    def state(self, batch: Batch, link: LinkId, state: LinkState, look_at_ms: int | None) -> Batch:
+    def write_state(self, batch: Batch, link: LinkId, state: LinkState, look_at_ms: int | None) -> Batch:
         """Write the task state of a link, and when to look at it again."""
-        self.field(batch, link, "state", state.model_dump_json())
+        self.set_field(batch, link, "state", state.model_dump_json())
         if look_at_ms is None:
             return batch.write("ZREM", self._keys.named("timers"), link)
         return batch.write("ZADD", self._keys.named("timers"), look_at_ms, link)
 
-    def taken(self, batch: Batch, link: LinkId, ts: Ts) -> Batch:
+    def add_taken(self, batch: Batch, link: LinkId, ts: Ts) -> Batch:
         """Remember that a message was taken."""
         key = self._keys.link(link, "taken")
-        batch.write_expiring(TAKEN_MS, "ZADD", key, ts, ts)
-        return batch.write("ZREMRANGEBYRANK", key, 0, -TAKEN - 1)
+        batch.write_expiring(TAKEN_MESSAGE_TTL_MS, "ZADD", key, ts, ts)
+        return batch.write("ZREMRANGEBYRANK", key, 0, -MAX_TAKEN_MESSAGES - 1)
 
-    def claimed(self, batch: Batch, delivery: str) -> Batch:
+    def mark_claimed(self, batch: Batch, delivery: str) -> Batch:
         """Mark a message as claimed before it arrives, because what it asks for is known already."""
         return batch.write_expiring(
             DELIVERY_CLAIM_TTL_MS, "SET", self._keys.named("claim", "message", delivery), "1"
         )
 
-    def receipt(self, batch: Batch, link: LinkId, ts: Ts, reaction: str) -> Batch:
+    def write_receipt(self, batch: Batch, link: LinkId, ts: Ts, reaction: str) -> Batch:
         """Remember the reaction that a reply has."""
         key = self._keys.link(link, "receipts")
-        return batch.write_expiring(RECEIPTS_MS, "HSET", key, ts, reaction).keep_newest(key, MARKED)
+        return batch.write_expiring(RECEIPT_TTL_MS, "HSET", key, ts, reaction).keep_newest(
+            key, MAX_MARKED_REPLIES
+        )
 
-    def hold(self, batch: Batch, link: LinkId, hold: Hold) -> Batch:
+    def hold_replies(self, batch: Batch, link: LinkId, hold: Hold) -> Batch:
         """Set aside the replies written before the hold, until a person decides on them."""
-        self.field(batch, link, "hold", hold.model_dump_json())
+        self.set_field(batch, link, "hold", hold.model_dump_json())
         held = self._keys.named("held", link)
         batch.hold(to_coder(link), held, REPLY_ID_PREFIX, LANE_WIDTH, no_agent_score(hold.at))
         return batch.hold(to_coder(link), held, REPLY_ID_PREFIX, 2 * LANE_WIDTH, input_score(hold.at))
 
-    def set_aside(self, batch: Batch, link: LinkId, score: int) -> Batch:
+    def hold_reply(self, batch: Batch, link: LinkId, score: int) -> Batch:
         """Set aside one reply that came late, with those that the hold already keeps."""
         return batch.hold(to_coder(link), self._keys.named("held", link), REPLY_ID_PREFIX, score, score)
 
     def keep_reply(self, batch: Batch, link: LinkId, job_id: str, work: Reply) -> Batch:
         """Keep a reply that was not delivered, so that its button can send it again."""
         key = self._keys.reply(link, job_id)
-        return batch.write_expiring(KEPT_REPLY_MS, "SET", key, work.model_dump_json())
+        return batch.write_expiring(KEPT_REPLY_TTL_MS, "SET", key, work.model_dump_json())
 
     def forget_reply(self, batch: Batch, link: LinkId, job_id: str) -> Batch:
         """Forget a kept reply on which a person has decided.
@@ -379,20 +383,22 @@ class LinkWrites:
             batch, self._keys, dead_letters.dead_letter_id(to_coder(link), job_id)
         )
 
-    def question(self, batch: Batch, link: LinkId, question_id: str, place: str) -> Batch:
+    def add_question(self, batch: Batch, link: LinkId, question_id: str, place: str) -> Batch:
         """Remember where a question was posted."""
-        return batch.write_expiring(ENDED_MS, "HSET", self._keys.link(link, "questions"), question_id, place)
+        return batch.write_expiring(
+            ENDED_LINK_TTL_MS, "HSET", self._keys.link(link, "questions"), question_id, place
+        )
 
-    def no_question(self, batch: Batch, link: LinkId, question_id: str) -> Batch:
+    def remove_question(self, batch: Batch, link: LinkId, question_id: str) -> Batch:
         """Forget a question that is settled."""
         return batch.write("HDEL", self._keys.link(link, "questions"), question_id)
 
-    def unhold(self, batch: Batch, link: LinkId) -> Batch:
+    def release_held(self, batch: Batch, link: LinkId) -> Batch:
         """Bring the held replies back, each in its old place."""
-        self.no_field(batch, link, "hold")
+        self.remove_field(batch, link, "hold")
         return batch.unhold(to_coder(link), self._keys.named("held", link))
 
-    def rehold(self, batch: Batch, link: LinkId, job: Job, score: int) -> Batch:
+    def replace_held(self, batch: Batch, link: LinkId, job: Job, score: int) -> Batch:
         """Replace a reply among those that a pause holds."""
         return batch.write("HSET", self._keys.named("held", link), job.id, f"{score} {job.model_dump_json()}")
 
@@ -401,29 +407,33 @@ class LinkWrites:
         held = self._keys.named("held", link)
         return batch.write("HDEL", held, *job_ids) if job_ids else batch.write("DEL", held)
 
-    def delivered(self, batch: Batch, link: LinkId, ts: Ts, told: str = "") -> Batch:
+    def mark_delivered(self, batch: Batch, link: LinkId, ts: Ts, told: str = "") -> Batch:
         """Remember that the agent has a reply, and what the thread was told of its later changes."""
         key = self._keys.link(link, "delivered")
-        return batch.write_expiring(RECEIPTS_MS, "HSET", key, ts, told).keep_newest(key, MARKED)
+        return batch.write_expiring(RECEIPT_TTL_MS, "HSET", key, ts, told).keep_newest(
+            key, MAX_MARKED_REPLIES
+        )
 
-    def ends(self, batch: Batch, record: LinkRecord, why: str) -> Batch:
+    def end(self, batch: Batch, record: LinkRecord, why: str) -> Batch:
         """End a link. It is remembered for 30 days, and its task is not polled any more."""
-        self.field(batch, record.id, "ended", why)
-        batch.write("PEXPIRE", self._keys.link(record.id), ENDED_MS)
+        self.set_field(batch, record.id, "ended", why)
+        batch.write("PEXPIRE", self._keys.link(record.id), ENDED_LINK_TTL_MS)
         batch.write("ZREM", self._keys.named("timers"), record.id)
         batch.write("DEL", self._keys.named("held", record.id))
         if record.task_id is not None:
             batch.write("HDEL", self._keys.named("links"), record.task_id)
         if record.thread_ts is not None:
             batch.write(
-                "PEXPIRE", self._keys.named("thread", f"{record.channel}:{record.thread_ts}"), ENDED_MS
+                "PEXPIRE",
+                self._keys.named("thread", f"{record.channel}:{record.thread_ts}"),
+                ENDED_LINK_TTL_MS,
             )
         return batch
 
-    def gone(self, batch: Batch, record: LinkRecord, now_ms: int) -> Batch:
+    def end_as_gone(self, batch: Batch, record: LinkRecord, now_ms: int) -> Batch:
         """End a link whose task is gone. For 30 days the link comes back if its task does."""
-        self.ends(batch, record, "gone")
+        self.end(batch, record, "gone")
         if record.task_id is None or record.thread_ts is None:
             return batch
-        gone = self._keys.named("gone", record.task_id)
-        return batch.write_expiring(ENDED_MS, "SET", gone, f"{record.id} {now_ms}")
+        gone = self._keys.named("gone_task", record.task_id)
+        return batch.write_expiring(ENDED_LINK_TTL_MS, "SET", gone, f"{record.id} {now_ms}")

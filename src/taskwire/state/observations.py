@@ -16,16 +16,16 @@ from taskwire.domain.phases import Observation
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
-from taskwire.state.links import ENDED_MS
+from taskwire.state.links import ENDED_LINK_TTL_MS
 
 # How many observations of a task wait while its notices cannot be posted. What the agent reported
 # meanwhile is in its history.
-MOST_LOOKS = 200
+MAX_WAITING_OBSERVATIONS = 200
 
 _CLAIM = load_script("state/polls.claim")
-_KEEP = load_script("state/polls.keep")
-_OBSERVE = load_script("state/polls.observe", MOST_LOOKS=MOST_LOOKS)
-_MISS = load_script("state/polls.miss")
+_RENEW = load_script("state/polls.renew")
+_OBSERVE = load_script("state/polls.observe", MAX_WAITING_OBSERVATIONS=MAX_WAITING_OBSERVATIONS)
+_COUNT_MISSING = load_script("state/polls.count_missing")
 _REVIVE = load_script("state/polls.revive")
 
 
@@ -76,9 +76,9 @@ class Observations:
         self._redis = connections.commands
         self._keys = keys
         self._claim = Script(connections.commands, keys, clock, _CLAIM, connections.write_log)
-        self._keep = Script(connections.commands, keys, clock, _KEEP)
+        self._renew = Script(connections.commands, keys, clock, _RENEW)
         self._observe = Script(connections.commands, keys, clock, _OBSERVE, connections.write_log)
-        self._miss = Script(connections.commands, keys, clock, _MISS, connections.write_log)
+        self._count_missing = Script(connections.commands, keys, clock, _COUNT_MISSING, connections.write_log)
         self._revive = Script(connections.commands, keys, clock, _REVIVE, connections.write_log)
 
     async def claim(self, account: str, lease_ms: int, *, takes_over: bool = False) -> Poll | PolledElsewhere:
@@ -87,25 +87,25 @@ class Observations:
         answer = cast("list[str]", await self._claim(*words))
         return PolledElsewhere(int(answer[0])) if len(answer) == 1 else Poll(int(answer[0]), int(answer[1]))
 
-    async def keep(self, account: str, lease_ms: int) -> None:
+    async def renew(self, account: str, lease_ms: int) -> None:
         """Stay the process that polls this account for `lease_ms`, so that replicas do not poll it twice."""
-        await self._keep(account, self._holder, lease_ms)
+        await self._renew(account, self._holder, lease_ms)
 
     async def release(self, account: str) -> None:
         """Let another process poll at once."""
-        await self._keep(account, self._holder, 0)
+        await self._renew(account, self._holder, 0)
 
-    async def observe(self, account: str, poll: Poll, sightings: Sequence[StoredObservation]) -> bool:
+    async def observe(self, account: str, poll: Poll, observations: Sequence[StoredObservation]) -> bool:
         """Store newer observations and append them to their links; false if a newer poll has begun."""
-        words = [word for sighting in sightings for word in sighting.words()]
+        words = [word for observation in observations for word in observation.words()]
         return cast("int", await self._observe(account, poll.number, *words)) >= 0
 
-    async def miss(self, account: str, poll: Poll, tasks: Iterable[TaskId]) -> list[LinkId] | None:
+    async def count_missing(self, account: str, poll: Poll, tasks: Iterable[TaskId]) -> list[LinkId] | None:
         """Count tasks that a poll did not show.
 
         Returns the links that two polls missed, None if overtaken.
         """
-        found = cast("list[str] | int", await self._miss(account, poll.number, *tasks))
+        found = cast("list[str] | int", await self._count_missing(account, poll.number, *tasks))
         return None if isinstance(found, int) else [LinkId(link) for link in found]
 
     async def list_gone(self, tasks: Iterable[TaskId], now_ms: int) -> Mapping[TaskId, GoneTask]:
@@ -113,11 +113,11 @@ class Observations:
         wanted = list(tasks)
         if not wanted:
             return {}
-        found = await self._redis.mget([self._keys.named("gone", task) for task in wanted])
+        found = await self._redis.mget([self._keys.named("gone_task", task) for task in wanted])
         texts = zip(wanted, cast("list[str | None]", found), strict=True)
         rows = {task: text.split() for task, text in texts if text}
         gone = {task: GoneTask(LinkId(link), int(at)) for task, (link, at) in rows.items()}
-        return {task: each for task, each in gone.items() if now_ms - each.at_ms < ENDED_MS}
+        return {task: each for task, each in gone.items() if now_ms - each.at_ms < ENDED_LINK_TTL_MS}
 
     async def revive(self, account: str, poll: Poll, task: TaskId, link: LinkId, job: Job) -> bool:
         """Open a gone link again and append the job to its `to_thread` queue.

@@ -86,7 +86,7 @@ class NamedActions:
         if work.verb in ("send", "detach", "mute", "unmute"):
             raise UserError(*refusals.task_has_no_thread(work.verb, seen.task.name))
         record = bare_record(seen.task, work.requester, self._deps.mask)
-        batch = self._deps.writes.bare(Batch(), record)
+        batch = self._deps.writes.write_threadless_record(Batch(), record)
         act = Act(requester=work.requester, verb=work.verb, text=work.text)
         job = Job(id=f"{work.verb}:{context.job.id}", work=act)
         return done(batch.append(to_coder(record.id), job, score=request_score(work.verb, work.requester.at)))

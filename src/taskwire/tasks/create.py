@@ -75,14 +75,14 @@ class TaskCreator:
         note = ("created", work.requester.person, _make_fingerprint(request, record))
         if not work.note_key and await self._is_repeated(note, context.now_ms):
             key = digest(context.job.id)
-            batch = self._deps.notes.keeping(
+            batch = self._deps.notes.keep_in(
                 Batch(), request.model_dump_json(), "repeated_request", key, ttl_ms=QUESTION_TTL_MS
             )
             return done(batch, (work.requester, answers.ask_to_create_another(request.prompt, key)))
         if request.name is not None:
             await require_free(self._deps.coder, account.username, request.name)
         batch = await self._count_task(work.requester.person, record, context.now_ms)
-        self._deps.notes.keeping(batch, f"{context.now_ms} {record.id}", *note, ttl_ms=REPEAT_MS)
+        self._deps.notes.keep_in(batch, f"{context.now_ms} {record.id}", *note, ttl_ms=REPEAT_MS)
         batch = self._write_link(batch, record, work.requester)
         if work.note_key:
             return replace_question(batch, work.requester, answers.creating_another(request.prompt))
@@ -107,7 +107,7 @@ class TaskCreator:
         if len(latest) >= most:
             wait_ms = latest[-most] + CREATE_LIMIT_PERIOD_MS - now_ms
             raise UserError(*refusals.too_many_tasks(most, -(-wait_ms // 60_000)))
-        return notes.counting(Batch(), record.id, now_ms, most, *note, ttl_ms=CREATE_LIMIT_PERIOD_MS)
+        return notes.count_in(Batch(), record.id, now_ms, most, *note, ttl_ms=CREATE_LIMIT_PERIOD_MS)
 
     async def _get_full_request(self, work: CreateRequested) -> CreateRequested:
         """Return the request. If it comes from the button of a question, it is read from a note."""
@@ -152,7 +152,7 @@ class TaskCreator:
         )
 
     def _write_link(self, batch: Batch, record: LinkRecord, requester: Requester) -> Batch:
-        self._deps.writes.record(batch, record)
+        self._deps.writes.write_record(batch, record)
         job = Job(id=f"card:{record.id}", work=PostCard(requester=requester))
         return batch.append(to_coder(record.id), job, score=0)
 
@@ -170,7 +170,7 @@ class TaskCreator:
     ) -> Batch:
         """Make a link for an existing task; UserError while another request attaches the same task."""
         note = ("attach_claim", task.id)
-        is_first = await self._deps.notes.is_first(*note, value=job_id, ttl_ms=ATTACH_CLAIM_MS)
+        is_first = await self._deps.notes.keep_if_new(*note, value=job_id, ttl_ms=ATTACH_CLAIM_MS)
         if not is_first and await self._deps.notes.find(*note) != job_id:
             raise UserError(*refusals.attach_in_progress(task.name))
         record = bare_record(task, requester, self._deps.mask).model_copy(

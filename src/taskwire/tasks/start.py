@@ -73,11 +73,11 @@ class ThreadOpener:
                 _end_unbound(self._deps, link), (requester, answers.task_not_attached(refusals.TASK_GONE))
             )
         posted = record.model_copy(update={"thread_ts": ts})
-        batch = self._deps.writes.record(Batch(), posted)
-        self._deps.writes.thread(batch, posted)
+        batch = self._deps.writes.write_record(Batch(), posted)
+        self._deps.writes.write_thread(batch, posted)
         if posted.task_id is not None:
             # Until the next poll, the card shows the state in which the task was found.
-            self._deps.writes.state(batch, posted.id, link.state, None)
+            self._deps.writes.write_state(batch, posted.id, link.state, None)
         if context.note:
             # The card may be old, and Slack retries events for minutes only. So the thread is read.
             request_reading(record.id, ts, batch)
@@ -246,7 +246,7 @@ class TaskBinder:
             return batch
         with contextlib.suppress(OutsideError):
             if where := await find_permalink(self._deps, link.record):
-                self._deps.writes.moved_to(batch, former.id, where)
+                self._deps.writes.write_moved_to(batch, former.id, where)
                 return draw(former.id, batch)
         return batch
 
@@ -262,15 +262,15 @@ class TaskBinder:
                 "created_at": task.created_at,
             }
         )
-        batch = self._deps.writes.record(Batch(), record)
-        self._deps.writes.task(batch, record)
+        batch = self._deps.writes.write_record(Batch(), record)
+        self._deps.writes.write_task(batch, record)
         event = Observed(observation=observation_of(task, self._deps.mask), is_baseline=is_baseline)
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
         return draw_first_card(record.id, batch)
 
     def _fail(self, link: Link, requester: Requester, why: str) -> Outcome:
         """End the link without a task. Its card says why."""
-        batch = self._deps.writes.field(_end_unbound(self._deps, link), link.id, "failure", why)
+        batch = self._deps.writes.set_field(_end_unbound(self._deps, link), link.id, "failure", why)
         is_attached = link.record.task_id is not None
         answer = answers.task_not_attached(why) if is_attached else answers.task_not_created(why)
         return done(draw_first_card(link.id, batch), (requester, answer))
@@ -291,10 +291,10 @@ def _get_former_title(former: Link | None, task: Task) -> str:
 def _end_unbound(deps: Dependencies, link: Link) -> Batch:
     """End a link that has no task yet. If the task exists, it may get another link."""
     record = link.record.model_copy(update={"task_id": None})
-    batch = deps.writes.ends(Batch(), record, "failed")
+    batch = deps.writes.end(Batch(), record, "failed")
     if link.record.task_id is not None:
-        deps.notes.forgetting(batch, "attach_claim", link.record.task_id)
+        deps.notes.forget_in(batch, "attach_claim", link.record.task_id)
     else:
         # A task that was never created does not count for the limit.
-        deps.notes.uncounting(batch, link.id, "create_count", link.record.requested_by)
+        deps.notes.uncount_in(batch, link.id, "create_count", link.record.requested_by)
     return batch

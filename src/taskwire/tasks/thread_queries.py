@@ -41,7 +41,7 @@ from taskwire.queue.inbox import MAX_WAITING_REPLIES
 from taskwire.redis.decoding import read
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity, SlackRateLimited
 from taskwire.slack.outbound import Metadata
-from taskwire.state.links import KEPT_REPLY_MS
+from taskwire.state.links import KEPT_REPLY_TTL_MS
 from taskwire.telemetry import logger
 
 # Questions about a message, and answers with a button for people who may steer the task.
@@ -175,7 +175,7 @@ class ThreadQueries:
 
         A deleted message needs no answer. If a message has waited too long, say that it was not sent.
         """
-        if context.now_ms - microseconds(work.requester.at) // 1000 < KEPT_REPLY_MS:
+        if context.now_ms - microseconds(work.requester.at) // 1000 < KEPT_REPLY_TTL_MS:
             return done()
         message = inputs.question_expired(work.text, is_outcome_unknown=False)
         return done(say(link.id, f"expired:{context.job.id}", message, is_call=True))
@@ -194,7 +194,7 @@ class ThreadQueries:
             return done(batch, (work.requester, message))
         key = digest(link.id, context.job.id)
         kept = KeptAnswer(person=work.requester.person, link=link.id, message=message).model_dump_json()
-        self._deps.notes.keeping(batch, kept, "shown", key, ttl_ms=SHOWABLE_MS)
+        self._deps.notes.keep_in(batch, kept, "shown", key, ttl_ms=SHOWABLE_MS)
         return done(batch, (work.requester, answers.add_share_button(message, f"{link.id} {key}")))
 
     async def show_to_everybody(self, context: JobContext, link: Link | None) -> Outcome:
@@ -218,7 +218,7 @@ class ThreadQueries:
         ):
             raise UserError(*refusals.button_expired())
         batch = say(link.id, f"shown:{work.key}", answer.message)
-        self._deps.notes.forgetting(batch, "shown", work.key)
+        self._deps.notes.forget_in(batch, "shown", work.key)
         return replace_question(batch, work.requester, answers.answer_shared())
 
     async def _must_tell_too_many(self, link: Link, work: AnswerInThread, batch: Batch) -> bool:

@@ -3,7 +3,7 @@
 
 -- script: heartbeat.gap
 -- ARGV: prefix, time, absence, is_done
-local SAME, CLAIMED = const.SAME_GAP_MS, const.CLAIM_MS
+local SAME, CLAIMED = const.SAME_GAP_MS, const.GAP_CLAIM_MS
 
 local key, absence, is_done = prefix .. 'gap', tonumber(ARGV[3]), ARGV[4] == '1'
 local since = absence < 0 and 0 or now - absence

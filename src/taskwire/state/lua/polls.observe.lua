@@ -8,7 +8,7 @@ local function overtaken(name, n, is_same_state)
   local order, id = queue_keys(name), 'observed:' .. n
   if redis.call('ZRANGE', order, -1, -1)[1] ~= id then return end
   if redis.call('ZRANGE', order, 0, 0)[1] == id then return end
-  if is_same_state or redis.call('ZCARD', order) >= const.MOST_LOOKS then
+  if is_same_state or redis.call('ZCARD', order) >= const.MAX_WAITING_OBSERVATIONS then
     return redis.call('ZSCORE', order, id)
   end
 end

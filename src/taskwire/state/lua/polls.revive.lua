@@ -6,7 +6,7 @@
 local account, number, task, link, job = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local key, links = prefix .. 'link:' .. link, prefix .. 'links'
 if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return 0 end
-redis.call('DEL', prefix .. 'gone:' .. task)
+redis.call('DEL', prefix .. 'gone_task:' .. task)
 if redis.call('HGET', key, 'ended') ~= 'gone' or redis.call('HEXISTS', links, task) == 1 then return 0 end
 local record = cjson.decode(redis.call('HGET', key, 'record'))
 redis.call('HDEL', key, 'ended', 'missed', 'seen')

@@ -1,6 +1,6 @@
 -- Answer the time, and when Slack last came by HTTP.
 -- requires: queue/fence, queue/batch
 
--- script: heartbeat.silence
+-- script: heartbeat.read_request
 -- ARGV: prefix, time
-return {whole(now), redis.call('GET', prefix .. 'heartbeat:reached') or ''}
+return {whole(now), redis.call('GET', prefix .. 'heartbeat:request') or ''}

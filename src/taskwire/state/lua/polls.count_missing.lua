@@ -1,7 +1,7 @@
 -- Count that a list of tasks did not show these; list the links that two lists have missed.
 -- requires: queue/fence, queue/batch
 
--- script: polls.miss (polls)
+-- script: polls.count_missing (polls)
 -- ARGV: prefix, time, account, number, tasks...
 local account, number = ARGV[3], ARGV[4]
 if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return -1 end

@@ -1,7 +1,7 @@
 -- Keep the right to poll an account, or give it up with a lease of 0.
 -- requires: queue/fence, queue/batch
 
--- script: polls.keep (serial)
+-- script: polls.renew (serial)
 -- ARGV: prefix, time, account, holder, lease
 local account, holder, lease = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local key = prefix .. 'polling:' .. account

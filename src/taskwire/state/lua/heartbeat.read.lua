@@ -1,6 +1,6 @@
 -- Answer the time, and the last heartbeat.
 -- requires: queue/fence, queue/batch
 
--- script: heartbeat.look
+-- script: heartbeat.read
 -- ARGV: prefix, time
 return {whole(now), redis.call('GET', prefix .. 'heartbeat') or ''}
