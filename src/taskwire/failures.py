@@ -13,7 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
-from taskwire.domain.errors import AccountRefused, OutsideError, Refused, Unknown, UserError
+from taskwire.domain.errors import AccountRefused, OutcomeUnknown, OutsideError, Refused, UserError
 from taskwire.domain.jobs import CreateTask, PostCard, Reply, Requester
 from taskwire.domain.mrkdwn import escape_mrkdwn
 from taskwire.domain.retry_policies import (
@@ -63,7 +63,7 @@ class Failures:
         if isinstance(error, NoCapacity):
             self._metrics.retries.labels(context.job.work.kind, "rate_limited").inc()
             # The limiter gives each waiting job a time of its own.
-            return _delay(context, error.after_seconds or 1.0, "unchanged")
+            return _delay(context, error.retry_after_seconds or 1.0, "unchanged")
         if isinstance(error, AccountRefused):
             # It is no fault of this job: the operator has a week to mend it.
             _log.warning("service account refused, job will retry", job=context.job.id, error=str(error))
@@ -75,14 +75,14 @@ class Failures:
             if not context.keeps_intent_record:
                 return await self.give_up(context, str(error))
             return self._retry_after_failure(context, error, REFUSED_IN_DOUBT_SECONDS)
-        return self._retry_after_failure(context, error, error.after_seconds)
+        return self._retry_after_failure(context, error, error.retry_after_seconds)
 
     def _retry_after_failure(
-        self, context: JobContext, error: OutsideError, after_seconds: float | None
+        self, context: JobContext, error: OutsideError, retry_after_seconds: float | None
     ) -> Outcome:
         """Try again at growing intervals. An attempt of unknown outcome keeps its intent record."""
         job = context.job
-        delay = ANY_JOB.wait_seconds(job.tries, after_seconds)
+        delay = ANY_JOB.wait_seconds(job.tries, retry_after_seconds)
         _log.info("job failed, will retry", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
         kind: OutcomeKind = "unknown" if context.keeps_intent_record else "retry"
         return Outcome(kind, Batch(), delay, context.failed_again(), trouble="failing")
@@ -90,7 +90,7 @@ class Failures:
     def _wait_for_redis(self, context: JobContext, error: RedisError) -> Outcome:
         """Go on when Redis is back. An attempt that began keeps its intent record."""
         if isinstance(error, ResponseError):
-            return self._retry_after_failure(context, Unknown(f"Redis refused: {error}"), None)
+            return self._retry_after_failure(context, OutcomeUnknown(f"Redis refused: {error}"), None)
         _log.debug("redis was away while a job ran", job=context.job.id, error=str(error))
         return _delay(context, WITHOUT_REDIS_SECONDS, "unchanged")
 
@@ -109,7 +109,7 @@ class Failures:
         )
         if job.unexpected_errors >= UNEXPECTED.most_tries:
             return await self.give_up(context, answers.internal_error(error_reference))
-        outcome = self._retry_after_failure(context, Unknown(f"reference {error_reference}"), None)
+        outcome = self._retry_after_failure(context, OutcomeUnknown(f"reference {error_reference}"), None)
         failed_job = outcome.job or job
         return replace(
             outcome, job=failed_job.model_copy(update={"unexpected_errors": job.unexpected_errors + 1})

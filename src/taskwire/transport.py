@@ -7,7 +7,7 @@ sockets. It knows neither Coder nor Slack, so the clients decide what an answer 
     └── TryLater
         ├── Unreachable      it broke before the first byte was written
         └── DeadlinePassed   nothing was written, because it would have been too late
-    Unknown
+    OutcomeUnknown
     ├── ConnectionCut        it broke after the first byte was written
     └── NoAnswer             the time ran out after the first byte was written
 
@@ -36,7 +36,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
 
-from taskwire.domain.errors import OutsideError, TryLater, Unknown
+from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 
 # In seconds. This is less than the 5 s by which an attempt may outlast its timeout (`late_arrival_ms` in
 # `queue/leases.py`), so that the kernel has given up by then what a stopped process left in it. The time
@@ -58,11 +58,11 @@ class DeadlinePassed(TryLater):
     """The deadline had passed before the request was written, so nothing was written."""
 
 
-class ConnectionCut(Unknown):
+class ConnectionCut(OutcomeUnknown):
     """The exchange broke after the request's first byte was written."""
 
 
-class NoAnswer(Unknown):
+class NoAnswer(OutcomeUnknown):
     """No complete answer came in time after the request was written."""
 
 

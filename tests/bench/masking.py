@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from taskwire.domain import excerpts
-from taskwire.domain.agent_text import for_agent
+from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.phases import AgentLogEntry
 from taskwire.domain.secrets import Masker
 from tests.bench.figures import Figure
@@ -55,7 +55,7 @@ async def measure_masking(directory: Path) -> Sequence[Figure]:
         ]
     attachment = "\x1b[201~\r" * (100_000 // 7)
     started = time.process_time()
-    for_agent(attachment)
+    sanitize_for_agent(attachment)
     spent = (time.process_time() - started) * 1000
     return [
         *found,

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from taskwire.coder import lists
 from taskwire.coder.errors import UnexpectedCoderAnswer
-from taskwire.domain.errors import Unknown
+from taskwire.domain.errors import OutcomeUnknown
 
 # Texts that look like the boundary between two tasks, at any depth.
 WORDS = st.sampled_from(["", "x", "}", "},{", '},{"id":"', "\\", '"', "é", "{[", "]}"])
@@ -95,7 +95,7 @@ LONG = b'{"id":"a","prompt":"' + b"x" * lists.PIECE_BYTES + b'"}'
 )
 def test_a_list_that_is_nonsense_is_unknown(body: bytes) -> None:
     """The list is cut short, has another shape, or comes from another server."""
-    with pytest.raises(Unknown):
+    with pytest.raises(OutcomeUnknown):
         lists.cut(body)
 
 

@@ -17,7 +17,7 @@ from taskwire.coder.models import (
     TaskStatus,
     WorkspaceStatus,
 )
-from taskwire.domain.errors import Unknown
+from taskwire.domain.errors import OutcomeUnknown
 
 TASK: dict[str, JsonValue] = {
     "id": "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11",
@@ -187,9 +187,9 @@ def test_null_is_an_empty_list() -> None:
 )
 def test_an_item_that_is_nonsense_is_unknown(item: bytes) -> None:
     """Without a usable id, or as no object at all, an item makes the answer unknown."""
-    with pytest.raises(Unknown):
+    with pytest.raises(OutcomeUnknown):
         lists.item_id(item)
-    with pytest.raises(Unknown):
+    with pytest.raises(OutcomeUnknown):
         models.parse_task(item)
 
 

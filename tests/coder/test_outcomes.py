@@ -8,7 +8,7 @@ import pytest
 from taskwire.coder import errors
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.domain.agent_text import AgentText
-from taskwire.domain.errors import AccountRefused, NotDone, OutsideError, Refused, TryLater, Unknown
+from taskwire.domain.errors import AccountRefused, NotDone, OutcomeUnknown, OutsideError, Refused, TryLater
 from taskwire.transport import ConnectionCut, NoAnswer
 from tests.coder.far_side import Act, FarSide, far_side, hangs_up, raw, raw_then_cut, says, says_nothing
 
@@ -53,14 +53,14 @@ ANSWERS: list[tuple[int, str, type[errors.CoderError], type[OutsideError]]] = [
         errors.CoderRateLimited,
         TryLater,
     ),
-    (500, "Internal error fetching tasks.", errors.ServerTrouble, Unknown),
+    (500, "Internal error fetching tasks.", errors.ServerTrouble, OutcomeUnknown),
     (500, "failed to fetch preset parameter values", errors.BadRequest, Refused),
     (500, "Archived template versions cannot be used to make a workspace.", errors.BadRequest, Refused),
     (502, "Failed to reach task app endpoint.", errors.AppUnreachable, TryLater),
     (502, "Failed to get status from task app.", errors.AppUnreachable, TryLater),
-    (502, "Task app rejected the message.", errors.RejectedByApp, Unknown),
-    (502, "Something new.", errors.ServerTrouble, Unknown),
-    (503, "Task is paused.", errors.ServerTrouble, Unknown),
+    (502, "Task app rejected the message.", errors.RejectedByApp, OutcomeUnknown),
+    (502, "Something new.", errors.ServerTrouble, OutcomeUnknown),
+    (503, "Task is paused.", errors.ServerTrouble, OutcomeUnknown),
 ]
 
 
@@ -76,7 +76,7 @@ async def test_an_answer_of_coders_is_sorted_by_status_and_words(
     assert type(error) is kind
     assert isinstance(error, outcome)
     assert isinstance(error, Refused) is (outcome is Refused)
-    assert isinstance(error, NotDone) is not issubclass(outcome, Unknown)
+    assert isinstance(error, NotDone) is not issubclass(outcome, OutcomeUnknown)
     complaint = errors.Complaint(field="name", detail="taken")
     assert error.answer == errors.CoderAnswer(status, message, "why", (complaint,))
     assert str(error) == f"{status} {message}; why; name: taken"
@@ -121,7 +121,7 @@ async def test_what_is_not_coders_answer_is_unknown(act: Act, kind: type[Outside
     error = await outcome_of_send(act)
 
     assert type(error) is kind
-    assert isinstance(error, Unknown)
+    assert isinstance(error, OutcomeUnknown)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ async def test_a_rate_limit_says_how_long_to_wait(header: str, seconds: float | 
     error = await outcome_of_send(says(429, "slow down", header))
 
     assert type(error) is errors.CoderRateLimited
-    assert error.after_seconds == seconds
+    assert error.retry_after_seconds == seconds
 
 
 async def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_names_it() -> None:
@@ -148,7 +148,7 @@ async def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_names_it() -> 
 
     error = await outcome_of_send(says(429, "slow down", date, later))
 
-    assert error.after_seconds == 30.0
+    assert error.retry_after_seconds == 30.0
 
 
 async def test_the_token_is_in_no_error() -> None:

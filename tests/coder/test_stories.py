@@ -12,7 +12,7 @@ from taskwire.coder import errors, lists, models
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.coder.models import TaskState, TaskStatus, WorkspaceStatus
 from taskwire.domain.agent_text import AgentText
-from taskwire.domain.errors import NotDone, OutsideError, Unknown
+from taskwire.domain.errors import NotDone, OutcomeUnknown, OutsideError
 from taskwire.transport import ConnectionCut, NoAnswer, Unreachable
 from taskwire_sandbox.coder import CoderSandbox, SandboxTask, Settings, SteppedClock, faults
 from taskwire_sandbox.coder.rows import Template
@@ -283,7 +283,7 @@ async def test_an_agent_that_fails_while_typing_leaves_it_unknown(here: Deployme
     with pytest.raises(errors.AppUnreachable):
         await sending
 
-    assert isinstance(typed.value, Unknown)
+    assert isinstance(typed.value, OutcomeUnknown)
     assert (task.inputs.count("words"), task.inputs.count("more")) == (1, 0)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from taskwire import transport
-from taskwire.domain.errors import Unknown
+from taskwire.domain.errors import OutcomeUnknown
 from taskwire.domain.ids import ChannelId, Ts
 from taskwire.queue.rate_limiter import LIMITS
 from taskwire.slack import errors
@@ -83,7 +83,7 @@ def test_the_errors_of_a_method_are_known(method: str) -> None:
     unknown = {
         code
         for code in all_methods()[method].errors
-        if isinstance(errors.sort(method, 200, {"ok": False, "error": code}), Unknown)
+        if isinstance(errors.sort(method, 200, {"ok": False, "error": code}), OutcomeUnknown)
     }
 
     assert unknown <= OF_READS

@@ -10,7 +10,7 @@ import pytest
 
 from taskwire.coder.errors import CoderAnswer, TokenRefused
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import Refused, TryLater, Unknown, UserError
+from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
 from taskwire.domain.jobs import Job, PostText, QueueName
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.message import Message
@@ -167,7 +167,7 @@ async def test_what_fails_is_tried_again_and_remembers_since_when(bench: Bench) 
     """A failed job stays in its queue, and the queue tries it again later."""
     await bench.append("a")
 
-    await bench.works(raising(Unknown("cut")))
+    await bench.works(raising(OutcomeUnknown("cut")))
 
     job = await bench.job("a")
     assert job.tries >= 1
@@ -175,7 +175,9 @@ async def test_what_fails_is_tried_again_and_remembers_since_when(bench: Bench) 
     assert "attempt_job" not in await bench.state()
 
 
-@pytest.mark.parametrize("error", [Unknown("cut"), TryLater("not now"), Refused("no"), ValueError("a bug")])
+@pytest.mark.parametrize(
+    "error", [OutcomeUnknown("cut"), TryLater("not now"), Refused("no"), ValueError("a bug")]
+)
 async def test_what_fails_after_its_effect_is_read_back_before_anything_else(
     bench: Bench, error: Exception
 ) -> None:
@@ -212,7 +214,7 @@ async def test_an_attempt_of_unknown_outcome_is_never_dropped_by_mistake(bench: 
         return Outcome("retry", delay_seconds=30)
 
     async def _cut() -> None:
-        raise Unknown("cut")
+        raise OutcomeUnknown("cut")
 
     await bench.append("a")
     await bench.works(carry)
@@ -227,11 +229,11 @@ async def test_two_attempts_without_a_read_back_between_are_refused(bench: Bench
     async def carry(context: JobContext) -> Outcome:
         async def cut() -> None:
             made.append(context.lease.token)
-            raise Unknown("cut")
+            raise OutcomeUnknown("cut")
 
         try:
             await context.attempt("note", 0.1, cut)
-        except Unknown:
+        except OutcomeUnknown:
             await context.attempt("note", 0.1, cut)
         return done()
 

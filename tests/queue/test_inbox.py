@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from taskwire.domain.errors import TryLater, Unknown
+from taskwire.domain.errors import OutcomeUnknown, TryLater
 from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
 from taskwire.domain.jobs import QueueName, to_coder
 from taskwire.queue import inbox as claims_of
@@ -211,7 +211,7 @@ async def test_a_silent_store_may_have_written_it(real: Connections) -> None:
         await inbox.claim("event", "Ev0", Batch())
         network.freeze()
 
-        with pytest.raises(Unknown):
+        with pytest.raises(OutcomeUnknown):
             await inbox.claim("event", "Ev1", Batch().append(LIST, job("a")))
 
 
@@ -223,7 +223,7 @@ async def test_a_store_of_our_own_that_stands_still_may_have_written_it(embedded
     server = int((await embedded_store.commands.info("server"))["process_id"])
     os.kill(server, signal.SIGSTOP)
     try:
-        with pytest.raises(Unknown):
+        with pytest.raises(OutcomeUnknown):
             await inbox.claim("event", "Ev1", Batch())
     finally:
         os.kill(server, signal.SIGCONT)
@@ -238,7 +238,7 @@ async def test_a_refusal_after_a_lost_answer_is_still_not_known(real: Connection
         network.drop_next_reply()
         await real.commands.set("tw:x", "no hash")
 
-        with pytest.raises(Unknown):
+        with pytest.raises(OutcomeUnknown):
             await inbox.claim("event", "Ev1", Batch().write("HSET", "tw:x", "a", "b"))
 
 

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
-from taskwire.domain.errors import TryLater, Unknown, UserError
+from taskwire.domain.errors import OutcomeUnknown, TryLater, UserError
 from taskwire.domain.jobs import Job, PostText, QueueName, to_thread
 from taskwire.domain.message import Message
 from taskwire.queue.batch import Batch
@@ -120,7 +120,7 @@ async def test_what_no_replica_has_is_not_promised(cluster: SentinelCluster, bot
     for replica in replicas:
         replica.tell(signal.SIGSTOP)
 
-    with pytest.raises(Unknown):
+    with pytest.raises(OutcomeUnknown):
         await inbox.claim("command", "one", _batch("one"))
 
     for replica in replicas:
@@ -137,7 +137,7 @@ async def _is_woken(both: Connections) -> bool:
 
 async def _is_promised(inbox: Inbox) -> bool:
     """Whether the claim was made and a replica has it. On a busy machine this may take several tries."""
-    with contextlib.suppress(Unknown, TryLater):
+    with contextlib.suppress(OutcomeUnknown, TryLater):
         return await inbox.claim("command", "one", _batch("one")) == "duplicate"
     return False
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from taskwire.domain.errors import TryLater, Unknown, UserError
+from taskwire.domain.errors import OutcomeUnknown, TryLater, UserError
 from taskwire.domain.jobs import Job, PostText, to_thread
 from taskwire.domain.message import Message
 from taskwire.queue.batch import Batch
@@ -45,7 +45,7 @@ async def test_a_failover_is_followed_over_tls(cluster: SentinelCluster) -> None
 
 
 async def _is_kept(inbox: Inbox, batch: Batch) -> bool:
-    with contextlib.suppress(Unknown, TryLater):
+    with contextlib.suppress(OutcomeUnknown, TryLater):
         return await inbox.claim("command", "one", batch) == "duplicate"
     return False
 
@@ -60,7 +60,7 @@ async def test_a_silent_store_behind_tls_may_have_written_it(cluster: SentinelCl
             await inbox.claim("event", "Ev0", Batch())
             network.freeze()
 
-            with pytest.raises(Unknown):
+            with pytest.raises(OutcomeUnknown):
                 await inbox.claim("event", "Ev1", Batch())
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskwire import transport
-from taskwire.domain.errors import OutsideError, Unknown
+from taskwire.domain.errors import OutcomeUnknown, OutsideError
 from taskwire.slack import errors
 from taskwire.slack.call_priorities import RateLimits, claiming
 from taskwire.slack.handed_out_urls import Addresses, is_slacks
@@ -116,7 +116,7 @@ async def test_a_redirect_is_not_followed_with_the_token() -> None:
         (says(429, "slow down", "Retry-After: 3"), errors.SlackRateLimited),
         (says(500, "oops"), errors.SlackTrouble),
         (says(204), errors.UnexpectedSlackAnswer),
-        (hangs_up, Unknown),
+        (hangs_up, OutcomeUnknown),
     ],
 )
 async def test_an_answer_is_shown_once_or_not_at_all(act: Act, kind: type[OutsideError]) -> None:

@@ -460,7 +460,7 @@ async def test_in_a_turn_room_is_asked_for_and_not_waited_for(
         with pytest.raises(errors.NoCapacity):
             await outbound.update(dev(slack), SINCE, Message(text="Hello"), META, Priority.FINAL_CARD)
 
-    assert later.value.after_seconds == 1.5
+    assert later.value.retry_after_seconds == 1.5
     assert pace.waits == [
         ("chat.postMessage", "C1", Priority.CALL),
         ("chat.update", f"{dev(slack)}:{SINCE}", Priority.FINAL_CARD),

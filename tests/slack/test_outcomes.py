@@ -8,7 +8,7 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire import transport
-from taskwire.domain.errors import AccountRefused, NotDone, OutsideError, Refused, TryLater, Unknown
+from taskwire.domain.errors import AccountRefused, NotDone, OutcomeUnknown, OutsideError, Refused, TryLater
 from taskwire.domain.ids import ChannelId, Ts
 from taskwire.domain.message import Message
 from taskwire.slack import errors
@@ -114,7 +114,7 @@ async def test_a_limit_rests_the_method_for_everybody(act: Act, after: float | N
 
     assert isinstance(found, errors.SlackRateLimited)
     assert isinstance(found, TryLater)
-    assert found.after_seconds == after
+    assert found.retry_after_seconds == after
     assert pace.rests == [("chat.postMessage", rest)]
 
 
@@ -164,7 +164,7 @@ UNKNOWN = {
 async def test_what_is_not_clear_may_have_happened(name: str) -> None:
     found, pace = await outcome(UNKNOWN[name])
 
-    assert isinstance(found, Unknown)
+    assert isinstance(found, OutcomeUnknown)
     assert pace.rests == []
 
 
@@ -199,7 +199,7 @@ async def test_only_slacks_own_answers_tell_the_time() -> None:
     date = "Date: Wed, 21 Oct 2015 07:28:00 GMT"
     acts = (says(502, "<html>", "Content-Type: text/html", date), says(200, no("not_authed"), IS_JSON, date))
     async with slack_that(*acts) as (outbound, _, _):
-        with pytest.raises(Unknown):
+        with pytest.raises(OutcomeUnknown):
             await post(outbound)
         assert outbound.last_answer_at is None
 

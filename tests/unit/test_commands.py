@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.agent_text import AgentText, for_agent
+from taskwire.domain.agent_text import AgentText, sanitize_for_agent
 from taskwire.domain.commands import (
     Attach,
     Command,
@@ -44,7 +44,7 @@ EM_DASH = "\u2014"
 
 
 def seen(text: str) -> bool:
-    return bool(for_agent(text)) and not is_blank(text)
+    return bool(sanitize_for_agent(text)) and not is_blank(text)
 
 
 def refusal(text: str) -> str:
@@ -425,4 +425,4 @@ def test_a_prompt_that_cannot_be_seen_is_none(blank: str) -> None:
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])).map(str.strip).filter(seen))
 def test_any_prompt_survives_the_way_through_slack(prompt: str) -> None:
     """After `--` nothing is an option. The prompt arrives as it was typed, safe for an agent."""
-    assert parse(f"create template=a -- {escape_mrkdwn(prompt)}") == Create(for_agent(prompt), "a")
+    assert parse(f"create template=a -- {escape_mrkdwn(prompt)}") == Create(sanitize_for_agent(prompt), "a")

@@ -21,7 +21,7 @@ from taskwire.domain.excerpts import (
     told,
     whole,
 )
-from taskwire.domain.mrkdwn import Mentions, mentions, without_calls
+from taskwire.domain.mrkdwn import Mentions, break_mentions, list_mentions
 from taskwire.domain.phases import AgentLogEntry
 from taskwire.domain.secrets import Masker
 
@@ -254,8 +254,8 @@ def test_what_comes_out_is_harmless(first: str, second: str, is_grown: bool) -> 
         assert not [
             char for char in shown if unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t"
         ]
-        assert mentions(shown) == Mentions()
-        assert without_calls(shown) == shown
+        assert list_mentions(shown) == Mentions()
+        assert break_mentions(shown) == shown
         assert "s3cret-token" not in shown
         assert len(notifier.excerpt.text) <= LONGEST_CHARACTERS
         assert notifier.excerpt.text.count("\n") < LONGEST_LINES

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from taskwire.domain.errors import UserError
 from taskwire.domain.links import Link
 from taskwire.domain.message import Block, Dialog, Message
-from taskwire.domain.mrkdwn import names_quoted
+from taskwire.domain.mrkdwn import quote_names
 from taskwire.messages import answers, cards, forms, refusals
 from tests.unit.message_examples import BOND, CODER, link
 from tests.unit.message_view import faults
@@ -82,7 +82,7 @@ def test_what_stands_around_a_name_with_marks_is_what_it_was() -> None:
         ("text", "/task attach fix-login-1a2b", {"code": True}),
         ("text", " elsewhere gives it a new thread.", None),
     ]
-    assert names_quoted(message.text).startswith("I can't write in the thread of “*x*” any more: <#C1>")
+    assert quote_names(message.text).startswith("I can't write in the thread of “*x*” any more: <#C1>")
 
 
 def test_a_card_that_says_why_there_is_no_task_shows_the_name_as_it_is_written() -> None:
@@ -111,4 +111,4 @@ def test_no_name_breaks_what_stands_around_it(title: str) -> None:
     message = answers.task_is_pausing(titled(title))
 
     assert faults(message) == []
-    assert names_quoted(message.text).endswith(" A reply in its thread, or *Resume*, starts it again.")
+    assert quote_names(message.text).endswith(" A reply in its thread, or *Resume*, starts it again.")

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from taskwire.domain.agent_text import for_agent
+from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.ids import UserId
 from taskwire.domain.message import Block
 from taskwire.domain.replies import (
@@ -17,12 +17,12 @@ from taskwire.domain.replies import (
     NotAVerb,
     Order,
     begins_with_mark,
+    break_mentions,
     escape_mrkdwn,
-    mentions,
+    list_mentions,
     normalised,
     read,
     to_agent_text,
-    without_calls,
 )
 
 # A slow machine must not fail these tests.
@@ -237,9 +237,9 @@ def test_other_blocks_leave_the_text_to_speak() -> None:
 
 def test_mentions_lists_each_id_once() -> None:
     """The caller looks these ids up."""
-    found = mentions("<@U1> <@U2|bob> <@U1> <#C1|dev> <!subteam^S1> <!channel>")
+    found = list_mentions("<@U1> <@U2|bob> <@U1> <#C1|dev> <!subteam^S1> <!channel>")
 
-    assert found == Mentions(("U1", "U2"), ("C1",), ("S1",), is_call=True)
+    assert found == Mentions(("U1", "U2"), ("C1",), ("S1",), has_channel_mention=True)
 
 
 @pytest.mark.parametrize(
@@ -255,17 +255,17 @@ def test_mentions_lists_each_id_once() -> None:
 )
 def test_what_an_agent_writes_calls_nobody(written: str, shown: str) -> None:
     """The text reads the same but mentions nobody."""
-    assert without_calls(written) == shown
+    assert break_mentions(written) == shown
 
 
 @patient
 @given(st.text(), st.lists(st.sampled_from(["<!here>", "<@U12>", "@here", "<!", "@", "channel", "<", ">"])))
 def test_nothing_that_is_made_inert_is_live(words: str, pieces: list[str]) -> None:
     """No mention is left, and a second pass changes nothing."""
-    inert = without_calls(words + "".join(pieces))
+    inert = break_mentions(words + "".join(pieces))
 
-    assert mentions(inert) == Mentions()
-    assert without_calls(inert) == inert
+    assert list_mentions(inert) == Mentions()
+    assert break_mentions(inert) == inert
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_what_begins_with_the_mark(said: str, *, is_marked: bool) -> None:
 @given(st.text())
 def test_escaped_text_is_seen_as_it_was(words: str) -> None:
     """Unescaping gives back any text, without the characters that an agent may not get."""
-    assert to_agent_text(escape_mrkdwn(words)) == for_agent(words)
+    assert to_agent_text(escape_mrkdwn(words)) == sanitize_for_agent(words)
 
 
 @patient

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from taskwire import transport
-from taskwire.domain.errors import NotDone, OutsideError, Unknown
+from taskwire.domain.errors import NotDone, OutcomeUnknown, OutsideError
 from taskwire.transport import ConnectionCut, DeadlinePassed, NoAnswer, Unreachable
 from tests.coder.far_side import (
     Act,
@@ -107,7 +107,7 @@ async def test_a_cut_after_the_request_is_unknown_and_nothing_is_sent_twice(
         error = await broken(door(method, far.url, content))
 
         assert type(error) is ConnectionCut
-        assert isinstance(error, Unknown)
+        assert isinstance(error, OutcomeUnknown)
         assert len(far.requests) == 2
         assert far.connections == 1
 
@@ -133,7 +133,7 @@ async def test_silence_is_unknown(door: Door) -> None:
         error = await broken(door("POST", far.url, b"words", seconds=0.2))
 
         assert type(error) is NoAnswer
-        assert isinstance(error, Unknown)
+        assert isinstance(error, OutcomeUnknown)
         assert len(far.requests) == 1
 
 
@@ -147,7 +147,7 @@ async def test_silence_is_unknown(door: Door) -> None:
     ],
     ids=["half a body", "half a line", "not HTTP", "a body that stops coming"],
 )
-async def test_half_an_answer_is_unknown(door: Door, act: Act, expected: type[Unknown]) -> None:
+async def test_half_an_answer_is_unknown(door: Door, act: Act, expected: type[OutcomeUnknown]) -> None:
     """Only a complete answer counts."""
     async with far_side(act) as far:
         error = await broken(door("POST", far.url, b"words", seconds=0.5))

@@ -23,14 +23,14 @@ from taskwire.coder.errors import (
     NotFound,
 )
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_text import AgentText, for_agent, is_command
+from taskwire.domain.agent_text import AgentText, is_shell_command, sanitize_for_agent
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import Refused, UserError
 from taskwire.domain.events import Vanished
 from taskwire.domain.ids import moment_of
 from taskwire.domain.jobs import Act, ApplyEvent, Job, to_coder, to_thread
 from taskwire.domain.links import Link
-from taskwire.domain.naming import digest, new_title_for
+from taskwire.domain.naming import digest, make_replacement_title
 from taskwire.domain.replies import STALE
 from taskwire.domain.secrets import masked_beginning
 from taskwire.job_context import Handler, JobContext, Outcome, done
@@ -145,7 +145,7 @@ class TaskActions:
 
     async def _edit(self, context: JobContext, link: Link, work: Act) -> Outcome:
         text = await self._get_prompt(work)
-        if is_command(text):
+        if is_shell_command(text):
             raise UserError(*refusals.prompt_is_command())
         task = await get_task(self._deps, link)
         is_done = context.is_outcome_unknown and task.initial_prompt == text
@@ -169,7 +169,7 @@ class TaskActions:
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.prompt_replaced(link)))
         shown = masked_beginning(self._deps.mask, text, LONGEST_TITLE)
-        record = link.record.model_copy(update={"prompt": text, "title": new_title_for(shown)})
+        record = link.record.model_copy(update={"prompt": text, "title": make_replacement_title(shown)})
         batch = draw(link.id, self._deps.writes.write_record(Batch(), record))
         questions.settle(link, questions.EDIT, inputs.PROMPT_EDITED, batch)
         return done(batch, (work.requester, answers.prompt_replaced(link)))
@@ -181,7 +181,7 @@ class TaskActions:
         kept = await self._deps.notes.find("edit", work.note_key)
         if kept is None:
             raise UserError(*refusals.button_expired())
-        return for_agent(kept)
+        return sanitize_for_agent(kept)
 
     async def _delete(self, context: JobContext, link: Link, work: Act) -> Outcome:
         try:

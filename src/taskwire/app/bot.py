@@ -243,7 +243,7 @@ class Bot:
             except OutsideError as error:
                 self._slack_trouble = f"Slack cannot be reached yet: {error}. Look with `taskwire doctor`."
                 log_away(error=str(error))
-                requested_seconds = error.after_seconds if isinstance(error, TryLater) else None
+                requested_seconds = error.retry_after_seconds if isinstance(error, TryLater) else None
                 await asyncio.sleep(max(RETRY_SECONDS, requested_seconds or 0.0))
 
     async def _check_owner(self, parts: Parts, clock: Clock) -> None:

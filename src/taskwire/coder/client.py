@@ -22,7 +22,7 @@ import httpx
 from taskwire import transport
 from taskwire.coder import errors, models, scopes
 from taskwire.domain.agent_text import AgentText
-from taskwire.domain.errors import blaming
+from taskwire.domain.errors import name_failing_system
 
 USERS_PAGE = 100
 # A longer answer would fill this process's memory. A task takes about 1 kB in a list, and more when parsed.
@@ -296,7 +296,7 @@ class CoderClient:
         seconds = seconds or self.timeouts.change
         bounds = self._bounds(is_list=is_list)
         call = self._fetch(method, path, content, params, seconds, bounds)
-        with blaming("Coder"):
+        with name_failing_system("Coder"):
             status, body, retry_after = await transport.exchange(what, seconds, call)
         if body is None:
             broken = errors.TooLong if method == "GET" else errors.UnexpectedCoderAnswer

@@ -19,11 +19,11 @@
     └── TryLater
         ├── NotReady          409: pending, initializing, or the agent is busy
         ├── BuildActive       409: a build is under way
-        ├── CoderRateLimited  429; `after_seconds` from Retry-After
+        ├── CoderRateLimited  429; `retry_after_seconds` from Retry-After
         ├── AppUnreachable    502: the agent could not be reached, nothing was typed
         ├── Unreachable       no connection, nothing was written          (taskwire.transport)
         └── DeadlinePassed    too late, nothing was written               (taskwire.transport)
-    Unknown
+    OutcomeUnknown
     ├── RejectedByApp          502: the input may have been typed nevertheless
     ├── ServerTrouble          every other 5xx
     ├── UnexpectedCoderAnswer  a redirect, an undocumented success, a body that is not JSON or not Coder's
@@ -31,7 +31,7 @@
     └── NoAnswer               the time ran out after the first byte      (taskwire.transport)
 
 Errors with an `answer` keep Coder's words. A call that only reads may be repeated after TryLater and after
-Unknown. This module only sorts answers. It makes no calls.
+OutcomeUnknown. This module only sorts answers. It makes no calls.
 """
 
 import email.utils
@@ -42,7 +42,14 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from taskwire.domain.errors import AccountRefused, OutsideError, OutsideSystem, Refused, TryLater, Unknown
+from taskwire.domain.errors import (
+    AccountRefused,
+    OutcomeUnknown,
+    OutsideError,
+    OutsideSystem,
+    Refused,
+    TryLater,
+)
 from taskwire.domain.secrets import masked_beginning
 
 
@@ -69,7 +76,7 @@ class CoderAnswer:
     message: str
     detail: str = ""
     validations: tuple[Complaint, ...] = ()
-    after_seconds: float | None = None
+    retry_after_seconds: float | None = None
 
     @property
     def said(self) -> str:
@@ -104,7 +111,7 @@ def _masked(said: _Body, mask: Callable[[str], str]) -> _Body:
 class CoderError(OutsideError):
     """An error with Coder's answer."""
 
-    side: OutsideSystem = "Coder"
+    system: OutsideSystem = "Coder"
 
     def __init__(self, answer: CoderAnswer) -> None:
         super().__init__(str(answer))
@@ -173,7 +180,7 @@ class NoLogs(Conflict):
 class _Wait(CoderError, TryLater):
     def __init__(self, answer: CoderAnswer) -> None:
         super().__init__(answer)
-        self.after_seconds = answer.after_seconds
+        self.retry_after_seconds = answer.retry_after_seconds
 
 
 class NotReady(_Wait):
@@ -192,15 +199,15 @@ class AppUnreachable(_Wait):
     """Coder could not reach the agent, so nothing was typed."""
 
 
-class RejectedByApp(CoderError, Unknown):
+class RejectedByApp(CoderError, OutcomeUnknown):
     """The agent's side failed while it took the input. The input may have been typed nevertheless."""
 
 
-class ServerTrouble(CoderError, Unknown):
+class ServerTrouble(CoderError, OutcomeUnknown):
     """Coder, or a proxy before it, failed."""
 
 
-class UnexpectedCoderAnswer(Unknown):
+class UnexpectedCoderAnswer(OutcomeUnknown):
     """The answer makes no sense. `what` names the request. `status` is set if the answer had one."""
 
     def __init__(self, what: str, reason: str, status: int | None = None) -> None:
@@ -262,7 +269,9 @@ def sort(
         answer = CoderAnswer(status, kept.message, kept.detail or "", kept.validations or (), after)
         return _kind(status, said.message, about_tasks)(answer)
     if status == 429 or status >= 500:
-        return _BY_STATUS.get(status, ServerTrouble)(CoderAnswer(status, NOT_CODERS, after_seconds=after))
+        return _BY_STATUS.get(status, ServerTrouble)(
+            CoderAnswer(status, NOT_CODERS, retry_after_seconds=after)
+        )
     return UnexpectedCoderAnswer(what, NOT_CODERS, status)
 
 

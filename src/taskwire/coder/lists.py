@@ -44,9 +44,10 @@ N = TypeVar("N", bound=_Named)
 
 
 def pieces(body: bytes) -> Iterator[list[Item]]:
-    """Yield the items of `list_tasks_raw`, a piece at a time. Raise `Unknown` if the list makes no sense.
+    """Yield the items of `list_tasks_raw`, a piece at a time.
 
-    The error may come after the first pieces, so nothing is known of the list before its end.
+    Raise `OutcomeUnknown` if the list makes no sense. The error may come after the first pieces,
+    so nothing is known of the list before its end.
     """
     at = len(_HEAD) if body.startswith(_HEAD) else len(body)
     while (seam := body.find(_SEAM, at + PIECE_BYTES)) >= 0:
@@ -67,17 +68,17 @@ def pieces(body: bytes) -> Iterator[list[Item]]:
 
 
 def cut(body: bytes) -> list[bytes]:
-    """Return all items at once. Raise `Unknown` if the list makes no sense."""
+    """Return all items at once. Raise `OutcomeUnknown` if the list makes no sense."""
     return [bytes(item) for piece in pieces(body) for item in piece]
 
 
 def item_id(item: Item | bytes) -> str:
-    """Read only the id of an item. Raise `Unknown` if it makes no sense."""
+    """Read only the id of an item. Raise `OutcomeUnknown` if it makes no sense."""
     return _read(item, _Named).id
 
 
 def entry(item: Item) -> TaskEntry:
-    """Read the fields that tell an item from the others. Raise `Unknown` if it makes no sense."""
+    """Read the fields that tell an item from the others. Raise `OutcomeUnknown` if it makes no sense."""
     return _read(item, TaskEntry)
 
 

@@ -381,7 +381,7 @@ class Started(_Model):
 
 
 def read(kind: type[M], body: bytes, what: str) -> M:
-    """Parse one value. Raise `Unknown` if it makes no sense."""
+    """Parse one value. Raise `OutcomeUnknown` if it makes no sense."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as exc:
@@ -390,7 +390,7 @@ def read(kind: type[M], body: bytes, what: str) -> M:
 
 
 def read_list(kind: type[M], body: bytes, what: str) -> tuple[M, ...]:
-    """Parse a bare array; Go sends an empty one as null. Raise `Unknown` if it makes no sense."""
+    """Parse a bare array; Go sends an empty one as null. Raise `OutcomeUnknown` if it makes no sense."""
     try:
         items = msgspec.json.decode(body, type=list[msgspec.Raw] | None) or []
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
@@ -401,7 +401,7 @@ def read_list(kind: type[M], body: bytes, what: str) -> tuple[M, ...]:
 
 
 def parse_task(item: bytes) -> Task:
-    """Parse one item of the list. Raise `Unknown` if it makes no sense."""
+    """Parse one item of the list. Raise `OutcomeUnknown` if it makes no sense."""
     return read(Task, item, "one task of the list")
 
 

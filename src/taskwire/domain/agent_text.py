@@ -19,13 +19,13 @@ would run the text that follows. So only printable text, line breaks and tabs ar
 import re
 from typing import NewType
 
-# Only `for_agent` makes this type.
+# Only `sanitize_for_agent` makes this type.
 AgentText = NewType("AgentText", str)
 
 # Common agents run a text that begins with SHELL_MARK as a shell command. Some agents read the other marks as
 # commands of their own, and people may intend that.
-SHELL_MARK = "!"
-MARKS = (SHELL_MARK, "/", "#")
+SHELL_COMMAND_MARK = "!"
+COMMAND_MARKS = (SHELL_COMMAND_MARK, "/", "#")
 
 # Codes that begin with `ESC [` (in 8 bits: 9b) end with a letter. Strings for the terminal end with a bell or
 # with `ESC \`.
@@ -43,14 +43,14 @@ _UNSAFE = re.compile(
 )
 # Characters without width: all of Cf (Unicode 16), and Unicode's default ignorable characters. This is the
 # inside of a character class.
-WIDTHLESS = (
+ZERO_WIDTH = (
     r"\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     r"\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     r"\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 # Blanks, and all characters that Unicode lets a font show as nothing: a character class.
-UNSEEN = rf"[\s\u2028-\u2029\u2800{WIDTHLESS}]"
-_UNSEEN_BEGINNING = re.compile(f"{UNSEEN}+")
+INVISIBLE = rf"[\s\u2028-\u2029\u2800{ZERO_WIDTH}]"
+_UNSEEN_BEGINNING = re.compile(f"{INVISIBLE}+")
 
 # The characters that Unicode's emoji-data.txt calls Emoji, as whole ranges, without digits, # and *.
 _EMOJI = (
@@ -73,17 +73,17 @@ _FLAG = re.compile(
 # The character class comes before the lookarounds, because the search for it is fast. Invisible characters
 # that directly follow a removed one are removed too.
 _HIDDEN = re.compile(
-    rf"[{WIDTHLESS}]"
+    rf"[{ZERO_WIDTH}]"
     rf"(?<!{_EMOJI}\ufe0f)"
     r"(?!(?<=[#*0-9]\ufe0f)\u20e3)"
     rf"(?!(?:(?<={_EMOJI}\u200d)|(?<={_EMOJI}\ufe0f\u200d)){_EMOJI})"
     rf"(?!(?<={_JOINING}[\u200c\u200d]){_JOINING})"
     rf"(?<!{_VIRAMA}\u200d)"
-    rf"[{WIDTHLESS}]*+"
+    rf"[{ZERO_WIDTH}]*+"
 )
 
 
-def without_controls(text: str) -> str:
+def remove_control_characters(text: str) -> str:
     """Remove escape codes, control characters and invisible characters; blanks at the ends of lines stay."""
     text = _UNSAFE.sub("", _BREAK.sub("\n", _ESCAPE.sub("", text)))
     if text.isascii():
@@ -94,13 +94,13 @@ def without_controls(text: str) -> str:
     return "".join(parts)
 
 
-def for_agent(text: str) -> AgentText:
+def sanitize_for_agent(text: str) -> AgentText:
     """Make a text safe for an agent's terminal, and trim it. A second call changes nothing."""
-    text = without_controls(text)
+    text = remove_control_characters(text)
     hidden = _UNSEEN_BEGINNING.match(text)
     return AgentText(text[hidden.end() if hidden else 0 :].rstrip())
 
 
-def is_command(text: AgentText) -> bool:
+def is_shell_command(text: AgentText) -> bool:
     """Whether the text begins with `!`, so that an agent would run it as a shell command."""
-    return text.startswith(SHELL_MARK)
+    return text.startswith(SHELL_COMMAND_MARK)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from taskwire.domain.agent_text import AgentText, for_agent
+from taskwire.domain.agent_text import AgentText, sanitize_for_agent
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import (
     ELSEWHERE,
@@ -29,7 +29,7 @@ from taskwire.domain.grammar import (
     nearest,
 )
 from taskwire.domain.ids import UserId
-from taskwire.domain.mrkdwn import address_of, as_seen, escape_mrkdwn, is_blank, without_calls
+from taskwire.domain.mrkdwn import break_mentions, escape_mrkdwn, get_link_address, is_blank, to_visible_text
 from taskwire.domain.options import QUOTES, asks_for_help, first_word, take_around, take_options
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -78,14 +78,14 @@ class TaskName:
         """Parse NAME, owner/NAME, an id, or a link to the task. Raise UserError for anything else."""
         # Slack turns an address into a link, and an owner's name after an @ into a mention.
         is_link = text.startswith("<") and text.endswith(">")
-        plain = (address_of(text) if is_link else as_seen(text)).strip(QUOTES)
+        plain = (get_link_address(text) if is_link else to_visible_text(text)).strip(QUOTES)
         if found := _TASK_URL.match(plain):
             return cls._of(found[3], found[2], found[1])
         owner, slash, name = plain.rpartition("/")
         owner = owner.removeprefix("@")
         if (slash and not _OWNER.fullmatch(owner)) or not _NAME.fullmatch(name):
             raise UserError(
-                f"`{_cut(as_seen(text))}` is no task's name.",
+                f"`{_cut(to_visible_text(text))}` is no task's name.",
                 "Give its name, `owner/name`, its id, or a link to it in Coder; `/task list` shows them.",
             )
         return cls._of(name, owner, "")
@@ -250,7 +250,7 @@ def parse(text: str) -> Command:
     if verb is None:
         _refuse_thread_verb(word, rest)
         _refuse_slip(word, rest)
-        return OpenForm(as_seen(text))
+        return OpenForm(to_visible_text(text))
     if verb.not_yet:
         raise UserError(f"`{verb.name}` ({verb.meaning}) is not part of this version yet.", verb.not_yet)
     return _READERS[verb.name](rest, verb)
@@ -260,8 +260,8 @@ def _create(rest: str, _: Verb) -> Command:
     if asks_for_help(rest):
         return Help("create")
     around = take_around(rest, OPTIONS)
-    given = {name: as_seen(value) for name, value in around.given.items()}
-    prompt, behind = for_agent(as_seen(around.text)), as_seen(around.behind)
+    given = {name: to_visible_text(value) for name, value in around.given.items()}
+    prompt, behind = sanitize_for_agent(to_visible_text(around.text)), to_visible_text(around.behind)
     name = given.get("name")
     if name is not None:
         try:
@@ -303,7 +303,7 @@ def _list(rest: str, verb: Verb) -> Command:
             raise UserError(f"`{min(more.keys() & given.keys())}` is given twice.", "Keep one of the two.")
         given |= more
         word, rest = first_word(rest)
-        words += [as_seen(word).lower().removeprefix("--")] if word else []
+        words += [to_visible_text(word).lower().removeprefix("--")] if word else []
     chosen = _filter(words, verb)
     owner = _owner(given["owner"]) if "owner" in given else None
     if owner is not None and chosen is ListFilter.MINE:
@@ -330,12 +330,12 @@ def _filter(words: list[str], verb: Verb) -> ListFilter:
 def _owner(value: str) -> SlackPerson | str:
     if picked := _PERSON.fullmatch(value):
         return SlackPerson(UserId(picked[1]), picked[2] or "")
-    return as_seen(value).removeprefix("@")
+    return to_visible_text(value).removeprefix("@")
 
 
 def _page(value: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,3}", value):
-        raise UserError(f"`{_cut(as_seen(value))}` is no page.", "Write `page=2` for the second.")
+        raise UserError(f"`{_cut(to_visible_text(value))}` is no page.", "Write `page=2` for the second.")
     return int(value)
 
 
@@ -359,7 +359,7 @@ def _logs(rest: str, verb: Verb) -> Command:
 def _with_text(make: type[Send] | type[Edit]) -> Callable[[str, Verb], Command]:
     def read(rest: str, verb: Verb) -> Command:
         name, more = _name_and_rest(rest, verb)
-        task, text = TaskName.parse(name), for_agent(as_seen(more))
+        task, text = TaskName.parse(name), sanitize_for_agent(to_visible_text(more))
         if is_blank(text):
             raise UserError(f"`{verb.name}` needs a text after the name.", f"For example `{verb.example}`.")
         return make(task, text)
@@ -389,12 +389,12 @@ def _help(rest: str, verb: Verb) -> Command:
     if word and known is None:
         close = nearest(word, _names())
         offered = f"Did you mean {_either(close)}?" if close else "`/task help` lists them."
-        raise UserError(f"There is no verb `{_cut(as_seen(word))}`.", offered)
+        raise UserError(f"There is no verb `{_cut(to_visible_text(word))}`.", offered)
     return Help(known.name if known else None)
 
 
 def _too_much(verb: Verb, rest: str) -> UserError:
-    prompt = _cut(as_seen(f"{verb.name} {rest}"), 200)
+    prompt = _cut(to_visible_text(f"{verb.name} {rest}"), 200)
     return UserError(
         f"`{verb.name}` does not take all of that: it is `/task {verb.usage}`.",
         f"To start a task with these words: `/task create {prompt}`.",
@@ -420,10 +420,10 @@ def _refuse_slip(word: str, rest: str) -> None:
     meant = [verb for verb in _meant(word) if _fits(verb, rest, word)]
     if not meant:
         return
-    behind = _cut(as_seen(rest), 200)
+    behind = _cut(to_visible_text(rest), 200)
     offers = [f"`/task {f'{verb.name} {behind}'.strip()}`" for verb in meant]
     raise UserError(
-        f"`{_cut(as_seen(word))}` is no command; nothing was done.",
+        f"`{_cut(to_visible_text(word))}` is no command; nothing was done.",
         f"Did you mean {' or '.join(offers)}? To start a task with these words, put `create` before them.",
     )
 
@@ -479,7 +479,7 @@ def _either(words: tuple[str, ...]) -> str:
 def _cut(text: str, limit: int = 60) -> str:
     """Shorten and escape typed text, so that it can be quoted between code marks."""
     flat = " ".join(text.replace("`", "'").split())
-    return escape_mrkdwn(without_calls(flat if len(flat) <= limit else flat[: limit - 1] + "…"))
+    return escape_mrkdwn(break_mentions(flat if len(flat) <= limit else flat[: limit - 1] + "…"))
 
 
 _READERS: dict[str, Callable[[str, Verb], Command]] = {

@@ -1,16 +1,16 @@
-"""What can go wrong, sorted by what the caller can do about it.
+"""The errors that callers handle, sorted by what the caller can do about them.
 
     Exception
     ├── UserError               a sentence for the person who asked; nothing to log
     └── OutsideError            an outside system did not do what was asked
         ├── NotDone             certainly nothing happened there; no need to reconcile
         │   ├── Refused         this request is refused, and a repeat would be refused again
-        │   ├── AccountRefused  our account is refused, whatever it asks; the operator has to act
+        │   ├── AccountRefused  our account is refused for every request; the operator has to act
         │   └── TryLater        not now: unreachable, rate limited, not ready; may say how long to wait
-        └── Unknown             it may have happened: reconcile before a repeat
+        └── OutcomeUnknown      it may have happened: reconcile before a repeat
 
-The clients in `coder/errors.py`, `slack/errors.py` and `transport.py` raise subclasses of these. Nothing else
-sorts the answers of an outside system.
+`coder/errors.py`, `slack/errors.py` and `transport.py` define subclasses of these. Only they decide what an
+answer of an outside system means.
 """
 
 import contextlib
@@ -37,10 +37,10 @@ OutsideSystem = Literal["", "Coder", "Slack"]
 class OutsideError(Exception):
     """An outside system did not do what was asked. The text is for the log."""
 
-    # How long the other side asked us to wait, if it did.
-    after_seconds: float | None = None
-    # The system that failed, if that is known: a broken connection looks the same for each.
-    side: OutsideSystem = ""
+    # How long the system asked us to wait, if it did.
+    retry_after_seconds: float | None = None
+    # The system that failed; empty if it is not known. A broken connection looks the same for each system.
+    system: OutsideSystem = ""
 
 
 class NotDone(OutsideError):
@@ -52,26 +52,26 @@ class Refused(NotDone):
 
 
 class AccountRefused(NotDone):
-    """Our account is refused, whatever it asks. The job is not at fault and waits for the operator."""
+    """Our account is refused for every request. The job waits until the operator has solved that."""
 
 
 class TryLater(NotDone):
-    """Not now. `after_seconds` may say when."""
+    """Not now. `retry_after_seconds` may say when."""
 
-    def __init__(self, message: str, after_seconds: float | None = None) -> None:
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
-        self.after_seconds = after_seconds
+        self.retry_after_seconds = retry_after_seconds
 
 
-class Unknown(OutsideError):
+class OutcomeUnknown(OutsideError):
     """It may have happened: the connection was cut or timed out, or the answer makes no sense."""
 
 
 @contextlib.contextmanager
-def blaming(side: OutsideSystem) -> Iterator[None]:
-    """Name this system as the one that failed, in each OutsideError from the block."""
+def name_failing_system(system: OutsideSystem) -> Iterator[None]:
+    """Set `system` in each OutsideError that the block raises."""
     try:
         yield
     except OutsideError as error:
-        error.side = side
+        error.system = system
         raise

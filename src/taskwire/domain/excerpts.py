@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zlib import crc32
 
-from taskwire.domain.mrkdwn import without_calls
+from taskwire.domain.mrkdwn import break_mentions
 from taskwire.domain.phases import AgentLogEntry
 from taskwire.domain.prose import readable
 from taskwire.domain.terminal import lines_of
@@ -184,7 +184,7 @@ def _open_fence(rows: list[str]) -> list[str]:
 
 
 def _finished(text: str, mask: Mask) -> str:
-    return without_calls(mask(clean(text)))
+    return break_mentions(mask(clean(text)))
 
 
 def _is_same_history(log: Sequence[AgentLogEntry], cursor: Cursor, build: int) -> bool:

@@ -51,7 +51,7 @@ class Mentions:
     users: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    is_call: bool = False
+    has_channel_mention: bool = False
 
 
 def is_blank(text: str) -> bool:
@@ -64,18 +64,18 @@ def escape_mrkdwn(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def as_name(text: str) -> str:
+def mark_name(text: str) -> str:
     """Mark an escaped name among our own words, so that nothing in it is read as markup."""
     return f"{_NAME_BEGINS}{text}{_NAME_ENDS}"
 
 
-def names_quoted(text: str) -> str:
-    """Put quotation marks around the names that `as_name` has marked, for places without bold text."""
+def quote_names(text: str) -> str:
+    """Put quotation marks around the names that `mark_name` has marked, for places without bold text."""
     return text.replace(_NAME_BEGINS, "\u201c").replace(_NAME_ENDS, "\u201d")
 
 
 def has_name(text: str) -> bool:
-    """Whether a text of ours has a name that `as_name` has marked."""
+    """Whether a text of ours has a name that `mark_name` has marked."""
     return _NAME_BEGINS in text
 
 
@@ -86,7 +86,7 @@ class Part(NamedTuple):
     found: Mapping[str, str]
 
 
-def parts_of(words: str) -> Iterator[Part]:
+def split_parts(words: str) -> Iterator[Part]:
     """Split our own words into parts. The visible text of each part is unescaped."""
     at = 0
     for found in _PART.finditer(words):
@@ -104,29 +104,29 @@ def unescape(text: str) -> str:
     return _TOKEN_OR_ENTITY.sub(lambda found: _ENTITIES.get(found[0], found[0]), text)
 
 
-def without_calls(text: str) -> str:
+def break_mentions(text: str) -> str:
     """Break every mention in text from outside: it looks the same and notifies nobody."""
     broken = _LIVE_TOKEN.sub("<" + _JOINER, text)
     return _LIVE_WORD.sub("@" + _JOINER, broken)
 
 
-def mentions(text: str) -> Mentions:
+def list_mentions(text: str) -> Mentions:
     """List the ids that a text mentions, so that their names can be fetched."""
     return Mentions(
         users=tuple(dict.fromkeys(_PERSON.findall(text))),
         channels=tuple(dict.fromkeys(_CHANNEL.findall(text))),
         groups=tuple(dict.fromkeys(_GROUP.findall(text))),
-        is_call=_CALLS_ALL.search(text) is not None,
+        has_channel_mention=_CALLS_ALL.search(text) is not None,
     )
 
 
-def as_seen(text: str, names: Names | None = None) -> str:
+def to_visible_text(text: str, names: Names | None = None) -> str:
     """Write a text as a person sees it: entities decoded, people and channels by name, links as addresses."""
     known = names or Names()
     return _TOKEN_OR_ENTITY.sub(lambda found: _ENTITIES.get(found[0]) or _seen(found[0], known), text)
 
 
-def address_of(token: str) -> str:
+def get_link_address(token: str) -> str:
     """Return the address in a link token, or any other text unchanged."""
     body = token[1:-1] if token.startswith("<") and token.endswith(">") else token
     return unescape(body.partition("|")[0])

@@ -10,7 +10,7 @@ import unicodedata
 # Coder's limits: 32 for names (coderd/taskname), 64 for titles.
 NAME_LENGTH = 32
 TITLE_LENGTH = 64
-SUFFIX = 6
+SUFFIX_LENGTH = 6
 
 
 def digest(*parts: str) -> str:
@@ -18,26 +18,26 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def name_for(prompt: str, salt: str) -> str:
+def make_name(prompt: str, salt: str) -> str:
     """Shorten the prompt, and append six characters of the intent's hash: every try makes the same name.
 
     Letters lose their accents. A prompt without any Latin letter or digit becomes `task`.
     """
     plain = unicodedata.normalize("NFKD", prompt.casefold()).encode("ascii", "ignore").decode()
     words = re.sub(r"[^a-z0-9]+", "-", re.sub("['`]", "", plain)).strip("-")
-    room = NAME_LENGTH - SUFFIX - 1
+    room = NAME_LENGTH - SUFFIX_LENGTH - 1
     if len(words) > room:
         words = words[: room + 1].rpartition("-")[0] or words[:room]
-    return f"{words.strip('-') or 'task'}-{digest('name', salt)[:SUFFIX]}"
+    return f"{words.strip('-') or 'task'}-{digest('name', salt)[:SUFFIX_LENGTH]}"
 
 
-def near(name: str, number: int) -> str:
+def make_numbered_name(name: str, number: int) -> str:
     """Return the name with a number at its end."""
     ending = f"-{number}"
     return name[: NAME_LENGTH - len(ending)].rstrip("-") + ending
 
 
-def title_for(prompt: str) -> str:
+def make_title(prompt: str) -> str:
     """Cut the prompt's first line at a word. It is the title until Coder has one."""
     line = next((line.strip() for line in prompt.splitlines() if line.strip()), prompt)
     if len(line) <= TITLE_LENGTH:
@@ -46,13 +46,13 @@ def title_for(prompt: str) -> str:
     return (kept.rpartition(" ")[0] or kept) + "…"
 
 
-def new_title_for(prompt: str) -> str:
+def make_replacement_title(prompt: str) -> str:
     """Make a title for a new prompt as Coder would, since Coder itself keeps the first title for ever."""
-    title = title_for(prompt)
+    title = make_title(prompt)
     return title[:1].upper() + title[1:]
 
 
-def says_the_same(title: str, prompt: str) -> bool:
+def is_same_text(title: str, prompt: str) -> bool:
     """Whether a title says all that the prompt says, apart from case, blanks and a full stop at the end."""
     return _bare(title) == _bare(prompt)
 

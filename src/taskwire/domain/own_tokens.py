@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import quote
 
-from taskwire.domain.agent_text import WIDTHLESS
+from taskwire.domain.agent_text import ZERO_WIDTH
 
 # In characters. A shorter value would mask ordinary words everywhere.
 SHORTEST = 6
@@ -86,7 +86,7 @@ def _forms(token: str) -> Iterator[_Form]:
         yield _Form(_longest_word(token), re.compile(_BETWEEN.join(_in_any_case(_trimmed(token)))))
     elif not is_plain_word(token):
         for form in {token, quote(token, safe="")}:
-            spaced = f"[{WIDTHLESS}]*+".join(re.escape(letter) for letter in form)
+            spaced = f"[{ZERO_WIDTH}]*+".join(re.escape(letter) for letter in form)
             yield _Form(_longest_word(form), re.compile(f"(?<![A-Za-z0-9]){spaced}(?![A-Za-z0-9])"))
     for encoded in _in_base64(token):
         letters = _letters(encoded)

@@ -18,11 +18,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from taskwire.domain.agent_text import UNSEEN, AgentText, for_agent, is_command
+from taskwire.domain.agent_text import INVISIBLE, AgentText, is_shell_command, sanitize_for_agent
 from taskwire.domain.grammar import THREAD_VERBS, ThreadVerb, find_thread_verb, nearest
 from taskwire.domain.ids import UserId
 from taskwire.domain.message import Block
-from taskwire.domain.mrkdwn import Mentions, Names, as_seen, escape_mrkdwn, mentions, without_calls
+from taskwire.domain.mrkdwn import (
+    Mentions,
+    Names,
+    break_mentions,
+    escape_mrkdwn,
+    list_mentions,
+    to_visible_text,
+)
 from taskwire.domain.rich_text import from_blocks, from_mrkdwn
 
 # If backfill finds a message that is older than this, a person is asked before it is sent.
@@ -37,13 +44,13 @@ __all__ = [
     "NotAVerb",
     "Order",
     "begins_with_mark",
+    "break_mentions",
     "escape_mrkdwn",
-    "mentions",
+    "list_mentions",
     "nearest_verbs",
     "normalised",
     "read",
     "to_agent_text",
-    "without_calls",
 ]
 
 _ASIDE = re.compile(r"//|!aside\b", re.IGNORECASE)
@@ -85,21 +92,21 @@ Meaning = Order | NotAVerb | Aside | Input
 
 def read(text: str, bot: UserId, author: UserId | None = None, blocks: Sequence[Block] = ()) -> Meaning:
     """Decide what a message is. `text` and `blocks` are as Slack sent them."""
-    whole = for_agent(normalised(text, blocks))
-    mentioned = mentions(whole)
+    whole = sanitize_for_agent(normalised(text, blocks))
+    mentioned = list_mentions(whole)
     said = _after_mention(whole, bot)
     is_to_bot = bot in mentioned.users
     if _ASIDE.match(said):
         return Aside()
     others = set(mentioned.users) - {bot, author}
-    if not is_to_bot and (others or mentioned.groups or mentioned.is_call):
+    if not is_to_bot and (others or mentioned.groups or mentioned.has_channel_mention):
         return Aside()
     return _verb(said, has_mention=said != whole) or Input(said, is_to_bot)
 
 
 def begins_with_mark(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
     """Whether a message begins with `!`, with or without the bot's name before it."""
-    return is_command(to_agent_text(_after_mention(for_agent(normalised(text, blocks)), bot)))
+    return is_shell_command(to_agent_text(_after_mention(sanitize_for_agent(normalised(text, blocks)), bot)))
 
 
 def normalised(text: str, blocks: Sequence[Block] = ()) -> str:
@@ -110,7 +117,7 @@ def normalised(text: str, blocks: Sequence[Block] = ()) -> str:
 
 def to_agent_text(text: str, names: Names | None = None) -> AgentText:
     """Write a reply's text as the person saw it, for the agent."""
-    return for_agent(as_seen(text, names))
+    return sanitize_for_agent(to_visible_text(text, names))
 
 
 def nearest_verbs(said: str) -> tuple[str, ...]:
@@ -122,13 +129,13 @@ def nearest_verbs(said: str) -> tuple[str, ...]:
 
 
 def _after_mention(text: str, bot: UserId) -> str:
-    return re.sub(rf"^(?:<@{re.escape(bot)}(?:\|[^<>]*)?>(?:[,:]|{UNSEEN})*)+", "", text)
+    return re.sub(rf"^(?:<@{re.escape(bot)}(?:\|[^<>]*)?>(?:[,:]|{INVISIBLE})*)+", "", text)
 
 
 def _verb(said: str, *, has_mention: bool) -> Order | NotAVerb | None:
     found = _BANG.fullmatch(said)
     # The label of a link may also begin with the mark.
-    is_marked = is_command(to_agent_text(said))
+    is_marked = is_shell_command(to_agent_text(said))
     if found is not None and (is_marked or has_mention):
         verb = find_thread_verb(found[2])
         argument = (found[3] or "").strip()

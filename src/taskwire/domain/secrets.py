@@ -16,7 +16,7 @@ from heapq import merge
 from itertools import takewhile
 from urllib.parse import quote
 
-from taskwire.domain.agent_text import WIDTHLESS
+from taskwire.domain.agent_text import ZERO_WIDTH
 from taskwire.domain.key_blocks import key_blocks
 from taskwire.domain.own_tokens import SHORTEST, OwnTokens, is_json, is_plain_word
 from taskwire.domain.secret_patterns import (
@@ -44,7 +44,7 @@ _LINE = 500
 _ROUNDS = 4
 # A string in JSON, with its quotation marks.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
-_WIDTHLESS = re.compile(f"[{WIDTHLESS}]+")
+_WIDTHLESS = re.compile(f"[{ZERO_WIDTH}]+")
 
 
 class Masker:

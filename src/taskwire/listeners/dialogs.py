@@ -13,7 +13,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, ValidationError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from taskwire.domain.agent_text import for_agent, is_command
+from taskwire.domain.agent_text import is_shell_command, sanitize_for_agent
 from taskwire.domain.commands import OpenForm, TaskName, check_new_name
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import ChannelId, LinkId, Ts, find_channel, find_ts, moment_of, ts_of
@@ -245,10 +245,10 @@ def _asked(submitted: Submitted, now: Ts) -> DialogRequest:
     if submitted.dialog is Dialog.CREATE:
         return _asked_create(requester, about, values)
     verb: ActVerb = "delete" if submitted.dialog is Dialog.DELETE else "edit"
-    text = for_agent(values.get(Field.PROMPT, ""))
+    text = sanitize_for_agent(values.get(Field.PROMPT, ""))
     if verb == "edit" and is_blank(text):
         return DialogRequest(wrong={Field.PROMPT.value: forms.PROMPT_EMPTY})
-    if is_command(text):
+    if is_shell_command(text):
         return DialogRequest(wrong={Field.PROMPT.value: forms.PROMPT_IS_COMMAND})
     return (
         DialogRequest(ActRequested(requester=requester, verb=verb, name=about.task, text=text))
@@ -258,10 +258,10 @@ def _asked(submitted: Submitted, now: Ts) -> DialogRequest:
 
 
 def _asked_create(requester: Requester, about: DialogContext, values: Mapping[str, str]) -> DialogRequest:
-    prompt, name = for_agent(values.get(Field.PROMPT, "")), values.get(Field.NAME, "").strip()
+    prompt, name = sanitize_for_agent(values.get(Field.PROMPT, "")), values.get(Field.NAME, "").strip()
     if is_blank(prompt):
         return DialogRequest(wrong={Field.PROMPT.value: forms.PROMPT_MISSING})
-    if is_command(prompt):
+    if is_shell_command(prompt):
         return DialogRequest(wrong={Field.PROMPT.value: forms.PROMPT_IS_COMMAND})
     if not requester.channel:
         return DialogRequest(wrong={Field.CHANNEL.value: forms.CHANNEL_MISSING})

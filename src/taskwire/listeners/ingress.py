@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 
-from taskwire.domain.errors import TryLater, Unknown
+from taskwire.domain.errors import OutcomeUnknown, TryLater
 from taskwire.domain.ids import Ts, moment_of
 from taskwire.ingress_priority import IngressPriority
 from taskwire.messages import answers
@@ -97,9 +97,9 @@ class Ingress:
         try:
             with self._ingress_priority:
                 outcome = await writing
-        except (TryLater, Unknown) as error:
+        except (TryLater, OutcomeUnknown) as error:
             self._metrics.deliveries.labels(
-                kind, "unknown" if isinstance(error, Unknown) else "not_written"
+                kind, "unknown" if isinstance(error, OutcomeUnknown) else "not_written"
             ).inc()
             raise
         self._metrics.deliveries.labels(kind, outcome).inc()
@@ -131,7 +131,7 @@ class Ingress:
             claim = await self.count(kind, self._inbox.claim(kind, delivery, batch, user_limit))
         except TryLater:
             return Admission(answers.store_unreachable())
-        except Unknown:
+        except OutcomeUnknown:
             return Admission(answers.command_outcome_unknown())
         if claim == "limit_told" and user_limit is not None:
             return Admission(answers.too_many_requests(user_limit.most).text)

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
 from taskwire.domain.message import Block, Button
-from taskwire.domain.mrkdwn import Part, as_name, escape_mrkdwn, has_name, parts_of, without_calls
+from taskwire.domain.mrkdwn import Part, break_mentions, escape_mrkdwn, has_name, mark_name, split_parts
 from taskwire.domain.phases import Phase
 
 # In characters. A report from Coder has at most 160 bytes, and a title from a person at most 64.
@@ -89,7 +89,7 @@ def one_line(text: str, limit: int) -> str:
     shown = "".join(letter for letter in shown if unicodedata.category(letter) != "Cc")
     if all(unicodedata.category(letter) in ("Cf", "Zs") for letter in shown):
         return ""
-    return cut(without_calls(shown).strip(), limit)
+    return cut(break_mentions(shown).strip(), limit)
 
 
 def cut_beginning(text: str, limit: int) -> str:
@@ -156,14 +156,14 @@ def mrkdwn(words: str) -> Block:
 def section(block_id: str, words: str) -> Block:
     """Make a block of our own words; a line of pieces if a name in it has characters of markup."""
     if has_name(words):
-        return line(block_id, [_rich_text_piece(part) for part in parts_of(words)])
+        return line(block_id, [_rich_text_piece(part) for part in split_parts(words)])
     return {"type": "section", "block_id": block_id, "text": mrkdwn(words)}
 
 
 def bold_name(text: str, limit: int = 80) -> str:
     """Put a task's name among our own words, in bold. Stars and back-ticks in it stay visible."""
     shown = escape_line(text, limit)
-    return as_name(shown) if _MRKDWN_MARKS.search(shown) else f"*{shown}*"
+    return mark_name(shown) if _MRKDWN_MARKS.search(shown) else f"*{shown}*"
 
 
 def _rich_text_piece(part: Part) -> Block:
@@ -196,7 +196,7 @@ def context(block_id: str, elements: Sequence[Block]) -> Block:
 
 def text_piece(text: str, *, is_bold: bool = False) -> Block:
     """Make a piece of a line from any text."""
-    piece: Block = {"type": "text", "text": without_calls(text)}
+    piece: Block = {"type": "text", "text": break_mentions(text)}
     return piece | {"style": {"bold": True}} if is_bold else piece
 
 

@@ -7,12 +7,12 @@ because a card is edited only when something changes. Texts that are posted once
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
-from taskwire.domain.agent_text import for_agent
+from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.ids import ChannelId, LinkId, UserId, from_ms, moment_of, ts_of
 from taskwire.domain.links import Link, LinkEnd, LinkRecord
 from taskwire.domain.message import Block, Button, Message
 from taskwire.domain.mrkdwn import escape_mrkdwn
-from taskwire.domain.naming import says_the_same
+from taskwire.domain.naming import is_same_text
 from taskwire.domain.phases import Observation, Phase
 from taskwire.domain.transitions import LinkState
 from taskwire.messages import blocks
@@ -119,7 +119,7 @@ def make_unlinked(seen: Observation, state: LinkState, prompt: str = "") -> Link
         requested_by=UserId(""),
         owner_id=seen.owner_id,
         owner_name=seen.owner_name,
-        prompt=for_agent(prompt),
+        prompt=sanitize_for_agent(prompt),
         name=seen.name,
         title=seen.title,
         template=seen.template,
@@ -181,7 +181,7 @@ def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
     if notes:
         drawn.append(blocks.section("notes", "\n".join(notes)))
     prompt = link.record.prompt.strip()
-    if prompt and not says_the_same(link.title, prompt):
+    if prompt and not is_same_text(link.title, prompt):
         drawn.append(blocks.quote_block("prompt", prompt, PROMPT_LENGTH))
     return drawn
 
@@ -357,7 +357,7 @@ def _text(link: Link, hint: str, outside: _CardContext) -> str:
     name = blocks.end_sentence(escape_line(get_name(link), blocks.TITLE_LENGTH))
     told = [f"{escape_line(get_phase_label(link).label, 60)}: {name}"]
     told.append(blocks.end_sentence(escape_line(_report(link), blocks.REPORT_LENGTH)))
-    if record.task_id is None and not says_the_same(link.title, record.prompt):
+    if record.task_id is None and not is_same_text(link.title, record.prompt):
         told.append(f"Asked for: {blocks.end_sentence(escape_line(record.prompt, 100))}")
     told += _notes(link, outside)
     told += [f"Owner: {escape_line(record.owner_name, 100)}."] if record.owner_name else []

@@ -17,7 +17,7 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
-from taskwire.domain.naming import title_for
+from taskwire.domain.naming import make_title
 from taskwire.messages.blocks import bold_name, escape_line
 from taskwire.messages.shapes import bold_title, statement
 
@@ -39,7 +39,7 @@ def describe_request(work: Work, link: Link | None) -> str:
     """Name a person's request as an activity: `pausing *Fix the login*`."""
     match work:
         case CreateRequested(prompt=prompt) if prompt:
-            return f"creating {bold_name(title_for(prompt))}"
+            return f"creating {bold_name(make_title(prompt))}"
         case PostCard() | CreateTask() if link is not None:
             verb = "giving a thread to" if link.record.task_id is not None else "creating"
             return f"{verb} {bold_title(link)}"

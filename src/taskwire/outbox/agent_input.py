@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
-from taskwire.domain.agent_text import MARKS, AgentText, for_agent, without_controls
+from taskwire.domain.agent_text import COMMAND_MARKS, AgentText, remove_control_characters, sanitize_for_agent
 from taskwire.domain.errors import AccountRefused, Refused, UserError
 from taskwire.domain.ids import ChannelId, UserId
 from taskwire.domain.jobs import FileRef, Reply
@@ -51,9 +51,9 @@ class AgentInput:
                 refused.append(file.name)
             else:
                 parts.append(f"{_heading(file)}\n{_fence(content)}")
-        text = for_agent("\n\n".join(parts))
+        text = sanitize_for_agent("\n\n".join(parts))
         # The same text is sent, written into the intent record, and looked for. So tokens are masked here.
-        return PreparedInput(for_agent(self._deps.mask_own(text)), tuple(refused))
+        return PreparedInput(sanitize_for_agent(self._deps.mask_own(text)), tuple(refused))
 
     async def get_display_text(self, reply: Reply) -> str:
         """Return the text that shows people which reply is meant; without text, the names of its files."""
@@ -64,7 +64,7 @@ class AgentInput:
         """Return the text as its author saw it, without the mention of the bot."""
         if reply.is_from_command:
             # The text of a command was decoded when the command was read.
-            return for_agent(reply.text)
+            return sanitize_for_agent(reply.text)
         blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
         read = replies.read(reply.text, self._deps.bot.bot_user_id, reply.person, blocks)
         match read:
@@ -88,7 +88,7 @@ class AgentInput:
 
         A name is empty if it cannot be read.
         """
-        wanted = replies.mentions(text)
+        wanted = replies.list_mentions(text)
         users = {user: await self._find_user_name(UserId(user)) for user in wanted.users}
         channels = {channel: await self._find_channel_name(ChannelId(channel)) for channel in wanted.channels}
         return replies.Names(users=users, channels=channels)
@@ -113,13 +113,13 @@ def _is_text(file: FileRef) -> bool:
 
 def _heading(file: FileRef) -> str:
     """Return the line above a file's content. The line must not look like a command to the agent."""
-    name = " ".join(for_agent(file.name).split()) or "file"
+    name = " ".join(sanitize_for_agent(file.name).split()) or "file"
     code = name.replace("`", "'")
-    return f"`{code}`:" if name.startswith(MARKS) else f"{name}:"
+    return f"`{code}`:" if name.startswith(COMMAND_MARKS) else f"{name}:"
 
 
 def _fence(content: str) -> str:
-    lines = without_controls(content).strip("\n").rstrip()
+    lines = remove_control_characters(content).strip("\n").rstrip()
     longest = max((len(run) for run in re.findall("`+", lines)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}\n{lines}\n{fence}"

@@ -32,7 +32,7 @@ def make_error_answer(error: Exception) -> Message:
             return statement(refusals.coder_said(get_refusal_text(error)))
         case NoCapacity() | SlackRateLimited():
             return answers.slack_rate_limited()
-        case OutsideError(side="Slack"):
+        case OutsideError(system="Slack"):
             return answers.slack_failed()
         case _:
             return answers.coder_unreachable()
@@ -45,7 +45,7 @@ def get_refusal_text(refused: Refused) -> str:
 
 def _get_silent_side(work: Work, error: OutsideError) -> SilentSystem:
     """Return which system did not answer."""
-    return error.side or ("Slack" if isinstance(work, PostCard) else "Coder")
+    return error.system or ("Slack" if isinstance(work, PostCard) else "Coder")
 
 
 def make_give_up_message(work: Work, link: Link | None, error: OutsideError) -> Message:

@@ -12,7 +12,7 @@ from functools import partial
 from pydantic import BaseModel
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import Unknown
+from taskwire.domain.errors import OutcomeUnknown
 from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, ts_of
 from taskwire.domain.jobs import Job, RemoveDuplicateMessage, ShareFile, duplicates
 from taskwire.domain.links import Link
@@ -57,7 +57,7 @@ async def post_once(
 ) -> Ts:
     """Post the message of this job, or find the message that an earlier attempt has posted. Return its ts.
 
-    Raises the errors of Slack's client. After Unknown, the intent record stays.
+    Raises the errors of Slack's client. After OutcomeUnknown, the intent record stays.
     """
     if context.is_outcome_unknown:
         found = await _look_for_post(deps, context, read(PostNote.model_validate_json, context.note))
@@ -83,7 +83,7 @@ async def post_once(
             lambda: deps.slack.post(channel, message, meta, thread_ts=thread_ts),
             _make_compensation(link, context, note),
         )
-    except Unknown:
+    except OutcomeUnknown:
         # A look now can only find the message: the request may still be on its way.
         copies = await _find_copies(deps, note)
         if not copies:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutsideError, TryLater, Unknown
+from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 from taskwire.domain.jobs import Act, ActRequested, CreateRequested, CreateTask, PostCard
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
@@ -44,7 +44,7 @@ async def retry_for_person(
     except (NoCapacity, SlackRateLimited):
         # Waiting for a place in Slack's limits is no failure.
         raise
-    except (TryLater, Unknown, TokenRefused, NoTasks) as error:
+    except (TryLater, OutcomeUnknown, TokenRefused, NoTasks) as error:
         work = context.job.work
         assert isinstance(work, RequestedWork)  # noqa: S101 - nobody waits for anything else so
         if gives_up and not context.keeps_intent_record and has_failed_too_long(context):
@@ -79,7 +79,7 @@ async def _retry(deps: Dependencies, context: JobContext, link: Link | None, err
     )
     return replace(
         outcome,
-        delay_seconds=COMMAND.wait_seconds(tries, error.after_seconds),
+        delay_seconds=COMMAND.wait_seconds(tries, error.retry_after_seconds),
         job=context.failed_again(),
         trouble="failing",
     )

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from taskwire.coder.errors import CoderError
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutsideError, TryLater, Unknown, UserError
+from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
 from taskwire.domain.ids import ChannelId, UserId, moment_of
 from taskwire.domain.jobs import Requester
 from taskwire.domain.links import Link
@@ -84,7 +84,7 @@ class People:
         """Do the same. Without `needs_coder` an administrator passes even while Coder does not answer."""
         try:
             await self.find_account(person)
-        except (CoderError, TryLater, Unknown):
+        except (CoderError, TryLater, OutcomeUnknown):
             if needs_coder or not await self.is_admin(person):
                 raise
 

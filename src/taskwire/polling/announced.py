@@ -89,5 +89,5 @@ class AnnouncedChanges:
                 return False
             except OutsideError as error:
                 failures += 1
-                await asyncio.sleep(ANNOUNCED_CHANGE.wait_seconds(failures, error.after_seconds))
+                await asyncio.sleep(ANNOUNCED_CHANGE.wait_seconds(failures, error.retry_after_seconds))
             await asyncio.sleep(max(LOOK_SECONDS, len(self._following) / MOST_LOOKS_A_SECOND))

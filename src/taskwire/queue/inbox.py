@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from taskwire.domain.errors import TryLater, Unknown
+from taskwire.domain.errors import OutcomeUnknown, TryLater
 from taskwire.domain.ids import ThreadRef
 from taskwire.domain.jobs import REPLY_ID_PREFIX
 from taskwire.queue import user_limits
@@ -179,7 +179,7 @@ class Inbox:
         return taken
 
     async def _call_with_retries(self, calls: Coalescer, *words: str | int) -> ClaimResult:
-        """Try for 2.4 s in all; raise TryLater if certainly nothing was written, else Unknown."""
+        """Try for 2.4 s in all; raise TryLater if certainly nothing was written, else OutcomeUnknown."""
         is_outcome_unknown, loop = False, asyncio.get_running_loop()
         begun = loop.time()
         for number in range(TRIES):
@@ -206,5 +206,5 @@ class Inbox:
                 case _:
                     return cast("ClaimResult", answer)
         if is_outcome_unknown:
-            raise Unknown("Redis did not answer, or its replicas did not")
+            raise OutcomeUnknown("Redis did not answer, or its replicas did not")
         raise TryLater("Redis cannot be reached")

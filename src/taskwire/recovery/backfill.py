@@ -19,7 +19,7 @@ from datetime import timedelta
 
 from taskwire.actions.task_actions import DETACHED_ID_PREFIX
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutsideError, TryLater, Unknown
+from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, microseconds, ts_of
 from taskwire.domain.jobs import (
     BACKFILL_CHANNELS,
@@ -140,7 +140,7 @@ class Backfill:
         except (ChannelProblem, MessageGone) as problem:
             _log.info("channel not readable, not backfilled", channel=work.channel, error=str(problem))
             return done()
-        except (TryLater, Unknown) as error:
+        except (TryLater, OutcomeUnknown) as error:
             return self._retry_behind_others(context, error)
 
     async def read_thread(self, context: JobContext, link: Link) -> Outcome:
@@ -151,7 +151,7 @@ class Backfill:
             raise
         except (ChannelProblem, MessageGone) as problem:
             _log.info("thread not readable, not backfilled", link=link.id, error=str(problem))
-        except (TryLater, Unknown) as error:
+        except (TryLater, OutcomeUnknown) as error:
             return self._retry_behind_others(context, error)
         else:
             self._metrics.missed_messages.inc(found)
@@ -160,7 +160,7 @@ class Backfill:
 
     def _retry_behind_others(self, context: JobContext, error: OutsideError) -> Outcome:
         _log.warning("backfill interrupted, will retry", job=context.job.id, error=str(error))
-        delay_ms = int(BACKFILL.wait_seconds(context.job.tries, error.after_seconds) * 1000)
+        delay_ms = int(BACKFILL.wait_seconds(context.job.tries, error.retry_after_seconds) * 1000)
         return done(Batch().append(context.lease.name, context.failed_again(), delay_ms=delay_ms))
 
     async def _read_thread(self, link: Link) -> int:

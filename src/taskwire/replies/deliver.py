@@ -29,7 +29,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain import reconcile
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.errors import Refused, TryLater, Unknown, UserError
+from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
 from taskwire.domain.ids import microseconds, moment_of
 from taskwire.domain.jobs import Job, Reply, ReportDuplicateInput, Requester, duplicates
 from taskwire.domain.links import Link
@@ -85,7 +85,7 @@ class ReplySender:
         except (TokenRefused, NoTasks):
             await self._outcomes.show_waiting_for_account(reply_job)
             raise
-        except (TryLater, Unknown) as error:
+        except (TryLater, OutcomeUnknown) as error:
             if isinstance(error, NoCapacity) or context.keeps_intent_record:
                 raise
             return await self._outcomes.retry_after_error(reply_job, error)
@@ -230,8 +230,8 @@ class ReplyDeliverer:
     ) -> Outcome | None:
         """Send the text once. Return None if it has arrived.
 
-        Raises Unknown if nobody can tell whether it has arrived. If the agent's own server has refused the
-        text, return an unknown outcome, because it may have arrived all the same.
+        Raises OutcomeUnknown if nobody can tell whether it has arrived. If the agent's own server has refused
+        the text, return an unknown outcome, because it may have arrived all the same.
         """
         context = reply_job.context
         try:
@@ -241,7 +241,7 @@ class ReplyDeliverer:
                 lambda: self._deps.coder.send(task.id, text),
                 _compensation(reply_job, note),
             )
-        except Unknown as error:
+        except OutcomeUnknown as error:
             if await self._reconciler.is_in_log(task.id, note):
                 context.record_reconciled(has_taken_effect=True)
             elif isinstance(error, RejectedByApp):

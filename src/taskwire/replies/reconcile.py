@@ -15,7 +15,7 @@ from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound, NotReady
 from taskwire.coder.models import Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain import reconcile
-from taskwire.domain.errors import OutsideError, Refused, TryLater, Unknown
+from taskwire.domain.errors import OutcomeUnknown, OutsideError, Refused, TryLater
 from taskwire.domain.ids import TaskId
 from taskwire.domain.jobs import ReportDuplicateInput
 from taskwire.domain.links import Link
@@ -94,11 +94,11 @@ class Reconciler:
             if isinstance(note, SendNote):
                 return await self._reconcile_send(reply_job, note)
             return await self._reconcile_resume(reply_job, note)
-        except (TryLater, Unknown) as error:
+        except (TryLater, OutcomeUnknown) as error:
             # Coder does not answer. A later try finds out what happened.
             if isinstance(error, NoCapacity) or not context.is_outcome_unknown:
                 raise
-            seconds = REPLY.wait_seconds(context.job.tries + 1, error.after_seconds)
+            seconds = REPLY.wait_seconds(context.job.tries + 1, error.retry_after_seconds)
             return unknown(context.failed_again(), seconds, "failing")
 
     async def is_in_log(self, task_id: str, note: SendNote) -> bool:

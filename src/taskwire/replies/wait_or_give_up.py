@@ -195,7 +195,7 @@ class ReplyOutcomes:
         """
         job = reply_job.context.job
         _log.info("reply not delivered, will retry", job=job.id, tries=job.tries, error=str(error))
-        seconds = REPLY.wait_seconds(job.tries + 1, error.after_seconds)
+        seconds = REPLY.wait_seconds(job.tries + 1, error.retry_after_seconds)
         tried = reply_job.context.failed_again()
         batch = await self._show_waiting(reply_job) if job.tries == 1 else Batch()
         if not isinstance(error, SlackTrouble | SlackRateLimited):

@@ -149,7 +149,7 @@ async def until_capacity(call: Callable[[], Awaitable[T]]) -> T:
         try:
             return await call()
         except errors.NoCapacity as error:
-            seconds = error.after_seconds or 1.0
+            seconds = error.retry_after_seconds or 1.0
             if _claimant.get() or now() + seconds > patience.until:
                 raise
         async with patience.aside():

@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from taskwire import transport
-from taskwire.domain.errors import blaming
+from taskwire.domain.errors import name_failing_system
 from taskwire.domain.ids import ChannelId, Ts, microseconds
 from taskwire.slack import errors, payload_fields
 from taskwire.slack.call_priorities import ALL_METHODS, Priority, RateLimits
@@ -91,7 +91,7 @@ class Calls:
         """
         if not is_reserved:
             await self._reserve(call, method, where, priority)
-        with blaming("Slack"):
+        with name_failing_system("Slack"):
             return await self._answer(method, seconds, call, fine)
 
     async def _answer(
@@ -108,7 +108,7 @@ class Calls:
         broken = errors.sort(method, status, body, headers.get("Retry-After", ""), secret=secret)
         if isinstance(broken, errors.SlackRateLimited):
             await self._rate_limits.closed(
-                method if body.get("ok") is False else ALL_METHODS, broken.after_seconds
+                method if body.get("ok") is False else ALL_METHODS, broken.retry_after_seconds
             )
         raise broken
 

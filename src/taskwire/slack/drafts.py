@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pydantic import JsonValue
 
 from taskwire.domain.message import Block, Message, View
-from taskwire.domain.mrkdwn import names_quoted
+from taskwire.domain.mrkdwn import quote_names
 
 POSTED_TEXT = 40_000
 EDITED_TEXT = 4_000
@@ -67,7 +67,7 @@ class Drafts:
     def message(self, meant: Message, most_text: int = POSTED_TEXT) -> Message:
         """Return a message as it is sent."""
         blocks = tuple(self._block(block) for block in meant.blocks)
-        ready = Message(text=self.mask(names_quoted(meant.text)), blocks=blocks)
+        ready = Message(text=self.mask(quote_names(meant.text)), blocks=blocks)
         check_message(ready, most_text)
         return ready
 

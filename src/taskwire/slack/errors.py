@@ -15,19 +15,20 @@
         ├── NoCapacity              our own rate limiter has no free place yet
         ├── Unreachable             no connection; nothing was written         (taskwire.transport)
         └── DeadlinePassed          too late; nothing was written              (taskwire.transport)
-    Unknown
+    OutcomeUnknown
     ├── SlackTrouble                internal_error and similar codes, every 5xx, an undocumented code
     ├── UnexpectedSlackAnswer       not JSON, a redirect, a success without what it must contain
     ├── ConnectionCut               the connection broke after the first byte  (taskwire.transport)
     └── NoAnswer                    the time ran out after the first byte      (taskwire.transport)
 
-For a call that only reads, TryLater and Unknown mean the same: ask again. This module only sorts answers and
-calls nothing. The text of an error contains nothing of an answer but Slack's error code and its remarks.
+For a call that only reads, TryLater and OutcomeUnknown mean the same: ask again. This module only sorts
+answers and calls nothing. The text of an error contains nothing of an answer but Slack's error code and its
+remarks.
 """
 
 import re
 
-from taskwire.domain.errors import AccountRefused, NotDone, OutsideError, Refused, TryLater, Unknown
+from taskwire.domain.errors import AccountRefused, NotDone, OutcomeUnknown, OutsideError, Refused, TryLater
 from taskwire.slack import payload_fields
 
 
@@ -73,14 +74,14 @@ class ForeignAddress(SlackRefused):
 
 
 class SlackRateLimited(TryLater):
-    """Slack's rate limit was exceeded. `after_seconds` comes from Retry-After."""
+    """Slack's rate limit was exceeded. `retry_after_seconds` comes from Retry-After."""
 
 
 class NoCapacity(TryLater):
     """Our own rate limiter has no place for this call yet."""
 
 
-class SlackTrouble(Unknown):
+class SlackTrouble(OutcomeUnknown):
     """Slack, or a proxy in front of it, failed. `code` is Slack's error code, if there was one."""
 
     def __init__(self, method: str, status: int, code: str = "") -> None:
@@ -89,7 +90,7 @@ class SlackTrouble(Unknown):
         self.code = code
 
 
-class UnexpectedSlackAnswer(Unknown):
+class UnexpectedSlackAnswer(OutcomeUnknown):
     """The answer is not one that Slack documents."""
 
     def __init__(self, method: str, reason: str) -> None:

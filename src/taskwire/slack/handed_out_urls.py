@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from taskwire import transport
-from taskwire.domain.errors import OutsideError, blaming
+from taskwire.domain.errors import OutsideError, name_failing_system
 from taskwire.slack import errors
 from taskwire.slack.call_priorities import RateLimits
 
@@ -52,7 +52,7 @@ class Addresses:
     async def respond(self, url: str, message: dict[str, object], seconds: float) -> None:
         """Answer a command or a click through its response URL."""
         self._need_slacks("response_url", url)
-        with blaming("Slack"):
+        with name_failing_system("Slack"):
             reply = await self._ask("response_url", "POST", url, seconds, _ANSWER_BYTES, json=message)
             if reply.status in _OVER:
                 raise errors.SlackRefused("response_url", "used_or_expired_url")
@@ -61,7 +61,7 @@ class Addresses:
     async def upload(self, url: str, content: bytes, seconds: float) -> None:
         """Upload a file's bytes. Repeating an upload is harmless."""
         self._need_slacks("upload", url)
-        with blaming("Slack"):
+        with name_failing_system("Slack"):
             reply = await self._ask("upload", "POST", url, seconds, _ANSWER_BYTES, data=content)
             await self._need_success("upload", reply)
 
@@ -69,7 +69,7 @@ class Addresses:
         """Read a file as text; None if the file is longer than the limit or is not text."""
         self._need_slacks("download", url)
         headers = {"Authorization": f"Bearer {self._token}"}
-        with blaming("Slack"):
+        with name_failing_system("Slack"):
             reply = await self._ask("download", "GET", url, seconds, limit_bytes, headers=headers)
             await self._need_success("download", reply)
         return None if reply.body is None else _text(reply.body)
@@ -95,7 +95,7 @@ class Addresses:
             return
         broken = _sorted(what, reply)
         if isinstance(broken, errors.SlackRateLimited):
-            await self._rate_limits.closed(what, broken.after_seconds)
+            await self._rate_limits.closed(what, broken.retry_after_seconds)
         raise broken
 
 

@@ -6,7 +6,7 @@
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_text import is_command
+from taskwire.domain.agent_text import is_shell_command
 from taskwire.domain.commands import TaskName
 from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import (
@@ -107,7 +107,7 @@ class NamedActions:
         except (ChannelProblem, MessageGone):
             raise UserError(*refusals.thread_closed(link)) from None
         reply = Reply(person=work.requester.person, ts=ts, text=work.text, is_from_command=True)
-        if is_command(work.text):
+        if is_shell_command(work.text):
             return done(
                 self._make_question_batch(link, work, reply),
                 (work.requester, answers.input_to_be_confirmed(link)),

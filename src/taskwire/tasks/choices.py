@@ -8,7 +8,7 @@ from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Preset, Template
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import nearest
-from taskwire.domain.naming import near
+from taskwire.domain.naming import make_numbered_name
 from taskwire.messages import refusals
 
 
@@ -70,8 +70,8 @@ async def require_free(coder: CoderClient, owner: str, name: str) -> None:
 async def make_name_taken_refusal(coder: CoderClient, owner: str, name: str) -> refusals.Refusal:
     """Return a refusal that says that the name is taken, with a similar free name if one is found."""
     for number in range(2, 2 + NAMES_TO_TRY):
-        if await _is_free(coder, owner, near(name, number)):
-            return refusals.name_taken(name, near(name, number))
+        if await _is_free(coder, owner, make_numbered_name(name, number)):
+            return refusals.name_taken(name, make_numbered_name(name, number))
     return refusals.name_taken(name, "")
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_text import is_command
+from taskwire.domain.agent_text import is_shell_command
 from taskwire.domain.commands import reads_behind
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import UserError
@@ -17,7 +17,7 @@ from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.jobs import CreateRequested, Job, PostCard, Requester, to_coder
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.mrkdwn import is_blank
-from taskwire.domain.naming import digest, name_for, title_for
+from taskwire.domain.naming import digest, make_name, make_title
 from taskwire.domain.secrets import masked_beginning
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, inputs, refusals
@@ -62,7 +62,7 @@ class TaskCreator:
 
     async def _check_and_write(self, work: CreateRequested, context: JobContext) -> Outcome:
         request = await self._get_full_request(work)
-        if is_command(request.prompt):
+        if is_shell_command(request.prompt):
             raise UserError(*refusals.prompt_is_command())
         account = await self._people.get_account(work.requester.person)
         if is_blank(request.prompt):
@@ -143,8 +143,8 @@ class TaskCreator:
             owner_id=account.id,
             owner_name=account.username,
             prompt=work.prompt,
-            name=work.name or name_for(shown, job_id),
-            title=title_for(shown),
+            name=work.name or make_name(shown, job_id),
+            title=make_title(shown),
             template=template.title,
             template_version_id=template.active_version_id,
             preset_id=preset.id if preset else None,

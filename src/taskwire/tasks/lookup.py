@@ -18,7 +18,7 @@ from taskwire.coder.errors import NotFound, UnexpectedCoderAnswer
 from taskwire.coder.lists import Item, TaskEntry
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_text import for_agent
+from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.commands import TaskName
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import nearest
@@ -47,7 +47,7 @@ class CatalogueEntry:
     _item: Item
 
     def read(self) -> Task:
-        """Read the whole task; raises `Unknown` if it cannot be read."""
+        """Read the whole task; raises `OutcomeUnknown` if it cannot be read."""
         return models.parse_task(bytes(self._item))
 
 
@@ -264,7 +264,7 @@ def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
         requested_by=requester.person,
         owner_id=task.owner_id,
         owner_name=task.owner_name,
-        prompt=for_agent(masked_beginning(mask, task.initial_prompt, LONGEST_PROMPT)),
+        prompt=sanitize_for_agent(masked_beginning(mask, task.initial_prompt, LONGEST_PROMPT)),
         name=task.name,
         title=masked_beginning(mask, task.title, LONGEST_TITLE),
         template=task.template_display_name or task.template_name,

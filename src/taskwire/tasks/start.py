@@ -11,7 +11,7 @@ from functools import partial
 from taskwire.coder.errors import NameTaken, NotFound, ServerTrouble
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutsideError, Refused, TryLater, Unknown, UserError
+from taskwire.domain.errors import OutcomeUnknown, OutsideError, Refused, TryLater, UserError
 from taskwire.domain.events import Observed
 from taskwire.domain.ids import LinkId, TaskId
 from taskwire.domain.jobs import ApplyEvent, CreateTask, Job, PostCard, Requester, to_coder, to_thread
@@ -163,7 +163,7 @@ class TaskBinder:
                     preset_id=record.preset_id,
                 ),
             )
-        except Unknown as error:
+        except OutcomeUnknown as error:
             # A look now can only find the task, because the request may still be on its way. If so, a second
             # request meets a task with its name.
             task = await self._look_for_created(record)

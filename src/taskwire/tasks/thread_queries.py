@@ -14,7 +14,7 @@ from taskwire.coder.errors import CoderError, NotFound
 from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
-from taskwire.domain.errors import OutsideError, TryLater, Unknown, UserError
+from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
 from taskwire.domain.events import Observed
 from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.jobs import REPLY_ID_PREFIX, VERB_REFUSED, AnswerInThread, ShowAnswer
@@ -84,7 +84,7 @@ class ThreadQueries:
         if not context.is_outcome_unknown:
             try:
                 await self._require_rights(link, work)
-            except (CoderError, TryLater, Unknown) as error:
+            except (CoderError, TryLater, OutcomeUnknown) as error:
                 return self._without_coder(link, work, context, error)
             if await self._find_settlement(link, work) is not None:
                 return self._end_question(link, work, context)
@@ -150,7 +150,7 @@ class ThreadQueries:
         _log.info(
             "question in thread not answered, will retry", job=context.job.id, tries=tries, error=str(error)
         )
-        delay_ms = int(1000 * THREAD_QUESTION.wait_seconds(tries, error.after_seconds))
+        delay_ms = int(1000 * THREAD_QUESTION.wait_seconds(tries, error.retry_after_seconds))
         # The other jobs have small scores, so a job that is appended meanwhile goes first.
         behind = microseconds(work.requester.at)
         batch = Batch().append(context.lease.name, context.failed_again(), score=behind, delay_ms=delay_ms)
@@ -205,7 +205,7 @@ class ThreadQueries:
             link = await self._people.as_seen(work.requester, link)
         except (NoCapacity, SlackRateLimited):
             raise
-        except (CoderError, TryLater, Unknown) as error:
+        except (CoderError, TryLater, OutcomeUnknown) as error:
             return done(None, (work.requester, make_error_answer(error)))
         kept = await self._deps.notes.find("shown", work.key)
         answer = read(KeptAnswer.model_validate_json, kept) if kept is not None else None
@@ -248,7 +248,7 @@ class ThreadQueries:
         except (NoCapacity, SlackRateLimited):
             # Waiting for a place in Slack's limits is no failure.
             raise
-        except (CoderError, TryLater, Unknown) as error:
+        except (CoderError, TryLater, OutcomeUnknown) as error:
             _log.warning("question not answered", link=link.id, error=str(error))
             return make_error_answer(error), False
 
