@@ -55,7 +55,7 @@ def reopen_if_closed(link: Link, batch: Batch) -> Batch:
 async def claim_attempt(deps: Dependencies, link: Link) -> bool:
     """Whether to try an edit in this thread now. In a closed thread, one is tried each hour."""
     return not link.closed_error or await deps.notes.keep_if_new(
-        "closed-tried", link.id, ttl_ms=CLOSED_RETRY_MS
+        "closed_attempt", link.id, ttl_ms=CLOSED_RETRY_MS
     )
 
 
@@ -94,12 +94,12 @@ async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link)
     thread still takes no message.
     """
     notes = deps.notes
-    since = await notes.find("card-moving", link.id)
+    since = await notes.find("card_moving_since", link.id)
     is_over = since is not None and context.now_ms - int(since) > CARD_MOVING.lasts_ms
     if is_over and await deps.links.is_empty(card(link.id)):
         return None
     if since is None:
-        await notes.keep(str(context.now_ms), "card-moving", link.id, ttl_ms=10 * CARD_MOVING.lasts_ms)
+        await notes.keep(str(context.now_ms), "card_moving_since", link.id, ttl_ms=10 * CARD_MOVING.lasts_ms)
     context.record_reconciled()
     # This job runs again and again. It must not replace a drawing that is under way each time.
     batch = draw(link.id, deps.writes.remove_field(Batch(), link.id, "drawn_card"), is_newest=False)

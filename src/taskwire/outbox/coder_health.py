@@ -86,10 +86,10 @@ class CoderHealth:
             return
         await self._store(known.model_copy(update={"stage": "over"}))
         await self._redraw_cards()
-        await self._deps.notes.forget("coder-away")
+        await self._deps.notes.forget("coder_outage")
 
     async def _store(self, outage: CoderOutage) -> None:
-        await self._deps.notes.keep(outage.model_dump_json(), "coder-away", ttl_ms=OUTAGE_TTL_MS)
+        await self._deps.notes.keep(outage.model_dump_json(), "coder_outage", ttl_ms=OUTAGE_TTL_MS)
 
     async def _redraw_cards(self) -> None:
         """Queue a drawing of every open card."""
@@ -102,7 +102,7 @@ class CoderHealth:
 
 
 async def _find_stored_outage(deps: Dependencies) -> CoderOutage | None:
-    kept = await deps.notes.find("coder-away")
+    kept = await deps.notes.find("coder_outage")
     return read_if_possible(CoderOutage, kept)
 
 

@@ -51,7 +51,7 @@ async def record_posted(
         words = "" if question_id == WORKSPACE else inputs.question_closed("newer")
         work = SettleQuestion(question_id=question_id, words=words, place=older)
         batch.append(to_thread(link.id), Job(id=f"settled:{question_id}:{place.ts}", work=work))
-    deps.notes.forget_in(batch, "settled", link.id, question_id)
+    deps.notes.forget_in(batch, "settled_question", link.id, question_id)
     return deps.writes.add_question(batch, link.id, question_id, place.model_dump_json())
 
 
@@ -141,12 +141,12 @@ def settle_held(deps: Dependencies, link: Link, words: str, batch: Batch) -> Bat
 
 def _record_settled(deps: Dependencies, link: Link, question_id: str, batch: Batch) -> Batch:
     """Note that a question is settled, even if it does not show that yet."""
-    return deps.notes.keep_in(batch, "1", "settled", link.id, question_id)
+    return deps.notes.keep_in(batch, "1", "settled_question", link.id, question_id)
 
 
 async def is_open(deps: Dependencies, link: Link, question_id: str) -> bool:
     """Whether a question can still be open. It is not if it was settled a moment ago."""
-    return await deps.notes.find("settled", link.id, question_id) is None
+    return await deps.notes.find("settled_question", link.id, question_id) is None
 
 
 async def _find_posted(deps: Dependencies, link: LinkId, work: SettleQuestion) -> PostedQuestion | None:

@@ -80,7 +80,7 @@ async def settle_sent_replies(
             microseconds(reply.ts) // 1000: reply for reply in replies if reply.question_id == question_id
         }
         for at_ms, reply in ended.items():
-            note = ("unsent" if why else "sent", link.id, question_id)
+            note = ("replies_unsent" if why else "replies_sent", link.id, question_id)
             deps.notes.count_in(batch, reply.ts, at_ms, MOST_COUNTED_REPLIES, *note, ttl_ms=COUNT_TTL_MS)
         waiting = await list_undelivered(deps.links, link.id)
         if any(
@@ -88,8 +88,10 @@ async def settle_sent_replies(
             for _, other in waiting
         ):
             continue
-        sent = set(await deps.notes.list_since(0, "sent", link.id, question_id))
-        tried = sent | set(await deps.notes.list_since(0, "unsent", link.id, question_id)) | ended.keys()
+        sent = set(await deps.notes.list_since(0, "replies_sent", link.id, question_id))
+        tried = (
+            sent | set(await deps.notes.list_since(0, "replies_unsent", link.id, question_id)) | ended.keys()
+        )
         sent |= ended.keys() if why is None else set()
         outcome = next(iter(ended.values())).question_outcome
         settle(
@@ -126,14 +128,14 @@ async def give_up_together(
     (_, first), *others = replies
     if others:
         ids = json.dumps([job.id for job, _ in others])
-        deps.notes.keep_in(batch, ids, "together", link.id, context.job.id, ttl_ms=KEPT_REPLY_TTL_MS)
+        deps.notes.keep_in(batch, ids, "given_up_together", link.id, context.job.id, ttl_ms=KEPT_REPLY_TTL_MS)
     name = f"failed:{first.ts}:{context.now_ms}"
     return say(link.id, name, message, batch, is_call=True, question_id=context.job.id)
 
 
 async def list_given_up_together(deps: Dependencies, link: Link, job_id: str) -> list[str]:
     """List the jobs of the replies that were given up with this one and wait for the same decision."""
-    kept = await deps.notes.find("together", link.id, job_id)
+    kept = await deps.notes.find("given_up_together", link.id, job_id)
     return [str(each) for each in json.loads(kept)] if kept else []
 
 

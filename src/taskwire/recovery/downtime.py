@@ -145,5 +145,5 @@ class Downtime:
                     return
             except RedisError as error:
                 # The worker logs that Redis is away.
-                _log.debug("backfill not noted yet, will retry", error=str(error))
+                _log.debug("backfill not queued yet, will retry", error=str(error))
             await asyncio.sleep(RETRY_SECONDS)

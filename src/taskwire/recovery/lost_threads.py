@@ -107,7 +107,7 @@ class LostThreads:
         """Tell the thread once a day. Other people who write there on that day are told privately."""
         place = f"{work.channel}:{work.thread_ts}"
         batch = Batch()
-        is_first = await record_unless_told(self._deps, batch, "lost", place, ttl_ms=DAY_MS)
+        is_first = await record_unless_told(self._deps, batch, "lost_thread", place, ttl_ms=DAY_MS)
         if not is_first and not context.is_outcome_unknown:
             requester = Requester(
                 person=work.person, channel=work.channel, at=work.thread_ts, thread_ts=work.thread_ts

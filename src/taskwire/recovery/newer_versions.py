@@ -88,7 +88,7 @@ class NewerVersions:
         """Tell the person who waits for a job, once. Nobody waits for notices, receipts and cards."""
         batch = Batch()
         if not await record_unless_told(
-            self._deps, batch, "newer", stranded.name, stranded.job_id, ttl_ms=TOLD_TTL_MS
+            self._deps, batch, "waits_for_newer", stranded.name, stranded.job_id, ttl_ms=TOLD_TTL_MS
         ):
             return
         kind, words = stranded.name.partition(":")[0], waiting.request_waits_for_version(until)

@@ -162,7 +162,7 @@ class ReplyDecisions:
                 continue
             self._deps.writes.forget_reply(batch, link.id, other)
             others.append((other, read(Reply.model_validate_json, kept)))
-        self._deps.notes.forget_in(batch, "together", link.id, job_id)
+        self._deps.notes.forget_in(batch, "given_up_together", link.id, job_id)
         return others
 
     async def _find_pending(self, link: Link, job_id: str) -> PendingReply | None:

@@ -116,7 +116,7 @@ class ReplySender:
         record, reply = reply_job.link.record, reply_job.reply
         batch = show_receipt(record.id, reply.ts, "none")
         if not await record_unless_told(
-            self._deps, batch, "not-theirs", record.id, reply.person, ttl_ms=REFUSAL_TTL_MS
+            self._deps, batch, "not_allowed", record.id, reply.person, ttl_ms=REFUSAL_TTL_MS
         ):
             return done(batch)
         requester = Requester(

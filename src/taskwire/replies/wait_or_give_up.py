@@ -83,7 +83,7 @@ class ReplyOutcomes:
         if reply_job.context.is_outcome_unknown or reply_job.reply.question == "outcome_unknown":
             words = await self._agent_input.get_display_text(reply_job.reply)
             return done(say(link.id, f"never-known:{ts}", inputs.unknown_replies_returned([words]), batch))
-        if await record_unless_told(self._deps, batch, "ended", link.id, ttl_ms=DAY_MS):
+        if await record_unless_told(self._deps, batch, "link_ended", link.id, ttl_ms=DAY_MS):
             say(link.id, f"ended:{ts}", inputs.link_ended(link), batch)
         return done(batch)
 
@@ -168,7 +168,7 @@ class ReplyOutcomes:
             or await find_outage(self._deps) is not None
         ):
             return
-        if await record_unless_told(self._deps, batch, "held-up", link.id, ttl_ms=DAY_MS):
+        if await record_unless_told(self._deps, batch, "wait_explained", link.id, ttl_ms=DAY_MS):
             say(link.id, f"held-up:{context.job.id}:{context.now_ms}", message, batch, is_call=True)
 
     async def give_up_with_later_replies(

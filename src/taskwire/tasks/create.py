@@ -72,7 +72,7 @@ class TaskCreator:
         record = await self._make_record(request, account, context.job.id)
         if await self._deps.links.find(record.id) is not None:
             return done(None, (work.requester, inputs.already_decided()))
-        note = ("created", work.requester.person, _make_fingerprint(request, record))
+        note = ("create_request", work.requester.person, _make_fingerprint(request, record))
         if not work.note_key and await self._is_repeated(note, context.now_ms):
             key = digest(context.job.id)
             batch = self._deps.notes.keep_in(

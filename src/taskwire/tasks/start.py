@@ -237,7 +237,7 @@ class TaskBinder:
 
     async def _find_former(self, link: Link) -> Link | None:
         """Find the link of the task's earlier thread."""
-        former = await self._deps.notes.find("detached", str(link.record.task_id))
+        former = await self._deps.notes.find("detached_link", str(link.record.task_id))
         return await self._deps.links.find(LinkId(former)) if former is not None else None
 
     async def _link_former_card(self, link: Link, former: Link | None, batch: Batch) -> Batch:

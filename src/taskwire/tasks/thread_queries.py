@@ -194,7 +194,7 @@ class ThreadQueries:
             return done(batch, (work.requester, message))
         key = digest(link.id, context.job.id)
         kept = KeptAnswer(person=work.requester.person, link=link.id, message=message).model_dump_json()
-        self._deps.notes.keep_in(batch, kept, "shown", key, ttl_ms=SHOWABLE_MS)
+        self._deps.notes.keep_in(batch, kept, "showable_answer", key, ttl_ms=SHOWABLE_MS)
         return done(batch, (work.requester, answers.add_share_button(message, f"{link.id} {key}")))
 
     async def show_to_everybody(self, context: JobContext, link: Link | None) -> Outcome:
@@ -207,7 +207,7 @@ class ThreadQueries:
             raise
         except (CoderError, TryLater, OutcomeUnknown) as error:
             return done(None, (work.requester, make_error_answer(error)))
-        kept = await self._deps.notes.find("shown", work.key)
+        kept = await self._deps.notes.find("showable_answer", work.key)
         answer = read(KeptAnswer.model_validate_json, kept) if kept is not None else None
         expected = (context.link_id, work.requester.person)
         if (
@@ -218,7 +218,7 @@ class ThreadQueries:
         ):
             raise UserError(*refusals.button_expired())
         batch = say(link.id, f"shown:{work.key}", answer.message)
-        self._deps.notes.forget_in(batch, "shown", work.key)
+        self._deps.notes.forget_in(batch, "showable_answer", work.key)
         return replace_question(batch, work.requester, answers.answer_shared())
 
     async def _must_tell_too_many(self, link: Link, work: AnswerInThread, batch: Batch) -> bool:
@@ -229,7 +229,7 @@ class ThreadQueries:
         if link.end_reason is not None or not await self._people.may_steer(work.requester.person, link):
             return False
         show_receipt(link.id, work.requester.at, "failed", batch)
-        return await record_unless_told(self._deps, batch, "many", link.id, ttl_ms=HOUR_MS)
+        return await record_unless_told(self._deps, batch, "too_many", link.id, ttl_ms=HOUR_MS)
 
     async def _make_answer(
         self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
