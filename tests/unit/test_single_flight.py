@@ -94,7 +94,7 @@ class OneIsSentAway(Unlimited):
     def __init__(self) -> None:
         self._is_full = True
 
-    async def wait(
+    async def take_place(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
         """Make the first call wait. It must use the shared call's own name."""
