@@ -28,7 +28,7 @@ from taskwire.state.heartbeat import Heartbeat
 from taskwire.state.links import LinkWrites
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
-from taskwire_sandbox.slack.workspace import Channel, Stored
+from taskwire_sandbox.slack.workspace import Channel, StoredMessage
 from tests.bench.figures import Figure
 from tests.scenarios.world import new_settings
 
@@ -52,7 +52,7 @@ async def measure_backfill(directory: Path) -> Sequence[Figure]:
         embedded.store(directory / "store") as store,
         connection.open(store.url) as connections,
     ):
-        slack.backend.courier.retry_seconds = ()
+        slack.backend.dispatcher.retry_seconds = ()
         slack.add_user("alice", email="alice@example.com")
         coder.add_user("alice", email="alice@example.com")
         settings = new_settings(slack, coder, directory)
@@ -125,7 +125,7 @@ def _write(slack: SlackSandbox, channel: Channel, at: float, body: dict[str, str
     if parent is not None:
         message["parent_user_id"] = parent.body["user"]
         parent.replies.append(ts)
-    channel.messages[ts] = Stored(message, None)
+    channel.messages[ts] = StoredMessage(message, None)
     return ts
 
 

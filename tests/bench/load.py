@@ -94,7 +94,7 @@ def _resident(bot: Taskwire) -> float:
 
 async def _bare(directory: Path) -> float:
     async with bench_place(directory) as place, spawned(place, "tests.bench.bare") as bare:
-        await place.slack.connected(1)
+        await place.slack.wait_for_sockets(1)
         for number in range(100):
             await place.slack.command("alice", "general", "/task", f"pause nothing-{number}")
         return _resident(bare)

@@ -58,7 +58,7 @@ async def measure_posts(directory: Path) -> Sequence[Figure]:
         await asyncio.sleep(WARM_SECONDS + 10)
         await _say(place, "many", MANY, 60)
         many = await heard.a_second(MANY_SECONDS)
-    pace = slack.backend.pace
+    pace = slack.backend.rate_limiter
     allowed = min(MANY / pace.post_seconds, pace.per_minute[0] / 60)
     target = "at least 0.95"
     return (

@@ -37,7 +37,7 @@ async def _bare(place: Place) -> float:
     """Return the seconds from the start of the bare app to its first ack."""
     began = time.perf_counter()
     async with spawned(place, "tests.bench.bare"):
-        await place.slack.connected(1)
+        await place.slack.wait_for_sockets(1)
         await _acked(place)
         return time.perf_counter() - began
 

@@ -109,7 +109,7 @@ async def take(monkeypatch: pytest.MonkeyPatch) -> Journey:
         await _looks_around(slack, outbound)
         await _shows_dialogs_and_files(slack, outbound)
 
-        await slack.settled()
+        await slack.wait_until_idle()
         for call in slack.calls:
             journey.sent[call.method] |= call.arguments.keys()
         assert slack.violations == []
@@ -163,7 +163,7 @@ async def _shows_dialogs_and_files(slack: SlackSandbox, outbound: Outbound) -> N
     for channel, thread_ts in ((dev, root), (dev, None), (secret, None)):
         file_id = await outbound.start_upload("log.txt", "line")
         await outbound.complete_upload(file_id, "The whole log", channel, thread_ts)
-        await slack.settled()
+        await slack.wait_until_idle()
         await outbound.find_share(file_id, channel)
         await outbound.has_file(channel, thread_ts, SINCE, "log.txt", "line")
     await outbound.find_copies(dev, None, SINCE, "nowhere")

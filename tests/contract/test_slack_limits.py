@@ -17,7 +17,7 @@ from taskwire.slack.drafts import Invalid
 from taskwire.slack.outbound import Metadata, Outbound
 from taskwire_sandbox.slack import SlackSandbox
 from taskwire_sandbox.slack.block_rules import problems
-from taskwire_sandbox.slack.pace import PER_MINUTE, POST_BURST, POST_SECONDS
+from taskwire_sandbox.slack.rate_limiter import PER_MINUTE, POST_BURST, POST_SECONDS
 from tests.slack.conftest import RateLimiter
 
 from .slack_table import EDITED_TEXT, METHODS, MOST_BLOCKS, POSTED_TEXT, TIERS

@@ -152,7 +152,7 @@ async def test_a_redis_that_is_away_is_one_line_in_the_log(
             await slack.post("alice", "general", f"reply {number}", card)
             await slack.command("alice", "general", "/task", "list")
             await slack.command("alice", "general", "/task", f"pause nothing-{number}")
-        await slack.settled()
+        await slack.wait_until_idle()
         said = [json.loads(line)["event"] for line in bot.output.splitlines()[before:]]
         async with redis_on(port, tmp_path):
             await bot.says("redis answers again")

@@ -197,7 +197,7 @@ async def test_nothing_of_what_people_say_is_logged(
     reply = await slack.post("alice", "general", f"please add {marked}", card)
     await until(lambda: "white_check_mark" in slack.reactions("general", reply), "the receipt")
     await slack.command("alice", "general", "/task", f"{marked} nothing")
-    await asyncio.gather(*(slack.backend.courier.deliver_now(each) for each in _strange(slack, marked)))
+    await asyncio.gather(*(slack.backend.dispatcher.deliver_now(each) for each in _strange(slack, marked)))
     if mode == "http":
         url, body = slack.requests.override, {"text": marked}
         async with aiohttp.ClientSession() as session, session.post(url, data=body) as answer:

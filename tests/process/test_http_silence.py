@@ -64,7 +64,7 @@ async def test_what_was_missed_is_read_when_slack_comes_again(
     ts = await _with_a_thread(place)
     reached = place.slack.requests.override
     place.slack.requests.override = f"http://127.0.0.1:{free_port()}{manifest.REQUEST_PATH}"
-    place.slack.backend.courier.retry_seconds = ()
+    place.slack.backend.dispatcher.retry_seconds = ()
     await place.slack.post("alice", "general", "use main", ts)
     await _age(redis, place, minutes=10)
 

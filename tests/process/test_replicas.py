@@ -17,7 +17,7 @@ from .processes import Place, until
 async def test_each_payload_is_taken_once(place: Place, redis_url: str) -> None:
     """Slack delivers each command twice, to any process. Each makes one card and one task."""
     bots = [await place.one(REDIS_URL=redis_url) for _ in range(2)]
-    await place.slack.connected(2)
+    await place.slack.wait_for_sockets(2)
     place.slack.faults.add("*", DeliveryFault.TWICE, times=None)
 
     for number in range(6):
@@ -40,14 +40,14 @@ async def test_one_that_is_cut_from_redis_promises_nothing(
         cut_off = redis_url.replace(f":{urlsplit(redis_url).port}/", f":{between.port}/")
         for url in (cut_off, redis_url):
             await place.one(REDIS_URL=url)
-        await place.slack.connected(2)
+        await place.slack.wait_for_sockets(2)
         await place.slack.command("alice", "general", "/task", "create fix the login redirect")
         await until(lambda: place.coder.tasks and place.cards(), "the task")
         await (between.stop() if silence == "refused" else _freezes(between))
 
         told = await _ask(place, 4)
         # So many retries that one of them reaches the other process.
-        place.slack.backend.courier.retry_seconds = (0.0,) * 8
+        place.slack.backend.dispatcher.retry_seconds = (0.0,) * 8
         root = str(place.slack.messages("general")[0]["ts"])
         words = [f"word {number}" for number in range(2)]
         for count, word in enumerate(words, 1):
@@ -124,7 +124,7 @@ async def test_a_frozen_one_is_not_waited_for(place: Place, redis_url: str) -> N
     """While one process is stopped (SIGSTOP), the other one does what comes in."""
     frozen = await place.one(REDIS_URL=redis_url)
     await place.one(REDIS_URL=redis_url)
-    await place.slack.connected(2)
+    await place.slack.wait_for_sockets(2)
     frozen.tell(signal.SIGSTOP)
 
     answers = [

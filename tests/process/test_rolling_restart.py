@@ -69,7 +69,7 @@ async def test_a_rolling_restart_loses_and_refuses_nothing(place: Place, redis_u
     # Two people create more tasks than one may in an hour.
     place.settings["TASKWIRE_CREATE_LIMIT"] = "0"
     bots = [await place.one(REDIS_URL=redis_url) for _ in range(2)]
-    await place.slack.connected(2)
+    await place.slack.wait_for_sockets(2)
     load = Load(place)
     going_on = asyncio.create_task(load.go_on())
 

@@ -53,7 +53,9 @@ async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
 
         await place.clicks("alice", card, "Delete")
         await until(lambda: slack.views("alice"), "the dialog")
-        await until(lambda: "cannot be undone" in json.dumps(slack.views("alice")[-1].given), "its question")
+        await until(
+            lambda: "cannot be undone" in json.dumps(slack.views("alice")[-1].content), "its question"
+        )
         assert (await slack.submit("alice", slack.views("alice")[-1])).ok
 
         await until(lambda: not place.coder.tasks, "the task to be gone")

@@ -13,7 +13,7 @@ from taskwire.queue.rate_limiter import RateLimiter
 from taskwire.redis.connection import Connections
 from taskwire.slack.call_priorities import Priority
 from taskwire.telemetry import Metrics
-from taskwire_sandbox.slack.pace import Pace as SlacksPace
+from taskwire_sandbox.slack.rate_limiter import MethodRateLimiter as SlackRateLimiter
 
 from .engine import Engine
 
@@ -84,11 +84,11 @@ class Crowd:
 def refused(method: str, tier: int, arrivals: list[Arrival]) -> list[Arrival]:
     """Return the calls that Slack would answer with 429."""
     now = 0.0
-    slack = SlacksPace(is_on=True, clock=lambda: now)
+    slack = SlackRateLimiter(is_on=True, clock=lambda: now)
     found = []
     for arrival in arrivals:
         now = arrival.at
-        if slack.wait(method, tier, arrival.where):
+        if slack.take(method, tier, arrival.where):
             found.append(arrival)
     return found
 

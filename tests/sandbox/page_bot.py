@@ -210,7 +210,7 @@ async def bot(slack: SlackSandbox) -> AsyncIterator[list[str]]:
     handler = AsyncSocketModeHandler(app, slack.app_token, web_client=client)
     await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it untyped
     try:
-        await slack.connected()
+        await slack.wait_for_sockets()
         yield heard
     finally:
         await handler.close_async()  # type: ignore[no-untyped-call]  # as above

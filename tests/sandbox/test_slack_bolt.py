@@ -90,7 +90,7 @@ async def running(slack: SlackSandbox) -> AsyncIterator[Any]:
     """Run the app over Socket Mode. Yields Bolt's socket client, which has no useful type."""
     handler = AsyncSocketModeHandler(bolt(slack), slack.app_token)
     await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it untyped
-    await slack.connected()
+    await slack.wait_for_sockets()
     try:
         yield handler.client
     finally:
@@ -108,7 +108,7 @@ async def test_a_command_is_acked_answered_and_opens_a_dialog(api: Api) -> None:
         (view,) = slack.views("alice")
         refused = await slack.submit("alice", view, {"text": "no"})
         taken = await slack.submit("alice", view, {"text": "fix it"})
-        direct = slack.direct("alice").id
+        direct = slack.open_direct("alice").id
         await slack.until(lambda: slack.messages(direct), "the direct message")
 
     assert answer.ok
@@ -127,7 +127,7 @@ async def test_a_mention_brings_a_card_whose_button_works(api: Api) -> None:
         card = slack.thread("general", ts)[1]
         clicked = await slack.click("alice", "general", card["ts"], "pause")
         await slack.until(lambda: slack.message("general", card["ts"])["text"] == "paused", "the new card")
-        await slack.settled()
+        await slack.wait_until_idle()
 
     assert (card["text"], clicked.ok) == ("a card", True)
     assert {d.outcome for d in slack.deliveries} == {"acked"}
@@ -164,9 +164,9 @@ async def test_two_apps_share_what_comes(api: Api) -> None:
     """Each mention is answered once, by either of the apps."""
     slack = api.slack
     async with running(slack), running(slack):
-        await slack.connected(2)
+        await slack.wait_for_sockets(2)
         stamps = [await slack.mention("alice", "general", str(number)) for number in range(6)]
         await slack.until(lambda: all(len(slack.thread("general", ts)) == 2 for ts in stamps), "six cards")
-        await slack.settled()
+        await slack.wait_until_idle()
 
         assert [len(slack.thread("general", ts)) for ts in stamps] == [2] * 6

@@ -8,7 +8,7 @@ async def test_a_change_of_a_person_is_an_event_with_all_of_them() -> None:
     """The event has the whole user, as users.info shows it."""
     async with world() as api, connected(api) as app:
         await api.slack.change_user("alice", is_restricted=True, deleted=True)
-        await api.slack.settled()
+        await api.slack.wait_until_idle()
         alice = api.slack.workspace.user("alice")
         asked = await api.call("users.info", user=alice.id)
 
@@ -23,7 +23,7 @@ async def test_a_change_of_a_group_is_two_events() -> None:
         group = api.slack.add_group("ops", ["alice"])
         alice, bob = (api.slack.workspace.user(name).id for name in ("alice", "bob"))
         await api.slack.change_group(group.id, ["bob"])
-        await api.slack.settled()
+        await api.slack.wait_until_idle()
 
         by_type = {event["type"]: event for event in app.events}
         assert by_type["subteam_updated"]["subteam"]["users"] == [bob]

@@ -163,7 +163,7 @@ async def test_an_event_is_delivered_twice(api: Api) -> None:
 
     async with connected(api) as app:
         await api.slack.post("alice", "general", "hello")
-        await api.slack.settled()
+        await api.slack.wait_until_idle()
 
         assert [e["retry_attempt"] for e in app.envelopes] == [0, 0]
         assert len({e["payload"]["event_id"] for e in app.envelopes}) == 1
@@ -175,7 +175,7 @@ async def test_a_lost_event_comes_as_a_retry(api: Api) -> None:
 
     async with connected(api) as app:
         await api.slack.post("alice", "general", "hello")
-        await api.slack.settled()
+        await api.slack.wait_until_idle()
 
         assert [e["retry_attempt"] for e in app.envelopes] == [1]
     assert api.slack.violations == []
@@ -188,7 +188,7 @@ async def test_events_come_out_of_order(api: Api) -> None:
     async with connected(api) as app:
         await api.slack.post("alice", "general", "first")
         await api.slack.post("alice", "general", "second")
-        await api.slack.settled()
+        await api.slack.wait_until_idle()
 
         assert [e["text"] for e in app.events] == ["second", "first"]
 
@@ -205,7 +205,7 @@ async def test_a_socket_is_cut_with_a_payload_on_it(api: Api) -> None:
             await api.slack.until(
                 lambda: second.events or api.slack.deliveries[0].outcome == "gave_up", "an end"
             )
-            await api.slack.settled()
+            await api.slack.wait_until_idle()
 
     assert api.slack.deliveries[0].attempts[0] == "connection_lost"
 

@@ -1,6 +1,6 @@
 """The Slack stand-in's rate limits, when they are turned on."""
 
-from taskwire_sandbox.slack.pace import Pace
+from taskwire_sandbox.slack.rate_limiter import MethodRateLimiter
 from tests.sandbox.slack_worlds import world
 
 
@@ -17,28 +17,28 @@ class Clock:
 def test_a_tier_is_a_sliding_minute() -> None:
     """The fifty-first call of tier 3 must wait until the first one is a minute old."""
     clock = Clock()
-    pace = Pace(is_on=True, clock=clock)
+    limiter = MethodRateLimiter(is_on=True, clock=clock)
 
     for _ in range(50):
-        assert pace.wait("chat.update", 3, "") == 0
+        assert limiter.take("chat.update", 3, "") == 0
         clock.now += 0.5
-    refused = pace.wait("chat.update", 3, "")
+    refused = limiter.take("chat.update", 3, "")
     clock.now += refused
 
     assert refused == 35
-    assert pace.wait("chat.update", 3, "") == 0
-    assert pace.wait("chat.delete", 3, "") == 0
+    assert limiter.take("chat.update", 3, "") == 0
+    assert limiter.take("chat.delete", 3, "") == 0
 
 
 def test_a_channel_takes_a_message_a_second_after_a_short_burst() -> None:
     """Three posts may come at once, then one a second. Other channels are not affected."""
     clock = Clock()
-    pace = Pace(is_on=True, clock=clock)
+    limiter = MethodRateLimiter(is_on=True, clock=clock)
 
-    burst = [pace.wait("chat.postMessage", 0, "C1") for _ in range(4)]
-    elsewhere = pace.wait("chat.postMessage", 0, "C2")
+    burst = [limiter.take("chat.postMessage", 0, "C1") for _ in range(4)]
+    elsewhere = limiter.take("chat.postMessage", 0, "C2")
     clock.now += 1
-    later = [pace.wait("chat.postMessage", 0, "C1") for _ in range(2)]
+    later = [limiter.take("chat.postMessage", 0, "C1") for _ in range(2)]
 
     assert (burst, elsewhere, later) == ([0, 0, 0, 1], 0, [0, 1])
 

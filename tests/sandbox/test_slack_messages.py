@@ -84,7 +84,7 @@ async def test_a_persons_id_is_a_place_to_post_to(api: Api) -> None:
 
     answer = await api.call("chat.postMessage", channel=alice.id, text="psst")
 
-    assert answer["channel"] == api.slack.direct("alice").id
+    assert answer["channel"] == api.slack.open_direct("alice").id
     assert [m["text"] for m in api.slack.messages(answer["channel"])] == ["psst"]
 
 
@@ -339,5 +339,5 @@ async def test_places_are_described(api: Api, general: str) -> None:
 
     assert (info["channel"]["name"], info["channel"]["num_members"]) == ("general", 3)
     assert len(members["members"]) == 2
-    assert opened["channel"] == {"id": api.slack.direct("alice").id}
+    assert opened["channel"] == {"id": api.slack.open_direct("alice").id}
     assert nobody["error"] == "user_not_found"

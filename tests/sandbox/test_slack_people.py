@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from taskwire_sandbox.slack import Attachment, PersonCannot
+from taskwire_sandbox.slack import Attachment, ImpossibleAction
 from tests.sandbox.slack_app import Api, Json, SocketApp, connected
 from tests.sandbox.slack_worlds import world
 
@@ -132,7 +132,7 @@ async def test_a_response_url_lives_half_an_hour() -> None:
 async def test_a_mention_is_two_events(app: SocketApp, api: Api) -> None:
     """Both events are about the same message and have different event ids."""
     ts = await api.slack.mention("alice", "general", "fix it")
-    await api.slack.settled()
+    await api.slack.wait_until_idle()
 
     assert sorted((e["type"], e["ts"]) for e in app.events) == [("app_mention", ts), ("message", ts)]
     assert len({e["payload"]["event_id"] for e in app.envelopes}) == 2
@@ -141,7 +141,7 @@ async def test_a_mention_is_two_events(app: SocketApp, api: Api) -> None:
 async def test_the_apps_own_messages_are_events_too(app: SocketApp, api: Api, general: str) -> None:
     """The bot id shows that a message is the app's own."""
     await api.post(general, "hello")
-    await api.slack.settled()
+    await api.slack.wait_until_idle()
 
     assert [(e["type"], e["bot_id"], e["text"]) for e in app.events] == [("message", "B0TW000001", "hello")]
 
@@ -149,7 +149,7 @@ async def test_the_apps_own_messages_are_events_too(app: SocketApp, api: Api, ge
 async def test_no_events_from_where_the_bot_is_not(app: SocketApp, api: Api) -> None:
     """Even a mention is not delivered."""
     await api.slack.mention("alice", "random", "hello?")
-    await api.slack.settled()
+    await api.slack.wait_until_idle()
 
     assert app.events == []
 
@@ -164,7 +164,7 @@ async def test_subtypes_of_messages(app: SocketApp, api: Api) -> None:
     await api.slack.post_as_bot("general", "beep")
     carol = api.slack.add_user("carol")
     await api.slack.join(carol.id, "general")
-    await api.slack.settled()
+    await api.slack.wait_until_idle()
 
     subtypes = [str(e.get("subtype", e["type"])) for e in app.events]
     assert sorted(subtypes) == sorted(
@@ -179,7 +179,7 @@ async def test_an_edit_tells_before_and_after(app: SocketApp, api: Api, general:
     """The event has its own ts. The message keeps its ts and is marked as edited."""
     ts = await api.slack.post("alice", "general", "one")
     await api.slack.edit("alice", "general", ts, "two <3")
-    await api.slack.settled()
+    await api.slack.wait_until_idle()
 
     changed = next(e for e in app.events if e.get("subtype") == "message_changed")
     assert (changed["message"]["text"], changed["previous_message"]["text"]) == ("two &lt;3", "one")
@@ -192,7 +192,7 @@ async def test_slacks_own_unfurl_is_no_edit(app: SocketApp, api: Api) -> None:
     """The message changes but is not marked as edited."""
     ts = await api.slack.post("alice", "general", "see https://example.test")
     await api.slack.unfurl("general", ts, "https://example.test")
-    await api.slack.settled()
+    await api.slack.wait_until_idle()
 
     changed = next(e for e in app.events if e.get("subtype") == "message_changed")
     assert "edited" not in changed["message"]
@@ -221,7 +221,7 @@ async def test_reactions_are_events(app: SocketApp, api: Api, general: str) -> N
     ts = await api.post(general, "card")
     await api.slack.react("alice", "general", ts, ":octagonal_sign:")
     await api.slack.unreact("alice", "general", ts, "octagonal_sign")
-    await api.slack.settled()
+    await api.slack.wait_until_idle()
 
     events = [(e["type"], e["reaction"], e["item_user"]) for e in app.events if e["type"] != "message"]
     bot = api.slack.bot_user_id
@@ -258,7 +258,7 @@ async def test_a_click_carries_the_message_and_a_response_url(app: SocketApp, ap
 async def test_a_response_url_shows_nothing_in_a_thread_to_one_person(
     app: SocketApp, api: Api, general: str
 ) -> None:
-    """`thread_ts` works only with `in_channel`. chat.postEphemeral can whisper in a thread."""
+    """`thread_ts` works only with `in_channel`. With chat.postEphemeral it always works."""
     del app
     root = await api.post(general, "root")
     ts = await api.post(general, "notice", blocks=BUTTONS, thread_ts=root)
@@ -322,20 +322,20 @@ async def test_what_a_person_cannot_do(api: Api, general: str) -> None:
     """Each error has a reason."""
     ts = await api.post(general, "card", blocks=BUTTONS)
 
-    with pytest.raises(PersonCannot, match="only one's own messages"):
+    with pytest.raises(ImpossibleAction, match="only one's own messages"):
         await api.slack.edit("alice", "general", ts, "x")
-    with pytest.raises(PersonCannot, match="bob is not in secret"):
+    with pytest.raises(ImpossibleAction, match="bob is not in secret"):
         await api.slack.post("bob", "secret", "x")
-    with pytest.raises(PersonCannot, match="nothing to press with action_id 'stop'"):
+    with pytest.raises(ImpossibleAction, match="nothing to press with action_id 'stop'"):
         await api.slack.click("alice", "general", ts, "stop")
-    with pytest.raises(PersonCannot, match="has no option 'Two'"):
+    with pytest.raises(ImpossibleAction, match="has no option 'Two'"):
         await api.slack.click("alice", "general", ts, "pick", "Two")
 
 
 async def test_a_typed_message_comes_with_its_rich_text(app: SocketApp, api: Api) -> None:
     """Mentions, links and code are elements of their own."""
     await api.slack.post("alice", "general", "hey @bob see https://x.test and `run` ```\na < b\n```")
-    await api.slack.settled()
+    await api.slack.wait_until_idle()
 
     bob = api.slack.workspace.user("bob").id
     event = next(e for e in app.events if e["type"] == "message")
@@ -370,7 +370,7 @@ async def test_only_subscribed_events_are_delivered() -> None:
 
     async with world(manifest=manifest) as api, connected(api) as app:
         await api.slack.mention("alice", "general", "hello")
-        await api.slack.settled()
+        await api.slack.wait_until_idle()
 
         assert [e["type"] for e in app.events] == ["app_mention"]
 
@@ -387,7 +387,7 @@ async def test_only_declared_commands_and_shortcuts_exist() -> None:
     async with world(manifest=manifest) as api, connected(api) as app:
         known = await api.slack.command("alice", "general", "/task", "@bob")
         unknown = await api.slack.command("alice", "general", "/other")
-        with pytest.raises(PersonCannot, match="no global shortcut 'new_task'"):
+        with pytest.raises(ImpossibleAction, match="no global shortcut 'new_task'"):
             await api.slack.shortcut("alice", "new_task")
 
         assert (known.ok, app.envelopes[0]["payload"]["text"]) == (True, "@bob")

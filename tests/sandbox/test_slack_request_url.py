@@ -56,7 +56,7 @@ async def api(app: HttpApp) -> AsyncIterator[Api]:
 async def test_events_are_signed(app: HttpApp, api: Api) -> None:
     """The SDK's own verifier accepts the signature."""
     await api.slack.post("alice", "general", "hello")
-    await api.slack.settled()
+    await api.slack.wait_until_idle()
 
     headers, body = app.requests[0]
     assert json.loads(body)["event"]["text"] == "hello"
@@ -69,7 +69,7 @@ async def test_retries_say_that_they_are(app: HttpApp, api: Api) -> None:
     app.answer = lambda: web.Response(status=503)
 
     await api.slack.post("alice", "general", "hello")
-    await api.slack.settled()
+    await api.slack.wait_until_idle()
 
     retries = [(h.get("X-Slack-Retry-Num"), h.get("X-Slack-Retry-Reason")) for h, _ in app.requests]
     assert retries == [(None, None), ("1", "http_error"), ("2", "http_error")]
@@ -82,7 +82,7 @@ async def test_no_retry_ends_the_retries(app: HttpApp, api: Api) -> None:
     app.answer = lambda: web.Response(status=500, headers={"X-Slack-No-Retry": "1"})
 
     await api.slack.post("alice", "general", "hello")
-    await api.slack.settled()
+    await api.slack.wait_until_idle()
 
     assert len(app.requests) == 1
 

@@ -50,7 +50,7 @@ async def test_each_payload_goes_to_one_connection(api: Api) -> None:
     async with connected(api) as first, connected(api) as second:
         for number in range(6):
             await api.slack.post("alice", "general", str(number))
-        await api.slack.settled()
+        await api.slack.wait_until_idle()
 
         texts = [event["text"] for event in first.events + second.events]
         assert (sorted(texts), len(first.events)) == (list("012345"), 3)
@@ -62,7 +62,7 @@ async def test_commands_take_turns_whatever_else_is_brought(api: Api) -> None:
         for number in range(4):
             await api.slack.command("alice", "general", "/task", str(number))
             await api.slack.post("alice", "general", str(number))
-            await api.slack.settled()
+            await api.slack.wait_until_idle()
 
         texts = [
             sorted(e["payload"]["text"] for e in app.envelopes if e["type"] == "slash_commands")
@@ -75,7 +75,7 @@ async def test_an_event_comes_in_slacks_envelope(api: Api) -> None:
     """The envelope names the recipient and the conversation, and whether the channel is shared."""
     async with connected(api) as app:
         ts = await api.slack.post("alice", "general", "hello")
-        await api.slack.settled()
+        await api.slack.wait_until_idle()
         (envelope,) = app.envelopes
 
     payload, channel = envelope["payload"], api.slack.workspace.channel("general").id
@@ -107,7 +107,7 @@ async def test_an_unacked_event_is_brought_three_more_times(api: Api) -> None:
         app.is_silent = True
         api.slack.sockets.ack_seconds = 0.05
         await api.slack.post("alice", "general", "hello")
-        await api.slack.settled()
+        await api.slack.wait_until_idle()
 
         attempts = [(e["retry_attempt"], e["retry_reason"]) for e in app.envelopes]
         assert attempts == [(0, ""), (1, "timeout"), (2, "timeout"), (3, "timeout")]
@@ -155,7 +155,7 @@ async def test_a_connection_that_breaks_loses_its_payload() -> None:
         async with connected(api) as second:
             await first.socket.close()
             await api.slack.until(lambda: second.events, "the second delivery")
-            await api.slack.settled()
+            await api.slack.wait_until_idle()
 
         assert api.slack.deliveries[0].attempts[0] == "connection_lost"
         assert api.slack.deliveries[0].outcome == "acked"
@@ -203,7 +203,7 @@ async def test_many_messages_arrive_once_each_over_several_connections() -> None
     async with world(balance="random", seed=7) as api, AsyncExitStack() as stack:
         apps = [await stack.enter_async_context(connected(api)) for _ in range(4)]
         await asyncio.gather(*(api.slack.post("alice", "general", str(n)) for n in range(400)))
-        await api.slack.settled()
+        await api.slack.wait_until_idle()
 
         texts = [event["text"] for app in apps for event in app.events]
         assert sorted(texts, key=int) == [str(n) for n in range(400)]

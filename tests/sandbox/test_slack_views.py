@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from taskwire_sandbox.slack import PersonCannot, View
+from taskwire_sandbox.slack import ImpossibleAction, View
 from tests.sandbox.slack_app import Api, Json, SocketApp, connected
 from tests.sandbox.slack_worlds import world
 
@@ -128,9 +128,9 @@ async def test_submitting_gives_the_values_and_closes(form: View, app: SocketApp
 
 async def test_slack_checks_before_the_app_hears_of_it(form: View, app: SocketApp, api: Api) -> None:
     """Slack's client checks required fields and lengths."""
-    with pytest.raises(PersonCannot, match="Prompt: this is a required field"):
+    with pytest.raises(ImpossibleAction, match="Prompt: this is a required field"):
         await api.slack.submit("alice", form)
-    with pytest.raises(PersonCannot, match="Prompt: at most 10 characters"):
+    with pytest.raises(ImpossibleAction, match="Prompt: at most 10 characters"):
         await api.slack.submit("alice", form, {"text": "x" * 11})
 
     assert [e["payload"]["type"] for e in app.envelopes] == ["shortcut"]
@@ -239,7 +239,7 @@ async def test_home_is_published_and_shown(app: SocketApp, api: Api) -> None:
     await api.call("views.publish", user_id=alice, view=HOME, hash=first["view"]["hash"])
     conflict = await api.call("views.publish", user_id=alice, view=HOME, hash=first["view"]["hash"])
     await api.slack.open_home("alice")
-    await api.slack.settled()
+    await api.slack.wait_until_idle()
 
     assert conflict["error"] == "hash_conflict"
     assert [(e["type"], e["tab"], "view" in e) for e in app.events] == [

@@ -55,7 +55,7 @@ async def a_second_replica(world: World) -> AsyncIterator[Bot]:
     async with connection.open(world.connections.where) as connections:
         bot = run_bot(world.settings, connections, clock=world.clock, has_timers=False)
         async with bot as replica:
-            await world.slack.connected(2)
+            await world.slack.wait_for_sockets(2)
             await world.until(lambda: replica.has_recorded_gap, "it is known what is to be read")
             yield replica
 

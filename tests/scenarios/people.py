@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from taskwire_sandbox.slack import Answer, Attachment
+from taskwire_sandbox.slack import ActionResult, Attachment
 from taskwire_sandbox.slack.errors import Json
-from taskwire_sandbox.slack.interaction_payloads import place, start, view_payload
+from taskwire_sandbox.slack.interaction_payloads import common_fields, place, view_payload
 from taskwire_sandbox.slack.ledger import Delivery
 
 from .reading import shown, shown_dialog
@@ -25,7 +25,7 @@ class Person:
         self.id = user
         self.name = name
 
-    async def types(self, command: str, channel: str = CHANNEL, *, settles: bool = True) -> Answer:
+    async def types(self, command: str, channel: str = CHANNEL, *, settles: bool = True) -> ActionResult:
         """Type a slash command, and return its immediate answer."""
         word, _, text = command.partition(" ")
         answer = await self._world.slack.command(self.id, channel, word, text)
@@ -98,10 +98,13 @@ class Person:
         pressed = {"action_id": action_id, "block_id": "b", "type": "button", "value": value, "action_ts": ts}
         trigger = backend.tickets.trigger(user.id)
         url = backend.tickets.response_url("actions", user.id, here.id, message_ts=ts)
-        payload = start(backend, "block_actions", user) | {"channel": place(here), "actions": [pressed]}
+        payload = common_fields(backend, "block_actions", user) | {
+            "channel": place(here),
+            "actions": [pressed],
+        }
         payload |= {"container": {"type": "message", "message_ts": ts, "channel_id": here.id}}
         payload |= {"trigger_id": trigger, "response_url": url, **(told or {})}
-        await backend.courier.deliver_now(Delivery("interactive", "block_actions", payload))
+        await backend.dispatcher.deliver_now(Delivery("interactive", "block_actions", payload))
         await self._world.settles()
         # The answer to an invented question cannot replace any message, so this violation is expected.
         violations = self._world.slack.violations

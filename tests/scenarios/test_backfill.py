@@ -30,7 +30,7 @@ async def away(world: World) -> None:
     """Stop the bot, and let Slack give up deliveries that nobody takes."""
     await listened(world)
     await world.stops()
-    world.slack.backend.courier.retry_seconds = ()
+    world.slack.backend.dispatcher.retry_seconds = ()
 
 
 async def listened(world: World) -> None:
@@ -77,7 +77,7 @@ async def test_an_event_that_slack_brings_after_the_thread_was_read_changes_noth
     thread, task = await a_waiting_agent(world)
     await listened(world)
     await world.stops()
-    world.slack.backend.courier.retry_seconds = (1.0,)
+    world.slack.backend.dispatcher.retry_seconds = (1.0,)
 
     await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
     await back(world)
@@ -90,7 +90,7 @@ async def test_an_event_that_slack_brings_after_the_thread_was_read_changes_noth
 async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> None:
     """A later reply that arrived does not hide the lost one."""
     thread, task = await a_waiting_agent(world)
-    world.slack.backend.courier.retry_seconds = ()
+    world.slack.backend.dispatcher.retry_seconds = ()
     world.slack.faults.add("message", DeliveryFault.LOST)
     lost = await world.slack.post(world.alice.id, thread.channel, "lost", thread.ts)
     await world.alice.replies(thread, "received")

@@ -233,7 +233,7 @@ async def test_a_thread_that_takes_nothing_though_its_card_is_there_is_closed(wo
     await world.polls()
     for _ in range(30):
         await world.passes(seconds=4)
-    direct = world.slack.direct("alice").id
+    direct = world.slack.open_direct("alice").id
     (told,) = world.slack.messages(direct)
     world.reader.read_root(direct, str(told["ts"]))
 

@@ -18,7 +18,7 @@ IT_GOES_ON = (
 
 def told_to_alice(world: World) -> list[str]:
     """Return the bot's new messages in Alice's direct messages."""
-    direct = world.slack.direct("alice").id
+    direct = world.slack.open_direct("alice").id
     told = [message for message in world.slack.messages(direct) if world.reader.is_unread(direct, message)]
     for message in told:
         world.reader.read_root(direct, str(message["ts"]))

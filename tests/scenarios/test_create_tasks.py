@@ -363,7 +363,7 @@ async def test_a_channel_without_the_bot_gets_nothing(world: World) -> None:
 
 async def test_a_task_can_live_in_the_direct_messages_with_the_bot(world: World) -> None:
     """The card is in the direct messages, and a reply in its thread reaches the agent."""
-    here = world.slack.direct("alice").id
+    here = world.slack.open_direct("alice").id
 
     thread = await world.alice.runs("/task create fix it", here)
     await world.polls()

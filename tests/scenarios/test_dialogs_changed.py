@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from taskwire_sandbox.slack.interaction_payloads import start
+from taskwire_sandbox.slack.interaction_payloads import common_fields
 from taskwire_sandbox.slack.ledger import Delivery
 
 from .people import Person
@@ -21,8 +21,8 @@ async def _sends(
     view = {"id": f"V{at}", "hash": at, "type": "modal", "callback_id": dialog, "state": {"values": entered}}
     view["private_metadata"] = json.dumps({"at": at, **about})
     user = world.slack.workspace.user(who.name)
-    payload = start(world.slack.backend, "view_submission", user) | {"view": view}
-    await world.slack.backend.courier.deliver_now(Delivery("interactive", "view_submission", payload))
+    payload = common_fields(world.slack.backend, "view_submission", user) | {"view": view}
+    await world.slack.backend.dispatcher.deliver_now(Delivery("interactive", "view_submission", payload))
     await world.settles()
 
 
@@ -59,7 +59,7 @@ async def test_a_dialog_that_comes_again_creates_one_task(world: World) -> None:
     next(iter(state["form.prompt"].values()))["value"] = "do that"
 
     for payload in (sent.payload, again, again):
-        await world.slack.backend.courier.deliver_now(Delivery("interactive", "view_submission", payload))
+        await world.slack.backend.dispatcher.deliver_now(Delivery("interactive", "view_submission", payload))
         await world.settles()
 
     assert [task.prompt for task in world.coder.tasks] == ["fix it"]

@@ -93,7 +93,7 @@ async def test_presets_that_did_not_come_leave_the_default(world: World) -> None
     slow, fast = world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")
     world.coder.add_template("big", display_name="Big ones", presets=[slow, fast])
     await world.restarts(template="tasks-docker")
-    await world.alice.types("/task fix it", world.slack.direct("alice").id)
+    await world.alice.types("/task fix it", world.slack.open_direct("alice").id)
     world.coder.plan_fault("templates.*", faults.refused(), times=2)
     await world.alice.chooses("form.template", "Big ones")
     world.coder.clear_faults()
@@ -125,7 +125,7 @@ async def test_a_preset_can_be_left_out(world: World) -> None:
     presets = [world.coder.new_preset("Slow", is_default=True)]
     world.coder.add_template("big", display_name="Big ones", presets=presets)
     await world.restarts(template="big")
-    here = world.slack.direct("alice").id
+    here = world.slack.open_direct("alice").id
     await world.alice.types("/task fix it", here)
     await world.alice.chooses("form.template", "Tasks on Docker")
     await world.alice.chooses("form.template", "Big ones")
@@ -207,7 +207,7 @@ async def test_another_channel_can_be_chosen(world: World) -> None:
 
 async def test_in_a_direct_message_the_channel_may_stay_empty(world: World) -> None:
     """Then the thread is in the direct messages."""
-    here = world.slack.direct("alice").id
+    here = world.slack.open_direct("alice").id
     await world.alice.types("/task fix it", here)
 
     assert world.alice.dialog() == form(world, "fix it", channel="")

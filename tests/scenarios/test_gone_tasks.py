@@ -142,7 +142,7 @@ async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -
 
     await world.polls(times=4)
 
-    direct = world.slack.direct("bob").id
+    direct = world.slack.open_direct("bob").id
     told = [str(message["text"]) for message in world.slack.messages(direct)]
     assert [thread.new_messages() for thread, _ in threads] == [[]] * 6
     assert told == [

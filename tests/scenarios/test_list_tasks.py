@@ -313,7 +313,7 @@ async def test_the_whole_log_comes_as_a_file_in_direct_messages(world: World) ->
     assert world.alice.reads() == [
         "The whole log of *Fix it* is in your direct messages with me.",
     ]
-    [shared] = world.slack.messages(world.slack.direct("alice").id)
+    [shared] = world.slack.messages(world.slack.open_direct("alice").id)
     assert [file["name"] for file in shared["files"]] == ["fix.log"]
     assert world.cards() == ["(file fix.log)"]
 

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 from structlog.testing import capture_logs
 
-from taskwire_sandbox.slack.interaction_payloads import start
+from taskwire_sandbox.slack.interaction_payloads import common_fields
 from taskwire_sandbox.slack.ledger import Delivery
 from tests.metrics import value_of
 
@@ -22,7 +22,9 @@ def _dropped(world: World, why: str) -> float:
 async def _comes(
     world: World, kind: Literal["interactive", "slash_commands"], payload: dict[str, object]
 ) -> None:
-    await world.slack.backend.courier.deliver_now(Delivery(kind, str(payload.get("type", "/task")), payload))
+    await world.slack.backend.dispatcher.deliver_now(
+        Delivery(kind, str(payload.get("type", "/task")), payload)
+    )
     # The stand-in for Slack complains about payloads that nobody acks.
     world.slack.violations[:] = [each for each in world.slack.violations if not each.startswith("unacked")]
 
@@ -61,7 +63,7 @@ async def test_what_another_workspace_and_its_people_send_is_counted(world: Worl
     """Actions of another company's people in a shared channel are normal, so they cause no warning."""
     with capture_logs() as logs:
         await _comes(world, "slash_commands", _typed(world, team_id="T0OTHER"))
-        stranger = start(world.slack.backend, "block_actions", world.slack.workspace.user("alice"))
+        stranger = common_fields(world.slack.backend, "block_actions", world.slack.workspace.user("alice"))
         stranger |= {"user": {"id": "U0PETER", "team_id": "T0PARTNER"}, "trigger_id": "1.2"}
         pressed = {"action_id": "task.pause", "type": "button", "value": "x", "action_ts": "1.000001"}
         await _comes(world, "interactive", stranger | {"actions": [pressed]})
@@ -74,7 +76,10 @@ async def test_what_nobody_takes_is_counted_and_said_once(world: World) -> None:
     """An app with another manifest sends such payloads, and its users see an error. Their content is not
     logged."""
     alice = world.slack.workspace.user("alice")
-    shortcut = start(world.slack.backend, "shortcut", alice) | {"callback_id": "SENT", "trigger_id": "1.2"}
+    shortcut = common_fields(world.slack.backend, "shortcut", alice) | {
+        "callback_id": "SENT",
+        "trigger_id": "1.2",
+    }
 
     with capture_logs() as logs:
         await _comes(world, "interactive", shortcut)

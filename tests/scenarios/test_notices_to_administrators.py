@@ -83,7 +83,7 @@ async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> 
 
 def direct_messages(world: World, name: str) -> list[str]:
     """Return the bot's direct messages to a person. They count as read now."""
-    channel = world.slack.direct(name).id
+    channel = world.slack.open_direct(name).id
     messages = world.slack.messages(channel)
     for message in messages:
         world.reader.read_root(channel, str(message["ts"]))

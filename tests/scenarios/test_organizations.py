@@ -3,7 +3,7 @@ nothing."""
 
 import pytest
 
-from taskwire_sandbox.slack.interaction_payloads import place, start
+from taskwire_sandbox.slack.interaction_payloads import common_fields, place
 from taskwire_sandbox.slack.ledger import Delivery
 
 from .people import Person
@@ -100,7 +100,7 @@ async def _types_made_up(world: World, who: Person, text: str, claims: dict[str,
         "response_url": backend.tickets.response_url("commands", who.id, here.id),
     }
     payload |= {name: value for name, value in claims.items() if isinstance(value, str)}
-    await backend.courier.deliver_now(Delivery("slash_commands", "/task", payload))
+    await backend.dispatcher.deliver_now(Delivery("slash_commands", "/task", payload))
     await world.settles()
 
 
@@ -167,10 +167,10 @@ async def test_a_dialog_that_a_stranger_sends_creates_nothing(
     for number, callback in enumerate(("create", "edit", "delete")):
         view: dict[str, object] = {"id": f"V{number}", "hash": "1.x", "callback_id": callback}
         view |= {"type": "modal", "private_metadata": about, "state": {"values": entered}}
-        payload = start(world.slack.backend, "view_submission", world.slack.workspace.user("peter"))
+        payload = common_fields(world.slack.backend, "view_submission", world.slack.workspace.user("peter"))
         payload |= {"view": view, "channel": place(here), **claims}
         payload |= {"user": {"id": partner.id, "team_id": HOME}} if claims else {}
-        await world.slack.backend.courier.deliver_now(Delivery("interactive", "view_submission", payload))
+        await world.slack.backend.dispatcher.deliver_now(Delivery("interactive", "view_submission", payload))
         await world.settles()
 
     told = partner.reads()

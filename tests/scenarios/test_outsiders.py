@@ -19,7 +19,7 @@ TO_ADMINISTRATORS = (
 
 
 def _direct(world: World, name: str) -> list[str]:
-    channel = world.slack.direct(name).id
+    channel = world.slack.open_direct(name).id
     found = [str(message["text"]) for message in world.slack.messages(channel)]
     for message in world.slack.messages(channel):
         world.reader.read_root(channel, str(message["ts"]))

@@ -231,7 +231,7 @@ async def test_a_form_sends_no_card_to_where_the_person_is_not(world: World) -> 
 async def test_a_form_sends_its_card_to_where_the_person_is(world: World) -> None:
     """It may be any conversation that they and the bot are in."""
     hidden = world.slack.add_channel("hidden", ["bob"], kind="private")
-    direct = world.slack.direct("bob")
+    direct = world.slack.open_direct("bob")
 
     for channel in (hidden, direct):
         await world.bob.types("/task create")

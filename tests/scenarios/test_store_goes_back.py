@@ -322,7 +322,7 @@ async def test_administrators_hear_of_an_older_copy(world: World, store_copy: St
 
     await store_copy.comes_back()
 
-    channel = world.slack.direct("bob").id
+    channel = world.slack.open_direct("bob").id
     told = [str(message["text"]) for message in world.slack.messages(channel)]
     world.cards()
     assert [text.partition(" UTC")[2] for text in told] == [

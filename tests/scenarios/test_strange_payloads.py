@@ -20,7 +20,7 @@ from taskwire.listeners.dialogs import DialogContext
 from taskwire.slack.bolt import dispatch
 from taskwire.slack.signatures import RequestRefused, read
 from taskwire.telemetry import logger
-from taskwire_sandbox.slack.interaction_payloads import place, start
+from taskwire_sandbox.slack.interaction_payloads import common_fields, place
 
 from .world import World
 
@@ -68,7 +68,7 @@ def _pressed(world: World, action_id: str, **view: object) -> Json:
     backend, user = world.slack.backend, world.slack.workspace.user("alice")
     here, ts = world.slack.workspace.channel("general"), backend.ids.ts()
     action = {"action_id": action_id, "block_id": "b", "type": "button", "value": "v", "action_ts": ts}
-    body = start(backend, "block_actions", user) | {"channel": place(here), "actions": [action]}
+    body = common_fields(backend, "block_actions", user) | {"channel": place(here), "actions": [action]}
     body |= {"container": {"type": "message", "message_ts": ts, "thread_ts": ts, "channel_id": here.id}}
     body |= {"trigger_id": backend.tickets.trigger(user.id), "response_url": "", "message": {"thread_ts": ts}}
     return body | ({"view": view} if view else {})
@@ -87,7 +87,7 @@ def _submitted(world: World, dialog: Dialog, prompt: str, **about: object) -> Js
         "callback_id": dialog.value,
         "state": {"values": entered},
     }
-    return start(world.slack.backend, "view_submission", user) | {
+    return common_fields(world.slack.backend, "view_submission", user) | {
         "view": view | {"private_metadata": json.dumps(metadata)}
     }
 

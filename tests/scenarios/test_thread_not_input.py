@@ -138,7 +138,7 @@ async def test_a_mention_elsewhere_says_what_to_do_instead(world: World) -> None
 
 async def test_a_direct_message_says_what_to_do_instead(world: World) -> None:
     """In this version, a direct message does not create a task."""
-    direct = world.slack.direct(world.alice.id).id
+    direct = world.slack.open_direct(world.alice.id).id
 
     await world.slack.post(world.alice.id, direct, "fix the login")
     await world.settles()

@@ -47,7 +47,7 @@ async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
     ]
     assert thread.new_messages() == []
     assert world.cards() == [f"(file {task.name}.log)"]
-    [sent] = world.slack.messages(world.slack.direct("alice").id)
+    [sent] = world.slack.messages(world.slack.open_direct("alice").id)
     assert [file["name"] for file in sent["files"]] == [f"{task.name}.log"]
 
 

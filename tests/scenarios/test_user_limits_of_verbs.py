@@ -221,7 +221,7 @@ async def test_what_is_asked_for_stands_before_nobody_who_is_called(world: World
     async with world.coder.outage():
         for verb in ("!status", "!logs", "!delete", "!foo"):
             await world.slack.post(world.bob.id, thread.channel, verb, thread.ts)
-        await world.slack.settled()
+        await world.slack.wait_until_idle()
         calls = await world.connections.commands.zrange(ready, 0, -1)
         waiting = await world.jobs()
     await world.settles()
@@ -274,6 +274,6 @@ async def test_a_whole_log_goes_to_the_one_who_asks(world: World) -> None:
     await world.bob.replies(thread, "!logs full")
 
     assert world.bob.reads() == ["The whole log of *Fix the login* follows in your direct messages with me."]
-    assert len(world.slack.messages(world.slack.direct("bob").id)) == 1
+    assert len(world.slack.messages(world.slack.open_direct("bob").id)) == 1
     assert world.cards() == [f"(file {task.name}.log)"]
     assert thread.new_messages() == []

@@ -79,7 +79,7 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
     refused_card = await card(world, thread)
     reply = await world.alice.replies(thread, "use main")
     task.becomes("complete", "Opened PR #12")
-    direct = world.slack.direct("bob").id
+    direct = world.slack.open_direct("bob").id
     told = [str(message["text"]) for message in world.slack.messages(direct)]
     await world.passes(seconds=60)
 

@@ -108,7 +108,7 @@ class World:
         self._bot = await self._stack.enter_async_context(
             run_bot(self.settings, connections, clock=self.clock, timings=self.timings, has_timers=False)
         )
-        await self.slack.connected(1)
+        await self.slack.wait_for_sockets(1)
 
     async def restarts(self, **settings: object) -> None:
         """Stop the bot and start it with changed settings."""
@@ -145,9 +145,9 @@ class World:
 
     async def settles(self) -> None:
         """Wait until no due job is left."""
-        await self.slack.settled()
+        await self.slack.wait_until_idle()
         await self.until(self._is_settled, "the bot has nothing to do")
-        await self.slack.settled()
+        await self.slack.wait_until_idle()
 
     async def _is_settled(self) -> bool:
         # What ends while the store is asked may have written a job that the answer does not count.

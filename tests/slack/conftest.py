@@ -55,7 +55,7 @@ async def slack() -> AsyncIterator[SlackSandbox]:
         sandbox.add_user("bob")
         sandbox.add_channel("dev", ["alice", "bob"])
         yield sandbox
-        await sandbox.settled()
+        await sandbox.wait_until_idle()
     assert sandbox.violations == []
 
 

@@ -116,7 +116,7 @@ async def test_who_joins_says_nothing(slack: SlackSandbox) -> None:
 async def test_a_direct_message_and_a_reply_under_the_bots_own(
     slack: SlackSandbox, outbound: Outbound
 ) -> None:
-    direct = ChannelId(slack.direct("alice").id)
+    direct = ChannelId(slack.open_direct("alice").id)
     ts = await slack.post("alice", direct, "fix it")
     assert last_message(slack) == DirectMessage(
         direct, Ts(ts), alice(slack), "fix it", f"{direct}:{ts}", blocks_json=_blocks_of(slack)

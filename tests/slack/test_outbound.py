@@ -228,7 +228,7 @@ async def test_a_dialog_opens_and_is_filled_by_its_id(slack: SlackSandbox, outbo
 
     opened = slack.backend.views.find(view_id)
     assert opened is not None
-    assert opened.given["title"]["text"] == "New task"
+    assert opened.content["title"]["text"] == "New task"
     with pytest.raises(errors.DialogGone):
         await outbound.open_view(trigger, dialog("Again"))
 
@@ -253,8 +253,8 @@ async def test_what_comes_back_to_us_is_not_masked(slack: SlackSandbox, outbound
 
     opened = slack.backend.views.find(view_id)
     assert opened is not None
-    assert opened.given["private_metadata"] == about
-    assert opened.given["blocks"] == [field | {"label": label | {"text": "Not *****"}}]
+    assert opened.content["private_metadata"] == about
+    assert opened.content["blocks"] == [field | {"label": label | {"text": "Not *****"}}]
 
 
 async def test_a_field_with_a_token_of_ours_is_left_empty(slack: SlackSandbox, pace: RateLimiter) -> None:
@@ -271,7 +271,7 @@ async def test_a_field_with_a_token_of_ours_is_left_empty(slack: SlackSandbox, p
 
     opened = slack.backend.views.find(view_id)
     assert opened is not None
-    assert opened.given["blocks"][0]["element"] == {"type": "plain_text_input", "action_id": "a"}
+    assert opened.content["blocks"][0]["element"] == {"type": "plain_text_input", "action_id": "a"}
 
 
 def _plain(text: str) -> Block:
@@ -313,7 +313,7 @@ async def test_an_organizations_install_lists_its_workspaces(slack: SlackSandbox
 async def test_a_channel_is_known_as_the_bot_sees_it(slack: SlackSandbox, outbound: Outbound) -> None:
     slack.add_channel("else", ["alice"], with_bot=False, is_ext_shared=True)
     hidden = slack.add_channel("hidden", ["alice"], kind="private")
-    direct = slack.direct("alice")
+    direct = slack.open_direct("alice")
     secret = slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
     elsewhere = ChannelId(slack.workspace.channel("else").id)
 
@@ -417,7 +417,7 @@ async def test_a_file_is_shared_once_and_its_share_is_found(slack: SlackSandbox,
 
     await outbound.complete_upload(file_id, "The whole log", channel, root)
 
-    await slack.settled()
+    await slack.wait_until_idle()
     ts = await outbound.find_share(file_id, channel)
     assert ts is not None
     assert slack.message(channel, ts)["thread_ts"] == root

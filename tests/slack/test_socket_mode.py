@@ -39,7 +39,7 @@ async def _connecting(
 async def test_it_connects_with_the_address_that_was_asked_for() -> None:
     """One URL is enough, so no second one is requested."""
     async with SlackSandbox() as slack, _connecting(slack) as socket:
-        await slack.connected()
+        await slack.wait_for_sockets()
 
         assert await socket.is_connected()
         asked = [call for call in slack.calls if call.method == "apps.connections.open"]
@@ -54,7 +54,7 @@ async def test_an_address_that_does_not_work_is_not_tried_twice(caplog: pytest.L
     async with SlackSandbox() as slack:
         used = f"{slack.backend.base_url.replace('http', 'ws')}/link?ticket=used"
         async with _connecting(slack, used) as socket:
-            await slack.connected()
+            await slack.wait_for_sockets()
 
             assert await socket.is_connected()
             said = [(record.levelno, record.exc_info) for record in caplog.records]
@@ -85,7 +85,7 @@ async def test_what_has_come_is_answered_before_it_closes() -> None:
     async with SlackSandbox(manifest=manifest.make()) as slack, _connecting(slack, taking=taking) as socket:
         slack.add_user("alice")
         slack.add_channel("general", ["alice"])
-        await slack.connected()
+        await slack.wait_for_sockets()
         typed = asyncio.create_task(slack.command("alice", "general", "/task", "create fix it"))
         await began.wait()
 
@@ -110,7 +110,7 @@ async def test_many_that_come_together_all_begin_while_none_is_acknowledged() ->
     async with SlackSandbox(manifest=manifest.make()) as slack, _connecting(slack, taking=taking):
         slack.add_user("alice")
         slack.add_channel("general", ["alice"])
-        await slack.connected()
+        await slack.wait_for_sockets()
         typed = [
             slack.command("alice", "general", "/task", f"create task {number}") for number in range(many)
         ]

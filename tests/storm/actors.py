@@ -15,7 +15,7 @@ from taskwire.domain.message import Button
 from taskwire.messages import answers
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
-from taskwire_sandbox.slack.errors import Json, PersonCannot
+from taskwire_sandbox.slack.errors import ImpossibleAction, Json
 
 from .agents import KINDS
 from .plan import Plan
@@ -212,7 +212,7 @@ class Actors:
             answer = await self.slack.click(
                 self.owner(person), question.place.channel, question.ts, button, _value(question, button)
             )
-        except (PersonCannot, StopIteration, KeyError):
+        except (ImpossibleAction, StopIteration, KeyError):
             question.is_answered = True
             return
         question.is_answered = answer.ok

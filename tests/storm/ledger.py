@@ -14,7 +14,7 @@ from taskwire_sandbox.coder.derived import STATE_NAMES
 from taskwire_sandbox.coder.rows import AppStatus, Task
 from taskwire_sandbox.slack import SlackSandbox
 from taskwire_sandbox.slack.ledger import Delivery
-from taskwire_sandbox.slack.workspace import Stored
+from taskwire_sandbox.slack.workspace import StoredMessage
 
 from .actors import Place
 
@@ -104,7 +104,7 @@ def read(slack: SlackSandbox, coder: CoderSandbox, shown: Set[str]) -> Ledger:
     return ledger
 
 
-def _said(channel: str, ts: str, stored: Stored) -> Said:
+def _said(channel: str, ts: str, stored: StoredMessage) -> Said:
     meta = (stored.metadata or {})["event_payload"]
     place = Place(channel, stored.body.get("thread_ts", ts))
     return Said(meta["id"], meta["kind"], meta.get("task_id", ""), place, ts, stored.body["text"])

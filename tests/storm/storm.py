@@ -52,7 +52,7 @@ class Storm:
         """Run until all people have done what they planned, let everything settle, and count."""
         began = time.monotonic()
         await asyncio.gather(*(replica.start() for replica in self.replicas))
-        await self.slack.connected(len(self.replicas), 30)
+        await self.slack.wait_for_sockets(len(self.replicas), 30)
         watching = [asyncio.create_task(each) for each in (self.actors.watch(), self.actors.decide())]
         try:
             async with self.fault_plan:

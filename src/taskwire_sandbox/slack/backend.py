@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from taskwire_sandbox.slack.courier import Courier
+from taskwire_sandbox.slack.background_tasks import BackgroundTasks
+from taskwire_sandbox.slack.dispatcher import Dispatcher
 from taskwire_sandbox.slack.errors import Json
 from taskwire_sandbox.slack.faults import Faults
 from taskwire_sandbox.slack.file_store import FileStore
 from taskwire_sandbox.slack.ids import Ids
 from taskwire_sandbox.slack.ledger import Ledger
 from taskwire_sandbox.slack.manifest import Manifest
-from taskwire_sandbox.slack.pace import Pace
-from taskwire_sandbox.slack.tasks import Tasks
+from taskwire_sandbox.slack.rate_limiter import MethodRateLimiter
 from taskwire_sandbox.slack.tickets import Tickets
 from taskwire_sandbox.slack.view_stacks import ViewStacks
 from taskwire_sandbox.slack.workspace import Workspace
@@ -58,10 +58,10 @@ class Backend:
     workspace: Workspace
     ledger: Ledger
     faults: Faults
-    pace: Pace
+    rate_limiter: MethodRateLimiter
     tickets: Tickets
-    tasks: Tasks
-    courier: Courier
+    tasks: BackgroundTasks
+    dispatcher: Dispatcher
     views: ViewStacks
     files: FileStore
     socket_url: Callable[[], str]

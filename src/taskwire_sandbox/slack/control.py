@@ -22,12 +22,12 @@ from urllib.parse import urlparse
 
 from aiohttp import WSMsgType, web
 
-from taskwire_sandbox.slack.errors import Json, PersonCannot
+from taskwire_sandbox.slack.app_actions import ActionResult, AppActions
+from taskwire_sandbox.slack.errors import ImpossibleAction, Json
 from taskwire_sandbox.slack.faults import CallFault, DeliveryFault
 from taskwire_sandbox.slack.file_store import Attachment
-from taskwire_sandbox.slack.interacting import Answer, Interacting
 from taskwire_sandbox.slack.interaction_payloads import view_payload
-from taskwire_sandbox.slack.submitting import Submitted
+from taskwire_sandbox.slack.submissions import SubmitResult
 from taskwire_sandbox.slack.view_stacks import View
 
 _ACTS = frozenset(
@@ -59,7 +59,7 @@ async def same_origin(request: web.Request, handler: Handler) -> web.StreamRespo
 class Control:
     """Serves /_control."""
 
-    def __init__(self, sandbox: Interacting) -> None:
+    def __init__(self, sandbox: AppActions) -> None:
         self._sandbox = sandbox
         self._slack = sandbox.backend
         self._streams: set[web.WebSocketResponse] = set()
@@ -99,7 +99,7 @@ class Control:
         channel, thread_ts = request.query["channel"], request.query.get("thread_ts")
         try:
             found = self._sandbox.thread(channel, thread_ts) if thread_ts else self._sandbox.messages(channel)
-        except (KeyError, PersonCannot) as refused:
+        except (KeyError, ImpossibleAction) as refused:
             return web.json_response({"error": str(refused)}, status=404)
         return web.json_response({"messages": found})
 
@@ -141,17 +141,17 @@ class Control:
             body["files"] = [_attachment(item) for item in body["files"]]
         try:
             result = await getattr(self._sandbox, name)(**body)
-        except (KeyError, PersonCannot, TypeError) as refused:
+        except (KeyError, ImpossibleAction, TypeError) as refused:
             return web.json_response({"error": str(refused)}, status=400)
         return web.json_response({"result": self._shown(result)})
 
     def _shown(self, result: object) -> object:
         if isinstance(result, View):
             return view_payload(self._slack, result)
-        if isinstance(result, Submitted):
+        if isinstance(result, SubmitResult):
             view = result.view and view_payload(self._slack, result.view)
             return {"ok": result.ok, "failure": result.failure, "errors": result.errors, "view": view}
-        if isinstance(result, Answer):
+        if isinstance(result, ActionResult):
             return {"ok": result.ok} | asdict(result)
         return result
 

@@ -1,4 +1,4 @@
-"""How the stand-in refuses: `ApiError` for a program, `PersonCannot` for a person at Slack's client."""
+"""How the stand-in refuses: `ApiError` for a program, `ImpossibleAction` for a person at Slack's client."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ class ApiError(Exception):
         self.extra = extra
 
 
-class PersonCannot(Exception):
+class ImpossibleAction(Exception):
     """A person cannot do this in Slack's client: no such button, not a member, an empty required field."""
 
 

@@ -23,7 +23,7 @@ def emit(slack: Backend, event: Json, channel: Channel | None, *, bot_must_be_in
         return
     if channel and bot_must_be_in and slack.app.bot_user_id not in channel.members:
         return
-    slack.courier.deliver_event(kind, envelope(slack, event, channel))
+    slack.dispatcher.deliver_event(kind, envelope(slack, event, channel))
 
 
 def envelope(slack: Backend, event: Json, channel: Channel | None) -> Json:

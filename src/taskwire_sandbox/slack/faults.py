@@ -67,9 +67,9 @@ class Rule:
 class Faults:
     """The active rules. The first matching rule applies. Probabilities use the stand-in's seed."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, rng: random.Random) -> None:
         self.rules: list[Rule] = []
-        self._chance = chance
+        self._rng = rng
 
     def add(
         self,
@@ -105,7 +105,7 @@ class Faults:
         for rule in self.rules:
             if not isinstance(rule.fault, family) or not rule.fits(names, body):
                 continue
-            if rule.probability < 1.0 and self._chance.random() >= rule.probability:
+            if rule.probability < 1.0 and self._rng.random() >= rule.probability:
                 continue
             rule.hits += 1
             return rule

@@ -1,7 +1,7 @@
 """The payloads that the app gets when a person presses, submits or closes something."""
 
 from taskwire_sandbox.slack.backend import VERIFICATION_TOKEN, Backend
-from taskwire_sandbox.slack.errors import Json, PersonCannot
+from taskwire_sandbox.slack.errors import ImpossibleAction, Json
 from taskwire_sandbox.slack.view_stacks import View, elements
 from taskwire_sandbox.slack.workspace import COMMAND_NAMES, Channel, User
 
@@ -46,10 +46,10 @@ def _option(element: Json, value: str) -> Json:
             return dict(option)
     if "external" in element["type"]:
         return {"text": {"type": "plain_text", "text": value}, "value": value}
-    raise PersonCannot(f"{element.get('action_id')} has no option {value!r}")
+    raise ImpossibleAction(f"{element.get('action_id')} has no option {value!r}")
 
 
-def entered(element: Json, value: object) -> Json:
+def entered_state(element: Json, value: object) -> Json:
     """Return the view state of this element for what the person chose or typed."""
     kind = element["type"]
     if kind in _TEXT_INPUTS:
@@ -66,7 +66,7 @@ def entered(element: Json, value: object) -> Json:
     return {"type": kind}
 
 
-def initial(element: Json) -> Json:
+def initial_state(element: Json) -> Json:
     """Return the view state of an element that nobody has changed."""
     kind = element["type"]
     if kind in _TEXT_INPUTS:
@@ -86,18 +86,18 @@ def initial(element: Json) -> Json:
 def state(view: View) -> Json:
     """Return the `state` of a view: each input and menu with its entered or its initial value."""
     values: Json = {}
-    for block in view.given["blocks"]:
+    for block in view.content["blocks"]:
         for element in elements(block):
             if element["type"] in ("button", "overflow", "image", "workflow_button"):
                 continue
-            known = view.entered.get(block["block_id"], {}).get(element["action_id"])
-            values.setdefault(block["block_id"], {})[element["action_id"]] = known or initial(element)
+            known = view.values.get(block["block_id"], {}).get(element["action_id"])
+            values.setdefault(block["block_id"], {})[element["action_id"]] = known or initial_state(element)
     return {"values": values}
 
 
 def view_payload(slack: Backend, view: View) -> Json:
     """Return a view as Slack sends it."""
-    shown: Json = {"id": view.id, "team_id": slack.workspace.team_id} | view.given | {"hash": view.hash}
+    shown: Json = {"id": view.id, "team_id": slack.workspace.team_id} | view.content | {"hash": view.hash}
     shown |= {"state": state(view), "previous_view_id": view.previous_id, "root_view_id": view.root_id}
     shown |= {"app_id": slack.app.app_id, "app_installed_team_id": slack.workspace.team_id}
     for key in ("title", "submit", "close"):
@@ -105,26 +105,26 @@ def view_payload(slack: Backend, view: View) -> Json:
     return shown | {"bot_id": slack.app.bot_id}
 
 
-def actor(user: User) -> Json:
+def user_payload(user: User) -> Json:
     """Return the person of an interaction."""
     return {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id}
 
 
 def place(channel: Channel) -> Json:
     """Return the conversation of an interaction."""
-    return {"id": channel.id, "name": place_name(channel)}
+    return {"id": channel.id, "name": channel_label(channel)}
 
 
-def place_name(channel: Channel) -> str:
+def channel_label(channel: Channel) -> str:
     """Return a conversation's name as commands and interactions show it."""
     return COMMAND_NAMES.get(channel.kind, channel.name)
 
 
-def start(slack: Backend, kind: str, user: User) -> Json:
+def common_fields(slack: Backend, kind: str, user: User) -> Json:
     """Return the fields that all interaction payloads share."""
     payload: Json = {"type": kind, "token": VERIFICATION_TOKEN, "api_app_id": slack.app.app_id}
     org = slack.workspace.enterprise_id
-    payload |= {"team": slack.team, "user": actor(user)}
+    payload |= {"team": slack.team, "user": user_payload(user)}
     payload |= {"enterprise": {"id": org, "name": "Org"} if org else None}
     payload["is_enterprise_install"] = bool(slack.workspace.org_teams)
     return payload
@@ -136,7 +136,7 @@ def action(slack: Backend, block: Json, element: Json, value: object) -> Json:
     if element["type"] == "button":
         made |= {key: element[key] for key in ("text", "value", "style", "url") if key in element}
     else:
-        made |= entered(element, value)
+        made |= entered_state(element, value)
     if "placeholder" in element:
         made["placeholder"] = element["placeholder"]
     return made | {"action_ts": slack.ids.ts()}
@@ -155,4 +155,4 @@ def find_element(
             if element["type"] == "button" and value is not None and element.get("value") != value:
                 continue
             return block, element
-    raise PersonCannot(f"there is nothing to press with action_id {action_id!r}")
+    raise ImpossibleAction(f"there is nothing to press with action_id {action_id!r}")

@@ -13,7 +13,7 @@ from taskwire_sandbox.slack.errors import Json
 Phase = Literal["before", "after"]
 T = TypeVar("T")
 # The number of calls and of deliveries that are kept.
-_KEPT = 10_000
+_MOST_RECORDS = 10_000
 # seconds; a condition may depend on state that the ledger does not see, such as the bot's own
 _LOOK_AGAIN_SECONDS = 0.05
 # Seconds; when many changes come at once, one check is made for several of them.
@@ -62,8 +62,8 @@ class Ledger:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self.calls: deque[Call] = deque(maxlen=_KEPT)
-        self.deliveries: deque[Delivery] = deque(maxlen=_KEPT)
+        self.calls: deque[Call] = deque(maxlen=_MOST_RECORDS)
+        self.deliveries: deque[Delivery] = deque(maxlen=_MOST_RECORDS)
         self.violations: list[str] = []
         self.ignored_violations: list[str] = []
         self.on_call: OnCall | None = None
@@ -79,7 +79,7 @@ class Ledger:
         self.calls.append(call)
         return call
 
-    async def tell(self, phase: Phase, call: Call) -> None:
+    async def call_hook(self, phase: Phase, call: Call) -> None:
         """Let the test act just before or just after the execution of a call."""
         if self.on_call is None:
             return

@@ -9,12 +9,12 @@ from taskwire_sandbox.slack import text as words
 from taskwire_sandbox.slack.backend import Backend, Ephemeral
 from taskwire_sandbox.slack.errors import Json
 from taskwire_sandbox.slack.events import emit
-from taskwire_sandbox.slack.workspace import IM, Channel, Stored
+from taskwire_sandbox.slack.workspace import IM, Channel, StoredMessage
 
 _REPLIERS_SHOWN = 5
 
 
-def render(stored: Stored, *, with_metadata: bool = False) -> Json:
+def render(stored: StoredMessage, *, with_metadata: bool = False) -> Json:
     """Return a message as the history shows it."""
     body = dict(stored.body)
     if stored.reactions:
@@ -51,15 +51,15 @@ def write(slack: Backend, channel: Channel, body: Json, metadata: Json | None = 
     if parent is not None:
         message |= {"thread_ts": parent.body["ts"], "parent_user_id": parent.body.get("user", "")}
         parent.replies.append(ts)
-    channel.messages[ts] = Stored(message, metadata)
+    channel.messages[ts] = StoredMessage(message, metadata)
     if message.get("subtype") == "thread_broadcast" and parent is not None:
         message["root"] = show(channel, parent.body["ts"])
     slack.ledger.change("message", channel=channel.id, message=show(channel, ts, with_metadata=True))
-    _tell_of_new(slack, channel, message)
+    _emit_new_message(slack, channel, message)
     return show(channel, ts)
 
 
-def _tell_of_new(slack: Backend, channel: Channel, message: Json) -> None:
+def _emit_new_message(slack: Backend, channel: Channel, message: Json) -> None:
     event = message | {"channel": channel.id, "event_ts": message["ts"], "channel_type": channel.type}
     emit(slack, event, channel)
     if message.get("bot_id") == slack.app.bot_id:
@@ -81,10 +81,10 @@ def _tell_of_new(slack: Backend, channel: Channel, message: Json) -> None:
         }
         emit(slack, mention | {"channel": channel.id, "event_ts": message["ts"]}, channel)
     if "user" in message:
-        _tell_of_links(slack, channel, message)
+        _emit_links(slack, channel, message)
 
 
-def _tell_of_links(slack: Backend, channel: Channel, message: Json) -> None:
+def _emit_links(slack: Backend, channel: Channel, message: Json) -> None:
     found = [
         {"url": url, "domain": urlparse(url).hostname or ""} for url in words.links(message.get("text", ""))
     ]
@@ -121,11 +121,11 @@ def rewrite(
     moment = slack.ids.ts()
     if editor:
         stored.body["edited"] = {"user": editor, "ts": moment}
-    _tell_of_change(slack, channel, ts, before, moment)
+    _emit_change(slack, channel, ts, before, moment)
     return show(channel, ts)
 
 
-def _tell_of_change(slack: Backend, channel: Channel, ts: str, before: Json, moment: str) -> None:
+def _emit_change(slack: Backend, channel: Channel, ts: str, before: Json, moment: str) -> None:
     slack.ledger.change("message_changed", channel=channel.id, message=show(channel, ts, with_metadata=True))
     event: Json = {"type": "message", "subtype": "message_changed", "hidden": True, "channel": channel.id}
     event |= {"message": show(channel, ts), "previous_message": before, "channel_type": channel.type}
@@ -140,7 +140,7 @@ def remove(slack: Backend, channel: Channel, ts: str) -> None:
         kept = {key: stored.body[key] for key in ("type", "ts", "user", "team") if key in stored.body}
         stored.body = kept | {"subtype": "tombstone", "text": "This message was deleted.", "hidden": True}
         stored.metadata = None
-        _tell_of_change(slack, channel, ts, before, moment)
+        _emit_change(slack, channel, ts, before, moment)
         return
     parent = channel.messages.get(stored.body.get("thread_ts", ""))
     if parent is not None and ts in parent.replies:
@@ -158,7 +158,7 @@ def react(slack: Backend, channel: Channel, ts: str, name: str, user: str) -> bo
     if user in users:
         return False
     users.append(user)
-    _tell_of_reaction(slack, channel, ts, name, user, "reaction_added")
+    _emit_reaction(slack, channel, ts, name, user, "reaction_added")
     return True
 
 
@@ -170,11 +170,11 @@ def unreact(slack: Backend, channel: Channel, ts: str, name: str, user: str) -> 
     reactions[name].remove(user)
     if not reactions[name]:
         del reactions[name]
-    _tell_of_reaction(slack, channel, ts, name, user, "reaction_removed")
+    _emit_reaction(slack, channel, ts, name, user, "reaction_removed")
     return True
 
 
-def _tell_of_reaction(slack: Backend, channel: Channel, ts: str, name: str, user: str, kind: str) -> None:
+def _emit_reaction(slack: Backend, channel: Channel, ts: str, name: str, user: str, kind: str) -> None:
     slack.ledger.change(kind, channel=channel.id, ts=ts, name=name, user=user)
     event: Json = {"type": kind, "user": user, "reaction": name, "event_ts": slack.ids.ts()}
     event["item"] = {"type": "message", "channel": channel.id, "ts": ts}
@@ -182,7 +182,7 @@ def _tell_of_reaction(slack: Backend, channel: Channel, ts: str, name: str, user
     emit(slack, event, channel)
 
 
-def whisper(
+def show_ephemeral(
     slack: Backend, channel: str, user: str, body: Json, source: str, thread_ts: str | None = None
 ) -> Ephemeral:
     """Show an ephemeral message to one person."""
@@ -201,17 +201,17 @@ def join(slack: Backend, channel: Channel, user: str) -> None:
     write(
         slack, channel, {"subtype": "channel_join", "user": user, "text": f"<@{user}> has joined the channel"}
     )
-    _tell_of_member(slack, channel, user, "member_joined_channel")
+    _emit_membership(slack, channel, user, "member_joined_channel")
 
 
 def leave(slack: Backend, channel: Channel, user: str) -> None:
     """Remove a member."""
-    _tell_of_member(slack, channel, user, "member_left_channel")
+    _emit_membership(slack, channel, user, "member_left_channel")
     channel.members.remove(user)
     slack.ledger.change("left", channel=channel.id, user=user)
 
 
-def _tell_of_member(slack: Backend, channel: Channel, user: str, kind: str) -> None:
+def _emit_membership(slack: Backend, channel: Channel, user: str, kind: str) -> None:
     event: Json = {"type": kind, "user": user, "channel": channel.id, "team": slack.workspace.team_id}
     letter = "C" if channel.type == "channel" else "G"
     emit(slack, event | {"channel_type": letter, "event_ts": slack.ids.ts()}, channel)

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from taskwire_sandbox.slack.courier import Outcome
+from taskwire_sandbox.slack.dispatcher import Outcome
 from taskwire_sandbox.slack.errors import Json
 from taskwire_sandbox.slack.ledger import Delivery
 from taskwire_sandbox.slack.manifest import Manifest

@@ -11,21 +11,21 @@ from aiohttp import web
 
 from taskwire_sandbox.ports import HOST, Port
 from taskwire_sandbox.slack import manifest as manifests
+from taskwire_sandbox.slack.app_actions import AppActions
 from taskwire_sandbox.slack.backend import App, Backend
+from taskwire_sandbox.slack.background_tasks import BackgroundTasks
 from taskwire_sandbox.slack.control import Control, same_origin
-from taskwire_sandbox.slack.courier import Courier
+from taskwire_sandbox.slack.dispatcher import Dispatcher
 from taskwire_sandbox.slack.errors import Json
 from taskwire_sandbox.slack.events import emit
+from taskwire_sandbox.slack.extra_endpoints import ExtraEndpoints
 from taskwire_sandbox.slack.faults import Faults
 from taskwire_sandbox.slack.file_store import FileStore
 from taskwire_sandbox.slack.ids import Ids
-from taskwire_sandbox.slack.interacting import Interacting
 from taskwire_sandbox.slack.ledger import Call, Delivery, Ledger, OnCall
-from taskwire_sandbox.slack.pace import Pace
+from taskwire_sandbox.slack.rate_limiter import MethodRateLimiter
 from taskwire_sandbox.slack.request_url import RequestUrl
-from taskwire_sandbox.slack.side_doors import SideDoors
 from taskwire_sandbox.slack.socket_mode import SocketMode
-from taskwire_sandbox.slack.tasks import Tasks
 from taskwire_sandbox.slack.tickets import Tickets
 from taskwire_sandbox.slack.view_stacks import ViewStacks
 from taskwire_sandbox.slack.web_api import WebApi
@@ -36,7 +36,7 @@ _LARGEST_BODY = 64 * 1024 * 1024
 _GOODBYE_SECONDS = 0.5
 
 
-class SlackSandbox(Interacting):
+class SlackSandbox(AppActions):
     """A workspace with one installed app. Use it as an async context manager."""
 
     def __init__(
@@ -61,14 +61,14 @@ class SlackSandbox(Interacting):
         self.port = port
         self._clock = clock
         self._routes = list(routes)
-        self._held: Port | None = None
+        self._reserved_port: Port | None = None
         self._runner: web.AppRunner | None = None
-        ids, ledger, tasks, chance = Ids(clock), Ledger(clock), Tasks(), random.Random(seed)  # noqa: S311 - repeatable on purpose
+        ids, ledger, tasks, rng = Ids(clock), Ledger(clock), BackgroundTasks(), random.Random(seed)  # noqa: S311 - repeatable on purpose
         app = _install(manifests.read(manifest), ids)
         self.sockets = SocketMode(
             ledger,
             app.app_id,
-            chance=chance,
+            rng=rng,
             balance=balance,
             ack_seconds=ack_seconds,
             ping_seconds=ping_seconds,
@@ -76,7 +76,7 @@ class SlackSandbox(Interacting):
         self.requests = RequestUrl(app.manifest, app.signing_secret, ack_seconds=ack_seconds)
         self.requests.override = request_url
         is_socket = app.manifest.socket_mode if mode is None else mode == "socket"
-        self.faults = Faults(chance)
+        self.faults = Faults(rng)
         transport = self.sockets if is_socket else self.requests
         self.backend = Backend(
             app=app,
@@ -84,10 +84,10 @@ class SlackSandbox(Interacting):
             workspace=Workspace(ids, "T0TASKWIRE", domain),
             ledger=ledger,
             faults=self.faults,
-            pace=Pace(is_on=limits == "documented", clock=clock),
+            rate_limiter=MethodRateLimiter(is_on=limits == "documented", clock=clock),
             tickets=Tickets(clock, trigger_seconds),
             tasks=tasks,
-            courier=Courier(transport, self.faults, ledger, tasks, retry_seconds),
+            dispatcher=Dispatcher(transport, self.faults, ledger, tasks, retry_seconds),
             views=ViewStacks(),
             files=FileStore(),
             socket_url=self._socket_url,
@@ -106,17 +106,17 @@ class SlackSandbox(Interacting):
 
     async def __aenter__(self) -> Self:
         application = web.Application(client_max_size=_LARGEST_BODY, middlewares=[same_origin])
-        application.on_response_prepare.append(self._dated)
+        application.on_response_prepare.append(self._set_date)
         application.router.add_route("*", "/api/{method}", self._api.serve)
         application.add_routes([web.get("/link", self.sockets.serve)])
-        application.add_routes(SideDoors(self.backend, self._api).routes())
+        application.add_routes(ExtraEndpoints(self.backend, self._api).routes())
         application.add_routes([*self._control.routes(), *self._routes])
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GOODBYE_SECONDS)
         await self._runner.setup()
         await self.come_back()
         return self
 
-    async def _dated(self, _request: web.Request, response: web.StreamResponse) -> None:
+    async def _set_date(self, _request: web.Request, response: web.StreamResponse) -> None:
         """Set the Date header from the same clock as message timestamps."""
         response.headers["Date"] = formatdate(self._clock(), usegmt=True)
 
@@ -130,18 +130,18 @@ class SlackSandbox(Interacting):
         finally:
             if self._runner is not None:
                 await self._runner.cleanup()
-            if self._held is not None:
-                self._held.close()
+            if self._reserved_port is not None:
+                self._reserved_port.close()
 
     async def come_back(self) -> None:
         """Start listening, or listen again on the same port."""
         if self._runner is None:
             raise RuntimeError("the sandbox has not been entered")
-        if self._held is None:
-            self._held = Port(self.port)
-        self.port = self._held.number
+        if self._reserved_port is None:
+            self._reserved_port = Port(self.port)
+        self.port = self._reserved_port.number
         self.backend.base_url = self.backend.tickets.base_url = f"http://{HOST}:{self.port}"
-        await web.SockSite(self._runner, self._held.bind()).start()
+        await web.SockSite(self._runner, self._reserved_port.bind()).start()
 
     async def go_down(self) -> None:
         """Break every connection and refuse new ones until `come_back`."""
@@ -291,11 +291,11 @@ class SlackSandbox(Interacting):
         event |= {"removed_users": removed, "removed_users_count": len(removed)}
         emit(self.backend, event, None)
 
-    def direct(self, user: str) -> Channel:
+    def open_direct(self, user: str) -> Channel:
         """Return this person's direct conversation with the bot. It is created if necessary."""
         return self.backend.workspace.open_direct([self.bot_user_id, self.backend.workspace.user(user).id])
 
-    async def connected(self, count: int = 1, seconds: float = 10.0) -> None:
+    async def wait_for_sockets(self, count: int = 1, seconds: float = 10.0) -> None:
         """Wait until the app has at least `count` open sockets."""
         await self.until(lambda: len(self.sockets.connections) >= count, f"{count} sockets", seconds)
 
@@ -303,7 +303,7 @@ class SlackSandbox(Interacting):
         """Wait until `condition` returns a true value, and return it. A TimeoutError names `what`."""
         return await self.backend.ledger.until(condition, what, seconds)
 
-    async def settled(self, seconds: float = 10.0) -> None:
+    async def wait_until_idle(self, seconds: float = 10.0) -> None:
         """Wait until no delivery and no file share is in progress."""
         await self.until(lambda: self.backend.tasks.is_idle, "deliveries to end", seconds)
 

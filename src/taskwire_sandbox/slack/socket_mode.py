@@ -14,7 +14,7 @@ from typing import Literal
 
 from aiohttp import WSMsgType, web
 
-from taskwire_sandbox.slack.courier import Outcome
+from taskwire_sandbox.slack.dispatcher import Outcome
 from taskwire_sandbox.slack.errors import Json
 from taskwire_sandbox.slack.ledger import Delivery, Ledger
 
@@ -47,7 +47,7 @@ class SocketMode:
         ledger: Ledger,
         app_id: str,
         *,
-        chance: random.Random,
+        rng: random.Random,
         balance: Literal["round_robin", "random"],
         ack_seconds: float,
         ping_seconds: float | None,
@@ -58,7 +58,7 @@ class SocketMode:
         self.refresh_seconds = 0.5
         self._ledger = ledger
         self._app_id = app_id
-        self._chance = chance
+        self._rng = rng
         self._ping_seconds = ping_seconds
         self._tickets: set[str] = set()
         self._issued: set[str] = set()
@@ -137,7 +137,7 @@ class SocketMode:
         if not usable:
             return None
         if self.balance == "random":
-            return self._chance.choice(usable)
+            return self._rng.choice(usable)
         self._turns[kind] += 1
         return usable[self._turns[kind] % len(usable)]
 

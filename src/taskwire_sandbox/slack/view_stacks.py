@@ -9,27 +9,27 @@ from taskwire_sandbox.slack.errors import Json
 # The most dialogs on top of each other.
 MAX_STACK = 3
 # The keys of a view that Slack keeps from what the app sends.
-_GIVEN = ("type", "blocks", "private_metadata", "callback_id", "title", "submit", "close", "clear_on_close")
-_ALSO_GIVEN = ("notify_on_close", "external_id", "submit_disabled")
+_KEYS = ("type", "blocks", "private_metadata", "callback_id", "title", "submit", "close", "clear_on_close")
+_OPTIONAL_KEYS = ("notify_on_close", "external_id", "submit_disabled")
 _EMPTY: Json = {"private_metadata": "", "callback_id": "", "external_id": "", "clear_on_close": False}
 
 
 @dataclass(eq=False)
 class View:
-    """One dialog or Home tab. `entered` is what the person has entered, by block id and action id."""
+    """One dialog or Home tab. `values` is what the person has entered, by block id and action id."""
 
     id: str
     user: str
-    given: Json
+    content: Json
     hash: str
     root_id: str
     previous_id: str | None = None
-    entered: dict[str, Json] = field(default_factory=dict)
+    values: dict[str, Json] = field(default_factory=dict)
 
     @property
     def type(self) -> str:
         """Either modal or home."""
-        return str(self.given["type"])
+        return str(self.content["type"])
 
 
 class ViewStacks:
@@ -50,7 +50,7 @@ class ViewStacks:
 
     def find_external(self, external_id: str) -> View | None:
         """Find an open view by the app's external id."""
-        return next((view for view in self._all() if view.given.get("external_id") == external_id), None)
+        return next((view for view in self._all() if view.content.get("external_id") == external_id), None)
 
     def _all(self) -> list[View]:
         return [view for stack in self.open.values() for view in stack] + list(self.home.values())
@@ -67,9 +67,9 @@ class ViewStacks:
             stack.remove(view)
 
 
-def given(view: Json) -> Json:
+def complete_view(view: Json) -> Json:
     """Return what Slack keeps of a view from the app. Every block and element gets an id."""
-    kept = _EMPTY | {key: view[key] for key in (*_GIVEN, *_ALSO_GIVEN) if key in view}
+    kept = _EMPTY | {key: view[key] for key in (*_KEYS, *_OPTIONAL_KEYS) if key in view}
     kept["blocks"] = with_ids(json.loads(json.dumps(view.get("blocks", []))))
     return kept
 

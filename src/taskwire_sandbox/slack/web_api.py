@@ -11,7 +11,7 @@ from taskwire_sandbox.slack.errors import ApiError, Json, invalid_arguments
 from taskwire_sandbox.slack.faults import CallFault, Rule
 from taskwire_sandbox.slack.ledger import Call
 from taskwire_sandbox.slack.methods import all_methods
-from taskwire_sandbox.slack.methods.spec import COMMON_ERRORS, Method, needs_scope, parse
+from taskwire_sandbox.slack.methods.spec import COMMON_ERRORS, Method, parse, require_scope
 
 # Bolt adds it by default to each call of its clients. Slack accepts it everywhere.
 _ADDED_BY_THE_SDK = {"team_id"}
@@ -69,7 +69,7 @@ class WebApi:
     ) -> web.StreamResponse:
         """Execute a call and answer it. A fault may apply before or after."""
         ledger = self._slack.ledger
-        await ledger.tell("before", call)
+        await ledger.call_hook("before", call)
         rule = self._slack.faults.for_call(call.method, call.arguments)
         if rule is not None and rule.fault is CallFault.LATE:
             await asyncio.sleep(rule.seconds)
@@ -77,7 +77,7 @@ class WebApi:
         if rule is None or (isinstance(rule.fault, CallFault) and rule.fault.executes):
             answer = execute()
             call.executed = True
-            await ledger.tell("after", call)
+            await ledger.call_hook("after", call)
         if answer is not None and (rule is None or rule.fault is CallFault.LATE):
             ledger.change("call", method=call.method, outcome=call.outcome)
             return answer
@@ -144,11 +144,13 @@ class WebApi:
         if known is None:
             raise ApiError("unknown_method", req_method=call.method)
         self._authorize(known, token)
-        seconds = self._slack.pace.wait(known.name, known.tier, str(call.arguments.get("channel", "")))
+        seconds = self._slack.rate_limiter.take(
+            known.name, known.tier, str(call.arguments.get("channel", ""))
+        )
         if seconds:
             raise TooFast(seconds)
         if known.caller == "bot":
-            needs_scope(self._slack, *known.scopes)
+            require_scope(self._slack, *known.scopes)
         unknown = sorted(call.arguments.keys() - known.arguments.keys() - _ADDED_BY_THE_SDK)
         if unknown:
             self._slack.ledger.record_violation(f"unknown argument of {known.name}: {', '.join(unknown)}")

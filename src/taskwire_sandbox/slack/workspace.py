@@ -100,7 +100,7 @@ class UserGroup:
 
 
 @dataclass
-class Stored:
+class StoredMessage:
     """A stored message. `body` is what Slack sends, without metadata, reactions and reply counts."""
 
     body: Json
@@ -120,7 +120,7 @@ class Channel:
     is_archived: bool = False
     is_ext_shared: bool = False
     created: int = field(default_factory=lambda: int(time.time()))
-    messages: dict[str, Stored] = field(default_factory=dict)
+    messages: dict[str, StoredMessage] = field(default_factory=dict)
 
     @property
     def type(self) -> str:

@@ -94,7 +94,7 @@ class Flow:
 
     def _is_filled(self, actor: Actor) -> bool:
         views = self.deployment.slack.views(actor.person)
-        return bool(views) and "submit" in views[-1].given
+        return bool(views) and "submit" in views[-1].content
 
     async def submit(self, actor: Actor, values: Mapping[str, object] | None = None) -> None:
         """Submit the open dialog, and note whether it closes."""

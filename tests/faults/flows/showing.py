@@ -59,7 +59,7 @@ class Logging(Flow):
         await give_tasks(self, actors)
         for actor in actors:
             # A call that names the person's direct messages belongs to the actor.
-            self.deployment.watch.names.add(actor, self.deployment.slack.direct(actor.person).id)
+            self.deployment.watch.names.add(actor, self.deployment.slack.open_direct(actor.person).id)
             task_of(actor).says("\n\n".join(f"Step {number} is done." for number in range(50)))
 
     async def go(self, actor: Actor) -> None:
@@ -80,5 +80,5 @@ class Logging(Flow):
 
     def _files(self, actor: Actor) -> list[str]:
         slack = self.deployment.slack
-        messages = slack.messages(slack.direct(actor.person).id)
+        messages = slack.messages(slack.open_direct(actor.person).id)
         return [shown(each) for each in messages if float(str(each["ts"])) > float(actor.message_ts)]

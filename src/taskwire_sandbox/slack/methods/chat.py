@@ -4,7 +4,7 @@ from taskwire_sandbox.slack import messages
 from taskwire_sandbox.slack.backend import Backend
 from taskwire_sandbox.slack.errors import ApiError, Json
 from taskwire_sandbox.slack.methods import content
-from taskwire_sandbox.slack.methods.spec import joined, method, needs_scope, visible
+from taskwire_sandbox.slack.methods.spec import get_joined_channel, get_visible_channel, method, require_scope
 from taskwire_sandbox.slack.workspace import PUBLIC, Channel
 
 
@@ -12,7 +12,7 @@ def _place(slack: Backend, channel_id: str) -> Channel:
     """Find the conversation to post in. A user id means the direct conversation with that user."""
     if channel_id in slack.workspace.users:
         return slack.workspace.open_direct([slack.app.bot_user_id, channel_id])
-    channel = visible(slack, channel_id)
+    channel = get_visible_channel(slack, channel_id)
     is_in = slack.app.bot_user_id in channel.members
     may_post_anyway = channel.kind == PUBLIC and "chat:write.public" in slack.app.manifest.scopes
     if not is_in and not may_post_anyway:
@@ -25,14 +25,14 @@ def _post_message(slack: Backend, arguments: Json) -> Json:
     if channel.is_archived:
         raise ApiError("is_archived")
     if any(arguments.get(key) for key in ("username", "icon_emoji", "icon_url")):
-        needs_scope(slack, "chat:write.customize")
+        require_scope(slack, "chat:write.customize")
     body = content.body(slack, arguments, too_long="msg_blocks_too_long")
     body["text"] = body["text"][: content.TEXT_TRUNCATED]
     metadata, warnings = content.metadata(slack, arguments.get("metadata"))
     body |= content.identity(slack, arguments) | _thread(channel, arguments)
     message = messages.write(slack, channel, body, metadata)
     shown = messages.show(channel, message["ts"], with_metadata=True)
-    return {"channel": channel.id, "ts": message["ts"], "message": shown} | _warned(warnings)
+    return {"channel": channel.id, "ts": message["ts"], "message": shown} | _warning_fields(warnings)
 
 
 def _thread(channel: Channel, arguments: Json) -> Json:
@@ -47,7 +47,7 @@ def _thread(channel: Channel, arguments: Json) -> Json:
     return found | ({"subtype": "thread_broadcast"} if arguments.get("reply_broadcast") else {})
 
 
-def _warned(warnings: list[str]) -> Json:
+def _warning_fields(warnings: list[str]) -> Json:
     if not warnings:
         return {}
     return {"warning": ",".join(warnings), "response_metadata": {"warnings": warnings}}
@@ -55,7 +55,7 @@ def _warned(warnings: list[str]) -> Json:
 
 def _own_message(slack: Backend, arguments: Json, not_ours: str) -> tuple[Channel, str]:
     """Return a message of the app that still exists."""
-    channel = visible(slack, arguments["channel"])
+    channel = get_visible_channel(slack, arguments["channel"])
     ts = arguments["ts"]
     stored = channel.messages.get(ts)
     if stored is None or stored.body.get("subtype") == "tombstone":
@@ -79,7 +79,9 @@ def _update(slack: Backend, arguments: Json) -> Json:
     # Fields that are left out stay. An empty list removes the field [chat.update].
     gone = tuple(key for key in ("blocks", "attachments") if arguments.get(key) == [])
     message = messages.rewrite(slack, channel, ts, body, editor=slack.app.bot_user_id, without=gone)
-    return {"channel": channel.id, "ts": ts, "text": body["text"], "message": message} | _warned(warnings)
+    return {"channel": channel.id, "ts": ts, "text": body["text"], "message": message} | _warning_fields(
+        warnings
+    )
 
 
 def _delete(slack: Backend, arguments: Json) -> Json:
@@ -89,7 +91,7 @@ def _delete(slack: Backend, arguments: Json) -> Json:
 
 
 def _post_ephemeral(slack: Backend, arguments: Json) -> Json:
-    channel = joined(slack, arguments["channel"])
+    channel = get_joined_channel(slack, arguments["channel"])
     if channel.is_archived:
         raise ApiError("is_archived")
     if arguments["user"] not in channel.members:
@@ -98,12 +100,14 @@ def _post_ephemeral(slack: Backend, arguments: Json) -> Json:
         raise ApiError("msg_too_long")
     body = content.body(slack, arguments, too_long="msg_too_long")
     thread_ts = _thread(channel, arguments).get("thread_ts")
-    said = messages.whisper(slack, channel.id, arguments["user"], body, "chat.postEphemeral", thread_ts)
+    said = messages.show_ephemeral(
+        slack, channel.id, arguments["user"], body, "chat.postEphemeral", thread_ts
+    )
     return {"message_ts": said.ts}
 
 
 def _permalink(slack: Backend, arguments: Json) -> Json:
-    channel = visible(slack, arguments["channel"])
+    channel = get_visible_channel(slack, arguments["channel"])
     stored = channel.messages.get(arguments["message_ts"])
     if stored is None:
         raise ApiError("message_not_found")

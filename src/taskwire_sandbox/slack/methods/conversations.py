@@ -8,11 +8,11 @@ from taskwire_sandbox.slack.errors import ApiError, Json
 from taskwire_sandbox.slack.methods.spec import (
     HISTORY_SCOPES,
     READ_SCOPES,
-    joined,
+    get_joined_channel,
+    get_visible_channel,
     method,
-    needs_scope,
     page,
-    visible,
+    require_scope,
 )
 from taskwire_sandbox.slack.workspace import IM, MPIM, PRIVATE, PUBLIC, Channel
 
@@ -49,8 +49,8 @@ def _shown(channel: Channel, stamps: list[str], arguments: Json) -> list[Json]:
 
 
 def _history(slack: Backend, arguments: Json) -> Json:
-    channel = joined(slack, arguments["channel"])
-    needs_scope(slack, HISTORY_SCOPES[channel.kind])
+    channel = get_joined_channel(slack, arguments["channel"])
+    require_scope(slack, HISTORY_SCOPES[channel.kind])
     top = [ts for ts, stored in channel.messages.items() if _is_in_history(ts, stored.body)]
     found, cursor = page(_within(arguments, top[::-1]), arguments, default=_HISTORY_PAGE, most=_HISTORY_MOST)
     answer: Json = {"messages": _shown(channel, found, arguments), "has_more": bool(cursor), "pin_count": 0}
@@ -67,8 +67,8 @@ def _is_in_history(ts: str, body: Json) -> bool:
 
 
 def _replies(slack: Backend, arguments: Json) -> Json:
-    channel = joined(slack, arguments["channel"], error="channel_not_found")
-    needs_scope(slack, HISTORY_SCOPES[channel.kind])
+    channel = get_joined_channel(slack, arguments["channel"], error="channel_not_found")
+    require_scope(slack, HISTORY_SCOPES[channel.kind])
     stored = channel.messages.get(arguments["ts"])
     if stored is None:
         raise ApiError("thread_not_found")
@@ -79,8 +79,8 @@ def _replies(slack: Backend, arguments: Json) -> Json:
 
 
 def _info(slack: Backend, arguments: Json) -> Json:
-    channel = visible(slack, arguments["channel"])
-    needs_scope(slack, READ_SCOPES[channel.kind])
+    channel = get_visible_channel(slack, arguments["channel"])
+    require_scope(slack, READ_SCOPES[channel.kind])
     shown = channel.payload(slack.app.bot_user_id, slack.workspace.team_id)
     if arguments.get("include_num_members"):
         shown["num_members"] = len(channel.members)
@@ -89,7 +89,7 @@ def _info(slack: Backend, arguments: Json) -> Json:
 
 def _open(slack: Backend, arguments: Json) -> Json:
     if arguments.get("channel"):
-        channel = visible(slack, arguments["channel"])
+        channel = get_visible_channel(slack, arguments["channel"])
         return {"channel": _opened(slack, channel, arguments)}
     people = [person for person in (arguments.get("users") or "").split(",") if person]
     if not people:
@@ -102,7 +102,7 @@ def _open(slack: Backend, arguments: Json) -> Json:
             raise ApiError("user_not_found")
         if user.deleted:
             raise ApiError("user_disabled")
-    needs_scope(slack, "im:write" if len(people) == 1 else "mpim:write")
+    require_scope(slack, "im:write" if len(people) == 1 else "mpim:write")
     everybody = [slack.app.bot_user_id, *people]
     existed = slack.workspace.find_direct(everybody) is not None
     channel = slack.workspace.open_direct(everybody)
@@ -117,7 +117,7 @@ def _opened(slack: Backend, channel: Channel, arguments: Json) -> Json:
 
 
 def _join(slack: Backend, arguments: Json) -> Json:
-    channel = visible(slack, arguments["channel"])
+    channel = get_visible_channel(slack, arguments["channel"])
     if channel.kind != PUBLIC:
         raise ApiError("method_not_supported_for_channel_type")
     if channel.is_archived:
@@ -131,8 +131,8 @@ def _join(slack: Backend, arguments: Json) -> Json:
 
 
 def _members(slack: Backend, arguments: Json) -> Json:
-    channel = visible(slack, arguments["channel"])
-    needs_scope(slack, READ_SCOPES[channel.kind])
+    channel = get_visible_channel(slack, arguments["channel"])
+    require_scope(slack, READ_SCOPES[channel.kind])
     found, cursor = page(list(channel.members), arguments, default=100, bad_limit="invalid_limit")
     return {"members": found, "response_metadata": {"next_cursor": cursor}}
 
@@ -143,7 +143,7 @@ def _of_user(slack: Backend, arguments: Json) -> Json:
         raise ApiError("invalid_types")
     kinds = {_KINDS[kind] for kind in asked}
     for kind in kinds:
-        needs_scope(slack, READ_SCOPES[kind])
+        require_scope(slack, READ_SCOPES[kind])
     user = arguments.get("user") or slack.app.bot_user_id
     bot, found = slack.app.bot_user_id, []
     for channel in slack.workspace.channels.values():

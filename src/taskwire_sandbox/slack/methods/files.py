@@ -8,7 +8,7 @@ from taskwire_sandbox.slack.backend import Backend
 from taskwire_sandbox.slack.errors import ApiError, Json, invalid_arguments
 from taskwire_sandbox.slack.file_store import SharedFile
 from taskwire_sandbox.slack.methods import content
-from taskwire_sandbox.slack.methods.spec import joined, method
+from taskwire_sandbox.slack.methods.spec import get_joined_channel, method
 from taskwire_sandbox.slack.workspace import PUBLIC, Channel
 
 # Slack's limits: a snippet has at most a megabyte, and a description 1,000 characters.
@@ -39,7 +39,7 @@ def _complete(slack: Backend, arguments: Json) -> Json:
     if arguments.get("channel_id") and arguments.get("channels"):
         raise invalid_arguments("channel_id and channels together")
     places = [place for place in _places(arguments) if place]
-    channels = [joined(slack, place) for place in places]
+    channels = [get_joined_channel(slack, place) for place in places]
     files = [_uploaded(slack, item) for item in listed]
     for shared in files:
         shared.is_complete = True

@@ -5,7 +5,7 @@ import re
 from taskwire_sandbox.slack import messages
 from taskwire_sandbox.slack.backend import Backend
 from taskwire_sandbox.slack.errors import ApiError, Json
-from taskwire_sandbox.slack.methods.spec import joined, method
+from taskwire_sandbox.slack.methods.spec import get_joined_channel, method
 from taskwire_sandbox.slack.workspace import Channel
 
 _NAME = re.compile(r"[a-z0-9_'+-]+(::skin-tone-[2-6])?")
@@ -17,7 +17,7 @@ _MOST_PER_PERSON, _MOST_PER_MESSAGE = 23, 50
 def _target(slack: Backend, arguments: Json) -> tuple[Channel, str]:
     if not arguments.get("channel") or not arguments.get("timestamp"):
         raise ApiError("no_item_specified")
-    channel = joined(slack, arguments["channel"], error="channel_not_found")
+    channel = get_joined_channel(slack, arguments["channel"], error="channel_not_found")
     ts = arguments["timestamp"]
     if not _TS.fullmatch(ts):
         raise ApiError("bad_timestamp")

@@ -142,7 +142,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
 }
 
 
-def needs_scope(slack: Backend, *scopes: str) -> None:
+def require_scope(slack: Backend, *scopes: str) -> None:
     """Raise Slack's `missing_scope` unless one of `scopes` was granted."""
     granted = slack.app.manifest.scopes
     if scopes and not granted.intersection(scopes):
@@ -150,7 +150,7 @@ def needs_scope(slack: Backend, *scopes: str) -> None:
         raise ApiError("missing_scope", needed=",".join(scopes), provided=provided)
 
 
-def visible(slack: Backend, channel_id: str, error: str = "channel_not_found") -> Channel:
+def get_visible_channel(slack: Backend, channel_id: str, error: str = "channel_not_found") -> Channel:
     """Return a conversation that the bot can see: a public one, or one that the bot is in."""
     channel = slack.workspace.channels.get(channel_id)
     if channel is None or (channel.kind != PUBLIC and slack.app.bot_user_id not in channel.members):
@@ -158,9 +158,9 @@ def visible(slack: Backend, channel_id: str, error: str = "channel_not_found") -
     return channel
 
 
-def joined(slack: Backend, channel_id: str, error: str = "not_in_channel") -> Channel:
+def get_joined_channel(slack: Backend, channel_id: str, error: str = "not_in_channel") -> Channel:
     """Return a conversation that the bot is in."""
-    channel = visible(slack, channel_id)
+    channel = get_visible_channel(slack, channel_id)
     if slack.app.bot_user_id not in channel.members:
         raise ApiError(error)
     return channel

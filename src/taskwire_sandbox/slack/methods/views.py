@@ -12,7 +12,7 @@ from taskwire_sandbox.slack.view_rules import VIEW_BYTES, view_problems
 from taskwire_sandbox.slack.view_stacks import MAX_STACK, View
 
 
-def checked(slack: Backend, given: object, kind: str) -> Json:
+def check_view(slack: Backend, given: object, kind: str) -> Json:
     """Check a view from the app, and return it as Slack keeps it."""
     if not isinstance(given, dict):
         raise invalid_arguments("view must be an object [json-pointer:/view]")
@@ -22,7 +22,7 @@ def checked(slack: Backend, given: object, kind: str) -> Json:
     if found:
         slack.ledger.record_violation(f"invalid view: {'; '.join(found)}")
         raise ApiError("invalid_arguments", response_metadata={"messages": found})
-    return view_stacks.given(given)
+    return view_stacks.complete_view(given)
 
 
 def make(slack: Backend, user: str, given: Json, previous: View | None) -> View:
@@ -41,7 +41,7 @@ def replace(slack: Backend, view: View, given: Json) -> None:
     other = slack.views.find_external(given.get("external_id") or "-")
     if other is not None and other is not view:
         raise ApiError("duplicate_external_id")
-    view.given = given
+    view.content = given
     view.hash = slack.views.new_hash(slack.ids.clock())
     slack.ledger.change("view", user=view.user, view=view_payload(slack, view))
 
@@ -60,7 +60,7 @@ def show(slack: Backend, view: View) -> None:
 
 
 def _open(slack: Backend, arguments: Json) -> Json:
-    given = checked(slack, arguments["view"], "modal")
+    given = check_view(slack, arguments["view"], "modal")
     trigger = _trigger(slack, arguments)
     view = make(slack, trigger.user, given, None)
     slack.views.stack(trigger.user).clear()
@@ -69,7 +69,7 @@ def _open(slack: Backend, arguments: Json) -> Json:
 
 
 def _push(slack: Backend, arguments: Json) -> Json:
-    given = checked(slack, arguments["view"], "modal")
+    given = check_view(slack, arguments["view"], "modal")
     trigger = _trigger(slack, arguments)
     stack = slack.views.stack(trigger.user)
     if trigger.view_id is None or not stack:
@@ -89,7 +89,7 @@ def _update(slack: Backend, arguments: Json) -> Json:
         view = slack.views.find_external(arguments["external_id"])
     if view is None:
         raise ApiError("not_found")
-    given = checked(slack, arguments["view"], view.type)
+    given = check_view(slack, arguments["view"], view.type)
     if arguments.get("hash") and arguments["hash"] != view.hash:
         raise ApiError("hash_conflict")
     replace(slack, view, given)
@@ -99,7 +99,7 @@ def _update(slack: Backend, arguments: Json) -> Json:
 def _publish(slack: Backend, arguments: Json) -> Json:
     if not slack.app.manifest.home_enabled:
         raise ApiError("not_enabled")
-    given = checked(slack, arguments["view"], "home")
+    given = check_view(slack, arguments["view"], "home")
     user = arguments["user_id"]
     if user not in slack.workspace.users:
         raise invalid_arguments("user_id is no user")

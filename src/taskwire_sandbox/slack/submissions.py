@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from taskwire_sandbox.slack.backend import Backend
-from taskwire_sandbox.slack.errors import ApiError, Json, PersonCannot
+from taskwire_sandbox.slack.errors import ApiError, ImpossibleAction, Json
 from taskwire_sandbox.slack.interaction_payloads import state
 from taskwire_sandbox.slack.methods import views
 from taskwire_sandbox.slack.view_stacks import MAX_STACK, View
@@ -12,7 +12,7 @@ _EMPTY: tuple[object, ...] = (None, "", [])
 
 
 @dataclass(frozen=True)
-class Submitted:
+class SubmitResult:
     """The result of submitting.
 
     `errors` are by block id. `view` is the dialog that is now on top, or None.
@@ -32,7 +32,7 @@ class Submitted:
 def check_entered(view: View) -> None:
     """Make the checks of Slack's client, before the app gets the submission: required fields and lengths."""
     values = state(view)["values"]
-    for block in view.given["blocks"]:
+    for block in view.content["blocks"]:
         if block["type"] != "input":
             continue
         element = block["element"]
@@ -40,7 +40,7 @@ def check_entered(view: View) -> None:
         chosen = next((value for key, value in own.items() if key != "type"), None)
         label = block["label"]["text"]
         if chosen in _EMPTY and not block.get("optional"):
-            raise PersonCannot(f"{label}: this is a required field")
+            raise ImpossibleAction(f"{label}: this is a required field")
         _check_length(label, element, chosen)
 
 
@@ -48,12 +48,12 @@ def _check_length(label: str, element: Json, chosen: object) -> None:
     if not isinstance(chosen, str) or element["type"] != "plain_text_input":
         return
     if len(chosen) > element.get("max_length", 3000):
-        raise PersonCannot(f"{label}: at most {element.get('max_length', 3000)} characters")
+        raise ImpossibleAction(f"{label}: at most {element.get('max_length', 3000)} characters")
     if len(chosen) < element.get("min_length", 0):
-        raise PersonCannot(f"{label}: at least {element['min_length']} characters")
+        raise ImpossibleAction(f"{label}: at least {element['min_length']} characters")
 
 
-def follow(slack: Backend, view: View, reply: Json) -> Submitted:
+def apply_response_action(slack: Backend, view: View, reply: Json) -> SubmitResult:
     """Do what the ack of a submission asks for."""
     kind = reply.get("response_action")
     if kind == "errors":
@@ -64,18 +64,18 @@ def follow(slack: Backend, view: View, reply: Json) -> Submitted:
             return _show_view(slack, view, reply, kind)
     except ApiError as refused:
         slack.ledger.record_violation(f"the view of response_action {kind} was refused: {refused.error}")
-        return Submitted(failure="We had some trouble connecting. Try again?", error=refused.error)
+        return SubmitResult(failure="We had some trouble connecting. Try again?", error=refused.error)
     if kind == "clear":
         stack.clear()
     elif reply and kind is None:
         slack.ledger.record_violation("the ack of a submission has a body without response_action")
     slack.views.drop(view)
     slack.ledger.change("view_closed", user=view.user, view_id=view.id)
-    return Submitted(view=stack[-1] if stack else None)
+    return SubmitResult(view=stack[-1] if stack else None)
 
 
-def _show_errors(slack: Backend, view: View, reply: Json) -> Submitted:
-    inputs = {block["block_id"] for block in view.given["blocks"] if block["type"] == "input"}
+def _show_errors(slack: Backend, view: View, reply: Json) -> SubmitResult:
+    inputs = {block["block_id"] for block in view.content["blocks"] if block["type"] == "input"}
     errors = reply.get("errors") or {}
     wrong = sorted(set(errors) - inputs)
     if wrong or not errors:
@@ -83,17 +83,17 @@ def _show_errors(slack: Backend, view: View, reply: Json) -> Submitted:
             f"errors for blocks that are no inputs: {', '.join(wrong) or 'none given'}"
         )
     slack.ledger.change("view_errors", user=view.user, view_id=view.id, errors=errors)
-    return Submitted(errors=errors, view=view)
+    return SubmitResult(errors=errors, view=view)
 
 
-def _show_view(slack: Backend, view: View, reply: Json, kind: str) -> Submitted:
-    given = views.checked(slack, reply.get("view"), "modal")
+def _show_view(slack: Backend, view: View, reply: Json, kind: str) -> SubmitResult:
+    given = views.check_view(slack, reply.get("view"), "modal")
     stack = slack.views.stack(view.user)
     if kind == "update":
         views.replace(slack, view, given)
-        return Submitted(view=view)
+        return SubmitResult(view=view)
     if len(stack) >= MAX_STACK:
         raise ApiError("push_limit_reached")
     pushed = views.make(slack, view.user, given, view)
     views.show(slack, pushed)
-    return Submitted(view=pushed)
+    return SubmitResult(view=pushed)

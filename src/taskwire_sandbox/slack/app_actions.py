@@ -8,29 +8,29 @@ from typing import Literal
 
 from taskwire_sandbox.slack import text as words
 from taskwire_sandbox.slack.backend import VERIFICATION_TOKEN, Backend, Ephemeral
-from taskwire_sandbox.slack.courier import Outcome
-from taskwire_sandbox.slack.errors import ApiError, Json, PersonCannot
+from taskwire_sandbox.slack.dispatcher import Outcome
+from taskwire_sandbox.slack.errors import ApiError, ImpossibleAction, Json
 from taskwire_sandbox.slack.events import emit
+from taskwire_sandbox.slack.extra_endpoints import show_answer
 from taskwire_sandbox.slack.interaction_payloads import (
     action,
-    entered,
+    channel_label,
+    common_fields,
+    entered_state,
     find_element,
     place,
-    place_name,
-    start,
     view_payload,
 )
 from taskwire_sandbox.slack.ledger import Delivery
+from taskwire_sandbox.slack.message_actions import MessageActions
 from taskwire_sandbox.slack.methods import content
-from taskwire_sandbox.slack.posting import Posting
-from taskwire_sandbox.slack.side_doors import say
-from taskwire_sandbox.slack.submitting import Submitted, check_entered, follow
+from taskwire_sandbox.slack.submissions import SubmitResult, apply_response_action, check_entered
 from taskwire_sandbox.slack.view_stacks import View
 from taskwire_sandbox.slack.workspace import Channel, User
 
 
 @dataclass(frozen=True)
-class Answer:
+class ActionResult:
     """The result of an act.
 
     `failure` is what Slack shows if the app failed; `reply` is the body of the ack.
@@ -48,7 +48,7 @@ class Answer:
         return not self.failure
 
 
-class Interacting(Posting):
+class AppActions(MessageActions):
     """A person's acts that go to the app."""
 
     backend: Backend
@@ -61,14 +61,14 @@ class Interacting(Posting):
         Return the reply, and Slack's error or an empty text.
         """
         if kind == "interactive" and not self.backend.app.manifest.interactive:
-            raise PersonCannot("this app is not configured to handle interactive responses")
+            raise ImpossibleAction("this app is not configured to handle interactive responses")
         delivery = Delivery(kind, name, payload)
-        reply = await self.backend.courier.deliver_now(delivery)
+        reply = await self.backend.dispatcher.deliver_now(delivery)
         return reply, "" if reply.is_acked else delivery.outcome
 
     async def command(
         self, user: str, channel: str, command: str, text: str = "", *, thread_ts: str | None = None
-    ) -> Answer:
+    ) -> ActionResult:
         """Use a slash command: its name and text, or the whole line.
 
         Only the app's answer is shown.
@@ -79,9 +79,9 @@ class Interacting(Posting):
         workspace = self.backend.workspace
         is_sister = workspace.enterprise_id and person.enterprise_id == workspace.enterprise_id
         if declared is None or (person.team_id != workspace.team_id and not is_sister):
-            return Answer(f"{name} is not a valid command.", "invalid_command")
+            return ActionResult(f"{name} is not a valid command.", "invalid_command")
         if thread_ts is not None:
-            return Answer(f"{name} is not supported in threads. Sorry!", "not_in_threads")
+            return ActionResult(f"{name} is not supported in threads. Sorry!", "not_in_threads")
         trigger_id = self.backend.tickets.trigger(person.id)
         url = self.backend.tickets.response_url("commands", person.id, here.id)
         typed = words.command(
@@ -92,7 +92,7 @@ class Interacting(Posting):
         reply, error = await self._deliver("slash_commands", name, payload)
         failure = f'{name} failed with the error "{error}"' if error else ""
         self._show_reply(person, here, reply.payload)
-        return Answer(failure, error, reply.payload, trigger_id, url)
+        return ActionResult(failure, error, reply.payload, trigger_id, url)
 
     def _command_payload(self, person: User, here: Channel, name: str, text: str) -> Json:
         workspace = self.backend.workspace
@@ -102,7 +102,7 @@ class Interacting(Posting):
             "team_id": workspace.team_id,
             "team_domain": workspace.domain,
             "channel_id": here.id,
-            "channel_name": place_name(here),
+            "channel_name": channel_label(here),
             "user_id": person.id,
             "user_name": person.name,
             "command": name,
@@ -120,7 +120,7 @@ class Interacting(Posting):
         except ApiError as refused:
             self.backend.ledger.record_violation(f"the ack of a command cannot be shown: {refused.error}")
             return
-        say(self.backend, here.id, person.id, said, reply, source="ack")
+        show_answer(self.backend, here.id, person.id, said, reply, source="ack")
 
     async def click(
         self,
@@ -131,28 +131,28 @@ class Interacting(Posting):
         value: object = None,
         *,
         block_id: str | None = None,
-    ) -> Answer:
+    ) -> ActionResult:
         """Press a button or choose in a menu of a message. The message may be ephemeral."""
         person, here = self._here(user, channel)
-        whispered = next((said for said in self.ephemerals(person.id) if said.ts == message_ts), None)
-        body = whispered.body if whispered else self.message(here.id, message_ts)
+        ephemeral = next((said for said in self.ephemerals(person.id) if said.ts == message_ts), None)
+        body = ephemeral.body if ephemeral else self.message(here.id, message_ts)
         block, element = find_element(_blocks(body), action_id, value=value, block_id=block_id)
         pressed = action(self.backend, block, element, value)
-        payload = start(self.backend, "block_actions", person)
-        payload |= self._where(here, message_ts, body, whispered)
+        payload = common_fields(self.backend, "block_actions", person)
+        payload |= self._where(here, message_ts, body, ephemeral)
         payload |= {"state": {"values": _pressed_state(pressed)}, "actions": [pressed]}
-        thread_ts = whispered.thread_ts if whispered else body.get("thread_ts")
+        thread_ts = ephemeral.thread_ts if ephemeral else body.get("thread_ts")
         return await self._interact(
-            person, payload, here, message_ts, thread_ts, is_ephemeral=whispered is not None
+            person, payload, here, message_ts, thread_ts, is_ephemeral=ephemeral is not None
         )
 
-    def _where(self, here: Channel, ts: str, body: Json, whispered: Ephemeral | None) -> Json:
+    def _where(self, here: Channel, ts: str, body: Json, ephemeral: Ephemeral | None) -> Json:
         """Return the fields that say where a message is. Slack leaves an ephemeral message itself out."""
-        thread_ts = whispered.thread_ts if whispered else body.get("thread_ts")
+        thread_ts = ephemeral.thread_ts if ephemeral else body.get("thread_ts")
         container: Json = {"type": "message", "message_ts": ts, "channel_id": here.id}
-        container |= {"is_ephemeral": whispered is not None} | ({"thread_ts": thread_ts} if thread_ts else {})
+        container |= {"is_ephemeral": ephemeral is not None} | ({"thread_ts": thread_ts} if thread_ts else {})
         shown: Json = {"container": container, "channel": place(here)}
-        return shown if whispered else shown | {"message": _without_metadata(body)}
+        return shown if ephemeral else shown | {"message": _without_metadata(body)}
 
     async def _interact(
         self,
@@ -163,14 +163,14 @@ class Interacting(Posting):
         thread_ts: str | None,
         *,
         is_ephemeral: bool = False,
-    ) -> Answer:
+    ) -> ActionResult:
         trigger_id = self.backend.tickets.trigger(person.id)
         url = self.backend.tickets.response_url(
             "actions", person.id, here.id, thread_ts=thread_ts, message_ts=ts, is_ephemeral=is_ephemeral
         )
         payload |= {"trigger_id": trigger_id, "response_url": url}
         reply, error = await self._deliver("interactive", payload["type"], payload)
-        return Answer(_trouble(error), error, reply.payload, trigger_id, url)
+        return ActionResult(_failure_text(error), error, reply.payload, trigger_id, url)
 
     async def press(
         self,
@@ -180,13 +180,13 @@ class Interacting(Posting):
         value: object = None,
         *,
         block_id: str | None = None,
-    ) -> Answer:
+    ) -> ActionResult:
         """Press a button or choose in a menu of a dialog or the Home tab."""
         person, shown = self.backend.workspace.user(user), self._view(user, view)
-        block, element = find_element(shown.given["blocks"], action_id, value=value, block_id=block_id)
+        block, element = find_element(shown.content["blocks"], action_id, value=value, block_id=block_id)
         if element["type"] not in ("button", "overflow"):
-            shown.entered.setdefault(block["block_id"], {})[action_id] = entered(element, value)
-        payload = start(self.backend, "block_actions", person)
+            shown.values.setdefault(block["block_id"], {})[action_id] = entered_state(element, value)
+        payload = common_fields(self.backend, "block_actions", person)
         payload |= {
             "container": {"type": "view", "view_id": shown.id},
             "view": view_payload(self.backend, shown),
@@ -194,13 +194,13 @@ class Interacting(Posting):
         payload["actions"] = [action(self.backend, block, element, value)]
         payload["trigger_id"] = self.backend.tickets.trigger(person.id, shown.id)
         reply, error = await self._deliver("interactive", "block_actions", payload)
-        return Answer(_trouble(error), error, reply.payload, payload["trigger_id"])
+        return ActionResult(_failure_text(error), error, reply.payload, payload["trigger_id"])
 
     async def suggest(self, user: str, view: View | str, action_id: str, typed: str) -> list[Json]:
         """Type into a menu whose options come from the app. Return the options."""
         person, shown = self.backend.workspace.user(user), self._view(user, view)
-        block, element = find_element(shown.given["blocks"], action_id)
-        payload = start(self.backend, "block_suggestion", person)
+        block, element = find_element(shown.content["blocks"], action_id)
+        payload = common_fields(self.backend, "block_suggestion", person)
         payload |= {
             "container": {"type": "view", "view_id": shown.id},
             "view": view_payload(self.backend, shown),
@@ -211,18 +211,18 @@ class Interacting(Posting):
         groups = offered.get("option_groups", [])
         return [*offered.get("options", []), *(option for group in groups for option in group["options"])]
 
-    async def submit(self, user: str, view: View | str, values: Json | None = None) -> Submitted:
+    async def submit(self, user: str, view: View | str, values: Json | None = None) -> SubmitResult:
         """Fill in a dialog (values by action id or block id) and submit it."""
         await self.enter(user, view, values or {})
         person, shown = self.backend.workspace.user(user), self._view(user, view)
         check_entered(shown)
-        payload = start(self.backend, "view_submission", person)
+        payload = common_fields(self.backend, "view_submission", person)
         payload |= {"trigger_id": self.backend.tickets.trigger(person.id, shown.id), "response_urls": []}
         payload["view"] = view_payload(self.backend, shown)
         reply, error = await self._deliver("interactive", "view_submission", payload)
         if error:
-            return Submitted(failure="We had some trouble connecting. Try again?", error=error)
-        return follow(self.backend, shown, reply.payload or {})
+            return SubmitResult(failure="We had some trouble connecting. Try again?", error=error)
+        return apply_response_action(self.backend, shown, reply.payload or {})
 
     async def enter(self, user: str, view: View | str, values: Json) -> None:
         """Fill in a dialog (values by action id or block id) without submitting it."""
@@ -232,41 +232,41 @@ class Interacting(Posting):
 
     def _enter(self, view: View, key: str, value: object) -> None:
         """Set the value of the input with this action id, or of the input block with this id."""
-        blocks = view.given["blocks"]
+        blocks = view.content["blocks"]
         by_block = next(
             (block for block in blocks if block["block_id"] == key and block["type"] == "input"), None
         )
         block, element = (by_block, by_block["element"]) if by_block else find_element(blocks, key)
-        view.entered.setdefault(block["block_id"], {})[element["action_id"]] = entered(element, value)
+        view.values.setdefault(block["block_id"], {})[element["action_id"]] = entered_state(element, value)
 
     async def close(self, user: str, view: View | str) -> None:
         """Close a dialog. The app gets a view_closed payload if the view has `notify_on_close`."""
         person, shown = self.backend.workspace.user(user), self._view(user, view)
         self.backend.views.drop(shown)
         self.backend.ledger.change("view_closed", user=person.id, view_id=shown.id)
-        if shown.given.get("notify_on_close"):
-            payload = start(self.backend, "view_closed", person)
+        if shown.content.get("notify_on_close"):
+            payload = common_fields(self.backend, "view_closed", person)
             payload |= {"view": view_payload(self.backend, shown), "is_cleared": False}
             await self._deliver("interactive", "view_closed", payload)
 
-    async def shortcut(self, user: str, callback_id: str) -> Answer:
+    async def shortcut(self, user: str, callback_id: str) -> ActionResult:
         """Use a global shortcut."""
         person = self.backend.workspace.user(user)
         if not self.backend.app.manifest.has_shortcut(callback_id, "global"):
-            raise PersonCannot(f"there is no global shortcut {callback_id!r}")
-        payload = start(self.backend, "shortcut", person)
+            raise ImpossibleAction(f"there is no global shortcut {callback_id!r}")
+        payload = common_fields(self.backend, "shortcut", person)
         payload |= {"callback_id": callback_id, "action_ts": self.backend.ids.ts()}
         payload["trigger_id"] = self.backend.tickets.trigger(person.id)
         reply, error = await self._deliver("interactive", "shortcut", payload)
-        return Answer(_trouble(error), error, reply.payload, payload["trigger_id"])
+        return ActionResult(_failure_text(error), error, reply.payload, payload["trigger_id"])
 
-    async def message_shortcut(self, user: str, channel: str, ts: str, callback_id: str) -> Answer:
+    async def message_shortcut(self, user: str, channel: str, ts: str, callback_id: str) -> ActionResult:
         """Use a shortcut from a message's menu."""
         person, here = self._here(user, channel)
         if not self.backend.app.manifest.has_shortcut(callback_id, "message"):
-            raise PersonCannot(f"there is no message shortcut {callback_id!r}")
+            raise ImpossibleAction(f"there is no message shortcut {callback_id!r}")
         body = self.message(here.id, ts)
-        payload = start(self.backend, "message_action", person)
+        payload = common_fields(self.backend, "message_action", person)
         payload |= {"callback_id": callback_id, "action_ts": self.backend.ids.ts(), "message_ts": ts}
         payload |= {"channel": place(here), "message": _without_metadata(body)}
         return await self._interact(person, payload, here, ts, body.get("thread_ts"))
@@ -294,11 +294,11 @@ class Interacting(Posting):
     def _view(self, user: str, view: View | str) -> View:
         found = self.backend.views.find(view.id if isinstance(view, View) else view)
         if found is None or found.user != self.backend.workspace.user(user).id:
-            raise PersonCannot(f"{user} has no such view open")
+            raise ImpossibleAction(f"{user} has no such view open")
         return found
 
 
-def _trouble(error: str) -> str:
+def _failure_text(error: str) -> str:
     return f"This app is not responding ({error})" if error else ""
 
 

@@ -1,6 +1,6 @@
 """What people do with messages: write, edit, delete, react, share files and links, join and leave.
 
-What goes to the app for an answer (commands, clicks, dialogs) is in `interacting`.
+What goes to the app for an answer (commands, clicks, dialogs) is in `app_actions`.
 """
 
 import uuid
@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from taskwire_sandbox.slack import messages
 from taskwire_sandbox.slack import text as words
 from taskwire_sandbox.slack.backend import Backend, Ephemeral
-from taskwire_sandbox.slack.errors import Json, PersonCannot
+from taskwire_sandbox.slack.errors import ImpossibleAction, Json
 from taskwire_sandbox.slack.events import emit
 from taskwire_sandbox.slack.file_store import Attachment
 from taskwire_sandbox.slack.workspace import IM, PUBLIC, Channel, User
 
 
-class Posting:
+class MessageActions:
     """A person's acts on messages, and what the person sees. People and channels are given by id or name."""
 
     backend: Backend
@@ -25,12 +25,12 @@ class Posting:
         workspace = self.backend.workspace
         person, place = workspace.user(user), workspace.channel(channel)
         if person.id not in place.members:
-            raise PersonCannot(f"{person.name} is not in {place.name or place.id}")
+            raise ImpossibleAction(f"{person.name} is not in {place.name or place.id}")
         return person, place
 
     def _message(self, channel: Channel, ts: str) -> Json:
         if ts not in channel.messages:
-            raise PersonCannot(f"there is no message {ts} in {channel.name or channel.id}")
+            raise ImpossibleAction(f"there is no message {ts} in {channel.name or channel.id}")
         return channel.messages[ts].body
 
     async def post(
@@ -65,9 +65,9 @@ class Posting:
     def _check_open(self, place: Channel) -> None:
         app = self.backend.app
         if place.is_archived:
-            raise PersonCannot(f"{place.name} is archived")
+            raise ImpossibleAction(f"{place.name} is archived")
         if place.kind == IM and app.bot_user_id in place.members and not app.manifest.messages_enabled:
-            raise PersonCannot("sending messages to this app has been turned off")
+            raise ImpossibleAction("sending messages to this app has been turned off")
 
     def _author(self, person: User) -> Json:
         author: Json = {"user": person.id, "team": person.team_id}
@@ -104,7 +104,7 @@ class Posting:
         """Change the person's own message."""
         person, place = self._here(user, channel)
         if self._message(place, ts).get("user") != person.id:
-            raise PersonCannot("only one's own messages can be edited")
+            raise ImpossibleAction("only one's own messages can be edited")
         stored = words.typed(text, self.backend.workspace)
         changes: Json = {"text": stored, "blocks": words.rich_text(stored)}
         messages.rewrite(self.backend, place, ts, changes, editor=person.id)
@@ -113,7 +113,7 @@ class Posting:
         """Delete the person's own message."""
         person, place = self._here(user, channel)
         if self._message(place, ts).get("user") != person.id:
-            raise PersonCannot("only one's own messages can be deleted")
+            raise ImpossibleAction("only one's own messages can be deleted")
         messages.remove(self.backend, place, ts)
 
     async def unfurl(self, channel: str, ts: str, url: str, title: str = "A page") -> None:
@@ -134,14 +134,14 @@ class Posting:
         person, place = self._here(user, channel)
         self._message(place, ts)
         if not messages.react(self.backend, place, ts, name.strip(":"), person.id):
-            raise PersonCannot(f"{person.name} has reacted with {name} already")
+            raise ImpossibleAction(f"{person.name} has reacted with {name} already")
 
     async def unreact(self, user: str, channel: str, ts: str, name: str) -> None:
         """Remove the person's own reaction."""
         person, place = self._here(user, channel)
         self._message(place, ts)
         if not messages.unreact(self.backend, place, ts, name.strip(":"), person.id):
-            raise PersonCannot(f"{person.name} has not reacted with {name}")
+            raise ImpossibleAction(f"{person.name} has not reacted with {name}")
 
     async def join(self, user: str, channel: str) -> None:
         """Join a conversation, or be added to it. `user` may be the bot."""

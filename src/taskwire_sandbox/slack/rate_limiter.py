@@ -19,7 +19,7 @@ POST_BURST = 3
 _MINUTE = 60.0
 
 
-class Pace:
+class MethodRateLimiter:
     """Decides whether a call is allowed. It allows every call unless `is_on`."""
 
     def __init__(self, *, is_on: bool, clock: Callable[[], float] = time.time) -> None:
@@ -28,39 +28,39 @@ class Pace:
         self.post_seconds = POST_SECONDS
         self.post_burst = POST_BURST
         self._clock = clock
-        self._seen: dict[str, deque[float]] = defaultdict(deque)
+        self._calls: dict[str, deque[float]] = defaultdict(deque)
         self._next_post: dict[str, float] = {}
-        self._closed_until: dict[str, float] = {}
+        self._blocked_until: dict[str, float] = {}
 
-    def wait(self, method: str, tier: int, channel: str) -> int:
+    def take(self, method: str, tier: int, channel: str) -> int:
         """Count this call and return 0, or return the seconds to wait (`Retry-After`)."""
         if not self.is_on:
             return 0
-        now, closes = self._clock(), method
-        seconds = max(self._closed(method, now), self._wait_for_minute(method, tier, now))
+        now, name = self._clock(), method
+        seconds = max(self._seconds_blocked(method, now), self._seconds_for_minute(method, tier, now))
         if not seconds and method == "chat.postMessage":
-            closes = f"{method} {channel}"
-            seconds = self._closed(closes, now) or self._wait_to_post(channel, now)
+            name = f"{method} {channel}"
+            seconds = self._seconds_blocked(name, now) or self._seconds_for_post(channel, now)
         if seconds:
-            self.close(closes, math.ceil(seconds))
+            self.block(name, math.ceil(seconds))
             return math.ceil(seconds)
-        self._seen[method].append(now)
+        self._calls[method].append(now)
         return 0
 
-    def close(self, what: str, seconds: int) -> None:
+    def block(self, name: str, seconds: int) -> None:
         """Refuse all calls under this name for `seconds`."""
-        self._closed_until[what] = max(self._closed_until.get(what, 0.0), self._clock() + seconds)
+        self._blocked_until[name] = max(self._blocked_until.get(name, 0.0), self._clock() + seconds)
 
-    def _closed(self, what: str, now: float) -> float:
-        return max(self._closed_until.get(what, 0.0) - now, 0.0)
+    def _seconds_blocked(self, name: str, now: float) -> float:
+        return max(self._blocked_until.get(name, 0.0) - now, 0.0)
 
-    def _wait_for_minute(self, method: str, tier: int, now: float) -> float:
-        seen = self._seen[method]
-        while seen and seen[0] <= now - _MINUTE:
-            seen.popleft()
-        return seen[0] + _MINUTE - now if len(seen) >= self.per_minute[tier] else 0.0
+    def _seconds_for_minute(self, method: str, tier: int, now: float) -> float:
+        calls = self._calls[method]
+        while calls and calls[0] <= now - _MINUTE:
+            calls.popleft()
+        return calls[0] + _MINUTE - now if len(calls) >= self.per_minute[tier] else 0.0
 
-    def _wait_to_post(self, channel: str, now: float) -> float:
+    def _seconds_for_post(self, channel: str, now: float) -> float:
         due = max(self._next_post.get(channel, 0.0), now)
         early = due - now - (self.post_burst - 1) * self.post_seconds
         if early > 0:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 
 
-class Tasks:
+class BackgroundTasks:
     """A set of running coroutines. `stop` raises the first failure of one of them."""
 
     def __init__(self) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from taskwire_sandbox.slack.background_tasks import BackgroundTasks
 from taskwire_sandbox.slack.errors import Json
 from taskwire_sandbox.slack.faults import DeliveryFault, Faults, Rule
 from taskwire_sandbox.slack.ledger import Delivery, Ledger
-from taskwire_sandbox.slack.tasks import Tasks
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Transport(Protocol):
         ...
 
 
-class Courier:
+class Dispatcher:
     """Delivers payloads.
 
     An event is retried until it is acked or given up. An interaction gets one attempt.
@@ -53,7 +53,7 @@ class Courier:
         transport: Transport,
         faults: Faults,
         ledger: Ledger,
-        tasks: Tasks,
+        tasks: BackgroundTasks,
         retry_seconds: Sequence[float],
     ) -> None:
         self.transport = transport
@@ -61,7 +61,7 @@ class Courier:
         self._faults = faults
         self._ledger = ledger
         self._tasks = tasks
-        self._passed = asyncio.Event()
+        self._next_delivery = asyncio.Event()
 
     def deliver_event(self, name: str, payload: Json) -> Delivery:
         """Deliver an event in the background, with retries."""
@@ -104,7 +104,7 @@ class Courier:
     async def _try(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
         names = (delivery.name, delivery.kind)
         rule = self._faults.for_delivery(names, delivery.payload)
-        reply = await self._go_wrong(rule, delivery, attempt, reason) if rule else None
+        reply = await self._apply_fault(rule, delivery, attempt, reason) if rule else None
         if reply is None:
             reply = await self._send(delivery, attempt, reason)
         return reply
@@ -117,11 +117,11 @@ class Courier:
             delivery.acked_at = delivery.acked_at or time.time()
         if not reply.is_acked and reply.reason not in ("connection_failed", "connection_lost"):
             self._ledger.record_violation(f"unacked {delivery.kind} {delivery.name}: {reply.reason}")
-        self._passed.set()
-        self._passed = asyncio.Event()
+        self._next_delivery.set()
+        self._next_delivery = asyncio.Event()
         return reply
 
-    async def _go_wrong(self, rule: Rule, delivery: Delivery, attempt: int, reason: str) -> Outcome | None:
+    async def _apply_fault(self, rule: Rule, delivery: Delivery, attempt: int, reason: str) -> Outcome | None:
         """Apply the fault. Return None if the payload must still be sent normally."""
         match rule.fault:
             case DeliveryFault.LOST:
@@ -131,7 +131,7 @@ class Courier:
                 await asyncio.sleep(rule.seconds)
             case DeliveryFault.OUT_OF_ORDER:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._passed.wait(), rule.seconds)
+                    await asyncio.wait_for(self._next_delivery.wait(), rule.seconds)
             case DeliveryFault.TWICE:
                 self._tasks.spawn(self._send(delivery, attempt, reason))
             case DeliveryFault.CUT:

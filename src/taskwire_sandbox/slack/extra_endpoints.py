@@ -20,7 +20,7 @@ _KNOWN = {
 _TRUE = (True, "true", 1, "1")
 
 
-class SideDoors:
+class ExtraEndpoints:
     """Serves /respond, /upload and /files-pri. Faults can name the first two like methods."""
 
     def __init__(self, slack: Backend, api: WebApi) -> None:
@@ -141,10 +141,10 @@ def respond(slack: Backend, ticket: ResponseUrl, body: Json) -> None:
     if body.get("replace_original") in _TRUE:
         _replace_original(slack, ticket, said)
     else:
-        say(slack, ticket.channel, ticket.user, said, body, source="response_url")
+        show_answer(slack, ticket.channel, ticket.user, said, body, source="response_url")
 
 
-def say(slack: Backend, channel_id: str, user: str, said: Json, body: Json, *, source: str) -> None:
+def show_answer(slack: Backend, channel_id: str, user: str, said: Json, body: Json, *, source: str) -> None:
     """Show an answer to the person, or post it for everyone if `body` says `in_channel`."""
     channel = slack.workspace.channels[channel_id]
     if body.get("response_type") == "in_channel":
@@ -152,7 +152,7 @@ def say(slack: Backend, channel_id: str, user: str, said: Json, body: Json, *, s
         messages.write(slack, channel, said | content.identity(slack, {}) | thread)
     else:
         # Only a message for everyone can be in a thread. Without `in_channel` Slack ignores `thread_ts`.
-        messages.whisper(slack, channel_id, user, said, source)
+        messages.show_ephemeral(slack, channel_id, user, said, source)
 
 
 def _original(slack: Backend, ticket: ResponseUrl) -> Ephemeral | None:
