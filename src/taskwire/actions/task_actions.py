@@ -221,7 +221,7 @@ class TaskActions:
         self._deps.writes.end(batch, link.record, "detached")
         # The task may get another thread. Then this thread's card links to it.
         self._deps.notes.keep_in(
-            batch, link.id, "detached", str(link.record.task_id), ttl_ms=ENDED_LINK_TTL_MS
+            batch, link.id, "detached_link", str(link.record.task_id), ttl_ms=ENDED_LINK_TTL_MS
         )
         return done(draw(link.id, batch), *answer_elsewhere(work, link, answers.task_detached(link)))
 
