@@ -27,4 +27,4 @@ def lines(output: str, *names: str) -> str:
 def socket_of(place: Place) -> str:
     """Return the URL of an embedded store's socket. It is in a temporary directory if the data directory's
     path is too long."""
-    return f"unix://{data_directory.recorded_socket(place.data_dir)}"
+    return f"unix://{data_directory.find_recorded_socket(place.data_dir)}"

@@ -123,7 +123,7 @@ async def test_the_embedded_store_is_found_healthy(server_url: str) -> None:
 
     assert health.run_id
     assert health.version
-    assert (health.role, health.appends, health.fsync, health.eviction) == (
+    assert (health.role, health.is_append_only, health.fsync, health.eviction_policy) == (
         "master",
         True,
         "always",

@@ -144,12 +144,12 @@ async def test_kill_after_kill_loses_nothing(data_dir: Path, starts: Starts) -> 
 async def test_a_server_without_its_owner_is_asked_to_end(data_dir: Path, starts: Starts) -> None:
     """If no signal ends a server when its owner dies, the next start ends it."""
     with orphan_lock(data_dir) as lock:
-        path = data_directory.place_socket(data_dir)
+        path = data_directory.choose_socket(data_dir)
         options = ["--port", "0", "--unixsocket", str(path), "--dir", str(data_dir), "--appendonly", "yes"]
         orphan = await asyncio.create_subprocess_exec(
             embedded.find_program(), *options, pass_fds=(lock.fileno(),), stdout=asyncio.subprocess.PIPE
         )
-        data_directory.record(lock, orphan.pid, path)
+        data_directory.record_server(lock, orphan.pid, path)
     assert orphan.stdout
     await orphan.stdout.readuntil(b"Ready to accept connections")
 
@@ -249,7 +249,7 @@ async def test_a_path_too_long_for_a_socket_works_nevertheless(tmp_path: Path) -
     data_dir = tmp_path / ("long " * 20) / ("longer " * 10)
     async with embedded.store(data_dir) as running:
         await write(running.url, "key")
-        path = data_directory.recorded_socket(data_dir)
+        path = data_directory.find_recorded_socket(data_dir)
 
     assert path
     assert path.parent != data_dir
@@ -384,7 +384,7 @@ async def test_a_server_on_the_path_serves_as_well(
         found = await keys(running.url)
 
     assert found == ["first"]
-    assert (health.appends, health.fsync) == (True, "always")
+    assert (health.is_append_only, health.fsync) == (True, "always")
 
 
 async def test_a_damaged_file_says_how_to_mend_it(data_dir: Path) -> None:
@@ -428,7 +428,7 @@ async def test_the_log_is_kept_short_while_the_server_writes_it(data_dir: Path) 
         log = data_dir / data_directory.LOG
         with log.open("a") as file:
             file.write("x" * (data_directory.LOG_BYTES + 1))
-        data_directory.shorten_log(data_dir)
+        data_directory.truncate_log(data_dir)
         emptied = log.stat().st_size
         async with connection.open(running.url) as store:
             with contextlib.suppress(RedisConnectionError):

@@ -41,7 +41,7 @@ async def test_a_failover_is_followed_over_tls(cluster: SentinelCluster) -> None
 
         await until(lambda: _is_kept(inbox, batch), "the new master")
     assert both.where.startswith("rediss+sentinel://127.0.0.1:")
-    assert (health.role, health.copies) == ("master", 1)
+    assert (health.role, health.required_replicas) == ("master", 1)
 
 
 async def _is_kept(inbox: Inbox, batch: Batch) -> bool:

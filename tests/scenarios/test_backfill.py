@@ -264,14 +264,14 @@ async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
     await world.until(is_told, "it is told")
     told = (await world.bot.health())["store"]
     # A claim needs one copy only while the store demands a replica.
-    await world.until(lambda: world.bot.parts.connections.copies == 1, "a promise needs a copy")
+    await world.until(lambda: world.bot.parts.connections.required_replicas == 1, "a promise needs a copy")
     # Slack has given up the delivery, because it was never taken.
     world.slack.faults.add("message", DeliveryFault.LOST)
     await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
     await store.config_set("min-replicas-to-write", 0)
     await world.until(lambda: task.inputs, "the reply arrives")
     await world.settles()
-    await world.until(lambda: world.bot.parts.connections.copies == 0, "a promise needs none")
+    await world.until(lambda: world.bot.parts.connections.required_replicas == 0, "a promise needs none")
 
     assert told == "Redis takes nothing: NOREPLICAS Not enough good replicas to write."
     assert task.inputs == ["and test it"]

@@ -26,7 +26,9 @@ from taskwire.redis.sentinels import SentinelView
 from taskwire.slack import manifest
 from taskwire.slack.models import Profile
 
-GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always", eviction="noeviction")
+GOOD = StoreHealth(
+    "redis", "7.2.4", "id", "master", is_append_only=True, fsync="always", eviction_policy="noeviction"
+)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,13 @@ GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always
         ),
         (
             StoreHealth(
-                "valkey", "8.1.1", "id", "slave", appends=True, fsync="everysec", eviction="noeviction"
+                "valkey",
+                "8.1.1",
+                "id",
+                "slave",
+                is_append_only=True,
+                fsync="everysec",
+                eviction_policy="noeviction",
             ),
             [
                 "wrong It is a replica, which cannot be written to. Set REDIS_URL to its primary.",
@@ -51,7 +59,15 @@ GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always
             ],
         ),
         (
-            StoreHealth("redis", "6.2.1", "id", "master", appends=True, fsync="no", eviction="volatile-ttl"),
+            StoreHealth(
+                "redis",
+                "6.2.1",
+                "id",
+                "master",
+                is_append_only=True,
+                fsync="no",
+                eviction_policy="volatile-ttl",
+            ),
             [
                 "ok It is Redis 6.2.1 at redis://host:6379.",
                 "note A crash of the store's machine may lose half a minute. "
@@ -70,7 +86,7 @@ GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always
             ],
         ),
         (
-            StoreHealth("redis", None, None, None, appends=None, fsync=None, eviction=None),
+            StoreHealth("redis", None, None, None, is_append_only=None, fsync=None, eviction_policy=None),
             [
                 "ok It is Redis at redis://host:6379.",
                 "note The store does not tell; it should have appendonly yes.",
@@ -86,8 +102,8 @@ def test_a_store_is_judged_by_what_it_may_lose(health: StoreHealth, found: list[
 
 def test_a_managed_store_that_writes_nothing_down_is_worth_a_note() -> None:
     """A customer may not be able to change a managed store, but must know what the setting means."""
-    own = replace(GOOD, appends=False, fsync="everysec")
-    managed = replace(GOOD, appends=False, fsync=None)
+    own = replace(GOOD, is_append_only=False, fsync="everysec")
+    managed = replace(GOOD, is_append_only=False, fsync=None)
 
     found = [judge_store(each, "redis://host:6379")[1] for each in (own, managed)]
 
@@ -187,7 +203,7 @@ def test_work_that_waits_for_a_newer_version_is_told() -> None:
 )
 def test_a_store_that_is_almost_full_is_told(used: int | None, most: int | None, said: list[str]) -> None:
     """A full store that evicts nothing accepts no more writes."""
-    found = judge_store(replace(GOOD, used_bytes=used, most_bytes=most), "redis://host:6379")
+    found = judge_store(replace(GOOD, used_bytes=used, max_bytes=most), "redis://host:6379")
 
     assert [_said(finding) for finding in found if finding.name == "Memory"] == said
 
@@ -217,7 +233,7 @@ def test_a_store_that_is_almost_full_is_told(used: int | None, most: int | None,
 )
 def test_replicas_are_judged_by_what_a_failover_loses(replicas: int, copies: int, said: list[str]) -> None:
     """Without replicas there is no failover."""
-    found = judge_store(replace(GOOD, replicas=replicas, copies=copies), "redis://host:6379")
+    found = judge_store(replace(GOOD, replicas=replicas, required_replicas=copies), "redis://host:6379")
 
     assert [_said(finding) for finding in found[3:]] == said
 

@@ -400,7 +400,7 @@ class Bot:
         try:
             ready = self._keys(self.parts).named("ready")
             self.metrics.waiting_queues.set(await self._connections.commands.zcard(ready))
-            await connection.learn_copies(self._connections)
+            await connection.read_required_replicas(self._connections)
         except RedisError:
             return False
         return True

@@ -64,7 +64,7 @@ class Process:
     def _request_stop(self) -> None:
         signal.alarm(KILL_SECONDS)
         if self._is_ready and self._settings.redis_url is None:
-            data_directory.announce_end(self._settings.data_dir)
+            data_directory.announce_stop(self._settings.data_dir)
         self._stop.set()
 
     async def _run_bot(self) -> None:

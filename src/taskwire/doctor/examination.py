@@ -240,7 +240,7 @@ class Examination:
                 for finding in judge_store(await connection.check(connections), connections.where):
                     yield finding
                 if connections.masters is not None:
-                    yield judge_sentinels(*await connections.masters.survey())
+                    yield judge_sentinels(*await connections.masters.ask_all())
                 async for finding in self._work(connections):
                     yield finding
                 seconds, microseconds = await connections.commands.time()
@@ -428,7 +428,7 @@ def _look_at_disk(data_dir: Path) -> Finding:
 def _look_at_place(data_dir: Path) -> Finding:
     """Check the place without leaving anything behind: only the bot's own user may create lasting files."""
     program = embedded.find_program()
-    with data_directory.explained(data_dir):
+    with data_directory.explain_os_errors(data_dir):
         data_directory.require_safe(data_dir)
     parent = next(parent for parent in data_dir.absolute().parents if parent.exists())
     try:

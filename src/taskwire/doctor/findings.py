@@ -92,9 +92,9 @@ def judge_store(health: StoreHealth, where: str) -> list[Finding]:
 
 def _judge_persistence(health: StoreHealth) -> Finding:
     name = "Persistence"
-    if health.appends is None:
+    if health.is_append_only is None:
         return Finding(name, "note", "The store does not tell; it should have appendonly yes.")
-    if not health.appends:
+    if not health.is_append_only:
         said = "The store does not write down what it is given: its restart would lose threads and work"
         if health.is_managed:
             # A customer of a managed server may not be able to change this.
@@ -113,13 +113,14 @@ def _judge_persistence(health: StoreHealth) -> Finding:
 
 def _judge_eviction(health: StoreHealth) -> Finding:
     name = "Eviction"
-    if health.eviction is None:
+    if health.eviction_policy is None:
         return Finding(name, "note", "The store does not tell; it should have maxmemory-policy noeviction.")
-    if health.eviction != "noeviction":
+    if health.eviction_policy != "noeviction":
         return Finding(
             name,
             "wrong",
-            f"When its memory is full the store throws data away (maxmemory-policy {health.eviction}).",
+            "When its memory is full the store throws data away "
+            f"(maxmemory-policy {health.eviction_policy}).",
             "Set maxmemory-policy noeviction in its configuration.",
         )
     return Finding(name, "ok", "Nothing is thrown away.")
@@ -127,7 +128,7 @@ def _judge_eviction(health: StoreHealth) -> Finding:
 
 def _judge_memory(health: StoreHealth) -> list[Finding]:
     """Report memory that is almost full, while there is still time."""
-    used, most = health.used_bytes or 0, health.most_bytes
+    used, most = health.used_bytes or 0, health.max_bytes
     if not most or used < ALMOST_FULL * most:
         return []
     said = f"It uses {used / most:.0%} of the memory that it may have. One that is full takes nothing."
@@ -138,9 +139,10 @@ def _judge_copies(health: StoreHealth) -> list[Finding]:
     """Judge what a failover may lose, if there is a replica."""
     name = "Replicas"
     hint = "Set min-replicas-to-write 1 and min-replicas-max-lag 10 on the store's servers, each of them."
-    if health.copies:
-        said = f"What is accepted is in {health.copies} of them first; there are {health.replicas or 0}."
-        is_enough = health.replicas is None or health.replicas >= health.copies
+    if health.required_replicas:
+        required, there_are = health.required_replicas, health.replicas or 0
+        said = f"What is accepted is in {required} of them first; there are {there_are}."
+        is_enough = health.replicas is None or health.replicas >= required
         there = "Nothing can be accepted now: start the replicas, and look into their logs."
         return [Finding(name, "ok", said) if is_enough else Finding(name, "wrong", said, there)]
     if not health.replicas:

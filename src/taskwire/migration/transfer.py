@@ -245,7 +245,7 @@ class Transfer:
     async def _end(self) -> None:
         """Wait until the target has the data on disk and in its replicas. Then switch over to the target."""
         source, target = self._source, self._target
-        copies = target.connections.copies
+        copies = target.connections.required_replicas
         async with target.raw.pipeline(transaction=False) as pipe:
             self._add(pipe, ("HSET", FENCE, "run", self._run))
             pipe.execute_command("WAITAOF", 1, 0, SYNC_MS)

@@ -23,7 +23,7 @@ from taskwire.queue.fence import FORMAT
 from taskwire.queue.formats import Formats
 from taskwire.queue.scripts import Clock, ReplicatedScript, Script, load_script
 from taskwire.redis.connection import Connections
-from taskwire.redis.decoding import CannotRead, why
+from taskwire.redis.decoding import CannotRead, describe_read_error
 from taskwire.redis.keys import Keys
 
 # The longest wait before a worker looks for due queues again, because a wake-up can be lost.
@@ -217,7 +217,7 @@ class Queue:
         try:
             job = Job.model_validate_json(body)
         except ValidationError as error:
-            return UnreadableJob(**vars(acquired), body=body, why=why(error))
+            return UnreadableJob(**vars(acquired), body=body, why=describe_read_error(error))
         attempt = note if is_pinned else None
         return Lease(**vars(acquired), job=job, attempt=attempt, data_loss=DataLoss.read(data_loss))
 

@@ -165,7 +165,7 @@ class ReplicatedScript(Script):
         self._promises = promises
 
     async def _run(self, calls: Sequence[ScriptArguments]) -> list[ScriptAnswer | Exception]:
-        copies = self._connections.copies
+        copies = self._connections.required_replicas
         if not copies:
             return await super()._run(calls)
         *answers, confirmed = await self._run_pipelined(calls, "WAIT", copies, REPLICATION_WAIT_MS)

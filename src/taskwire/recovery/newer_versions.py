@@ -33,7 +33,7 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.queue.formats import ABSENCE_ALERT_MS, NEWER_VERSION_WAIT_MS, StrandedQueue
 from taskwire.queue.leases import Acquired, UnreadableJob
-from taskwire.redis.decoding import CannotRead, read_roughly
+from taskwire.redis.decoding import CannotRead, read_partially
 from taskwire.telemetry import Metrics
 
 # People are told once within this time.
@@ -63,7 +63,7 @@ class NewerVersions:
         """Make a dead letter of a job that no version came to read, and tell the person who waits for it."""
         await self._alerts.warn("newer never came", troubles.NO_READABLE_VERSION)
         kind, link = acquired.name.partition(":")[0], await self._find_link(acquired.name)
-        job = read_roughly(body)
+        job = read_partially(body)
         is_offered_to_author = link is not None and job is not None and isinstance(job.work, Reply)
         batch = add_dead_letter(Batch(), acquired, body, why, is_offered_to_author=is_offered_to_author)
         if kind == "intake":

@@ -31,7 +31,7 @@ from taskwire.domain.addresses import Address
 from taskwire.domain.errors import UserError
 from taskwire.redis import call_outcomes, sentinels
 from taskwire.redis.call_outcomes import ConnectionPool
-from taskwire.redis.error_reasons import TRUST, is_distrust, reason
+from taskwire.redis.error_reasons import TRUST_HINT, is_distrust, reason
 from taskwire.redis.sentinels import Masters, NoMaster
 from taskwire.redis.write_log import WriteLog
 
@@ -63,16 +63,16 @@ _MASTER_CONNECTION_CLASSES: Mapping[str, type[AbstractConnection]] = {
 class Connections:
     """The two Redis clients of a process. `where` is the server's address without its password, for people.
 
-    `copies` is the number of replicas that must have a claim or an intent record before it counts. `check`
-    and `learn_copies` set it. `is_own` is true for the embedded store of this process: a newly started server
-    then has all data of the last one.
+    `required_replicas` is how many replicas must have a claim or an intent record before it counts. `check`
+    and `read_required_replicas` set it. `is_embedded` is true if this process runs the server itself. An
+    embedded server that is started again has all data of the one before it.
     """
 
     commands: Redis
     blocking: Redis
     where: str
     masters: Masters | None = None
-    copies: int = 0
+    required_replicas: int = 0
     is_embedded: bool = False
     write_log: WriteLog = field(default_factory=WriteLog)
 
@@ -100,15 +100,15 @@ class StoreHealth:
     version: str | None
     run_id: str | None
     role: str | None
-    appends: bool | None
+    is_append_only: bool | None
     fsync: str | None
-    eviction: str | None
+    eviction_policy: str | None
     replicas: int | None = None
     # `min-replicas-to-write`: the number of replicas that a write needs.
-    copies: int | None = None
+    required_replicas: int | None = None
     used_bytes: int | None = None
     # Memory limit of the server; 0: no limit.
-    most_bytes: int | None = None
+    max_bytes: int | None = None
 
     @property
     def is_managed(self) -> bool:
@@ -184,39 +184,39 @@ async def check(connections: Connections) -> StoreHealth:
     """
     try:
         await connections.commands.ping()
-        told = await _told(connections.commands)
-        fsync = await _configured(connections.commands, "appendfsync")
-        copies = await _copies(connections.commands, told)
+        info = await _read_info(connections.commands)
+        fsync = await _read_config(connections.commands, "appendfsync")
+        copies = await _find_required_replicas(connections.commands, info)
     except NoPermissionError as error:
         said = f"The user in REDIS_URL may not even PING {connections.where}."
         raise UserError(said, "Let it: ACL SETUSER … +@connection.") from error
     except (RedisError, OSError) as error:
         raise _unreachable(connections.where, error) from error
-    _refuse_unsupported(told, connections.where)
-    connections.copies = copies or 0
+    _refuse_unsupported(info, connections.where)
+    connections.required_replicas = copies or 0
     return StoreHealth(
-        engine="valkey" if "valkey_version" in told else "redis",
-        version=told.get("valkey_version") or told.get("redis_version"),
-        run_id=told.get("run_id"),
-        role=told.get("role"),
-        appends=told["aof_enabled"] == "1" if "aof_enabled" in told else None,
+        engine="valkey" if "valkey_version" in info else "redis",
+        version=info.get("valkey_version") or info.get("redis_version"),
+        run_id=info.get("run_id"),
+        role=info.get("role"),
+        is_append_only=info["aof_enabled"] == "1" if "aof_enabled" in info else None,
         fsync=fsync,
-        eviction=told.get("maxmemory_policy"),
-        replicas=int(told["connected_slaves"]) if "connected_slaves" in told else None,
-        copies=copies,
-        used_bytes=int(told["used_memory"]) if "used_memory" in told else None,
-        most_bytes=int(told["maxmemory"]) if "maxmemory" in told else None,
+        eviction_policy=info.get("maxmemory_policy"),
+        replicas=int(info["connected_slaves"]) if "connected_slaves" in info else None,
+        required_replicas=copies,
+        used_bytes=int(info["used_memory"]) if "used_memory" in info else None,
+        max_bytes=int(info["maxmemory"]) if "maxmemory" in info else None,
     )
 
 
-async def learn_copies(connections: Connections) -> None:
+async def read_required_replicas(connections: Connections) -> None:
     """Read `min-replicas-to-write` again. It may have changed, or the master may be another one."""
-    configured = await _configured(connections.commands, "min-replicas-to-write")
+    configured = await _read_config(connections.commands, "min-replicas-to-write")
     if configured is not None:
-        connections.copies = int(configured)
+        connections.required_replicas = int(configured)
 
 
-async def _told(client: Redis) -> Mapping[str, str]:
+async def _read_info(client: Redis) -> Mapping[str, str]:
     try:
         info = await client.info()
     except ResponseError:  # a managed server may forbid or remove INFO
@@ -224,28 +224,28 @@ async def _told(client: Redis) -> Mapping[str, str]:
     return {name: str(value) for name, value in info.items()}
 
 
-async def _configured(client: Redis, name: str) -> str | None:
+async def _read_config(client: Redis, name: str) -> str | None:
     try:
         return (await client.config_get(name)).get(name)
     except ResponseError:
         return None
 
 
-async def _copies(client: Redis, told: Mapping[str, str]) -> int | None:
+async def _find_required_replicas(client: Redis, info: Mapping[str, str]) -> int | None:
     """Return how many replicas a write needs. Without CONFIG, INFO only tells zero from more than zero."""
-    configured = await _configured(client, "min-replicas-to-write")
+    configured = await _read_config(client, "min-replicas-to-write")
     if configured is not None:
         return int(configured)
-    return 1 if "min_slaves_good_slaves" in told else None
+    return 1 if "min_slaves_good_slaves" in info else None
 
 
-def _refuse_unsupported(told: Mapping[str, str], where: str) -> None:
-    if told.get("cluster_enabled") == "1":
+def _refuse_unsupported(info: Mapping[str, str], where: str) -> None:
+    if info.get("cluster_enabled") == "1":
         raise UserError(
             f"{where} is a Redis Cluster, which Taskwire does not support yet.",
             "Set REDIS_URL to a single primary, which may have replicas.",
         )
-    version = told.get("redis_version", "")  # Valkey gives here the Redis version with which it is compatible
+    version = info.get("redis_version", "")  # Valkey gives here the Redis version with which it is compatible
     if version and tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST:
         raise UserError(
             f"{where} runs Redis {version}; Taskwire needs 6.2 or later.", "Use a newer Redis, or any Valkey."
@@ -259,7 +259,7 @@ def _unreachable(where: str, error: BaseException) -> UserError:
         return UserError(f"{where} refuses the user name or password.", "Correct them in REDIS_URL.")
     if _caused_by(error, BusyLoadingError):
         return UserError(f"{where} is still loading its data.", "Start again in a minute.")
-    hint = TRUST if is_distrust(error) else "Check REDIS_URL, and that Redis or Valkey runs there."
+    hint = TRUST_HINT if is_distrust(error) else "Check REDIS_URL, and that Redis or Valkey runs there."
     return UserError(f"{where} cannot be reached: {reason(error)}.", hint)
 
 

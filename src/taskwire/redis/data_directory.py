@@ -25,10 +25,10 @@ from taskwire.domain.errors import UserError
 
 LOG_BYTES = 1_000_000
 # Linux follows at most 40 symbolic links when it resolves a path.
-MOST_LINKS = 40
+MAX_SYMLINKS = 40
 # How long a second process waits for an owner that is ending, in seconds. An owner ends within 20 s after
 # SIGTERM; the second process has waited for a part of that already.
-ENDING, ENDING_SECONDS = "ending", 15.0
+STOPPING, STOPPING_SECONDS = "stopping", 15.0
 # How long a server without an owner may take to end, in seconds. It ends at once, but may have much to close.
 ORPHAN_SECONDS = 3.0
 
@@ -46,7 +46,7 @@ REMEDIES = {
 
 
 @contextlib.contextmanager
-def explained(data_dir: Path) -> Iterator[None]:
+def explain_os_errors(data_dir: Path) -> Iterator[None]:
     """Turn an OSError of our own file access into a `UserError`. Do not put it around a caller's code."""
     try:
         yield
@@ -69,7 +69,7 @@ def _known_remedy(reason: str) -> str | None:
 
 
 @contextlib.asynccontextmanager
-async def locked(
+async def hold_locks(
     data_dir: Path, wait_seconds: float, end_orphan: Callable[[Path], Awaitable[None]]
 ) -> AsyncIterator[TextIO]:
     """Hold both locks. Yield `store.lock`, which the server inherits.
@@ -79,16 +79,16 @@ async def locked(
     """
     deadline = asyncio.get_running_loop().time() + wait_seconds
     with contextlib.ExitStack() as files:
-        with explained(data_dir):
+        with explain_os_errors(data_dir):
             owner, lock = (files.enter_context(opened) for opened in _open_locks(data_dir))
-            if not await _take(owner, deadline) and not await _take_from_ending(owner):
-                raise _in_use(data_dir, owner)
+            if not await _acquire(owner, deadline) and not await _acquire_from_stopping(owner):
+                raise _in_use_error(data_dir, owner)
             _write(owner, f"{os.getpid()}\n")
-            if not await _take(lock, deadline=0):
-                if path := recorded_socket(data_dir):
+            if not await _acquire(lock, deadline=0):
+                if path := find_recorded_socket(data_dir):
                     await end_orphan(path)
-                if not await _take(lock, deadline + ORPHAN_SECONDS):
-                    raise _does_not_end(data_dir, lock)
+                if not await _acquire(lock, deadline + ORPHAN_SECONDS):
+                    raise _orphan_error(data_dir, lock)
         yield lock
 
 
@@ -104,19 +104,19 @@ def _open_locks(data_dir: Path) -> tuple[TextIO, TextIO]:
 
 def require_safe(data_dir: Path) -> None:
     """Raise `UserError` if other users can change the directory or a parent. Missing ones are accepted."""
-    for directory in (*_ways_to(data_dir), data_dir):
+    for directory in (*_parents_of(data_dir), data_dir):
         if directory.exists():
             _require_ours(directory, data_dir)
 
 
-def _ways_to(data_dir: Path) -> Iterator[Path]:
+def _parents_of(data_dir: Path) -> Iterator[Path]:
     """Yield the parent directories from / on. For a symbolic link, also yield those of its target."""
     found, links = [data_dir.absolute()], 0
     for path in found:
         for each in (*reversed(path.parents), path):
             if each != path:
                 yield each
-            if each.is_symlink() and (links := links + 1) <= MOST_LINKS:
+            if each.is_symlink() and (links := links + 1) <= MAX_SYMLINKS:
                 found.append(each.parent / each.readlink())
 
 
@@ -149,7 +149,7 @@ def _require_ours(directory: Path, data_dir: Path) -> None:
     )
 
 
-async def _take(lock: TextIO, deadline: float) -> bool:
+async def _acquire(lock: TextIO, deadline: float) -> bool:
     while True:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -159,18 +159,18 @@ async def _take(lock: TextIO, deadline: float) -> bool:
         await asyncio.sleep(0.05)
 
 
-async def _take_from_ending(owner: TextIO) -> bool:
+async def _acquire_from_stopping(owner: TextIO) -> bool:
     """If the present owner is ending, wait until it has ended and take its lock."""
     owner.seek(0)
-    if ENDING not in owner.read().splitlines():
+    if STOPPING not in owner.read().splitlines():
         return False
-    return await _take(owner, asyncio.get_running_loop().time() + ENDING_SECONDS)
+    return await _acquire(owner, asyncio.get_running_loop().time() + STOPPING_SECONDS)
 
 
-def announce_end(data_dir: Path) -> None:
+def announce_stop(data_dir: Path) -> None:
     """Tell a process that waits for this directory that its owner, this process, is ending."""
     with contextlib.suppress(OSError):
-        (data_dir / OWNER_LOCK).write_text(f"{os.getpid()}\n{ENDING}\n", encoding="utf-8")
+        (data_dir / OWNER_LOCK).write_text(f"{os.getpid()}\n{STOPPING}\n", encoding="utf-8")
 
 
 def _write(lock: TextIO, text: str) -> None:
@@ -184,7 +184,7 @@ def _first_line(lock: TextIO) -> str:
     return lock.readline().strip()
 
 
-def _in_use(data_dir: Path, owner: TextIO) -> UserError:
+def _in_use_error(data_dir: Path, owner: TextIO) -> UserError:
     pid = _first_line(owner)
     who = f"Another Taskwire (process {pid})" if pid else "Another Taskwire"
     return UserError(
@@ -193,7 +193,7 @@ def _in_use(data_dir: Path, owner: TextIO) -> UserError:
     )
 
 
-def _does_not_end(data_dir: Path, lock: TextIO) -> UserError:
+def _orphan_error(data_dir: Path, lock: TextIO) -> UserError:
     pid = _first_line(lock)
     return UserError(
         f"The store that an earlier Taskwire left on {data_dir} does not end.",
@@ -201,12 +201,12 @@ def _does_not_end(data_dir: Path, lock: TextIO) -> UserError:
     )
 
 
-def record(lock: TextIO, server_pid: int, path: Path) -> None:
+def record_server(lock: TextIO, server_pid: int, path: Path) -> None:
     """Write the server's process id and its socket into its lock file."""
     _write(lock, f"{server_pid}\n{path}\n")
 
 
-def recorded_socket(data_dir: Path) -> Path | None:
+def find_recorded_socket(data_dir: Path) -> Path | None:
     """Return the socket of the last server, which may have ended."""
     try:
         lines = (data_dir / STORE_LOCK).read_text(encoding="utf-8").splitlines()
@@ -215,13 +215,13 @@ def recorded_socket(data_dir: Path) -> Path | None:
     return Path(lines[1]) if len(lines) > 1 else None
 
 
-def place_socket(data_dir: Path) -> Path:
+def choose_socket(data_dir: Path) -> Path:
     """Choose the server's socket: in the data directory if that works, else in a temporary directory.
 
     The path of a Unix socket has at most 107 bytes on Linux and 103 on macOS (sun_path). Some shared volumes
     allow no sockets at all.
     """
-    if previous := recorded_socket(data_dir):
+    if previous := find_recorded_socket(data_dir):
         remove_socket(previous, data_dir)  # a killed server leaves its socket
     path = data_dir / SOCKET
     path.unlink(missing_ok=True)
@@ -246,7 +246,7 @@ def remove_socket(path: Path, data_dir: Path) -> None:
             path.parent.rmdir()
 
 
-def fresh_log(data_dir: Path) -> TextIO:
+def open_new_log(data_dir: Path) -> TextIO:
     """Open a new log for the server. The log of the last run is kept beside it."""
     log = data_dir / LOG
     if log.exists():
@@ -255,14 +255,14 @@ def fresh_log(data_dir: Path) -> TextIO:
     return log.open("a", encoding="utf-8")
 
 
-def shorten_log(data_dir: Path) -> None:
+def truncate_log(data_dir: Path) -> None:
     """Truncate the server's log if it is longer than LOG_BYTES."""
     with contextlib.suppress(OSError):
         if (data_dir / LOG).stat().st_size > LOG_BYTES:
             os.truncate(data_dir / LOG, 0)
 
 
-def last_words(data_dir: Path) -> str:
+def find_exit_reason(data_dir: Path) -> str:
     """Return why the server ended: of the last lines of its log one that has a remedy, else the last line.
 
     The last line may be only "Exiting". Process id, time and level are removed.

@@ -23,11 +23,11 @@ class CannotRead(Exception):
     """
 
     def __init__(self, error: Exception) -> None:
-        self.why = why(error)
+        self.why = describe_read_error(error)
         super().__init__(self.why)
 
 
-def why(error: Exception) -> str:
+def describe_read_error(error: Exception) -> str:
     """Return why a value cannot be read, for the operator: the first problem, in one line."""
     if not isinstance(error, ValidationError):
         return f"it cannot be read: {error}"[:300]
@@ -36,10 +36,10 @@ def why(error: Exception) -> str:
     return f"it cannot be read: {where or error.title}: {first['msg']}"[:300]
 
 
-def read(reads: Callable[[str], T], text: str) -> T:
+def read(parse: Callable[[str], T], text: str) -> T:
     """Read a value with a function such as `model_validate_json`. Raises `CannotRead`."""
     try:
-        return reads(text)
+        return parse(text)
     except ValidationError as error:
         raise CannotRead(error) from error
 
@@ -52,14 +52,14 @@ def read_if_possible(kind: type[M], text: str | None) -> M | None:
         return None
 
 
-def read_roughly(body: str) -> Job | None:
+def read_partially(body: str) -> Job | None:
     """Read a job. Of an unknown reply, read the fields that this version knows; None for other jobs."""
     try:
         return Job.model_validate_json(body)
     except ValidationError:
         pass
     try:
-        written = _Rough.model_validate_json(body)
+        written = _PartialJob.model_validate_json(body)
     except ValidationError:
         return None
     known = {name: value for name, value in written.work.items() if name in Reply.model_fields}
@@ -69,6 +69,6 @@ def read_roughly(body: str) -> Job | None:
         return None
 
 
-class _Rough(BaseModel):
+class _PartialJob(BaseModel):
     id: str
     work: dict[str, JsonValue]

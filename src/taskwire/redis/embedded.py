@@ -39,7 +39,7 @@ LOG_CHECK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningServer:
     """A started server. `died` gets a message if the server ends unexpectedly."""
 
     url: str
@@ -47,7 +47,7 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def store(data_dir: Path, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[Running]:
+async def store(data_dir: Path, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[RunningServer]:
     """Start the server in `data_dir`, and end it when the block ends. Call this on the main thread only.
 
     Waits up to `wait_seconds` for an earlier server to end. Raises `UserError` if it does not end or the
@@ -56,9 +56,9 @@ async def store(data_dir: Path, wait_seconds: float = WAIT_SECONDS) -> AsyncIter
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("the server's death is tied to the thread that starts it")
     data_dir = Path.cwd() / data_dir
-    async with data_directory.locked(data_dir, wait_seconds, _shut_down) as lock:
-        with data_directory.explained(data_dir):
-            path = data_directory.place_socket(data_dir)
+    async with data_directory.hold_locks(data_dir, wait_seconds, _shut_down) as lock:
+        with data_directory.explain_os_errors(data_dir):
+            path = data_directory.choose_socket(data_dir)
         try:
             async with _serving(data_dir, path, lock) as running:
                 yield running
@@ -68,21 +68,21 @@ async def store(data_dir: Path, wait_seconds: float = WAIT_SECONDS) -> AsyncIter
 
 async def find(data_dir: Path) -> str | None:
     """Return the URL of the server that already runs in `data_dir`, for commands beside a running bot."""
-    path = data_directory.recorded_socket(data_dir)
+    path = data_directory.find_recorded_socket(data_dir)
     return _url(path) if path and await _answers(path) else None
 
 
 @contextlib.asynccontextmanager
-async def _serving(data_dir: Path, path: Path, lock: TextIO) -> AsyncIterator[Running]:
+async def _serving(data_dir: Path, path: Path, lock: TextIO) -> AsyncIterator[RunningServer]:
     died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    with data_directory.explained(data_dir):
+    with data_directory.explain_os_errors(data_dir):
         server = await _spawn(data_dir, path, lock)
     watching = asyncio.create_task(_watch(server, data_dir, died))
     try:
-        with data_directory.explained(data_dir):
-            data_directory.record(lock, server.pid, path)
+        with data_directory.explain_os_errors(data_dir):
+            data_directory.record_server(lock, server.pid, path)
             await _ready(server, data_dir, path)
-        yield Running(_url(path), died)
+        yield RunningServer(_url(path), died)
     finally:
         watching.cancel()
         died.cancel()
@@ -93,7 +93,7 @@ async def _spawn(data_dir: Path, path: Path, lock: TextIO) -> asyncio.subprocess
     server = [os.fspath(find_program()), "--port", "0", "--unixsocket", os.fspath(path)]
     server += ["--unixsocketperm", "700", "--dir", os.fspath(data_dir)]
     server += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-    with data_directory.fresh_log(data_dir) as log:
+    with data_directory.open_new_log(data_dir) as log:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", child_process.__file__, str(os.getpid()), *server),
             stdin=subprocess.DEVNULL,
@@ -114,7 +114,7 @@ async def _ready(server: asyncio.subprocess.Process, data_dir: Path, path: Path)
     deadline = asyncio.get_running_loop().time() + READY_SECONDS
     while not await _answers(path):
         if server.returncode is not None:
-            raise _not_started(data_dir, data_directory.last_words(data_dir))
+            raise _not_started(data_dir, data_directory.find_exit_reason(data_dir))
         if asyncio.get_running_loop().time() > deadline:
             raise _not_started(data_dir, f"it was not ready after {READY_SECONDS:.0f} s")
         await asyncio.sleep(0.01)
@@ -131,7 +131,7 @@ async def _watch(server: asyncio.subprocess.Process, data_dir: Path, died: async
     while server.returncode is None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.wait(), LOG_CHECK_SECONDS)
-        data_directory.shorten_log(data_dir)
+        data_directory.truncate_log(data_dir)
     if not died.done():
         # If the future is done, the owner is ending and needs no report.
         died.set_result(_obituary(server.returncode, data_dir))
@@ -140,7 +140,7 @@ async def _watch(server: asyncio.subprocess.Process, data_dir: Path, died: async
 def _obituary(returncode: int, data_dir: Path) -> str:
     if returncode < 0:
         return f"The store in {data_dir} was ended from outside ({signal.Signals(-returncode).name})."
-    reason = data_directory.last_words(data_dir)
+    reason = data_directory.find_exit_reason(data_dir)
     return f"The store in {data_dir} ended by itself: {reason}. {data_directory.remedy(reason, data_dir)}"
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 # What to do if the server's certificate is not trusted here.
-TRUST = "Name the authority of its certificate as ?ssl_ca_certs=/path/to/file in REDIS_URL."
+TRUST_HINT = "Name the authority of its certificate as ?ssl_ca_certs=/path/to/file in REDIS_URL."
 
 
 def reason(error: BaseException | None) -> str:
     """Return the root cause of an error, in words for the operator."""
     last = error
-    for each in _behind(error):
+    for each in _causes(error):
         if isinstance(each, RedisTimeoutError | TimeoutError):
             return "no answer in time"
         if isinstance(each, ssl.SSLError):
@@ -27,10 +27,10 @@ def reason(error: BaseException | None) -> str:
 
 def is_distrust(error: BaseException | None) -> bool:
     """Return whether the server's certificate is not trusted here."""
-    return any(isinstance(each, ssl.SSLCertVerificationError) for each in _behind(error))
+    return any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(error))
 
 
-def _behind(error: BaseException | None) -> Iterator[BaseException]:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error:
         yield error
         error = error.__cause__ or error.__context__

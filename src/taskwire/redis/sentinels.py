@@ -16,7 +16,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from taskwire.domain.addresses import Address, HostPort
-from taskwire.redis.error_reasons import TRUST, is_distrust, reason
+from taskwire.redis.error_reasons import TRUST_HINT, is_distrust, reason
 
 # How long one sentinel may take to answer, in seconds. The others are not awaited once a majority has
 # answered.
@@ -58,14 +58,14 @@ class Masters:
     async def find(self) -> HostPort:
         """Return the present master. Raises `NoMaster` if the sentinels do not know one."""
         seen, errors = await self._ask(len(self._sentinels) // 2 + 1)
-        if self._is_old(seen):
+        if self._is_outdated(seen):
             # The sentinels that replaced a master learn of it first, so an older answer is out of date. If
             # all sentinels give an older answer, they may have started again from zero.
             seen, errors = await self._ask(len(self._sentinels))
-            if self._is_old(seen) and errors and self.last is not None:
+            if self._is_outdated(seen) and errors and self.last is not None:
                 return self.last
         if not seen:
-            raise self._trouble(errors)
+            raise self._no_master_error(errors)
         newest = max(one.epoch for one in seen)
         newest_seen = [one for one in seen if one.epoch == newest]
         if all(one.is_down for one in newest_seen):
@@ -76,10 +76,10 @@ class Masters:
         self._epoch, self.last = newest, newest_seen[0].master
         return self.last
 
-    def _is_old(self, seen: Sequence[SentinelView]) -> bool:
+    def _is_outdated(self, seen: Sequence[SentinelView]) -> bool:
         return bool(seen) and max(one.epoch for one in seen) < self._epoch
 
-    async def survey(self) -> tuple[list[SentinelView], list[RedisError]]:
+    async def ask_all(self) -> tuple[list[SentinelView], list[RedisError]]:
         """Return each sentinel's answer, and the errors of those that did not answer."""
         return await self._ask(len(self._sentinels))
 
@@ -89,7 +89,7 @@ class Masters:
             await sentinel.aclose()
 
     async def _ask(self, enough: int) -> tuple[list[SentinelView], list[RedisError]]:
-        asked = {asyncio.create_task(self._see(each)) for each in self._sentinels}
+        asked = {asyncio.create_task(self._ask_one(each)) for each in self._sentinels}
         seen: list[SentinelView] = []
         errors: list[RedisError] = []
         try:
@@ -109,7 +109,7 @@ class Masters:
             await asyncio.gather(*asked, return_exceptions=True)
         return seen, errors
 
-    async def _see(self, sentinel: Redis) -> SentinelView:
+    async def _ask_one(self, sentinel: Redis) -> SentinelView:
         told = cast("Mapping[str, str | int | bool]", await sentinel.sentinel_master(self._address.master))
         return SentinelView(
             master=(str(told["ip"]), int(told["port"])),
@@ -117,7 +117,7 @@ class Masters:
             is_down=bool(told["is_sdown"] or told["is_odown"]),
         )
 
-    def _trouble(self, errors: Sequence[RedisError]) -> NoMaster:
+    def _no_master_error(self, errors: Sequence[RedisError]) -> NoMaster:
         """Return why no sentinel names a master. Wrong settings come before temporary problems."""
         where, name = self._address.where, self._address.master
         if any(isinstance(error, AuthenticationError | NoPermissionError) for error in errors):
@@ -137,5 +137,5 @@ class Masters:
             )
         why = reason(errors[0]) if errors else "no answer in time"
         is_distrusted = any(is_distrust(error) for error in errors)
-        hint = TRUST if is_distrusted else "Check REDIS_URL, and that the sentinels run there."
+        hint = TRUST_HINT if is_distrusted else "Check REDIS_URL, and that the sentinels run there."
         return NoMaster(f"No sentinel of {where} can be reached: {why}.", hint)

@@ -32,7 +32,7 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
-from taskwire.redis.decoding import CannotRead, read_if_possible, read_roughly
+from taskwire.redis.decoding import CannotRead, read_if_possible, read_partially
 from taskwire.redis.keys import Keys
 
 # How long an ended link is remembered, so that a reply in its thread gets an answer.
@@ -221,7 +221,7 @@ class Links:
 
 
 def _jobs(bodies: Iterable[str]) -> list[Job]:
-    found = (read_roughly(body) for body in bodies)
+    found = (read_partially(body) for body in bodies)
     return [job for job in found if job is not None]
 
 
