@@ -183,5 +183,7 @@ class Thread:
 
 def buttons(message: Json, label: str) -> list[Json]:
     """Return the buttons with this label in a message."""
-    rows = [block["elements"] for block in message.get("blocks") or [] if block["type"] == "actions"]
+    blocks = message.get("blocks") or []
+    rows = [block["elements"] for block in blocks if block["type"] == "actions"]
+    rows += [[block["accessory"]] for block in blocks if "accessory" in block]
     return [element for row in rows for element in row if element["text"]["text"] == label]

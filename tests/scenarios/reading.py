@@ -98,9 +98,14 @@ def shown(message: Raw) -> str:
     parts = [str(message.get("text", ""))]
     labels = []
     for block in _rows(message.get("blocks")):
+        if "accessory" in block:
+            words = cast("Raw", block["text"])["text"]
+            parts.append(f"{words} [{_label(cast('Raw', block['accessory']))}]")
         if block["type"] == "actions":
             labels += [f"[{_label(element)}]" for element in _rows(block["elements"])]
-        if block["type"] == "rich_text":
+        if block.get("block_id") == "prose":
+            parts += answer_lines(block)
+        elif block["type"] == "rich_text":
             parts += [_written(part) for part in _rows(block["elements"]) if part["type"] in _QUOTED]
     if is_notice(message):
         check_page(message)
@@ -186,6 +191,26 @@ def _entered(values: object) -> str:
 
 
 _QUOTED = {"rich_text_preformatted": "| ", "rich_text_quote": "> "}
+
+
+def answer_lines(block: Raw) -> list[str]:
+    """Return an agent's answer line by line: its lists with their marks, code and quotations with theirs."""
+    lines = []
+    for part in _rows(block["elements"]):
+        if part["type"] == "rich_text_list":
+            number = int(str(part.get("offset", 0)))
+            for item in _rows(part["elements"]):
+                number += 1
+                mark = f"{number}. " if part["style"] == "ordered" else "• "
+                lines.append("  " * int(str(part.get("indent", 0))) + mark + _line_of(item))
+        else:
+            mark = _QUOTED.get(str(part["type"]), "")
+            lines += [mark + line for line in _line_of(part).split("\n")]
+    return lines
+
+
+def _line_of(part: Raw) -> str:
+    return "".join(str(piece.get("text") or piece.get("url")) for piece in _rows(part["elements"]))
 
 
 def _written(part: Raw) -> str:

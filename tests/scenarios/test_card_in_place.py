@@ -140,7 +140,7 @@ async def test_a_deleted_card_is_posted_anew_once_and_the_link_moves_with_it(wor
 
     assert moved.ts != thread.ts
     assert moved.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n| It is done."
+        f"<@{world.alice.id}> It is done.\nDone: {TITLE}. Reply here if there is more to do."
     ]
     assert task.inputs == ["thanks, now tidy up"]
     assert moved.receipt(reply) == ["white_check_mark"]
@@ -217,7 +217,9 @@ async def test_what_lost_its_thread_while_slack_was_away_is_told_when_that_is_ba
     moved = newest_card(world, thread)
 
     assert away.hits == 3
-    assert [said.partition(".")[0] for said in moved.new_messages()] == [f"<@{world.alice.id}> Done: {TITLE}"]
+    assert moved.new_messages() == [
+        f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."
+    ]
     assert await world.dead_letters() == []
 
 

@@ -9,7 +9,7 @@ from .people import Thread
 from .running_tasks import TITLE, a_task
 from .world import CARD_SECONDS, World
 
-DONE = "Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do."
+DONE = "Opened PR #12.\nDone: Fix the login redirect. Reply here if there is more to do."
 IT_GOES_ON = (
     "The agent goes on all the same. When I may write there again, I say there what it missed. "
     "`/task detach {name}`, then `/task attach {name}` elsewhere gives it a new thread."
@@ -66,7 +66,7 @@ async def test_when_the_channel_is_back_the_thread_hears_what_it_missed(world: W
 
     assert len(told) == 1
     assert [said.partition(":")[0] for said in thread.new_messages()] == [
-        f"<@{world.alice.id}> Done",
+        f"<@{world.alice.id}> Opened PR #12.\nDone",
         "Paused",
     ]
     assert thread.card().startswith(f"Paused: {TITLE}.")
@@ -108,8 +108,8 @@ async def test_a_thread_whose_channel_nobody_says_is_back_is_tried_with_the_next
     await world.passes(seconds=5)
 
     assert [said.partition(":")[0] for said in thread.new_messages()] == [
-        f"<@{world.alice.id}> Failed",
-        f"<@{world.alice.id}> Done",
+        f"<@{world.alice.id}> The tests broke.\nFailed",
+        f"<@{world.alice.id}> Opened PR #12.\nDone",
     ]
     assert thread.card().startswith(f"Failed: {TITLE}. The tests broke.")
 

@@ -10,7 +10,7 @@ from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
 HOUR = 3_600.0
-DONE = f"Done: {TITLE}. Opened PR #12. Reply here if there is more to do."
+DONE = f"Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."
 
 
 async def test_slack_away_for_an_hour_delays_what_is_told_and_doubles_nothing(world: World) -> None:

@@ -27,10 +27,11 @@ async def test_each_excerpt_begins_where_the_last_one_ended(world: World) -> Non
     task.becomes("complete", "Fixed it")
     await world.polls()
 
-    assert [message.split("\n")[1:] for message in thread.new_messages()] == [
-        ["| I read the code.", "| ", "| The bug is in auth.py."],
-        ["| I wrote a test."],
-        ["| It is fixed."],
+    done = f"Done: {TITLE}. Reply here if there is more to do."
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> I read the code.\n{done}\nThe bug is in auth.py.",
+        f"<@{world.alice.id}> I wrote a test.\n{done}",
+        f"<@{world.alice.id}> It is fixed.\n{done}",
     ]
 
 
@@ -47,19 +48,16 @@ async def test_an_excerpt_is_what_a_person_wants_to_read(world: World) -> None:
     await world.passes(seconds=20)
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Needs you: {TITLE}. The agent is waiting for you. It last reported: "
-        "“Which one?”. Reply here to go on.\n"
-        "| The redirect loses its query because the handler builds the address from the path alone and never "
-        "looks at what came behind the question mark.\n"
-        "[Logs]"
+        f"<@{world.alice.id}> The redirect loses its query because the handler builds the address from the "
+        "path alone and never looks at what came behind the question mark.\n"
+        f"Needs you: {TITLE}. Reply here to go on."
     ]
 
 
-async def test_a_long_excerpt_shows_its_end_and_comes_whole_as_a_file_once(world: World) -> None:
-    """The notice shows the end, which matters most. The file is shared once, even if Slack's answer
-    is lost."""
+async def test_a_long_answer_shows_its_beginning_and_comes_whole_as_a_file_once(world: World) -> None:
+    """The notice ends with a whole paragraph. The file is shared once, even if Slack's answer is lost."""
     thread, task = await a_task(world)
-    task.says("\n\n".join(f"Step {number} is done." for number in range(200)))
+    task.says("\n\n".join(f"Module {number} is read, and nothing in it is wrong." for number in range(200)))
     task.becomes("complete", "All done")
     world.slack.faults.add("files.completeUploadExternal", CallFault.DONE_THEN_CUT)
 
@@ -68,13 +66,34 @@ async def test_a_long_excerpt_shows_its_end_and_comes_whole_as_a_file_once(world
         await world.passes(seconds=10)
 
     notice, file = thread.new_messages()
-    lines = notice.split("\n")
-    assert lines[1].endswith("lines are left out above")
-    assert lines[-1] == "| Step 199 is done."
-    assert file == f"(file {task.name}.log)"
+    assert notice.startswith(
+        f"<@{world.alice.id}> Module 0 is read, and nothing in it is wrong.\nDone: {TITLE}. "
+        "Reply here if there is more to do.\nModule 1 is read, and nothing in it is wrong.\n"
+    )
+    assert notice.endswith("\nModule 61 is read, and nothing in it is wrong.")
+    assert file == f"(file {task.name}.md)"
     shared = next(iter(world.slack.backend.files.files.values())).content.decode()
-    assert shared.startswith("Step 0 is done.")
-    assert shared.rstrip().endswith("Step 199 is done.")
+    assert shared.startswith("Module 0 is read")
+    assert shared.rstrip().endswith("Module 199 is read, and nothing in it is wrong.")
+
+
+async def test_the_end_of_an_output_without_an_answer_comes_whole_as_a_file(world: World) -> None:
+    """The agent wrote nothing to anybody, so the notice begins with its report."""
+    thread, task = await a_task(world)
+    task.says("\n".join(f"INFO step {number} is done" for number in range(200)))
+    task.becomes("complete", "All done")
+
+    await world.polls()
+
+    notice, file = thread.new_messages()
+    lines = notice.split("\n")
+    assert lines[:2] == [
+        f"<@{world.alice.id}> All done.",
+        f"Done: {TITLE}. Reply here if there is more to do.",
+    ]
+    assert lines[2] == "| … 142 lines are left out above"
+    assert lines[-1] == "| INFO step 199 is done"
+    assert file == f"(file {task.name}.log)"
 
 
 async def test_nothing_that_the_agent_writes_calls_anybody_or_shows_a_secret(world: World) -> None:
@@ -111,7 +130,7 @@ async def test_a_snapshot_is_no_news(world: World) -> None:
     await world.polls()
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Tested it. Reply here if there is more to do.",
+        f"<@{world.alice.id}> Tested it.\nDone: {TITLE}. Reply here if there is more to do.",
         f"Paused: {TITLE}. The workspace was stopped in Coder. Nothing is lost. Reply here and it goes on.\n"
         "[Resume] [Edit prompt]",
     ]
@@ -130,7 +149,7 @@ async def test_what_was_written_before_a_task_got_its_thread_is_not_news_in_it(w
     await world.polls()
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: Tidy the docs. Tidied. Reply here if there is more to do.\n| This is new."
+        f"<@{world.alice.id}> This is new.\nDone: Tidy the docs. Reply here if there is more to do."
     ]
 
 
@@ -146,12 +165,10 @@ async def test_an_agent_that_does_not_answer_holds_up_no_notice(world: World) ->
     task.becomes("complete", "Tested it")
     await world.polls()
 
-    assert first == [f"<@{world.alice.id}> Done: {TITLE}. Found it. Reply here if there is more to do."]
+    assert first == [f"<@{world.alice.id}> Found it.\nDone: {TITLE}. Reply here if there is more to do."]
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Tested it. Reply here if there is more to do.\n"
-        "| I read the code.\n"
-        "| \n"
-        "| I wrote a test."
+        f"<@{world.alice.id}> I read the code.\nDone: {TITLE}. Reply here if there is more to do.\n"
+        "I wrote a test."
     ]
 
 
@@ -163,7 +180,7 @@ async def test_a_log_of_another_kind_breaks_no_notice(world: World) -> None:
     await world.polls()
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Found it. Reply here if there is more to do."
+        f"<@{world.alice.id}> Found it.\nDone: {TITLE}. Reply here if there is more to do."
     ]
 
 
@@ -179,3 +196,95 @@ async def test_a_build_log_calls_nobody_and_shows_no_secret_either(world: World)
     assert "<!channel" not in posted
     assert "@here" not in posted
     assert SECRET not in posted
+
+
+TURN = """\
+⏺ I'll look at the handler first.
+
+⏺ Read(src/auth.py)
+  ⎿  Read 120 lines
+
+⏺ Bash(pytest -q)
+  ⎿  127 passed in 6.38s
+
+⏺ The redirect keeps its query now:
+
+  - `login()` reads **next** first
+  - see [the docs](https://docs.example.com/next) :fire:
+
+  Shall I open a pull request?
+"""
+
+
+async def test_a_question_comes_first_then_the_answer_then_one_line_for_the_steps(world: World) -> None:
+    """A link shows where it leads, and nothing becomes an emoji."""
+    thread, task = await a_task(world)
+    task.says(TURN)
+    task.becomes("idle", "Fixed the redirect")
+    await world.polls()
+    await world.passes(seconds=20)
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Shall I open a pull request?\n"
+        f"Needs you: {TITLE}. Reply here to go on.\n"
+        "The redirect keeps its query now:\n"
+        "• login() reads next first\n"
+        "• see the docs (https://docs.example.com/next) :\u2060fire:\n"
+        "2 steps · 127 tests passed [Show steps]"
+    ]
+
+
+async def test_the_steps_are_shown_to_the_person_who_asks(world: World) -> None:
+    """They are what the agent did at that time, also when it has gone on since."""
+    thread, task = await a_task(world)
+    task.says(TURN)
+    task.becomes("complete", "Fixed the redirect")
+    await world.polls()
+    task.delete()
+    await world.polls()
+
+    await world.alice.clicks(thread, "Show steps")
+
+    assert world.alice.reads() == [
+        f"What the agent of *{TITLE}* did:\n"
+        "| I'll look at the handler first.\n"
+        "| \n"
+        "| ▸ Read(src/auth.py)\n"
+        "|   ↳ Read 120 lines\n"
+        "| \n"
+        "| ▸ Bash(pytest -q)\n"
+        "|   ↳ 127 passed in 6.38s"
+    ]
+    thread.new_messages()
+
+
+async def test_many_steps_come_as_a_file(world: World) -> None:
+    """A message cannot hold them all."""
+    thread, task = await a_task(world)
+    calls = "\n\n".join(f"⏺ Read(src/module_{number:03}.py)\n  ⎿  Read 60 lines" for number in range(150))
+    task.says(f"{calls}\n\n⏺ I read them all.")
+    task.becomes("complete", "Read them")
+    await world.polls()
+
+    await world.alice.clicks(thread, "Show steps")
+
+    assert world.alice.reads() == [f"The steps of *{TITLE}* are too long for a message. I sent you a file."]
+    assert world.cards() == [f"(file {task.name}-steps.txt)"]
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> I read them all.\nDone: {TITLE}. Reply here if there is more to do.\n"
+        "150 steps [Show steps]"
+    ]
+
+
+async def test_steps_that_are_no_longer_kept_say_so(world: World) -> None:
+    """The button stays longer than what it shows."""
+    thread, task = await a_task(world)
+    task.says(TURN)
+    task.becomes("complete", "Fixed the redirect")
+    await world.polls()
+    thread.new_messages()
+    _, action, value = thread.button("Show steps")
+
+    await world.alice.presses_made_up(action, f"{value.partition(' ')[0]} forgotten")
+
+    assert world.alice.reads() == ["These steps are too old to show. `!logs full` brings the whole log."]

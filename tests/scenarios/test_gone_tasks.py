@@ -129,7 +129,7 @@ async def test_an_account_that_lost_its_rights_ends_nothing(world: World) -> Non
 
     assert told == []
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do."
+        f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."
     ]
 
 

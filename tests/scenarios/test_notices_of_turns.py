@@ -21,7 +21,7 @@ async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) ->
     assert task.state == "idle"
     assert (await card(world, thread)).startswith(f"Done: {TITLE}. Opened PR #12.")
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do. <{PULL}>\n"
+        f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do. <{PULL}>\n"
         "[View pull request]"
     ]
 
@@ -42,7 +42,7 @@ async def test_an_end_that_no_list_showed_is_found_in_the_history(world: World) 
     assert asked.count("agents.get") == 1, asked
     assert (await card(world, thread)).startswith(f"Done: {TITLE}. Opened PR #12.")
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do. <{PULL}>\n"
+        f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do. <{PULL}>\n"
         "[View pull request]"
     ]
 
@@ -59,8 +59,8 @@ async def test_an_end_before_a_pause_is_told_before_it_though_nobody_saw_the_age
 
     assert (task.status, task.state) == ("paused", "failed")
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Failed: {TITLE}. The agent says that it failed: “No access to the repository”. "
-        "Reply here to tell the agent how to go on.\n"
+        f"<@{world.alice.id}> No access to the repository.\n"
+        f"Failed: {TITLE}. Reply here to tell the agent how to go on.\n"
         "[Logs]",
         f"Paused: {TITLE}. The workspace was stopped in Coder. Nothing is lost. Reply here and it goes on.\n"
         "[Resume] [Edit prompt]",
@@ -77,16 +77,16 @@ async def test_what_finished_and_was_paused_while_the_bot_was_away_is_told_as_fi
     await world.starts()
 
     await world.polls(times=2)
-    told = [message.partition("\n")[0] for message in thread.new_messages()]
+    told = thread.new_messages()
     task.resume()
     await world.polls(times=2)
     await world.passes(POST_SECONDS)
 
     assert told == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do. "
-        "<https://github.com/acme/app/pull/12>",
+        f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do. "
+        "<https://github.com/acme/app/pull/12>\n[View pull request]",
         f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing is "
-        "lost. Reply here and it goes on.",
+        "lost. Reply here and it goes on.\n[Resume] [Edit prompt]",
     ]
     assert [message.partition(".")[0] for message in thread.new_messages()] == [f"Resumed: {TITLE}"]
 
@@ -103,7 +103,7 @@ async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its
     await world.starts()
 
     await world.polls(times=2)
-    told = [message.partition("\n")[0] for message in thread.new_messages()]
+    told = thread.new_messages()
     task.resume()
     await world.polls(times=2)
     await world.passes(POST_SECONDS)
@@ -111,10 +111,9 @@ async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its
     assert (task.builds[1].reason, told) == (
         "task_auto_pause",
         [
-            f"<@{world.alice.id}> Needs you: {TITLE}. The agent is waiting for you. It last reported: "
-            "“Opened PR #12”. Reply here to go on.",
+            f"<@{world.alice.id}> Opened PR #12.\nNeeds you: {TITLE}. Reply here to go on.\n[Logs]",
             f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing "
-            "is lost. Reply here and it goes on.",
+            "is lost. Reply here and it goes on.\n[Resume] [Edit prompt]",
         ],
     )
     assert [message.partition(".")[0] for message in thread.new_messages()] == [f"Resumed: {TITLE}"]
@@ -131,8 +130,8 @@ async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
 
     assert (await card(world, thread)).startswith(f"Failed: {TITLE}. No access to the repository.")
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Failed: {TITLE}. The agent says that it failed: “No access to the repository”. "
-        "Reply here to tell the agent how to go on.\n"
+        f"<@{world.alice.id}> No access to the repository.\n"
+        f"Failed: {TITLE}. Reply here to tell the agent how to go on.\n"
         "[Logs]"
     ]
 
@@ -152,7 +151,7 @@ async def test_what_ended_while_the_bot_was_away_for_a_night_is_told_once(world:
 
     assert (await card(world, thread)).startswith(f"Done: {TITLE}. Opened PR #12.")
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do."
+        f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."
     ]
 
 
@@ -173,7 +172,7 @@ async def test_an_end_before_a_pause_and_a_resume_in_the_night_is_told(world: Wo
 
     assert (await card(world, thread)).startswith(f"Starting: {TITLE}.")
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do."
+        f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."
     ]
 
 
@@ -213,16 +212,10 @@ async def test_somebody_is_asked_for_once_a_turn_and_again_in_the_next(world: Wo
     await world.polls()
     await world.passes(seconds=20)
 
-    assert first == [
-        f"<@{world.alice.id}> Needs you: {TITLE}. The agent is waiting for you. It last reported: "
-        "“Which branch?”. Reply here to go on.\n"
-        "[Logs]"
-    ]
+    assert first == [f"<@{world.alice.id}> Which branch?\nNeeds you: {TITLE}. Reply here to go on.\n[Logs]"]
     assert between == []
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Needs you: {TITLE}. The agent is waiting for you. It last reported: "
-        "“Main or master?”. Reply here to go on.\n"
-        "[Logs]"
+        f"<@{world.alice.id}> Main or master?\nNeeds you: {TITLE}. Reply here to go on.\n[Logs]"
     ]
 
 
@@ -242,8 +235,7 @@ async def test_where_every_report_becomes_working_a_turn_ends_with_its_last_repo
 
     assert (await card(world, thread)).startswith(f"Needs you: {TITLE}. Opened PR #12.")
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Needs you: {TITLE}. The agent is waiting for you. It last reported: "
-        f"“Opened PR #12”. Reply here to go on. <{PULL}>\n"
+        f"<@{world.alice.id}> Opened PR #12.\nNeeds you: {TITLE}. Reply here to go on. <{PULL}>\n"
         "[View pull request] [Logs]"
     ]
 
@@ -256,7 +248,7 @@ async def test_a_muted_task_calls_nobody_and_still_tells(world: World) -> None:
     task.becomes("complete", "Opened PR #12")
     await world.polls()
 
-    assert thread.new_messages() == [f"Done: {TITLE}. Opened PR #12. Reply here if there is more to do."]
+    assert thread.new_messages() == [f"Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."]
 
 
 async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
@@ -271,7 +263,7 @@ async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
     await world.polls()
 
     assert thread.new_messages() == [
-        f"<@{world.bob.id}> Done: Tidy the docs. Tidied. Reply here if there is more to do."
+        f"<@{world.bob.id}> Tidied.\nDone: Tidy the docs. Reply here if there is more to do."
     ]
 
 
@@ -299,7 +291,7 @@ async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
     said = [
         message.partition(":")[0].removeprefix(f"<@{world.alice.id}> ") for message in thread.new_messages()
     ]
-    assert said == ["Done", "Paused", "Resumed", "Done"]
+    assert said == ["Opened PR #12.\nDone", "Paused", "Resumed", "Opened PR #13.\nDone"]
     assert (await card(world, thread)).startswith("Done: Fix the login redirect. Opened PR #13.")
 
 
@@ -321,8 +313,8 @@ async def test_a_lost_answer_is_looked_for_later_where_reading_is_limited(world:
     said = [message.partition(":")[0] for message in thread.new_messages()]
     assert lost.hits
     assert [words.removeprefix(f"<@{world.alice.id}> ") for words in said] == [
-        "Done",
+        "Opened PR #12.\nDone",
         "Paused",
         "Resumed",
-        "Done",
+        "Opened PR #13.\nDone",
     ]

@@ -11,7 +11,7 @@ from taskwire_sandbox.slack import CallFault
 from .running_tasks import TITLE, a_task, card
 from .world import World
 
-DONE = "Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do."
+DONE = "Opened PR #12.\nDone: Fix the login redirect. Reply here if there is more to do."
 # After this time a call of unknown outcome can no longer take effect, and the jobs behind it have run.
 LANDED_SECONDS = 60
 
@@ -41,8 +41,7 @@ async def test_a_notice_whose_answer_was_lost_stands_there_once(world: World, fa
     await world.passes(LANDED_SECONDS)
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
-        "| Here is the pull request."
+        f"<@{world.alice.id}> Here is the pull request.\nDone: {TITLE}. Reply here if there is more to do."
     ]
 
 
@@ -67,12 +66,8 @@ async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fa
     await world.polls()
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
-        "| Here is the pull request.",
-        f"<@{world.alice.id}> Failed: {TITLE}. The agent says that it failed: “The tests broke”. Reply here "
-        "to tell the agent how to go on.\n"
-        "| And a note.\n"
-        "[Logs]",
+        f"<@{world.alice.id}> Here is the pull request.\nDone: {TITLE}. Reply here if there is more to do.",
+        f"<@{world.alice.id}> And a note.\nFailed: {TITLE}. Reply here to tell the agent how to go on.",
     ]
 
 
@@ -103,8 +98,8 @@ async def test_two_bots_tell_once(world: World) -> None:
             await other.parts.poller.poll()
             await world.passes(seconds=10)
 
-    assert [message.partition("Reply")[0] for message in thread.new_messages()] == [
-        f"<@{world.alice.id}> Done: {TITLE}. Part {number}. " for number in range(4)
+    assert [message.partition("\n")[0] for message in thread.new_messages()] == [
+        f"<@{world.alice.id}> Part {number}." for number in range(4)
     ]
 
 

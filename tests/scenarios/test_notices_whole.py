@@ -31,19 +31,17 @@ def _whole(message: Mapping[str, object]) -> tuple[str, list[str]]:
 KINDS: dict[str, tuple[Act, str, list[str]]] = {
     "needs input": (
         lambda task: task.becomes("idle", "Which branch?"),
-        "{calls} Needs you: {title}. The agent is waiting for you. It last reported: “Which branch?”. Reply "
-        "here to go on.",
+        "{calls} Which branch?\nNeeds you: {title}. Reply here to go on.",
         ["[Open in Coder] {page}", "[Logs]"],
     ),
     "completed": (
         lambda task: task.becomes("complete", "Opened PR #12"),
-        "{calls} Done: {title}. Opened PR #12. Reply here if there is more to do.",
+        "{calls} Opened PR #12.\nDone: {title}. Reply here if there is more to do.",
         ["[Open in Coder] {page}"],
     ),
     "failed": (
         lambda task: task.becomes("failed", "No access"),
-        "{calls} Failed: {title}. The agent says that it failed: “No access”. Reply here to tell the agent "
-        "how to go on.",
+        "{calls} No access.\nFailed: {title}. Reply here to tell the agent how to go on.",
         ["[Open in Coder] {page}", "[Logs]"],
     ),
     "error": (

@@ -73,7 +73,9 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
         await world.settles()
 
     until = (world.clock.now() + timedelta(days=7) - timedelta(seconds=360)).strftime("%Y-%m-%d")
-    assert [said.partition(":")[0] for said in at_first] == [f"<@{world.alice.id}> Needs you"]
+    assert [said.partition(":")[0] for said in at_first] == [
+        f"<@{world.alice.id}> The agent stopped and said nothing.\nNeeds you"
+    ]
     assert thread.new_messages() == [
         "Another version of me took what was asked here, and the one that runs now cannot read it. It waits "
         f"for a version that can, until {until} at most. What is asked after it waits too, except a pause. "
@@ -333,7 +335,7 @@ async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World
     said = world.alice.reads()
 
     assert before == []
-    assert other.new_messages()[-1].startswith(f"<@{world.bob.id}> Done: ")
+    assert other.new_messages()[-1].startswith(f"<@{world.bob.id}> Opened PR #13.\nDone: ")
     assert "Fix the login" in said[0]
     assert said[1] == (
         "Another version of Taskwire has written this, and the one that runs now cannot read it. "
@@ -343,7 +345,7 @@ async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World
     await story()
     await newer_comes(world)
     await world.passes(seconds=60)
-    assert thread.new_messages()[-1].startswith(f"<@{world.alice.id}> Done: Fix the login")
+    assert thread.new_messages()[-1].startswith(f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login")
 
 
 async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it(world: World) -> None:

@@ -59,7 +59,7 @@ async def test_a_task_that_the_store_has_lost_is_written_down_again(
     assert len(world.coder.tasks) == 1
     assert world.cards() == []
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: Fix the login. Opened PR #12. Reply here if there is more to do."
+        f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login. Reply here if there is more to do."
     ]
 
 
@@ -208,7 +208,7 @@ async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, s
     assert thread.new_messages() == [
         "My store had lost this thread. I have found its task again: the card shows how it stands, and "
         "replies reach the agent.",
-        f"<@{world.alice.id}> Done: Fix the login. Opened PR #12. Reply here if there is more to do.",
+        f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login. Reply here if there is more to do.",
     ]
 
 
@@ -266,7 +266,9 @@ async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, sto
     await store_copy.goes_on()
 
     assert world.cards() == []
-    assert [message.partition(" ")[2][:5] for message in moved.new_messages()] == ["Done:"]
+    assert [message.partition("\n")[0] for message in moved.new_messages()] == [
+        f"<@{world.alice.id}> Opened PR #12."
+    ]
 
 
 async def test_words_sent_by_a_command_are_not_sent_again(world: World, store_copy: StoreCopy) -> None:
@@ -345,7 +347,7 @@ async def test_what_was_seen_and_lost_is_seen_again(world: World, store_copy: St
     await store_copy.comes_back()
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: Fix the login. Opened PR #12. Reply here if there is more to do."
+        f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login. Reply here if there is more to do."
     ]
 
 

@@ -17,10 +17,8 @@ async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
     await world.passes(seconds=25)
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Needs you: Fix the login redirect. The agent is waiting for you. "
-        "It last reported: “Waiting for a branch”. Reply here to go on.\n"
-        "| Which branch should I use?\n"
-        "[Logs]"
+        f"<@{world.alice.id}> Which branch should I use?\n"
+        "Needs you: Fix the login redirect. Reply here to go on."
     ]
 
     reply = await world.alice.replies(thread, "use main")
@@ -33,9 +31,8 @@ async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
     await world.polls()
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: Fix the login redirect. Opened PR #12. Reply here "
-        "if there is more to do. <https://github.com/acme/app/pull/12>\n"
-        "| Done: the redirect keeps the query now.\n"
+        f"<@{world.alice.id}> Done: the redirect keeps the query now.\nDone: Fix the login redirect. "
+        "Reply here if there is more to do. <https://github.com/acme/app/pull/12>\n"
         "[View pull request]"
     ]
 
@@ -55,5 +52,6 @@ async def test_a_task_that_is_done_is_announced_once(world: World) -> None:
     await world.polls(times=3)
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do."
+        f"<@{world.alice.id}> Opened PR #12.\n"
+        "Done: Fix the login redirect. Reply here if there is more to do."
     ]

@@ -44,7 +44,7 @@ async def test_a_coder_that_fails_twice_is_shown_as_away_until_it_is_back(world:
     assert away.startswith(f"Working: {TITLE}. Reading the code. :warning: {AWAY} Owner: alice.")
     assert AWAY not in await card(world, thread)
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do."
+        f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."
     ]
     assert (await world.bot.health())["coder"] == "ok"
 
@@ -98,7 +98,9 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
     ]
     assert task.inputs == ["use main"]
     assert thread.receipt(reply) == ["white_check_mark"]
-    assert [message.partition(":")[0] for message in thread.new_messages()] == [f"<@{world.alice.id}> Done"]
+    assert [message.partition(":")[0] for message in thread.new_messages()] == [
+        f"<@{world.alice.id}> Opened PR #12.\nDone"
+    ]
     for message in world.slack.messages(direct):
         world.reader.read_root(direct, str(message["ts"]))
 
@@ -113,7 +115,7 @@ async def test_a_history_that_cannot_be_read_holds_nothing_up_for_long(world: Wo
         await world.passes(seconds=10)
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do."
+        f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."
     ]
 
 

@@ -218,8 +218,8 @@ async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
     task.becomes("complete", "Opened PR #1")
     await world.polls()
 
-    assert [message.split(".")[0] for message in thread.new_messages()] == [
-        f"<@{world.alice.id}> Done: Fix it"
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Opened PR #1.\nDone: Fix it. Reply here if there is more to do."
     ]
     await world.passes(seconds=5)
     await world.alice.replies(thread, "thanks")

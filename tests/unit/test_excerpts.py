@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taskwire.domain.agent_answers import AgentTurn
 from taskwire.domain.excerpts import (
     LONGEST_CHARACTERS,
     LONGEST_LINES,
@@ -204,7 +205,8 @@ def test_the_last_excerpt_and_the_whole_log() -> None:
     """These are used by `logs` and `logs full`."""
     log = [says(0, ""), asks(1, "Fix\nit"), says(2, "Fixed s3cret-token."), says(4, STATUS)]
 
-    assert last(log, mask=MASK) == Excerpt("Fixed •••.", is_cut=False, full_text="Fixed •••.")
+    turn = AgentTurn("Fixed •••.")
+    assert last(log, mask=MASK) == Excerpt("Fixed •••.", is_cut=False, full_text="Fixed •••.", turn=turn)
     assert last([], mask=MASK) is None
     assert whole(log, mask=MASK) == "> Fix\n> it\n\nFixed •••."
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from taskwire.domain.events import Notice, NoticeKind
 from taskwire.domain.ids import UserId
-from taskwire.domain.message import Message
+from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.phases import Report
 from taskwire.messages import notices
 from taskwire.messages.shapes import close_question
@@ -24,18 +24,16 @@ def told(kind: NoticeKind, report: Report | None = None, by: UserId | None = Non
     return notices.notice(link(), notice, coder_url=CODER, forges=FORGES, **more)  # type: ignore[arg-type]  # keywords are passed on
 
 
-def test_a_need_claims_no_question() -> None:
-    """Older servers cannot say whether the agent asks or is done. The notice says that it stopped, and quotes
-    its report."""
+def test_without_an_answer_the_report_comes_first() -> None:
+    """Nothing claims that it is a question."""
     message = told("needs_input", OPENED, calls=(UserId("U1"), BOB))
 
     assert message.text == (
-        "<@U1> <@U2> Needs you: Fix the login. The agent is waiting for you. It last reported: "
-        "“Opened PR #12”. Reply here to go on. https://git.example.com/acme/site/pull/12"
+        "<@U1> <@U2> Opened PR #12.\nNeeds you: Fix the login. Reply here to go on. "
+        "https://git.example.com/acme/site/pull/12"
     )
     assert shown(message) == [
-        "<@U1> <@U2> :raising_hand: Needs you: Fix the login",
-        "The agent is waiting for you. It last reported: “Opened PR #12”",
+        "<@U1> <@U2> :raising_hand: Opened PR #12",
         "Reply here to go on.",
         "[View pull request] [Open in Coder] [Logs]",
     ]
@@ -53,22 +51,57 @@ def test_an_older_notice_of_a_pause_only_loses_what_it_offers() -> None:
     ]
 
 
-def test_a_finished_task_shows_its_report_its_excerpt_and_its_result() -> None:
-    """The notice itself has the excerpt of what the agent wrote, so there is one message."""
-    message = told("completed", OPENED, excerpt="\nI changed `login.py`.\n", is_cut=True)
+def test_a_finished_task_shows_its_answer_its_steps_and_its_result() -> None:
+    """The first sentence is the first line. The rest of the answer follows."""
+    written = AgentOutput(
+        answer="I changed `login.py` for good. See **it**:\n\n```py\nx = 1\n```",
+        full_text="…",
+        steps_text="▸ Edit(login.py)",
+        step_count=3,
+        tests_passed=1,
+    )
+
+    message = told("completed", OPENED, written=written, steps="L1 key")
 
     assert shown(message) == [
-        ":white_check_mark: Done: Fix the login",
-        "Opened PR #12",
-        "``` I changed `login.py`.",
-        "~ This is the end of what it wrote; the file in this thread has all of it.",
+        ":white_check_mark: I changed login.py for good.",
+        "See it:\n``` x = 1",
+        "~ This is the beginning. The file in this thread has all of it.",
+        "3 steps · 1 test passed",
         "Reply here if there is more to do.",
         "[View pull request] [Open in Coder]",
     ]
     assert buttons(message)["View pull request"]["style"] == "primary"
     assert message.text == (
-        "Done: Fix the login. Opened PR #12. Reply here if there is more to do. "
+        "I changed login.py for good.\nDone: Fix the login. Reply here if there is more to do. "
         "https://git.example.com/acme/site/pull/12"
+    )
+
+
+def test_what_an_agent_wrote_is_shown_as_text_if_it_is_no_answer() -> None:
+    """The notice says that this is only the end, and where the rest is."""
+    message = told("completed", OPENED, written=AgentOutput(text="\nI changed `login.py`.\n", full_text="…"))
+
+    assert shown(message)[:3] == [
+        ":white_check_mark: Opened PR #12",
+        "``` I changed `login.py`.",
+        "~ This is the end of what it wrote; the file in this thread has all of it.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "passed", "failed", "says"),
+    [
+        (1, 0, 0, "1 step"),
+        (9, 127, 0, "9 steps · 127 tests passed"),
+        (2, 126, 1, "2 steps · 1 of 127 tests failed"),
+        (2, 0, 3, "2 steps · 3 of 3 tests failed"),
+    ],
+)
+def test_the_steps_are_counted(steps: int, passed: int, failed: int, says: str) -> None:
+    """The last test run is part of the line."""
+    assert (
+        notices.count_steps(AgentOutput(step_count=steps, tests_passed=passed, tests_failed=failed)) == says
     )
 
 
@@ -126,9 +159,6 @@ def test_a_broken_task_shows_the_end_of_its_build() -> None:
         ("resumed", BOB, "bob", "", "bob resumed it. The workspace is up again."),
         ("gone", None, "", "", "The task no longer exists in Coder."),
         ("gone", BOB, "bob", "", "bob deleted it."),
-        ("needs_input", None, "", "", "The agent has stopped. It has reported nothing so far."),
-        ("completed", None, "", "", "The agent says that it is done."),
-        ("failed", None, "", "", "The agent says that it failed."),
     ],
 )
 def test_what_happened_is_said_in_a_sentence(
@@ -162,24 +192,31 @@ def test_each_notice_says_what_to_do_next(kind: NoticeKind, follow: str, labels:
     assert list(buttons(message)) == labels
 
 
-def test_a_failed_task_quotes_the_agent() -> None:
-    """The agent's words are marked as a quotation."""
-    message = told("failed", OPENED.model_copy(update={"message": "tests hang", "uri": ""}))
-
-    assert shown(message)[1] == "The agent says that it failed: “tests hang”"
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("needs_input", "The agent stopped and said nothing."),
+        ("completed", "The agent says that it is done."),
+        ("failed", "The agent says that it failed."),
+    ],
+)
+def test_an_agent_that_wrote_nothing_is_still_told_of(kind: NoticeKind, says: str) -> None:
+    """There is neither an answer nor a report."""
+    assert told(kind).text.startswith(f"{says}\n")
 
 
 def test_an_excerpt_that_is_too_long_keeps_its_end() -> None:
     """The end is what matters. The notice says how to get the rest."""
-    message = told("completed", excerpt="x" * 50_000 + "\nthe end")
+    message = told("completed", written=AgentOutput(text="x" * 50_000 + "\nthe end"))
 
-    assert shown(message)[2].endswith("\nthe end")
-    assert shown(message)[3] == "~ This is the end of what it wrote; `!logs full` brings all of it."
+    assert shown(message)[1].endswith("\nthe end")
+    assert shown(message)[2] == "~ This is the end of what it wrote; `!logs full` brings all of it."
 
 
 @settings(deadline=None)
 @given(
     st.sampled_from(KINDS),
+    anything,
     anything,
     anything,
     anything,
@@ -193,6 +230,7 @@ def test_whatever_is_written_slack_takes_the_notice_and_nobody_else_is_called(
     title: str,
     report: str,
     excerpt: str,
+    answer: str,
     log: str,
     name: str,
     is_cut: bool,
@@ -207,8 +245,10 @@ def test_whatever_is_written_slack_takes_the_notice_and_nobody_else_is_called(
         named,
         notice,
         coder_url=CODER,
-        excerpt=excerpt,
-        is_cut=is_cut,
+        written=AgentOutput(
+            answer=answer[:3_000], text=excerpt, full_text="…" if is_cut else "", step_count=3
+        ),
+        steps="L1 key",
         build_log=log,
         by_name=name,
         calls=calls,

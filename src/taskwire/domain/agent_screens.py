@@ -1,8 +1,8 @@
 """A table of what each coding agent draws around its own text on its terminal.
 
-`terminal` drops banners and status lines. `prose` reads the marks before text, tool calls and their results.
-A new agent is a new row. The patterns of all agents are compiled into one, because a log does not say which
-agent wrote it.
+`terminal` drops banners and status lines. `prose` reads the marks before text, tool calls and their results,
+and `agent_answers` tells an answer from the steps by them. A new agent is a new row. The patterns of all
+agents are compiled into one, because a log does not say which agent wrote it.
 """
 
 import re
@@ -24,6 +24,10 @@ class AgentScreen:
     says: str = ""
     calls: str = ""
     results: str = ""
+    # Lines that are a step without such a mark.
+    steps: tuple[str, ...] = ()
+    # The title of a rule above a call.
+    call_title: str = ""
 
 
 _SPINNER = "[✻✽✶✳✢✦✧·\u2217]"
@@ -60,12 +64,50 @@ SCREENS = (
         status=(
             r"[0-9]% context left",
             r"⏎ send",
+            r"^Ask Codex to do anything$",
             r"^tokens used: [0-9]",
             r"^Token usage: total=",
             r"^Worked for [0-9]",
         ),
         calls="•",
         results="└",
+        steps=(r"^• .{1,300} \(\+[0-9]+ -[0-9]+\)$", r"^⚡ "),
+    ),
+    AgentScreen(
+        "Gemini CLI",
+        banner=(
+            r"^Tips for getting started:$",
+            r"^[0-9]\. (?:Ask questions, edit files|Be specific for the best|/help for more)",
+            r"^[0-9]\. Create GEMINI\.md files",
+        ),
+        status=(
+            r"[0-9]% context left\)",
+            r"^Using:? [0-9]+ (?:GEMINI\.md|MCP server)",
+            r"^YOLO mode",
+            r"^Type your message or @",
+        ),
+        says="✦",
+        steps=(r"^[✓✗x⊷o?-]  (?:[A-Z]\w+|\S+ \(.{1,80} MCP Server\))(?: |$)",),
+    ),
+    AgentScreen(
+        "Goose",
+        banner=(
+            r"^starting session \|",
+            r"^(?:session id|working directory|logging to): ?\S",
+            r"^Goose is running!",
+        ),
+        status=(r"^\( ?O\)>", r"^Context: [●○]{3,}", r"^Closing session"),
+        call_title=r"^─{3} (\S{1,60} \| \S{1,60}) ─{3,}$",
+    ),
+    AgentScreen(
+        "Amp",
+        banner=(r"Welcome to Amp$", r"^\.{2,}[.:=+-]{6,}", r"amp: help"),
+        boxed_banner=(r"^(?:smart|rush|deep|free|large)(?: \(click or .{1,40})?$",),
+        status=(r"^[0-9]{1,3}% of [0-9]+k", r"^[✓⋯] Thinking [▶▼]$"),
+        steps=(
+            r"^[✓✕✗⋯] (?:Read|Edit|Create|Grep|Glob|Search|List|Format) \S*[/.*]\S*",
+            r"^[✓✕✗⋯] .{1,200} [▶▼]$",
+        ),
     ),
     AgentScreen(
         "Aider",
@@ -79,6 +121,12 @@ SCREENS = (
         ),
         boxed_banner=(r"^Aider v[0-9]",),
         status=(r"^Tokens: [0-9.,k]+ sent",),
+        steps=(
+            r"^Applied edit to \S",
+            r"^Commit [0-9a-f]{7,40} ",
+            r"^Added \S+ to the chat",
+            r"^Committing \S+ before applying edits",
+        ),
     ),
     AgentScreen(
         "any agent",
@@ -100,3 +148,13 @@ STATUS = re.compile("|".join(pattern for screen in SCREENS for pattern in screen
 SAYS = "".join(screen.says for screen in SCREENS)
 CALLS = "".join(screen.calls for screen in SCREENS)
 RESULTS = "".join(screen.results for screen in SCREENS)
+# `terminal` turns the title of a rule into a line that begins with this.
+STEP_MARK = "▸ "
+STEP = re.compile("|".join([f"^{STEP_MARK}", *(pattern for screen in SCREENS for pattern in screen.steps)]))
+CALL_TITLE = re.compile("|".join(screen.call_title for screen in SCREENS if screen.call_title))
+# A call that only reports to Coder.
+OWN_CALLS = re.compile(r"coder_report_task|\bReport ?Task\b", re.IGNORECASE)
+# The terminal repeats what a person typed.
+ECHO = re.compile(r"\s*[>\u276f\u203a] \S")
+# An edit that an agent proposes in its text, before its program carries it out.
+EDIT_BEGINS = "<<<<<<< SEARCH"

@@ -8,10 +8,11 @@ characters.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zlib import crc32
 
+from taskwire.domain.agent_answers import AgentTurn, split
 from taskwire.domain.mrkdwn import break_mentions
 from taskwire.domain.phases import AgentLogEntry
 from taskwire.domain.prose import readable
@@ -51,18 +52,22 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A text for people. `text` is only the end of a long text. `full_text` is all of it, for a file."""
+    """A text for people. `text` is only the end of a long text. `full_text` is all of it, for a file.
+
+    `turn` has the agent's answer and its steps.
+    """
 
     text: str
     is_cut: bool
     full_text: str
+    turn: AgentTurn = field(default_factory=AgentTurn)
 
 
-def clean(text: str) -> str:
+def clean(text: str, *, is_folded: bool = True) -> str:
     """Make the text of one entry readable. A second call changes nothing."""
     # A joined paragraph can look like another kind of line. Each round removes or joins lines, so this ends.
     for _ in range(8):
-        cleaned = readable(lines_of(text))
+        cleaned = readable(lines_of(text), is_folded=is_folded)
         if cleaned == text:
             break
         text = cleaned
@@ -87,8 +92,7 @@ def since(
         # A screen that became shorter, was cleared, or is new and empty may show old lines again later. So
         # the fingerprints of the old lines stay.
         return None, replace(cursor, build=build, id=moved.id, asked_at=moved.asked_at)
-    news = _finished("\n".join(lines), mask)
-    return (cut(news) if news else None), moved
+    return _excerpt(lines, mask), moved
 
 
 def told(log: Sequence[AgentLogEntry], *, build: int, mask: Mask) -> Cursor | None:
@@ -99,8 +103,8 @@ def told(log: Sequence[AgentLogEntry], *, build: int, mask: Mask) -> Cursor | No
 def last(log: Sequence[AgentLogEntry], *, mask: Mask) -> Excerpt | None:
     """Return the agent's last output, even if it was shown before."""
     for line in reversed(log):
-        if not line.is_input and (text := _finished(mask(line.text), mask)):
-            return cut(text)
+        if not line.is_input and (excerpt := _excerpt(lines_of(mask(line.text)), mask)):
+            return excerpt
     return None
 
 
@@ -183,8 +187,16 @@ def _open_fence(rows: list[str]) -> list[str]:
     return [fence[:40]] if fence else []
 
 
-def _finished(text: str, mask: Mask) -> str:
-    return break_mentions(mask(clean(text)))
+def _excerpt(lines: list[str], mask: Mask) -> Excerpt | None:
+    news = _finished("\n".join(lines), mask)
+    if not news:
+        return None
+    turn = split(lines, lambda part: _finished("\n".join(part), mask, is_folded=False))
+    return replace(cut(news), turn=turn)
+
+
+def _finished(text: str, mask: Mask, *, is_folded: bool = True) -> str:
+    return break_mentions(mask(clean(text, is_folded=is_folded)))
 
 
 def _is_same_history(log: Sequence[AgentLogEntry], cursor: Cursor, build: int) -> bool:

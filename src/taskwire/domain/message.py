@@ -22,15 +22,21 @@ class Message(BaseModel):
 
 
 class AgentOutput(BaseModel):
-    """An agent's output for a notice: the excerpt, the whole new text, and the next cursor.
+    """The agent's output for a notice. It is read once, so that every try of the notice posts the same.
 
-    It is read once, so that every try of the notice posts the same.
+    `answer` is the agent's answer as Markdown. If there is none, `text` is the end of what it wrote.
+    `full_text` is set if either was cut. `steps_text` is what the agent wrote and did before its answer.
     """
 
     model_config = ConfigDict(frozen=True)
 
+    answer: str = ""
     text: str = ""
     full_text: str = ""
+    steps_text: str = ""
+    step_count: int = 0
+    tests_passed: int = 0
+    tests_failed: int = 0
     cursor: str = ""
 
 
@@ -46,6 +52,8 @@ class Button(StrEnum):
     """The action id of each button."""
 
     LOGS = "task.logs"
+    # The value is the link's id, a blank, and the key of the note that keeps the steps.
+    STEPS = "steps.show"
     PAUSE = "task.pause"
     RESUME = "task.resume"
     RETRY = "task.retry"

@@ -31,6 +31,8 @@ _CALLS_ALL = re.compile(r"<!(?:here|channel|everyone|group)(?:\|[^<>]*)?>")
 _LIVE_TOKEN = re.compile(r"<(?=@[A-Z0-9]{2}|!(?:here|channel|everyone|group|subteam)\b|#[CDG][A-Z0-9])")
 # The @ comes before the lookbehind, because a search for a plain character is fast.
 _LIVE_WORD = re.compile(r"@(?<!\w@)(?=(?:here|channel|everyone)\b)", re.IGNORECASE)
+# The name of an emoji between colons.
+_EMOJI_NAME = re.compile(r":(?=[A-Za-z0-9_+'-]{1,100}:)")
 # Word joiner: it shows nothing, breaks no line, and cannot be part of a mention.
 _JOINER = "\u2060"
 
@@ -108,6 +110,11 @@ def break_mentions(text: str) -> str:
     """Break every mention in text from outside: it looks the same and notifies nobody."""
     broken = _LIVE_TOKEN.sub("<" + _JOINER, text)
     return _LIVE_WORD.sub("@" + _JOINER, broken)
+
+
+def break_emoji(text: str) -> str:
+    """Keep every `:name:` in text from outside as it is written, so that it shows no picture."""
+    return _EMOJI_NAME.sub(":" + _JOINER, text)
 
 
 def list_mentions(text: str) -> Mentions:

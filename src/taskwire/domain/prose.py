@@ -77,9 +77,13 @@ class _Call:
         return [*lines, f"    … {more} more line{'s' if more > 1 else ''}"] if more else lines
 
 
-def readable(lines: list[str]) -> str:
-    """Turn an agent's lines into one text. A second call changes nothing."""
-    told = _unmarked(_without_long_runs(_with_short_calls(lines)))
+def readable(lines: list[str], *, is_folded: bool = True) -> str:
+    """Turn an agent's lines into one text. A second call changes nothing.
+
+    `is_folded`: of a long run of calls only the last ones stay.
+    """
+    called = _with_short_calls(lines)
+    told = _unmarked(_without_long_runs(called) if is_folded else called)
     return "\n".join(_tidy(_joined(told)))
 
 

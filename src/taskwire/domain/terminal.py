@@ -8,7 +8,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from taskwire.domain.agent_screens import BANNER, BOXED_BANNER, STATUS
+from taskwire.domain.agent_screens import BANNER, BOXED_BANNER, CALL_TITLE, STATUS, STEP_MARK
 
 _LINK = re.compile(
     r"\x1b\]8;[^;\x07\x1b\n]*;([^\x07\x1b\n]*)(?:\x07|\x1b\\)([^\x1b\x07\n]*)\x1b\]8;[^\x07\x1b\n]*(?:\x07|\x1b\\)"
@@ -156,6 +156,8 @@ def _unframed(row: str) -> str:
         return ""
     if said[0] in _UPRIGHT and said[-1] in _UPRIGHT:
         return said[1:-1].removeprefix(" ").rstrip().replace("│", "|")
+    if title := CALL_TITLE.match(said):
+        return STEP_MARK + title[1]
     if said[0] in _TOP + _FLAT and said[-1] in _FLAT + _CORNERS:
         return said.strip(_FRAME + " ")
     return _BAR.sub("", said, count=1) if _BAR.match(said) else row

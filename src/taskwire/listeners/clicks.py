@@ -126,6 +126,10 @@ class Clicks:
                 self._dialogs.open_form(requester, clicked.trigger_id)
             case Button.LOGS:
                 self._background.start(self._show(clicked, partial(self._logs, clicked, requester)))
+            case Button.STEPS:
+                link, _, key = clicked.value.partition(" ")
+                steps = partial(self._answerer.show_steps, requester, LinkId(link), key)
+                self._background.start(self._show(clicked, steps))
             case Button.LIST_PAGE:
                 page = partial(self._page, clicked, requester)
                 self._background.start(self._show(clicked, page, is_instead=True))

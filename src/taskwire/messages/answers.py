@@ -24,6 +24,7 @@ from taskwire.messages.shapes import bold_title, question, statement
 
 # In characters. Slack refuses a message whose blocks have more than about 13,000 together.
 QUOTED_INPUT = 9_000
+STEPS = 6_000
 
 
 def refusal(error: UserError) -> Message:
@@ -297,6 +298,17 @@ def log_excerpt(title: str, text: str, *, is_cut: bool, is_snapshot: bool = Fals
         text=cut(f"{words}\n{escape_line(text, 3_000)}", TEXT_LENGTH),
         blocks=(section("log", words), code_block("text", text)),
     )
+
+
+def steps(title: str, text: str) -> Message:
+    """What an agent did before its answer."""
+    words = f"What the agent of {bold_name(title)} did:"
+    return Message(text=words, blocks=(section("steps", words), code_block("text", text)))
+
+
+def steps_sent(title: str) -> Message:
+    """The same, if it is too long for a message."""
+    return statement(f"The steps of {bold_name(title)} are too long for a message. I sent you a file.")
 
 
 def log_file_follows(link: Link, *, is_snapshot: bool = False) -> Message:

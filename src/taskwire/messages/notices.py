@@ -1,17 +1,20 @@
 """Notices: new messages in a thread about a change that somebody may have to know.
 
-A notice says what happened, in a line that a phone shows whole. The output of the agent or of the build
-follows, and then what to do next. It mentions only the people in `calls`. The caller decides who they are.
+If an agent has stopped, its question or its first sentence is the first line, and its answer follows. Other
+notices say what happened. Then comes what to do next. A notice mentions only the people in `calls`. The
+caller decides who they are.
 """
 
 from collections.abc import Collection
 from typing import NamedTuple
 
+from taskwire.domain.agent_questions import headline
 from taskwire.domain.events import Notice, NoticeKind
 from taskwire.domain.ids import UserId
 from taskwire.domain.links import Link
-from taskwire.domain.message import Block, Button, Message
-from taskwire.domain.mrkdwn import escape_mrkdwn
+from taskwire.domain.markdown import Node, parse
+from taskwire.domain.message import AgentOutput, Block, Button, Message
+from taskwire.domain.mrkdwn import break_emoji, escape_mrkdwn
 from taskwire.domain.phases import Phase
 from taskwire.messages import blocks
 from taskwire.messages.blocks import (
@@ -26,8 +29,11 @@ from taskwire.messages.blocks import (
     text_piece,
 )
 from taskwire.messages.cards import SHOWN_URL_LENGTH, get_name, get_page_url
+from taskwire.messages.prose import prose
 
 BUILD_LOG_LENGTH = 2_800
+# These notices come when the agent stops working, and show what it wrote.
+OF_TURNS: frozenset[NoticeKind] = frozenset({"needs_input", "completed", "failed"})
 
 _LABELS: dict[NoticeKind, PhaseLabel] = {
     "needs_input": PHASE_LABELS[Phase.NEEDS_YOU],
@@ -62,7 +68,7 @@ _DORMANT_REASONS = frozenset({"dormancy"})
 
 
 class _NoticeContent(NamedTuple):
-    """The contents of a notice before they are put into blocks."""
+    """The contents of a notice before they are put into blocks. `answer` is what the first line leaves."""
 
     title: str
     face: PhaseLabel
@@ -70,6 +76,8 @@ class _NoticeContent(NamedTuple):
     follow: str
     page: str
     reported: str
+    answer: tuple[Node, ...] = ()
+    is_of_turn: bool = False
 
 
 def notice(
@@ -78,8 +86,8 @@ def notice(
     *,
     coder_url: str,
     forges: Collection[str] = (),
-    excerpt: str = "",
-    is_cut: bool = False,
+    written: AgentOutput | None = None,
+    steps: str = "",
     build_log: str = "",
     is_build_well: bool = False,
     is_stop: bool = False,
@@ -89,24 +97,31 @@ def notice(
 ) -> Message:
     """Make the message about a change. `by_name` names the person of `notice.by` without a mention.
 
-    `is_build_well`: an error came although the workspace's latest build succeeded. `is_stop`: the error came
-    from a stop.
+    `steps` is the value of the button that shows the agent's steps. `is_build_well`: an error came although
+    the workspace's latest build succeeded. `is_stop`: the error came from a stop.
     """
+    written = written or AgentOutput()
+    first = headline(parse(written.answer))
     what, follow = _what_happened(notice, pause_reason, one_line(by_name, 80)), _NEXT[notice.kind]
     if notice.kind == "error" and (is_build_well or is_stop):
         what, follow = (_AGENT_CRASHED, _RESTART_HINT) if is_build_well else (_STOP_FAILED, _STOP_FAILED_HINT)
     told = _NoticeContent(
         title=get_name(link),
         face=_LABELS[notice.kind],
-        what=what,
+        what=one_line(first.text, blocks.REPORT_LENGTH) or what,
         follow=follow,
         page="" if notice.kind == "gone" else get_page_url(link, coder_url),
         reported=blocks.safe_web_url(notice.report.uri) if notice.report else "",
+        answer=first.rest,
+        is_of_turn=notice.kind in OF_TURNS,
     )
-    drawn = [_headline(told, calls), line("what", [text_piece(told.what)])]
-    drawn += _output_blocks(excerpt, is_cut, build_log)
+    drawn = [_headline(told, calls)]
+    drawn += [] if told.is_of_turn else [line("what", [text_piece(told.what)])]
+    drawn += _output_blocks(told, written)
+    drawn += _step_blocks(written, steps)
+    drawn += _build_log_blocks(build_log)
     drawn.append(section("next", told.follow))
-    drawn += blocks.button_rows("buttons", _buttons(link, notice.kind, told, (coder_url, forges)))
+    drawn += blocks.button_rows("buttons", _buttons(link, notice.kind, told, (coder_url, forges), written))
     return Message(text=_text(told, calls), blocks=tuple(drawn))
 
 
@@ -135,15 +150,11 @@ def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
     report = one_line(notice.report.message, blocks.REPORT_LENGTH) if notice.report else ""
     match notice.kind:
         case "needs_input":
-            if not report:
-                return "The agent has stopped. It has reported nothing so far."
-            return f"The agent is waiting for you. It last reported: “{report}”"
+            return report or "The agent stopped and said nothing."
         case "completed":
             return report or "The agent says that it is done."
         case "failed":
-            return (
-                f"The agent says that it failed: “{report}”" if report else "The agent says that it failed."
-            )
+            return report or "The agent says that it failed."
         case "error":
             return "Coder reports an error with the workspace, so the agent cannot work."
         case "paused":
@@ -174,37 +185,73 @@ def _headline(told: _NoticeContent, calls: tuple[UserId, ...]) -> Block:
     pieces: list[Block] = []
     for user_id in calls:
         pieces += [blocks.mention_piece(user_id), text_piece(" ")]
-    pieces += [
-        blocks.emoji_piece(told.face.emoji),
-        text_piece(" "),
-        text_piece(f"{told.face.label}: ", is_bold=True),
-    ]
-    return line("headline", [*pieces, blocks.title_piece(told.title, told.page)])
+    pieces += [blocks.emoji_piece(told.face.emoji), text_piece(" ")]
+    if told.is_of_turn:
+        pieces.append(text_piece(break_emoji(told.what), is_bold=True))
+    else:
+        pieces += [
+            text_piece(f"{told.face.label}: ", is_bold=True),
+            blocks.title_piece(told.title, told.page),
+        ]
+    return line("headline", pieces)
 
 
-def _output_blocks(excerpt: str, is_cut: bool, build_log: str) -> list[Block]:
-    """Show the agent's output, and the end of the build's log."""
+def _output_blocks(told: _NoticeContent, written: AgentOutput) -> list[Block]:
+    """Show the agent's answer; the end of what it wrote if the answer cannot be told."""
     drawn: list[Block] = []
-    if excerpt.strip():
-        drawn.append(blocks.code_block("excerpt", excerpt.strip("\n")))
-        where = _where_rest_is(is_cut, len(excerpt) > blocks.CODE_LENGTH)
-        if where:
-            drawn.append(blocks.context("excerpt.whole", [mrkdwn(where)]))
-    if build_log.strip():
-        tail = blocks.cut_beginning(build_log.strip("\n"), BUILD_LOG_LENGTH)
-        drawn.append(blocks.context("build.name", [mrkdwn("The end of the build's log:")]))
-        drawn.append(blocks.code_block("build", tail))
-    return drawn
+    if told.answer:
+        drawn.append(prose("prose", told.answer))
+    elif not written.answer and written.text.strip():
+        drawn.append(blocks.code_block("excerpt", written.text.strip("\n")))
+    where = _where_rest_is(written)
+    return [*drawn, blocks.context("excerpt.whole", [mrkdwn(where)])] if where else drawn
 
 
-def _where_rest_is(is_cut: bool, is_too_long: bool) -> str:
-    if is_cut:
+def _step_blocks(written: AgentOutput, steps: str) -> list[Block]:
+    """Count what the agent did before its answer, with a button that shows it."""
+    if not written.step_count or not steps:
+        return []
+    words = section("steps", count_steps(written))
+    return [{**words, "accessory": button(Button.STEPS, "Show steps", steps)}]
+
+
+def count_steps(written: AgentOutput) -> str:
+    """Count the steps of a turn, and the tests of its last run: `9 steps · 127 tests passed`."""
+    passed, failed = written.tests_passed, written.tests_failed
+    parts = ["1 step" if written.step_count == 1 else f"{written.step_count} steps"]
+    if failed:
+        parts.append(f"{failed} of {passed + failed} tests failed")
+    elif passed:
+        parts.append("1 test passed" if passed == 1 else f"{passed} tests passed")
+    return " · ".join(parts)
+
+
+def _build_log_blocks(build_log: str) -> list[Block]:
+    """Show the end of the build's log."""
+    if not build_log.strip():
+        return []
+    tail = blocks.cut_beginning(build_log.strip("\n"), BUILD_LOG_LENGTH)
+    return [
+        blocks.context("build.name", [mrkdwn("The end of the build's log:")]),
+        blocks.code_block("build", tail),
+    ]
+
+
+def _where_rest_is(written: AgentOutput) -> str:
+    if written.answer:
+        return "This is the beginning. The file in this thread has all of it." if written.full_text else ""
+    if written.full_text:
         return "This is the end of what it wrote; the file in this thread has all of it."
+    is_too_long = len(written.text) > blocks.CODE_LENGTH
     return "This is the end of what it wrote; `!logs full` brings all of it." if is_too_long else ""
 
 
 def _buttons(
-    link: Link, kind: NoticeKind, told: _NoticeContent, known: tuple[str, Collection[str]]
+    link: Link,
+    kind: NoticeKind,
+    told: _NoticeContent,
+    known: tuple[str, Collection[str]],
+    written: AgentOutput,
 ) -> list[Block]:
     made: list[Block] = []
     if told.reported:
@@ -216,7 +263,7 @@ def _buttons(
         made.append(button(Button.EDIT, "Edit prompt", link.id))
     if told.page:
         made.append(button(Button.OPEN_CODER, "Open in Coder", url=told.page))
-    if kind in ("needs_input", "failed"):
+    if kind in ("needs_input", "failed") and not written.answer:
         made.append(button(Button.LOGS, "Logs", link.id))
     return made
 
@@ -224,8 +271,10 @@ def _buttons(
 def _text(told: _NoticeContent, calls: tuple[UserId, ...]) -> str:
     """Write the notice as a text, for a phone and for clients that show no blocks."""
     parts = [f"<@{user_id}>" for user_id in calls]
-    parts.append(f"{told.face.label}: {blocks.end_sentence(escape_line(told.title, blocks.TITLE_LENGTH))}")
-    parts.append(blocks.end_sentence(escape_line(told.what, blocks.REPORT_LENGTH + 60)))
+    headed = f"{told.face.label}: {blocks.end_sentence(escape_line(told.title, blocks.TITLE_LENGTH))}"
+    what = blocks.end_sentence(break_emoji(escape_line(told.what, blocks.REPORT_LENGTH + 60)))
+    # A push notification begins with the words that matter most.
+    parts += [f"{what}\n{headed}"] if told.is_of_turn else [headed, what]
     parts.append(told.follow)
     parts += [escape_mrkdwn(told.reported)] if 0 < len(told.reported) <= SHOWN_URL_LENGTH else []
     return " ".join(parts)

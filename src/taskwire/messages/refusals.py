@@ -298,6 +298,11 @@ def button_expired() -> Refusal:
     return ("That button is too old: I no longer know what it was about.", "Please ask again.")
 
 
+def steps_too_old() -> Refusal:
+    """The note with the steps of a notice has expired."""
+    return ("These steps are too old to show.", "`!logs full` brings the whole log.")
+
+
 def thread_closed(link: Link) -> Refusal:
     """The bot cannot write in the task's thread any more."""
     name = escape_line(link.record.name, 60)

@@ -11,12 +11,14 @@ from typing import NamedTuple
 from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.dependencies import Dependencies
 from taskwire.domain import events, transitions
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import AccountRefused, OutsideError, Refused
 from taskwire.domain.events import Acted, Event, Notice, Observed, TimerFired
 from taskwire.domain.ids import Ts
 from taskwire.domain.jobs import ApplyEvent, Job, PostNotice, PostText, to_coder, to_thread
 from taskwire.domain.links import Link
 from taskwire.domain.message import AgentOutput, Message
+from taskwire.domain.naming import digest
 from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.retry_policies import AGENT_HISTORY, ASKED_REPLY_SECONDS
 from taskwire.domain.secrets import masked_beginning
@@ -36,7 +38,7 @@ from taskwire.notices.closed_threads import CLOSED_REASON, record_closed, reopen
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.agent_log import read_end_cursor, read_new_output
-from taskwire.outbox.enqueue import draw, share_log
+from taskwire.outbox.enqueue import draw, share_answer, share_log
 from taskwire.outbox.observing import (
     LONGEST_REPORT,
     ReportSource,
@@ -62,8 +64,8 @@ BUILD_SUCCEEDED = "succeeded"
 # These notices have a button that starts the workspace. It is removed when the workspace starts.
 WITH_START_BUTTON = ("paused", "error")
 STOPPED_PHASES = (Phase.PAUSING, Phase.PAUSED, Phase.BROKEN)
-# These notices come when the agent stops working, and show what it wrote.
-WITH_EXCERPT = ("needs_input", "completed", "failed")
+# How long the button works that shows the steps of a turn.
+STEPS_MS = 7 * DAY_MS
 
 _log = logger("taskwire.notices.notify")
 
@@ -187,19 +189,20 @@ class Notifier:
         if link.record.thread_ts is None:
             return done()
         notice, written = work.notice, work.agent_output
-        if written is None and notice.kind in WITH_EXCERPT and not context.is_outcome_unknown:
+        if written is None and notice.kind in notices.OF_TURNS and not context.is_outcome_unknown:
             written = await read_new_output(self._deps, link)
             if written.cursor:
                 return retry(0, context.job.with_work(agent_output=written))
         build_summary = await self._read_build(link, notice.kind)
-        message = await self._make_message(link, notice, written or AgentOutput(), build_summary)
+        steps = f"{link.id} {_steps_key(link, context.job.id)}"
+        message = await self._make_message(link, notice, written or AgentOutput(), build_summary, steps)
         posted = await self._post(
             context, link, message, notice.kind, is_call=_may_mention(link, context.job)
         )
         if isinstance(posted, Outcome):
             outcome = posted
         else:
-            batch = self._attach_log(Batch(), link, context.job.id, written or AgentOutput())
+            batch = self._record_output(Batch(), link, context.job.id, written or AgentOutput())
             if build_summary.why:
                 self._deps.writes.set_field(
                     batch, link.id, "build_failure", f"{notice.build} {build_summary.why}"
@@ -220,15 +223,15 @@ class Notifier:
         return outcome
 
     async def _make_message(
-        self, link: Link, notice: Notice, written: AgentOutput, build_summary: _BuildSummary
+        self, link: Link, notice: Notice, written: AgentOutput, build_summary: _BuildSummary, steps: str
     ) -> Message:
         mentions = (link.record.owner_slack,) if _mentions_owner(link, notice) else ()
         by = find_person_behind(link.state, notice)
         return notices.notice(
             link,
             notice.model_copy(update={"person": by}),
-            excerpt=written.text,
-            is_cut=bool(written.full_text),
+            written=written,
+            steps=steps if written.steps_text else "",
             build_log=build_summary.log,
             pause_reason=build_summary.reason,
             is_build_well=build_summary.is_well,
@@ -300,12 +303,16 @@ class Notifier:
             )
         )
 
-    def _attach_log(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
-        """Record up to where the agent's log was shown, and share the whole text as a file if it is long."""
+    def _record_output(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
+        """Record up to where the agent's log was shown, and its steps; share a long text as a file."""
         if written.cursor:
             self._deps.writes.set_field(batch, link.id, "cursor", written.cursor)
+        if written.steps_text:
+            key = _steps_key(link, name)
+            self._deps.notes.keep_in(batch, written.steps_text, "steps", link.id, key, ttl_ms=STEPS_MS)
         if written.full_text:
-            share_log(link, name, written.full_text, batch)
+            share = share_answer if written.answer else share_log
+            share(link, name, written.full_text, batch)
         return batch
 
     async def _read_build(self, link: Link, kind: str) -> _BuildSummary:
@@ -364,6 +371,11 @@ def _make_posted_question(
     link: Link, context: JobContext, ts: Ts, kind: str, message: Message
 ) -> PostedQuestion:
     return PostedQuestion(ts=ts, message_id=_message_id(link, context.job.id), kind=kind, message=message)
+
+
+def _steps_key(link: Link, job_id: str) -> str:
+    """Return the key of the note that keeps the steps of a notice."""
+    return digest(link.id, job_id)
 
 
 def _message_id(link: Link, job_id: str) -> str:

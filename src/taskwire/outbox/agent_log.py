@@ -14,8 +14,9 @@ from taskwire.coder.models import TaskLogs
 from taskwire.dependencies import Dependencies
 from taskwire.domain import excerpts
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.excerpts import Cursor
+from taskwire.domain.excerpts import Cursor, Excerpt, cut
 from taskwire.domain.links import Link
+from taskwire.domain.markdown import cut_at_block
 from taskwire.domain.message import AgentOutput
 from taskwire.domain.phases import AgentLogEntry
 from taskwire.messages import refusals
@@ -25,6 +26,10 @@ from taskwire.telemetry import logger
 
 # How long a notice waits for its excerpt. Coder waits 30 s for an agent that it cannot reach.
 LOG_TIMEOUT_SECONDS = 8.0
+# In characters. Slack refuses a message whose blocks have more than about 13,000 together.
+LONGEST_ANSWER = 3_000
+# In characters. The steps of a turn are kept for as long as their button works.
+LONGEST_STEPS = 100_000
 
 _log = logger("taskwire.outbox.agent_log")
 
@@ -53,8 +58,27 @@ async def read_new_output(deps: Dependencies, link: Link) -> AgentOutput:
     )
     if excerpt is None:
         return AgentOutput(cursor=_dump_cursor(cursor))
-    whole = excerpt.full_text if excerpt.is_cut else ""
-    return AgentOutput(text=excerpt.text, full_text=whole, cursor=_dump_cursor(cursor))
+    return _make_output(excerpt, _dump_cursor(cursor))
+
+
+def _make_output(excerpt: Excerpt, cursor: str = "") -> AgentOutput:
+    """Keep as much of an excerpt as a message shows."""
+    turn = excerpt.turn
+    answer = cut_at_block(turn.answer, LONGEST_ANSWER)
+    if answer:
+        text, full_text = "", turn.answer if answer != turn.answer else ""
+    else:
+        text, full_text = excerpt.text, excerpt.full_text if excerpt.is_cut else ""
+    return AgentOutput(
+        answer=answer,
+        text=text,
+        full_text=full_text,
+        steps_text=cut(turn.steps_text, lines=LONGEST_STEPS, characters=LONGEST_STEPS).text,
+        step_count=turn.step_count,
+        tests_passed=turn.tests_passed,
+        tests_failed=turn.tests_failed,
+        cursor=cursor,
+    )
 
 
 async def read_end_cursor(deps: Dependencies, link: Link) -> str:

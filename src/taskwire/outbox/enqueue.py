@@ -92,6 +92,12 @@ def share_log(link: Link, name: str, text: str, batch: Batch, direct: ChannelId 
     return _share_file(link, name, file, place, batch)
 
 
+def share_answer(link: Link, name: str, answer: str, batch: Batch) -> Batch:
+    """Share an agent's whole answer as a file in its thread."""
+    file = (f"{link.record.name or 'task'}.md", f"Answer: {link.title}", answer)
+    return _share_file(link, name, file, (link.record.channel, link.record.thread_ts), batch)
+
+
 def say_with_file(link: Link, name: str, message: Message, texts: Sequence[str], batch: Batch) -> Batch:
     """Post a message that shows people's texts, and add them as a file if they are too long for a message."""
     say(link.id, name, message, batch)

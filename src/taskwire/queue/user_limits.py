@@ -85,6 +85,7 @@ _KINDS: dict[Button, RequestKind] = {
     Button.DROP_HELD: "decide",
     Button.PAUSE_TO_EDIT: "decide",
     Button.LOGS: "ask",
+    Button.STEPS: "ask",
     Button.EDIT: "ask",
     Button.MUTE: "ask",
     Button.UNMUTE: "ask",

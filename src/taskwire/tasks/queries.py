@@ -10,7 +10,7 @@ from taskwire.domain.commands import Help, List, ListFilter, Logs, SlackPerson, 
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.events import Observed
-from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds, to_ms
+from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId, microseconds, to_ms
 from taskwire.domain.jobs import Requester
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
@@ -178,11 +178,27 @@ class Queries:
             )
         if not output.whole:
             raise UserError(*refusals.log_empty(task.title))
-        channel = await self._deps.slack.open_direct(requester.person)
-        file_id = await self._deps.slack.start_upload(f"{task.name}.log", output.whole)
-        await self._deps.slack.reserve(Method.COMPLETE_UPLOAD)
-        await self._deps.slack.complete_upload(file_id, f"Log of {task.title}", channel)
+        await self._send_file(requester, f"{task.name}.log", f"Log of {task.title}", output.whole)
         return answers.log_file_sent(task.title, is_snapshot=output.is_snapshot)
+
+    async def show_steps(self, requester: Requester, link_id: LinkId, key: str) -> Message:
+        """Return what an agent did before the answer of a notice; as a file if a message cannot hold it."""
+        await self._people.require_known(requester.person, needs_coder=False)
+        link = await self._lookup.find_link(requester, link_id)
+        steps = await self._deps.notes.find("steps", link.id, key)
+        if steps is None:
+            raise UserError(*refusals.steps_too_old())
+        if len(steps) <= answers.STEPS:
+            return answers.steps(link.title, steps)
+        await self._send_file(requester, f"{link.record.name}-steps.txt", f"Steps of {link.title}", steps)
+        return answers.steps_sent(link.title)
+
+    async def _send_file(self, requester: Requester, name: str, title: str, text: str) -> None:
+        """Send a text as a file in direct messages."""
+        channel = await self._deps.slack.open_direct(requester.person)
+        file_id = await self._deps.slack.start_upload(name, text)
+        await self._deps.slack.reserve(Method.COMPLETE_UPLOAD)
+        await self._deps.slack.complete_upload(file_id, title, channel)
 
     def _make_link(self, each: VisibleTask, now_ms: int) -> Link:
         """Return the link with the task's present state.

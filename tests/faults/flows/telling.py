@@ -72,14 +72,10 @@ class Writing(Telling):
 
     def notice(self, actor: Actor) -> str:
         """The notice has everything that no notice had before."""
-        return self.with_excerpt(actor, "\n| \n".join(f"| {text}" for text in self._written[actor]) + "\n")
+        return self.with_words(actor, self._written[actor])
 
-    def poorer(self, actor: Actor) -> str:
-        """The notice has no excerpt."""
-        return self.with_excerpt(actor, "")
-
-    def with_excerpt(self, actor: Actor, excerpt: str) -> str:
-        """Return the expected notice with this excerpt."""
+    def with_words(self, actor: Actor, texts: Sequence[str]) -> str:
+        """Return the expected notice with these paragraphs of the agent."""
         raise NotImplementedError
 
 
@@ -93,12 +89,15 @@ class Completing(Writing):
         self.writes(actor, f"I mended it, {actor.run_number}.")
         task_of(actor).becomes("complete", f"Opened PR {actor.run_number}", "https://example.com/pull/1")
 
-    def with_excerpt(self, actor: Actor, excerpt: str) -> str:
-        """The notice mentions the owner."""
-        return (
-            f"<@{actor.person}> Done: {title_of(actor)}. Opened PR {actor.run_number}. Reply here if there "
-            f"is more to do. <https://example.com/pull/1>\n{excerpt}[View pull request (example.com)]"
-        )
+    def with_words(self, actor: Actor, texts: Sequence[str]) -> str:
+        """The notice mentions the owner and begins with the agent's first sentence."""
+        first, *rest = texts
+        lines = [f"Done: {title_of(actor)}. Reply here if there is more to do. <https://example.com/pull/1>"]
+        return "\n".join([f"<@{actor.person}> {first}", *lines, *rest, "[View pull request (example.com)]"])
+
+    def poorer(self, actor: Actor) -> str:
+        """The notice has the agent's report instead of its answer."""
+        return self.with_words(actor, [f"Opened PR {actor.run_number}."])
 
     def shows(self, actor: Actor) -> str:
         """The card says that the task is done."""
@@ -122,8 +121,8 @@ class Failing(Telling):
     def notice(self, actor: Actor) -> str:
         """The notice mentions the owner."""
         return (
-            f"<@{actor.person}> Failed: {title_of(actor)}. The agent says that it failed: “No luck with try "
-            f"{actor.run_number}”. Reply here to tell the agent how to go on.\n[Logs]"
+            f"<@{actor.person}> No luck with try {actor.run_number}.\n"
+            f"Failed: {title_of(actor)}. Reply here to tell the agent how to go on.\n[Logs]"
         )
 
     def shows(self, actor: Actor) -> str:
@@ -159,12 +158,15 @@ class Needing(Writing):
         self.writes(actor, f"Which one, {actor.run_number}?")
         task_of(actor).becomes("idle", f"Question {actor.run_number}")
 
-    def with_excerpt(self, actor: Actor, excerpt: str) -> str:
-        """The notice mentions the owner."""
-        return (
-            f"<@{actor.person}> Needs you: {title_of(actor)}. The agent is waiting for you. It last reported:"
-            f" “Question {actor.run_number}”. Reply here to go on.\n{excerpt}[Logs]"
-        )
+    def with_words(self, actor: Actor, texts: Sequence[str]) -> str:
+        """The notice mentions the owner and begins with the question."""
+        *rest, question = texts
+        follow = f"Needs you: {title_of(actor)}. Reply here to go on."
+        return "\n".join([f"<@{actor.person}> {question}", follow, *rest])
+
+    def poorer(self, actor: Actor) -> str:
+        """The notice has the agent's report instead of its question."""
+        return self.with_words(actor, [f"Question {actor.run_number}."]) + "\n[Logs]"
 
     def shows(self, actor: Actor) -> str:
         """The card says that the task needs somebody."""

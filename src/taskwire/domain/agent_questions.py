@@ -1,0 +1,162 @@
+"""Finds what an agent's answer asks: its first line for a notice, and the choices that it offers."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from taskwire.domain.markdown import Node, is_sequence, plain
+
+# In characters. A phone shows about as many of a notification.
+LONGEST_HEADLINE = 200
+# A first sentence that is shorter says too little ("Done."), so the next one joins it.
+_SHORT = 25
+# A question may be followed by its choices and a remark.
+_NEAR_END = 3
+MOST_CHOICES = 8
+
+_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'\u201d\u2019)*_]{0,3}\s+(?=[^\sa-z])")
+_ASKS = re.compile(r"\?[\"'\u201d\u2019)*_]{0,3}(?:\s|$)")
+_CHOOSES = re.compile(
+    r"\b(?:which|choose|choice|options?|prefer|pick|decide|decision|either|would you rather)\b", re.IGNORECASE
+)
+_OFFERS = re.compile(r"\b(?:would you like|do you want|should i|shall i)\b[^.?!]*:$", re.IGNORECASE)
+_MARKED = re.compile(r"(?:option )?([A-H]|[0-9])[.):] +(.+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The first line of a notice as plain text, and the blocks of the answer without it."""
+
+    text: str
+    rest: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the choices at the end of an answer: its label, and what choosing it sends to the agent."""
+
+    label: str
+    reply: str
+
+
+def headline(nodes: Sequence[Node]) -> Headline:
+    """Take the question from an answer, or else its first sentence."""
+    for at in range(len(nodes) - 1, max(-1, len(nodes) - 1 - _places_near_end(nodes)), -1):
+        node = nodes[at]
+        if node.kind != "paragraph" or not _ASKS.search(plain(node.source)):
+            continue
+        return _asked(nodes, at)
+    return _first(nodes)
+
+
+def _places_near_end(nodes: Sequence[Node]) -> int:
+    """Count the blocks in which a question counts: the last ones, where a list is one block."""
+    seen, previous = 0, ""
+    for count, node in enumerate(reversed(nodes)):
+        if node.kind != "item" or previous != "item":
+            seen += 1
+        if seen > _NEAR_END:
+            return count
+        previous = node.kind
+    return len(nodes)
+
+
+def _asked(nodes: Sequence[Node], at: int) -> Headline:
+    """Take the line that asks from a paragraph; of a long line only the last sentence that asks."""
+    rows = nodes[at].source.split("\n")
+    place = max(number for number, row in enumerate(rows) if _ASKS.search(plain(row)))
+    text = " ".join(plain(rows[place]).split())
+    if len(text) <= LONGEST_HEADLINE:
+        left = "\n".join([*rows[:place], *rows[place + 1 :]])
+        kept = (replace(nodes[at], source=left),) if left.strip() else ()
+        return Headline(text, (*nodes[:at], *kept, *nodes[at + 1 :]))
+    sentences = [
+        each for each in _SENTENCE_END.split(text) if each.rstrip("\"'\u201d\u2019)*_ ").endswith("?")
+    ]
+    return Headline(sentences[-1] if sentences else text, tuple(nodes))
+
+
+def _first(nodes: Sequence[Node]) -> Headline:
+    for at, node in enumerate(nodes):
+        if node.kind in ("code", "table") or not plain(node.source).strip():
+            continue
+        source, rest = node.source, ""
+        if node.kind != "heading":
+            source, rest = _first_sentence(node.source)
+        text = " ".join(plain(source).split())
+        if len(text) > LONGEST_HEADLINE or node.kind not in ("paragraph", "heading"):
+            return Headline(text, tuple(nodes))
+        left = (replace(node, source=rest),) if rest else ()
+        return Headline(text, (*nodes[:at], *left, *nodes[at + 1 :]))
+    return Headline("", tuple(nodes))
+
+
+def _first_sentence(source: str) -> tuple[str, str]:
+    for end in _SENTENCE_END.finditer(source):
+        if end.start() >= _SHORT:
+            return source[: end.start()], source[end.end() :]
+    return source, ""
+
+
+def choices(nodes: Sequence[Node]) -> tuple[Choice, ...]:
+    """List the choices that an answer offers at its end; nothing if its last list is no question."""
+    if menu := _menu(nodes):
+        return menu
+    end = len(nodes) - 1 if nodes and nodes[-1].kind == "paragraph" and not nodes[-1].depth else len(nodes)
+    start = end
+    while start and (nodes[start - 1].kind == "item" or nodes[start - 1].depth):
+        start -= 1
+    options = _options([node for node in nodes[start:end] if node.kind == "item" and not node.depth])
+    return options if 2 <= len(options) <= MOST_CHOICES and _asks_to_choose(nodes, start, end) else ()
+
+
+def _options(items: Sequence[Node]) -> tuple[Choice, ...]:
+    """Return the items of a list as choices; nothing if they are not numbered or lettered from the first."""
+    marks = [_mark(node) for node in items]
+    order = [_place(mark) for mark, _ in marks]
+    if not items or order[0] not in (0, 1) or not is_sequence(order):
+        return ()
+    return tuple(_choice(mark, text) for mark, text in marks)
+
+
+def _mark(node: Node) -> tuple[str, str]:
+    """Return an item's mark and its text. The mark may also be the first word of a bullet's text."""
+    text = " ".join(plain(node.source).split())
+    if node.number is not None:
+        return f"{node.number}.", text
+    if node.letter:
+        return f"{node.letter})", text
+    found = _MARKED.fullmatch(text)
+    return (f"{found[1]}{')' if found[1].isalpha() else '.'}", found[2]) if found else ("", text)
+
+
+def _place(mark: str) -> int | None:
+    name = mark[:-1].lower()
+    if name.isdecimal():
+        return int(name)
+    return ord(name) - ord("a") + 1 if name else None
+
+
+def _asks_to_choose(nodes: Sequence[Node], start: int, end: int) -> bool:
+    """Whether the text beside the last list asks to choose from it."""
+    lead = start and nodes[start - 1].kind in ("paragraph", "heading")
+    before = plain(nodes[start - 1].source) if lead else ""
+    behind = plain(nodes[end].source) if end < len(nodes) else ""
+    if before.rstrip().endswith("?") or _OFFERS.search(before.rstrip()):
+        return True
+    return (
+        _ASKS.search(f"{before} {behind}") is not None and _CHOOSES.search(f"{before} {behind}") is not None
+    )
+
+
+def _choice(mark: str, text: str) -> Choice:
+    return Choice(label=f"{mark} {text}", reply=f"{mark} {text}")
+
+
+def _menu(nodes: Sequence[Node]) -> tuple[Choice, ...]:
+    """Read a menu that the agent's program shows. It takes only the number of a choice."""
+    rows = [node for node in nodes[-MOST_CHOICES:] if node.number is not None]
+    is_menu = any(node.has_cursor for node in rows)
+    if not is_menu or [node.number for node in rows] != list(range(1, len(rows) + 1)):
+        return ()
+    return tuple(Choice(f"{node.number}. {plain(node.source)}", f"{node.number}") for node in rows)
