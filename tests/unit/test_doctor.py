@@ -43,15 +43,7 @@ GOOD = StoreHealth(
             ],
         ),
         (
-            StoreHealth(
-                "valkey",
-                "8.1.1",
-                "id",
-                "slave",
-                is_append_only=True,
-                fsync="everysec",
-                eviction_policy="noeviction",
-            ),
+            replace(GOOD, engine="valkey", version="8.1.1", role="slave", fsync="everysec"),
             [
                 "wrong It is a replica, which cannot be written to. Set REDIS_URL to its primary.",
                 "ok Everything is written down. A crash of the store's machine may lose a second.",
@@ -59,15 +51,7 @@ GOOD = StoreHealth(
             ],
         ),
         (
-            StoreHealth(
-                "redis",
-                "6.2.1",
-                "id",
-                "master",
-                is_append_only=True,
-                fsync="no",
-                eviction_policy="volatile-ttl",
-            ),
+            replace(GOOD, version="6.2.1", fsync="no", eviction_policy="volatile-ttl"),
             [
                 "ok It is Redis 6.2.1 at redis://host:6379.",
                 "note A crash of the store's machine may lose half a minute. "
