@@ -275,7 +275,7 @@ def _quietly_loaded() -> Settings:
 
 
 def _manifest(words: argparse.Namespace) -> int:
-    _say(manifest.to_yaml(manifest.make(_request_url(words.url))).rstrip("\n"))
+    _say(manifest.to_yaml(manifest.make_manifest(_request_url(words.url))).rstrip("\n"))
     return 0
 
 

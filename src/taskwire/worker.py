@@ -37,7 +37,7 @@ from taskwire.queue.leases import (
 from taskwire.recovery.newer_versions import NewerVersions, make_replacement
 from taskwire.redis.decoding import CannotRead
 from taskwire.redis.error_reasons import reason
-from taskwire.slack.call_priorities import Priority, claiming
+from taskwire.slack.call_priorities import Priority, as_claimant
 from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 MAX_CONCURRENT_JOBS = 32
@@ -245,7 +245,7 @@ class Worker:
     async def _run_lease(self, acquired: Lease | UnreadableJob) -> None:
         try:
             if isinstance(acquired, Lease):
-                with claiming(f"{acquired.name} {acquired.job_id}"):
+                with as_claimant(f"{acquired.name} {acquired.job_id}"):
                     await self._run_job(acquired)
             else:
                 await self._defer(acquired, acquired.body, acquired.why)

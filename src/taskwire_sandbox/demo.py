@@ -98,7 +98,7 @@ async def _listening(
     """Listen on the wanted port. Without one, try the usual port, and any free port if that is taken."""
     for port in (PORT, 0) if wanted is None else (wanted,):
         routes = page.routes(coder_url=coder.url, person=next(iter(PEOPLE)), hints=_hints())
-        slack = SlackSandbox(port=port, manifest=manifest.make(), routes=routes)
+        slack = SlackSandbox(port=port, manifest=manifest.make_manifest(), routes=routes)
         try:
             return await stack.enter_async_context(slack)
         except OSError:

@@ -45,7 +45,7 @@ async def measure_backfill(directory: Path) -> Sequence[Figure]:
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     # The bot runs in this process. Its log lines must not stand between the figures.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    slack = SlackSandbox(manifest=manifest.make(), limits="documented")
+    slack = SlackSandbox(manifest=manifest.make_manifest(), limits="documented")
     async with (
         slack,
         CoderSandbox() as coder,

@@ -33,7 +33,7 @@ async def bench_place(
 ) -> AsyncIterator[Place]:
     """Start stand-ins without a bot. Coder already has `tasks` tasks that were not created from Slack."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
-    async with new_place(directory, slack or SlackSandbox(manifest=manifest.make())) as place:
+    async with new_place(directory, slack or SlackSandbox(manifest=manifest.make_manifest())) as place:
         place.settings["TASKWIRE_POLL_INTERVAL"] = str(poll_seconds)
         place.coder.add_user(OWNER)
         place.coder.add_tasks(tasks, OWNER)

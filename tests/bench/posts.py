@@ -49,7 +49,7 @@ class Heard:
 
 async def measure_posts(directory: Path) -> Sequence[Figure]:
     """Fill one thread beyond its channel's limit, then twelve threads beyond the workspace's limit."""
-    slack = SlackSandbox(manifest=manifest.make(), limits="documented")
+    slack = SlackSandbox(manifest=manifest.make_manifest(), limits="documented")
     async with bench_place(directory, slack) as place, spawned(place, "taskwire.cli", "run") as bot:
         await bot.is_ready()
         heard = Heard(slack)

@@ -94,7 +94,9 @@ def _crowd(port: int) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def _posters(directory: Path, *app: str) -> AsyncIterator[tuple[Posters, Taskwire]]:
-    slack = SlackSandbox(mode="http", manifest=manifest.make("https://taskwire.example.com/slack/events"))
+    slack = SlackSandbox(
+        mode="http", manifest=manifest.make_manifest("https://taskwire.example.com/slack/events")
+    )
     async with bench_place(directory, slack) as place, spawned(place, "tests.bench.poster") as poster:
         place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
         posters = Posters(place, Orders(poster))

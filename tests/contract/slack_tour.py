@@ -94,7 +94,7 @@ def _note_answers(client: AsyncWebClient, journey: Journey, monkeypatch: pytest.
 
 async def take(monkeypatch: pytest.MonkeyPatch) -> Journey:
     """Call every method of `Outbound` with all arguments, over more than one page."""
-    for size in ("calls.PAGE", "outbound.PAGE", "outbound.LONG_PAGE"):
+    for size in ("calls.PAGE_SIZE", "outbound.PAGE_SIZE", "outbound.LONGEST_PAGE_SIZE"):
         monkeypatch.setattr(f"taskwire.slack.{size}", 1)
     journey = Journey()
     async with SlackSandbox(retry_seconds=()) as slack, transport.make_session() as session:
@@ -139,7 +139,7 @@ async def _says(slack: SlackSandbox, outbound: Outbound) -> None:
 async def _looks_around(slack: SlackSandbox, outbound: Outbound) -> None:
     dev, alice = ChannelId(slack.workspace.channel("dev").id), UserId(slack.workspace.user("alice").id)
     group = slack.add_group("admins", ["alice", "bob"])
-    await outbound.identity()
+    await outbound.get_identity()
     await outbound.open_socket(slack.app_token)
     await outbound.get_profile(alice)
     await outbound.list_some_profiles()

@@ -34,7 +34,7 @@ def test_the_file_in_the_repository_is_what_is_printed(capsys: pytest.CaptureFix
 
     printed = capsys.readouterr().out
     assert printed == (ROOT / "manifest.yml").read_text(encoding="utf-8")
-    assert yaml.safe_load(printed) == manifest.make()
+    assert yaml.safe_load(printed) == manifest.make_manifest()
 
 
 def test_http_mode_names_the_address_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +115,7 @@ def test_its_values_are_of_the_kind_and_length_that_slack_takes(request_url: str
     """Slack would refuse a key that is not in the table, but only when the app is created."""
     rows = {row.removesuffix("!"): kind.split() for row, kind in MANIFEST.items()}
 
-    for path, value in _values(manifest.make(request_url)):
+    for path, value in _values(manifest.make_manifest(request_url)):
         kind, *limits = rows[path]
         assert isinstance(value, KINDS[kind]), path
         if isinstance(value, str | list):
@@ -124,8 +124,8 @@ def test_its_values_are_of_the_kind_and_length_that_slack_takes(request_url: str
 
 def test_it_has_all_that_slack_requires_and_every_key_of_the_table() -> None:
     """Both modes have all required keys, and together they use each row of the table."""
-    by_socket = {path for path, _ in _values(manifest.make())}
-    by_address = {path for path, _ in _values(manifest.make(f"{URL}/slack/events"))}
+    by_socket = {path for path, _ in _values(manifest.make_manifest())}
+    by_address = {path for path, _ in _values(manifest.make_manifest(f"{URL}/slack/events"))}
 
     assert by_socket | by_address == {row.removesuffix("!") for row in MANIFEST}
     assert {row.removesuffix("!") for row in MANIFEST if row.endswith("!")} <= by_socket & by_address
@@ -133,7 +133,7 @@ def test_it_has_all_that_slack_requires_and_every_key_of_the_table() -> None:
 
 def test_its_addresses_and_its_command_begin_as_slack_wants() -> None:
     """The command begins with a slash, and each URL with https."""
-    values = dict(_values(manifest.make(f"{URL}/slack/events")))
+    values = dict(_values(manifest.make_manifest(f"{URL}/slack/events")))
 
     assert str(values["features.slash_commands[].command"]).startswith("/")
     addresses = [value for path, value in values.items() if path.endswith("url")]
@@ -167,7 +167,7 @@ def test_it_declares_the_commands_and_shortcuts_that_are_taken() -> None:
     """A command without a listener would leave people without an answer."""
     assert list(_listened("command")) == ["COMMAND"]
     assert list(_listened("shortcut")) == []
-    features = manifest.make()["features"]
+    features = manifest.make_manifest()["features"]
     assert isinstance(features, dict)
     assert [command["command"] for command in features["slash_commands"]] == [manifest.COMMAND]  # type: ignore[union-attr,index,call-overload] # as made
     assert "shortcuts" not in features

@@ -83,7 +83,7 @@ def test_the_errors_of_a_method_are_known(method: str) -> None:
     unknown = {
         code
         for code in all_methods()[method].errors
-        if isinstance(errors.sort(method, 200, {"ok": False, "error": code}), OutcomeUnknown)
+        if isinstance(errors.classify(method, 200, {"ok": False, "error": code}), OutcomeUnknown)
     }
 
     assert unknown <= OF_READS

@@ -13,7 +13,7 @@ from taskwire.domain.message import Message
 from taskwire.queue.rate_limiter import LIMITS, WINDOW_MS, MethodLimits
 from taskwire.slack.calls import Method
 from taskwire.slack.client import make_client
-from taskwire.slack.drafts import Invalid
+from taskwire.slack.drafts import InvalidDraft
 from taskwire.slack.outbound import Metadata, Outbound
 from taskwire_sandbox.slack import SlackSandbox
 from taskwire_sandbox.slack.block_rules import problems
@@ -86,7 +86,7 @@ async def test_the_longest_text_is_posted_whole_and_a_longer_one_never(place: _P
     cut = await place.client.chat_postMessage(channel=place.channel, text=f"{longest}y")
 
     whole = await place.outbound.post(place.channel, Message(text=longest), META)
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidDraft):
         await place.outbound.post(place.channel, Message(text=f"{longest}y"), META)
 
     assert place.slack.message(place.channel, whole)["text"] == longest
@@ -100,7 +100,7 @@ async def test_a_text_is_edited_up_to_its_own_limit(place: _Place) -> None:
     ts = await place.outbound.post(place.channel, Message(text="Hello."), META)
 
     await place.outbound.update(place.channel, ts, Message(text=longest), META)
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidDraft):
         await place.outbound.update(place.channel, ts, Message(text=f"{longest}y"), META)
     with pytest.raises(SlackApiError, match="msg_too_long"):
         await place.client.chat_update(channel=place.channel, ts=ts, text=f"{longest}y")

@@ -83,7 +83,7 @@ def test_the_sandbox_knows_nothing_that_slack_does_not_have(reference: Reference
 def test_the_manifest_fits_slacks_schema(schema: dict[str, Any]) -> None:
     """The manifests of Socket Mode and of HTTP mode are both valid."""
     for request_url in ("", "https://taskwire.example.com/slack/events"):
-        jsonschema.validate(manifest.make(request_url), schema)
+        jsonschema.validate(manifest.make_manifest(request_url), schema)
 
 
 def test_the_table_of_the_manifest_is_slacks(schema: dict[str, Any]) -> None:

@@ -59,7 +59,7 @@ async def open_dependencies(
             dead_letters=DeadLetters(connections, KEYS, clock),
             slack=outbound,
             coder=coder,
-            bot=await outbound.identity(),
+            bot=await outbound.get_identity(),
             coder_url=NOWHERE,
             mask=str,
             mask_own=str,

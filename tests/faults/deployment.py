@@ -403,7 +403,10 @@ async def new_deployment(
     async with (
         environment.database() as (number, store),
         SlackSandbox(
-            clock=clock.time, manifest=manifest.make(), retry_seconds=RETRIES, ack_seconds=ACK_SECONDS
+            clock=clock.time,
+            manifest=manifest.make_manifest(),
+            retry_seconds=RETRIES,
+            ack_seconds=ACK_SECONDS,
         ) as slack,
         CoderSandbox(clock=clock) as coder,
     ):

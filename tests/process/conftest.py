@@ -29,7 +29,7 @@ def begins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    async with new_place(tmp_path, SlackSandbox(manifest=manifest.make())) as made:
+    async with new_place(tmp_path, SlackSandbox(manifest=manifest.make_manifest())) as made:
         yield made
 
 

@@ -262,7 +262,7 @@ async def test_systems_that_are_away_are_told(place: Place) -> None:
 
 async def test_missing_scopes_are_named(tmp_path: Path) -> None:
     """An app made from an older manifest lacks scopes that the code needs now."""
-    older = manifest.make()
+    older = manifest.make_manifest()
     older["oauth_config"] = {"scopes": {"bot": [scope for scope in manifest.SCOPES if "files" not in scope]}}
     async with new_place(tmp_path, SlackSandbox(manifest=older)) as place:
         code, said = await doctor(place)
@@ -350,7 +350,7 @@ async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Pla
 async def test_an_app_without_command_or_events_is_found_by_what_never_came(tmp_path: Path) -> None:
     """Slack does not tell an app which commands and events it has. Doctor says what to try, and what to do if
     nothing comes."""
-    lacking = cast("dict[str, Any]", manifest.make())
+    lacking = cast("dict[str, Any]", manifest.make_manifest())
     lacking["features"].pop("slash_commands")
     lacking["settings"]["event_subscriptions"] = {"bot_events": ["app_mention"]}
     async with new_place(tmp_path, SlackSandbox(manifest=lacking)) as place:

@@ -133,7 +133,7 @@ async def test_a_redis_that_is_away_is_one_line_in_the_log(
 ) -> None:
     """An operator sees one line about the reason, however much people write meanwhile."""
     url = "https://taskwire.example.com/slack/events" if mode == "http" else None
-    slack = SlackSandbox(mode=mode, manifest=manifest.make(url or ""), retry_seconds=())
+    slack = SlackSandbox(mode=mode, manifest=manifest.make_manifest(url or ""), retry_seconds=())
     async with new_place(tmp_path, slack) as place:
         if mode == "http":
             place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}

@@ -35,7 +35,9 @@ HALVES = (
 @pytest.fixture
 async def http_place(tmp_path: Path) -> AsyncIterator[Place]:
     """Make a place in HTTP mode."""
-    slack = SlackSandbox(mode="http", manifest=manifest.make("https://taskwire.example.com/slack/events"))
+    slack = SlackSandbox(
+        mode="http", manifest=manifest.make_manifest("https://taskwire.example.com/slack/events")
+    )
     async with new_place(tmp_path, slack) as place:
         place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
         yield place

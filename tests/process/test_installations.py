@@ -26,7 +26,7 @@ async def staging(place: Place, tmp_path: Path, redis_url: str) -> AsyncIterator
     directory = tmp_path / "staging"
     directory.mkdir()
     async with contextlib.AsyncExitStack() as stack:
-        slack = SlackSandbox(manifest=manifest.make())
+        slack = SlackSandbox(manifest=manifest.make_manifest())
         made = await stack.enter_async_context(new_place(directory, slack))
         assert slack.workspace.team_id == place.slack.workspace.team_id
         made.settings["REDIS_URL"] = redis_url

@@ -34,7 +34,9 @@ async def test_an_app_token_means_socket_mode_whatever_else_is_set(place: Place)
 @pytest.mark.real_start
 async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
     """With only a signing secret, commands, replies, buttons and dialogs all arrive at one address."""
-    slack = SlackSandbox(mode="http", manifest=manifest.make("https://taskwire.example.com/slack/events"))
+    slack = SlackSandbox(
+        mode="http", manifest=manifest.make_manifest("https://taskwire.example.com/slack/events")
+    )
     async with new_place(tmp_path, slack) as place:
         place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
         bot = await place.one()
@@ -65,7 +67,9 @@ async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
 async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Path, redis_url: str) -> None:
     """Only requests from Slack count as contact, however long the process has run. So a silence is backfilled
     when Slack comes again."""
-    slack = SlackSandbox(mode="http", manifest=manifest.make("https://taskwire.example.com/slack/events"))
+    slack = SlackSandbox(
+        mode="http", manifest=manifest.make_manifest("https://taskwire.example.com/slack/events")
+    )
     async with new_place(tmp_path, slack) as place, connection.open(redis_url) as store:
         place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
         bot = await place.one(REDIS_URL=redis_url)
@@ -94,7 +98,9 @@ async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Pa
 
 async def test_what_slack_has_not_signed_is_refused(tmp_path: Path) -> None:
     """A wrong signature and one of yesterday are refused."""
-    slack = SlackSandbox(mode="http", manifest=manifest.make("https://taskwire.example.com/slack/events"))
+    slack = SlackSandbox(
+        mode="http", manifest=manifest.make_manifest("https://taskwire.example.com/slack/events")
+    )
     async with new_place(tmp_path, slack) as place:
         place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
         bot = await place.one()

@@ -33,7 +33,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[SentinelCluster]:
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     """Make a place in which Slack soon repeats deliveries that were not taken."""
-    slack = SlackSandbox(manifest=manifest.make(), retry_seconds=RETRY_SECONDS)
+    slack = SlackSandbox(manifest=manifest.make_manifest(), retry_seconds=RETRY_SECONDS)
     async with new_place(tmp_path, slack) as made:
         yield made
 

@@ -63,11 +63,11 @@ async def test_a_call_has_a_place_kept_in_a_channel_that_was_silent(
 ) -> None:
     """A call that mentions somebody finds a place kept after two posts; then it waits a second longer."""
     posts = await waits(limiter, "a", "b", "c")
-    calls = await waits(limiter, "d", "e", priority=Priority.CALL)
+    calls = await waits(limiter, "d", "e", priority=Priority.MENTION)
     engine.passes(2.02)
-    next_call = await waits(limiter, "e", "f", priority=Priority.CALL)
+    next_call = await waits(limiter, "e", "f", priority=Priority.MENTION)
     engine.passes(6)
-    again = [*await waits(limiter, "g", "h"), *await waits(limiter, "i", "j", priority=Priority.CALL)]
+    again = [*await waits(limiter, "g", "h"), *await waits(limiter, "i", "j", priority=Priority.MENTION)]
 
     assert posts == [0, 0, 1.01]
     assert calls == [0, 2.02]
@@ -113,9 +113,9 @@ async def test_a_call_gets_the_next_place_although_others_asked_before(
 ) -> None:
     """A call that mentions somebody goes before twenty posts that mention nobody."""
     await waits(slow, "first", *(f"post {number}" for number in range(20)))
-    told = await waits(slow, "call", priority=Priority.CALL)
+    told = await waits(slow, "call", priority=Priority.MENTION)
     engine.passes(1)
-    at_its_time = [*await waits(slow, "post 0"), *await waits(slow, "call", priority=Priority.CALL)]
+    at_its_time = [*await waits(slow, "post 0"), *await waits(slow, "call", priority=Priority.MENTION)]
     engine.passes(1)
 
     assert told == [1]
@@ -153,7 +153,7 @@ async def test_a_claim_becomes_more_urgent_with_what_it_is_for(slow: RateLimiter
 async def test_a_claim_ends_if_its_claimant_does_not_come(engine: Engine, slow: RateLimiter) -> None:
     """Claims of a dead process lapse after three seconds."""
     await waits(slow, "first")
-    await waits(slow, *(f"dead {number}" for number in range(5)), priority=Priority.CALL)
+    await waits(slow, *(f"dead {number}" for number in range(5)), priority=Priority.MENTION)
     engine.passes(5)
     meanwhile = await waits(slow, "post")
     engine.passes(CLAIM_GRACE_MS / 1000)
@@ -178,8 +178,8 @@ async def test_nobody_is_passed_over_for_ever(engine: Engine, slow: RateLimiter)
     await waits(slow, "first", *posts)
     waiting, took = posts, []
     for second in range(STARVING_AFTER_MS // 1000 + 5 * PLACES_PER_STARVING_CLAIM):
-        waiting = waiting | {f"call {second}": Priority.CALL}
-        await waits(slow, f"call {second}", priority=Priority.CALL)
+        waiting = waiting | {f"call {second}": Priority.MENTION}
+        await waits(slow, f"call {second}", priority=Priority.MENTION)
         engine.passes(1)
         took += [
             who for who, priority in waiting.items() if await slow.take_place(POST, "C1", priority, who) == 0
@@ -204,7 +204,7 @@ async def test_all_channels_share_what_the_workspace_may_post(limiter: RateLimit
     told = [
         await limiter.take_place(POST, f"C{number}", Priority.POST, f"post {number}") for number in range(30)
     ]
-    call = await limiter.take_place(POST, "C99", Priority.CALL, "call")
+    call = await limiter.take_place(POST, "C99", Priority.MENTION, "call")
 
     assert told[:20] == [0] * 20
     assert min(told[20:]) > 0
@@ -223,12 +223,12 @@ async def test_one_card_is_edited_once_in_three_seconds(engine: Engine, limiter:
     assert await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.FINAL_CARD) == [0]
 
 
-async def test_catching_up_takes_half_and_leaves_half(limiter: RateLimiter) -> None:
+async def test_backfill_takes_half_and_leaves_half(limiter: RateLimiter) -> None:
     """Backfill uses half of conversations.replies.
 
     The other half is for reconciling, for which posts wait.
     """
-    reads = await waits(limiter, *[""] * 40, method="conversations.replies", priority=Priority.CATCHING_UP)
+    reads = await waits(limiter, *[""] * 40, method="conversations.replies", priority=Priority.BACKFILL)
     read_backs = await waits(limiter, *[""] * 5, method="conversations.replies", priority=Priority.POST)
 
     assert reads.count(0) <= 25
@@ -243,14 +243,14 @@ async def test_a_429_rests_the_method_for_all_replicas(engine: Engine, limiter: 
     replica = RateLimiter(engine.connections, engine.keys, engine.clock, Metrics())
     await limiter.block(POST, 30)
 
-    assert await waits(replica, "a", priority=Priority.CALL) == [30]
+    assert await waits(replica, "a", priority=Priority.MENTION) == [30]
     assert await waits(replica, "b", where="C2") == [30.207]
     assert await waits(replica, "c", method=UPDATE, where="C1:1.1") == [0]
     engine.passes(29.5)
-    assert await waits(replica, "a", priority=Priority.CALL) == [0.5]
+    assert await waits(replica, "a", priority=Priority.MENTION) == [0.5]
     engine.passes(0.5)
     assert await waits(replica, "b", where="C2") == [0.207]
-    assert await waits(replica, "a", priority=Priority.CALL) == [0]
+    assert await waits(replica, "a", priority=Priority.MENTION) == [0]
 
 
 async def test_a_429_of_the_whole_app_rests_everything(engine: Engine, limiter: RateLimiter) -> None:
@@ -342,13 +342,13 @@ async def test_waits_are_measured_by_method_and_priority(engine: Engine) -> None
     """The metrics count the time from the first request to the place, and each 429."""
     metrics = Metrics()
     measured = RateLimiter(engine.connections, engine.keys, engine.clock, metrics, limits=ONE_BY_ONE)
-    await waits(measured, "a", "b", priority=Priority.CALL)
+    await waits(measured, "a", "b", priority=Priority.MENTION)
     engine.passes(1)
-    await waits(measured, "b", priority=Priority.CALL)
+    await waits(measured, "b", priority=Priority.MENTION)
     await measured.block(POST, 5)
 
     figures = metrics.exposition().decode()
-    labels = '{method="chat.postMessage",priority="call"}'
+    labels = '{method="chat.postMessage",priority="mention"}'
     assert f"taskwire_limiter_wait_seconds_count{labels} 2.0" in figures
     assert f"taskwire_limiter_wait_seconds_sum{labels} 1.0" in figures
     assert 'taskwire_rate_limited_total{method="chat.postMessage"} 1.0' in figures

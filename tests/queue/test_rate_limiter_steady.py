@@ -112,7 +112,7 @@ def askers(count: int, urgencies: tuple[Priority, ...], wheres: tuple[str, ...] 
     ]
 
 
-ANY = (Priority.CALL, Priority.POST)
+ANY = (Priority.MENTION, Priority.POST)
 TIERS = [
     ("users.info", 4, 100),
     ("conversations.replies", 3, 50),
@@ -125,7 +125,7 @@ async def test_a_tier_is_used_and_never_passed(
     real: Connections, method: str, tier: int, allowed: int
 ) -> None:
     """Twenty claimants use at least 95 % of a tier and never pass it."""
-    urgencies = (*ANY, Priority.CATCHING_UP) if method == "conversations.replies" else ANY
+    urgencies = (*ANY, Priority.BACKFILL) if method == "conversations.replies" else ANY
     arrivals = await Crowd(Engine(real), method, seed=tier).runs(askers(20, urgencies))
 
     assert refused(method, tier, arrivals) == []

@@ -18,7 +18,7 @@ from taskwire.domain.ids import find_ts, microseconds, moment_of
 from taskwire.domain.message import Dialog
 from taskwire.listeners.dialogs import DialogContext
 from taskwire.slack.bolt import dispatch
-from taskwire.slack.signatures import RequestRefused, read
+from taskwire.slack.signatures import RequestRefused, parse_request
 from taskwire.telemetry import logger
 from taskwire_sandbox.slack.interaction_payloads import common_fields, place
 
@@ -47,7 +47,7 @@ async def _sent(world: World, payload: Json) -> int:
     words = json.dumps(payload)
     headers = CIMultiDict({"Content-Type": "application/x-www-form-urlencoded"})
     try:
-        asked = read(headers, urlencode({"payload": words}).encode())
+        asked = parse_request(headers, urlencode({"payload": words}).encode())
     except RequestRefused as refused:
         return refused.status
     return (await dispatch(world.bot.parts.bolt, asked)).status

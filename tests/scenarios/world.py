@@ -293,7 +293,7 @@ async def new_world(
     clock = WorldClock(bot_is_off)
     async with contextlib.AsyncExitStack() as stack:
         slack = await stack.enter_async_context(
-            SlackSandbox(clock=clock.time, manifest=manifest.make(), limits="documented")
+            SlackSandbox(clock=clock.time, manifest=manifest.make_manifest(), limits="documented")
         )
         coder = await stack.enter_async_context(CoderSandbox(clock=clock))
         url = store_url or (await stack.enter_async_context(embedded.store(directory / "store"))).url

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from taskwire import transport
 from taskwire.domain.errors import OutcomeUnknown, OutsideError
 from taskwire.slack import errors
-from taskwire.slack.call_priorities import RateLimits, claiming
-from taskwire.slack.handed_out_urls import Addresses, is_slacks
+from taskwire.slack.call_priorities import RateLimits, as_claimant
+from taskwire.slack.handed_out_urls import HandedOutUrls, is_slack_url
 from tests.coder.far_side import Act, far_side, hangs_up, says
 from tests.slack.conftest import RateLimiter
 
@@ -18,8 +18,10 @@ SLACK = "https://slack.com/api/"
 LOCAL = "http://127.0.0.1:4201/api/"
 
 
-def addresses(session: aiohttp.ClientSession, base_url: str, pace: RateLimiter | None = None) -> Addresses:
-    return Addresses(session, base_url, TOKEN, RateLimits(pace or RateLimiter()))
+def addresses(
+    session: aiohttp.ClientSession, base_url: str, pace: RateLimiter | None = None
+) -> HandedOutUrls:
+    return HandedOutUrls(session, base_url, TOKEN, RateLimits(pace or RateLimiter()))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +37,7 @@ def addresses(session: aiohttp.ClientSession, base_url: str, pace: RateLimiter |
     ],
 )
 def test_these_are_slacks(url: str, base_url: str) -> None:
-    assert is_slacks(url, base_url)
+    assert is_slack_url(url, base_url)
 
 
 @pytest.mark.parametrize(
@@ -61,24 +63,24 @@ def test_these_are_slacks(url: str, base_url: str) -> None:
     ],
 )
 def test_these_are_not(url: str, base_url: str) -> None:
-    assert not is_slacks(url, base_url)
+    assert not is_slack_url(url, base_url)
 
 
 @given(st.text(max_size=40))
 def test_no_address_breaks_the_question(rest: str) -> None:
-    assert not is_slacks(f"https://evil.test/{rest}", SLACK)
-    is_slacks(rest, SLACK)
+    assert not is_slack_url(f"https://evil.test/{rest}", SLACK)
+    is_slack_url(rest, SLACK)
 
 
 async def test_a_foreign_host_is_never_asked() -> None:
     async with far_side(says(200, "abc")) as far, transport.make_session() as session:
         doors = addresses(session, SLACK)
 
-        with pytest.raises(errors.ForeignAddress):
+        with pytest.raises(errors.ForeignUrl):
             await doors.download(f"{far.url}/x", 100, 5.0)
-        with pytest.raises(errors.ForeignAddress):
+        with pytest.raises(errors.ForeignUrl):
             await doors.respond(f"{far.url}/x", {"text": "Hello"}, 5.0)
-        with pytest.raises(errors.ForeignAddress):
+        with pytest.raises(errors.ForeignUrl):
             await doors.upload(f"{far.url}/x", b"abc", 5.0)
 
         assert far.connections == 0
@@ -99,7 +101,7 @@ async def test_a_redirect_is_not_followed_with_the_token() -> None:
     elsewhere = says(302, "", "Location: /signin")
     async with far_side(elsewhere, says(200, "sign in")) as far, transport.make_session() as session:
         with pytest.raises(errors.UnexpectedSlackAnswer):
-            await Addresses(session, f"{far.url}/api/", TOKEN, RateLimits(RateLimiter())).download(
+            await HandedOutUrls(session, f"{far.url}/api/", TOKEN, RateLimits(RateLimiter())).download(
                 f"{far.url}/a.txt", 100, 5.0
             )
 
@@ -122,7 +124,7 @@ async def test_a_redirect_is_not_followed_with_the_token() -> None:
 async def test_an_answer_is_shown_once_or_not_at_all(act: Act, kind: type[OutsideError]) -> None:
     async with far_side(act) as far, transport.make_session() as session:
         with pytest.raises(kind):
-            await Addresses(session, far.url, TOKEN, RateLimits(RateLimiter())).respond(
+            await HandedOutUrls(session, far.url, TOKEN, RateLimits(RateLimiter())).respond(
                 f"{far.url}/r/secret", {"text": "Hello"}, 5.0
             )
 
@@ -134,7 +136,7 @@ async def test_a_response_url_stays_out_of_what_is_raised() -> None:
         gone = far.url
     async with transport.make_session() as session:
         with pytest.raises(transport.Unreachable) as raised:
-            await Addresses(session, gone, TOKEN, RateLimits(RateLimiter())).respond(
+            await HandedOutUrls(session, gone, TOKEN, RateLimits(RateLimiter())).respond(
                 f"{gone}/respond/very-secret", {"text": "Hi"}, 5.0
             )
 
@@ -161,7 +163,7 @@ async def test_nobody_is_asked_while_these_addresses_rest() -> None:
     """The caller gets NoCapacity at once, so it can show its answer in another way."""
     async with far_side(says(200, "ok")) as far, transport.make_session() as session:
         doors = addresses(session, f"{far.url}/api/", RateLimiter(seconds=3))
-        with claiming("to_coder:L1 job"), pytest.raises(errors.NoCapacity):
+        with as_claimant("to_coder:L1 job"), pytest.raises(errors.NoCapacity):
             await doors.respond(f"{far.url}/respond/1", {"text": "Hello"}, 5.0)
 
         assert far.requests == []

@@ -22,23 +22,23 @@ class Host:
 
     def asks(self, there: float = 0.1, back: float = 0.1) -> None:
         """Call Slack, and read the `Date` of its answer."""
-        sent = self.clock.ours()
+        sent = self.clock.local_time()
         self.real += there
         date = datetime.fromtimestamp(int(self.real), UTC)
         self.real += back
-        self.clock.answered(date, sent)
+        self.clock.record_answer(date, sent)
 
     def posts(self, there: float = 0.01, back: float = 0.01) -> None:
         """Post a message, and read its ts."""
-        sent = self.clock.ours()
+        sent = self.clock.local_time()
         self.real += there
         ts = Ts(f"{self.real:.6f}")
         self.real += back
-        self.clock.posted(ts, sent)
+        self.clock.record_post(ts, sent)
 
     def is_brought(self, late: float) -> None:
         """Receive a message that was written `late` seconds ago."""
-        self.clock.brought(Ts(f"{self.real - late:.6f}"))
+        self.clock.record_payload(Ts(f"{self.real - late:.6f}"))
 
     @property
     def error(self) -> float:

@@ -9,7 +9,14 @@ from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.jobs import Requester
 from taskwire.domain.message import Button, Dialog, Message, View
 from taskwire.slack import inbound
-from taskwire.slack.inbound import Deleted, DirectMessage, Edited, Ignored, Mention, ThreadMessage
+from taskwire.slack.inbound import (
+    DirectMessage,
+    IgnoredPayload,
+    Mention,
+    MessageDeleted,
+    MessageEdited,
+    ThreadMessage,
+)
 from taskwire.slack.outbound import Metadata, Outbound
 from taskwire_sandbox.slack import Attachment, SlackSandbox
 
@@ -23,7 +30,7 @@ def last(slack: SlackSandbox, name: str) -> Body:
 
 
 def last_message(slack: SlackSandbox) -> object:
-    return inbound.message_event(last(slack, "message"))
+    return inbound.parse_message_event(last(slack, "message"))
 
 
 def dev(slack: SlackSandbox) -> ChannelId:
@@ -46,7 +53,7 @@ async def test_a_reply_under_the_card(slack: SlackSandbox, outbound: Outbound) -
 
     assert isinstance(found, ThreadMessage)
     assert (found.channel, found.ts, found.thread_ts, found.person) == (dev(slack), ts, root, alice(slack))
-    assert (found.text, found.parent_is_bots) == ("use &lt;b&gt;", True)
+    assert (found.text, found.is_bot_thread) == ("use &lt;b&gt;", True)
     assert found.delivery == f"{dev(slack)}:{ts}"
     assert found.blocks_json.startswith('[{"type":"rich_text"')
     (file,) = found.files
@@ -73,7 +80,7 @@ async def test_a_reply_in_somebody_elses_thread_says_so(slack: SlackSandbox) -> 
     found = last_message(slack)
 
     assert isinstance(found, ThreadMessage)
-    assert not found.parent_is_bots
+    assert not found.is_bot_thread
 
 
 async def test_a_reply_that_does_not_name_who_began_its_thread_may_be_in_ours(slack: SlackSandbox) -> None:
@@ -83,34 +90,34 @@ async def test_a_reply_that_does_not_name_who_began_its_thread_may_be_in_ours(sl
     body = slack.deliveries[-1].payload
     del body["event"]["parent_user_id"]
 
-    found = inbound.message_event(body)
+    found = inbound.parse_message_event(body)
 
     assert isinstance(found, ThreadMessage)
-    assert found.parent_is_bots
+    assert found.is_bot_thread
 
 
 async def test_what_is_said_at_the_top_of_a_channel_is_not_ours(slack: SlackSandbox) -> None:
     await slack.post("alice", "dev", "good morning")
 
-    assert last_message(slack) == Ignored("not in a thread")
+    assert last_message(slack) == IgnoredPayload("not in a thread")
 
 
 async def test_bots_are_not_heard(slack: SlackSandbox, outbound: Outbound) -> None:
     root = await card(slack, outbound)
-    assert last_message(slack) == Ignored("written by a bot")
+    assert last_message(slack) == IgnoredPayload("written by a bot")
 
     await slack.post_as_bot("dev", "beep", root)
-    assert last_message(slack) == Ignored("written by a bot")
+    assert last_message(slack) == IgnoredPayload("written by a bot")
 
     await outbound.update(dev(slack), root, Message(text="Another card"), Metadata("c1", "card"))
-    assert last_message(slack) == Ignored("written by a bot")
+    assert last_message(slack) == IgnoredPayload("written by a bot")
 
 
 async def test_who_joins_says_nothing(slack: SlackSandbox) -> None:
     slack.add_user("carol")
     await slack.join("carol", "dev")
 
-    assert last_message(slack) == Ignored("subtype channel_join")
+    assert last_message(slack) == IgnoredPayload("subtype channel_join")
 
 
 async def test_a_direct_message_and_a_reply_under_the_bots_own(
@@ -131,7 +138,7 @@ async def test_a_direct_message_and_a_reply_under_the_bots_own(
     await slack.post("alice", direct, "go on", root)
     under_bots = last_message(slack)
     assert isinstance(under_bots, ThreadMessage)
-    assert under_bots.parent_is_bots
+    assert under_bots.is_bot_thread
 
 
 def _blocks_of(slack: SlackSandbox) -> str:
@@ -144,7 +151,7 @@ async def test_a_mention_has_the_delivery_of_its_message(slack: SlackSandbox) ->
     root = await slack.post("bob", "dev", "it is broken")
     ts = await slack.mention("alice", "dev", "fix this", root)
 
-    message, mention = last_message(slack), inbound.mention(last(slack, "app_mention"))
+    message, mention = last_message(slack), inbound.parse_mention(last(slack, "app_mention"))
 
     assert isinstance(message, ThreadMessage)
     assert isinstance(mention, Mention)
@@ -156,7 +163,7 @@ async def test_a_mention_has_the_delivery_of_its_message(slack: SlackSandbox) ->
 async def test_a_mention_at_the_top_has_no_thread(slack: SlackSandbox) -> None:
     await slack.mention("alice", "dev", "fix this")
 
-    found = inbound.mention(last(slack, "app_mention"))
+    found = inbound.parse_mention(last(slack, "app_mention"))
 
     assert isinstance(found, Mention)
     assert found.thread_ts is None
@@ -168,12 +175,12 @@ async def test_an_edit_is_claimed_apart_and_an_unfurl_is_none(
     root = await card(slack, outbound)
     ts = await slack.post("alice", "dev", "see https://example.test/a", root)
     await slack.unfurl("dev", ts, "https://example.test/a")
-    assert last_message(slack) == Ignored("nothing that a person changed")
+    assert last_message(slack) == IgnoredPayload("nothing that a person changed")
 
     await slack.edit("alice", "dev", ts, "see the other")
 
     found = last_message(slack)
-    assert isinstance(found, Edited)
+    assert isinstance(found, MessageEdited)
     assert (found.ts, found.thread_ts, found.text) == (ts, root, "see the other")
     assert found.delivery == f"{dev(slack)}:{ts}:edited:{found.edited_ts}"
 
@@ -185,10 +192,10 @@ async def test_a_deleted_reply(slack: SlackSandbox, outbound: Outbound) -> None:
     await slack.delete("alice", "dev", ts)
 
     found = last_message(slack)
-    assert isinstance(found, Deleted)
+    assert isinstance(found, MessageDeleted)
     assert (found.channel, found.thread_ts, found.ts) == (dev(slack), root, ts)
     assert found.delivery == f"{dev(slack)}:{ts}:deleted"
-    assert (found.at > ts, found.parent_is_bots) == (True, True)
+    assert (found.at > ts, found.is_bot_thread) == (True, True)
 
 
 async def test_a_root_that_leaves_a_tombstone_is_deleted(slack: SlackSandbox) -> None:
@@ -198,17 +205,17 @@ async def test_a_root_that_leaves_a_tombstone_is_deleted(slack: SlackSandbox) ->
     await slack.delete("alice", "dev", root)
 
     found = last_message(slack)
-    assert isinstance(found, Deleted)
+    assert isinstance(found, MessageDeleted)
     assert (found.channel, found.thread_ts, found.ts) == (dev(slack), root, root)
 
 
 async def test_a_command(slack: SlackSandbox) -> None:
     typed = await slack.command("alice", "dev", "/task", "create fix it")
 
-    found = inbound.command(last(slack, "/task"), NOW)
+    found = inbound.parse_command(last(slack, "/task"), NOW)
 
     requester = Requester(person=alice(slack), channel=dev(slack), at=Ts("1777636800.000000"))
-    assert isinstance(found, inbound.Typed)
+    assert isinstance(found, inbound.SlashCommand)
     assert found.requester == requester.model_copy(update={"response_url": typed.response_url})
     assert found.text == "create fix it"
     assert found.delivery == found.trigger_id == typed.trigger_id
@@ -223,8 +230,8 @@ async def test_a_click_on_a_card(slack: SlackSandbox, outbound: Outbound) -> Non
 
     pressed = await slack.click("alice", "dev", root, Button.PAUSE.value)
 
-    found = inbound.click(last(slack, "block_actions"))
-    assert isinstance(found, inbound.Clicked)
+    found = inbound.parse_click(last(slack, "block_actions"))
+    assert isinstance(found, inbound.Click)
     assert (found.button, found.value, found.person) == (Button.PAUSE, "link-1", alice(slack))
     assert (found.channel, found.thread_ts) == (dev(slack), None)
     assert (found.response_url, found.trigger_id) == (pressed.response_url, pressed.trigger_id)
@@ -268,8 +275,8 @@ async def test_a_dialog_that_was_filled_in(slack: SlackSandbox, outbound: Outbou
 
     await slack.submit("alice", view_id, entered)
 
-    found = inbound.submission(last(slack, "view_submission"))
-    assert isinstance(found, inbound.Submitted)
+    found = inbound.parse_submission(last(slack, "view_submission"))
+    assert isinstance(found, inbound.Submission)
     assert found.values == {
         "prompt": "fix it",
         "template": "vm",
@@ -286,8 +293,8 @@ async def test_a_choice_within_a_dialog(slack: SlackSandbox, outbound: Outbound)
 
     await slack.press("alice", view_id, "chosen", "vm", block_id="template")
 
-    found = inbound.click(last(slack, "block_actions"))
-    assert isinstance(found, inbound.Clicked)
+    found = inbound.parse_click(last(slack, "block_actions"))
+    assert isinstance(found, inbound.Click)
     assert (found.button, found.action_id, found.value) == (None, "chosen", "vm")
     assert (found.view_id, found.values) == (view_id, {"template": "vm"})
 
@@ -296,18 +303,18 @@ async def test_where_things_come_from(slack: SlackSandbox) -> None:
     slack.add_user("stranger", team_id="T0OTHER", is_stranger=True)
     slack.add_channel("shared", ["alice", "stranger"], is_ext_shared=True)
     await slack.post("alice", "shared", "hello")
-    assert inbound.source(last(slack, "message")) == inbound.Source(
+    assert inbound.parse_source(last(slack, "message")) == inbound.Source(
         "T0TASKWIRE", None, "T0TASKWIRE", is_bot=False
     )
 
     await slack.post("stranger", "shared", "hello")
-    assert inbound.source(last(slack, "message")).actor_team_id == "T0OTHER"
+    assert inbound.parse_source(last(slack, "message")).actor_team_id == "T0OTHER"
 
     await slack.post_as_bot("dev", "beep")
-    assert inbound.source(last(slack, "message")).is_bot
+    assert inbound.parse_source(last(slack, "message")).is_bot
 
     await slack.command("alice", "dev", "/task", "list")
-    assert inbound.source(last(slack, "/task")) == inbound.Source(
+    assert inbound.parse_source(last(slack, "/task")) == inbound.Source(
         "T0TASKWIRE", None, "T0TASKWIRE", is_bot=False
     )
 
@@ -316,25 +323,25 @@ def test_a_person_of_an_unknown_organisation_has_no_workspace() -> None:
     event = {"type": "message", "user": "U1", "user_team": "E0OTHER"}
     body = {"is_ext_shared_channel": True, "authorizations": [{"team_id": "T0TASKWIRE"}], "event": event}
 
-    assert inbound.source(body).actor_team_id is None
-    assert inbound.source(body | {"enterprise_id": "E0OTHER"}).actor_team_id == "T0TASKWIRE"
-    assert inbound.source(body | {"event": {"type": "message"}}).actor_team_id is None
+    assert inbound.parse_source(body).actor_team_id is None
+    assert inbound.parse_source(body | {"enterprise_id": "E0OTHER"}).actor_team_id == "T0TASKWIRE"
+    assert inbound.parse_source(body | {"event": {"type": "message"}}).actor_team_id is None
 
 
 @pytest.mark.parametrize("body", [{}, {"event": None}, {"event": []}, {"authorizations": [None, 1]}])
 def test_nonsense_is_ignored(body: dict[str, object]) -> None:
-    assert isinstance(inbound.message_event(body), Ignored)
-    assert isinstance(inbound.mention(body), Ignored)
-    assert isinstance(inbound.command(body, NOW), Ignored)
-    assert isinstance(inbound.click(body), Ignored)
-    assert isinstance(inbound.submission(body), Ignored)
+    assert isinstance(inbound.parse_message_event(body), IgnoredPayload)
+    assert isinstance(inbound.parse_mention(body), IgnoredPayload)
+    assert isinstance(inbound.parse_command(body, NOW), IgnoredPayload)
+    assert isinstance(inbound.parse_click(body), IgnoredPayload)
+    assert isinstance(inbound.parse_submission(body), IgnoredPayload)
 
 
 def test_half_characters_are_replaced() -> None:
     event = {"channel": "C0000001", "ts": "2.000000", "thread_ts": "1.000000", "user": "U0000001"}
     body = {"event": event | {"text": "a\ud800b", "blocks": [{"type": "\ud800"}]}}
 
-    found = inbound.message_event(body)
+    found = inbound.parse_message_event(body)
 
     assert isinstance(found, ThreadMessage)
     assert (found.text, found.blocks_json) == ("a?b", '[{"type":"?"}]')

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from taskwire.domain.ids import ChannelId, UserId, microseconds
 from taskwire.domain.jobs import Reply
 from taskwire.slack import inbound
-from taskwire.slack.inbound import Edited, ThreadMessage
+from taskwire.slack.inbound import MessageEdited, ThreadMessage
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 Body = dict[str, object]
@@ -77,20 +77,20 @@ BODY = shaped(
 @settings(max_examples=300, deadline=None)
 @given(BODY)
 def test_nothing_that_arrives_breaks_anything(body: Body) -> None:
-    inbound.message_event(body)
-    inbound.mention(body)
-    inbound.command(body, NOW)
-    inbound.click(body)
-    inbound.submission(body)
-    inbound.source(body)
+    inbound.parse_message_event(body)
+    inbound.parse_mention(body)
+    inbound.parse_command(body, NOW)
+    inbound.parse_click(body)
+    inbound.parse_submission(body)
+    inbound.parse_source(body)
 
 
 @settings(max_examples=300, deadline=None)
 @given(EVENT, st.lists(AUTHORIZATION, max_size=1))
 def test_what_comes_out_of_a_message_can_be_written_down(event: Body, authorizations: list[Body]) -> None:
-    found = inbound.message_event({"event": event, "authorizations": authorizations})
+    found = inbound.parse_message_event({"event": event, "authorizations": authorizations})
 
-    if isinstance(found, ThreadMessage | Edited):
+    if isinstance(found, ThreadMessage | MessageEdited):
         reply = Reply(
             person=found.person, ts=found.ts, text=found.text, blocks=found.blocks_json, files=found.files
         )
@@ -102,6 +102,6 @@ def test_what_comes_out_of_a_message_can_be_written_down(event: Body, authorizat
 @settings(max_examples=200, deadline=None)
 @given(MESSAGE)
 def test_a_message_of_a_threads_history_breaks_nothing(message: Body) -> None:
-    found = inbound.thread_message(message, ChannelId("C0000001"), UserId("U0BOT"))
+    found = inbound.parse_thread_message(message, ChannelId("C0000001"), UserId("U0BOT"))
 
     assert not isinstance(found, ThreadMessage) or found.delivery == f"C0000001:{found.ts}"

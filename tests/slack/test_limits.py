@@ -3,15 +3,26 @@
 import pytest
 
 from taskwire.domain.message import Message
-from taskwire.slack.drafts import EDITED_TEXT, POSTED_TEXT, Invalid, check_message, check_metadata
+from taskwire.slack.drafts import (
+    EDITED_TEXT_LENGTH,
+    POSTED_TEXT_LENGTH,
+    InvalidDraft,
+    check_message,
+    check_metadata,
+)
 
 
 @pytest.mark.parametrize(
     ("text", "most"),
-    [("", POSTED_TEXT), (" \n", POSTED_TEXT), ("x" * 40_001, POSTED_TEXT), ("x" * 4_001, EDITED_TEXT)],
+    [
+        ("", POSTED_TEXT_LENGTH),
+        (" \n", POSTED_TEXT_LENGTH),
+        ("x" * 40_001, POSTED_TEXT_LENGTH),
+        ("x" * 4_001, EDITED_TEXT_LENGTH),
+    ],
 )
 def test_a_text_is_there_and_not_too_long(text: str, most: int) -> None:
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidDraft):
         check_message(Message(text=text), most)
 
 
@@ -27,5 +38,5 @@ def test_a_text_is_there_and_not_too_long(text: str, most: int) -> None:
 def test_metadata_that_slack_would_drop_is_not_sent(event_type: str, payload: dict[str, str]) -> None:
     check_metadata("taskwire_message", {"id": "m1", "kind": "card", "task_id": "t1"})
 
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidDraft):
         check_metadata(event_type, payload)

@@ -9,7 +9,7 @@ from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
 from taskwire.domain.message import Block, Message, View
 from taskwire.slack import drafts, errors
 from taskwire.slack import outbound as module
-from taskwire.slack.call_priorities import Priority, claiming
+from taskwire.slack.call_priorities import Priority, as_claimant
 from taskwire.slack.client import make_client
 from taskwire.slack.models import Channel, Identity, Profile
 from taskwire.slack.outbound import Metadata, Outbound
@@ -41,7 +41,7 @@ async def post(outbound: Outbound, channel: ChannelId, name: str, thread_ts: Ts 
 async def test_we_know_who_we_are(slack: SlackSandbox, outbound: Outbound) -> None:
     app, workspace = slack.backend.app, slack.workspace
 
-    found = await outbound.identity()
+    found = await outbound.get_identity()
 
     assert found == Identity(workspace.team_id, "acme", UserId(app.bot_user_id), app.bot_id)
 
@@ -94,7 +94,7 @@ async def test_a_post_whose_answer_was_cut_is_one_post_and_is_found_again(
 async def test_every_copy_is_found_on_whatever_page_it_stands(
     slack: SlackSandbox, outbound: Outbound, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("taskwire.slack.calls.PAGE", 2)
+    monkeypatch.setattr("taskwire.slack.calls.PAGE_SIZE", 2)
     channel = dev(slack)
     root = await post(outbound, channel, "root")
     first = await post(outbound, channel, "n1", root)
@@ -111,7 +111,7 @@ async def test_every_copy_is_found_on_whatever_page_it_stands(
 async def test_each_page_takes_a_place(
     slack: SlackSandbox, outbound: Outbound, pace: RateLimiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("taskwire.slack.calls.PAGE", 1)
+    monkeypatch.setattr("taskwire.slack.calls.PAGE_SIZE", 1)
     channel = dev(slack)
     await post(outbound, channel, "n1")
     await post(outbound, channel, "n2")
@@ -306,7 +306,7 @@ async def test_an_organizations_install_lists_its_workspaces(slack: SlackSandbox
     slack.workspace.enterprise_id = "E0ORG"
     slack.workspace.org_teams = tuple(f"T{number}" for number in range(250))
 
-    assert (await outbound.identity()).is_org_wide
+    assert (await outbound.get_identity()).is_org_wide
     assert await outbound.list_teams() == set(slack.workspace.org_teams)
 
 
@@ -380,7 +380,7 @@ async def test_a_thread_is_read_as_its_events_would_have_been(
         (first, "go &amp; on", root),
         (second, "see", root),
     ]
-    assert all(reply.parent_is_bots for reply in found)
+    assert all(reply.is_bot_thread for reply in found)
     assert [reply.delivery for reply in found] == [f"{channel}:{first}", f"{channel}:{second}"]
     assert [file.name for file in found[1].files] == ["a.txt"]
     assert [reply.ts for reply in (await outbound.list_replies(channel, root, Ts(second))).replies] == [
@@ -392,7 +392,7 @@ async def test_roots_say_when_they_were_last_replied_to(
     slack: SlackSandbox, outbound: Outbound, pace: RateLimiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The roots are listed from one message backwards, a page at a time, at the lowest priority."""
-    monkeypatch.setattr(module, "SCANNED", 3)
+    monkeypatch.setattr(module, "ROOTS_PAGE_SIZE", 3)
     channel = dev(slack)
     roots = [await post(outbound, channel, name) for name in ("one", "two", "three", "four", "five")]
     last = Ts(await slack.post("alice", "dev", "go on", roots[2]))
@@ -406,7 +406,7 @@ async def test_roots_say_when_they_were_last_replied_to(
     assert page.span_us == microseconds(roots[3]) - microseconds(roots[1])
     assert rest.latest_replies == {roots[0]: None}
     assert rest.covers(SINCE)
-    assert pace.waits[-1] == ("conversations.history", "", Priority.CATCHING_UP)
+    assert pace.waits[-1] == ("conversations.history", "", Priority.BACKFILL)
 
 
 async def test_a_file_is_shared_once_and_its_share_is_found(slack: SlackSandbox, outbound: Outbound) -> None:
@@ -454,15 +454,15 @@ async def test_in_a_turn_room_is_asked_for_and_not_waited_for(
     The queue runs the job again later, under the same claimant.
     """
     pace.seconds = 1.5
-    with claiming("receipts:L1 card"):
+    with as_claimant("receipts:L1 card"):
         with pytest.raises(errors.NoCapacity) as later:
-            await outbound.reserve("chat.postMessage", "C1", Priority.CALL)
+            await outbound.reserve("chat.postMessage", "C1", Priority.MENTION)
         with pytest.raises(errors.NoCapacity):
             await outbound.update(dev(slack), SINCE, Message(text="Hello"), META, Priority.FINAL_CARD)
 
     assert later.value.retry_after_seconds == 1.5
     assert pace.waits == [
-        ("chat.postMessage", "C1", Priority.CALL),
+        ("chat.postMessage", "C1", Priority.MENTION),
         ("chat.update", f"{dev(slack)}:{SINCE}", Priority.FINAL_CARD),
     ]
     assert pace.claimants == ["receipts:L1 card"] * 2
@@ -511,7 +511,7 @@ async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slac
         client = make_client(slack.bot_token, slack.api_url, session=session)
         outbound = Outbound(client, Away(), mask)
         found = await outbound.get_channel(dev(slack))
-        with claiming("to_thread:L1 job"), pytest.raises(ConnectionError):
+        with as_claimant("to_thread:L1 job"), pytest.raises(ConnectionError):
             await outbound.get_channel(dev(slack))
 
     assert found.name == "dev"
@@ -528,11 +528,11 @@ async def test_an_attempt_takes_no_place_of_its_own(
 
 
 async def test_what_slack_would_spoil_is_not_sent(slack: SlackSandbox, outbound: Outbound) -> None:
-    with pytest.raises(drafts.Invalid):
+    with pytest.raises(drafts.InvalidDraft):
         await outbound.post(dev(slack), Message(text=" "), META)
-    with pytest.raises(drafts.Invalid):
+    with pytest.raises(drafts.InvalidDraft):
         await outbound.update(dev(slack), SINCE, Message(text="x" * 4_001), META)
-    with pytest.raises(drafts.Invalid):
+    with pytest.raises(drafts.InvalidDraft):
         await outbound.start_upload("empty.txt", "")
 
     assert len(slack.calls) == 0

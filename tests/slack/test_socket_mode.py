@@ -10,25 +10,25 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire import transport
 from taskwire.slack import manifest, socket_mode
-from taskwire.slack.call_priorities import Unlimited
+from taskwire.slack.call_priorities import NoLimiter
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
-from taskwire.slack.socket_mode import MOST_IN_FLIGHT, InFlight, Socket
+from taskwire.slack.socket_mode import MOST_IN_FLIGHT, ConcurrencyLimit, SocketModeConnection
 from taskwire_sandbox.slack import SlackSandbox
 
 
 @asynccontextmanager
 async def _connecting(
     slack: SlackSandbox, url: str = "", taking: Callable[[AsyncAck], Awaitable[None]] | None = None
-) -> AsyncIterator[Socket]:
+) -> AsyncIterator[SocketModeConnection]:
     """A socket that starts to connect, with a URL that Slack hands out or with the given one."""
     async with transport.make_session() as session:
         client = make_client(slack.bot_token, slack.api_url, session=session)
-        url = url or await Outbound(client, Unlimited(), str).open_socket(slack.app_token)
+        url = url or await Outbound(client, NoLimiter(), str).open_socket(slack.app_token)
         app = AsyncApp(client=client, request_verification_enabled=False)
         if taking is not None:
             app.command("/task")(taking)
-        socket = Socket(app, slack.app_token, url)
+        socket = SocketModeConnection(app, slack.app_token, url)
         socket.start()
         try:
             yield socket
@@ -82,7 +82,10 @@ async def test_what_has_come_is_answered_before_it_closes() -> None:
         await written.wait()
         await ack()
 
-    async with SlackSandbox(manifest=manifest.make()) as slack, _connecting(slack, taking=taking) as socket:
+    async with (
+        SlackSandbox(manifest=manifest.make_manifest()) as slack,
+        _connecting(slack, taking=taking) as socket,
+    ):
         slack.add_user("alice")
         slack.add_channel("general", ["alice"])
         await slack.wait_for_sockets()
@@ -107,7 +110,7 @@ async def test_many_that_come_together_all_begin_while_none_is_acknowledged() ->
         await written.wait()
         await ack()
 
-    async with SlackSandbox(manifest=manifest.make()) as slack, _connecting(slack, taking=taking):
+    async with SlackSandbox(manifest=manifest.make_manifest()) as slack, _connecting(slack, taking=taking):
         slack.add_user("alice")
         slack.add_channel("general", ["alice"])
         await slack.wait_for_sockets()
@@ -127,7 +130,7 @@ async def test_many_that_come_together_are_taken_in_their_order_and_few_at_a_tim
 ) -> None:
     """The first payloads are acknowledged before the last ones are parsed."""
     monkeypatch.setattr(socket_mode, "LONGEST_WAIT_SECONDS", 60.0)
-    in_flight, begun = InFlight(), list[int]()
+    in_flight, begun = ConcurrencyLimit(), list[int]()
     may_end = [asyncio.Event() for _ in range(MOST_IN_FLIGHT + 3)]
 
     async def take(number: int) -> None:
@@ -153,7 +156,7 @@ async def test_many_that_come_together_are_taken_in_their_order_and_few_at_a_tim
 
 async def test_one_that_is_broken_off_gives_its_place_back() -> None:
     """A payload that is cancelled, while it waits or is handled, does not block the others."""
-    in_flight, may_end = InFlight(), asyncio.Event()
+    in_flight, may_end = ConcurrencyLimit(), asyncio.Event()
 
     async def take() -> None:
         async with in_flight:

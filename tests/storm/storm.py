@@ -111,7 +111,7 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
     """Start everything that a storm needs."""
     async with (
         SlackSandbox(
-            seed=plan.seed, balance="random", retry_seconds=RETRY_SECONDS, manifest=manifest.make()
+            seed=plan.seed, balance="random", retry_seconds=RETRY_SECONDS, manifest=manifest.make_manifest()
         ) as slack,
         CoderSandbox(seed=plan.seed) as coder,
         store(directory, plan.replicas) as kept,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from taskwire.domain.message import Block, Message, View
-from taskwire.slack.drafts import EDITED_TEXT, Invalid, check_message
+from taskwire.slack.drafts import EDITED_TEXT_LENGTH, InvalidDraft, check_message
 from taskwire_sandbox.slack.block_rules import MESSAGE, problems
 from taskwire_sandbox.slack.view_rules import view_problems
 
@@ -25,8 +25,8 @@ def faults(message: Message) -> list[str]:
     if '"type": "broadcast"' in json.dumps(message.blocks):
         found.append("it calls a whole channel")
     try:
-        check_message(message, EDITED_TEXT)
-    except Invalid as exc:
+        check_message(message, EDITED_TEXT_LENGTH)
+    except InvalidDraft as exc:
         found.append(str(exc))
     return found
 

@@ -8,7 +8,14 @@ from contextvars import ContextVar
 import pytest
 
 from taskwire.single_flight import SingleFlight
-from taskwire.slack.call_priorities import Priority, RateLimits, Unlimited, claiming, until_capacity, waiting
+from taskwire.slack.call_priorities import (
+    NoLimiter,
+    Priority,
+    RateLimits,
+    as_claimant,
+    retry_until_capacity,
+    wait_for_capacity,
+)
 from taskwire.slack.errors import NoCapacity
 
 
@@ -56,19 +63,19 @@ async def test_the_call_has_no_place_in_a_queue_but_its_own() -> None:
     room = RateLimits(OneIsSentAway())
 
     async def ask() -> str:
-        with claiming("shared"):
+        with as_claimant("shared"):
             await room.take("users.info")
         return "alice"
 
     shared = SingleFlight(ask)
 
     async def in_a_turn() -> str:
-        with claiming("a turn"):
-            return await until_capacity(shared.get)
+        with as_claimant("a turn"):
+            return await retry_until_capacity(shared.get)
 
     async def behind() -> str:
-        with waiting(contextlib.nullcontext):
-            return await until_capacity(shared.get)
+        with wait_for_capacity(contextlib.nullcontext):
+            return await retry_until_capacity(shared.get)
 
     turn, other = await asyncio.gather(in_a_turn(), behind(), return_exceptions=True)
 
@@ -88,7 +95,7 @@ async def test_the_first_callers_deadline_is_nobody_elses() -> None:
     assert await SingleFlight(whose).get() == "nobody's"
 
 
-class OneIsSentAway(Unlimited):
+class OneIsSentAway(NoLimiter):
     """A rate limiter with capacity for every call but the first."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from taskwire.domain.ids import UserId
 from taskwire.slack.bolt import make_app
 from taskwire.slack.manifest import REQUEST_PATH
 from taskwire.slack.models import Identity
-from taskwire.slack.signatures import Signatures
+from taskwire.slack.signatures import SignatureVerifier
 from taskwire.telemetry import Metrics
 from tests.metrics import value_of
 
@@ -163,7 +163,7 @@ async def new_site(log: io.StringIO, *, admin_token: str | None = None, **limits
     metrics = Metrics()
     app = make_app(AsyncWebClient(), BOT, metrics)
     refusals = Refusals(metrics)
-    made, requests = Address(refusals), SlackRequests(Signatures(SECRET), lambda: app, refusals)
+    made, requests = Address(refusals), SlackRequests(SignatureVerifier(SECRET), lambda: app, refusals)
     site = Site(log, requests, metrics)
 
     async def take(ack: AsyncAck, body: Mapping[str, Any]) -> None:

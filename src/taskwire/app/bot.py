@@ -36,8 +36,8 @@ from taskwire.redis.error_reasons import reason
 from taskwire.redis.keys import Keys
 from taskwire.settings import Settings, host_and_port
 from taskwire.slack.errors import TokenProblem
-from taskwire.slack.signatures import Signatures
-from taskwire.slack.socket_mode import Socket
+from taskwire.slack.signatures import SignatureVerifier
+from taskwire.slack.socket_mode import SocketModeConnection
 from taskwire.state import owner as owners
 from taskwire.state.owner import Owner, Ownership
 from taskwire.telemetry import Metrics, ThrottledLog, logger
@@ -73,7 +73,7 @@ class Bot:
         self._settings = settings
         self._connections = connections
         self._parts: Parts | None = None
-        self._socket: Socket | None = None
+        self._socket: SocketModeConnection | None = None
         # The ports for Slack and Coder, and for health. They are the same unless settings separate them.
         self.port = 0
         self.admin_port = 0
@@ -112,7 +112,7 @@ class Bot:
         site, admin = Site(refusals), Site(refusals)
         takes_slack_requests = settings.slack_signing_secret is not None and not settings.is_socket_mode
         if settings.slack_signing_secret is not None and not settings.is_socket_mode:
-            signatures = Signatures(settings.slack_signing_secret.get_secret_value())
+            signatures = SignatureVerifier(settings.slack_signing_secret.get_secret_value())
             add_slack(site, SlackRequests(signatures, self._find_app, refusals))
         if settings.webhook_token is not None:
             add_hints(site, Hints(settings.webhook_token.get_secret_value(), self._on_webhook))
@@ -182,7 +182,7 @@ class Bot:
         if settings.slack_app_token is not None:
             app_token = settings.slack_app_token.get_secret_value()
             url = await self._retry_until_reached(lambda: parts.deps.slack.open_socket(app_token))
-            self._socket = Socket(parts.bolt, app_token, url, self._on_socket_opened)
+            self._socket = SocketModeConnection(parts.bolt, app_token, url, self._on_socket_opened)
             stack.push_async_callback(self._socket.close, CLOSE_SOCKET_SECONDS)
         self._downtime = Downtime(parts.backfill, parts.heartbeat, self.metrics)
         self._parts = parts

@@ -19,7 +19,13 @@ from taskwire.app.http_server import SiteCallbacks, find_connection, guard_conne
 from taskwire.single_flight import SingleFlight
 from taskwire.slack.bolt import dispatch
 from taskwire.slack.manifest import REQUEST_PATH
-from taskwire.slack.signatures import REASONS, RequestRefused, Signatures, Why, read
+from taskwire.slack.signatures import (
+    SIGNATURE_PROBLEMS,
+    RequestRefused,
+    SignatureProblem,
+    SignatureVerifier,
+    parse_request,
+)
 from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 # Coder signs nothing and sends no custom header. Therefore the token that proves the sender is in the URL.
@@ -28,9 +34,9 @@ HINT_PATH = "/coder/webhook"
 LARGEST_BODY = 2 * 1024 * 1024
 # Largest body from Coder, in bytes. Coder's notifications have a few kilobytes.
 LARGEST_HINT = 256 * 1024
-RefusalReason = Why | Literal["malformed", "length", "token"]
+RefusalReason = SignatureProblem | Literal["malformed", "length", "token"]
 # These counters exist from the start, because an alert watches their increase.
-REFUSAL_REASONS: tuple[RefusalReason, ...] = (*REASONS, "malformed", "length", "token")
+REFUSAL_REASONS: tuple[RefusalReason, ...] = (*SIGNATURE_PROBLEMS, "malformed", "length", "token")
 _REFUSAL_TEXTS: dict[RefusalReason, str] = {
     "signature": "with a wrong signature",
     "time": "too old, or signed by another clock",
@@ -87,7 +93,7 @@ class Refusals:
             f"{self._counts[why]} {what}" for why, what in _REFUSAL_TEXTS.items() if self._counts[why]
         )
         said = f"Refused since the start: {self._counts.total()}, {ago} ({kinds})."
-        if self.is_any_accepted or not any(self._counts[why] for why in REASONS):
+        if self.is_any_accepted or not any(self._counts[why] for why in SIGNATURE_PROBLEMS):
             return said
         hint = "Compare SLACK_SIGNING_SECRET with your Slack app's page Basic Information."
         return f"{said} None was taken. {hint}"
@@ -96,7 +102,7 @@ class Refusals:
 class SlackRequests:
     """Accepts Slack's requests. `find_app` returns the Bolt app, or None while the bot starts."""
 
-    def __init__(self, signatures: Signatures, find_app: FindApp, refusals: Refusals) -> None:
+    def __init__(self, signatures: SignatureVerifier, find_app: FindApp, refusals: Refusals) -> None:
         self._signatures = signatures
         self._find_app = find_app
         self.refusals = refusals
@@ -104,13 +110,13 @@ class SlackRequests:
     def expect(self, head: RawRequestMessage) -> Expectation:
         """Expect a body with the signature in the head. Raises `Rejected` if the head cannot be Slack's."""
         try:
-            claim = self._signatures.claim(head.headers)
+            claim = self._signatures.parse_headers(head.headers)
         except RequestRefused as refused:
             raise _rejected(refused) from None
 
         def verify(body: memoryview) -> None:
             try:
-                self._signatures.check(claim, body)
+                self._signatures.verify(claim, body)
             except RequestRefused as refused:
                 raise _rejected(refused) from None
 
@@ -130,21 +136,21 @@ class SlackRequests:
             # Slack sends an event again. To a person who acted, it shows an error.
             return web.Response(status=503, text="Taskwire is starting.\n")
         try:
-            answer = await dispatch(app, read(request.headers, await request.read()))
+            answer = await dispatch(app, parse_request(request.headers, await request.read()))
             if answer.status == RequestRefused("body").status:
                 raise RequestRefused("body")
         except RequestRefused as refused:
-            self.refusals.count(refused.why)
+            self.refusals.count(refused.reason)
             return web.Response(status=refused.status, text=_refusal(refused))
         return await to_aiohttp_response(answer)
 
 
 def _refusal(refused: RequestRefused) -> str:
-    return f"Refused: {_REFUSAL_TEXTS[refused.why]}.\n"
+    return f"Refused: {_REFUSAL_TEXTS[refused.reason]}.\n"
 
 
 def _rejected(refused: RequestRefused) -> Rejected:
-    return Rejected(refused.status, refused.why, _refusal(refused))
+    return Rejected(refused.status, refused.reason, _refusal(refused))
 
 
 class Site:

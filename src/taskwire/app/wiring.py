@@ -59,7 +59,7 @@ from taskwire.replies.deliver import ReplySender
 from taskwire.replies.edits import ReplyEdits
 from taskwire.settings import Settings
 from taskwire.slack.bolt import make_app
-from taskwire.slack.call_priorities import Unlimited
+from taskwire.slack.call_priorities import NoLimiter
 from taskwire.slack.calls import Method
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound, SlackTimeouts
@@ -134,7 +134,7 @@ class Parts:
         coder_session = CoderClient.open(settings.coder_url, coder_token, timeouts=timings.coder, mask=mask)
         async with session, coder_session as coder:
             client = make_client(token, settings.slack_api_url, session=session)
-            bot = await Outbound(client, Unlimited(), mask).identity()
+            bot = await Outbound(client, NoLimiter(), mask).get_identity()
             keys = Keys(bot.team_id, settings.key_prefix)
             queue = Queue(connections, keys, clock, timings.lease_times, mask_stored)
             await _check_store(queue, connections, keys)
@@ -145,9 +145,9 @@ class Parts:
                 # An alert watches the increase. A counter that first appears with 1 shows none.
                 metrics.rate_limited.labels(method)
             slack = Outbound(
-                client, limiter, mask, mask_own=mask_own, timeouts=timings.slack, ours=_seconds_from(clock)
+                client, limiter, mask, mask_own=mask_own, timeouts=timings.slack, clock=_seconds_from(clock)
             )
-            await slack.identity()
+            await slack.get_identity()
             deps = Dependencies(
                 queue=queue,
                 links=Links(connections, keys, clock),

@@ -166,7 +166,7 @@ class CoderClient:
         return models.read_list(models.Preset, body, "list presets")
 
     async def list_tasks_raw(self, query: str = "") -> bytes:
-        """Return the list as bytes for `lists.pieces`; without a query, all tasks that the account sees."""
+        """Return the tasks as bytes, for `lists`. Without a query, these are all that the account sees."""
         params = {"q": query} if query else None
         return await self._get("list tasks", "/tasks", params, is_list=True)
 

@@ -1,6 +1,6 @@
 """Coder's answers as values: partial and tolerant, so that an older or newer server breaks nothing.
 
-Fields have Coder's own names. A word from Coder is kept unchanged (`status_word`) beside the member that it
+Fields have Coder's own names. A word from Coder is kept unchanged (`raw_status`) beside the member that it
 means (`status`). An unknown word is `OTHER`. Times are aware and UTC. This module makes no calls. `client`
 alone decides what the status of an answer means.
 """
@@ -202,7 +202,7 @@ class Task(_Model):
 
     @property
     def status(self) -> TaskStatus:
-        """The status that `status_word` means."""
+        """The status that `raw_status` means."""
         return TaskStatus(self.status_word)
 
     @property

@@ -51,7 +51,7 @@ from taskwire.redis.error_reasons import reason
 from taskwire.redis.keys import Keys
 from taskwire.settings import Settings, host_and_port
 from taskwire.slack import manifest
-from taskwire.slack.call_priorities import Unlimited
+from taskwire.slack.call_priorities import NoLimiter
 from taskwire.slack.client import make_client
 from taskwire.slack.errors import SlackRefused, TokenProblem
 from taskwire.slack.outbound import Outbound
@@ -98,7 +98,7 @@ class Examination:
         settings = self._settings
         token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
         async with transport.make_session(proxy=transport.proxy_for(url)) as session:
-            slack = Outbound(make_client(token, url, session=session), Unlimited(), str)
+            slack = Outbound(make_client(token, url, session=session), NoLimiter(), str)
             found = await _checked("Slack bot token", self._bot_token(slack))
             yield found
             if found.state == "ok":
@@ -110,7 +110,7 @@ class Examination:
                 yield await _checked("Slack app token", self._app_token(slack, app_token))
 
     async def _bot_token(self, slack: Outbound) -> Finding:
-        own = await slack.identity()
+        own = await slack.get_identity()
         self._team, self._app = own.team_id, own.bot_user_id
         self._note_clock("Slack's", slack.last_answer_at)
         return Finding("Slack bot token", "ok", f"Slack knows it, in the workspace {own.team_name}.")
@@ -387,7 +387,7 @@ async def opened_letters(settings: Settings) -> AsyncIterator[DeadLetters]:
     async with transport.make_session(proxy=transport.proxy_for(url)) as session:
         client = make_client(settings.slack_bot_token.get_secret_value(), url, session=session)
         try:
-            own = await Outbound(client, Unlimited(), str).identity()
+            own = await Outbound(client, NoLimiter(), str).get_identity()
         except TokenProblem as problem:
             raise refused(problem) from problem
         except OutsideError as error:

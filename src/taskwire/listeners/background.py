@@ -18,7 +18,7 @@ from taskwire.domain.message import Message
 from taskwire.messages import answers
 from taskwire.outbox.error_messages import make_error_answer
 from taskwire.redis.decoding import CannotRead
-from taskwire.slack.call_priorities import until_taken, waiting
+from taskwire.slack.call_priorities import retry_while_rate_limited, wait_for_capacity
 from taskwire.telemetry import logger, reference
 
 AT_ONCE = 16
@@ -56,11 +56,11 @@ class Background:
 
     async def _run(self, work: Awaitable[None]) -> None:
         async with self._room:
-            with waiting(self._aside):
+            with wait_for_capacity(self._aside):
                 await self._guarded(work)
 
     async def _urgently(self, work: Awaitable[None]) -> None:
-        with waiting(contextlib.nullcontext):
+        with wait_for_capacity(contextlib.nullcontext):
             await self._guarded(work)
 
     @contextlib.asynccontextmanager
@@ -87,7 +87,7 @@ class Background:
 async def in_words(answer: Callable[[], Awaitable[T]], instead: Callable[[Message], T]) -> T:
     """Return the answer. If it fails, return what `instead` makes of the error's message."""
     try:
-        return await until_taken(answer)
+        return await retry_while_rate_limited(answer)
     except UserError as error:
         return instead(answers.refusal(error))
     except RedisError as error:

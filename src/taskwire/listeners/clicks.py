@@ -40,7 +40,7 @@ from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import limit_of_press
 from taskwire.slack import inbound
-from taskwire.slack.inbound import Clicked
+from taskwire.slack.inbound import Click
 from taskwire.tasks.lookup import Lookup
 from taskwire.tasks.queries import Queries
 
@@ -88,8 +88,8 @@ class Clicks:
         app.action(re.compile(".*"))(self._clicked)
 
     async def _clicked(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
-        clicked = inbound.click(body)
-        if not isinstance(clicked, Clicked) or not self._ingress.is_let_in(body):
+        clicked = inbound.parse_click(body)
+        if not isinstance(clicked, Click) or not self._ingress.is_let_in(body):
             await ack()
             return
         self._ingress.came("click")
@@ -114,7 +114,7 @@ class Clicks:
         elif claimed.is_new and batch is None:
             self._open(clicked)
 
-    def _open(self, clicked: Clicked) -> None:
+    def _open(self, clicked: Click) -> None:
         """Handle a click that is no job: open or change a dialog, or make an answer."""
         requester = _requester(clicked)
         match clicked.button:
@@ -139,14 +139,14 @@ class Clicks:
                 # A button with a URL. Slack itself opens the page.
                 pass
 
-    async def _logs(self, clicked: Clicked, requester: Requester) -> Message:
+    async def _logs(self, clicked: Click, requester: Requester) -> Message:
         link = await self._lookup.find_link(requester, LinkId(clicked.value))
         if link.record.task_id is None:
             raise UserError(*refusals.task_not_created_yet(link))
         requester = requester.model_copy(update={"channel": link.record.channel})
         return await self._answerer.answer(requester, Logs(TaskName(id=link.record.task_id)))
 
-    async def _page(self, clicked: Clicked, requester: Requester) -> Message:
+    async def _page(self, clicked: Click, requester: Requester) -> Message:
         page, _, filtered = clicked.value.partition(" ")
         question = commands.parse(f"list {filtered} page={page}")
         if not isinstance(question, List):
@@ -154,13 +154,13 @@ class Clicks:
         return await self._answerer.answer(requester, question)
 
     async def _show(
-        self, clicked: Clicked, answer: Callable[[], Awaitable[Message]], *, is_instead: bool = False
+        self, clicked: Click, answer: Callable[[], Awaitable[Message]], *, is_instead: bool = False
     ) -> None:
         message = await in_words(answer, lambda said: said)
         self._private.show(PrivateAnswer(_requester(clicked), message, is_instead=is_instead))
 
 
-def _batch(clicked: Clicked) -> Batch | None:
+def _batch(clicked: Click) -> Batch | None:
     """Return the job for a click; None if it needs none."""
     button, requester = clicked.button, _requester(clicked)
     link, _, rest = clicked.value.partition(" ")
@@ -212,7 +212,7 @@ def _retry_and_send(requester: Requester, link: str, job: str, name: str) -> Bat
     )
 
 
-def _requester(clicked: Clicked) -> Requester:
+def _requester(clicked: Click) -> Requester:
     return Requester(
         person=clicked.person,
         channel=clicked.channel or ChannelId(""),

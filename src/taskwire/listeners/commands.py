@@ -22,7 +22,7 @@ from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import limit_of_command
 from taskwire.slack import inbound
-from taskwire.slack.inbound import Typed
+from taskwire.slack.inbound import SlashCommand
 from taskwire.slack.manifest import COMMAND
 from taskwire.tasks.queries import Queries, Question
 
@@ -49,8 +49,8 @@ class Commands:
         app.command(COMMAND)(self._task)
 
     async def _task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
-        typed = inbound.command(body, self._ingress.now())
-        if not isinstance(typed, Typed) or not self._ingress.is_let_in(body):
+        typed = inbound.parse_command(body, self._ingress.now())
+        if not isinstance(typed, SlashCommand) or not self._ingress.is_let_in(body):
             await ack()
             return
         self._ingress.came("command")
@@ -61,7 +61,7 @@ class Commands:
             return
         await ack(await self._taken(typed, command))
 
-    async def _taken(self, typed: Typed, command: Command) -> str:
+    async def _taken(self, typed: SlashCommand, command: Command) -> str:
         """Do what must precede the acknowledgement, and return the acknowledgement's text."""
         match command:
             case (
@@ -85,7 +85,7 @@ class Commands:
                     await self._claimed(typed, verb, Batch().append(intake(typed.requester.person), job))
                 ).said
 
-    async def _claimed(self, typed: Typed, verb: str, batch: Batch) -> Admission:
+    async def _claimed(self, typed: SlashCommand, verb: str, batch: Batch) -> Admission:
         user_limit = limit_of_command(verb, typed.requester.person, typed.requester.at)
         return await self._ingress.claim("command", typed.delivery, batch, user_limit)
 

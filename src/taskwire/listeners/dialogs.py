@@ -28,8 +28,8 @@ from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers, witho
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.queue.batch import Batch
 from taskwire.slack import inbound
-from taskwire.slack.call_priorities import until_taken
-from taskwire.slack.inbound import Clicked, Submitted
+from taskwire.slack.call_priorities import retry_while_rate_limited
+from taskwire.slack.inbound import Click, Submission
 from taskwire.slack.outbound import Outbound
 from taskwire.state.links import Links
 from taskwire.tasks.form import CreateForm
@@ -120,7 +120,7 @@ class Dialogs:
         filling = partial(self._edit_dialog, requester, which)
         self._start(requester, trigger_id, Dialog.EDIT, filling)
 
-    def changed(self, clicked: Clicked) -> None:
+    def changed(self, clicked: Click) -> None:
         """If another template was chosen in the form, show its presets."""
         if clicked.action_id == Field.TEMPLATE and clicked.view_id is not None:
             self._background.start(self._refill(clicked.view_id, clicked))
@@ -142,9 +142,9 @@ class Dialogs:
     async def _fill(self, view_id: str, dialog: Dialog, filling: Filling) -> None:
         """Fill the dialog with Coder's answer, or with the error message."""
         view = await in_words(filling, lambda said: forms.notice_dialog(dialog, said.text))
-        await until_taken(lambda: self._slack.update_view(view_id, view))
+        await retry_while_rate_limited(lambda: self._slack.update_view(view_id, view))
 
-    async def _refill(self, view_id: str, clicked: Clicked) -> None:
+    async def _refill(self, view_id: str, clicked: Click) -> None:
         about = DialogContext.find(clicked.private_metadata)
         if about is None or not re.fullmatch(_ID, clicked.value):
             return
@@ -190,8 +190,8 @@ class Dialogs:
         return len(await list_undelivered(self._links, seen.link.id)) if seen.link is not None else 0
 
     async def _submitted(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
-        submitted = inbound.submission(body)
-        if not isinstance(submitted, Submitted) or not self._ingress.is_let_in(body):
+        submitted = inbound.parse_submission(body)
+        if not isinstance(submitted, Submission) or not self._ingress.is_let_in(body):
             await ack()
             return
         asked = _asked(submitted, ts_of(self._ingress.now()))
@@ -227,7 +227,7 @@ def _for_template(about: DialogContext, template: str) -> str:
     return about.model_copy(update={"template": template}).model_dump_json()
 
 
-def _asked(submitted: Submitted, now: Ts) -> DialogRequest:
+def _asked(submitted: Submission, now: Ts) -> DialogRequest:
     about = DialogContext.find(submitted.private_metadata)
     if about is None:
         return DialogRequest()

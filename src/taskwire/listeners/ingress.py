@@ -60,7 +60,7 @@ class Ingress:
 
     def is_let_in(self, body: Mapping[str, object]) -> bool:
         """Return whether a payload is from our workspace or organization, and not from a bot or stranger."""
-        source, bot = inbound.source(body), self._bot
+        source, bot = inbound.parse_source(body), self._bot
         is_of_org = bot.enterprise_id is not None and source.enterprise_id == bot.enterprise_id
         is_ours = is_of_org if bot.is_org_wide else source.team_id in ("", bot.team_id)
         is_foreign = source.actor_team_id not in (None, source.team_id or bot.team_id)
@@ -79,9 +79,9 @@ class Ingress:
 
     def note_time(self, body: Mapping[str, object]) -> None:
         """Learn Slack's time from a payload that carries it."""
-        ts = inbound.event_ts(body)
+        ts = inbound.find_event_ts(body)
         if ts is not None:
-            self._slack.brought(ts)
+            self._slack.record_payload(ts)
 
     def came(self, kind: str) -> None:
         """Record that a payload of this kind has arrived, even if it is not handled."""

@@ -25,7 +25,15 @@ from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import limit_of_verb
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.slack import inbound
-from taskwire.slack.inbound import Changed, Deleted, DirectMessage, Edited, Mention, Opened, ThreadMessage
+from taskwire.slack.inbound import (
+    ConversationOpened,
+    DirectMessage,
+    Mention,
+    MessageDeleted,
+    MessageEdited,
+    RightsChanged,
+    ThreadMessage,
+)
 from taskwire.slack.outbound import Outbound
 from taskwire.telemetry import logger
 
@@ -76,7 +84,7 @@ class Messages:
     ) -> Callable[..., Awaitable[BoltResponse]]:
         async def before_the_ack(body: dict[str, object]) -> BoltResponse:
             self._ingress.note_time(body)
-            shared = inbound.shared_thread(body, self._bot)
+            shared = inbound.find_shared_thread(body, self._bot)
             if shared is not None:
                 # This includes messages of strangers and of the bot, which are ignored otherwise.
                 self._background.start(self._outsiders.tell_about_outsiders(shared))
@@ -93,14 +101,14 @@ class Messages:
         return before_the_ack
 
     async def _message(self, body: Body) -> ClaimResult | None:
-        match inbound.message_event(body, self._bot):
+        match inbound.parse_message_event(body, self._bot):
             case ThreadMessage() as message:
                 return await self._ingress.count("message", self._receiver.claim_message(message), message.ts)
-            case Edited() as message:
+            case MessageEdited() as message:
                 return await self._ingress.count(
                     "edit", self._receiver.claim_edit(message), message.edited_ts
                 )
-            case Deleted() as message:
+            case MessageDeleted() as message:
                 return await self._ingress.count(
                     "deletion", self._receiver.claim_deletion(message), message.at
                 )
@@ -111,7 +119,7 @@ class Messages:
 
     async def _mention(self, body: Body) -> ClaimResult | None:
         """Handle a mention in one of our threads as a reply. Answer any other mention with a hint."""
-        mention = inbound.mention(body, self._bot)
+        mention = inbound.parse_mention(body, self._bot)
         if not isinstance(mention, Mention):
             return None
         if mention.thread_ts is not None:
@@ -122,8 +130,8 @@ class Messages:
         return await self._once(mention, "mention", answers.mention_not_supported())
 
     async def _opened(self, body: Body) -> ClaimResult | None:
-        opened = inbound.opened(body, self._bot)
-        if not isinstance(opened, Opened):
+        opened = inbound.parse_conversation_opened(body, self._bot)
+        if not isinstance(opened, ConversationOpened):
             return None
         job = Job(id=f"opened:{opened.delivery}", work=ChannelOpened(channel=opened.channel))
         batch = Batch().append(intake(opened.channel), job)
@@ -134,8 +142,8 @@ class Messages:
 
         Slack sends an event for every change of every profile.
         """
-        changed = inbound.changed(body)
-        if isinstance(changed, Changed):
+        changed = inbound.parse_rights_changed(body)
+        if isinstance(changed, RightsChanged):
             await self._directory.changed(changed.id, is_group=changed.is_group)
         return None
 

@@ -24,7 +24,7 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.error_reasons import reason
 from taskwire.redis.keys import Keys
 from taskwire.settings import KEY_PREFIX, Settings
-from taskwire.slack.call_priorities import Unlimited
+from taskwire.slack.call_priorities import NoLimiter
 from taskwire.slack.client import make_client
 from taskwire.slack.errors import TokenProblem
 from taskwire.slack.models import Identity
@@ -143,7 +143,7 @@ async def _identity(settings: Settings) -> Identity:
     async with transport.make_session(proxy=transport.proxy_for(url)) as session:
         client = make_client(settings.slack_bot_token.get_secret_value(), url, session=session)
         try:
-            return await Outbound(client, Unlimited(), str).identity()
+            return await Outbound(client, NoLimiter(), str).get_identity()
         except TokenProblem as problem:
             raise refused(problem) from problem
         except OutsideError as error:

@@ -270,7 +270,7 @@ class Notifier:
         where = (link.id, link.record.channel, link.record.thread_ts)
         try:
             try:
-                priority = Priority.CALL if is_call else Priority.POST
+                priority = Priority.MENTION if is_call else Priority.POST
                 return await post_once(self._deps, context, *where, message, meta, priority)
             except NoCapacity:
                 # While the outcome is unknown, the missing place was one for reading, and nothing may be
@@ -278,7 +278,7 @@ class Notifier:
                 if is_call or context.keeps_intent_record or not await self._is_call_behind(link):
                     raise
                 # This message must not delay a message behind it that mentions somebody.
-                return await post_once(self._deps, context, *where, message, meta, Priority.CALL)
+                return await post_once(self._deps, context, *where, message, meta, Priority.MENTION)
         except MessageGone as problem:
             return await self._handle_message_gone(context, link, problem.code)
         except ChannelProblem as problem:

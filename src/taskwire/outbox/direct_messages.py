@@ -88,7 +88,7 @@ async def _message_person(deps: Dependencies, context: JobContext) -> Outcome:
     try:
         channel = ChannelId(await deps.slack.open_direct(work.person))
         link = LinkId(f"direct_messages:{work.person}")
-        await post_once(deps, context, link, channel, None, work.message, meta, Priority.CALL)
+        await post_once(deps, context, link, channel, None, work.message, meta, Priority.MENTION)
     except SlackRefused as refused:
         _log.warning("direct message refused", person=work.person, code=refused.code)
     return done()

@@ -17,7 +17,7 @@ from taskwire.domain.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queue
-from taskwire.slack.call_priorities import Priority, until_taken, waiting
+from taskwire.slack.call_priorities import Priority, retry_while_rate_limited, wait_for_capacity
 from taskwire.slack.errors import SlackRateLimited
 from taskwire.slack.outbound import Outbound
 from taskwire.telemetry import logger
@@ -63,16 +63,16 @@ async def show_privately(
         await slack.respond(requester.response_url, message)
 
     if requester.response_url is None:
-        return await until_taken(in_place)
+        return await retry_while_rate_limited(in_place)
     first, second = (in_place, by_url) if requester.thread_ts else (by_url, in_place)
     try:
-        await until_taken(first)
+        await retry_while_rate_limited(first)
     except SlackRateLimited:
         raise
     except NotDone as error:
         # For example, a response URL accepts only five answers within 30 minutes.
         _log.info("private answer sent in another way", person=requester.person, error=str(error))
-        await until_taken(second)
+        await retry_while_rate_limited(second)
 
 
 async def show_instead(slack: Outbound, requester: Requester, message: Message) -> None:
@@ -81,7 +81,7 @@ async def show_instead(slack: Outbound, requester: Requester, message: Message) 
     if url is None:
         return await show_privately(slack, requester, message)
     try:
-        await until_taken(lambda: slack.respond(url, message, replace_original=True))
+        await retry_while_rate_limited(lambda: slack.respond(url, message, replace_original=True))
     except SlackRateLimited:
         raise
     except NotDone:
@@ -179,7 +179,7 @@ class PrivateAnswers:
             _log.warning("private answers not shown before the stop", count=len(answers))
 
     async def _show_all(self, pending: deque[PrivateAnswer]) -> None:
-        with waiting(self._release_place):
+        with wait_for_capacity(self._release_place):
             async with self._places:
                 with self._mark_under_way():
                     while pending:

@@ -21,7 +21,7 @@ from taskwire.domain.naming import digest
 from taskwire.messages import refusals
 from taskwire.redis.decoding import CannotRead, read
 from taskwire.single_flight import SingleFlight
-from taskwire.slack.call_priorities import claiming, until_capacity
+from taskwire.slack.call_priorities import as_claimant, retry_until_capacity
 from taskwire.slack.errors import ChannelProblem, SlackRefused
 from taskwire.slack.models import Channel, Profile
 from taskwire.telemetry import logger
@@ -118,7 +118,7 @@ class Directory:
             (what, name), SingleFlight(partial(self._ask, what, name, ask, ttl_ms))
         )
         try:
-            return await until_capacity(asking.get)
+            return await retry_until_capacity(asking.get)
         finally:
             if asking.is_idle:
                 self._asking.pop((what, name), None)
@@ -129,7 +129,7 @@ class Directory:
             # Another request has got the answer since.
             return found
         begun = transport.boottime()
-        with claiming(f"shared:{what}:{name}"):
+        with as_claimant(f"shared:{what}:{name}"):
             answer = await ask()
         left_ms = ttl_ms - int((transport.boottime() - begun) * 1000)
         if left_ms > 0:

@@ -178,7 +178,7 @@ class RateLimiter:
     def _buckets(self, method: str, where: str, priority: Priority) -> list[str | int]:
         limits = self._limits_of(method)
         per_target = limits.per_target if where else None
-        backfill = limits.backfill if priority is Priority.CATCHING_UP else None
+        backfill = limits.backfill if priority is Priority.BACKFILL else None
         words: list[str | int] = []
         for name, limit in (
             (method, limits.per_method),

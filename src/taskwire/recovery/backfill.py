@@ -171,8 +171,8 @@ class Backfill:
         replies = await self._list_waiting_replies(link.id)
         first = taken[-REREAD_MESSAGES] if len(taken) >= REREAD_MESSAGES else thread.ts
         since = min([first, *replies], key=microseconds)
-        said = await self._deps.slack.list_replies(thread.channel, thread.ts, since, Priority.CATCHING_UP)
-        if any(ours.startswith(f"{link.id}:{DETACHED_ID_PREFIX}") for ours in said.ours):
+        said = await self._deps.slack.list_replies(thread.channel, thread.ts, since, Priority.BACKFILL)
+        if any(ours.startswith(f"{link.id}:{DETACHED_ID_PREFIX}") for ours in said.own_message_ids):
             # We post this message when a link is detached. So it was detached, and Redis has lost that.
             await self._deps.queue.write(self._deps.writes.end(Batch(), link.record, "detached"))
             return 0
@@ -186,7 +186,7 @@ class Backfill:
 
         If it has our final reaction, it was handled before. Then only that is recorded again.
         """
-        final_marks = message.marks & {REACTIONS["delivered"], REACTIONS["failed"]}
+        final_marks = message.own_reactions & {REACTIONS["delivered"], REACTIONS["failed"]}
         if not final_marks:
             return await self._receiver.claim_missed(message)
         writes = self._deps.writes

@@ -35,7 +35,7 @@ from taskwire.domain.message import Block
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit, limit_of_verb
-from taskwire.slack.inbound import Deleted, Edited, ThreadMessage
+from taskwire.slack.inbound import MessageDeleted, MessageEdited, ThreadMessage
 from taskwire.state.links import LinkWrites
 
 # The claim replaces this id by the link's id.
@@ -58,33 +58,33 @@ class ReplyReceiver:
 
     async def claim_message(self, message: ThreadMessage) -> ClaimResult:
         """Claim a new message of a thread."""
-        return await self._claim_or_reject(message, self._make_batch(message), is_ours=message.parent_is_bots)
+        return await self._claim_or_reject(message, self._make_batch(message), is_ours=message.is_bot_thread)
 
     async def claim_missed(self, message: ThreadMessage) -> bool:
         """Claim a message that backfill found. Return whether it is new and its thread is ours."""
         batch = self._make_batch(message, was_away=True)
         return await self._claim_or_reject(message, batch, is_ours=False) == "claimed"
 
-    async def claim_edit(self, message: Edited) -> ClaimResult:
+    async def claim_edit(self, message: MessageEdited) -> ClaimResult:
         """Claim an edit. It changes the reply only if the agent does not have the reply yet."""
         now, as_it_is = self.to_reply(message), self.to_literal_reply(message)
         work = ReplyChanged(
             ts=message.ts, change="edited", new_input=now, verbatim_input=as_it_is, person=message.person
         )
         batch = _make_change_batch(message, work, message.edited_ts)
-        return await self._claim(message, batch, is_ours=message.parent_is_bots)
+        return await self._claim(message, batch, is_ours=message.is_bot_thread)
 
-    async def claim_deletion(self, message: Deleted) -> ClaimResult:
+    async def claim_deletion(self, message: MessageDeleted) -> ClaimResult:
         """Claim a deletion. It removes the reply only if the agent does not have the reply yet."""
         work = ReplyChanged(ts=message.ts, change="deleted", person=message.person)
         batch = _make_change_batch(message, work, message.at)
-        return await self._claim(message, batch, is_ours=message.parent_is_bots)
+        return await self._claim(message, batch, is_ours=message.is_bot_thread)
 
-    def to_reply(self, message: ThreadMessage | Edited) -> Reply | None:
+    def to_reply(self, message: ThreadMessage | MessageEdited) -> Reply | None:
         """Return a message as input for the agent, or None if it is no input."""
         return self._make_reply(message) if isinstance(self._parse(message), replies.Input) else None
 
-    def to_literal_reply(self, message: ThreadMessage | Edited) -> Reply | None:
+    def to_literal_reply(self, message: ThreadMessage | MessageEdited) -> Reply | None:
         """Return a message that begins with `!` as input for the agent, or None if it does not begin so.
 
         A person may say that a text like `!important: use main` is input and no verb.
@@ -113,7 +113,7 @@ class ReplyReceiver:
 
     async def _claim(
         self,
-        message: ThreadMessage | Edited | Deleted,
+        message: ThreadMessage | MessageEdited | MessageDeleted,
         batch: Batch,
         *,
         is_ours: bool,
@@ -127,7 +127,7 @@ class ReplyReceiver:
             message.delivery, thread, batch, is_ours=is_ours, when_parked=when_parked, user_limit=user_limit
         )
 
-    def _parse(self, message: ThreadMessage | Edited) -> replies.Meaning:
+    def _parse(self, message: ThreadMessage | MessageEdited) -> replies.Meaning:
         return replies.read(message.text, self._bot, message.person, _parse_blocks(message))
 
     def _find_user_limit(self, message: ThreadMessage) -> UserLimit | None:
@@ -150,9 +150,11 @@ class ReplyReceiver:
     def _make_batch(self, message: ThreadMessage, *, was_away: bool = False) -> Batch:
         read = self._parse(message)
         batch = self._writes.add_taken(Batch(), CLAIMED_LINK, message.ts)
-        if message.marks:
+        if message.own_reactions:
             # These reactions are from a time that Redis has lost. The next receipt replaces them.
-            self._writes.write_receipt(batch, CLAIMED_LINK, message.ts, " ".join(sorted(message.marks)))
+            self._writes.write_receipt(
+                batch, CLAIMED_LINK, message.ts, " ".join(sorted(message.own_reactions))
+            )
         match read:
             case replies.Aside():
                 return batch
@@ -167,7 +169,7 @@ class ReplyReceiver:
             case replies.NotAVerb():
                 return self._append_question(batch, message, read)
 
-    def _make_reply(self, message: ThreadMessage | Edited, *, was_away: bool = False) -> Reply:
+    def _make_reply(self, message: ThreadMessage | MessageEdited, *, was_away: bool = False) -> Reply:
         return Reply(
             person=message.person,
             ts=message.ts,
@@ -177,7 +179,7 @@ class ReplyReceiver:
             was_away=was_away,
         )
 
-    def _has_own_token(self, message: ThreadMessage | Edited) -> bool:
+    def _has_own_token(self, message: ThreadMessage | MessageEdited) -> bool:
         """Whether the message's blocks together show one of Taskwire's own tokens.
 
         If half of a token is bold, for example, no single block contains it, so it could not be masked
@@ -239,7 +241,7 @@ class ReplyReceiver:
         return batch.append(name, Job(id=f"{work.question}:{message.ts}", work=work))
 
 
-def _make_change_batch(message: Edited | Deleted, work: ReplyChanged, at: Ts) -> Batch:
+def _make_change_batch(message: MessageEdited | MessageDeleted, work: ReplyChanged, at: Ts) -> Batch:
     """Return the batch for an edit or a deletion.
 
     Its job goes ahead of the reply, so no attempt uses the old text.
@@ -248,7 +250,7 @@ def _make_change_batch(message: Edited | Deleted, work: ReplyChanged, at: Ts) ->
     return Batch().append(to_coder(CLAIMED_LINK), job, score=urgent_score(at))
 
 
-def _parse_blocks(message: ThreadMessage | Edited) -> list[Block]:
+def _parse_blocks(message: ThreadMessage | MessageEdited) -> list[Block]:
     return cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
 
 

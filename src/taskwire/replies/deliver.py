@@ -270,7 +270,7 @@ class ReplyDeliverer:
             traces = await self._deps.slack.find_traces(thread.channel, thread.ts, reply_job.reply.ts)
         except (ChannelProblem, MessageGone):
             return None
-        if REACTIONS["delivered"] in traces.marks:
+        if REACTIONS["delivered"] in traces.own_reactions:
             return await self._outcomes.complete_delivery(reply_job, None)
         if reply_job.context.lease.data_loss is not None:
             return self._outcomes.find_in_traces(reply_job, traces)

@@ -36,7 +36,7 @@ from taskwire.outbox.undelivered import (
 )
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import SlackRateLimited, SlackTrouble
-from taskwire.slack.outbound import Traces
+from taskwire.slack.models import Traces
 from taskwire.telemetry import logger
 
 # If replies have waited for this time, their thread is told why.
@@ -248,9 +248,9 @@ class ReplyOutcomes:
         Redis may have lost it.
         """
         link, ts = reply_job.link, reply_job.reply.ts
-        if REACTIONS["failed"] in traces.marks:
+        if REACTIONS["failed"] in traces.own_reactions:
             return done(show_receipt(link.id, ts, "failed"))
-        for said in reversed(traces.ours):
+        for said in reversed(traces.own_message_ids):
             what, _, rest = said.removeprefix(f"{link.id}:{QUESTION_ID_PREFIX}").partition(":")
             if said.startswith(f"{link.id}:{QUESTION_ID_PREFIX}") and rest.startswith(f"{ts}:"):
                 return retry(ASKED_REPLY_SECONDS, reply_job.context.job.with_work(question=what))

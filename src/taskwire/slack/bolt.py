@@ -1,7 +1,7 @@
-"""Makes the Bolt app, which chooses the listener for each payload.
+"""Makes the Bolt app, which chooses the listener for each payload from Slack.
 
-Bolt verifies nothing here and logs nothing. Its middlewares write whole payloads into their own loggers, and
-what people write must not be in any log. This module logs errors instead, without values from the payload.
+Bolt's own checks and logs are turned off. Bolt would log whole payloads, and what people write must not be in
+any log. This module logs errors instead, without values from the payload.
 """
 
 import logging
@@ -21,9 +21,9 @@ from taskwire.slack.models import Identity
 from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 # An exception whose frames are all in these files comes from Bolt itself, before any listener.
-_BOLTS = (str(Path(slack_bolt.__file__).parent), __file__)
+_BOLT_PATHS = (str(Path(slack_bolt.__file__).parent), __file__)
 # Slack's types of payloads. Any other type is logged as "other", because anybody may have written it.
-_KINDS = (
+_PAYLOAD_TYPES = (
     *("block_actions", "block_suggestion", "event_callback", "interactive_message", "message_action"),
     *("shortcut", "view_closed", "view_submission", "workflow_step_edit"),
 )
@@ -31,7 +31,7 @@ _log = logger("taskwire.slack.bolt")
 
 
 class _App(AsyncApp):
-    """Skips the work that Bolt does for each payload although no listener uses it."""
+    """Skips work that Bolt does for each payload and that no listener uses."""
 
     def _init_context(self, req: AsyncBoltRequest) -> None:
         """Fill a request's context with shared objects. Bolt would make new ones for each request."""
@@ -69,47 +69,50 @@ def make_app(client: AsyncWebClient, bot: Identity, metrics: Metrics) -> AsyncAp
         # `Background`.
         process_before_response=True,
         # The bot's own messages are needed too: they show whether another company reads a thread
-        # (`shared_thread`). For all else, `Ingress` ignores them.
+        # (`find_shared_thread`). For all else, `Ingress` ignores them.
         ignoring_self_events_enabled=False,
         # Otherwise Bolt logs a warning with the payload.
         raise_error_for_unhandled_request=True,
     )
-    app.error(_failing(metrics))
+    app.error(_make_error_handler(metrics))
     return app
 
 
 async def dispatch(app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
-    """Run the listener for a request. Raises nothing."""
+    """Run the listener for a request and return its response. Raises nothing."""
     try:
         return await app.async_dispatch(request)
-    except Exception as error:  # noqa: BLE001 - Bolt fails at unreadable payloads before it calls `_failed`
-        return _failed(error) or BoltResponse(status=500)
+    except Exception as error:  # noqa: BLE001 - Bolt fails at unreadable payloads before it calls `_handle_error`
+        return _handle_error(error) or BoltResponse(status=500)
 
 
-def _failing(metrics: Metrics) -> Callable[[Exception], Awaitable[BoltResponse | None]]:
-    """Return Bolt's error handler. It limits its warnings about payloads without a listener."""
+def _make_error_handler(metrics: Metrics) -> Callable[[Exception], Awaitable[BoltResponse | None]]:
+    """Return Bolt's error handler. It counts payloads without a listener, and limits such warnings."""
     unknown = metrics.payloads_dropped.labels("unknown")
     warn = ThrottledLog(_log.warning, "unknown payload from Slack; does the Slack app have our manifest?")
 
     async def failed(error: Exception) -> BoltResponse | None:
         if not isinstance(error, BoltUnhandledRequestError):
-            return _failed(error)
+            return _handle_error(error)
         unknown.inc()
-        warn(kind=_kind(error.body))
+        warn(kind=_get_payload_type(error.body))
         return None
 
     return failed
 
 
-def _kind(body: Mapping[str, object]) -> str:
+def _get_payload_type(body: Mapping[str, object]) -> str:
     kind = body.get("type")
-    return str(kind) if kind in _KINDS else "command" if "command" in body else "other"
+    return str(kind) if kind in _PAYLOAD_TYPES else "command" if "command" in body else "other"
 
 
-def _failed(error: Exception) -> BoltResponse | None:
-    """Log an exception and where it was raised, without any value from the payload."""
+def _handle_error(error: Exception) -> BoltResponse | None:
+    """Log an exception and where it was raised, without any value from the payload.
+
+    Return a response if Bolt could not read the payload, else None.
+    """
     where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in _frames(error)]
-    if all(place.startswith(_BOLTS) for place in where):
+    if all(place.startswith(_BOLT_PATHS) for place in where):
         # Bolt could not read the payload, so Slack did not send it.
         return BoltResponse(status=400)
     _log.error("unexpected exception while handling a payload", error=type(error).__name__, where=where)

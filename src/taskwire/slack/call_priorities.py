@@ -1,6 +1,6 @@
 """The priorities of calls to Slack, and the wait for a place in Slack's rate limits before each call.
 
-The numbers are in `queue/rate_limiter.py`: a `Limiter` keeps them for all processes together. This
+A place is the right to make one call now. `queue/rate_limiter.py` counts the places for all processes. This
 module makes no calls to Slack.
 """
 
@@ -21,7 +21,7 @@ class Priority(IntEnum):
     """The purpose of a call to Slack. A lower number goes first."""
 
     # A message that mentions somebody or asks a question.
-    CALL = 0
+    MENTION = 0
     # Any other message, and the reads and look-ups that it needs.
     POST = 1
     RECEIPT = 2
@@ -31,34 +31,38 @@ class Priority(IntEnum):
     FINAL_CARD = 4
     CARD = 5
     # Backfill of threads.
-    CATCHING_UP = 6
+    BACKFILL = 6
 
 
 # How long a method rests if Slack rate-limits it without a Retry-After.
-REST_SECONDS = 10.0
+DEFAULT_BLOCK_SECONDS = 10.0
 # Stands for all methods. A 429 without Slack's own error code does not show which method it concerns.
 ALL_METHODS = "*"
 # How long a call that nobody would repeat waits for its place. Slack accepts an answer by response URL for
 # half an hour; five minutes are left for making the answer itself.
-PATIENCE_SECONDS = 25 * 60.0
+LONGEST_CAPACITY_WAIT_SECONDS = 25 * 60.0
 # A waiting call asks for a place at least this often, because the calls ahead of it may be gone.
 LONGEST_SLEEP_SECONDS = 10.0
 # How many refusals by Slack are followed by another try.
-MOST_REFUSALS = 10
-ASKING_SECONDS = 1.0
+MOST_RATE_LIMIT_RETRIES = 10
+LIMITER_TIMEOUT_SECONDS = 1.0
 # These methods need a trigger, which expires after three seconds.
-WITH_TRIGGER, TRIGGER_SECONDS = ("views.open",), 1.5
+TRIGGER_METHODS, LONGEST_TRIGGER_WAIT_SECONDS = ("views.open",), 1.5
 
 _log = logger("taskwire.slack.call_priorities")
 
 
 class Limiter(Protocol):
-    """The rate limiter that all replicas share."""
+    """The rate limiter that all processes share."""
 
     async def take_place(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
-        """Take a place and return 0, or return after how many seconds the claimant should ask again."""
+        """Take a place and return 0, or return after how many seconds the claimant should ask again.
+
+        `where` is a channel or a message that has a limit of its own. `claimant` names the waiting call, so
+        that it keeps its position when it asks again.
+        """
         ...
 
     async def block(self, method: str, seconds: float) -> None:
@@ -66,7 +70,7 @@ class Limiter(Protocol):
         ...
 
 
-class Unlimited:
+class NoLimiter:
     """A limiter without limits, for calls before the workspace is known."""
 
     async def take_place(
@@ -82,25 +86,25 @@ class Unlimited:
 
 
 @dataclass(frozen=True)
-class _Patience:
+class _WaitLimit:
     """How long calls may wait for their places, by the event loop's clock, and what to do while they wait."""
 
     until: float
-    aside: "Aside"
+    while_waiting: "WaitContext"
 
 
 T = TypeVar("T")
-Aside = Callable[[], contextlib.AbstractAsyncContextManager[None]]
+WaitContext = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 _claimant: ContextVar[str] = ContextVar("taskwire_claimant", default="")
-_patience: ContextVar[_Patience | None] = ContextVar("taskwire_patience", default=None)
+_wait_limit: ContextVar[_WaitLimit | None] = ContextVar("taskwire_patience", default=None)
 
 
 @contextlib.contextmanager
-def claiming(name: str) -> Iterator[None]:
+def as_claimant(name: str) -> Iterator[None]:
     """Inside the block, take places under this name and raise `NoCapacity` instead of waiting.
 
-    Something must try again under the same name: the queue does so for a job, and `until_capacity` for a
-    shared call. Outside such a block nobody tries again, so a call waits for its place.
+    The caller must try again under the same name. The queue does so for a job, and `retry_until_capacity` for
+    a call whose answer is shared. Outside of such a block, a call waits for its place.
     """
     before = _claimant.set(name)
     try:
@@ -110,41 +114,39 @@ def claiming(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def waiting(aside: Aside) -> Iterator[None]:
-    """Inside the block, calls wait for their places, all together for at most PATIENCE_SECONDS.
+def wait_for_capacity(while_waiting: WaitContext) -> Iterator[None]:
+    """Inside the block, calls wait for their places, together for at most LONGEST_CAPACITY_WAIT_SECONDS.
 
-    `aside` is entered during each wait, so that others can go on.
+    During each wait the code is inside `while_waiting()`, which can release what others need.
     """
-    until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-    before = _claimant.set(""), _patience.set(_Patience(until, aside))
+    until = asyncio.get_running_loop().time() + LONGEST_CAPACITY_WAIT_SECONDS
+    before = _claimant.set(""), _wait_limit.set(_WaitLimit(until, while_waiting))
     try:
         yield
     finally:
         _claimant.reset(before[0])
-        _patience.reset(before[1])
+        _wait_limit.reset(before[1])
 
 
-async def until_taken(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call and repeat it while Slack rate-limits it. Use this only for calls that nobody else repeats.
+async def retry_while_rate_limited(call: Callable[[], Awaitable[T]]) -> T:
+    """Make a call, and repeat it while Slack rate-limits it. Use this only if nobody else repeats the call.
 
-    Meanwhile the method rests, and the repeated call waits for a place like any other. The call must be safe
-    to repeat from its beginning.
+    All processes then wait before they call the method again. `call` must be safe to repeat.
     """
-    for _ in range(MOST_REFUSALS):
+    for _ in range(MOST_RATE_LIMIT_RETRIES):
         with contextlib.suppress(errors.SlackRateLimited):
             return await call()
     return await call()
 
 
-async def until_capacity(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call whose answer several callers share, and wait for its place.
+async def retry_until_capacity(call: Callable[[], Awaitable[T]]) -> T:
+    """Make a call whose answer several callers share, and repeat it until there is a place.
 
-    The call itself runs under a name of its own and raises `NoCapacity` instead of waiting. A caller inside
-    `claiming` gets that error, because the queue tries its job again. Any other caller waits here, as long as
-    the answer is useful.
+    `call` must raise `NoCapacity` instead of waiting. Inside `as_claimant`, that error is passed on, because
+    the queue tries the job again. Outside of it, this function waits as `wait_for_capacity` allows.
     """
     now = asyncio.get_running_loop().time
-    patience = _patience.get() or _Patience(now() + PATIENCE_SECONDS, contextlib.nullcontext)
+    patience = _wait_limit.get() or _WaitLimit(now() + LONGEST_CAPACITY_WAIT_SECONDS, contextlib.nullcontext)
     while True:
         try:
             return await call()
@@ -152,18 +154,18 @@ async def until_capacity(call: Callable[[], Awaitable[T]]) -> T:
             seconds = error.retry_after_seconds or 1.0
             if _claimant.get() or now() + seconds > patience.until:
                 raise
-        async with patience.aside():
+        async with patience.while_waiting():
             await asyncio.sleep(min(seconds, LONGEST_SLEEP_SECONDS))
 
 
 class RateLimits:
-    """Takes places in the rate limits for calls. A method that rests has no places."""
+    """Takes a place for each call in the rate limits that all processes share."""
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
 
     async def take(self, method: str, where: str = "", priority: Priority = Priority.POST) -> None:
-        """Take a place for one call, or raise `NoCapacity`, which says when to ask again."""
+        """Take a place for one call. Inside `as_claimant`, raise `NoCapacity` instead of waiting."""
         claimant = _claimant.get()
         if not claimant:
             await self._wait(method, where, priority)
@@ -171,14 +173,16 @@ class RateLimits:
             raise errors.NoCapacity(f"{method} has to wait", seconds)
 
     async def _wait(self, method: str, where: str, priority: Priority) -> None:
-        """Wait for a place for a call that nobody would repeat. If the limiter fails, go ahead."""
+        """Wait for a place. If the limiter cannot be reached, go ahead without one."""
         claimant = f"once:{secrets.token_hex(8)}"
         now = asyncio.get_running_loop().time
-        patience = _patience.get() or _Patience(now() + PATIENCE_SECONDS, contextlib.nullcontext)
-        until = now() + TRIGGER_SECONDS if method in WITH_TRIGGER else patience.until
+        patience = _wait_limit.get() or _WaitLimit(
+            now() + LONGEST_CAPACITY_WAIT_SECONDS, contextlib.nullcontext
+        )
+        until = now() + LONGEST_TRIGGER_WAIT_SECONDS if method in TRIGGER_METHODS else patience.until
         while True:
             try:
-                async with asyncio.timeout(ASKING_SECONDS):
+                async with asyncio.timeout(LIMITER_TIMEOUT_SECONDS):
                     seconds = await self._limiter.take_place(method, where, priority, claimant)
             except Exception as error:  # noqa: BLE001 - without the limiter, Slack itself still limits calls
                 # Usually Redis is unreachable. The worker logs that once.
@@ -188,11 +192,11 @@ class RateLimits:
                 return
             if now() + seconds > until:
                 raise errors.NoCapacity(f"{method} has to wait", seconds)
-            async with patience.aside():
+            async with patience.while_waiting():
                 await asyncio.sleep(min(seconds, LONGEST_SLEEP_SECONDS))
 
-    async def closed(self, method: str, seconds: float | None) -> None:
-        """Let a method rest after Slack has rate-limited it."""
+    async def record_rate_limited(self, method: str, seconds: float | None) -> None:
+        """Block a method for all processes after Slack has rate-limited it. Raises nothing."""
         # This caller still gets Slack's error if the other processes cannot be told.
         with contextlib.suppress(Exception):
-            await self._limiter.block(method, REST_SECONDS if seconds is None else seconds)
+            await self._limiter.block(method, DEFAULT_BLOCK_SECONDS if seconds is None else seconds)

@@ -1,4 +1,4 @@
-"""Makes calls of the Web API: each call once, and each result sorted into one of the three outcomes.
+"""Makes calls of Slack's Web API: each call once, with an error that says what became of it.
 
 This module returns Slack's answers unparsed. `outbound` and `models` read them.
 """
@@ -18,15 +18,16 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from taskwire import transport
 from taskwire.domain.errors import name_failing_system
 from taskwire.domain.ids import ChannelId, Ts, microseconds
-from taskwire.slack import errors, payload_fields
+from taskwire.slack import errors
 from taskwire.slack.call_priorities import ALL_METHODS, Priority, RateLimits
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.models import SlackAnswer
+from taskwire.slack.payload_fields import read_flag, read_objects, read_text, read_ts
 
 # Messages on a page. Slack recommends at most 200 and answers slowly for large pages.
-PAGE = 200
+PAGE_SIZE = 200
 # Most pages that are read. A thread or channel with more pages raises an error.
-PAGES = 50
+MOST_PAGES = 50
 
 
 class Method(StrEnum):
@@ -58,23 +59,23 @@ class Method(StrEnum):
     OPEN_SOCKET = "apps.connections.open"
 
 
-class _Answered(NamedTuple):
+class _Response(NamedTuple):
     status: int
     body: SlackAnswer
     headers: Mapping[str, str]
 
 
 class Calls:
-    """Makes calls with one client, and remembers when Slack last answered by its own clock."""
+    """Makes calls with one client. Notes when Slack last answered, and which scopes the token has."""
 
     def __init__(self, client: AsyncWebClient, rate_limits: RateLimits, clock: SlackClock) -> None:
         self.last_answer_at: datetime | None = None
-        self.granted: frozenset[str] | None = None
+        self.granted_scopes: frozenset[str] | None = None
         self._client = client
         self._rate_limits = rate_limits
         self._clock = clock
 
-    async def ask(
+    async def make(
         self,
         method: str,
         seconds: float,
@@ -83,31 +84,32 @@ class Calls:
         *,
         priority: Priority = Priority.POST,
         is_reserved: bool = False,
-        fine: str = "",
+        ok_error: str = "",
     ) -> SlackAnswer:
-        """Make one call and return its successful answer. `fine` is an error that counts as success.
+        """Make one call and return its successful answer. `ok_error` is an error code that counts as success.
 
         The call takes a place in the rate limits, unless the caller has taken it already (`is_reserved`).
+        Raises the errors that `errors` lists.
         """
         if not is_reserved:
             await self._reserve(call, method, where, priority)
         with name_failing_system("Slack"):
-            return await self._answer(method, seconds, call, fine)
+            return await self._send(method, seconds, call, ok_error)
 
-    async def _answer(
-        self, method: str, seconds: float, call: Coroutine[object, object, AsyncSlackResponse], fine: str
+    async def _send(
+        self, method: str, seconds: float, call: Coroutine[object, object, AsyncSlackResponse], ok_error: str
     ) -> SlackAnswer:
-        sent = self._clock.ours()
-        status, body, headers = await transport.exchange(method, seconds, _answered(call))
-        self._note_time(body, headers.get("Date", ""), sent)
+        sent_at = self._clock.local_time()
+        status, body, headers = await transport.exchange(method, seconds, _read_response(call))
+        self._note_time(body, headers.get("Date", ""), sent_at)
         if scopes := headers.get("X-OAuth-Scopes"):
-            self.granted = frozenset(scope.strip() for scope in scopes.split(","))
-        if status == 200 and (body.get("ok") is True or (fine and body.get("error") == fine)):
+            self.granted_scopes = frozenset(scope.strip() for scope in scopes.split(","))
+        if status == 200 and (body.get("ok") is True or (ok_error and body.get("error") == ok_error)):
             return body
         secret = self._client.token or ""
-        broken = errors.sort(method, status, body, headers.get("Retry-After", ""), secret=secret)
+        broken = errors.classify(method, status, body, headers.get("Retry-After", ""), secret=secret)
         if isinstance(broken, errors.SlackRateLimited):
-            await self._rate_limits.closed(
+            await self._rate_limits.record_rate_limited(
                 method if body.get("ok") is False else ALL_METHODS, broken.retry_after_seconds
             )
         raise broken
@@ -121,7 +123,7 @@ class Calls:
             call.close()
             raise
 
-    async def messages(
+    async def iter_messages(
         self,
         channel: ChannelId,
         thread_ts: Ts | None,
@@ -135,29 +137,29 @@ class Calls:
         """
         method = Method.REPLIES if thread_ts else Method.HISTORY
         cursor = ""
-        for _ in range(PAGES):
+        for _ in range(MOST_PAGES):
             page = self._page(channel, thread_ts, since, cursor)
-            answer = await self.ask(method, seconds, page, priority=priority)
-            for message in payload_fields.rows(answer, "messages"):
+            answer = await self.make(method, seconds, page, priority=priority)
+            for message in read_objects(answer, "messages"):
                 # Slack returns a thread's root with every page, even if it is older than `since`.
-                ts = payload_fields.ts(message, "ts")
+                ts = read_ts(message, "ts")
                 if ts and (since is None or microseconds(ts) >= microseconds(since)):
                     yield message
             if since is None:
                 return
-            cursor = payload_fields.text(answer, "response_metadata", "next_cursor")
-            if not cursor and not payload_fields.flag(answer, "has_more"):
+            cursor = read_text(answer, "response_metadata", "next_cursor")
+            if not cursor and not read_flag(answer, "has_more"):
                 return
             if not cursor:
                 raise errors.UnexpectedSlackAnswer(method, "more messages, and no way to them")
-        raise errors.UnexpectedSlackAnswer(method, f"still going on after {PAGES} pages")
+        raise errors.UnexpectedSlackAnswer(method, f"still going on after {MOST_PAGES} pages")
 
     async def history_page(
         self, channel: ChannelId, latest: Ts, limit: int, seconds: float, priority: Priority
     ) -> SlackAnswer:
-        """Return the page of a channel's top-level messages up to `latest`, including one at `latest`."""
+        """Return one page of a channel's top-level messages up to `latest`, including one at `latest`."""
         page = self._client.conversations_history(channel=channel, latest=latest, inclusive=True, limit=limit)
-        return await self.ask(Method.HISTORY, seconds, page, priority=priority)
+        return await self.make(Method.HISTORY, seconds, page, priority=priority)
 
     def _page(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts | None, cursor: str
@@ -168,7 +170,7 @@ class Calls:
                 oldest=since,
                 inclusive=True,
                 include_all_metadata=True,
-                limit=PAGE,
+                limit=PAGE_SIZE,
                 cursor=cursor or None,
             )
         return self._client.conversations_replies(
@@ -177,22 +179,22 @@ class Calls:
             oldest=since,
             inclusive=True,
             include_all_metadata=True,
-            limit=PAGE,
+            limit=PAGE_SIZE,
             cursor=cursor or None,
         )
 
-    def _note_time(self, body: SlackAnswer, date: str, sent: float) -> None:
+    def _note_time(self, body: SlackAnswer, date: str, sent_at: float) -> None:
         """Learn Slack's time from an answer. Answers of proxies are ignored: they may have another clock."""
         if "ok" not in body:
             return
         with suppress(ValueError):
             at = parsedate_to_datetime(date)
             self.last_answer_at = at if at.tzinfo else at.replace(tzinfo=UTC)
-            self._clock.answered(self.last_answer_at, sent)
+            self._clock.record_answer(self.last_answer_at, sent_at)
 
 
-async def _answered(call: Awaitable[AsyncSlackResponse]) -> _Answered:
-    """Return any kind of answer. The SDK raises an answer that is no success, with the answer inside."""
+async def _read_response(call: Awaitable[AsyncSlackResponse]) -> _Response:
+    """Return the response, whatever its status. For a failure, the SDK's exception has the response."""
     answer: object
     try:
         answer = await call
@@ -200,8 +202,8 @@ async def _answered(call: Awaitable[AsyncSlackResponse]) -> _Answered:
         answer = exc.response
     if isinstance(answer, AsyncSlackResponse):
         body = answer.data if isinstance(answer.data, dict) else {}
-        return _Answered(answer.status_code, body, answer.headers)
+        return _Response(answer.status_code, body, answer.headers)
     if isinstance(answer, aiohttp.ClientResponse):
         # The SDK returns this type for an answer that claims to be JSON and is not.
-        return _Answered(answer.status, {}, answer.headers)
+        return _Response(answer.status, {}, answer.headers)
     raise TypeError(f"the SDK answered with {type(answer).__name__}")

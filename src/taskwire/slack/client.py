@@ -1,4 +1,4 @@
-"""Makes the Web API client: it sends each request once, with a timeout, and follows no redirects.
+"""Makes the SDK's client for the Web API. It sends each request once, with a timeout, without redirects.
 
 By default slack_sdk 3.48 repeats a request whose connection was cut, makes a session for each call, ignores
 NO_PROXY, follows redirects, and fails on answers that are not JSON. The client made here does none of that.
@@ -23,7 +23,7 @@ class _Client(AsyncWebClient):
         api_url: str,
         req_args: dict[str, Any],  # the SDK's own type
     ) -> dict[str, Any]:
-        """Send one request."""
+        """Send one request. The SDK calls this for every method."""
         arguments = req_args | {"allow_redirects": False}
         answer = await super()._request(http_verb=http_verb, api_url=api_url, req_args=arguments)
         if isinstance(answer["data"], dict):

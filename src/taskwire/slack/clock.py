@@ -1,9 +1,9 @@
-"""Estimates Slack's time: our own clock, corrected only as far as Slack's answers require.
+"""Estimates Slack's time from our own clock and from Slack's answers.
 
-Messages and clicks carry Slack's time, and commands carry none. A command gets the time that Slack's clock
-shows when the command arrives, so that all three can be ordered. The `Date` header of an answer shows Slack's
-time to the second. The ts of a posted message shows it to the duration of the call. If our own clock agrees
-with these, it is not corrected.
+Messages and clicks carry Slack's time, and commands carry none. A command gets the estimated time of its
+arrival, so that all three can be ordered. The `Date` header of an answer shows Slack's time to the second.
+The ts of a posted message shows it more exactly, with an error of at most the call's duration. Our own clock
+is not corrected while it agrees with both.
 """
 
 import math
@@ -14,60 +14,60 @@ from taskwire.domain.ids import Ts, microseconds
 
 # Returned times always increase, unless a clock was set back by more than this. Then they follow the new
 # clock.
-STEP = timedelta(seconds=2)
+MOST_SET_BACK = timedelta(seconds=2)
 MICROSECOND = timedelta(microseconds=1)
 
 
 class SlackClock:
-    """Slack's clock, as far as one process knows it. `ours` returns our own time in seconds since 1970."""
+    """Slack's clock, as one process estimates it. `local_time` returns our own time in seconds since 1970."""
 
-    def __init__(self, ours: Callable[[], float]) -> None:
-        self._ours = ours
+    def __init__(self, local_time: Callable[[], float]) -> None:
+        self._local_time = local_time
         # Slack's clock is ahead of ours by at least `_least` and at most `_most` seconds.
-        self._least = -math.inf
-        self._most = math.inf
-        self._told = datetime.min.replace(tzinfo=UTC)
+        self._least_ahead = -math.inf
+        self._most_ahead = math.inf
+        self._last_returned = datetime.min.replace(tzinfo=UTC)
 
-    def ours(self) -> float:
+    def local_time(self) -> float:
         """Return our own time in seconds since 1970."""
-        return self._ours()
+        return self._local_time()
 
     def now(self) -> datetime:
-        """Return Slack's time. It is later than every time returned before, unless a clock was set."""
-        now = datetime.fromtimestamp(self._ours() + self._ahead(), UTC)
-        if now <= self._told < now + STEP:
-            now = self._told + MICROSECOND
-        self._told = now
+        """Return Slack's time. It is later than every time returned before, unless a clock was set back."""
+        now = datetime.fromtimestamp(self._local_time() + self._estimate_ahead(), UTC)
+        if now <= self._last_returned < now + MOST_SET_BACK:
+            now = self._last_returned + MICROSECOND
+        self._last_returned = now
         return now
 
-    def answered(self, date: datetime, sent: float) -> None:
-        """Learn from the `Date` of an answer that has just arrived. `sent` is our time at the request."""
+    def record_answer(self, date: datetime, sent_at: float) -> None:
+        """Learn from the `Date` of an answer that has just arrived. `sent_at` is our time at the request."""
         # `Date` is cut to whole seconds.
-        self._showed(date.timestamp(), date.timestamp() + 1.0, sent)
+        self._narrow(date.timestamp(), date.timestamp() + 1.0, sent_at)
 
-    def posted(self, ts: Ts, sent: float) -> None:
-        """Learn from the ts of a message that was just posted. `sent` is our time at the request."""
+    def record_post(self, ts: Ts, sent_at: float) -> None:
+        """Learn from the ts of a message that was just posted. `sent_at` is our time at the request."""
         at = microseconds(ts) / 1_000_000
-        self._showed(at, at, sent)
+        self._narrow(at, at, sent_at)
 
-    def brought(self, ts: Ts) -> None:
+    def record_payload(self, ts: Ts) -> None:
         """Learn from the ts of a payload that has just arrived: Slack's clock shows at least this time."""
-        least = microseconds(ts) / 1_000_000 - self._ours()
-        if least <= self._most:
-            self._least = max(self._least, least)
+        least = microseconds(ts) / 1_000_000 - self._local_time()
+        if least <= self._most_ahead:
+            self._least_ahead = max(self._least_ahead, least)
 
-    def _showed(self, earliest: float, latest: float, sent: float) -> None:
-        least, most = earliest - self._ours(), latest - sent
-        if least > self._most or most < self._least:
+    def _narrow(self, earliest: float, latest: float, sent_at: float) -> None:
+        least, most = earliest - self._local_time(), latest - sent_at
+        if least > self._most_ahead or most < self._least_ahead:
             # The new limits contradict the old ones, so one of the clocks was set. The old limits no longer
             # hold.
-            self._least, self._most = least, most
+            self._least_ahead, self._most_ahead = least, most
         else:
-            self._least, self._most = max(self._least, least), min(self._most, most)
+            self._least_ahead, self._most_ahead = max(self._least_ahead, least), min(self._most_ahead, most)
 
-    def _ahead(self) -> float:
-        if self._least <= 0 <= self._most:
+    def _estimate_ahead(self) -> float:
+        if self._least_ahead <= 0 <= self._most_ahead:
             return 0.0
-        if math.isinf(self._most) or math.isinf(self._least):
-            return self._least if self._least > 0 else self._most
-        return (self._least + self._most) / 2
+        if math.isinf(self._most_ahead) or math.isinf(self._least_ahead):
+            return self._least_ahead if self._least_ahead > 0 else self._most_ahead
+        return (self._least_ahead + self._most_ahead) / 2

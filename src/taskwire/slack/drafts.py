@@ -1,17 +1,17 @@
-"""Prepares what is sent: masks secrets, and checks texts and metadata against Slack's limits.
+"""Prepares what is sent to Slack: masks secrets, and checks texts and metadata against Slack's limits.
 
-Text that people read is masked. Values that Slack returns to us are not masked: a masked response URL would
-not work. The content of a field is not masked either, because the person would submit the mask.
+Text that people read is masked. Values that Slack returns to us are not masked, because a masked response URL
+would not work. The initial value of a field is not masked, because the person would submit the mask.
 
-Slack refuses blocks and dialogs that break its rules. The stand-in has the same rules, and the tests check
-every message against them. This module checks the limits below, most of which Slack enforces silently. A
-violation is a defect of ours: `Invalid` names it. Nothing is shortened here.
+Slack refuses blocks and dialogs that break its rules. The stand-in for Slack has the same rules, and tests
+send it every message. This module checks the limits below, most of which Slack enforces without an error. A
+violation is a defect of ours and raises `InvalidDraft`. Nothing is shortened here.
 
 - A posted text of more than 40,000 characters is cut. An edited text of more than 4,000 is refused
   (`msg_too_long`).
 - A message without a text shows nothing in notifications.
-- Metadata with an unusual event type, or of more than 8,000 bytes, is dropped with a warning. Reading back a
-  post of unknown outcome depends on its metadata.
+- Metadata with an unusual event type, or of more than 8,000 bytes, is dropped with a warning. A message
+  without it cannot be found again if the outcome of its post is unknown.
 """
 
 import json
@@ -23,75 +23,80 @@ from pydantic import JsonValue
 from taskwire.domain.message import Block, Message, View
 from taskwire.domain.mrkdwn import quote_names
 
-POSTED_TEXT = 40_000
-EDITED_TEXT = 4_000
+POSTED_TEXT_LENGTH = 40_000
+EDITED_TEXT_LENGTH = 4_000
 METADATA_BYTES = 8_000
 
 
-class Invalid(ValueError):
+class InvalidDraft(ValueError):
     """Slack would cut or drop a part of this, or refuse it. This is a defect of ours."""
 
 
 def check_message(message: Message, most_text: int) -> None:
-    """Raise `Invalid` if this message has no text, or a text of more than `most_text` characters."""
+    """Raise `InvalidDraft` if a message has no text, or a text of more than `most_text` characters."""
     if not message.text.strip():
-        raise Invalid("a message without text")
+        raise InvalidDraft("a message without text")
     if len(message.text) > most_text:
-        raise Invalid(f"text has {len(message.text)} characters, and {most_text} are allowed")
+        raise InvalidDraft(f"text has {len(message.text)} characters, and {most_text} are allowed")
 
 
 def check_metadata(event_type: str, payload: dict[str, str]) -> None:
-    """Raise `Invalid` unless Slack keeps this metadata."""
+    """Raise `InvalidDraft` unless Slack keeps this metadata."""
     if not re.fullmatch(r"[A-Za-z0-9_-]+", event_type):
-        raise Invalid(f"event_type {event_type!r} would be dropped")
+        raise InvalidDraft(f"event_type {event_type!r} would be dropped")
     if not payload.get("id") or not payload.get("kind"):
-        raise Invalid("metadata without id or kind")
+        raise InvalidDraft("metadata without id or kind")
     if len(json.dumps(payload).encode()) > METADATA_BYTES:
-        raise Invalid(f"metadata is larger than {METADATA_BYTES} bytes")
+        raise InvalidDraft(f"metadata is larger than {METADATA_BYTES} bytes")
 
 
 # Keys whose values only Taskwire reads again.
-_OURS = frozenset({"private_metadata", "callback_id", "external_id", "block_id", "action_id", "value"})
+_UNMASKED_KEYS = frozenset(
+    {"private_metadata", "callback_id", "external_id", "block_id", "action_id", "value"}
+)
 # The initial content of a field. It is not masked: the person may submit it unchanged, and may see the same
 # prompt in Coder.
-_FIELD = "initial_value"
+_INITIAL_VALUE = "initial_value"
 
 
 class Drafts:
-    """Prepares messages, dialogs and files. Raises `Invalid` for what Slack would cut or drop."""
+    """Prepares messages, dialogs and files. Raises `InvalidDraft` for what Slack would cut or drop.
+
+    `mask` masks all secrets, `mask_own` only Taskwire's own tokens.
+    """
 
     def __init__(self, mask: Callable[[str], str], mask_own: Callable[[str], str] = str) -> None:
         self.mask = mask
         self._mask_own = mask_own
 
-    def message(self, meant: Message, most_text: int = POSTED_TEXT) -> Message:
-        """Return a message as it is sent."""
-        blocks = tuple(self._block(block) for block in meant.blocks)
-        ready = Message(text=self.mask(quote_names(meant.text)), blocks=blocks)
+    def prepare_message(self, message: Message, most_text: int = POSTED_TEXT_LENGTH) -> Message:
+        """Return the masked message. Raises `InvalidDraft`."""
+        blocks = tuple(self._block(block) for block in message.blocks)
+        ready = Message(text=self.mask(quote_names(message.text)), blocks=blocks)
         check_message(ready, most_text)
         return ready
 
-    def view(self, meant: View) -> Block:
-        """Return a dialog's content as it is sent."""
-        return self._block(meant.content)
+    def prepare_view(self, view: View) -> Block:
+        """Return the masked content of a dialog."""
+        return self._block(view.content)
 
-    def file(self, text: str) -> bytes:
-        """Return a file's content as it is sent."""
+    def prepare_file(self, text: str) -> bytes:
+        """Return the masked content of a file. Raises `InvalidDraft` if it is empty."""
         content = self.mask(text).encode("utf-8", "replace")
         if not content:
-            raise Invalid("a file without content")
+            raise InvalidDraft("a file without content")
         return content
 
     def _block(self, block: Block) -> Block:
         return {
-            key: value if key in _OURS or key == _FIELD else self._masked(value)
+            key: value if key in _UNMASKED_KEYS or key == _INITIAL_VALUE else self._masked(value)
             for key, value in block.items()
             if not self._is_secret_field(key, value)
         }
 
     def _is_secret_field(self, key: str, value: JsonValue) -> bool:
-        """Return whether a field contains one of our own tokens. Such a field is left empty."""
-        return key == _FIELD and isinstance(value, str) and self._mask_own(value) != value
+        """Return whether a field's initial value has one of our own tokens. The field is then left empty."""
+        return key == _INITIAL_VALUE and isinstance(value, str) and self._mask_own(value) != value
 
     def _masked(self, node: JsonValue) -> JsonValue:
         if isinstance(node, str):

@@ -29,10 +29,10 @@ remarks.
 import re
 
 from taskwire.domain.errors import AccountRefused, NotDone, OutcomeUnknown, OutsideError, Refused, TryLater
-from taskwire.slack import payload_fields
+from taskwire.slack.payload_fields import read_strings, read_text, read_value
 
 
-class _Named(NotDone):
+class _RefusedWithCode(NotDone):
     """Slack refused the call. `code` is Slack's error code."""
 
     def __init__(self, method: str, code: str, remarks: str = "") -> None:
@@ -41,8 +41,8 @@ class _Named(NotDone):
         self.code = code
 
 
-class SlackRefused(_Named, Refused):
-    """Slack refused this request."""
+class SlackRefused(_RefusedWithCode, Refused):
+    """Slack refused this request. The same request would be refused again."""
 
 
 class ChannelProblem(SlackRefused):
@@ -57,7 +57,7 @@ class DialogGone(SlackRefused):
     """The dialog can no longer be opened or changed."""
 
 
-class TokenProblem(_Named):
+class TokenProblem(_RefusedWithCode):
     """The token is invalid or expired, or lacks a scope."""
 
 
@@ -69,20 +69,20 @@ class MissingScope(TokenProblem, Refused):
     """The token lacks a scope that this method needs. Other methods may work."""
 
 
-class ForeignAddress(SlackRefused):
+class ForeignUrl(SlackRefused):
     """The URL does not belong to Slack. Nothing was sent to it."""
 
 
 class SlackRateLimited(TryLater):
-    """Slack's rate limit was exceeded. `retry_after_seconds` comes from Retry-After."""
+    """Slack's rate limit was exceeded. `after_seconds` comes from Retry-After; None without that header."""
 
 
 class NoCapacity(TryLater):
-    """Our own rate limiter has no place for this call yet."""
+    """Our own rate limiter has no place for this call yet. `after_seconds` says when to ask again."""
 
 
 class SlackTrouble(OutcomeUnknown):
-    """Slack, or a proxy in front of it, failed. `code` is Slack's error code, if there was one."""
+    """Slack, or a proxy in front of it, failed. `code` is Slack's error code; empty if there was none."""
 
     def __init__(self, method: str, status: int, code: str = "") -> None:
         super().__init__(f"{method}: {status} {code}".rstrip())
@@ -91,14 +91,14 @@ class SlackTrouble(OutcomeUnknown):
 
 
 class UnexpectedSlackAnswer(OutcomeUnknown):
-    """The answer is not one that Slack documents."""
+    """Slack does not document this kind of answer."""
 
     def __init__(self, method: str, reason: str) -> None:
         super().__init__(f"{method}: {reason}")
         self.method = method
 
 
-def _codes(words: str) -> frozenset[str]:
+def _split_codes(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
@@ -106,9 +106,9 @@ def _codes(words: str) -> frozenset[str]:
 # list counts as an unknown outcome. These documented codes are left out for that reason: update_failed,
 # file_update_failed, internal_error, fatal_error, service_unavailable and request_timeout.
 # [https://docs.slack.dev/reference/methods]
-_LIMITED = _codes("message_limit_exceeded rate_limited ratelimited")
+_RATE_LIMIT_CODES = _split_codes("message_limit_exceeded rate_limited ratelimited")
 
-_CHANNEL = _codes(
+_CHANNEL_CODES = _split_codes(
     """
     cant_broadcast_message channel_is_limited_access channel_not_found external_channel_migrating
     invalid_channel is_archived is_inactive messages_tab_disabled method_not_supported_for_channel_type
@@ -118,13 +118,13 @@ _CHANNEL = _codes(
     """
 )
 
-_MESSAGE = _codes("cannot_reply_to_message message_not_found thread_not_found")
+_MESSAGE_CODES = _split_codes("cannot_reply_to_message message_not_found thread_not_found")
 
-_DIALOG = _codes(
+_DIALOG_CODES = _split_codes(
     "duplicate_external_id exchanged_trigger_id expired_trigger_id hash_conflict invalid_trigger_id not_found"
 )
 
-_TOKEN = _codes(
+_TOKEN_CODES = _split_codes(
     """
     access_denied account_inactive ekm_access_denied enterprise_is_restricted invalid_auth no_permission
     not_allowed_token_type not_authed org_login_required team_access_not_granted token_expired
@@ -132,9 +132,9 @@ _TOKEN = _codes(
     """
 )
 
-_SCOPE = _codes("missing_scope")
+_SCOPE_CODES = _split_codes("missing_scope")
 
-_OTHERS = _codes(
+_OTHER_CODES = _split_codes(
     """
     accesslimited already_reacted alt_txt_too_large as_user_not_supported attachment_payload_limit_exceeded
     bad_timestamp block_mismatch blocked_file_type cant_delete_message cant_update_message
@@ -160,41 +160,43 @@ _OTHERS = _codes(
     """
 )
 
-_KINDS: tuple[tuple[frozenset[str], type[SlackRefused | TokenProblem]], ...] = (
-    (_CHANNEL, ChannelProblem),
-    (_MESSAGE, MessageGone),
-    (_DIALOG, DialogGone),
-    (_TOKEN, SlackTokenRefused),
-    (_SCOPE, MissingScope),
-    (_OTHERS, SlackRefused),
+_ERROR_TYPES: tuple[tuple[frozenset[str], type[SlackRefused | TokenProblem]], ...] = (
+    (_CHANNEL_CODES, ChannelProblem),
+    (_MESSAGE_CODES, MessageGone),
+    (_DIALOG_CODES, DialogGone),
+    (_TOKEN_CODES, SlackTokenRefused),
+    (_SCOPE_CODES, MissingScope),
+    (_OTHER_CODES, SlackRefused),
 )
 
 
-def sort(method: str, status: int, body: object, retry_after: str = "", *, secret: str = "") -> OutsideError:
+def classify(
+    method: str, status: int, body: object, retry_after: str = "", *, secret: str = ""
+) -> OutsideError:
     """Return the error for an answer that is not a success. `secret` is removed from the error's text."""
-    code = _code(payload_fields.text(body, "error"))
-    if status == 429 or (status < 500 and code in _LIMITED):
-        return SlackRateLimited(f"{method}: {code or status}", _seconds(retry_after))
+    code = _clean_code(read_text(body, "error"))
+    if status == 429 or (status < 500 and code in _RATE_LIMIT_CODES):
+        return SlackRateLimited(f"{method}: {code or status}", _parse_retry_after(retry_after))
     if status >= 500:
         return SlackTrouble(method, status, code)
-    if payload_fields.at(body, "ok") is not False or not code:
+    if read_value(body, "ok") is not False or not code:
         return UnexpectedSlackAnswer(method, f"{status}, and not an answer of Slack's")
-    kind = next((kind for named, kind in _KINDS if code in named), None)
+    kind = next((kind for named, kind in _ERROR_TYPES if code in named), None)
     return kind(method, code, _remarks(body, secret)) if kind else SlackTrouble(method, status, code)
 
 
-def _code(error: str) -> str:
-    """Return the error code if it looks like one. A proxy may have written anything in its place."""
+def _clean_code(error: str) -> str:
+    """Return the error code if it looks like one, else an empty string. A proxy may have written anything."""
     return error if re.fullmatch(r"[a-z][a-z0-9_]{2,60}", error) else ""
 
 
 def _remarks(body: object, secret: str) -> str:
     """Return what Slack says about missing scopes and malformed arguments, for the log."""
-    needed = payload_fields.text(body, "needed")
-    remarks = payload_fields.strings(body, "response_metadata", "messages")
+    needed = read_text(body, "needed")
+    remarks = read_strings(body, "response_metadata", "messages")
     said = "; ".join(([f"needed: {needed}"] if needed else []) + remarks)[:500]
     return said.replace(secret, "***") if secret else said
 
 
-def _seconds(retry_after: str) -> float | None:
+def _parse_retry_after(retry_after: str) -> float | None:
     return float(retry_after) if re.fullmatch(r"[0-9]{1,6}", retry_after.strip()) else None

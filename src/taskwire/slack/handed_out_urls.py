@@ -1,7 +1,7 @@
-"""Requests to URLs that Slack hands out: a response URL, an upload URL, a private file.
+"""Requests to the URLs that Slack gives us: response URLs, upload URLs, and private files.
 
-They do not belong to the Web API and answer in other formats, but with the same three outcomes. No request
-goes to a host that is not Slack's, and the bot's token is sent only for private files.
+These are not part of the Web API, and their answers have other formats. The errors are those of the Web API.
+No request goes to a host that is not Slack's. The bot's token is sent only for private files.
 """
 
 import codecs
@@ -17,12 +17,12 @@ from taskwire.domain.errors import OutsideError, name_failing_system
 from taskwire.slack import errors
 from taskwire.slack.call_priorities import RateLimits
 
-_CHUNK = 64 * 1024
+_CHUNK_BYTES = 64 * 1024
 # Longest answer of a response URL or an upload. Slack's answers are shorter.
-_ANSWER_BYTES = 64 * 1024
+_LONGEST_ANSWER_BYTES = 64 * 1024
 
 # A used or expired response URL answers with one of these statuses and a few words instead of an error code.
-_OVER = (404, 410)
+_USED_UP_STATUSES = (404, 410)
 
 
 class _Request(TypedDict):
@@ -32,14 +32,14 @@ class _Request(TypedDict):
 
 
 @dataclass(frozen=True)
-class _Fetched:
+class _Response:
     status: int
     retry_after: str
     body: bytes | None
 
 
-class Addresses:
-    """Makes requests to such URLs over one session. Follows no redirects and repeats nothing."""
+class HandedOutUrls:
+    """Makes these requests over one session. Follows no redirects and repeats nothing."""
 
     def __init__(
         self, session: aiohttp.ClientSession, base_url: str, token: str, rate_limits: RateLimits
@@ -50,57 +50,63 @@ class Addresses:
         self._token = token
 
     async def respond(self, url: str, message: dict[str, object], seconds: float) -> None:
-        """Answer a command or a click through its response URL."""
-        self._need_slacks("response_url", url)
+        """Answer a command or a click by its response URL. Raises `SlackRefused` if the URL has expired."""
+        self._require_slack_url("response_url", url)
         with name_failing_system("Slack"):
-            reply = await self._ask("response_url", "POST", url, seconds, _ANSWER_BYTES, json=message)
-            if reply.status in _OVER:
+            reply = await self._request(
+                "response_url", "POST", url, seconds, _LONGEST_ANSWER_BYTES, json=message
+            )
+            if reply.status in _USED_UP_STATUSES:
                 raise errors.SlackRefused("response_url", "used_or_expired_url")
-            await self._need_success("response_url", reply)
+            await self._require_success("response_url", reply)
 
     async def upload(self, url: str, content: bytes, seconds: float) -> None:
         """Upload a file's bytes. Repeating an upload is harmless."""
-        self._need_slacks("upload", url)
+        self._require_slack_url("upload", url)
         with name_failing_system("Slack"):
-            reply = await self._ask("upload", "POST", url, seconds, _ANSWER_BYTES, data=content)
-            await self._need_success("upload", reply)
+            reply = await self._request("upload", "POST", url, seconds, _LONGEST_ANSWER_BYTES, data=content)
+            await self._require_success("upload", reply)
 
     async def download(self, url: str, limit_bytes: int, seconds: float) -> str | None:
         """Read a file as text; None if the file is longer than the limit or is not text."""
-        self._need_slacks("download", url)
+        self._require_slack_url("download", url)
         headers = {"Authorization": f"Bearer {self._token}"}
         with name_failing_system("Slack"):
-            reply = await self._ask("download", "GET", url, seconds, limit_bytes, headers=headers)
-            await self._need_success("download", reply)
-        return None if reply.body is None else _text(reply.body)
+            reply = await self._request("download", "GET", url, seconds, limit_bytes, headers=headers)
+            await self._require_success("download", reply)
+        return None if reply.body is None else _decode(reply.body)
 
-    async def _ask(
+    async def _request(
         self, what: str, method: str, url: str, seconds: float, limit_bytes: int, **content: Unpack[_Request]
-    ) -> _Fetched:
-        async def call() -> _Fetched:
+    ) -> _Response:
+        async def call() -> _Response:
             request = self._session.request(method, url, allow_redirects=False, **content)
             async with request as response:
                 body = await _read(response, limit_bytes)
-                return _Fetched(response.status, response.headers.get("Retry-After", ""), body)
+                return _Response(response.status, response.headers.get("Retry-After", ""), body)
 
         await self._rate_limits.take(what)
         return await transport.exchange(what, seconds, call())
 
-    def _need_slacks(self, what: str, url: str) -> None:
-        if not is_slacks(url, self._base_url):
-            raise errors.ForeignAddress(what, "foreign_address")
+    def _require_slack_url(self, what: str, url: str) -> None:
+        if not is_slack_url(url, self._base_url):
+            raise errors.ForeignUrl(what, "foreign_address")
 
-    async def _need_success(self, what: str, reply: _Fetched) -> None:
+    async def _require_success(self, what: str, reply: _Response) -> None:
         if reply.status == 200:
             return
-        broken = _sorted(what, reply)
+        broken = _classify(what, reply)
         if isinstance(broken, errors.SlackRateLimited):
-            await self._rate_limits.closed(what, broken.retry_after_seconds)
+            await self._rate_limits.record_rate_limited(what, broken.retry_after_seconds)
         raise broken
 
 
-def is_slacks(url: str, base_url: str) -> bool:
-    """Return whether a URL is Slack's: its host or a subdomain, over HTTPS unless the API itself is local."""
+def is_slack_url(url: str, base_url: str) -> bool:
+    """Return whether a URL belongs to Slack. `base_url` is the address of Slack's Web API.
+
+    The host must be that of the Web API or a subdomain of it, over HTTPS. If the Web API is on this machine,
+    as in tests, HTTP to the same host and port is allowed too.
+    """
     try:
         found, own = urlsplit(url), urlsplit(base_url)
         ports = found.port, own.port
@@ -130,7 +136,7 @@ def _is_loopback(host: str) -> bool:
 async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:
     """Return the body; None if it is longer than the limit."""
     content = bytearray()
-    async for chunk in response.content.iter_chunked(_CHUNK):
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
         content += chunk
         if len(content) > limit_bytes:
             response.close()
@@ -138,7 +144,7 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | N
     return bytes(content)
 
 
-def _text(content: bytes) -> str | None:
+def _decode(content: bytes) -> str | None:
     # Apart from UTF-8, only UTF-16 with a byte order mark is decoded. A guessed encoding would give wrong
     # letters.
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -149,10 +155,10 @@ def _text(content: bytes) -> str | None:
     return None if "\0" in words else words
 
 
-def _sorted(what: str, reply: _Fetched) -> OutsideError:
-    """Sort an answer that is no success. Every 4xx except 429 is a refusal."""
+def _classify(what: str, reply: _Response) -> OutsideError:
+    """Return the error for an answer that is not a success. Every 4xx except 429 is a refusal."""
     if reply.status == 429 or reply.status >= 500 or reply.status < 400:
-        return errors.sort(what, reply.status, None, reply.retry_after)
+        return errors.classify(what, reply.status, None, reply.retry_after)
     if reply.status in (401, 403):
         return errors.SlackTokenRefused(what, f"http_{reply.status}")
     return errors.SlackRefused(what, f"http_{reply.status}")

@@ -1,9 +1,9 @@
 """Parses Slack's payloads into typed values. No code after this module sees a raw payload.
 
-Nothing here raises, whatever arrives. A payload without meaning for us becomes `Ignored`, with the reason.
+Nothing here raises, whatever arrives. A payload that Taskwire has no use for becomes an `IgnoredPayload`.
 `delivery` is the id under which the inbox claims a payload. A message has the same id in its message event,
-in its mention and in the history of its thread, so it is handled once, whichever of them arrives first. This
-module reads only the payload. It does not look up who a person is or whether a thread is linked.
+in its mention and in the history of its thread, so it is handled once. This module reads only the payload. It
+does not look up who a person is or whether a thread is linked.
 """
 
 from collections.abc import Mapping
@@ -13,18 +13,31 @@ from datetime import datetime
 from taskwire.domain.ids import ChannelId, ThreadRef, Ts, UserId, ts_of
 from taskwire.domain.jobs import FileRef, Requester
 from taskwire.domain.message import Button, Dialog
-from taskwire.slack import payload_fields
+from taskwire.slack.payload_fields import (
+    read_blocks_json,
+    read_channel,
+    read_entered_value,
+    read_entered_values,
+    read_files,
+    read_flag,
+    read_object,
+    read_objects,
+    read_reactions,
+    read_text,
+    read_ts,
+    read_user,
+)
 
 Body = Mapping[str, object]
 
 # Subtypes of messages that a person has written: none, with a file, and a reply that is also sent to the
 # channel.
-_WRITTEN = ("", "file_share", "thread_broadcast")
+_WRITTEN_SUBTYPES = ("", "file_share", "thread_broadcast")
 
 
 @dataclass(frozen=True)
-class Ignored:
-    """A payload without meaning for us. `reason` is for the log."""
+class IgnoredPayload:
+    """A payload that Taskwire has no use for. `reason` is for the log."""
 
     reason: str
 
@@ -44,14 +57,15 @@ class WrittenMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class ThreadMessage(WrittenMessage):
-    """A reply in a thread. `parent_is_bots` is false if the payload shows another author of the root.
+    """A reply in a thread.
 
-    `marks` are our own reactions on the message. Only a message from a thread's history has them.
+    `is_bot_thread` is false if the payload shows that somebody else began the thread. `own_reactions` are the
+    bot's reactions on the message; only a message from a thread's history has them.
     """
 
     thread_ts: Ts
-    parent_is_bots: bool
-    marks: frozenset[str] = frozenset()
+    is_bot_thread: bool
+    own_reactions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +80,10 @@ class Mention(WrittenMessage):
     """A message that mentions the bot. Its message event has the same `delivery`."""
 
     thread_ts: Ts | None = None
-    parent_is_bots: bool = False
+    is_bot_thread: bool = False
 
     def in_thread(self) -> ThreadMessage:
-        """Return a mention in a thread as a reply, as if it came from its message event."""
+        """Return the reply that this mention is. Raises `ValueError` if the mention is not in a thread."""
         if self.thread_ts is None:
             raise ValueError("the mention stands in no thread")
         return ThreadMessage(
@@ -81,21 +95,21 @@ class Mention(WrittenMessage):
             blocks_json=self.blocks_json,
             files=self.files,
             thread_ts=self.thread_ts,
-            parent_is_bots=self.parent_is_bots,
+            is_bot_thread=self.is_bot_thread,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edited(WrittenMessage):
+class MessageEdited(WrittenMessage):
     """A reply whose text or files its author has changed."""
 
     thread_ts: Ts
     edited_ts: Ts
-    parent_is_bots: bool = False
+    is_bot_thread: bool = False
 
 
 @dataclass(frozen=True)
-class Deleted:
+class MessageDeleted:
     """A message of a thread that was deleted. `at` is the time of the deletion."""
 
     channel: ChannelId
@@ -103,13 +117,13 @@ class Deleted:
     ts: Ts
     delivery: str
     at: Ts
-    parent_is_bots: bool = False
+    is_bot_thread: bool = False
     # The author of the deleted message, if Slack names them.
     person: UserId | None = None
 
 
 @dataclass(frozen=True)
-class Opened:
+class ConversationOpened:
     """A conversation that may accept our messages again: the bot has joined, or it was unarchived."""
 
     channel: ChannelId
@@ -117,16 +131,16 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Changed:
-    """A user's profile or rights, or the members of a user group, have changed."""
+class RightsChanged:
+    """A user's rights, or a user group, have changed. `id` is the user's, or the group's."""
 
     id: str
     is_group: bool
 
 
 @dataclass(frozen=True)
-class Typed:
-    """A slash command."""
+class SlashCommand:
+    """A slash command that a person has typed."""
 
     requester: Requester
     text: str
@@ -135,7 +149,7 @@ class Typed:
 
 
 @dataclass(frozen=True)
-class Clicked:
+class Click:
     """A pressed button or a used menu. `button` is None if we do not know its action id.
 
     `values` is what the person has entered so far in the same dialog or message, by block id.
@@ -157,7 +171,7 @@ class Clicked:
 
 
 @dataclass(frozen=True)
-class Submitted:
+class Submission:
     """A submitted dialog. `values` is what was entered, by block id; several choices are joined by commas."""
 
     dialog: Dialog
@@ -172,7 +186,7 @@ class Source:
     """The origin of a payload, as far as the payload shows it.
 
     `team_id` is the workspace to which Slack delivered the payload. `actor_team_id` is the workspace of the
-    person who acted; it is None where a shared channel does not name it.
+    person who acted. It is None if the payload is from a shared channel and does not name that workspace.
     """
 
     team_id: str
@@ -181,314 +195,299 @@ class Source:
     is_bot: bool
 
 
-def message_event(
+def parse_message_event(
     body: Body, bot: UserId | None = None
-) -> ThreadMessage | DirectMessage | Edited | Deleted | Ignored:
+) -> ThreadMessage | DirectMessage | MessageEdited | MessageDeleted | IgnoredPayload:
     """Parse a message event. `bot` is our own user; without it, the event's authorization names the user."""
-    bot = bot or _bot_user(body)
-    event = payload_fields.part(body, "event")
-    channel = payload_fields.channel(event, "channel")
-    subtype = payload_fields.text(event, "subtype")
+    bot = bot or _find_bot_user(body)
+    event = read_object(body, "event")
+    channel = read_channel(event, "channel")
+    subtype = read_text(event, "subtype")
     if channel is None:
-        return Ignored("no channel")
+        return IgnoredPayload("no channel")
     if subtype == "message_changed":
-        return _changed(event, channel, bot)
+        return _parse_changed(event, channel, bot)
     if subtype == "message_deleted":
-        before = payload_fields.part(event, "previous_message")
-        return _deleted(event, before, channel, payload_fields.ts(event, "deleted_ts"), bot)
-    return _written(event, channel, bot)
+        before = read_object(event, "previous_message")
+        return _parse_deleted(event, before, channel, read_ts(event, "deleted_ts"), bot)
+    return _parse_written(event, channel, bot)
 
 
-def opened(body: Body, bot: UserId | None = None) -> Opened | Ignored:
-    """Parse the event that somebody has joined a conversation, or that a conversation was unarchived."""
-    event = payload_fields.part(body, "event")
-    channel, delivery = payload_fields.channel(event, "channel"), payload_fields.text(body, "event_id")
-    is_somebody_else = payload_fields.user(event, "user") != (bot or _bot_user(body))
-    if payload_fields.text(event, "type") == "member_joined_channel" and is_somebody_else:
-        return Ignored("somebody else")
-    return Opened(channel, delivery) if channel is not None and delivery else Ignored("no channel")
+def parse_conversation_opened(body: Body, bot: UserId | None = None) -> ConversationOpened | IgnoredPayload:
+    """Parse the event that a conversation was unarchived, or that the bot itself has joined it."""
+    event = read_object(body, "event")
+    channel, delivery = (read_channel(event, "channel"), read_text(body, "event_id"))
+    is_somebody_else = read_user(event, "user") != (bot or _find_bot_user(body))
+    if read_text(event, "type") == "member_joined_channel" and is_somebody_else:
+        return IgnoredPayload("somebody else")
+    return (
+        ConversationOpened(channel, delivery)
+        if channel is not None and delivery
+        else IgnoredPayload("no channel")
+    )
 
 
-def changed(body: Body) -> Changed | Ignored:
+def parse_rights_changed(body: Body) -> RightsChanged | IgnoredPayload:
     """Parse the event that a user's profile or rights, or the members of a user group, have changed."""
-    event = payload_fields.part(body, "event")
-    person = payload_fields.user(event, "user", "id")
+    event = read_object(body, "event")
+    person = read_user(event, "user", "id")
     if person is not None:
-        return Changed(person, is_group=False)
-    group = payload_fields.text(event, "subteam_id") or payload_fields.text(event, "subteam", "id")
-    return Changed(group, is_group=True) if group else Ignored("nobody")
+        return RightsChanged(person, is_group=False)
+    group = read_text(event, "subteam_id") or read_text(event, "subteam", "id")
+    return RightsChanged(group, is_group=True) if group else IgnoredPayload("nobody")
 
 
-def thread_message(message: Body, channel: ChannelId, bot_user: UserId) -> ThreadMessage | Ignored:
-    """Parse a message of a thread's history as its message event would be parsed, with its present text."""
-    ts, thread_ts = payload_fields.ts(message, "ts"), payload_fields.ts(message, "thread_ts")
-    words = _words(message, channel, bot_user)
-    if isinstance(words, Ignored):
+def parse_thread_message(
+    message: Body, channel: ChannelId, bot_user: UserId
+) -> ThreadMessage | IgnoredPayload:
+    """Parse a message of a thread's history, as its message event would be parsed."""
+    ts, thread_ts = read_ts(message, "ts"), read_ts(message, "thread_ts")
+    words = _parse_message_fields(message, channel, bot_user)
+    if isinstance(words, IgnoredPayload):
         return words
     if thread_ts is None or thread_ts == ts:
-        return Ignored("no reply")
+        return IgnoredPayload("no reply")
     return ThreadMessage(
         *words,
         thread_ts=thread_ts,
-        parent_is_bots=_may_be_ours(message, bot_user),
-        marks=payload_fields.marks(message, bot_user),
+        is_bot_thread=_may_be_bot_thread(message, bot_user),
+        own_reactions=read_reactions(message, bot_user),
     )
 
 
-def mention(body: Body, bot: UserId | None = None) -> Mention | Ignored:
+def parse_mention(body: Body, bot: UserId | None = None) -> Mention | IgnoredPayload:
     """Parse a mention of the bot. `bot` is our own user."""
-    event = payload_fields.part(body, "event")
-    channel, bot_user = payload_fields.channel(event, "channel"), bot or _bot_user(body)
+    event = read_object(body, "event")
+    channel, bot_user = read_channel(event, "channel"), bot or _find_bot_user(body)
     if channel is None:
-        return Ignored("no channel")
-    words = _words(event, channel, bot_user)
-    if isinstance(words, Ignored):
+        return IgnoredPayload("no channel")
+    words = _parse_message_fields(event, channel, bot_user)
+    if isinstance(words, IgnoredPayload):
         return words
-    thread_ts = payload_fields.ts(event, "thread_ts")
-    if thread_ts == payload_fields.ts(event, "ts"):
+    thread_ts = read_ts(event, "thread_ts")
+    if thread_ts == read_ts(event, "ts"):
         thread_ts = None
-    parent_is_bots = bot_user is not None and payload_fields.user(event, "parent_user_id") == bot_user
-    return Mention(*words, thread_ts=thread_ts, parent_is_bots=parent_is_bots)
+    is_bot_thread = bot_user is not None and read_user(event, "parent_user_id") == bot_user
+    return Mention(*words, thread_ts=thread_ts, is_bot_thread=is_bot_thread)
 
 
-def shared_thread(body: Body, bot: UserId) -> ThreadRef | None:
+def find_shared_thread(body: Body, bot: UserId) -> ThreadRef | None:
     """Return the thread of a message event, if another company can read it and the bot may have begun it."""
-    event = payload_fields.part(body, "event")
-    channel, thread_ts = payload_fields.channel(event, "channel"), payload_fields.ts(event, "thread_ts")
-    if channel is None or thread_ts is None or not payload_fields.flag(body, "is_ext_shared_channel"):
+    event = read_object(body, "event")
+    channel, thread_ts = (read_channel(event, "channel"), read_ts(event, "thread_ts"))
+    if channel is None or thread_ts is None or not read_flag(body, "is_ext_shared_channel"):
         return None
-    is_ours = payload_fields.user(event, "user") == bot or _may_be_ours(event, bot)
+    is_ours = read_user(event, "user") == bot or _may_be_bot_thread(event, bot)
     return ThreadRef(channel, thread_ts) if is_ours else None
 
 
-def event_ts(body: Body) -> Ts | None:
-    """Return when an event happened, by Slack's clock."""
-    return payload_fields.ts(body, "event", "event_ts")
+def find_event_ts(body: Body) -> Ts | None:
+    """Return when an event happened, by Slack's clock; None if the event does not say it."""
+    return read_ts(body, "event", "event_ts")
 
 
-def command(body: Body, now: datetime) -> Typed | Ignored:
-    """Parse a slash command. A command carries no time, so it gets `now`."""
-    person, channel = payload_fields.user(body, "user_id"), payload_fields.channel(body, "channel_id")
-    trigger = payload_fields.text(body, "trigger_id")
+def parse_command(body: Body, now: datetime) -> SlashCommand | IgnoredPayload:
+    """Parse a slash command. A command carries no time, so it gets `now`, the time of Slack's clock."""
+    person, channel = (read_user(body, "user_id"), read_channel(body, "channel_id"))
+    trigger = read_text(body, "trigger_id")
     if person is None or channel is None or not trigger:
-        return Ignored("a command without person, channel or trigger")
+        return IgnoredPayload("a command without person, channel or trigger")
     requester = Requester(
-        person=person,
-        channel=channel,
-        at=ts_of(now),
-        response_url=payload_fields.text(body, "response_url") or None,
+        person=person, channel=channel, at=ts_of(now), response_url=read_text(body, "response_url") or None
     )
-    return Typed(requester, payload_fields.text(body, "text"), trigger, delivery=trigger)
+    return SlashCommand(requester, read_text(body, "text"), trigger, delivery=trigger)
 
 
-def click(body: Body) -> Clicked | Ignored:
+def parse_click(body: Body) -> Click | IgnoredPayload:
     """Parse a pressed button or a used menu."""
-    action = next(iter(payload_fields.rows(body, "actions")), {})
-    action_id, action_ts = payload_fields.text(action, "action_id"), payload_fields.ts(action, "action_ts")
-    person = payload_fields.user(body, "user", "id")
+    action = next(iter(read_objects(body, "actions")), {})
+    action_id, action_ts = (read_text(action, "action_id"), read_ts(action, "action_ts"))
+    person = read_user(body, "user", "id")
     if person is None or not action_id or action_ts is None:
-        return Ignored("a click without person, action or ts")
-    place, view = payload_fields.part(body, "container"), payload_fields.part(body, "view")
-    thread_ts = payload_fields.ts(place, "thread_ts") or payload_fields.ts(body, "message", "thread_ts")
-    if thread_ts == payload_fields.ts(place, "message_ts"):
+        return IgnoredPayload("a click without person, action or ts")
+    place, view = read_object(body, "container"), read_object(body, "view")
+    thread_ts = read_ts(place, "thread_ts") or read_ts(body, "message", "thread_ts")
+    if thread_ts == read_ts(place, "message_ts"):
         # A root message counts as a message of the channel, even if it has replies.
         thread_ts = None
-    return Clicked(
+    return Click(
         button=Button(action_id) if action_id in list(Button) else None,
         action_id=action_id,
-        value=payload_fields.entered(action),
+        value=read_entered_value(action),
         person=person,
-        trigger_id=payload_fields.text(body, "trigger_id"),
+        trigger_id=read_text(body, "trigger_id"),
         action_ts=action_ts,
         delivery=f"{action_ts}:{person}",
-        channel=payload_fields.channel(body, "channel", "id") or payload_fields.channel(place, "channel_id"),
+        channel=read_channel(body, "channel", "id") or read_channel(place, "channel_id"),
         thread_ts=thread_ts,
-        private_metadata=payload_fields.text(view, "private_metadata"),
-        response_url=payload_fields.text(body, "response_url") or None,
-        view_id=payload_fields.text(view, "id") or None,
-        values=payload_fields.entered_values(
-            payload_fields.part(view, "state") or payload_fields.part(body, "state")
-        ),
+        private_metadata=read_text(view, "private_metadata"),
+        response_url=read_text(body, "response_url") or None,
+        view_id=read_text(view, "id") or None,
+        values=read_entered_values(read_object(view, "state") or read_object(body, "state")),
     )
 
 
-def submission(body: Body) -> Submitted | Ignored:
+def parse_submission(body: Body) -> Submission | IgnoredPayload:
     """Parse a submitted dialog."""
-    view = payload_fields.part(body, "view")
-    person, callback = payload_fields.user(body, "user", "id"), payload_fields.text(view, "callback_id")
-    view_id, view_hash = payload_fields.text(view, "id"), payload_fields.text(view, "hash")
+    view = read_object(body, "view")
+    person, callback = (read_user(body, "user", "id"), read_text(view, "callback_id"))
+    view_id, view_hash = read_text(view, "id"), read_text(view, "hash")
     if person is None or not view_id:
-        return Ignored("a submission without person or view")
+        return IgnoredPayload("a submission without person or view")
     if callback not in list(Dialog):
-        return Ignored("not a dialog of ours")
-    return Submitted(
+        return IgnoredPayload("not a dialog of ours")
+    return Submission(
         dialog=Dialog(callback),
-        values=payload_fields.entered_values(payload_fields.part(view, "state")),
-        private_metadata=payload_fields.text(view, "private_metadata"),
+        values=read_entered_values(read_object(view, "state")),
+        private_metadata=read_text(view, "private_metadata"),
         person=person,
         delivery=f"{view_id}:{view_hash}",
     )
 
 
-def source(body: Body) -> Source:
+def parse_source(body: Body) -> Source:
     """Return the origin of any payload."""
-    event = payload_fields.part(body, "event")
-    first = next(iter(payload_fields.rows(body, "authorizations")), {})
-    team = _team(body, first)
+    event = read_object(body, "event")
+    first = next(iter(read_objects(body, "authorizations")), {})
+    team = _get_team(body, first)
     enterprises = (
-        payload_fields.text(first, "enterprise_id"),
-        payload_fields.text(body, "enterprise", "id"),
-        payload_fields.text(body, "enterprise_id"),
+        read_text(first, "enterprise_id"),
+        read_text(body, "enterprise", "id"),
+        read_text(body, "enterprise_id"),
     )
     return Source(
         team_id=team,
         enterprise_id=next((found for found in enterprises if found), None),
-        actor_team_id=_actor_team(body, event, team),
-        is_bot=bool(event) and any(_is_bots(part) for part in (event, payload_fields.part(event, "message"))),
+        actor_team_id=_find_actor_team(body, event, team),
+        is_bot=bool(event) and any(_is_from_bot(part) for part in (event, read_object(event, "message"))),
     )
 
 
-def _bot_user(body: Body) -> UserId | None:
+def _find_bot_user(body: Body) -> UserId | None:
     """Return our own user. An event's authorization names the installation for which it was delivered."""
     return next(
-        (
-            payload_fields.user(row, "user_id")
-            for row in payload_fields.rows(body, "authorizations")
-            if row.get("is_bot")
-        ),
-        None,
+        (read_user(row, "user_id") for row in read_objects(body, "authorizations") if row.get("is_bot")), None
     )
 
 
-def _team(body: Body, authorization: Body) -> str:
-    """Return the workspace to which a payload was delivered.
+def _get_team(body: Body, authorization: Body) -> str:
+    """Return the workspace to which a payload was delivered; an empty string if the payload does not say.
 
     In a shared channel, the `team_id` of an event may be the other company's. The `team_id` of its
     authorization is always ours.
     """
     found = (
-        payload_fields.text(body, "view", "app_installed_team_id"),
-        payload_fields.text(authorization, "team_id"),
-        payload_fields.text(body, "team", "id"),
-        payload_fields.text(body, "team_id"),
-        payload_fields.text(body, "user", "team_id"),
+        read_text(body, "view", "app_installed_team_id"),
+        read_text(authorization, "team_id"),
+        read_text(body, "team", "id"),
+        read_text(body, "team_id"),
+        read_text(body, "user", "team_id"),
     )
     return next((team for team in found if team), "")
 
 
-def _actor_team(body: Body, event: Body, team: str) -> str | None:
+def _find_actor_team(body: Body, event: Body, team: str) -> str | None:
     """Return the workspace of the person who acted. In Slack Connect only the event's own fields have it."""
     if not event:
-        return (
-            payload_fields.text(body, "user", "team_id")
-            or payload_fields.text(body, "team_id")
-            or team
-            or None
-        )
-    told = payload_fields.text(event, "user_team") or payload_fields.text(event, "team")
+        return read_text(body, "user", "team_id") or read_text(body, "team_id") or team or None
+    told = read_text(event, "user_team") or read_text(event, "team")
     if told.startswith("E"):
         # This is the id of an organisation instead of a workspace. Ours is recognised by its own id.
-        is_ours = told in (
-            payload_fields.text(body, "enterprise_id"),
-            payload_fields.text(body, "context_enterprise_id"),
-        )
+        is_ours = told in (read_text(body, "enterprise_id"), read_text(body, "context_enterprise_id"))
         return team if is_ours else None
     if told:
         return told
-    return None if payload_fields.flag(body, "is_ext_shared_channel") else team or None
+    return None if read_flag(body, "is_ext_shared_channel") else team or None
 
 
-def _is_bots(message: Body) -> bool:
-    return (
-        bool(payload_fields.text(message, "bot_id"))
-        or payload_fields.text(message, "subtype") == "bot_message"
-    )
+def _is_from_bot(message: Body) -> bool:
+    return bool(read_text(message, "bot_id")) or read_text(message, "subtype") == "bot_message"
 
 
-_Words = tuple[ChannelId, Ts, UserId, str, str, str, tuple[FileRef, ...]]
+_MessageFields = tuple[ChannelId, Ts, UserId, str, str, str, tuple[FileRef, ...]]
 
 
-def _words(message: Body, channel: ChannelId, bot_user: UserId | None) -> _Words | Ignored:
+def _parse_message_fields(
+    message: Body, channel: ChannelId, bot_user: UserId | None
+) -> _MessageFields | IgnoredPayload:
     """Return the fields of every written message, in the order of `WrittenMessage`."""
-    ts, person = payload_fields.ts(message, "ts"), payload_fields.user(message, "user")
-    subtype = payload_fields.text(message, "subtype")
-    if _is_bots(message) or person == "USLACKBOT" or (person is not None and person == bot_user):
-        return Ignored("written by a bot")
-    if subtype not in _WRITTEN:
-        return Ignored(f"subtype {subtype[:40]}")
+    ts, person = read_ts(message, "ts"), read_user(message, "user")
+    subtype = read_text(message, "subtype")
+    if _is_from_bot(message) or person == "USLACKBOT" or (person is not None and person == bot_user):
+        return IgnoredPayload("written by a bot")
+    if subtype not in _WRITTEN_SUBTYPES:
+        return IgnoredPayload(f"subtype {subtype[:40]}")
     if ts is None or person is None:
-        return Ignored("no person or ts")
-    text, files = payload_fields.text(message, "text"), payload_fields.files(message)
+        return IgnoredPayload("no person or ts")
+    text, files = read_text(message, "text"), read_files(message)
     if not text and not files:
-        return Ignored("empty")
-    return channel, ts, person, text, _delivery(channel, ts), payload_fields.blocks(message), files
+        return IgnoredPayload("empty")
+    return (channel, ts, person, text, _delivery_id(channel, ts), read_blocks_json(message), files)
 
 
-def _delivery(channel: ChannelId, ts: Ts, what: str = "") -> str:
+def _delivery_id(channel: ChannelId, ts: Ts, what: str = "") -> str:
     return f"{channel}:{ts}:{what}" if what else f"{channel}:{ts}"
 
 
-def _written(
+def _parse_written(
     event: Body, channel: ChannelId, bot_user: UserId | None
-) -> ThreadMessage | DirectMessage | Ignored:
-    words = _words(event, channel, bot_user)
-    if isinstance(words, Ignored):
+) -> ThreadMessage | DirectMessage | IgnoredPayload:
+    words = _parse_message_fields(event, channel, bot_user)
+    if isinstance(words, IgnoredPayload):
         return words
-    ts, thread_ts = words[1], payload_fields.ts(event, "thread_ts")
-    parent_is_bots = _may_be_ours(event, bot_user)
+    ts, thread_ts = words[1], read_ts(event, "thread_ts")
+    is_bot_thread = _may_be_bot_thread(event, bot_user)
     is_reply = thread_ts is not None and thread_ts != ts
-    if payload_fields.text(event, "channel_type") == "im" and not (is_reply and parent_is_bots):
+    if read_text(event, "channel_type") == "im" and not (is_reply and is_bot_thread):
         return DirectMessage(*words, thread_ts=thread_ts if is_reply else None)
     if thread_ts is None or not is_reply:
-        return Ignored("not in a thread")
-    return ThreadMessage(*words, thread_ts=thread_ts, parent_is_bots=parent_is_bots)
+        return IgnoredPayload("not in a thread")
+    return ThreadMessage(*words, thread_ts=thread_ts, is_bot_thread=is_bot_thread)
 
 
-def _changed(event: Body, channel: ChannelId, bot_user: UserId | None) -> Edited | Deleted | Ignored:
-    now, before = payload_fields.part(event, "message"), payload_fields.part(event, "previous_message")
-    ts, thread_ts = payload_fields.ts(now, "ts"), payload_fields.ts(now, "thread_ts")
-    if payload_fields.text(now, "subtype") == "tombstone":
-        return _deleted(event, before, channel, ts, bot_user)
+def _parse_changed(
+    event: Body, channel: ChannelId, bot_user: UserId | None
+) -> MessageEdited | MessageDeleted | IgnoredPayload:
+    now, before = (read_object(event, "message"), read_object(event, "previous_message"))
+    ts, thread_ts = read_ts(now, "ts"), read_ts(now, "thread_ts")
+    if read_text(now, "subtype") == "tombstone":
+        return _parse_deleted(event, before, channel, ts, bot_user)
     # An unfurled link, a first reply and a pin change a message too. A person changes only its text and its
     # files.
-    is_same = payload_fields.text(now, "text") == payload_fields.text(before, "text")
+    is_same = read_text(now, "text") == read_text(before, "text")
     if is_same and _file_ids(now) == _file_ids(before):
-        return Ignored("nothing that a person changed")
-    words = _words(now, channel, bot_user)
-    if isinstance(words, Ignored):
+        return IgnoredPayload("nothing that a person changed")
+    words = _parse_message_fields(now, channel, bot_user)
+    if isinstance(words, IgnoredPayload):
         return words
-    edited_ts = (
-        payload_fields.ts(now, "edited", "ts")
-        or payload_fields.ts(event, "event_ts")
-        or payload_fields.ts(event, "ts")
-    )
+    edited_ts = read_ts(now, "edited", "ts") or read_ts(event, "event_ts") or read_ts(event, "ts")
     if thread_ts is None or thread_ts == ts or edited_ts is None:
-        return Ignored("not in a thread")
+        return IgnoredPayload("not in a thread")
     channel, ts, person, text, _, blocks, files = words
-    delivery = _delivery(channel, ts, f"edited:{edited_ts}")
-    is_ours = _may_be_ours(now, bot_user)
+    delivery = _delivery_id(channel, ts, f"edited:{edited_ts}")
+    is_ours = _may_be_bot_thread(now, bot_user)
     written = (channel, ts, person, text, delivery, blocks, files)
-    return Edited(*written, thread_ts=thread_ts, edited_ts=edited_ts, parent_is_bots=is_ours)
+    return MessageEdited(*written, thread_ts=thread_ts, edited_ts=edited_ts, is_bot_thread=is_ours)
 
 
 def _file_ids(message: Body) -> list[str]:
-    return [payload_fields.text(row, "id") for row in payload_fields.rows(message, "files")]
+    return [read_text(row, "id") for row in read_objects(message, "files")]
 
 
-def _deleted(
+def _parse_deleted(
     event: Body, before: Body, channel: ChannelId, ts: Ts | None, bot_user: UserId | None
-) -> Deleted | Ignored:
-    thread_ts = payload_fields.ts(before, "thread_ts")
-    if _is_bots(before):
-        return Ignored("written by a bot")
+) -> MessageDeleted | IgnoredPayload:
+    thread_ts = read_ts(before, "thread_ts")
+    if _is_from_bot(before):
+        return IgnoredPayload("written by a bot")
     if ts is None or thread_ts is None:
-        return Ignored("not in a thread")
-    at = payload_fields.ts(event, "event_ts") or ts
-    is_ours = _may_be_ours(before, bot_user)
-    delivery, person = _delivery(channel, ts, "deleted"), payload_fields.user(before, "user")
-    return Deleted(channel, thread_ts, ts, delivery, at, is_ours, person)
+        return IgnoredPayload("not in a thread")
+    at = read_ts(event, "event_ts") or ts
+    is_ours = _may_be_bot_thread(before, bot_user)
+    delivery, person = _delivery_id(channel, ts, "deleted"), read_user(before, "user")
+    return MessageDeleted(channel, thread_ts, ts, delivery, at, is_ours, person)
 
 
-def _may_be_ours(reply: Body, bot_user: UserId | None) -> bool:
-    """Return whether the bot may have begun a reply's thread. Not every payload names the root's author."""
-    return bot_user is not None and payload_fields.user(reply, "parent_user_id") in (None, bot_user)
+def _may_be_bot_thread(reply: Body, bot_user: UserId | None) -> bool:
+    """Return whether the bot may have begun a reply's thread. Not every payload names who began it."""
+    return bot_user is not None and read_user(reply, "parent_user_id") in (None, bot_user)

@@ -1,7 +1,6 @@
-"""The manifest of the Slack app, as data and as YAML for Slack's page.
+"""The manifest of the Slack app, as data and as YAML, for the page where people create the app.
 
-It asks only for the scopes and events that the code uses; a test compares it with the code. Nothing here
-talks to Slack.
+It asks only for the scopes and events that the code uses; a test compares both. Nothing here talks to Slack.
 """
 
 import json
@@ -13,8 +12,8 @@ Manifest = dict[str, ManifestValue]
 
 COMMAND = "/task"
 REQUEST_PATH = "/slack/events"
-NAME = "Taskwire"
-COLOR = "#1f3a4d"
+APP_NAME = "Taskwire"
+BACKGROUND_COLOR = "#1f3a4d"
 
 # Scopes, with the purpose of each.
 SCOPES: Mapping[str, str] = {
@@ -46,20 +45,20 @@ EVENTS = (
 )
 
 
-def make(request_url: str = "") -> Manifest:
+def make_manifest(request_url: str = "") -> Manifest:
     """Return the manifest for Socket Mode, or for HTTP mode if there is a request URL."""
     settings: dict[str, ManifestValue] = {
-        "event_subscriptions": {**_at(request_url, "request_url"), "bot_events": list(EVENTS)},
-        "interactivity": {"is_enabled": True, **_at(request_url, "request_url")},
+        "event_subscriptions": {**_with_url(request_url, "request_url"), "bot_events": list(EVENTS)},
+        "interactivity": {"is_enabled": True, **_with_url(request_url, "request_url")},
         "org_deploy_enabled": False,
         "socket_mode_enabled": not request_url,
         "token_rotation_enabled": False,
     }
     return {
         "display_information": {
-            "name": NAME,
+            "name": APP_NAME,
             "description": "Coder AI tasks in Slack: create, watch, answer and steer them from a thread.",
-            "background_color": COLOR,
+            "background_color": BACKGROUND_COLOR,
         },
         "features": {
             "app_home": {
@@ -67,7 +66,7 @@ def make(request_url: str = "") -> Manifest:
                 "messages_tab_enabled": True,
                 "messages_tab_read_only_enabled": False,
             },
-            "bot_user": {"display_name": NAME, "always_online": True},
+            "bot_user": {"display_name": APP_NAME, "always_online": True},
             "slash_commands": [_command(request_url)],
         },
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
@@ -82,41 +81,41 @@ def _command(request_url: str) -> dict[str, ManifestValue]:
         "usage_hint": "create PROMPT | list | status NAME | help",
         "should_escape": True,
     }
-    return command | _at(request_url, "url")
+    return command | _with_url(request_url, "url")
 
 
-def _at(request_url: str, key: str) -> dict[str, ManifestValue]:
+def _with_url(request_url: str, key: str) -> dict[str, ManifestValue]:
     return {key: request_url} if request_url else {}
 
 
 def to_yaml(manifest: Manifest) -> str:
     """Return a manifest as YAML. It supports maps, lists of maps or strings, strings and booleans."""
-    return "\n".join(_map(manifest, "")) + "\n"
+    return "\n".join(_map_lines(manifest, "")) + "\n"
 
 
-def _map(values: Mapping[str, ManifestValue], indent: str) -> Iterator[str]:
+def _map_lines(values: Mapping[str, ManifestValue], indent: str) -> Iterator[str]:
     for key, value in values.items():
         if isinstance(value, dict):
             yield f"{indent}{key}:"
-            yield from _map(value, indent + "  ")
+            yield from _map_lines(value, indent + "  ")
         elif isinstance(value, list):
             yield f"{indent}{key}:"
-            yield from _list(value, indent + "  ")
+            yield from _list_lines(value, indent + "  ")
         else:
-            yield f"{indent}{key}: {_word(value)}"
+            yield f"{indent}{key}: {_scalar(value)}"
 
 
-def _list(values: Iterable[ManifestValue], indent: str) -> Iterator[str]:
+def _list_lines(values: Iterable[ManifestValue], indent: str) -> Iterator[str]:
     for value in values:
         if isinstance(value, dict):
-            first, *rest = _map(value, indent + "  ")
+            first, *rest = _map_lines(value, indent + "  ")
             yield f"{indent}- {first.strip()}"
             yield from rest
         else:
-            yield f"{indent}- {_word(value)}"
+            yield f"{indent}- {_scalar(value)}"
 
 
-def _word(value: ManifestValue) -> str:
-    """Write a scalar: a plain word without quotes, anything else as JSON. A JSON string is valid YAML too."""
+def _scalar(value: ManifestValue) -> str:
+    """Write a scalar: plain words without quotes, anything else as JSON. A JSON string is valid YAML too."""
     is_plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w.:/-]*(?: [\w.|-]+)*", value)
     return str(value) if is_plain else json.dumps(value, ensure_ascii=False)

@@ -1,7 +1,7 @@
 """Typed values for what Slack's answers say about workspaces, users, channels and messages.
 
-They have only the fields that Taskwire needs. An answer without a required field raises
-`UnexpectedSlackAnswer`.
+They have only the fields that Taskwire needs. A function raises `UnexpectedSlackAnswer` if a required field
+is missing.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,20 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
-from taskwire.slack import payload_fields
+from taskwire.slack import inbound
 from taskwire.slack.errors import UnexpectedSlackAnswer
+from taskwire.slack.payload_fields import (
+    read_channel,
+    read_flag,
+    read_int,
+    read_object,
+    read_objects,
+    read_strings,
+    read_text,
+    read_ts,
+    read_user,
+    read_value,
+)
 
 SlackAnswer = Mapping[str, object]
 
@@ -66,112 +78,122 @@ class Channel(BaseModel):
     other: UserId | None = None
 
 
-def identity(answer: SlackAnswer) -> Identity:
+def parse_identity(answer: SlackAnswer) -> Identity:
     """Parse the answer of auth.test."""
-    bot_user = payload_fields.user(answer, "user_id")
+    bot_user = read_user(answer, "user_id")
     # An app that is installed for an organization may have no workspace of its own.
-    team = payload_fields.text(answer, "team_id") or payload_fields.text(answer, "enterprise_id")
+    team = read_text(answer, "team_id") or read_text(answer, "enterprise_id")
     if bot_user is None or not team:
         raise UnexpectedSlackAnswer("auth.test", "the answer is not whole")
     return Identity(
         team_id=team,
-        team_name=payload_fields.text(answer, "team"),
+        team_name=read_text(answer, "team"),
         bot_user_id=bot_user,
-        bot_id=payload_fields.text(answer, "bot_id"),
-        enterprise_id=payload_fields.text(answer, "enterprise_id") or None,
-        is_org_wide=payload_fields.flag(answer, "is_enterprise_install"),
+        bot_id=read_text(answer, "bot_id"),
+        enterprise_id=read_text(answer, "enterprise_id") or None,
+        is_org_wide=read_flag(answer, "is_enterprise_install"),
     )
 
 
-def profile(answer: SlackAnswer) -> Profile:
+def parse_profile(answer: SlackAnswer) -> Profile:
     """Parse the answer of users.info."""
-    found = _profile(payload_fields.part(answer, "user"))
+    found = _find_profile(read_object(answer, "user"))
     if found is None:
         raise UnexpectedSlackAnswer("users.info", "no user in the answer")
     return found
 
 
-def profiles(answer: SlackAnswer) -> tuple[Profile, ...]:
+def parse_profiles(answer: SlackAnswer) -> tuple[Profile, ...]:
     """Parse the answer of users.list."""
-    found = (_profile(row) for row in payload_fields.rows(answer, "members"))
+    found = (_find_profile(row) for row in read_objects(answer, "members"))
     return tuple(each for each in found if each is not None)
 
 
-def _profile(told: SlackAnswer) -> Profile | None:
-    found = payload_fields.user(told, "id")
+def _find_profile(told: SlackAnswer) -> Profile | None:
+    found = read_user(told, "id")
     if found is None:
         return None
-    name = payload_fields.text(told, "name")
+    name = read_text(told, "name")
     return Profile(
         id=found,
-        name=payload_fields.text(told, "profile", "display_name") or name,
-        real_name=payload_fields.text(told, "real_name")
-        or payload_fields.text(told, "profile", "real_name")
-        or name,
-        email=payload_fields.text(told, "profile", "email") or None,
+        name=read_text(told, "profile", "display_name") or name,
+        real_name=read_text(told, "real_name") or read_text(told, "profile", "real_name") or name,
+        email=read_text(told, "profile", "email") or None,
         # An answer without this field does not confirm the address.
-        is_email_confirmed=payload_fields.flag(told, "is_email_confirmed"),
+        is_email_confirmed=read_flag(told, "is_email_confirmed"),
         # Slackbot has no flag that says it is a bot.
-        is_bot=payload_fields.flag(told, "is_bot")
-        or payload_fields.flag(told, "is_workflow_bot")
-        or found == "USLACKBOT",
-        is_guest=payload_fields.flag(told, "is_restricted")
-        or payload_fields.flag(told, "is_ultra_restricted"),
-        is_stranger=payload_fields.flag(told, "is_stranger"),
-        is_deleted=payload_fields.flag(told, "deleted"),
+        is_bot=read_flag(told, "is_bot") or read_flag(told, "is_workflow_bot") or found == "USLACKBOT",
+        is_guest=read_flag(told, "is_restricted") or read_flag(told, "is_ultra_restricted"),
+        is_stranger=read_flag(told, "is_stranger"),
+        is_deleted=read_flag(told, "deleted"),
         teams=frozenset(
             team
-            for team in (
-                payload_fields.text(told, "team_id"),
-                *payload_fields.strings(told, "enterprise_user", "teams"),
-            )
+            for team in (read_text(told, "team_id"), *read_strings(told, "enterprise_user", "teams"))
             if team
         ),
     )
 
 
-def channel(answer: SlackAnswer) -> Channel:
+def parse_channel(answer: SlackAnswer) -> Channel:
     """Parse the answer of conversations.info."""
-    told = payload_fields.part(answer, "channel")
-    found = payload_fields.channel(told, "id")
+    told = read_object(answer, "channel")
+    found = read_channel(told, "id")
     if found is None:
         raise UnexpectedSlackAnswer("conversations.info", "no channel in the answer")
-    is_direct = payload_fields.flag(told, "is_im") or payload_fields.flag(told, "is_mpim")
+    is_direct = read_flag(told, "is_im") or read_flag(told, "is_mpim")
     return Channel(
         id=found,
-        name=payload_fields.text(told, "name"),
-        is_public=payload_fields.at(told, "is_private") is False and not is_direct,
-        is_shared=payload_fields.flag(told, "is_ext_shared"),
-        other=payload_fields.user(told, "user") if payload_fields.flag(told, "is_im") else None,
+        name=read_text(told, "name"),
+        is_public=read_value(told, "is_private") is False and not is_direct,
+        is_shared=read_flag(told, "is_ext_shared"),
+        other=read_user(told, "user") if read_flag(told, "is_im") else None,
     )
 
 
-def share(answer: SlackAnswer, channel_id: ChannelId) -> Ts | None:
-    """Return the first message of a channel that shows a file, from the answer of files.info."""
-    shares = payload_fields.part(answer, "file", "shares")
-    shown = [row for reach in ("public", "private") for row in payload_fields.rows(shares, reach, channel_id)]
-    found = [ts for row in shown if (ts := payload_fields.ts(row, "ts"))]
+def find_share(answer: SlackAnswer, channel_id: ChannelId) -> Ts | None:
+    """Return the ts of the first message in a channel that shows a file, from the answer of files.info."""
+    shares = read_object(answer, "file", "shares")
+    shown = [row for reach in ("public", "private") for row in read_objects(shares, reach, channel_id)]
+    found = [ts for row in shown if (ts := read_ts(row, "ts"))]
     return min(found, default=None)
 
 
-def need_text(method: str, answer: SlackAnswer, *path: str) -> str:
+def require_text(method: str, answer: SlackAnswer, *path: str) -> str:
     """Return the string at a path. Raises `UnexpectedSlackAnswer` if it is missing or empty."""
-    found = payload_fields.text(answer, *path)
+    found = read_text(answer, *path)
     if not found:
         raise UnexpectedSlackAnswer(method, f"ok, but without {'.'.join(path)}")
     return found
 
 
-def need_ts(method: str, answer: SlackAnswer, *path: str) -> Ts:
+def require_ts(method: str, answer: SlackAnswer, *path: str) -> Ts:
     """Return the ts at a path. Raises `UnexpectedSlackAnswer` if it is missing."""
-    found = payload_fields.ts(answer, *path)
+    found = read_ts(answer, *path)
     if found is None:
         raise UnexpectedSlackAnswer(method, f"ok, but without {'.'.join(path)}")
     return found
 
 
+class ThreadReading(NamedTuple):
+    """A thread's content: replies from people, oldest first, and the metadata ids of our own messages."""
+
+    replies: list[inbound.ThreadMessage]
+    own_message_ids: frozenset[str]
+
+
+class Traces(NamedTuple):
+    """What the bot left in a thread about one message.
+
+    `own_reactions` are our reactions on the message. `own_message_ids` are the metadata ids of our later
+    messages, oldest first.
+    """
+
+    own_reactions: frozenset[str]
+    own_message_ids: list[str]
+
+
 class RootsPage(NamedTuple):
-    """One page of a channel's top-level messages.
+    """One page of a channel's top-level messages. Times end with `_us`: microseconds since 1970.
 
     `latest_replies` has the ts of the last reply to each message; None if there is no reply. `oldest_us` is
     the oldest time that the page covers; 0 if the page reaches the beginning of the channel.
@@ -183,7 +205,7 @@ class RootsPage(NamedTuple):
 
     @property
     def span_us(self) -> int:
-        """Length of the period that the page covers."""
+        """Length of the period that the page covers, in microseconds."""
         return self.newest_us - self.oldest_us
 
     def covers(self, ts: Ts) -> bool:
@@ -191,19 +213,19 @@ class RootsPage(NamedTuple):
         return microseconds(ts) >= self.oldest_us
 
 
-def roots(answer: SlackAnswer, latest: Ts) -> RootsPage:
+def parse_roots_page(answer: SlackAnswer, latest: Ts) -> RootsPage:
     """Parse a page of a channel's history that ends with `latest`."""
     found: dict[Ts, Ts | None] = {}
     oldest = latest
-    for message in payload_fields.rows(answer, "messages"):
-        ts, thread_ts = payload_fields.ts(message, "ts"), payload_fields.ts(message, "thread_ts")
+    for message in read_objects(answer, "messages"):
+        ts, thread_ts = read_ts(message, "ts"), read_ts(message, "thread_ts")
         if ts is None:
             continue
         oldest = min(oldest, ts, key=microseconds)
-        last = payload_fields.ts(message, "latest_reply")
+        last = read_ts(message, "latest_reply")
         # If a message has replies but no `latest_reply`, the time of the last reply is unknown: leave the
         # message out.
-        if thread_ts in (None, ts) and (last or not payload_fields.number(message, "reply_count")):
+        if thread_ts in (None, ts) and (last or not read_int(message, "reply_count")):
             found[ts] = last
-    is_end = not payload_fields.flag(answer, "has_more")
+    is_end = not read_flag(answer, "has_more")
     return RootsPage(found, microseconds(latest), 0 if is_end else microseconds(oldest))

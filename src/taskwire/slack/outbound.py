@@ -1,11 +1,11 @@
 """The client for Slack's Web API. No other part of Taskwire calls it.
 
 Before a message is sent, its secrets are masked and it is checked against Slack's limits. Every failure is
-raised as one of the outcomes that `errors` lists, and no call is repeated here. Posted messages carry
-metadata, so that a message can be found again when the outcome of its post is unknown. Each call takes a
-place in Slack's rate limits. Posting a message and sharing a file are attempts with an intent record: for
-these two, the caller takes the place with `reserve` before the attempt begins. This module returns typed
-values. The bot's token is sent only in the Authorization header.
+raised as an error that `errors` lists, and no call is repeated here. Posted messages carry metadata, by which
+a message is found again if the outcome of its post is unknown. Each call takes a place in Slack's rate
+limits. A post or a shared file must not be made twice, so its job writes an intent record first; for these
+two calls, the job takes the place before that, with `reserve`. This module returns typed values. The bot's
+token is sent only in the Authorization header.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from pydantic import JsonValue
 from slack_sdk.web.async_client import AsyncWebClient
@@ -22,27 +21,38 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
 from taskwire.domain.message import Message, View
-from taskwire.slack import drafts, inbound, models, payload_fields
+from taskwire.slack import drafts, inbound, models
 from taskwire.slack.call_priorities import Limiter, Priority, RateLimits
-from taskwire.slack.calls import PAGE, PAGES, Calls, Method
+from taskwire.slack.calls import MOST_PAGES, PAGE_SIZE, Calls, Method
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.drafts import Drafts
-from taskwire.slack.handed_out_urls import Addresses
-from taskwire.slack.models import Channel, Identity, Profile, RootsPage, SlackAnswer
+from taskwire.slack.handed_out_urls import HandedOutUrls
+from taskwire.slack.models import Channel, Identity, Profile, RootsPage, SlackAnswer, ThreadReading, Traces
+from taskwire.slack.payload_fields import (
+    read_channel,
+    read_files,
+    read_object,
+    read_objects,
+    read_reactions,
+    read_strings,
+    read_text,
+    read_ts,
+    read_user,
+)
 
 EVENT_TYPE = "taskwire_message"
 # Messages that one call returns when a channel is scanned; Slack allows 999. 500 messages of ours are 2 MB,
 # which takes 15 ms to parse.
-SCANNED = 500
+ROOTS_PAGE_SIZE = 500
 # Conversations that one call returns. It is Slack's maximum, so even a member of very many channels costs one
 # call.
-LONG_PAGE = 999
-_EVERYWHERE = "public_channel,private_channel,mpim,im"
+LONGEST_PAGE_SIZE = 999
+_ALL_CONVERSATION_TYPES = "public_channel,private_channel,mpim,im"
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """Identifies a message of ours. `id` stays the same however often the post is tried."""
+    """Identifies a message of ours. `id` stays the same if the post is tried again."""
 
     id: str
     kind: str
@@ -53,30 +63,13 @@ class Metadata:
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
 
 
-class ThreadReading(NamedTuple):
-    """A thread's content: replies from people, oldest first, and the ids of our own messages."""
-
-    replies: list[inbound.ThreadMessage]
-    ours: frozenset[str]
-
-
-class Traces(NamedTuple):
-    """What the bot left in a thread about one message.
-
-    `marks` are our reactions on the message. `ours` are the ids of our later messages, in order.
-    """
-
-    marks: frozenset[str]
-    ours: list[str]
-
-
 # Number of people that `list_some_profiles` asks for.
-PEOPLE = 100
+PROFILES_PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)
 class SlackTimeouts:
-    """Longest duration of each kind of call, in seconds. The deadline of an attempt relies on `post`."""
+    """Longest duration of each kind of call, in seconds. An intent record's deadline relies on `post`."""
 
     post: float = 15.0
     change: float = 15.0
@@ -85,7 +78,11 @@ class SlackTimeouts:
 
 
 class Outbound:
-    """Everything that the bot does in Slack. `client` must come from `client.make_client`."""
+    """Everything that the bot does in Slack. `client` must come from `client.make_client`.
+
+    `mask` masks all secrets in a text, `mask_own` only Taskwire's own tokens. `local_time` returns our own
+    time in seconds since 1970. A call raises the errors that `errors` lists.
+    """
 
     def __init__(
         self,
@@ -95,82 +92,76 @@ class Outbound:
         *,
         timeouts: SlackTimeouts | None = None,
         mask_own: Callable[[str], str] = str,
-        ours: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         if client.session is None or client.retry_handlers:
             raise ValueError("the client must share a session and repeat nothing: make it with make_client")
         self.timeouts = timeouts or SlackTimeouts()
         self._client = client
-        self._room = RateLimits(limiter)
-        self._clock = SlackClock(ours)
-        self._calls = Calls(client, self._room, self._clock)
+        self._rate_limits = RateLimits(limiter)
+        self._clock = SlackClock(clock)
+        self._calls = Calls(client, self._rate_limits, self._clock)
         self._drafts = Drafts(mask, mask_own)
-        self._addresses = Addresses(client.session, client.base_url, client.token or "", self._room)
+        self._handed_out_urls = HandedOutUrls(
+            client.session, client.base_url, client.token or "", self._rate_limits
+        )
         self._identity: Identity | None = None
 
     @property
     def last_answer_at(self) -> datetime | None:
-        """When Slack last answered, by Slack's own clock.
-
-        A search for a root message of ours begins a minute before this time.
-        """
+        """When Slack last answered, by Slack's own clock; None before the first answer."""
         return self._calls.last_answer_at
 
     def now(self) -> datetime:
         """Return the present time by Slack's clock, which orders messages and clicks."""
         return self._clock.now()
 
-    def brought(self, ts: Ts) -> None:
-        """Note that a payload with this ts has just arrived from Slack."""
-        self._clock.brought(ts)
+    def record_payload(self, ts: Ts) -> None:
+        """Record that a payload with this ts has just arrived from Slack."""
+        self._clock.record_payload(ts)
 
     @property
     def granted_scopes(self) -> frozenset[str] | None:
         """The scopes of the token that made the last call; None if Slack did not name them."""
-        return self._calls.granted
+        return self._calls.granted_scopes
 
     async def reserve(self, method: str, channel: str = "", priority: Priority = Priority.POST) -> None:
-        """Take a place for one attempt. Raise `NoCapacity` if none is free; it says when to ask again."""
-        await self._room.take(method, channel, priority)
+        """Take a place in the rate limits for a later call. Raise `NoCapacity` if none is free."""
+        await self._rate_limits.take(method, channel, priority)
 
-    async def identity(self) -> Identity:
-        """Return the workspace and the user of the bot."""
-        answer = await self._calls.ask(Method.IDENTITY, self.timeouts.read, self._client.auth_test())
-        self._identity = models.identity(answer)
+    async def get_identity(self) -> Identity:
+        """Ask Slack for the workspace and the user of the bot."""
+        answer = await self._calls.make(Method.IDENTITY, self.timeouts.read, self._client.auth_test())
+        self._identity = models.parse_identity(answer)
         return self._identity
 
     async def open_socket(self, app_token: str) -> str:
-        """Return the URL for Socket Mode, which works once and soon expires.
-
-        Raises `TokenProblem` if Slack refuses the app token.
-        """
+        """Return the URL for Socket Mode, which works once. Raises `TokenProblem` for a wrong app token."""
         call = self._client.apps_connections_open(app_token=app_token)
-        answer = await self._calls.ask(Method.OPEN_SOCKET, self.timeouts.read, call)
-        return models.need_text(Method.OPEN_SOCKET, answer, "url")
+        answer = await self._calls.make(Method.OPEN_SOCKET, self.timeouts.read, call)
+        return models.require_text(Method.OPEN_SOCKET, answer, "url")
 
     async def post(
-        self,
-        channel: ChannelId,
-        message: Message,
-        meta: Metadata,
-        *,
-        thread_ts: Ts | None = None,
+        self, channel: ChannelId, message: Message, meta: Metadata, *, thread_ts: Ts | None = None
     ) -> Ts:
-        """Post a message. A surrounding `transport.deadline` applies to the call."""
-        ready = self._drafts.message(message)
+        """Post a message and return its ts. The caller has taken the place with `reserve`.
+
+        A surrounding `transport.deadline` applies to the call.
+        """
+        ready = self._drafts.prepare_message(message)
         call = self._client.chat_postMessage(
             channel=channel,
             text=ready.text,
             blocks=_blocks(ready) or None,
             thread_ts=thread_ts,
-            metadata=_metadata(meta),
+            metadata=_make_metadata(meta),
             unfurl_links=False,
             unfurl_media=False,
         )
-        sent = self._clock.ours()
-        answer = await self._calls.ask(Method.POST, self.timeouts.post, call, is_reserved=True)
-        ts = models.need_ts(Method.POST, answer, "ts")
-        self._clock.posted(ts, sent)
+        sent_at = self._clock.local_time()
+        answer = await self._calls.make(Method.POST, self.timeouts.post, call, is_reserved=True)
+        ts = models.require_ts(Method.POST, answer, "ts")
+        self._clock.record_post(ts, sent_at)
         return ts
 
     async def find_copies(
@@ -180,11 +171,11 @@ class Outbound:
 
         Without `since`, only one page is read. In a channel that is the newest page.
         """
-        own = self._identity or await self.identity()
+        own = self._identity or await self.get_identity()
         found = {
             ts
-            async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read)
-            if is_copy(message, own, message_id) and (ts := payload_fields.ts(message, "ts"))
+            async for message in self._calls.iter_messages(channel, thread_ts, since, self.timeouts.read)
+            if is_copy(message, own, message_id) and (ts := read_ts(message, "ts"))
         }
         return sorted(found, key=microseconds)
 
@@ -192,41 +183,45 @@ class Outbound:
         self, channel: ChannelId, thread_ts: Ts, since: Ts, priority: Priority = Priority.POST
     ) -> ThreadReading:
         """Return the messages of a thread from `since` on, including a message at `since`."""
-        own = self._identity or await self.identity()
+        own = self._identity or await self.get_identity()
         found: dict[Ts, inbound.ThreadMessage] = {}
-        ours: set[str] = set()
-        async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read, priority):
-            read = inbound.thread_message(message, channel, own.bot_user_id)
+        own_ids: set[str] = set()
+        async for message in self._calls.iter_messages(
+            channel, thread_ts, since, self.timeouts.read, priority
+        ):
+            read = inbound.parse_thread_message(message, channel, own.bot_user_id)
             if isinstance(read, inbound.ThreadMessage):
                 found[read.ts] = read
-            elif (meta := _metadata_of(message, own)) is not None:
-                ours.add(meta.id)
-        return ThreadReading(sorted(found.values(), key=lambda read: microseconds(read.ts)), frozenset(ours))
+            elif (meta := _find_metadata(message, own)) is not None:
+                own_ids.add(meta.id)
+        return ThreadReading(
+            sorted(found.values(), key=lambda read: microseconds(read.ts)), frozenset(own_ids)
+        )
 
     async def list_roots(self, channel: ChannelId, latest: Ts) -> RootsPage:
         """Return one page of a channel's messages up to `latest`, with the time of the last reply to each."""
         answer = await self._calls.history_page(
-            channel, latest, SCANNED, self.timeouts.read, Priority.CATCHING_UP
+            channel, latest, ROOTS_PAGE_SIZE, self.timeouts.read, Priority.BACKFILL
         )
-        return models.roots(answer, latest)
+        return models.parse_roots_page(answer, latest)
 
     async def find_metadata(self, channel: ChannelId, ts: Ts) -> Metadata | None:
         """Return the metadata of a thread's root message; None if the root is not ours."""
-        own = self._identity or await self.identity()
-        async for message in self._calls.messages(channel, ts, ts, self.timeouts.read):
-            return _metadata_of(message, own) if payload_fields.ts(message, "ts") == ts else None
+        own = self._identity or await self.get_identity()
+        async for message in self._calls.iter_messages(channel, ts, ts, self.timeouts.read):
+            return _find_metadata(message, own) if read_ts(message, "ts") == ts else None
         return None
 
     async def find_traces(self, channel: ChannelId, thread_ts: Ts, ts: Ts) -> Traces:
-        """Return our reactions on one message of a thread, and our messages after it."""
-        own = self._identity or await self.identity()
-        marks, ours = frozenset[str](), []
-        async for message in self._calls.messages(channel, thread_ts, ts, self.timeouts.read):
-            if payload_fields.ts(message, "ts") == ts:
-                marks = payload_fields.marks(message, own.bot_user_id)
-            elif (meta := _metadata_of(message, own)) is not None:
-                ours.append(meta.id)
-        return Traces(marks, ours)
+        """Return our reactions on the message at `ts` of a thread, and our messages after it."""
+        own = self._identity or await self.get_identity()
+        own_reactions, own_ids = frozenset[str](), []
+        async for message in self._calls.iter_messages(channel, thread_ts, ts, self.timeouts.read):
+            if read_ts(message, "ts") == ts:
+                own_reactions = read_reactions(message, own.bot_user_id)
+            elif (meta := _find_metadata(message, own)) is not None:
+                own_ids.append(meta.id)
+        return Traces(own_reactions, own_ids)
 
     async def update(
         self,
@@ -238,55 +233,61 @@ class Outbound:
         *,
         is_reserved: bool = False,
     ) -> None:
-        """Replace the text, blocks and metadata of a message of ours. Takes a place unless `is_reserved`."""
-        ready = self._drafts.message(message, drafts.EDITED_TEXT)
+        """Replace the text, blocks and metadata of a message of ours.
+
+        The call takes a place in the rate limits, unless `is_reserved` says that `reserve_update` has taken
+        it.
+        """
+        ready = self._drafts.prepare_message(message, drafts.EDITED_TEXT_LENGTH)
         call = self._client.chat_update(
             channel=channel,
             ts=ts,
             text=ready.text,
             # An update without blocks would keep the old ones.
             blocks=_blocks(ready),
-            metadata=_metadata(meta),
+            metadata=_make_metadata(meta),
         )
-        await self._calls.ask(
+        await self._calls.make(
             Method.UPDATE,
             self.timeouts.change,
             call,
-            _place(channel, ts),
+            _edit_limit_key(channel, ts),
             priority=priority,
             is_reserved=is_reserved,
         )
 
     async def reserve_update(self, channel: ChannelId, ts: Ts, priority: Priority = Priority.CARD) -> None:
         """Take a place for one edit of a message, or raise `NoCapacity`."""
-        await self._room.take(Method.UPDATE, _place(channel, ts), priority)
+        await self._rate_limits.take(Method.UPDATE, _edit_limit_key(channel, ts), priority)
 
     async def delete(self, channel: ChannelId, ts: Ts) -> None:
         """Delete a message of ours. Raises `MessageGone` if it does not exist."""
         call = self._client.chat_delete(channel=channel, ts=ts)
-        await self._calls.ask(Method.DELETE, self.timeouts.change, call)
+        await self._calls.make(Method.DELETE, self.timeouts.change, call)
 
     async def add_reaction(self, channel: ChannelId, ts: Ts, name: str) -> None:
         """Add our reaction to a message. An existing one counts as success."""
         call = self._client.reactions_add(channel=channel, timestamp=ts, name=name)
-        await self._receipt(Method.REACT, call, "already_reacted")
+        await self._change_reaction(Method.REACT, call, "already_reacted")
 
     async def remove_reaction(self, channel: ChannelId, ts: Ts, name: str) -> None:
         """Remove our reaction from a message. A missing one counts as success."""
         call = self._client.reactions_remove(channel=channel, timestamp=ts, name=name)
-        await self._receipt(Method.UNREACT, call, "no_reaction")
+        await self._change_reaction(Method.UNREACT, call, "no_reaction")
 
-    async def _receipt(
-        self, method: Method, call: Coroutine[object, object, AsyncSlackResponse], fine: str
+    async def _change_reaction(
+        self, method: Method, call: Coroutine[object, object, AsyncSlackResponse], ok_error: str
     ) -> None:
-        await self._calls.ask(method, self.timeouts.change, call, priority=Priority.RECEIPT, fine=fine)
+        await self._calls.make(
+            method, self.timeouts.change, call, priority=Priority.RECEIPT, ok_error=ok_error
+        )
 
     async def respond(self, response_url: str, message: Message, *, replace_original: bool = False) -> None:
         """Answer a command or a click, visible only to its author. Slack shows the message at most once."""
-        ready = self._drafts.message(message)
+        ready = self._drafts.prepare_message(message)
         said: dict[str, object] = {"text": ready.text, "blocks": _blocks(ready)}
         said |= {"response_type": "ephemeral", "replace_original": replace_original}
-        await self._addresses.respond(response_url, said, self.timeouts.change)
+        await self._handed_out_urls.respond(response_url, said, self.timeouts.change)
 
     async def post_ephemeral(
         self,
@@ -297,61 +298,59 @@ class Outbound:
         priority: Priority = Priority.POST,
     ) -> None:
         """Show a message to one member of a channel only. Slack shows it at most once."""
-        ready = self._drafts.message(message)
+        ready = self._drafts.prepare_message(message)
         call = self._client.chat_postEphemeral(
             channel=channel, user=user, text=ready.text, blocks=_blocks(ready) or None, thread_ts=thread_ts
         )
-        await self._calls.ask(Method.POST_EPHEMERAL, self.timeouts.change, call, priority=priority)
+        await self._calls.make(Method.POST_EPHEMERAL, self.timeouts.change, call, priority=priority)
 
     async def open_view(self, trigger_id: str, view: View) -> str:
-        """Open a dialog and return its id. Raises `DialogGone` if the trigger is older than 3 s."""
-        call = self._client.views_open(trigger_id=trigger_id, view=self._drafts.view(view))
-        answer = await self._calls.ask(Method.OPEN_VIEW, self.timeouts.change, call)
-        return models.need_text(Method.OPEN_VIEW, answer, "view", "id")
+        """Open a dialog and return its id. Raises `DialogGone` if the trigger is older than three seconds."""
+        call = self._client.views_open(trigger_id=trigger_id, view=self._drafts.prepare_view(view))
+        answer = await self._calls.make(Method.OPEN_VIEW, self.timeouts.change, call)
+        return models.require_text(Method.OPEN_VIEW, answer, "view", "id")
 
     async def update_view(self, view_id: str, view: View) -> None:
         """Replace a dialog's content. Raises `DialogGone` if the dialog is closed."""
-        call = self._client.views_update(view_id=view_id, view=self._drafts.view(view))
-        await self._calls.ask(Method.UPDATE_VIEW, self.timeouts.change, call)
+        call = self._client.views_update(view_id=view_id, view=self._drafts.prepare_view(view))
+        await self._calls.make(Method.UPDATE_VIEW, self.timeouts.change, call)
 
     async def get_profile(self, user: UserId) -> Profile:
         """Return a user's profile."""
         call = self._client.users_info(user=user)
-        return models.profile(await self._calls.ask(Method.USER, self.timeouts.read, call))
+        return models.parse_profile(await self._calls.make(Method.USER, self.timeouts.read, call))
 
     async def list_some_profiles(self) -> tuple[Profile, ...]:
-        """Return the profiles of one page of the workspace's people."""
-        answer = await self._calls.ask(
-            Method.USERS, self.timeouts.read, self._client.users_list(limit=PEOPLE)
+        """Return the profiles of the first PROFILES_PAGE_SIZE users of the workspace."""
+        answer = await self._calls.make(
+            Method.USERS, self.timeouts.read, self._client.users_list(limit=PROFILES_PAGE_SIZE)
         )
-        return models.profiles(answer)
+        return models.parse_profiles(answer)
 
     async def find_user_by_email(self, email: str) -> UserId | None:
-        """Return the member of this workspace with an e-mail address."""
+        """Return the member of this workspace with an e-mail address; None if there is no such member."""
         call = self._client.users_lookupByEmail(email=email)
-        answer = await self._calls.ask(Method.USER_BY_EMAIL, self.timeouts.read, call, fine="users_not_found")
-        return payload_fields.user(answer, "user", "id")
+        answer = await self._calls.make(
+            Method.USER_BY_EMAIL, self.timeouts.read, call, ok_error="users_not_found"
+        )
+        return read_user(answer, "user", "id")
 
     async def get_channel(self, channel: ChannelId) -> Channel:
         """Return a conversation. Raises `ChannelProblem` if the bot cannot see it."""
         call = self._client.conversations_info(channel=channel)
-        return models.channel(await self._calls.ask(Method.CHANNEL, self.timeouts.read, call))
+        return models.parse_channel(await self._calls.make(Method.CHANNEL, self.timeouts.read, call))
 
     async def list_channels_of(self, user: UserId) -> frozenset[ChannelId]:
-        """Return the conversations of which somebody is a member, as far as the bot can see them."""
+        """Return the conversations of which a user is a member, as far as the bot can see them."""
         found: set[ChannelId] = set()
         cursor = ""
-        for _ in range(PAGES):
+        for _ in range(MOST_PAGES):
             call = self._client.users_conversations(
-                user=user, types=_EVERYWHERE, cursor=cursor or None, limit=LONG_PAGE
+                user=user, types=_ALL_CONVERSATION_TYPES, cursor=cursor or None, limit=LONGEST_PAGE_SIZE
             )
-            answer = await self._calls.ask(Method.CHANNELS_OF, self.timeouts.read, call)
-            found |= {
-                each
-                for row in payload_fields.rows(answer, "channels")
-                if (each := payload_fields.channel(row, "id"))
-            }
-            cursor = payload_fields.text(answer, "response_metadata", "next_cursor")
+            answer = await self._calls.make(Method.CHANNELS_OF, self.timeouts.read, call)
+            found |= {each for row in read_objects(answer, "channels") if (each := read_channel(row, "id"))}
+            cursor = read_text(answer, "response_metadata", "next_cursor")
             if not cursor:
                 break
         return frozenset(found)
@@ -359,22 +358,18 @@ class Outbound:
     async def list_group(self, group_id: str) -> frozenset[UserId]:
         """Return the members of a user group."""
         call = self._client.usergroups_users_list(usergroup=group_id)
-        answer = await self._calls.ask(Method.GROUP, self.timeouts.read, call)
-        return frozenset(UserId(user) for user in payload_fields.strings(answer, "users"))
+        answer = await self._calls.make(Method.GROUP, self.timeouts.read, call)
+        return frozenset(UserId(user) for user in read_strings(answer, "users"))
 
     async def list_teams(self) -> frozenset[str]:
         """Return the workspaces in which the app is installed."""
         found: set[str] = set()
         cursor = ""
-        for _ in range(PAGES):
-            call = self._client.auth_teams_list(cursor=cursor or None, limit=PAGE)
-            answer = await self._calls.ask(Method.TEAMS, self.timeouts.read, call)
-            found |= {
-                team
-                for row in payload_fields.rows(answer, "teams")
-                if (team := payload_fields.text(row, "id"))
-            }
-            cursor = payload_fields.text(answer, "response_metadata", "next_cursor")
+        for _ in range(MOST_PAGES):
+            call = self._client.auth_teams_list(cursor=cursor or None, limit=PAGE_SIZE)
+            answer = await self._calls.make(Method.TEAMS, self.timeouts.read, call)
+            found |= {team for row in read_objects(answer, "teams") if (team := read_text(row, "id"))}
+            cursor = read_text(answer, "response_metadata", "next_cursor")
             if not cursor:
                 break
         return frozenset(found)
@@ -382,91 +377,89 @@ class Outbound:
     async def get_permalink(self, channel: ChannelId, ts: Ts) -> str:
         """Return the URL of a message."""
         call = self._client.chat_getPermalink(channel=channel, message_ts=ts)
-        answer = await self._calls.ask(Method.PERMALINK, self.timeouts.read, call)
-        return models.need_text(Method.PERMALINK, answer, "permalink")
+        answer = await self._calls.make(Method.PERMALINK, self.timeouts.read, call)
+        return models.require_text(Method.PERMALINK, answer, "permalink")
 
     async def open_direct(self, user: UserId) -> ChannelId:
-        """Return the direct conversation with a person."""
+        """Open the direct conversation with a person and return its id."""
         call = self._client.conversations_open(users=user)
-        answer = await self._calls.ask(Method.OPEN_DIRECT, self.timeouts.change, call)
-        return ChannelId(models.need_text(Method.OPEN_DIRECT, answer, "channel", "id"))
+        answer = await self._calls.make(Method.OPEN_DIRECT, self.timeouts.change, call)
+        return ChannelId(models.require_text(Method.OPEN_DIRECT, answer, "channel", "id"))
 
     async def start_upload(self, name: str, text: str) -> str:
         """Upload a text as a file and return its id. Nobody sees the file before `complete_upload`."""
         # Masking a whole log takes some hundred milliseconds, so it runs in a thread beside the event loop.
-        content = await asyncio.to_thread(self._drafts.file, text)
+        content = await asyncio.to_thread(self._drafts.prepare_file, text)
         call = self._client.files_getUploadURLExternal(filename=self._drafts.mask(name), length=len(content))
-        answer = await self._calls.ask(Method.START_UPLOAD, self.timeouts.change, call)
-        file_id = models.need_text(Method.START_UPLOAD, answer, "file_id")
-        url = models.need_text(Method.START_UPLOAD, answer, "upload_url")
-        await self._addresses.upload(url, content, self.timeouts.file)
+        answer = await self._calls.make(Method.START_UPLOAD, self.timeouts.change, call)
+        file_id = models.require_text(Method.START_UPLOAD, answer, "file_id")
+        url = models.require_text(Method.START_UPLOAD, answer, "upload_url")
+        await self._handed_out_urls.upload(url, content, self.timeouts.file)
         return file_id
 
     async def complete_upload(
         self, file_id: str, title: str, channel: ChannelId, thread_ts: Ts | None = None
     ) -> None:
-        """Share an uploaded file in a channel or thread. A `transport.deadline` around it applies."""
+        """Share an uploaded file in a channel or thread. A surrounding `transport.deadline` applies."""
         call = self._client.files_completeUploadExternal(
             files=[{"id": file_id, "title": self._drafts.mask(title)}],
             channel_id=channel,
             thread_ts=thread_ts,
         )
-        await self._calls.ask(Method.COMPLETE_UPLOAD, self.timeouts.post, call, is_reserved=True)
+        await self._calls.make(Method.COMPLETE_UPLOAD, self.timeouts.post, call, is_reserved=True)
 
     async def has_file(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts, name: str, text: str
     ) -> bool:
-        """Return whether the bot has shared a file of this name and length there since a moment."""
-        own = self._identity or await self.identity()
-        sought = (self._drafts.mask(name), len(await asyncio.to_thread(self._drafts.file, text)))
-        async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read):
-            is_own = payload_fields.user(message, "user") == own.bot_user_id
-            if is_own and any((file.name, file.size) == sought for file in payload_fields.files(message)):
+        """Return whether the bot has shared a file of this name and length since `since`."""
+        own = self._identity or await self.get_identity()
+        sought = (self._drafts.mask(name), len(await asyncio.to_thread(self._drafts.prepare_file, text)))
+        async for message in self._calls.iter_messages(channel, thread_ts, since, self.timeouts.read):
+            is_own = read_user(message, "user") == own.bot_user_id
+            if is_own and any((file.name, file.size) == sought for file in read_files(message)):
                 return True
         return False
 
     async def find_share(self, file_id: str, channel: ChannelId) -> Ts | None:
-        """Return the message that shows a file. Slack makes it some time after the upload is complete."""
+        """Return the ts of the message that shows a file. Slack posts it soon after `complete_upload`."""
         call = self._client.files_info(file=file_id)
-        answer = await self._calls.ask(Method.FILE, self.timeouts.read, call, fine="file_not_found")
-        return models.share(answer, channel)
+        answer = await self._calls.make(Method.FILE, self.timeouts.read, call, ok_error="file_not_found")
+        return models.find_share(answer, channel)
 
     async def download(self, url: str, limit_bytes: int) -> str | None:
         """Read a person's file as text; None if the file is longer than the limit or is not text."""
-        return await self._addresses.download(url, limit_bytes, self.timeouts.file)
+        return await self._handed_out_urls.download(url, limit_bytes, self.timeouts.file)
 
 
 def _blocks(message: Message) -> list[dict[str, JsonValue]]:
     return list(message.blocks)
 
 
-def _place(channel: ChannelId, ts: Ts) -> str:
+def _edit_limit_key(channel: ChannelId, ts: Ts) -> str:
     """Return the key of the rate limit for edits of one message."""
     return f"{channel}:{ts}"
 
 
-def _metadata(meta: Metadata) -> dict[str, object]:
+def _make_metadata(meta: Metadata) -> dict[str, object]:
     payload = meta.payload()
     drafts.check_metadata(EVENT_TYPE, payload)
     return {"event_type": EVENT_TYPE, "event_payload": payload}
 
 
-def _metadata_of(message: SlackAnswer, own: Identity) -> Metadata | None:
-    payload = payload_fields.part(message, "metadata", "event_payload")
-    found = payload_fields.text(payload, "id")
+def _find_metadata(message: SlackAnswer, own: Identity) -> Metadata | None:
+    payload = read_object(message, "metadata", "event_payload")
+    found = read_text(payload, "id")
     if not is_copy(message, own, found) or not found:
         return None
-    return Metadata(
-        found, payload_fields.text(payload, "kind"), payload_fields.text(payload, "task_id") or None
-    )
+    return Metadata(found, read_text(payload, "kind"), read_text(payload, "task_id") or None)
 
 
 def is_copy(message: SlackAnswer, own: Identity, message_id: str) -> bool:
-    """Return whether a message has this id and is ours: other apps can post the same metadata."""
-    metadata = payload_fields.part(message, "metadata")
-    is_own = payload_fields.user(message, "user") == own.bot_user_id
+    """Return whether a message has this id and is ours. Other apps can post the same metadata."""
+    metadata = read_object(message, "metadata")
+    is_own = read_user(message, "user") == own.bot_user_id
     return (
-        (is_own or payload_fields.text(message, "bot_id") == (own.bot_id or None))
-        and payload_fields.text(metadata, "event_type") == EVENT_TYPE
-        and payload_fields.text(metadata, "event_payload", "id") == message_id
+        (is_own or read_text(message, "bot_id") == (own.bot_id or None))
+        and read_text(metadata, "event_type") == EVENT_TYPE
+        and read_text(metadata, "event_payload", "id") == message_id
     )

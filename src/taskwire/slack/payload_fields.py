@@ -1,6 +1,7 @@
-"""Reads values from JSON of unknown shape. A missing or wrong value is read as empty; nothing raises.
+"""Reads values from parsed JSON of unknown shape. Nothing raises.
 
-The results are plain values. `inbound` and `models` interpret them.
+Each function takes a value and a path of keys. If the value at the path is missing or of another type, the
+result is empty, or None for an id. `inbound` and `models` interpret the results.
 """
 
 import json
@@ -15,7 +16,7 @@ _USER = re.compile(r"[UW][A-Za-z0-9_-]{1,40}")
 _NOTHING: Mapping[str, object] = {}
 
 
-def at(value: object, *path: str) -> object:
+def read_value(value: object, *path: str) -> object:
     """Return the value at a path of keys, or None."""
     for key in path:
         # Parsed JSON consists of dicts, and a check for dict is ten times as fast as for Mapping. This runs
@@ -26,92 +27,96 @@ def at(value: object, *path: str) -> object:
     return value
 
 
-def text(value: object, *path: str) -> str:
+def read_text(value: object, *path: str) -> str:
     """Return the string at the path, or an empty one."""
-    found = at(value, *path)
-    return _whole(found) if isinstance(found, str) else ""
+    found = read_value(value, *path)
+    return _replace_surrogates(found) if isinstance(found, str) else ""
 
 
-def _whole(words: str) -> str:
+def _replace_surrogates(words: str) -> str:
     """Replace lone surrogates, which JSON may contain and UTF-8 may not."""
     return words if words.isascii() else words.encode("utf-8", "replace").decode()
 
 
-def flag(value: object, *path: str) -> bool:
-    """Return whether the path holds `true` or "true": a command's payload is a form and has only strings."""
-    return at(value, *path) in (True, "true")
+def read_flag(value: object, *path: str) -> bool:
+    """Return whether the path has `true` or the string "true". A command's payload has only strings."""
+    return read_value(value, *path) in (True, "true")
 
 
-def number(value: object, *path: str) -> int:
+def read_int(value: object, *path: str) -> int:
     """Return the whole number at the path, or 0."""
-    found = at(value, *path)
+    found = read_value(value, *path)
     return found if isinstance(found, int) and not isinstance(found, bool) else 0
 
 
-def part(value: object, *path: str) -> Mapping[str, object]:
-    """Return the object at the path, or an empty one."""
-    found = at(value, *path)
+def read_object(value: object, *path: str) -> Mapping[str, object]:
+    """Return the JSON object at the path, or an empty one."""
+    found = read_value(value, *path)
     return found if isinstance(found, dict) else _NOTHING
 
 
-def rows(value: object, *path: str) -> list[Mapping[str, object]]:
-    """Return the objects in the list at the path."""
-    found = at(value, *path)
+def read_objects(value: object, *path: str) -> list[Mapping[str, object]]:
+    """Return the JSON objects in the list at the path."""
+    found = read_value(value, *path)
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
-def strings(value: object, *path: str) -> list[str]:
+def read_strings(value: object, *path: str) -> list[str]:
     """Return the strings in the list at the path."""
-    found = at(value, *path)
-    return [_whole(row) for row in found if isinstance(row, str)] if isinstance(found, list) else []
-
-
-def user(value: object, *path: str) -> UserId | None:
-    """Return the id of a person or of a bot's user."""
-    found = text(value, *path)
-    return UserId(found) if _USER.fullmatch(found) else None
-
-
-def channel(value: object, *path: str) -> ChannelId | None:
-    """Return the id of a conversation."""
-    return find_channel(text(value, *path))
-
-
-def ts(value: object, *path: str) -> Ts | None:
-    """Return a message's ts."""
-    return find_ts(text(value, *path))
-
-
-def files(message: object) -> tuple[FileRef, ...]:
-    """Return the files of a message. A file that Slack no longer stores has no URL."""
-    return tuple(_file(row) for row in rows(message, "files") if text(row, "id"))
-
-
-def _file(row: Mapping[str, object]) -> FileRef:
-    return FileRef(
-        id=text(row, "id"),
-        name=text(row, "name") or text(row, "title"),
-        url=text(row, "url_private"),
-        size=number(row, "size"),
-        mimetype=text(row, "mimetype"),
+    found = read_value(value, *path)
+    return (
+        [_replace_surrogates(row) for row in found if isinstance(row, str)] if isinstance(found, list) else []
     )
 
 
-def blocks(message: object) -> str:
+def read_user(value: object, *path: str) -> UserId | None:
+    """Return the id of a user at the path: a person's or a bot's."""
+    found = read_text(value, *path)
+    return UserId(found) if _USER.fullmatch(found) else None
+
+
+def read_channel(value: object, *path: str) -> ChannelId | None:
+    """Return the id of a conversation at the path."""
+    return find_channel(read_text(value, *path))
+
+
+def read_ts(value: object, *path: str) -> Ts | None:
+    """Return the ts at the path: Slack's id of a message, and its time."""
+    return find_ts(read_text(value, *path))
+
+
+def read_files(message: object) -> tuple[FileRef, ...]:
+    """Return the files of a message. A file that Slack no longer stores has no URL."""
+    return tuple(_make_file(row) for row in read_objects(message, "files") if read_text(row, "id"))
+
+
+def _make_file(row: Mapping[str, object]) -> FileRef:
+    return FileRef(
+        id=read_text(row, "id"),
+        name=read_text(row, "name") or read_text(row, "title"),
+        url=read_text(row, "url_private"),
+        size=read_int(row, "size"),
+        mimetype=read_text(row, "mimetype"),
+    )
+
+
+def read_blocks_json(message: object) -> str:
     """Return the blocks of a message as JSON, or an empty string."""
-    found = rows(message, "blocks")
-    return _whole(json.dumps(found, separators=(",", ":"), ensure_ascii=False)) if found else ""
+    found = read_objects(message, "blocks")
+    return _replace_surrogates(json.dumps(found, separators=(",", ":"), ensure_ascii=False)) if found else ""
 
 
-def marks(message: object, user_id: UserId) -> frozenset[str]:
+def read_reactions(message: object, user_id: UserId) -> frozenset[str]:
     """Return the names of a user's reactions on a message."""
     return frozenset(
-        text(row, "name") for row in rows(message, "reactions") if user_id in strings(row, "users")
+        read_text(row, "name")
+        for row in read_objects(message, "reactions")
+        if user_id in read_strings(row, "users")
     )
 
 
 # The keys under which each kind of element stores its choice. [Slack: view_submission, state.values]
-_ONE = (
+_SINGLE_KEYS = (
     "value",
     "selected_conversation",
     "selected_channel",
@@ -119,28 +124,28 @@ _ONE = (
     "selected_date",
     "selected_time",
 )
-_SEVERAL = ("selected_conversations", "selected_channels", "selected_users")
+_MULTI_KEYS = ("selected_conversations", "selected_channels", "selected_users")
 
 
-def entered_values(state: object) -> dict[str, str]:
-    """Return what was entered, by block id. Empty inputs are left out."""
+def read_entered_values(state: object) -> dict[str, str]:
+    """Return what a person has entered in a dialog or message, by block id. Empty inputs are left out."""
     found: dict[str, str] = {}
-    for block_id, elements in part(state, "values").items():
+    for block_id, elements in read_object(state, "values").items():
         if not isinstance(elements, Mapping):
             continue
-        given = [value for element in elements.values() if (value := entered(element))]
+        given = [value for element in elements.values() if (value := read_entered_value(element))]
         if given:
             found[block_id] = ",".join(given)
     return found
 
 
-def entered(element: object) -> str:
-    """Return what was entered in one element, or the value of a pressed button."""
-    if option := part(element, "selected_option"):
-        return text(option, "value")
-    if options := rows(element, "selected_options"):
-        return ",".join(text(option, "value") for option in options)
-    for key in _SEVERAL:
-        if several := strings(element, key):
+def read_entered_value(element: object) -> str:
+    """Return what a person has entered in one element, or the value of a pressed button."""
+    if option := read_object(element, "selected_option"):
+        return read_text(option, "value")
+    if options := read_objects(element, "selected_options"):
+        return ",".join(read_text(option, "value") for option in options)
+    for key in _MULTI_KEYS:
+        if several := read_strings(element, key):
             return ",".join(several)
-    return next((value for key in _ONE if (value := text(element, key))), "")
+    return next((value for key in _SINGLE_KEYS if (value := read_text(element, key))), "")

@@ -20,22 +20,22 @@ TIMESTAMP_HEADER = "X-Slack-Request-Timestamp"
 SIGNATURE_HEADER = "X-Slack-Signature"
 # Largest accepted difference between a request's timestamp and our clock, in seconds:
 # https://docs.slack.dev/authentication/verifying-requests-from-slack
-MOST_SECONDS_APART = 300
+MOST_CLOCK_DIFFERENCE_SECONDS = 300
 # Most fields in a form. Slack's payloads always have fewer. Parsing takes longer the more fields there are.
 MOST_FIELDS = 100
 # The signature does not cover headers. Bolt gets only these, because others control Bolt itself
 # (X-Slack-Bolt-Lazy-Function-Name).
-_PASSED_ON = ("Content-Type", "X-Slack-Retry-Num", "X-Slack-Retry-Reason")
+_FORWARDED_HEADERS = ("Content-Type", "X-Slack-Retry-Num", "X-Slack-Retry-Reason")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
 
 # Slack sends these two content types, in UTF-8 and uncompressed.
-_KIND = re.compile(
+_CONTENT_TYPE = re.compile(
     r"application/(json|x-www-form-urlencoded)(?:\s*;\s*charset=\"?utf-8\"?)?", re.ASCII | re.IGNORECASE
 )
 
-Why = Literal["headers", "time", "signature", "body"]
-REASONS: tuple[Why, ...] = ("headers", "time", "signature", "body")
+SignatureProblem = Literal["headers", "time", "signature", "body"]
+SIGNATURE_PROBLEMS: tuple[SignatureProblem, ...] = ("headers", "time", "signature", "body")
 
 
 class Headers(Protocol):
@@ -46,80 +46,85 @@ class Headers(Protocol):
 
 
 class RequestRefused(Exception):
-    """The request is refused. `why` is the label of the metric that counts it."""
+    """The request is refused. `reason` is the label of the metric that counts it."""
 
-    def __init__(self, why: Why) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: SignatureProblem) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
     @property
     def status(self) -> int:
-        """401 if the sender has not proved to be Slack; 400 if the body is not one that Slack sends."""
-        return 400 if self.why == "body" else 401
+        """The HTTP status: 401 if the sender is not proved to be Slack, 400 if Slack sends no such body."""
+        return 400 if self.reason == "body" else 401
 
 
-class Signatures:
-    """Recognises Slack's requests by the app's signing secret."""
+class SignatureVerifier:
+    """Verifies Slack's requests by the app's signing secret. `now` returns seconds since 1970."""
 
     def __init__(self, secret: str, now: Callable[[], float] = time.time) -> None:
         self._secret = secret.encode()
         self._now = now
 
-    def claim(self, headers: Headers) -> tuple[str, str]:
-        """Return the timestamp and the signature. Raises `RequestRefused` if they cannot be Slack's."""
-        timestamp, signature = _only(headers, TIMESTAMP_HEADER), _only(headers, SIGNATURE_HEADER)
+    def parse_headers(self, headers: Headers) -> tuple[str, str]:
+        """Return the timestamp and the signature of a request, for `verify`.
+
+        Raises `RequestRefused` if they cannot be Slack's or are too old.
+        """
+        timestamp, signature = _get_single(headers, TIMESTAMP_HEADER), _get_single(headers, SIGNATURE_HEADER)
         if not _TIMESTAMP.fullmatch(timestamp) or not _SIGNATURE.fullmatch(signature):
             raise RequestRefused("headers")
-        if abs(self._now() - int(timestamp)) > MOST_SECONDS_APART:
+        if abs(self._now() - int(timestamp)) > MOST_CLOCK_DIFFERENCE_SECONDS:
             raise RequestRefused("time")
         return timestamp, signature
 
-    def check(self, claim: tuple[str, str], body: bytes | memoryview) -> None:
-        """Raise `RequestRefused` unless the signature in `claim` was made with the secret for this body."""
-        timestamp, signature = claim
+    def verify(self, signed_headers: tuple[str, str], body: bytes | memoryview) -> None:
+        """Raise `RequestRefused` unless the signature was made with the secret for this timestamp and body.
+
+        `signed_headers` is what `parse_headers` has returned.
+        """
+        timestamp, signature = signed_headers
         signed = hmac.new(self._secret, b"v0:%s:" % timestamp.encode(), hashlib.sha256)
         signed.update(body)
         if not hmac.compare_digest(f"v0={signed.hexdigest()}", signature):
             raise RequestRefused("signature")
 
 
-def read(headers: Headers, body: bytes) -> AsyncBoltRequest:
+def parse_request(headers: Headers, body: bytes) -> AsyncBoltRequest:
     """Parse a request with a verified signature. Raises `RequestRefused` if Slack would not send it.
 
     The query string is left out because the signature does not cover it. Bolt gets the parsed body instead of
-    the text. From the text, Bolt would parse the body again, and would mistake a command that contains
-    "payload" for a form.
+    the text: Bolt would parse the text again, and would mistake a command that contains "payload" for a form.
     """
     try:
-        passed_on = {name: list(headers.getall(name, ()))[:1] for name in _PASSED_ON}
+        passed_on = {name: list(headers.getall(name, ()))[:1] for name in _FORWARDED_HEADERS}
         kept: dict[str, str | Sequence[str]] = {name: found for name, found in passed_on.items() if found}
-        kind = _KIND.fullmatch(_only(headers, "Content-Type"))
+        kind = _CONTENT_TYPE.fullmatch(_get_single(headers, "Content-Type"))
         if kind is None or headers.getall("Content-Encoding", ()):
             raise RequestRefused("body")
-        found = _object(body.decode(), is_json=kind[1].lower() == "json")
+        found = _parse_object(body.decode(), is_json=kind[1].lower() == "json")
         return AsyncBoltRequest(body=found, headers=kept, mode="socket_mode")
     except Exception as error:
         # Bolt raises undocumented exceptions for values of an unexpected type.
         raise RequestRefused("body") from error
 
 
-def _only(headers: Headers, name: str) -> str:
+def _get_single(headers: Headers, name: str) -> str:
     found = headers.getall(name, ())
     return found[0] if len(found) == 1 else ""
 
 
-def _refuse(word: str) -> object:
+def _reject_constant(word: str) -> object:
     raise ValueError(f"{word} is no JSON")
 
 
-def _object(text: str, *, is_json: bool) -> dict[str, object]:
-    """Return the object in a JSON text, a form, or the `payload` field of a form. Else raise ValueError."""
+def _parse_object(text: str, *, is_json: bool) -> dict[str, object]:
+    """Return the object in a JSON text, a form, or the `payload` field of a form. Raises ValueError."""
     if is_json or text.startswith("{"):
-        found = json.loads(text, parse_constant=_refuse)
+        found = json.loads(text, parse_constant=_reject_constant)
     else:
         fields = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
         form = dict(fields)
-        found = json.loads(form["payload"], parse_constant=_refuse) if "payload" in form else form
+        found = json.loads(form["payload"], parse_constant=_reject_constant) if "payload" in form else form
     if not isinstance(found, dict) or not found:
         raise ValueError("not an object")
     return found

@@ -18,9 +18,9 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-SWITCHING = 101
+SWITCHING_PROTOCOLS = 101
 PING_SECONDS = 5
-# A payload that has just arrived is in `InFlight` or in the SDK's queue within this time.
+# A payload that has just arrived is in `ConcurrencyLimit` or in the SDK's queue within this time.
 QUIET_SECONDS = 0.02
 # Most payloads that are handled at once, and the longest wait of the others, in seconds. If many payloads
 # arrive together, the first are acknowledged before the last are parsed. The wait is short, because an
@@ -28,32 +28,32 @@ QUIET_SECONDS = 0.02
 MOST_IN_FLIGHT, LONGEST_WAIT_SECONDS = 16, 0.02
 
 
-class Socket:
-    """One Socket Mode connection. `url` is the address for the first try, from `Outbound.open_socket`.
+class SocketModeConnection:
+    """One Socket Mode connection. `url` is the URL for the first try, from `Outbound.open_socket`.
 
-    `welcomed` is called each time Slack opens the connection, with the app's number of connections in all
-    processes.
+    `on_hello` is called each time Slack has opened the connection. Its argument is the number of connections
+    that the app has in all processes.
     """
 
     def __init__(
-        self, app: AsyncApp, app_token: str, url: str, welcomed: Callable[[int], None] = lambda _: None
+        self, app: AsyncApp, app_token: str, url: str, on_hello: Callable[[int], None] = lambda _: None
     ) -> None:
         # The SDK waits for the same time between two tries to connect as between two pings.
-        self._handler = AsyncSocketModeHandler(app, app_token, _calm_logger(), ping_interval=PING_SECONDS)
+        self._handler = AsyncSocketModeHandler(app, app_token, _make_sdk_logger(), ping_interval=PING_SECONDS)
         client = self._handler.client
         client.wss_uri = url
         # Set here, because the SDK takes a proxy from the environment and ignores NO_PROXY.
         client.proxy = app.client.proxy
-        _use_each_address_once(client)
-        client.message_listeners.append(self._heard)
-        client.socket_mode_request_listeners[:] = [self._take]
-        self._in_flight = InFlight()
+        _use_each_url_once(client)
+        client.message_listeners.append(self._on_message)
+        client.socket_mode_request_listeners[:] = [self._handle]
+        self._in_flight = ConcurrencyLimit()
         self._connecting: asyncio.Task[None] | None = None
-        self._welcomed = welcomed
-        self._welcomed_at: float | None = None
+        self._on_hello = on_hello
+        self._connected_at: float | None = None
 
     def start(self) -> None:
-        """Start to connect. Tries go on until one succeeds."""
+        """Start to connect in the background. Tries go on until one succeeds."""
         connecting = self._handler.connect_async()  # type: ignore[no-untyped-call] # Bolt's own gap
         self._connecting = asyncio.create_task(connecting, name="socket")
 
@@ -63,20 +63,20 @@ class Socket:
 
     async def age_seconds(self) -> float:
         """Return for how many seconds the present connection has been open; 0 without a connection."""
-        if self._welcomed_at is None or not await self.is_connected():
+        if self._connected_at is None or not await self.is_connected():
             return 0.0
-        return time.monotonic() - self._welcomed_at
+        return time.monotonic() - self._connected_at
 
-    async def _heard(self, _client: object, message: Mapping[str, object], _raw: str | None) -> None:
+    async def _on_message(self, _client: object, message: Mapping[str, object], _raw: str | None) -> None:
         if message.get("type") == "hello":
-            self._welcomed_at = time.monotonic()
-            self._welcomed(int(str(message.get("num_connections") or 0)))
+            self._connected_at = time.monotonic()
+            self._on_hello(int(str(message.get("num_connections") or 0)))
 
-    async def _take(self, _client: object, request: SocketModeRequest) -> None:
+    async def _handle(self, _client: object, request: SocketModeRequest) -> None:
         async with self._in_flight:
             await self._handler.handle(self._handler.client, request)
 
-    async def _answered(self) -> None:
+    async def _wait_for_acks(self) -> None:
         """Wait until every delivered payload is acknowledged. Slack shows people an error if one is not."""
         while True:
             await asyncio.sleep(QUIET_SECONDS)
@@ -89,15 +89,18 @@ class Socket:
             self._connecting.cancel()
             await asyncio.gather(self._connecting, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._answered(), within_seconds)
+            await asyncio.wait_for(self._wait_for_acks(), within_seconds)
         with contextlib.suppress(TimeoutError):
             closing = self._handler.close_async()  # type: ignore[no-untyped-call] # Bolt's own gap
             await asyncio.wait_for(closing, within_seconds)
         await self._handler.client.aiohttp_client_session.close()
 
 
-class InFlight:
-    """Limits how many payloads are handled at once. The others wait for a moment, in the order of arrival."""
+class ConcurrencyLimit:
+    """Limits how many payloads are handled at once. The others wait in the order of arrival.
+
+    No payload waits longer than LONGEST_WAIT_SECONDS, so the limit may be exceeded.
+    """
 
     def __init__(self) -> None:
         self._working = 0
@@ -114,7 +117,7 @@ class InFlight:
             loop = asyncio.get_running_loop()
             place = loop.create_future()
             self._waiting.append(place)
-            self._timer = self._timer or loop.call_later(LONGEST_WAIT_SECONDS, self._let_all_go)
+            self._timer = self._timer or loop.call_later(LONGEST_WAIT_SECONDS, self._admit_all)
             try:
                 await place
             except asyncio.CancelledError:
@@ -129,29 +132,29 @@ class InFlight:
     async def __aexit__(self, *_: object) -> None:
         self._working -= 1
         if self._waiting and self._working < MOST_IN_FLIGHT:
-            self._let_go()
+            self._admit_next()
 
-    def _let_go(self) -> None:
+    def _admit_next(self) -> None:
         self._working += 1
         self._waiting.popleft().set_result(None)
         if not self._waiting and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _let_all_go(self) -> None:
+    def _admit_all(self) -> None:
         self._timer = None
         while self._waiting:
-            self._let_go()
+            self._admit_next()
 
 
-def _use_each_address_once(client: SocketModeClient) -> None:
+def _use_each_url_once(client: SocketModeClient) -> None:
     """Make the SDK ask for a new URL after a failed try. A URL opens one connection and soon expires."""
 
     async def failed(*_: object) -> None:
         client.wss_uri = None
 
     async def answered(_session: object, _context: object, end: aiohttp.TraceRequestEndParams) -> None:
-        if end.response.status != SWITCHING:
+        if end.response.status != SWITCHING_PROTOCOLS:
             client.wss_uri = None
 
     tracing = aiohttp.TraceConfig()
@@ -161,18 +164,18 @@ def _use_each_address_once(client: SocketModeClient) -> None:
     client.aiohttp_client_session.trace_configs.append(tracing)
 
 
-def _calm_logger() -> logging.Logger:
+def _make_sdk_logger() -> logging.Logger:
     """Return a logger for the SDK that logs no payloads, and logs errors as warnings without a traceback.
 
     At level DEBUG the SDK logs whole payloads. It logs each failed try to connect as an error.
     """
     logger = logging.getLogger("taskwire.slack.socket")
     logger.setLevel(logging.INFO)
-    logger.addFilter(_calm)
+    logger.addFilter(_lower_errors)
     return logger
 
 
-def _calm(record: logging.LogRecord) -> bool:
+def _lower_errors(record: logging.LogRecord) -> bool:
     if str(record.msg).startswith("Unsuccessful Bolt execution result"):
         # The listener that refused the payload has logged the reason.
         return False
