@@ -67,7 +67,7 @@ async def test_a_file_of_the_bot_can_be_read_and_downloaded(world: World) -> Non
 async def test_a_person_attaches_a_file(world: World) -> None:
     """The chosen file is sent with the message."""
     content = FilePayload(name="trace.log", mimeType="text/plain", buffer=b"boom in line 7")
-    await world.page.locator(".room input[type=file]").set_input_files(content)
+    await world.page.locator(".conversation input[type=file]").set_input_files(content)
     await expect(world.page.get_by_role("list", name="Attached files")).to_contain_text("trace.log")
     await world.type("have a look")
 
@@ -148,7 +148,7 @@ async def test_a_command_in_a_thread_is_refused_as_slack_does(world: World) -> N
 async def test_the_app_has_a_home_and_a_conversation(world: World) -> None:
     """The Home tab shows what the bot publishes. Its buttons and direct messages reach the bot."""
     await world.page.get_by_role("button", name="Taskwire", exact=True).click()
-    await expect(world.page.locator("#room-name")).to_have_text("Taskwire")
+    await expect(world.page.locator("#conversation-name")).to_have_text("Taskwire")
     await world.type("fix the footer")
     await world.hears("fix the footer")
     await world.page.get_by_role("button", name="Home", exact=True).click()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from taskwire_sandbox.page.coder_window import CoderWindow
+from taskwire_sandbox.page.coder_panel import CoderPanel
 
 _FILES = Path(__file__).parent / "static"
 # The types are fixed here. A machine's own tables may differ for .js, and browsers refuse modules of another
@@ -46,7 +46,7 @@ def routes(*, coder_url: str = "", person: str = "", hints: Iterable[Hint] = ())
         web.get("/", _file("index.html")),
         web.get("/page/settings.json", settings),
         *(web.get(f"/page/{path.name}", _file(path.name)) for path in sorted(_FILES.iterdir())),
-        *(CoderWindow(coder_url).routes() if coder_url else ()),
+        *(CoderPanel(coder_url).routes() if coder_url else ()),
     ]
 
 

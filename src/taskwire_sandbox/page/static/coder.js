@@ -1,11 +1,11 @@
 // The side panel "What Coder sees": the tasks of Coder's stand-in, what their agents got, and actions on them.
 
 import { coder } from "./control.js";
-import { button as makeButton, el, note, reconcile, signButton, toast, waiting } from "./dom.js";
-import { confirmed } from "./confirm.js";
+import { button as makeButton, el, note, reconcile, signButton, toast, withBusy } from "./dom.js";
+import { askToConfirm } from "./confirm.js";
 
-const LOOK_AGAIN = 1000;
-const LAST_LINES = 6;
+const REFRESH_MS = 1000;
+const MOST_LINES = 6;
 // Characters of a terminal that many fonts lack or show as a colored picture.
 const PLAIN = { "⏺": "●", "⎿": "└" };
 const NOTHING = "No tasks yet. Create one in a channel.";
@@ -15,10 +15,10 @@ export class CoderPanel {
     Object.assign(this, { node, button, isOpen: false });
     this.note = note(NOTHING);
     this.list = el("div", { class: "tasks" });
-    this.away = makeButton("", () => this.toggleAway(), { class: "button small", "aria-pressed": "false" });
+    this.away = makeButton("", () => this.toggleReachable(), { class: "button small", "aria-pressed": "false" });
     const title = el("div", {}, el("h2", {}, "What Coder sees"), note("Behind the scenes; not part of Slack"));
-    const tricks = el("div", { class: "coder-switch" }, this.away);
-    const body = el("div", { class: "coder-body" }, tricks, this.list, this.note);
+    const controls = el("div", { class: "coder-switch" }, this.away);
+    const body = el("div", { class: "coder-body" }, controls, this.list, this.note);
     const close = signButton("Close this panel", "✕", () => this.leave());
     node.append(el("header", { class: "pane-head" }, title, close), body);
     button.addEventListener("click", () => this.setOpen(!this.isOpen));
@@ -34,17 +34,17 @@ export class CoderPanel {
     this.isOpen = isOpen;
     this.node.hidden = !isOpen;
     this.button.setAttribute("aria-expanded", String(isOpen));
-    if (isOpen) this.look();
+    if (isOpen) this.refresh();
   }
 
   /** Read from Coder every second while the panel is visible. */
   start() {
-    setInterval(() => this.isOpen && !document.hidden && this.look(), LOOK_AGAIN);
+    setInterval(() => this.isOpen && !document.hidden && this.refresh(), REFRESH_MS);
   }
 
-  async look() {
+  async refresh() {
     try {
-      this.show(await coder.look());
+      this.show(await coder.readState());
     } catch (refused) {
       Object.assign(this.note, { textContent: refused.message, hidden: false });
     }
@@ -72,8 +72,8 @@ export class CoderPanel {
       el("p", { class: "chips-line" }, status, state, about),
       el("p", { class: "prompt" }, task.prompt),
       this.inputs(task.inputs ?? []),
-      this.screen(task.last_words),
-      this.mischief(task),
+      this.screen(task.last_message),
+      this.actions(task),
     );
   }
 
@@ -86,54 +86,54 @@ export class CoderPanel {
   screen(words) {
     const lines = (words ?? "").split("\n").map((line) => line.trimEnd()).filter((line) => line.trim());
     if (!lines.length) return null;
-    const end = lines.slice(-LAST_LINES).join("\n").replace(/[⏺⎿]/g, (sign) => PLAIN[sign]);
+    const end = lines.slice(-MOST_LINES).join("\n").replace(/[⏺⎿]/g, (sign) => PLAIN[sign]);
     return el("pre", { class: "screen", tabindex: "0", "aria-label": "The end of its screen" }, el("span", {}, end));
   }
 
-  mischief(task) {
-    const pull = (words, string, isShown, kind = "") => {
+  actions(task) {
+    const action = (words, control, isShown, kind = "") => {
       if (!isShown) return null;
-      const onClick = (event) => this.pull(event.currentTarget, task, string);
-      return makeButton(words, onClick, { class: `button small ${kind}`, "data-focus": string });
+      const onClick = (event) => this.useControl(event.currentTarget, task, control);
+      return makeButton(words, onClick, { class: `button small ${kind}`, "data-focus": control });
     };
     return el(
       "div",
       { class: "actions" },
-      pull("Pause by idle time-out", "time_out", task.status === "active"),
-      pull("Resume", "resume", task.status === "paused"),
-      pull("Crash the agent", "crash", task.status === "active"),
-      pull("Delete in Coder", "delete", true, "danger"),
+      action("Pause by idle time-out", "time_out", task.status === "active"),
+      action("Resume", "resume", task.status === "paused"),
+      action("Crash the agent", "crash", task.status === "active"),
+      action("Delete in Coder", "delete", true, "danger"),
     );
   }
 
-  async pull(button, task, string) {
+  async useControl(button, task, control) {
     const question = {
       title: { text: "Delete it in Coder?" },
       text: { text: `${task.name} goes away behind the bot's back. The bot should notice.` },
       confirm: { text: "Delete it" },
       style: "danger",
     };
-    if (string === "delete" && !(await confirmed(question))) return;
-    await this.attempt(button, coder.pull(task.id, string));
+    if (control === "delete" && !(await askToConfirm(question))) return;
+    await this.attempt(button, coder.useControl(task.id, control));
   }
 
-  toggleAway() {
-    return this.attempt(this.away, this.isAway ? coder.comeBack() : coder.goAway());
+  toggleReachable() {
+    return this.attempt(this.away, this.isAway ? coder.makeReachable() : coder.makeUnreachable());
   }
 
   async attempt(button, promise) {
     try {
-      await waiting(button, promise);
+      await withBusy(button, promise);
     } catch (refused) {
       toast(refused.message, "bad");
     }
-    await this.look();
+    await this.refresh();
   }
 
   /** Show one task, by id or name, or a message if it no longer exists. */
   async showTask(name) {
     this.setOpen(true);
-    await this.look();
+    await this.refresh();
     const found = [...this.list.children].find((each) => [each.dataset.task, each.dataset.name].includes(name));
     if (!found) return toast("Coder's stand-in has no such task any more.");
     found.scrollIntoView({ block: "nearest" });

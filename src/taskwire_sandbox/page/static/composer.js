@@ -1,7 +1,7 @@
 // The message box: writes messages and replies, sends slash commands, attaches files.
 
 import { act } from "./control.js";
-import { el, fill, signButton, toast, waiting } from "./dom.js";
+import { el, fill, signButton, toast, withBusy } from "./dom.js";
 import { attachment, sizeOf } from "./files.js";
 import { Hints } from "./hints.js";
 
@@ -27,14 +27,14 @@ export class Composer {
     this.node = el("div", { class: "composer" }, this.hints.node, this.chips, row, !isThread && keys);
     this.box.addEventListener("keydown", (event) => this.onKey(event));
     this.box.addEventListener("input", () => this.grow());
-    NARROW.addEventListener("change", () => this.aim());
+    NARROW.addEventListener("change", () => this.updateTarget());
   }
 
   /** Switch to the draft of the conversation or thread that is now open, and keep the old draft. */
-  aim() {
+  updateTarget() {
     const { world } = this;
     const target = [world.me, world.channel, this.isThread ? world.threadTs : ""].join("/");
-    const words = this.isThread ? "Reply…" : `Message ${world.here()?.is_im ? "" : "#"}${world.place(world.channel)}`;
+    const words = this.isThread ? "Reply…" : `Message ${world.currentPlace()?.is_im ? "" : "#"}${world.place(world.channel)}`;
     this.label.textContent = this.isThread ? "Reply in this thread" : words;
     const isShort = this.isThread || NARROW.matches;
     this.box.placeholder = isShort ? words : `${words}, or type / for a command`;
@@ -42,7 +42,7 @@ export class Composer {
       this.drafts.set(this.target, this.box.value);
       this.target = target;
       this.box.value = this.drafts.get(target) ?? "";
-      this.hints.shut();
+      this.hints.close();
     }
     this.grow();
   }
@@ -52,7 +52,7 @@ export class Composer {
     this.box.value = text;
     this.box.focus();
     this.box.setSelectionRange(text.length, text.length);
-    this.hints.shut();
+    this.hints.close();
     this.grow();
   }
 
@@ -82,13 +82,13 @@ export class Composer {
     this.box.value = "";
     this.files = [];
     this.showChips();
-    this.hints.shut();
+    this.hints.close();
     this.grow();
     if (text) this.history.push(text);
     this.onSend();
     try {
       const isCommand = /^\/[\w-]/.test(text) && !files.length;
-      await waiting(this.button, isCommand ? this.command(text) : this.post(text, files));
+      await withBusy(this.button, isCommand ? this.command(text) : this.post(text, files));
     } catch (refused) {
       toast(refused.message, "bad");
       this.restore(text, files);
@@ -107,7 +107,7 @@ export class Composer {
     const [, command, text] = /^(\S+)\s*([\s\S]*)$/.exec(line);
     const thread = isThread ? { thread_ts: world.threadTs } : {};
     const answer = await act("command", { user: world.me, channel: world.channel, command, text, ...thread });
-    if (answer.failure) world.whisper(answer.failure, isThread ? world.threadTs : "");
+    if (answer.failure) world.showEphemeral(answer.failure, isThread ? world.threadTs : "");
   }
 
   async post(text, files) {

@@ -3,7 +3,7 @@
 import { button, el } from "./dom.js";
 
 /** Ask. Resolves to whether the person confirmed. */
-export function confirmed({ title, text, confirm, deny, style }) {
+export function askToConfirm({ title, text, confirm, deny, style }) {
   return new Promise((resolve) => {
     const kind = style === "danger" ? "button danger" : "button primary";
     const dialog = el(

@@ -21,8 +21,8 @@ async function ask(method, path, body) {
   return answer;
 }
 
-/** Read a part of the workspace: look("messages", {channel}). */
-export function look(what, query = {}) {
+/** Read a part of the workspace: readState("messages", {channel}). */
+export function readState(what, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value);
   const search = new URLSearchParams(given).toString();
   return ask("GET", `/_control/${what}${search ? `?${search}` : ""}`);
@@ -52,14 +52,14 @@ export function settings() {
 
 /** Read from Coder's stand-in and use its controls. */
 export const coder = {
-  look: () => ask("GET", "/_control/coder"),
-  goAway: () => ask("POST", "/_control/coder/away"),
-  comeBack: () => ask("DELETE", "/_control/coder/away"),
-  pull: (task, string) => ask("POST", `/_control/coder/tasks/${encodeURIComponent(task)}/${string}`),
+  readState: () => ask("GET", "/_control/coder"),
+  makeUnreachable: () => ask("POST", "/_control/coder/away"),
+  makeReachable: () => ask("DELETE", "/_control/coder/away"),
+  useControl: (task, control) => ask("POST", `/_control/coder/tasks/${encodeURIComponent(task)}/${control}`),
 };
 
 /** Follow the stream of changes for ever. `onOpen` is called after each connection, `onLost` when one ends. */
-export function follow({ onChange, onOpen, onLost }) {
+export function followChanges({ onChange, onOpen, onLost }) {
   let pause = 250;
   const connect = () => {
     const scheme = location.protocol === "https:" ? "wss" : "ws";

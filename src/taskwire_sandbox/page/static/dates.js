@@ -29,7 +29,7 @@ export function dayOf(ts) {
 }
 
 /** Return how long ago something was, or how soon it will be. */
-export function ago(seconds) {
+export function relativeTime(seconds) {
   const distance = Math.abs(seconds);
   if (distance < 45) return seconds < 0 ? "in a few seconds" : "a few seconds ago";
   const [count, unit] =
@@ -59,7 +59,7 @@ const FORMATS = {
   date_long_pretty: (date) => pretty(date, LONG),
   time: (date) => TIME.format(date),
   time_secs: (date) => TIME_SECONDS.format(date),
-  ago: (date) => ago((Date.now() - date) / 1000),
+  ago: (date) => relativeTime((Date.now() - date) / 1000),
 };
 
 function written(format, date) {

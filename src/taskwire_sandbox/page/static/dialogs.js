@@ -2,7 +2,7 @@
 
 import { act } from "./control.js";
 import { block as drawBlock, text } from "./blocks.js";
-import { button, el, fill, note, signButton, waiting, withFocusName } from "./dom.js";
+import { button, el, fill, note, signButton, withBusy, withFocusName } from "./dom.js";
 import { field, valueOf } from "./fields.js";
 
 // The most characters that Slack accepts in a text input without a limit of its own.
@@ -29,7 +29,7 @@ export class Dialogs {
   /** Show the dialog that is on top of this person's stack, or close the old one. */
   show() {
     const view = this.world.views.at(-1) ?? null;
-    if (!view) return this.shut();
+    if (!view) return this.close();
     if (view.id === this.view?.id && view.hash === this.view.hash) return undefined;
     if (view.id !== this.view?.id) Object.assign(this, { entered: {}, errors: {} });
     // A dialog that only said "loading" had no inputs, so the person is not in the middle of anything.
@@ -41,7 +41,7 @@ export class Dialogs {
     return undefined;
   }
 
-  shut() {
+  close() {
     this.view = null;
     if (this.node.open) this.node.close();
   }
@@ -99,7 +99,7 @@ export class Dialogs {
   input(block) {
     const { element } = block;
     const id = `field-${block.block_id}`;
-    const held = {
+    const binding = {
       id,
       label: block.label.text,
       describedBy: `${id}-notes`,
@@ -114,7 +114,7 @@ export class Dialogs {
       "div",
       { class: mistake ? "block input wrong" : "block input", "data-block": block.block_id },
       el("label", { for: id }, text(block.label, this.world), optional),
-      field(element, held, this.place()),
+      field(element, binding, this.place()),
       el("div", { id: `${id}-notes` }, error, block.hint && note(block.hint.text)),
     );
   }
@@ -175,7 +175,7 @@ export class Dialogs {
     const given = { user: this.world.me, view: view.id, values: this.values() };
     this.send.disabled = true;
     try {
-      const answer = await waiting(this.send, act("submit", given));
+      const answer = await withBusy(this.send, act("submit", given));
       if (this.view?.id !== view.id) return;
       if (answer.failure) this.fail(answer.failure);
       else this.showErrors(answer.errors);
@@ -192,7 +192,7 @@ export class Dialogs {
 
   async leave() {
     const view = this.view?.id;
-    this.shut();
+    this.close();
     if (view) await act("close", { user: this.world.me, view }).catch(() => {});
   }
 }

@@ -57,7 +57,7 @@ export function reconcile(parent, items) {
       made.dataset.key = item.key;
       if (node) {
         if (next === node) next = made;
-        swap(node, made);
+        replaceNode(node, made);
       }
       node = made;
     }
@@ -68,7 +68,7 @@ export function reconcile(parent, items) {
 }
 
 /** Replace a node by its new version, and restore the focus in it. */
-export function swap(node, made) {
+export function replaceNode(node, made) {
   const focused = node.contains(document.activeElement) ? document.activeElement : null;
   const name = focused?.closest("[data-focus]")?.dataset.focus;
   node.replaceWith(made);
@@ -108,7 +108,7 @@ export function toast(words, kind = "note") {
 }
 
 /** Mark a button as busy until the promise settles. */
-export async function waiting(button, promise) {
+export async function withBusy(button, promise) {
   button.setAttribute("aria-busy", "true");
   try {
     return await promise;

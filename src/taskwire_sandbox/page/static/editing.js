@@ -2,7 +2,7 @@
 
 import { act } from "./control.js";
 import { button, el, toast } from "./dom.js";
-import { decoded } from "./mrkdwn.js";
+import { decodeEntities } from "./mrkdwn.js";
 
 /**
  * Turn a message's content into a text box until it is saved or left. The row is not redrawn meanwhile.
@@ -46,5 +46,5 @@ export function changeMessage(row, message, given, redraw) {
 
 /** Undo Slack's changes to the text: links lose their brackets, entities become characters. */
 function asTyped(text) {
-  return decoded((text ?? "").replace(/<((?:https?|mailto):[^|>]+)(?:\|[^>]*)?>/g, "$1"));
+  return decodeEntities((text ?? "").replace(/<((?:https?|mailto):[^|>]+)(?:\|[^>]*)?>/g, "$1"));
 }

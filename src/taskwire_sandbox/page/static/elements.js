@@ -1,12 +1,12 @@
 // What a person can use in messages, dialogs and the Home tab: buttons, menus, and fields that act at once.
 
-import { el, toast, waiting } from "./dom.js";
+import { el, toast, withBusy } from "./dom.js";
 import { field, initialOf, valueOf } from "./fields.js";
 import { safeAddress } from "./links.js";
-import { confirmed } from "./confirm.js";
+import { askToConfirm } from "./confirm.js";
 import { openMenu } from "./menu.js";
 
-let made = 0;
+let count = 0;
 
 /**
  * Make an element that acts when it is used. `place` is the surface that holds it: `press(block, element, value)`
@@ -25,7 +25,7 @@ export function actionElement(block, element, place) {
     case "icon_button":
       return button(block, { ...element, type: "button" }, place, focus);
     default:
-      return actingField(block, element, place, focus);
+      return actionField(block, element, place, focus);
   }
 }
 
@@ -36,9 +36,9 @@ export function imageNote(image) {
 }
 
 async function press(node, block, element, place, value) {
-  if (element.confirm && !(await confirmed(element.confirm))) return false;
+  if (element.confirm && !(await askToConfirm(element.confirm))) return false;
   try {
-    const answer = await waiting(node, place.press(block, element, value));
+    const answer = await withBusy(node, place.press(block, element, value));
     if (answer?.failure) toast(answer.failure, "bad");
   } catch (refused) {
     toast(refused.message, "bad");
@@ -71,10 +71,10 @@ function overflow(block, element, place, focus) {
   return node;
 }
 
-function actingField(block, element, place, focus) {
+function actionField(block, element, place, focus) {
   const value = valueOf(place.state?.(block, element)) ?? initialOf(element);
   const label = element.placeholder?.text ?? "Choose";
   const onChange = (given, isDone) => isDone && press(node, block, element, place, given);
-  const node = field(element, { id: `acting-${(made += 1)}`, focus, label, value, onChange }, place);
+  const node = field(element, { id: `acting-${(count += 1)}`, focus, label, value, onChange }, place);
   return node;
 }

@@ -41,74 +41,74 @@ export function initialOf(element) {
 }
 
 /**
- * Make an element that holds a value. It starts with `held.value`. `held.onChange(value, isDone)` is called for
- * each change; `isDone` means that the person has left the element or chosen. `held.id` is for its label.
+ * Make an element that holds a value. It starts with `binding.value`. `binding.onChange(value, isDone)` is called for
+ * each change; `isDone` means that the person has left the element or chosen. `binding.id` is for its label.
  */
-export function field(element, held, { world, suggest }) {
+export function field(element, binding, { world, suggest }) {
   const kind = element.type;
-  if (kind === "plain_text_input") return textInput(element, held);
-  if (FORMS[kind]) return formInput(element, held, FORMS[kind]);
-  if (kind === "rich_text_input") return richInput(element, held);
-  if (kind === "datetimepicker") return momentInput(held);
-  if (kind === "radio_buttons") return choices(optionsOf(element), held, "radio");
-  if (kind === "checkboxes") return choices(optionsOf(element), held, "checkbox");
-  if (kind === "external_select") return searchInput(element, held, suggest);
+  if (kind === "plain_text_input") return textInput(element, binding);
+  if (FORMS[kind]) return formInput(element, binding, FORMS[kind]);
+  if (kind === "rich_text_input") return richInput(element, binding);
+  if (kind === "datetimepicker") return momentInput(binding);
+  if (kind === "radio_buttons") return choices(optionsOf(element), binding, "radio");
+  if (kind === "checkboxes") return choices(optionsOf(element), binding, "checkbox");
+  if (kind === "external_select") return searchInput(element, binding, suggest);
   if (kind === "file_input") return el("p", { class: "note" }, "Files cannot be chosen in this demo's dialogs.");
   const groups = groupsOf(element, world);
-  if (kind.startsWith("multi_")) return choices(groups.flatMap((group) => group.options), held, "checkbox", true);
-  return menu(element, held, groups);
+  if (kind.startsWith("multi_")) return choices(groups.flatMap((group) => group.options), binding, "checkbox", true);
+  return menu(element, binding, groups);
 }
 
-function common(element, held) {
+function common(element, binding) {
   return {
-    id: held.id,
+    id: binding.id,
     placeholder: element.placeholder?.text,
-    "data-focus": held.focus,
+    "data-focus": binding.focus,
     "data-autofocus": element.focus_on_load,
-    "aria-label": held.label,
-    "aria-describedby": held.describedBy,
+    "aria-label": binding.label,
+    "aria-describedby": binding.describedBy,
   };
 }
 
-function typing(held, read = (node) => node.value || null) {
+function typing(binding, read = (node) => node.value || null) {
   return {
-    onInput: (event) => held.onChange(read(event.target), false),
-    onChange: (event) => held.onChange(read(event.target), true),
+    onInput: (event) => binding.onChange(read(event.target), false),
+    onChange: (event) => binding.onChange(read(event.target), true),
   };
 }
 
-function textInput(element, held) {
+function textInput(element, binding) {
   const limits = { minlength: element.min_length, maxlength: element.max_length };
-  const given = { ...common(element, held), ...limits, ...typing(held), value: held.value ?? "" };
+  const given = { ...common(element, binding), ...limits, ...typing(binding), value: binding.value ?? "" };
   if (element.multiline) return el("textarea", { rows: "4", ...given });
   return el("input", { type: "text", autocomplete: "off", ...given });
 }
 
-function formInput(element, held, type) {
+function formInput(element, binding, type) {
   const step = element.is_decimal_allowed ? "any" : undefined;
   const limits = { min: element.min_value, max: element.max_value, step };
-  return el("input", { type, ...common(element, held), ...limits, ...typing(held), value: held.value ?? "" });
+  return el("input", { type, ...common(element, binding), ...limits, ...typing(binding), value: binding.value ?? "" });
 }
 
-function richInput(element, held) {
+function richInput(element, binding) {
   const lineOf = (part) => part.elements.map((piece) => piece.text ?? "").join("");
-  const plain = (held.value?.elements ?? []).map(lineOf).join("\n");
+  const plain = (binding.value?.elements ?? []).map(lineOf).join("\n");
   const read = (node) => (node.value ? richOf(node.value) : null);
-  return el("textarea", { rows: "4", ...common(element, held), ...typing(held, read), value: plain });
+  return el("textarea", { rows: "4", ...common(element, binding), ...typing(binding, read), value: plain });
 }
 
 function richOf(text) {
   return { type: "rich_text", elements: [{ type: "rich_text_section", elements: [{ type: "text", text }] }] };
 }
 
-function momentInput(held) {
+function momentInput(binding) {
   const local = (seconds) => {
     const date = new Date(seconds * 1000);
     return new Date(date - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
   };
   const read = (node) => (node.value ? Math.floor(new Date(node.value).getTime() / 1000) : null);
-  const given = { id: held.id, "aria-label": held.label, "data-focus": held.focus, ...typing(held, read) };
-  return el("input", { type: "datetime-local", ...given, value: held.value ? local(held.value) : "" });
+  const given = { id: binding.id, "aria-label": binding.label, "data-focus": binding.focus, ...typing(binding, read) };
+  return el("input", { type: "datetime-local", ...given, value: binding.value ? local(binding.value) : "" });
 }
 
 function optionsOf(element) {
@@ -128,57 +128,57 @@ function groupsOf(element, world) {
     const options = world.members().map((user) => ({ value: user.id, label: world.person(user.id) }));
     return [{ label: "", options }];
   }
-  const places = [...world.places.values()].filter((place) => world.canSee(place) && passes(place, element, world));
+  const places = [...world.places.values()].filter((place) => world.canSee(place) && matchesFilter(place, element, world));
   const open = element.type.includes("channels") ? places.filter((place) => place.is_channel) : places;
   const named = (place) => (place.is_im ? world.place(place.id) : `#${place.name}`);
   return [{ label: "", options: open.map((place) => ({ value: place.id, label: named(place) })) }];
 }
 
 /** Return whether a select's own filter accepts a conversation. */
-function passes(place, { filter = {} }, world) {
+function matchesFilter(place, { filter = {} }, world) {
   const kind = place.is_im ? "im" : place.is_mpim ? "mpim" : place.is_private ? "private" : "public";
   if (filter.include && !filter.include.includes(kind)) return false;
   return !(filter.exclude_bot_users && place.is_im && place.members.some((id) => world.people.get(id)?.is_bot));
 }
 
-function menu(element, held, groups) {
-  const made = (option) => el("option", { value: option.value, selected: option.value === held.value }, option.label);
+function menu(element, binding, groups) {
+  const made = (option) => el("option", { value: option.value, selected: option.value === binding.value }, option.label);
   const listed = groups.map((group) =>
     group.label ? el("optgroup", { label: group.label }, group.options.map(made)) : group.options.map(made),
   );
   const empty = el("option", { value: "" }, element.placeholder?.text ?? "Choose…");
-  const given = { ...common(element, held), placeholder: undefined };
-  const node = el("select", { ...given, onChange: () => held.onChange(node.value || null, true) }, empty, listed);
-  node.value = held.value ?? "";
+  const given = { ...common(element, binding), placeholder: undefined };
+  const node = el("select", { ...given, onChange: () => binding.onChange(node.value || null, true) }, empty, listed);
+  node.value = binding.value ?? "";
   return node;
 }
 
-function choices(options, held, type, isScrolled = false) {
-  const chosen = new Set([held.value ?? []].flat());
+function choices(options, binding, type, isScrolled = false) {
+  const chosen = new Set([binding.value ?? []].flat());
   const read = (node) => {
     const values = [...node.querySelectorAll("input:checked")].map((input) => input.value);
     return type === "radio" ? (values[0] ?? null) : values;
   };
   const node = el("div", {
     class: isScrolled ? "choices scrolled" : "choices",
-    id: held.id,
+    id: binding.id,
     role: type === "radio" ? "radiogroup" : "group",
-    "aria-label": held.label,
-    onChange: () => held.onChange(read(node), true),
+    "aria-label": binding.label,
+    onChange: () => binding.onChange(read(node), true),
   });
   options.forEach((option, number) => {
-    const focus = `${held.focus}/${number}`;
+    const focus = `${binding.focus}/${number}`;
     const checked = chosen.has(option.value);
-    const given = { type, name: held.id, value: option.value, checked, "data-focus": focus };
+    const given = { type, name: binding.id, value: option.value, checked, "data-focus": focus };
     const words = el("span", {}, option.label, option.description && el("small", {}, option.description));
     node.append(el("label", {}, el("input", given), words));
   });
   return node;
 }
 
-function searchInput(element, held, suggest) {
+function searchInput(element, binding, suggest) {
   const found = new Map();
-  const list = el("datalist", { id: `${held.id}-list` });
+  const list = el("datalist", { id: `${binding.id}-list` });
   const offer = async (typed) => {
     if (typed.length < (element.min_query_length ?? 3)) return;
     const options = await suggest(element.action_id, typed);
@@ -187,9 +187,9 @@ function searchInput(element, held, suggest) {
   };
   const onInput = (event) => {
     const typed = event.target.value;
-    if (found.has(typed)) held.onChange(found.get(typed), true);
+    if (found.has(typed)) binding.onChange(found.get(typed), true);
     else offer(typed);
   };
-  const given = { ...common(element, held), list: list.id, autocomplete: "off", value: held.value ?? "", onInput };
+  const given = { ...common(element, binding), list: list.id, autocomplete: "off", value: binding.value ?? "", onInput };
   return el("span", { class: "search" }, el("input", { type: "text", ...given }), list);
 }

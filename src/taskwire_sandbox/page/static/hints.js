@@ -7,7 +7,7 @@ const MOST = 20;
 const KEYS = "↑ ↓ choose · Tab completes · Esc closes";
 const PLACEHOLDER = /\s*(?:[[(<]|\b[A-Z]{2,}\b).*$/;
 
-/** Offers completions for a text box. `world.told.hints` has the grammar. The real Slack completes only the command. */
+/** Offers completions for a text box. `world.settings.hints` has the grammar. The real Slack completes only the command. */
 export class Hints {
   constructor(box, world, isThread) {
     Object.assign(this, { box, world, isThread, items: [], at: -1 });
@@ -15,22 +15,22 @@ export class Hints {
     this.node = el("div", { ...given, id: `${box.id}-hints` });
     box.setAttribute("aria-controls", this.node.id);
     box.setAttribute("aria-autocomplete", "list");
-    box.addEventListener("input", () => this.offer());
-    box.addEventListener("blur", () => setTimeout(() => this.shut(), 150));
+    box.addEventListener("input", () => this.showHints());
+    box.addEventListener("blur", () => setTimeout(() => this.close(), 150));
   }
 
-  offer() {
-    this.items = this.found().slice(0, MOST);
+  showHints() {
+    this.items = this.findHints().slice(0, MOST);
     this.at = -1;
     this.draw();
   }
 
-  shut() {
+  close() {
     this.items = [];
     this.draw();
   }
 
-  found() {
+  findHints() {
     const typed = this.box.value.slice(0, this.box.selectionStart);
     if (/^[/!]/.test(typed) && !typed.includes("\n")) return this.grammar(typed);
     const name = /(?:^|\s)@([\w.-]*)$/.exec(typed);
@@ -38,7 +38,7 @@ export class Hints {
   }
 
   grammar(typed) {
-    const hints = [...this.world.told.hints, ...this.plainCommands()];
+    const hints = [...this.world.settings.hints, ...this.plainCommands()];
     const low = typed.toLowerCase();
     const fits = hints.filter((hint) => {
       if (hint.usage.startsWith("!") && !this.isThread) return false;
@@ -50,7 +50,7 @@ export class Hints {
 
   /** The commands that are not in the grammar. */
   plainCommands() {
-    const known = this.world.told.hints.map((hint) => hint.usage.split(" ")[0]);
+    const known = this.world.settings.hints.map((hint) => hint.usage.split(" ")[0]);
     return (this.world.commands ?? [])
       .filter((each) => !known.includes(each.command))
       .map((each) => ({ usage: `${each.command} ${each.usage_hint ?? ""}`.trim(), meaning: each.description ?? "" }));
@@ -92,7 +92,7 @@ export class Hints {
   }
 
   take(item) {
-    if (!item?.text) return this.shut();
+    if (!item?.text) return this.close();
     this.box.value = item.text + this.box.value.slice(this.box.selectionStart);
     this.box.setSelectionRange(item.text.length, item.text.length);
     this.box.dispatchEvent(new Event("input", { bubbles: true }));
@@ -109,7 +109,7 @@ export class Hints {
       return true;
     }
     const item = this.items[Math.max(this.at, 0)];
-    if (event.key === "Escape") this.shut();
+    if (event.key === "Escape") this.close();
     else if (event.key === "Tab" && !event.shiftKey && item.text) this.take(item);
     else if (event.key === "Enter" && this.at >= 0 && item.text) this.take(item);
     else return false;

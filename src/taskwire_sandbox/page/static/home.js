@@ -6,10 +6,10 @@ import { el, fill, note } from "./dom.js";
 
 /** Show the tabs above the conversation with the bot, if the app has a Home. Without a Home there are no tabs. */
 export function showTabs(node, world) {
-  const isApp = world.here()?.id === world.direct(world.bot)?.id && Boolean(world.here());
+  const isApp = world.currentPlace()?.id === world.direct(world.bot)?.id && Boolean(world.currentPlace());
   const tab = (name, words) => {
     const given = { type: "button", class: "tab", "aria-pressed": String(world.tab === name) };
-    return el("button", { ...given, onClick: () => world.goToApp(name) }, words);
+    return el("button", { ...given, onClick: () => world.openApp(name) }, words);
   };
   const hasHome = Boolean(world.homeView) || world.tab === "home";
   fill(node, isApp && hasHome ? [tab("home", "Home"), tab("messages", "Messages")] : []);

@@ -38,7 +38,7 @@ export function readPermalink(address) {
 export function openHere(address, { world, coderUrl, showTask }) {
   const message = readPermalink(address);
   if (message) {
-    world.go(message.channel, message.thread);
+    world.open(message.channel, message.thread);
     return true;
   }
   if (coderUrl && address.startsWith(coderUrl)) {

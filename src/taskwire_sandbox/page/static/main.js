@@ -8,7 +8,7 @@ import { Dialogs } from "./dialogs.js";
 import { button, el, fill, stayAtTheEnd, toast } from "./dom.js";
 import { showHome, showTabs } from "./home.js";
 import { openHere } from "./links.js";
-import { readOut, showMessages } from "./messages.js";
+import { screenReaderText, showMessages } from "./messages.js";
 import { rove } from "./roving.js";
 import { showPeople, showSidebar } from "./sidebar.js";
 import { Thread } from "./thread.js";
@@ -21,9 +21,9 @@ const WIDE = "(min-width: 1181px)";
 const LOST = "The demo has stopped answering. This page goes on by itself when it is back.";
 
 class Page {
-  constructor(told) {
-    this.told = told;
-    this.world = new World(told);
+  constructor(settings) {
+    this.settings = settings;
+    this.world = new World(settings);
     this.composer = new Composer(this.world, { onSend: () => this.scroll.goToEnd() });
     this.thread = new Thread(byId("thread"), this.world);
     this.dialogs = new Dialogs(this.world);
@@ -37,10 +37,10 @@ class Page {
   listen() {
     const on = (topic, show) => this.world.addEventListener(topic, show);
     on("people", () => this.showPlaces());
-    on("room", () => this.showRoom());
+    on("messages", () => this.showMessageList());
     on("thread", () => this.showThread());
     on("views", () => this.showViews());
-    on("said", (event) => this.announce(event.detail));
+    on("new-message", (event) => this.announce(event.detail));
     on("connection", () => this.showConnection());
     document.addEventListener("click", (event) => this.onClick(event));
     document.addEventListener("keydown", (event) => this.onKey(event));
@@ -52,8 +52,8 @@ class Page {
   async start() {
     await this.world.start();
     showWelcome(byId("welcome"), this.world, this.composer);
-    byId("coder-switch").hidden = !this.told.coder_url;
-    if (this.told.coder_url) {
+    byId("coder-switch").hidden = !this.settings.coder_url;
+    if (this.settings.coder_url) {
       const wide = window.matchMedia(WIDE);
       wide.addEventListener("change", () => this.coder.setOpen(wide.matches));
       this.coder.setOpen(wide.matches);
@@ -68,14 +68,14 @@ class Page {
     const { world } = this;
     showPeople(byId("people"), world);
     showSidebar(byId("sidebar"), world);
-    showTabs(byId("room-tabs"), world);
-    const place = world.here();
+    showTabs(byId("conversation-tabs"), world);
+    const place = world.currentPlace();
     const name = world.place(world.channel);
-    byId("room-name").textContent = place && !place.is_im ? `# ${name}` : name || "Nothing here yet";
-    byId("room-note").textContent = place && !place.is_im ? this.membersOf(place) : "";
+    byId("conversation-name").textContent = place && !place.is_im ? `# ${name}` : name || "Nothing here yet";
+    byId("conversation-note").textContent = place && !place.is_im ? this.membersOf(place) : "";
     const unread = [...world.unread.values()].reduce((sum, count) => sum + count, 0);
     document.title = `${unread ? `(${unread}) ` : ""}${name || "Taskwire"} · Taskwire demo`;
-    this.composer.aim();
+    this.composer.updateTarget();
     this.showComposer();
   }
 
@@ -83,7 +83,7 @@ class Page {
     return place.members.map((id) => this.world.person(id)).filter(Boolean).join(", ");
   }
 
-  showRoom() {
+  showMessageList() {
     const { world } = this;
     const list = byId("messages");
     const isHome = world.tab === "home";
@@ -92,7 +92,7 @@ class Page {
     byId("window").dataset.tab = world.tab;
     if (isHome) showHome(byId("home"), world);
     const where = `${world.me}/${world.channel}/${world.tab}`;
-    showMessages(list, world.said(), { world, isThread: false });
+    showMessages(list, world.placeMessages(), { world, isThread: false });
     if (where !== this.shown) this.scroll.goToEnd();
     this.shown = where;
     this.showComposer();
@@ -101,7 +101,7 @@ class Page {
   showComposer() {
     const { world } = this;
     const isHome = world.tab === "home";
-    const place = world.here();
+    const place = world.currentPlace();
     const isOpen = world.isIn(place) && !place.is_archived;
     this.composer.node.hidden = !isOpen || isHome;
     byId("composer").querySelector(".join")?.remove();
@@ -122,18 +122,18 @@ class Page {
 
   showViews() {
     this.dialogs.show();
-    showTabs(byId("room-tabs"), this.world);
+    showTabs(byId("conversation-tabs"), this.world);
     if (this.world.tab === "home") showHome(byId("home"), this.world);
   }
 
-  announce({ channel, message, isWhisper }) {
+  announce({ channel, message, isEphemeral }) {
     const { world } = this;
     const where = channel === world.channel ? "" : `In ${world.place(channel)}: `;
-    const words = `${where}${isWhisper ? "Only to you: " : ""}${readOut(message, world)}`;
+    const words = `${where}${isEphemeral ? "Only to you: " : ""}${screenReaderText(message, world)}`;
     const log = byId("announcer");
     log.append(el("p", {}, words));
     while (log.childElementCount > 20) log.firstElementChild.remove();
-    if (isWhisper && channel === world.channel) this.showEnd(message.thread_ts);
+    if (isEphemeral && channel === world.channel) this.showEnd(message.thread_ts);
   }
 
   /** Scroll to a new message that only this person sees. It often answers a button far above it. */
@@ -144,14 +144,14 @@ class Page {
 
   showConnection() {
     const isLost = !this.world.isConnected;
-    byId("trouble").hidden = !isLost;
-    byId("trouble").textContent = isLost ? LOST : "";
+    byId("connection-lost").hidden = !isLost;
+    byId("connection-lost").textContent = isLost ? LOST : "";
   }
 
   onClick(event) {
     const link = event.target.closest("a[href^='http']");
     const showTask = (name) => this.coder.showTask(name);
-    const places = { world: this.world, coderUrl: this.told.coder_url, showTask };
+    const places = { world: this.world, coderUrl: this.settings.coder_url, showTask };
     if (link && openHere(link.href, places)) event.preventDefault();
   }
 
@@ -162,15 +162,15 @@ class Page {
       event.preventDefault();
       this.composer.box.focus();
       if (!this.composer.box.value) this.composer.suggest("/");
-      this.composer.hints.offer();
+      this.composer.hints.showHints();
     }
   }
 }
 
 try {
   await new Page(await settings()).start();
-} catch (trouble) {
-  fill(byId("room-name"), "This page could not start");
-  fill(byId("room-note"), trouble.message);
-  throw trouble;
+} catch (error) {
+  fill(byId("conversation-name"), "This page could not start");
+  fill(byId("conversation-note"), error.message);
+  throw error;
 }

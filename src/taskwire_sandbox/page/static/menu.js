@@ -4,27 +4,27 @@ import { el } from "./dom.js";
 
 /** Open a menu of {label, act, kind?} below a button. The focus returns to the button. */
 export function openMenu(button, items, { isRow = false } = {}) {
-  document.querySelector(".menu")?.dispatchEvent(new Event("shut"));
+  document.querySelector(".menu")?.dispatchEvent(new Event("close"));
   const menu = el("div", { class: isRow ? "menu row" : "menu", role: "menu" });
-  const shut = ({ isBack = true } = {}) => {
+  const close = ({ isBack = true } = {}) => {
     menu.remove();
     button.setAttribute("aria-expanded", "false");
     document.removeEventListener("pointerdown", onOutside, true);
     if (isBack && button.isConnected) button.focus();
   };
   const onOutside = (event) => {
-    if (!menu.contains(event.target)) shut({ isBack: false });
+    if (!menu.contains(event.target)) close({ isBack: false });
   };
   for (const item of items) {
     const onClick = () => {
-      shut();
+      close();
       item.act();
     };
     const given = { type: "button", role: "menuitem", class: item.kind, "aria-label": item.name, title: item.name };
     menu.append(el("button", { ...given, onClick }, item.label));
   }
-  menu.addEventListener("keydown", (event) => move(event, menu, shut));
-  menu.addEventListener("shut", () => shut({ isBack: false }));
+  menu.addEventListener("keydown", (event) => move(event, menu, close));
+  menu.addEventListener("close", () => close({ isBack: false }));
   document.addEventListener("pointerdown", onOutside, true);
   button.setAttribute("aria-expanded", "true");
   document.body.append(menu);
@@ -32,13 +32,13 @@ export function openMenu(button, items, { isRow = false } = {}) {
   menu.firstElementChild?.focus();
 }
 
-function move(event, menu, shut) {
+function move(event, menu, close) {
   const items = [...menu.children];
   const at = items.indexOf(document.activeElement);
   const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
   if (step) items.at((at + step) % items.length).focus();
-  else if (event.key === "Escape") shut();
-  else if (event.key === "Tab") shut({ isBack: true });
+  else if (event.key === "Escape") close();
+  else if (event.key === "Tab") close({ isBack: true });
   else return;
   event.stopPropagation();
   event.preventDefault();
@@ -47,7 +47,7 @@ function move(event, menu, shut) {
 /** Place the menu beside the button. It must not cover another pane, whose buttons belong to something else. */
 function place(menu, button) {
   const at = button.getBoundingClientRect();
-  const pane = button.closest(".room, .thread");
+  const pane = button.closest(".conversation, .thread");
   const { offsetWidth: width, offsetHeight: height } = menu;
   const end = pane ? pane.getBoundingClientRect().right : window.innerWidth;
   const left = Math.max(8, Math.min(at.left, end - width - 8));

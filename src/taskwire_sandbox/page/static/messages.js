@@ -1,14 +1,14 @@
 // Messages: a row with author, text, files, reactions and thread, and the tools to act on it.
 
 import { act } from "./control.js";
-import { ago, dayOf, momentOf, timeOf } from "./dates.js";
+import { relativeTime, dayOf, momentOf, timeOf } from "./dates.js";
 import { el, note, reconcile, toast } from "./dom.js";
 import { blocks } from "./blocks.js";
 import { emojiNode, PICKED } from "./emoji.js";
 import { fileCard } from "./files.js";
 import { linkNode } from "./links.js";
 import { openMenu } from "./menu.js";
-import { mrkdwn, spoken } from "./mrkdwn.js";
+import { mrkdwn, plainText } from "./mrkdwn.js";
 import { changeMessage } from "./editing.js";
 import { rove, step } from "./roving.js";
 import { avatar } from "./sidebar.js";
@@ -22,7 +22,7 @@ export function showMessages(list, messages, at) {
   let before = null;
   for (const message of messages) {
     if (!before || dayOf(before.ts) !== dayOf(message.ts)) items.push(dayItem(message.ts, at));
-    const isTogether = goesOn(before, message) && items.at(-1).isMessage;
+    const isTogether = continuesGroup(before, message) && items.at(-1).isMessage;
     items.push(rowItem(message, at, isTogether));
     before = message;
   }
@@ -40,12 +40,12 @@ function rowItem(message, at, isTogether) {
   const thread = `${at.world.channel}/${message.ts}`;
   const isUnread = at.world.unreadThreads.has(thread);
   const signature = JSON.stringify([message, isTogether, isUnread, at.world.me, at.world.places.size]);
-  const key = `${message.isWhisper ? "whisper" : "message"}-${message.ts}`;
+  const key = `${message.isEphemeral ? "ephemeral" : "message"}-${message.ts}`;
   return { key, signature, isMessage: true, make: () => row(message, { ...at, isTogether, isUnread }) };
 }
 
-function goesOn(before, message) {
-  if (!before || before.user !== message.user || before.isWhisper !== message.isWhisper) return false;
+function continuesGroup(before, message) {
+  if (!before || before.user !== message.user || before.isEphemeral !== message.isEphemeral) return false;
   if (before.subtype || message.subtype || before.reply_count) return false;
   if ([before, message].some((each) => each.bot_id && each.blocks)) return false;
   return message.ts - before.ts < TOGETHER_SECONDS;
@@ -59,19 +59,19 @@ function row(message, at) {
   const { world } = at;
   if (QUIET_SUBTYPES.has(message.subtype)) return quietRow(message, world);
   const author = authorOf(message, world);
-  const kind = ["message", at.isTogether && "together", message.isWhisper && "whisper"].filter(Boolean).join(" ");
+  const kind = ["message", at.isTogether && "together", message.isEphemeral && "ephemeral"].filter(Boolean).join(" ");
   const label = `${author}, ${timeOf(message.ts)}`;
   const given = { class: kind, role: "listitem", tabindex: "-1", "aria-label": label };
   const node = el("div", { ...given, "data-ts": message.ts });
   const body = el(
     "div",
     { class: "message-body" },
-    message.isWhisper && el("p", { class: "only-you" }, "👁 Only visible to you"),
+    message.isEphemeral && el("p", { class: "only-you" }, "👁 Only visible to you"),
     message.subtype === "thread_broadcast" && !at.isThread && broadcastNote(message, world),
     byline(message, author, world),
     content(message, at),
     reactions(message, world),
-    !at.isThread && !message.isWhisper && threadButton(message, at),
+    !at.isThread && !message.isEphemeral && threadButton(message, at),
   );
   const face = at.isTogether ? el("span", { class: "small-time" }, timeOf(message.ts)) : avatar(message.user, world);
   node.append(face, body, tools(node, message, at));
@@ -95,7 +95,7 @@ function byline(message, author, world) {
 }
 
 function broadcastNote(message, world) {
-  const onClick = () => world.go(world.channel, message.thread_ts);
+  const onClick = () => world.open(world.channel, message.thread_ts);
   return note(el("button", { type: "button", class: "quiet", onClick }, "Replied to a thread"));
 }
 
@@ -112,12 +112,12 @@ function content(message, at) {
     { class: "content" },
     said,
     message.edited && message.user !== at.world.bot && el("span", { class: "note" }, "(edited)"),
-    (message.attachments ?? []).map((each) => attached(each, place)),
+    (message.attachments ?? []).map((each) => drawAttachment(each, place)),
     (message.files ?? []).map(fileCard),
   );
 }
 
-function attached(given, place) {
+function drawAttachment(given, place) {
   const words = given.text || given.fallback;
   const title = given.title_link ? linkNode(given.title_link, given.title) : el("strong", {}, given.title);
   return el(
@@ -164,8 +164,8 @@ function threadButton(message, { world, isUnread }) {
   if (!message.reply_count) return null;
   const words = message.reply_count === 1 ? "1 reply" : `${message.reply_count} replies`;
   const faces = (message.reply_users ?? []).slice(0, 4).map((id) => avatar(id, world, "tiny"));
-  const last = el("span", { class: "note" }, `last ${ago(Date.now() / 1000 - message.latest_reply)}`);
-  const onClick = () => world.go(world.channel, message.ts);
+  const last = el("span", { class: "note" }, `last ${relativeTime(Date.now() / 1000 - message.latest_reply)}`);
+  const onClick = () => world.open(world.channel, message.ts);
   const fresh = isUnread && el("span", { class: "fresh" }, "new");
   const given = { type: "button", class: "thread-button", "data-focus": "thread", onClick };
   return el("button", given, faces, el("span", {}, words), last, fresh);
@@ -178,12 +178,12 @@ function tools(node, message, at) {
     const given = { type: "button", tabindex: "-1", "aria-label": name, title: name, "data-focus": `tool/${name}` };
     bar.append(el("button", { ...given, onClick }, sign));
   };
-  if (message.isWhisper) {
+  if (message.isEphemeral) {
     tool("Dismiss message", "✕", () => dismiss(message, world));
     return bar;
   }
   tool("Add reaction", "☺", (event) => pick(event.currentTarget, message, world));
-  if (!isThread) tool("Reply in thread", "💬", () => world.go(world.channel, message.thread_ts ?? message.ts));
+  if (!isThread) tool("Reply in thread", "💬", () => world.open(world.channel, message.thread_ts ?? message.ts));
   const more = moreItems(node, message, world);
   if (more.length) tool("More actions", "⋯", (event) => openMenu(event.currentTarget, more));
   return bar;
@@ -195,8 +195,8 @@ function dismiss(message, world) {
 }
 
 function redraw(world) {
-  world.tell("room");
-  world.tell("thread");
+  world.emit("messages");
+  world.emit("thread");
 }
 
 function pick(button, message, world) {
@@ -232,13 +232,13 @@ function onKey(event, node, message, at) {
     step(node, event.key);
   } else if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
     node.querySelector(".tools button").focus();
-  } else if ((event.key === "Enter" || event.key === "t") && !at.isThread && !message.isWhisper) {
-    at.world.go(at.world.channel, message.thread_ts ?? message.ts);
+  } else if ((event.key === "Enter" || event.key === "t") && !at.isThread && !message.isEphemeral) {
+    at.world.open(at.world.channel, message.thread_ts ?? message.ts);
   } else return;
   event.preventDefault();
 }
 
 /** Return the start of a message for a screen reader. */
-export function readOut(message, world) {
-  return `${authorOf(message, world)}: ${spoken(message.text, world).slice(0, 300)}`;
+export function screenReaderText(message, world) {
+  return `${authorOf(message, world)}: ${plainText(message.text, world).slice(0, 300)}`;
 }

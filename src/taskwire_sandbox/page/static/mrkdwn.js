@@ -19,7 +19,7 @@ const INLINE = new RegExp(
 const STYLES = { bold: "strong", italic: "em", struck: "s" };
 
 /** Undo Slack's three entities. */
-export function decoded(text) {
+export function decodeEntities(text) {
   return text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 }
 
@@ -27,7 +27,7 @@ export function decoded(text) {
 export function mrkdwn(text, names) {
   const shown = document.createDocumentFragment();
   text.split(/```\n?/).forEach((part, number) => {
-    if (number % 2) shown.append(el("pre", { tabindex: "0" }, decoded(part.replace(/\n$/, ""))));
+    if (number % 2) shown.append(el("pre", { tabindex: "0" }, decodeEntities(part.replace(/\n$/, ""))));
     else shown.append(...paragraphs(part, names));
   });
   return shown;
@@ -58,14 +58,14 @@ export function inline(text, names) {
   for (const match of text.matchAll(INLINE)) {
     const { token, code, emoji } = match.groups;
     if (emoji && !emojiSign(emoji)) continue;
-    if (match.index > end) made.push(decoded(text.slice(end, match.index)));
+    if (match.index > end) made.push(decodeEntities(text.slice(end, match.index)));
     end = match.index + match[0].length;
     if (token) made.push(tokenNode(token, names));
-    else if (code) made.push(el("code", {}, decoded(code)));
+    else if (code) made.push(el("code", {}, decodeEntities(code)));
     else if (emoji) made.push(emojiNode(emoji));
     else made.push(styled(match.groups, names));
   }
-  if (end < text.length) made.push(decoded(text.slice(end)));
+  if (end < text.length) made.push(decodeEntities(text.slice(end)));
   return made;
 }
 
@@ -77,18 +77,18 @@ function styled(groups, names) {
 function tokenNode(token, names) {
   const bar = token.indexOf("|");
   const target = bar < 0 ? token : token.slice(0, bar);
-  const label = bar < 0 ? "" : decoded(token.slice(bar + 1));
+  const label = bar < 0 ? "" : decodeEntities(token.slice(bar + 1));
   if (target.startsWith("@")) return personPill(target.slice(1), names, label);
   if (target.startsWith("#")) return placePill(target.slice(1), names, label);
   if (target.startsWith("!")) return special(target.slice(1), label);
-  return linkNode(decoded(target), label || decoded(target));
+  return linkNode(decodeEntities(target), label || decodeEntities(target));
 }
 
 function special(target, label) {
   const [kind, ...rest] = target.split("^");
   if (kind === "date") {
     const moment = dateNode(rest[0], rest[1] ?? "{date}", label);
-    return rest[2] ? linkNode(decoded(rest[2]), moment) : moment;
+    return rest[2] ? linkNode(decodeEntities(rest[2]), moment) : moment;
   }
   return el("span", { class: "pill call" }, label || `@${kind === "subteam" ? rest[0] : kind}`);
 }
@@ -107,7 +107,7 @@ export function placePill(id, names, label = "") {
 }
 
 /** Return the plain text of mrkdwn, for a screen reader. */
-export function spoken(text, names) {
+export function plainText(text, names) {
   const node = el("div", {}, mrkdwn(text ?? "", names));
   return node.textContent.replace(/\s+/g, " ").trim();
 }

@@ -21,7 +21,7 @@ export function showPeople(node, world) {
     const isMe = user.id === world.me;
     const label = isMe ? `You are ${world.person(user.id)}` : `Be ${world.person(user.id)}`;
     const given = { type: "button", class: "person", "aria-pressed": String(isMe), "aria-label": label };
-    const more = { title: label, "data-focus": `person/${user.id}`, onClick: () => world.become(user.id) };
+    const more = { title: label, "data-focus": `person/${user.id}`, onClick: () => world.switchPerson(user.id) };
     const name = el("span", {}, world.person(user.id).split(" ")[0]);
     return el("button", { ...given, ...more }, avatar(user.id, world, "tiny"), name);
   };
@@ -78,13 +78,13 @@ function line(world, { id, sign, name, isHere, onClick }) {
 function entry(place, world) {
   const sign = place.is_im ? "●" : place.is_private ? "🔒" : "#";
   const isHere = place.id === world.channel;
-  return line(world, { id: place.id, sign, name: world.place(place.id), isHere, onClick: () => world.go(place.id) });
+  return line(world, { id: place.id, sign, name: world.place(place.id), isHere, onClick: () => world.open(place.id) });
 }
 
 function appEntry(world) {
   const direct = world.direct(world.bot);
   const isHere = Boolean(direct) && direct.id === world.channel;
-  const onClick = () => world.goToApp("messages").catch((refused) => toast(refused.message, "bad"));
+  const onClick = () => world.openApp("messages").catch((refused) => toast(refused.message, "bad"));
   const face = avatar(world.bot, world, "tiny");
   return line(world, { id: direct?.id ?? "app", sign: face, name: world.person(world.bot), isHere, onClick });
 }

@@ -33,9 +33,9 @@ export class Thread {
     node.hidden = !world.threadTs;
     if (node.hidden) return;
     const name = world.place(world.channel);
-    this.place.textContent = world.here()?.is_im ? name : `#${name}`;
-    this.composer.aim();
-    showMessages(this.list, world.saidInThread(), { world, isThread: true });
+    this.place.textContent = world.currentPlace()?.is_im ? name : `#${name}`;
+    this.composer.updateTarget();
+    showMessages(this.list, world.threadMessages(), { world, isThread: true });
     if (!isNew) return;
     this.scroll.goToEnd();
     this.composer.box.focus();

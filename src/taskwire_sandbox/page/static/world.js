@@ -2,9 +2,9 @@
 //
 // Everything is read from the stand-in, and read again when its stream announces a change. Nothing is computed
 // from the stream itself, so a missed change is corrected at the next one.
-// Events: "people", "room", "thread", "views", "said" (detail: the message), "connection".
+// Events: "people", "messages", "thread", "views", "new-message" (detail: the message), "connection".
 
-import { act, follow, look } from "./control.js";
+import { act, followChanges, readState } from "./control.js";
 
 const MESSAGE_KINDS = new Set([
   "message",
@@ -16,19 +16,19 @@ const MESSAGE_KINDS = new Set([
 const PLACE_KINDS = new Set(["joined", "left", "archived"]);
 
 export class World extends EventTarget {
-  constructor(told) {
+  constructor(settings) {
     super();
-    this.told = told;
+    this.settings = settings;
     this.me = "";
     this.channel = "";
     this.threadTs = "";
     this.tab = "messages";
     this.people = new Map();
     this.places = new Map();
-    this.room = [];
+    this.messages = [];
     this.thread = [];
-    this.whispers = [];
-    this.own = [];
+    this.ephemerals = [];
+    this.localMessages = [];
     this.dismissed = new Set();
     this.views = [];
     this.homeView = null;
@@ -36,7 +36,7 @@ export class World extends EventTarget {
     this.unreadThreads = new Set();
     this.isConnected = false;
     this.pending = new Map();
-    this.begun = new Map();
+    this.reads = new Map();
   }
 
   /** Read everything once, then follow the stream. */
@@ -44,83 +44,83 @@ export class World extends EventTarget {
     await this.readPeople();
     this.openAddress();
     await this.readAll();
-    follow({
+    followChanges({
       onChange: (change) => this.onChange(change),
       onOpen: () => this.setConnected(true),
       onLost: () => this.setConnected(false),
     });
   }
 
-  tell(topic, detail) {
+  emit(topic, detail) {
     this.dispatchEvent(new CustomEvent(topic, { detail }));
   }
 
   async setConnected(isConnected) {
     this.isConnected = isConnected;
-    this.tell("connection");
+    this.emit("connection");
     if (isConnected) await this.readPeople().then(() => this.readAll());
   }
 
   // Reading
 
   async readPeople() {
-    const state = await look("state");
+    const state = await readState("state");
     this.people = new Map(state.users.map((user) => [user.id, user]));
     this.places = new Map(state.channels.map((place) => [place.id, place]));
     this.bot = state.bot;
     this.team = state.team;
     this.commands = state.commands;
     this.shortcuts = state.shortcuts;
-    this.tell("people");
+    this.emit("people");
   }
 
   readAll() {
-    return Promise.all([this.readRoom(), this.readThread(), this.readViews()]);
+    return Promise.all([this.readMessages(), this.readThread(), this.readViews()]);
   }
 
   /** Begin to read. Returns a function that says whether no later read has begun: answers may overtake each other. */
-  begin(name) {
-    const number = (this.begun.get(name) ?? 0) + 1;
-    this.begun.set(name, number);
-    return () => this.begun.get(name) === number;
+  beginRead(name) {
+    const number = (this.reads.get(name) ?? 0) + 1;
+    this.reads.set(name, number);
+    return () => this.reads.get(name) === number;
   }
 
-  async readRoom() {
+  async readMessages() {
     const { channel, me } = this;
-    const isLatest = this.begin("room");
-    const [room, whispers] = await Promise.all([
-      channel ? look("messages", { channel }) : { messages: [] },
-      look("ephemerals", { user: me }),
+    const isLatest = this.beginRead("messages");
+    const [found, ephemerals] = await Promise.all([
+      channel ? readState("messages", { channel }) : { messages: [] },
+      readState("ephemerals", { user: me }),
     ]);
     if (channel !== this.channel || me !== this.me || !isLatest()) return;
-    this.room = room.messages;
-    this.whispers = whispers.ephemerals;
-    this.tell("room");
+    this.messages = found.messages;
+    this.ephemerals = ephemerals.ephemerals;
+    this.emit("messages");
   }
 
   async readThread() {
     const { channel, threadTs } = this;
-    const isLatest = this.begin("thread");
+    const isLatest = this.beginRead("thread");
     const answer = threadTs
-      ? await look("messages", { channel, thread_ts: threadTs }).catch(() => ({ messages: [] }))
+      ? await readState("messages", { channel, thread_ts: threadTs }).catch(() => ({ messages: [] }))
       : { messages: [] };
     if (channel !== this.channel || threadTs !== this.threadTs || !isLatest()) return;
     this.thread = answer.messages;
     if (threadTs && !this.thread.length) return this.closeThread();
-    this.tell("thread");
+    this.emit("thread");
   }
 
   async readViews() {
     const { me } = this;
-    const isLatest = this.begin("views");
-    const { views, home } = await look("views", { user: me });
+    const isLatest = this.beginRead("views");
+    const { views, home } = await readState("views", { user: me });
     if (me !== this.me || !isLatest()) return;
     Object.assign(this, { views, homeView: home });
-    this.tell("views");
+    this.emit("views");
   }
 
   /** Read once for all changes that arrive within 15 milliseconds. */
-  soon(name) {
+  schedule(name) {
     if (this.pending.has(name)) return;
     const later = setTimeout(() => {
       this.pending.delete(name);
@@ -131,14 +131,14 @@ export class World extends EventTarget {
 
   onChange(change) {
     const isNewPlace = change.channel && !this.places.has(change.channel);
-    if (PLACE_KINDS.has(change.kind) || isNewPlace) this.soon("readPeople");
+    if (PLACE_KINDS.has(change.kind) || isNewPlace) this.schedule("readPeople");
     if (change.kind === "message") this.onMessage(change);
-    if (change.kind.startsWith("view") && change.user === this.me) this.soon("readViews");
-    const isWhisper = change.kind.startsWith("ephemeral") && change.user === this.me;
-    if (isWhisper && change.kind === "ephemeral") this.onWhisper(change);
-    if (isWhisper || (MESSAGE_KINDS.has(change.kind) && change.channel === this.channel)) {
-      this.soon("readRoom");
-      this.soon("readThread");
+    if (change.kind.startsWith("view") && change.user === this.me) this.schedule("readViews");
+    const isEphemeral = change.kind.startsWith("ephemeral") && change.user === this.me;
+    if (isEphemeral && change.kind === "ephemeral") this.onEphemeral(change);
+    if (isEphemeral || (MESSAGE_KINDS.has(change.kind) && change.channel === this.channel)) {
+      this.schedule("readMessages");
+      this.schedule("readThread");
     }
   }
 
@@ -152,15 +152,15 @@ export class World extends EventTarget {
       if (!isHere || thread !== this.threadTs) this.unreadThreads.add(`${channel}/${thread}`);
     }
     if (!isHere || this.tab !== "messages") this.unread.set(channel, (this.unread.get(channel) ?? 0) + 1);
-    this.tell("said", { channel, message });
-    this.tell("people");
+    this.emit("new-message", { channel, message });
+    this.emit("people");
   }
 
-  onWhisper({ channel, message, ts, thread_ts: threadTs }) {
+  onEphemeral({ channel, message, ts, thread_ts: threadTs }) {
     if (channel !== this.channel) this.unread.set(channel, (this.unread.get(channel) ?? 0) + 1);
     const said = { user: this.bot, ts, thread_ts: threadTs, ...message };
-    this.tell("said", { channel, message: said, isWhisper: true });
-    this.tell("people");
+    this.emit("new-message", { channel, message: said, isEphemeral: true });
+    this.emit("people");
   }
 
   // Going
@@ -169,13 +169,13 @@ export class World extends EventTarget {
   openAddress() {
     const query = new URLSearchParams(location.search);
     const [channel, thread] = location.hash.slice(1).split("/");
-    const wanted = [query.get("as"), this.told.person];
+    const wanted = [query.get("as"), this.settings.person];
     const known = wanted.map((name) => this.members().find((user) => user.name === name || user.id === name));
     this.me = (known.find(Boolean) ?? this.members()[0])?.id ?? "";
     this.channel = this.canSee(this.places.get(channel)) ? channel : this.firstPlace();
     this.threadTs = this.channel === channel ? (thread ?? "") : "";
     this.writeAddress();
-    this.tell("people");
+    this.emit("people");
   }
 
   writeAddress() {
@@ -190,52 +190,52 @@ export class World extends EventTarget {
   }
 
   /** Open a conversation, and a thread in it. */
-  async go(channel, threadTs = "", tab = "messages") {
+  async open(channel, threadTs = "", tab = "messages") {
     if (!this.places.has(channel)) await this.readPeople();
     if (!this.canSee(this.places.get(channel))) return;
     const isSame = channel === this.channel;
     Object.assign(this, { channel, tab, threadTs });
-    if (!isSame) this.room = [];
+    if (!isSame) this.messages = [];
     this.thread = [];
     this.unread.delete(channel);
     this.unreadThreads.delete(`${channel}/${threadTs}`);
     this.writeAddress();
-    for (const topic of ["people", "room", "thread"]) this.tell(topic);
-    await Promise.all([this.readRoom(), this.readThread()]);
+    for (const topic of ["people", "messages", "thread"]) this.emit(topic);
+    await Promise.all([this.readMessages(), this.readThread()]);
   }
 
   closeThread() {
     this.threadTs = "";
     this.thread = [];
     this.writeAddress();
-    this.tell("thread");
+    this.emit("thread");
   }
 
   /** Open the conversation with the bot, or its Home tab. */
-  async goToApp(tab) {
+  async openApp(tab) {
     await act("open_home", { user: this.me, tab });
     await this.readPeople();
-    await this.go(this.direct(this.bot)?.id, "", tab);
+    await this.open(this.direct(this.bot)?.id, "", tab);
   }
 
   /** Become another person. */
-  async become(id) {
+  async switchPerson(id) {
     this.me = id;
     this.unread.clear();
     this.unreadThreads.clear();
-    Object.assign(this, { whispers: [], views: [], homeView: null });
-    if (!this.canSee(this.here())) {
+    Object.assign(this, { ephemerals: [], views: [], homeView: null });
+    if (!this.canSee(this.currentPlace())) {
       Object.assign(this, { channel: this.firstPlace(), threadTs: "", thread: [], tab: "messages" });
     }
-    if (this.tab === "home") return this.goToApp("home");
+    if (this.tab === "home") return this.openApp("home");
     this.writeAddress();
-    this.tell("people");
+    this.emit("people");
     await this.readAll();
   }
 
   // Asking
 
-  here() {
+  currentPlace() {
     return this.places.get(this.channel);
   }
 
@@ -274,31 +274,31 @@ export class World extends EventTarget {
   }
 
   /** List the messages of the open conversation in order: everybody's, and those that only this person sees. */
-  said() {
-    return this.merged(this.room, (whisper) => !whisper.thread_ts);
+  placeMessages() {
+    return this.mergeEphemerals(this.messages, (ephemeral) => !ephemeral.thread_ts);
   }
 
-  saidInThread() {
-    return this.merged(this.thread, (whisper) => whisper.thread_ts === this.threadTs);
+  threadMessages() {
+    return this.mergeEphemerals(this.thread, (ephemeral) => ephemeral.thread_ts === this.threadTs);
   }
 
-  merged(messages, belongs) {
-    const whispers = [...this.whispers, ...this.own.filter((each) => each.user === this.me)]
+  mergeEphemerals(messages, belongs) {
+    const ephemerals = [...this.ephemerals, ...this.localMessages.filter((each) => each.user === this.me)]
       .filter((each) => each.channel === this.channel && belongs(each) && !this.dismissed.has(each.ts))
       .map((each) => this.asMessage(each));
-    return [...messages, ...whispers].sort((a, b) => Number(a.ts) - Number(b.ts));
+    return [...messages, ...ephemerals].sort((a, b) => Number(a.ts) - Number(b.ts));
   }
 
   asMessage({ author, body, ts, thread_ts }) {
-    return { user: author ?? this.bot, ...body, ts, thread_ts, isWhisper: true };
+    return { user: author ?? this.bot, ...body, ts, thread_ts, isEphemeral: true };
   }
 
   /** Show a message to this person alone, as Slack itself does when a command fails. */
-  whisper(text, threadTs = "") {
+  showEphemeral(text, threadTs = "") {
     const ts = (Date.now() / 1000).toFixed(6);
     const place = { channel: this.channel, thread_ts: threadTs || null };
-    this.own.push({ ts, user: this.me, author: "SLACK", ...place, body: { text } });
-    this.tell("room");
-    this.tell("thread");
+    this.localMessages.push({ ts, user: this.me, author: "SLACK", ...place, body: { text } });
+    this.emit("messages");
+    this.emit("thread");
   }
 }

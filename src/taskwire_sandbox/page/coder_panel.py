@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 # The page's word for each allowed action on a task, and the stand-in's control that it uses.
-_STRINGS = {"time_out": "pause_by_timeout", "resume": "resume", "crash": "crash", "delete": "delete"}
-_KEPT = ("id", "name", "owner", "prompt", "status", "state", "build", "inputs")
+_CONTROLS = {"time_out": "pause_by_timeout", "resume": "resume", "crash": "crash", "delete": "delete"}
+_TASK_FIELDS = ("id", "name", "owner", "prompt", "status", "state", "build", "inputs")
 # How many of the newest tasks are shown, and how many characters of an agent's last message.
-_SHOWN = 8
-_LAST_WORDS = 1_500
-_PATIENCE = ClientTimeout(total=5)
+_MOST_TASKS = 8
+_MOST_CHARACTERS = 1_500
+_TIMEOUT = ClientTimeout(total=5)
 
 Fields = Mapping[str, object]
 
 
-class CoderWindow:
+class CoderPanel:
     """Serves /_control/coder for one Coder stand-in, and remembers whether it was made unreachable."""
 
     def __init__(self, coder_url: str) -> None:
@@ -28,51 +28,51 @@ class CoderWindow:
     def routes(self) -> list[web.RouteDef]:
         """List the routes."""
         return [
-            web.get("/_control/coder", self._look),
-            web.post("/_control/coder/away", self._go_away),
-            web.delete("/_control/coder/away", self._come_back),
-            web.post("/_control/coder/tasks/{task}/{string}", self._pull),
+            web.get("/_control/coder", self._state),
+            web.post("/_control/coder/away", self._make_unreachable),
+            web.delete("/_control/coder/away", self._make_reachable),
+            web.post("/_control/coder/tasks/{task}/{control}", self._use_control),
         ]
 
-    async def _look(self, _: web.Request) -> web.Response:
+    async def _state(self, _: web.Request) -> web.Response:
         status, state = await self._ask("GET", "state")
         listed = _rows(state.get("tasks"))
-        newest = [await self._with_words(task) for task in listed[-_SHOWN:]]
+        newest = [await self._with_last_message(task) for task in listed[-_MOST_TASKS:]]
         shown = {"tasks": newest, "more": len(listed) - len(newest), "is_away": self._is_away}
         return web.json_response(shown | {"error": state.get("error", "")}, status=status)
 
-    async def _with_words(self, task: Fields) -> dict[str, object]:
+    async def _with_last_message(self, task: Fields) -> dict[str, object]:
         """Return what the panel shows of a task, with the end of its agent's last message."""
         _, whole = await self._ask("GET", f"tasks/{task['id']}")
         words = [str(message.get("content", "")) for message in _rows(whole.get("log"))]
-        kept = {key: task.get(key) for key in _KEPT}
+        kept = {key: task.get(key) for key in _TASK_FIELDS}
         return kept | {
-            "last_words": next((said for said in reversed(words) if said.strip()), "")[-_LAST_WORDS:]
+            "last_message": next((said for said in reversed(words) if said.strip()), "")[-_MOST_CHARACTERS:]
         }
 
-    async def _go_away(self, _: web.Request) -> web.Response:
+    async def _make_unreachable(self, _: web.Request) -> web.Response:
         rule = {"route": "*", "fault": "refused", "times": None}
         status, answer = await self._ask("POST", "faults", rule)
         self._is_away = status == 200
         return web.json_response(answer, status=status)
 
-    async def _come_back(self, _: web.Request) -> web.Response:
+    async def _make_reachable(self, _: web.Request) -> web.Response:
         status, answer = await self._ask("DELETE", "faults")
         self._is_away = self._is_away and status != 200
         return web.json_response(answer, status=status)
 
-    async def _pull(self, request: web.Request) -> web.Response:
-        string = _STRINGS.get(request.match_info["string"])
-        if string is None:
-            return web.json_response({"error": "there is no such string"}, status=404)
-        status, answer = await self._ask("POST", f"tasks/{request.match_info['task']}/{string}", {})
+    async def _use_control(self, request: web.Request) -> web.Response:
+        control = _CONTROLS.get(request.match_info["control"])
+        if control is None:
+            return web.json_response({"error": "there is no such control"}, status=404)
+        status, answer = await self._ask("POST", f"tasks/{request.match_info['task']}/{control}", {})
         return web.json_response(answer if status != 200 else {}, status=status)
 
     async def _ask(self, method: str, path: str, fields: Fields | None = None) -> tuple[int, Fields]:
         """Send a request to the Coder stand-in. Answer 502 if it cannot be reached."""
         try:
             async with (
-                ClientSession(timeout=_PATIENCE) as session,
+                ClientSession(timeout=_TIMEOUT) as session,
                 session.request(method, f"{self._control}/{path}", json=fields) as response,
             ):
                 answer = await response.json()
