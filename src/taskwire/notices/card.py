@@ -184,7 +184,9 @@ class CardAndReceipts:
 
 
 def _all_tried(had: list[str]) -> list[str]:
-    """Return these reactions, with the mark of a repair replaced by that of an uncertain reaction."""
+    """Return these reactions without the mark `=` of a repair: such a reaction gets the mark `?` of an
+    uncertain one.
+    """
     names = [TRIED + name.removeprefix(REPAIRED) if name.startswith(REPAIRED) else name for name in had]
     return [name for name in names if name != TRIED]
 

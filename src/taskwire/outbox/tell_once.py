@@ -23,7 +23,7 @@ def record_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> Ba
 async def record_unless_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> bool:
     """Return whether `what` has to be told now.
 
-    If so, the batch records it, and the caller adds the message.
+    If so, the batch records it, and the caller appends the message.
     """
     if await has_told(deps, *what):
         return False

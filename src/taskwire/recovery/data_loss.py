@@ -21,7 +21,7 @@ _log = logger("taskwire.recovery.data_loss")
 
 
 async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_loss: DataLoss) -> bool | None:
-    """Repeat the claims of this process from the last ten minutes that Redis has lost.
+    """Repeat claims of the last ten minutes that this process made and Redis has lost.
 
     Returns whether this process is the first to recover from this data loss; that one starts the backfill.
     Returns None if Redis or Slack did not answer: call again later.

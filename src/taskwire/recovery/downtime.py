@@ -55,7 +55,10 @@ class Downtime:
 
     @property
     def has_queued_all(self) -> bool:
-        """Whether everything that was missed before the start, or in the last gap, is queued for reading."""
+        """Whether all that was missed so far is queued for reading.
+
+        False until the first call of `queue_missed`.
+        """
         return self._queuing is not None and self._queuing.done()
 
     def record_request(self) -> None:
@@ -80,7 +83,7 @@ class Downtime:
         self._add(queue)
 
     def queue_missed_since(self, moment_ms: int) -> None:
-        """Queue the reading of what was written since a time of Redis's clock."""
+        """Queue the reading of what was written since `moment_ms`, by Redis's clock."""
 
         async def queue() -> bool:
             ago_ms = await self._heartbeat.get_age_ms(moment_ms)
@@ -92,9 +95,12 @@ class Downtime:
         self._add(queue)
 
     async def beat(self) -> None:
-        """Record that this process listens, so that a process that starts soon has missed nothing.
+        """Record that this process listens.
 
-        If Slack sends requests again after a long silence, the reading of the silence is queued first.
+        A process that starts soon afterwards then knows that nothing was missed.
+
+        If Slack sends requests again after a long silence, what was written in that time is queued for
+        reading first.
         """
         with contextlib.suppress(RedisError):
             if self._has_request:
@@ -127,7 +133,7 @@ class Downtime:
     def _add(self, queue: Callable[[], Awaitable[bool]]) -> None:
         """Add a reading to those that are still to be queued.
 
-        It replaces none: the others may cover other times.
+        All of them are needed, because each covers another time.
         """
         self._pending.append(queue)
         if self._queuing is None or self._queuing.done():

@@ -125,10 +125,10 @@ class ReplySender:
         return done(batch, (requester, refusal))
 
     async def _hold_or_ask(self, reply_job: ReplyJob) -> Outcome | None:
-        """Return the outcome of a reply that may not be sent now; None if it may.
+        """Return the outcome of a reply that may not be sent now; None if it may be sent.
 
-        A reply from before a pause is held. A later reply ends the hold. An old reply is asked about if it
-        was written while no process ran.
+        A reply from before a pause is held. A later reply ends the hold. If an old reply was written while
+        no process ran, a person is asked.
         """
         context, link, reply = reply_job
         hold = link.hold

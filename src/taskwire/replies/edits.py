@@ -91,9 +91,10 @@ class ReplyEdits:
         return done(None if is_known else self._claim_early_change(link, work))
 
     async def _is_still_valid(self, link: Link, job_id: str, work: ReplyChanged) -> bool:
-        """Whether a change that backfill found is still valid.
+        """Whether a change that backfill found is still valid: the reply must have the text that backfill
+        saw.
 
-        It is not if the reply has changed in the meantime.
+        A reply that is less than a minute old is not taken for deleted.
         """
         if work.change == "deleted" and self._age(work) < VISIBILITY_DELAY:
             return False

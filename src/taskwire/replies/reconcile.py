@@ -198,7 +198,7 @@ async def _report_duplicate_input(deps: Dependencies, context: JobContext, link:
 
 
 async def _count_copies(deps: Dependencies, task_id: TaskId, marked: Mark) -> int | None:
-    """Count the copies that the agent got; None if the log cannot be read or is from another start."""
+    """Count the copies that the agent got; None if the log cannot be read or is of another build."""
     try:
         task = await deps.coder.get_task(task_id)
         logs = await deps.coder.get_logs(task_id)

@@ -62,7 +62,7 @@ NAMES_TO_TRY = 8
 
 
 async def require_free(coder: CoderClient, owner: str, name: str) -> None:
-    """Raise UserError, with a name that is free, if the owner has a task of this name."""
+    """Raise UserError if the owner has a task of this name. The error suggests a free name."""
     if not await _is_free(coder, owner, name):
         raise UserError(*await make_name_taken_refusal(coder, owner, name))
 
