@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from taskwire.cli import main
-from taskwire.listeners.messages import HEARD
+from taskwire.listeners.messages import HANDLED_EVENTS
 from taskwire.slack import manifest
 
 from .slack_table import EVENTS, MANIFEST, METHODS, OTHER_SCOPES, scopes
@@ -159,7 +159,7 @@ def test_it_subscribes_to_what_is_listened_to() -> None:
 
     subscribed = {event.partition(".")[0] for event in manifest.EVENTS}
 
-    assert subscribed == set(HEARD)
+    assert subscribed == set(HANDLED_EVENTS)
     assert set(manifest.EVENTS) == EVENTS.keys()
 
 

@@ -230,7 +230,7 @@ class Bot:
             self.lockout.set_result(error)
 
     async def _record_heard(self) -> None:
-        with self.parts.ingress.kinds() as kinds:
+        with self.parts.ingress.take_arrived_kinds() as kinds:
             await self.parts.heard.record(kinds)
 
     async def _retry_until_reached(self, call: Callable[[], Awaitable[T]]) -> T:

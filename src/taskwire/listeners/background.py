@@ -21,7 +21,7 @@ from taskwire.redis.decoding import CannotRead
 from taskwire.slack.call_priorities import retry_while_rate_limited, wait_for_capacity
 from taskwire.telemetry import logger, reference
 
-AT_ONCE = 16
+MAX_CONCURRENT_TASKS = 16
 T = TypeVar("T")
 _log = logger("taskwire.listeners.background")
 
@@ -30,12 +30,12 @@ class Background:
     """Runs work after an acknowledgement."""
 
     def __init__(self) -> None:
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT_TASKS)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Awaitable[None], *, is_urgent: bool = False) -> None:
         """Start work that nobody awaits. Urgent work skips the limit: a trigger expires after 3 s."""
-        task = asyncio.ensure_future(self._urgently(work) if is_urgent else self._run(work))
+        task = asyncio.ensure_future(self._run_urgent(work) if is_urgent else self._run(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -55,24 +55,24 @@ class Background:
         return not self._tasks
 
     async def _run(self, work: Awaitable[None]) -> None:
-        async with self._room:
-            with wait_for_capacity(self._aside):
-                await self._guarded(work)
+        async with self._slots:
+            with wait_for_capacity(self._outside_slot):
+                await self._run_logged(work)
 
-    async def _urgently(self, work: Awaitable[None]) -> None:
+    async def _run_urgent(self, work: Awaitable[None]) -> None:
         with wait_for_capacity(contextlib.nullcontext):
-            await self._guarded(work)
+            await self._run_logged(work)
 
     @contextlib.asynccontextmanager
-    async def _aside(self) -> AsyncIterator[None]:
+    async def _outside_slot(self) -> AsyncIterator[None]:
         """Give up this task's place while the block runs."""
-        self._room.release()
+        self._slots.release()
         try:
             yield
         finally:
-            await self._room.acquire()
+            await self._slots.acquire()
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _run_logged(self, work: Awaitable[None]) -> None:
         try:
             await work
         except RedisError as error:
@@ -84,20 +84,20 @@ class Background:
             _log.exception("unexpected exception in background answer")
 
 
-async def in_words(answer: Callable[[], Awaitable[T]], instead: Callable[[Message], T]) -> T:
-    """Return the answer. If it fails, return what `instead` makes of the error's message."""
+async def answer_or_explain(answer: Callable[[], Awaitable[T]], explain: Callable[[Message], T]) -> T:
+    """Return the answer. If it fails, return what `explain` makes of the error's message."""
     try:
         return await retry_while_rate_limited(answer)
     except UserError as error:
-        return instead(answers.refusal(error))
+        return explain(answers.refusal(error))
     except RedisError as error:
         # The worker logs this, once.
         _log.debug("question not answered", error=str(error))
-        return instead(make_error_answer(error))
+        return explain(make_error_answer(error))
     except (OutsideError, CannotRead) as error:
         _log.warning("question not answered", error=str(error))
-        return instead(make_error_answer(error))
+        return explain(make_error_answer(error))
     except Exception:  # noqa: BLE001 - the person gets a reference, the log the exception
-        sign = reference()
-        _log.exception("unexpected exception in background answer", reference=sign)
-        return instead(answers.unexpected_error(sign))
+        error_reference = reference()
+        _log.exception("unexpected exception in background answer", reference=error_reference)
+        return explain(answers.unexpected_error(error_reference))

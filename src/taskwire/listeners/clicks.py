@@ -32,7 +32,7 @@ from taskwire.domain.jobs import (
     urgent_score,
 )
 from taskwire.domain.message import Button, Message
-from taskwire.listeners.background import Background, in_words
+from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers, refusals
@@ -71,15 +71,15 @@ class Clicks:
         self,
         ingress: Ingress,
         lookup: Lookup,
-        answerer: Queries,
+        queries: Queries,
         dialogs: Dialogs,
         background: Background,
-        private: PrivateAnswers,
+        private_answers: PrivateAnswers,
     ) -> None:
         self._ingress = ingress
-        self._private = private
+        self._private_answers = private_answers
         self._lookup = lookup
-        self._answerer = answerer
+        self._queries = queries
         self._dialogs = dialogs
         self._background = background
 
@@ -89,10 +89,10 @@ class Clicks:
 
     async def _clicked(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
         clicked = inbound.parse_click(body)
-        if not isinstance(clicked, Click) or not self._ingress.is_let_in(body):
+        if not isinstance(clicked, Click) or not self._ingress.is_accepted(body):
             await ack()
             return
-        self._ingress.came("click")
+        self._ingress.record_arrival("click")
         requester = _requester(clicked)
         user_limit = limit_of_press(
             clicked.button, clicked.value.partition(" ")[0], requester.person, requester.at
@@ -102,16 +102,16 @@ class Clicks:
             self._open(clicked)
             return
         is_made_up = not _IDS.fullmatch(clicked.value)
-        batch = None if is_made_up else _batch(clicked)
-        claimed = await self._ingress.claim("click", clicked.delivery, batch or Batch(), user_limit)
+        batch = None if is_made_up else _batch_of(clicked)
+        result = await self._ingress.claim("click", clicked.delivery, batch or Batch(), user_limit)
         await ack()
-        if claimed.said:
-            self._private.show(PrivateAnswer(requester, Message(text=claimed.said)))
-        elif claimed.is_new and is_made_up:
-            self._private.show(
+        if result.reply:
+            self._private_answers.show(PrivateAnswer(requester, Message(text=result.reply)))
+        elif result.is_new and is_made_up:
+            self._private_answers.show(
                 PrivateAnswer(requester, answers.refusal(UserError(*refusals.button_expired())))
             )
-        elif claimed.is_new and batch is None:
+        elif result.is_new and batch is None:
             self._open(clicked)
 
     def _open(self, clicked: Click) -> None:
@@ -128,13 +128,13 @@ class Clicks:
                 self._background.start(self._show(clicked, partial(self._logs, clicked, requester)))
             case Button.STEPS:
                 link, _, key = clicked.value.partition(" ")
-                steps = partial(self._answerer.show_steps, requester, LinkId(link), key)
+                steps = partial(self._queries.show_steps, requester, LinkId(link), key)
                 self._background.start(self._show(clicked, steps))
             case Button.LIST_PAGE:
                 page = partial(self._page, clicked, requester)
                 self._background.start(self._show(clicked, page, is_instead=True))
             case None:
-                self._dialogs.changed(clicked)
+                self._dialogs.refresh_presets(clicked)
             case _:
                 # A button with a URL. Slack itself opens the page.
                 pass
@@ -144,23 +144,23 @@ class Clicks:
         if link.record.task_id is None:
             raise UserError(*refusals.task_not_created_yet(link))
         requester = requester.model_copy(update={"channel": link.record.channel})
-        return await self._answerer.answer(requester, Logs(TaskName(id=link.record.task_id)))
+        return await self._queries.answer(requester, Logs(TaskName(id=link.record.task_id)))
 
     async def _page(self, clicked: Click, requester: Requester) -> Message:
         page, _, filtered = clicked.value.partition(" ")
         question = commands.parse(f"list {filtered} page={page}")
         if not isinstance(question, List):
             raise UserError(*refusals.button_expired())
-        return await self._answerer.answer(requester, question)
+        return await self._queries.answer(requester, question)
 
     async def _show(
         self, clicked: Click, answer: Callable[[], Awaitable[Message]], *, is_instead: bool = False
     ) -> None:
-        message = await in_words(answer, lambda said: said)
-        self._private.show(PrivateAnswer(_requester(clicked), message, is_instead=is_instead))
+        message = await answer_or_explain(answer, lambda said: said)
+        self._private_answers.show(PrivateAnswer(_requester(clicked), message, is_instead=is_instead))
 
 
-def _batch(clicked: Click) -> Batch | None:
+def _batch_of(clicked: Click) -> Batch | None:
     """Return the job for a click; None if it needs none."""
     button, requester = clicked.button, _requester(clicked)
     link, _, rest = clicked.value.partition(" ")

@@ -14,9 +14,9 @@ from taskwire.domain import commands
 from taskwire.domain.commands import Command
 from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import ActRequested, CreateRequested, Job, Requester, intake
-from taskwire.listeners.background import Background, in_words
+from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.dialogs import Dialogs
-from taskwire.listeners.ingress import Admission, Ingress
+from taskwire.listeners.ingress import ClaimAnswer, Ingress
 from taskwire.messages import answers
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.queue.batch import Batch
@@ -33,14 +33,14 @@ class Commands:
     def __init__(
         self,
         ingress: Ingress,
-        answerer: Queries,
+        queries: Queries,
         dialogs: Dialogs,
         background: Background,
-        private: PrivateAnswers,
+        private_answers: PrivateAnswers,
     ) -> None:
         self._ingress = ingress
-        self._private = private
-        self._answerer = answerer
+        self._private_answers = private_answers
+        self._queries = queries
         self._dialogs = dialogs
         self._background = background
 
@@ -50,18 +50,18 @@ class Commands:
 
     async def _task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
         typed = inbound.parse_command(body, self._ingress.now())
-        if not isinstance(typed, SlashCommand) or not self._ingress.is_let_in(body):
+        if not isinstance(typed, SlashCommand) or not self._ingress.is_accepted(body):
             await ack()
             return
-        self._ingress.came("command")
+        self._ingress.record_arrival("command")
         try:
             command = commands.parse(typed.text)
         except UserError as error:
             await ack(answers.refusal(error).text)
             return
-        await ack(await self._taken(typed, command))
+        await ack(await self._handle(typed, command))
 
-    async def _taken(self, typed: SlashCommand, command: Command) -> str:
+    async def _handle(self, typed: SlashCommand, command: Command) -> str:
         """Do what must precede the acknowledgement, and return the acknowledgement's text."""
         match command:
             case (
@@ -73,25 +73,27 @@ class Commands:
                 self._dialogs.open_form(typed.requester, typed.trigger_id, command)
                 return ""
             case commands.Delete():
-                claimed = await self._claimed(typed, "delete", Batch())
-                if claimed.is_new:
+                result = await self._claim(typed, "delete", Batch())
+                if result.is_new:
                     self._dialogs.open_delete(typed.requester, typed.trigger_id, command.name)
-                return claimed.said
+                return result.reply
             case _:
                 work = _work(typed.requester, command)
                 job = Job(id=f"command:{typed.delivery}", work=work)
                 verb = work.verb if isinstance(work, ActRequested) else "create"
                 return (
-                    await self._claimed(typed, verb, Batch().append(intake(typed.requester.person), job))
-                ).said
+                    await self._claim(typed, verb, Batch().append(intake(typed.requester.person), job))
+                ).reply
 
-    async def _claimed(self, typed: SlashCommand, verb: str, batch: Batch) -> Admission:
+    async def _claim(self, typed: SlashCommand, verb: str, batch: Batch) -> ClaimAnswer:
         user_limit = limit_of_command(verb, typed.requester.person, typed.requester.at)
         return await self._ingress.claim("command", typed.delivery, batch, user_limit)
 
     async def _answer(self, requester: Requester, question: Question) -> None:
-        answer = partial(self._answerer.answer, requester, question)
-        self._private.show(PrivateAnswer(requester, await in_words(answer, lambda said: said)))
+        answer = partial(self._queries.answer, requester, question)
+        self._private_answers.show(
+            PrivateAnswer(requester, await answer_or_explain(answer, lambda said: said))
+        )
 
 
 def _work(requester: Requester, command: Command) -> CreateRequested | ActRequested:

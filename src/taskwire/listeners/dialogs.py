@@ -20,7 +20,7 @@ from taskwire.domain.ids import ChannelId, LinkId, Ts, find_channel, find_ts, mo
 from taskwire.domain.jobs import ActRequested, ActVerb, CreateRequested, Job, Requester, intake
 from taskwire.domain.message import Dialog, View
 from taskwire.domain.mrkdwn import is_blank, unescape
-from taskwire.listeners.background import Background, in_words
+from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers, forms, refusals
 from taskwire.messages.forms import Field
@@ -37,7 +37,7 @@ from taskwire.tasks.lookup import Lookup, VisibleTask
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.listeners.dialogs")
-Filling = Callable[[], Awaitable[View]]
+MakeView = Callable[[], Awaitable[View]]
 # The id of a task or template in Coder, or an empty string.
 _ID = r"[A-Za-z0-9-]{0,64}"
 Id = Annotated[str, pydantic.Field(pattern=f"^{_ID}$")]
@@ -75,7 +75,7 @@ class DialogRequest:
     """The job for a submission, or the error messages beside the fields."""
 
     job: CreateRequested | ActRequested | None = None
-    wrong: Mapping[str, str] | None = None
+    errors: Mapping[str, str] | None = None
 
 
 class Dialogs:
@@ -87,16 +87,16 @@ class Dialogs:
         slack: Outbound,
         links: Links,
         lookup: Lookup,
-        filler: CreateForm,
+        create_form: CreateForm,
         background: Background,
-        private: PrivateAnswers,
+        private_answers: PrivateAnswers,
     ) -> None:
-        self._private = private
+        self._private_answers = private_answers
         self._ingress = ingress
         self._slack = slack
         self._links = links
         self._lookup = lookup
-        self._filler = filler
+        self._create_form = create_form
         self._background = background
 
     def listen(self, app: AsyncApp) -> None:
@@ -106,79 +106,81 @@ class Dialogs:
 
     def open_form(self, requester: Requester, trigger_id: str, given: OpenForm | None = None) -> None:
         """Open the form for a new task, filled with what the person typed."""
-        metadata = partial(_for_template, _about(requester))
-        filling = partial(self._filler.view, requester, given or OpenForm(), metadata)
-        self._start(requester, trigger_id, Dialog.CREATE, filling)
+        metadata = partial(_metadata_for, _context_of(requester))
+        make_view = partial(self._create_form.view, requester, given or OpenForm(), metadata)
+        self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
 
-    def open_delete(self, requester: Requester, trigger_id: str, which: TaskName | LinkId) -> None:
+    def open_delete(self, requester: Requester, trigger_id: str, target: TaskName | LinkId) -> None:
         """Open the dialog that asks for confirmation before a task is deleted."""
-        filling = partial(self._delete_dialog, requester, which)
-        self._start(requester, trigger_id, Dialog.DELETE, filling)
+        make_view = partial(self._delete_dialog, requester, target)
+        self._open_in_background(requester, trigger_id, Dialog.DELETE, make_view)
 
-    def open_edit(self, requester: Requester, trigger_id: str, which: TaskName | LinkId) -> None:
+    def open_edit(self, requester: Requester, trigger_id: str, target: TaskName | LinkId) -> None:
         """Open the dialog for a task's new prompt."""
-        filling = partial(self._edit_dialog, requester, which)
-        self._start(requester, trigger_id, Dialog.EDIT, filling)
+        make_view = partial(self._edit_dialog, requester, target)
+        self._open_in_background(requester, trigger_id, Dialog.EDIT, make_view)
 
-    def changed(self, clicked: Click) -> None:
+    def refresh_presets(self, clicked: Click) -> None:
         """If another template was chosen in the form, show its presets."""
         if clicked.action_id == Field.TEMPLATE and clicked.view_id is not None:
             self._background.start(self._refill(clicked.view_id, clicked))
 
-    def _start(self, requester: Requester, trigger_id: str, dialog: Dialog, filling: Filling) -> None:
-        self._background.start(self._open(requester, trigger_id, dialog, filling), is_urgent=True)
+    def _open_in_background(
+        self, requester: Requester, trigger_id: str, dialog: Dialog, make_view: MakeView
+    ) -> None:
+        self._background.start(self._open(requester, trigger_id, dialog, make_view), is_urgent=True)
 
-    async def _open(self, requester: Requester, trigger_id: str, dialog: Dialog, filling: Filling) -> None:
+    async def _open(self, requester: Requester, trigger_id: str, dialog: Dialog, make_view: MakeView) -> None:
         """Open the empty dialog at once, and start to fill it."""
         try:
             view_id = await self._slack.open_view(trigger_id, forms.loading_dialog(dialog))
         except OutsideError as error:
             _log.warning("dialog not opened", error=str(error))
             if requester.response_url is not None:
-                self._private.show(PrivateAnswer(requester, answers.dialog_failed()))
+                self._private_answers.show(PrivateAnswer(requester, answers.dialog_failed()))
             return
-        self._background.start(self._fill(view_id, dialog, filling))
+        self._background.start(self._fill(view_id, dialog, make_view))
 
-    async def _fill(self, view_id: str, dialog: Dialog, filling: Filling) -> None:
+    async def _fill(self, view_id: str, dialog: Dialog, make_view: MakeView) -> None:
         """Fill the dialog with Coder's answer, or with the error message."""
-        view = await in_words(filling, lambda said: forms.notice_dialog(dialog, said.text))
+        view = await answer_or_explain(make_view, lambda said: forms.notice_dialog(dialog, said.text))
         await retry_while_rate_limited(lambda: self._slack.update_view(view_id, view))
 
     async def _refill(self, view_id: str, clicked: Click) -> None:
-        about = DialogContext.find(clicked.private_metadata)
-        if about is None or not re.fullmatch(_ID, clicked.value):
+        context = DialogContext.find(clicked.private_metadata)
+        if context is None or not re.fullmatch(_ID, clicked.value):
             return
-        entered = (clicked.value, clicked.values, about.channel)
-        metadata = partial(_for_template, about)
+        entered = (clicked.value, clicked.values, context.channel)
+        metadata = partial(_metadata_for, context)
         try:
-            view = await self._filler.with_template(clicked.person, *entered, metadata)
+            view = await self._create_form.with_template(clicked.person, *entered, metadata)
         except UserError as error:
             # The person may no longer create tasks. If Coder does not answer, the form stays unchanged.
             view = forms.notice_dialog(Dialog.CREATE, answers.refusal(error).text)
         await self._slack.update_view(view_id, view)
 
-    async def _delete_dialog(self, requester: Requester, which: TaskName | LinkId) -> View:
-        seen = await self._find(requester, which)
+    async def _delete_dialog(self, requester: Requester, target: TaskName | LinkId) -> View:
+        seen = await self._find(requester, target)
         return forms.delete_dialog(
             seen.task.title,
-            private_metadata=_about(requester, seen.task.id).model_dump_json(),
-            waiting=await self._waiting(seen),
+            private_metadata=_context_of(requester, seen.task.id).model_dump_json(),
+            waiting=await self._count_undelivered(seen),
         )
 
-    async def _edit_dialog(self, requester: Requester, which: TaskName | LinkId) -> View:
-        seen = await self._find(requester, which)
+    async def _edit_dialog(self, requester: Requester, target: TaskName | LinkId) -> View:
+        seen = await self._find(requester, target)
         return forms.edit_dialog(
             seen.task.title,
             seen.task.initial_prompt,
-            private_metadata=_about(requester, seen.task.id).model_dump_json(),
+            private_metadata=_context_of(requester, seen.task.id).model_dump_json(),
             name=seen.task.name,
         )
 
-    async def _find(self, requester: Requester, which: TaskName | LinkId) -> VisibleTask:
+    async def _find(self, requester: Requester, target: TaskName | LinkId) -> VisibleTask:
         """Return the task if this person may see it and act on it."""
-        if isinstance(which, TaskName):
-            return await self._lookup.get_steerable(requester, which)
-        link = await self._lookup.find_link(requester, which)
+        if isinstance(target, TaskName):
+            return await self._lookup.get_steerable(requester, target)
+        link = await self._lookup.find_link(requester, target)
         if link.end_reason is not None:
             raise UserError(*refusals.link_ended(link))
         if link.record.task_id is None:
@@ -186,22 +188,22 @@ class Dialogs:
         requester = requester.model_copy(update={"channel": link.record.channel})
         return await self._lookup.get_steerable(requester, TaskName(id=link.record.task_id))
 
-    async def _waiting(self, seen: VisibleTask) -> int:
+    async def _count_undelivered(self, seen: VisibleTask) -> int:
         return len(await list_undelivered(self._links, seen.link.id)) if seen.link is not None else 0
 
     async def _submitted(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
         submitted = inbound.parse_submission(body)
-        if not isinstance(submitted, Submission) or not self._ingress.is_let_in(body):
+        if not isinstance(submitted, Submission) or not self._ingress.is_accepted(body):
             await ack()
             return
-        asked = _asked(submitted, ts_of(self._ingress.now()))
-        if asked.wrong:
-            await ack(response_action="errors", errors=dict(asked.wrong))
+        parsed = _parse_submission(submitted, ts_of(self._ingress.now()))
+        if parsed.errors:
+            await ack(response_action="errors", errors=dict(parsed.errors))
             return
-        if asked.job is None:
+        if parsed.job is None:
             await ack()
             return
-        job = Job(id=f"dialog:{submitted.delivery}", work=asked.job)
+        job = Job(id=f"dialog:{submitted.delivery}", work=parsed.job)
         batch = Batch().append(intake(submitted.person), job)
         said = await self._ingress.write("dialog", submitted.delivery, batch)
         if not said:
@@ -213,7 +215,7 @@ class Dialogs:
             await ack(response_action="errors", errors={Field.PROMPT.value: said})
 
 
-def _about(requester: Requester, task: str = "") -> DialogContext:
+def _context_of(requester: Requester, task: str = "") -> DialogContext:
     return DialogContext(
         channel=requester.channel,
         thread_ts=requester.thread_ts,
@@ -223,58 +225,58 @@ def _about(requester: Requester, task: str = "") -> DialogContext:
     )
 
 
-def _for_template(about: DialogContext, template: str) -> str:
-    return about.model_copy(update={"template": template}).model_dump_json()
+def _metadata_for(context: DialogContext, template: str) -> str:
+    return context.model_copy(update={"template": template}).model_dump_json()
 
 
-def _asked(submitted: Submission, now: Ts) -> DialogRequest:
-    about = DialogContext.find(submitted.private_metadata)
-    if about is None:
+def _parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
+    context = DialogContext.find(submitted.private_metadata)
+    if context is None:
         return DialogRequest()
     values = submitted.values
     requester = Requester(
         person=submitted.person,
-        channel=find_channel(values.get(Field.CHANNEL) or about.channel) or ChannelId(""),
-        at=about.at,
-        thread_ts=about.thread_ts,
-        response_url=about.response_url,
+        channel=find_channel(values.get(Field.CHANNEL) or context.channel) or ChannelId(""),
+        at=context.at,
+        thread_ts=context.thread_ts,
+        response_url=context.response_url,
     )
     requester = requester.model_copy(update={"is_elsewhere": True})
     # A dialog may stay open after its response URL has expired.
     requester = without_expired_url(requester, moment_of(now)).model_copy(update={"at": now})
     if submitted.dialog is Dialog.CREATE:
-        return _asked_create(requester, about, values)
+        return _parse_create(requester, context, values)
     verb: ActVerb = "delete" if submitted.dialog is Dialog.DELETE else "edit"
     text = sanitize_for_agent(values.get(Field.PROMPT, ""))
     if verb == "edit" and is_blank(text):
-        return DialogRequest(wrong={Field.PROMPT.value: forms.PROMPT_EMPTY})
+        return DialogRequest(errors={Field.PROMPT.value: forms.PROMPT_EMPTY})
     if is_shell_command(text):
-        return DialogRequest(wrong={Field.PROMPT.value: forms.PROMPT_IS_COMMAND})
+        return DialogRequest(errors={Field.PROMPT.value: forms.PROMPT_IS_COMMAND})
     return (
-        DialogRequest(ActRequested(requester=requester, verb=verb, name=about.task, text=text))
-        if about.task
+        DialogRequest(ActRequested(requester=requester, verb=verb, name=context.task, text=text))
+        if context.task
         else DialogRequest()
     )
 
 
-def _asked_create(requester: Requester, about: DialogContext, values: Mapping[str, str]) -> DialogRequest:
+def _parse_create(requester: Requester, context: DialogContext, values: Mapping[str, str]) -> DialogRequest:
     prompt, name = sanitize_for_agent(values.get(Field.PROMPT, "")), values.get(Field.NAME, "").strip()
     if is_blank(prompt):
-        return DialogRequest(wrong={Field.PROMPT.value: forms.PROMPT_MISSING})
+        return DialogRequest(errors={Field.PROMPT.value: forms.PROMPT_MISSING})
     if is_shell_command(prompt):
-        return DialogRequest(wrong={Field.PROMPT.value: forms.PROMPT_IS_COMMAND})
+        return DialogRequest(errors={Field.PROMPT.value: forms.PROMPT_IS_COMMAND})
     if not requester.channel:
-        return DialogRequest(wrong={Field.CHANNEL.value: forms.CHANNEL_MISSING})
+        return DialogRequest(errors={Field.CHANNEL.value: forms.CHANNEL_MISSING})
     try:
         if name:
             check_new_name(name)
     except UserError as error:
         # Slack shows errors beside a field as plain text, without mrkdwn.
-        return DialogRequest(wrong={Field.NAME.value: unescape(str(error)).replace("`", "")})
+        return DialogRequest(errors={Field.NAME.value: unescape(str(error)).replace("`", "")})
     template = values.get(Field.TEMPLATE) or ""
     # An empty preset field means no preset. If the template's presets were not shown yet, use the default
     # preset.
-    preset = values.get(forms.preset_block_id(template)) or ("none" if template == about.template else None)
+    preset = values.get(forms.preset_block_id(template)) or ("none" if template == context.template else None)
     return DialogRequest(
         CreateRequested(
             requester=requester,

@@ -19,15 +19,15 @@ from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 # Kinds whose deliveries can be rejected because too many wait. Their counters exist from the start, because
 # an alert watches their increase.
-BOUNDED = ("click", "command", "dialog", "mention", "message")
-_NOT_OURS = "a payload of a workspace for which Taskwire is not installed, or that names none"
+LIMITED_KINDS = ("click", "command", "dialog", "mention", "message")
+_FOREIGN_PAYLOAD = "a payload of a workspace for which Taskwire is not installed, or that names none"
 _log = logger("taskwire.listeners.ingress")
 
 
-class Admission(NamedTuple):
+class ClaimAnswer(NamedTuple):
     """What to tell a person at once, and whether the delivery is new and must be handled."""
 
-    said: str
+    reply: str
     is_new: bool = False
 
 
@@ -47,18 +47,18 @@ class Ingress:
         self._inbox = inbox
         self._metrics = metrics
         self._ingress_priority = ingress_priority
-        # Kinds of payloads that have arrived since `kinds` was last called.
-        self._kinds: set[str] = set()
-        self._dropped = {why: metrics.payloads_dropped.labels(why) for why in ("place", "stranger")}
-        self._warn = ThrottledLog(_log.warning, _NOT_OURS)
-        for kind in BOUNDED:
+        # Kinds of payloads that have arrived since `take_arrived_kinds` was last called.
+        self._arrived_kinds: set[str] = set()
+        self._dropped_counters = {why: metrics.payloads_dropped.labels(why) for why in ("place", "stranger")}
+        self._log_foreign = ThrottledLog(_log.warning, _FOREIGN_PAYLOAD)
+        for kind in LIMITED_KINDS:
             metrics.deliveries.labels(kind, "rejected")
 
     def now(self) -> datetime:
         """Return the present time by Slack's clock, for payloads that carry no time."""
         return self._slack.now()
 
-    def is_let_in(self, body: Mapping[str, object]) -> bool:
+    def is_accepted(self, body: Mapping[str, object]) -> bool:
         """Return whether a payload is from our workspace or organization, and not from a bot or stranger."""
         source, bot = inbound.parse_source(body), self._bot
         is_of_org = bot.enterprise_id is not None and source.enterprise_id == bot.enterprise_id
@@ -68,73 +68,75 @@ class Ingress:
         # whether the person is a member here.
         if not is_ours:
             # Nothing else would show this: the payload is acknowledged to Slack.
-            self._dropped["place"].inc()
-            self._warn(is_org_wide=bot.is_org_wide, names_organization=source.enterprise_id is not None)
+            self._dropped_counters["place"].inc()
+            self._log_foreign(
+                is_org_wide=bot.is_org_wide, names_organization=source.enterprise_id is not None
+            )
         elif is_foreign and not is_of_org:
             # Such payloads come from people of another company in a shared channel.
-            self._dropped["stranger"].inc()
+            self._dropped_counters["stranger"].inc()
         else:
             return not source.is_bot
         return False
 
-    def note_time(self, body: Mapping[str, object]) -> None:
+    def learn_time(self, body: Mapping[str, object]) -> None:
         """Learn Slack's time from a payload that carries it."""
         ts = inbound.find_event_ts(body)
         if ts is not None:
             self._slack.record_payload(ts)
 
-    def came(self, kind: str) -> None:
+    def record_arrival(self, kind: str) -> None:
         """Record that a payload of this kind has arrived, even if it is not handled."""
-        self._kinds.add(kind)
+        self._arrived_kinds.add(kind)
 
-    async def count(
-        self, kind: str, writing: Awaitable[ClaimResult], did_at: Ts | None = None
+    async def count_claim(
+        self, kind: str, claiming: Awaitable[ClaimResult], acted_at: Ts | None = None
     ) -> ClaimResult:
         """Await a claim and count its outcome. Raises the claim's errors.
 
-        `did_at` is when the person acted.
+        `acted_at` is when the person acted.
         """
         try:
             with self._ingress_priority:
-                outcome = await writing
+                outcome = await claiming
         except (TryLater, OutcomeUnknown) as error:
             self._metrics.deliveries.labels(
                 kind, "unknown" if isinstance(error, OutcomeUnknown) else "not_written"
             ).inc()
             raise
         self._metrics.deliveries.labels(kind, outcome).inc()
-        self.came(kind)
-        if did_at is not None and outcome != "not_ours":
-            age = (self.now() - moment_of(did_at)).total_seconds()
+        self.record_arrival(kind)
+        if acted_at is not None and outcome != "not_ours":
+            age = (self.now() - moment_of(acted_at)).total_seconds()
             self._metrics.delivery_age_seconds.labels(kind).observe(max(age, 0.0))
         return outcome
 
     @contextmanager
-    def kinds(self) -> Iterator[set[str]]:
+    def take_arrived_kinds(self) -> Iterator[set[str]]:
         """Yield the kinds of payloads since the last call. If the block raises, they are yielded again."""
-        kinds, self._kinds = self._kinds, set()
+        kinds, self._arrived_kinds = self._arrived_kinds, set()
         try:
             yield kinds
         except BaseException:
-            self._kinds |= kinds
+            self._arrived_kinds |= kinds
             raise
 
     async def write(self, kind: str, delivery: str, batch: Batch) -> str:
         """Claim a delivery with its batch. Return what to tell the person at once; empty if all went well."""
-        return (await self.claim(kind, delivery, batch)).said
+        return (await self.claim(kind, delivery, batch)).reply
 
     async def claim(
         self, kind: str, delivery: str, batch: Batch, user_limit: UserLimit | None = None
-    ) -> Admission:
+    ) -> ClaimAnswer:
         """Claim a delivery with its batch, within a user limit. Also return whether the delivery is new."""
         try:
-            claim = await self.count(kind, self._inbox.claim(kind, delivery, batch, user_limit))
+            claim = await self.count_claim(kind, self._inbox.claim(kind, delivery, batch, user_limit))
         except TryLater:
-            return Admission(answers.store_unreachable())
+            return ClaimAnswer(answers.store_unreachable())
         except OutcomeUnknown:
-            return Admission(answers.command_outcome_unknown())
+            return ClaimAnswer(answers.command_outcome_unknown())
         if claim == "limit_told" and user_limit is not None:
-            return Admission(answers.too_many_requests(user_limit.most).text)
-        return Admission(
+            return ClaimAnswer(answers.too_many_requests(user_limit.most).text)
+        return ClaimAnswer(
             answers.too_many_jobs_waiting() if claim == "rejected" else "", is_new=claim == "claimed"
         )

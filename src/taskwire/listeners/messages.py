@@ -38,11 +38,11 @@ from taskwire.slack.outbound import Outbound
 from taskwire.telemetry import logger
 
 # A channel that was closed to the bot may be open again.
-OPENED = ("member_joined_channel", "channel_unarchive", "group_unarchive")
+CHANNEL_OPENED_EVENTS = ("member_joined_channel", "channel_unarchive", "group_unarchive")
 # A person's rights may have changed.
-CHANGED = ("user_change", "subteam_updated", "subteam_members_changed")
-HEARD = ("message", "app_mention", *OPENED, *CHANGED)
-OTHERS = re.compile(f"(?!(?:{'|'.join(HEARD)})$).*")
+PERSON_CHANGED_EVENTS = ("user_change", "subteam_updated", "subteam_members_changed")
+HANDLED_EVENTS = ("message", "app_mention", *CHANNEL_OPENED_EVENTS, *PERSON_CHANGED_EVENTS)
+OTHER_EVENTS = re.compile(f"(?!(?:{'|'.join(HANDLED_EVENTS)})$).*")
 
 _log = logger("taskwire.listeners.messages")
 Body = Mapping[str, object]
@@ -73,47 +73,51 @@ class Messages:
 
     def listen(self, app: AsyncApp) -> None:
         """Handle known events. Others are only acknowledged, so that Slack does not deliver them again."""
-        takes = {"message": self._message, "app_mention": self._mention}
-        takes |= dict.fromkeys(CHANGED, self._changed)
-        for name in HEARD:
-            app.event(name, middleware=[self._first(takes.get(name, self._opened))])(_nothing_more)
-        app.event(OTHERS)(_nothing_more)
+        handlers = {"message": self._message, "app_mention": self._mention}
+        handlers |= dict.fromkeys(PERSON_CHANGED_EVENTS, self._person_changed)
+        for name in HANDLED_EVENTS:
+            app.event(name, middleware=[self._claim_before_ack(handlers.get(name, self._channel_opened))])(
+                _do_nothing
+            )
+        app.event(OTHER_EVENTS)(_do_nothing)
 
-    def _first(
-        self, take: Callable[[Body], Awaitable[ClaimResult | None]]
+    def _claim_before_ack(
+        self, handle: Callable[[Body], Awaitable[ClaimResult | None]]
     ) -> Callable[..., Awaitable[BoltResponse]]:
-        async def before_the_ack(body: dict[str, object]) -> BoltResponse:
-            self._ingress.note_time(body)
+        async def claim_before_ack(body: dict[str, object]) -> BoltResponse:
+            self._ingress.learn_time(body)
             shared = inbound.find_shared_thread(body, self._bot)
             if shared is not None:
                 # This includes messages of strangers and of the bot, which are ignored otherwise.
                 self._background.start(self._outsiders.tell_about_outsiders(shared))
-            if not self._ingress.is_let_in(body):
+            if not self._ingress.is_accepted(body):
                 return BoltResponse(status=200)
             try:
-                await take(body)
+                await handle(body)
             except (OutsideError, RedisError) as error:
                 # Redis is unreachable. The worker logs that once.
                 _log.debug("event not claimed, Slack will redeliver it", error=str(error))
                 return BoltResponse(status=503)
             return BoltResponse(status=200)
 
-        return before_the_ack
+        return claim_before_ack
 
     async def _message(self, body: Body) -> ClaimResult | None:
         match inbound.parse_message_event(body, self._bot):
             case ThreadMessage() as message:
-                return await self._ingress.count("message", self._receiver.claim_message(message), message.ts)
+                return await self._ingress.count_claim(
+                    "message", self._receiver.claim_message(message), message.ts
+                )
             case MessageEdited() as message:
-                return await self._ingress.count(
+                return await self._ingress.count_claim(
                     "edit", self._receiver.claim_edit(message), message.edited_ts
                 )
             case MessageDeleted() as message:
-                return await self._ingress.count(
+                return await self._ingress.count_claim(
                     "deletion", self._receiver.claim_deletion(message), message.at
                 )
             case DirectMessage() as message:
-                return await self._once(message, "direct", answers.direct_message_not_supported())
+                return await self._answer_once(message, "direct", answers.direct_message_not_supported())
             case _:
                 return None
 
@@ -124,20 +128,22 @@ class Messages:
             return None
         if mention.thread_ts is not None:
             message = mention.in_thread()
-            claim = await self._ingress.count("mention", self._receiver.claim_message(message), message.ts)
+            claim = await self._ingress.count_claim(
+                "mention", self._receiver.claim_message(message), message.ts
+            )
             if claim != "not_ours":
                 return claim
-        return await self._once(mention, "mention", answers.mention_not_supported())
+        return await self._answer_once(mention, "mention", answers.mention_not_supported())
 
-    async def _opened(self, body: Body) -> ClaimResult | None:
+    async def _channel_opened(self, body: Body) -> ClaimResult | None:
         opened = inbound.parse_conversation_opened(body, self._bot)
         if not isinstance(opened, ConversationOpened):
             return None
         job = Job(id=f"opened:{opened.delivery}", work=ChannelOpened(channel=opened.channel))
         batch = Batch().append(intake(opened.channel), job)
-        return await self._ingress.count("channel", self._inbox.claim("event", opened.delivery, batch))
+        return await self._ingress.count_claim("channel", self._inbox.claim("event", opened.delivery, batch))
 
-    async def _changed(self, body: Body) -> ClaimResult | None:
+    async def _person_changed(self, body: Body) -> ClaimResult | None:
         """Forget what is known of a person or group. This is idempotent, so no claim is needed.
 
         Slack sends an event for every change of every profile.
@@ -147,9 +153,9 @@ class Messages:
             await self._directory.changed(changed.id, is_group=changed.is_group)
         return None
 
-    async def _once(self, message: Mention | DirectMessage, kind: str, answer: Message) -> ClaimResult:
+    async def _answer_once(self, message: Mention | DirectMessage, kind: str, answer: Message) -> ClaimResult:
         user_limit = limit_of_verb("", message.person, message.ts, Batch(), Batch())
-        claim = await self._ingress.count(
+        claim = await self._ingress.count_claim(
             kind, self._inbox.claim("message", message.delivery, Batch(), user_limit)
         )
         if claim in ("claimed", "limit_told"):
@@ -162,5 +168,5 @@ class Messages:
         await self._slack.post_ephemeral(message.channel, message.person, answer, thread_ts)
 
 
-async def _nothing_more() -> None:
+async def _do_nothing() -> None:
     """Do nothing: the middleware has handled the event."""
