@@ -30,7 +30,7 @@ PEOPLE = {"alice": "Alice Adams", "bob": "Bob Brown", "carol": "Carol Chen"}
 TEMPLATE = "tasks-docker"
 
 
-async def show(port: int | None) -> int:
+async def run_demo(port: int | None) -> int:
     """Run the demo until it is stopped. Return the exit code."""
     # The environment may name a proxy. Servers on this machine must be reached without it.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{HOST},localhost"

@@ -8,11 +8,11 @@ from redis.exceptions import RedisError
 
 from taskwire.doctor.findings import (
     Finding,
+    judge_arrivals,
     judge_clocks,
+    judge_dead_letters,
     judge_disk,
     judge_emails,
-    judge_heard,
-    judge_letters,
     judge_scopes,
     judge_sentinels,
     judge_store,
@@ -128,11 +128,11 @@ def test_what_came_from_slack_is_told_by_when() -> None:
     """Doctor tells when each kind of delivery last came, and names kinds that never came."""
     at = datetime(2026, 11, 25, 15, 4, tzinfo=UTC)
 
-    assert _said(judge_heard({"command": at, "message": at, "click": at, "edit": at})) == (
+    assert _said(judge_arrivals({"command": at, "message": at, "click": at, "edit": at})) == (
         "ok The last that came, by UTC: command on 2026-11-25 at 15:04, message on 2026-11-25 at 15:04, "
         "press of a button on 2026-11-25 at 15:04."
     )
-    assert _said(judge_heard({"command": at, "click": at})).startswith(
+    assert _said(judge_arrivals({"command": at, "click": at})).startswith(
         "note Not one message has come so far. Slack does not tell why. While Taskwire runs, type "
     )
 
@@ -314,9 +314,9 @@ def test_what_was_given_up_is_counted_and_the_newest_told() -> None:
         "3f9a", datetime(2026, 11, 25, 15, 4, tzinfo=UTC), "post_notice", "fix-the-login", "no answer."
     )
 
-    assert _said(judge_letters(2, newest)) == (
+    assert _said(judge_dead_letters(2, newest)) == (
         "wrong 2 jobs were given up, the newest on 2026-11-25 at 15:04 UTC: post_notice, because no answer. "
         "Who waited for one has been told. `taskwire doctor --dead-letters` lists them; with `--resend` they "
         "are sent again, with `--forget` forgotten."
     )
-    assert _said(judge_letters(0, None)) == "ok Nothing was given up."
+    assert _said(judge_dead_letters(0, None)) == "ok Nothing was given up."

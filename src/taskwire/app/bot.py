@@ -20,7 +20,7 @@ from taskwire.app.web import Hints, Refusals, Site, SlackRequests, add_health, a
 from taskwire.app.wiring import Parts, Timings
 from taskwire.cancelling import cancel_and_wait
 from taskwire.coder.notifications import find_announced
-from taskwire.doctor.findings import reason_of
+from taskwire.doctor.findings import os_reason
 from taskwire.domain.errors import OutsideError, TryLater, UserError
 from taskwire.messages import refusals
 from taskwire.polling.announced import AnnouncedChanges
@@ -148,7 +148,7 @@ class Bot:
         try:
             return await stack.enter_async_context(serving)
         except OSError as error:
-            raise UserError(*refusals.cannot_listen(setting, address, reason_of(error))) from error
+            raise UserError(*refusals.cannot_listen(setting, address, os_reason(error))) from error
 
     async def _poll_now(self) -> None:
         if self._parts is not None:
@@ -261,8 +261,8 @@ class Bot:
                 # A newer version may have locked this one out during the wait.
                 await formats.require_compatible()
                 noted = await ownership.claim(who)
-                refused = owners.refusal(noted, who, self._connections.where)
-                is_ours = refused is None and noted.is_another_coder(who) is False
+                refusal = owners.refusal(noted, who, self._connections.where)
+                is_ours = refusal is None and noted.is_another_coder(who) is False
                 if is_ours:
                     # Only now: in another installation's store, this could lock out its older version.
                     await formats.record_presence()
@@ -273,8 +273,8 @@ class Bot:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             log_away.end()
-            if refused is not None:
-                raise refused
+            if refusal is not None:
+                raise refusal
             if is_ours:
                 self._store_trouble = ""
                 return

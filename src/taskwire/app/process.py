@@ -54,7 +54,7 @@ class Process:
             with contextlib.suppress(asyncio.CancelledError):
                 await bot_task
         except TokenProblem as problem:
-            raise findings.refused(problem) from problem
+            raise findings.token_refused(problem) from problem
         if self._lockout is not None:
             raise self._lockout
         if self._store_failure:

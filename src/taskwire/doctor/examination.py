@@ -22,20 +22,20 @@ from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.coder.models import Template
 from taskwire.doctor.findings import (
     Finding,
+    judge_arrivals,
     judge_clocks,
+    judge_dead_letters,
     judge_disk,
     judge_emails,
     judge_file,
-    judge_heard,
-    judge_letters,
     judge_owner,
     judge_scopes,
     judge_sentinels,
     judge_store,
     judge_versions,
-    reason_of,
-    refused,
-    wrong,
+    os_reason,
+    token_refused,
+    wrong_finding,
 )
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import UserId
@@ -59,9 +59,9 @@ from taskwire.state.heartbeat import ReceivedKinds
 from taskwire.state.owner import Owner, Ownership
 
 # How long to wait for an embedded store that a bot is just starting or stopping, in seconds.
-PATIENCE_SECONDS = 5.0
-SITE_SECONDS = 3.0
-COPY_ID = "A profile's menu in Slack has Copy member ID."
+STORE_START_SECONDS = 5.0
+HEALTH_CHECK_SECONDS = 3.0
+COPY_ID_HINT = "A profile's menu in Slack has Copy member ID."
 
 
 class Examination:
@@ -74,46 +74,46 @@ class Examination:
         # Coder's deployment id, once Coder has answered.
         self._deployment = ""
         # By how many seconds this machine's clock is ahead of other clocks.
-        self._ahead: dict[str, float] = {}
+        self._clock_offsets: dict[str, float] = {}
 
     async def findings(self) -> AsyncIterator[Finding]:
         """Yield each finding as soon as it is made."""
-        yield self._way_of_running()
+        yield self._mode()
         for sentence in (*settings_module.list_unknown(), *settings_module.list_short_tokens(self._settings)):
             yield Finding("Settings", "note", sentence)
         for finding in judge_file(Path(settings_module.ENV_FILE)):
             yield finding
-        yield await _checked("Addresses", self._addresses())
+        yield await _run_check("Addresses", self._addresses())
         for part in (self._slack, self._coder, self._store):
             async for finding in part():
                 yield finding
-        yield judge_clocks(self._ahead)
+        yield judge_clocks(self._clock_offsets)
 
-    def _way_of_running(self) -> Finding:
-        way = "Socket Mode" if self._settings.is_socket_mode else f"HTTP mode at {manifest.REQUEST_PATH}"
+    def _mode(self) -> Finding:
+        mode = "Socket Mode" if self._settings.is_socket_mode else f"HTTP mode at {manifest.REQUEST_PATH}"
         store = "a Redis that may be shared" if self._settings.redis_url else "a store of its own"
-        return Finding("Settings", "ok", f"{way}, with {store}.")
+        return Finding("Settings", "ok", f"{mode}, with {store}.")
 
     async def _slack(self) -> AsyncIterator[Finding]:
         settings = self._settings
         token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
         async with transport.make_session(proxy=transport.proxy_for(url)) as session:
             slack = Outbound(make_client(token, url, session=session), NoLimiter(), str)
-            found = await _checked("Slack bot token", self._bot_token(slack))
+            found = await _run_check("Slack bot token", self._bot_token(slack))
             yield found
             if found.state == "ok":
                 yield judge_scopes(slack.granted_scopes)
-                yield await _checked("E-mails", self._emails(slack))
-                yield await _checked("Administrators", self._admins(slack))
+                yield await _run_check("E-mails", self._emails(slack))
+                yield await _run_check("Administrators", self._admins(slack))
             if settings.slack_app_token is not None:
                 app_token = settings.slack_app_token.get_secret_value()
-                yield await _checked("Slack app token", self._app_token(slack, app_token))
+                yield await _run_check("Slack app token", self._app_token(slack, app_token))
 
     async def _bot_token(self, slack: Outbound) -> Finding:
-        own = await slack.get_identity()
-        self._team, self._app = own.team_id, own.bot_user_id
+        identity = await slack.get_identity()
+        self._team, self._app = identity.team_id, identity.bot_user_id
         self._note_clock("Slack's", slack.last_answer_at)
-        return Finding("Slack bot token", "ok", f"Slack knows it, in the workspace {own.team_name}.")
+        return Finding("Slack bot token", "ok", f"Slack knows it, in the workspace {identity.team_name}.")
 
     async def _emails(self, slack: Outbound) -> Finding:
         return judge_emails(await slack.list_some_profiles())
@@ -124,7 +124,7 @@ class Examination:
                 "No administrators (TASKWIRE_ADMINS): nobody is told when Coder refuses the token, the store "
                 "goes back in time, or work waits for another version."
             )
-            return Finding("Administrators", "note", said, f"Set it to their Slack ids. {COPY_ID}")
+            return Finding("Administrators", "note", said, f"Set it to their Slack ids. {COPY_ID_HINT}")
         unknown = []
         for name in self._settings.admins:
             try:
@@ -134,7 +134,7 @@ class Examination:
         if unknown:
             raise UserError(
                 f"TASKWIRE_ADMINS names {', '.join(unknown)}, whom Slack does not know here.",
-                f"Only administrators hear of what they alone can mend. {COPY_ID}",
+                f"Only administrators hear of what they alone can mend. {COPY_ID_HINT}",
             )
         return Finding("Administrators", "ok", "Slack knows all of them.")
 
@@ -145,23 +145,23 @@ class Examination:
     async def _coder(self) -> AsyncIterator[Finding]:
         token = self._settings.coder_session_token.get_secret_value()
         async with CoderClient.open(self._settings.coder_url, token) as coder:
-            found = await _checked("Coder", self._version(coder))
+            found = await _run_check("Coder", self._version(coder))
             yield found
             if found.state == "wrong":
                 return
-            first = await _checked("Coder token", self._scopes(coder))
+            first = await _run_check("Coder token", self._scopes(coder))
             if first.state == "wrong":
                 # Without these rights nothing else can be checked.
                 yield first
                 return
-            looks = {
+            checks = {
                 "Coder account": self._account,
                 "Coder token": self._token,
                 "Coder tasks": self._tasks,
                 "Templates": self._templates,
             }
-            for name, look in looks.items():
-                yield await _checked(name, look(coder))
+            for name, check in checks.items():
+                yield await _run_check(name, check(coder))
 
     async def _version(self, coder: CoderClient) -> Finding:
         try:
@@ -212,7 +212,7 @@ class Examination:
         names = ", ".join(template.name for template in templates[:5])
         more = f" and {len(templates) - 5} more" if len(templates) > 5 else ""
         if self._settings.template is not None:
-            templates = (_named(templates, self._settings.template, names),)
+            templates = (_get_template(templates, self._settings.template, names),)
         await self._check_preset(coder, templates)
         return Finding("Templates", "ok", f"For tasks: {names}{more}.")
 
@@ -232,67 +232,69 @@ class Examination:
     async def _store(self) -> AsyncIterator[Finding]:
         settings = self._settings
         if settings.redis_url is None and not settings.data_dir.exists():
-            yield await _checked("Store", _store_to_be(settings.data_dir))
+            yield await _run_check("Store", asyncio.to_thread(_check_directory, settings.data_dir))
             return
         try:
             async with contextlib.AsyncExitStack() as stack:
-                connections = await stack.enter_async_context(opened_store(settings))
+                connections = await stack.enter_async_context(open_store(settings))
                 for finding in judge_store(await connection.check(connections), connections.where):
                     yield finding
                 if connections.masters is not None:
                     yield judge_sentinels(*await connections.masters.ask_all())
-                async for finding in self._work(connections):
+                async for finding in self._check_contents(connections):
                     yield finding
                 seconds, microseconds = await connections.commands.time()
                 there = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
-                self._ahead["the store's"] = (datetime.now(UTC) - there).total_seconds()
+                self._clock_offsets["the store's"] = (datetime.now(UTC) - there).total_seconds()
         except UserError as error:
-            yield wrong("Store", error)
+            yield wrong_finding("Store", error)
         except RedisError as error:
             yield Finding(
                 "Store", "wrong", f"It does not answer as it should: {error}.", "Look into its log."
             )
 
-    async def _access(self, connections: Connections, keys: Keys, clock: Clock) -> AsyncIterator[Finding]:
+    async def _check_access(
+        self, connections: Connections, keys: Keys, clock: Clock
+    ) -> AsyncIterator[Finding]:
         """Check whether the store may be used: it is not moved, the rights are sufficient, and it is ours."""
-        fenced = refused = None
+        fenced = refusal = None
         with contextlib.suppress(RedisError):
             fenced = await fence.find(connections, keys)
-            refused = await Formats(connections, keys, clock).find_refusal()
+            refusal = await Formats(connections, keys, clock).find_refusal()
         if fenced is not None:
-            yield wrong("Installation", fence.refusal(fenced, connections.where))
+            yield wrong_finding("Installation", fence.refusal(fenced, connections.where))
             return
-        if refused is not None:
+        if refusal is not None:
             # No script of this version works there, and nothing else would say why.
-            yield wrong("Versions", refused)
+            yield wrong_finding("Versions", refusal)
             return
         if self._settings.redis_url is not None:
-            yield await _checked("Store access", _try_all(connections, keys))
+            yield await _run_check("Store access", _try_scripts(connections, keys))
         yield await self._installation(connections, keys, clock)
 
     async def _installation(self, connections: Connections, keys: Keys, clock: Clock) -> Finding:
-        who = Owner(self._app, self._deployment, self._settings.coder_url)
-        return judge_owner(await Ownership(connections, keys, clock).find(), who, connections.where)
+        installation = Owner(self._app, self._deployment, self._settings.coder_url)
+        return judge_owner(await Ownership(connections, keys, clock).find(), installation, connections.where)
 
-    async def _work(self, connections: Connections) -> AsyncIterator[Finding]:
+    async def _check_contents(self, connections: Connections) -> AsyncIterator[Finding]:
         """Try what `run` does in the store, and check what `run` has left there."""
         if self._team is None:
             yield Finding(
                 "Work", "note", "Not checked, since Slack refuses the bot token or cannot be reached."
             )
             return
-        of_ours = (connections, Keys(self._team, self._settings.key_prefix), ServerClock())
+        store = (connections, Keys(self._team, self._settings.key_prefix), ServerClock())
         if self._settings.redis_url is None:
-            yield await _checked("Disk", asyncio.to_thread(_look_at_disk, self._settings.data_dir))
-        async for finding in self._access(*of_ours):
+            yield await _run_check("Disk", asyncio.to_thread(_check_disk, self._settings.data_dir))
+        async for finding in self._check_access(*store):
             yield finding
             if finding.state == "wrong":
                 # `run` would do nothing in this store, so there is nothing else to check.
                 return
-        formats, letters = Formats(*of_ours), DeadLetters(*of_ours)
+        formats, dead_letters = Formats(*store), DeadLetters(*store)
         yield judge_versions(await formats.list_stranded(is_read_only=True))
-        yield judge_letters(await letters.count(), await letters.find_newest())
-        yield judge_heard(await ReceivedKinds(*of_ours).list_latest())
+        yield judge_dead_letters(await dead_letters.count(), await dead_letters.find_newest())
+        yield judge_arrivals(await ReceivedKinds(*store).list_latest())
 
     async def _addresses(self) -> Finding:
         """Check whether `run` can listen on its addresses, or already does."""
@@ -305,7 +307,7 @@ class Examination:
         is_here = bool(settings.admin_addr) and await _is_taskwire(str(settings.admin_addr))
         taken = []
         for setting, address in wanted.items():
-            if error := await _why_not(address):
+            if error := await _find_listen_error(address):
                 if not is_here and (settings.admin_addr == address or not await _is_taskwire(address)):
                     raise UserError(*refusals.cannot_listen(setting, address, error))
                 taken.append(address)
@@ -317,23 +319,23 @@ class Examination:
     def _note_clock(self, whose: str, theirs: datetime | None) -> None:
         if theirs is not None:
             # A Date header is cut to whole seconds, so it is half a second old on average.
-            self._ahead[whose] = (datetime.now(UTC) - theirs).total_seconds() - 0.5
+            self._clock_offsets[whose] = (datetime.now(UTC) - theirs).total_seconds() - 0.5
 
 
-async def _why_not(address: str) -> str:
+async def _find_listen_error(address: str) -> str:
     """Return why nobody can listen on an address; empty if somebody can."""
     try:
         async with await asyncio.start_server(lambda *_: None, *host_and_port(address)):
             return ""
     except OSError as error:
-        return reason_of(error)
+        return os_reason(error)
 
 
 async def _is_taskwire(address: str) -> bool:
     """Return whether the server at an address answers a health check as Taskwire does."""
     host, port = host_and_port(address)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
-    timeout = aiohttp.ClientTimeout(total=SITE_SECONDS)
+    timeout = aiohttp.ClientTimeout(total=HEALTH_CHECK_SECONDS)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
@@ -344,7 +346,7 @@ async def _is_taskwire(address: str) -> bool:
         return False
 
 
-async def _try_all(connections: Connections, keys: Keys) -> Finding:
+async def _try_scripts(connections: Connections, keys: Keys) -> Finding:
     try:
         await self_test.check_rights(connections, keys)
     except RedisError as error:
@@ -352,25 +354,25 @@ async def _try_all(connections: Connections, keys: Keys) -> Finding:
     return Finding("Store access", "ok", "Taskwire may do there what it needs.")
 
 
-def _named(templates: Sequence[Template], wanted: str, names: str) -> Template:
+def _get_template(templates: Sequence[Template], wanted: str, names: str) -> Template:
     for template in templates:
         if wanted.casefold() in (template.name.casefold(), template.title.casefold(), template.id):
             return template
     raise UserError("No template for tasks has the name in TASKWIRE_TEMPLATE.", f"There is: {names}.")
 
 
-async def _checked(name: str, check: Awaitable[Finding]) -> Finding:
+async def _run_check(name: str, check: Awaitable[Finding]) -> Finding:
     """Return a check's finding. An exception of the check becomes a finding too."""
     try:
         return await check
     except UserError as error:
-        return wrong(name, error)
+        return wrong_finding(name, error)
     except TokenRefused:
-        return wrong(name, UserError(*troubles.TOKEN_REFUSED))
+        return wrong_finding(name, UserError(*troubles.TOKEN_REFUSED))
     except NoTasks:
-        return wrong(name, UserError(*troubles.NO_TASKS))
+        return wrong_finding(name, UserError(*troubles.NO_TASKS))
     except TokenProblem as problem:
-        return wrong(name, refused(problem))
+        return wrong_finding(name, token_refused(problem))
     except OutsideError as error:
         return Finding(
             name,
@@ -381,28 +383,31 @@ async def _checked(name: str, check: Awaitable[Finding]) -> Finding:
 
 
 @contextlib.asynccontextmanager
-async def opened_letters(settings: Settings) -> AsyncIterator[DeadLetters]:
+async def open_dead_letters(settings: Settings) -> AsyncIterator[DeadLetters]:
     """Yield the dead letters of this workspace. Raises `UserError` if Slack or the store cannot be asked."""
     url = settings.slack_api_url
     async with transport.make_session(proxy=transport.proxy_for(url)) as session:
         client = make_client(settings.slack_bot_token.get_secret_value(), url, session=session)
         try:
-            own = await Outbound(client, NoLimiter(), str).get_identity()
+            identity = await Outbound(client, NoLimiter(), str).get_identity()
         except TokenProblem as problem:
-            raise refused(problem) from problem
+            raise token_refused(problem) from problem
         except OutsideError as error:
-            raise UserError(f"Slack could not be asked whose they are: {error}.", "Try again.") from error
+            raise UserError(
+                f"Slack could not be asked for the workspace's id, by which dead letters are found: {error}.",
+                "Try again.",
+            ) from error
     try:
-        async with opened_store(settings) as connections:
+        async with open_store(settings) as connections:
             await connection.check(connections)
-            yield DeadLetters(connections, Keys(own.team_id, settings.key_prefix), ServerClock())
+            yield DeadLetters(connections, Keys(identity.team_id, settings.key_prefix), ServerClock())
     except RedisError as error:
         said = f"The store does not answer as it should: {reason(error)}."
         raise UserError(said, "Look into its log, and at what `taskwire doctor` says of it.") from error
 
 
 @contextlib.asynccontextmanager
-async def opened_store(settings: Settings) -> AsyncIterator[Connections]:
+async def open_store(settings: Settings) -> AsyncIterator[Connections]:
     """Open the configured Redis, the store of the running bot, or an embedded store for this block."""
     async with contextlib.AsyncExitStack() as stack:
         if settings.redis_url is not None:
@@ -410,22 +415,18 @@ async def opened_store(settings: Settings) -> AsyncIterator[Connections]:
         elif (found := await embedded.find(settings.data_dir)) is not None:
             url = found
         else:
-            store = await stack.enter_async_context(embedded.store(settings.data_dir, PATIENCE_SECONDS))
+            store = await stack.enter_async_context(embedded.store(settings.data_dir, STORE_START_SECONDS))
             url = store.url
         yield await stack.enter_async_context(connection.open(url))
 
 
-async def _store_to_be(data_dir: Path) -> Finding:
-    return await asyncio.to_thread(_look_at_place, data_dir)
-
-
-def _look_at_disk(data_dir: Path) -> Finding:
+def _check_disk(data_dir: Path) -> Finding:
     there = next(place for place in (data_dir.absolute(), *data_dir.absolute().parents) if place.exists())
     room = shutil.disk_usage(there)
     return judge_disk(room.free, room.total, str(there))
 
 
-def _look_at_place(data_dir: Path) -> Finding:
+def _check_directory(data_dir: Path) -> Finding:
     """Check the place without leaving anything behind: only the bot's own user may create lasting files."""
     program = embedded.find_program()
     with data_directory.explain_os_errors(data_dir):

@@ -26,14 +26,14 @@ from taskwire.state.owner import Owner
 
 # Largest accepted difference between two clocks, in seconds. A Date header has whole seconds, and the answer
 # takes time to arrive. An attempt may still take effect 5 s after its timeout.
-MOST_SECONDS_APART = 5.0
+MAX_CLOCK_DIFFERENCE_SECONDS = 5.0
 FEWEST_SENTINELS = 3
 ALMOST_FULL = 0.9
 # A disk may be fuller than memory, because it is larger. Other programs' logs fill it too, so 200 MB must be
 # free.
 ALMOST_FULL_DISK, FEWEST_FREE_BYTES = 0.97, 200_000_000
 # The kinds of payloads that Slack must deliver, as `listeners/ingress` counts them.
-WAYS_IN = {"command": "command", "message": "message", "click": "press of a button"}
+ARRIVALS = {"command": "command", "message": "message", "click": "press of a button"}
 
 Severity = Literal["ok", "note", "wrong"]
 
@@ -48,7 +48,7 @@ class Finding:
     hint: str = ""
 
 
-def wrong(name: str, error: UserError) -> Finding:
+def wrong_finding(name: str, error: UserError) -> Finding:
     """Return the finding for a problem that somebody must solve."""
     return Finding(name, "wrong", error.sentence, error.hint)
 
@@ -85,9 +85,9 @@ def judge_store(health: StoreHealth, where: str) -> list[Finding]:
     found = [Finding("Store", "ok", f"It is {what} at {where}.")]
     if health.role not in (None, "master"):
         there = UserError("It is a replica, which cannot be written to.", "Set REDIS_URL to its primary.")
-        found = [wrong("Store", there)]
+        found = [wrong_finding("Store", there)]
     found += [_judge_persistence(health), _judge_eviction(health)]
-    return [*found, *_judge_memory(health), *_judge_copies(health)]
+    return [*found, *_judge_memory(health), *_judge_replicas(health)]
 
 
 def _judge_persistence(health: StoreHealth) -> Finding:
@@ -132,10 +132,10 @@ def _judge_memory(health: StoreHealth) -> list[Finding]:
     if not most or used < ALMOST_FULL * most:
         return []
     said = f"It uses {used / most:.0%} of the memory that it may have. One that is full takes nothing."
-    return [wrong("Memory", UserError(said, "Raise maxmemory in its configuration."))]
+    return [wrong_finding("Memory", UserError(said, "Raise maxmemory in its configuration."))]
 
 
-def _judge_copies(health: StoreHealth) -> list[Finding]:
+def _judge_replicas(health: StoreHealth) -> list[Finding]:
     """Judge what a failover may lose, if there is a replica."""
     name = "Replicas"
     hint = "Set min-replicas-to-write 1 and min-replicas-max-lag 10 on the store's servers, each of them."
@@ -183,9 +183,9 @@ def judge_versions(stranded: Sequence[StrandedQueue]) -> Finding:
     return Finding("Versions", "wrong", troubles.jobs_wait_for_version(len(stranded), until))
 
 
-def judge_heard(last: Mapping[str, datetime]) -> Finding:
+def judge_arrivals(last: Mapping[str, datetime]) -> Finding:
     """Report which payloads have arrived. Slack tells no app which commands and events it is set up for."""
-    name, never = "From Slack", [words for kind, words in WAYS_IN.items() if kind not in last]
+    name, never = "From Slack", [words for kind, words in ARRIVALS.items() if kind not in last]
     if never:
         return Finding(
             name,
@@ -195,7 +195,7 @@ def judge_heard(last: Mapping[str, datetime]) -> Finding:
             "button of the bot, and look here again a minute later. If nothing has come by then, put what "
             "`taskwire manifest` prints into the app's page App Manifest, and install it again.",
         )
-    times = ", ".join(f"{words} on {last[kind]:%Y-%m-%d at %H:%M}" for kind, words in WAYS_IN.items())
+    times = ", ".join(f"{words} on {last[kind]:%Y-%m-%d at %H:%M}" for kind, words in ARRIVALS.items())
     return Finding(name, "ok", f"The last that came, by UTC: {times}.")
 
 
@@ -215,11 +215,13 @@ def judge_emails(profiles: Sequence[Profile]) -> Finding:
     return Finding("E-mails", "ok", "Slack shows them, so people are found in Coder.")
 
 
-def judge_clocks(ahead: Mapping[str, float]) -> Finding:
-    """Compare this machine's clock with others. `ahead` has the seconds by which it is ahead of each."""
-    if not ahead:
+def judge_clocks(offsets: Mapping[str, float]) -> Finding:
+    """Compare this machine's clock with others. `offsets` has the seconds by which it is ahead of each."""
+    if not offsets:
         return Finding("Clocks", "note", "Not checked, since neither Coder nor the store answered.")
-    apart = {whose: seconds for whose, seconds in ahead.items() if abs(seconds) > MOST_SECONDS_APART}
+    apart = {
+        whose: seconds for whose, seconds in offsets.items() if abs(seconds) > MAX_CLOCK_DIFFERENCE_SECONDS
+    }
     if apart:
         said = ", ".join(
             f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} {whose}"
@@ -227,24 +229,27 @@ def judge_clocks(ahead: Mapping[str, float]) -> Finding:
         )
         hint = "Let this machine's clock be set by the network (NTP), and look at the others too."
         return Finding("Clocks", "wrong", f"This machine's clock is {said}.", hint)
-    return Finding("Clocks", "ok", f"This machine's agrees with {', '.join(ahead)}.")
+    return Finding("Clocks", "ok", f"This machine's agrees with {', '.join(offsets)}.")
 
 
-def judge_owner(noted: Owner | None, who: Owner, where: str) -> Finding:
+def judge_owner(noted: Owner | None, installation: Owner, where: str) -> Finding:
     """Judge whether the store belongs to this Slack app and this Coder."""
     name = "Installation"
     if noted is None:
         said = "The store is nobody's yet. What runs first has it, with its Slack app and its Coder."
         return Finding(name, "ok", said)
-    if refused := owners.refusal(noted, who, where):
-        return wrong(name, refused)
-    if noted.is_another_coder(who) is None:
-        said = f"The store is for the Coder at {noted.url}. Whether {who.url} is the same it does not say."
+    if refusal := owners.refusal(noted, installation, where):
+        return wrong_finding(name, refusal)
+    if noted.is_another_coder(installation) is None:
+        said = (
+            f"The store is for the Coder at {noted.url}. "
+            f"Whether {installation.url} is the same it does not say."
+        )
         return Finding(name, "note", said)
     return Finding(name, "ok", "The store is this Slack app's and this Coder's.")
 
 
-def judge_letters(count: int, newest: DeadLetter | None) -> Finding:
+def judge_dead_letters(count: int, newest: DeadLetter | None) -> Finding:
     """Report the dead letters."""
     if not count or newest is None:
         return Finding("Dead letters", "ok", "Nothing was given up.")
@@ -259,7 +264,7 @@ def judge_letters(count: int, newest: DeadLetter | None) -> Finding:
     )
 
 
-def refused(problem: TokenProblem) -> UserError:
+def token_refused(problem: TokenProblem) -> UserError:
     """Return which of Slack's tokens is refused, and where to get a valid one."""
     if problem.method == Method.OPEN_SOCKET:
         return UserError(
@@ -272,6 +277,6 @@ def refused(problem: TokenProblem) -> UserError:
     )
 
 
-def reason_of(error: OSError) -> str:
+def os_reason(error: OSError) -> str:
     """Return why an address cannot be used, in the system's words."""
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)

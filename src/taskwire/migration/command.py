@@ -12,7 +12,7 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from taskwire import transport
-from taskwire.doctor.findings import refused
+from taskwire.doctor.findings import token_refused
 from taskwire.domain import addresses
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.migration import transfer
@@ -145,6 +145,6 @@ async def _identity(settings: Settings) -> Identity:
         try:
             return await Outbound(client, NoLimiter(), str).get_identity()
         except TokenProblem as problem:
-            raise refused(problem) from problem
+            raise token_refused(problem) from problem
         except OutsideError as error:
             raise UserError(f"Slack could not be asked whose store it is: {error}.", "Try again.") from error
