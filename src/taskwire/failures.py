@@ -19,7 +19,7 @@ from taskwire.domain.mrkdwn import escape_mrkdwn
 from taskwire.domain.retry_policies import (
     ANY_JOB,
     REFUSED_ACCOUNT,
-    REFUSED_IN_DOUBT_SECONDS,
+    REFUSED_AFTER_UNKNOWN_SECONDS,
     UNEXPECTED,
     WITHOUT_REDIS_SECONDS,
 )
@@ -74,7 +74,7 @@ class Failures:
         if isinstance(error, Refused):
             if not context.keeps_intent_record:
                 return await self.give_up(context, str(error))
-            return self._retry_after_failure(context, error, REFUSED_IN_DOUBT_SECONDS)
+            return self._retry_after_failure(context, error, REFUSED_AFTER_UNKNOWN_SECONDS)
         return self._retry_after_failure(context, error, error.retry_after_seconds)
 
     def _retry_after_failure(
@@ -107,7 +107,7 @@ class Failures:
             job=job.id,
             kind=job.work.kind,
         )
-        if job.unexpected_errors >= UNEXPECTED.most_tries:
+        if job.unexpected_errors >= UNEXPECTED.max_tries:
             return await self.give_up(context, answers.internal_error(error_reference))
         outcome = self._retry_after_failure(context, OutcomeUnknown(f"reference {error_reference}"), None)
         failed_job = outcome.job or job
@@ -130,7 +130,7 @@ class Failures:
 
 
 def normalize_retry(context: JobContext, outcome: Outcome) -> Outcome:
-    """Correct a retry: forget earlier failures if this was none, and keep the intent record if in doubt."""
+    """Correct a retry: forget earlier failures if this was none. An unknown outcome keeps its record."""
     if outcome.kind != "retry":
         return outcome
     if context.is_outcome_unknown:
@@ -152,7 +152,7 @@ def _was_refused_for_long(context: JobContext) -> bool:
     """Whether the account has been refused for the week in which this job waited in its queue."""
     lease = context.lease
     since_ms = max(lease.trouble_since_ms, lease.since_ms)
-    return lease.trouble == "refused" and context.now_ms - since_ms > REFUSED_ACCOUNT.lasts_ms
+    return lease.trouble == "refused" and context.now_ms - since_ms > REFUSED_ACCOUNT.max_duration_ms
 
 
 def _delay(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:

@@ -28,7 +28,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from taskwire.domain import addresses
 from taskwire.domain.errors import UserError
-from taskwire.domain.grammar import nearest
+from taskwire.domain.grammar import find_nearest
 from taskwire.domain.own_tokens import OwnTokens
 
 SLACK_API = "https://slack.com/api/"
@@ -138,13 +138,13 @@ class Settings(BaseSettings):
     @field_validator("coder_url")
     @classmethod
     def _check_coder_url(cls, value: str) -> str:
-        addresses.check_web(value)
+        addresses.check_web_url(value)
         return value.rstrip("/")
 
     @field_validator("slack_api_url")
     @classmethod
     def _check_api_url(cls, value: str) -> str:
-        addresses.check_web(value)
+        addresses.check_web_url(value)
         value = value.rstrip("/") + "/"
         if not value.endswith("/api/"):
             raise ValueError(f"must end in /api/, as {SLACK_API} does")
@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     def _check_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             try:
-                addresses.read_redis(value.get_secret_value())
+                addresses.parse_redis_url(value.get_secret_value())
             except UserError as error:
                 raise ValueError(str(error)) from None
         return value
@@ -383,7 +383,7 @@ def list_unknown() -> list[str]:
     ours = {name for name in named if name.startswith("TASKWIRE_") and not _OF_KUBERNETES.fullmatch(name)}
     sentences = []
     for name in sorted(ours - set(list_names())):
-        close = nearest(name, list_names(), slips=3)[:1]
+        close = find_nearest(name, list_names(), slips=3)[:1]
         sentence = f"There is no setting {name}, so it does nothing."
         sentences.append(" ".join([sentence, *(f"Is it {each}?" for each in close)]))
     return sentences

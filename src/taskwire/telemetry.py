@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from taskwire import __version__
-from taskwire.domain.secrets import masked_beginning
+from taskwire.domain.secrets import mask_beginning
 
 Mask = Callable[[str], str]
 # In characters. Everything is masked on the event loop. A value that somebody made to be slow takes some
@@ -121,7 +121,7 @@ def _mask_value(value: object, mask: Mask, longest: int = LONGEST_VALUE) -> obje
     text = str(value)
     if len(text) <= longest:
         return mask(text)
-    return f"{masked_beginning(mask, text, longest)}… ({len(text):,} characters)"
+    return f"{mask_beginning(mask, text, longest)}… ({len(text):,} characters)"
 
 
 def logger(name: str) -> Logger:

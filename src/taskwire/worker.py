@@ -328,7 +328,7 @@ class Worker:
 
     async def _run_handler(self, context: JobContext) -> Outcome:
         job, lease = context.job, context.lease
-        is_old = lease.now_ms - lease.first_acquired_ms > ANY_JOB.lasts_ms
+        is_old = lease.now_ms - lease.first_acquired_ms > ANY_JOB.max_duration_ms
         if lease.acquisitions > self._deps.queue.times.many_acquisitions and is_old:
             return await self._failures.give_up(context, answers.PROCESS_KILLED)
         if ANY_JOB.is_over(job.failing_since_ms, lease.now_ms):

@@ -85,10 +85,10 @@ def _settings(slack: SlackSandbox, coder: CoderSandbox, data_dir: Path) -> Setti
 
 def _hints() -> Iterator[page.Hint]:
     for verb in VERBS:
-        if not verb.not_yet:
+        if not verb.unsupported_hint:
             yield page.Hint(f"{manifest.COMMAND} {verb.usage}", verb.meaning)
     for thread_verb in THREAD_VERBS:
-        if not thread_verb.not_yet:
+        if not thread_verb.unsupported_hint:
             yield page.Hint(thread_verb.usage, thread_verb.meaning)
 
 

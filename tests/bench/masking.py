@@ -64,8 +64,8 @@ async def measure_masking(directory: Path) -> Sequence[Figure]:
 
 
 def _read(mask: Callable[[str], str], text: str) -> None:
-    log = excerpts.recent([AgentLogEntry(0, is_input=False, text=text, at=AT)])
-    excerpts.whole(log, mask=mask)
+    log = excerpts.keep_recent([AgentLogEntry(0, is_input=False, text=text, at=AT)])
+    excerpts.render_log(log, mask=mask)
 
 
 async def _beside(work: Callable[[], None]) -> tuple[float, float]:

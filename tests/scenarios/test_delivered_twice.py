@@ -24,7 +24,7 @@ async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:
     thread, task = await a_waiting_agent(world)
     deps = world.bot.parts.deps
     logs = await deps.coder.get_logs(task.id)
-    marked = reconcile.mark("use main", task.prompt, 1, entries_of(logs))
+    marked = reconcile.make_mark("use main", task.prompt, 1, entries_of(logs))
     reply = await world.alice.replies(thread, "use main")
     link = await deps.links.find_by_task(TaskId(task.id))
     assert link is not None

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from taskwire.domain.agent_answers import AgentTurn
 from taskwire.domain.excerpts import (
-    LONGEST_CHARACTERS,
-    LONGEST_LINES,
+    MAX_EXCERPT_CHARACTERS,
+    MAX_EXCERPT_LINES,
     Cursor,
     Excerpt,
-    clean,
-    cut,
-    last,
-    recent,
-    since,
-    told,
-    whole,
+    clean_entry,
+    excerpt_last_output,
+    keep_end,
+    keep_recent,
+    make_cursor,
+    make_excerpt,
+    render_log,
 )
 from taskwire.domain.mrkdwn import Mentions, break_mentions, list_mentions
 from taskwire.domain.phases import AgentLogEntry
@@ -75,7 +75,9 @@ class Notifier:
 
     def hears(self, *log: AgentLogEntry, build: int = 1, is_snapshot: bool = False) -> str | None:
         """Return the text that is new in this log, or None."""
-        self.excerpt, self.cursor = since(log, self.cursor, build=build, mask=MASK, is_snapshot=is_snapshot)
+        self.excerpt, self.cursor = make_excerpt(
+            log, self.cursor, build=build, mask=MASK, is_snapshot=is_snapshot
+        )
         return self.excerpt.full_text if self.excerpt else None
 
 
@@ -196,7 +198,7 @@ def test_a_log_that_lost_its_beginning_goes_on() -> None:
 def test_what_was_there_before_the_thread_is_not_told() -> None:
     """In an attached task, only later text is told."""
     notifier = Notifier()
-    notifier.cursor = told([says(0, "Old.")], build=1, mask=MASK)
+    notifier.cursor = make_cursor([says(0, "Old.")], build=1, mask=MASK)
 
     assert notifier.hears(says(0, "Old.\nNew.")) == "New."
 
@@ -206,9 +208,11 @@ def test_the_last_excerpt_and_the_whole_log() -> None:
     log = [says(0, ""), asks(1, "Fix\nit"), says(2, "Fixed s3cret-token."), says(4, STATUS)]
 
     turn = AgentTurn("Fixed •••.")
-    assert last(log, mask=MASK) == Excerpt("Fixed •••.", is_cut=False, full_text="Fixed •••.", turn=turn)
-    assert last([], mask=MASK) is None
-    assert whole(log, mask=MASK) == "> Fix\n> it\n\nFixed •••."
+    assert excerpt_last_output(log, mask=MASK) == Excerpt(
+        "Fixed •••.", is_cut=False, full_text="Fixed •••.", turn=turn
+    )
+    assert excerpt_last_output([], mask=MASK) is None
+    assert render_log(log, mask=MASK) == "> Fix\n> it\n\nFixed •••."
 
 
 def test_a_secret_in_a_frame_or_over_two_lines_is_masked() -> None:
@@ -235,7 +239,7 @@ def test_a_secret_in_a_frame_or_over_two_lines_is_masked() -> None:
 )
 def test_a_long_text_shows_its_end(text: str, shown: str) -> None:
     """The text says how much is left out above, and code stays code."""
-    excerpt = cut(text, lines=5, characters=200)
+    excerpt = keep_end(text, lines=5, characters=200)
 
     assert excerpt.text == shown
     assert excerpt.is_cut == (shown != text)
@@ -259,17 +263,17 @@ def test_what_comes_out_is_harmless(first: str, second: str, is_grown: bool) -> 
         assert list_mentions(shown) == Mentions()
         assert break_mentions(shown) == shown
         assert "s3cret-token" not in shown
-        assert len(notifier.excerpt.text) <= LONGEST_CHARACTERS
-        assert notifier.excerpt.text.count("\n") < LONGEST_LINES
+        assert len(notifier.excerpt.text) <= MAX_EXCERPT_CHARACTERS
+        assert notifier.excerpt.text.count("\n") < MAX_EXCERPT_LINES
 
 
 @patient
 @given(screens)
 def test_cleaning_twice_is_cleaning_once(screen: str) -> None:
     """Clean text stays as it is."""
-    once = clean(screen)
+    once = clean_entry(screen)
 
-    assert clean(once) == once
+    assert clean_entry(once) == once
 
 
 @patient
@@ -329,21 +333,21 @@ def test_of_a_log_that_is_too_long_to_be_read_the_end_is_kept() -> None:
     """The text begins with how much is left out."""
     log = [AgentLogEntry(n, n == 1, text, START) for n, text in enumerate(("aaa a", "bb", "cccc"))]
 
-    assert recent(log, 11) == log
-    assert recent(log, 9) == [
+    assert keep_recent(log, 11) == log
+    assert keep_recent(log, 9) == [
         replace(log[0], text="… 3 characters are left out above\n a"),
         *log[1:],
     ]
-    assert [line.text for line in recent(log, 2)] == ["… 11 characters are left out above\n"]
-    assert recent([], 2) == []
+    assert [line.text for line in keep_recent(log, 2)] == ["… 11 characters are left out above\n"]
+    assert keep_recent([], 2) == []
 
 
 def test_of_a_log_of_too_many_lines_the_last_are_kept() -> None:
     """Each line takes time, even an empty one, so the number of lines is limited too."""
     log = [AgentLogEntry(0, is_input=False, text="a\nb\nc", at=START)]
 
-    assert recent(log, most_lines=3) == log
-    assert recent(log, most_lines=2)[0].text == "… 2 characters are left out above\nb\nc"
+    assert keep_recent(log, most_lines=3) == log
+    assert keep_recent(log, most_lines=2)[0].text == "… 2 characters are left out above\nb\nc"
 
 
 def test_a_log_whose_beginning_is_left_out_shows_no_half_of_a_secret() -> None:
@@ -355,10 +359,10 @@ def test_a_log_whose_beginning_is_left_out_shows_no_half_of_a_secret() -> None:
 
     for longest in range(30, 80):
         text = f"use {secret} now and then go on with it until the end"
-        shown = whole(recent([says(0, text)], longest), mask=Masker().mask)
+        shown = render_log(keep_recent([says(0, text)], longest), mask=Masker().mask)
         assert [part for part in ("aB3dE6", "gH9jK2", "Q8sT1v") if part in shown] == []
     for longest in range(200, 1_400, 37):
-        shown = whole(recent([says(0, f"{key}\nok then")], longest), mask=Masker().mask)
+        shown = render_log(keep_recent([says(0, f"{key}\nok then")], longest), mask=Masker().mask)
         assert "MIIEvQ" not in shown
         assert "ADANBgkqhkiG9w0B" not in shown
 
@@ -368,6 +372,6 @@ def test_of_a_long_token_that_was_cut_nothing_is_shown() -> None:
     token = f"eyJhbGciOiJIUzI1NiJ9.{'eyJz' * 300}.{'dozj' * 10}"
 
     for longest in (100, 400, 900, 1_200):
-        shown = whole(recent([says(0, f"use {token} and go on")], longest), mask=Masker().mask)
+        shown = render_log(keep_recent([says(0, f"use {token} and go on")], longest), mask=Masker().mask)
         assert [part for part in ("eyJz", "dozj") if part in shown] == []
         assert shown.endswith("and go on")

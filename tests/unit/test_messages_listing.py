@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.grammar import OPTIONS, THREAD_VERBS, VERBS
+from taskwire.domain.grammar import CREATE_OPTIONS, THREAD_VERBS, VERBS
 from taskwire.domain.links import Link
 from taskwire.domain.phases import Phase
 from taskwire.domain.transitions import LinkState
@@ -109,9 +109,9 @@ def test_the_help_names_every_verb_that_works() -> None:
     commands, options, thread = shown(message)[1:4]
 
     for verb in VERBS:
-        assert (f"`/task {verb.usage}`" in commands) is (not verb.not_yet)
-    assert all(f"`{verb.usage}`" in thread for verb in THREAD_VERBS if not verb.not_yet)
-    assert all(f"`{option.name}=VALUE`" in options for option in OPTIONS)
+        assert (f"`/task {verb.usage}`" in commands) is (not verb.unsupported_hint)
+    assert all(f"`{verb.usage}`" in thread for verb in THREAD_VERBS if not verb.unsupported_hint)
+    assert all(f"`{option.name}=VALUE`" in options for option in CREATE_OPTIONS)
     assert list(buttons(message)) == ["New task"]
     assert faults(message) == []
 
@@ -145,10 +145,12 @@ def test_the_help_of_create_has_its_other_words_and_options() -> None:
     assert lines[3].startswith("*Options of* `/task create`\n`template=VALUE`  the template to use")
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.not_yet], ids=lambda verb: verb.name)
+@pytest.mark.parametrize(
+    "verb", [verb for verb in VERBS if verb.unsupported_hint], ids=lambda verb: verb.name
+)
 def test_a_verb_to_come_says_what_to_do_until_then(verb: object) -> None:
     """There is always a next step."""
-    name, until = getattr(verb, "name", ""), getattr(verb, "not_yet", "")
+    name, until = getattr(verb, "name", ""), getattr(verb, "unsupported_hint", "")
 
     assert listing.help_text(name).text.endswith(f"This is not there yet. {until}")
 

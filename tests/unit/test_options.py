@@ -12,24 +12,27 @@ EM_DASH = "\u2014"
 @pytest.mark.parametrize(
     ("text", "command"),
     [
-        ("create go template=docker", Create(AgentText("go"), "docker", behind="template=docker")),
-        ("create go --template docker\n", Create(AgentText("go"), "docker", behind="--template docker")),
+        ("create go template=docker", Create(AgentText("go"), "docker", trailing_options="template=docker")),
+        (
+            "create go --template docker\n",
+            Create(AgentText("go"), "docker", trailing_options="--template docker"),
+        ),
         (
             f"create go {EM_DASH}template=docker",
-            Create(AgentText("go"), "docker", behind=f"{EM_DASH}template=docker"),
+            Create(AgentText("go"), "docker", trailing_options=f"{EM_DASH}template=docker"),
         ),
         (
             'create go template="my docker"',
-            Create(AgentText("go"), "my docker", behind='template="my docker"'),
+            Create(AgentText("go"), "my docker", trailing_options='template="my docker"'),
         ),
-        ("create go Name=fix-1", Create(AgentText("go"), name="fix-1", behind="Name=fix-1")),
+        ("create go Name=fix-1", Create(AgentText("go"), name="fix-1", trailing_options="Name=fix-1")),
         (
             "create template=a go\nname=fix-1 preset=R&amp;D",
-            Create(AgentText("go"), "a", "R&D", "fix-1", behind="name=fix-1 preset=R&D"),
+            Create(AgentText("go"), "a", "R&D", "fix-1", trailing_options="name=fix-1 preset=R&D"),
         ),
         (
             'create go preset="a name=b"',
-            Create(AgentText("go"), preset="a name=b", behind='preset="a name=b"'),
+            Create(AgentText("go"), preset="a name=b", trailing_options='preset="a name=b"'),
         ),
     ],
 )

@@ -13,12 +13,12 @@ from taskwire.domain.reconcile import (
     UNREADABLE_MS,
     Decision,
     Finding,
-    count,
+    count_copies,
     decide,
-    find,
-    find_since,
-    mark,
-    plain,
+    find_input,
+    find_input_without_mark,
+    make_mark,
+    normalise,
 )
 
 from .agents import PROMPT, T0, ModelAgent
@@ -77,47 +77,47 @@ def test_what_happened_after_the_mark_decides(happens: list[Happening], finding:
     """If the words are there once, the input arrived. If the screen has not moved, it did not. Otherwise a
     person decides."""
     agent = a_conversation()
-    marked = mark(WORDS, PROMPT, agent.build, agent.log)
+    marked = make_mark(WORDS, PROMPT, agent.build, agent.log)
 
     for each in happens:
         each(agent)
 
-    assert find(marked, agent.build, agent.log) == finding
+    assert find_input(marked, agent.build, agent.log) == finding
 
 
 def test_the_same_words_said_before_do_not_count() -> None:
     """Two replies may have the same text."""
     agent = a_conversation()
     agent.takes(WORDS)
-    marked = mark(WORDS, PROMPT, agent.build, agent.log)
+    marked = make_mark(WORDS, PROMPT, agent.build, agent.log)
 
-    before = find(marked, agent.build, agent.log)
+    before = find_input(marked, agent.build, agent.log)
     agent.takes(WORDS)
 
-    assert (before, find(marked, agent.build, agent.log)) == ("not_there", "there")
+    assert (before, find_input(marked, agent.build, agent.log)) == ("not_there", "there")
 
 
 def test_a_kept_history_goes_on_after_a_restart() -> None:
     """An agent that stores its history shows the same entries after a restart."""
     agent = ModelAgent(keeps_history=True)
     agent.types_prompt()
-    marked = mark(WORDS, PROMPT, agent.build, agent.log)
+    marked = make_mark(WORDS, PROMPT, agent.build, agent.log)
 
     agent.restarts()
     agent.takes(WORDS)
 
-    assert find(marked, agent.build, agent.log) == "there"
+    assert find_input(marked, agent.build, agent.log) == "there"
 
 
 def test_words_like_the_prompt_are_not_found_in_it() -> None:
     """The program types the prompt itself, perhaps only later."""
     agent = ModelAgent()
-    marked = mark(f" {PROMPT}", PROMPT, agent.build, agent.log)
-    later = mark(PROMPT, PROMPT, agent.build, a_conversation().log)
+    marked = make_mark(f" {PROMPT}", PROMPT, agent.build, agent.log)
+    later = make_mark(PROMPT, PROMPT, agent.build, a_conversation().log)
 
     agent.types_prompt()
 
-    assert find(marked, agent.build, agent.log) == "unclear"
+    assert find_input(marked, agent.build, agent.log) == "unclear"
     assert not later.is_prompt
 
 
@@ -125,24 +125,24 @@ def test_an_empty_log_says_only_what_is_there() -> None:
     """After an empty log, any entry is new. But a log that stays empty proves nothing."""
     agent = ModelAgent()
     agent.loses_log()
-    marked = mark(WORDS, PROMPT, agent.build, agent.log)
+    marked = make_mark(WORDS, PROMPT, agent.build, agent.log)
 
-    before = find(marked, agent.build, agent.log)
+    before = find_input(marked, agent.build, agent.log)
     agent.takes(WORDS)
 
-    assert (before, find(marked, agent.build, agent.log)) == ("unclear", "there")
+    assert (before, find_input(marked, agent.build, agent.log)) == ("unclear", "there")
 
 
 def test_copies_are_counted_as_far_as_the_log_goes_on() -> None:
     """A log of another build says nothing about this input."""
     agent = a_conversation()
-    marked = mark(WORDS, PROMPT, agent.build, agent.log)
+    marked = make_mark(WORDS, PROMPT, agent.build, agent.log)
     agent.takes(WORDS)
     agent.takes_padded(WORDS)
 
-    twice = count(marked, agent.build, agent.log)
+    twice = count_copies(marked, agent.build, agent.log)
 
-    assert (twice, count(marked, agent.build + 1, agent.log)) == (2, None)
+    assert (twice, count_copies(marked, agent.build + 1, agent.log)) == (2, None)
 
 
 TEXTS = st.sampled_from(["yes", "no", PROMPT, "yes\nplease"])
@@ -191,7 +191,7 @@ def test_no_finding_is_ever_false(
     agent = ModelAgent(keeps_history=keeps_history)
     for each in before:
         each(agent)
-    marked = mark(text, PROMPT, agent.build, agent.log)
+    marked = make_mark(text, PROMPT, agent.build, agent.log)
     known = len(agent.got)
     for each in between:
         each(agent)
@@ -201,7 +201,7 @@ def test_no_finding_is_ever_false(
     for each in after:
         each(agent)
 
-    finding = find(marked, agent.build, agent.log)
+    finding = find_input(marked, agent.build, agent.log)
 
     if finding == "there":
         assert text in agent.got[known:]
@@ -215,13 +215,13 @@ def test_an_undisturbed_log_decides(text: str, others: list[str], is_got: bool) 
     agent = a_conversation()
     for other in others:
         agent.takes(other)
-    marked = mark(text, PROMPT, agent.build, agent.log)
+    marked = make_mark(text, PROMPT, agent.build, agent.log)
 
     if is_got:
         agent.takes(text)
         agent.grows()
 
-    assert find(marked, agent.build, agent.log) == ("there" if is_got else "not_there")
+    assert find_input(marked, agent.build, agent.log) == ("there" if is_got else "not_there")
 
 
 LANDS, LANDED, LONG_AGO = -1, 0, UNREADABLE_MS
@@ -232,12 +232,12 @@ LANDS, LANDED, LONG_AGO = -1, 0, UNREADABLE_MS
     [
         ("there", LANDS, "delivered"),
         ("there", LONG_AGO, "delivered"),
-        ("not_there", LANDS, "look again"),
-        ("not_there", LANDED, "send again"),
-        ("unclear", LANDS, "look again"),
+        ("not_there", LANDS, "look_again"),
+        ("not_there", LANDED, "send_again"),
+        ("unclear", LANDS, "look_again"),
         ("unclear", LANDED, "ask"),
-        (None, LANDS, "look again"),
-        (None, LANDED, "look again"),
+        (None, LANDS, "look_again"),
+        (None, LANDED, "look_again"),
         (None, LONG_AGO, "ask"),
     ],
 )
@@ -279,10 +279,10 @@ def test_without_a_mark_time_decides_as_far_as_clocks_can_be_trusted(
         for number, at in enumerate(minutes)
     ]
 
-    assert find_since("yes", T0, log) == finding
+    assert find_input_without_mark("yes", T0, log) == finding
 
 
 @given(st.text())
 def test_plain_words_stay_plain(text: str) -> None:
     """Plain text does not change when it is made plain again."""
-    assert plain(plain(text)) == plain(text)
+    assert normalise(normalise(text)) == normalise(text)

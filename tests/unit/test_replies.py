@@ -15,14 +15,14 @@ from taskwire.domain.replies import (
     Mentions,
     Names,
     NotAVerb,
-    Order,
-    begins_with_mark,
+    ThreadCommand,
+    begins_with_shell_mark,
     break_mentions,
+    classify,
     escape_mrkdwn,
     list_mentions,
-    normalised,
-    read,
     to_agent_text,
+    to_markdown,
 )
 
 # A slow machine must not fail these tests.
@@ -55,20 +55,20 @@ def listing(style: str, *items: str, indent: int = 0, offset: int = 0) -> dict[s
 @pytest.mark.parametrize(
     ("message", "reply"),
     [
-        ("!status", Order("status")),
-        (" !Pause\n", Order("pause")),
-        ("!logs", Order("logs")),
-        ("!logs full", Order("logs", "full")),
-        ("!resume", Order("resume")),
-        ("!delete", Order("delete")),
-        ("!detach", Order("detach")),
-        ("!help", Order("help")),
-        ("!edit", Order("edit")),
-        ("!edit fix\n  that &amp; this", Order("edit", "fix\n  that &amp; this")),
-        ("<@UBOT> status", Order("status")),
-        ("<@UBOT|taskwire>: !pause", Order("pause")),
-        ("<@UBOT> logs full", Order("logs", "full")),
-        ("<@UBOT> !edit fix that", Order("edit", "fix that")),
+        ("!status", ThreadCommand("status")),
+        (" !Pause\n", ThreadCommand("pause")),
+        ("!logs", ThreadCommand("logs")),
+        ("!logs full", ThreadCommand("logs", "full")),
+        ("!resume", ThreadCommand("resume")),
+        ("!delete", ThreadCommand("delete")),
+        ("!detach", ThreadCommand("detach")),
+        ("!help", ThreadCommand("help")),
+        ("!edit", ThreadCommand("edit")),
+        ("!edit fix\n  that &amp; this", ThreadCommand("edit", "fix\n  that &amp; this")),
+        ("<@UBOT> status", ThreadCommand("status")),
+        ("<@UBOT|taskwire>: !pause", ThreadCommand("pause")),
+        ("<@UBOT> logs full", ThreadCommand("logs", "full")),
+        ("<@UBOT> !edit fix that", ThreadCommand("edit", "fix that")),
         ("<@UBOT> edit the readme", Input("edit the readme", is_to_bot=True)),
         ("<@UBOT> pause the music", Input("pause the music", is_to_bot=True)),
         ("pause", Input("pause")),
@@ -97,23 +97,23 @@ def listing(style: str, *items: str, indent: int = 0, offset: int = 0) -> dict[s
 )
 def test_a_reply_is_what_it_says(message: str, reply: Meaning) -> None:
     """Verbs match exactly. Text for other people is an aside. Anything else is input."""
-    assert read(message, BOT) == reply
+    assert classify(message, BOT) == reply
 
 
 def test_naming_oneself_is_no_mention_of_another() -> None:
     """`I, @alice, would rather …` is meant for the agent."""
-    assert read("as <@UALICE> I disagree", BOT, ALICE) == Input("as <@UALICE> I disagree")
-    assert read("as <@UALICE> I disagree", BOT, UserId("UBOB")) == Aside()
+    assert classify("as <@UALICE> I disagree", BOT, ALICE) == Input("as <@UALICE> I disagree")
+    assert classify("as <@UALICE> I disagree", BOT, UserId("UBOB")) == Aside()
 
 
 @pytest.mark.parametrize("name", ["watch"])
 def test_a_verb_of_a_later_version_says_what_to_do_instead(name: str) -> None:
     """Such a verb is known, so it is never sent to the agent."""
-    reply = read(f"!{name}", BOT)
+    reply = classify(f"!{name}", BOT)
 
-    assert isinstance(reply, Order)
+    assert isinstance(reply, ThreadCommand)
     assert reply.name == name
-    assert reply.not_yet.startswith("Until then")
+    assert reply.unsupported_hint.startswith("Until then")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_verb_of_a_later_version_says_what_to_do_instead(name: str) -> None:
 )
 def test_the_agent_gets_what_the_person_saw(message: str, seen: str) -> None:
     """The text comes from the message's plain text, because there are no blocks."""
-    assert to_agent_text(normalised(message), NAMES) == seen
+    assert to_agent_text(to_markdown(message), NAMES) == seen
 
 
 FORMATTED = [
@@ -208,15 +208,15 @@ FORMATTED = [
 @pytest.mark.parametrize(("blocks", "seen"), FORMATTED)
 def test_formatting_reaches_the_agent_as_markdown(blocks: list[Block], seen: str) -> None:
     """Blocks have more formatting than the plain text."""
-    assert to_agent_text(normalised("ignored", blocks), NAMES) == seen
+    assert to_agent_text(to_markdown("ignored", blocks), NAMES) == seen
 
 
 def test_entities_in_blocks_are_decoded_once_whichever_way_slack_writes_them() -> None:
     """The plain text shows whether Slack has escaped the blocks."""
     escaped, plain = rich(section(text("a &lt; b"))), rich(section(text("a &lt; b")))
 
-    assert to_agent_text(normalised("a &lt; b", escaped)) == "a < b"
-    assert to_agent_text(normalised("a &amp;lt; b", plain)) == "a &lt; b"
+    assert to_agent_text(to_markdown("a &lt; b", escaped)) == "a < b"
+    assert to_agent_text(to_markdown("a &amp;lt; b", plain)) == "a &lt; b"
 
 
 def test_a_verb_is_found_in_blocks_too() -> None:
@@ -224,15 +224,15 @@ def test_a_verb_is_found_in_blocks_too() -> None:
     user: dict[str, JsonValue] = {"type": "user", "user_id": "UBOT"}
     blocks = rich(section(user, text(" !edit do\n")), listing("bullet", "one", "two"))
 
-    assert read("<@UBOT> !edit do\n\u2022 one\n\u2022 two", BOT, ALICE, blocks) == Order(
+    assert classify("<@UBOT> !edit do\n\u2022 one\n\u2022 two", BOT, ALICE, blocks) == ThreadCommand(
         "edit", "do\n- one\n- two"
     )
 
 
 def test_other_blocks_leave_the_text_to_speak() -> None:
     """A message with blocks of another kind is read from its plain text."""
-    assert normalised("*hi*", [{"type": "section"}]) == "**hi**"
-    assert normalised("*hi*", [*rich(section(text("x"))), {"type": "image"}]) == "**hi**"
+    assert to_markdown("*hi*", [{"type": "section"}]) == "**hi**"
+    assert to_markdown("*hi*", [*rich(section(text("x"))), {"type": "image"}]) == "**hi**"
 
 
 def test_mentions_lists_each_id_once() -> None:
@@ -281,7 +281,7 @@ def test_nothing_that_is_made_inert_is_live(words: str, pieces: list[str]) -> No
 )
 def test_what_begins_with_the_mark(said: str, *, is_marked: bool) -> None:
     """After the bot's name, a verb needs no mark."""
-    assert begins_with_mark(said, BOT) == is_marked
+    assert begins_with_shell_mark(said, BOT) == is_marked
 
 
 @patient
@@ -295,9 +295,10 @@ def test_escaped_text_is_seen_as_it_was(words: str) -> None:
 @given(st.text(alphabet="*~`<>@#!|_ \nabU1&;•"), st.text(alphabet="*~`<>@# \nab"))
 def test_no_message_breaks_the_reading(message: str, words: str) -> None:
     """Any message is read as a verb, input or an aside."""
-    assert read(message, BOT) is not None
+    assert classify(message, BOT) is not None
     assert (
-        read(message, BOT, ALICE, rich(section(text(words, "bold", "code")), listing("x", words))) is not None
+        classify(message, BOT, ALICE, rich(section(text(words, "bold", "code")), listing("x", words)))
+        is not None
     )
 
 
@@ -305,4 +306,4 @@ def test_a_long_message_of_marks_is_read_at_once() -> None:
     """Slack's longest message, made of text that is slow for the patterns, is read within the test's time
     limit."""
     for unit in ("*a ", "`", "```", "<", "~a", "*", "&lt;", "<@UBOT>", "* a *", "!a "):
-        assert read(unit * (40_000 // len(unit)), BOT) is not None
+        assert classify(unit * (40_000 // len(unit)), BOT) is not None

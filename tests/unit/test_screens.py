@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.domain.excerpts import clean
+from taskwire.domain.excerpts import clean_entry
 
 CLAUDE = """
 ╭──────────────────────────────────────────────────────╮
@@ -254,8 +254,8 @@ End."""
 )
 def test_a_screen_reads_well(screen: str, read: str) -> None:
     """The agent's text stays. The terminal's own drawing around it is removed."""
-    assert clean(screen) == read
-    assert clean(read) == read
+    assert clean_entry(screen) == read
+    assert clean_entry(read) == read
 
 
 FULL = "This line was filled by the terminal until the next word had no room in i"
@@ -283,5 +283,5 @@ ADDRESS = "https://x.example/a/very/long/address/that/fills/a/line/of/a/terminal
 )
 def test_only_wrapped_paragraphs_are_joined(screen: str, read: str) -> None:
     """Code, lists and tables keep their lines."""
-    assert clean(screen) == read
-    assert clean(read) == read
+    assert clean_entry(screen) == read
+    assert clean_entry(read) == read

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.own_tokens import is_plain_word
-from taskwire.domain.secrets import Masker, masked_beginning
+from taskwire.domain.secrets import Masker, mask_beginning
 
 # A slow machine must not fail these tests.
 patient = settings(deadline=None)
@@ -366,7 +366,7 @@ def test_of_a_text_without_secrets_the_beginning_is_kept_as_it_is(length: int) -
     """This holds however long the text is."""
     text = ("one two " * 2_000)[:length]
 
-    assert masked_beginning(Masker().mask, text, 100) == text[:100]
+    assert mask_beginning(Masker().mask, text, 100) == text[:100]
 
 
 @patient
@@ -377,7 +377,7 @@ def test_a_secret_at_the_edge_of_what_is_kept_is_not_shown_in_half(at: int, unit
     secret = "x" * shift + f" glpat-{A36 * 3} "
     text = unit * (4_000 // len(unit)) + "y" * at + secret + "z " * 4_000
 
-    kept = masked_beginning(Masker().mask, text, 4_100)
+    kept = mask_beginning(Masker().mask, text, 4_100)
 
     assert A36[:6] not in kept
     assert len(kept) <= 4_100

@@ -172,7 +172,7 @@ async def attempt_change(
 
 def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | None = None) -> Outcome:
     """Try again after the build that is under way. The person is told once that their action waits."""
-    if work.wait_count >= BUILD_UNDER_WAY.most_tries:
+    if work.wait_count >= BUILD_UNDER_WAY.max_tries:
         raise UserError(*refusals.build_never_ends(link))
     words = words or answers.task_waits_for_build(link, work.verb)
     told = ((work.requester, words),) if not work.wait_count else ()

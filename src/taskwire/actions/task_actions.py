@@ -31,8 +31,8 @@ from taskwire.domain.ids import moment_of
 from taskwire.domain.jobs import Act, ApplyEvent, Job, to_coder, to_thread
 from taskwire.domain.links import Link
 from taskwire.domain.naming import digest, make_replacement_title
-from taskwire.domain.replies import STALE
-from taskwire.domain.secrets import masked_beginning
+from taskwire.domain.replies import STALE_AFTER
+from taskwire.domain.secrets import mask_beginning
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox import questions
@@ -108,7 +108,7 @@ class TaskActions:
             return done(None, *answer_elsewhere(work, link, answers.task_deleted(link)))
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.as_seen(work.requester, link)))
-        if work.was_away and self._deps.slack.now() - moment_of(work.requester.at) > STALE:
+        if work.was_away and self._deps.slack.now() - moment_of(work.requester.at) > STALE_AFTER:
             return done(None, (work.requester, answers.verb_too_old(work.verb)))
         if not context.is_outcome_unknown:
             needs_coder = work.verb not in _WITHOUT_CODER
@@ -168,7 +168,7 @@ class TaskActions:
                 return done(batch, (work.requester, answers.ask_to_pause_for_edit(link, f"{link.id} {kept}")))
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.prompt_replaced(link)))
-        shown = masked_beginning(self._deps.mask, text, LONGEST_TITLE)
+        shown = mask_beginning(self._deps.mask, text, LONGEST_TITLE)
         record = link.record.model_copy(update={"prompt": text, "title": make_replacement_title(shown)})
         batch = draw(link.id, self._deps.writes.write_record(Batch(), record))
         questions.settle(link, questions.EDIT, inputs.PROMPT_EDITED, batch)

@@ -50,7 +50,7 @@ from taskwire.domain.errors import (
     Refused,
     TryLater,
 )
-from taskwire.domain.secrets import masked_beginning
+from taskwire.domain.secrets import mask_beginning
 
 
 class Complaint(BaseModel):
@@ -98,12 +98,12 @@ MOST_COMPLAINTS = 20
 def _masked(said: _Body, mask: Callable[[str], str]) -> _Body:
     """Mask Coder's words before they are kept: a refusal can quote a template's variables."""
     faults = [
-        Complaint(field=each.field[:LONGEST_WORDS], detail=masked_beginning(mask, each.detail, LONGEST_WORDS))
+        Complaint(field=each.field[:LONGEST_WORDS], detail=mask_beginning(mask, each.detail, LONGEST_WORDS))
         for each in (said.validations or ())[:MOST_COMPLAINTS]
     ]
     return _Body(
-        message=masked_beginning(mask, said.message, LONGEST_WORDS),
-        detail=masked_beginning(mask, said.detail or "", LONGEST_WORDS),
+        message=mask_beginning(mask, said.message, LONGEST_WORDS),
+        detail=mask_beginning(mask, said.detail or "", LONGEST_WORDS),
         validations=tuple(faults),
     )
 

@@ -11,26 +11,26 @@ from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlencode, u
 from taskwire.domain.errors import UserError
 
 SENTINEL_PORT = 26379
-PLAIN = ("redis", "rediss", "unix")
-SENTINEL = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
-OPTIONS = frozenset({"db", "username", "password"})
+PLAIN_SCHEMES = ("redis", "rediss", "unix")
+SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
+URL_OPTIONS = frozenset({"db", "username", "password"})
 TLS_OPTIONS = frozenset(
     f"ssl_{name}"
     for name in ("ca_certs", "ca_path", "certfile", "keyfile", "password", "cert_reqs", "check_hostname")
 )
 # Options for the sentinels themselves. The user and password of the URL are those of Redis.
 SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
-EXAMPLE = (
+URL_EXAMPLES = (
     "It looks like redis://host:6379/0, rediss://… for TLS, unix:///path/to/socket, or "
     "redis+sentinel://host:26379,host2:26379/mymaster/0."
 )
-ESCAPES = "In a password, write %2F for /, %40 for @, %3A for :, %23 for # and %3F for ?."
+ESCAPING_HINT = "In a password, write %2F for /, %40 for @, %3A for :, %23 for # and %3F for ?."
 
 HostPort = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Address:
+class RedisAddress:
     """The address of the store. `url` is for redis-py. `where` is the place without secrets, for people.
 
     With `sentinels`, the host in `url` means nothing: the sentinels are asked for the present server of
@@ -38,7 +38,7 @@ class Address:
     """
 
     url: str
-    where: str
+    display_url: str
     sentinels: tuple[HostPort, ...] = ()
     master: str = ""
     sentinel_username: str | None = None
@@ -50,47 +50,49 @@ class Address:
         return urlsplit(self.url).scheme
 
 
-def read_redis(url: str) -> Address:
+def parse_redis_url(url: str) -> RedisAddress:
     """Check and parse a REDIS_URL. Raise UserError if it is wrong."""
     try:
         parts = urlsplit(url)
         # A URL of sentinels has several hosts and ports, which `port` cannot parse.
-        port = parts.port if parts.scheme in PLAIN else None
+        port = parts.port if parts.scheme in PLAIN_SCHEMES else None
     except ValueError:  # the error's own text quotes the URL
-        raise UserError("REDIS_URL is not a URL.", f"{EXAMPLE} {ESCAPES}") from None
+        raise UserError("REDIS_URL is not a URL.", f"{URL_EXAMPLES} {ESCAPING_HINT}") from None
     if parts.fragment:
-        raise UserError("REDIS_URL has a # in it.", ESCAPES)
-    if parts.scheme in SENTINEL:
-        return _of_sentinels(parts)
+        raise UserError("REDIS_URL has a # in it.", ESCAPING_HINT)
+    if parts.scheme in SENTINEL_SCHEMES:
+        return _parse_sentinel_url(parts)
     if "sentinel" in parts.scheme:
-        raise UserError("REDIS_URL names sentinels in a way that Taskwire does not know.", EXAMPLE)
-    if parts.scheme not in PLAIN:
+        raise UserError("REDIS_URL names sentinels in a way that Taskwire does not know.", URL_EXAMPLES)
+    if parts.scheme not in PLAIN_SCHEMES:
         raise UserError(
-            "REDIS_URL does not begin with redis://, rediss://, unix:// or redis+sentinel://.", EXAMPLE
+            "REDIS_URL does not begin with redis://, rediss://, unix:// or redis+sentinel://.", URL_EXAMPLES
         )
-    _check_options(parts, OPTIONS)
+    _check_options(parts, URL_OPTIONS)
     if parts.scheme == "unix":
-        database = _database(parts, "")
-        return Address(url, f"unix://{parts.path}" + (f"?db={database}" if database else ""))
-    database = _database(parts, parts.path.strip("/"))
-    return Address(url, f"{parts.scheme}://{parts.hostname or 'localhost'}:{port or 6379}{_named(database)}")
+        database = _parse_database(parts, "")
+        return RedisAddress(url, f"unix://{parts.path}" + (f"?db={database}" if database else ""))
+    database = _parse_database(parts, parts.path.strip("/"))
+    return RedisAddress(
+        url, f"{parts.scheme}://{parts.hostname or 'localhost'}:{port or 6379}{_format_database(database)}"
+    )
 
 
-def _of_sentinels(parts: SplitResult) -> Address:
-    _check_options(parts, OPTIONS | SENTINEL_OPTIONS)
+def _parse_sentinel_url(parts: SplitResult) -> RedisAddress:
+    _check_options(parts, URL_OPTIONS | SENTINEL_OPTIONS)
     user, _, hosts = parts.netloc.rpartition("@")
-    nodes = tuple(_node(host) for host in hosts.split(","))
+    nodes = tuple(_parse_host_port(host) for host in hosts.split(","))
     master, _, database = parts.path.strip("/").partition("/")
     if not master:
-        raise UserError("REDIS_URL names sentinels, but not the master that they watch.", EXAMPLE)
-    number = _database(parts, database)
+        raise UserError("REDIS_URL names sentinels, but not the master that they watch.", URL_EXAMPLES)
+    number = _parse_database(parts, database)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     kept = urlencode({name: value for name, value in options.items() if name not in SENTINEL_OPTIONS})
     places = ",".join(f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in nodes)
-    plain = f"{SENTINEL[parts.scheme]}://{user}@master/{database}?{kept}"
-    return Address(
+    plain = f"{SENTINEL_SCHEMES[parts.scheme]}://{user}@master/{database}?{kept}"
+    return RedisAddress(
         url=plain,
-        where=f"{parts.scheme}://{places}/{unquote(master)}{_named(number)}",
+        display_url=f"{parts.scheme}://{places}/{unquote(master)}{_format_database(number)}",
         sentinels=nodes,
         master=unquote(master),
         sentinel_username=options.get("sentinel_username") or None,
@@ -98,14 +100,16 @@ def _of_sentinels(parts: SplitResult) -> Address:
     )
 
 
-def _node(place: str) -> HostPort:
+def _parse_host_port(place: str) -> HostPort:
     try:
         parts = urlsplit(f"//{place.strip()}")
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
     if host is None:
-        raise UserError("REDIS_URL names a sentinel that is not HOST:PORT.", f"{EXAMPLE} {ESCAPES}") from None
+        raise UserError(
+            "REDIS_URL names a sentinel that is not HOST:PORT.", f"{URL_EXAMPLES} {ESCAPING_HINT}"
+        ) from None
     return host, port or SENTINEL_PORT
 
 
@@ -119,19 +123,19 @@ def _check_options(parts: SplitResult, known: frozenset[str]) -> None:
         )
 
 
-def _database(parts: SplitResult, in_path: str) -> int:
+def _parse_database(parts: SplitResult, in_path: str) -> int:
     database = parse_qs(parts.query, keep_blank_values=True).get("db", [in_path])[0]
     if not re.fullmatch(r"\d*", database):  # redis-py would silently use 0
-        raise UserError("REDIS_URL ends in something that is not the number of a database.", EXAMPLE)
+        raise UserError("REDIS_URL ends in something that is not the number of a database.", URL_EXAMPLES)
     return int(database or "0")
 
 
-def _named(database: int) -> str:
+def _format_database(database: int) -> str:
     """Return the database as part of the place; nothing for the first database."""
     return f"/{database}" if database else ""
 
 
-def check_web(value: str) -> None:
+def check_web_url(value: str) -> None:
     """Raise ValueError, which says what the value must be, if it is not a plain web address."""
     try:
         parts = urlsplit(value)

@@ -11,14 +11,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from taskwire.domain.agent_screens import CALLS, ECHO, EDIT_BEGINS, OWN_CALLS, RESULTS, SAYS, STEP
-from taskwire.domain.terminal import fenced_rows
+from taskwire.domain.agent_screens import (
+    CALL_MARKS,
+    ECHO,
+    EDIT_BEGINS,
+    OWN_CALLS,
+    RESULT_MARKS,
+    STEP,
+    TEXT_MARKS,
+)
+from taskwire.domain.terminal import find_fenced_rows
 
-_SAYS = re.compile(rf" {{0,3}}[{SAYS}] ")
-_CALLED = re.compile(rf" {{0,3}}[{CALLS}] ")
-_RESULT = re.compile(rf" {{1,6}}[{RESULTS}](?: |$)")
+_SAYS = re.compile(rf" {{0,3}}[{TEXT_MARKS}] ")
+_CALLED = re.compile(rf" {{0,3}}[{CALL_MARKS}] ")
+_RESULT = re.compile(rf" {{1,6}}[{RESULT_MARKS}](?: |$)")
 # `⏺ Bash(make test)`: a call whose result is not there yet.
-_CALL_HEAD = re.compile(rf" {{0,3}}[{CALLS}] (?:[A-Z]\w*(?: \w+)?|\w+_\w+|[\w-]+ - \w+ \(MCP\))\(")
+_CALL_HEAD = re.compile(rf" {{0,3}}[{CALL_MARKS}] (?:[A-Z]\w*(?: \w+)?|\w+_\w+|[\w-]+ - \w+ \(MCP\))\(")
 # Codex marks its text with the bullet of a list.
 _BULLET = "• "
 _MARK = "⏺ "
@@ -92,7 +100,7 @@ def _without_edits(lines: list[str]) -> list[str]:
     if not any(line.strip().startswith(EDIT_BEGINS) for line in lines):
         return lines
     kept: list[str] = []
-    fenced = fenced_rows(lines)
+    fenced = find_fenced_rows(lines)
     at = 0
     while at < len(lines):
         end = at
@@ -113,7 +121,7 @@ def _closes(lines: list[str], opening: int, at: int) -> bool:
 
 def _with_marks(lines: list[str]) -> list[str]:
     """Give Codex's text the mark that other agents use, where its bullet is not the bullet of a list."""
-    fenced = fenced_rows(lines)
+    fenced = find_fenced_rows(lines)
     outer = [at for at, line in enumerate(lines) if line and not line.startswith(" ") and not fenced[at]]
     bullets = [at for at in outer if lines[at].startswith(_BULLET)]
     stands_alone = all(at == 0 or not lines[at - 1].strip() for at in bullets)
@@ -128,7 +136,7 @@ def _with_marks(lines: list[str]) -> list[str]:
 
 def _parts(lines: list[str]) -> Iterator[_Part]:
     part = _Part("plain")
-    fenced = fenced_rows(lines)
+    fenced = find_fenced_rows(lines)
     for at, line in enumerate(lines):
         kind: _Kind | None = _PLAIN if _ends(part, lines, at) else None
         if not fenced[at]:
@@ -204,7 +212,7 @@ def _without_output(parts: list[_Part]) -> tuple[list[str], list[str]]:
 def _blocks(lines: list[str]) -> Iterator[list[str]]:
     """Cut lines at blank lines outside code. Each block keeps the blank lines behind it."""
     block: list[str] = []
-    fenced = fenced_rows(lines)
+    fenced = find_fenced_rows(lines)
     for at, line in enumerate(lines):
         if block and line.strip() and not block[-1].strip() and not fenced[at - 1]:
             yield block
@@ -217,7 +225,7 @@ def _blocks(lines: list[str]) -> Iterator[list[str]]:
 def _is_output(blocks: list[list[str]], at: int) -> bool:
     """Whether a block looks like the output of a program. Code that a text introduces belongs to the text."""
     rows = [line for line in blocks[at] if line.strip()]
-    if not rows or any(fenced_rows(blocks[at])):
+    if not rows or any(find_fenced_rows(blocks[at])):
         return False
     above = blocks[at - 1] if at else []
     introduced = next((line.rstrip() for line in reversed(above) if line.strip()), "").endswith(":")

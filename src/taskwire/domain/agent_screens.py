@@ -21,9 +21,9 @@ class AgentScreen:
     # Status bars, spinners and hints.
     status: tuple[str, ...] = ()
     # The marks before the agent's text, before a tool call, and before the result of a call.
-    says: str = ""
-    calls: str = ""
-    results: str = ""
+    text_marks: str = ""
+    call_marks: str = ""
+    result_marks: str = ""
     # Lines that are a step without such a mark.
     steps: tuple[str, ...] = ()
     # The title of a rule above a call.
@@ -49,9 +49,9 @@ SCREENS = (
             rf"^{_SPINNER} ?\w{{1,20}} for [0-9]+[smh]",
             r"^> Try \"",
         ),
-        says="⏺●",
-        calls="⏺●",
-        results="⎿",
+        text_marks="⏺●",
+        call_marks="⏺●",
+        result_marks="⎿",
     ),
     AgentScreen(
         "Codex",
@@ -69,8 +69,8 @@ SCREENS = (
             r"^Token usage: total=",
             r"^Worked for [0-9]",
         ),
-        calls="•",
-        results="└",
+        call_marks="•",
+        result_marks="└",
         steps=(r"^• .{1,300} \(\+[0-9]+ -[0-9]+\)$", r"^⚡ "),
     ),
     AgentScreen(
@@ -86,7 +86,7 @@ SCREENS = (
             r"^YOLO mode",
             r"^Type your message or @",
         ),
-        says="✦",
+        text_marks="✦",
         steps=(r"^[✓✗x⊷o?-]  (?:[A-Z]\w+|\S+ \(.{1,80} MCP Server\))(?: |$)",),
     ),
     AgentScreen(
@@ -145,9 +145,9 @@ SCREENS = (
 BANNER = re.compile("|".join(pattern for screen in SCREENS for pattern in screen.banner))
 BOXED_BANNER = re.compile("|".join(pattern for screen in SCREENS for pattern in screen.boxed_banner))
 STATUS = re.compile("|".join(pattern for screen in SCREENS for pattern in screen.status))
-SAYS = "".join(screen.says for screen in SCREENS)
-CALLS = "".join(screen.calls for screen in SCREENS)
-RESULTS = "".join(screen.results for screen in SCREENS)
+TEXT_MARKS = "".join(screen.text_marks for screen in SCREENS)
+CALL_MARKS = "".join(screen.call_marks for screen in SCREENS)
+RESULT_MARKS = "".join(screen.result_marks for screen in SCREENS)
 # `terminal` turns the title of a rule into a line that begins with this.
 STEP_MARK = "▸ "
 STEP = re.compile("|".join([f"^{STEP_MARK}", *(pattern for screen in SCREENS for pattern in screen.steps)]))

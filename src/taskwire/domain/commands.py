@@ -17,20 +17,20 @@ from enum import StrEnum
 from taskwire.domain.agent_text import AgentText, sanitize_for_agent
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import (
-    ELSEWHERE,
-    FILTERS,
-    OPTIONS,
+    CREATE_OPTIONS,
+    SUGGESTED_FILTERS,
     VERBS,
+    VERBS_OF_OTHER_TOOLS,
     CommandOption,
     ThreadVerb,
     Verb,
+    find_nearest,
     find_thread_verb,
     find_verb,
-    nearest,
 )
 from taskwire.domain.ids import UserId
 from taskwire.domain.mrkdwn import break_mentions, escape_mrkdwn, get_link_address, is_blank, to_visible_text
-from taskwire.domain.options import QUOTES, asks_for_help, first_word, take_around, take_options
+from taskwire.domain.options import QUOTES, asks_for_help, first_word, take_options, take_options_around
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
@@ -85,7 +85,7 @@ class TaskName:
         owner = owner.removeprefix("@")
         if (slash and not _OWNER.fullmatch(owner)) or not _NAME.fullmatch(name):
             raise UserError(
-                f"`{_cut(to_visible_text(text))}` is no task's name.",
+                f"`{_quote(to_visible_text(text))}` is no task's name.",
                 "Give its name, `owner/name`, its id, or a link to it in Coder; `/task list` shows them.",
             )
         return cls._of(name, owner, "")
@@ -121,7 +121,7 @@ class Create:
     preset: str | None = None
     name: str | None = None
     organization: str | None = None
-    behind: str = ""
+    trailing_options: str = ""
 
 
 @dataclass(frozen=True)
@@ -236,8 +236,8 @@ class Help:
     verb: str | None = None
 
 
-OneTask = Status | Pause | Resume | Delete | Attach | Detach | Mute | Unmute
-Command = Create | OpenForm | List | OneTask | Logs | Send | Edit | Templates | Help
+SingleTaskCommand = Status | Pause | Resume | Delete | Attach | Detach | Mute | Unmute
+Command = Create | OpenForm | List | SingleTaskCommand | Logs | Send | Edit | Templates | Help
 
 
 def parse(text: str) -> Command:
@@ -249,37 +249,42 @@ def parse(text: str) -> Command:
     verb = find_verb(word)
     if verb is None:
         _refuse_thread_verb(word, rest)
-        _refuse_slip(word, rest)
+        _refuse_typo(word, rest)
         return OpenForm(to_visible_text(text))
-    if verb.not_yet:
-        raise UserError(f"`{verb.name}` ({verb.meaning}) is not part of this version yet.", verb.not_yet)
-    return _READERS[verb.name](rest, verb)
+    if verb.unsupported_hint:
+        raise UserError(
+            f"`{verb.name}` ({verb.meaning}) is not part of this version yet.", verb.unsupported_hint
+        )
+    return _PARSERS[verb.name](rest, verb)
 
 
-def _create(rest: str, _: Verb) -> Command:
+def _parse_create(rest: str, _: Verb) -> Command:
     if asks_for_help(rest):
         return Help("create")
-    around = take_around(rest, OPTIONS)
+    around = take_options_around(rest, CREATE_OPTIONS)
     given = {name: to_visible_text(value) for name, value in around.given.items()}
-    prompt, behind = sanitize_for_agent(to_visible_text(around.text)), to_visible_text(around.behind)
+    prompt, behind = (
+        sanitize_for_agent(to_visible_text(around.text)),
+        to_visible_text(around.trailing_options),
+    )
     name = given.get("name")
     if name is not None:
         try:
             check_new_name(name)
         except UserError as error:
-            raise reads_behind(error, behind) from None
+            raise explain_trailing_options(error, behind) from None
     if is_blank(prompt):
         return OpenForm("", given.get("template"), given.get("preset"), name, given.get("org"))
     return Create(prompt, given.get("template"), given.get("preset"), name, given.get("org"), behind)
 
 
-def reads_behind(error: UserError, behind: str) -> UserError:
+def explain_trailing_options(error: UserError, behind: str) -> UserError:
     """Say in a refusal which text was read as options, because it may have been meant as text."""
     if not behind:
         return error
     return UserError(
         str(error),
-        f"I took `{_cut(behind, 200)}` at the end for options. If it is part of your text, put `--` before "
+        f"I took `{_quote(behind, 200)}` at the end for options. If it is part of your text, put `--` before "
         "the text.",
     )
 
@@ -288,13 +293,13 @@ def check_new_name(name: str) -> None:
     """Raise UserError for a name that Coder would refuse."""
     if not _NEW_NAME.fullmatch(name) or len(name) > 32 or name.lower() == "new":
         raise UserError(
-            f"Coder does not take `{_cut(name)}` as a name.",
+            f"Coder does not take `{_quote(name)}` as a name.",
             "A name has letters and digits with single hyphens between them, at most 32 in all, "
             "and may not be the word “new”.",
         )
 
 
-def _list(rest: str, verb: Verb) -> Command:
+def _parse_list(rest: str, verb: Verb) -> Command:
     given: dict[str, str] = {}
     words: list[str] = []
     while rest:
@@ -304,14 +309,14 @@ def _list(rest: str, verb: Verb) -> Command:
         given |= more
         word, rest = first_word(rest)
         words += [to_visible_text(word).lower().removeprefix("--")] if word else []
-    chosen = _filter(words, verb)
-    owner = _owner(given["owner"]) if "owner" in given else None
+    chosen = _parse_filter(words, verb)
+    owner = _parse_owner(given["owner"]) if "owner" in given else None
     if owner is not None and chosen is ListFilter.MINE:
         raise UserError("`mine` and `owner=` ask for different tasks.", "Keep one of the two.")
-    return List(chosen, owner, _page(given.get("page", "1")))
+    return List(chosen, owner, _parse_page(given.get("page", "1")))
 
 
-def _filter(words: list[str], verb: Verb) -> ListFilter:
+def _parse_filter(words: list[str], verb: Verb) -> ListFilter:
     asked = "-".join(words).replace("_", "-")
     if not asked:
         return ListFilter.ALL
@@ -321,44 +326,46 @@ def _filter(words: list[str], verb: Verb) -> ListFilter:
         if asked.replace("-", "") == known.value.replace("-", ""):
             return known
     if len(words) > 1:
-        raise _too_much(verb, " ".join(words))
-    close = nearest(asked, list(ListFilter))
-    offered = f"Did you mean {_either(close)}?" if close else f"Choose one: {', '.join(FILTERS)}."
-    raise UserError(f"I have no list `{_cut(asked)}`.", offered)
+        raise _make_usage_error(verb, " ".join(words))
+    close = find_nearest(asked, list(ListFilter))
+    offered = (
+        f"Did you mean {_join_with_or(close)}?" if close else f"Choose one: {', '.join(SUGGESTED_FILTERS)}."
+    )
+    raise UserError(f"I have no list `{_quote(asked)}`.", offered)
 
 
-def _owner(value: str) -> SlackPerson | str:
+def _parse_owner(value: str) -> SlackPerson | str:
     if picked := _PERSON.fullmatch(value):
         return SlackPerson(UserId(picked[1]), picked[2] or "")
     return to_visible_text(value).removeprefix("@")
 
 
-def _page(value: str) -> int:
+def _parse_page(value: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,3}", value):
-        raise UserError(f"`{_cut(to_visible_text(value))}` is no page.", "Write `page=2` for the second.")
+        raise UserError(f"`{_quote(to_visible_text(value))}` is no page.", "Write `page=2` for the second.")
     return int(value)
 
 
-def _one_task(make: Callable[[TaskName], OneTask]) -> Callable[[str, Verb], Command]:
+def _single_task_parser(make: Callable[[TaskName], SingleTaskCommand]) -> Callable[[str, Verb], Command]:
     def read(rest: str, verb: Verb) -> Command:
-        name, more = _name_and_rest(rest, verb)
+        name, more = _take_name(rest, verb)
         if more:
-            raise _too_much(verb, rest)
+            raise _make_usage_error(verb, rest)
         return make(TaskName.parse(name))
 
     return read
 
 
-def _logs(rest: str, verb: Verb) -> Command:
-    name, more = _name_and_rest(rest, verb)
+def _parse_logs(rest: str, verb: Verb) -> Command:
+    name, more = _take_name(rest, verb)
     if more.lower().lstrip("-\u2014\u2013") not in ("", "full"):
-        raise _too_much(verb, rest)
+        raise _make_usage_error(verb, rest)
     return Logs(TaskName.parse(name), full=bool(more))
 
 
-def _with_text(make: type[Send] | type[Edit]) -> Callable[[str, Verb], Command]:
+def _text_parser(make: type[Send] | type[Edit]) -> Callable[[str, Verb], Command]:
     def read(rest: str, verb: Verb) -> Command:
-        name, more = _name_and_rest(rest, verb)
+        name, more = _take_name(rest, verb)
         task, text = TaskName.parse(name), sanitize_for_agent(to_visible_text(more))
         if is_blank(text):
             raise UserError(f"`{verb.name}` needs a text after the name.", f"For example `{verb.example}`.")
@@ -367,34 +374,34 @@ def _with_text(make: type[Send] | type[Edit]) -> Callable[[str, Verb], Command]:
     return read
 
 
-def _name_and_rest(rest: str, verb: Verb) -> tuple[str, str]:
+def _take_name(rest: str, verb: Verb) -> tuple[str, str]:
     name, more = first_word(rest)
     if not name:
         raise UserError("Which task?", f"Write `/task {verb.usage}`; `/task list` shows the names.")
     return name, more
 
 
-def _templates(rest: str, verb: Verb) -> Command:
+def _parse_templates(rest: str, verb: Verb) -> Command:
     if rest:
-        raise _too_much(verb, rest)
+        raise _make_usage_error(verb, rest)
     return Templates()
 
 
-def _help(rest: str, verb: Verb) -> Command:
+def _parse_help(rest: str, verb: Verb) -> Command:
     word, more = first_word(rest.removeprefix("/task").lstrip())
     bare = word.lstrip("!/")
     known = find_verb(bare) or find_thread_verb(bare)
     if more:
-        raise _too_much(verb, rest)
+        raise _make_usage_error(verb, rest)
     if word and known is None:
-        close = nearest(word, _names())
-        offered = f"Did you mean {_either(close)}?" if close else "`/task help` lists them."
-        raise UserError(f"There is no verb `{_cut(to_visible_text(word))}`.", offered)
+        close = find_nearest(word, _list_verb_names())
+        offered = f"Did you mean {_join_with_or(close)}?" if close else "`/task help` lists them."
+        raise UserError(f"There is no verb `{_quote(to_visible_text(word))}`.", offered)
     return Help(known.name if known else None)
 
 
-def _too_much(verb: Verb, rest: str) -> UserError:
-    prompt = _cut(to_visible_text(f"{verb.name} {rest}"), 200)
+def _make_usage_error(verb: Verb, rest: str) -> UserError:
+    prompt = _quote(to_visible_text(f"{verb.name} {rest}"), 200)
     return UserError(
         f"`{verb.name}` does not take all of that: it is `/task {verb.usage}`.",
         f"To start a task with these words: `/task create {prompt}`.",
@@ -406,49 +413,55 @@ def _refuse_thread_verb(word: str, rest: str) -> None:
     verb = find_thread_verb(word.removeprefix("!"))
     if verb is None or not (not rest or _is_name(rest)):
         return
-    raise UserError(f"`{verb.name}` belongs in the task's thread{_there(verb)} Nothing was done.")
+    raise UserError(
+        f"`{verb.name}` belongs in the task's thread{_describe_thread_verb(verb)} Nothing was done."
+    )
 
 
-def _there(verb: ThreadVerb) -> str:
-    if verb.not_yet:
-        return f", and is not part of this version yet. {verb.not_yet}"
+def _describe_thread_verb(verb: ThreadVerb) -> str:
+    if verb.unsupported_hint:
+        return f", and is not part of this version yet. {verb.unsupported_hint}"
     pressed = f", or press *{verb.button}* on its card" if verb.button else ""
     return f": write `!{verb.name}` there{pressed}."
 
 
-def _refuse_slip(word: str, rest: str) -> None:
-    meant = [verb for verb in _meant(word) if _fits(verb, rest, word)]
+def _refuse_typo(word: str, rest: str) -> None:
+    meant = [verb for verb in _find_likely_verbs(word) if _is_likely_command(verb, rest, word)]
     if not meant:
         return
-    behind = _cut(to_visible_text(rest), 200)
+    behind = _quote(to_visible_text(rest), 200)
     offers = [f"`/task {f'{verb.name} {behind}'.strip()}`" for verb in meant]
     raise UserError(
-        f"`{_cut(to_visible_text(word))}` is no command; nothing was done.",
+        f"`{_quote(to_visible_text(word))}` is no command; nothing was done.",
         f"Did you mean {' or '.join(offers)}? To start a task with these words, put `create` before them.",
     )
 
 
-def _meant(word: str) -> list[Verb]:
+def _find_likely_verbs(word: str) -> list[Verb]:
     low = word.lower()
-    names = (ELSEWHERE[low],) if low in ELSEWHERE else nearest(low, _names())
+    names = (
+        (VERBS_OF_OTHER_TOOLS[low],) if low in VERBS_OF_OTHER_TOOLS else find_nearest(low, _list_verb_names())
+    )
     return [verb for verb in map(find_verb, names) if verb is not None]
 
 
-def _fits(verb: Verb, rest: str, word: str) -> bool:
+def _is_likely_command(verb: Verb, rest: str, word: str) -> bool:
     """Whether the rest of the text is what the verb takes, and not the rest of a sentence."""
     name, more = first_word(rest)
     if not rest:
         return len(word) > 1
-    if verb.takes in ("name", "name and full"):
-        is_whole = not more or (more.lower() == "full" and verb.takes == "name and full")
-        return is_whole and (_is_task_like(name) or (word.lower() not in ELSEWHERE and _is_name(name)))
-    if verb.takes == "name and text":
+    if verb.arguments in ("name", "name and full"):
+        is_whole = not more or (more.lower() == "full" and verb.arguments == "name and full")
+        return is_whole and (
+            _is_task_like(name) or (word.lower() not in VERBS_OF_OTHER_TOOLS and _is_name(name))
+        )
+    if verb.arguments == "name and text":
         return _is_task_like(name)
-    if verb.takes == "filter":
+    if verb.arguments == "filter":
         return all(map(_is_filter, rest.lower().split()))
-    if verb.takes == "prompt":
-        return len(word) >= 5 and nearest(word, [verb.name], slips=1) != ()
-    return verb.takes == "verb" and not more and find_verb(name) is not None
+    if verb.arguments == "prompt":
+        return len(word) >= 5 and find_nearest(word, [verb.name], slips=1) != ()
+    return verb.arguments == "verb" and not more and find_verb(name) is not None
 
 
 def _is_filter(word: str) -> bool:
@@ -468,34 +481,34 @@ def _is_task_like(word: str) -> bool:
     return "-" in (name.name or name.id) or bool(name.owner)
 
 
-def _names() -> list[str]:
+def _list_verb_names() -> list[str]:
     return [name for verb in VERBS for name in (verb.name, *verb.synonyms) if len(name) > 3]
 
 
-def _either(words: tuple[str, ...]) -> str:
+def _join_with_or(words: tuple[str, ...]) -> str:
     return " or ".join(f"`{word}`" for word in words)
 
 
-def _cut(text: str, limit: int = 60) -> str:
+def _quote(text: str, limit: int = 60) -> str:
     """Shorten and escape typed text, so that it can be quoted between code marks."""
     flat = " ".join(text.replace("`", "'").split())
     return escape_mrkdwn(break_mentions(flat if len(flat) <= limit else flat[: limit - 1] + "…"))
 
 
-_READERS: dict[str, Callable[[str, Verb], Command]] = {
-    "create": _create,
-    "list": _list,
-    "status": _one_task(Status),
-    "logs": _logs,
-    "send": _with_text(Send),
-    "pause": _one_task(Pause),
-    "resume": _one_task(Resume),
-    "delete": _one_task(Delete),
-    "edit": _with_text(Edit),
-    "attach": _one_task(Attach),
-    "detach": _one_task(Detach),
-    "mute": _one_task(Mute),
-    "unmute": _one_task(Unmute),
-    "templates": _templates,
-    "help": _help,
+_PARSERS: dict[str, Callable[[str, Verb], Command]] = {
+    "create": _parse_create,
+    "list": _parse_list,
+    "status": _single_task_parser(Status),
+    "logs": _parse_logs,
+    "send": _text_parser(Send),
+    "pause": _single_task_parser(Pause),
+    "resume": _single_task_parser(Resume),
+    "delete": _single_task_parser(Delete),
+    "edit": _text_parser(Edit),
+    "attach": _single_task_parser(Attach),
+    "detach": _single_task_parser(Detach),
+    "mute": _single_task_parser(Mute),
+    "unmute": _single_task_parser(Unmute),
+    "templates": _parse_templates,
+    "help": _parse_help,
 }

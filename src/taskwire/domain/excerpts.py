@@ -15,23 +15,23 @@ from zlib import crc32
 from taskwire.domain.agent_answers import AgentTurn, split
 from taskwire.domain.mrkdwn import break_mentions
 from taskwire.domain.phases import AgentLogEntry
-from taskwire.domain.prose import readable
-from taskwire.domain.terminal import lines_of
+from taskwire.domain.prose import make_readable
+from taskwire.domain.terminal import extract_lines
 
 # In characters. A block of a message takes 3,000. The difference is for escaping and for the note about
 # left-out lines.
-LONGEST_CHARACTERS = 2_800
-LONGEST_LINES = 60
+MAX_EXCERPT_CHARACTERS = 2_800
+MAX_EXCERPT_LINES = 60
 # In characters. Only the end of a longer log is read: this many take a second, and as a file they wait in
 # Redis.
-LONGEST_LOG = 1_000_000
+MAX_LOG_CHARACTERS = 1_000_000
 # The most lines of a log that are read: each line costs some microseconds, even a short one.
-MOST_LINES = 50_000
-_REMEMBERED = 40
+MAX_LOG_LINES = 50_000
+_FINGERPRINTS_KEPT = 40
 # A cut may fall inside a word of more than 10,000 characters: no token is that long.
 _PART_OF_WORD = re.compile(r"\S{1,10000}(?!\S)")
 # Three matching lines in a row are no coincidence.
-_SURE = 3
+_SURE_MATCHES = 3
 
 Mask = Callable[[str], str]
 
@@ -41,13 +41,13 @@ class Cursor:
     """The position up to which a task's log was shown: the build, the entry, and the lines of that entry."""
 
     build: int
-    id: int
-    count: int = 0
-    told: str = ""
-    tail: tuple[str, ...] = ()
+    entry_id: int
+    line_count: int = 0
+    fingerprint: str = ""
+    last_lines: tuple[str, ...] = ()
     # When the last input before that entry was made. It distinguishes this log from another one with the same
     # ids.
-    asked_at: datetime | None = None
+    last_input_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,18 @@ class Excerpt:
     turn: AgentTurn = field(default_factory=AgentTurn)
 
 
-def clean(text: str, *, is_folded: bool = True) -> str:
+def clean_entry(text: str, *, is_folded: bool = True) -> str:
     """Make the text of one entry readable. A second call changes nothing."""
     # A joined paragraph can look like another kind of line. Each round removes or joins lines, so this ends.
     for _ in range(8):
-        cleaned = readable(lines_of(text), is_folded=is_folded)
+        cleaned = make_readable(extract_lines(text), is_folded=is_folded)
         if cleaned == text:
             break
         text = cleaned
     return text
 
 
-def since(
+def make_excerpt(
     log: Sequence[AgentLogEntry], cursor: Cursor | None, *, build: int, mask: Mask, is_snapshot: bool = False
 ) -> tuple[Excerpt | None, Cursor | None]:
     """Return the new log text (None if there is none) and the next cursor, which may move in both cases."""
@@ -82,45 +82,45 @@ def since(
     if is_snapshot or not outputs:
         return None, cursor
     if cursor is not None and _is_same_history(log, cursor, build):
-        outputs = [line for line in outputs if line.id >= cursor.id] or outputs
-    entries = [lines_of(mask(line.text)) for line in outputs]
+        outputs = [line for line in outputs if line.id >= cursor.entry_id] or outputs
+    entries = [extract_lines(mask(line.text)) for line in outputs]
     lines = [line for entry in entries for line in ["", *entry]]
     if cursor is not None:
-        lines = _news(lines, cursor)
-    moved = _moved(log, entries[-1], build)
+        lines = _find_new_lines(lines, cursor)
+    moved = _make_next_cursor(log, entries[-1], build)
     if cursor is not None and not any(line.strip() for line in lines):
         # A screen that became shorter, was cleared, or is new and empty may show old lines again later. So
         # the fingerprints of the old lines stay.
-        return None, replace(cursor, build=build, id=moved.id, asked_at=moved.asked_at)
+        return None, replace(cursor, build=build, entry_id=moved.entry_id, last_input_at=moved.last_input_at)
     return _excerpt(lines, mask), moved
 
 
-def told(log: Sequence[AgentLogEntry], *, build: int, mask: Mask) -> Cursor | None:
+def make_cursor(log: Sequence[AgentLogEntry], *, build: int, mask: Mask) -> Cursor | None:
     """Make a cursor that counts the whole log as shown, for a task that has worked without a thread."""
-    return since(log, None, build=build, mask=mask)[1]
+    return make_excerpt(log, None, build=build, mask=mask)[1]
 
 
-def last(log: Sequence[AgentLogEntry], *, mask: Mask) -> Excerpt | None:
+def excerpt_last_output(log: Sequence[AgentLogEntry], *, mask: Mask) -> Excerpt | None:
     """Return the agent's last output, even if it was shown before."""
     for line in reversed(log):
-        if not line.is_input and (excerpt := _excerpt(lines_of(mask(line.text)), mask)):
+        if not line.is_input and (excerpt := _excerpt(extract_lines(mask(line.text)), mask)):
             return excerpt
     return None
 
 
-def whole(log: Sequence[AgentLogEntry], *, mask: Mask) -> str:
+def render_log(log: Sequence[AgentLogEntry], *, mask: Mask) -> str:
     """Write the whole log for a file, with the inputs quoted."""
     parts = []
     for line in log:
-        text = _finished(mask(line.text), mask)
+        text = _clean_and_mask(mask(line.text), mask)
         if line.is_input:
             text = "\n".join(f"> {row}".rstrip() for row in text.split("\n"))
         parts += [text] if text else []
     return "\n\n".join(parts)
 
 
-def recent(
-    log: Sequence[AgentLogEntry], longest: int = LONGEST_LOG, most_lines: int = MOST_LINES
+def keep_recent(
+    log: Sequence[AgentLogEntry], longest: int = MAX_LOG_CHARACTERS, most_lines: int = MAX_LOG_LINES
 ) -> list[AgentLogEntry]:
     """Keep the end of a log that is too long to read whole, and note how much is left out before it."""
     kept: list[AgentLogEntry] = []
@@ -128,7 +128,7 @@ def recent(
     for line in sorted(log, key=lambda line: line.id, reverse=True):
         if room <= 0 or lines <= 0:
             break
-        text = _end(line.text, room, lines)
+        text = _cut_beginning(line.text, room, lines)
         kept.insert(0, line if text is line.text else replace(line, text=text))
         # After an entry that was cut, the loop ends: no older entry is shown.
         room -= len(line.text)
@@ -140,7 +140,7 @@ def recent(
     return kept
 
 
-def _end(text: str, characters: int, lines: int) -> str:
+def _cut_beginning(text: str, characters: int, lines: int) -> str:
     if len(text) > characters:
         # Begin at a whole word: the mask cannot recognise half of a secret.
         text = text[-characters:]
@@ -151,7 +151,9 @@ def _end(text: str, characters: int, lines: int) -> str:
     return "\n".join(text.rsplit("\n", lines)[1:])
 
 
-def cut(text: str, *, lines: int = LONGEST_LINES, characters: int = LONGEST_CHARACTERS) -> Excerpt:
+def keep_end(
+    text: str, *, lines: int = MAX_EXCERPT_LINES, characters: int = MAX_EXCERPT_CHARACTERS
+) -> Excerpt:
     """Keep the end of a text within these limits, and note how much is left out."""
     rows = text.split("\n")
     if len(rows) <= lines and len(text) <= characters:
@@ -167,17 +169,19 @@ def cut(text: str, *, lines: int = LONGEST_LINES, characters: int = LONGEST_CHAR
         end = rows[start][-room:]
         kept = ["…" + (end.partition(" ")[2] if " " in end[:100] else end), *kept]
     return Excerpt(
-        "\n".join([_counted(start), *_open_fence(rows[:start]), *kept]), is_cut=True, full_text=text
+        "\n".join([_make_left_out_note(start), *_find_open_fence(rows[:start]), *kept]),
+        is_cut=True,
+        full_text=text,
     )
 
 
-def _counted(rows: int) -> str:
+def _make_left_out_note(rows: int) -> str:
     if not rows:
         return "… the beginning is left out"
     return f"… {rows} line{'s are' if rows > 1 else ' is'} left out above"
 
 
-def _open_fence(rows: list[str]) -> list[str]:
+def _find_open_fence(rows: list[str]) -> list[str]:
     """Return the line that opens a code fence, if that code continues below these rows."""
     fence = ""
     for row in rows:
@@ -188,25 +192,25 @@ def _open_fence(rows: list[str]) -> list[str]:
 
 
 def _excerpt(lines: list[str], mask: Mask) -> Excerpt | None:
-    news = _finished("\n".join(lines), mask)
+    news = _clean_and_mask("\n".join(lines), mask)
     if not news:
         return None
-    turn = split(lines, lambda part: _finished("\n".join(part), mask, is_folded=False))
-    return replace(cut(news), turn=turn)
+    turn = split(lines, lambda part: _clean_and_mask("\n".join(part), mask, is_folded=False))
+    return replace(keep_end(news), turn=turn)
 
 
-def _finished(text: str, mask: Mask, *, is_folded: bool = True) -> str:
-    return break_mentions(mask(clean(text, is_folded=is_folded)))
+def _clean_and_mask(text: str, mask: Mask, *, is_folded: bool = True) -> str:
+    return break_mentions(mask(clean_entry(text, is_folded=is_folded)))
 
 
 def _is_same_history(log: Sequence[AgentLogEntry], cursor: Cursor, build: int) -> bool:
-    if max(line.id for line in log) < cursor.id:
+    if max(line.id for line in log) < cursor.entry_id:
         return False
-    if cursor.asked_at is None:
+    if cursor.last_input_at is None:
         return build == cursor.build
-    is_there = any(line.is_input and line.at == cursor.asked_at for line in log)
+    is_there = any(line.is_input and line.at == cursor.last_input_at for line in log)
     # The log may have lost its beginning, and the input at `asked_at` with it.
-    has_lost_it = min(line.id for line in log) > 0 and all(line.at > cursor.asked_at for line in log)
+    has_lost_it = min(line.id for line in log) > 0 and all(line.at > cursor.last_input_at for line in log)
     return is_there or (has_lost_it and build == cursor.build)
 
 
@@ -214,37 +218,41 @@ def _fingerprint(line: str) -> str:
     return f"{crc32(line.strip().encode()):08x}"
 
 
-def _news(lines: list[str], cursor: Cursor) -> list[str]:
+def _find_new_lines(lines: list[str], cursor: Cursor) -> list[str]:
     """Return the lines after those that were shown; all lines if none of these is found."""
     places = [at for at, line in enumerate(lines) if line.strip()]
     prints = [_fingerprint(lines[at]) for at in places]
-    behind = _behind_told(prints, cursor)
+    behind = _find_end_of_shown(prints, cursor)
     if behind >= len(places):
         return []
     return lines[places[behind - 1] + 1 :] if behind else lines
 
 
-def _behind_told(prints: list[str], cursor: Cursor) -> int:
-    if _fingerprint("".join(prints[: cursor.count])) == cursor.told and len(prints) >= cursor.count:
-        return cursor.count
+def _find_end_of_shown(prints: list[str], cursor: Cursor) -> int:
+    if (
+        _fingerprint("".join(prints[: cursor.line_count])) == cursor.fingerprint
+        and len(prints) >= cursor.line_count
+    ):
+        return cursor.line_count
     # The screen was redrawn, so its last shown lines may have changed. The nearest unchanged lines before
     # them still show the place.
-    is_whole = cursor.count == len(cursor.tail)
-    for known in range(len(cursor.tail), 0, -1):
+    is_whole = cursor.line_count == len(cursor.last_lines)
+    for known in range(len(cursor.last_lines), 0, -1):
         matches = [
-            (_match(prints, at, cursor.tail[:known]), at) for at in _at(prints, cursor.tail[known - 1])
+            (_count_matches(prints, at, cursor.last_lines[:known]), at)
+            for at in _find_all(prints, cursor.last_lines[known - 1])
         ]
         length, at = max(matches, default=(0, 0))
-        if length >= _SURE or (is_whole and length and length == at + 1):
+        if length >= _SURE_MATCHES or (is_whole and length and length == at + 1):
             return at + 1
     return 0
 
 
-def _at(prints: list[str], wanted: str) -> list[int]:
+def _find_all(prints: list[str], wanted: str) -> list[int]:
     return [at for at, found in enumerate(prints) if found == wanted]
 
 
-def _match(prints: list[str], at: int, tail: tuple[str, ...]) -> int:
+def _count_matches(prints: list[str], at: int, tail: tuple[str, ...]) -> int:
     """Count how many of the lines that end at this place match the end of `tail`."""
     length = 0
     while length < len(tail) and length <= at and prints[at - length] == tail[-1 - length]:
@@ -252,9 +260,9 @@ def _match(prints: list[str], at: int, tail: tuple[str, ...]) -> int:
     return length
 
 
-def _moved(log: Sequence[AgentLogEntry], newest: list[str], build: int) -> Cursor:
+def _make_next_cursor(log: Sequence[AgentLogEntry], newest: list[str], build: int) -> Cursor:
     id_ = max(line.id for line in log if not line.is_input)
     asked_at = max((line.at for line in log if line.is_input and line.id < id_), default=None)
     prints = [_fingerprint(line) for line in newest if line.strip()]
-    tail = tuple(prints[-_REMEMBERED:])
+    tail = tuple(prints[-_FINGERPRINTS_KEPT:])
     return Cursor(build, id_, len(prints), _fingerprint("".join(prints)), tail, asked_at)

@@ -7,20 +7,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Takes = Literal["nothing", "name", "name and full", "name and text", "filter", "prompt", "verb"]
+VerbArguments = Literal["nothing", "name", "name and full", "name and text", "filter", "prompt", "verb"]
 
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb of `/task`. If this version cannot do it, `not_yet` says what to do instead."""
+    """A verb of `/task`. If this version cannot do it, `unsupported_hint` says what to do instead."""
 
     name: str
     usage: str
     meaning: str
     example: str
-    takes: Takes = "nothing"
+    arguments: VerbArguments = "nothing"
     synonyms: tuple[str, ...] = ()
-    not_yet: str = ""
+    unsupported_hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ThreadVerb:
     meaning: str
     argument: Literal["none", "full", "text"] = "none"
     button: str = ""
-    not_yet: str = ""
+    unsupported_hint: str = ""
 
 
 VERBS = (
@@ -115,39 +115,39 @@ VERBS = (
         "connect",
         "link your own Coder account",
         "/task connect",
-        not_yet="Until then Taskwire finds your Coder account by your e-mail address in Slack.",
+        unsupported_hint="Until then Taskwire finds your Coder account by your e-mail address in Slack.",
     ),
     Verb(
         "disconnect",
         "disconnect",
         "unlink your own Coder account",
         "/task disconnect",
-        not_yet="Until then no account of yours is stored, so there is nothing to unlink.",
+        unsupported_hint="Until then no account of yours is stored, so there is nothing to unlink.",
     ),
     Verb(
         "settings",
         "settings",
         "set this channel's defaults and your own",
         "/task settings",
-        not_yet="Until then say it each time: `/task create template=NAME PROMPT`.",
+        unsupported_hint="Until then say it each time: `/task create template=NAME PROMPT`.",
     ),
     Verb(
         "audit",
         "audit",
         "show administrators who did what",
         "/task audit",
-        not_yet="Until then an administrator finds it in Taskwire's own log.",
+        unsupported_hint="Until then an administrator finds it in Taskwire's own log.",
     ),
     Verb(
         "doctor",
         "doctor",
         "tell administrators what is wrong",
         "/task doctor",
-        not_yet="Until then run `taskwire doctor` where Taskwire runs.",
+        unsupported_hint="Until then run `taskwire doctor` where Taskwire runs.",
     ),
 )
 
-OPTIONS = (
+CREATE_OPTIONS = (
     CommandOption("template", "the template to use"),
     CommandOption("preset", "one of the template's presets"),
     CommandOption("name", "the task's name"),
@@ -169,16 +169,16 @@ THREAD_VERBS = (
         "watch",
         "!watch",
         "be called when the task needs somebody",
-        not_yet="Until then, follow the task's thread in Slack: "
+        unsupported_hint="Until then, follow the task's thread in Slack: "
         "its menu has *Get notified about new replies*.",
     ),
 )
 
 # The filters that help offers for `list`. Coder's statuses are accepted too.
-FILTERS = ("mine", "all", "needs-me", "working", "done", "failed", "paused")
+SUGGESTED_FILTERS = ("mine", "all", "needs-me", "working", "done", "failed", "paused")
 
 # Words that people know from other tools.
-ELSEWHERE = {
+VERBS_OF_OTHER_TOOLS = {
     "ls": "list",
     "show": "status",
     "log": "logs",
@@ -203,17 +203,17 @@ def find_thread_verb(word: str) -> ThreadVerb | None:
     return next((verb for verb in THREAD_VERBS if word.lower() == verb.name), None)
 
 
-def nearest(word: str, known: Iterable[str], slips: int | None = None) -> tuple[str, ...]:
+def find_nearest(word: str, known: Iterable[str], slips: int | None = None) -> tuple[str, ...]:
     """Find at most three known words that a mistyped word may mean, the nearest first."""
     low = word.lower()
     slips = slips or (1 if len(low) <= 5 else 2)
-    scored = sorted((_distance(low, name.lower(), slips), name) for name in known)
+    scored = sorted((_edit_distance(low, name.lower(), slips), name) for name in known)
     close = [name for distance, name in scored if distance <= slips]
     begun = [name for _, name in scored if len(low) >= 3 and name.lower().startswith(low)]
     return tuple(dict.fromkeys(close + begun))[:3]
 
 
-def _distance(one: str, other: str, enough: int) -> int:
+def _edit_distance(one: str, other: str, enough: int) -> int:
     """Count the letters to add, drop, change or swap with a neighbour; stop counting beyond `enough`."""
     if abs(len(one) - len(other)) > enough:
         return enough + 1

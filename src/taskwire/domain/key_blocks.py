@@ -7,7 +7,7 @@ between them is masked. If one of the two was cut off, the lines that look like 
 import re
 from collections.abc import Iterator
 
-from taskwire.domain.secret_patterns import MASK, Span, finds
+from taskwire.domain.secret_patterns import MASK, Span, find_matches
 
 _EDGE = re.compile(r"-----(?P<which>BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 # What may precede a line of a key: blanks, the edge of a box, a quote's or a diff's mark, a line number.
@@ -21,27 +21,27 @@ _BREAK = re.compile(r"\n|\\n")
 _INNER_LINE = re.compile(rf"{_BEFORE}{{0,80}}+(?P<key>[A-Za-z0-9+/=]*)[\s│┃|]*(?:\\r)?")
 # In characters: how far back a key is searched whose first line is missing. An RSA key of 16,384 bits has
 # 13,000.
-_FARTHEST = 40_000
+_MAX_KEY_CHARACTERS = 40_000
 
 
-def key_blocks(text: str) -> Iterator[Span]:
+def find_key_blocks(text: str) -> Iterator[Span]:
     """Find the part of each key to mask. The first and the last line stay."""
     begins: int | None = None
     free = 0
-    for edge in finds(_EDGE, text):
+    for edge in find_matches(_EDGE, text):
         if edge["which"] == "BEGIN":
-            yield from _without_end(text, begins, edge.start())
+            yield from _find_unended_key(text, begins, edge.start())
             begins = edge.end()
         else:
-            start = _first_line(text, free, edge.start()) if begins is None else begins
+            start = _find_unbegun_key(text, free, edge.start()) if begins is None else begins
             if text[start : edge.start()].strip(f" \t\n\r{MASK}"):
                 yield Span(start, edge.start(), f"\n{MASK}\n")
             begins = None
         free = edge.end()
-    yield from _without_end(text, begins, len(text))
+    yield from _find_unended_key(text, begins, len(text))
 
 
-def _without_end(text: str, begins: int | None, limit: int) -> Iterator[Span]:
+def _find_unended_key(text: str, begins: int | None, limit: int) -> Iterator[Span]:
     """Find the lines that look like a key after a first line, if the last line was cut off."""
     if begins is None:
         return
@@ -54,9 +54,9 @@ def _without_end(text: str, begins: int | None, limit: int) -> Iterator[Span]:
         yield Span(begins, last.end() if last else at, f"\n{MASK}")
 
 
-def _first_line(text: str, free: int, end: int) -> int:
+def _find_unbegun_key(text: str, free: int, end: int) -> int:
     """Return where a key begins whose last line starts at `end` and whose first line was cut off."""
-    farthest = max(free, end - _FARTHEST)
+    farthest = max(free, end - _MAX_KEY_CHARACTERS)
     breaks = [(found.start(), found.end()) for found in _BREAK.finditer(text, farthest, end)]
     first = line_end = end
     is_key = False

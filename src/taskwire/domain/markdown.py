@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-from taskwire.domain.terminal import fenced_rows
+from taskwire.domain.terminal import find_fenced_rows
 
 Kind = Literal["paragraph", "heading", "item", "code", "quote", "table"]
 
@@ -80,7 +80,7 @@ class _Blocks:
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
-        self._fenced = fenced_rows(lines)
+        self._fenced = find_fenced_rows(lines)
         self._at = 0
         # The columns at which the items of the present list begin, from the outermost to the innermost.
         self._columns: list[int] = []
@@ -290,7 +290,7 @@ def cut_at_block(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
     lines = text.split("\n")
-    fenced = fenced_rows(lines)
+    fenced = find_fenced_rows(lines)
     length, end, whole_lines = 0, 0, 0
     for at, line in enumerate(lines):
         if not line.strip() and not fenced[at]:

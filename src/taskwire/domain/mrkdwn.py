@@ -48,7 +48,10 @@ class Names:
 
 @dataclass(frozen=True)
 class Mentions:
-    """The ids that a text mentions, each once and in order. `is_call`: it notifies a whole channel."""
+    """The ids that a text mentions, in order and each once.
+
+    `has_channel_mention`: it notifies a whole channel.
+    """
 
     users: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()

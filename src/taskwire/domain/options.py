@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from taskwire.domain.errors import UserError
-from taskwire.domain.grammar import CommandOption, nearest
+from taskwire.domain.grammar import CommandOption, find_nearest
 
 _WORD = re.compile(r"(?:<[^<>\n]*>|[^\s<]|<)+")
 # Two hyphens, or the em or en dash into which a phone turns them.
 _DASH = "(?:--|[\u2014\u2013])"
-_END = re.compile(_DASH + r"(?:\s+|$)")
+_END_OF_OPTIONS = re.compile(_DASH + r"(?:\s+|$)")
 _FLAG = re.compile(_DASH + r"([A-Za-z][A-Za-z0-9_-]*)(?=[=\s]|$)")
 _KEY = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?==(?![=~]|&gt;))")
-_BOUNDARY = re.compile(r"(?:^|(?<=\s))(?=\S)")
+_WORD_START = re.compile(r"(?:^|(?<=\s))(?=\S)")
 _DOUBLE = '"\u201c\u201d\u201e\u201f\u00ab\u00bb'
 _SINGLE = "'\u2018\u2019\u201a\u201b"
 QUOTES = _DOUBLE + _SINGLE + "`"
@@ -50,38 +50,38 @@ def take_options(
     `has_text`: the rest may be the person's own text, which may look like an option. Raise UserError for an
     unknown option, one without a value, one given twice, and an open quote.
     """
-    given, rest, _ = _front(text, options, has_text=has_text)
+    given, rest, _ = _take_leading_options(text, options, has_text=has_text)
     return given, rest
 
 
-class Around(NamedTuple):
+class TextWithOptions(NamedTuple):
     """A text and its options. `behind` is how the options after the text were typed."""
 
     given: dict[str, str]
     text: str
-    behind: str
+    trailing_options: str
 
 
-def take_around(text: str, options: Sequence[CommandOption]) -> Around:
+def take_options_around(text: str, options: Sequence[CommandOption]) -> TextWithOptions:
     """Take all options from the front and the end of a text. After a lone `--` everything is text.
 
     Raise UserError as `take_options` does, but leave an unknown option at the end in the text.
     """
-    given, rest, is_ended = _front(text, options, has_text=True)
+    given, rest, is_ended = _take_leading_options(text, options, has_text=True)
     behind = ""
-    while not is_ended and (start := _begin_of_end(rest, options)) is not None:
+    while not is_ended and (start := _find_trailing_options(rest, options)) is not None:
         more, _ = take_options(rest[start:], options)
         if twice := more.keys() & given.keys():
             raise UserError(f"`{min(twice)}` is given twice.", "Keep one of the two.")
         given, behind, rest = given | more, f"{rest[start:].strip()} {behind}".strip(), rest[:start]
-    return Around(given, rest, behind)
+    return TextWithOptions(given, rest, behind)
 
 
-def _begin_of_end(text: str, options: Sequence[CommandOption]) -> int | None:
+def _find_trailing_options(text: str, options: Sequence[CommandOption]) -> int | None:
     """Return where the options at the end of a text begin; None if it does not end with options."""
-    for found in _BOUNDARY.finditer(text):
-        word = _attempt(text[found.end() :], options)
-        if word is None or not any(_is(word, option) for option in options):
+    for found in _WORD_START.finditer(text):
+        word = _match_option_word(text[found.end() :], options)
+        if word is None or not any(_is_option(word, option) for option in options):
             continue
         with contextlib.suppress(UserError):
             given, rest = take_options(text[found.end() :], options)
@@ -90,62 +90,62 @@ def _begin_of_end(text: str, options: Sequence[CommandOption]) -> int | None:
     return None
 
 
-def _front(
+def _take_leading_options(
     text: str, options: Sequence[CommandOption], *, has_text: bool
 ) -> tuple[dict[str, str], str, bool]:
     """Take options from the front. Return also the rest, and whether a lone `--` marked it as text."""
     given: dict[str, str] = {}
     while True:
         text = text.lstrip()
-        if end := _END.match(text):
+        if end := _END_OF_OPTIONS.match(text):
             return given, text[end.end() :], True
-        word = _attempt(text, options)
+        word = _match_option_word(text, options)
         if word is None:
             return given, text, False
-        option = _find(word, options, has_text=has_text)
+        option = _get_option(word, options, has_text=has_text)
         if option.name in given:
             raise UserError(f"`{option.name}` is given twice.", "Keep one of the two.")
         behind = text[text.index(word) + len(word) :]
-        given[option.name], text = _value(option.name, behind)
+        given[option.name], text = _take_value(option.name, behind)
 
 
-def _attempt(text: str, options: Sequence[CommandOption]) -> str | None:
+def _match_option_word(text: str, options: Sequence[CommandOption]) -> str | None:
     if flag := _FLAG.match(text):
         return flag[1]
     key = _KEY.match(text)
-    if key and (key[1].islower() or any(_is(key[1], option) for option in options)):
+    if key and (key[1].islower() or any(_is_option(key[1], option) for option in options)):
         return key[1]
     return None
 
 
-def _is(word: str, option: CommandOption) -> bool:
+def _is_option(word: str, option: CommandOption) -> bool:
     return word.lower() == option.name or word.lower() in option.synonyms
 
 
-def _find(word: str, options: Sequence[CommandOption], *, has_text: bool) -> CommandOption:
+def _get_option(word: str, options: Sequence[CommandOption], *, has_text: bool) -> CommandOption:
     for option in options:
-        if _is(word, option):
+        if _is_option(word, option):
             return option
     names = [name for option in options for name in (option.name, *option.synonyms)]
-    close = nearest(word, names) or tuple(option.name for option in options)
+    close = find_nearest(word, names) or tuple(option.name for option in options)
     listed = " or ".join(f"`{name}=…`" for name in close)
     is_text = " If it is part of your text, put `--` before the text." if has_text else ""
     raise UserError(f"There is no option `{word}`.", f"Did you mean {listed}?{is_text}")
 
 
-def _value(name: str, behind: str) -> tuple[str, str]:
+def _take_value(name: str, behind: str) -> tuple[str, str]:
     has_sign = behind.startswith("=")
     start = behind[1:] if has_sign else behind.lstrip(" \t")
     closing = _CLOSING.get(start[:1])
     if closing is not None:
-        return _quoted(name, start, closing)
+        return _take_quoted_value(name, start, closing)
     word = _WORD.match(start)
     if word is None or (not has_sign and _FLAG.match(start)):
         raise UserError(f"`{name}` has no value.", f"Write `{name}=VALUE`, with no space around the sign.")
     return word[0], start[word.end() :]
 
 
-def _quoted(name: str, start: str, closing: re.Pattern[str]) -> tuple[str, str]:
+def _take_quoted_value(name: str, start: str, closing: re.Pattern[str]) -> tuple[str, str]:
     line = start.partition("\n")[0]
     end = closing.search(line, 1)
     if end is None:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from taskwire.domain.agent_screens import CALLS, RESULTS, SAYS
-from taskwire.domain.terminal import fenced_rows
+from taskwire.domain.agent_screens import CALL_MARKS, RESULT_MARKS, TEXT_MARKS
+from taskwire.domain.terminal import find_fenced_rows
 
 # The widths, in characters, at which a text may have been wrapped. Nobody wraps below 40, and no terminal is
 # wider than 240.
@@ -18,24 +18,24 @@ _SHORTEST, _LONGEST = 40, 240
 # The width of the terminal cannot be found from a short text. Most terminals have 80 columns, and those that
 # Coder's own modules start have 67. Frames and indents take about five of them.
 _USUAL_WIDTHS = (67, 80)
-_FRAME, _OVER = 6, 2
+_FRAME_WIDTH, _WIDTH_TOLERANCE = 6, 2
 # Three lines that end where the next word had no room are no coincidence. For lines longer than usual two are
 # enough, because nobody writes such lines by hand.
 _SURE, _SURE_IF_LONG = 3, 2
 _RESULT_LINES = 3
-_CALLS = 5
+_LONG_RUN = 5
 _CALLS_KEPT = 3
 
-_SAYS = re.compile(rf"\s{{0,3}}[{SAYS}] ")
-_CALLED = re.compile(rf"\s{{0,3}}[{CALLS}] ")
-_RESULT = re.compile(rf"\s{{1,6}}[{RESULTS}] ?\s{{0,3}}")
+_TEXT_MARK = re.compile(rf"\s{{0,3}}[{TEXT_MARKS}] ")
+_CALL_MARK = re.compile(rf"\s{{0,3}}[{CALL_MARKS}] ")
+_RESULT_MARK = re.compile(rf"\s{{1,6}}[{RESULT_MARKS}] ?\s{{0,3}}")
 _SHOWN_CALL = re.compile(r"▸ ")
-_EARLIER = re.compile(r"▸ … ([0-9]{1,6}) earlier steps")
-_HIDDEN = re.compile(r"\s*… \+?([0-9]{1,6}) (?:more )?lines?\b")
-_EXPAND = re.compile(r" ?\(ctrl[+-][a-z] to expand\)$")
-_SUMMED_UP = re.compile(r"(?:Updated|Wrote|Read|Found|Added|Listed|Searched|Created) ")
+_EARLIER_STEPS = re.compile(r"▸ … ([0-9]{1,6}) earlier steps")
+_HIDDEN_LINES = re.compile(r"\s*… \+?([0-9]{1,6}) (?:more )?lines?\b")
+_EXPAND_HINT = re.compile(r" ?\(ctrl[+-][a-z] to expand\)$")
+_SUMMARY = re.compile(r"(?:Updated|Wrote|Read|Found|Added|Listed|Searched|Created) ")
 _LIST_MARK = re.compile(r"(?:[-*+•◦▪☐☒✓✔✗□■] |[0-9]{1,3}[.)] )\s{0,3}")
-_NO_PROSE = re.compile(
+_NOT_PROSE = re.compile(
     r"[|#>▸↳@$+~}\])]|```|//|/\*|<!--|<\w|-{3}|={3}|[-*+•◦▪☐☒] |[0-9]{1,3}[.)] |[0-9]{1,5} [+-]? "
 )
 # A line of prose may also begin with such a word, if a terminal broke it there.
@@ -68,7 +68,7 @@ class _Call:
 
     def lines(self) -> list[str]:
         """Show the call with the first lines of its result."""
-        limit = 1 if self.result and _SUMMED_UP.match(self.result[0]) else _RESULT_LINES
+        limit = 1 if self.result and _SUMMARY.match(self.result[0]) else _RESULT_LINES
         rest = len(self.result) - limit
         shown = self.result if rest <= 1 else self.result[:limit]
         more = self.hidden + len(self.result) - len(shown)
@@ -77,47 +77,47 @@ class _Call:
         return [*lines, f"    … {more} more line{'s' if more > 1 else ''}"] if more else lines
 
 
-def readable(lines: list[str], *, is_folded: bool = True) -> str:
+def make_readable(lines: list[str], *, is_folded: bool = True) -> str:
     """Turn an agent's lines into one text. A second call changes nothing.
 
     `is_folded`: of a long run of calls only the last ones stay.
     """
-    called = _with_short_calls(lines)
-    told = _unmarked(_without_long_runs(called) if is_folded else called)
-    return "\n".join(_tidy(_joined(told)))
+    called = _shorten_calls(lines)
+    told = _remove_text_marks(_shorten_runs(called) if is_folded else called)
+    return "\n".join(_trim_lines(_join_paragraphs(told)))
 
 
-def _with_short_calls(lines: list[str]) -> list[str]:
-    fenced = fenced_rows(lines)
+def _shorten_calls(lines: list[str]) -> list[str]:
+    fenced = find_fenced_rows(lines)
     shown: list[str] = []
     at = 0
     while at < len(lines):
-        first = None if fenced[at] else _result_at(lines, at)
+        first = None if fenced[at] else _find_result(lines, at)
         if first is None:
             shown.append(lines[at])
             at += 1
             continue
-        end = _end_of_result(lines, first)
-        head = " ".join([_CALLED.sub("", lines[at]), *(line.strip() for line in lines[at + 1 : first])])
+        end = _find_end_of_result(lines, first)
+        head = " ".join([_CALL_MARK.sub("", lines[at]), *(line.strip() for line in lines[at + 1 : first])])
         if "coder_report_task" not in head:
-            shown += _call(head, lines[first:end]).lines()
+            shown += _parse_call(head, lines[first:end]).lines()
         at = end
     return shown
 
 
-def _result_at(lines: list[str], at: int) -> int | None:
+def _find_result(lines: list[str], at: int) -> int | None:
     """Find where the result of the call at this line begins, a few lines below; None if this is no call."""
-    if not _CALLED.match(lines[at]):
+    if not _CALL_MARK.match(lines[at]):
         return None
     for first in range(at + 1, min(at + 5, len(lines))):
-        if _RESULT.match(lines[first]):
+        if _RESULT_MARK.match(lines[first]):
             return first
         if not lines[first].startswith("   "):
             return None
     return None
 
 
-def _end_of_result(lines: list[str], first: int) -> int:
+def _find_end_of_result(lines: list[str], first: int) -> int:
     end = first + 1
     while end < len(lines):
         # A result may contain a blank line.
@@ -128,31 +128,31 @@ def _end_of_result(lines: list[str], first: int) -> int:
     return end
 
 
-def _call(head: str, lines: list[str]) -> _Call:
-    call = _Call(_EXPAND.sub("", head))
-    depth = len(lines[0]) - len(_RESULT.sub("", lines[0], count=1))
+def _parse_call(head: str, lines: list[str]) -> _Call:
+    call = _Call(_EXPAND_HINT.sub("", head))
+    depth = len(lines[0]) - len(_RESULT_MARK.sub("", lines[0], count=1))
     for number, line in enumerate(lines):
-        if hidden := _HIDDEN.match(line):
+        if hidden := _HIDDEN_LINES.match(line):
             call.hidden += int(hidden[1])
             continue
-        said = _RESULT.sub("", line, count=1) if number == 0 else _dedented(line, depth)
+        said = _RESULT_MARK.sub("", line, count=1) if number == 0 else _remove_indent(line, depth)
         if said.strip():
-            call.result.append(_EXPAND.sub("", said))
+            call.result.append(_EXPAND_HINT.sub("", said))
     return call
 
 
-def _dedented(line: str, columns: int) -> str:
+def _remove_indent(line: str, columns: int) -> str:
     spaces = len(line) - len(line.lstrip(" "))
     return line[min(spaces, columns) :]
 
 
-def _without_long_runs(lines: list[str]) -> list[str]:
+def _shorten_runs(lines: list[str]) -> list[str]:
     shown: list[str] = []
-    for run in _runs(lines):
+    for run in _group_runs(lines):
         earlier, calls = 0, [call for call in run if call]
-        if calls and (summary := _EARLIER.fullmatch(calls[0][0])):
+        if calls and (summary := _EARLIER_STEPS.fullmatch(calls[0][0])):
             earlier, calls = int(summary[1]), calls[1:]
-        if len(calls) > _CALLS or (earlier and len(calls) > _CALLS_KEPT):
+        if len(calls) > _LONG_RUN or (earlier and len(calls) > _CALLS_KEPT):
             earlier += len(calls) - _CALLS_KEPT
             calls = calls[-_CALLS_KEPT:]
         if earlier:
@@ -161,11 +161,11 @@ def _without_long_runs(lines: list[str]) -> list[str]:
     return shown
 
 
-def _runs(lines: list[str]) -> Iterator[list[list[str]]]:
+def _group_runs(lines: list[str]) -> Iterator[list[list[str]]]:
     """Yield consecutive calls as one run, and every other line as its own run."""
     run: list[list[str]] = []
     blanks: list[str] = []
-    for line, is_fenced in zip(lines, fenced_rows(lines), strict=True):
+    for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):
         if not is_fenced and _SHOWN_CALL.match(line):
             run.append([line])
             blanks = []
@@ -181,14 +181,14 @@ def _runs(lines: list[str]) -> Iterator[list[list[str]]]:
     yield from ([run] if run else [])
 
 
-def _unmarked(lines: list[str]) -> list[str]:
+def _remove_text_marks(lines: list[str]) -> list[str]:
     """Remove the mark before the agent's words, and the indent that it gave to the following lines."""
     shown = []
     is_said = False
-    for line, is_fenced in zip(lines, fenced_rows(lines), strict=True):
-        if not is_fenced and _SAYS.match(line):
+    for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):
+        if not is_fenced and _TEXT_MARK.match(line):
             is_said = True
-            line = _SAYS.sub("", line, count=1)
+            line = _TEXT_MARK.sub("", line, count=1)
         elif line and not line.startswith("  "):
             is_said = False
         elif is_said and not line.startswith("  ↳ "):
@@ -197,11 +197,11 @@ def _unmarked(lines: list[str]) -> list[str]:
     return shown
 
 
-def _joined(lines: list[str]) -> list[str]:
+def _join_paragraphs(lines: list[str]) -> list[str]:
     shown: list[str] = []
-    width = _width(lines)
+    width = _find_width(lines)
     paragraph = _Paragraph(width)
-    for line, is_kept in _kept_rows(lines):
+    for line, is_kept in _list_verbatim_rows(lines):
         if not is_kept and paragraph.takes(line):
             paragraph.add(line)
             continue
@@ -211,51 +211,51 @@ def _joined(lines: list[str]) -> list[str]:
     return shown + paragraph.lines()
 
 
-def _kept_rows(lines: list[str]) -> Iterator[tuple[str, bool]]:
+def _list_verbatim_rows(lines: list[str]) -> Iterator[tuple[str, bool]]:
     """Yield each line, and whether it stays unchanged: code and tool calls do."""
     is_called = False
-    for line, is_fenced in zip(lines, fenced_rows(lines), strict=True):
+    for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):
         is_called = line.startswith("▸ ") or (is_called and line.startswith(" "))
         yield line, is_fenced or is_called
 
 
-def _width(lines: list[str]) -> _Width:
+def _find_width(lines: list[str]) -> _Width:
     """Find out how wide the terminal was that wrapped a text.
 
     In a wrapped text the next word after each break had no room within the longest line. Lines that a person
     broke on purpose end at different widths, or the next line begins with a capital.
     """
-    breaks = list(_breaks(lines))
+    breaks = list(_list_breaks(lines))
     longest = max((len(above) for above, _ in breaks), default=0)
     # A mark before the agent's words, and its indent, may have been removed.
-    edge = longest - _OVER
+    edge = longest - _WIDTH_TOLERANCE
     full = [below for above, below in breaks if len(above) + 1 + len(_first_word(below)) > edge]
     goes_on = sum(not below.lstrip()[0].isupper() for below in full)
     narrow, usual = _USUAL_WIDTHS
-    sure = _SURE if longest <= usual + _OVER else _SURE_IF_LONG
+    sure = _SURE if longest <= usual + _WIDTH_TOLERANCE else _SURE_IF_LONG
     is_wrapped = len(full) >= sure and 3 * len(full) >= 2 * len(breaks) and 2 * goes_on >= len(full)
     if is_wrapped and _SHORTEST <= longest <= _LONGEST:
         return _Width(edge, longest, longest // 2, is_found=True)
-    width = narrow if longest <= narrow + _OVER else usual
-    return _Width(width - _FRAME, width + _OVER)
+    width = narrow if longest <= narrow + _WIDTH_TOLERANCE else usual
+    return _Width(width - _FRAME_WIDTH, width + _WIDTH_TOLERANCE)
 
 
-def _breaks(lines: list[str]) -> Iterator[tuple[str, str]]:
+def _list_breaks(lines: list[str]) -> Iterator[tuple[str, str]]:
     """Yield each line of prose with the line below, if that may continue it."""
     above, column = "", 0
-    for line, is_kept in _kept_rows(lines):
-        goes_on = bool(above) and not is_kept and _may_go_on(above, line, column)
+    for line, is_kept in _list_verbatim_rows(lines):
+        goes_on = bool(above) and not is_kept and _may_continue(above, line, column)
         if goes_on:
             yield above, line
         # The text below a list's item continues in one column.
-        column = column if goes_on else _text_starts(line)
+        column = column if goes_on else _find_text_column(line)
         above = "" if is_kept else line
 
 
-def _may_go_on(above: str, line: str, column: int) -> bool:
+def _may_continue(above: str, line: str, column: int) -> bool:
     """Whether a line may continue the line above, whose text begins in this column."""
     said = line.strip()
-    if not said or _NO_PROSE.match(said) or "  " in said or said.endswith("{") or _STATEMENT.search(said):
+    if not said or _NOT_PROSE.match(said) or "  " in said or said.endswith("{") or _STATEMENT.search(said):
         return False
     return _is_prose(above) and column == len(line) - len(line.lstrip())
 
@@ -268,32 +268,34 @@ class _Paragraph:
     """A paragraph or a list's item that grows by the lines into which the terminal broke it."""
 
     def __init__(self, width: _Width, first: list[str] | None = None) -> None:
-        self._width = width
+        self._find_width = width
         self._parts = first or []
         self._last = first[0] if first else ""
         self._length = len(self._last)
-        self._column = _text_starts(self._last)
+        self._column = _find_text_column(self._last)
 
     def takes(self, line: str) -> bool:
         """Whether a line continues this paragraph, because its first word had no room on the line above."""
-        if not self._parts or not _may_go_on(self._last, line, self._column):
+        if not self._parts or not _may_continue(self._last, line, self._column):
             return False
-        if not self._width.is_found and (_KEYWORD.match(line.strip()) or _KEYWORD.match(self._last.strip())):
+        if not self._find_width.is_found and (
+            _KEYWORD.match(line.strip()) or _KEYWORD.match(self._last.strip())
+        ):
             return False
         # Lines that were joined already count with their whole length, so that joining again changes nothing.
-        above = self._length if self._length <= self._width.widest else len(self._last)
-        is_full = above + 1 + len(_first_word(line)) > self._width.full
+        above = self._length if self._length <= self._find_width.widest else len(self._last)
+        is_full = above + 1 + len(_first_word(line)) > self._find_width.full
         is_sentence = self._last.rstrip().endswith((".", "!", "?")) and line.lstrip()[0].isupper()
-        if is_sentence and self._width.full < _USUAL_WIDTHS[0] and not self._width.is_found:
+        if is_sentence and self._find_width.full < _USUAL_WIDTHS[0] and not self._find_width.is_found:
             return False
-        return is_full and self._width.shortest <= above <= self._width.widest
+        return is_full and self._find_width.shortest <= above <= self._find_width.widest
 
     def add(self, line: str) -> None:
         """Append a line."""
         # A long word that fills the line to its edge was cut and not wrapped. It is usually an address.
         is_cut = (
-            len(self._last) >= self._width.widest - 2 * _OVER
-            and len(self._last) - self._last.rfind(" ") > self._width.widest // 2
+            len(self._last) >= self._find_width.widest - 2 * _WIDTH_TOLERANCE
+            and len(self._last) - self._last.rfind(" ") > self._find_width.widest // 2
         )
         self._parts.append(("" if is_cut else " ") + line.strip())
         self._length += len(self._parts[-1])
@@ -308,22 +310,22 @@ def _is_prose(line: str) -> bool:
     said = line.strip()
     mark = _LIST_MARK.match(said)
     said = said[mark.end() :] if mark else said
-    is_code = _NO_PROSE.match(said) is not None or said.endswith(("{", "}", ":", "\\", ",)"))
+    is_code = _NOT_PROSE.match(said) is not None or said.endswith(("{", "}", ":", "\\", ",)"))
     is_code = is_code or _STATEMENT.search(said) is not None
     return not is_code and "  " not in said and " | " not in said and said.count(" ") >= 3
 
 
-def _text_starts(line: str) -> int:
+def _find_text_column(line: str) -> int:
     """Return the column where a list item's text begins; where the line begins, for any other line."""
     said = line.lstrip()
     mark = _LIST_MARK.match(said)
     return len(line) - len(said) + (mark.end() if mark else 0)
 
 
-def _tidy(lines: list[str]) -> list[str]:
+def _trim_lines(lines: list[str]) -> list[str]:
     """Drop blank lines at both ends, keep one of several between, and remove an indent of all lines."""
     shown: list[str] = []
-    for line, is_fenced in zip(lines, fenced_rows(lines), strict=True):
+    for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):
         text = line.rstrip()
         if text or is_fenced or (shown and shown[-1]):
             shown.append(text)

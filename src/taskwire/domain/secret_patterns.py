@@ -264,7 +264,9 @@ HINT = re.compile(
 )
 
 # The beginnings of tokens that show the kind of the token and nothing else.
-KINDS = re.compile(r"gh[pousr]_|github_pat_|gl[a-z]{2,5}-|xox[a-z](?:\.xox[a-z])?-|xapp-|sk-|npm_|pypi-|AKIA")
+TOKEN_PREFIXES = re.compile(
+    r"gh[pousr]_|github_pat_|gl[a-z]{2,5}-|xox[a-z](?:\.xox[a-z])?-|xapp-|sk-|npm_|pypi-|AKIA"
+)
 
 
 MASK = "•••"
@@ -279,10 +281,10 @@ class Span(NamedTuple):
 
     start: int
     end: int
-    instead: str = MASK
+    replacement: str = MASK
 
 
-def finds(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+def find_matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     """Yield each match, one window at a time."""
     at, length = 0, len(text)
     while at < length:
@@ -300,13 +302,13 @@ def finds(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
         at = start + 1 if found is None else max(found.end(), start + 1)
 
 
-def replaced(text: str, spans: Iterable[Span]) -> str:
+def replace_spans(text: str, spans: Iterable[Span]) -> str:
     """Replace each span. Of overlapping spans the first one counts."""
     parts: list[str] = []
     end = 0
     for span in spans:
         if span.start >= end:
             # The replacement is never longer than the span, so that a text that fitted a message still fits.
-            parts += [text[end : span.start], span.instead[: span.end - span.start]]
+            parts += [text[end : span.start], span.replacement[: span.end - span.start]]
         end = max(end, span.end)
     return "".join([*parts, text[end:]])

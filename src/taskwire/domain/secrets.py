@@ -17,18 +17,18 @@ from itertools import takewhile
 from urllib.parse import quote
 
 from taskwire.domain.agent_text import ZERO_WIDTH
-from taskwire.domain.key_blocks import key_blocks
+from taskwire.domain.key_blocks import find_key_blocks
 from taskwire.domain.own_tokens import SHORTEST, OwnTokens, is_json, is_plain_word
 from taskwire.domain.secret_patterns import (
     COMMANDS,
     HINT,
-    KINDS,
     MARGIN,
     MASK,
     PATTERNS,
+    TOKEN_PREFIXES,
     Span,
-    finds,
-    replaced,
+    find_matches,
+    replace_spans,
 )
 
 # A terminal of 80 columns breaks a long token at its edge, or inside a box a little before the edge. A line
@@ -38,13 +38,13 @@ _FULL_LINE = 70
 _EDGE = r"[ \t]{0,200}(?:[│┃|][ \t]{0,200})?"
 _BREAK = rf"(?:{_EDGE}\r?\n{_EDGE})?"
 # A single line of up to this many characters is first searched for hints. Most lines have none.
-_LINE = 500
+_SHORT_LINE = 500
 # The most rounds of masking. A mask rarely brings two parts of a secret together, and hardly ever several
 # times.
 _ROUNDS = 4
 # A string in JSON, with its quotation marks.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
-_WIDTHLESS = re.compile(f"[{ZERO_WIDTH}]+")
+_ZERO_WIDTH_RUN = re.compile(f"[{ZERO_WIDTH}]+")
 
 
 class Masker:
@@ -56,16 +56,16 @@ class Masker:
         usable = sorted(
             (form for form in forms if len(form) >= SHORTEST), key=lambda form: (-len(form), form)
         )
-        wrapped = "|".join(map(_as_written, usable))
+        wrapped = "|".join(map(_make_value_pattern, usable))
         self._known = re.compile(wrapped) if usable else None
         self._own = OwnTokens(own)
 
     def mask(self, text: str) -> str:
         """Mask every secret in a text. A second call changes nothing."""
-        if len(text) <= _LINE and "\n" not in text and not self._may_hold(text):
+        if len(text) <= _SHORT_LINE and "\n" not in text and not self._may_contain_secret(text):
             return text
         for _ in range(_ROUNDS):
-            masked = replaced(text, merge(*self._spans(text)))
+            masked = replace_spans(text, merge(*self._find_spans(text)))
             if masked == text:
                 break
             text = masked
@@ -75,7 +75,7 @@ class Masker:
         """Mask only our own tokens, by value, in text from people that must otherwise stay unchanged."""
         # When a token is masked, a short token beside it may become a word of its own.
         while found := self._own.find(text):
-            text = replaced(text, (Span(start, end) for start, end in found))
+            text = replace_spans(text, (Span(start, end) for start, end in found))
         return text
 
     def mask_own_in_json(self, text: str) -> str:
@@ -88,48 +88,52 @@ class Masker:
             return text
         if not is_json(text):
             return self.mask_own(text)
-        return _STRING.sub(self._string, text)
+        return _STRING.sub(self._mask_string, text)
 
-    def _string(self, found: re.Match[str]) -> str:
+    def _mask_string(self, found: re.Match[str]) -> str:
         written = found.group()
         value: str = json.loads(written)
         masked = self.mask_own_in_json(value)
         # Half of a surrogate pair can only be sent as an escape sequence.
         return written if masked == value else json.dumps(masked, ensure_ascii=not _is_sendable(masked))
 
-    def _may_hold(self, line: str) -> bool:
-        if not line.isascii() and (bare := _WIDTHLESS.sub("", line)) != line and self._may_hold(bare):
+    def _may_contain_secret(self, line: str) -> bool:
+        if (
+            not line.isascii()
+            and (bare := _ZERO_WIDTH_RUN.sub("", line)) != line
+            and self._may_contain_secret(bare)
+        ):
             return True
         if HINT.search(line) is not None or (self._known is not None and bool(self._known.search(line))):
             return True
         return bool(self._own.find(line))
 
-    def _spans(self, text: str) -> Iterator[Iterable[Span]]:
-        yield sorted(_recognisable(text, *found) for found in self._own.find(text))
-        yield from self._looks(text)
+    def _find_spans(self, text: str) -> Iterator[Iterable[Span]]:
+        yield sorted(_skip_token_prefix(text, *found) for found in self._own.find(text))
+        yield from self._search(text)
         if not text.isascii():
-            bare, placed = _without_widthless(text)
+            bare, placed = _remove_zero_width(text)
             if bare != text:
-                yield from (map(placed, spans) for spans in self._looks(bare))
+                yield from (map(placed, spans) for spans in self._search(bare))
 
-    def _looks(self, text: str) -> Iterator[Iterable[Span]]:
+    def _search(self, text: str) -> Iterator[Iterable[Span]]:
         if self._known is not None:
-            yield (_recognisable(text, *found.span()) for found in finds(self._known, text))
-        yield key_blocks(text)
+            yield (_skip_token_prefix(text, *found.span()) for found in find_matches(self._known, text))
+        yield find_key_blocks(text)
         for pattern in PATTERNS:
-            yield (Span(found.end("kept"), found.end()) for found in finds(pattern, text))
+            yield (Span(found.end("kept"), found.end()) for found in find_matches(pattern, text))
         for command, argument in COMMANDS:
-            yield _arguments(command, argument, text)
-        yield _broken_over_lines(text)
+            yield _find_arguments(command, argument, text)
+        yield _find_wrapped_secrets(text)
 
 
-def _as_written(value: str) -> str:
+def _make_value_pattern(value: str) -> str:
     written = _BREAK.join(re.escape(letter) for letter in value)
     # A plain word beside a slash is part of a path, such as `.taskwire/store.sock`.
     return f"(?<!/){written}(?!/)" if is_plain_word(value) else written
 
 
-def masked_beginning(mask: Callable[[str], str], text: str, longest: int) -> str:
+def mask_beginning(mask: Callable[[str], str], text: str, longest: int) -> str:
     """Mask a text and keep its beginning, without a search of all the rest.
 
     Half of a secret is not recognised. So MARGIN more characters are masked than are kept. What remains of
@@ -148,7 +152,7 @@ def _is_sendable(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def _without_widthless(text: str) -> tuple[str, Callable[[Span], Span]]:
+def _remove_zero_width(text: str) -> tuple[str, Callable[[Span], Span]]:
     """Remove characters without width. Return also a function that maps spans back to the whole text."""
     chunks: list[str] = []
     kept: list[str] = []
@@ -156,7 +160,7 @@ def _without_widthless(text: str) -> tuple[str, Callable[[Span], Span]]:
     # For each run of such characters: its place in the text without them, and how many are removed up to its
     # end.
     places, gone = [], [0]
-    for found in finds(_WIDTHLESS, text):
+    for found in find_matches(_ZERO_WIDTH_RUN, text):
         start, end = found.span()
         kept.append(text[at:start])
         length += start - at
@@ -170,42 +174,42 @@ def _without_widthless(text: str) -> tuple[str, Callable[[Span], Span]]:
 
     def placed(span: Span) -> Span:
         start = span.start + gone[bisect_right(places, span.start)]
-        return Span(start, span.end + gone[bisect_left(places, span.end)], span.instead)
+        return Span(start, span.end + gone[bisect_left(places, span.end)], span.replacement)
 
     return "".join([*chunks, *kept, text[at:]]), placed
 
 
-def _arguments(command: re.Pattern[str], argument: re.Pattern[str], text: str) -> Iterator[Span]:
-    for found in finds(command, text):
+def _find_arguments(command: re.Pattern[str], argument: re.Pattern[str], text: str) -> Iterator[Span]:
+    for found in find_matches(command, text):
         for value in argument.finditer(text, found.start(), found.end()):
             yield Span(value.end(str(value.lastgroup)), value.end())
 
 
-def _recognisable(text: str, start: int, end: int) -> Span:
-    kind = KINDS.match(text, start, end)
+def _skip_token_prefix(text: str, start: int, end: int) -> Span:
+    kind = TOKEN_PREFIXES.match(text, start, end)
     kept = kind.end() if kind and end - kind.end() >= SHORTEST else start
     return Span(kept, end)
 
 
-def _broken_over_lines(text: str) -> Iterator[Span]:
+def _find_wrapped_secrets(text: str) -> Iterator[Span]:
     """Find secrets that a terminal broke at its edge. Every line keeps its place."""
-    for parts in _runs(text):
+    for parts in _list_wrapped_runs(text):
         run = "".join(text[start:end] for start, end in parts)
         edges = [0]
         for start, end in parts:
             edges.append(edges[-1] + end - start)
         inner = edges[1:-1]
-        found = merge(*(_secrets_over(pattern, run, inner) for pattern in PATTERNS))
-        yield from _in_their_lines(text, parts, edges, found)
+        found = merge(*(_find_in_run(pattern, run, inner) for pattern in PATTERNS))
+        yield from _place_spans(text, parts, edges, found)
 
 
-def _runs(text: str) -> Iterator[list[tuple[int, int]]]:
+def _list_wrapped_runs(text: str) -> Iterator[list[tuple[int, int]]]:
     """Yield what may be one word: the end of a full line, whole lines after it, the start of the next."""
     parts: list[tuple[int, int]] = []
     at = 0
     while (end := text.find("\n", at)) >= 0 or parts:
         end = len(text) if end < 0 else end
-        begins = at if not parts else at + _indentation(text, at, end)
+        begins = at if not parts else at + _count_indent(text, at, end)
         is_full = end - at >= _FULL_LINE and text[end - 1] != " " and end < len(text)
         if is_full and (not parts or text.find(" ", begins, end) < 0):
             parts.append((begins if parts else text.rfind(" ", at, end) + 1 or at, end))
@@ -217,18 +221,18 @@ def _runs(text: str) -> Iterator[list[tuple[int, int]]]:
         at = end + 1
 
 
-def _indentation(text: str, at: int, end: int) -> int:
+def _count_indent(text: str, at: int, end: int) -> int:
     return next((offset for offset in range(end - at) if not text[at + offset].isspace()), end - at)
 
 
-def _secrets_over(pattern: re.Pattern[str], run: str, edges: list[int]) -> Iterator[tuple[int, int]]:
+def _find_in_run(pattern: re.Pattern[str], run: str, edges: list[int]) -> Iterator[tuple[int, int]]:
     """Yield the secrets of a run that cross the end of a line. The others are found line by line."""
-    for found in finds(pattern, run):
+    for found in find_matches(pattern, run):
         if bisect_right(edges, found.start()) < bisect_left(edges, found.end()):
             yield found.end("kept"), found.end()
 
 
-def _in_their_lines(
+def _place_spans(
     text: str, parts: list[tuple[int, int]], edges: list[int], secrets: Iterable[tuple[int, int]]
 ) -> Iterator[Span]:
     """Place a run's secrets: the mask goes where a secret begins, and its other lines get nothing."""

@@ -13,7 +13,7 @@ from taskwire.domain.agent_screens import BANNER, BOXED_BANNER, CALL_TITLE, STAT
 _LINK = re.compile(
     r"\x1b\]8;[^;\x07\x1b\n]*;([^\x07\x1b\n]*)(?:\x07|\x1b\\)([^\x1b\x07\n]*)\x1b\]8;[^\x07\x1b\n]*(?:\x07|\x1b\\)"
 )
-_FORWARD = re.compile(r"(?:\x1b\[|\x9b)([0-9]{0,3})C")
+_CURSOR_FORWARD = re.compile(r"(?:\x1b\[|\x9b)([0-9]{0,3})C")
 _ESCAPE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
     r"|(?:\x1b\]|\x9d)[^\x07\x1b\n]*(?:\x07|\x1b\\)?"
@@ -22,10 +22,10 @@ _ESCAPE = re.compile(
 )
 _OVERWRITTEN = re.compile(r"^.*\r(?=[^\r\n])", re.MULTILINE)
 # Control characters, characters that change the direction of text, and characters without width.
-_UNSEEN = dict.fromkeys(
+_INVISIBLE = dict.fromkeys(
     [*range(9), *range(11, 32), *range(0x7F, 0xA0), 0x200B, *range(0x202A, 0x202F), 0xFEFF]
 )
-_UNSEEN |= dict.fromkeys([0x61C, 0x200E, 0x200F, *range(0x2066, 0x206A), 0xFEFF]) | {
+_INVISIBLE |= dict.fromkeys([0x61C, 0x200E, 0x200F, *range(0x2066, 0x206A), 0xFEFF]) | {
     0xA0: " ",
     0x2028: "\n",
     0x2029: "\n",
@@ -48,13 +48,13 @@ _PIECE = 32_768
 _STATUS_LENGTH = 160
 
 
-def without_escapes(text: str) -> str:
+def remove_escape_codes(text: str) -> str:
     """Remove what a terminal obeys without showing it. A link's address is kept beside its label."""
     text = text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n")
-    return "".join(map(_shown, _pieces(text)))
+    return "".join(map(_remove_escapes_of_piece, _split_pieces(text)))
 
 
-def _pieces(text: str) -> Iterator[str]:
+def _split_pieces(text: str) -> Iterator[str]:
     """Cut a text after lines, and longer lines anywhere, so that no search blocks the event loop."""
     at = 0
     while at < len(text):
@@ -63,34 +63,34 @@ def _pieces(text: str) -> Iterator[str]:
         at = end
 
 
-def _shown(text: str) -> str:
-    text = _FORWARD.sub(lambda found: " " * int(found[1] or 1), _LINK.sub(_link, text))
-    return _OVERWRITTEN.sub("", _ESCAPE.sub("", text)).translate(_UNSEEN)
+def _remove_escapes_of_piece(text: str) -> str:
+    text = _CURSOR_FORWARD.sub(lambda found: " " * int(found[1] or 1), _LINK.sub(_render_link, text))
+    return _OVERWRITTEN.sub("", _ESCAPE.sub("", text)).translate(_INVISIBLE)
 
 
-def lines_of(text: str) -> list[str]:
+def extract_lines(text: str) -> list[str]:
     """List what an agent wrote, line by line, without the frame that its terminal drew around it."""
-    rows = [row.rstrip() for row in without_escapes(text).split("\n")]
-    fenced = fenced_rows(rows)
+    rows = [row.rstrip() for row in remove_escape_codes(text).split("\n")]
+    fenced = find_fenced_rows(rows)
     lines: list[str] = []
     at = 0
     while at < len(rows):
-        end = at if fenced[at] else _end_of_box(rows, at)
+        end = at if fenced[at] else _find_end_of_box(rows, at)
         if end > at:
-            lines += _box(rows[at:end])
+            lines += _extract_box_lines(rows[at:end])
         else:
-            lines.append(rows[at] if fenced[at] else _line(rows[at]))
+            lines.append(rows[at] if fenced[at] else _extract_line(rows[at]))
         at = max(end, at + 1)
-    return _without_prompt(lines)
+    return _remove_prompt(lines)
 
 
-def _without_prompt(lines: list[str]) -> list[str]:
+def _remove_prompt(lines: list[str]) -> list[str]:
     last = next((at for at in range(len(lines) - 1, -1, -1) if lines[at]), None)
     is_prompt = last is not None and lines[last].lstrip().startswith("\u203a ")
     return lines[:last] if is_prompt else lines
 
 
-def fenced_rows(rows: list[str]) -> list[bool]:
+def find_fenced_rows(rows: list[str]) -> list[bool]:
     """Tell which rows belong to fenced code, with its fences. A fence that is never closed does not count."""
     closing: dict[int, list[int]] = {}
     for at, row in enumerate(rows):
@@ -109,7 +109,7 @@ def fenced_rows(rows: list[str]) -> list[bool]:
     return fenced
 
 
-def _link(found: re.Match[str]) -> str:
+def _render_link(found: re.Match[str]) -> str:
     address, label = found[1], found[2]
     # An address with a user's name before its host can mislead people about the host, so it is not shown.
     is_web = re.match("https?://[^/?#@\\\\]+(?:[/?#]|$)", address) is not None
@@ -117,7 +117,7 @@ def _link(found: re.Match[str]) -> str:
     return f"{label} ({address})" if is_web and label.strip() else label
 
 
-def _end_of_box(rows: list[str], at: int) -> int:
+def _find_end_of_box(rows: list[str], at: int) -> int:
     """Return where the box that begins at this row ends, or `at` if no box begins here."""
     if not rows[at].lstrip().startswith(tuple(_TOP)):
         return at
@@ -130,23 +130,23 @@ def _end_of_box(rows: list[str], at: int) -> int:
     return at
 
 
-def _box(rows: list[str]) -> list[str]:
-    inside = [_unframed(row) for row in rows]
+def _extract_box_lines(rows: list[str]) -> list[str]:
+    inside = [_remove_frame(row) for row in rows]
     said = [line.strip() for line in inside if line.strip()]
     if not said or said[0].startswith(_PROMPTS) or any(BOXED_BANNER.search(line) for line in said):
         return [""]
-    return ["", *(_line(line) for line in inside if line.strip()), ""]
+    return ["", *(_extract_line(line) for line in inside if line.strip()), ""]
 
 
-def _line(row: str) -> str:
-    line = _unframed(row).rstrip()
+def _extract_line(row: str) -> str:
+    line = _remove_frame(row).rstrip()
     said = line.strip()
     if len(said) <= _STATUS_LENGTH and (STATUS.search(said) or BANNER.search(said)):
         return ""
     return line
 
 
-def _unframed(row: str) -> str:
+def _remove_frame(row: str) -> str:
     """Remove the frame of a row. A border becomes empty; a title and the row's own text stay."""
     said = row.strip()
     if not said.strip(_FRAME + _ART + " "):

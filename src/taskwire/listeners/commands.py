@@ -106,7 +106,7 @@ def _work(requester: Requester, command: Command) -> CreateRequested | ActReques
                 preset=command.preset,
                 name=command.name,
                 organization=command.organization,
-                trailing_options=command.behind,
+                trailing_options=command.trailing_options,
             )
         case commands.Send():
             return ActRequested(requester=requester, verb="send", name=str(command.name), text=command.text)

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taskwire.domain.grammar import (
-    OPTIONS,
+    CREATE_OPTIONS,
     THREAD_VERBS,
     VERBS,
     ThreadVerb,
     Verb,
+    find_nearest,
     find_thread_verb,
     find_verb,
-    nearest,
 )
 from taskwire.domain.ids import from_ms, to_ms
 from taskwire.domain.links import Link
@@ -267,7 +267,7 @@ def thread_help() -> Message:
 
 
 def _thread_verbs_help() -> str:
-    ready = [verb for verb in THREAD_VERBS if not verb.not_yet]
+    ready = [verb for verb in THREAD_VERBS if not verb.unsupported_hint]
     return (
         "*In a task's thread*, a plain reply goes to the agent. These do not:\n"
         + "\n".join(f"`{_escape_grammar(verb.usage)}`  {_escape_grammar(verb.meaning)}" for verb in ready)
@@ -276,7 +276,7 @@ def _thread_verbs_help() -> str:
 
 
 def _full_help() -> Message:
-    ready = [verb for verb in VERBS if not verb.not_yet]
+    ready = [verb for verb in VERBS if not verb.unsupported_hint]
     paragraphs = [
         "*Taskwire* starts Coder tasks from Slack. Each has a thread; your replies in it reach its agent.",
         "*Anywhere*\n"
@@ -293,29 +293,35 @@ def _full_help() -> Message:
 
 def _verb_help(verb: Verb) -> list[str]:
     about = [f"`/task {_escape_grammar(verb.usage)}`\n{_as_sentence(verb.meaning)}"]
-    if verb.not_yet:
-        return [*about, f"This is not there yet. {_escape_grammar(verb.not_yet)}"]
+    if verb.unsupported_hint:
+        return [*about, f"This is not there yet. {_escape_grammar(verb.unsupported_hint)}"]
     about.append(f"For example: `{_escape_grammar(verb.example)}`")
     if verb.synonyms:
         about.append("Also: " + ", ".join(f"`/task {name}`" for name in verb.synonyms))
-    return [*about, _options_help()] if verb.takes == "prompt" else about
+    return [*about, _options_help()] if verb.arguments == "prompt" else about
 
 
 def _thread_verb_help(verb: ThreadVerb) -> list[str]:
     about = [f"`{_escape_grammar(verb.usage)}` in a task's thread\n{_as_sentence(verb.meaning)}"]
-    return [*about, f"This is not there yet. {_escape_grammar(verb.not_yet)}"] if verb.not_yet else about
+    return (
+        [*about, f"This is not there yet. {_escape_grammar(verb.unsupported_hint)}"]
+        if verb.unsupported_hint
+        else about
+    )
 
 
 def _unknown_verb_help(word: str) -> list[str]:
     shown = escape_line(word.replace("`", ""), 40)
-    near = [f"`/task help {name}`" for name in nearest(word, [verb.name for verb in VERBS])]
+    near = [f"`/task help {name}`" for name in find_nearest(word, [verb.name for verb in VERBS])]
     follow = f"Did you mean {' or '.join(near)}?" if near else "`/task help` lists them."
     return [f"There is no verb “{shown}”. {follow}"]
 
 
 def _options_help() -> str:
-    listed = "\n".join(f"`{option.name}=VALUE`  {_escape_grammar(option.meaning)}" for option in OPTIONS)
-    first = OPTIONS[0].name
+    listed = "\n".join(
+        f"`{option.name}=VALUE`  {_escape_grammar(option.meaning)}" for option in CREATE_OPTIONS
+    )
+    first = CREATE_OPTIONS[0].name
     return (
         f"*Options of* `/task create`\n{listed}\nAlso written `--{first} VALUE`, before the prompt or "
         "after it. Quote a value with blanks."

@@ -96,7 +96,7 @@ def _look_at(source: StoreLocation) -> None:
             raise UserError(f"There is no store in {source}.", "Look at --from and TASKWIRE_DATA_DIR.")
         return
     try:
-        addresses.read_redis(source)
+        addresses.parse_redis_url(source)
     except UserError as error:
         said = error.sentence.replace("REDIS_URL", "The address of --from")
         raise UserError(said, error.hint) from None

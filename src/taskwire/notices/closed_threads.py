@@ -95,11 +95,13 @@ async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link)
     """
     notes = deps.notes
     since = await notes.find("card_moving_since", link.id)
-    is_over = since is not None and context.now_ms - int(since) > CARD_MOVING.lasts_ms
+    is_over = since is not None and context.now_ms - int(since) > CARD_MOVING.max_duration_ms
     if is_over and await deps.links.is_empty(card(link.id)):
         return None
     if since is None:
-        await notes.keep(str(context.now_ms), "card_moving_since", link.id, ttl_ms=10 * CARD_MOVING.lasts_ms)
+        await notes.keep(
+            str(context.now_ms), "card_moving_since", link.id, ttl_ms=10 * CARD_MOVING.max_duration_ms
+        )
     context.record_reconciled()
     # This job runs again and again. It must not replace a drawing that is under way each time.
     batch = draw(link.id, deps.writes.remove_field(Batch(), link.id, "drawn_card"), is_newest=False)

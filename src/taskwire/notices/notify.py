@@ -21,7 +21,7 @@ from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.naming import digest
 from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.retry_policies import AGENT_HISTORY, ASKED_REPLY_SECONDS
-from taskwire.domain.secrets import masked_beginning
+from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.transitions import LinkState
 from taskwire.job_context import (
     Handler,
@@ -159,7 +159,7 @@ class Notifier:
             raise
         except OutsideError as error:
             is_nowhere = isinstance(error, UnexpectedCoderAnswer) and error.status == 404
-            if context.job.tries < AGENT_HISTORY.most_tries and not is_nowhere:
+            if context.job.tries < AGENT_HISTORY.max_tries and not is_nowhere:
                 raise
             _log.warning("report history not readable", link=link.id, error=str(error))
             return event
@@ -340,7 +340,7 @@ class Notifier:
         # Mask before cutting: half of a secret is not recognised.
         log = await asyncio.to_thread(self._deps.mask, log[-LONGEST_BUILD_LOG:])
         # Its beginning is shown on the card, and stored with the link.
-        why = await asyncio.to_thread(masked_beginning, self._deps.mask, why, LONGEST_REPORT)
+        why = await asyncio.to_thread(mask_beginning, self._deps.mask, why, LONGEST_REPORT)
         return _BuildSummary(log, why, is_stop=build.transition == "stop")
 
 

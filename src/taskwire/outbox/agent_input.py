@@ -66,12 +66,12 @@ class AgentInput:
             # The text of a command was decoded when the command was read.
             return sanitize_for_agent(reply.text)
         blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
-        read = replies.read(reply.text, self._deps.bot.bot_user_id, reply.person, blocks)
+        read = replies.classify(reply.text, self._deps.bot.bot_user_id, reply.person, blocks)
         match read:
             case replies.Input() | replies.NotAVerb():
                 raw = read.text
             case _:
-                raw = replies.normalised(reply.text, blocks)
+                raw = replies.to_markdown(reply.text, blocks)
         return replies.to_agent_text(raw, await self._list_names(raw))
 
     async def _find_content(self, file: FileRef) -> str | None:

@@ -14,7 +14,7 @@ from taskwire.coder.models import TaskLogs
 from taskwire.dependencies import Dependencies
 from taskwire.domain import excerpts
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.excerpts import Cursor, Excerpt, cut
+from taskwire.domain.excerpts import Cursor, Excerpt, keep_end
 from taskwire.domain.links import Link
 from taskwire.domain.markdown import cut_at_block
 from taskwire.domain.message import AgentOutput
@@ -49,7 +49,7 @@ async def read_new_output(deps: Dependencies, link: Link) -> AgentOutput:
     if logs is None:
         return AgentOutput()
     excerpt, cursor = await asyncio.to_thread(
-        excerpts.since,
+        excerpts.make_excerpt,
         _recent_entries(logs),
         _load_cursor(link.cursor),
         build=link.state.build,
@@ -73,7 +73,7 @@ def _make_output(excerpt: Excerpt, cursor: str = "") -> AgentOutput:
         answer=answer,
         text=text,
         full_text=full_text,
-        steps_text=cut(turn.steps_text, lines=LONGEST_STEPS, characters=LONGEST_STEPS).text,
+        steps_text=keep_end(turn.steps_text, lines=LONGEST_STEPS, characters=LONGEST_STEPS).text,
         step_count=turn.step_count,
         tests_passed=turn.tests_passed,
         tests_failed=turn.tests_failed,
@@ -87,7 +87,7 @@ async def read_end_cursor(deps: Dependencies, link: Link) -> str:
     if logs is None:
         return ""
     build = link.observation.build if link.observation else link.state.build
-    cursor = await asyncio.to_thread(excerpts.told, _recent_entries(logs), build=build, mask=deps.mask)
+    cursor = await asyncio.to_thread(excerpts.make_cursor, _recent_entries(logs), build=build, mask=deps.mask)
     return _dump_cursor(cursor)
 
 
@@ -111,8 +111,8 @@ async def read_last_output(deps: Dependencies, link: Link) -> LogExcerpt:
     except TooLong:
         raise UserError(*refusals.log_too_long(title)) from None
     lines = _recent_entries(logs)
-    excerpt = await asyncio.to_thread(excerpts.last, lines, mask=deps.mask)
-    whole = await asyncio.to_thread(excerpts.whole, lines, mask=deps.mask)
+    excerpt = await asyncio.to_thread(excerpts.excerpt_last_output, lines, mask=deps.mask)
+    whole = await asyncio.to_thread(excerpts.render_log, lines, mask=deps.mask)
     if excerpt is None:
         return LogExcerpt(whole=whole, is_snapshot=logs.snapshot)
     return LogExcerpt(excerpt.text, excerpt.is_cut, whole, logs.snapshot)
@@ -131,7 +131,7 @@ async def _find_logs(deps: Dependencies, link: Link) -> TaskLogs | None:
 
 
 def _recent_entries(logs: TaskLogs) -> list[AgentLogEntry]:
-    return excerpts.recent(entries_of(logs))
+    return excerpts.keep_recent(entries_of(logs))
 
 
 def _dump_cursor(cursor: Cursor | None) -> str:
@@ -143,9 +143,9 @@ def _load_cursor(kept: str) -> Cursor | None:
         return None
     try:
         fields = json.loads(kept)
-        asked_at = fields["asked_at"]
-        fields["asked_at"] = datetime.fromisoformat(asked_at) if asked_at else None
-        return Cursor(**{**fields, "tail": tuple(fields["tail"])})
+        last_input_at = fields["last_input_at"]
+        fields["last_input_at"] = datetime.fromisoformat(last_input_at) if last_input_at else None
+        return Cursor(**{**fields, "last_lines": tuple(fields["last_lines"])})
     except (KeyError, TypeError, ValueError):
         # Another version has stored the cursor in its own format: the last excerpt is shown again.
         return None

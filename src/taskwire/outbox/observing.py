@@ -16,7 +16,7 @@ from taskwire.domain.events import Observed
 from taskwire.domain.ids import TaskId
 from taskwire.domain.links import Link
 from taskwire.domain.phases import AgentLogEntry, Observation, Report
-from taskwire.domain.secrets import masked_beginning
+from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.transitions import LinkState, ReducerSettings, reduce
 from taskwire.telemetry import logger
 
@@ -35,7 +35,7 @@ def observation_of(task: Task, mask: Mask) -> Observation:
     return Observation(
         task_id=TaskId(task.id),
         name=task.name,
-        title=masked_beginning(mask, task.title, LONGEST_TITLE),
+        title=mask_beginning(mask, task.title, LONGEST_TITLE),
         owner_id=task.owner_id,
         owner_name=task.owner_name,
         template=task.template_display_name or task.template_name,
@@ -88,7 +88,7 @@ def _find_current_report(task: Task, mask: Mask) -> Report | None:
         id=f"at-{at.timestamp():.6f}",
         at=at,
         state=state.state.value,
-        message=masked_beginning(mask, state.message, LONGEST_REPORT),
+        message=mask_beginning(mask, state.message, LONGEST_REPORT),
         uri=_address(state.uri, mask),
     )
 
@@ -113,7 +113,7 @@ def _report_of(report: AgentReport, mask: Mask) -> Report:
         id=report.id,
         at=report.created_at,
         state=report.state.value,
-        message=masked_beginning(mask, report.message, LONGEST_REPORT),
+        message=mask_beginning(mask, report.message, LONGEST_REPORT),
         uri=_address(report.uri, mask),
         agent_id=report.agent_id,
     )

@@ -238,7 +238,7 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
             context.record_reconciled(has_taken_effect=True)
             return done()
         # files.info shows a share only some seconds after it was made.
-        if work.look_count < FILE_LOOK.most_tries:
+        if work.look_count < FILE_LOOK.max_tries:
             return unknown(context.job.with_work(look_count=work.look_count + 1), FILE_LOOK.interval_seconds)
         context.record_reconciled()
     elif context.lease.is_suspect and await deps.slack.find_share(work.file_id, work.channel) is not None:

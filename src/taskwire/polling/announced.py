@@ -59,7 +59,7 @@ class AnnouncedChanges:
 
     async def _follow(self, announced: Announced) -> None:
         try:
-            async with asyncio.timeout(ANNOUNCED_CHANGE.lasts.total_seconds()):
+            async with asyncio.timeout(ANNOUNCED_CHANGE.max_duration.total_seconds()):
                 if await self._deps.links.find_by_task(TaskId(announced.task_id)) is None:
                     return
                 if await self._is_seen(announced):

@@ -27,7 +27,7 @@ from redis.exceptions import (
 )
 
 from taskwire.domain import addresses
-from taskwire.domain.addresses import Address
+from taskwire.domain.addresses import RedisAddress
 from taskwire.domain.errors import UserError
 from taskwire.redis import call_outcomes, sentinels
 from taskwire.redis.call_outcomes import ConnectionPool
@@ -121,15 +121,15 @@ def open(url: str, *, command_seconds: float = COMMAND_SECONDS, is_raw: bool = F
 
     With `is_raw` the clients return undecoded bytes.
     """
-    address = addresses.read_redis(url)
+    address = addresses.parse_redis_url(url)
     masters = _masters(address) if address.sentinels else None
     commands = _client(address, masters, command_seconds, COMMAND_CONNECTIONS, is_raw=is_raw)
     blocking = _client(address, masters, BLOCKING_SECONDS, BLOCKING_CONNECTIONS, is_raw=is_raw)
-    return Connections(commands, blocking, address.where, masters)
+    return Connections(commands, blocking, address.display_url, masters)
 
 
 def _client(
-    address: Address, masters: Masters | None, answer_seconds: float, connections: int, *, is_raw: bool
+    address: RedisAddress, masters: Masters | None, answer_seconds: float, connections: int, *, is_raw: bool
 ) -> Redis:
     options = cast("dict[str, Any]", parse_url(address.url))
     # Without this, redis-py would choose its own connection classes for TLS and for Unix sockets.
@@ -151,7 +151,7 @@ def _client(
     return Redis.from_pool(pool)
 
 
-def _masters(address: Address) -> Masters:
+def _masters(address: RedisAddress) -> Masters:
     """Return clients for the sentinels. They share Redis's TLS options, but not its user and password."""
     kind = SSLConnection if address.scheme == "rediss" else Connection
     options = cast("dict[str, Any]", parse_url(address.url))

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from taskwire.domain.addresses import Address, HostPort
+from taskwire.domain.addresses import HostPort, RedisAddress
 from taskwire.redis.error_reasons import TRUST_HINT, is_distrust, reason
 
 # How long one sentinel may take to answer, in seconds. The others are not awaited once a majority has
@@ -49,7 +49,7 @@ class SentinelView:
 class Masters:
     """The successive masters that the sentinels know under one name."""
 
-    def __init__(self, address: Address, sentinels: Sequence[Redis]) -> None:
+    def __init__(self, address: RedisAddress, sentinels: Sequence[Redis]) -> None:
         self.last: HostPort | None = None
         self._epoch = -1
         self._address = address
@@ -119,7 +119,7 @@ class Masters:
 
     def _no_master_error(self, errors: Sequence[RedisError]) -> NoMaster:
         """Return why no sentinel names a master. Wrong settings come before temporary problems."""
-        where, name = self._address.where, self._address.master
+        where, name = self._address.display_url, self._address.master
         if any(isinstance(error, AuthenticationError | NoPermissionError) for error in errors):
             return NoMaster(
                 "The sentinels in REDIS_URL refuse the user name or password.",

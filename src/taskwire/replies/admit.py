@@ -93,7 +93,7 @@ class ReplyReceiver:
             case replies.Input() | replies.Aside():
                 return None
             case _:
-                is_marked = replies.begins_with_mark(message.text, self._bot, _parse_blocks(message))
+                is_marked = replies.begins_with_shell_mark(message.text, self._bot, _parse_blocks(message))
                 return self._make_reply(message) if is_marked else None
 
     async def _claim_or_reject(self, message: ThreadMessage, batch: Batch, *, is_ours: bool) -> ClaimResult:
@@ -128,7 +128,7 @@ class ReplyReceiver:
         )
 
     def _parse(self, message: ThreadMessage | MessageEdited) -> replies.Meaning:
-        return replies.read(message.text, self._bot, message.person, _parse_blocks(message))
+        return replies.classify(message.text, self._bot, message.person, _parse_blocks(message))
 
     def _find_user_limit(self, message: ThreadMessage) -> UserLimit | None:
         """Return the limit for a verb, and what to write if the person exceeds it; None for input.
@@ -144,7 +144,7 @@ class ReplyReceiver:
         self._append_answer(
             when_told, message, AnswerInThread(requester=_make_requester(message), question="too_fast")
         )
-        name = read.name if isinstance(read, replies.Order) else ""
+        name = read.name if isinstance(read, replies.ThreadCommand) else ""
         return limit_of_verb(name, message.person, message.ts, when_told, when_limited)
 
     def _make_batch(self, message: ThreadMessage, *, was_away: bool = False) -> Batch:
@@ -164,7 +164,7 @@ class ReplyReceiver:
                 )
             case replies.Input():
                 return self._append_input(batch, message, was_away=was_away)
-            case replies.Order():
+            case replies.ThreadCommand():
                 return self._append_verb(batch, message, read, was_away=was_away)
             case replies.NotAVerb():
                 return self._append_question(batch, message, read)
@@ -187,7 +187,7 @@ class ReplyReceiver:
         """
         if not message.blocks_json:
             return False
-        shown = replies.normalised(message.text, _parse_blocks(message))
+        shown = replies.to_markdown(message.text, _parse_blocks(message))
         return self._mask_own(shown) != shown
 
     def _append_input(self, batch: Batch, message: ThreadMessage, *, was_away: bool) -> Batch:
@@ -197,12 +197,14 @@ class ReplyReceiver:
         return batch.append(receipts(CLAIMED_LINK), receipt, score="due", delay_ms=RECEIPT_DELAY_MS)
 
     def _append_verb(
-        self, batch: Batch, message: ThreadMessage, verb: replies.Order, *, was_away: bool
+        self, batch: Batch, message: ThreadMessage, verb: replies.ThreadCommand, *, was_away: bool
     ) -> Batch:
         requester = _make_requester(message)
-        if verb.not_yet:
+        if verb.unsupported_hint:
             return self._append_answer(
-                batch, message, AnswerInThread(requester=requester, question="words", text=verb.not_yet)
+                batch,
+                message,
+                AnswerInThread(requester=requester, question="words", text=verb.unsupported_hint),
             )
         match verb.name:
             case "status" | "help" | "delete":
@@ -229,7 +231,7 @@ class ReplyReceiver:
         work = AnswerInThread(
             requester=_make_requester(message),
             question="not_a_verb",
-            words=read.nearest,
+            words=read.suggestions,
             text=read.text,
             job=job_id,
         )

@@ -35,7 +35,7 @@ from taskwire.domain.jobs import Job, Reply, ReportDuplicateInput, Requester, du
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.reconcile import ResumeNote
-from taskwire.domain.replies import STALE
+from taskwire.domain.replies import STALE_AFTER
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry, unknown
 from taskwire.messages import inputs
 from taskwire.notices.card import REACTIONS
@@ -137,7 +137,7 @@ class ReplySender:
         if hold is not None:
             batch = self._deps.writes.release_held(Batch(), link.id)
             return retry(0, None, questions.settle_held(self._deps, link, inputs.HELD_SENT_WITH_NEWER, batch))
-        is_stale = self._deps.slack.now() - moment_of(reply.ts) > STALE
+        is_stale = self._deps.slack.now() - moment_of(reply.ts) > STALE_AFTER
         if reply.was_away and is_stale and not reply.is_confirmed and not link.record.has_other_clock:
             question = inputs.ask_about_old_reply(
                 link, context.job.id, await self._agent_input.get_display_text(reply)
@@ -254,7 +254,7 @@ class ReplyDeliverer:
         self, reply_job: ReplyJob, logs: TaskLogs, text: AgentText
     ) -> Outcome | None:
         """Return the outcome if the agent may have got the reply before data loss; None if it did not."""
-        found = reconcile.find_since(text, moment_of(reply_job.reply.ts), entries_of(logs))
+        found = reconcile.find_input_without_mark(text, moment_of(reply_job.reply.ts), entries_of(logs))
         if found == "not_there":
             return None
         if found == "there":

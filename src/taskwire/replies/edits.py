@@ -107,7 +107,7 @@ class ReplyEdits:
         A reply may be input although it begins with `!`. Then its new text is input as well.
         """
         blocks = cast("list[Block]", json.loads(old.blocks)) if old.blocks else []
-        if not replies.begins_with_mark(old.text, self._deps.bot.bot_user_id, blocks):
+        if not replies.begins_with_shell_mark(old.text, self._deps.bot.bot_user_id, blocks):
             return work
         return work.model_copy(update={"new_input": work.new_input or work.verbatim_input})
 

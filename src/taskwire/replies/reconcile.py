@@ -20,7 +20,7 @@ from taskwire.domain.ids import TaskId
 from taskwire.domain.jobs import ReportDuplicateInput
 from taskwire.domain.links import Link
 from taskwire.domain.reconcile import Finding, Mark, ResumeNote
-from taskwire.domain.retry_policies import INPUT_LOOK_SECONDS, REPLY
+from taskwire.domain.retry_policies import INPUT_LOOK_SECONDS, REPLY_RETRIES
 from taskwire.job_context import (
     LONGEST_FIRST_BYTE_SECONDS,
     Handler,
@@ -60,7 +60,7 @@ class SendNote(BaseModel):
         """Return the intent record of an input that is about to be sent."""
         build = task.workspace_build_number
         return cls(
-            marked=reconcile.mark(text, task.initial_prompt, build, entries_of(logs)),
+            marked=reconcile.make_mark(text, task.initial_prompt, build, entries_of(logs)),
             reported_at=task.current_state.timestamp if task.current_state else None,
             begun_ms=context.present_ms,
         )
@@ -98,7 +98,7 @@ class Reconciler:
             # Coder does not answer. A later try finds out what happened.
             if isinstance(error, NoCapacity) or not context.is_outcome_unknown:
                 raise
-            seconds = REPLY.wait_seconds(context.job.tries + 1, error.retry_after_seconds)
+            seconds = REPLY_RETRIES.wait_seconds(context.job.tries + 1, error.retry_after_seconds)
             return unknown(context.failed_again(), seconds, "failing")
 
     async def is_in_log(self, task_id: str, note: SendNote) -> bool:
@@ -128,7 +128,7 @@ class Reconciler:
         decision = reconcile.decide(
             found, since_ms, was_rejected=reply.was_rejected, was_repeated=reply.was_repeated
         )
-        if decision == "look again":
+        if decision == "look_again":
             return unknown(
                 seconds=min(INPUT_LOOK_SECONDS, -since_ms / 1000) if since_ms < 0 else INPUT_LOOK_SECONDS
             )
@@ -143,7 +143,7 @@ class Reconciler:
         match decision:
             case "delivered":
                 return await self._outcomes.complete_delivery(reply_job, note.reported_at)
-            case "send again":
+            case "send_again":
                 return retry(0, context.job.with_work(was_repeated=True))
             case "ask":
                 return question
@@ -165,7 +165,7 @@ class Reconciler:
             logs = await self._deps.coder.get_logs(task.id)
         except (Refused, NotReady, AppUnreachable):
             return None
-        return None if logs.snapshot else reconcile.find(note.marked, build, entries_of(logs))
+        return None if logs.snapshot else reconcile.find_input(note.marked, build, entries_of(logs))
 
 
 def _task_id(reply_job: ReplyJob) -> str:
@@ -204,4 +204,8 @@ async def _count_copies(deps: Dependencies, task_id: TaskId, marked: Mark) -> in
         logs = await deps.coder.get_logs(task_id)
     except NoLogs:
         return None
-    return None if logs.snapshot else reconcile.count(marked, task.workspace_build_number, entries_of(logs))
+    return (
+        None
+        if logs.snapshot
+        else reconcile.count_copies(marked, task.workspace_build_number, entries_of(logs))
+    )

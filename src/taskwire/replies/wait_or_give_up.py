@@ -19,7 +19,7 @@ from taskwire.domain.jobs import ApplyEvent, Job, Reply, input_score, to_coder, 
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
-from taskwire.domain.retry_policies import ASKED_REPLY_SECONDS, REPLY
+from taskwire.domain.retry_policies import ASKED_REPLY_SECONDS, REPLY_RETRIES
 from taskwire.job_context import JobContext, Outcome, done, retry
 from taskwire.messages import inputs
 from taskwire.notices.card import REACTIONS
@@ -142,7 +142,7 @@ class ReplyOutcomes:
         context, link, _ = reply_job
         if is_broken and link.state.phase is Phase.BROKEN:
             return await self.give_up_with_later_replies(reply_job, inputs.workspace_broken)
-        if REPLY.is_over(context.lease.since_ms, context.now_ms):
+        if REPLY_RETRIES.is_over(context.lease.since_ms, context.now_ms):
             return await self.give_up_with_later_replies(reply_job, inputs.agent_never_ready)
         return self._retry_later(reply_job, await self._show_waiting(reply_job), unreached_ms)
 
@@ -183,7 +183,7 @@ class ReplyOutcomes:
 
     def _retry_later(self, reply_job: ReplyJob, batch: Batch, unreached_ms: int = 0) -> Outcome:
         waits = reply_job.reply.wait_count + 1
-        seconds = REPLY.wait_seconds(waits)
+        seconds = REPLY_RETRIES.wait_seconds(waits)
         waited = reply_job.context.job.with_work(wait_count=min(waits, 8), unreachable_since_ms=unreached_ms)
         return retry(seconds, waited, batch)
 
@@ -195,7 +195,7 @@ class ReplyOutcomes:
         """
         job = reply_job.context.job
         _log.info("reply not delivered, will retry", job=job.id, tries=job.tries, error=str(error))
-        seconds = REPLY.wait_seconds(job.tries + 1, error.retry_after_seconds)
+        seconds = REPLY_RETRIES.wait_seconds(job.tries + 1, error.retry_after_seconds)
         tried = reply_job.context.failed_again()
         batch = await self._show_waiting(reply_job) if job.tries == 1 else Batch()
         if not isinstance(error, SlackTrouble | SlackRateLimited):

@@ -22,7 +22,7 @@ from taskwire.domain.jobs import (
     to_coder,
 )
 from taskwire.domain.links import Link
-from taskwire.domain.replies import nearest_verbs
+from taskwire.domain.replies import suggest_verbs
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals
 from taskwire.outbox.enqueue import show_receipt
@@ -130,7 +130,7 @@ class NamedActions:
         question = AnswerInThread(
             requester=requester,
             question="not_a_verb",
-            words=nearest_verbs(work.text),
+            words=suggest_verbs(work.text),
             text=work.text,
             job=job_id,
         )

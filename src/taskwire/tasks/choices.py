@@ -7,7 +7,7 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Preset, Template
 from taskwire.domain.errors import UserError
-from taskwire.domain.grammar import nearest
+from taskwire.domain.grammar import find_nearest
 from taskwire.domain.naming import make_numbered_name
 from taskwire.messages import refusals
 
@@ -21,7 +21,9 @@ def choose_template(
     usable = [t for t in templates if organization is None or _is_one_of(organization, t.organization_name)]
     if organization is not None and not usable:
         names = list(dict.fromkeys(t.organization_name for t in templates))
-        raise UserError(*refusals.unknown_organization(organization, nearest(organization, names), names))
+        raise UserError(
+            *refusals.unknown_organization(organization, find_nearest(organization, names), names)
+        )
     wanted = named or default
     if wanted is None:
         if len(usable) == 1:
@@ -32,7 +34,7 @@ def choose_template(
     if not found and named is None:
         raise UserError(*refusals.default_template_missing(wanted, names))
     if not found:
-        raise UserError(*refusals.unknown_template(wanted, nearest(wanted, names), names))
+        raise UserError(*refusals.unknown_template(wanted, find_nearest(wanted, names), names))
     if len(found) > 1:
         raise UserError(*refusals.organization_ambiguous(wanted, [t.organization_name for t in found]))
     return found[0]
@@ -48,7 +50,7 @@ def choose_preset(
         found = [p for p in presets if _is_one_of(named, p.name, p.id)]
         if not found:
             names = [p.name for p in presets]
-            raise UserError(*refusals.unknown_preset(template.name, named, nearest(named, names), names))
+            raise UserError(*refusals.unknown_preset(template.name, named, find_nearest(named, names), names))
         return found[0]
     preferred = [p for p in presets if default is not None and _is_one_of(default, p.name)]
     return next(iter(preferred), None) or next((p for p in presets if p.is_default), None)

@@ -10,7 +10,7 @@ from functools import partial
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_text import is_shell_command
-from taskwire.domain.commands import reads_behind
+from taskwire.domain.commands import explain_trailing_options
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, UserId
@@ -18,7 +18,7 @@ from taskwire.domain.jobs import CreateRequested, Job, PostCard, Requester, to_c
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.mrkdwn import is_blank
 from taskwire.domain.naming import digest, make_name, make_title
-from taskwire.domain.secrets import masked_beginning
+from taskwire.domain.secrets import mask_beginning
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox.observing import LONGEST_TITLE
@@ -58,7 +58,7 @@ class TaskCreator:
         except UserError as error:
             if work.note_key:
                 return replace_question(Batch(), work.requester, answers.refusal(error))
-            raise reads_behind(error, work.trailing_options) from None
+            raise explain_trailing_options(error, work.trailing_options) from None
 
     async def _check_and_write(self, work: CreateRequested, context: JobContext) -> Outcome:
         request = await self._get_full_request(work)
@@ -133,7 +133,7 @@ class TaskCreator:
         presets = await coder.list_presets(template.active_version_id)
         preset = choose_preset(template, presets, work.preset, self._deps.preset)
         # Everybody reads the task's name and title, so they are made from the masked prompt.
-        shown = masked_beginning(self._deps.mask, work.prompt, LONGEST_TITLE)
+        shown = mask_beginning(self._deps.mask, work.prompt, LONGEST_TITLE)
         return LinkRecord(
             id=_make_link_id(job_id),
             channel=work.requester.channel,

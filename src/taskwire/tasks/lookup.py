@@ -21,12 +21,12 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.commands import TaskName
 from taskwire.domain.errors import UserError
-from taskwire.domain.grammar import nearest
+from taskwire.domain.grammar import find_nearest
 from taskwire.domain.ids import ChannelId, LinkId, TaskId
 from taskwire.domain.jobs import Requester
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.naming import digest
-from taskwire.domain.secrets import masked_beginning
+from taskwire.domain.secrets import mask_beginning
 from taskwire.messages import refusals
 from taskwire.outbox.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask
 from taskwire.people.permissions import Account, People
@@ -246,9 +246,9 @@ async def _list_nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, .
     near: list[str] = []
     for start in range(0, len(listed), TASKS_PER_PIECE):
         names = (each.entry.name for each in listed[start : start + TASKS_PER_PIECE])
-        near += [name for name in names if nearest(word, (name,))]
+        near += [name for name in names if find_nearest(word, (name,))]
         await asyncio.sleep(0)
-    return nearest(word, near)
+    return find_nearest(word, near)
 
 
 def _full_name(listed: CatalogueEntry) -> str:
@@ -264,9 +264,9 @@ def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
         requested_by=requester.person,
         owner_id=task.owner_id,
         owner_name=task.owner_name,
-        prompt=sanitize_for_agent(masked_beginning(mask, task.initial_prompt, LONGEST_PROMPT)),
+        prompt=sanitize_for_agent(mask_beginning(mask, task.initial_prompt, LONGEST_PROMPT)),
         name=task.name,
-        title=masked_beginning(mask, task.title, LONGEST_TITLE),
+        title=mask_beginning(mask, task.title, LONGEST_TITLE),
         template=task.template_display_name or task.template_name,
         task_id=TaskId(task.id),
         created_at=task.created_at,

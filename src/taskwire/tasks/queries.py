@@ -15,7 +15,7 @@ from taskwire.domain.jobs import Requester
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
-from taskwire.domain.secrets import masked_beginning
+from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.transitions import NEEDS_PERSON_PHASES, initial_state
 from taskwire.messages import answers, cards, listing, refusals
 from taskwire.outbox.agent_log import read_last_output
@@ -150,7 +150,7 @@ class Queries:
             link = cards.make_unlinked(
                 first.observation,
                 state,
-                masked_beginning(self._deps.mask, task.initial_prompt, LONGEST_PROMPT),
+                mask_beginning(self._deps.mask, task.initial_prompt, LONGEST_PROMPT),
             )
         else:
             link = self._make_link(VisibleTask(task, seen.link), now_ms)

@@ -17,7 +17,7 @@ from taskwire.domain.ids import LinkId, TaskId
 from taskwire.domain.jobs import ApplyEvent, CreateTask, Job, PostCard, Requester, to_coder, to_thread
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.retry_policies import CREATE_WITH_ERRORS
-from taskwire.domain.secrets import masked_beginning
+from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.transitions import initial_state
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, cards, refusals
@@ -201,7 +201,7 @@ class TaskBinder:
     def _require_chance(self, context: JobContext, work: CreateTask) -> None:
         """Raise UserError if another try would be too late, or would fail like the ones before."""
         is_over = CREATE_WITH_ERRORS.is_over(context.job.failing_since_ms, context.now_ms)
-        if work.error_count >= CREATE_WITH_ERRORS.most_tries and is_over:
+        if work.error_count >= CREATE_WITH_ERRORS.max_tries and is_over:
             raise UserError(refusals.CREATE_FAILED)
         if has_failed_too_long(context):
             raise UserError(refusals.CODER_NEVER_ANSWERED)
@@ -256,7 +256,7 @@ class TaskBinder:
                 "task_id": TaskId(task.id),
                 "name": task.name,
                 "title": title
-                or masked_beginning(self._deps.mask, task.display_name, LONGEST_TITLE)
+                or mask_beginning(self._deps.mask, task.display_name, LONGEST_TITLE)
                 or link.record.title
                 or task.name,
                 "created_at": task.created_at,
