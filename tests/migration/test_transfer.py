@@ -14,7 +14,7 @@ from taskwire.domain.errors import TryLater, UserError
 from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
 from taskwire.domain.jobs import to_coder
 from taskwire.migration import transfer
-from taskwire.migration.side import ITEMS_EACH, Side
+from taskwire.migration.side import ITEMS_PER_CALL, Side
 from taskwire.queue import fence
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import Inbox
@@ -40,11 +40,13 @@ class Places:
     own: str
     redis: str
 
-    async def side(self, url: str, prefix: str = "tw", *, is_held: bool = True) -> Side:
+    async def side(self, url: str, prefix: str = "tw", *, is_exclusive: bool = True) -> Side:
         """Make the side of one installation on one of the servers."""
         connections = await self.stack.enter_async_context(connection.open(url))
         raw = await self.stack.enter_async_context(connection.open(url, is_raw=True))
-        return Side(connections.where, connections, raw.commands, Keys("T1", prefix), is_held=is_held)
+        return Side(
+            connections.where, connections, raw.commands, Keys("T1", prefix), is_exclusive=is_exclusive
+        )
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ async def _fill(side: Side) -> None:
     await redis.hset(keys.named("links"), "task-1", "L1")
     await redis.set(keys.named("claim", "event", "Ev1"), "1", px=3_600_000)
     await redis.zadd(keys.named("timers"), {"L1": 1_764_072_000_123, "L2": 0.1, "L3": -1.5e300})
-    long = {f"field-{number}": f"words {number}" for number in range(2 * ITEMS_EACH + 1)}
+    long = {f"field-{number}": f"words {number}" for number in range(2 * ITEMS_PER_CALL + 1)}
     await redis.hset(keys.named("link", "long"), items=[word for pair in long.items() for word in pair])
     await redis.zadd(keys.named("queue", "long", "order"), {each: at for at, each in enumerate(long)})
     await redis.rpush(keys.named("parked", "long"), *long.values())
@@ -82,9 +84,9 @@ async def _fill(side: Side) -> None:
 
 async def _holds(side: Side, of: bytes | None = None) -> dict[bytes, tuple[str, bool, tuple[bytes, ...]]]:
     """Return the type and the items of each key of a store. `of` replaces the prefix of keys in the items."""
-    found = await side.read(sorted(await side.list_names()))
+    found = await side.read(sorted(await side.list_keys()))
     return {
-        name: (value.kind, value.life_ms > 0, value.told_of(side.prefix, of or side.prefix).items)
+        name: (value.kind, value.ttl_ms > 0, value.with_prefix(side.prefix, of or side.prefix).items)
         for name, value in found.items()
     }
 
@@ -201,7 +203,7 @@ async def test_a_move_that_is_broken_off_anywhere_goes_on(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A move that is interrupted at any request leaves no moment with two open stores, and can go on."""
-    monkeypatch.setattr(transfer, "KEYS_EACH", 4)
+    monkeypatch.setattr(transfer, "KEYS_PER_CALL", 4)
     proxies = [_Dying(places.own), _Dying(places.redis)]
     for each in proxies:
         await each.start()
@@ -223,7 +225,7 @@ async def test_a_move_that_is_broken_off_anywhere_goes_on(
                 break
             except (RedisError, OSError):
                 broken_off += 1
-        states, names = await _states(source, target), await target.list_names()
+        states, names = await _states(source, target), await target.list_keys()
         assert states in (
             ["", ""],
             ["", "arriving"],
@@ -343,7 +345,7 @@ async def test_a_run_that_stood_still_leaves_a_store_open_that_was_opened_again(
         opened += 1
         assert not is_well, at
         assert (await _states(source, target))[0] == "", at
-        assert (await _states(target)) != [""] or not await target.list_names(), at
+        assert (await _states(target)) != [""] or not await target.list_keys(), at
     assert opened > 10
 
 
@@ -435,8 +437,8 @@ async def test_a_store_at_which_somebody_works_is_refused(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store in use is refused, because each process notes every few seconds that it works there."""
-    monkeypatch.setattr(transfer, "QUIET_MS", 1_500)
-    source = await places.side(places.redis, is_held=False)
+    monkeypatch.setattr(transfer, "IDLE_MS", 1_500)
+    source = await places.side(places.redis, is_exclusive=False)
     target = await places.side(places.own)
     await _fill(source)
     redis, noted = source.connections.commands, source.keys.named("server")
@@ -466,7 +468,9 @@ async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: 
     await _fill(source)
     await transfer.Transfer(source, target, US, lambda _: None)._begin(replaces=False)  # noqa: SLF001 - broken off there
 
-    elsewhere = Side("redis://elsewhere", elsewhere.connections, elsewhere.raw, elsewhere.keys, is_held=True)
+    elsewhere = Side(
+        "redis://elsewhere", elsewhere.connections, elsewhere.raw, elsewhere.keys, is_exclusive=True
+    )
     said = await _refused(source, elsewhere)
 
     assert said.startswith(f"A move of the store at {source.where} to {target.where} began on 20")

@@ -17,7 +17,7 @@ from taskwire.domain import addresses
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.migration import transfer
 from taskwire.migration.side import Side
-from taskwire.migration.transfer import Moved, PostText, Transfer
+from taskwire.migration.transfer import Moved, Report, Transfer
 from taskwire.queue.fence import Fence
 from taskwire.redis import connection, data_directory, embedded
 from taskwire.redis.connection import Connections
@@ -40,56 +40,56 @@ StoreLocation = str | Path
 
 
 async def move(
-    settings: Settings, source: str, source_prefix: str | None, say: PostText, *, replaces: bool
+    settings: Settings, source: str, source_prefix: str | None, report: Report, *, replaces: bool
 ) -> Moved | None:
     """Move a store to the one in the settings; None if it was moved before.
 
     Raises `UserError` if the move is not possible or was interrupted.
     """
     bot = await _identity(settings)
-    us = Owner(bot.bot_user_id, "", settings.coder_url)
+    owner = Owner(bot.bot_user_id, "", settings.coder_url)
     keys = Keys(bot.team_id, settings.key_prefix)
     old_keys = Keys(bot.team_id, source_prefix or settings.key_prefix)
-    place, target = _place(source, settings), _target(settings)
+    place, target = _source_location(source, settings), _target_location(settings)
     if place == target and keys == old_keys:
         raise transfer.same_store()
     async with contextlib.AsyncExitStack() as stack:
-        there = await stack.enter_async_context(_opened(target, keys))
+        there = await stack.enter_async_context(_open_side(target, keys))
         if place == target:
-            here = replace(there, keys=old_keys, where=_where(place, there.connections))
+            here = replace(there, keys=old_keys, where=_display_address(place, there.connections))
         else:
-            _look_at(place)
-            here = await stack.enter_async_context(_opened(place, old_keys))
-        here, there = _told_apart(here, there)
-        say(f"From {here.where} to {there.where}.")
-        with _in_words("It was broken off. Run it again: it goes on where it was."):
-            return await Transfer(here, there, us, say).move(replaces=replaces)
+            _require_store(place)
+            here = await stack.enter_async_context(_open_side(place, old_keys))
+        here, there = _with_distinct_names(here, there)
+        report(f"From {here.where} to {there.where}.")
+        with _explain_redis_errors("It was broken off. Run it again: it goes on where it was."):
+            return await Transfer(here, there, owner, report).move(replaces=replaces)
 
 
 async def reopen(settings: Settings) -> Fence | None:
     """Remove the fence from the store in the settings. Return the fence, if there was one."""
     bot = await _identity(settings)
-    async with _opened(_target(settings), Keys(bot.team_id, settings.key_prefix)) as side:
-        with _in_words("Run it again."):
+    async with _open_side(_target_location(settings), Keys(bot.team_id, settings.key_prefix)) as side:
+        with _explain_redis_errors("Run it again."):
             return await transfer.reopen(side)
 
 
-def _target(settings: Settings) -> StoreLocation:
+def _target_location(settings: Settings) -> StoreLocation:
     if settings.redis_url is not None:
         return settings.redis_url.get_secret_value()
     return settings.data_dir.absolute()
 
 
-def _place(words: str, settings: Settings) -> StoreLocation:
+def _source_location(source: str, settings: Settings) -> StoreLocation:
     """Return where the source is."""
-    if words == EMBEDDED:
+    if source == EMBEDDED:
         return settings.data_dir.absolute()
-    if words == STANDARD_INPUT:
+    if source == STANDARD_INPUT:
         return sys.stdin.readline().strip()
-    return words if "://" in words else Path(words).absolute()
+    return source if "://" in source else Path(source).absolute()
 
 
-def _look_at(source: StoreLocation) -> None:
+def _require_store(source: StoreLocation) -> None:
     """Raise `UserError` if the source cannot be a store. Opening it would create one or blame REDIS_URL."""
     if isinstance(source, Path):
         if not (source / data_directory.STORE_LOCK).exists():
@@ -103,7 +103,7 @@ def _look_at(source: StoreLocation) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _opened(place: StoreLocation, keys: Keys) -> AsyncIterator[Side]:
+async def _open_side(place: StoreLocation, keys: Keys) -> AsyncIterator[Side]:
     async with contextlib.AsyncExitStack() as stack:
         url = place
         if isinstance(place, Path):
@@ -113,14 +113,14 @@ async def _opened(place: StoreLocation, keys: Keys) -> AsyncIterator[Side]:
         raw = connection.open(str(url), command_seconds=ANSWER_SECONDS, is_raw=True)
         await stack.enter_async_context(raw)
         is_own = isinstance(place, Path)
-        yield Side(_where(place, connections), connections, raw.commands, keys, is_held=is_own)
+        yield Side(_display_address(place, connections), connections, raw.commands, keys, is_exclusive=is_own)
 
 
-def _where(place: StoreLocation, connections: Connections) -> str:
+def _display_address(place: StoreLocation, connections: Connections) -> str:
     return str(place) if isinstance(place, Path) else connections.where
 
 
-def _told_apart(here: Side, there: Side) -> tuple[Side, Side]:
+def _with_distinct_names(here: Side, there: Side) -> tuple[Side, Side]:
     """Return both sides, with the key prefixes in their names unless both have the default prefix."""
     if {here.keys.installation, there.keys.installation} == {KEY_PREFIX}:
         return here, there
@@ -131,7 +131,7 @@ def _told_apart(here: Side, there: Side) -> tuple[Side, Side]:
 
 
 @contextlib.contextmanager
-def _in_words(hint: str) -> Iterator[None]:
+def _explain_redis_errors(hint: str) -> Iterator[None]:
     try:
         yield
     except RedisError as error:

@@ -18,43 +18,43 @@ from taskwire.queue.lua_files import load
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# Names of keys. `STAYS` are the keys about the server itself, which are not moved.
-FENCE, KEPT = b"fence", b"parked:"
-STAYS = (FENCE, b"server")
+# Names of keys. `UNMOVED_KEYS` are the keys about the server itself, which are not moved.
+FENCE, PARKED = b"fence", b"parked:"
+UNMOVED_KEYS = (FENCE, b"server")
 # A key that shows whether two addresses lead to the same store. It expires after PROBE_MS if its run dies.
 PROBE, PROBE_MS = b"probe:", 10_000
 # Items of one key that are read in one call.
-ITEMS_EACH = 200
+ITEMS_PER_CALL = 200
 # Times to live may differ by this much, in ms: the servers are read one after the other, and their clocks may
 # differ.
-ABOUT_MS = 10_000
+TTL_TOLERANCE_MS = 10_000
 
-_READ = load("migration/migration.read", ITEMS_EACH=ITEMS_EACH)
+_READ = load("migration/migration.read", ITEMS_PER_CALL=ITEMS_PER_CALL)
 _LOOK = load("migration/migration.look")
 _FENCE = load("migration/migration.fence")
 _REOPEN = load("migration/migration.reopen")
 
-PUSH = {"hash": "HSET", "list": "RPUSH", "zset": "ZADD", "set": "SADD", "string": "SET"}
+WRITE_COMMANDS = {"hash": "HSET", "list": "RPUSH", "zset": "ZADD", "set": "SADD", "string": "SET"}
 
 
 class KeyValue(NamedTuple):
     """The content of a key: its type, its time to live in ms (-1: none), and its items in a fixed order."""
 
     kind: str
-    life_ms: int
+    ttl_ms: int
     items: tuple[bytes, ...]
 
-    def told_of(self, old: bytes, new: bytes) -> "KeyValue":
+    def with_prefix(self, old: bytes, new: bytes) -> "KeyValue":
         """Return the same content with another prefix in the keys that it names."""
         return self._replace(items=tuple(item.replace(old, new) for item in self.items))
 
     def is_copied_in(self, other: "KeyValue | None") -> bool:
         """Return whether the other has the same content. A key that expires soon may be missing there."""
         if other is None:
-            return 0 <= self.life_ms < ABOUT_MS
-        is_as_long = (self.life_ms < 0) == (other.life_ms < 0) and abs(
-            self.life_ms - other.life_ms
-        ) < ABOUT_MS
+            return 0 <= self.ttl_ms < TTL_TOLERANCE_MS
+        is_as_long = (self.ttl_ms < 0) == (other.ttl_ms < 0) and abs(
+            self.ttl_ms - other.ttl_ms
+        ) < TTL_TOLERANCE_MS
         return is_as_long and (self.kind, self.items) == (other.kind, other.items)
 
 
@@ -62,24 +62,24 @@ class KeyValue(NamedTuple):
 class Side:
     """One installation's keys on one server. `where` is the server's address, for people.
 
-    `raw` is a client that returns bytes. `is_held` means that nobody else can work on the store.
+    `raw` is a client that returns bytes. `is_exclusive` means that nobody else can work on the store.
     """
 
     where: str
     connections: Connections
     raw: Redis
     keys: Keys
-    is_held: bool
+    is_exclusive: bool
 
     @property
     def prefix(self) -> bytes:
         """The beginning of all keys on this side."""
         return self.keys.prefix.encode()
 
-    async def list_names(self) -> set[bytes]:
+    async def list_keys(self) -> set[bytes]:
         """Return the names of all keys to move, without the prefix."""
         found = self.raw.scan_iter(match=f"{self.keys.prefix}*", count=1_000)
-        names = {key.removeprefix(self.prefix) async for key in found} - set(STAYS)
+        names = {key.removeprefix(self.prefix) async for key in found} - set(UNMOVED_KEYS)
         return {name for name in names if not name.startswith(PROBE)}
 
     async def count_threads(self) -> int:
@@ -91,34 +91,34 @@ class Side:
         keys = [self.prefix + each for each in names]
         answered = await cast("Awaitable[list[Any]]", self.raw.eval(_READ, len(keys), *keys))
         found = {}
-        for key, (kind, life_ms, items) in zip(keys, answered, strict=True):
+        for key, (kind, ttl_ms, items) in zip(keys, answered, strict=True):
             name = kind.decode()
             if name == "none":
                 continue
-            if name not in PUSH:
+            if name not in WRITE_COMMANDS:
                 said = f"{key.decode(errors='replace')} in the store at {self.where} is of the kind {name}."
                 raise UserError(said, "Use a version of Taskwire that knows it.")
-            value = KeyValue(name, life_ms, _ordered(name, items or await self._long(name, key)))
+            value = KeyValue(name, ttl_ms, _ordered(name, items or await self._read_long(name, key)))
             found[key.removeprefix(self.prefix)] = value
         return found
 
-    async def _long(self, kind: str, key: bytes) -> list[bytes]:
+    async def _read_long(self, kind: str, key: bytes) -> list[bytes]:
         """Return the items of a key that is read in several calls. Nobody changes it in between."""
         if kind == "hash":
-            pairs = self.raw.hscan_iter(key, count=ITEMS_EACH)
+            pairs = self.raw.hscan_iter(key, count=ITEMS_PER_CALL)
             return [word async for pair in pairs for word in pair]
         if kind == "set":
-            return [word async for word in self.raw.sscan_iter(key, count=ITEMS_EACH)]
+            return [word async for word in self.raw.sscan_iter(key, count=ITEMS_PER_CALL)]
         command, more = ("ZRANGE", ("WITHSCORES",)) if kind == "zset" else ("LRANGE", ())
         found: list[bytes] = []
         start = 0
         while True:
-            words = (command, key, start, start + ITEMS_EACH - 1, *more)
+            words = (command, key, start, start + ITEMS_PER_CALL - 1, *more)
             piece = await self.raw.execute_command(*words)  # type: ignore[no-untyped-call] # untyped
             if not piece:
                 return found
             found += piece
-            start += ITEMS_EACH
+            start += ITEMS_PER_CALL
 
     async def is_same_as(self, other: "Side") -> bool:
         """Return whether both are the same store: a key that is set through the other one appears here."""
@@ -130,20 +130,22 @@ class Side:
         await other.raw.delete(key)
         return is_there
 
-    async def find_arrived(self) -> str | None:
+    async def find_finished_move(self) -> str | None:
         """Return the last move that ended here, if there was one."""
         found = self.connections.commands.hget(self.keys.named("server"), "arrived")
         return await cast("Awaitable[str | None]", found)
 
-    async def look(self) -> str:
+    async def read_state(self) -> str:
         """Return the present state, which `fenced` compares before it sets a fence."""
         return cast("str", await self.run(_LOOK))
 
-    async def reopened(self) -> bool:
+    async def remove_fence(self) -> bool:
         """Remove the fence unless it is around an incomplete copy. Return whether there was one."""
         return bool(await self.run(_REOPEN))
 
-    async def fenced(self, seen: str, state: FenceState, move: str, other: str, app: str, run: str) -> None:
+    async def set_fence(
+        self, seen: str, state: FenceState, move: str, other: str, app: str, run: str
+    ) -> None:
         """Set or update the fence. Raises `UserError` if the state is no longer `seen`."""
         if not await self.run(_FENCE, seen, state, move, other, app, run):
             raise UserError(

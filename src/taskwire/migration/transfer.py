@@ -16,7 +16,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
 from taskwire.domain.errors import UserError
-from taskwire.migration.side import FENCE, ITEMS_EACH, KEPT, PUSH, KeyValue, Side
+from taskwire.migration.side import FENCE, ITEMS_PER_CALL, PARKED, WRITE_COMMANDS, KeyValue, Side
 from taskwire.queue import fence
 from taskwire.queue.fence import Fence
 from taskwire.queue.lua_files import load
@@ -25,13 +25,13 @@ from taskwire.state import owner as owners
 from taskwire.state.owner import Owner, Ownership
 
 # A process at work updates its note in the store more often than this, in ms.
-QUIET_MS = 10_000
-LOOK_SECONDS = 0.5
+IDLE_MS = 10_000
+IDLE_CHECK_SECONDS = 0.5
 # Keys that are read in one call. Each may have a hundred kilobytes.
-KEYS_EACH = 100
+KEYS_PER_CALL = 100
 # Passes over all keys before a move is abandoned. Each pass copies what differs, and the last must find no
 # difference. If nobody else writes, that is the second pass.
-MOST_PASSES = 4
+MAX_PASSES = 4
 SYNC_MS = 10_000
 PROGRESS_SECONDS = 5.0
 
@@ -42,9 +42,9 @@ _REFUSAL = f"ELSEWHERE {_TAKEN_OVER}"
 _WRITE = load("migration/migration.write", TAKEN_OVER=_REFUSAL)
 _LEAVE = load("migration/migration.leave", TAKEN_OVER=_REFUSAL)
 _OPEN = load("migration/migration.open", TAKEN_OVER=_REFUSAL)
-_WIDTH = {"hash": 2, "zset": 2}
+_ITEM_WORDS = {"hash": 2, "zset": 2}
 
-PostText = Callable[[str], None]
+Report = Callable[[str], None]
 # A command, the name of its key, and its arguments.
 Command = tuple[Any, ...]
 
@@ -59,26 +59,26 @@ class Moved(NamedTuple):
 def _commands(name: bytes, value: KeyValue) -> Iterator[Command]:
     """Yield the commands that give a key this content."""
     yield ("DEL", name)
-    each = ITEMS_EACH * _WIDTH.get(value.kind, 1)
+    each = ITEMS_PER_CALL * _ITEM_WORDS.get(value.kind, 1)
     for start in range(0, len(value.items), each):
         piece = value.items[start : start + each]
         if value.kind == "zset":
             piece = tuple(word for at in range(0, len(piece), 2) for word in (piece[at + 1], piece[at]))
-        yield (PUSH[value.kind], name, *piece)
-    if value.life_ms >= 0:
-        yield ("PEXPIRE", name, value.life_ms)
+        yield (WRITE_COMMANDS[value.kind], name, *piece)
+    if value.ttl_ms >= 0:
+        yield ("PEXPIRE", name, value.ttl_ms)
 
 
 class Transfer:
-    """One run of a move. `us` is the installation that asks for it; `say` reports progress."""
+    """One run of a move. `owner` is the installation that moves; `report` gets lines about the progress."""
 
-    def __init__(self, source: Side, target: Side, us: Owner, say: PostText) -> None:
+    def __init__(self, source: Side, target: Side, owner: Owner, report: Report) -> None:
         self._source = source
         self._target = target
-        self._us = us
-        self._say = say
+        self._owner = owner
+        self._report = report
         self._run = secrets.token_hex(8)
-        self._said_at = 0.0
+        self._reported_at = 0.0
 
     async def move(self, *, replaces: bool = False) -> Moved | None:
         """Move everything; None if this move has ended before.
@@ -87,7 +87,7 @@ class Transfer:
         takes over. With `replaces`, this installation's own data in the target may be dropped.
         """
         try:
-            return await self._moved(replaces=replaces)
+            return await self._move(replaces=replaces)
         except ResponseError as error:
             if _TAKEN_OVER not in str(error):
                 raise
@@ -96,13 +96,13 @@ class Transfer:
                 "Wait for the other run to end, or look with `taskwire doctor`.",
             ) from error
 
-    async def _moved(self, *, replaces: bool) -> Moved | None:
+    async def _move(self, *, replaces: bool) -> Moved | None:
         if not await self._begin(replaces=replaces):
             return None
-        for _ in range(MOST_PASSES):
-            keys, different = await self._pass()
+        for _ in range(MAX_PASSES):
+            keys, different = await self._copy_differences()
             if not different:
-                await self._end()
+                await self._switch_over()
                 return Moved(keys, await self._target.count_threads())
         raise UserError(
             f"The store at {self._source.where} changes while it is copied.",
@@ -114,45 +114,47 @@ class Transfer:
         source, target, run = self._source, self._target, self._run
         if await source.is_same_as(target):
             raise same_store()
-        seen = await source.look(), await target.look()
-        left, there = await fence.find(source.connections, source.keys), await self._there()
-        if left is None and not await source.list_names():
+        seen = await source.read_state(), await target.read_state()
+        left, there = await fence.find(source.connections, source.keys), await self._find_target_fence()
+        if left is None and not await source.list_keys():
             raise UserError(
                 f"There is nothing at {source.where} under the key prefix {source.keys.installation}.",
                 "Look at --from and --from-prefix.",
             )
-        await self._refuse_others(there)
-        if left is not None and there is None and left.move == await target.find_arrived():
+        await self._require_same_owner(there)
+        if left is not None and there is None and left.move == await target.find_finished_move():
             return False
-        move = self._continued(left, there)
+        move = self._find_interrupted_move(left, there)
         if move is None:
-            await self._refuse_used(there, replaces=replaces)
-            await self._refuse_busy(source)
+            await self._require_replaceable(there, replaces=replaces)
+            await self._require_idle(source)
             move = secrets.token_hex(8)
         else:
-            self._say("It goes on where it was.")
-        await target.fenced(seen[1], "arriving", move, source.where, self._us.app, run)
-        await source.fenced(seen[0], "leaving", move, target.where, self._us.app, run)
+            self._report("It goes on where it was.")
+        await target.set_fence(seen[1], "arriving", move, source.where, self._owner.app, run)
+        await source.set_fence(seen[0], "leaving", move, target.where, self._owner.app, run)
         return True
 
-    async def _there(self) -> Fence | None:
+    async def _find_target_fence(self) -> Fence | None:
         return await fence.find(self._target.connections, self._target.keys)
 
-    async def _refuse_others(self, there: Fence | None) -> None:
+    async def _require_same_owner(self, there: Fence | None) -> None:
         """Raise `UserError` if one side belongs to another installation."""
         noted = []
         for side in (self._source, self._target):
             found = await Ownership(side.connections, side.keys, ServerClock()).find()
             if found is not None:
                 noted.append(found)
-                if refused := owners.refusal(found, Owner(self._us.app, found.coder, found.url), side.where):
+                if refused := owners.refusal(
+                    found, Owner(self._owner.app, found.coder, found.url), side.where
+                ):
                     raise refused
         if len(noted) == 2 and (refused := owners.refusal(noted[1], noted[0], self._target.where)):
             raise refused
-        if there is not None and there.app != self._us.app:
+        if there is not None and there.app != self._owner.app:
             raise fence.refusal(there, self._target.where)
 
-    def _continued(self, left: Fence | None, there: Fence | None) -> str | None:
+    def _find_interrupted_move(self, left: Fence | None, there: Fence | None) -> str | None:
         """Return the id of an interrupted move that now continues; None if there is none."""
         if left is None:
             return None
@@ -163,12 +165,12 @@ class Transfer:
             return None
         raise fence.refusal(left, self._source.where)
 
-    async def _refuse_used(self, there: Fence | None, *, replaces: bool) -> None:
+    async def _require_replaceable(self, there: Fence | None, *, replaces: bool) -> None:
         """Refuse a target whose data may be needed. A left store or an incomplete copy may be replaced."""
         target = self._target
         if there is not None and there.state == "leaving":
             raise fence.refusal(there, target.where)
-        if there is not None or not await target.list_names():
+        if there is not None or not await target.list_keys():
             return
         if not replaces:
             count = open_threads(await target.count_threads())
@@ -177,53 +179,53 @@ class Transfer:
                 "Nothing is merged. Take another database or TASKWIRE_KEY_PREFIX, or add --replace to drop "
                 "what is there.",
             )
-        await self._refuse_busy(target)
+        await self._require_idle(target)
 
-    async def _refuse_busy(self, side: Side) -> None:
-        if side.is_held:
+    async def _require_idle(self, side: Side) -> None:
+        if side.is_exclusive:
             return
         first = None
         while True:
             seconds, microseconds = await side.connections.commands.time()
             noted = side.connections.commands.hget(side.keys.named("server"), "at")
             at = int(await cast("Awaitable[str | None]", noted) or "0")
-            if seconds * 1000 + microseconds // 1000 - at > QUIET_MS:
+            if seconds * 1000 + microseconds // 1000 - at > IDLE_MS:
                 return
             if first is None:
-                self._say(f"Looking for {QUIET_MS // 1000} s whether a Taskwire works at {side.where} ...")
+                self._report(f"Looking for {IDLE_MS // 1000} s whether a Taskwire works at {side.where} ...")
             if at != (first := first or at):
                 raise UserError(
                     f"A Taskwire works on the store at {side.where}.",
                     "Stop all that use it, then run this again.",
                 )
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(IDLE_CHECK_SECONDS)
 
-    async def _pass(self) -> tuple[int, int]:
+    async def _copy_differences(self) -> tuple[int, int]:
         """Copy the keys that differ. Return the number of keys, and how many of them differed."""
-        names = sorted(await self._source.list_names())
-        surplus = await self._target.list_names() - set(names)
+        names = sorted(await self._source.list_keys())
+        surplus = await self._target.list_keys() - set(names)
         await self._drop(surplus)
         different = len(surplus)
-        for start in range(0, len(names), KEYS_EACH):
-            piece = names[start : start + KEYS_EACH]
-            wanted, there = await self._wanted(piece), await self._target.read(piece)
+        for start in range(0, len(names), KEYS_PER_CALL):
+            piece = names[start : start + KEYS_PER_CALL]
+            wanted, there = await self._read_wanted(piece), await self._target.read(piece)
             wrong = [name for name, value in wanted.items() if not value.is_copied_in(there.get(name))]
             await self._write(command for name in wrong for command in _commands(name, wanted[name]))
             await self._drop(name for name in there if name not in wanted)
             different += len(wrong)
-            self._tell(start + len(piece), len(names))
+            self._report_progress(start + len(piece), len(names))
         return len(names), different
 
-    async def _wanted(self, names: Sequence[bytes]) -> dict[bytes, KeyValue]:
+    async def _read_wanted(self, names: Sequence[bytes]) -> dict[bytes, KeyValue]:
         """Return what the target must contain. Parked batches name keys, so they get the target's prefix."""
         old, new = self._source.prefix, self._target.prefix
         found = await self._source.read(names)
-        return {n: v.told_of(old, new) if n.startswith(KEPT) else v for n, v in found.items()}
+        return {n: v.with_prefix(old, new) if n.startswith(PARKED) else v for n, v in found.items()}
 
-    def _tell(self, done: int, count: int) -> None:
-        if time.monotonic() - self._said_at >= PROGRESS_SECONDS:
-            self._said_at = time.monotonic()
-            self._say(f"{done} of {count} keys are compared and copied ...")
+    def _report_progress(self, done: int, count: int) -> None:
+        if time.monotonic() - self._reported_at >= PROGRESS_SECONDS:
+            self._reported_at = time.monotonic()
+            self._report(f"{done} of {count} keys are compared and copied ...")
 
     async def _drop(self, names: Iterable[bytes]) -> None:
         await self._write(("DEL", name) for name in names)
@@ -231,9 +233,9 @@ class Transfer:
     async def _write(self, commands: Iterable[Command]) -> None:
         """Write to the target. The call fails if another run has taken over."""
         waiting = list(commands)
-        for start in range(0, len(waiting), KEYS_EACH):
+        for start in range(0, len(waiting), KEYS_PER_CALL):
             async with self._target.raw.pipeline(transaction=False) as pipe:
-                for command in waiting[start : start + KEYS_EACH]:
+                for command in waiting[start : start + KEYS_PER_CALL]:
                     self._add(pipe, command)
                 await pipe.execute()
 
@@ -242,7 +244,7 @@ class Transfer:
         keys = fence.key(self._target.keys), self._target.prefix + name
         pipe.eval(_WRITE, 2, *keys, self._run, word, *words)
 
-    async def _end(self) -> None:
+    async def _switch_over(self) -> None:
         """Wait until the target has the data on disk and in its replicas. Then switch over to the target."""
         source, target = self._source, self._target
         copies = target.connections.required_replicas
@@ -282,7 +284,7 @@ async def reopen(side: Side) -> Fence | None:
     each first attempt.
     """
     found = await fence.find(side.connections, side.keys)
-    if found is not None and not await side.reopened():
+    if found is not None and not await side.remove_fence():
         found = await fence.find(side.connections, side.keys)
         if found is not None:
             raise fence.refusal(found, side.where)

@@ -7,7 +7,7 @@ for i, key in ipairs(KEYS) do
   local kind, items = redis.call('TYPE', key).ok, false
   if kind == 'string' then
     items = {redis.call('GET', key)}
-  elseif sizes[kind] and redis.call(sizes[kind], key) <= const.ITEMS_EACH then
+  elseif sizes[kind] and redis.call(sizes[kind], key) <= const.ITEMS_PER_CALL then
     if kind == 'hash' then items = redis.call('HGETALL', key)
     elseif kind == 'list' then items = redis.call('LRANGE', key, 0, -1)
     elseif kind == 'zset' then items = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
