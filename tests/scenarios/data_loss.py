@@ -11,7 +11,7 @@ import pytest
 
 from taskwire import worker
 from taskwire.app import bot
-from taskwire.polling.poller import LEASE_MS
+from taskwire.polling.poller import POLL_LEASE_MS
 from taskwire.redis import connection, embedded
 
 from .world import World
@@ -89,7 +89,7 @@ class StoreCopy:
         await self._world.until(lambda: self._world.bot.has_recorded_gap, "the threads are to be read")
         await self._world.settles()
         # The copy may contain the lease of a running poll. Let it lapse.
-        self._world.clock.passes(LEASE_MS / 1000)
+        self._world.clock.passes(POLL_LEASE_MS / 1000)
         await self._world.polls()
         await self.goes_on()
 

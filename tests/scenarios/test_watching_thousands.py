@@ -10,7 +10,7 @@ import pytest
 
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.links import LinkRecord
-from taskwire.polling.poller import PIECE
+from taskwire.polling.poller import BATCH_SIZE
 from taskwire.queue.batch import Batch
 from taskwire_sandbox.coder.faults import Fault
 from taskwire_sandbox.coder.wire import Response
@@ -108,7 +108,7 @@ async def test_others_have_their_turn_between_the_pieces_of_a_long_list(crowd: C
 
     waiting.cancel()
     assert sum(pieces) == MANY
-    assert max(pieces) <= PIECE
+    assert max(pieces) <= BATCH_SIZE
     await crowd.news()
 
 

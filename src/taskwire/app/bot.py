@@ -160,7 +160,7 @@ class Bot:
         self._hinted_poll.request()
         announced = find_announced(body)
         if announced is not None and self._announced_changes is not None:
-            self._announced_changes.expect(announced)
+            self._announced_changes.follow(announced)
 
     def _find_app(self) -> AsyncApp | None:
         if self._parts is None:

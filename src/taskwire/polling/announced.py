@@ -18,31 +18,31 @@ from taskwire.domain.retry_policies import ANNOUNCED_CHANGE
 from taskwire.redis.decoding import CannotRead
 from taskwire.telemetry import logger
 
-LOOK_SECONDS = 1.0
+REQUEST_SECONDS = 1.0
 # Most requests a second, for all followed tasks together.
-MOST_LOOKS_A_SECOND = 5
+MAX_REQUESTS_A_SECOND = 5
 # Most tasks that are followed at the same time. This keeps a sender who knows the webhook's URL from
 # overloading Coder.
-MOST_TASKS = 30
+MAX_FOLLOWED_TASKS = 30
 
 _log = logger("taskwire.polling.announced")
 
 
 class AnnouncedChanges:
-    """Follows announced changes. `look` brings the next poll forward."""
+    """Follows announced changes. `poll_soon` brings the next poll forward."""
 
-    def __init__(self, deps: Dependencies, look: Callable[[], None]) -> None:
+    def __init__(self, deps: Dependencies, poll_soon: Callable[[], None]) -> None:
         self._deps = deps
-        self._look = look
+        self._poll_soon = poll_soon
         self._following: dict[str, asyncio.Task[None]] = {}
 
-    def expect(self, announced: Announced) -> None:
+    def follow(self, announced: Announced) -> None:
         """Follow a change until it shows. A newer change of the same task replaces it."""
         before = self._following.pop(announced.task_id, None)
         if before is not None:
             before.cancel()
-        if len(self._following) < MOST_TASKS:
-            following = asyncio.create_task(self._follow(announced), name="announced")
+        if len(self._following) < MAX_FOLLOWED_TASKS:
+            following = asyncio.create_task(self._follow_until_seen(announced), name="announced")
             self._following[announced.task_id] = following
             following.add_done_callback(lambda ended: self._forget(announced.task_id, ended))
 
@@ -57,13 +57,13 @@ class AnnouncedChanges:
         if self._following.get(task_id) is ended:
             del self._following[task_id]
 
-    async def _follow(self, announced: Announced) -> None:
+    async def _follow_until_seen(self, announced: Announced) -> None:
         try:
             async with asyncio.timeout(ANNOUNCED_CHANGE.max_duration.total_seconds()):
                 if await self._deps.links.find_by_task(TaskId(announced.task_id)) is None:
                     return
-                if await self._is_seen(announced):
-                    self._look()
+                if await self._wait_until_seen(announced):
+                    self._poll_soon()
         except TimeoutError:
             _log.info("announced change not seen in time", task=announced.task_id)
         except CannotRead as error:
@@ -72,7 +72,7 @@ class AnnouncedChanges:
             # The worker logs this, once.
             _log.debug("announced change not looked for, will retry", error=str(error))
 
-    async def _is_seen(self, announced: Announced) -> bool:
+    async def _wait_until_seen(self, announced: Announced) -> bool:
         """Request the task until the change shows. Return False if our account has no access.
 
         The poller reports trouble with the account. Until that is solved, no change would show.
@@ -90,4 +90,4 @@ class AnnouncedChanges:
             except OutsideError as error:
                 failures += 1
                 await asyncio.sleep(ANNOUNCED_CHANGE.wait_seconds(failures, error.retry_after_seconds))
-            await asyncio.sleep(max(LOOK_SECONDS, len(self._following) / MOST_LOOKS_A_SECOND))
+            await asyncio.sleep(max(REQUEST_SECONDS, len(self._following) / MAX_REQUESTS_A_SECOND))

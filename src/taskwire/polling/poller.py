@@ -36,36 +36,36 @@ from taskwire.telemetry import Metrics, logger
 # The account that polls: the service account.
 ACCOUNT = "service"
 # Observations in one call to Redis, which then takes two or three milliseconds.
-PIECE = 50
+BATCH_SIZE = 50
 # The poll lease lasts 9 s during a request, then one poll interval and up to 3.5 s more. The same replica
 # therefore goes on polling. If it dies, another one takes over within 10 s.
-LEASE_MS = 9_000
-LONGEST_SPARE_MS = 3_500
+POLL_LEASE_MS = 9_000
+MAX_LEASE_MARGIN_MS = 3_500
 # How old the last successful poll may be, in ms, when due timers are fired. It is longer for long poll
 # intervals.
-FRESH_MS = 60_000
+POLL_FRESH_MS = 60_000
 # If more than five tasks and more than a tenth of all are gone at once, the account is in trouble, not the
 # tasks.
-GONE_AT_ONCE = 5
+MAX_GONE_AT_ONCE = 5
 GONE_SHARE = 10
 # How long administrators have to give the account its rights back, in ms. Tasks that are still gone then were
 # deleted.
-VANISHED_MS = 24 * 3_600_000
+VANISHED_AFTER_MS = 24 * 3_600_000
 # How long Redis keeps the roles with which this account has seen all linked tasks, in ms.
-ROLES_MS = 30 * 24 * 3_600_000
+ROLES_TTL_MS = 30 * 24 * 3_600_000
 
 Linked = dict[TaskId, LinkId]
-Marks = dict[TaskId, int]
+Digests = dict[TaskId, int]
 _log = logger("taskwire.polling.poller")
 
 
 @dataclass
-class _Seen:
+class _ListProgress:
     """What a list has shown so far. `changed` must still be stored; `new` must still be looked up."""
 
-    marks: Marks = field(default_factory=dict)
-    strangers: set[TaskId] = field(default_factory=set)
-    back: Linked = field(default_factory=dict)
+    digests: Digests = field(default_factory=dict)
+    unlinked: set[TaskId] = field(default_factory=set)
+    revived: Linked = field(default_factory=dict)
     changed: dict[TaskId, bytes] = field(default_factory=dict)
     new: dict[TaskId, bytes] = field(default_factory=dict)
 
@@ -78,26 +78,26 @@ class Poller:
     ) -> None:
         self._deps = deps
         self._metrics = metrics
-        self._kept_ms = int(poll_seconds * 1000 + min(poll_seconds * 700, LONGEST_SPARE_MS))
-        self._fresh_ms = max(FRESH_MS, int(poll_seconds * 3000))
+        self._poll_lease_ms = int(poll_seconds * 1000 + min(poll_seconds * 700, MAX_LEASE_MARGIN_MS))
+        self._fresh_ms = max(POLL_FRESH_MS, int(poll_seconds * 3000))
         self._alerts = alerts
-        self._reach = CoderHealth(deps, alerts)
-        self._last = 0
+        self._coder_health = CoderHealth(deps, alerts)
+        self._last_poll_number = 0
         # The digest of the last list that was processed. The list of ten thousand tasks has 13 MB.
-        self._body = b""
-        self._linked: Linked = {}
+        self._list_digest = b""
+        self._last_linked: Linked = {}
         # Digests of the observations that this process has stored, so that only changes are sent to Redis.
-        self._stored: Marks = {}
+        self._stored_digests: Digests = {}
         # Tasks without a link. When a task is first seen, Redis is asked whether it had a link before.
-        self._strangers: set[TaskId] = set()
-        self._has_noted_roles = False
-        self._vanished = ""
-        self._one_at_a_time = asyncio.Lock()
+        self._unlinked: set[TaskId] = set()
+        self._has_recorded_roles = False
+        self._vanished_trouble = ""
+        self._lock = asyncio.Lock()
 
     @property
     def trouble(self) -> str:
         """What is wrong with polling, as a sentence; empty if nothing is."""
-        return self._reach.trouble or self._vanished
+        return self._coder_health.trouble or self._vanished_trouble
 
     async def poll(self, *, is_hinted: bool = False) -> float:
         """Poll all tasks once. Errors of Coder are recorded and, if they last, reported, but never raised.
@@ -105,33 +105,33 @@ class Poller:
         If another replica polls, this one does nothing, unless Coder has sent it a hint. Returns the seconds
         after which the other replica may be dead, or 0.
         """
-        async with self._one_at_a_time:
-            poll = await self._deps.observations.claim(ACCOUNT, LEASE_MS, takes_over=is_hinted)
+        async with self._lock:
+            poll = await self._deps.observations.claim(ACCOUNT, POLL_LEASE_MS, takes_over=is_hinted)
             if isinstance(poll, PolledElsewhere):
                 return poll.wait_ms / 1000
-            await self._polled(poll)
+            await self._poll_list(poll)
             return 0.0
 
-    async def _polled(self, poll: Poll) -> None:
+    async def _poll_list(self, poll: Poll) -> None:
         started = time.monotonic()
         # Read the links first: a task that is linked during the request may be missing from the list.
         linked = await self._deps.links.list_open()
         try:
             body = await self._deps.coder.list_tasks_raw()
-            outcome = await self._look(poll, body, linked)
+            outcome = await self._process_list(poll, body, linked)
         except OutsideError as error:
             self._metrics.polls.labels("failed").inc()
-            await self._reach.record_failure(error, poll.began_ms)
+            await self._coder_health.record_failure(error, poll.began_ms)
         else:
             self._metrics.polls.labels(outcome).inc()
             self._metrics.poll_seconds.observe(time.monotonic() - started)
             self._metrics.last_poll_timestamp_seconds.set_to_current_time()
             if outcome != "overtaken":
                 # An older list shows nothing about the present.
-                await self._reach.record_success()
+                await self._coder_health.record_success()
                 await self._deps.notes.keep("1", "polled", ACCOUNT, ttl_ms=self._fresh_ms)
         finally:
-            await self._deps.observations.renew(ACCOUNT, self._kept_ms)
+            await self._deps.observations.renew(ACCOUNT, self._poll_lease_ms)
 
     async def fire_timers(self) -> None:
         """Fire due timers, if a recent poll has succeeded.
@@ -143,52 +143,52 @@ class Poller:
 
     def forget(self) -> None:
         """Treat nothing as stored, because the store may have lost writes."""
-        self._body, self._stored, self._strangers = b"", {}, set()
+        self._list_digest, self._stored_digests, self._unlinked = b"", {}, set()
 
     async def release(self) -> None:
         """Stop polling, so that another replica can start at once."""
         with contextlib.suppress(RedisError):
             await self._deps.observations.release(ACCOUNT)
 
-    async def _look(self, poll: Poll, body: bytes, linked: Linked) -> str:
-        if poll.number != self._last + 1:
+    async def _process_list(self, poll: Poll, body: bytes, linked: Linked) -> str:
+        if poll.number != self._last_poll_number + 1:
             # Another process has polled in between, so this one's memory may not show the newest stored
             # observations.
             self.forget()
-        self._last = poll.number
+        self._last_poll_number = poll.number
         # In a thread, because it takes some milliseconds, in which the event loop can do other work.
         digest = (await asyncio.to_thread(hashlib.sha256, body)).digest()
-        if digest == self._body and linked == self._linked:
+        if digest == self._list_digest and linked == self._last_linked:
             return "unchanged"
-        seen = await self._read(poll, body, linked)
+        seen = await self._read_list(poll, body, linked)
         if seen is None:
             return "overtaken"
-        linked = linked | seen.back
+        linked = linked | seen.revived
         self._metrics.links.set(len(linked))
-        missing = [task for task in linked if task not in seen.marks]
-        if not await self._miss(poll, missing, linked):
+        missing = [task for task in linked if task not in seen.digests]
+        if not await self._check_missing(poll, missing, linked):
             return "overtaken"
         if not missing:
-            await self._note_roles(linked)
+            await self._record_roles(linked)
         # A missing task is looked for again at the next poll, even if the list is unchanged.
-        self._body, self._linked = b"" if missing else digest, linked
+        self._list_digest, self._last_linked = b"" if missing else digest, linked
         return "done"
 
-    async def _read(self, poll: Poll, body: bytes, linked: Linked) -> _Seen | None:
+    async def _read_list(self, poll: Poll, body: bytes, linked: Linked) -> _ListProgress | None:
         """Read the list in pieces and store what has changed. Return None if a newer poll has begun."""
-        seen = _Seen()
+        seen = _ListProgress()
         for piece in lists.pieces(body):
             for item in piece:
                 self._sort(item, linked, seen)
-            if len(seen.changed) + len(seen.new) >= PIECE and not await self._store(poll, seen):
+            if len(seen.changed) + len(seen.new) >= BATCH_SIZE and not await self._store(poll, seen):
                 return None
             await asyncio.sleep(0)
         if not await self._store(poll, seen):
             return None
-        self._stored, self._strangers = seen.marks, seen.strangers
+        self._stored_digests, self._unlinked = seen.digests, seen.unlinked
         return seen
 
-    def _sort(self, item: Item, linked: Linked, seen: _Seen) -> None:
+    def _sort(self, item: Item, linked: Linked, seen: _ListProgress) -> None:
         try:
             task = TaskId(lists.item_id(item))
         except UnexpectedCoderAnswer as error:
@@ -196,26 +196,26 @@ class Poller:
             return
         text, link = bytes(item), linked.get(task)
         if link is None:
-            seen.strangers.add(task)
-            if task not in self._strangers:
+            seen.unlinked.add(task)
+            if task not in self._unlinked:
                 seen.new[task] = text
             return
-        seen.marks[task] = _mark(link, text)
-        if self._stored.get(task) != seen.marks[task]:
+        seen.digests[task] = _digest_of(link, text)
+        if self._stored_digests.get(task) != seen.digests[task]:
             seen.changed[task] = text
 
-    async def _store(self, poll: Poll, seen: _Seen) -> bool:
+    async def _store(self, poll: Poll, seen: _ListProgress) -> bool:
         await self._revive(poll, seen)
         changed = list(seen.changed.items())
-        for start in range(0, len(changed), PIECE):
-            piece = changed[start : start + PIECE]
-            if not await self._deps.observations.observe(ACCOUNT, poll, self._stored_observations(piece)):
+        for start in range(0, len(changed), BATCH_SIZE):
+            piece = changed[start : start + BATCH_SIZE]
+            if not await self._deps.observations.observe(ACCOUNT, poll, self._parse_observations(piece)):
                 return False
-            self._stored.update({task: seen.marks[task] for task, _ in piece})
+            self._stored_digests.update({task: seen.digests[task] for task, _ in piece})
         seen.changed.clear()
         return True
 
-    def _stored_observations(self, piece: list[tuple[TaskId, bytes]]) -> list[StoredObservation]:
+    def _parse_observations(self, piece: list[tuple[TaskId, bytes]]) -> list[StoredObservation]:
         found = []
         for task, text in piece:
             self._metrics.tasks_read.inc()
@@ -226,35 +226,35 @@ class Poller:
                 _log.warning("task cannot be read", task=task, error=str(error))
         return found
 
-    async def _revive(self, poll: Poll, seen: _Seen) -> None:
+    async def _revive(self, poll: Poll, seen: _ListProgress) -> None:
         """Reopen the links of tasks that were gone and are back."""
         gone_before = await self._deps.observations.list_gone(seen.new, poll.began_ms)
         for task, gone in gone_before.items():
             if gone.at_ms >= poll.began_ms:
                 # The task went missing after the list was requested. The next list shows whether it is back.
-                seen.strangers.discard(task)
+                seen.unlinked.discard(task)
                 continue
             link = (await self._deps.links.list_links([gone.link])).get(gone.link)
             if link is None:
                 continue
-            said = PostText(message=notices.task_found_again(link, coder_url=self._deps.coder_url))
-            job = Job(id=f"back:{poll.number}", work=said)
+            notice = PostText(message=notices.task_found_again(link, coder_url=self._deps.coder_url))
+            job = Job(id=f"back:{poll.number}", work=notice)
             if await self._deps.observations.revive(ACCOUNT, poll, task, gone.link, job):
-                seen.back[task] = gone.link
+                seen.revived[task] = gone.link
                 seen.changed[task] = seen.new[task]
-                seen.marks[task] = _mark(gone.link, seen.new[task])
+                seen.digests[task] = _digest_of(gone.link, seen.new[task])
         seen.new.clear()
 
-    async def _miss(self, poll: Poll, missing: list[TaskId], linked: Linked) -> bool:
+    async def _check_missing(self, poll: Poll, missing: list[TaskId], linked: Linked) -> bool:
         """Check the linked tasks that the list did not show, and report those that are certainly gone.
 
         A task is suspected if two lists have not shown it. Returns False if a newer poll has begun, which
         then checks them.
         """
         links: list[LinkId] = []
-        for start in range(0, len(missing), PIECE):
+        for start in range(0, len(missing), BATCH_SIZE):
             missed = await self._deps.observations.count_missing(
-                ACCOUNT, poll, missing[start : start + PIECE]
+                ACCOUNT, poll, missing[start : start + BATCH_SIZE]
             )
             if missed is None:
                 return False
@@ -262,38 +262,38 @@ class Poller:
         found = await self._deps.links.list_links(links)
         # If a task is already reported as gone, its notice waits to be posted.
         suspects = [link for link in found.values() if link.state.phase is not Phase.GONE]
-        are_few = await self._are_few(poll, len(suspects), len(linked))
-        if are_few and suspects and await self._reads_as_before():
-            await self._tell_gone(poll, suspects)
+        can_be_gone = await self._can_be_gone(poll, len(suspects), len(linked))
+        if can_be_gone and suspects and await self._has_same_roles():
+            await self._report_gone(poll, suspects)
         return True
 
-    async def _tell_gone(self, poll: Poll, suspects: list[Link]) -> None:
+    async def _report_gone(self, poll: Poll, suspects: list[Link]) -> None:
         for link in suspects:
             if await self._is_gone(link):
                 job = Job(id=f"vanished:{poll.number}", work=ApplyEvent(event=Vanished()))
                 await self._deps.queue.write(Batch().append(to_thread(link.id), job))
 
-    async def _are_few(self, poll: Poll, count: int, linked: int) -> bool:
+    async def _can_be_gone(self, poll: Poll, count: int, linked: int) -> bool:
         """Return whether `count` tasks can really be gone: they are few, or were missing for a day."""
         notes = self._deps.notes
         since = await notes.find("vanished", ACCOUNT)
-        if count <= max(GONE_AT_ONCE, linked // GONE_SHARE):
+        if count <= max(MAX_GONE_AT_ONCE, linked // GONE_SHARE):
             if since is not None:
                 await notes.forget("vanished", ACCOUNT)
-            self._vanished = ""
+            self._vanished_trouble = ""
             return True
-        if since is not None and poll.began_ms - int(since) >= VANISHED_MS:
+        if since is not None and poll.began_ms - int(since) >= VANISHED_AFTER_MS:
             return True
         if since is None:
-            await notes.keep(str(poll.began_ms), "vanished", ACCOUNT, ttl_ms=7 * VANISHED_MS)
+            await notes.keep(str(poll.began_ms), "vanished", ACCOUNT, ttl_ms=7 * VANISHED_AFTER_MS)
         trouble = troubles.tasks_vanished(count, linked)
-        if trouble != self._vanished:
+        if trouble != self._vanished_trouble:
             _log.warning("too many tasks missing at once, none is ended", count=count, linked=linked)
-            self._vanished = trouble
+            self._vanished_trouble = trouble
             await self._alerts.warn("vanished", trouble)
         return False
 
-    async def _reads_as_before(self) -> bool:
+    async def _has_same_roles(self) -> bool:
         """Return whether our account can be read and has the roles with which it saw all linked tasks."""
         me = await self._deps.coder.me()
         known = await self._deps.notes.find("roles", ACCOUNT)
@@ -302,17 +302,17 @@ class Poller:
             _log.warning("roles of the service account changed", account=me.username)
         return is_same
 
-    async def _note_roles(self, linked: Linked) -> None:
+    async def _record_roles(self, linked: Linked) -> None:
         """Once for each process, remember the roles with which all linked tasks are seen."""
-        if linked and not self._has_noted_roles:
+        if linked and not self._has_recorded_roles:
             try:
                 me = await self._deps.coder.me()
             except OutsideError as error:
                 # The list has arrived, so polling works.
                 _log.info("service account cannot be read", error=str(error))
                 return
-            await self._deps.notes.keep(_roles(me), "roles", ACCOUNT, ttl_ms=ROLES_MS)
-            self._has_noted_roles = True
+            await self._deps.notes.keep(_roles(me), "roles", ACCOUNT, ttl_ms=ROLES_TTL_MS)
+            self._has_recorded_roles = True
 
     async def _is_gone(self, link: Link) -> bool:
         if link.record.task_id is None:
@@ -328,6 +328,6 @@ def _roles(me: User) -> str:
     return " ".join(sorted(f"{role.name}@{role.organization_id}" for role in me.roles)) or "none"
 
 
-def _mark(link: LinkId, text: bytes) -> int:
+def _digest_of(link: LinkId, text: bytes) -> int:
     """Return a digest that changes when the task or its link changes. 64 bits are enough for that."""
     return hash((link, text))
