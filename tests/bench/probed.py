@@ -71,7 +71,7 @@ class Looked:
         body = await self._bot.parts.deps.coder.list_tasks_raw()
 
         async def reading() -> None:
-            for item in lists.cut(body):
+            for item in lists.split_list(body):
                 models.parse_task(item)
 
         return await _timed(reading)

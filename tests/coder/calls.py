@@ -21,7 +21,7 @@ REPORTS: list[JsonValue] = [
 ]
 AGENT: JsonValue = {"id": ID, "apps": [{"id": "other", "statuses": None}, {"id": "app", "statuses": REPORTS}]}
 LINE: JsonValue = {"id": 1, "created_at": WHEN, "log_level": "info", "stage": "Plan", "output": "ok"}
-KEY: JsonValue = {"id": "abcdefghij", "token_name": "slack", "expires_at": WHEN, "lifetime_seconds": 60}
+KEY: JsonValue = {"id": "abcdefghij", "expires_at": WHEN}
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ CREATED: JsonValue = {
 FOUND: JsonValue = {"users": [USER], "count": 1}
 
 CALLS: dict[str, Call] = {
-    "build_info": Call(lambda c: c.build_info(), "GET /api/v2/buildinfo", 200, {"version": "v2.34.1"}),
-    "me": Call(lambda c: c.me(), "GET /api/v2/users/me", 200, USER),
+    "build_info": Call(lambda c: c.get_build_info(), "GET /api/v2/buildinfo", 200, {"version": "v2.34.1"}),
+    "me": Call(lambda c: c.get_own_user(), "GET /api/v2/users/me", 200, USER),
     "get_user": Call(lambda c: c.get_user("alice"), "GET /api/v2/users/alice", 200, USER),
     "list_users": Call(
         lambda c: c.list_users("alice"), "GET /api/v2/users?q=alice&limit=100&offset=0", 200, FOUND
@@ -111,18 +111,18 @@ CALLS: dict[str, Call] = {
         lambda c: c.list_build_logs("b"), "GET /api/v2/workspacebuilds/b/logs", 200, [LINE]
     ),
     "list_reports": Call(lambda c: c.list_reports("a", "app"), "GET /api/v2/workspaceagents/a", 200, AGENT),
-    "find_token_end": Call(lambda c: c.find_token_end(), "GET /api/v2/users/me/keys/abcdefghij", 200, KEY),
+    "find_token_end": Call(lambda c: c.find_token_expiry(), "GET /api/v2/users/me/keys/abcdefghij", 200, KEY),
 }
 
 RIGHT: JsonValue = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
 # These calls treat a refusal or an odd answer as one that says nothing.
 TOLERANT_CALLS: dict[str, Call] = {
     "find_may_connect": Call(
-        lambda c: c.find_may_connect(),
+        lambda c: c.find_connect_right(),
         "POST /api/v2/authcheck",
         200,
-        {"connects": True},
-        {"checks": {"connects": RIGHT}},
+        {"can_connect": True},
+        {"checks": {"can_connect": RIGHT}},
     ),
     "list_missing_scopes": Call(
         lambda c: c.list_missing_scopes(), "GET /api/v2/users/me/keys/abcdefghij", 200, KEY

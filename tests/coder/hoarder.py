@@ -27,7 +27,7 @@ async def _list(coder: CoderClient) -> str:
     try:
         body = await coder.list_tasks_raw()
         cut = 0
-        for piece in lists.pieces(body):
+        for piece in lists.iter_chunks(body):
             cut += len(piece)
             await asyncio.sleep(0)
     except errors.TooLong:

@@ -31,7 +31,7 @@ def test_the_pieces_together_are_the_list(tasks: list[dict[str, JsonValue]]) -> 
     told = [{"id": f"task-{number}", "filler": "x" * 60_000, **task} for number, task in enumerate(tasks)]
     body = compact({"tasks": told, "count": len(told)})
 
-    pieces = list(lists.pieces(body))
+    pieces = list(lists.iter_chunks(body))
 
     assert [bytes(item) for piece in pieces for item in piece] == [compact(task) for task in told]
 
@@ -40,39 +40,39 @@ def test_a_long_list_comes_in_pieces() -> None:
     """Pieces have similar sizes, and none has more than a few hundred tasks."""
     tasks = [{"id": f"task-{number}", "prompt": "x" * 1_000} for number in range(1_000)]
 
-    pieces = list(lists.pieces(compact({"tasks": tasks, "count": 1_000})))
+    pieces = list(lists.iter_chunks(compact({"tasks": tasks, "count": 1_000})))
 
     assert len(pieces) >= 8
-    assert max(sum(len(bytes(item)) for item in piece) for piece in pieces) < 2 * lists.PIECE_BYTES
+    assert max(sum(len(bytes(item)) for item in piece) for piece in pieces) < 2 * lists.CHUNK_BYTES
 
 
 def test_a_list_within_a_task_is_not_taken_for_the_list_of_tasks() -> None:
     """A newer Coder may show more lists, with ids of their own."""
-    filler = "x" * lists.PIECE_BYTES
+    filler = "x" * lists.CHUNK_BYTES
     tasks = [{"id": f"task-{n}", "filler": filler, "apps": [{"id": "1"}, {"id": "2"}]} for n in range(3)]
 
-    assert lists.cut(compact({"tasks": tasks, "count": 3})) == [compact(task) for task in tasks]
+    assert lists.split_list(compact({"tasks": tasks, "count": 3})) == [compact(task) for task in tasks]
 
 
 def test_a_list_that_is_written_otherwise_comes_at_once() -> None:
     """A list with other spaces and another order of fields is still read."""
     body = b'{"count":3, "tasks":[ {"id":"a","name":"\\u003cb\\u003e"} ,{"id":"b", "x":[{}]},{"id":7}]}'
 
-    items = lists.cut(body)
+    items = lists.split_list(body)
 
     assert items == [b'{"id":"a","name":"\\u003cb\\u003e"}', b'{"id":"b", "x":[{}]}', b'{"id":7}']
-    assert [lists.item_id(item) for item in items[:2]] == ["a", "b"]
+    assert [lists.read_item_id(item) for item in items[:2]] == ["a", "b"]
     with pytest.raises(UnexpectedCoderAnswer):
-        lists.item_id(items[2])
+        lists.read_item_id(items[2])
 
 
 def test_null_is_an_empty_list() -> None:
     """Go sends a nil slice as null."""
-    assert lists.cut(b'{"tasks":null,"count":0}') == []
-    assert lists.cut(b'{"tasks":[],"count":0}\n') == []
+    assert lists.split_list(b'{"tasks":null,"count":0}') == []
+    assert lists.split_list(b'{"tasks":[],"count":0}\n') == []
 
 
-LONG = b'{"id":"a","prompt":"' + b"x" * lists.PIECE_BYTES + b'"}'
+LONG = b'{"id":"a","prompt":"' + b"x" * lists.CHUNK_BYTES + b'"}'
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ LONG = b'{"id":"a","prompt":"' + b"x" * lists.PIECE_BYTES + b'"}'
 def test_a_list_that_is_nonsense_is_unknown(body: bytes) -> None:
     """The list is cut short, has another shape, or comes from another server."""
     with pytest.raises(OutcomeUnknown):
-        lists.cut(body)
+        lists.split_list(body)
 
 
 def compact(value: object) -> bytes:

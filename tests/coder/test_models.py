@@ -130,8 +130,8 @@ def test_an_unknown_word_is_kept_and_breaks_nothing() -> None:
     """A newer server may have words that we do not know."""
     read = task(status="hibernating", workspace_status="melting")
 
-    assert (read.status, read.status_word) == (TaskStatus.OTHER, "hibernating")
-    assert (read.workspace_status, read.workspace_status_word) == (WorkspaceStatus.OTHER, "melting")
+    assert (read.status, read.raw_status) == (TaskStatus.OTHER, "hibernating")
+    assert (read.workspace_status, read.raw_workspace_status) == (WorkspaceStatus.OTHER, "melting")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_state_is_read_in_all_its_spellings(word: str, expected: TaskState) ->
     report = AgentReport(id="1", created_at=now, state=word)
 
     assert (state.state, report.state) == (expected, expected)
-    assert state.state_word == word
+    assert state.raw_state == word
 
 
 def test_a_task_needs_little_and_ignores_the_rest() -> None:
@@ -172,14 +172,14 @@ def test_presets_come_with_gos_names_or_with_jsons() -> None:
     go = b'[{"ID":"1","Name":"Big","Parameters":[{"Name":"cpu","Value":"8"}],"Default":true,"Icon":""}]'
     plain = b'[{"id":"1","name":"Big","parameters":[{"name":"cpu","value":"8"}],"default":true}]'
 
-    assert models.read_list(Preset, go, "x") == models.read_list(Preset, plain, "x")
-    assert models.read_list(Preset, go, "x")[0].is_default
+    assert models.parse_list(Preset, go, "x") == models.parse_list(Preset, plain, "x")
+    assert models.parse_list(Preset, go, "x")[0].is_default
 
 
 def test_null_is_an_empty_list() -> None:
     """Go sends a nil slice as null, at the top and inside."""
-    assert models.read_list(Preset, b"null", "x") == ()
-    assert models.read(models.TaskLogs, b'{"logs":null,"snapshot":true}', "x").logs == ()
+    assert models.parse_list(Preset, b"null", "x") == ()
+    assert models.parse(models.TaskLogs, b'{"logs":null,"snapshot":true}', "x").logs == ()
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_null_is_an_empty_list() -> None:
 def test_an_item_that_is_nonsense_is_unknown(item: bytes) -> None:
     """Without a usable id, or as no object at all, an item makes the answer unknown."""
     with pytest.raises(OutcomeUnknown):
-        lists.item_id(item)
+        lists.read_item_id(item)
     with pytest.raises(OutcomeUnknown):
         models.parse_task(item)
 

@@ -35,7 +35,7 @@ ANSWERS: list[tuple[int, str, type[errors.CoderError], type[OutsideError]]] = [
     (401, "You are signed out or your session has expired.", errors.TokenRefused, AccountRefused),
     (403, "Forbidden.", errors.Forbidden, Refused),
     (404, NOT_FOUND, errors.NotFound, Refused),
-    (404, "Route not found.", errors.NoTasks, AccountRefused),
+    (404, "Route not found.", errors.TasksNotSupported, AccountRefused),
     (409, 'Workspace "gh-12" already exists.', errors.NameTaken, Refused),
     (409, "A workspace build is already active.", errors.BuildActive, TryLater),
     (409, "Task workspace is already running.", errors.AlreadyRunning, Refused),
@@ -77,7 +77,7 @@ async def test_an_answer_of_coders_is_sorted_by_status_and_words(
     assert isinstance(error, outcome)
     assert isinstance(error, Refused) is (outcome is Refused)
     assert isinstance(error, NotDone) is not issubclass(outcome, OutcomeUnknown)
-    complaint = errors.Complaint(field="name", detail="taken")
+    complaint = errors.FieldError(field="name", detail="taken")
     assert error.answer == errors.CoderAnswer(status, message, "why", (complaint,))
     assert str(error) == f"{status} {message}; why; name: taken"
 
@@ -167,7 +167,7 @@ async def test_a_token_that_no_header_can_carry_is_refused_before_anything_is_se
     """Such a token may come from careless copying."""
     async with far_side(says(200)) as far, CoderClient.open(far.url, token) as coder:
         with pytest.raises(errors.TokenRefused):
-            await coder.me()
+            await coder.get_own_user()
 
         assert far.requests == []
 
@@ -193,6 +193,6 @@ async def test_a_redirect_of_a_read_is_not_followed() -> None:
     """A sign-in page is not Coder, and must not see the token."""
     async with far_side(says(302, "", "Location: /login")) as far, CoderClient.open(far.url, TOKEN) as coder:
         with pytest.raises(errors.UnexpectedCoderAnswer):
-            await coder.me()
+            await coder.get_own_user()
 
         assert far.lines == ["GET /api/v2/users/me"]

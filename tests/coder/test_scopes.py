@@ -2,12 +2,12 @@
 
 import pytest
 
-from taskwire.coder.scopes import NEEDED, list_missing
+from taskwire.coder.scopes import NEEDED_SCOPES, list_missing
 from taskwire_sandbox.coder.access import COMPOSITES, is_known_scope
 
 
 @pytest.mark.parametrize(
-    "scopes", [[], ["all"], ["coder:all"], ["user:read", "coder:all"], list(NEEDED)], ids=str
+    "scopes", [[], ["all"], ["coder:all"], ["user:read", "coder:all"], list(NEEDED_SCOPES)], ids=str
 )
 def test_a_token_without_limits_lacks_nothing(scopes: list[str]) -> None:
     """A token without a list of scopes is from an older Coder."""
@@ -16,23 +16,23 @@ def test_a_token_without_limits_lacks_nothing(scopes: list[str]) -> None:
 
 def test_what_a_narrow_token_lacks_is_named() -> None:
     """Missing scopes have Coder's own names, in a fixed order."""
-    wide = [scope for scope in NEEDED if not scope.startswith(("workspace:", "task:"))]
+    wide = [scope for scope in NEEDED_SCOPES if not scope.startswith(("workspace:", "task:"))]
 
     assert list_missing([*wide, "task:*", "coder:workspaces.operate", "coder:workspaces.access"]) == [
         "workspace:create",
         "workspace:delete",
     ]
     assert list_missing(["application_connect"]) == [
-        scope for scope in NEEDED if scope != "workspace:application_connect"
+        scope for scope in NEEDED_SCOPES if scope != "workspace:application_connect"
     ]
 
 
 def test_the_names_are_those_that_a_token_can_be_made_with() -> None:
     """The stand-in for Coder knows all these names."""
-    assert [scope for scope in NEEDED if not is_known_scope(scope)] == []
+    assert [scope for scope in NEEDED_SCOPES if not is_known_scope(scope)] == []
     for name, held in COMPOSITES.items():
-        assert set(NEEDED) - set(list_missing([name])) == set(NEEDED) & {*held, *_below(held)}
+        assert set(NEEDED_SCOPES) - set(list_missing([name])) == set(NEEDED_SCOPES) & {*held, *_below(held)}
 
 
 def _below(held: set[str]) -> set[str]:
-    return {scope for scope in NEEDED if f"{scope.partition(':')[0]}:*" in held}
+    return {scope for scope in NEEDED_SCOPES if f"{scope.partition(':')[0]}:*" in held}

@@ -66,7 +66,7 @@ async def test_a_task_is_created_for_its_owner_and_found_again(here: Deployment)
 
     by_id = await here.client.get_task(made.id)
     by_name = await here.client.get_task("alice/FIX-IT")
-    listed = lists.cut(await here.client.list_tasks_raw())
+    listed = lists.split_list(await here.client.list_tasks_raw())
 
     assert (made.status, made.workspace_status) == (TaskStatus.INITIALIZING, WorkspaceStatus.PENDING)
     assert (made.owner_name, made.initial_prompt, made.workspace_app_id) == ("alice", "Fix it", None)
@@ -208,29 +208,29 @@ async def test_accounts_are_known_by_their_token(here: Deployment) -> None:
     """The client learns the account, the token's end, and what the account may not see."""
     task = await here.running()
     bob = here.coder.add_user("bob")
-    as_bob = here.client.acting_with(here.coder.add_token("bob", lifetime=timedelta(days=2)))
+    token = here.coder.add_token("bob", lifetime=timedelta(days=2))
+    async with CoderClient.open(here.coder.url, token) as as_bob:
+        me = await as_bob.get_own_user()
+        end = await as_bob.find_token_expiry()
+        found = await here.client.list_users_by_email("alice@example.com")
 
-    me = await as_bob.me()
-    end = await as_bob.find_token_end()
-    found = await here.client.list_users_by_email("alice@example.com")
-
-    assert (me.id, me.is_owner, (await here.client.me()).is_owner) == (bob.id, False, True)
-    assert end is not None
-    assert timedelta(days=1) < end - here.coder.clock.now() < timedelta(days=3)
-    assert [user.username for user in found] == ["alice"]
-    assert lists.cut(await as_bob.list_tasks_raw()) == []
-    with pytest.raises(errors.NotFound):
-        await as_bob.get_task(task.id)
-    here.coder.suspend("bob")
-    with pytest.raises(errors.TokenRefused):
-        await as_bob.me()
+        assert (me.id, me.is_owner, (await here.client.get_own_user()).is_owner) == (bob.id, False, True)
+        assert end is not None
+        assert timedelta(days=1) < end - here.coder.clock.now() < timedelta(days=3)
+        assert [user.username for user in found] == ["alice"]
+        assert lists.split_list(await as_bob.list_tasks_raw()) == []
+        with pytest.raises(errors.NotFound):
+            await as_bob.get_task(task.id)
+        here.coder.suspend("bob")
+        with pytest.raises(errors.TokenRefused):
+            await as_bob.get_own_user()
 
 
 async def test_a_server_without_tasks_is_recognised() -> None:
     """It still tells its version."""
     async with deployed(Settings(tasks_enabled=False)) as here:
-        assert (await here.client.build_info()).version.startswith("v2.")
-        with pytest.raises(errors.NoTasks):
+        assert (await here.client.get_build_info()).version.startswith("v2.")
+        with pytest.raises(errors.TasksNotSupported):
             await here.client.list_tasks_raw()
 
 
@@ -290,7 +290,7 @@ async def test_an_agent_that_fails_while_typing_leaves_it_unknown(here: Deployme
 async def test_a_coder_that_is_away_has_done_nothing(here: Deployment) -> None:
     """This holds on a new connection and on a kept one."""
     task = await here.running()
-    await here.client.me()
+    await here.client.get_own_user()
 
     async with here.coder.outage():
         for _ in range(2):

@@ -22,7 +22,7 @@ class Route:
 
 ROUTES = {
     f"GET {V2}/buildinfo": Route(200, "BuildInfo"),
-    f"POST {V2}/authcheck": Route(200, "Rights", sends="checks"),
+    f"POST {V2}/authcheck": Route(200, "AgentRights", sends="checks"),
     f"GET {V2}/users": Route(200, "UserPage", query="q limit offset"),
     f"GET {V2}/users/{{user}}": Route(200, "User"),
     f"GET {V2}/users/{{user}}/keys/{{keyid}}": Route(200, "ApiKey"),
@@ -37,8 +37,8 @@ ROUTES = {
     f"PATCH {TASK}/input": Route(204, sends="input"),
     f"POST {TASK}/send": Route(204, sends="input"),
     f"GET {TASK}/logs": Route(200, "TaskLogs"),
-    f"POST {TASK}/pause": Route(202, "Started"),
-    f"POST {TASK}/resume": Route(202, "Started"),
+    f"POST {TASK}/pause": Route(202, "StartedBuild"),
+    f"POST {TASK}/resume": Route(202, "StartedBuild"),
     f"GET {V2}/workspaces/{{workspace}}": Route(200, "Workspace"),
     f"GET {V2}/workspacebuilds/{{workspacebuild}}/logs": Route(200, "[BuildLog]"),
     f"GET {V2}/workspaceagents/{{workspaceagent}}": Route(200, "Agent"),
@@ -48,11 +48,11 @@ ROUTES = {
 # list.
 TYPES = {
     "BuildInfo": "version deployment_id",
-    "Rights": "connects:bool",
+    "AgentRights": "can_connect:bool",
     "UserPage": "users:[User] count:int",
     "User": "id:uuid username email status:UserStatus roles:[Role]",
     "Role": "name organization_id?",
-    "ApiKey": "id token_name expires_at:time lifetime_seconds:int scopes:[str]",
+    "ApiKey": "id expires_at:time scopes:[str]",
     "Template": "id:uuid name display_name description organization_name active_version_id:uuid",
     # Coder's code gives these three no JSON names.
     "Preset": "ID Name Default:bool",
@@ -68,7 +68,7 @@ TYPES = {
     "CurrentState": "timestamp:time state:TaskState message uri",
     "TaskLogs": "logs:[LogEntry] snapshot:bool?",
     "LogEntry": "id:int content type:LogType time:time",
-    "Started": "workspace_build:Build",
+    "StartedBuild": "workspace_build:Build",
     "Build": "id:uuid build_number:int created_at:time transition:Transition reason job:ProvisionerJob",
     "ProvisionerJob": "status:JobStatus error?",
     "Workspace": "latest_build:Build latest_app_status:LatestAppStatus?",

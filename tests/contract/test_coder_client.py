@@ -164,7 +164,7 @@ def test_everything_that_the_table_promises_is_read(name: str) -> None:
     """No value is lost, at any depth."""
     told = sample_of(name, is_full=True)
 
-    assert read_back(models.read(MODELS[name], json.dumps(told).encode(), name)) == told
+    assert read_back(models.parse(MODELS[name], json.dumps(told).encode(), name)) == told
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -177,8 +177,8 @@ def test_what_may_be_absent_may_be_absent(name: str) -> None:
         if field.is_optional and (field.is_list or field.kind not in ("str", "bool"))
     }
 
-    absent = models.read(MODELS[name], json.dumps(told).encode(), name)
-    null = models.read(MODELS[name], json.dumps(told | nulls).encode(), name)
+    absent = models.parse(MODELS[name], json.dumps(told).encode(), name)
+    null = models.parse(MODELS[name], json.dumps(told | nulls).encode(), name)
 
     assert absent == null
 
@@ -192,7 +192,7 @@ def test_the_words_that_are_known_are_those_of_the_table() -> None:
 
 def test_the_history_of_an_agent_has_its_own_word_for_failure() -> None:
     """An agent's history says "failure" where a task says "failed"."""
-    words = [models.AgentReport.model_construct(state_word=word) for word in WORDS["ReportState"].split()]
+    words = [models.AgentReport.model_construct(raw_state=word) for word in WORDS["ReportState"].split()]
 
     assert {report.state.value for report in words} == set(WORDS["TaskState"].split())
 
@@ -217,4 +217,4 @@ def test_types_and_words_of_the_table_are_all_used() -> None:
 def test_a_refusal_is_never_taken_for_a_list(refusal: str) -> None:
     """A proxy before Coder may send a refusal with the status of success."""
     with pytest.raises(UnexpectedCoderAnswer):
-        lists.cut(refusal.encode())
+        lists.split_list(refusal.encode())

@@ -158,14 +158,14 @@ def _wrong_routes(reference: Reference) -> Iterator[str]:
         if not set(route.sends.split()) <= taken:
             yield f"{row}: body"
         promised = _reference_name(answer.get("schema", {}))
-        wanted = STARTED if route.answer == "Started" else (_called(route.answer),)
+        wanted = STARTED if route.answer == "StartedBuild" else (_called(route.answer),)
         if route.answer and promised not in wanted:
             yield f"{row}: answers with {promised}"
 
 
 def _wrong_fields(reference: Reference) -> Iterator[str]:
     """Yield the fields of the table that differ from the reference."""
-    for name in TYPES.keys() - {"Started", "Rights"}:
+    for name in TYPES.keys() - {"StartedBuild", "AgentRights"}:
         known = reference.definitions[f"codersdk.{_called(name)}"]["properties"]
         for field in fields(name):
             written = field.name.lower() if name == "Preset" else field.name
@@ -293,13 +293,13 @@ def test_the_samples_of_the_facts_are_read() -> None:
     # The sample of a build has no times.
     build = bodies["10.7"][0].replace('"created_at":"..."', '"created_at":"2026-06-18T10:00:00Z"')
 
-    tasks = [models.parse_task(item) for item in lists.cut(bodies["10.1"][0].encode())]
+    tasks = [models.parse_task(item) for item in lists.split_list(bodies["10.1"][0].encode())]
     created = models.parse_task(bodies["10.2"][0].encode())
-    live = models.read(models.TaskLogs, bodies["10.4"][0].encode(), "live")
+    live = models.parse(models.TaskLogs, bodies["10.4"][0].encode(), "live")
     snapshot, none, _ = (line.encode() for line in bodies["10.5"][0].splitlines())
-    started = models.read(models.Started, build.encode(), "pause").workspace_build
-    templates = models.read_list(models.Template, bodies["10.8"][0].encode(), "templates")
-    presets = models.read_list(models.Preset, bodies["10.9"][0].encode(), "presets")
+    started = models.parse(models.StartedBuild, build.encode(), "pause").workspace_build
+    templates = models.parse_list(models.Template, bodies["10.8"][0].encode(), "templates")
+    presets = models.parse_list(models.Preset, bodies["10.9"][0].encode(), "presets")
 
     seen = [(task.status, task.current_state and task.current_state.state) for task in tasks]
     assert seen == [("active", "working"), ("active", "idle"), ("paused", "idle")]
@@ -307,8 +307,8 @@ def test_the_samples_of_the_facts_are_read() -> None:
     assert health == [True, True, None]
     assert (created.status, created.workspace_status, created.current_state) == ("pending", "pending", None)
     assert ([entry.is_input for entry in live.logs], live.snapshot) == ([False, True, False], False)
-    assert models.read(models.TaskLogs, snapshot, "snapshot").snapshot
-    assert models.read(models.TaskLogs, none, "none").snapshot
+    assert models.parse(models.TaskLogs, snapshot, "snapshot").snapshot
+    assert models.parse(models.TaskLogs, none, "none").snapshot
     assert (started.build_number, started.transition, started.reason) == (2, "stop", "task_manual_pause")
     assert [template.name for template in templates] == ["tasks-docker"]
     assert [preset.is_default for preset in presets] == [True]

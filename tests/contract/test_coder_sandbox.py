@@ -106,7 +106,7 @@ async def test_what_is_changed_is_answered_as_the_client_takes_it(deployment: Sc
     version = deployment.sandbox.template.active.id
     one = f"{V2}/tasks/{{user}}/{{task}}"
     steps: list[tuple[str, object]] = [
-        (f"POST {V2}/authcheck", {"checks": {"connects": check}}),
+        (f"POST {V2}/authcheck", {"checks": {"can_connect": check}}),
         (f"POST {V2}/tasks/{{user}}", {"template_version_id": version, "input": "Do it", "name": "it"}),
         (f"POST {one}/send", {"input": "hello"}),
         (f"POST {one}/pause", None),

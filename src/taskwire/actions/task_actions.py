@@ -121,7 +121,7 @@ class TaskActions:
         except Refused as refused:
             if context.keeps_intent_record or not isinstance(refused, CoderError):
                 raise
-            raise UserError(*refusals.coder_refused(work.verb, link, refused.answer.said)) from refused
+            raise UserError(*refusals.coder_refused(work.verb, link, refused.answer.text)) from refused
 
     async def _end_if_undone(self, context: JobContext, link: Link, work: Act) -> Outcome | None:
         """End the action if somebody has done the opposite since; None if nobody has.
@@ -211,7 +211,7 @@ class TaskActions:
         return done(batch, *answer_elsewhere(work, link, answers.task_deleted(link)))
 
     async def _can_list_tasks(self) -> bool:
-        return (await self._deps.coder.me()).is_owner
+        return (await self._deps.coder.get_own_user()).is_owner
 
     async def _detach(self, context: JobContext, link: Link, work: Act) -> Outcome:
         batch = await questions.settle_all(self._deps, link, Batch())

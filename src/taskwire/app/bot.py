@@ -19,7 +19,7 @@ from taskwire.app.scheduler import HintedCall, PeriodicCalls
 from taskwire.app.web import Hints, Refusals, Site, SlackRequests, add_health, add_hints, add_slack
 from taskwire.app.wiring import Parts, Timings
 from taskwire.cancelling import cancel_and_wait
-from taskwire.coder.notifications import find_announced
+from taskwire.coder.notifications import find_announced_change
 from taskwire.doctor.findings import os_reason
 from taskwire.domain.errors import OutsideError, TryLater, UserError
 from taskwire.messages import refusals
@@ -158,7 +158,7 @@ class Bot:
 
     def _on_webhook(self, body: bytes) -> None:
         self._hinted_poll.request()
-        announced = find_announced(body)
+        announced = find_announced_change(body)
         if announced is not None and self._announced_changes is not None:
             self._announced_changes.follow(announced)
 
@@ -288,7 +288,7 @@ class Bot:
     async def _coder_id(self, parts: Parts) -> str:
         try:
             async with asyncio.timeout(CODER_TIMEOUT_SECONDS):
-                return (await parts.deps.coder.build_info()).deployment_id
+                return (await parts.deps.coder.get_build_info()).deployment_id
         except (OutsideError, TimeoutError):
             return ""
 

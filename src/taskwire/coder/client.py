@@ -1,9 +1,8 @@
-"""The client for Coder: the calls of one account, each with a timeout.
+"""The client for Coder: the calls that one account makes, each with a timeout.
 
-A call returns only after its documented success. Every other outcome raises an error from the tree in
-`errors`. The client repeats nothing and follows no redirect. Several clients, one for each account, share one
-httpx client. Results are typed values: no payload, header or httpx object leaves this module, and the token
-is sent only in its header.
+A call returns only after its documented success. Every other outcome raises an error of the tree in `errors`.
+The client repeats nothing and follows no redirect. Results are typed values: no payload, header or httpx
+object leaves this module. The token is sent only in its header.
 """
 
 import asyncio
@@ -24,20 +23,19 @@ from taskwire.coder import errors, models, scopes
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import name_failing_system
 
-USERS_PAGE = 100
-# A longer answer would fill this process's memory. A task takes about 1 kB in a list, and more when parsed.
-# Up to three lists may be in memory at a moment.
+USERS_PAGE_SIZE = 100
+# The longest accepted answers. A longer one would fill this process's memory. A task takes about 1 kB in a
+# list, and more when parsed. Up to three lists may be in memory at once.
 LARGEST_LIST_BYTES, LARGEST_ANSWER_BYTES = 64 * 1024 * 1024, 16 * 1024 * 1024
-# An answer that is longer than this waits while another long one is read: together they would fill the memory
-# too.
+# Answers that are longer than this are read one after the other: together they would fill the memory too.
 LONG_ANSWER_BYTES = 256 * 1024
 # A search for one e-mail address never has this many pages.
-USERS_PAGES = 20
+MOST_USERS_PAGES = 20
 
 
 @dataclass(frozen=True)
 class CoderTimeouts:
-    """How long each kind of call may take as a whole, in seconds."""
+    """Longest duration of each kind of call, in seconds."""
 
     connect: float = 10.0
     read: float = 15.0
@@ -51,7 +49,10 @@ class CoderTimeouts:
 
 
 class CoderClient:
-    """The calls that one Coder account can make."""
+    """The calls that one Coder account can make. Each raises the errors that `errors` lists.
+
+    `most_bytes` limits the length of every answer. `mask` masks secrets in Coder's error messages.
+    """
 
     def __init__(
         self,
@@ -93,68 +94,57 @@ class CoderClient:
         """Name the server, and never the token."""
         return f"CoderClient({self._base_url!r})"
 
-    def acting_with(self, token: str) -> "CoderClient":
-        """Return a client for another account over the same connections."""
-        client = CoderClient(
-            self._http,
-            self._base_url,
-            token,
-            timeouts=self.timeouts,
-            most_bytes=self._most_bytes,
-            mask=self._mask,
-        )
-        client._long_lists, client._long_answers = self._long_lists, self._long_answers
-        return client
-
-    async def build_info(self) -> models.BuildInfo:
+    async def get_build_info(self) -> models.BuildInfo:
         """Return the server's version. This needs no valid token."""
         body = await self._get("build info", "/buildinfo")
-        return models.read(models.BuildInfo, body, "build info")
+        return models.parse(models.BuildInfo, body, "build info")
 
-    async def me(self) -> models.User:
+    async def get_own_user(self) -> models.User:
         """Return the account that the token belongs to."""
         return await self.get_user("me")
 
     async def get_user(self, user: str) -> models.User:
-        """Return a user by name or id. Coder finds nobody by e-mail here."""
-        body = await self._get("get user", f"/users/{_segment(user)}")
-        return models.read(models.User, body, "get user")
+        """Return a user by name or id. Coder does not find users by e-mail address here."""
+        body = await self._get("get user", f"/users/{_quote_segment(user)}")
+        return models.parse(models.User, body, "get user")
 
-    async def find_may_connect(self) -> bool | None:
+    async def find_connect_right(self) -> bool | None:
         """Return whether this account may talk to everybody's agents; None if Coder does not say."""
         check = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
         try:
-            body = await self._ask("check rights", "POST", "/authcheck", 200, {"checks": {"connects": check}})
-            return models.read(models.Rights, body, "check rights").connects
+            body = await self._request(
+                "check rights", "POST", "/authcheck", 200, {"checks": {"can_connect": check}}
+            )
+            return models.parse(models.AgentRights, body, "check rights").can_connect
         except (errors.NotFound, errors.BadRequest, errors.Forbidden, errors.UnexpectedCoderAnswer):
             return None
 
     async def list_users(self, query: str = "") -> list[models.User]:
-        """Return the users that match a search. An account without the right to list sees only itself."""
+        """Return the users that match a search. An account that may not list users sees only itself."""
         found: list[models.User] = []
-        for page in range(USERS_PAGES):
-            params = {"q": query, "limit": str(USERS_PAGE), "offset": str(page * USERS_PAGE)}
+        for page in range(MOST_USERS_PAGES):
+            params = {"q": query, "limit": str(USERS_PAGE_SIZE), "offset": str(page * USERS_PAGE_SIZE)}
             body = await self._get("list users", "/users", params)
-            users = models.read(models.UserPage, body, "list users").users
+            users = models.parse(models.UserPage, body, "list users").users
             found += users
-            if len(users) < USERS_PAGE:
+            if len(users) < USERS_PAGE_SIZE:
                 return found
-        raise errors.UnexpectedCoderAnswer("list users", f"still going on after {USERS_PAGES} pages")
+        raise errors.UnexpectedCoderAnswer("list users", f"still going on after {MOST_USERS_PAGES} pages")
 
     async def list_users_by_email(self, email: str) -> list[models.User]:
-        """Return the users with exactly this address, in any case. Coder's search also matches parts."""
-        wanted = _lowered(email)
-        return [user for user in await self.list_users(wanted) if _lowered(user.email) == wanted]
+        """Return the users with exactly this address, in any case. Coder's own search also matches parts."""
+        wanted = _lower_ascii(email)
+        return [user for user in await self.list_users(wanted) if _lower_ascii(user.email) == wanted]
 
     async def list_templates(self) -> tuple[models.Template, ...]:
         """Return the templates for tasks that this account may see and that are not deprecated."""
         params = {"q": "has-ai-task:true deprecated:false"}
         body = await self._get("list templates", "/templates", params)
-        return models.read_list(models.Template, body, "list templates")
+        return models.parse_list(models.Template, body, "list templates")
 
     async def list_presets(self, template_version_id: str) -> tuple[models.Preset, ...]:
         """Return the presets of a template version; none if the server does not know presets."""
-        path = f"/templateversions/{_segment(template_version_id)}/presets"
+        path = f"/templateversions/{_quote_segment(template_version_id)}/presets"
         try:
             body = await self._get("list presets", path)
         except errors.NotFound:
@@ -163,7 +153,7 @@ class CoderClient:
             if nonsense.status == 404:
                 return ()
             raise
-        return models.read_list(models.Preset, body, "list presets")
+        return models.parse_list(models.Preset, body, "list presets")
 
     async def list_tasks_raw(self, query: str = "") -> bytes:
         """Return the tasks as bytes, for `lists`. Without a query, these are all that the account sees."""
@@ -173,7 +163,7 @@ class CoderClient:
     async def get_task(self, task: str) -> models.Task:
         """Return a task by its id, by `owner/name`, or by the name of a task of this account."""
         body = await self._get("get task", _task_path(task))
-        return models.read(models.Task, body, "get task")
+        return models.parse(models.Task, body, "get task")
 
     async def create_task(
         self,
@@ -184,7 +174,7 @@ class CoderClient:
         *,
         preset_id: str | None = None,
     ) -> models.Task:
-        """Create a task for an owner. A repeat is safe: it raises `NameTaken`, because the name exists."""
+        """Create a task for an owner. It can be repeated: a second call raises `NameTaken`."""
         wanted = {
             "template_version_id": template_version_id,
             "template_version_preset_id": preset_id,
@@ -192,52 +182,52 @@ class CoderClient:
             "name": name,
         }
         content = {key: value for key, value in wanted.items() if value is not None}
-        path = f"/tasks/{_segment(owner)}"
-        body = await self._ask("create task", "POST", path, 201, content, self.timeouts.create)
-        return models.read(models.Task, body, "create task")
+        path = f"/tasks/{_quote_segment(owner)}"
+        body = await self._request("create task", "POST", path, 201, content, self.timeouts.create)
+        return models.parse(models.Task, body, "create task")
 
     async def delete_task(self, task: str) -> None:
-        """Delete a task and its workspace. Raise `BuildActive` while a build is under way."""
-        await self._ask("delete task", "DELETE", _task_path(task), 202)
+        """Delete a task and its workspace. Raises `BuildActive` while the workspace starts or stops."""
+        await self._request("delete task", "DELETE", _task_path(task), 202)
 
     async def edit_input(self, task: str, text: AgentText) -> None:
-        """Replace the prompt of a paused task. Raise `MustBePaused` if it is not paused."""
-        await self._ask("edit input", "PATCH", f"{_task_path(task)}/input", 204, {"input": text})
+        """Replace the prompt of a paused task. Raises `MustBePaused` if it is not paused."""
+        await self._request("edit input", "PATCH", f"{_task_path(task)}/input", 204, {"input": text})
 
     async def send(self, task: str, text: AgentText) -> None:
-        """Send the agent an input. agentapi removes blanks at both ends."""
+        """Send input to the agent. Coder's agentapi removes blanks at both ends."""
         path = f"{_task_path(task)}/send"
-        await self._ask("send input", "POST", path, 204, {"input": text}, self.timeouts.send)
+        await self._request("send input", "POST", path, 204, {"input": text}, self.timeouts.send)
 
     async def get_logs(self, task: str) -> models.TaskLogs:
-        """Return the whole log, or the snapshot if the task does not run."""
+        """Return the whole log. If the task does not run, return the last messages before its pause."""
         body = await self._get("get logs", f"{_task_path(task)}/logs", seconds=self.timeouts.logs)
-        return models.read(models.TaskLogs, body, "get logs")
+        return models.parse(models.TaskLogs, body, "get logs")
 
     async def pause(self, task: str) -> models.Build:
         """Start a build that stops the workspace, even if the workspace is stopped already."""
-        body = await self._ask("pause task", "POST", f"{_task_path(task)}/pause", 202)
-        return models.read(models.Started, body, "pause task").workspace_build
+        body = await self._request("pause task", "POST", f"{_task_path(task)}/pause", 202)
+        return models.parse(models.StartedBuild, body, "pause task").workspace_build
 
     async def resume(self, task: str) -> models.Build:
-        """Start a build that starts the workspace. Raise `AlreadyRunning` if it runs."""
-        body = await self._ask("resume task", "POST", f"{_task_path(task)}/resume", 202)
-        return models.read(models.Started, body, "resume task").workspace_build
+        """Start a build that starts the workspace. Raises `AlreadyRunning` if it runs."""
+        body = await self._request("resume task", "POST", f"{_task_path(task)}/resume", 202)
+        return models.parse(models.StartedBuild, body, "resume task").workspace_build
 
     async def get_workspace(self, workspace_id: str) -> models.Workspace:
         """Return a workspace with its latest build."""
-        body = await self._get("get workspace", f"/workspaces/{_segment(workspace_id)}")
-        return models.read(models.Workspace, body, "get workspace")
+        body = await self._get("get workspace", f"/workspaces/{_quote_segment(workspace_id)}")
+        return models.parse(models.Workspace, body, "get workspace")
 
     async def list_build_logs(self, build_id: str) -> tuple[models.BuildLog, ...]:
         """Return a build's log, oldest line first."""
-        body = await self._get("list build logs", f"/workspacebuilds/{_segment(build_id)}/logs")
-        return models.read_list(models.BuildLog, body, "list build logs")
+        body = await self._get("list build logs", f"/workspacebuilds/{_quote_segment(build_id)}/logs")
+        return models.parse_list(models.BuildLog, body, "list build logs")
 
     async def list_reports(self, agent_id: str, app_id: str) -> list[models.AgentReport]:
-        """Return all reports of the task's app, oldest first; none if the agent does not have the app."""
-        body = await self._get("list reports", f"/workspaceagents/{_segment(agent_id)}")
-        agent = models.read(models.Agent, body, "list reports")
+        """Return all reports that the agent made through an app, oldest first; none if it has no such app."""
+        body = await self._get("list reports", f"/workspaceagents/{_quote_segment(agent_id)}")
+        agent = models.parse(models.Agent, body, "list reports")
         reports = [report for app in agent.apps if app.id == app_id for report in app.statuses]
         # Coder sends the newest first. Its times are cut to microseconds, so equal times must keep Coder's
         # order.
@@ -245,16 +235,16 @@ class CoderClient:
         reports.sort(key=lambda report: report.created_at)
         return reports
 
-    async def find_token_end(self) -> datetime | None:
+    async def find_token_expiry(self) -> datetime | None:
         """Return when the session token expires; None if this account cannot find out."""
         key_id, dash, _ = self._token.partition("-")
         if not dash:
             return None
         try:
-            body = await self._get("get key", f"/users/me/keys/{_segment(key_id)}")
+            body = await self._get("get key", f"/users/me/keys/{_quote_segment(key_id)}")
         except (errors.NotFound, errors.Forbidden):
             return None
-        return models.read(models.ApiKey, body, "get key").expires_at
+        return models.parse(models.ApiKey, body, "get key").expires_at
 
     async def list_missing_scopes(self) -> list[str]:
         """Return the scopes that Taskwire needs and the session token lacks."""
@@ -262,15 +252,15 @@ class CoderClient:
         if not dash:
             return []
         try:
-            body = await self._get("get key", f"/users/me/keys/{_segment(key_id)}")
+            body = await self._get("get key", f"/users/me/keys/{_quote_segment(key_id)}")
         except (errors.NotFound, errors.Forbidden):
             # An account may always read its own keys, so it is the token that lacks the right.
-            return [scopes.READS_ITSELF]
-        return scopes.list_missing(models.read(models.ApiKey, body, "get key").scopes)
+            return [scopes.READ_OWN_KEY]
+        return scopes.list_missing(models.parse(models.ApiKey, body, "get key").scopes)
 
     async def _get(
         self,
-        what: str,
+        operation: str,
         path: str,
         params: dict[str, str] | None = None,
         seconds: float | None = None,
@@ -278,11 +268,13 @@ class CoderClient:
         is_list: bool = False,
     ) -> bytes:
         seconds = seconds or self.timeouts.read
-        return await self._ask(what, "GET", path, 200, seconds=seconds, params=params, is_list=is_list)
+        return await self._request(
+            operation, "GET", path, 200, seconds=seconds, params=params, is_list=is_list
+        )
 
-    async def _ask(
+    async def _request(
         self,
-        what: str,
+        operation: str,
         method: str,
         path: str,
         success: int,
@@ -292,22 +284,28 @@ class CoderClient:
         params: dict[str, str] | None = None,
         is_list: bool = False,
     ) -> bytes:
-        """Send one request. Return the body if the status is the documented success."""
+        """Send one request. Return the body if the status is `success`, else raise an error of `errors`."""
         seconds = seconds or self.timeouts.change
-        bounds = self._bounds(is_list=is_list)
-        call = self._fetch(method, path, content, params, seconds, bounds)
+        limit = self._get_limit(is_list=is_list)
+        call = self._fetch(method, path, content, params, seconds, limit)
         with name_failing_system("Coder"):
-            status, body, retry_after = await transport.exchange(what, seconds, call)
+            status, body, retry_after = await transport.exchange(operation, seconds, call)
         if body is None:
             broken = errors.TooLong if method == "GET" else errors.UnexpectedCoderAnswer
-            raise broken(what, f"the answer is longer than {bounds.most_bytes:,} bytes")
+            raise broken(operation, f"the answer is longer than {limit.most_bytes:,} bytes")
         if status == success:
             return body
         # An error page may repeat headers. The token must not get into an exception's text.
         body = body.replace(self._token.encode(), b"***")
-        about_tasks, at = path.startswith("/tasks"), self.last_answer_at
-        raise errors.sort(
-            what, status, body, retry_after, about_tasks=about_tasks, answered_at=at, mask=self._mask
+        is_tasks_route, at = path.startswith("/tasks"), self.last_answer_at
+        raise errors.classify(
+            operation,
+            status,
+            body,
+            retry_after,
+            is_tasks_route=is_tasks_route,
+            answered_at=at,
+            mask=self._mask,
         )
 
     async def _fetch(
@@ -317,12 +315,11 @@ class CoderClient:
         content: Mapping[str, object] | None,
         params: dict[str, str] | None,
         seconds: float,
-        bounds: "_Bounds",
+        limit: "_AnswerLimit",
     ) -> tuple[int, bytes | None, str | None]:
         """Return the status, the body (None if it is too long), and Retry-After.
 
-        `_ask` raises its errors after this has returned, so no frame with httpx objects is in their
-        traceback.
+        `_request` raises its errors after this has returned, so no traceback has a frame with httpx objects.
         """
         request = self._http.build_request(
             method,
@@ -330,7 +327,7 @@ class CoderClient:
             json=content,
             params=params,
             headers={
-                "Coder-Session-Token": _header(self._token),
+                "Coder-Session-Token": _check_token(self._token),
                 "Accept": "application/json",
                 # 16 kB of compressed data can become 16 MB at once.
                 "Accept-Encoding": "identity",
@@ -339,15 +336,15 @@ class CoderClient:
         )
         answer = await self._http.send(request, stream=True)
         try:
-            body = await _read(answer, bounds)
+            body = await _read(answer, limit)
         finally:
             await answer.aclose()
         self._note_time(answer.headers.get("Date", ""))
         return answer.status_code, body, answer.headers.get("Retry-After")
 
-    def _bounds(self, *, is_list: bool) -> "_Bounds":
+    def _get_limit(self, *, is_list: bool) -> "_AnswerLimit":
         most = LARGEST_LIST_BYTES if is_list else LARGEST_ANSWER_BYTES
-        return _Bounds(min(most, self._most_bytes), self._long_lists if is_list else self._long_answers)
+        return _AnswerLimit(min(most, self._most_bytes), self._long_lists if is_list else self._long_answers)
 
     def _note_time(self, date: str) -> None:
         with contextlib.suppress(ValueError):
@@ -355,14 +352,14 @@ class CoderClient:
             self.last_answer_at = at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-class _Bounds(NamedTuple):
-    """How long an answer may be, and the semaphore that a long answer waits for."""
+class _AnswerLimit(NamedTuple):
+    """How long an answer may be, and the semaphore that limits how many long answers are read at once."""
 
     most_bytes: int
-    turn: asyncio.Semaphore
+    semaphore: asyncio.Semaphore
 
 
-async def _read(answer: httpx.Response, bounds: _Bounds) -> bytes | None:
+async def _read(answer: httpx.Response, limit: _AnswerLimit) -> bytes | None:
     """Read a body piece by piece; None if it is longer than allowed."""
     if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise errors.UnexpectedCoderAnswer(
@@ -373,23 +370,26 @@ async def _read(answer: httpx.Response, bounds: _Bounds) -> bytes | None:
     async with contextlib.AsyncExitStack() as turn:
         is_long = False
         async for piece in answer.aiter_raw():
-            if body.tell() + len(piece) > bounds.most_bytes:
+            if body.tell() + len(piece) > limit.most_bytes:
                 return None
             if not is_long and body.tell() + len(piece) > LONG_ANSWER_BYTES:
-                # A body that is not read waits at the sender.
+                # While this waits, the rest of the body stays at the sender.
                 is_long = True
-                await turn.enter_async_context(bounds.turn)
+                await turn.enter_async_context(limit.semaphore)
             body.write(piece)
         return body.getvalue()
 
 
-def _lowered(email: str) -> str:
-    """Lower A to Z only. Lowering others would make different letters equal (the Kelvin sign becomes a k)."""
+def _lower_ascii(email: str) -> str:
+    """Change A to Z to lower case. Other letters stay: the Kelvin sign would become a k."""
     return re.sub("[A-Z]+", lambda found: found.group().lower(), email)
 
 
-def _header(token: str) -> str:
-    """Refuse a token that cannot stand in a header, before an exception quotes it."""
+def _check_token(token: str) -> str:
+    """Return the token, or raise `TokenRefused` if it cannot be sent in a header.
+
+    The HTTP library would raise an exception that quotes the token.
+    """
     if re.fullmatch(r"[\x21-\x7e]+", token):
         return token
     raise errors.TokenRefused(
@@ -397,8 +397,8 @@ def _header(token: str) -> str:
     )
 
 
-def _segment(value: str) -> str:
-    """Quote one part of a path. A part that would lead to another place is treated as not found."""
+def _quote_segment(value: str) -> str:
+    """Quote one part of a path. Raises `NotFound` for a part that leads to another path, such as `..`."""
     if value in ("", ".", ".."):
         raise errors.NotFound(errors.CoderAnswer(404, f"nothing in Coder is called {value!r}"))
     return quote(value, safe="")
@@ -407,4 +407,8 @@ def _segment(value: str) -> str:
 def _task_path(task: str) -> str:
     """Return a task's path: `owner/name` under the owner, an own name or the id of any task under `me`."""
     owner, slash, name = task.partition("/")
-    return f"/tasks/{_segment(owner)}/{_segment(name)}" if slash else f"/tasks/me/{_segment(task)}"
+    return (
+        f"/tasks/{_quote_segment(owner)}/{_quote_segment(name)}"
+        if slash
+        else f"/tasks/me/{_quote_segment(task)}"
+    )

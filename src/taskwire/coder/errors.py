@@ -53,8 +53,8 @@ from taskwire.domain.errors import (
 from taskwire.domain.secrets import mask_beginning
 
 
-class Complaint(BaseModel):
-    """Coder's complaint about one field."""
+class FieldError(BaseModel):
+    """Coder's error message about one field."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -65,51 +65,51 @@ class Complaint(BaseModel):
 class _Body(BaseModel):
     message: str
     detail: str | None = None
-    validations: tuple[Complaint, ...] | None = None
+    validations: tuple[FieldError, ...] | None = None
 
 
 @dataclass(frozen=True)
 class CoderAnswer:
-    """An answer that is not the documented success, in Coder's words."""
+    """An answer that is not the documented success, in Coder's words. `after_seconds` is from Retry-After."""
 
     status: int
     message: str
     detail: str = ""
-    validations: tuple[Complaint, ...] = ()
+    validations: tuple[FieldError, ...] = ()
     retry_after_seconds: float | None = None
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """The whole answer in one line, for people."""
         parts = [self.message, self.detail, *(f"{fault.field}: {fault.detail}" for fault in self.validations)]
         return " ".join(part if part.endswith((".", "!", "?")) else part + "." for part in parts if part)
 
     def __str__(self) -> str:
-        """One line for the log."""
+        """The whole answer in one line, for the log."""
         parts = [self.message, self.detail, *(f"{fault.field}: {fault.detail}" for fault in self.validations)]
         return f"{self.status} " + "; ".join(part for part in parts if part)
 
 
-# In characters. No sentence for people is longer.
-LONGEST_WORDS = 2_000
-MOST_COMPLAINTS = 20
+# Longest text that is kept of an answer, in characters. No sentence for people is longer.
+LONGEST_TEXT = 2_000
+MOST_FIELD_ERRORS = 20
 
 
-def _masked(said: _Body, mask: Callable[[str], str]) -> _Body:
-    """Mask Coder's words before they are kept: a refusal can quote a template's variables."""
+def _mask_body(said: _Body, mask: Callable[[str], str]) -> _Body:
+    """Mask secrets in Coder's words before they are kept: a refusal can quote a template's variables."""
     faults = [
-        Complaint(field=each.field[:LONGEST_WORDS], detail=mask_beginning(mask, each.detail, LONGEST_WORDS))
-        for each in (said.validations or ())[:MOST_COMPLAINTS]
+        FieldError(field=each.field[:LONGEST_TEXT], detail=mask_beginning(mask, each.detail, LONGEST_TEXT))
+        for each in (said.validations or ())[:MOST_FIELD_ERRORS]
     ]
     return _Body(
-        message=mask_beginning(mask, said.message, LONGEST_WORDS),
-        detail=mask_beginning(mask, said.detail or "", LONGEST_WORDS),
+        message=mask_beginning(mask, said.message, LONGEST_TEXT),
+        detail=mask_beginning(mask, said.detail or "", LONGEST_TEXT),
         validations=tuple(faults),
     )
 
 
 class CoderError(OutsideError):
-    """An error with Coder's answer."""
+    """An error that has Coder's answer."""
 
     system: OutsideSystem = "Coder"
 
@@ -118,43 +118,43 @@ class CoderError(OutsideError):
         self.answer = answer
 
 
-class _No(CoderError, Refused):
+class _CoderRefused(CoderError, Refused):
     pass
 
 
-class BadRequest(_No):
+class BadRequest(_CoderRefused):
     """Coder does not accept the request as it is."""
 
 
 class MustBeActive(BadRequest):
-    """The task's status is error or unknown. Only an active task takes input."""
+    """The task's status is error or unknown. Only an active task accepts input."""
 
 
 class TokenRefused(CoderError, AccountRefused):
     """The token is not valid, or no longer valid."""
 
 
-class Forbidden(_No):
+class Forbidden(_CoderRefused):
     """This account may not do that."""
 
 
-class NotFound(_No):
+class NotFound(_CoderRefused):
     """The object is gone, never existed, or is hidden from this account."""
 
 
-class NoTasks(CoderError, AccountRefused):
+class TasksNotSupported(CoderError, AccountRefused):
     """This server has no Tasks."""
 
 
 class TooLong(Refused):
-    """The answer is too long to be kept in memory. Another request would get the same."""
+    """The answer is too long to be kept in memory. Another request would get the same answer."""
 
-    def __init__(self, what: str, reason: str) -> None:
-        super().__init__(f"{what}: {reason}")
+    def __init__(self, operation: str, reason: str) -> None:
+        super().__init__(f"{operation}: {reason}")
 
 
-class Conflict(_No):
-    """The object is not in a state for that."""
+class Conflict(_CoderRefused):
+    """The present state of the task or workspace does not allow the request."""
 
 
 class NameTaken(Conflict):
@@ -166,7 +166,7 @@ class AlreadyRunning(Conflict):
 
 
 class TaskPaused(Conflict):
-    """The task is paused. It takes input after a resume."""
+    """The task is paused. It accepts input after a resume."""
 
 
 class MustBePaused(Conflict):
@@ -177,49 +177,49 @@ class NoLogs(Conflict):
     """Logs cannot be read while the task's status is error or unknown."""
 
 
-class _Wait(CoderError, TryLater):
+class _CoderTryLater(CoderError, TryLater):
     def __init__(self, answer: CoderAnswer) -> None:
         super().__init__(answer)
         self.retry_after_seconds = answer.retry_after_seconds
 
 
-class NotReady(_Wait):
+class NotReady(_CoderTryLater):
     """The task is starting, or its agent is busy."""
 
 
-class BuildActive(_Wait):
+class BuildActive(_CoderTryLater):
     """A build of the workspace is under way."""
 
 
-class CoderRateLimited(_Wait):
-    """This account made too many requests in a minute."""
+class CoderRateLimited(_CoderTryLater):
+    """This account has made too many requests in a minute."""
 
 
-class AppUnreachable(_Wait):
-    """Coder could not reach the agent, so nothing was typed."""
+class AppUnreachable(_CoderTryLater):
+    """Coder could not reach the agent, so the agent got no input."""
 
 
 class RejectedByApp(CoderError, OutcomeUnknown):
-    """The agent's side failed while it took the input. The input may have been typed nevertheless."""
+    """The agent failed while Coder sent it input. The agent may have got the input nevertheless."""
 
 
 class ServerTrouble(CoderError, OutcomeUnknown):
-    """Coder, or a proxy before it, failed."""
+    """Coder, or a proxy in front of it, failed."""
 
 
 class UnexpectedCoderAnswer(OutcomeUnknown):
-    """The answer makes no sense. `what` names the request. `status` is set if the answer had one."""
+    """Coder does not document this kind of answer. `status` is None if there was no HTTP status."""
 
-    def __init__(self, what: str, reason: str, status: int | None = None) -> None:
-        super().__init__(f"{what}: {reason}" if status is None else f"{what}: {status}, {reason}")
+    def __init__(self, operation: str, reason: str, status: int | None = None) -> None:
+        super().__init__(f"{operation}: {reason}" if status is None else f"{operation}: {status}, {reason}")
         self.status = status
 
 
-NOT_CODERS = "the answer is not one of Coder's"
+NOT_FROM_CODER = "the answer is not one of Coder's"
 
-# The first match counts. The wording decides only where the status alone does not, and each entry has only as
-# much of it as tells the answers apart.
-_BY_WORDS: tuple[tuple[int, str, type[CoderError]], ...] = (
+# The first match counts. The message decides only where the status alone does not. Each entry has as little
+# of the message as distinguishes it from the others.
+_BY_MESSAGE: tuple[tuple[int, str, type[CoderError]], ...] = (
     (400, "must be active", MustBeActive),
     (409, "already exists", NameTaken),
     (409, "build is already active", BuildActive),
@@ -235,7 +235,7 @@ _BY_WORDS: tuple[tuple[int, str, type[CoderError]], ...] = (
     (500, "archived template versions", BadRequest),
     (502, "failed to reach task app", AppUnreachable),
     (502, "failed to get status from task app", AppUnreachable),
-    # Only a read of the log ends like this, so nothing is in doubt.
+    # Only a read of the log ends like this, so the outcome is never unknown.
     (502, "failed to get messages from task app", AppUnreachable),
     (502, "task app rejected", RejectedByApp),
 )
@@ -248,52 +248,56 @@ _BY_STATUS: dict[int, type[CoderError]] = {
 }
 
 
-def sort(
-    what: str,
+def classify(
+    operation: str,
     status: int,
     body: bytes,
     retry_after: str | None,
     *,
-    about_tasks: bool,
+    is_tasks_route: bool,
     answered_at: datetime | None = None,
     mask: Callable[[str], str] = str,
 ) -> OutsideError:
-    """Return the error for an answer that is not the documented success."""
-    said = _said(body)
-    after = _seconds(retry_after, answered_at or datetime.now(UTC))
+    """Return the error for an answer that is not the documented success.
+
+    `answered_at` is the server's time, to which a date in Retry-After is compared. `is_tasks_route` says that
+    the path begins with `/tasks`: there, an unknown route means `TasksNotSupported`.
+    """
+    said = _parse_body(body)
+    after = _parse_retry_after(retry_after, answered_at or datetime.now(UTC))
     if status < 400:
-        return UnexpectedCoderAnswer(what, "not the documented success", status)
+        return UnexpectedCoderAnswer(operation, "not the documented success", status)
     if said is not None:
-        # The original words decide the kind. The kept words are masked.
-        kept = _masked(said, mask)
+        # The original message decides the kind. The kept message is masked.
+        kept = _mask_body(said, mask)
         answer = CoderAnswer(status, kept.message, kept.detail or "", kept.validations or (), after)
-        return _kind(status, said.message, about_tasks)(answer)
+        return _find_error_type(status, said.message, is_tasks_route)(answer)
     if status == 429 or status >= 500:
         return _BY_STATUS.get(status, ServerTrouble)(
-            CoderAnswer(status, NOT_CODERS, retry_after_seconds=after)
+            CoderAnswer(status, NOT_FROM_CODER, retry_after_seconds=after)
         )
-    return UnexpectedCoderAnswer(what, NOT_CODERS, status)
+    return UnexpectedCoderAnswer(operation, NOT_FROM_CODER, status)
 
 
-def _kind(status: int, message: str, about_tasks: bool) -> type[CoderError]:
-    words = message[:LONGEST_WORDS].casefold()
-    if about_tasks and status == 404 and "route not found" in words:
-        return NoTasks
-    for code, part, kind in _BY_WORDS:
+def _find_error_type(status: int, message: str, is_tasks_route: bool) -> type[CoderError]:
+    words = message[:LONGEST_TEXT].casefold()
+    if is_tasks_route and status == 404 and "route not found" in words:
+        return TasksNotSupported
+    for code, part, kind in _BY_MESSAGE:
         if code == status and part in words:
             return kind
     return _BY_STATUS.get(status, BadRequest if status < 500 else ServerTrouble)
 
 
-def _said(body: bytes) -> _Body | None:
+def _parse_body(body: bytes) -> _Body | None:
     try:
         return _Body.model_validate_json(body)
     except ValidationError:
         return None
 
 
-def _seconds(retry_after: str | None, answered_at: datetime) -> float | None:
-    """Parse Retry-After: seconds (Coder), or a date (proxies) by the clock of the server that answered."""
+def _parse_retry_after(retry_after: str | None, answered_at: datetime) -> float | None:
+    """Return the seconds to wait. Coder sends seconds; proxies may send a date by their own clock."""
     if not retry_after:
         return None
     if re.fullmatch(r"\d{1,9}", retry_after.strip()):

@@ -1,8 +1,8 @@
-"""Cuts Coder's list of tasks into items without parsing them.
+"""Splits Coder's list of tasks into single tasks without parsing them.
 
-There may be tens of thousands of tasks, and parsing all of them at once would block everything else. So the
-list comes in pieces of about a hundred items, and other work runs between them. Then it does not matter how
-long the whole list takes. `models` parses an item.
+There may be tens of thousands of tasks, and parsing all of them at once would block the event loop. So the
+list comes in chunks of about a hundred tasks, and the caller lets other work run between them. `models`
+parses a task. An item is the JSON of one task.
 """
 
 from collections.abc import Iterator
@@ -15,51 +15,50 @@ from taskwire.coder.errors import UnexpectedCoderAnswer
 Item = msgspec.Raw
 
 # About a hundred tasks. Parsing these takes one or two milliseconds, and cutting a tenth of that.
-PIECE_BYTES = 128 * 1024
+CHUNK_BYTES = 128 * 1024
 
-_HEAD = b'{"tasks":['
-# The bytes between two tasks: Go writes the id first. In a string the quotation marks would be escaped. In a
-# list inside a task these bytes may appear. A cut there makes invalid JSON, and then the rest is decoded as a
-# whole.
-_SEAM = b'},{"id":"'
+_LIST_START = b'{"tasks":['
+# The bytes between two tasks: Go writes the id first. A string cannot contain these bytes, because its
+# quotation marks would be escaped. A list inside a task can. A chunk that ends there is no valid JSON, and
+# then the rest is decoded as a whole.
+_TASK_BOUNDARY = b'},{"id":"'
 
 
-class _Whole(msgspec.Struct):
+class _TaskList(msgspec.Struct):
     tasks: list[msgspec.Raw] | None
 
 
-class _Named(msgspec.Struct, frozen=True):
+class _WithId(msgspec.Struct, frozen=True):
     id: Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class TaskEntry(_Named, frozen=True):
-    """The fields that tell a task of the list from the others."""
+class TaskEntry(_WithId, frozen=True):
+    """The fields by which a task is found in the list."""
 
     name: str = ""
     owner_id: str = ""
     owner_name: str = ""
 
 
-N = TypeVar("N", bound=_Named)
+N = TypeVar("N", bound=_WithId)
 
 
-def pieces(body: bytes) -> Iterator[list[Item]]:
-    """Yield the items of `list_tasks_raw`, a piece at a time.
+def iter_chunks(body: bytes) -> Iterator[list[Item]]:
+    """Yield the items of a list of tasks, a chunk at a time. Raises `Unknown` if the list cannot be read.
 
-    Raise `OutcomeUnknown` if the list makes no sense. The error may come after the first pieces,
-    so nothing is known of the list before its end.
+    The error may come after the first chunks, so use the list only when it has come to its end.
     """
-    at = len(_HEAD) if body.startswith(_HEAD) else len(body)
-    while (seam := body.find(_SEAM, at + PIECE_BYTES)) >= 0:
+    at = len(_LIST_START) if body.startswith(_LIST_START) else len(body)
+    while (seam := body.find(_TASK_BOUNDARY, at + CHUNK_BYTES)) >= 0:
         try:
             piece = msgspec.json.decode(b"[" + body[at : seam + 1] + b"]", type=list[msgspec.Raw])
         except (msgspec.MsgspecError, UnicodeDecodeError):
             break
         yield piece
         at = seam + 2
-    rest = body if at in (len(_HEAD), len(body)) else _HEAD + body[at:]
+    rest = body if at in (len(_LIST_START), len(body)) else _LIST_START + body[at:]
     try:
-        yield msgspec.json.decode(rest, type=_Whole).tasks or []
+        yield msgspec.json.decode(rest, type=_TaskList).tasks or []
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         reason = str(exc)
     else:
@@ -67,18 +66,18 @@ def pieces(body: bytes) -> Iterator[list[Item]]:
     raise UnexpectedCoderAnswer("list tasks", reason)
 
 
-def cut(body: bytes) -> list[bytes]:
-    """Return all items at once. Raise `OutcomeUnknown` if the list makes no sense."""
-    return [bytes(item) for piece in pieces(body) for item in piece]
+def split_list(body: bytes) -> list[bytes]:
+    """Return all items at once. Raises `Unknown` if the list cannot be read."""
+    return [bytes(item) for piece in iter_chunks(body) for item in piece]
 
 
-def item_id(item: Item | bytes) -> str:
-    """Read only the id of an item. Raise `OutcomeUnknown` if it makes no sense."""
-    return _read(item, _Named).id
+def read_item_id(item: Item | bytes) -> str:
+    """Return the id of an item, without parsing the rest. Raises `Unknown` if there is none."""
+    return _read(item, _WithId).id
 
 
-def entry(item: Item) -> TaskEntry:
-    """Read the fields that tell an item from the others. Raise `OutcomeUnknown` if it makes no sense."""
+def read_entry(item: Item) -> TaskEntry:
+    """Return the fields by which a task is found. Raises `Unknown` if the item cannot be read."""
     return _read(item, TaskEntry)
 
 

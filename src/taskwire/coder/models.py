@@ -1,8 +1,8 @@
-"""Coder's answers as values: partial and tolerant, so that an older or newer server breaks nothing.
+"""Coder's answers as typed values. They are tolerant, so that an older or newer server breaks nothing.
 
-Fields have Coder's own names. A word from Coder is kept unchanged (`raw_status`) beside the member that it
-means (`status`). An unknown word is `OTHER`. Times are aware and UTC. This module makes no calls. `client`
-alone decides what the status of an answer means.
+Fields have Coder's own names. A value such as a status is kept as Coder sent it (`raw_status`), beside the
+enum member that it means (`status`). A value that Taskwire does not know means `OTHER`. Times are aware and
+UTC. This module makes no calls. `client` alone decides what the HTTP status of an answer means.
 """
 
 import html
@@ -29,50 +29,50 @@ from taskwire.domain.phases import is_agent_lost
 M = TypeVar("M", bound=BaseModel)
 
 
-def _utc(value: datetime) -> datetime:
-    """Convert to UTC. A time without a zone counts as UTC, and so does Go's zero time, year 1."""
+def _to_utc(value: datetime) -> datetime:
+    """Convert to UTC. A time without a zone counts as UTC. So does year 1, Go's zero time."""
     if value.tzinfo is None or value.year == 1:
         return value.replace(tzinfo=UTC)
     return value.astimezone(UTC)
 
 
-def _nullable(value: object) -> object:
-    """Accept Go's NullUUID as it is sent (a string or null) and as it is documented (an object)."""
+def _parse_nullable_id(value: object) -> object:
+    """Accept an optional id as Coder sends it (a string or null) and as it documents it (an object)."""
     if isinstance(value, Mapping):
         return value.get("uuid") if value.get("valid") else None
     return value or None
 
 
-def _listed(value: object) -> object:
-    """Treat null as empty: Go sends a nil slice as null."""
+def _null_as_empty(value: object) -> object:
+    """Treat null as an empty list: Go sends an empty slice as null."""
     return [] if value is None else value
 
 
 # Coder escapes these characters before it stores a report, because it means the report for a web page.
-_ESCAPED = re.compile(r"&(?:amp|lt|gt|#34|#39|#13);")
+_ESCAPES = re.compile(r"&(?:amp|lt|gt|#34|#39|#13);")
 
 
-def _unescaped(value: str) -> str:
+def _unescape(value: str) -> str:
     """Unescape an agent's text exactly once: Coder escapes every text once, also one that looks escaped."""
-    return _ESCAPED.sub(lambda found: html.unescape(found[0]), value)
+    return _ESCAPES.sub(lambda found: html.unescape(found[0]), value)
 
 
-Unescaped = Annotated[str, AfterValidator(_unescaped)]
+Unescaped = Annotated[str, AfterValidator(_unescape)]
 # Pydantic accepts 0 to 9 fractional digits, and cuts to microseconds.
-Time = Annotated[datetime, AfterValidator(_utc)]
-NullableId = Annotated[str | None, BeforeValidator(_nullable)]
-ListOrNull = BeforeValidator(_listed)
+Time = Annotated[datetime, AfterValidator(_to_utc)]
+NullableId = Annotated[str | None, BeforeValidator(_parse_nullable_id)]
+ListOrNull = BeforeValidator(_null_as_empty)
 
 
-class _Word(StrEnum):
-    """A word from Coder. The last member stands for every unknown word."""
+class _TolerantEnum(StrEnum):
+    """An enum of Coder's values. Its last member stands for every value that Taskwire does not know."""
 
     @classmethod
     def _missing_(cls, _value: object) -> Self:
         return list(cls)[-1]
 
 
-class TaskStatus(_Word):
+class TaskStatus(_TolerantEnum):
     """The status of a task, as Coder decides it."""
 
     PENDING = "pending"
@@ -84,7 +84,7 @@ class TaskStatus(_Word):
     OTHER = "<other>"
 
 
-class TaskState(_Word):
+class TaskState(_TolerantEnum):
     """The state of a task, as its agent reports it."""
 
     WORKING = "working"
@@ -94,7 +94,7 @@ class TaskState(_Word):
     OTHER = "<other>"
 
 
-class WorkspaceStatus(_Word):
+class WorkspaceStatus(_TolerantEnum):
     """The status of a workspace, which follows from its latest build."""
 
     PENDING = "pending"
@@ -114,7 +114,7 @@ class WorkspaceStatus(_Word):
 _STATE_SPELLINGS = {"failure": "failed", "completed": "complete"}
 
 
-def _state(word: str) -> TaskState:
+def _parse_state(word: str) -> TaskState:
     return TaskState(_STATE_SPELLINGS.get(word, word))
 
 
@@ -151,10 +151,10 @@ class User(_Model):
         return any(role.name == "owner" and not role.organization_id for role in self.roles)
 
 
-class Rights(_Model):
-    """What an account may do with everybody's workspaces. The request names the fields."""
+class AgentRights(_Model):
+    """Whether an account may connect to everybody's agents. The request chooses the field's name."""
 
-    connects: bool
+    can_connect: bool
 
 
 class AgentHealth(_Model):
@@ -168,14 +168,14 @@ class CurrentState(_Model):
     """The newest report of a task's agent."""
 
     timestamp: Time
-    state_word: str = Field(alias="state")
+    raw_state: str = Field(alias="state")
     message: Unescaped = ""
     uri: str = ""
 
     @property
     def state(self) -> TaskState:
-        """The state that `state_word` means."""
-        return _state(self.state_word)
+        """The state that `raw_state` means."""
+        return _parse_state(self.raw_state)
 
 
 class Task(_Model):
@@ -189,25 +189,25 @@ class Task(_Model):
     template_name: str = ""
     template_display_name: str = ""
     workspace_id: NullableId = None
-    workspace_status_word: str = Field(default="", alias="workspace_status")
+    raw_workspace_status: str = Field(default="", alias="workspace_status")
     workspace_build_number: int = 0
     workspace_agent_id: NullableId = None
     workspace_agent_lifecycle: str | None = None
     workspace_agent_health: AgentHealth | None = None
     workspace_app_id: NullableId = None
     initial_prompt: str = ""
-    status_word: str = Field(alias="status")
+    raw_status: str = Field(alias="status")
     current_state: CurrentState | None = None
     created_at: Time
 
     @property
     def status(self) -> TaskStatus:
         """The status that `raw_status` means."""
-        return TaskStatus(self.status_word)
+        return TaskStatus(self.raw_status)
 
     @property
     def is_script_failed(self) -> bool:
-        """Whether the agent is unhealthy only because the startup script failed: it works nevertheless."""
+        """Whether the agent is unhealthy only because a startup script failed. Such an agent works."""
         health = self.workspace_agent_health
         if health is None or health.healthy or self.workspace_agent_lifecycle != "start_error":
             return False
@@ -231,8 +231,8 @@ class Task(_Model):
 
     @property
     def workspace_status(self) -> WorkspaceStatus:
-        """The status that `workspace_status_word` means."""
-        return WorkspaceStatus(self.workspace_status_word)
+        """The status that `raw_workspace_status` means."""
+        return WorkspaceStatus(self.raw_workspace_status)
 
     @property
     def title(self) -> str:
@@ -241,7 +241,7 @@ class Task(_Model):
 
 
 class LogEntry(_Model):
-    """One message in a task's log. It grows and is rewritten while the agent works."""
+    """One message in a task's log. Its text can still change while the agent works."""
 
     id: int
     content: str
@@ -255,14 +255,14 @@ class LogEntry(_Model):
 
 
 class TaskLogs(_Model):
-    """The whole log; if `snapshot`, only the last messages, which were kept at the pause."""
+    """A task's log. If `snapshot`, it has only the last messages before the pause."""
 
     logs: Annotated[tuple[LogEntry, ...], ListOrNull] = ()
     snapshot: bool = False
 
 
 class Template(_Model):
-    """A template. Tasks are created from `active_version_id`."""
+    """A template. Tasks are created from its version `active_version_id`."""
 
     id: str
     name: str
@@ -277,17 +277,17 @@ class Template(_Model):
         return self.display_name or self.name
 
 
-def _go_or_json(go: str) -> AliasChoices:
-    """Accept Go's field names, which the server sends, and JSON's, which its reference promises."""
+def _make_aliases(go: str) -> AliasChoices:
+    """Accept Go's field name, which the server sends, and the lower-case one of the documentation."""
     return AliasChoices(go, go.lower())
 
 
 class Preset(_Model):
     """A named set of parameters of one template version."""
 
-    id: str = Field(validation_alias=_go_or_json("ID"))
-    name: str = Field(validation_alias=_go_or_json("Name"))
-    is_default: bool = Field(default=False, validation_alias=_go_or_json("Default"))
+    id: str = Field(validation_alias=_make_aliases("ID"))
+    name: str = Field(validation_alias=_make_aliases("Name"))
+    is_default: bool = Field(default=False, validation_alias=_make_aliases("Default"))
 
 
 class ProvisionerJob(_Model):
@@ -298,7 +298,7 @@ class ProvisionerJob(_Model):
 
 
 class Build(_Model):
-    """A build of a workspace. Pause and resume start one."""
+    """A build of a workspace: one start, stop or deletion. Pause and resume start one."""
 
     id: str
     build_number: int = 0
@@ -316,7 +316,7 @@ class LatestAppStatus(_Model):
 
 
 class Workspace(_Model):
-    """A task's workspace and its latest build. `latest_app_status` names the newest report's maker."""
+    """A task's workspace and its latest build. `latest_app_status` names the agent of the newest report."""
 
     latest_build: Build
     latest_app_status: LatestAppStatus | None = None
@@ -329,19 +329,19 @@ class BuildLog(_Model):
 
 
 class AgentReport(_Model):
-    """One report in the agent's history. `id` is stable. `agent_id` names the start that it belongs to."""
+    """One report of an agent. `id` is stable. Each start of the workspace has an agent of its own."""
 
     id: str
     agent_id: str = ""
     created_at: Time
-    state_word: str = Field(alias="state")
+    raw_state: str = Field(alias="state")
     message: Unescaped = ""
     uri: str = ""
 
     @property
     def state(self) -> TaskState:
-        """The state that `state_word` means."""
-        return _state(self.state_word)
+        """The state that `raw_state` means."""
+        return _parse_state(self.raw_state)
 
 
 class AgentApp(_Model):
@@ -358,12 +358,10 @@ class Agent(_Model):
 
 
 class ApiKey(_Model):
-    """The public half of a token."""
+    """What Coder shows of a token."""
 
     id: str
-    token_name: str = ""
     expires_at: Time
-    lifetime_seconds: int = 0
     scopes: Annotated[tuple[str, ...], ListOrNull] = ()
 
 
@@ -374,38 +372,38 @@ class UserPage(_Model):
     count: int = 0
 
 
-class Started(_Model):
+class StartedBuild(_Model):
     """The answer to pause and resume."""
 
     workspace_build: Build
 
 
-def read(kind: type[M], body: bytes, what: str) -> M:
-    """Parse one value. Raise `OutcomeUnknown` if it makes no sense."""
+def parse(kind: type[M], body: bytes, operation: str) -> M:
+    """Parse one value. Raises `Unknown` if it cannot be read. `operation` names the request in the error."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as exc:
-        reason = _reason(exc)
-    raise UnexpectedCoderAnswer(what, reason)
+        reason = _describe_error(exc)
+    raise UnexpectedCoderAnswer(operation, reason)
 
 
-def read_list(kind: type[M], body: bytes, what: str) -> tuple[M, ...]:
-    """Parse a bare array; Go sends an empty one as null. Raise `OutcomeUnknown` if it makes no sense."""
+def parse_list(kind: type[M], body: bytes, operation: str) -> tuple[M, ...]:
+    """Parse an array; null counts as empty. Raises `Unknown` if it cannot be read."""
     try:
         items = msgspec.json.decode(body, type=list[msgspec.Raw] | None) or []
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         reason = str(exc)
     else:
-        return tuple(read(kind, bytes(item), what) for item in items)
-    raise UnexpectedCoderAnswer(what, reason)
+        return tuple(parse(kind, bytes(item), operation) for item in items)
+    raise UnexpectedCoderAnswer(operation, reason)
 
 
 def parse_task(item: bytes) -> Task:
-    """Parse one item of the list. Raise `OutcomeUnknown` if it makes no sense."""
-    return read(Task, item, "one task of the list")
+    """Parse one item of the list of tasks. Raises `Unknown` if it cannot be read."""
+    return parse(Task, item, "one task of the list")
 
 
-def _reason(exc: ValidationError) -> str:
+def _describe_error(exc: ValidationError) -> str:
     """Say what is wrong and where, without the value: a prompt or a log must not get into our log."""
     first = exc.errors(include_input=False, include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])

@@ -1,6 +1,6 @@
-"""Finds the change of a task that a notification from Coder's webhook announces.
+"""Reads notifications from Coder's webhook: which task is about to change, and how.
 
-Notifications are not signed, so their content is never trusted. It only says what to look for.
+Notifications are not signed, so their content is not trusted. It only says which task to look at.
 """
 
 from typing import NamedTuple
@@ -9,19 +9,22 @@ from pydantic import BaseModel, ValidationError
 
 from taskwire.coder.models import TaskStatus
 
-# Coder announces a pause or a resume when it is asked for. The status shows it when its build has ended or
-# failed.
-_SHOWN_AS = {
+# Coder announces a pause or a resume when somebody asks for it. One of these statuses shows that its build
+# has ended or failed.
+_EXPECTED_STATUSES = {
     "Task Paused": frozenset({TaskStatus.PAUSED, TaskStatus.ERROR}),
     "Task Resumed": frozenset({TaskStatus.ACTIVE, TaskStatus.ERROR}),
 }
 
 
-class Announced(NamedTuple):
-    """An announced change that takes time: its task, and the statuses that show that it has happened."""
+class AnnouncedChange(NamedTuple):
+    """A pause or resume that Coder has announced and that takes time.
+
+    The change has happened when the task has one of `expected_statuses`.
+    """
 
     task_id: str
-    shown_as: frozenset[TaskStatus]
+    expected_statuses: frozenset[TaskStatus]
 
 
 class _Labels(BaseModel):
@@ -37,13 +40,13 @@ class _Notification(BaseModel):
     payload: _Payload
 
 
-def find_announced(body: bytes) -> Announced | None:
-    """Return the change that is still to come; None for any other notification, and for nonsense."""
+def find_announced_change(body: bytes) -> AnnouncedChange | None:
+    """Return the change that a notification announces; None for any other notification or text."""
     try:
         payload = _Notification.model_validate_json(body).payload
     except ValidationError:
         return None
-    shown_as = _SHOWN_AS.get(payload.notification_name)
-    if shown_as is None or not payload.labels.task_id:
+    expected_statuses = _EXPECTED_STATUSES.get(payload.notification_name)
+    if expected_statuses is None or not payload.labels.task_id:
         return None
-    return Announced(payload.labels.task_id, shown_as)
+    return AnnouncedChange(payload.labels.task_id, expected_statuses)

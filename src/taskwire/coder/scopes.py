@@ -1,21 +1,21 @@
-"""Scopes: the limits of a Coder token, which hold whatever its account may do.
+"""Scopes: what a Coder token allows, at most what its account may do.
 
 A token has all scopes unless its maker chose some. This module says which of the needed scopes a token lacks.
 """
 
 from collections.abc import Iterable
 
-UNLIMITED = frozenset({"all", "coder:all"})
-READS_ITSELF = "api_key:read"
+UNLIMITED_SCOPES = frozenset({"all", "coder:all"})
+READ_OWN_KEY = "api_key:read"
 # The scopes that Taskwire needs to act for all people and in their names.
-NEEDED = (
-    *(READS_ITSELF, "user:read", "organization:read", "template:read", "template:use"),
+NEEDED_SCOPES = (
+    *(READ_OWN_KEY, "user:read", "organization:read", "template:read", "template:use"),
     *("task:create", "task:read", "task:update", "task:delete"),
     *("workspace:create", "workspace:read", "workspace:update", "workspace:start", "workspace:stop"),
     *("workspace:delete", "workspace:ssh", "workspace:application_connect"),
 )
 # The needed scopes that each of Coder's composed scopes includes.
-_COMPOSED = {
+_COMPOSED_SCOPES = {
     "coder:workspaces.create": {"template:read", "template:use"}
     | {"workspace:create", "workspace:read", "workspace:update"},
     "coder:workspaces.operate": {"template:read", "workspace:read", "workspace:update"}
@@ -30,9 +30,13 @@ _COMPOSED = {
 
 
 def list_missing(scopes: Iterable[str]) -> list[str]:
-    """Return the needed scopes that a token lacks; none if it has no limits, or lists no scopes."""
+    """Return the needed scopes that a token lacks; none if the token has all scopes, or lists none."""
     granted = set(scopes)
-    if not granted or granted & UNLIMITED:
+    if not granted or granted & UNLIMITED_SCOPES:
         return []
-    held = granted.union(*(_COMPOSED.get(scope, set()) for scope in granted))
-    return [scope for scope in NEEDED if scope not in held and f"{scope.partition(':')[0]}:*" not in held]
+    included = granted.union(*(_COMPOSED_SCOPES.get(scope, set()) for scope in granted))
+    return [
+        scope
+        for scope in NEEDED_SCOPES
+        if scope not in included and f"{scope.partition(':')[0]}:*" not in included
+    ]

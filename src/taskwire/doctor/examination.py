@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from taskwire import settings as settings_module
 from taskwire import transport
 from taskwire.coder.client import CoderClient
-from taskwire.coder.errors import NoTasks, TokenRefused
+from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.coder.models import Template
 from taskwire.doctor.findings import (
     Finding,
@@ -165,7 +165,7 @@ class Examination:
 
     async def _version(self, coder: CoderClient) -> Finding:
         try:
-            info = await coder.build_info()
+            info = await coder.get_build_info()
         except OutsideError as error:
             url, why = self._settings.coder_url, str(error).removeprefix("build info: ")
             if isinstance(error, transport.Unreachable | transport.NoAnswer):
@@ -184,14 +184,14 @@ class Examination:
         return Finding("Coder token", "ok", "It may do everything that its account may.")
 
     async def _account(self, coder: CoderClient) -> Finding:
-        me = await coder.me()
+        me = await coder.get_own_user()
         if trouble := await find_rights_trouble(coder):
             raise trouble
         return Finding("Coder account", "ok", f"It is {me.username}, who has the role Owner.")
 
     async def _token(self, coder: CoderClient) -> Finding:
-        await coder.me()
-        ends = await coder.find_token_end()
+        await coder.get_own_user()
+        ends = await coder.find_token_expiry()
         if trouble := find_expiry_trouble(ends, datetime.now(UTC)):
             raise trouble
         if ends is None:
@@ -369,7 +369,7 @@ async def _run_check(name: str, check: Awaitable[Finding]) -> Finding:
         return wrong_finding(name, error)
     except TokenRefused:
         return wrong_finding(name, UserError(*troubles.TOKEN_REFUSED))
-    except NoTasks:
+    except TasksNotSupported:
         return wrong_finding(name, UserError(*troubles.NO_TASKS))
     except TokenProblem as problem:
         return wrong_finding(name, token_refused(problem))

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from taskwire.coder.client import CoderClient
-from taskwire.coder.errors import NoTasks, NotFound, TokenRefused
+from taskwire.coder.errors import NotFound, TasksNotSupported, TokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
@@ -109,7 +109,7 @@ async def _find_stored_outage(deps: Dependencies) -> CoderOutage | None:
 def _reason_of(error: OutsideError) -> CoderFailure:
     if isinstance(error, TokenRefused):
         return "refused"
-    return "no_tasks" if isinstance(error, NoTasks) else "away"
+    return "no_tasks" if isinstance(error, TasksNotSupported) else "away"
 
 
 def _describe(error: OutsideError, why: CoderFailure) -> str:
@@ -157,7 +157,7 @@ class ServiceAccount:
                 await self._alerts.warn(trouble, trouble)
         except TokenRefused:
             self.troubles = (" ".join(troubles.TOKEN_REFUSED),)
-        except NoTasks:
+        except TasksNotSupported:
             self.troubles = (" ".join(troubles.NO_TASKS),)
         except OutsideError as error:
             self.troubles = (troubles.coder_unreachable(str(error)),)
@@ -168,7 +168,7 @@ class ServiceAccount:
         if scope_trouble := await find_scope_trouble(coder):
             return [scope_trouble]
         rights = await find_rights_trouble(coder)
-        expires_at = await coder.find_token_end()
+        expires_at = await coder.find_token_expiry()
         return [trouble for trouble in (rights, find_expiry_trouble(expires_at, now)) if trouble is not None]
 
 
@@ -180,10 +180,10 @@ async def find_scope_trouble(coder: CoderClient) -> UserError | None:
 
 async def find_rights_trouble(coder: CoderClient) -> UserError | None:
     """Return an error that names the right that the account lacks, if any."""
-    account = await coder.me()
+    account = await coder.get_own_user()
     if not account.is_owner:
         return UserError(*troubles.not_owner(account.username))
-    if await coder.find_may_connect() is False:
+    if await coder.find_connect_right() is False:
         return UserError(*troubles.agent_access_denied(account.username))
     return None
 

@@ -5,7 +5,7 @@
 
 from redis.exceptions import RedisError
 
-from taskwire.coder.errors import CoderError, NoTasks, TokenRefused
+from taskwire.coder.errors import CoderError, TasksNotSupported, TokenRefused
 from taskwire.domain.errors import OutsideError, Refused
 from taskwire.domain.jobs import PostCard, Work
 from taskwire.domain.links import Link
@@ -22,7 +22,7 @@ def make_error_answer(error: Exception) -> Message:
     match error:
         case TokenRefused():
             return answers.token_refused()
-        case NoTasks():
+        case TasksNotSupported():
             return answers.coder_has_no_tasks()
         case RedisError():
             return Message(text=answers.store_unreachable())
@@ -40,7 +40,7 @@ def make_error_answer(error: Exception) -> Message:
 
 def get_refusal_text(refused: Refused) -> str:
     """Return the reason that Coder gave for its refusal, without the HTTP status."""
-    return refused.answer.said if isinstance(refused, CoderError) else str(refused)
+    return refused.answer.text if isinstance(refused, CoderError) else str(refused)
 
 
 def _get_silent_side(work: Work, error: OutsideError) -> SilentSystem:
@@ -54,7 +54,7 @@ def make_give_up_message(work: Work, link: Link | None, error: OutsideError) -> 
     match error:
         case TokenRefused():
             return waiting.token_refused_too_long(wish)
-        case NoTasks():
+        case TasksNotSupported():
             return waiting.coder_never_had_tasks(wish)
         case _:
             return waiting.never_answered_in_time(_get_silent_side(work, error), wish)
@@ -66,7 +66,7 @@ def make_waiting_message(work: Work, link: Link | None, error: OutsideError) -> 
     match error:
         case TokenRefused():
             return waiting.request_waits_for_token(wish)
-        case NoTasks():
+        case TasksNotSupported():
             return answers.coder_has_no_tasks()
         case _:
             return waiting.request_waits(_get_silent_side(work, error), wish)

@@ -8,7 +8,7 @@ where they asked.
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
-from taskwire.coder.errors import NoTasks, TokenRefused
+from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 from taskwire.domain.jobs import Act, ActRequested, CreateRequested, CreateTask, PostCard
@@ -44,7 +44,7 @@ async def retry_for_person(
     except (NoCapacity, SlackRateLimited):
         # Waiting for a place in Slack's limits is no failure.
         raise
-    except (TryLater, OutcomeUnknown, TokenRefused, NoTasks) as error:
+    except (TryLater, OutcomeUnknown, TokenRefused, TasksNotSupported) as error:
         work = context.job.work
         assert isinstance(work, RequestedWork)  # noqa: S101 - nobody waits for anything else so
         if gives_up and not context.keeps_intent_record and has_failed_too_long(context):

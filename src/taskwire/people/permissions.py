@@ -179,5 +179,5 @@ class People:
 
 async def require_rights(deps: Dependencies) -> None:
     """Raise UserError if a person was not found because our own account lacks rights."""
-    if not (await deps.coder.me()).is_owner:
+    if not (await deps.coder.get_own_user()).is_owner:
         raise UserError(*refusals.own_account_lacks_rights())

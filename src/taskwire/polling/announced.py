@@ -10,7 +10,7 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from taskwire.coder.errors import NotFound
-from taskwire.coder.notifications import Announced
+from taskwire.coder.notifications import AnnouncedChange
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, OutsideError
 from taskwire.domain.ids import TaskId
@@ -36,7 +36,7 @@ class AnnouncedChanges:
         self._poll_soon = poll_soon
         self._following: dict[str, asyncio.Task[None]] = {}
 
-    def follow(self, announced: Announced) -> None:
+    def follow(self, announced: AnnouncedChange) -> None:
         """Follow a change until it shows. A newer change of the same task replaces it."""
         before = self._following.pop(announced.task_id, None)
         if before is not None:
@@ -57,7 +57,7 @@ class AnnouncedChanges:
         if self._following.get(task_id) is ended:
             del self._following[task_id]
 
-    async def _follow_until_seen(self, announced: Announced) -> None:
+    async def _follow_until_seen(self, announced: AnnouncedChange) -> None:
         try:
             async with asyncio.timeout(ANNOUNCED_CHANGE.max_duration.total_seconds()):
                 if await self._deps.links.find_by_task(TaskId(announced.task_id)) is None:
@@ -72,7 +72,7 @@ class AnnouncedChanges:
             # The worker logs this, once.
             _log.debug("announced change not looked for, will retry", error=str(error))
 
-    async def _wait_until_seen(self, announced: Announced) -> bool:
+    async def _wait_until_seen(self, announced: AnnouncedChange) -> bool:
         """Request the task until the change shows. Return False if our account has no access.
 
         The poller reports trouble with the account. Until that is solved, no change would show.
@@ -80,7 +80,7 @@ class AnnouncedChanges:
         failures = 0
         while True:
             try:
-                if (await self._deps.coder.get_task(announced.task_id)).status in announced.shown_as:
+                if (await self._deps.coder.get_task(announced.task_id)).status in announced.expected_statuses:
                     return True
                 failures = 0
             except NotFound:

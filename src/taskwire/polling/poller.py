@@ -177,7 +177,7 @@ class Poller:
     async def _read_list(self, poll: Poll, body: bytes, linked: Linked) -> _ListProgress | None:
         """Read the list in pieces and store what has changed. Return None if a newer poll has begun."""
         seen = _ListProgress()
-        for piece in lists.pieces(body):
+        for piece in lists.iter_chunks(body):
             for item in piece:
                 self._sort(item, linked, seen)
             if len(seen.changed) + len(seen.new) >= BATCH_SIZE and not await self._store(poll, seen):
@@ -190,7 +190,7 @@ class Poller:
 
     def _sort(self, item: Item, linked: Linked, seen: _ListProgress) -> None:
         try:
-            task = TaskId(lists.item_id(item))
+            task = TaskId(lists.read_item_id(item))
         except UnexpectedCoderAnswer as error:
             _log.warning("task without an id in Coder's list", error=str(error))
             return
@@ -295,7 +295,7 @@ class Poller:
 
     async def _has_same_roles(self) -> bool:
         """Return whether our account can be read and has the roles with which it saw all linked tasks."""
-        me = await self._deps.coder.me()
+        me = await self._deps.coder.get_own_user()
         known = await self._deps.notes.find("roles", ACCOUNT)
         is_same = me.is_owner if known is None else _roles(me) == known
         if not is_same:
@@ -306,7 +306,7 @@ class Poller:
         """Once for each process, remember the roles with which all linked tasks are seen."""
         if linked and not self._has_recorded_roles:
             try:
-                me = await self._deps.coder.me()
+                me = await self._deps.coder.get_own_user()
             except OutsideError as error:
                 # The list has arrived, so polling works.
                 _log.info("service account cannot be read", error=str(error))

@@ -17,11 +17,11 @@ from taskwire.coder.errors import (
     BuildActive,
     MustBeActive,
     NoLogs,
-    NoTasks,
     NotFound,
     NotReady,
     RejectedByApp,
     TaskPaused,
+    TasksNotSupported,
     TokenRefused,
 )
 from taskwire.coder.models import Task, TaskLogs, TaskStatus
@@ -82,7 +82,7 @@ class ReplySender:
             return await self._outcomes.wait_for_decision(reply_job)
         try:
             return await self._check_and_deliver(reply_job)
-        except (TokenRefused, NoTasks):
+        except (TokenRefused, TasksNotSupported):
             await self._outcomes.show_waiting_for_account(reply_job)
             raise
         except (TryLater, OutcomeUnknown) as error:

@@ -89,7 +89,7 @@ class CatalogueReader:
         linked = await self._deps.links.list_open()
         await self._update_channels(linked.values())
         catalogue = Catalogue()
-        for piece in lists.pieces(body):
+        for piece in lists.iter_chunks(body):
             for item in piece:
                 self._add(item, linked, catalogue)
             await asyncio.sleep(0)
@@ -97,7 +97,7 @@ class CatalogueReader:
 
     def _add(self, item: Item, linked: dict[TaskId, LinkId], catalogue: Catalogue) -> None:
         try:
-            entry = lists.entry(item)
+            entry = lists.read_entry(item)
         except UnexpectedCoderAnswer as error:
             _log.warning("task in Coder's list cannot be read", error=str(error))
             return

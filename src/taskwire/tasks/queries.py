@@ -51,7 +51,7 @@ class DisplayedTask(NamedTuple):
             case ListFilter.FAILED:
                 return self.link.state.phase in (Phase.FAILED, Phase.BROKEN)
             case _:
-                return wanted.value in (self.link.state.phase, self.seen.task.status_word)
+                return wanted.value in (self.link.state.phase, self.seen.task.raw_status)
 
     def get_sort_key(self, account: str) -> tuple[bool, int, int]:
         """Return a key that puts tasks that wait for this person first, then orders by phase and age."""
