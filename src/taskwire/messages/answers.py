@@ -1,8 +1,7 @@
-"""Short answers to people: what was done, what waits and why, and questions.
+"""Short answers to a person: what was done, what waits and why, and questions.
 
-The docstring of a function says when its text is used. A refusal is the pair that a `UserError` takes: what
-is wrong, and what to do next. `refusal` turns it into a message. Refusals about names and choices are in
-`refusals`.
+Most functions here make one message each. Names and texts from outside are escaped. `refusal` turns a
+`UserError` into a message. Its texts, what is wrong and what to do next, are in `refusals`.
 """
 
 from taskwire.domain.errors import UserError
@@ -28,7 +27,7 @@ STEPS = 6_000
 
 
 def refusal(error: UserError) -> Message:
-    """Say what is wrong and what to do next."""
+    """Show a `UserError`: what is wrong, and what to do next."""
     return statement(str(error))
 
 
@@ -41,18 +40,21 @@ def _command_for(verb: str, link: Link) -> str:
 
 
 def ask_to_create_another(prompt: str, key: str) -> Message:
-    """The person asked for the same task a moment ago."""
+    """Ask whether to create the same task again: the person asked for it less than two minutes ago.
+
+    The button carries `key`, under which the request is stored.
+    """
     words = "You started exactly this task here less than two minutes ago. Another one?"
     return question(words, prompt, [button(Button.CREATE_ANOTHER, "Create another", key, style="primary")])
 
 
 def creating_another(prompt: str) -> Message:
-    """The person wants another task. This text replaces the question."""
+    """Say that another task of the same prompt is being created. This replaces `ask_to_create_another`."""
     return question("Another one is being created.", prompt, [])
 
 
 def options_after_prompt(typed: str) -> Message:
-    """Text at the end of a prompt was read as options."""
+    """Say that the end of a prompt was read as options, and how to prevent that."""
     shown = escape_line(typed.replace("`", "'"), 200)
     return statement(
         f"I took `{shown}` at the end for options, so your prompt ends before it. Was it part of the text? "
@@ -61,17 +63,17 @@ def options_after_prompt(typed: str) -> Message:
 
 
 def task_not_created(why: str) -> Message:
-    """The task could not be created, and nothing is left of it."""
+    """Say that the task was not created, and why."""
     return statement(f"The task was not created. {why}")
 
 
 def task_not_attached(why: str) -> Message:
-    """The task got no thread."""
+    """Say that the task got no thread, and why."""
     return statement(f"The task got no thread. {why}")
 
 
 def card_may_be_posted(code_word: str, channel: str, *, is_attached: bool = False) -> Message:
-    """The card may have been posted, and nobody can look for it any more."""
+    """Say that nobody can know whether the card was posted. `code_word` is the last error from Slack."""
     where = _conversation(channel)
     left = "got no thread from me" if is_attached else "was not created"
     return statement(
@@ -86,7 +88,7 @@ def _conversation(channel: str) -> str:
 
 
 def cannot_post_card(code_word: str, channel: str = "", *, is_attached: bool = False) -> Message:
-    """The card cannot be posted in the chosen place."""
+    """Say that the card cannot be posted in this channel, and what to do. `code_word` is Slack's error."""
     where = _conversation(channel)
     reasons = {
         "not_in_channel": f"I'm not in {where}. Invite me there with `/invite @Taskwire`, then try again.",
@@ -101,7 +103,7 @@ def cannot_post_card(code_word: str, channel: str = "", *, is_attached: bool = F
 
 
 def thread_closed(link: Link, code_word: str) -> Message:
-    """The bot can no longer post in a task's thread."""
+    """Say that the bot can no longer post in a task's thread. `code_word` is Slack's error."""
     where = f"<#{link.record.channel}>" if link.record.channel.startswith("C") else "its conversation"
     why = {
         "is_archived": f"{where} is archived",
@@ -117,7 +119,7 @@ def thread_closed(link: Link, code_word: str) -> Message:
 
 
 def thread_read_by_outsiders(link: Link) -> Message:
-    """People of another company have joined a task's channel."""
+    """Say that people of another company can now read a task's thread."""
     name = escape_line(link.record.name, 60)
     return statement(
         f"<#{link.record.channel}> is shared with another company: its people read what the agent of "
@@ -127,7 +129,7 @@ def thread_read_by_outsiders(link: Link) -> Message:
 
 
 def verb_too_old(verb: str) -> Message:
-    """A verb was found after the bot had been away for more than an hour."""
+    """Say that a verb such as `!pause` was ignored: the bot was away, and found it more than an hour late."""
     return statement(
         f"`!{verb}` was written while I was away, more than an hour ago, so I did nothing. "
         "Write it again if it still holds."
@@ -135,7 +137,7 @@ def verb_too_old(verb: str) -> Message:
 
 
 def quoted_input(author: str, text: str) -> Message:
-    """The text of `/task send`, which the thread sees before the agent gets it."""
+    """Show in the thread what `/task send` sends, before the agent gets it."""
     is_long = len(text) > QUOTED_INPUT
     beginning = f" (the beginning; the agent gets all {len(text):,} characters)" if is_long else ""
     words = f"{escape_line(author, 80)} says{beginning}:"
@@ -146,14 +148,14 @@ def quoted_input(author: str, text: str) -> Message:
 
 
 def input_shown_in_thread(link: Link) -> Message:
-    """The text of `/task send` was posted in the thread."""
+    """Tell the author of `/task send` that the text stands in the thread."""
     return statement(
         f"Your words are in the thread of {bold_title(link)}; the mark on them says when the agent has them."
     )
 
 
 def input_to_be_confirmed(link: Link) -> Message:
-    """The text of `/task send` begins with `!`, so its author has to confirm it."""
+    """Tell the author of `/task send` that the thread asks for confirmation: the text begins with `!`."""
     return statement(
         f"Nothing was sent yet: your words begin with `!`, which agents take for a shell command. I ask in "
         f"the thread of {bold_title(link)} whether you mean that."
@@ -161,7 +163,7 @@ def input_to_be_confirmed(link: Link) -> Message:
 
 
 def task_is_pausing(link: Link) -> Message:
-    """The workspace is stopping."""
+    """Say that the workspace is stopping, and how to start it again."""
     again = (
         "A reply in its thread, or *Resume*, starts"
         if _has_thread(link)
@@ -171,12 +173,12 @@ def task_is_pausing(link: Link) -> Message:
 
 
 def task_paused_meanwhile(link: Link) -> Message:
-    """Somebody paused the task after this person had asked to resume it."""
+    """Say that the task stays paused: somebody paused it after this person had asked to resume it."""
     return statement(f"{bold_title(link)} was paused after you asked for that, so it stays paused.")
 
 
 def opposite_done_meanwhile(link: Link, verb: str) -> Message:
-    """Somebody has done the opposite since the request."""
+    """Say that nothing was done: since the request, somebody has done the opposite of `verb`."""
     since = "started" if verb == "pause" else "stopped"
     return statement(
         f"{bold_title(link)} has been {since} since you asked me to {verb} it, so I left it as it is."
@@ -184,13 +186,13 @@ def opposite_done_meanwhile(link: Link, verb: str) -> Message:
 
 
 def task_already_paused(link: Link) -> Message:
-    """The task is paused already."""
+    """Say that the task is paused already."""
     again = "A reply in its thread" if _has_thread(link) else _command_for("resume", link)
     return statement(f"{bold_title(link)} is paused already. {again} starts it again.")
 
 
 def task_is_resuming(link: Link) -> Message:
-    """The workspace is starting."""
+    """Say that the workspace is starting."""
     after = (
         "I say so in the thread when it is up"
         if _has_thread(link)
@@ -200,12 +202,12 @@ def task_is_resuming(link: Link) -> Message:
 
 
 def task_already_running(link: Link) -> Message:
-    """The task is running already."""
+    """Say that the task is running already."""
     return statement(f"{bold_title(link)} is running already.")
 
 
 def task_waits_for_build(link: Link, verb: str) -> Message:
-    """A start or stop is under way and must end first."""
+    """Say that `verb` follows when the workspace has finished its present start or stop."""
     return statement(
         f"The workspace of {bold_title(link)} is just starting or stopping. "
         f"I'll {verb} it as soon as that is over."
@@ -213,19 +215,19 @@ def task_waits_for_build(link: Link, verb: str) -> Message:
 
 
 def workspace_is_restarting(link: Link) -> Message:
-    """The workspace runs but cannot be reached, so it is stopped first."""
+    """Say that the workspace is being stopped and then started, because its agent cannot be reached."""
     return statement(
         f"Stopping the workspace of {bold_title(link)}. I start it again as soon as that is over."
     )
 
 
 def prompt_replaced(link: Link) -> Message:
-    """The prompt was replaced."""
+    """Say that the prompt was replaced."""
     return statement(f"{bold_title(link)} has its new prompt. The agent reads it when the task is resumed.")
 
 
 def ask_to_pause_for_edit(link: Link, key: str) -> Message:
-    """Coder changes a prompt only while the task is paused."""
+    """Ask whether to pause the task: Coder changes a prompt only while the task is paused."""
     words = (
         f"{bold_title(link)} is running, and Coder changes the prompt of a paused task only. "
         "Pause it and change it then?"
@@ -234,24 +236,24 @@ def ask_to_pause_for_edit(link: Link, key: str) -> Message:
 
 
 def offer_edit_dialog(link: Link) -> Message:
-    """A message cannot open a dialog, but a button can."""
+    """Offer a button that opens the dialog for a new prompt. A message itself cannot open a dialog."""
     words = f"Coder takes a new prompt for {bold_title(link)} while the task is paused."
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 
 
 def offer_delete_dialog(link: Link) -> Message:
-    """A message cannot open a dialog, but a button can."""
+    """Offer a button that opens the dialog for deletion. A message itself cannot open a dialog."""
     words = f"Deleting {bold_title(link)} removes its workspace and everything in it that was not pushed."
     return question(words, "", [button(Button.DELETE, "Delete…", link.id, style="danger")])
 
 
 def task_deleted(link: Link) -> Message:
-    """The task was deleted. The text is for a person who does not see its thread."""
+    """Say that the task was deleted. A person who does not see its thread gets this."""
     return statement(f"{bold_title(link)} is deleted.")
 
 
 def thread_detached(link: Link) -> Message:
-    """The link was ended on request."""
+    """Say in the thread that it no longer belongs to the task."""
     name = escape_line(link.record.name, 60)
     return statement(
         f"This thread is detached: the task itself is left alone, and I say no more about it here. "
@@ -260,7 +262,7 @@ def thread_detached(link: Link) -> Message:
 
 
 def task_detached(link: Link) -> Message:
-    """The same, for a person who does not look at the thread."""
+    """Say that the task has no thread any more. The person who named the task in a command gets this."""
     return statement(
         f"{bold_title(link)} has no thread any more: the task itself is left alone, and I say no more about "
         f"it. {_command_for('attach', link)} gives it a new thread."
@@ -268,7 +270,7 @@ def task_detached(link: Link) -> Message:
 
 
 def mute_changed(link: Link, *, is_muted: bool) -> Message:
-    """Mentions were turned off, or on again."""
+    """Say that the task no longer mentions people, or mentions them again."""
     if is_muted:
         return statement(
             f"{bold_title(link)} mentions nobody any more; its messages still come. "
@@ -278,7 +280,7 @@ def mute_changed(link: Link, *, is_muted: bool) -> Message:
 
 
 def task_already_attached(link: Link, permalink: str) -> Message:
-    """The task has a thread already. `permalink` is empty if the bot can no longer write there."""
+    """Say that the task has a thread already. `permalink` is empty if the bot can no longer write there."""
     if permalink:
         return statement(f"{bold_title(link)} has a thread already: <{permalink}>")
     return statement(
@@ -288,7 +290,7 @@ def task_already_attached(link: Link, permalink: str) -> Message:
 
 
 def log_excerpt(title: str, text: str, *, is_cut: bool, is_snapshot: bool = False) -> Message:
-    """The end of the agent's log. A snapshot ends at the last pause."""
+    """Show the end of the agent's log. A snapshot ends at the last pause."""
     if not text.strip():
         return statement(f"{bold_name(title)} has written nothing yet.")
     end = "The end of the log" if is_cut else "The log"
@@ -312,12 +314,12 @@ def steps_sent(title: str) -> Message:
 
 
 def log_file_follows(link: Link, *, is_snapshot: bool = False) -> Message:
-    """The whole log is about to be sent to one person as a file."""
+    """Say that the whole log comes as a file in the person's direct messages."""
     return statement(f"{_name_log(bold_title(link), is_snapshot)} follows in your direct messages with me.")
 
 
 def log_file_sent(title: str, *, is_snapshot: bool = False) -> Message:
-    """The whole log was sent to the person's direct messages."""
+    """Say that the whole log is in the person's direct messages."""
     return statement(f"{_name_log(bold_name(title), is_snapshot)} is in your direct messages with me.")
 
 
@@ -330,7 +332,7 @@ def _name_log(name: str, is_snapshot: bool) -> str:
 
 
 def too_many_requests(most: int = 10) -> Message:
-    """A person makes more requests than one person may."""
+    """Say that the person has made more than `most` requests in a minute."""
     count = {10: "ten", 30: "thirty"}.get(most, str(most))
     return statement(
         f"That is more than {count} requests in a minute, so the rest is not done. "
@@ -339,32 +341,32 @@ def too_many_requests(most: int = 10) -> Message:
 
 
 def add_share_button(message: Message, key: str) -> Message:
-    """Add a button that shows a private answer to everybody."""
+    """Add a button that shows a private answer to everybody. The answer is stored under `key`."""
     show = button_rows("show", [button(Button.SHOW_ANSWER, "Show to everybody", key)])
     return message.model_copy(update={"blocks": (*message.blocks, *show)})
 
 
 def answer_shared() -> Message:
-    """Everybody sees the answer now. This text replaces the private one."""
+    """Say that everybody can see the answer now. This replaces the private answer."""
     return statement("Shown to everybody in the thread.")
 
 
 def command_outcome_unknown() -> str:
-    """Redis did not say whether it took a command."""
+    """Say that nobody can know whether a command was stored: Redis did not answer."""
     return (
         "I can't tell whether I took this: my store did not answer. Look for its card before you repeat it."
     )
 
 
 def store_unreachable() -> str:
-    """Redis cannot be reached, so nothing was accepted."""
+    """Say that nothing was accepted: Redis cannot be reached."""
     return (
         "I could not take this: my store cannot be reached. Nothing was done; please try again in a minute."
     )
 
 
 def written_by_other_version() -> Message:
-    """Another version wrote what this person asks for, and this version cannot read it."""
+    """Say that another version stored what this person asks for, and that this version cannot read it."""
     return statement(
         "Another version of Taskwire has written this, and the one that runs now cannot read it. Try again "
         "when the other one is back."
@@ -372,7 +374,7 @@ def written_by_other_version() -> Message:
 
 
 def too_many_jobs_waiting() -> str:
-    """A request is refused, because too many of this person or in this thread already wait."""
+    """Say that a request was not accepted: too many of this person's or this thread's still wait."""
     return (
         "So much that was asked for still waits that I did not take this one. "
         "Please try again in a few minutes."
@@ -380,7 +382,7 @@ def too_many_jobs_waiting() -> str:
 
 
 def unexpected_error(reference: str) -> Message:
-    """An unexpected error. The reference finds the log line."""
+    """Say that an unexpected error occurred. Operators find the log line by the reference."""
     return statement(
         "Something went wrong on my side, and nothing was done. If it stays, give whoever runs "
         f"Taskwire this reference: `{reference}`."
@@ -388,7 +390,7 @@ def unexpected_error(reference: str) -> Message:
 
 
 def dialog_failed() -> Message:
-    """Slack did not open the dialog in time."""
+    """Say that Slack did not open the dialog in time."""
     return statement("Slack did not let me open the dialog in time. Nothing was done; please try again.")
 
 
@@ -402,12 +404,12 @@ SHARED_REASONS = (FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK)
 
 
 def internal_error(reference: str) -> str:
-    """The same job failed unexpectedly several times."""
+    """Name an unexpected error as the reason why a job was given up."""
     return f"something is wrong with me (reference {reference})"
 
 
 def job_given_up(request: str, why: str, *, is_outcome_unknown: bool) -> Message:
-    """A job was given up. `request` names its purpose, as `waiting.describe_request` does."""
+    """Say that a job was given up. `request` says what was asked for, as `waiting.describe_request` does."""
     doubt = "I could not find out whether it happened, so please look before you ask again. "
     return statement(
         f"I gave up {request}: {end_sentence(escape_line(why, 300))} {doubt if is_outcome_unknown else ''}"
@@ -416,12 +418,12 @@ def job_given_up(request: str, why: str, *, is_outcome_unknown: bool) -> Message
 
 
 def coder_unreachable() -> Message:
-    """Coder does not answer at the moment."""
+    """Say that Coder does not answer at the moment."""
     return statement("Coder does not answer me right now. Please try again in a minute.")
 
 
 def token_refused() -> Message:
-    """Coder refuses the bot's own token."""
+    """Say that Coder refuses the bot's own token."""
     return statement(
         "Coder refuses my token, so I can do nothing there. Please tell whoever runs Taskwire: "
         "`taskwire doctor` says what to do."
@@ -429,13 +431,13 @@ def token_refused() -> Message:
 
 
 def card_never_posted(*, is_attached: bool) -> Message:
-    """The card could not be posted for an hour."""
+    """Say that the card could not be posted for an hour."""
     left = "The task got no thread." if is_attached else "Nothing was created."
     return statement(f"I could not post the card for an hour, so I stopped trying. {left}")
 
 
 def coder_has_no_tasks() -> Message:
-    """This Coder has no Tasks."""
+    """Say that this version of Coder has no Tasks."""
     return statement(
         "This Coder has no Tasks, so I can do nothing there. Please tell whoever runs Taskwire: "
         "`taskwire doctor` says more."
@@ -443,7 +445,7 @@ def coder_has_no_tasks() -> Message:
 
 
 def slack_rate_limited() -> Message:
-    """No place in Slack's limits became free while the answer could wait."""
+    """Say that Slack's rate limits left no room for the answer in time."""
     return statement(
         "Slack lets me make only so many calls a minute, and too many were asked of me. "
         "Please ask again in a while."
@@ -451,22 +453,22 @@ def slack_rate_limited() -> Message:
 
 
 def slack_failed() -> Message:
-    """Slack did not do what the bot asked for."""
+    """Say that a call to Slack failed, and that the person can try again."""
     return statement("Slack did not do what I asked of it just now. Please try again in a minute.")
 
 
 def mention_not_supported() -> Message:
-    """A person mentions the bot to start a task, which this version cannot do."""
+    """Say that a mention of the bot cannot start a task in this version."""
     return statement("I can't start a task from a mention yet. Type `/task create …` in the channel instead.")
 
 
 def direct_message_not_supported() -> Message:
-    """A person writes a direct message to start a task, which this version cannot do."""
+    """Say that a direct message cannot start a task in this version."""
     return statement(
         "I can't start a task from a message here yet. Type `/task create …` instead, here or in a channel."
     )
 
 
 def verb_not_supported(what: str) -> Message:
-    """A verb that this version does not have."""
+    """Say that this version does not have a verb. `what` says what to do instead."""
     return statement(f"I can't do that yet. {what}")

@@ -1,8 +1,8 @@
-"""The blocks that all messages share, and how text from outside is put into them.
+"""Slack's blocks for all messages, and how text from outside is put into them.
 
-Text from people, agents and Coder goes into `rich_text` and `plain_text`. These parse nothing, so a star in a
-title stays a star. Only our own words and times are mrkdwn. The other modules of this folder decide what a
-message says. This one keeps the limits on length.
+Text from people, agents and Coder goes into `rich_text` and `plain_text`. Slack shows these as they are, so a
+star in a title stays a star. Only our own words and times are in `mrkdwn`, where a star makes text bold. This
+module limits lengths. The other modules of this folder decide what a message says.
 """
 
 import re
@@ -45,7 +45,7 @@ _MRKDWN_MARKS = re.compile(r"[*_~`]")
 
 
 class PhaseLabel(NamedTuple):
-    """How a phase is shown: an emoji and a word."""
+    """How a phase is shown: the name of an emoji, and a word."""
 
     emoji: str
     label: str
@@ -67,11 +67,11 @@ PHASE_LABELS = {
 
 
 def cut(text: str, limit: int) -> str:
-    """Shorten a text to the limit, and show that it was shortened.
+    """Shorten a text to `limit` characters, and end it with `…` if it was shortened.
 
-    A short part of a word at the end is dropped, because masking would not recognise it as the beginning of a
-    secret. If that would leave less than half, the whole parts of a link stay. A passphrase in quotation
-    marks is recognised even after it was cut.
+    If the cut falls into a word, the beginning of that word is dropped, because masking would not recognise
+    the beginning of a secret. If that would leave less than half of the text, the folders of a link are kept.
+    A passphrase in quotation marks is recognised even after it was cut.
     """
     if len(text) <= limit:
         return text
@@ -84,7 +84,10 @@ def cut(text: str, limit: int) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """Put a text from outside on one line, without mentions and direction marks; empty if nothing shows."""
+    """Put a text from outside on one line of at most `limit` characters, without mentions.
+
+    Direction marks are removed too. Return an empty text if nothing of it would be visible.
+    """
     shown = _DIRECTION_MARKS.sub("", " ".join(text.split()))
     shown = "".join(letter for letter in shown if unicodedata.category(letter) != "Cc")
     if all(unicodedata.category(letter) in ("Cf", "Zs") for letter in shown):
@@ -93,7 +96,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def cut_beginning(text: str, limit: int) -> str:
-    """Keep the end of a text, from the beginning of a line if one is near."""
+    """Keep the last `limit` characters of a text. Start at the beginning of a line if one is near."""
     if len(text) <= limit:
         return text
     kept = text[-(limit - 2) :]
@@ -102,7 +105,7 @@ def cut_beginning(text: str, limit: int) -> str:
 
 
 def join_lines(lines: Sequence[str]) -> str:
-    """Join as many lines as the text of a message may have."""
+    """Join lines, as many as fit into the text of a message."""
     kept, length = [], 0
     for each in lines:
         length += len(each) + 1
@@ -113,55 +116,55 @@ def join_lines(lines: Sequence[str]) -> str:
 
 
 def escape_line(text: str, limit: int) -> str:
-    """Escape a text from outside for mrkdwn."""
+    """Put a text from outside on one line of at most `limit` characters, and escape it for mrkdwn."""
     return escape_mrkdwn(one_line(text, limit))
 
 
 def end_sentence(text: str) -> str:
-    """End a text with a full stop, if it has no mark at its end."""
+    """Add a full stop, unless the text is empty or ends with another mark."""
     return text if not text or text.endswith((".", "!", "?", "…", ":")) else text + "."
 
 
 def format_age(moment: datetime) -> str:
-    """Say how long ago a moment was. Slack keeps the age up to date: `3 minutes ago`."""
+    """Return how long ago a moment was, as `3 minutes ago`. Slack keeps the age up to date."""
     return f"<!date^{max(0, int(moment.timestamp()))}^{{ago}}|{format_utc(moment)}>"
 
 
 def format_time(moment: datetime) -> str:
-    """Say a time of day in the reader's time zone."""
+    """Return a time of day, which Slack shows in the reader's time zone."""
     return f"<!date^{max(0, int(moment.timestamp()))}^{{time}}|{moment:%H:%M} UTC>"
 
 
 def format_moment(moment: datetime) -> str:
-    """Say a moment in the reader's time zone, with a capital letter: `Today at 14:03`."""
+    """Return a day and a time in the reader's time zone, with a capital letter, as `Today at 14:03`."""
     seconds = max(0, int(moment.timestamp()))
     return f"<!date^{seconds}^{{date_short_pretty}} at {{time}}|{moment:%Y-%m-%d at %H:%M} UTC>"
 
 
 def format_utc(moment: datetime) -> str:
-    """Say a moment where Slack does not convert it to the reader's time zone."""
+    """Return a day and a time in UTC, for texts in which Slack does not convert times."""
     return f"on {moment:%Y-%m-%d} at {moment:%H:%M} UTC"
 
 
 def plain_text(text: str, limit: int = 2_000) -> Block:
-    """Make a plain_text object, in which Slack parses nothing."""
+    """Make a plain_text object, which Slack shows as it is."""
     return {"type": "plain_text", "text": one_line(text, limit) or "-", "emoji": False}
 
 
 def mrkdwn(words: str) -> Block:
-    """Make a mrkdwn object of our own words, in which text from outside is already escaped."""
+    """Make a mrkdwn object. Text from outside in `words` must be escaped already."""
     return {"type": "mrkdwn", "text": words}
 
 
 def section(block_id: str, words: str) -> Block:
-    """Make a block of our own words; a line of pieces if a name in it has characters of markup."""
+    """Make a block of our own words. It becomes rich text if it has a name with markup characters."""
     if has_name(words):
         return line(block_id, [_rich_text_piece(part) for part in split_parts(words)])
     return {"type": "section", "block_id": block_id, "text": mrkdwn(words)}
 
 
 def bold_name(text: str, limit: int = 80) -> str:
-    """Put a task's name among our own words, in bold. Stars and back-ticks in it stay visible."""
+    """Return a task's name in bold, for our own words. Stars and back-ticks in it stay visible."""
     shown = escape_line(text, limit)
     return mark_name(shown) if _MRKDWN_MARKS.search(shown) else f"*{shown}*"
 
@@ -190,45 +193,45 @@ def _rich_text_piece(part: Part) -> Block:
 
 
 def context(block_id: str, elements: Sequence[Block]) -> Block:
-    """Make a block of small text with at most 10 elements."""
+    """Make a block of small text from the first 10 elements, as many as Slack allows."""
     return {"type": "context", "block_id": block_id, "elements": [*elements[:10]]}
 
 
 def text_piece(text: str, *, is_bold: bool = False) -> Block:
-    """Make a piece of a line from any text."""
+    """Make a piece of rich text from any text."""
     piece: Block = {"type": "text", "text": break_mentions(text)}
     return piece | {"style": {"bold": True}} if is_bold else piece
 
 
 def emoji_piece(name: str) -> Block:
-    """Make a piece of a line that is one emoji."""
+    """Make a piece of rich text that shows an emoji."""
     return {"type": "emoji", "name": name}
 
 
 def mention_piece(user_id: str) -> Block:
-    """Make a piece of a line that mentions somebody."""
+    """Make a piece of rich text that mentions a user."""
     return {"type": "user", "user_id": user_id}
 
 
 def title_piece(text: str, url: str) -> Block:
-    """Make a bold piece of a line, which is a link if there is an address."""
+    """Make a bold piece of rich text. With a URL, it is a link."""
     if not url:
         return text_piece(text, is_bold=True)
     return {"type": "link", "url": url, "text": text, "style": {"bold": True}}
 
 
 def line(block_id: str, pieces: Sequence[Block]) -> Block:
-    """Make a line of these pieces."""
+    """Make a rich text block of one line."""
     return _rich_text(block_id, "rich_text_section", pieces)
 
 
 def quote_block(block_id: str, text: str, limit: int) -> Block:
-    """Quote a person's text."""
+    """Make a block that quotes the first `limit` characters of a person's text."""
     return _rich_text(block_id, "rich_text_quote", [text_piece(cut(text.strip(), limit))])
 
 
 def code_block(block_id: str, text: str) -> Block:
-    """Show the output of an agent or a build unchanged; only its end if it is too long."""
+    """Make a block that shows the end of an agent's or a build's output, unchanged."""
     return _rich_text(block_id, "rich_text_preformatted", [text_piece(cut_beginning(text, CODE_LENGTH))])
 
 
@@ -239,7 +242,7 @@ def _rich_text(block_id: str, kind: str, pieces: Sequence[Block]) -> Block:
 def button(
     action: Button, label: str, value: str = "", url: str = "", style: Literal["", "primary", "danger"] = ""
 ) -> Block:
-    """Make a button. Without a value it only opens its page."""
+    """Make a button. A button without a value only opens its URL."""
     made: Block = {
         "type": "button",
         "action_id": action.value,
@@ -250,7 +253,10 @@ def button(
 
 
 def report_button(url: str, coder_url: str, forges: Collection[str], *, is_result: bool) -> Block:
-    """Make the button for the link that the agent reported. It is highlighted if the link is the result."""
+    """Make a button for the link that the agent reported. It is highlighted if the link is the task's result.
+
+    The button names the host, unless `is_known_host` trusts it.
+    """
     label = link_label(url)
     if not is_known_host(url, coder_url, forges):
         label = f"{label} ({_shown_host(url, BUTTON_LENGTH - len(label) - 3)})"
@@ -258,7 +264,10 @@ def report_button(url: str, coder_url: str, forges: Collection[str], *, is_resul
 
 
 def button_rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = ()) -> list[Block]:
-    """Put buttons on one row. Many buttons get a second row for `apart`, because Slack folds a long row."""
+    """Put buttons into one row, or into two if they are more than five: Slack folds a longer row.
+
+    The second row has the buttons of `apart`.
+    """
     if len(steps) + len(apart) <= MOST_BUTTONS_IN_ROW:
         steps, apart = [*steps, *apart], ()
     named = ((block_id, steps), (f"{block_id}.more", apart))
@@ -266,9 +275,9 @@ def button_rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = 
 
 
 def safe_web_url(address: str) -> str:
-    """Return the address if a browser may open it, else nothing: agents report files and worse.
+    """Return a URL if a browser may open it, else an empty string. Agents report paths of files, and worse.
 
-    An address that hides its host is refused: one with a user's name, a backslash or invisible characters.
+    A URL that hides its host is refused: one with a user's name, a backslash or invisible characters.
     """
     address = address.strip()
     if len(address) > URL_LENGTH or re.search(r"[\s<>|\"\\]", address) or not address.isprintable():
@@ -283,7 +292,7 @@ def safe_web_url(address: str) -> str:
 
 
 def is_known_host(url: str, coder_url: str, forges: Collection[str]) -> bool:
-    """Whether an address belongs to our Coder, or to one of the forges in the settings."""
+    """Return whether a URL belongs to our Coder, or to a forge of the settings, such as GitHub."""
     parts, own = urlsplit(url), urlsplit(coder_url)
     if not parts.netloc.isascii():
         # Browsers do not agree which letters in a host are the same, so the host is shown.
@@ -294,7 +303,7 @@ def is_known_host(url: str, coder_url: str, forges: Collection[str]) -> bool:
 
 
 def _host(parts: SplitResult) -> str:
-    """Return the host as a browser asks for it, in ASCII, so that letters that look alike become visible."""
+    """Return the host as a browser asks for it, in ASCII. That shows letters which only look alike."""
     host = parts.hostname or ""
     if host.isascii():
         return host
@@ -309,7 +318,7 @@ def _with_port(parts: SplitResult) -> str:
 
 
 def _shown_host(url: str, room: int) -> str:
-    """Return the host of an address; of a long host the end, which shows who owns it."""
+    """Return a URL's host, or the end of a long one: the end shows who owns it. `room` is in characters."""
     place = _with_port(urlsplit(url))
     return place if len(place) <= room else "…" + place[1 - room :]
 
@@ -322,13 +331,13 @@ _LINK_LABELS = (
 
 
 def link_label(url: str) -> str:
-    """Name what a reported link leads to."""
+    """Name what a reported link leads to, as `View pull request`."""
     path = urlsplit(url).path
     return next((label for pattern, label in _LINK_LABELS if pattern.search(path)), "Open link")
 
 
 def task_url(coder_url: str, owner_name: str, task_id: str | None) -> str:
-    """Return the address of the task's page in Coder, or nothing while there is no task."""
+    """Return the URL of the task's page in Coder; an empty string if there is no task yet."""
     if not (coder_url and owner_name and task_id):
         return ""
     return safe_web_url(

@@ -1,7 +1,7 @@
-"""The card: the one message of a link that shows the present state and is edited in place.
+"""The card: the first message of a task's thread. It shows the present state and is edited in place.
 
-A card names people without mentioning them, because it is also posted. Slack keeps the ages on it up to date,
-because a card is edited only when something changes. Texts that are posted once are in `notices`.
+A card names people without mentioning them, because it is edited often. Slack keeps the ages on it up to
+date, because a card is edited only when something changes. Messages that are posted once are in `notices`.
 """
 
 from collections.abc import Collection
@@ -70,7 +70,7 @@ _PHASES_WITH_REPORT = frozenset(
 
 
 class _CardContext(NamedTuple):
-    """What a card needs to know besides its link."""
+    """What a card shows that is not stored in its link."""
 
     coder_url: str
     forges: Collection[str]
@@ -98,7 +98,10 @@ def card(
 def status_card(
     link: Link, *, coder_url: str, forges: Collection[str] = (), permalink: str = "", can_steer: bool = True
 ) -> Message:
-    """Make the card for one person, with a link to the thread and without buttons that would refuse them."""
+    """Make the card for the answer to `/task status`, which one person sees.
+
+    It has a link to the thread. Buttons that change the task are left out unless `can_steer`.
+    """
     outside = _CardContext(coder_url, forges)
     first = (
         [button(Button.OPEN_THREAD, "Open thread", url=permalink)] if blocks.safe_web_url(permalink) else []
@@ -111,7 +114,7 @@ def status_card(
 
 
 def make_unlinked(seen: Observation, state: LinkState, prompt: str = "") -> Link:
-    """Make a link for the card of a task without a thread. Its id is empty, so that no button acts."""
+    """Make a link for the card of a task without a thread. Its empty id disables the buttons."""
     record = LinkRecord(
         id=LinkId(""),
         channel=ChannelId(""),
@@ -134,17 +137,17 @@ def get_name(link: Link) -> str:
 
 
 def find_ending(link: Link) -> LinkEnd | None:
-    """Return how the link has ended, if it has. A vanished task counts even before that is stored."""
+    """Return how the link has ended; None if it has not. A vanished task counts as `gone` at once."""
     return "gone" if link.end_reason is None and link.state.phase is Phase.GONE else link.end_reason
 
 
 def get_page_url(link: Link, coder_url: str) -> str:
-    """Return the address of the task's page in Coder, or nothing if there is no such page now."""
+    """Return the URL of the task's page in Coder; an empty string if there is no page now."""
     return "" if find_ending(link) == "gone" else get_former_page_url(link, coder_url)
 
 
 def get_former_page_url(link: Link, coder_url: str) -> str:
-    """Return the address of the page that the task has in Coder, or had."""
+    """Return the URL of the task's page in Coder, even if the task is gone."""
     owner = link.record.owner_name or (link.observation.owner_name if link.observation else "")
     return blocks.task_url(coder_url, owner, link.record.task_id)
 
@@ -187,7 +190,7 @@ def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
 
 
 def _report(link: Link) -> str:
-    """Return the agent's latest report, if it is still about the present."""
+    """Return the agent's latest report; an empty string if it is not about the present state."""
     report = link.state.current_report
     is_shown = find_ending(link) is None and link.state.phase in _PHASES_WITH_REPORT
     return one_line(report.message, blocks.REPORT_LENGTH) if is_shown and report is not None else ""
@@ -211,7 +214,7 @@ def _facts(link: Link) -> list[Block]:
 
 
 def _notes(link: Link, outside: _CardContext) -> list[str]:
-    """List what the card has to explain."""
+    """List the sentences that explain the state."""
     ending = find_ending(link)
     if ending == "failed":
         return [_failed_note(link)]
@@ -263,7 +266,7 @@ def _grace_note(state: LinkState) -> str:
 
 
 def _is_agent_unreachable(state: LinkState) -> bool:
-    """Whether an agent that was up cannot be reached. During a start this is normal."""
+    """Whether an agent that was up cannot be reached. During a start this is normal and not counted."""
     is_down = state.error_since_ms is not None and state.phase not in (Phase.STARTING, Phase.BROKEN)
     return is_down or state.unreachable_since_ms is not None
 
@@ -312,7 +315,7 @@ def _hint(link: Link) -> str:
 def _buttons(
     link: Link, outside: _CardContext, first: list[Block] | None = None, *, can_steer: bool = True
 ) -> list[Block]:
-    """Return the buttons that make sense now. Mute and delete are apart from the others."""
+    """Return the buttons that make sense now. Mute and delete come after the others."""
     steps = [*(first or ()), *_link_buttons(link, outside)]
     apart: list[Block] = []
     if link.id and find_ending(link) is None and link.record.task_id:
@@ -352,7 +355,7 @@ def _action_buttons(link: Link) -> list[Block]:
 
 
 def _text(link: Link, hint: str, outside: _CardContext) -> str:
-    """Write the card as a text, for clients that show no blocks."""
+    """Write the card as plain text, for clients that show no blocks."""
     record, state = link.record, link.state
     name = blocks.end_sentence(escape_line(get_name(link), blocks.TITLE_LENGTH))
     told = [f"{escape_line(get_phase_label(link).label, 60)}: {name}"]

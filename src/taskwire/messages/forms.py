@@ -1,8 +1,8 @@
-"""The dialogs: the form for a new task, the dialogs for edit and delete, and the texts that replace them.
+"""The dialogs: the form for a new task, and the dialogs for edit and delete.
 
-A dialog opens at once with `loading_dialog`, and is filled by its view's id when Coder has answered. Fields
-are read back by their action ids. The preset's block id changes with the template, because Slack keeps the
-choice in a block as long as the block's id stays.
+A dialog opens at once with `loading_dialog`. When Coder has answered, its content is replaced. A submitted
+field is found by its action id. The preset's block id depends on the template, because Slack keeps the choice
+in a block as long as the block's id stays.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ CHANNEL_MISSING = "Choose where its thread opens."
 
 
 class Field(StrEnum):
-    """The action id of each field. Slack reports the choice of a template at once."""
+    """The action id of each field."""
 
     TEMPLATE = "form.template"
     PRESET = "form.preset"
@@ -53,7 +53,7 @@ class PresetChoice:
 
 @dataclass(frozen=True)
 class TemplateChoice:
-    """A template that this person may use. `id` is Coder's. Templates of one name differ by organization."""
+    """A template that this person may use. `id` is Coder's. Two organizations can use the same title."""
 
     id: str
     title: str
@@ -62,7 +62,7 @@ class TemplateChoice:
 
 
 def loading_dialog(dialog: Dialog) -> View:
-    """Show something at once: a trigger lives for three seconds, and Coder may take longer."""
+    """Make a dialog to open at once: Slack's trigger expires after 3 s, and Coder may take longer."""
     return _view(dialog, [section("loading", "One moment, I am asking Coder…")])
 
 
@@ -77,9 +77,10 @@ def create_form(
     error: str = "",
     private_metadata: str = "",
 ) -> View:
-    """Ask for what a new task needs.
+    """Make the form for a new task, with these initial values.
 
-    `chosen` and `preset` are ids. Without them the first template and its default preset are selected.
+    `chosen` is the id of a template and `preset` that of a preset. Without them the first template and its
+    default preset are selected. `error` is shown above the fields.
     """
     if not templates:
         return notice_dialog(
@@ -102,7 +103,7 @@ def create_form(
 
 
 def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "") -> View:
-    """Ask for the new prompt of a paused task."""
+    """Make the dialog for the new prompt of a paused task."""
     command = f"/task edit {one_line(name, TASK_NAME_LENGTH) or 'NAME'} TEXT"
     asked = [
         line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)]),
@@ -114,7 +115,7 @@ def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "
 
 
 def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> View:
-    """Ask before a task is deleted. `waiting` is the number of replies that its agent would not get."""
+    """Make the dialog that asks before a task is deleted. `waiting` is the number of undelivered replies."""
     losses = ["Its workspace and every file in it; what was pushed stays.", "What its agent wrote in Coder."]
     if waiting:
         replies = "The reply that waits" if waiting == 1 else f"The {waiting} replies that wait"
@@ -135,7 +136,7 @@ def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> Vie
 
 
 def notice_dialog(dialog: Dialog, text: str) -> View:
-    """Show a text in an open dialog: an error, or that its subject is gone."""
+    """Make a dialog that only shows a text, for example an error."""
     return _view(dialog, [section("notice", cut(text.strip(), INPUT_LENGTH) or "Nothing to do here.")])
 
 
@@ -182,7 +183,7 @@ def _too_long_note(prompt: str, command: str) -> list[Block]:
 
 
 def _limit_templates(templates: Sequence[TemplateChoice], chosen: str) -> Sequence[TemplateChoice]:
-    """Keep as many templates as a menu holds, with the chosen one among them."""
+    """Keep as many templates as a menu can hold, the chosen one included."""
     if len(templates) <= MOST_OPTIONS:
         return templates
     first = [each for each in templates if each.id == chosen]
@@ -235,7 +236,7 @@ def _preset_field(template: TemplateChoice, preset: str) -> list[Block]:
 
 
 def preset_block_id(template: str) -> str:
-    """Return the block id of the field for a preset of this template."""
+    """Return the block id of the preset field for a template."""
     return f"{Field.PRESET}:{template}"[:255]
 
 

@@ -1,6 +1,7 @@
-"""Texts about input: what became of a reply, what it waits for, and questions about it.
+"""Messages about input for the agent: what became of a reply, why it waits, and questions about it.
 
-The docstring of a function says when its text is used.
+Most functions here make one message each. `text` and `texts` are the replies in question. A button carries
+the link's id and `job_id`, which names the reply's job.
 """
 
 from collections.abc import Sequence
@@ -35,19 +36,19 @@ _ENDINGS: dict[LinkEnd, str] = {
 
 
 def reply_delivered_late(text: str) -> Message:
-    """A reply was delivered after one that was written later."""
+    """Say that a reply was delivered after one that was written later."""
     words = "Slack brought me this reply late: the agent got it after one that was written later."
     return _notice_about(words, text)
 
 
 def reply_delivered_twice(text: str) -> Message:
-    """The agent got a reply twice, and nobody can take it back."""
+    """Say that the agent got a reply twice."""
     words = "I was interrupted while delivering this, and the agent got it twice. Tell it if that matters."
     return _notice_about(words, text)
 
 
 def reply_maybe_delivered_twice(text: str) -> Message:
-    """The agent may have got a reply twice, and nothing can show it any more."""
+    """Say that the agent may have got a reply twice, and that nothing can show it any more."""
     words = (
         "I was interrupted while delivering this, and the log that would show it is gone: the agent may have "
         "got it twice. Tell it if that matters."
@@ -56,25 +57,25 @@ def reply_maybe_delivered_twice(text: str) -> Message:
 
 
 def reply_edited_late(text: str) -> Message:
-    """A reply was edited after the agent had it."""
+    """Say that a reply was edited after the agent had it."""
     words = "This edit came after the agent had the reply: it knows the earlier words. Reply to correct it."
     return _notice_about(words, text) if text.strip() else statement(words)
 
 
 def reply_deleted_late(author: str) -> Message:
-    """A reply was deleted after the agent had it. `author` is the author's name, if it is known."""
+    """Say that a reply was deleted after the agent had it. `author` is a name; empty if it is not known."""
     which = f"the reply of {escape_line(author, 80)}" if author else "the reply"
     return statement(f"The agent already has {which} that was deleted here. Reply to tell it otherwise.")
 
 
 def unknown_reply_edited(text: str) -> Message:
-    """A reply was edited while it is unknown whether the agent has it."""
+    """Say that a reply was edited while nobody can know whether the agent has it."""
     words = "I can't tell whether the agent has the earlier words of this reply. *Send again* sends these:"
     return _notice_about(words, text)
 
 
 def unknown_reply_deleted(author: str) -> Message:
-    """A reply was deleted while it is unknown whether the agent has it."""
+    """Say that a reply was deleted while nobody can know whether the agent has it."""
     which = f"the reply of {escape_line(author, 80)}" if author else "the reply"
     return statement(
         f"I can't tell whether the agent got {which} that was deleted here, and I don't send it again."
@@ -93,12 +94,12 @@ def _button_value(link: Link, job_id: str) -> str:
 
 
 def ask_whether_it_arrived(link: Link, job_id: str, text: str) -> Message:
-    """Nobody can know whether the agent got a reply."""
+    """Ask whether a reply arrived: Coder's answer was lost, and the agent's log does not show it."""
     return _ask_arrived_or_not(link, job_id, text, "the answer was lost, and its log does not say")
 
 
 def ask_after_data_loss(link: Link, job_id: str, text: str) -> Message:
-    """The store has lost whether the agent got a reply."""
+    """Ask whether a reply arrived: Redis has lost what became of it."""
     return _ask_arrived_or_not(
         link, job_id, text, "my store lost what became of it, and nothing here shows it"
     )
@@ -115,7 +116,7 @@ def _ask_arrived_or_not(link: Link, job_id: str, text: str, why: str) -> Message
 
 
 def ask_about_old_reply(link: Link, job_id: str, text: str) -> Message:
-    """A reply of more than an hour ago was found after the bot had been away."""
+    """Ask whether to send a reply that the bot found more than an hour late, because it was away."""
     words = "This was written while I was away, more than an hour ago. Still send it? Later replies wait."
     value = _button_value(link, job_id)
     choices = [
@@ -126,7 +127,7 @@ def ask_about_old_reply(link: Link, job_id: str, text: str) -> Message:
 
 
 def ask_about_refused_files(link: Link, job_id: str, names: Sequence[str], text: str) -> Message:
-    """Some of a reply's files cannot go to the agent."""
+    """Ask whether to send a reply without the files that cannot go to the agent. `names` are their names."""
     value = _button_value(link, job_id)
     choices = [
         button(Button.SEND_AS_IT_IS, "Send without them", value),
@@ -138,7 +139,7 @@ def ask_about_refused_files(link: Link, job_id: str, names: Sequence[str], text:
 
 
 def nothing_to_send(names: Sequence[str]) -> Message:
-    """Nothing in a reply can go to the agent."""
+    """Say that nothing in a reply can go to the agent. `names` are the files that cannot."""
     if names:
         return statement(
             f"{_cannot_take_files(names)} There was nothing else in the reply, so nothing was sent."
@@ -149,7 +150,7 @@ def nothing_to_send(names: Sequence[str]) -> Message:
 
 
 def too_many_replies(most: int) -> Message:
-    """A reply is refused, because too many already wait."""
+    """Say that a reply was not accepted: `most` replies wait already."""
     return statement(
         f"{most} replies wait for the agent already, so I take no more for now. Those marked :warning: are "
         "not sent: please write them again when some of the others have gone."
@@ -157,7 +158,7 @@ def too_many_replies(most: int) -> Message:
 
 
 def too_many_requests_in_thread() -> Message:
-    """A request is refused, because too many already wait in the thread."""
+    """Say that a request was not accepted: too many wait already in this thread."""
     return statement(
         "So much that was asked for in this thread still waits that I take no more for now. What is marked "
         ":warning: is not done: please ask again in a few minutes."
@@ -174,7 +175,7 @@ def _list_names(names: Sequence[str]) -> str:
 
 
 def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Message:
-    """A reply begins with `!` and is not a verb."""
+    """Ask whether to send a reply that begins with `!` and is not a verb. `nearest` are verbs like it."""
     offered = " or ".join(f"`{word}`" for word in nearest)
     meant = f" Did you mean {offered}?" if offered else " `!help` lists the verbs."
     words = f"This was not sent: agents take a leading `!` for a shell command.{meant}"
@@ -182,36 +183,36 @@ def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Mes
 
 
 def reply_not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
-    """Coder refused an input."""
+    """Say that Coder refused a reply, and offer to try again."""
     return _ask_to_try_again(link, job_id, f"This reply was not delivered. {coder_said(why)}", text)
 
 
 def agent_access_denied(link: Link, job_id: str, text: str) -> Message:
-    """Coder shows the task to our account, but does not let the account talk to the agent."""
+    """Say that Coder does not let our account talk to agents, and offer to try again."""
     why = " ".join(refusals.agent_access_denied(link.title))
     return _ask_to_try_again(link, job_id, f"This reply was not delivered. {why}", text)
 
 
 def task_not_resumed(why: str, link: Link, job_id: str, texts: Sequence[str]) -> Message:
-    """Coder refused to resume a paused task for these replies."""
+    """Say that Coder refused to resume the paused task, so these replies were not delivered."""
     words = f"{_not_delivered(texts)}: the task is paused, and I could not resume it. {coder_said(why)}"
     return _ask_to_try_again(link, job_id, words, _join_texts(texts))
 
 
 def delivery_given_up(link: Link, job_id: str, why: str, texts: Sequence[str]) -> Message:
-    """The bot has stopped trying to deliver these replies."""
+    """Say that the bot has stopped trying to deliver these replies, and offer to try again."""
     words = end_sentence(f"{_not_delivered(texts)}: {escape_line(why, 300)}")
     return _ask_to_try_again(link, job_id, words, _join_texts(texts))
 
 
 def agent_never_ready(link: Link, job_id: str, texts: Sequence[str]) -> Message:
-    """The agent took nothing for a day."""
+    """Say that the agent accepted no reply for a day, and offer to try again."""
     words = f"{_not_delivered(texts)}: the agent took nothing for a whole day, so I stopped trying."
     return _ask_to_try_again(link, job_id, words, _join_texts(texts))
 
 
 def replies_wait_for_agent(link: Link) -> Message:
-    """Coder has not reached the agent for a while, so replies wait."""
+    """Say that replies have waited for a while: Coder cannot reach the agent."""
     return _replies_wait(
         f"Coder can't reach the agent of {bold_title(link)}. Often it comes back by itself; `!pause`, then "
         "`!resume` starts its workspace again"
@@ -219,7 +220,7 @@ def replies_wait_for_agent(link: Link) -> Message:
 
 
 def replies_wait_for_coder(link: Link) -> Message:
-    """Coder has not said for a while whether the agent takes replies."""
+    """Say that replies have waited for a while: Coder does not say whether the agent accepts them."""
     return _replies_wait(
         f"Coder does not tell me whether the agent of {bold_title(link)} takes them. Whoever looks after "
         "Coder can find out why"
@@ -239,7 +240,7 @@ def _not_delivered(texts: Sequence[str]) -> str:
 
 
 def _join_texts(texts: Sequence[str]) -> str:
-    """Join the texts; several get one line each. The marks on the replies show which ones are meant."""
+    """Join the texts. If there are several, each gets one line, and the reactions show which are meant."""
     return "\n".join(one_line(text, 100) if len(texts) > 1 else text for text in texts)
 
 
@@ -248,7 +249,7 @@ def _ask_to_try_again(link: Link, job_id: str, words: str, text: str) -> Message
 
 
 def workspace_broken(link: Link, job_id: str, texts: Sequence[str]) -> Message:
-    """The workspace is broken, so nothing can be delivered."""
+    """Say that the workspace is broken, and offer to restart it and to send these replies then."""
     what = "the reply" if len(texts) == 1 else "the replies"
     words = (
         f"{_not_delivered(texts)}: the workspace is broken. *Retry and send* starts it again, and sends "
@@ -272,7 +273,7 @@ _CLOSING_REASONS: dict[ClosingReason, str] = {
 
 
 def question_closed(why: ClosingReason) -> str:
-    """The text of a question that needs no answer any more."""
+    """Return the text of a question that needs no answer any more."""
     if why == "newer":
         return "Asked again below."
     if why == "ended":
@@ -285,7 +286,11 @@ def question_closed(why: ClosingReason) -> str:
 
 
 def replies_tried_again(sent: int, tried: int, outcome: str, why: ClosingReason) -> str:
-    """The text of a question after its replies were tried again; `outcome` if all of them were sent."""
+    """Return the text of a question after its replies were tried again.
+
+    `sent` of the `tried` replies were delivered. `outcome` is the text if that is all of them, `why` the
+    reason if it is none.
+    """
     if sent == tried:
         return outcome
     if sent:
@@ -294,7 +299,7 @@ def replies_tried_again(sent: int, tried: int, outcome: str, why: ClosingReason)
 
 
 def question_expired(text: str, *, is_outcome_unknown: bool) -> Message:
-    """A question about a reply was not answered for a week."""
+    """Say that a question about a reply was not answered for a week."""
     if is_outcome_unknown:
         return _notice_about(
             "Nobody told me for a week whether the agent got this, so I leave it at that.", text
@@ -303,7 +308,7 @@ def question_expired(text: str, *, is_outcome_unknown: bool) -> Message:
 
 
 def link_ended(link: Link) -> Message:
-    """The thread no longer leads to a task."""
+    """Say that the thread no longer leads to a task."""
     if link.moved_to:
         return task_has_other_thread(link.moved_to)
     why = _ENDINGS[link.end_reason or "gone"]
@@ -317,7 +322,7 @@ def link_ended(link: Link) -> Message:
 
 
 def thread_found_again() -> Message:
-    """The store had lost the thread, and the bot has found its task again."""
+    """Say that Redis had lost the thread, and that the bot has found its task again."""
     return statement(
         "My store had lost this thread. I have found its task again: the card shows how it stands, and "
         "replies reach the agent."
@@ -325,7 +330,7 @@ def thread_found_again() -> Message:
 
 
 def thread_unknown() -> Message:
-    """The card is ours, but nothing is known of its thread any more."""
+    """Say that the bot knows nothing about this thread any more, although it posted the card."""
     return statement(
         "I no longer know this thread, so nobody gets replies in it. "
         "`/task attach NAME` gives its task a new one."
@@ -333,20 +338,20 @@ def thread_unknown() -> Message:
 
 
 def task_has_other_thread(where: str) -> Message:
-    """The task has another thread."""
+    """Say that the task has another thread, whose permalink is `where`."""
     another = f"<{where}|another thread>" if where else "another thread"
     return statement(f"Nobody gets replies in this thread now: its task has {another}.")
 
 
 def thread_task_gone() -> Message:
-    """The task of the card is gone."""
+    """Say that the task of this thread is gone."""
     return statement(
         f"Nobody gets replies in this thread now: {_ENDINGS['gone']}. `/task create …` starts a new one."
     )
 
 
 def reply_not_allowed(link: Link) -> Message:
-    """A person who may not steer wrote in the thread."""
+    """Say that the author may not talk to this agent."""
     whom = escape_line(link.record.owner_name, 60) or "them"
     return statement(
         f"Your replies here do not reach the agent: only {_owner(link)} can talk to it. Ask {whom} to pass "
@@ -355,7 +360,7 @@ def reply_not_allowed(link: Link) -> Message:
 
 
 def reply_refused(error: UserError) -> Message:
-    """A person who may not use the bot, or is not recognised, wrote in the thread."""
+    """Say that the author may not use the bot, or is not known in Coder. `error` has the reason."""
     return statement(f"Your replies here do not reach the agent. {error}")
 
 
@@ -365,26 +370,26 @@ def _owner(link: Link) -> str:
 
 
 def undelivered_replies_returned(texts: Sequence[str]) -> Message:
-    """The replies that waited are given back with their texts."""
+    """Show the texts of the replies that the agent did not get."""
     few = "One reply" if len(texts) == 1 else f"{len(texts)} replies"
     return _with_texts("given-back", f"{few} had not reached the agent", texts)
 
 
 def unknown_replies_returned(texts: Sequence[str]) -> Message:
-    """The replies that are still in doubt are given back with their texts."""
+    """Show the texts of the replies of which nobody knows whether the agent got them."""
     which = "this reply" if len(texts) == 1 else "these replies"
     return _with_texts("never-known", f"I never learned whether the agent got {which}", texts)
 
 
 def held_replies_dropped(texts: Sequence[str]) -> Message:
-    """The replies that a pause held are dropped, and their texts are shown."""
+    """Show the texts of the replies that waited during a pause and were dropped."""
     return _with_texts(
         "dropped", "Dropped one reply" if len(texts) == 1 else f"Dropped {len(texts)} replies", texts
     )
 
 
 def join_for_file(texts: Sequence[str]) -> str:
-    """Return all texts for a file, if a message cannot hold them."""
+    """Join all texts for a file; an empty string if a message can hold them."""
     joined = "\n\n".join(texts)
     return joined if len(joined) > CODE_LENGTH else ""
 
@@ -395,7 +400,7 @@ def _with_texts(block_id: str, words: str, texts: Sequence[str]) -> Message:
 
 
 def ask_about_held_replies(link: Link, count: int, *, is_paused: bool) -> Message:
-    """The workspace is stopping or has stopped, and replies wait for a decision."""
+    """Ask what to do with the replies that wait while the task is paused. `count` is their number."""
     replies = "one reply waits" if count == 1 else f"{count} replies wait"
     words = f"{'Paused' if is_paused else 'Pausing'}, and {replies} until you say what to do."
     choices = [
@@ -416,19 +421,23 @@ PROMPT_EDITED = "The prompt has been changed."
 
 
 def workspace_restarted(by_name: str) -> str:
-    """The text of a notice after its workspace was started again."""
+    """Return the text of a notice whose workspace was started again. `by_name` may be empty."""
     return f"Started again by {escape_line(by_name, 80)}." if by_name else "Started again."
 
 
 class SendingTexts(NamedTuple):
-    """The texts of a question: while its reply is being sent, and once the agent has the reply."""
+    """Texts that replace a question: `now` while its reply is being sent, `then` once the agent has it."""
 
     now: str
     then: str
 
 
 def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False) -> SendingTexts:
-    """Say how replies are sent after a decision. `reply` is as it was when the question was asked."""
+    """Return the texts for `count` replies that are sent after a decision.
+
+    `reply` is the first of them, as it was when the question was asked. `is_without_first` says that it was
+    deleted since.
+    """
     if is_without_first:
         how = "again, without what was deleted"
     elif count > 1:
@@ -445,7 +454,7 @@ def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False
 
 
 def offer_edit_while_running(link: Link) -> Message:
-    """A message cannot open a dialog, and Coder changes no prompt of a running task."""
+    """Offer a button for a new prompt of a running task, which must be paused to take it."""
     words = (
         f"{bold_title(link)} is running, and Coder changes the prompt of a paused task only. "
         "Write the new one; *Pause, then change it* follows."
@@ -454,15 +463,15 @@ def offer_edit_while_running(link: Link) -> Message:
 
 
 def nothing_held(link: Link) -> Message:
-    """Nothing waits any more."""
+    """Say that no reply waits any more."""
     return statement(f"Nothing waits in {bold_title(link)} any more.")
 
 
 def decision_too_late(link: Link) -> str:
-    """The text that replaces a question when its thread is no longer linked to a task."""
+    """Return the text of a question whose thread is no longer linked to a task."""
     return f"Not decided: {_ENDINGS[link.end_reason or 'gone']}."
 
 
 def already_decided() -> Message:
-    """Somebody has decided already."""
+    """Say that somebody else has decided already."""
     return statement("That has been decided already.")

@@ -1,7 +1,8 @@
-"""Answers that list things: tasks, templates, and what people can type.
+"""Answers that list things: tasks, templates, and the help.
 
-They are ephemeral. An empty list says what to do. The help is made from `grammar`, so that it names exactly
-what is understood. The caller sorts the tasks: those that need the reader come first.
+Only the person who asked sees them. An empty list says what to do. The help is made from `grammar`, which
+also parses what people type, so it lists exactly what is understood. The caller sorts the tasks by
+`get_rank`.
 """
 
 from collections.abc import Sequence
@@ -61,7 +62,10 @@ _PHASE_ORDER = (
 
 @dataclass(frozen=True)
 class TaskLine:
-    """A task in a list: its link or `cards.make_unlinked`, and the address of its thread if it has one."""
+    """A task in a list: its link, and the URL of its thread.
+
+    A task without a thread has a link from `cards.make_unlinked`.
+    """
 
     link: Link
     permalink: str = ""
@@ -82,14 +86,14 @@ class TemplateLine:
 
 
 def get_rank(phase: Phase) -> int:
-    """Return a phase's place in a list: tasks that need somebody, then running tasks, then resting ones."""
+    """Return a phase's place in a list. Tasks that need somebody come first, then running tasks."""
     return _PHASE_ORDER.index(phase)
 
 
 def task_list(
     items: Sequence[TaskLine], *, coder_url: str, page: int = 1, pages: int = 1, filtered: str = ""
 ) -> Message:
-    """Show one page of tasks, in the order given. `filtered` is the filter as it was typed."""
+    """Show one page of tasks, in the given order. `filtered` is the filter as the person typed it."""
     shown = items[:TASKS_PER_PAGE]
     if not shown:
         nothing = _no_tasks(one_line(filtered, 60))
@@ -135,7 +139,7 @@ def _task(number: int, item: TaskLine, coder_url: str) -> list[Block]:
 
 
 def _task_label(link: Link) -> PhaseLabel:
-    """Return how the task stands; if it is paused, also whether it still waits for somebody."""
+    """Return the label of the task's phase. A paused task also shows whether it waits for somebody."""
     face, waiting = get_phase_label(link), link.state.open_phase
     if find_ending(link) is not None or waiting is link.state.phase:
         return face
@@ -147,7 +151,7 @@ def _owner(link: Link) -> str:
 
 
 def _since(link: Link) -> str:
-    """Say since when the task is in its phase: since the agent's report of it, or since it was first seen."""
+    """Return since when the task is in its phase: the time of the report, or of the first observation."""
     state, report = link.state, link.state.last_report
     since_ms = state.since_ms
     is_of_before = report is None or (
@@ -162,7 +166,7 @@ _REPORTED_PHASES = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
 
 
 def _typed_name(link: Link) -> str:
-    """Return the name that verbs take, which is not the title."""
+    """Return the name that commands take. It differs from the title."""
     return f"`{escape_line(link.record.name.replace('`', ''), 60)}`"
 
 
@@ -179,7 +183,10 @@ def _task_buttons(link: Link) -> list[Block]:
 
 
 def _page_buttons(page: int, pages: int, filtered: str) -> list[Block]:
-    """Each button gets its own row, because two buttons with one action id may not share a row."""
+    """Return the buttons for the next and previous page.
+
+    Each has its own row, because two buttons of one action id may not share a row.
+    """
     steps = (("next", page + 1, "Next page"), ("back", page - 1, "Previous page"))
     return [
         block
@@ -200,7 +207,7 @@ def _task_text(item: TaskLine) -> str:
 
 
 def template_list(items: Sequence[TemplateLine]) -> Message:
-    """Show the templates that this person may use, and how to name one."""
+    """Show the templates that this person may use, and how to use one."""
     if not items:
         nothing = (
             "There is no template for tasks that you may use. Whoever looks after Coder can give you one."
@@ -222,7 +229,7 @@ def template_list(items: Sequence[TemplateLine]) -> Message:
 
 
 def _typed_value(name: str) -> str:
-    """Return a value as it is typed: quoted if it has blanks."""
+    """Return a value as a person types it: in quotation marks if it has blanks."""
     shown = escape_line(name.replace("`", ""), 40)
     return f'"{shown}"' if " " in shown else shown
 
@@ -250,7 +257,7 @@ def _presets_text(item: TemplateLine) -> str:
 
 
 def help_text(topic: str | None = None) -> Message:
-    """Show what people can type: everything, or one verb with its example."""
+    """Show what people can type. With the name of a verb as `topic`, show only that verb and an example."""
     word = (topic or "").strip()
     if not word:
         return _full_help()
@@ -333,7 +340,7 @@ def _as_sentence(meaning: str) -> str:
 
 
 def _escape_grammar(text: str) -> str:
-    """Escape words of the grammar for mrkdwn. Their code marks stay."""
+    """Escape words of the grammar for mrkdwn. Back-ticks stay."""
     return escape_mrkdwn(text)
 
 

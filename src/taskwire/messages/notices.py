@@ -1,8 +1,7 @@
 """Notices: new messages in a thread about a change that somebody may have to know.
 
-If an agent has stopped, its question or its first sentence is the first line, and its answer follows. Other
-notices say what happened. Then comes what to do next. A notice mentions only the people in `calls`. The
-caller decides who they are.
+The first line says what happened, and fits on a phone. Then come the output of the agent or of the build, and
+what to do next. A notice mentions only the people in `calls`, whom the caller chooses.
 """
 
 from collections.abc import Collection
@@ -68,7 +67,7 @@ _DORMANT_REASONS = frozenset({"dormancy"})
 
 
 class _NoticeContent(NamedTuple):
-    """The contents of a notice before they are put into blocks. `answer` is what the first line leaves."""
+    """The texts and URLs of a notice, before they are put into blocks."""
 
     title: str
     face: PhaseLabel
@@ -97,8 +96,8 @@ def notice(
 ) -> Message:
     """Make the message about a change. `by_name` names the person of `notice.by` without a mention.
 
-    `steps` is the value of the button that shows the agent's steps. `is_build_well`: an error came although
-    the workspace's latest build succeeded. `is_stop`: the error came from a stop.
+    `is_build_well` says that an error came although the workspace's latest build succeeded. `is_stop` says
+    that the error came while the workspace was being stopped.
     """
     written = written or AgentOutput()
     first = headline(parse(written.answer))
@@ -126,7 +125,7 @@ def notice(
 
 
 def task_found_again(link: Link, *, coder_url: str) -> Message:
-    """Say that a task is there again after it was reported as gone."""
+    """Say that a task which was reported as gone is in Coder again."""
     told = _NoticeContent(
         title=get_name(link),
         face=PhaseLabel("leftwards_arrow_with_hook", "Back"),
@@ -140,13 +139,13 @@ def task_found_again(link: Link, *, coder_url: str) -> Message:
 
 
 def alert(sentence: str) -> Message:
-    """Tell an administrator about a problem that only they can solve."""
+    """Tell an administrator about a problem that only administrators can solve."""
     said_once = f":warning: {escape_mrkdwn(sentence)}"
     return Message(text=said_once, blocks=(section("alert", said_once),))
 
 
 def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
-    """Say what happened in one sentence. Text from people and agents in it is not escaped yet."""
+    """Return what happened, in one sentence. Text from people and agents in it is not escaped yet."""
     report = one_line(notice.report.message, blocks.REPORT_LENGTH) if notice.report else ""
     match notice.kind:
         case "needs_input":
@@ -197,7 +196,7 @@ def _headline(told: _NoticeContent, calls: tuple[UserId, ...]) -> Block:
 
 
 def _output_blocks(told: _NoticeContent, written: AgentOutput) -> list[Block]:
-    """Show the agent's answer; the end of what it wrote if the answer cannot be told."""
+    """Make the blocks for the agent's output and for the end of the build's log."""
     drawn: list[Block] = []
     if told.answer:
         drawn.append(prose("prose", told.answer))
@@ -269,7 +268,7 @@ def _buttons(
 
 
 def _text(told: _NoticeContent, calls: tuple[UserId, ...]) -> str:
-    """Write the notice as a text, for a phone and for clients that show no blocks."""
+    """Write the notice as plain text, for phones and for clients that show no blocks."""
     parts = [f"<@{user_id}>" for user_id in calls]
     headed = f"{told.face.label}: {blocks.end_sentence(escape_line(told.title, blocks.TITLE_LENGTH))}"
     what = blocks.end_sentence(break_emoji(escape_line(told.what, blocks.REPORT_LENGTH + 60)))

@@ -1,6 +1,6 @@
-"""Refusals: pairs of what is wrong and what to do next, as a `UserError` takes them.
+"""Refusals: pairs of what is wrong and what to do next, the two arguments of a `UserError`.
 
-The docstring of a function says when its pair is used.
+Each function returns one such pair. The second text is empty if nothing can be done.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def _list_names(names: Sequence[str], most: int = 8) -> str:
 
 
 def _offer_names(names: Sequence[str]) -> str:
-    """Offer a few names with `or`, many as a list."""
+    """Offer up to eight names with `or`, and more as a list."""
     return _join_with_or(names) if len(names) <= 8 else _list_names(names)
 
 
@@ -48,7 +48,7 @@ def _count(number: int, word: str) -> str:
 
 
 def no_email() -> Refusal:
-    """The Slack profile has no confirmed e-mail."""
+    """Say that the person's Slack profile has no confirmed e-mail address."""
     return (
         "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address.",
         "Confirm it in Slack, or ask an administrator.",
@@ -56,7 +56,7 @@ def no_email() -> Refusal:
 
 
 def no_account(email: str, count: int) -> Refusal:
-    """No Coder user has this address, or several have it."""
+    """Say that no Coder user has this e-mail address, or that `count` users have it."""
     shown = escape_line(email, 80)
     if count:
         return (f"{count} Coder users have the address {shown}.", "Ask a Coder administrator to leave one.")
@@ -67,7 +67,7 @@ def no_account(email: str, count: int) -> Refusal:
 
 
 def own_account_lacks_rights() -> Refusal:
-    """The account that acts for everybody lacks its role."""
+    """Say that Taskwire's own Coder account lacks the role that it needs."""
     return (
         "My own account in Coder lacks the rights that it needs, so I can't see your tasks.",
         "Tell whoever runs me: `taskwire doctor` says what to do.",
@@ -75,17 +75,17 @@ def own_account_lacks_rights() -> Refusal:
 
 
 def account_suspended(email: str) -> Refusal:
-    """The Coder user may not sign in."""
+    """Say that the person's Coder account is suspended."""
     return (f"Your Coder account ({escape_line(email, 80)}) is suspended.", "Ask a Coder administrator.")
 
 
 def account_changed() -> Refusal:
-    """The person's Coder account has changed since they asked for the task."""
+    """Say that the person has another Coder account now than when they asked for the task."""
     return ("Your Coder account is another one than when you asked for this task.", "Ask for it again.")
 
 
 def not_owner(link: Link) -> Refusal:
-    """Only the owner and administrators steer."""
+    """Say that only the task's owner and administrators may do this."""
     owner = escape_line(link.record.owner_name, 60) or "somebody else"
     return (
         f"{bold_name(get_name(link))} belongs to {owner}, so you can't do that.",
@@ -94,7 +94,7 @@ def not_owner(link: Link) -> Refusal:
 
 
 def too_many_tasks(most: int, minutes: int) -> Refusal:
-    """The person has started as many tasks as they may for now."""
+    """Say that the person has started `most` tasks within an hour, and may start the next in `minutes`."""
     return (
         f"You have started {_count(most, 'task')} within an hour, as many as one person may.",
         f"You can start the next one in {_count(minutes, 'minute')}. Nothing was created.",
@@ -102,7 +102,7 @@ def too_many_tasks(most: int, minutes: int) -> Refusal:
 
 
 def shared_channel(channel: str, what: str) -> Refusal:
-    """People of another company read the channel."""
+    """Say that people of another company read the channel. `what` is a participle, such as `created`."""
     return (
         (
             f"<#{channel}> is shared with another company, which would read what the agent writes. "
@@ -113,7 +113,7 @@ def shared_channel(channel: str, what: str) -> Refusal:
 
 
 def not_in_channel(channel: str, what: str) -> Refusal:
-    """The person is not in the channel for the card, or the bot cannot know it."""
+    """Say that the person or the bot is not in the channel. `what` is a participle, such as `created`."""
     return (
         f"You are not in <#{channel}>, or I am not. Nothing was {what}.",
         "Join it, or choose another one.",
@@ -121,7 +121,7 @@ def not_in_channel(channel: str, what: str) -> Refusal:
 
 
 def not_owner_to_attach(name: str) -> Refusal:
-    """Only the owner and administrators give a task a thread."""
+    """Say that only the task's owner and administrators may give it a thread."""
     return (
         f"`{escape_line(name, 60)}` is not your task.",
         "Its owner can attach it, and so can administrators of Taskwire.",
@@ -129,18 +129,18 @@ def not_owner_to_attach(name: str) -> Refusal:
 
 
 def no_such_task(name: str, near: Sequence[str]) -> Refusal:
-    """No task that the person may see has this name."""
+    """Say that the person can see no task of this name. `near` are similar names."""
     offered = f"Did you mean {_join_with_or(near)}?" if near else "`/task list` shows those that you can."
     return (f"There is no task `{escape_line(name, 80)}` that you may see here.", offered)
 
 
 def task_gone(title: str) -> Refusal:
-    """The task existed a moment ago."""
+    """Say that the task is no longer in Coder."""
     return (f"{bold_name(title)} is no longer in Coder.", "`/task list` shows what there is.")
 
 
 def no_such_id() -> Refusal:
-    """No task that the person may see has this id."""
+    """Say that the person can see no task of the id that was given."""
     return (
         "I know no such task that you can see here: it may have been deleted in the meantime.",
         "`/task list` shows what there is.",
@@ -148,7 +148,7 @@ def no_such_id() -> Refusal:
 
 
 def several_tasks(name: str, names: Sequence[str]) -> Refusal:
-    """A name fits several tasks."""
+    """Say that several tasks match what was typed. `names` are their names."""
     return (
         f"`{escape_line(name, 80)}` fits several tasks: {_list_names(names)}.",
         "Type a little more of the one you mean.",
@@ -156,13 +156,13 @@ def several_tasks(name: str, names: Sequence[str]) -> Refusal:
 
 
 def name_taken(name: str, free: str) -> Refusal:
-    """A task or workspace has this name."""
+    """Say that a task or workspace has this name. `free` is a name that is free; it may be empty."""
     offered = f"This one is free: `name={free}`." if free else "Try another one."
     return (f"The name `{escape_line(name, 60)}` is taken in Coder.", offered)
 
 
 def unknown_template(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
-    """No template for tasks has this name."""
+    """Say that no template for tasks has this name. `near` are similar names, `names` all names."""
     shown = escape_line(wanted, 60)
     if near:
         return (
@@ -176,7 +176,7 @@ def unknown_template(wanted: str, near: Sequence[str], names: Sequence[str]) -> 
 
 
 def unknown_preset(template: str, wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
-    """The template has no such preset."""
+    """Say that the template has no preset of this name. `near` are similar names, `names` all names."""
     named = f"`{escape_line(template, 60)}`"
     if not names:
         return (f"The template {named} has no presets. Nothing was created.", "Leave `preset=` out.")
@@ -185,7 +185,7 @@ def unknown_preset(template: str, wanted: str, near: Sequence[str], names: Seque
 
 
 def template_ambiguous(names: Sequence[str]) -> Refusal:
-    """There are several templates, and none was chosen."""
+    """Say that there are several templates, and that the person has to choose one."""
     return (
         f"Which template? You can use {_list_names(names)}. Nothing was created.",
         f"Try `/task create template={escape_line(names[0], 60)} …`.",
@@ -193,7 +193,7 @@ def template_ambiguous(names: Sequence[str]) -> Refusal:
 
 
 def organization_ambiguous(wanted: str, organizations: Sequence[str]) -> Refusal:
-    """Several organizations have a template of this name."""
+    """Say that several organizations have a template of this name."""
     return (
         f"Several organizations have a template `{escape_line(wanted, 60)}`: {_list_names(organizations)}.",
         f"Add `org={escape_line(organizations[0], 60)}`, for example.",
@@ -201,7 +201,7 @@ def organization_ambiguous(wanted: str, organizations: Sequence[str]) -> Refusal
 
 
 def no_templates() -> Refusal:
-    """Coder has no template for tasks."""
+    """Say that Coder has no template for tasks."""
     return (
         "Coder has no template for tasks. Nothing was created.",
         "Ask a Coder administrator for one.",
@@ -209,7 +209,7 @@ def no_templates() -> Refusal:
 
 
 def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
-    """No organization of this name has a template for tasks."""
+    """Say that no organization of this name has a template for tasks."""
     offered = f"Did you mean {_join_with_or(near)}?" if near else f"There is {_list_names(names)}."
     return (
         f"No organization `{escape_line(wanted, 60)}` has a template for tasks. Nothing was created.",
@@ -218,7 +218,7 @@ def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str])
 
 
 def default_template_missing(default: str, names: Sequence[str]) -> Refusal:
-    """The deployment's default template is not in Coder."""
+    """Say that Coder does not have the default template of the settings."""
     return (
         f"The default template `{escape_line(default, 60)}` is not in Coder. Nothing was created.",
         f"Name one yourself: `template={escape_line(names[0], 60)}`, for example.",
@@ -226,7 +226,7 @@ def default_template_missing(default: str, names: Sequence[str]) -> Refusal:
 
 
 def cannot_listen(setting: str, address: str, why: str) -> Refusal:
-    """An address is in use, or does not belong to this machine."""
+    """Say that the program cannot listen on an address. `setting` is the setting that has the address."""
     return (
         f"Taskwire cannot listen on {address}: {why}.",
         f"Set {setting} to an address and port that are free here.",
@@ -247,28 +247,28 @@ TASK_GONE = "It is no longer in Coder."
 
 
 def task_has_thread(permalink: str) -> str:
-    """Another person attached the task first."""
+    """Say that the task has a thread already: another person attached it first."""
     return f"It has one already: <{permalink}>" if permalink else "It has one already."
 
 
 def attach_in_progress(name: str) -> Refusal:
-    """Another person is attaching the same task."""
+    """Say that the task is just getting a thread, because another person asked for it."""
     return (f"`{escape_line(name, 60)}` is just getting a thread.", "`/task list` shows it in a moment.")
 
 
 def link_ended(link: Link | None) -> Refusal:
-    """The link has ended."""
+    """Say that the thread no longer leads to a task."""
     name = f" of {bold_name(get_name(link))}" if link is not None else ""
     return (f"The thread{name} is no longer linked to a task.", "`/task list` shows what there is.")
 
 
 def task_not_created_yet(link: Link) -> Refusal:
-    """Coder has not made the task yet."""
+    """Say that Coder has not created the task yet."""
     return (f"{bold_name(get_name(link))} is still being created.", "Try again in a few seconds.")
 
 
 def task_has_no_thread(verb: str, name: str) -> Refusal:
-    """The task has no thread, and the command needs one."""
+    """Say that the task has no thread, and that `verb` needs one."""
     shown = escape_line(name, 60)
     if verb == "detach":
         return (f"`{shown}` has no thread in Slack.", "There is nothing to detach.")
@@ -281,12 +281,12 @@ def task_has_no_thread(verb: str, name: str) -> Refusal:
 
 
 def coder_refused(verb: str, link: Link, why: str) -> Refusal:
-    """Coder refused to do something with a task."""
+    """Say that Coder refused to do something with a task. `why` is Coder's own text."""
     return (f"I could not {verb} {bold_name(get_name(link))}. {coder_said(why)}", "")
 
 
 def prompt_is_command() -> Refusal:
-    """A prompt begins with `!`, so agents would run it as a shell command."""
+    """Say that a prompt may not begin with `!`: agents would run it as a shell command."""
     return (
         "A prompt cannot begin with `!`: agents run what follows it in their shell.",
         "Nothing was done. Put a word before it.",
@@ -294,7 +294,7 @@ def prompt_is_command() -> Refusal:
 
 
 def button_expired() -> Refusal:
-    """The note behind a button no longer exists."""
+    """Say that a button is too old: what it refers to is no longer stored."""
     return ("That button is too old: I no longer know what it was about.", "Please ask again.")
 
 
@@ -304,7 +304,7 @@ def steps_too_old() -> Refusal:
 
 
 def thread_closed(link: Link) -> Refusal:
-    """The bot cannot write in the task's thread any more."""
+    """Say that the bot cannot write in the task's thread any more, so the agent got nothing."""
     name = escape_line(link.record.name, 60)
     return (
         f"I can't write in the thread of {bold_name(get_name(link))} any more: its agent got nothing.",
@@ -316,7 +316,7 @@ def thread_closed(link: Link) -> Refusal:
 
 
 def agent_unreachable(title: str) -> Refusal:
-    """Coder cannot reach the agent."""
+    """Say that the log cannot be read: Coder cannot reach the agent."""
     return (
         f"Coder can't reach the agent of {bold_name(title)} right now, so I can't read its log.",
         "Try again in a minute.",
@@ -324,7 +324,7 @@ def agent_unreachable(title: str) -> Refusal:
 
 
 def agent_lost(link: Link) -> Refusal:
-    """Coder has lost the agent. No call is needed to know this."""
+    """Say that the log cannot be read: the last observation shows that Coder has lost the agent."""
     report, since_ms = link.state.last_report, link.state.unreachable_since_ms
     since = (
         f"has not been reachable since {format_moment(from_ms(since_ms))}"
@@ -344,7 +344,7 @@ def agent_lost(link: Link) -> Refusal:
 
 
 def agent_access_denied(title: str) -> Refusal:
-    """Coder shows the task to our account, but not its agent."""
+    """Say that Coder shows the task to our account, but not its agent."""
     return (
         f"My account in Coder may see {bold_name(title)} but not talk to its agent.",
         "Only whoever runs Coder can change that; `taskwire doctor` tells them how.",
@@ -352,12 +352,12 @@ def agent_access_denied(title: str) -> Refusal:
 
 
 def person_has_no_account(person: str) -> Refusal:
-    """The filter names a person without a Coder account."""
+    """Say that the person named in a filter has no Coder account. `person` is a Slack user id."""
     return (f"I know no Coder account of <@{person}>.", "`owner=NAME` takes their name in Coder, too.")
 
 
 def build_never_ends(link: Link) -> Refusal:
-    """A start or stop of the workspace does not end."""
+    """Say that the workspace has been starting or stopping for too long."""
     return (
         f"The workspace of {bold_name(get_name(link))} has been starting or stopping for minutes.",
         "I gave up waiting. Look at it in Coder, then try again.",
@@ -365,7 +365,7 @@ def build_never_ends(link: Link) -> Refusal:
 
 
 def logs_unavailable(title: str) -> Refusal:
-    """Coder shows no log in this state."""
+    """Say that Coder shows no log while the workspace is in its present state."""
     return (
         f"Coder shows no log of {bold_name(title)} while its workspace is in this state.",
         "Try again when it is up.",
@@ -373,10 +373,10 @@ def logs_unavailable(title: str) -> Refusal:
 
 
 def log_too_long(title: str) -> Refusal:
-    """The log is too long to be kept in memory."""
+    """Say that the log is too long to be read."""
     return (f"The log of {bold_name(title)} is too long for me to read.", "Open the task in Coder.")
 
 
 def log_empty(title: str) -> Refusal:
-    """The agent has written nothing yet."""
+    """Say that the agent has written nothing yet."""
     return (f"{bold_name(title)} has written nothing yet.", "Try again when it has begun to work.")

@@ -20,7 +20,7 @@ def statement(words: str) -> Message:
 
 
 def question(words: str, text: str, buttons: Sequence[Block]) -> Message:
-    """Make a message that quotes a text and asks about it, with a button for each choice."""
+    """Make a message that asks something. It quotes `text`, unless that is empty, and has the buttons."""
     shown = [section("question", words)]
     if text.strip():
         shown.append(quote_block("text", text, QUOTE_LENGTH))
@@ -28,9 +28,10 @@ def question(words: str, text: str, buttons: Sequence[Block]) -> Message:
 
 
 def close_question(asked: Message, words: str, *, dead: str = "") -> Message:
-    """Replace a question, or the offer of a notice, by what became of it. Only links keep their buttons.
+    """Replace a question, or the offer in a notice, by `words` that say what became of it.
 
-    Without `words`, a notice only says what happened. Links to the `dead` address are removed.
+    Buttons are removed, except those that open a URL. Without `words`, a notice keeps only what happened.
+    Links to the URL `dead` are removed.
     """
     kept: list[Block] = []
     text = words
@@ -50,7 +51,7 @@ def close_question(asked: Message, words: str, *, dead: str = "") -> Message:
 
 
 def _remove_link(value: JsonValue, url: str) -> JsonValue:
-    """Turn each link to this address, anywhere in a block, into plain text."""
+    """Turn each link to this URL, anywhere in a block, into plain text."""
     if isinstance(value, list):
         return [_remove_link(each, url) for each in value]
     if not isinstance(value, dict):
@@ -61,5 +62,5 @@ def _remove_link(value: JsonValue, url: str) -> JsonValue:
 
 
 def bold_title(link: Link) -> str:
-    """Return a task's name for our own words."""
+    """Return a task's name in bold, for our own words."""
     return bold_name(get_name(link))

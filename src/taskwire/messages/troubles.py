@@ -1,7 +1,7 @@
-"""Problems of the account that acts for everybody, in words for the people who run Taskwire.
+"""Problems of Taskwire's own account or store, in words for operators.
 
-Administrators get these texts in Slack. `/readyz` and `taskwire doctor` show the same, so they have no
-mrkdwn.
+Administrators get these texts in Slack. `/readyz` and `taskwire doctor` print the same texts, so these have
+no mrkdwn.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ NO_TASKS = ("This Coder has no Tasks.", "They are part of Coder 2.28 to 2.36, an
 
 
 def not_owner(username: str) -> Refusal:
-    """The account lacks the role Owner."""
+    """Say that our Coder account lacks the role Owner."""
     return (
         f"The Coder account {username} lacks the role Owner, so it cannot act for other people.",
         "Let an administrator of Coder give it that role.",
@@ -27,7 +27,7 @@ def not_owner(username: str) -> Refusal:
 
 
 def agent_access_denied(username: str) -> Refusal:
-    """Coder keeps owners out of other people's workspaces."""
+    """Say that Coder does not let owners talk to other people's agents."""
     return (
         f"The Coder account {username} may see tasks but not talk to their agents, so no reply reaches one.",
         "Start Coder without CODER_DISABLE_OWNER_WORKSPACE_ACCESS.",
@@ -35,7 +35,7 @@ def agent_access_denied(username: str) -> Refusal:
 
 
 def token_lacks_scopes(missing: Sequence[str]) -> Refusal:
-    """The token was made with only some of the scopes."""
+    """Say that the token lacks these scopes."""
     return (
         f"The token in CODER_SESSION_TOKEN has too few scopes: it lacks {', '.join(missing)}.",
         "Make one with all scopes, as Coder does unless scopes are chosen, with an account of role Owner.",
@@ -43,7 +43,7 @@ def token_lacks_scopes(missing: Sequence[str]) -> Refusal:
 
 
 def token_expires(at: datetime) -> Refusal:
-    """The token will soon expire."""
+    """Say when the token expires."""
     return (
         f"The token in CODER_SESSION_TOKEN ends on {at:%Y-%m-%d at %H:%M} UTC.",
         "Make a new one before that and start Taskwire with it.",
@@ -51,7 +51,7 @@ def token_expires(at: datetime) -> Refusal:
 
 
 def token_refused() -> str:
-    """Coder refuses the token, so the poller sees no task."""
+    """Say that Coder refuses the token, so that Taskwire sees no task."""
     return (
         "Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. "
         "Make a new token with an account of role Owner, and start me with it."
@@ -59,12 +59,12 @@ def token_refused() -> str:
 
 
 def coder_unreachable(why: str) -> str:
-    """Coder does not answer."""
+    """Say that Coder does not answer."""
     return f"Coder cannot be asked: {why}."
 
 
 def jobs_wait_for_version(count: int, until: datetime) -> str:
-    """Another version left jobs that this version cannot read."""
+    """Say that `count` queues begin with a job that this version cannot read, given up at `until`."""
     lists = "1 list of work begins" if count == 1 else f"{count} lists of work begin"
     return (
         f"{lists} with something that another version of Taskwire wrote, and the one that runs now cannot "
@@ -74,7 +74,7 @@ def jobs_wait_for_version(count: int, until: datetime) -> str:
 
 
 def data_loss(since: datetime) -> str:
-    """Redis has lost data: an older copy was restored."""
+    """Say that Redis has lost what was written after `since`, for example because a backup was restored."""
     return (
         f"My store (Redis) came back as it was on {since:%Y-%m-%d at %H:%M} UTC. What I did after that I "
         "look for before I do it again. The thread of a task that was made after that I may not know any "
@@ -83,7 +83,7 @@ def data_loss(since: datetime) -> str:
 
 
 def tasks_vanished(count: int, linked: int) -> str:
-    """More linked tasks than people usually delete have vanished at once."""
+    """Say that `count` of `linked` linked tasks vanished at once, more than people usually delete."""
     return (
         f"{count} of {linked} linked tasks vanished from Coder's list at once: has the account of "
         "CODER_SESSION_TOKEN lost rights? Their threads are left as they are; after a day I take the "
@@ -92,7 +92,7 @@ def tasks_vanished(count: int, linked: int) -> str:
 
 
 def channel_read_by_outsiders(channel: str) -> str:
-    """People of another company have joined a channel where a task has its thread."""
+    """Say that people of another company can read a channel that has threads of tasks."""
     return (
         f"The channel {channel} is shared with another company and has threads of tasks: its people read "
         "what agents say there. I told the tasks' owners. If that is meant to be so, name the channel in "

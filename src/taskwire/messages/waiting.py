@@ -1,4 +1,7 @@
-"""Texts for a person whose request waits: which request, why, and for how long."""
+"""Messages to a person whose request waits: which request, why, and for how long.
+
+`request` in these functions is what `describe_request` returns.
+"""
 
 from datetime import datetime
 from typing import Literal
@@ -36,7 +39,7 @@ SilentSystem = Literal["Coder", "Slack"]
 
 
 def describe_request(work: Work, link: Link | None) -> str:
-    """Name a person's request as an activity: `pausing *Fix the login*`."""
+    """Return what a job was asked to do, as an activity: `pausing *Fix the login*`."""
     match work:
         case CreateRequested(prompt=prompt) if prompt:
             return f"creating {bold_name(make_title(prompt))}"
@@ -58,7 +61,7 @@ def describe_request(work: Work, link: Link | None) -> str:
 
 
 def request_waits_for_version(until: datetime) -> Message:
-    """Another version took the request, for example a newer one, and the running version cannot read it."""
+    """Say that this version cannot read the request, because another version stored it."""
     return statement(
         "Another version of me took what was asked here, and the one that runs now cannot read it. It waits "
         f"for a version that can, until {until:%Y-%m-%d} at most. What is asked after it waits too, except a "
@@ -67,7 +70,7 @@ def request_waits_for_version(until: datetime) -> Message:
 
 
 def request_never_readable() -> Message:
-    """No version that can read the request came for a week, so it was given up."""
+    """Say that the request was given up: no version that can read it came for a week."""
     return statement(
         "Another version of me took something here, and the one that runs now cannot read it. No version "
         "that can has come for a week, so I gave it up. Please ask again. Whoever runs Taskwire can see it "
@@ -76,7 +79,7 @@ def request_never_readable() -> Message:
 
 
 def request_waits(side: SilentSystem, request: str) -> Message:
-    """Coder or Slack does not answer, so the request waits."""
+    """Say that the request waits, because Coder or Slack does not answer."""
     return statement(
         f"{side} does not answer me right now, so {request} has to wait. I try again for up to an hour; "
         "there is no need to repeat it."
@@ -84,7 +87,7 @@ def request_waits(side: SilentSystem, request: str) -> Message:
 
 
 def request_waits_for_token(request: str) -> Message:
-    """Coder refuses the bot's own token, so the request waits."""
+    """Say that the request waits, because Coder refuses the bot's own token."""
     return statement(
         f"Coder refuses my token, so {request} has to wait. I try again for up to an hour. "
         "Please tell whoever runs Taskwire: `taskwire doctor` says what to do."
@@ -92,7 +95,7 @@ def request_waits_for_token(request: str) -> Message:
 
 
 def token_refused_too_long(request: str) -> Message:
-    """Coder answered for an hour, but always refused the bot's own token."""
+    """Say that the request was given up: Coder refused the bot's own token for an hour."""
     return statement(
         f"Coder refused my token for an hour, so I gave up {request}. Please ask again when whoever runs "
         "Taskwire has mended that."
@@ -100,12 +103,12 @@ def token_refused_too_long(request: str) -> Message:
 
 
 def coder_never_had_tasks(request: str) -> Message:
-    """Coder answered for an hour, but never had Tasks."""
+    """Say that the request was given up: Coder had no Tasks for an hour."""
     return statement(f"This Coder had no Tasks for an hour, so I gave up {request}.")
 
 
 def never_answered_in_time(side: SilentSystem, request: str) -> Message:
-    """Coder or Slack did not answer for an hour."""
+    """Say that the request was given up: Coder or Slack did not answer for an hour."""
     return statement(
         f"{side} did not answer me for an hour, so I gave up {request}. Please ask again when it is back."
     )
