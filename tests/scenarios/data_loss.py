@@ -37,7 +37,7 @@ class StoreCopy:
         # Whether the poll numbers survive, so that only observations are lost.
         self.keeps_numbers = False
 
-    async def is_now(self) -> None:
+    async def take(self) -> None:
         """Make the copy. The store writes to disk before it answers, so the copy is complete."""
         key = self._world.keys.named("server")
         await self._world.until(
@@ -46,7 +46,7 @@ class StoreCopy:
         leave_out = shutil.ignore_patterns("*.sock", "lock*")
         shutil.copytree(self._store, self._copy, ignore=leave_out, dirs_exist_ok=True)
 
-    async def is_later(self) -> None:
+    async def wait_until_outdated(self) -> None:
         """Wait until the store shows that it was used after the copy was made."""
         key = self._world.keys.named("server")
         now_ms = int(self._world.clock.stamp()) - 10_000
@@ -56,14 +56,14 @@ class StoreCopy:
 
         await self._world.until(is_used, "the bot uses the store")
 
-    async def comes_back(self) -> None:
+    async def replace_running_store(self) -> None:
         """Replace the store by a server that has the copy, and let the bot catch up."""
         world = self._world
         await self._replace()
         await world.until(lambda: world.bot.recovered_data_loss is not None, "the bot has noticed")
-        await self._caught_up()
+        await self._catch_up()
 
-    async def is_restored(self) -> None:
+    async def replace_stopped_store(self) -> None:
         """Do the same while the bot is off, so that no process remembers anything."""
         await self._world.stops()
         await self._replace()
@@ -71,7 +71,7 @@ class StoreCopy:
         await self._world.until(
             lambda: self._world.bot.recovered_data_loss is not None, "the bot has noticed"
         )
-        await self._caught_up()
+        await self._catch_up()
 
     async def _replace(self) -> None:
         assert self._world.store is not None, "this world's store has no faults"
@@ -85,15 +85,15 @@ class StoreCopy:
                 await self._world.connections.commands.hset(number, account, count)
         self._world.store.leads_to(store.url)
 
-    async def _caught_up(self) -> None:
+    async def _catch_up(self) -> None:
         await self._world.until(lambda: self._world.bot.has_recorded_gap, "the threads are to be read")
         await self._world.settles()
         # The copy may contain the lease of a running poll. Let it lapse.
         self._world.clock.passes(POLL_LEASE_MS / 1000)
         await self._world.polls()
-        await self.goes_on()
+        await self.let_limits_pass()
 
-    async def goes_on(self) -> None:
+    async def let_limits_pass(self) -> None:
         """Let the time pass that looking before posting needs under Slack's limits."""
         for _ in range(3):
             await self._world.passes(seconds=4)

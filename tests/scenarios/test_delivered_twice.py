@@ -13,7 +13,7 @@ from .world import World
 
 # Seconds after which nothing can take effect any more: twice the timeout and the margin, plus the longest
 # lease.
-LANDED = 191
+LAST_LANDING_SECONDS = 191
 INTERRUPTED = "I was interrupted while delivering this, and {} Tell it if that matters.\n> use main"
 TWICE = INTERRUPTED.format("the agent got it twice.")
 MAYBE = INTERRUPTED.format("the log that would show it is gone: the agent may have got it twice.")
@@ -36,7 +36,7 @@ async def looks(world: World, tidying: Batch) -> None:
     """Run the job: it looks at once, and again when nothing can take effect any more."""
     await world.bot.parts.deps.queue.write(tidying)
     await world.settles()
-    await world.passes(LANDED)
+    await world.passes(LAST_LANDING_SECONDS)
 
 
 async def test_what_the_agent_has_once_is_not_spoken_of(world: World) -> None:

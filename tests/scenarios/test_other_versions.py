@@ -7,14 +7,14 @@ from taskwire.domain.jobs import QueueName, card, intake, thread_answers, to_cod
 
 from .test_notices_to_administrators import direct_messages
 from .versions import (
-    as_newer,
+    append_unreadable_job,
     drop,
     link_of,
-    newer_comes,
-    newer_reads,
-    newer_story,
-    newer_was_here,
-    unread_job,
+    make_dead_letter_readable,
+    record_newer_version,
+    rewrite_jobs_as_newer,
+    rewrite_state_as_newer,
+    switch_to_newer_version,
 )
 from .waiting import a_busy_agent, takes_all
 from .world import World
@@ -29,8 +29,8 @@ async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(worl
     words = [f"word {number}" for number in range(12)]
     for word in words:
         await world.alice.replies(thread, word)
-    await newer_was_here(world)
-    await as_newer(world, to_coder(link))
+    await record_newer_version(world)
+    await rewrite_jobs_as_newer(world, to_coder(link))
 
     await takes_all(world, task)
     for _ in range(6):
@@ -39,7 +39,7 @@ async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(worl
     for _ in range(3):
         await world.passes(seconds=DAY)
     before = list(task.inputs)
-    await newer_comes(world, to_coder(link))
+    await switch_to_newer_version(world, to_coder(link))
     await world.passes(seconds=31)
     await world.polls(times=3)
     for _ in range(4):
@@ -58,8 +58,8 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     await world.alice.replies(thread, "use main")
-    await newer_was_here(world)
-    await as_newer(world, to_coder(link))
+    await record_newer_version(world)
+    await rewrite_jobs_as_newer(world, to_coder(link))
     await takes_all(world, task)
     await world.passes(seconds=60)
     keeper = world.bot.parts.newer
@@ -86,7 +86,7 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
         ":warning: 1 list of work begins with something that another version of Taskwire wrote, and the one "
         "that runs now cannot read it. Start a version "
     )
-    await newer_comes(world, to_coder(link))
+    await switch_to_newer_version(world, to_coder(link))
     await world.passes(seconds=60)
     thread.new_messages()
 
@@ -97,8 +97,8 @@ async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_t
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     await world.alice.replies(thread, "use main")
-    await newer_was_here(world)
-    await as_newer(world, to_coder(link))
+    await record_newer_version(world)
+    await rewrite_jobs_as_newer(world, to_coder(link))
     await world.alice.replies(thread, "and rebase")
     await takes_all(world, task)
     keeper = world.bot.parts.newer
@@ -137,14 +137,14 @@ async def test_a_reply_given_up_for_a_newer_version_is_sent_again_once_only(worl
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     await world.alice.replies(thread, "use main")
-    await newer_was_here(world)
-    await as_newer(world, to_coder(link))
+    await record_newer_version(world)
+    await rewrite_jobs_as_newer(world, to_coder(link))
     await takes_all(world, task)
     await world.passes(seconds=7 * DAY + 60)
     await world.bot.parts.newer.tell_waiting()
     await world.passes(seconds=60)
     (letter,) = await world.letters().list_ids()
-    await newer_reads(world, letter)
+    await make_dead_letter_readable(world, letter)
 
     sent = await world.letters().send_again(letter)
     await world.passes(seconds=60)
@@ -168,8 +168,8 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     await world.alice.replies(thread, "use main")
-    await as_newer(world, to_coder(link))
-    await unread_job(world, thread_answers(link), "answer:1")
+    await rewrite_jobs_as_newer(world, to_coder(link))
+    await append_unreadable_job(world, thread_answers(link), "answer:1")
     await takes_all(world, task)
     keeper = world.bot.parts.newer
     for _ in range(6):
@@ -197,8 +197,8 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
 
 async def test_a_person_whose_command_waits_for_a_newer_version_is_written_to(world: World) -> None:
     """Later commands wait behind it, because the first may decide what the next one means."""
-    await newer_was_here(world)
-    await unread_job(world, intake(world.alice.id), "click:1")
+    await record_newer_version(world)
+    await append_unreadable_job(world, intake(world.alice.id), "click:1")
     await world.passes(seconds=301)
 
     await world.bot.parts.newer.tell_waiting()
@@ -206,15 +206,15 @@ async def test_a_person_whose_command_waits_for_a_newer_version_is_written_to(wo
 
     (told,) = direct_messages(world, "alice")
     assert told.startswith("Another version of me took what was asked here, and the one that runs now cannot")
-    await newer_comes(world)
+    await switch_to_newer_version(world)
     await drop(world, intake(world.alice.id), "click:1")
 
 
 async def test_administrators_hear_what_waits_though_they_wait_themselves(world: World) -> None:
     """An alert does not wait behind the administrator's own commands."""
     await world.restarts(admins=(world.alice.id,))
-    await newer_was_here(world)
-    await unread_job(world, intake(world.alice.id), "click:1")
+    await record_newer_version(world)
+    await append_unreadable_job(world, intake(world.alice.id), "click:1")
     await world.passes(seconds=301)
 
     await world.bot.parts.newer.tell_waiting()
@@ -223,22 +223,22 @@ async def test_administrators_hear_what_waits_though_they_wait_themselves(world:
     told = direct_messages(world, "alice")
     assert len(told) == 2
     assert any(said.startswith(":warning: 1 list of work begins with something that") for said in told)
-    await newer_comes(world)
+    await switch_to_newer_version(world)
     await drop(world, intake(world.alice.id), "click:1")
 
 
 async def test_a_person_is_written_to_whatever_else_a_lists_name_says(world: World) -> None:
     """The name of a person's queue may have another part after the id."""
     name = QueueName(f"{intake(world.alice.id)}:newer")
-    await newer_was_here(world)
-    await unread_job(world, name, "newer:1")
+    await record_newer_version(world)
+    await append_unreadable_job(world, name, "newer:1")
     await world.passes(seconds=301)
 
     await world.bot.parts.newer.tell_waiting()
     await world.settles()
 
     assert len(direct_messages(world, "alice")) == 1
-    await newer_comes(world)
+    await switch_to_newer_version(world)
     await drop(world, name, "newer:1")
 
 
@@ -246,9 +246,9 @@ async def test_what_can_be_made_anew_waits_for_nobody(world: World) -> None:
     """A card is drawn from the present state, and any version can run backfill."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
-    await newer_was_here(world)
-    await unread_job(world, card(link), "card")
-    await unread_job(world, QueueName("backfill:threads"), link)
+    await record_newer_version(world)
+    await append_unreadable_job(world, card(link), "card")
+    await append_unreadable_job(world, QueueName("backfill:threads"), link)
     await world.passes(seconds=60)
     task.becomes("complete", "Opened PR #12")
     await world.polls()
@@ -264,8 +264,8 @@ async def test_replies_of_a_newer_version_are_given_back_with_the_others(world: 
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     await world.alice.replies(thread, "use main")
-    await newer_was_here(world)
-    await as_newer(world, to_coder(link))
+    await record_newer_version(world)
+    await rewrite_jobs_as_newer(world, to_coder(link))
     await world.passes(seconds=31)
     await world.alice.replies(thread, "and rebase")
 
@@ -283,8 +283,8 @@ async def test_replies_of_a_newer_version_that_a_pause_holds_can_be_dropped(worl
     link = await link_of(world)
     reply = await world.alice.replies(thread, "use main")
     await world.passes(seconds=3)
-    await newer_was_here(world)
-    await as_newer(world, to_coder(link))
+    await record_newer_version(world)
+    await rewrite_jobs_as_newer(world, to_coder(link))
     await world.alice.replies(thread, "!pause")
     await world.polls()
 
@@ -303,8 +303,8 @@ async def test_a_reply_of_a_newer_version_goes_in_its_new_words_when_it_is_edite
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     reply = await world.alice.replies(thread, "use main")
-    await newer_was_here(world)
-    await as_newer(world, to_coder(link))
+    await record_newer_version(world)
+    await rewrite_jobs_as_newer(world, to_coder(link))
     await world.passes(seconds=31)
 
     await world.alice.edits(thread, reply, "use the branch")
@@ -322,8 +322,8 @@ async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World
     link = await link_of(world)
     other = await world.bob.runs("/task create mend the footer")
     thread.new_messages()
-    await newer_was_here(world)
-    story = await newer_story(world, link)
+    await record_newer_version(world)
+    story = await rewrite_state_as_newer(world, link)
     task.becomes("complete", "Opened PR #12")
     world.task("mend-the-footer").becomes("complete", "Opened PR #13")
 
@@ -343,7 +343,7 @@ async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World
     )
     assert await world.dead_letters() == []
     await story()
-    await newer_comes(world)
+    await switch_to_newer_version(world)
     await world.passes(seconds=60)
     assert thread.new_messages()[-1].startswith(f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login")
 
@@ -357,13 +357,13 @@ async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it
     (note,) = [key async for key in redis.scan_iter(world.keys.named("notes", "repeated_request", "*"))]
     kept = json.loads(str(await redis.get(note)))
     await redis.set(note, json.dumps(kept | {"mood": "cheerful"}), keepttl=True)
-    await newer_was_here(world)
+    await record_newer_version(world)
 
     await world.alice.presses("Create another")
     await world.passes(seconds=30)
     before = len(world.coder.tasks)
     await redis.set(note, json.dumps(kept), keepttl=True)
-    await newer_comes(world)
+    await switch_to_newer_version(world)
     await world.settles()
 
     assert before == 1

@@ -9,7 +9,7 @@ from taskwire_sandbox.coder.faults import refused
 from taskwire_sandbox.slack import Attachment
 
 from .test_secrets_kept import kept
-from .unknown_outcomes import LANDED
+from .unknown_outcomes import LANDING_SECONDS
 from .waiting import a_waiting_agent
 from .world import World
 
@@ -54,7 +54,7 @@ async def test_an_attempt_of_unknown_outcome_keeps_no_token_and_is_read_back(wor
 
     reply = await world.alice.replies(thread, f"use {ADMIN}", (log,))
     stored = await kept(world)
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert "it was ••• and •••" in stored
     assert [token for token in tokens(world) if token in stored] == []

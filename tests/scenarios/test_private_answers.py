@@ -11,7 +11,7 @@ from taskwire.worker import Worker
 from taskwire_sandbox.slack import Call
 
 from .test_notices_to_administrators import direct_messages
-from .versions import as_newer, drop, newer_was_here
+from .versions import drop, record_newer_version, rewrite_jobs_as_newer
 from .world import World
 
 NONE = "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
@@ -133,8 +133,8 @@ async def test_an_answer_that_only_another_version_can_show_stands_before_nothin
     await world.until(lambda: world.bot.parts.private_answers.count == 1, "it waits")
     await world.stops()
     ((handed_over, (job,)),) = (await world.jobs()).items()
-    await as_newer(world, QueueName(handed_over))
-    await newer_was_here(world)
+    await rewrite_jobs_as_newer(world, QueueName(handed_over))
+    await record_newer_version(world)
     world.clock.passes(REST_SECONDS)
     world.settings = world.settings.model_copy(update={"admins": (world.alice.id,)})
     await world.starts()

@@ -3,7 +3,7 @@
 from taskwire_sandbox.coder.faults import late, refused, server_error
 from taskwire_sandbox.slack import Attachment, CallFault
 
-from .unknown_outcomes import LANDED, without_notices
+from .unknown_outcomes import LANDING_SECONDS, without_notices
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
@@ -33,7 +33,7 @@ async def test_a_reply_that_takes_longer_is_seen_first(world: World) -> None:
     at_once = thread.receipt(reply)
     await world.passes(seconds=2.1)
     soon = thread.receipt(reply)
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert (at_once, soon) == ([], ["eyes"])
     assert task.inputs == ["use main"]

@@ -48,13 +48,13 @@ async def test_a_task_that_the_store_has_lost_is_written_down_again(
     world: World, store_copy: StoreCopy
 ) -> None:
     """The bot remembers the command and finds its card and its task, so neither is made again."""
-    await store_copy.is_now()
+    await store_copy.take()
     thread = await world.alice.runs("/task create fix the login")
 
-    await store_copy.comes_back()
+    await store_copy.replace_running_store()
     world.task("fix-the-login").becomes("complete", "Opened PR #12")
     await world.polls()
-    await store_copy.goes_on()
+    await store_copy.let_limits_pass()
 
     assert len(world.coder.tasks) == 1
     assert world.cards() == []
@@ -66,10 +66,10 @@ async def test_a_task_that_the_store_has_lost_is_written_down_again(
 async def test_a_reply_that_the_agent_has_is_not_sent_again(world: World, store_copy: StoreCopy) -> None:
     """The store no longer knows the reply. Its mark stays."""
     thread, task = await a_waiting_agent(world)
-    await store_copy.is_now()
+    await store_copy.take()
     ts = await world.alice.replies(thread, "use main")
 
-    await store_copy.comes_back()
+    await store_copy.replace_running_store()
     task.becomes("idle")
     await world.passes(seconds=5)
 
@@ -82,10 +82,10 @@ async def test_a_reply_that_the_agent_has_is_not_sent_again_by_another_bot(
 ) -> None:
     """A bot without any memory does not send it either."""
     thread, task = await a_waiting_agent(world)
-    await store_copy.is_now()
+    await store_copy.take()
     ts = await world.alice.replies(thread, "use main")
 
-    await store_copy.is_restored()
+    await store_copy.replace_stopped_store()
     task.becomes("idle")
     await world.passes(seconds=5)
 
@@ -97,12 +97,12 @@ async def test_a_reply_that_waited_then_and_was_delivered_since(world: World, st
     """In the copy, the reply still waits."""
     thread, task = await a_busy_agent(world)
     ts = await world.alice.replies(thread, "use main")
-    await store_copy.is_now()
+    await store_copy.take()
     task.becomes("idle")
     await world.passes(seconds=5)
     task.becomes("working")
 
-    await store_copy.is_restored()
+    await store_copy.replace_stopped_store()
     task.becomes("idle")
     await world.passes(seconds=35)
 
@@ -113,12 +113,12 @@ async def test_a_reply_that_waited_then_and_was_delivered_since(world: World, st
 async def test_a_reply_delivered_before_a_pause_resumes_nothing(world: World, store_copy: StoreCopy) -> None:
     """The agent had the reply, and was stopped later on purpose."""
     thread, task = await a_waiting_agent(world)
-    await store_copy.is_now()
+    await store_copy.take()
     await world.alice.replies(thread, "use main")
     task.pause()
     await world.polls()
 
-    await store_copy.is_restored()
+    await store_copy.replace_stopped_store()
     await world.passes(seconds=5)
 
     assert task.inputs == ["use main"]
@@ -129,15 +129,15 @@ async def test_a_reply_delivered_before_a_pause_resumes_nothing(world: World, st
 async def test_a_notice_is_not_told_again(world: World, store_copy: StoreCopy) -> None:
     """The poll sees the same change again, but the notice is found in the thread."""
     thread, task = await a_waiting_agent(world)
-    await store_copy.is_now()
+    await store_copy.take()
     task.becomes("complete", "Opened PR #12")
     await world.polls()
     told = thread.new_messages()
     await world.passes(seconds=120)
 
-    await store_copy.is_restored()
+    await store_copy.replace_stopped_store()
     await world.polls()
-    await store_copy.goes_on()
+    await store_copy.let_limits_pass()
 
     assert len(told) == 1
     assert thread.new_messages() == []
@@ -148,12 +148,12 @@ async def test_a_file_is_not_shared_again(world: World, store_copy: StoreCopy) -
     thread, task = await a_waiting_agent(world)
     task.says("\n".join(f"line {number}" for number in range(200)))
     task.becomes("idle")
-    await store_copy.is_now()
+    await store_copy.take()
     await world.alice.replies(thread, "!logs full")
     world.alice.reads()
     assert world.cards() == [f"(file {task.name}.log)"]
 
-    await store_copy.comes_back()
+    await store_copy.replace_running_store()
 
     assert world.cards() == []
     world.alice.reads()
@@ -164,7 +164,7 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
 ) -> None:
     """The bot remembers both clicks, and sees that the workspace was started after the first."""
     thread, task = await a_waiting_agent(world)
-    await store_copy.is_now()
+    await store_copy.take()
     await world.alice.clicks(thread, "Pause")
     await world.passes(seconds=30)
     await world.polls()
@@ -174,7 +174,7 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
     thread.new_messages(), world.alice.reads()
     builds = len(task.builds)
 
-    await store_copy.comes_back()
+    await store_copy.replace_running_store()
     await world.passes(seconds=30)
     await world.polls()
 
@@ -189,19 +189,19 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
 
 async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, store_copy: StoreCopy) -> None:
     """No process remembers the thread, but the card's metadata has the task's id."""
-    await store_copy.is_now()
+    await store_copy.take()
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "use main")
     task.becomes("idle")
     await world.passes(seconds=600)
 
-    await store_copy.is_restored()
+    await store_copy.replace_stopped_store()
     ts = await world.alice.replies(thread, "and test it")
     await world.passes(seconds=31)
     await world.polls()
     task.becomes("complete", "Opened PR #12")
     await world.polls()
-    await store_copy.goes_on()
+    await store_copy.let_limits_pass()
 
     assert task.inputs == ["use main", "and test it"]
     assert thread.receipt(ts) == ["white_check_mark"]
@@ -230,16 +230,16 @@ async def test_an_empty_store_finds_its_threads_again(world: World, monkeypatch:
 async def test_a_thread_that_was_detached_stays_so(world: World, store_copy: StoreCopy) -> None:
     """The thread has the message about it. A later reply reaches nobody."""
     thread, task = await a_waiting_agent(world)
-    await store_copy.is_now()
+    await store_copy.take()
     await world.alice.types("/task detach fix-the-login")
     said = thread.new_messages()
     world.alice.reads()
 
-    await store_copy.is_restored()
+    await store_copy.replace_stopped_store()
     task.becomes("complete", "Opened PR #12")
     await world.polls()
     await world.alice.replies(thread, "and test it")
-    await store_copy.goes_on()
+    await store_copy.let_limits_pass()
 
     assert len(said) == 1
     assert task.inputs == []
@@ -252,7 +252,7 @@ async def test_a_thread_that_was_detached_stays_so(world: World, store_copy: Sto
 async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, store_copy: StoreCopy) -> None:
     """The copy only knows the first card, which was deleted."""
     thread, task = await a_waiting_agent(world)
-    await store_copy.is_now()
+    await store_copy.take()
     delete(world, thread.ts)
     task.becomes("working", "Step 1")
     await world.polls()
@@ -260,10 +260,10 @@ async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, sto
     moved = newest_card(world, thread)
     moved.new_messages()
 
-    await store_copy.is_restored()
+    await store_copy.replace_stopped_store()
     task.becomes("complete", "Opened PR #12")
     await world.polls()
-    await store_copy.goes_on()
+    await store_copy.let_limits_pass()
 
     assert world.cards() == []
     assert [message.partition("\n")[0] for message in moved.new_messages()] == [
@@ -274,12 +274,12 @@ async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, sto
 async def test_words_sent_by_a_command_are_not_sent_again(world: World, store_copy: StoreCopy) -> None:
     """The words are in the thread, with the mark that the agent has them."""
     thread, task = await a_waiting_agent(world)
-    await store_copy.is_now()
+    await store_copy.take()
     await world.alice.types("/task send fix-the-login use main")
     said = thread.new_messages()
     world.alice.reads()
 
-    await store_copy.comes_back()
+    await store_copy.replace_running_store()
     task.becomes("idle")
     await world.passes(seconds=5)
 
@@ -293,14 +293,14 @@ async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, st
     """A person paused the task after the reply was written, so a person decides whether to start it again."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
-    await store_copy.is_now()
+    await store_copy.take()
     await world.alice.types("/task pause fix-the-login")
     await world.passes(seconds=30)
     await world.polls()
     thread.new_messages()
     world.alice.reads()
 
-    await store_copy.is_restored()
+    await store_copy.replace_stopped_store()
     await world.passes(seconds=35)
     await world.polls()
 
@@ -318,11 +318,11 @@ async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, st
 async def test_administrators_hear_of_an_older_copy(world: World, store_copy: StoreCopy) -> None:
     """They are told once. A failover alone is not reported."""
     await world.restarts(admins=(world.bob.id,))
-    await store_copy.is_now()
+    await store_copy.take()
     await world.passes(seconds=300)
-    await store_copy.is_later()
+    await store_copy.wait_until_outdated()
 
-    await store_copy.comes_back()
+    await store_copy.replace_running_store()
 
     channel = world.slack.open_direct("bob").id
     told = [str(message["text"]) for message in world.slack.messages(channel)]
@@ -338,13 +338,13 @@ async def test_what_was_seen_and_lost_is_seen_again(world: World, store_copy: St
     """The list has not changed, and the poll numbers continue. The bot still does not assume that its
     observation was stored."""
     thread, task = await a_waiting_agent(world)
-    await store_copy.is_now()
+    await store_copy.take()
     store_copy.keeps_numbers = True
     task.becomes("complete", "Opened PR #12")
     world.slack.faults.add("chat.postMessage", CallFault.REFUSE, times=1)
     await world.polls()
 
-    await store_copy.comes_back()
+    await store_copy.replace_running_store()
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login. Reply here if there is more to do."

@@ -2,7 +2,7 @@
 
 from asyncio import gather
 
-from .unknown_outcomes import LANDED, QUESTION, reply_of_unknown_outcome, without_notices
+from .unknown_outcomes import LANDING_SECONDS, QUESTION, reply_of_unknown_outcome, without_notices
 from .world import CARD_SECONDS, World
 
 
@@ -11,7 +11,7 @@ async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: Wor
     thread, task, reply = await reply_of_unknown_outcome(world)
 
     later = await world.alice.replies(thread, "and test it")
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert task.inputs == []
     assert without_notices(thread) == [QUESTION]
@@ -149,7 +149,7 @@ async def test_what_is_sent_again_may_be_of_unknown_outcome_again(world: World) 
     thread, task, reply = await reply_of_unknown_outcome(world)
     task.agentapi_fails("message")
     await world.alice.clicks(thread, "Send again")
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     said = without_notices(thread)
     await world.alice.clicks(thread, "It arrived")

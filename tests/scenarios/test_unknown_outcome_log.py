@@ -12,7 +12,7 @@ from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import bad_gateway, cut_after, nonsense, refused, server_error
 from taskwire_sandbox.coder.server import RecordedRequest
 
-from .unknown_outcomes import LANDED, QUESTION, UNREADABLE, without_notices
+from .unknown_outcomes import LANDING_SECONDS, QUESTION, UNREADABLE_SECONDS, without_notices
 from .waiting import a_waiting_agent
 from .world import World, new_world
 
@@ -24,9 +24,9 @@ async def test_an_answer_that_is_lost_after_the_agent_has_it_is_read_back(world:
 
     reply = await world.alice.replies(thread, "use main")
     at_once = thread.receipt(reply)
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
     task.becomes("idle")
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert at_once == ["white_check_mark"]
     assert task.inputs == ["use main"]
@@ -40,7 +40,7 @@ async def test_an_answer_that_makes_no_sense_is_read_back(world: World) -> None:
     world.coder.plan_fault("tasks.send", nonsense())
 
     reply = await world.alice.replies(thread, "use main")
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert task.inputs == ["use main"]
     assert thread.receipt(reply) == ["white_check_mark"]
@@ -53,7 +53,7 @@ async def test_a_request_that_is_cut_before_it_takes_effect_is_sent_again_once(w
     world.coder.plan_fault("tasks.send", refused())
 
     reply = await world.alice.replies(thread, "use main")
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert task.inputs == ["use main"]
     assert thread.receipt(reply) == ["white_check_mark"]
@@ -66,8 +66,8 @@ async def test_what_is_cut_twice_is_asked_about(world: World) -> None:
     world.coder.plan_fault("tasks.send", refused(), times=2)
 
     reply = await world.alice.replies(thread, "use main")
-    await world.passes(LANDED)
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
+    await world.passes(LANDING_SECONDS)
 
     assert task.inputs == []
     assert without_notices(thread) == [QUESTION]
@@ -82,7 +82,7 @@ async def test_a_rejected_message_that_was_typed_is_found(world: World) -> None:
     task.agentapi_fails("message_after_typing")
 
     reply = await world.alice.replies(thread, "use main")
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert task.inputs == ["use main"]
     assert thread.receipt(reply) == ["white_check_mark"]
@@ -99,7 +99,7 @@ async def test_the_same_words_twice_are_two_inputs(world: World, *, has_landed: 
     world.coder.plan_fault("tasks.send", cut_after() if has_landed else refused())
 
     second = await world.alice.replies(thread, "yes")
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert task.inputs == ["yes", "yes"]
     assert [thread.receipt(reply) for reply in (first, second)] == [["white_check_mark"]] * 2
@@ -125,7 +125,7 @@ async def test_words_without_an_entry_are_asked_about(world: World) -> None:
     world.coder.plan_fault("tasks.send", cut_after())
 
     await world.alice.replies(thread, "use main")
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert task.inputs == ["use main"]
     assert without_notices(thread) == [QUESTION]
@@ -140,7 +140,7 @@ async def test_a_screen_that_moved_by_itself_is_no_proof(world: World) -> None:
 
     await world.alice.replies(thread, "use main")
     task.rewrites("Tip: press ? for help")
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert task.inputs == []
     assert without_notices(thread) == [QUESTION]
@@ -157,7 +157,7 @@ async def test_what_other_people_type_changes_nothing_about_an_entry(world: Worl
     reply = await world.alice.replies(thread, "use main")
     task.becomes("idle")
     task.hears("and hurry")
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert task.inputs == ["use main", "and hurry"]
     assert thread.receipt(reply) == ["white_check_mark"]
@@ -173,7 +173,7 @@ async def test_the_same_words_from_elsewhere_are_asked_about(world: World) -> No
     await world.alice.replies(thread, "use main")
     task.becomes("idle")
     task.hears("use main")
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert without_notices(thread) == [QUESTION]
     await world.alice.clicks(thread, "It arrived")
@@ -191,7 +191,7 @@ async def test_a_log_that_does_not_go_on_says_nothing(
 
     await world.alice.replies(thread, "use main")
     befalls(task)
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert without_notices(thread) == [QUESTION]
     await world.alice.clicks(thread, "It arrived")
@@ -205,7 +205,7 @@ async def test_a_log_that_cannot_be_read_for_a_while_is_waited_for(world: World)
     logs = world.coder.plan_fault("tasks.logs", bad_gateway(), times=None, skips=1)
 
     reply = await world.alice.replies(thread, "use main")
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
     before = thread.receipt(reply)
     logs.times = 0
     await world.passes(seconds=6)
@@ -223,8 +223,8 @@ async def test_a_log_that_cannot_be_read_for_long_is_not_waited_for(world: World
     world.coder.plan_fault("tasks.logs", bad_gateway(), times=None, skips=1)
 
     reply = await world.alice.replies(thread, "use main")
-    await world.passes(LANDED)
-    await world.passes(UNREADABLE)
+    await world.passes(LANDING_SECONDS)
+    await world.passes(UNREADABLE_SECONDS)
 
     assert without_notices(thread) == [QUESTION]
     assert thread.receipt(reply) == ["hourglass_flowing_sand"]
@@ -291,7 +291,7 @@ async def test_an_input_that_lands_after_the_time_is_out_is_found(tmp_path: Path
         before = list(task.inputs)
         late.set()
         await world.until(lambda: task.inputs, "the agent has it")
-        await world.passes(LANDED)
+        await world.passes(LANDING_SECONDS)
 
         assert before == []
         assert task.inputs == ["use main"]

@@ -4,7 +4,13 @@ import pytest
 
 from taskwire_sandbox.coder.faults import bad_gateway, cut_after, server_error
 
-from .unknown_outcomes import LANDED, QUESTION, UNREADABLE, reply_of_unknown_outcome, without_notices
+from .unknown_outcomes import (
+    LANDING_SECONDS,
+    QUESTION,
+    UNREADABLE_SECONDS,
+    reply_of_unknown_outcome,
+    without_notices,
+)
 from .waiting import a_waiting_agent
 from .world import World
 
@@ -18,7 +24,7 @@ async def test_a_restart_of_the_workspace_leaves_it_undecided(world: World) -> N
     task.pause()
     await world.passes(seconds=5)
     task.resume()
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert without_notices(thread) == [QUESTION]
     await world.alice.clicks(thread, "It arrived")
@@ -93,7 +99,7 @@ async def test_a_pause_meanwhile_leaves_it_undecided(world: World, label: str) -
 
     reply = await world.alice.replies(thread, "use main")
     task.pause()
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
     before = (task.status, without_notices(thread))
     await world.alice.clicks(thread, label)
     await world.passes(seconds=10)
@@ -115,7 +121,7 @@ async def test_a_workspace_that_is_unwell_for_a_moment_is_waited_for(world: Worl
 
     reply = await world.alice.replies(thread, "use main")
     task.status_is(status)
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
     before = thread.receipt(reply)
     task.status_is("active")
     await world.passes(seconds=6)
@@ -134,8 +140,8 @@ async def test_a_workspace_that_stays_unwell_is_not_waited_for(world: World) -> 
 
     await world.alice.replies(thread, "use main")
     task.status_is("unknown")
-    await world.passes(LANDED)
-    await world.passes(UNREADABLE)
+    await world.passes(LANDING_SECONDS)
+    await world.passes(UNREADABLE_SECONDS)
 
     assert without_notices(thread) == [QUESTION]
     await world.alice.clicks(thread, "It arrived")
@@ -175,7 +181,7 @@ async def test_a_reply_of_unknown_outcome_when_the_task_goes_is_told_of(world: W
     task.delete()
     await world.polls(times=3)
     thread.new_messages()
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
 
     assert thread.new_messages() == ["I never learned whether the agent got this reply:\n| use main"]
     assert thread.receipt(reply) == ["warning"]

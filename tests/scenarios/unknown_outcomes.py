@@ -11,9 +11,9 @@ QUESTION = (
     "Later replies wait until you decide.\n> use main\n[It arrived] [Send again]"
 )
 # An input can take effect until a minute after it was begun, plus five seconds.
-LANDED = 66
+LANDING_SECONDS = 66
 # Seconds for which an unreadable log is tried again.
-UNREADABLE = 130
+UNREADABLE_SECONDS = 130
 
 
 async def reply_of_unknown_outcome(world: World) -> tuple[Thread, SandboxTask, str]:
@@ -22,7 +22,7 @@ async def reply_of_unknown_outcome(world: World) -> tuple[Thread, SandboxTask, s
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")
     reply = await world.alice.replies(thread, "use main")
-    await world.passes(LANDED)
+    await world.passes(LANDING_SECONDS)
     # Many posts were due at once, so the channel's limit delayed some of them.
     await world.passes(seconds=5)
     return thread, task, reply

@@ -16,14 +16,14 @@ from .world import World
 NEWER = FORMAT + 1
 
 
-async def newer_was_here(world: World) -> None:
+async def record_newer_version(world: World) -> None:
     """Let a newer version have used this store just now."""
     key = world.keys.named("formats")
     now = int(world.clock.stamp())
     await world.connections.commands.hset(key, str(NEWER), f"{now} 1")
 
 
-async def as_newer(world: World, name: QueueName) -> None:
+async def rewrite_jobs_as_newer(world: World, name: QueueName) -> None:
     """Change a queue's jobs as if a newer version had written them, with a field that this version does not
     know."""
     redis, key = world.connections.commands, world.keys.named("queue", name, "jobs")
@@ -34,7 +34,7 @@ async def as_newer(world: World, name: QueueName) -> None:
             await redis.hset(key, field, json.dumps(job))
 
 
-async def newer_comes(world: World, *names: QueueName) -> None:
+async def switch_to_newer_version(world: World, *names: QueueName) -> None:
     """From now on, let the bot be the newer version, which can read these queues."""
     redis = world.connections.commands
     for name in names:
@@ -49,7 +49,7 @@ async def newer_comes(world: World, *names: QueueName) -> None:
     await world.until(lambda: _has_taken_all(world), "the newer version has taken what is due")
 
 
-async def newer_reads(world: World, letter_id: str) -> None:
+async def make_dead_letter_readable(world: World, letter_id: str) -> None:
     """Let the newer version read a dead letter's job."""
     redis, key = world.connections.commands, world.keys.named("dead_letters")
     letter = json.loads(await cast("Awaitable[str]", redis.hget(key, letter_id)))
@@ -70,13 +70,13 @@ async def link_of(world: World) -> LinkId:
     return link
 
 
-async def unread_job(world: World, name: QueueName, job_id: str) -> None:
+async def append_unreadable_job(world: World, name: QueueName, job_id: str) -> None:
     """Append a job of a kind that this version does not know."""
     job = json.dumps({"id": job_id, "work": {"kind": "of a newer version"}})
-    await written_before(world, name, job_id, job)
+    await append_stored_job(world, name, job_id, job)
 
 
-async def written_before(world: World, name: QueueName, job_id: str, job: str) -> None:
+async def append_stored_job(world: World, name: QueueName, job_id: str, job: str) -> None:
     """Append a job in the form of another version."""
     body = "put(ARGV[3], ARGV[4], 'next', '0', 'new', ARGV[5]) return 1"
     await Script(world.connections.commands, world.keys, world.clock, with_libraries(body))(name, job_id, job)
@@ -87,7 +87,7 @@ async def drop(world: World, name: QueueName, job_id: str) -> None:
     await world.bot.parts.deps.queue.write(Batch().drop(name, job_id))
 
 
-async def newer_story(world: World, link: LinkId) -> Callable[[], Awaitable[None]]:
+async def rewrite_state_as_newer(world: World, link: LinkId) -> Callable[[], Awaitable[None]]:
     """Change a link's state as if a newer version had written it. Return a function that undoes this."""
     redis, key = world.connections.commands, world.keys.link(link)
     story = await cast("Awaitable[str]", redis.hget(key, "state"))

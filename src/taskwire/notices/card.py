@@ -136,7 +136,9 @@ class CardAndReceipts:
         return await self._react(context, link, work.ts, _all_tried(had), wanted)
 
     async def _repair(self, context: JobContext, link: Link, ts: Ts, had: list[str], stray: str) -> Outcome:
-        """Add the remembered reaction again, and remove the stray one and all others."""
+        """Add the stored reaction again, and remove all others, such as the one that a stopped process added
+        late.
+        """
         also = [TRIED + stray] if stray and stray not in " ".join(had) else []
         repaired = next((name for name in had if name.startswith(REPAIRED)), None)
         if repaired is None and (len(had) > 1 or any(name.startswith(TRIED) for name in had)):

@@ -66,9 +66,8 @@ def list_reports_known_at(
 ) -> tuple[Report, ...]:
     """Return the reports that existed when Coder's list of tasks was made.
 
-    If the list shows no report of the present agent, these are the reports of earlier agents. If the
-    present agent is not known, a report of an unknown agent may be from either of them. It is left to a
-    later event.
+    If the list shows no report of the present agent, only the reports of earlier agents existed. A report
+    whose agent is not known is left to a later event if the present agent is not known either.
     """
     if seen.report is not None:
         return tuple(report for report in history if report.at <= seen.report.at)

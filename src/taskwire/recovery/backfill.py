@@ -96,9 +96,9 @@ class Backfill:
     async def queue_threads(self, absence_ms: int | None = None) -> int:
         """Queue the reading of threads with news from the last `absence_ms`; None means of any time.
 
-        Returns the number of open threads. A scan of a channel that already waits is replaced by one from
-        its first thread, because the threads that it has passed may have news by now. It then covers the
-        longer time.
+        Returns the number of open threads. If a scan of a channel already waits, it starts again with all
+        threads, because those that it has passed may have news by now. It keeps the earlier of the two
+        start times.
         """
         links, since = self._deps.links, self._get_scan_start(absence_ms)
         threads = await links.list_threads((await links.list_open()).values())

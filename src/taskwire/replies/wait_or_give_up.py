@@ -136,7 +136,7 @@ class ReplyOutcomes:
 
         After too long, give up this reply and the later ones.
 
-        `is_broken`: Coder shows an error of the workspace. If the thread knows that already, give up at
+        `is_broken`: Coder shows an error of the workspace. If the thread was told of that error, give up at
         once. `unreached_ms` is since when Coder cannot reach the agent.
         """
         context, link, _ = reply_job
