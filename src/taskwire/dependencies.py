@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from taskwire.coder.client import CoderClient
 from taskwire.domain.transitions import ReducerSettings
 from taskwire.queue.dead_letters import DeadLetters
-from taskwire.queue.leases import Queue
+from taskwire.queue.leases import Queues
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
 from taskwire.state.links import Links, LinkWrites
@@ -18,7 +18,7 @@ from taskwire.state.observations import Observations
 class Dependencies:
     """The clients, stores and settings of one deployment."""
 
-    queue: Queue
+    queues: Queues
     links: Links
     writes: LinkWrites
     observations: Observations

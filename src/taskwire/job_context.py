@@ -22,7 +22,7 @@ from taskwire.domain.message import Message
 from taskwire.domain.reconcile import Finding
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
-from taskwire.queue.leases import Lease, LeaseLost, Queue, Trouble
+from taskwire.queue.leases import Lease, LeaseLost, Queues, Trouble
 
 # The deadline for an attempt's first byte, in seconds from the start of the attempt. It includes a new
 # connection. Each further try of the job gets more time, up to the second number.
@@ -88,9 +88,9 @@ class JobEnded(Exception):
 class JobContext:
     """One job being run under one lease."""
 
-    def __init__(self, lease: Lease, queue: Queue) -> None:
+    def __init__(self, lease: Lease, queues: Queues) -> None:
         self.lease = lease
-        self._queue = queue
+        self._queues = queues
         self._taken_at = transport.boottime()
         self.note = lease.attempt or ""
         self.is_outcome_unknown = lease.attempt is not None
@@ -184,7 +184,7 @@ class JobContext:
             raise RuntimeError("reconcile the attempt of unknown outcome before the next one")
         seconds = min(FIRST_BYTE_SECONDS * (1 + self.job.tries), LONGEST_FIRST_BYTE_SECONDS, timeout_seconds)
         deadline = transport.boottime() + seconds
-        await self._queue.begin(self.lease, note, seconds)
+        await self._queues.begin(self.lease, note, seconds)
         self.attempts_begun += 1
         self.is_outcome_unknown = True
         self.compensation = compensation
@@ -201,7 +201,7 @@ class JobContext:
 
     async def write(self, batch: Batch) -> None:
         """Write a batch in the middle of the job; LeaseLost if another process has the lease."""
-        await self._queue.write_under_lease(self.lease, batch)
+        await self._queues.write_under_lease(self.lease, batch)
 
     @contextlib.asynccontextmanager
     async def _renewing_intent(self, note: str, seconds: float) -> AsyncIterator[None]:
@@ -211,7 +211,7 @@ class JobContext:
                 while True:
                     await asyncio.sleep(seconds / 3)
                     with contextlib.suppress(RedisError):
-                        await self._queue.begin(self.lease, note, seconds, is_again=True)
+                        await self._queues.begin(self.lease, note, seconds, is_again=True)
 
         renewal = asyncio.create_task(renew(), name=f"renew intent {self.job.id}")
         try:

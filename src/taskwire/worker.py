@@ -145,11 +145,11 @@ class Worker:
         """Note in Redis that this process writes nothing more."""
         with contextlib.suppress(RedisError, TimeoutError):
             async with asyncio.timeout(RELEASE_TIMEOUT_SECONDS):
-                await self._deps.queue.data_loss_detector.record_clean_stop()
+                await self._deps.queues.data_loss_detector.record_clean_stop()
 
     async def _release_all(self, acquired: Sequence[Lease | UnreadableJob]) -> None:
         """Release leases, so that other processes need not wait until they expire."""
-        releases = [self._deps.queue.release(each) for each in acquired]
+        releases = [self._deps.queues.release(each) for each in acquired]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RELEASE_TIMEOUT_SECONDS):
                 await asyncio.gather(*releases, return_exceptions=True)
@@ -167,7 +167,7 @@ class Worker:
     def _is_risky(self, acquired: Acquired) -> bool:
         """Whether the job was acquired often and never ended. At most one such job runs at a time."""
         return (
-            isinstance(acquired, Lease) and acquired.acquisitions > self._deps.queue.times.risky_acquisitions
+            isinstance(acquired, Lease) and acquired.acquisitions > self._deps.queues.times.risky_acquisitions
         )
 
     def _on_lease_ended(self, task: asyncio.Task[None]) -> None:
@@ -183,7 +183,7 @@ class Worker:
             self._is_acquiring = True
             await self._check_for_data_loss()
             self._acquisitions += 1
-            acquired = await self._deps.queue.acquire(
+            acquired = await self._deps.queues.acquire(
                 may_be_risky=self._risky is None,
                 ignores_priority=self._acquisitions % IGNORE_PRIORITY_EVERY == 0,
             )
@@ -218,8 +218,8 @@ class Worker:
     async def _check_for_data_loss(self) -> None:
         if time.monotonic() < self._next_data_loss_check:
             return
-        await self._deps.queue.formats.record_presence()
-        if data_loss := await self._deps.queue.data_loss_detector.find_new():
+        await self._deps.queues.formats.record_presence()
+        if data_loss := await self._deps.queues.data_loss_detector.find_new():
             silent_ms = data_loss.at_ms - data_loss.since_ms
             _log.warning("redis has gone back in time, or is another one", last_used_before_ms=silent_ms)
             self._metrics.data_losses.inc()
@@ -227,7 +227,7 @@ class Worker:
         self._next_data_loss_check = time.monotonic() + DATA_LOSS_CHECK_SECONDS
 
     async def _wait_for_job(self, seconds: float) -> None:
-        wake = asyncio.create_task(self._deps.queue.wait(seconds))
+        wake = asyncio.create_task(self._deps.queues.wait(seconds))
         stop = asyncio.create_task(self._is_stopping.wait())
         try:
             await asyncio.wait({wake, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -267,7 +267,7 @@ class Worker:
             )
 
     async def _run_job(self, lease: Lease) -> None:
-        context = JobContext(lease, self._deps.queue)
+        context = JobContext(lease, self._deps.queues)
         _count_lease(self._metrics, lease)
         try:
             outcome = await self._run_handler(context)
@@ -276,7 +276,7 @@ class Worker:
             return
         except LeaseLost:
             # The job may have acted too late, and no complete will write its compensation.
-            await self._deps.queue.write(context.compensation or Batch())
+            await self._deps.queues.write(context.compensation or Batch())
             raise
         finally:
             _count_effects(self._metrics, context)
@@ -291,10 +291,10 @@ class Worker:
 
         After the lease another worker may hold the queue, and reconciles.
         """
-        retry_until = time.monotonic() + self._deps.queue.times.lease_ms / 1000
+        retry_until = time.monotonic() + self._deps.queues.times.lease_ms / 1000
         while True:
             try:
-                return await self._deps.queue.complete(
+                return await self._deps.queues.complete(
                     context.lease,
                     outcome.kind,
                     outcome.batch,
@@ -312,9 +312,9 @@ class Worker:
     async def _defer(self, acquired: Acquired, body: str, why: str) -> None:
         """Leave a job to a newer version. If none comes any more, give the job up."""
         if (batch := make_replacement(acquired)) is not None:
-            await self._deps.queue.complete(acquired, "done", batch)
+            await self._deps.queues.complete(acquired, "done", batch)
             return
-        deferral = await self._deps.queue.defer(acquired)
+        deferral = await self._deps.queues.defer(acquired)
         if deferral == "deferred":
             _log.warning(
                 "job needs another version, waits for it", queue=acquired.name, job=acquired.job_id, why=why
@@ -322,14 +322,14 @@ class Worker:
         if deferral == "no newer version":
             _log.error("gave up a job that cannot be read", queue=acquired.name, job=acquired.job_id, why=why)
             self._metrics.dead_letters.labels("unreadable").inc()
-            await self._deps.queue.complete(
+            await self._deps.queues.complete(
                 acquired, "done", await self._newer_versions.give_up(acquired, body, why)
             )
 
     async def _run_handler(self, context: JobContext) -> Outcome:
         job, lease = context.job, context.lease
         is_old = lease.now_ms - lease.first_acquired_ms > ANY_JOB.max_duration_ms
-        if lease.acquisitions > self._deps.queue.times.many_acquisitions and is_old:
+        if lease.acquisitions > self._deps.queues.times.many_acquisitions and is_old:
             return await self._failures.give_up(context, answers.PROCESS_KILLED)
         if ANY_JOB.is_over(job.failing_since_ms, lease.now_ms):
             return await self._failures.give_up(context, answers.FAILED_FOR_A_DAY)

@@ -17,7 +17,7 @@ from taskwire.app.bot import run_bot
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.links import LinkRecord
 from taskwire.queue.batch import Batch
-from taskwire.queue.leases import Queue
+from taskwire.queue.leases import Queues
 from taskwire.queue.rate_limiter import LIMITS, WINDOW_MS
 from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection, embedded
@@ -93,7 +93,7 @@ def _found(exposition: bytes) -> int:
 async def _fill(slack: SlackSandbox, connections: Connections) -> None:
     """Make the channels and threads as they are when an absence of an hour ends."""
     keys = Keys(slack.workspace.team_id)
-    queue, writes = Queue(connections, keys, ServerClock()), LinkWrites(keys)
+    queues, writes = Queues(connections, keys, ServerClock()), LinkWrites(keys)
     now, alice = time.time(), slack.workspace.user("alice").id
     for number in range(CHANNELS):
         channel = slack.add_channel(f"c{number}", ["alice"])
@@ -110,7 +110,7 @@ async def _fill(slack: SlackSandbox, connections: Connections) -> None:
                 _write(slack, channel, now - 1_800 + nth / 100, missed)
             record = _record(nth, channel, root, alice)
             writes.write_task(writes.write_thread(writes.write_record(batch, record), record), record)
-        await queue.write(batch)
+        await queues.write(batch)
     await Heartbeat(connections, keys, ServerClock()).beat()
     await connections.commands.decrby(keys.named("heartbeat"), 3_600_000)
 

@@ -15,7 +15,7 @@ from taskwire.domain.links import LinkRecord
 from taskwire.domain.phases import Observation, Report
 from taskwire.domain.transitions import LinkState, ReducerSettings, reduce
 from taskwire.queue.batch import Batch
-from taskwire.queue.leases import Queue
+from taskwire.queue.leases import Queues
 from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection, embedded
 from taskwire.redis.connection import Connections
@@ -32,12 +32,12 @@ KEYS = Keys("T0BENCH")
 async def measure_costs(directory: Path) -> Sequence[Figure]:
     """Make links, then end them, and measure the memory of their keys, in all and for each kind of key."""
     async with embedded.store(directory) as running, connection.open(running.url) as connections:
-        queue, writes = Queue(connections, KEYS, ServerClock()), LinkWrites(KEYS)
+        queues, writes = Queues(connections, KEYS, ServerClock()), LinkWrites(KEYS)
         for number in range(LINKS):
-            await queue.write(_lived(writes, _record(number)))
+            await queues.write(_lived(writes, _record(number)))
         opened = await _kinds(connections)
         for number in range(LINKS):
-            await queue.write(writes.end(Batch(), _record(number), "detached"))
+            await queues.write(writes.end(Batch(), _record(number), "detached"))
         ended = await _kinds(connections)
     what = f"store's memory a link with {REPLIES} replies"
     figures = {

@@ -11,7 +11,7 @@ from taskwire.domain.agent_text import AgentText
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.links import LinkRecord
 from taskwire.queue.batch import Batch
-from taskwire.queue.leases import Queue
+from taskwire.queue.leases import Queues
 from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection, embedded
 from taskwire.redis.connection import Connections
@@ -74,21 +74,21 @@ def keys_of(place: Place) -> Keys:
     return Keys(place.slack.workspace.team_id)
 
 
-def queue_of(place: Place, connections: Connections) -> Queue:
+def queues_of(place: Place, connections: Connections) -> Queues:
     """Return the queues of a place."""
-    return Queue(connections, keys_of(place), ServerClock())
+    return Queues(connections, keys_of(place), ServerClock())
 
 
 async def link_all(place: Place, tasks: Sequence[SandboxTask]) -> None:
     """Write a link for each task, as `attach` does, but without a card."""
     async with store_of(place) as connections:
-        queue, writes = queue_of(place, connections), LinkWrites(keys_of(place))
+        queues, writes = queues_of(place, connections), LinkWrites(keys_of(place))
         for start in range(0, len(tasks), BATCH):
             batch = Batch()
             for task in tasks[start : start + BATCH]:
                 record = record_of(task)
                 writes.write_task(writes.write_record(batch, record), record)
-            await queue.write(batch)
+            await queues.write(batch)
 
 
 def record_of(task: SandboxTask) -> LinkRecord:

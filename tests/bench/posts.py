@@ -14,7 +14,7 @@ from taskwire.slack import manifest
 from taskwire.state.links import LinkWrites
 from taskwire_sandbox.slack import Call, SlackSandbox
 from tests.bench.figures import Figure
-from tests.bench.places import bench_place, keys_of, queue_of, spawned, store_of
+from tests.bench.places import bench_place, keys_of, queues_of, spawned, store_of
 from tests.process.processes import Place
 
 MANY = 12
@@ -71,7 +71,7 @@ async def measure_posts(directory: Path) -> Sequence[Figure]:
 async def _say(place: Place, name: str, channels: int, count: int) -> None:
     """Write `count` posting jobs for a thread in each of `channels` new channels."""
     async with store_of(place) as connections:
-        queue, writes = queue_of(place, connections), LinkWrites(keys_of(place))
+        queues, writes = queues_of(place, connections), LinkWrites(keys_of(place))
         for number in range(channels):
             channel = place.slack.add_channel(f"{name}-{number}", ["alice"])
             root = await place.slack.post("alice", channel.id, "a discussion")
@@ -86,4 +86,4 @@ async def _say(place: Place, name: str, channels: int, count: int) -> None:
             for said in range(count):
                 work = PostText(message=Message(text=f"sentence {said}"))
                 batch.append(to_thread(record.id), Job(id=f"say-{said}", work=work))
-            await queue.write(batch)
+            await queues.write(batch)

@@ -14,7 +14,7 @@ from taskwire.job_context import Handler, JobContext, Outcome
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers
 from taskwire.queue.dead_letters import DeadLetters
-from taskwire.queue.leases import LeaseTimes, Queue
+from taskwire.queue.leases import LeaseTimes, Queues
 from taskwire.queue.rate_limiter import MethodLimits, RateLimiter
 from taskwire.queue.scripts import Clock, ServerClock
 from taskwire.recovery.newer_versions import NewerVersions
@@ -51,7 +51,7 @@ async def open_dependencies(
         limiter = RateLimiter(connections, KEYS, clock, Metrics(), limits=limits, default=MethodLimits(None))
         outbound = Outbound(client, limiter, str, timeouts=TIMEOUTS)
         yield Dependencies(
-            queue=Queue(connections, KEYS, clock, TIMES),
+            queues=Queues(connections, KEYS, clock, TIMES),
             links=Links(connections, KEYS, clock),
             writes=LinkWrites(KEYS),
             observations=Observations(connections, KEYS, clock),
@@ -75,5 +75,5 @@ def new_worker(deps: Dependencies, carry: Callable[[JobContext], Awaitable[Outco
         {"post_text": Handler.without_link(PostText, carry)},
         metrics,
         NewerVersions(deps, AdminAlerts(deps, ()), metrics),
-        PrivateAnswers(deps.slack, deps.queue),
+        PrivateAnswers(deps.slack, deps.queues),
     )

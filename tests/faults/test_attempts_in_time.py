@@ -44,10 +44,10 @@ class Desk:
     async def context(self, tries: int = 0) -> JobContext:
         """Take a job that has failed this number of times."""
         job = Job(id="hello", work=PostText(message=Message(text="Hello.")), tries=tries)
-        await self.deps.queue.write(Batch().append(QUEUE, job))
-        lease = await self.deps.queue.acquire()
+        await self.deps.queues.write(Batch().append(QUEUE, job))
+        lease = await self.deps.queues.acquire()
         assert isinstance(lease, Lease)
-        return JobContext(lease, self.deps.queue)
+        return JobContext(lease, self.deps.queues)
 
     async def lasts_ms(self) -> int:
         """Return for how many milliseconds other workers still leave the attempt alone."""
@@ -108,7 +108,7 @@ async def test_who_waits_for_an_answer_is_left_alone_and_who_died_is_not_for_lon
     answered.set()
     await attempt
     desk.clock.now_ms += LASTS_MS
-    again = await desk.deps.queue.acquire()
+    again = await desk.deps.queues.acquire()
     assert before == [LASTS_MS]
     assert isinstance(again, Lease)
     assert again.attempt == "note"

@@ -55,7 +55,7 @@ class Bench:
     async def takes(self, times: int) -> None:
         """Acquire a lease and let it lapse, as a dying process does. Repeat this `times` times."""
         for _ in range(times):
-            assert not isinstance(await self.deps.queue.acquire(), NothingDue)
+            assert not isinstance(await self.deps.queues.acquire(), NothingDue)
             self.clock.now_ms += TIMES.quarantine_ms
 
     async def is_killed_again_and_again(self, kills: str) -> None:
@@ -91,7 +91,7 @@ class Bench:
         """Append jobs."""
         for job_id in ids:
             job = Job(id=job_id, work=PostText(message=Message(text=job_id))).model_copy(update=fields)
-            await self.deps.queue.write(Batch().append(name, job))
+            await self.deps.queues.write(Batch().append(name, job))
 
     async def job(self, job_id: str) -> Job:
         """Return a waiting job."""
@@ -517,7 +517,7 @@ async def test_what_a_stopped_process_breaks_off_is_handed_on(bench: Bench) -> N
     await worker.stop(0.1)
     await running
     bench.clock.now_ms += 1_000
-    taken = await bench.deps.queue.acquire()
+    taken = await bench.deps.queues.acquire()
 
     assert isinstance(taken, Lease)
     assert (taken.job_id, taken.acquisitions) == ("a", 1)

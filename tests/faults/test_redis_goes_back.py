@@ -17,7 +17,7 @@ from taskwire.job_context import JobContext, JobEnded
 from taskwire.outbox.posting import post_once
 from taskwire.queue.batch import Batch
 from taskwire.queue.data_loss_detector import DataLoss, DataLossDetector
-from taskwire.queue.leases import Lease, NothingDue, Queue
+from taskwire.queue.leases import Lease, NothingDue, Queues
 from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection, embedded
 from taskwire.redis.connection import Connections
@@ -119,11 +119,11 @@ async def test_a_first_taking_on_another_server_knows_it(tmp_path: Path) -> None
     place = tmp_path / "store"
     job = Job(id="hello", work=PostText(message=Message(text="Hello.")))
     async with embedded.store(place) as running, connection.open(running.url) as both:
-        queue = Queue(both, KEYS, ServerClock())
-        await queue.acquire()
-        await queue.write(Batch().append(QUEUE, job))
+        queues = Queues(both, KEYS, ServerClock())
+        await queues.acquire()
+        await queues.write(Batch().append(QUEUE, job))
     async with embedded.store(place) as running, connection.open(running.url) as both:
-        lease = await Queue(both, KEYS, ServerClock()).acquire()
+        lease = await Queues(both, KEYS, ServerClock()).acquire()
 
     assert isinstance(lease, Lease)
     assert lease.is_suspect
@@ -132,18 +132,18 @@ async def test_a_first_taking_on_another_server_knows_it(tmp_path: Path) -> None
 async def _says(deps: Dependencies, channel: ChannelId, root: Ts) -> None:
     """Append a posting job and run it to its end, in as many leases as it needs."""
     message, meta = Message(text="Hello."), Metadata(id="L1:hello", kind="answer")
-    await deps.queue.write(Batch().append(QUEUE, Job(id="hello", work=PostText(message=message))))
+    await deps.queues.write(Batch().append(QUEUE, Job(id="hello", work=PostText(message=message))))
     while True:
-        lease = await deps.queue.acquire()
+        lease = await deps.queues.acquire()
         if isinstance(lease, NothingDue):
-            await deps.queue.wait(lease.wait_seconds)
+            await deps.queues.wait(lease.wait_seconds)
             continue
         assert isinstance(lease, Lease)
         try:
-            await post_once(deps, JobContext(lease, deps.queue), LinkId("L1"), channel, root, message, meta)
+            await post_once(deps, JobContext(lease, deps.queues), LinkId("L1"), channel, root, message, meta)
         except JobEnded as parked:
             delay_ms = int(parked.outcome.delay_seconds * 1000)
-            await deps.queue.complete(lease, parked.outcome.kind, Batch(), delay_ms=delay_ms)
+            await deps.queues.complete(lease, parked.outcome.kind, Batch(), delay_ms=delay_ms)
         else:
             return
 
@@ -155,12 +155,12 @@ async def test_a_post_of_which_redis_knows_nothing_is_found(store: Connections) 
         channel = ChannelId(slack.add_channel("general", [person]).id)
         root = Ts(await slack.post(person, channel, "the root"))
         async with open_dependencies(slack, store) as deps:
-            await deps.queue.data_loss_detector.find_new()
+            await deps.queues.data_loss_detector.find_new()
             await _polls(store, 7)
-            await deps.queue.data_loss_detector.find_new()
+            await deps.queues.data_loss_detector.find_new()
             await _says(deps, channel, root)
             await store.commands.flushall()
-            assert await deps.queue.data_loss_detector.find_new()
+            assert await deps.queues.data_loss_detector.find_new()
 
             await _says(deps, channel, root)
 
@@ -198,22 +198,22 @@ class Deployment:
 
     def meets(self, store: Connections) -> None:
         """Use this server from now on."""
-        self.queue = Queue(replace(store, write_log=self._written), KEYS, self.clock)
+        self.queues = Queues(replace(store, write_log=self._written), KEYS, self.clock)
 
     async def looks(self) -> DataLoss | None:
         """Look whether Redis has lost data."""
-        return await self.queue.data_loss_detector.find_new()
+        return await self.queues.data_loss_detector.find_new()
 
     async def writes(self, name: str) -> None:
         """Append a job."""
         job = Job(id=name, work=PostText(message=Message(text=name)))
-        await self.queue.write(Batch().append(QUEUE, job))
+        await self.queues.write(Batch().append(QUEUE, job))
 
     async def is_suspicious(self) -> bool:
         """Return whether the next job counts as possibly done before."""
-        lease = await self.queue.acquire()
+        lease = await self.queues.acquire()
         assert isinstance(lease, Lease)
-        await self.queue.release(lease)
+        await self.queues.release(lease)
         return lease.is_suspect
 
 
@@ -302,7 +302,7 @@ async def test_a_process_that_has_left_is_not_waited_for(tmp_path: Path) -> None
         for process in (one, gone):
             process.meets(store)
             await process.looks()
-        await gone.queue.data_loss_detector.record_clean_stop()
+        await gone.queues.data_loss_detector.record_clean_stop()
         await one.writes("a")
     async with place.runs() as store:
         one.meets(store)

@@ -43,7 +43,7 @@ async def test_posts_of_unknown_outcome_do_not_take_each_other_s_places_for_ever
         for number in range(POSTS):
             work = PostText(message=Message(text=f"word {number}"))
             batch.append(to_thread(f"L{number}"), Job(id="say", work=work))
-        await deps.queue.write(batch)
+        await deps.queues.write(batch)
         worker = new_worker(deps, say)
         working = asyncio.create_task(worker.run())
         try:

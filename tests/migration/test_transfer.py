@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from taskwire.migration.side import ITEMS_PER_CALL, Side
 from taskwire.queue import fence
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import Inbox
-from taskwire.queue.leases import Queue
+from taskwire.queue.leases import Queues
 from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection, embedded
 from taskwire.redis.keys import Keys
@@ -63,13 +63,10 @@ async def _fill(side: Side) -> None:
     """Fill a store with waiting jobs, an open thread, expiring keys, long values and odd ones."""
     redis, keys = side.connections.commands, side.keys
     await Ownership(side.connections, keys, ServerClock()).claim(US)
-    await Queue(side.connections, keys, ServerClock()).write(Batch().append(LIST, job("a"), delay_ms=60_000))
-    await Inbox(side.connections, keys, ServerClock()).claim_in_thread(
-        "C1:2.0",
-        THREAD,
-        Batch().append(to_coder("@"), job("b")).write("HSET", keys.link(LinkId("@")), "x", "y"),
-        is_ours=True,
-    )
+    await Queues(side.connections, keys, ServerClock()).write(Batch().append(LIST, job("a"), delay_ms=60_000))
+    inbox = Inbox(side.connections, keys, ServerClock())
+    batch = Batch().append(to_coder("@"), job("b")).write("HSET", keys.link(LinkId("@")), "x", "y")
+    await inbox.claim_in_thread("C1:2.0", THREAD, batch, is_ours=True)
     await redis.hset(keys.named("links"), "task-1", "L1")
     await redis.set(keys.named("claim", "event", "Ev1"), "1", px=3_600_000)
     await redis.zadd(keys.named("timers"), {"L1": 1_764_072_000_123, "L2": 0.1, "L3": -1.5e300})
@@ -121,14 +118,14 @@ async def test_work_goes_on_where_it_was_moved_to(places: Places) -> None:
     source, target = await places.side(places.own), await places.side(places.redis, "staging")
     await _fill(source)
     await _moves(source, target)
-    queue = Queue(target.connections, target.keys, ServerClock())
+    queues = Queues(target.connections, target.keys, ServerClock())
 
-    await queue.write(Batch().adopt(target.keys.named("parked", "C1:1.000000"), LinkId("L9")))
+    await queues.write(Batch().adopt(target.keys.named("parked", "C1:1.000000"), LinkId("L9")))
 
-    taken = await queue.acquire()
+    taken = await queues.acquire()
     assert (taken.name, taken.job_id) == ("to_coder:L9", "b")  # type: ignore[union-attr] # a turn, or this fails
     assert await target.connections.commands.hget(target.keys.link(LinkId("L9")), "x") == "y"
-    assert queue.data_loss_detector.last is None
+    assert queues.data_loss_detector.last is None
     assert await target.connections.commands.exists(target.keys.named("data_loss")) == 0
 
 
@@ -136,7 +133,7 @@ async def test_who_slept_through_it_writes_nothing_where_it_was(places: Places) 
     """A process that slept through the move gets no job from the old store and writes nothing to it."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
-    asleep = Queue(source.connections, source.keys, ServerClock())
+    asleep = Queues(source.connections, source.keys, ServerClock())
     inbox = Inbox(source.connections, source.keys, ServerClock())
     await _moves(source, target)
     before = await _holds(source)
@@ -296,7 +293,7 @@ async def _stands_still(
 
 async def _works(side: Side) -> None:
     """Act as a Taskwire on this side: acquire, and write."""
-    await Queue(side.connections, side.keys, ServerClock()).acquire()
+    await Queues(side.connections, side.keys, ServerClock()).acquire()
     await side.connections.commands.set(side.keys.named("notes", "works"), "newer")
 
 
@@ -462,9 +459,7 @@ async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: 
     await _fill(source)
     await transfer.Transfer(source, target, US, lambda _: None)._begin(replaces=False)  # noqa: SLF001 - broken off there
 
-    elsewhere = Side(
-        "redis://elsewhere", elsewhere.connections, elsewhere.raw, elsewhere.keys, is_exclusive=True
-    )
+    elsewhere = replace(elsewhere, where="redis://elsewhere", is_exclusive=True)
     said = await _refused(source, elsewhere)
 
     assert said.startswith(f"A move of the store at {source.where} to {target.where} began on 20")
@@ -475,14 +470,14 @@ async def test_what_was_left_can_be_gone_on_with(places: Places) -> None:
     """A store that was left can be reopened. That counts as data loss, so first attempts are checked."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
-    queue = Queue(source.connections, source.keys, ServerClock())
-    await queue.acquire()
+    queues = Queues(source.connections, source.keys, ServerClock())
+    await queues.acquire()
     await _moves(source, target)
 
     said = [await transfer.reopen(source), await transfer.reopen(source)]
 
     assert [each and each.state for each in said] == ["left", None]
-    await queue.acquire()
+    await queues.acquire()
     assert await source.connections.commands.exists(source.keys.named("data_loss")) == 1
 
 

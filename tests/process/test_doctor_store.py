@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from taskwire.queue import self_test
 from taskwire.queue.fence import FORMAT
-from taskwire.queue.leases import Queue
+from taskwire.queue.leases import Queues
 from taskwire.queue.scripts import Script, ServerClock
 from taskwire.redis import connection
 from taskwire.redis.keys import Keys
@@ -124,7 +124,7 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
     bot = await place.one()
     keys = Keys(place.slack.workspace.team_id)
     async with connection.open(socket_of(place)) as store:
-        newer = Queue(store, keys, ServerClock(), own_format=FORMAT + 1)
+        newer = Queues(store, keys, ServerClock(), own_format=FORMAT + 1)
         await newer.formats.record_presence()
         body = "put(ARGV[3], 'a', 'next', '0', 'new', ARGV[4]) return 1"
         await Script(store.commands, keys, ServerClock(), with_libraries(body))("to_thread:L1", "{}")

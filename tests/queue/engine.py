@@ -6,7 +6,7 @@ from typing import cast
 from taskwire.domain.jobs import Job, PostText, QueueName
 from taskwire.domain.message import Message
 from taskwire.queue.batch import Batch, Word
-from taskwire.queue.leases import Lease, LeaseTimes, NothingDue, Queue, UnreadableJob
+from taskwire.queue.leases import Lease, LeaseTimes, NothingDue, Queues, UnreadableJob
 from taskwire.queue.scripts import Script, ScriptAnswer
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
@@ -38,7 +38,7 @@ class Engine:
         self.connections = connections
         self.keys = Keys(team)
         self.clock = TestClock()
-        self.queue = Queue(connections, self.keys, self.clock, TIMES)
+        self.queues = Queues(connections, self.keys, self.clock, TIMES)
 
     def passes(self, seconds: float) -> None:
         """Let time pass."""
@@ -55,29 +55,29 @@ class Engine:
         """Append jobs; the text of each job is its id."""
         for job_id in ids:
             batch = Batch().append(name, job(job_id), score=score, delay_ms=delay_ms, is_newest=is_newest)
-            await self.queue.write(batch)
+            await self.queues.write(batch)
 
     async def takes(self) -> Lease:
         """Acquire a lease; a queue must be due."""
-        taken = await self.queue.acquire()
+        taken = await self.queues.acquire()
         assert isinstance(taken, Lease), taken
         return taken
 
     async def takes_nothing(self) -> float:
         """Check that no queue is due; returns for how many seconds."""
-        taken = await self.queue.acquire()
+        taken = await self.queues.acquire()
         assert isinstance(taken, NothingDue), taken
         return taken.wait_seconds
 
     async def takes_unreadable(self) -> UnreadableJob:
         """Acquire a queue whose next job cannot be read."""
-        taken = await self.queue.acquire()
+        taken = await self.queues.acquire()
         assert isinstance(taken, UnreadableJob), taken
         return taken
 
     async def ends(self, lease: Lease, batch: Batch | None = None) -> None:
         """Complete a lease as done."""
-        await self.queue.complete(lease, "done", batch or Batch())
+        await self.queues.complete(lease, "done", batch or Batch())
 
     async def due(self) -> dict[str, float]:
         """Return every queue that has jobs, with the seconds until it is due."""

@@ -37,16 +37,16 @@ async def test_a_job_is_appended_once_by_its_id(engine: Engine) -> None:
 
 async def test_an_append_keeps_the_place_and_the_words_of_the_first(engine: Engine) -> None:
     """A repeated append changes nothing."""
-    await engine.queue.write(Batch().append(LIST, job("a", "first"), score=1))
-    await engine.queue.write(Batch().append(LIST, job("a", "second"), score=2, delay_ms=5_000))
+    await engine.queues.write(Batch().append(LIST, job("a", "first"), score=1))
+    await engine.queues.write(Batch().append(LIST, job("a", "second"), score=2, delay_ms=5_000))
 
     assert (await engine.takes()).job == job("a", "first")
 
 
 async def test_the_newest_replaces_what_waits_under_its_id(engine: Engine) -> None:
     """The newest job replaces the place, the text and the delay of the waiting one."""
-    await engine.queue.write(Batch().append(LIST, job("a", "first"), delay_ms=60_000))
-    await engine.queue.write(Batch().append(LIST, job("a", "second"), is_newest=True))
+    await engine.queues.write(Batch().append(LIST, job("a", "first"), delay_ms=60_000))
+    await engine.queues.write(Batch().append(LIST, job("a", "second"), is_newest=True))
 
     assert (await engine.takes()).job == job("a", "second")
 
@@ -55,7 +55,7 @@ async def test_what_is_to_be_done_again_keeps_its_place(engine: Engine) -> None:
     """A job that still waits is not queued twice: it has not begun, so it serves the new request too."""
     await engine.append("a", "b")
 
-    await engine.queue.write(Batch().redo(LIST, job("a")).redo(LIST, job("b")))
+    await engine.queues.write(Batch().redo(LIST, job("a")).redo(LIST, job("b")))
 
     assert (await engine.takes()).job == job("a")
 
@@ -64,7 +64,7 @@ async def test_what_is_in_hand_is_done_again(engine: Engine) -> None:
     """A running job is done once more, because it may have looked too early."""
     await engine.append("a")
     turn = await engine.takes()
-    await engine.queue.write(Batch().redo(LIST, job("a")))
+    await engine.queues.write(Batch().redo(LIST, job("a")))
 
     await engine.ends(turn)
 
@@ -87,13 +87,13 @@ async def test_a_job_knows_since_when_it_waits(engine: Engine) -> None:
 async def test_held_replies_come_back_in_their_places(engine: Engine) -> None:
     """A pause holds the replies before it; resuming brings them back before later replies."""
     for ts in ("3.000000", "1.000000", "2.000000", "9.000000"):
-        await engine.queue.write(Batch().append(STEER, reply(ts), score=input_score(ts)))
+        await engine.queues.write(Batch().append(STEER, reply(ts), score=input_score(ts)))
     held = engine.keys.named("held", "L1")
-    await engine.queue.write(Batch().hold(STEER, held, REPLY_ID_PREFIX, LANE_WIDTH, input_score("3.000000")))
+    await engine.queues.write(Batch().hold(STEER, held, REPLY_ID_PREFIX, LANE_WIDTH, input_score("3.000000")))
     left = await engine.takes()
-    await engine.queue.complete(left, "retry", Batch())
+    await engine.queues.complete(left, "retry", Batch())
 
-    await engine.queue.write(Batch().unhold(STEER, held))
+    await engine.queues.write(Batch().unhold(STEER, held))
 
     assert left.job.id == "reply:9.000000"
     assert await _carried_out(engine) == [f"reply:{n}.000000" for n in (1, 2, 3, 9)]
@@ -105,16 +105,16 @@ async def test_only_what_is_named_so_is_held(engine: Engine) -> None:
     await engine.append("edit:1.000000", name=STEER, score=input_score("1.000000"))
     held = engine.keys.named("held", "L1")
 
-    await engine.queue.write(Batch().hold(STEER, held, REPLY_ID_PREFIX, 0, input_score("9.000000")))
+    await engine.queues.write(Batch().hold(STEER, held, REPLY_ID_PREFIX, 0, input_score("9.000000")))
 
     assert (await engine.takes()).job.id == "edit:1.000000"
 
 
 async def test_a_change_brings_the_next_try_of_an_input_forward(engine: Engine) -> None:
     """A change of the task makes a waiting reply due, because the agent may be ready now."""
-    await engine.queue.write(Batch().append(STEER, reply("1.000000"), score=1, delay_ms=30_000))
+    await engine.queues.write(Batch().append(STEER, reply("1.000000"), score=1, delay_ms=30_000))
 
-    await engine.queue.write(Batch().hasten_input(STEER))
+    await engine.queues.write(Batch().hasten_input(STEER))
 
     assert await engine.due() == {STEER: 0}
 
@@ -123,7 +123,7 @@ async def test_a_change_brings_the_next_try_of_an_input_forward(engine: Engine) 
 async def test_a_change_does_not_hasten_what_waits_for_a_person(engine: Engine, seconds: int) -> None:
     """A reply with a delay over a minute waits for a person, so a change does not make it due."""
     batch = Batch().append(STEER, reply("1.000000"), score=1, delay_ms=seconds * 1000)
-    await engine.queue.write(batch.hasten_input(STEER))
+    await engine.queues.write(batch.hasten_input(STEER))
 
     assert await engine.due() == {STEER: seconds}
 
@@ -131,19 +131,19 @@ async def test_a_change_does_not_hasten_what_waits_for_a_person(engine: Engine, 
 async def test_what_waits_for_a_person_is_hastened_when_nothing_can_come_of_it(engine: Engine) -> None:
     """A reply that waits for a person is made due when its task is gone."""
     batch = Batch().append(STEER, reply("1.000000"), score=1, delay_ms=3_600_000)
-    await engine.queue.write(batch.hasten_input(STEER, longest_ms=3_600_000))
+    await engine.queues.write(batch.hasten_input(STEER, longest_ms=3_600_000))
 
     assert await engine.due() == {STEER: 0}
 
 
 async def test_a_change_does_not_hasten_the_read_back_of_an_attempt(engine: Engine) -> None:
     """A reconciliation before the attempt can no longer land could be wrong."""
-    await engine.queue.write(Batch().append(STEER, reply("1.000000"), score=1))
+    await engine.queues.write(Batch().append(STEER, reply("1.000000"), score=1))
     turn = await engine.takes()
-    await engine.queue.begin(turn, "note", 15)
-    await engine.queue.complete(turn, "unknown", Batch())
+    await engine.queues.begin(turn, "note", 15)
+    await engine.queues.complete(turn, "unknown", Batch())
 
-    await engine.queue.write(Batch().hasten_input(STEER))
+    await engine.queues.write(Batch().hasten_input(STEER))
 
     assert await engine.due() == {STEER: 20}
 
@@ -151,7 +151,7 @@ async def test_a_change_does_not_hasten_the_read_back_of_an_attempt(engine: Engi
 async def test_text_arrives_as_it_was_written(engine: Engine) -> None:
     """Patterns, quotes, empty lists, large numbers and other alphabets arrive unchanged."""
     text = "100% @ %1 %% \\ \"quoted\" '' [] {} \u0000 9007199254740993 1e400 é 漢字 🙂 @N@\nnew line"
-    await engine.queue.write(Batch().append(LIST, job("a %1 @", text)))
+    await engine.queues.write(Batch().append(LIST, job("a %1 @", text)))
 
     turn = await engine.takes()
 
@@ -164,7 +164,7 @@ async def test_a_step_of_many_operations_is_written(engine: Engine) -> None:
     for number in range(2_000):
         batch.append(LIST, job(f"job {number}"))
 
-    await engine.queue.write(batch)
+    await engine.queues.write(batch)
 
     assert await engine.connections.commands.zcard(engine.keys.named("queue", LIST, "order")) == 2_000
 
@@ -189,7 +189,7 @@ async def test_a_wrong_operation_writes_nothing(engine: Engine, command: Command
     batch = Batch().append(LIST, job("a")).write("SET", "tw:x", "1").write(command, "tw:y", *words)
 
     with pytest.raises(ResponseError, match="not an operation"):
-        await engine.queue.write(batch)
+        await engine.queues.write(batch)
 
     assert await engine.written() == []
 
@@ -212,7 +212,7 @@ async def test_a_key_of_another_kind_stops_the_step_before_its_first_word(engine
     batch = Batch().append(LIST, job("a")).write_expiring(1_000, "HSET", "tw:hash", "field", "value")
 
     with pytest.raises(ResponseError, match="not an operation"):
-        await engine.queue.write(batch)
+        await engine.queues.write(batch)
 
     assert await engine.due() == {}
 
@@ -224,7 +224,7 @@ async def test_what_a_newer_version_kept_does_not_stop_the_link(engine: Engine) 
     alien = '[["append","to_coder:@","reply:3.0","3","0","new","{}"],["frobnicate","@"]]'
     await engine.connections.commands.rpush(kept, last, alien, good, "no json")
 
-    await engine.queue.write(Batch().adopt(kept, "L1"))
+    await engine.queues.write(Batch().adopt(kept, "L1"))
 
     jobs = []
     for _ in range(4):
@@ -248,7 +248,7 @@ async def test_the_links_own_name_is_only_text(engine: Engine, link: str) -> Non
         kept, Batch().append(to_coder("@"), reply("1.0"), score=1).encoded()
     )
 
-    await engine.queue.write(Batch().adopt(kept, link))
+    await engine.queues.write(Batch().adopt(kept, link))
 
     assert await engine.due() == {to_coder(link): 0}
 

@@ -56,7 +56,7 @@ async def filled(engine: Engine, count: int) -> None:
     batch = Batch()
     for number in range(count):
         batch.append(to_coder("L1"), job(f"{REPLY_ID_PREFIX}old-{number}"))
-    await engine.queue.write(batch)
+    await engine.queues.write(batch)
 
 
 async def waiting(engine: Engine, name: str) -> int:
@@ -106,7 +106,7 @@ async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox
     """Held replies count toward the limit, because they wait too."""
     await linked(engine)
     await filled(engine, MAX_WAITING_REPLIES - 1)
-    await engine.queue.write(
+    await engine.queues.write(
         Batch().hold(to_coder("L1"), engine.keys.named("held", "L1"), REPLY_ID_PREFIX, 0, MAX_WAITING_REPLIES)
     )
 
@@ -131,10 +131,10 @@ async def test_what_people_do_to_waiting_replies_is_taken_however_many_were_sent
         batch.append(
             to_coder("L1"), job(f"{REPLY_ID_PREFIX}{number}"), score=input_score(Ts(f"{number}.000000"))
         )
-    await engine.queue.write(batch)
+    await engine.queues.write(batch)
 
     waiting_then = await writes(inbox, 1, name="pause:")
-    await engine.queue.write(
+    await engine.queues.write(
         Batch().hold(to_coder("L1"), held, REPLY_ID_PREFIX, 0, input_score(Ts("999.000000")))
     )
     held_then = await writes(inbox, 1, name="click:")
@@ -182,7 +182,7 @@ async def test_of_what_is_said_before_a_thread_is_known_the_newest_is_kept(
     kept = engine.keys.named("parked", "C1:1.000000")
     assert set(taken) == {"parked"}
     assert await engine.connections.commands.llen(kept) == MAX_WAITING_REPLIES
-    await engine.queue.write(Batch().adopt(kept, "L1"))
+    await engine.queues.write(Batch().adopt(kept, "L1"))
     assert (await engine.takes()).job_id == "reply:20"
 
 
@@ -204,7 +204,7 @@ async def test_a_thread_of_many_replies_remembers_the_newest(engine: Engine) -> 
     for number in range(2 * MAX_MARKED_REPLIES + 10):
         writes.mark_delivered(batch, LinkId("L1"), Ts(f"{1_764_000_000 + number}.000000"))
 
-    await engine.queue.write(batch)
+    await engine.queues.write(batch)
 
     kept = sorted(await engine.fields(key))
     assert len(kept) == MAX_MARKED_REPLIES + 10

@@ -55,13 +55,13 @@ def letters(engine: Engine) -> DeadLetters:
 
 async def linked(engine: Engine) -> None:
     """Let the link exist and be open."""
-    await engine.queue.write(LinkWrites(engine.keys).write_record(Batch(), BOND))
+    await engine.queues.write(LinkWrites(engine.keys).write_record(Batch(), BOND))
 
 
 async def gives_up(engine: Engine, name: QueueName = LIST, given: Job | None = None) -> str:
     """Give up a job of a queue; returns the id of its dead letter."""
     given = given or job("a")
-    await engine.queue.write(Batch().append(name, given, score=input_score(ASKER.at)))
+    await engine.queues.write(Batch().append(name, given, score=input_score(ASKER.at)))
     lease = await engine.takes()
     engine.passes(3600)
     failed = lease.job.model_copy(update={"tries": 9, "failing_since_ms": 1, "unexpected_errors": 2})
@@ -145,7 +145,7 @@ async def test_what_waits_already_is_not_put_there_again(engine: Engine, letters
     """If a newer job of the same id waits, the old one does not replace it."""
     await linked(engine)
     letter = await gives_up(engine)
-    await engine.queue.write(Batch().append(LIST, job("a", "newer words")))
+    await engine.queues.write(Batch().append(LIST, job("a", "newer words")))
 
     answer = await letters.send_again(letter)
 
@@ -160,7 +160,7 @@ async def test_a_reply_goes_back_to_its_place(engine: Engine, letters: DeadLette
     keeping = LinkWrites(engine.keys)
     asked = REPLY.with_work(wait_count=7, question="outcome_unknown", is_admitted=True)
     letter = await gives_up(engine, to_coder(LINK), asked)
-    await engine.queue.write(keeping.keep_reply(Batch(), LINK, REPLY.id, Reply.model_validate(asked.work)))
+    await engine.queues.write(keeping.keep_reply(Batch(), LINK, REPLY.id, Reply.model_validate(asked.work)))
     await engine.append("later", name=to_coder(LINK), score=input_score("1764071009.000000"))
 
     answer = await letters.send_again(letter)
@@ -179,7 +179,7 @@ async def test_a_reply_that_its_author_has_sent_again_is_not_sent_by_the_operato
     await linked(engine)
     letter = await gives_up(engine, to_coder(LINK), REPLY)
 
-    await engine.queue.write(LinkWrites(engine.keys).forget_reply(Batch(), LINK, REPLY.id))
+    await engine.queues.write(LinkWrites(engine.keys).forget_reply(Batch(), LINK, REPLY.id))
 
     assert await letters.send_again(letter) == "already_handled"
 
@@ -204,7 +204,7 @@ async def test_what_has_no_open_link_is_said_and_stays(
     letter = await gives_up(engine, to_coder(LINK), act)
     if ended:
         await linked(engine)
-        await engine.queue.write(LinkWrites(engine.keys).set_field(Batch(), LINK, "ended", "gone"))
+        await engine.queues.write(LinkWrites(engine.keys).set_field(Batch(), LINK, "ended", "gone"))
 
     assert await letters.send_again(letter) == "no_link"
     assert await letters.count() == 1
@@ -215,7 +215,7 @@ async def test_a_job_that_nobody_could_read_is_a_letter_too(engine: Engine, lett
     """A job of a newer version, given up after a rollback, is a dead letter that cannot be sent again yet."""
     await engine.run("put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1", LIST, "no json")
     taken = await engine.takes_unreadable()
-    await engine.queue.complete(
+    await engine.queues.complete(
         taken, "done", add_dead_letter(Batch(), taken, taken.body, "?", is_offered_to_author=False)
     )
 
@@ -229,7 +229,7 @@ async def test_a_job_that_nobody_could_read_is_a_letter_too(engine: Engine, lett
 async def test_once_it_can_be_read_it_is_sent_again(engine: Engine, letters: DeadLetters) -> None:
     """When the newer version is back, it can send the job again."""
     await linked(engine)
-    await engine.queue.write(Batch().append(to_coder(LINK), REPLY))
+    await engine.queues.write(Batch().append(to_coder(LINK), REPLY))
     lease = await engine.takes()
     unread = UnreadableJob(
         **{
@@ -254,7 +254,7 @@ async def test_a_look_at_the_task_is_made_of_how_it_stands_by_now(
     old, new = _seen(build=1), _seen(build=2)
     observed = Job(id="observed:1", work=ApplyEvent(event=Observed(observation=old)))
     letter = await gives_up(engine, to_thread(LINK), observed)
-    await engine.queue.write(LinkWrites(engine.keys).set_field(Batch(), LINK, "seen", new.model_dump_json()))
+    await engine.queues.write(LinkWrites(engine.keys).set_field(Batch(), LINK, "seen", new.model_dump_json()))
 
     await letters.send_again(letter)
 
@@ -283,17 +283,17 @@ async def test_what_is_of_no_use_any_more_is_said_and_stays(
 async def test_a_thousand_are_kept_for_a_month(engine: Engine, letters: DeadLetters) -> None:
     """The oldest dead letters go first, by number and by age."""
     for number in range(3):
-        await engine.queue.write(Batch().add_dead_letter(f"old-{number}", "{}"))
+        await engine.queues.write(Batch().add_dead_letter(f"old-{number}", "{}"))
     engine.passes(5)
     batch = Batch()
     for number in range(MAX_DEAD_LETTERS - 1):
         batch.add_dead_letter(f"new-{number}", "{}")
-    await engine.queue.write(batch)
+    await engine.queues.write(batch)
 
     ids = await letters.list_ids()
     ends_ms = await engine.connections.commands.pttl(engine.keys.named("dead_letters"))
     engine.passes(DEAD_LETTER_TTL_MS / 1000)
-    await engine.queue.write(Batch().add_dead_letter("next", "{}"))
+    await engine.queues.write(Batch().add_dead_letter("next", "{}"))
 
     assert (len(ids), ids[0]) == (MAX_DEAD_LETTERS, "old-2")
     assert 0 < ends_ms <= DEAD_LETTER_TTL_MS

@@ -8,7 +8,7 @@ from taskwire.domain.jobs import QueueName, to_thread
 from taskwire.queue.batch import Batch
 from taskwire.queue.fence import FORMAT
 from taskwire.queue.formats import Formats, StrandedQueue
-from taskwire.queue.leases import DEFER_DELAY_MS, LeaseLost, Queue, UnreadableJob
+from taskwire.queue.leases import DEFER_DELAY_MS, LeaseLost, Queues, UnreadableJob
 from taskwire.queue.stats import QueueStats
 from taskwire.state.notes import Notes
 
@@ -24,11 +24,11 @@ pytestmark = pytest.mark.usefixtures("newer")
 
 
 @pytest.fixture
-async def newer(engine: Engine) -> Queue:
+async def newer(engine: Engine) -> Queues:
     """The queues as a process of the next version sees them. That process is running now."""
-    queue = Queue(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER)
-    await queue.formats.record_presence()
-    return queue
+    queues = Queues(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER)
+    await queues.formats.record_presence()
+    return queues
 
 
 async def newer_writes(
@@ -40,10 +40,10 @@ async def newer_writes(
 
 async def leaves(engine: Engine) -> str:
     """This version acquires the job and defers it."""
-    return await engine.queue.defer(await engine.takes_unreadable())
+    return await engine.queues.defer(await engine.takes_unreadable())
 
 
-async def test_it_is_left_to_the_newer_version_at_once(engine: Engine, newer: Queue) -> None:
+async def test_it_is_left_to_the_newer_version_at_once(engine: Engine, newer: Queues) -> None:
     """The older version does not get the job again, and the newer one gets it at once."""
     await newer_writes(engine)
 
@@ -58,7 +58,7 @@ async def test_it_is_left_to_the_newer_version_at_once(engine: Engine, newer: Qu
     assert await engine.takes_nothing() == 1.0
 
 
-async def test_nothing_overtakes_it(engine: Engine, newer: Queue) -> None:
+async def test_nothing_overtakes_it(engine: Engine, newer: Queues) -> None:
     """A job that an older version appends behind the unreadable job waits until that one is done."""
     await newer_writes(engine)
     await leaves(engine)
@@ -73,7 +73,7 @@ async def test_nothing_overtakes_it(engine: Engine, newer: Queue) -> None:
     assert (await engine.takes()).job.id == "behind"
 
 
-async def test_it_keeps_no_other_list_waiting(engine: Engine, newer: Queue) -> None:
+async def test_it_keeps_no_other_list_waiting(engine: Engine, newer: Queues) -> None:
     """150 queues that wait for a newer version hold up no other queue."""
     for number in range(150):
         await newer_writes(engine, name=to_thread(f"N{number:03}"))
@@ -87,7 +87,7 @@ async def test_it_keeps_no_other_list_waiting(engine: Engine, newer: Queue) -> N
     assert await engine.takes_nothing() == 1.0
 
 
-async def test_what_goes_ahead_of_it_is_carried_out(engine: Engine, newer: Queue) -> None:
+async def test_what_goes_ahead_of_it_is_carried_out(engine: Engine, newer: Queues) -> None:
     """A pause goes ahead of the unreadable job; then the queue waits again."""
     await newer_writes(engine, score="5")
     await leaves(engine)
@@ -102,7 +102,7 @@ async def test_what_goes_ahead_of_it_is_carried_out(engine: Engine, newer: Queue
 
 
 async def test_what_went_ahead_while_a_newer_one_died_is_found_by_the_look(
-    engine: Engine, newer: Queue
+    engine: Engine, newer: Queues
 ) -> None:
     """If a newer process dies with the lease, a look brings the queue and its pause back to this version."""
     await newer_writes(engine, score="5")
@@ -111,12 +111,12 @@ async def test_what_went_ahead_while_a_newer_one_died_is_found_by_the_look(
     await engine.append("pause", score=1)
     engine.passes(60)
 
-    await engine.queue.formats.list_stranded()
+    await engine.queues.formats.list_stranded()
 
     assert (await engine.takes()).job.id == "pause"
 
 
-async def test_an_attempt_stays_pinned_while_it_waits(engine: Engine, newer: Queue) -> None:
+async def test_an_attempt_stays_pinned_while_it_waits(engine: Engine, newer: Queues) -> None:
     """Only a version that can read the job reconciles its attempt, when it can no longer land."""
     await newer_writes(engine, score="5")
     taken = await newer.acquire()
@@ -139,12 +139,12 @@ async def test_a_late_end_of_whoever_left_it_does_nothing(engine: Engine) -> Non
     """After a deferral the token no longer holds."""
     await newer_writes(engine)
     taken = await engine.takes_unreadable()
-    await engine.queue.defer(taken)
+    await engine.queues.defer(taken)
 
     with pytest.raises(LeaseLost):
-        await engine.queue.complete(taken, "done", Batch())
+        await engine.queues.complete(taken, "done", Batch())
     with pytest.raises(LeaseLost):
-        await engine.queue.defer(taken)
+        await engine.queues.defer(taken)
 
 
 async def test_what_replaces_it_can_be_read(engine: Engine) -> None:
@@ -177,7 +177,7 @@ async def test_without_a_newer_version_it_is_tried_each_minute_for_a_week(engine
 async def test_what_no_version_that_was_seen_can_read_is_known_to_wait(engine: Engine) -> None:
     """A job that no known version can read is listed until it is gone or such a version comes."""
     await engine.connections.commands.delete(engine.keys.named("formats"))
-    formats = engine.queue.formats
+    formats = engine.queues.formats
     await newer_writes(engine)
     await newer_writes(engine, name=OTHER)
     for _ in range(2):
@@ -185,8 +185,8 @@ async def test_what_no_version_that_was_seen_can_read_is_known_to_wait(engine: E
     engine.passes(600)
     found = await formats.list_stranded(is_read_only=True)
 
-    await engine.queue.write(Batch().drop(OTHER, "n"))
-    newer = Queue(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER)
+    await engine.queues.write(Batch().drop(OTHER, "n"))
+    newer = Queues(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER)
     await newer.formats.record_presence()
     left = await leaves(engine)
 
@@ -205,18 +205,18 @@ async def test_who_has_not_been_there_for_a_week_is_not_waited_for(engine: Engin
     await newer_writes(engine)
     await leaves(engine)
     engine.passes(WEEK - 1)
-    await engine.queue.formats.list_stranded()
-    waits = await engine.queue.acquire()
+    await engine.queues.formats.list_stranded()
+    waits = await engine.queues.acquire()
 
     engine.passes(2)
-    found = await engine.queue.formats.list_stranded()
+    found = await engine.queues.formats.list_stranded()
 
     assert not isinstance(waits, UnreadableJob)
     assert found == []
     assert await leaves(engine) == "no newer version"
 
 
-async def test_a_version_that_comes_back_is_waited_for_anew(engine: Engine, newer: Queue) -> None:
+async def test_a_version_that_comes_back_is_waited_for_anew(engine: Engine, newer: Queues) -> None:
     """Each time the newer version is seen, the week of waiting starts again."""
     await newer_writes(engine)
     await leaves(engine)
@@ -224,14 +224,14 @@ async def test_a_version_that_comes_back_is_waited_for_anew(engine: Engine, newe
     await newer.formats.record_presence()
     engine.passes(WEEK - 1)
 
-    (found,) = await engine.queue.formats.list_stranded()
+    (found,) = await engine.queues.formats.list_stranded()
 
     assert found == StrandedQueue(LIST, "n", (WEEK - 1) * 1000, engine.clock.now_ms + 1000)
 
 
-async def test_a_version_between_leaves_it_to_one_that_is_newer_still(engine: Engine, newer: Queue) -> None:
+async def test_a_version_between_leaves_it_to_one_that_is_newer_still(engine: Engine, newer: Queues) -> None:
     """With three versions, the one in the middle leaves the job to the newest."""
-    newest = Queue(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER + 1)
+    newest = Queues(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER + 1)
     await newest.formats.record_presence()
     await newer_writes(engine)
     await leaves(engine)
@@ -244,7 +244,7 @@ async def test_a_version_between_leaves_it_to_one_that_is_newer_still(engine: En
     assert isinstance(await newest.acquire(), UnreadableJob)
 
 
-async def test_what_calls_somebody_goes_first_among_both(engine: Engine, newer: Queue) -> None:
+async def test_what_calls_somebody_goes_first_among_both(engine: Engine, newer: Queues) -> None:
     """A newer version runs a command before a card that the older version left to it."""
     await newer_writes(engine, name=QueueName("card:C"))
     await leaves(engine)
@@ -270,13 +270,13 @@ async def test_what_waits_for_a_newer_version_is_counted(engine: Engine) -> None
     assert (found["to_thread"].jobs, found["to_thread"].oldest_seconds) == (2, 5.0)
 
 
-async def test_a_version_that_would_do_damage_does_not_start(engine: Engine, newer: Queue) -> None:
+async def test_a_version_that_would_do_damage_does_not_start(engine: Engine, newer: Queues) -> None:
     """A newer version can keep older ones from starting on its store."""
     redis, key = engine.connections.commands, engine.keys.named("formats")
     await redis.hset(key, str(NEWER), f"{engine.clock.now_ms} {NEWER}")
 
     with pytest.raises(UserError) as refused:
-        await engine.queue.formats.record_presence()
+        await engine.queues.formats.record_presence()
 
     assert str(refused.value) == (
         f"This Redis is used by a newer Taskwire (its data has format {NEWER}, this one's {FORMAT}). "
@@ -298,7 +298,7 @@ async def test_nothing_is_written_beside_a_version_that_does_not_bear_it(engine:
     for call in (
         lambda: engine.ends(turn),
         lambda: engine.append("b"),
-        lambda: engine.queue.acquire(),
+        lambda: engine.queues.acquire(),
         lambda: notes.keep("1", "x"),
         lambda: notes.keep_if_new("y"),
     ):

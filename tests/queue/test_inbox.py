@@ -95,7 +95,7 @@ async def test_what_is_said_before_the_thread_is_known_is_kept_for_it(engine: En
     kept = engine.keys.named("parked", "C1:1.000000")
     assert 0 < await engine.connections.commands.pttl(kept) <= PARKED_TTL_MS
 
-    await engine.queue.write(Batch().adopt(kept, LinkId("L1")))
+    await engine.queues.write(Batch().adopt(kept, LinkId("L1")))
 
     turn = await engine.takes()
     assert (turn.name, turn.job.id) == ("to_coder:L1", "a")
@@ -303,7 +303,7 @@ async def test_a_thread_that_nobody_knows_is_looked_for(engine: Engine, inbox: I
         await inbox.claim_in_thread(f"C1:{name}", THREAD, batch, is_ours=True, when_parked=unknown)
     looked_for = await engine.due()
 
-    await engine.queue.write(Batch().adopt(engine.keys.named("parked", "C1:1.000000"), LinkId("L1")))
+    await engine.queues.write(Batch().adopt(engine.keys.named("parked", "C1:1.000000"), LinkId("L1")))
 
     assert looked_for == {looking: 30.0}
     assert looking not in await engine.due()

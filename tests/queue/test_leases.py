@@ -80,7 +80,7 @@ async def test_a_list_that_may_end_its_process_can_be_left_for_later(engine: Eng
         engine.passes(60)
     await engine.append("b", name=OTHER)
 
-    turn = await engine.queue.acquire(may_be_risky=False)
+    turn = await engine.queues.acquire(may_be_risky=False)
 
     assert turn.name == OTHER  # type: ignore[union-attr] # something is due
     assert (await engine.due())[LIST] == 1
@@ -99,11 +99,11 @@ async def test_a_list_that_fails_remembers_since_when(engine: Engine) -> None:
     seen = []
     for trouble in troubles:
         turn = await engine.takes()
-        await engine.queue.complete(turn, "retry", Batch(), trouble=trouble)
+        await engine.queues.complete(turn, "retry", Batch(), trouble=trouble)
         engine.passes(60)
         after = await engine.takes()
         seen.append((after.trouble, after.trouble_since_ms - began_ms if after.trouble else 0))
-        await engine.queue.complete(after, "retry", Batch(), trouble="unchanged")
+        await engine.queues.complete(after, "retry", Batch(), trouble="unchanged")
 
     assert seen == [("failing", 0), ("failing", 0), ("failing", 0), ("refused", 180_000), ("", 0)]
 
@@ -124,7 +124,7 @@ async def test_a_turn_that_is_put_back_is_as_if_it_had_not_been(engine: Engine) 
     await engine.append("a")
     late = await engine.takes()
 
-    await engine.queue.release(late)
+    await engine.queues.release(late)
 
     assert await engine.due() == {LIST: 1}
     engine.passes(1)
@@ -138,9 +138,9 @@ async def test_a_turn_that_is_put_back_with_an_attempt_waits_until_that_has_land
     """The next worker gets the queue when the attempt can no longer land, and then reconciles it."""
     await engine.append("a")
     turn = await engine.takes()
-    await engine.queue.begin(turn, "note", 15)
+    await engine.queues.begin(turn, "note", 15)
 
-    await engine.queue.release(turn)
+    await engine.queues.release(turn)
 
     assert await engine.due() == {LIST: 20}
     engine.passes(20)
@@ -154,7 +154,7 @@ async def test_a_turn_that_somebody_else_has_is_not_put_back(engine: Engine) -> 
     engine.passes(10)
     turn = await engine.takes()
 
-    await engine.queue.release(late)
+    await engine.queues.release(late)
 
     assert await engine.due() == {LIST: 20}
     await engine.ends(turn)
@@ -180,7 +180,7 @@ async def test_a_holder_whose_lease_has_passed_cannot_begin(engine: Engine) -> N
     await engine.takes()
 
     with pytest.raises(LeaseLost):
-        await engine.queue.begin(late, "note", 15)
+        await engine.queues.begin(late, "note", 15)
 
 
 async def test_a_holder_whose_lease_has_passed_still_holds_what_nobody_took(engine: Engine) -> None:
@@ -189,7 +189,7 @@ async def test_a_holder_whose_lease_has_passed_still_holds_what_nobody_took(engi
     late = await engine.takes()
     engine.passes(25)
 
-    await engine.queue.begin(late, "note", 15)
+    await engine.queues.begin(late, "note", 15)
 
     assert await engine.due() == {LIST: 20}
 
@@ -202,7 +202,7 @@ async def test_an_end_that_the_token_refuses_writes_only_its_tidying(engine: Eng
     await engine.takes()
 
     with pytest.raises(LeaseLost):
-        await engine.queue.complete(
+        await engine.queues.complete(
             late,
             "done",
             Batch().append(OTHER, job("what follows")),
@@ -267,7 +267,7 @@ async def test_begin_pins_the_job_until_its_call_can_no_longer_land(engine: Engi
     turn = await engine.takes()
     engine.passes(8)
 
-    await engine.queue.begin(turn, "note", 15)
+    await engine.queues.begin(turn, "note", 15)
 
     assert await engine.due() == {LIST: 20}
     engine.passes(20)
@@ -283,7 +283,7 @@ async def test_begin_never_shortens_a_lease(engine: Engine) -> None:
         engine.passes((await engine.due())[LIST])
     turn = await engine.takes()
 
-    await engine.queue.begin(turn, "note", 1)
+    await engine.queues.begin(turn, "note", 1)
 
     assert await engine.due() == {LIST: 60}
 
@@ -291,7 +291,7 @@ async def test_begin_never_shortens_a_lease(engine: Engine) -> None:
 async def test_an_attempt_without_a_note_is_an_attempt(engine: Engine) -> None:
     """An empty intent record still means that an attempt has begun."""
     await engine.append("a")
-    await engine.queue.begin(await engine.takes(), "", 1)
+    await engine.queues.begin(await engine.takes(), "", 1)
     engine.passes(60)
 
     assert (await engine.takes()).attempt == ""
@@ -304,9 +304,9 @@ async def test_begin_is_refused_if_something_has_gone_ahead(engine: Engine) -> N
     await engine.append("pause", score=1)
 
     with pytest.raises(Overtaken):
-        await engine.queue.begin(turn, "note", 15)
+        await engine.queues.begin(turn, "note", 15)
 
-    await engine.queue.complete(turn, "retry", Batch())
+    await engine.queues.complete(turn, "retry", Batch())
     first = await engine.takes()
     assert (first.job.id, first.attempt) == ("pause", None)
 
@@ -315,17 +315,17 @@ async def test_an_attempt_that_goes_on_is_kept_up_whatever_has_gone_ahead(engine
     """A pause that comes during a call waits for it; only the holder of the lease can renew the attempt."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
-    await engine.queue.begin(turn, "note", 2)
+    await engine.queues.begin(turn, "note", 2)
     await engine.append("pause", score=1)
     engine.passes(6)
 
-    await engine.queue.begin(turn, "note", 2, is_again=True)
+    await engine.queues.begin(turn, "note", 2, is_again=True)
 
     engine.passes(7)
     other = await engine.takes()
     assert (other.job_id, other.attempt) == ("reply", "note")
     with pytest.raises(LeaseLost):
-        await engine.queue.begin(turn, "note", 2, is_again=True)
+        await engine.queues.begin(turn, "note", 2, is_again=True)
 
 
 async def test_begin_is_refused_if_the_job_has_changed(engine: Engine) -> None:
@@ -335,33 +335,33 @@ async def test_begin_is_refused_if_the_job_has_changed(engine: Engine) -> None:
     await engine.append("reply", score=10, is_newest=True)
 
     with pytest.raises(Overtaken):
-        await engine.queue.begin(turn, "note", 15)
+        await engine.queues.begin(turn, "note", 15)
 
 
 async def test_begin_is_refused_if_the_job_came_back_under_its_old_id(engine: Engine) -> None:
     """A job that was removed and appended again has a new version."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
-    await engine.queue.write(Batch().drop(LIST, "reply").append(LIST, job("reply", "other words"), score=10))
+    await engine.queues.write(Batch().drop(LIST, "reply").append(LIST, job("reply", "other words"), score=10))
 
     with pytest.raises(Overtaken):
-        await engine.queue.begin(turn, "note", 15)
+        await engine.queues.begin(turn, "note", 15)
 
 
 async def test_a_repeated_attempt_lets_a_pause_go_ahead_too(engine: Engine) -> None:
     """An attempt that had no effect is made again only if no other job has gone ahead."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
-    await engine.queue.begin(turn, "note", 15)
+    await engine.queues.begin(turn, "note", 15)
     await engine.append("pause", score=1)
     engine.passes(20)
     again = await engine.takes()
 
     with pytest.raises(Overtaken):
-        await engine.queue.begin(again, "note 2", 15)
+        await engine.queues.begin(again, "note 2", 15)
 
     assert again.job.id == "reply"
-    await engine.queue.complete(again, "retry", Batch())
+    await engine.queues.complete(again, "retry", Batch())
     assert (await engine.takes()).job.id == "pause"
 
 
@@ -369,10 +369,10 @@ async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> No
     """The next worker reconciles the attempt when it can no longer land, even if a pause has gone ahead."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
-    await engine.queue.begin(turn, "note", 15)
+    await engine.queues.begin(turn, "note", 15)
     engine.passes(3)
 
-    await engine.queue.complete(turn, "unknown", Batch(), job=job("reply", "tried once"))
+    await engine.queues.complete(turn, "unknown", Batch(), job=job("reply", "tried once"))
     await engine.append("pause", score=1)
 
     assert await engine.due() == {LIST: 17}
@@ -386,9 +386,9 @@ async def test_an_unknown_outcome_may_be_read_back_later_still(engine: Engine) -
     """A reconciliation can be delayed, and an append does not bring it forward."""
     await engine.append("a")
     turn = await engine.takes()
-    await engine.queue.begin(turn, "note", 15)
+    await engine.queues.begin(turn, "note", 15)
 
-    await engine.queue.complete(turn, "unknown", Batch(), delay_ms=90_000)
+    await engine.queues.complete(turn, "unknown", Batch(), delay_ms=90_000)
     await engine.append("b")
 
     assert await engine.due() == {LIST: 90}
@@ -400,7 +400,7 @@ async def test_a_delay_belongs_to_the_job(engine: Engine) -> None:
     await engine.append("c", name=OTHER)
     turn = await engine.takes()
 
-    await engine.queue.complete(turn, "retry", Batch(), delay_ms=30_000)
+    await engine.queues.complete(turn, "retry", Batch(), delay_ms=30_000)
 
     assert await engine.due() == {LIST: 30, OTHER: 0}
 
@@ -408,7 +408,7 @@ async def test_a_delay_belongs_to_the_job(engine: Engine) -> None:
 async def test_what_goes_ahead_of_a_delayed_job_is_due_at_once(engine: Engine) -> None:
     """A job that goes ahead is due at once, and the delayed one keeps its time."""
     await engine.append("reply", score=10)
-    await engine.queue.complete(await engine.takes(), "retry", Batch(), delay_ms=30_000)
+    await engine.queues.complete(await engine.takes(), "retry", Batch(), delay_ms=30_000)
 
     await engine.append("pause", score=1)
 
@@ -446,7 +446,7 @@ async def test_a_delayed_card_does_not_hold_up_receipts(engine: Engine) -> None:
     await engine.append("card", "receipt", name=name, score="due", is_newest=True)
     turn = await engine.takes()
 
-    await engine.queue.complete(turn, "retry", Batch(), delay_ms=3_000)
+    await engine.queues.complete(turn, "retry", Batch(), delay_ms=3_000)
 
     assert (await engine.takes()).job.id == "receipt"
 
@@ -476,15 +476,15 @@ async def test_a_job_that_cannot_be_read_is_handed_out_as_that(engine: Engine) -
     taken = await engine.takes_unreadable()
 
     assert (taken.job_id, taken.body) == ("new kind", '{"id": "x"}')
-    await engine.queue.complete(taken, "done", Batch())
+    await engine.queues.complete(taken, "done", Batch())
     assert (await engine.takes()).job.id == "b"
 
 
 async def test_an_attempt_whose_job_is_gone_does_not_block_its_list(engine: Engine) -> None:
     """If the job of an attempt was dropped, the queue goes on without it."""
     await engine.append("a", "b")
-    await engine.queue.begin(await engine.takes(), "note", 15)
-    await engine.queue.write(Batch().drop(LIST, "a"))
+    await engine.queues.begin(await engine.takes(), "note", 15)
+    await engine.queues.write(Batch().drop(LIST, "a"))
     engine.passes(20)
 
     turn = await engine.takes()
@@ -509,7 +509,7 @@ async def test_two_takers_never_get_the_same_list(engine: Engine) -> None:
     await engine.append("a")
     await engine.append("b", name=OTHER)
 
-    taken = await asyncio.gather(*(engine.queue.acquire() for _ in range(8)))
+    taken = await asyncio.gather(*(engine.queues.acquire() for _ in range(8)))
 
     assert sorted(turn.job.id for turn in taken if hasattr(turn, "job")) == ["a", "b"]
 
@@ -525,7 +525,7 @@ async def test_scripts_survive_a_server_that_forgot_them(engine: Engine) -> None
 async def test_a_word_wakes_whoever_waits(real: Connections) -> None:
     """Each call that makes a queue due adds a wake-up; the list of wake-ups stays short."""
     engine = Engine(real)
-    waiting = asyncio.create_task(engine.queue.wait(1.9))
+    waiting = asyncio.create_task(engine.queues.wait(1.9))
 
     await engine.append(*(f"job {number}" for number in range(100)))
 

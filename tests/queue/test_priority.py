@@ -26,7 +26,7 @@ from taskwire.domain.jobs import (
 from taskwire.domain.message import Message
 from taskwire.domain.secrets import Masker
 from taskwire.queue.batch import MENTION_LOOKAHEAD, Batch
-from taskwire.queue.leases import Lease, Queue
+from taskwire.queue.leases import Lease, Queues
 from taskwire.worker import IGNORE_PRIORITY_EVERY
 
 from .engine import TIMES, Engine, job
@@ -36,7 +36,7 @@ CARDS = [card(f"L{number:02}") for number in range(20)]
 
 async def taken(engine: Engine, *, ignores_priority: bool = False) -> QueueName:
     """Return the queue that is acquired next."""
-    lease = await engine.queue.acquire(ignores_priority=ignores_priority)
+    lease = await engine.queues.acquire(ignores_priority=ignores_priority)
     assert isinstance(lease, Lease), lease
     return lease.name
 
@@ -64,7 +64,7 @@ async def test_who_is_called_waits_for_nothing_else_that_is_said(engine: Engine,
     """A job that mentions somebody goes first, together with the jobs before it in its thread."""
     await much_is_said(engine)
     await engine.append(*(f"before {number}" for number in range(MENTION_LOOKAHEAD - 1)), name=to_thread("T"))
-    await engine.queue.write(Batch().append(to_thread("T"), calling))
+    await engine.queues.write(Batch().append(to_thread("T"), calling))
 
     order = []
     for _ in range(MENTION_LOOKAHEAD + 1):
@@ -79,11 +79,11 @@ async def test_a_call_in_which_a_token_is_masked_is_still_a_call(engine: Engine)
     """The scripts find such a job by its text, so masking a token in it must not change that."""
     token = "xoxb-123456789012-1234567890123-abcDEFghiJKLmnoPQR"
     masker = Masker(own=[token])
-    queue = Queue(engine.connections, engine.keys, engine.clock, TIMES, masker.mask_own_in_json)
+    queues = Queues(engine.connections, engine.keys, engine.clock, TIMES, masker.mask_own_in_json)
     asking = Job(id="a", work=PostText(message=Message(text=f"Send {token}?"), is_call=True))
     await much_is_said(engine)
 
-    await queue.write(Batch().append(to_thread("T"), asking))
+    await queues.write(Batch().append(to_thread("T"), asking))
 
     lease = await engine.takes()
     assert lease.name == to_thread("T")
@@ -112,7 +112,7 @@ async def test_a_reply_that_is_tried_again_goes_with_what_is_said(engine: Engine
 async def test_no_words_of_a_persons_make_a_call(engine: Engine) -> None:
     """A person's text cannot give its job priority."""
     await much_is_said(engine)
-    await engine.queue.write(Batch().append(to_thread("T"), job("a", '"is_call":true')))
+    await engine.queues.write(Batch().append(to_thread("T"), job("a", '"is_call":true')))
 
     assert await taken(engine) == to_thread("N00")
 
@@ -122,7 +122,7 @@ async def test_a_new_card_waits_for_no_other_card_and_no_receipt(engine: Engine)
     await cards_wait(engine)
     await engine.append("receipt:1.1", name=receipts("R"), score="due", is_newest=True)
     await engine.append("card", name=card("N"), score="due", is_newest=True)
-    await engine.queue.write(Batch().append(card("N"), Job(id=FIRST_DRAW_JOB_ID, work=DrawCard()), score=0))
+    await engine.queues.write(Batch().append(card("N"), Job(id=FIRST_DRAW_JOB_ID, work=DrawCard()), score=0))
 
     lease = await engine.takes()
     await engine.ends(lease)

@@ -67,14 +67,14 @@ class Lists(RuleBasedStateMachine):
     @rule(name=names, job=jobs)
     def redo(self, name: str, job: str) -> None:
         """Ask for a job to run after now."""
-        self.does(self.engine.queue.write(Batch().redo(QueueName(name), a_job(job))))
+        self.does(self.engine.queues.write(Batch().redo(QueueName(name), a_job(job))))
         self.model.redo(name, job)
 
     @precondition(lambda self: len(self.model.ready) > 1)
     @rule(name=names, job=jobs)
     def drop(self, name: str, job: str) -> None:
         """Drop a job."""
-        self.does(self.engine.queue.write(Batch().drop(QueueName(name), job)))
+        self.does(self.engine.queues.write(Batch().drop(QueueName(name), job)))
         self.model.drop(name, job)
 
     @precondition(lambda self: self.model.ready)
@@ -88,7 +88,7 @@ class Lists(RuleBasedStateMachine):
     @rule(ignores_priority=st.booleans())
     def take(self, *, ignores_priority: bool) -> None:
         """Acquire a lease, as a worker with a free slot does."""
-        taken = self.does(self.engine.queue.acquire(ignores_priority=ignores_priority))
+        taken = self.does(self.engine.queues.acquire(ignores_priority=ignores_priority))
         if isinstance(taken, NothingDue):
             assert self.model.take("", ignores_priority=ignores_priority) is None
             return
@@ -105,7 +105,7 @@ class Lists(RuleBasedStateMachine):
         """Begin an attempt, perhaps with a lost lease."""
         lease, mirror = self._turn(which)
         try:
-            self.does(self.engine.queue.begin(lease, "note", seconds))
+            self.does(self.engine.queues.begin(lease, "note", seconds))
             answer = "begun"
         except LeaseLost:
             answer = "lost"
@@ -120,7 +120,7 @@ class Lists(RuleBasedStateMachine):
         lease, mirror = self._turn(which)
         try:
             self.does(
-                self.engine.queue.complete(lease, cast("OutcomeKind", verdict), Batch(), delay_ms=delay)
+                self.engine.queues.complete(lease, cast("OutcomeKind", verdict), Batch(), delay_ms=delay)
             )
             answer = "ended"
         except LeaseLost:

@@ -43,7 +43,7 @@ async def test_a_look_has_its_bound(engine: Engine, queue_stats: QueueStats) -> 
     batch = Batch()
     for number in range(MAX_QUEUES_READ + 100):
         batch.append(QueueName(f"receipts:{number}"), job("a"), score="due", delay_ms=number)
-    await engine.queue.write(batch)
+    await engine.queues.write(batch)
 
     assert (await queue_stats.read()).by_kind["receipts"].jobs == MAX_QUEUES_READ
 

@@ -113,7 +113,7 @@ async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inb
         assert await asks(inbox, number) == "parked"
 
     batch = Batch().adopt(engine.keys.named("parked", "C1:1000.000000"), "L1")
-    await engine.queue.write(batch)
+    await engine.queues.write(batch)
 
     names = await engine.connections.commands.zrange(
         engine.keys.named("queue", "thread_answers:L1", "order"), 0, -1

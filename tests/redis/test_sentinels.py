@@ -15,7 +15,7 @@ from taskwire.domain.jobs import Job, PostText, QueueName, to_thread
 from taskwire.domain.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import Inbox
-from taskwire.queue.leases import Lease, Queue
+from taskwire.queue.leases import Lease, Queues
 from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection
 from taskwire.redis.call_outcomes import RedisAway
@@ -92,7 +92,7 @@ async def test_a_demoted_master_has_done_nothing(cluster: SentinelCluster) -> No
     replica = (await cluster.replicas())[0]
     async with connection.open(_plain(replica)) as both:
         with pytest.raises(RedisAway) as caught:
-            await Queue(both, KEYS, ServerClock()).write(_batch("one"))
+            await Queues(both, KEYS, ServerClock()).write(_batch("one"))
 
         assert str(caught.value).startswith("READONLY")
         assert [line.is_connected for line in _idle(both.commands)] == [False]
@@ -146,15 +146,15 @@ async def test_an_attempt_that_no_replica_knows_of_is_not_made(
     cluster: SentinelCluster, both: Connections
 ) -> None:
     """A new master would not know of the attempt and would let it be made a second time."""
-    queue = Queue(both, KEYS, ServerClock())
-    await queue.write(_batch("one"))
-    lease = await queue.acquire()
+    queues = Queues(both, KEYS, ServerClock())
+    await queues.write(_batch("one"))
+    lease = await queues.acquire()
     assert isinstance(lease, Lease)
     for replica in await cluster.replicas():
         replica.tell(signal.SIGSTOP)
 
     with pytest.raises(RedisError):
-        await queue.begin(lease, "note", 1)
+        await queues.begin(lease, "note", 1)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ async def _link(world: World, task: SandboxTask, channel: str) -> None:
         task_id=TaskId(task.id),
     )
     batch = deps.writes.write_thread(deps.writes.write_record(Batch(), record), record)
-    await deps.queue.write(deps.writes.write_task(batch, record))
+    await deps.queues.write(deps.writes.write_task(batch, record))
 
 
 @contextlib.asynccontextmanager

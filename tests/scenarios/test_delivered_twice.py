@@ -34,7 +34,7 @@ async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:
 
 async def looks(world: World, tidying: Batch) -> None:
     """Run the job: it looks at once, and again when nothing can take effect any more."""
-    await world.bot.parts.deps.queue.write(tidying)
+    await world.bot.parts.deps.queues.write(tidying)
     await world.settles()
     await world.passes(LAST_LANDING_SECONDS)
 

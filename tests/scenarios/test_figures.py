@@ -196,7 +196,7 @@ async def test_a_copy_that_is_taken_back_is_counted(world: World) -> None:
         channel=ChannelId(thread.channel), thread_ts=None, since=Ts(thread.ts), message_id=meta.id
     )
 
-    await deps.queue.write(Batch().append(duplicates(link), Job(id="tidy", work=work)))
+    await deps.queues.write(Batch().append(duplicates(link), Job(id="tidy", work=work)))
     for _ in range(2):
         await world.passes(seconds=120)
     now = await look(world)

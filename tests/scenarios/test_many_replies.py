@@ -55,7 +55,7 @@ async def has_waiting(world: World, thread: Thread, count: int) -> Batch:
         job = Job(id=f"{REPLY_ID_PREFIX}{ts}", work=reply)
         filling.append(to_coder(link), job, score=input_score(ts))
         emptying.drop(to_coder(link), job.id)
-    await world.bot.parts.deps.queue.write(filling)
+    await world.bot.parts.deps.queues.write(filling)
     await world.settles()
     return emptying
 
@@ -74,7 +74,7 @@ async def has_to_answer(world: World, thread: Thread, count: int) -> Batch:
         job = Job(id=f"said:{number}", work=PostText(message=Message(text="…")))
         filling.append(name, job, delay_ms=3_600_000)
         emptying.drop(name, job.id)
-    await world.bot.parts.deps.queue.write(filling)
+    await world.bot.parts.deps.queues.write(filling)
     return emptying
 
 
@@ -87,7 +87,7 @@ async def has_to_do(world: World, thread: Thread, count: int) -> Batch:
         job = Job(id=f"mute:{number}", work=Act(requester=requester, verb="mute"))
         filling.append(name, job, score=no_agent_score(requester.at), delay_ms=3_600_000)
         emptying.drop(name, job.id)
-    await world.bot.parts.deps.queue.write(filling)
+    await world.bot.parts.deps.queues.write(filling)
     return emptying
 
 
@@ -110,7 +110,7 @@ async def test_a_hundred_waiting_replies_reach_the_agent_in_order(world: World) 
     assert task.inputs == [f"step {number}" for number in range(100)]
     marked = {f"receipt:{reply}" for reply in replies if thread.receipt(reply) == ["white_check_mark"]}
     assert marked | set(marks) >= {f"receipt:{reply}" for reply in replies}
-    await world.bot.parts.deps.queue.write(without(QueueName(name), marks))
+    await world.bot.parts.deps.queues.write(without(QueueName(name), marks))
 
 
 async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
@@ -122,7 +122,7 @@ async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
     replies = await writes(world, thread, 4)
     await world.passes(seconds=5)
     said, marks = thread.new_messages(), sorted(thread.receipt(reply) for reply in replies)
-    await world.bot.parts.deps.queue.write(others)
+    await world.bot.parts.deps.queues.write(others)
     await takes_all(world, task)
     again = await world.alice.replies(thread, "once more")
     await world.passes(seconds=60)
@@ -144,7 +144,7 @@ async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:
 
     assert thread.new_messages() == []
     assert thread.receipt(reply) == []
-    await world.bot.parts.deps.queue.write(others)
+    await world.bot.parts.deps.queues.write(others)
 
 
 async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: World) -> None:
@@ -154,7 +154,7 @@ async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: Wo
     others = await has_to_answer(world, thread, MAX_WAITING_ANSWERS - 1)
 
     asked = [await world.alice.replies(thread, "!help") for _ in range(3)]
-    await world.bot.parts.deps.queue.write(others)
+    await world.bot.parts.deps.queues.write(others)
     for _ in range(3):
         await world.passes(seconds=2)
     said, marks = world.alice.reads(), [thread.receipt(each) for each in asked]
@@ -172,7 +172,7 @@ async def test_a_click_where_much_still_waits_is_refused_in_words(world: World) 
 
     await world.alice.clicks(thread, "Pause")
     said, before = world.alice.reads(), task.status
-    await world.bot.parts.deps.queue.write(others)
+    await world.bot.parts.deps.queues.write(others)
     await world.alice.clicks(thread, "Pause")
 
     assert said == [

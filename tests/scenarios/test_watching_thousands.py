@@ -48,7 +48,7 @@ class Crowd:
                     task_id=TaskId(str(self.tasks[number]["id"])),
                 )
                 deps.writes.write_task(deps.writes.write_record(batch, record), record)
-            await deps.queue.write(batch)
+            await deps.queues.write(batch)
 
     def becomes(self, number: int, message: str) -> None:
         """Let a task report something, later than everything that was seen."""

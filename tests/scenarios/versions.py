@@ -44,7 +44,7 @@ async def switch_to_newer_version(world: World, *names: QueueName) -> None:
                 job = json.loads(body)
                 job["work"].pop("mood", None)
                 await redis.hset(key, field, json.dumps(job))
-    world.bot.parts.deps.queue.formats.own_format = NEWER
+    world.bot.parts.deps.queues.formats.own_format = NEWER
     await redis.lpush(world.keys.named("wakeups"), "1")
     await world.until(lambda: _has_taken_all(world), "the newer version has taken what is due")
 
@@ -84,7 +84,7 @@ async def append_stored_job(world: World, name: QueueName, job_id: str, job: str
 
 async def drop(world: World, name: QueueName, job_id: str) -> None:
     """Remove a job, as if the newer version had done it."""
-    await world.bot.parts.deps.queue.write(Batch().drop(name, job_id))
+    await world.bot.parts.deps.queues.write(Batch().drop(name, job_id))
 
 
 async def rewrite_state_as_newer(world: World, link: LinkId) -> Callable[[], Awaitable[None]]:

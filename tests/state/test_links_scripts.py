@@ -22,7 +22,7 @@ TELL = "to_thread:L1"
 @pytest.fixture
 async def polls(engine: Engine) -> Observations:
     """The polls of an account with one linked task."""
-    await engine.queue.write(Batch().write("HSET", engine.keys.named("links"), TASK, "L1"))
+    await engine.queues.write(Batch().write("HSET", engine.keys.named("links"), TASK, "L1"))
     return Observations(engine.connections, engine.keys, engine.clock)
 
 
@@ -148,7 +148,7 @@ async def test_a_new_build_may_report_anew(engine: Engine, polls: Observations) 
 async def test_a_task_without_a_link_is_nothing_to_us(engine: Engine, polls: Observations) -> None:
     """A poll shows all tasks; those without a link are ignored."""
     poll = await _claim(polls)
-    await engine.queue.write(Batch().write("HDEL", engine.keys.named("links"), TASK))
+    await engine.queues.write(Batch().write("HDEL", engine.keys.named("links"), TASK))
 
     await polls.observe("service", poll, [seen("a")])
 
@@ -197,7 +197,7 @@ async def test_each_sweep_has_a_higher_number(polls: Observations) -> None:
 async def test_a_time_that_has_come_is_told_once(engine: Engine) -> None:
     """A timer fires once, when it is due."""
     links, writes = Links(engine.connections, engine.keys, engine.clock), LinkWrites(engine.keys)
-    await engine.queue.write(
+    await engine.queues.write(
         writes.write_state(Batch(), LinkId("L1"), LinkState(), engine.clock.now_ms + 5_000)
     )
 
@@ -215,7 +215,7 @@ async def test_many_times_that_came_at_once_come_in_portions(engine: Engine) -> 
     batch = Batch()
     for number in range(250):
         batch.write("ZADD", engine.keys.named("timers"), engine.clock.now_ms, f"L{number}")
-    await engine.queue.write(batch)
+    await engine.queues.write(batch)
 
     assert [await links.fire_timers() for _ in range(3)] == [200, 50, 0]
     assert await engine.connections.commands.zcard(engine.keys.named("ready")) == 250

@@ -252,7 +252,7 @@ class Bot:
         If Coder does not answer, its address is compared instead of its id. The start waits for Coder only if
         the address differs from the recorded one.
         """
-        ownership, formats = Ownership(self._connections, self._keys(parts), clock), parts.deps.queue.formats
+        ownership, formats = Ownership(self._connections, self._keys(parts), clock), parts.deps.queues.formats
         log_away = ThrottledLog(_log.warning, "redis is away")
         log_unknown = ThrottledLog(_log.warning, "cannot check yet that this store belongs to this Coder")
         while True:

@@ -42,7 +42,7 @@ from taskwire.polling.poller import Poller
 from taskwire.queue import fence, self_test
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.inbox import Inbox
-from taskwire.queue.leases import LeaseTimes, Queue
+from taskwire.queue.leases import LeaseTimes, Queues
 from taskwire.queue.rate_limiter import ALL_METHODS, DEFAULT_LIMITS, LIMITS, MethodLimits, RateLimiter
 from taskwire.queue.scripts import Clock
 from taskwire.queue.stats import QueueStats
@@ -136,8 +136,8 @@ class Parts:
             client = make_client(token, settings.slack_api_url, session=session)
             bot = await Outbound(client, NoLimiter(), mask).get_identity()
             keys = Keys(bot.team_id, settings.key_prefix)
-            queue = Queue(connections, keys, clock, timings.lease_times, mask_stored)
-            await _check_store(queue, connections, keys)
+            queues = Queues(connections, keys, clock, timings.lease_times, mask_stored)
+            await _check_store(queues, connections, keys)
             limiter = RateLimiter(
                 connections, keys, clock, metrics, limits=timings.limits, default=timings.other_limits
             )
@@ -149,7 +149,7 @@ class Parts:
             )
             await slack.get_identity()
             deps = Dependencies(
-                queue=queue,
+                queues=queues,
                 links=Links(connections, keys, clock),
                 writes=LinkWrites(keys),
                 observations=Observations(connections, keys, clock),
@@ -193,7 +193,7 @@ class Parts:
         # One object for all, so that simultaneous requests for the list of tasks share one call.
         lookup = Lookup(deps, people)
         newer = NewerVersions(deps, alerts, metrics)
-        private_answers = PrivateAnswers(deps.slack, deps.queue)
+        private_answers = PrivateAnswers(deps.slack, deps.queues)
         worker = Worker(deps, _handlers(deps, people, lookup, backfill), metrics, newer, private_answers)
         ingress = Ingress(deps.slack, deps.bot, inbox, metrics, worker.ingress_priority)
         outsiders = Outsiders(deps, alerts, settings.shared_channels)
@@ -230,11 +230,11 @@ class Parts:
         )
 
 
-async def _check_store(queue: Queue, connections: Connections, keys: Keys) -> None:
+async def _check_store(queues: Queues, connections: Connections, keys: Keys) -> None:
     """Check that the Redis user's rights, the fence and the formats allow this store. Raises `UserError`."""
     store = (connections, keys)
     rights, is_open = partial(self_test.check_rights, *store), partial(fence.require_open, *store)
-    for check in (rights, is_open, queue.formats.require_compatible):
+    for check in (rights, is_open, queues.formats.require_compatible):
         # Temporary failures, such as a failover or missing replicas, do not stop the start.
         with contextlib.suppress(RedisError):
             await check()

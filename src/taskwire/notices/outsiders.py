@@ -45,4 +45,4 @@ class Outsiders:
         )
         person = link.record.owner_slack or link.record.requested_by
         batch = tell_person(person, f"outsiders:{link_id}", answers.thread_read_by_outsiders(link), Batch())
-        await self._deps.queue.write(record_told(self._deps, batch, "outsiders", link_id, ttl_ms=DAY_MS))
+        await self._deps.queues.write(record_told(self._deps, batch, "outsiders", link_id, ttl_ms=DAY_MS))

@@ -98,7 +98,7 @@ class CoderHealth:
             batch = Batch()
             for link in links[start : start + CARDS_PER_BATCH]:
                 draw(link, batch)
-            await self._deps.queue.write(batch)
+            await self._deps.queues.write(batch)
 
 
 async def _find_stored_outage(deps: Dependencies) -> CoderOutage | None:

@@ -45,7 +45,7 @@ class AdminAlerts:
         batch = Batch()
         for person in await self._list_admins():
             tell_person(person, f"alert:{name}:{day}", notices.alert(sentence), batch)
-        await self._deps.queue.write(record_told(self._deps, batch, "alert", name, ttl_ms=DAY_MS))
+        await self._deps.queues.write(record_told(self._deps, batch, "alert", name, ttl_ms=DAY_MS))
 
     async def _list_admins(self) -> list[UserId]:
         found: dict[UserId, None] = {}

@@ -109,8 +109,8 @@ async def _find_earlier_post(
     since = thread_ts or get_earliest_unknown_ts(deps, context)
     note = PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
     data_loss = context.lease.data_loss
-    if data_loss is not None and context.now_ms - data_loss.at_ms < deps.queue.times.recheck_ms:
-        raise JobEnded(retry(deps.queue.times.recheck_ms / 1000))
+    if data_loss is not None and context.now_ms - data_loss.at_ms < deps.queues.times.recheck_ms:
+        raise JobEnded(retry(deps.queues.times.recheck_ms / 1000))
     copies = await _find_copies(deps, note)
     _log.info(
         "post looked for in Slack before posting",
@@ -151,7 +151,7 @@ async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote
     if copies or looks >= len(search_starts) - 1:
         return copies[0] if copies else None
     # Slack may not show a message at once, and the clock of its headers may differ from that of messages.
-    seconds = 0.0 if looks else deps.queue.times.recheck_ms / 1000
+    seconds = 0.0 if looks else deps.queues.times.recheck_ms / 1000
     raise JobEnded(unknown(context.job.with_look(note.attempt), seconds))
 
 
@@ -177,7 +177,7 @@ def _make_compensation(link: LinkId, context: JobContext, note: PostNote) -> Bat
 
 def get_landing_seconds(deps: Dependencies, timeout_seconds: float) -> float:
     """Return the seconds after which a late call of a stopped process can no longer arrive."""
-    times = deps.queue.times
+    times = deps.queues.times
     return 2 * (timeout_seconds + times.late_arrival_ms / 1000) + times.longest_lease_ms / 1000
 
 

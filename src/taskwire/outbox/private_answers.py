@@ -16,7 +16,7 @@ from taskwire.domain.jobs import AnswerPrivately, Job, QueueName, Requester
 from taskwire.domain.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.queue.batch import Batch
-from taskwire.queue.leases import Queue
+from taskwire.queue.leases import Queues
 from taskwire.slack.call_priorities import Priority, retry_while_rate_limited, wait_for_capacity
 from taskwire.slack.errors import SlackRateLimited
 from taskwire.slack.outbound import Outbound
@@ -105,9 +105,9 @@ class PrivateAnswers:
     has not begun to show into jobs for another process. If a process dies, its answers are lost.
     """
 
-    def __init__(self, slack: Outbound, queue: Queue) -> None:
+    def __init__(self, slack: Outbound, queues: Queues) -> None:
         self._slack = slack
-        self._queue = queue
+        self._queues = queues
         self._places = asyncio.Semaphore(MOST_CONCURRENT)
         # Each task, with the answers that it has not shown yet.
         self._tasks: dict[asyncio.Task[None], deque[PrivateAnswer]] = {}
@@ -174,7 +174,7 @@ class PrivateAnswers:
             )
         try:
             async with asyncio.timeout(HAND_OVER_TIMEOUT_SECONDS):
-                await self._queue.write(batch)
+                await self._queues.write(batch)
         except (RedisError, TimeoutError):
             _log.warning("private answers not shown before the stop", count=len(answers))
 

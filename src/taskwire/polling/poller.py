@@ -271,7 +271,7 @@ class Poller:
         for link in suspects:
             if await self._is_gone(link):
                 job = Job(id=f"vanished:{poll.number}", work=ApplyEvent(event=Vanished()))
-                await self._deps.queue.write(Batch().append(to_thread(link.id), job))
+                await self._deps.queues.write(Batch().append(to_thread(link.id), job))
 
     async def _can_be_gone(self, poll: Poll, count: int, linked: int) -> bool:
         """Return whether `count` tasks can really be gone: they are few, or were missing for a day."""

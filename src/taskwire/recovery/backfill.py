@@ -109,13 +109,13 @@ class Backfill:
             batch = Batch()
             for each in to_read[start : start + THREADS_PER_BATCH]:
                 request_reading(each.link, ts_of(from_ms(int(each.news * 1000))), batch)
-            await self._deps.queue.write(batch)
+            await self._deps.queues.write(batch)
         channels: dict[ChannelId, list[Root]] = {}
         for each in threads:
             if not (each.is_held or each.link in waiting):
                 channels.setdefault(each.thread.channel, []).append(Root(each.thread.ts, each.link))
         for channel, roots in channels.items():
-            await self._deps.queue.write(_make_scan_batch(channel, roots, since, earlier))
+            await self._deps.queues.write(_make_scan_batch(channel, roots, since, earlier))
         _log.info(
             "backfill of threads started", threads=len(threads), at_once=len(to_read), channels=len(channels)
         )
@@ -175,7 +175,7 @@ class Backfill:
         said = await self._deps.slack.list_replies(thread.channel, thread.ts, since, Priority.BACKFILL)
         if any(ours.startswith(f"{link.id}:{DETACHED_ID_PREFIX}") for ours in said.own_message_ids):
             # We post this message when a link is detached. So it was detached, and Redis has lost that.
-            await self._deps.queue.write(self._deps.writes.end(Batch(), link.record, "detached"))
+            await self._deps.queues.write(self._deps.writes.end(Batch(), link.record, "detached"))
             return 0
         await self._update_waiting_replies(link, replies, said.replies)
         known = {*taken, *replies}
@@ -196,7 +196,7 @@ class Backfill:
         )
         if REACTIONS["delivered"] in final_marks:
             writes.mark_delivered(batch, link, message.ts)
-        await self._deps.queue.write(batch)
+        await self._deps.queues.write(batch)
         return False
 
     async def _list_waiting_replies(self, link: LinkId) -> dict[Ts, Reply]:
@@ -232,7 +232,7 @@ class Backfill:
             )
             changed += 1
         if changed:
-            await self._deps.queue.write(batch)
+            await self._deps.queues.write(batch)
 
 
 def _make_scan_batch(channel: ChannelId, roots: list[Root], since: Ts, earlier: Mapping[str, Work]) -> Batch:

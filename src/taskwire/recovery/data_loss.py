@@ -28,7 +28,7 @@ async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_lo
     """
     try:
         lost = await inbox.repeat_lost_claims()
-        if deps.queue.data_loss_detector.missing_ms > downtime.GAP_SECONDS * 1000:
+        if deps.queues.data_loss_detector.missing_ms > downtime.GAP_SECONDS * 1000:
             # A failover needs no alert. A store that was restored from an old copy needs one.
             since = from_ms(data_loss.since_ms)
             await alerts.warn(f"rewound {since}", troubles.data_loss(since))

@@ -80,7 +80,7 @@ class LostThreads:
 
     def _was_lost(self, work: FindThread) -> bool:
         """Whether the store lost the link in a data loss. If not, the link ended long ago."""
-        data_loss = self._deps.queue.data_loss_detector.last
+        data_loss = self._deps.queues.data_loss_detector.last
         return (
             data_loss is not None and to_ms(moment_of(work.thread_ts) + CLOCK_TOLERANCE) >= data_loss.since_ms
         )

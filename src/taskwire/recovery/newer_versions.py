@@ -50,7 +50,7 @@ class NewerVersions:
 
     async def tell_waiting(self) -> None:
         """Tell people of jobs that have waited longer than an upgrade takes. Call it often."""
-        found = await self._deps.queue.formats.list_stranded()
+        found = await self._deps.queues.formats.list_stranded()
         stranded = [each for each in found if each.absent_ms > ABSENCE_ALERT_MS]
         self._metrics.waits_for_newer.set(len(stranded))
         if stranded:
@@ -99,7 +99,7 @@ class NewerVersions:
             and (link := await self._find_link(stranded.name)) is not None
         ):
             _post_apart(link, f"newer:{stranded.job_id}", words, batch)
-        await self._deps.queue.write(batch)
+        await self._deps.queues.write(batch)
 
     async def _find_link(self, name: str) -> Link | None:
         try:
@@ -140,7 +140,7 @@ async def _write_parked_batch(deps: Dependencies, context: JobContext) -> Outcom
         batch = Batch().add_parked(context.work(ParkedBatch).batch, context.link_id)
     except (TypeError, ValueError, AttributeError) as error:
         raise CannotRead(error) from error
-    return done(await deps.queue.check(batch))
+    return done(await deps.queues.check(batch))
 
 
 def _get_earliest_end(stranded: Sequence[StrandedQueue]) -> datetime:

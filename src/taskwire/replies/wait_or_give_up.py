@@ -207,7 +207,7 @@ class ReplyOutcomes:
     async def show_waiting_for_account(self, reply_job: ReplyJob) -> None:
         """Show that the reply waits, because Coder refuses our account."""
         if reply_job.context.lease.trouble != "refused":
-            await self._deps.queue.write(await self._show_waiting(reply_job))
+            await self._deps.queues.write(await self._show_waiting(reply_job))
 
     async def _show_waiting(self, reply_job: ReplyJob) -> Batch:
         """Return a batch that shows that this reply and those behind it wait; empty if that is shown."""

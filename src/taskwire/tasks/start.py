@@ -208,7 +208,7 @@ class TaskBinder:
 
     def _has_taken_effect(self, context: JobContext) -> bool:
         """Whether the call that failed first can no longer reach Coder."""
-        lasts_ms = self._deps.coder.timeouts.create * 1000 + self._deps.queue.times.late_arrival_ms
+        lasts_ms = self._deps.coder.timeouts.create * 1000 + self._deps.queues.times.late_arrival_ms
         since_ms = context.job.failing_since_ms
         return since_ms > 0 and context.now_ms - since_ms > lasts_ms
 
