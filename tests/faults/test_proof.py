@@ -42,7 +42,7 @@ def test_a_head_names_the_words_of_a_call() -> None:
 
     named = head.read(["tw:", "17", "to_coder:1", "abc", "act:1", "{}"])
 
-    assert (head.name, set(head.roles)) == ("queues.begin", {"begins"})
+    assert (head.name, set(head.roles)) == ("queue.begin", {"begins"})
     assert (named["token"], named["attempt"], "is_again" in named) == ("abc", "{}", False)
 
 
@@ -52,9 +52,9 @@ def test_a_head_names_the_words_of_a_call() -> None:
         ("return 1", "0 heads; it ends with: return 1"),
         (BEGIN + BEGIN, "2 heads"),
         (BEGIN.replace("-- ARGV", "-- KEYS"), "0 heads"),
-        (BEGIN.replace("begins", "starts"), "queues.begin has roles that nobody knows: ['starts']"),
-        (BEGIN.replace("token", "whose"), "queues.begin is one that begins, and does not name ['token']"),
-        (TAKE.replace("id, job", "id, body"), "queues.acquire is one that takes, and does not name ['job']"),
+        (BEGIN.replace("begins", "starts"), "queue.begin has roles that nobody knows: ['starts']"),
+        (BEGIN.replace("token", "whose"), "queue.begin is one that begins, and does not name ['token']"),
+        (TAKE.replace("id, job", "id, body"), "queue.acquire is one that takes, and does not name ['job']"),
     ],
 )
 def test_a_script_that_does_not_say_what_it_is_is_refused(body: str, told: str) -> None:
@@ -85,7 +85,7 @@ def _call(sha: bytes, *words: str) -> Words:
 
 def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called() -> None:
     """Scripts and their words may be renamed and reordered, and the points stay the same."""
-    renamed = BEGIN.replace("queues.begin", "leases.start").replace("queue, token", "token, queue")
+    renamed = BEGIN.replace("queue.begin", "leases.start").replace("queue, token", "token, queue")
     found = []
     for body, words in ((BEGIN, ("to_coder:1", "abc")), (renamed, ("abc", "to_coder:1"))):
         namer = Namer()

@@ -35,14 +35,14 @@ RELEASE_DELAY_MS = 1_000
 # format may be able to read it.
 DEFER_DELAY_MS = 60_000
 
-_ACQUIRE = load_script("queue/queues.acquire", **data_loss_detector.CONSTANTS)
-_BEGIN = load_script("queue/queues.begin")
-_COMPLETE = load_script("queue/queues.complete")
-_RELEASE = load_script("queue/queues.release")
-_DEFER = load_script("queue/queues.defer", **formats.CONSTANTS)
+_ACQUIRE = load_script("queue/queue.acquire", **data_loss_detector.CONSTANTS)
+_BEGIN = load_script("queue/queue.begin")
+_COMPLETE = load_script("queue/queue.complete")
+_RELEASE = load_script("queue/queue.release")
+_DEFER = load_script("queue/queue.defer", **formats.CONSTANTS)
 _APPEND = load_script("queue/queue.append")
-_CHECK = load_script("queue/queues.check")
-_WRITE_UNDER_LEASE = load_script("queue/queues.write_under_lease")
+_CHECK = load_script("queue/queue.check")
+_WRITE_UNDER_LEASE = load_script("queue/queue.write_under_lease")
 
 
 @dataclass(frozen=True)
