@@ -16,7 +16,7 @@ from tests.bench.delays import measure_delays, measure_hints
 from tests.bench.figures import HEAD, Figure, machine
 from tests.bench.load import measure_load
 from tests.bench.masking import measure_masking
-from tests.bench.polls import measure_growth, measure_stalls, measure_sweeps
+from tests.bench.polls import measure_growth, measure_polls, measure_stalls
 from tests.bench.posts import measure_posts
 from tests.bench.requests import measure_requests
 from tests.bench.starts import measure_starts
@@ -25,7 +25,7 @@ Measure = Callable[[Path], Awaitable[Sequence[Figure]]]
 MEASURES: dict[str, Measure] = {
     "acks": measure_acks,
     "requests": measure_requests,
-    "poll": measure_sweeps,
+    "poll": measure_polls,
     "growth": measure_growth,
     "stalls": measure_stalls,
     "load": measure_load,

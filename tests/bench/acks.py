@@ -9,12 +9,12 @@ from typing import cast
 
 from taskwire_sandbox.coder.faults import hang
 from tests.bench.figures import Figure, percentile
-from tests.bench.orders import Orders, Spell
-from tests.bench.places import bench_place, spawned
+from tests.bench.orders import CommandBatch, OrderWriter
+from tests.bench.places import new_bench_place, run_module
 from tests.process.processes import Place
 
 PEOPLE = 50
-ROOM = "crowd"
+CHANNEL = "crowd"
 ROUNDS = 8
 # In each round: commands sent one at a time, and bursts. Pauses between them let most of the follow-up work
 # end.
@@ -32,25 +32,25 @@ _TARGETS = {
 }
 
 
-class Typists:
+class CommandSenders:
     """Fifty people who type commands. Each person has an intake queue."""
 
-    def __init__(self, place: Place, orders: Orders) -> None:
+    def __init__(self, place: Place, orders: OrderWriter) -> None:
         self.alone: list[float] = []
         self.together: list[float] = []
         self.place = place
         self.orders = orders
         self._count = 0
 
-    def like(self) -> "Typists":
+    def copy_empty(self) -> "CommandSenders":
         """Return the same people with empty measurements."""
-        return Typists(self.place, self.orders)
+        return CommandSenders(self.place, self.orders)
 
-    async def types(self) -> None:
+    async def run_round(self) -> None:
         """Type commands one after the other, then in bursts of one command from each person."""
-        self.alone += await self.typed(EACH, at_once=1, pause_seconds=ALONE_PAUSE_SECONDS)
+        self.alone += await self.time_acks(EACH, at_once=1, pause_seconds=ALONE_PAUSE_SECONDS)
         pause_seconds = TOGETHER_PAUSE_SECONDS
-        self.together += await self.typed(BURSTS * PEOPLE, at_once=PEOPLE, pause_seconds=pause_seconds)
+        self.together += await self.time_acks(BURSTS * PEOPLE, at_once=PEOPLE, pause_seconds=pause_seconds)
 
     def add_people(self) -> None:
         """Add the people and their channel to the stand-ins."""
@@ -58,23 +58,23 @@ class Typists:
             name = _name(number)
             self.place.slack.add_user(name, email=f"{name}@example.com")
             self.place.coder.add_user(name)
-        self.place.slack.add_channel(ROOM, [_name(number) for number in range(PEOPLE)])
+        self.place.slack.add_channel(CHANNEL, [_name(number) for number in range(PEOPLE)])
 
-    async def typed(self, count: int, *, at_once: int, pause_seconds: float) -> list[float]:
+    async def time_acks(self, count: int, *, at_once: int, pause_seconds: float) -> list[float]:
         """Type this number of commands and return the milliseconds until each ack."""
         payloads = [self._payload(number % PEOPLE) for number in range(count)]
-        return await self.give(Spell(payloads=payloads, at_once=at_once, pause_seconds=pause_seconds))
+        return await self.send(CommandBatch(payloads=payloads, at_once=at_once, pause_seconds=pause_seconds))
 
-    async def give(self, spell: Spell) -> list[float]:
-        """Let the child process type the commands of a spell."""
-        return cast("list[float]", await self.orders.give(spell.model_dump_json()))
+    async def send(self, batch: CommandBatch) -> list[float]:
+        """Let the child process type the commands of a batch."""
+        return cast("list[float]", await self.orders.send(batch.model_dump_json()))
 
     def _payload(self, number: int) -> dict[str, str]:
         """Return a command about a task that does not exist: it is written down, acknowledged, and refused
         later."""
         self._count += 1
         slack = self.place.slack
-        user, channel = slack.workspace.user(_name(number)), slack.workspace.channel(ROOM)
+        user, channel = slack.workspace.user(_name(number)), slack.workspace.channel(CHANNEL)
         return {
             "team_id": slack.workspace.team_id,
             "channel_id": channel.id,
@@ -92,26 +92,28 @@ async def measure_acks(directory: Path) -> Sequence[Figure]:
     """Measure the apps in alternating rounds, so that other load on the machine affects all of them alike."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     async with (
-        _typists(directory / "bare", "tests.bench.bare") as (bare, _),
-        _typists(directory / "first", "tests.bench.bare", "--first") as (first, _),
-        _typists(directory / "ours", "taskwire.cli", "run") as (ours, place),
+        _senders(directory / "bare", "tests.bench.bare") as (bare, _),
+        _senders(directory / "first", "tests.bench.bare", "--first") as (first, _),
+        _senders(directory / "ours", "taskwire.cli", "run") as (ours, place),
     ):
-        await asyncio.gather(*(typists.types() for typists in (bare, first, ours)))
-        for typists in (bare, first, ours):
-            typists.alone.clear()
-            typists.together.clear()
+        await asyncio.gather(*(senders.run_round() for senders in (bare, first, ours)))
+        for senders in (bare, first, ours):
+            senders.alone.clear()
+            senders.together.clear()
         for _ in range(ROUNDS):
-            for typists in (bare, first, ours):
-                await typists.types()
+            for senders in (bare, first, ours):
+                await senders.run_round()
         place.coder.plan_fault("*", hang(), times=None)
-        hanging = ours.like()
+        hanging = ours.copy_empty()
         for _ in range(HANGING_ROUNDS):
-            await hanging.types()
+            await hanging.run_round()
         place.coder.clear_faults()
     return [*_figures(ours, bare, first, ""), *_figures(hanging, bare, None, HANGING)]
 
 
-def _figures(ours: Typists, bare: Typists, first: Typists | None, when: str) -> list[Figure]:
+def _figures(
+    ours: CommandSenders, bare: CommandSenders, first: CommandSenders | None, when: str
+) -> list[Figure]:
     found = []
     for share, part in (("p50", 0.5), ("p99", 0.99)):
         for how in ("alone", "together"):
@@ -129,12 +131,12 @@ def _name(number: int) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _typists(directory: Path, *app: str) -> AsyncIterator[tuple[Typists, Place]]:
+async def _senders(directory: Path, *app: str) -> AsyncIterator[tuple[CommandSenders, Place]]:
     """Run an app in a workspace, with the people who type there in a process of their own."""
-    async with bench_place(directory) as place, spawned(place, "tests.bench.typist") as typist:
-        typists = Typists(place, Orders(typist))
-        typists.add_people()
+    async with new_bench_place(directory) as place, run_module(place, "tests.bench.typist") as typist:
+        senders = CommandSenders(place, OrderWriter(typist))
+        senders.add_people()
         port = (await typist.says(r"port=(\d+)"))[1]
         place.slack.backend.socket_url = lambda: f"ws://127.0.0.1:{port}/link"
-        async with spawned(place, *app):
-            yield typists, place
+        async with run_module(place, *app):
+            yield senders, place

@@ -34,7 +34,7 @@ async def measure_costs(directory: Path) -> Sequence[Figure]:
     async with embedded.store(directory) as running, connection.open(running.url) as connections:
         queues, writes = Queues(connections, KEYS, ServerClock()), LinkWrites(KEYS)
         for number in range(LINKS):
-            await queues.write(_lived(writes, _record(number)))
+            await queues.write(_write_link(writes, _record(number)))
         opened = await _kinds(connections)
         for number in range(LINKS):
             await queues.write(writes.end(Batch(), _record(number), "detached"))
@@ -76,7 +76,7 @@ def _record(number: int) -> LinkRecord:
     )
 
 
-def _lived(writes: LinkWrites, record: LinkRecord) -> Batch:
+def _write_link(writes: LinkWrites, record: LinkRecord) -> Batch:
     seen = _seen(record)
     follows = reduce(LinkState(), Observed(observation=seen), ReducerSettings(settle_ms=20_000), NOON_MS)
     batch = writes.write_task(writes.write_thread(writes.write_record(Batch(), record), record), record)

@@ -13,7 +13,7 @@ import aiohttp
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import Call
 from tests.bench.figures import Figure, percentile
-from tests.bench.places import bench_place, figure, quiet, spawned, store_of
+from tests.bench.places import new_bench_place, read_metric, run_module, store_of, wait_until_idle
 from tests.process.processes import Place, Taskwire, until
 
 TASKS = 30
@@ -87,12 +87,12 @@ async def measure_hints(directory: Path) -> Sequence[Figure]:
             await session.post(url, json={})
             await asyncio.sleep(dice.uniform(0, 4 * SECONDS_BETWEEN))
         await changes.are_told()
-        looks, began = await figure(bot, "taskwire_polls_total"), time.perf_counter()
+        looks, began = await read_metric(bot, "taskwire_polls_total"), time.perf_counter()
         for _ in range(HINTS):
             await session.post(url, json={})
             await asyncio.sleep(HINT_SECONDS / HINTS)
         lasted = time.perf_counter() - began
-        looks = await figure(bot, "taskwire_polls_total") - looks
+        looks = await read_metric(bot, "taskwire_polls_total") - looks
     what = "webhook's arrival to message"
     return (
         Figure(f"{what} p50", percentile(changes.seconds, 0.5), "s"),
@@ -113,9 +113,9 @@ async def _watched(
     directory: Path, poll_seconds: float
 ) -> AsyncIterator[tuple[Place, Taskwire, list[SandboxTask]]]:
     """Run a process, create each task in a channel of its own, and wait for the cards."""
-    async with bench_place(directory, poll_seconds=poll_seconds) as place:
+    async with new_bench_place(directory, poll_seconds=poll_seconds) as place:
         place.settings["TASKWIRE_WEBHOOK_TOKEN"] = WORD
-        async with spawned(place, "taskwire.cli", "run") as bot:
+        async with run_module(place, "taskwire.cli", "run") as bot:
             await bot.is_ready()
             for number in range(TASKS):
                 # One person may not start so many tasks at once.
@@ -127,5 +127,5 @@ async def _watched(
                 assert (await place.slack.command(person, f"room-{number}", "/task", said)).ok
             await until(lambda: len(place.coder.tasks) == TASKS, "all tasks")
             async with store_of(place) as connections:
-                await quiet(place, connections)
+                await wait_until_idle(place, connections)
             yield place, bot, [place.coder.task(f"room-{number}") for number in range(TASKS)]

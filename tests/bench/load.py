@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.figures import Figure
-from tests.bench.places import bench_place, figure, link_all, quiet, spawned, store_of, until_figure
+from tests.bench.places import (
+    link_all,
+    new_bench_place,
+    read_metric,
+    run_module,
+    store_of,
+    wait_for_metric,
+    wait_until_idle,
+)
 from tests.process.processes import Place, Taskwire
 
 SIZES = (10, 1_000, 10_000)
@@ -22,14 +30,14 @@ async def measure_load(directory: Path) -> Sequence[Figure]:
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     bare = await _bare(directory / "bare")
     async with (
-        bench_place(directory / "ours", poll_seconds=POLL_SECONDS) as place,
-        spawned(place, "taskwire.cli", "run") as bot,
+        new_bench_place(directory / "ours", poll_seconds=POLL_SECONDS) as place,
+        run_module(place, "taskwire.cli", "run") as bot,
     ):
         await bot.is_ready()
-        empty, stored = await _most(bot, place), float(await _stored(place))
-        found = [await _asked(place, bot, size) for size in SIZES]
+        empty, stored = await _measure_memory(bot, place), float(await _stored(place))
+        found = [await _measure_requests(place, bot, size) for size in SIZES]
         stored = (await _stored(place) - stored) / SIZES[-1]
-        peak = await _most(bot, place)
+        peak = await _measure_memory(bot, place)
     links = f"memory of the process at {SIZES[-1]:,} links"
     return (
         *found,
@@ -39,17 +47,17 @@ async def measure_load(directory: Path) -> Sequence[Figure]:
     )
 
 
-async def _asked(place: Place, bot: Taskwire, size: int) -> Figure:
+async def _measure_requests(place: Place, bot: Taskwire, size: int) -> Figure:
     """Add tasks up to this number, link them, and measure the requests of a poll while they are idle."""
     tasks = len(place.coder.tasks)
     place.coder.add_tasks(size - tasks, "crowd", prefix=f"filler-{size}")
     await link_all(place, place.coder.tasks[tasks:])
     async with store_of(place) as connections:
-        await until_figure(bot, "taskwire_links", size)
-        await quiet(place, connections)
-    ticks, requests = await figure(bot, "taskwire_polls_total"), _requests(place)
+        await wait_for_metric(bot, "taskwire_links", size)
+        await wait_until_idle(place, connections)
+    ticks, requests = await read_metric(bot, "taskwire_polls_total"), _requests(place)
     await _ticks(bot, TICKS)
-    ticks, requests = await figure(bot, "taskwire_polls_total") - ticks, _requests(place) - requests
+    ticks, requests = await read_metric(bot, "taskwire_polls_total") - ticks, _requests(place) - requests
     target = "the same for all"
     return Figure(
         f"requests to Coder a tick, {size:,} tasks", requests / ticks, "requests", size, ONE_EACH, target
@@ -64,10 +72,10 @@ def _requests(place: Place) -> int:
 async def _ticks(bot: Taskwire, count: int) -> None:
     """Wait for this number of polls."""
     polled = "taskwire_polls_total"
-    await until_figure(bot, polled, await figure(bot, polled) + count)
+    await wait_for_metric(bot, polled, await read_metric(bot, polled) + count)
 
 
-async def _most(bot: Taskwire, place: Place) -> float:
+async def _measure_memory(bot: Taskwire, place: Place) -> float:
     """Return the most resident memory in MB during several polls, each after 1 task in 100 has changed."""
     most = 0.0
     for number in range(TICKS):
@@ -93,7 +101,7 @@ def _resident(bot: Taskwire) -> float:
 
 
 async def _bare(directory: Path) -> float:
-    async with bench_place(directory) as place, spawned(place, "tests.bench.bare") as bare:
+    async with new_bench_place(directory) as place, run_module(place, "tests.bench.bare") as bare:
         await place.slack.wait_for_sockets(1)
         for number in range(100):
             await place.slack.command("alice", "general", "/task", f"pause nothing-{number}")

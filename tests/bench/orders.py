@@ -13,7 +13,7 @@ from tests.process.processes import Taskwire
 LONGEST_LINE = 1 << 24
 
 
-class Spell(BaseModel):
+class CommandBatch(BaseModel):
     """Commands to type: `at_once` of them in each burst, and a pause after each burst."""
 
     payloads: list[dict[str, str]]
@@ -21,7 +21,7 @@ class Spell(BaseModel):
     pause_seconds: float = 0.0
 
 
-class Ordered:
+class OrderReader:
     """The child's end. Iterate over the orders, one a line, until the parent closes standard input."""
 
     def __init__(self) -> None:
@@ -49,14 +49,14 @@ class Ordered:
         print(f"answer {self._count}: {json.dumps(answer)}", flush=True)  # noqa: T201 - to our parent
 
 
-class Orders:
+class OrderWriter:
     """The parent's end."""
 
     def __init__(self, child: Taskwire) -> None:
         self._child = child
         self._count = 0
 
-    async def give(self, order: str) -> object:
+    async def send(self, order: str) -> object:
         """Give an order and return the answer."""
         stdin = self._child.process.stdin
         assert stdin is not None

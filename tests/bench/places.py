@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextlib.asynccontextmanager
-async def bench_place(
+async def new_bench_place(
     directory: Path, slack: SlackSandbox | None = None, *, poll_seconds: float = 5.0, tasks: int = 0
 ) -> AsyncIterator[Place]:
     """Start stand-ins without a bot. Coder already has `tasks` tasks that were not created from Slack."""
@@ -41,7 +41,7 @@ async def bench_place(
 
 
 @contextlib.asynccontextmanager
-async def spawned(place: Place, module: str, *words: str) -> AsyncIterator[Taskwire]:
+async def run_module(place: Place, module: str, *words: str) -> AsyncIterator[Taskwire]:
     """Run a module with the place's settings in a process, which ends with the block."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *words),
@@ -107,7 +107,7 @@ def record_of(task: SandboxTask) -> LinkRecord:
     )
 
 
-async def figure(bot: Taskwire, name: str) -> float:
+async def read_metric(bot: Taskwire, name: str) -> float:
     """Return the sum of a Prometheus metric over all its labels."""
     _, text = await bot.ask("/metrics")
     assert f"# TYPE {name} " in text, f"there is no metric {name}"
@@ -115,13 +115,13 @@ async def figure(bot: Taskwire, name: str) -> float:
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
-async def until_figure(bot: Taskwire, name: str, value: float) -> None:
+async def wait_for_metric(bot: Taskwire, name: str, value: float) -> None:
     """Wait until a metric has reached a value."""
-    while await figure(bot, name) < value:  # noqa: ASYNC110 - metrics cannot be waited for
+    while await read_metric(bot, name) < value:  # noqa: ASYNC110 - metrics cannot be waited for
         await asyncio.sleep(0.1)
 
 
-async def quiet(place: Place, connections: Connections, patience_seconds: float = 300.0) -> None:
+async def wait_until_idle(place: Place, connections: Connections, patience_seconds: float = 300.0) -> None:
     """Wait until no queue has ready jobs."""
     ready = keys_of(place).named("ready")
     async with asyncio.timeout(patience_seconds):

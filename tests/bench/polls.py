@@ -7,8 +7,8 @@ from typing import cast
 
 from taskwire_sandbox.coder import SandboxTask
 from tests.bench.figures import Figure, median
-from tests.bench.orders import Orders
-from tests.bench.places import bench_place, link_all, quiet, spawned, store_of
+from tests.bench.orders import OrderWriter
+from tests.bench.places import link_all, new_bench_place, run_module, store_of, wait_until_idle
 from tests.process.processes import Place, Taskwire
 
 TASKS = 10_000
@@ -22,18 +22,18 @@ class Probed:
     """The probed process, and its answers."""
 
     def __init__(self, process: Taskwire) -> None:
-        self._orders = Orders(process)
+        self._orders = OrderWriter(process)
 
     async def ask(self, word: str) -> dict[str, float]:
         """Send an order and return its result."""
-        return cast("dict[str, float]", await self._orders.give(word))
+        return cast("dict[str, float]", await self._orders.send(word))
 
 
-async def measure_sweeps(directory: Path) -> Sequence[Figure]:
+async def measure_polls(directory: Path) -> Sequence[Figure]:
     """Measure a poll when no task has changed and when 1 task in 100 has, against merely parsing the list."""
     async with _polled(directory) as (place, probed):
         await probed.ask("rest")
-        unchanged, changed, read = await _sweeps(place.coder.tasks, probed)
+        unchanged, changed, read = await _time_polls(place.coder.tasks, probed)
     what = f"poll of {TASKS:,} tasks, fetching it included"
     return (
         Figure(f"{what}, 1 in {CHANGED} changed", changed, "ms", read, READ, "at most 2 times"),
@@ -45,7 +45,7 @@ async def measure_growth(directory: Path) -> Sequence[Figure]:
     """Measure the processor time of a poll for lists of several lengths. The time for each task must not
     grow."""
     found = []
-    async with bench_place(directory) as place, spawned(place, "tests.bench.probed") as process:
+    async with new_bench_place(directory) as place, run_module(place, "tests.bench.probed") as process:
         probed = Probed(process)
         await process.port()
         await probed.ask("rest")
@@ -54,7 +54,7 @@ async def measure_growth(directory: Path) -> Sequence[Figure]:
             place.coder.add_tasks(size - before, "crowd", prefix=f"filler-{size}")
             await link_all(place, place.coder.tasks[before:])
             await probed.ask("poll")
-            changed = await _changed(place.coder.tasks, probed, "worked")
+            changed = await _poll_after_changes(place.coder.tasks, probed, "worked")
             found.append(median(changed) * 1000 / size)
     what = f"poll of {{:,}} tasks, 1 in {CHANGED} changed, own work a task"
     first = f"the same of {SIZES[0]:,} tasks"
@@ -67,7 +67,7 @@ async def measure_growth(directory: Path) -> Sequence[Figure]:
 async def measure_stalls(directory: Path) -> Sequence[Figure]:
     """Measure the longest time for which the event loop is blocked, by polls and by the jobs that follow."""
     async with _polled(directory) as (place, probed), store_of(place) as connections:
-        await quiet(place, connections)
+        await wait_until_idle(place, connections)
         read = await _read(probed)
         await probed.ask("probe")
         tasks = place.coder.tasks
@@ -77,7 +77,7 @@ async def measure_stalls(directory: Path) -> Sequence[Figure]:
                 task.becomes("working", f"report {number}")
             for _ in range(2):
                 await probed.ask("poll")
-            await quiet(place, connections)
+            await wait_until_idle(place, connections)
             stalls = await probed.ask("stalls")
             late.append(stalls["late"] * 1000)
             worked.append(stalls["worked"] * 1000)
@@ -93,8 +93,8 @@ async def measure_stalls(directory: Path) -> Sequence[Figure]:
 async def _polled(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
     """Run a process in which all tasks are linked and were polled once."""
     async with (
-        bench_place(directory, tasks=TASKS) as place,
-        spawned(place, "tests.bench.probed") as process,
+        new_bench_place(directory, tasks=TASKS) as place,
+        run_module(place, "tests.bench.probed") as process,
     ):
         await process.port()
         probed = Probed(process)
@@ -104,18 +104,18 @@ async def _polled(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
         yield place, probed
 
 
-async def _sweeps(tasks: Sequence[SandboxTask], probed: Probed) -> tuple[float, float, float]:
+async def _time_polls(tasks: Sequence[SandboxTask], probed: Probed) -> tuple[float, float, float]:
     """Measure polls without changes, polls with changes, and parsing, one after the other. Return the median
     milliseconds of each."""
     unchanged, changed, read = [], [], []
     for number in range(TIMES):
-        changed += await _changed(tasks, probed, "seconds", times=1, first=number)
+        changed += await _poll_after_changes(tasks, probed, "seconds", times=1, first=number)
         unchanged.append((await probed.ask("poll"))["seconds"] * 1000)
         read.append((await probed.ask("read"))["seconds"] * 1000)
     return median(unchanged), median(changed), median(read)
 
 
-async def _changed(
+async def _poll_after_changes(
     tasks: Sequence[SandboxTask], probed: Probed, what: str, *, times: int = TIMES, first: int = 0
 ) -> list[float]:
     """Return the milliseconds of polls. Before each poll, 1 task in 100 has reported something."""

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import aiohttp
 from pydantic import BaseModel
 
-from tests.bench.orders import Ordered, Spell
+from tests.bench.orders import CommandBatch, OrderReader
 
 
 class Posting(BaseModel):
@@ -18,12 +18,12 @@ class Posting(BaseModel):
 
     url: str
     secret: str
-    spell: Spell
+    batch: CommandBatch
 
 
 async def main() -> None:
     """Post the commands of each order on standard input."""
-    orders = await Ordered().begin()
+    orders = await OrderReader().begin()
     # Like a proxy: as many connections as requests, and they are kept open.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         async for order in orders:
@@ -34,11 +34,11 @@ async def _posted(session: aiohttp.ClientSession, posting: Posting) -> list[floa
     """Post bursts of commands, each after all acks of the last one. Return the milliseconds until
     each ack."""
     found: list[float] = []
-    spell = posting.spell
-    for start in range(0, len(spell.payloads), spell.at_once):
-        bodies = [urlencode(payload).encode() for payload in spell.payloads[start : start + spell.at_once]]
+    batch = posting.batch
+    for start in range(0, len(batch.payloads), batch.at_once):
+        bodies = [urlencode(payload).encode() for payload in batch.payloads[start : start + batch.at_once]]
         found += await asyncio.gather(*(_post(session, posting, body) for body in bodies))
-        await asyncio.sleep(spell.pause_seconds)
+        await asyncio.sleep(batch.pause_seconds)
     return found
 
 

@@ -14,25 +14,25 @@ from taskwire.slack import manifest
 from taskwire.state.links import LinkWrites
 from taskwire_sandbox.slack import Call, SlackSandbox
 from tests.bench.figures import Figure
-from tests.bench.places import bench_place, keys_of, queues_of, spawned, store_of
+from tests.bench.places import keys_of, new_bench_place, queues_of, run_module, store_of
 from tests.process.processes import Place
 
-MANY = 12
+THREADS = 12
 # After this time the initial burst is over. The workspace's limit is counted over whole minutes.
 WARM_SECONDS = 5.0
 ONE_SECONDS, MANY_SECONDS = 40.0, 60.0
 ALLOWED = "what the documented limit allows"
 
 
-class Heard:
+class PostCounter:
     """Counts the posts that a stand-in took, and its answers with 429."""
 
     def __init__(self, slack: SlackSandbox) -> None:
         self._at: list[float] = []
         self.refused = 0
-        slack.on_call = self._hear
+        slack.on_call = self._count
 
-    def _hear(self, phase: str, call: Call) -> None:
+    def _count(self, phase: str, call: Call) -> None:
         if phase == "after" and call.outcome == "ratelimited":
             self.refused += 1
         elif phase == "after" and call.method == "chat.postMessage" and call.outcome == "ok":
@@ -50,20 +50,20 @@ class Heard:
 async def measure_posts(directory: Path) -> Sequence[Figure]:
     """Fill one thread beyond its channel's limit, then twelve threads beyond the workspace's limit."""
     slack = SlackSandbox(manifest=manifest.make_manifest(), limits="documented")
-    async with bench_place(directory, slack) as place, spawned(place, "taskwire.cli", "run") as bot:
+    async with new_bench_place(directory, slack) as place, run_module(place, "taskwire.cli", "run") as bot:
         await bot.is_ready()
-        heard = Heard(slack)
+        heard = PostCounter(slack)
         await _say(place, "one", 1, int(ONE_SECONDS + WARM_SECONDS) + 15)
         one = await heard.a_second(ONE_SECONDS)
         await asyncio.sleep(WARM_SECONDS + 10)
-        await _say(place, "many", MANY, 60)
+        await _say(place, "many", THREADS, 60)
         many = await heard.a_second(MANY_SECONDS)
     pace = slack.backend.rate_limiter
-    allowed = min(MANY / pace.post_seconds, pace.per_minute[0] / 60)
+    allowed = min(THREADS / pace.post_seconds, pace.per_minute[0] / 60)
     target = "at least 0.95"
     return (
         Figure("posts a second, one channel", one, "", 1 / pace.post_seconds, ALLOWED, target),
-        Figure(f"posts a second, {MANY} channels", many, "", allowed, ALLOWED, target),
+        Figure(f"posts a second, {THREADS} channels", many, "", allowed, ALLOWED, target),
         Figure("calls that Slack answered with 429", heard.refused, "answers", target="none"),
     )
 

@@ -11,11 +11,11 @@ from taskwire import settings as settings_module
 from taskwire.app.bot import Bot, run_bot
 from taskwire.app.process import connect, freeze_garbage_collection
 from taskwire.coder import lists, models
-from tests.bench.orders import Ordered
+from tests.bench.orders import OrderReader
 
 PERIOD_SECONDS = 0.001
 
-Answer = dict[str, float]
+Timings = dict[str, float]
 
 
 class Probe:
@@ -35,37 +35,37 @@ class Probe:
             self.late_seconds = max(self.late_seconds, time.perf_counter() - began - PERIOD_SECONDS)
             self.worked_seconds = max(self.worked_seconds, time.thread_time() - worked)
 
-    def read(self) -> Answer:
+    def read(self) -> Timings:
         """Return the longest delays since the last read, and start again."""
         read = {"late": self.late_seconds, "worked": self.worked_seconds}
         self.late_seconds = self.worked_seconds = 0.0
         return read
 
 
-class Looked:
+class ProbedBot:
     """What the parent can order this process to do."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
         self._probe = Probe()
         self._watching: asyncio.Task[None] | None = None
-        self._words: dict[str, Callable[[], Awaitable[Answer]]] = {
-            "poll": self._sweep,
+        self._orders: dict[str, Callable[[], Awaitable[Timings]]] = {
+            "poll": self._poll,
             "read": self._read,
             "rest": self._rest,
             "probe": self._begin,
             "stalls": self._stalls,
         }
 
-    async def answer(self, word: str) -> Answer:
+    async def answer(self, word: str) -> Timings:
         """Carry out an order and return its figures."""
-        return await self._words[word]()
+        return await self._orders[word]()
 
-    async def _sweep(self) -> Answer:
+    async def _poll(self) -> Timings:
         """Poll once, from the request to Coder to the last write."""
         return await _timed(self._bot.parts.poller.poll)
 
-    async def _read(self) -> Answer:
+    async def _read(self) -> Timings:
         """The baseline: fetch the list first, then time only its parsing, with the same cutting and the same
         partial model."""
         body = await self._bot.parts.deps.coder.list_tasks_raw()
@@ -76,21 +76,21 @@ class Looked:
 
         return await _timed(reading)
 
-    async def _rest(self) -> Answer:
+    async def _rest(self) -> Timings:
         """Stop the worker, so that no job that follows from a poll is run."""
         await self._bot.parts.worker.stop(10)
         return {}
 
-    async def _begin(self) -> Answer:
+    async def _begin(self) -> Timings:
         self._watching = self._watching or asyncio.create_task(self._probe.run())
         await asyncio.sleep(10 * PERIOD_SECONDS)
         return self._probe.read()
 
-    async def _stalls(self) -> Answer:
+    async def _stalls(self) -> Timings:
         return self._probe.read()
 
 
-async def _timed(call: Callable[[], Awaitable[object]]) -> Answer:
+async def _timed(call: Callable[[], Awaitable[object]]) -> Timings:
     began, worked = time.perf_counter(), time.process_time()
     await call()
     return {"seconds": time.perf_counter() - began, "worked": time.process_time() - worked}
@@ -99,15 +99,15 @@ async def _timed(call: Callable[[], Awaitable[object]]) -> Answer:
 async def main() -> None:
     """Run the bot and answer orders until standard input is closed."""
     settings = settings_module.load()
-    orders = await Ordered().begin()
+    orders = await OrderReader().begin()
     async with (
         connect(settings) as (connections, _),
         run_bot(settings, connections, has_timers=False) as bot,
     ):
         freeze_garbage_collection()
-        looked = Looked(bot)
+        bot_probe = ProbedBot(bot)
         async for word in orders:
-            orders.answer(await looked.answer(word))
+            orders.answer(await bot_probe.answer(word))
 
 
 if __name__ == "__main__":

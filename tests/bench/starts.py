@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.figures import Figure, median
-from tests.bench.places import bench_place, spawned
+from tests.bench.places import new_bench_place, run_module
 from tests.process.processes import Place, until
 
 TIMES = 7
@@ -14,11 +14,11 @@ BARE = "a Bolt app that only acks"
 
 async def measure_starts(directory: Path) -> Sequence[Figure]:
     """Measure starts with an embedded store, including the start of its server and all imports."""
-    async with bench_place(directory) as place:
+    async with new_bench_place(directory) as place:
         ready, first, bare = [], [], []
         for _ in range(TIMES):
             began = time.perf_counter()
-            async with spawned(place, "taskwire.cli", "run") as bot:
+            async with run_module(place, "taskwire.cli", "run") as bot:
                 await bot.is_ready()
                 ready.append(time.perf_counter() - began)
                 await _acked(place)
@@ -36,7 +36,7 @@ async def measure_starts(directory: Path) -> Sequence[Figure]:
 async def _bare(place: Place) -> float:
     """Return the seconds from the start of the bare app to its first ack."""
     began = time.perf_counter()
-    async with spawned(place, "tests.bench.bare"):
+    async with run_module(place, "tests.bench.bare"):
         await place.slack.wait_for_sockets(1)
         await _acked(place)
         return time.perf_counter() - began

@@ -12,7 +12,7 @@ import time
 
 from aiohttp import WSMsgType, web
 
-from tests.bench.orders import Ordered, Spell
+from tests.bench.orders import CommandBatch, OrderReader
 
 HELLO = {"type": "hello", "num_connections": 1, "debug_info": {"host": "bench"}}
 
@@ -59,20 +59,20 @@ async def main() -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     print(f"port={runner.addresses[0][1]}", flush=True)  # noqa: T201 - to our parent
-    orders = await Ordered().begin()
+    orders = await OrderReader().begin()
     async for order in orders:
         await socket.is_open.wait()
-        orders.answer(await _typed(socket, Spell.model_validate_json(order)))
+        orders.answer(await _typed(socket, CommandBatch.model_validate_json(order)))
 
 
-async def _typed(socket: Socket, spell: Spell) -> list[float]:
+async def _typed(socket: Socket, batch: CommandBatch) -> list[float]:
     """Type bursts of commands, each after all acks of the last one. Return the milliseconds until
     each ack."""
     found: list[float] = []
-    for start in range(0, len(spell.payloads), spell.at_once):
-        burst = spell.payloads[start : start + spell.at_once]
+    for start in range(0, len(batch.payloads), batch.at_once):
+        burst = batch.payloads[start : start + batch.at_once]
         found += await asyncio.gather(*(socket.type(payload) for payload in burst))
-        await asyncio.sleep(spell.pause_seconds)
+        await asyncio.sleep(batch.pause_seconds)
     return found
 
 

@@ -7,8 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .keeping import keep
 from .plan import Plan
+from .records import keep
 from .storm import storm
 from .tally import Tally
 

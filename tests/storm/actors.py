@@ -22,18 +22,18 @@ from .plan import Plan
 
 PROMPT = re.compile(rf"(?:{'|'.join(KINDS)}) number \d+ try \d+", re.IGNORECASE)
 # How many seconds a person looks for the card of a command whose outcome is unknown.
-LOOK_SECONDS = 6.0
+CARD_SECONDS = 6.0
 # Pauses before a reply, as shares of the longest pause: at once, while the agent works, when it is done,
 # later.
 PAUSES = ((0.0, 0.01), (0.02, 0.1), (0.15, 0.4), (0.5, 1.0))
 # Of this number of tasks, one is paused between its replies.
-EVERY_PAUSE = 5
+TASKS_PER_PAUSE = 5
 DECIDE_SECONDS = 1.0
 
-Answer = Literal["taken", "refused", "unknown"]
+CommandOutcome = Literal["taken", "refused", "unknown"]
 
 
-class Place(NamedTuple):
+class ThreadKey(NamedTuple):
     """A thread: its channel and the ts of its root."""
 
     channel: str
@@ -41,30 +41,30 @@ class Place(NamedTuple):
 
 
 @dataclass
-class Typed:
+class TypedCommand:
     """A command, and what its author was told about it."""
 
     person: str
     channel: str
     prompt: str
-    told: Answer
+    told: CommandOutcome
 
 
 @dataclass
-class Written:
+class WrittenReply:
     """A reply, and where it was written."""
 
     text: str
     ts: str
-    place: Place
+    place: ThreadKey
     prompt: str
 
 
 @dataclass
-class Asked:
+class BotQuestion:
     """A question of the bot in a thread, with its buttons."""
 
-    place: Place
+    place: ThreadKey
     ts: str
     id: str
     message: Json
@@ -80,18 +80,18 @@ class Actors:
     coder: CoderSandbox
     people: list[str]
     channels: list[str]
-    typed: list[Typed] = field(default_factory=list)
-    written: list[Written] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    typed: list[TypedCommand] = field(default_factory=list)
+    written: list[WrittenReply] = field(default_factory=list)
+    asked: list[BotQuestion] = field(default_factory=list)
     acts: Counter[str] = field(default_factory=Counter)
-    _cards: dict[str, Place] = field(default_factory=dict)
-    _resumed: set[Place] = field(default_factory=set)
+    _cards: dict[str, ThreadKey] = field(default_factory=dict)
+    _resumed: set[ThreadKey] = field(default_factory=set)
 
     async def act(self) -> None:
         """Create all planned tasks and write all planned replies."""
         async with asyncio.TaskGroup() as lives:
             for number in range(self.plan.tasks):
-                lives.create_task(self._live(number))
+                lives.create_task(self._run_person(number))
 
     async def watch(self) -> None:
         """Read the bot's messages until cancelled."""
@@ -131,21 +131,21 @@ class Actors:
         """Return the person whose command it was."""
         return next(typed.person for typed in self.typed if typed.prompt == prompt)
 
-    async def _live(self, number: int) -> None:
+    async def _run_person(self, number: int) -> None:
         dice = random.Random(f"{self.plan.seed} person {number}")  # noqa: S311 - repeatable on purpose
         await asyncio.sleep(dice.uniform(0, self.plan.seconds))
         typed = await self._create(number, dice)
         place = await self._card(typed.prompt)
-        pause_at = dice.randrange(self.plan.replies) if number % EVERY_PAUSE == 0 else None
+        pause_at = dice.randrange(self.plan.replies) if number % TASKS_PER_PAUSE == 0 else None
         for at in range(self.plan.replies):
             await asyncio.sleep(self.plan.longest_pause_seconds * dice.uniform(*dice.choice(PAUSES)))
             if at == pause_at:
                 await self._pause(typed, place, dice)
             text = f"word {at} for {typed.prompt}"
             ts = await self.slack.post(typed.person, place.channel, text, place.ts)
-            self.written.append(Written(text, ts, place, typed.prompt))
+            self.written.append(WrittenReply(text, ts, place, typed.prompt))
 
-    async def _pause(self, typed: Typed, place: Place, dice: random.Random) -> None:
+    async def _pause(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> None:
         """Pause the task. Half the time `!resume` follows; otherwise the next reply resumes the task."""
         self.acts["pauses"] += 1
         await self.slack.post(typed.person, place.channel, "!pause", place.ts)
@@ -154,7 +154,7 @@ class Actors:
             self.acts["resumes"] += 1
             await self.slack.post(typed.person, place.channel, "!resume", place.ts)
 
-    async def _create(self, number: int, dice: random.Random) -> Typed:
+    async def _create(self, number: int, dice: random.Random) -> TypedCommand:
         person, channel = dice.choice(self.people), self.channels[number % len(self.channels)]
         attempt = 0
         while True:
@@ -163,21 +163,21 @@ class Actors:
             answer = await self.slack.command(person, channel, "/task", f"create {prompt}")
             told = _told(answer.ok, answer.reply)
             self.acts[f"commands {told}"] += 1
-            typed = Typed(person, channel, prompt, told)
+            typed = TypedCommand(person, channel, prompt, told)
             self.typed.append(typed)
-            if told == "taken" or (told == "unknown" and await self._comes(prompt)):
+            if told == "taken" or (told == "unknown" and await self._wait_for_card(prompt)):
                 return typed
 
-    async def _comes(self, prompt: str) -> bool:
+    async def _wait_for_card(self, prompt: str) -> bool:
         """Wait some seconds for the card of a command."""
         try:
-            async with asyncio.timeout(LOOK_SECONDS):
+            async with asyncio.timeout(CARD_SECONDS):
                 await self._card(prompt)
         except TimeoutError:
             return False
         return True
 
-    async def _card(self, prompt: str) -> Place:
+    async def _card(self, prompt: str) -> ThreadKey:
         while prompt not in self._cards:  # noqa: ASYNC110 - hundreds would wake at each change
             await asyncio.sleep(0.2)
         return self._cards[prompt]
@@ -185,12 +185,12 @@ class Actors:
     def _read(self, channel: str, message: Json) -> None:
         meta = cast("dict[str, str]", message.get("metadata", {}).get("event_payload", {}))
         if meta.get("kind") == "card" and (found := PROMPT.search(message["text"])):
-            self._cards.setdefault(found[0].lower(), Place(channel, message["ts"]))
+            self._cards.setdefault(found[0].lower(), ThreadKey(channel, message["ts"]))
         elif meta.get("kind") == "answer" and any(_has(message, button) for button in QUESTIONS):
-            place = Place(channel, str(message.get("thread_ts", message["ts"])))
-            self.asked.append(Asked(place, message["ts"], meta["id"], message))
+            place = ThreadKey(channel, str(message.get("thread_ts", message["ts"])))
+            self.asked.append(BotQuestion(place, message["ts"], meta["id"], message))
 
-    async def _answer(self, question: Asked) -> None:
+    async def _answer(self, question: BotQuestion) -> None:
         """Look at the task in Coder and press the button that fits."""
         if _has(question.message, Button.ARRIVED):
             self.acts["in doubt"] += 1
@@ -201,12 +201,12 @@ class Actors:
             self.acts["not delivered"] += 1
             await self._press(question, Button.SEND_AGAIN)
 
-    def _about(self, question: Asked) -> str:
+    def _about(self, question: BotQuestion) -> str:
         return next(
             (w.text for w in self.written if w.place == question.place and f":{w.ts}" in question.id), ""
         )
 
-    async def _press(self, question: Asked, button: Button) -> None:
+    async def _press(self, question: BotQuestion, button: Button) -> None:
         person = next((w.prompt for w in self.written if w.place == question.place), "")
         try:
             answer = await self.slack.click(
@@ -221,7 +221,7 @@ class Actors:
 QUESTIONS = (Button.ARRIVED, Button.SEND_AGAIN, Button.RESUME_AND_SEND)
 
 
-def _told(is_acked: bool, reply: Json | None) -> Answer:
+def _told(is_acked: bool, reply: Json | None) -> CommandOutcome:
     if not is_acked:
         return "unknown"
     words = str((reply or {}).get("text", ""))
@@ -239,5 +239,5 @@ def _has(message: Json, button: Button) -> bool:
     return any(element.get("action_id") == button for element in _elements(message))
 
 
-def _value(question: Asked, button: Button) -> str:
+def _value(question: BotQuestion, button: Button) -> str:
     return next(str(e.get("value", "")) for e in _elements(question.message) if e["action_id"] == button)

@@ -23,7 +23,7 @@ COUNTED = {
     "poll of Coder failed": "polls that failed",
     "lease lost: another process has the queue": "leases lost",
 }
-SHOWN = 10
+MOST_ERRORS = 10
 
 
 def read(logs: Iterable[Path]) -> tuple[Counter[str], list[str]]:
@@ -39,7 +39,7 @@ def read(logs: Iterable[Path]) -> tuple[Counter[str], list[str]]:
                 said, trace = str(line.get("event")), str(line.get("exception", ""))
                 errors.append(f"{log.name}: {said}, job {line.get('job')}: {trace[-300:]}")
     counts["errors"] = len(errors)
-    return counts, errors[:SHOWN]
+    return counts, errors[:MOST_ERRORS]
 
 
 def _line(text: str) -> dict[str, object]:

@@ -19,7 +19,7 @@ from .replicas import Replica
 from .store import Store
 
 # Slack's faults, with the share of calls that each hits and its seconds: first for posts, then for all calls.
-POSTS = (
+POST_FAULTS = (
     (CallFault.DONE_THEN_CUT, 0.02, 0.0),
     (CallFault.DONE_THEN_SERVER_ERROR, 0.02, 0.0),
     (CallFault.SERVER_ERROR, 0.01, 0.0),
@@ -29,7 +29,7 @@ POSTS = (
     (CallFault.REFUSE, 0.01, 0.0),
     (CallFault.DONE_THEN_HANG, 0.005, 0.0),
 )
-CALLS = (
+CALL_FAULTS = (
     (CallFault.SERVER_ERROR, 0.01, 0.0),
     (CallFault.DONE_THEN_CUT, 0.01, 0.0),
     (CallFault.LATE, 0.01, 0.5),
@@ -38,7 +38,7 @@ CALLS = (
     (CallFault.DONE_THEN_HANG, 0.002, 0.0),
 )
 # Faults of payloads on their way to the app.
-DELIVERIES = (
+DELIVERY_FAULTS = (
     (DeliveryFault.TWICE, 0.08, 0.0),
     (DeliveryFault.LATE, 0.05, 0.7),
     (DeliveryFault.OUT_OF_ORDER, 0.05, 2.0),
@@ -46,7 +46,7 @@ DELIVERIES = (
 )
 # Coder's faults: first for requests that change something, then for all requests.
 CHANGES = ("tasks.create", "tasks.send", "tasks.pause", "tasks.resume")
-CHANGING = (
+CHANGE_FAULTS = (
     (faults.cut_after(), 0.03),
     (faults.error_after(), 0.03),
     (faults.late(LATE_SECONDS), 0.01),
@@ -55,14 +55,17 @@ CHANGING = (
     (faults.refused(), 0.01),
     (faults.nonsense(), 0.01),
 )
-ANY = (
+REQUEST_FAULTS = (
     (faults.server_error(), 0.01),
     (faults.refused(), 0.01),
     (faults.late(0.5), 0.01),
     (faults.too_many(retry_after=1), 0.003),
     (faults.nonsense(), 0.003),
 )
-SENDING = ((faults.bad_gateway(), 0.02), (faults.bad_gateway("Failed to get status from task app."), 0.01))
+SEND_FAULTS = (
+    (faults.bad_gateway(), 0.02),
+    (faults.bad_gateway("Failed to get status from task app."), 0.01),
+)
 # How many seconds a network is silent, or a whole server is away.
 SILENT_SECONDS = (0.5, 3.0)
 AWAY_SECONDS = (0.5, 2.0)
@@ -88,7 +91,7 @@ class FaultPlan:
 
     async def __aenter__(self) -> Self:
         """Start to let things go wrong."""
-        self._let_calls_go_wrong()
+        self._plan_call_faults()
         plan = self.plan
         for seconds, first, happen in (
             (plan.seconds_between_kills, 0.0, self._kill),
@@ -97,7 +100,7 @@ class FaultPlan:
             (plan.seconds_between_restarts, plan.seconds / 2, self._restart),
         ):
             if seconds:
-                self._tasks.append(asyncio.create_task(self._again(seconds, first, happen)))
+                self._tasks.append(asyncio.create_task(self._repeat(seconds, first, happen)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -109,41 +112,41 @@ class FaultPlan:
         self.coder.clear_faults()
         await asyncio.gather(*self._tasks, *self._freezing)
 
-    def _let_calls_go_wrong(self) -> None:
+    def _plan_call_faults(self) -> None:
         usual = self.plan.trouble
-        for method, table in (("chat.postMessage", POSTS), ("*", CALLS)):
+        for method, table in (("chat.postMessage", POST_FAULTS), ("*", CALL_FAULTS)):
             for fault, share, seconds in table:
-                self._slack_does(f"slack {method} {fault}", method, fault, share * usual, seconds)
-        for way, share, seconds in DELIVERIES:
-            self._slack_does(f"delivery {way}", "*", way, share * usual, seconds)
+                self._plan_slack_fault(f"slack {method} {fault}", method, fault, share * usual, seconds)
+        for way, share, seconds in DELIVERY_FAULTS:
+            self._plan_slack_fault(f"delivery {way}", "*", way, share * usual, seconds)
         for route in CHANGES:
-            for trouble, share in CHANGING:
-                self._coder_does(route, trouble, share * usual)
-        for trouble, share in SENDING:
-            self._coder_does("tasks.send", trouble, share * usual)
-        for trouble, share in ANY:
-            self._coder_does("*", trouble, share * usual)
+            for trouble, share in CHANGE_FAULTS:
+                self._plan_coder_fault(route, trouble, share * usual)
+        for trouble, share in SEND_FAULTS:
+            self._plan_coder_fault("tasks.send", trouble, share * usual)
+        for trouble, share in REQUEST_FAULTS:
+            self._plan_coder_fault("*", trouble, share * usual)
 
-    def _slack_does(
+    def _plan_slack_fault(
         self, name: str, method: str, fault: CallFault | DeliveryFault, share: float, seconds: float
     ) -> None:
         rule = self.slack.faults.add(method, fault, times=None, probability=share, seconds=seconds)
         self._rules.append((name, rule))
 
-    def _coder_does(self, route: str, fault: Fault, share: float) -> None:
+    def _plan_coder_fault(self, route: str, fault: Fault, share: float) -> None:
         seed = self._dice.randrange(2**32)
         rule = self.coder.plan_fault(route, fault, times=None, probability=share, seed=seed)
         self._rules.append((f"coder {route} {fault.name}", rule))
 
-    async def _again(self, seconds: float, first: float, happen: Callable[[], Awaitable[None]]) -> None:
-        await self._lasts(first)
+    async def _repeat(self, seconds: float, first: float, happen: Callable[[], Awaitable[None]]) -> None:
+        await self._wait(first)
         while True:
-            await self._lasts(seconds * self._dice.uniform(0.5, 1.5))
+            await self._wait(seconds * self._dice.uniform(0.5, 1.5))
             if self._is_over.is_set():
                 return
             await happen()
 
-    async def _lasts(self, seconds: float) -> None:
+    async def _wait(self, seconds: float) -> None:
         """Wait for this number of seconds, but not beyond the end of the faults, so that every fault is
         undone."""
         with contextlib.suppress(TimeoutError):
@@ -168,8 +171,8 @@ class FaultPlan:
     async def _freeze(self, replica: Replica) -> None:
         self.seen["stops"] += 1
         replica.stop()
-        await self._lasts(self._dice.uniform(*STOP_SECONDS))
-        replica.go_on()
+        await self._wait(self._dice.uniform(*STOP_SECONDS))
+        replica.continue_process()
 
     async def _cut(self) -> None:
         """Disturb a connection: to Redis, Slack's sockets, or all connections to Slack or Coder. Or let
@@ -185,11 +188,11 @@ class FaultPlan:
                 between.drop_next_reply()
             case "redis silent":
                 between.freeze()
-                await self._lasts(dice.uniform(*SILENT_SECONDS))
+                await self._wait(dice.uniform(*SILENT_SECONDS))
                 between.thaw()
             case "redis slow":
                 between.delay(0.2)
-                await self._lasts(dice.uniform(*SILENT_SECONDS))
+                await self._wait(dice.uniform(*SILENT_SECONDS))
                 between.delay(0)
             case "sockets cut":
                 await self.slack.sockets.cut()
@@ -197,15 +200,15 @@ class FaultPlan:
                 await self.slack.sockets.refresh()
             case "slack away":
                 await self.slack.go_down()
-                await self._lasts(dice.uniform(*AWAY_SECONDS))
+                await self._wait(dice.uniform(*AWAY_SECONDS))
                 await self.slack.come_back()
             case "coder away":
                 async with self.coder.outage():
-                    await self._lasts(dice.uniform(*AWAY_SECONDS))
+                    await self._wait(dice.uniform(*AWAY_SECONDS))
             case _:
-                self._stumble()
+                self._fail_agents()
 
-    def _stumble(self) -> None:
+    def _fail_agents(self) -> None:
         """Let up to three agents fail at their next input, before or after they have typed it."""
         tasks = [task for task in self.coder.tasks if task.program is not None]
         for task in self._dice.sample(tasks, min(3, len(tasks))):
@@ -214,5 +217,5 @@ class FaultPlan:
     async def _restart(self) -> None:
         self.seen["redis restarts"] += 1
         await self.store.kill()
-        await self._lasts(self._dice.uniform(0.1, 1.0))
+        await self._wait(self._dice.uniform(0.1, 1.0))
         await self.store.start()

@@ -16,7 +16,7 @@ from taskwire_sandbox.slack import SlackSandbox
 from taskwire_sandbox.slack.ledger import Delivery
 from taskwire_sandbox.slack.workspace import StoredMessage
 
-from .actors import Place
+from .actors import ThreadKey
 
 FINISHED = ("complete", "failed")
 # Coder's list shows only an agent's newest report, and earlier ones can be read only until the workspace
@@ -25,13 +25,13 @@ UNREAD_WITHIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
-class Said:
+class BotMessage:
     """One message of the bot."""
 
     id: str
     kind: str
     task_id: str
-    place: Place
+    place: ThreadKey
     ts: str
     text: str
 
@@ -69,18 +69,18 @@ class TaskLedger:
 class Ledger:
     """The ledgers of both stand-ins, read once."""
 
-    said: list[Said] = field(default_factory=list)
+    said: list[BotMessage] = field(default_factory=list)
     tasks: list[TaskLedger] = field(default_factory=list)
-    receipts: dict[Place, list[str]] = field(default_factory=dict)
-    arrivals: dict[Place, Delivery] = field(default_factory=dict)
+    receipts: dict[ThreadKey, list[str]] = field(default_factory=dict)
+    arrivals: dict[ThreadKey, Delivery] = field(default_factory=dict)
 
-    def cards(self) -> list[Said]:
+    def cards(self) -> list[BotMessage]:
         """Return the cards."""
         return [said for said in self.said if said.kind == "card"]
 
-    def threads(self) -> dict[Place, list[Said]]:
+    def threads(self) -> dict[ThreadKey, list[BotMessage]]:
         """Return the bot's messages in each thread, in order."""
-        threads: dict[Place, list[Said]] = defaultdict(list)
+        threads: dict[ThreadKey, list[BotMessage]] = defaultdict(list)
         for said in self.said:
             if said.kind != "card":
                 threads[said.place].append(said)
@@ -96,18 +96,18 @@ def read(slack: SlackSandbox, coder: CoderSandbox, shown: Set[str]) -> Ledger:
                 ledger.said.append(_said(channel.id, ts, stored))
             elif stored.reactions:
                 names = [name for name, users in stored.reactions.items() if slack.bot_user_id in users]
-                ledger.receipts[Place(channel.id, ts)] = names
+                ledger.receipts[ThreadKey(channel.id, ts)] = names
     for delivery in slack.deliveries:
         event = delivery.payload.get("event", {})
         if event.get("type") == "message" and "subtype" not in event:
-            ledger.arrivals[Place(event["channel"], event["ts"])] = delivery
+            ledger.arrivals[ThreadKey(event["channel"], event["ts"])] = delivery
     return ledger
 
 
-def _said(channel: str, ts: str, stored: StoredMessage) -> Said:
+def _said(channel: str, ts: str, stored: StoredMessage) -> BotMessage:
     meta = (stored.metadata or {})["event_payload"]
-    place = Place(channel, stored.body.get("thread_ts", ts))
-    return Said(meta["id"], meta["kind"], meta.get("task_id", ""), place, ts, stored.body["text"])
+    place = ThreadKey(channel, stored.body.get("thread_ts", ts))
+    return BotMessage(meta["id"], meta["kind"], meta.get("task_id", ""), place, ts, stored.body["text"])
 
 
 def _task(puppet: SandboxTask, shown: Set[str]) -> TaskLedger:

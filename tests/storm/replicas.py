@@ -89,7 +89,7 @@ class Replica:
         self.is_stopped = True
         self._send(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def continue_process(self) -> None:
         """Let the process continue where it was stopped."""
         if self.is_stopped:
             self._went_on_at = time.monotonic()

@@ -50,11 +50,11 @@ class Store:
             self._server.kill()
             await self._server.wait()
 
-    async def lists(self, team: str) -> list[str]:
+    async def queues(self, team: str) -> list[str]:
         """Return every queue that has jobs."""
         return cast("list[str]", await self._client.zrange(Keys(team).named("ready"), 0, -1))
 
-    async def letters(self, team: str) -> list[str]:
+    async def dead_letters(self, team: str) -> list[str]:
         """Return the dead letters."""
         found = self._client.hvals(Keys(team).named("dead_letters"))
         return await cast("Awaitable[list[str]]", found)

@@ -20,7 +20,7 @@ from .replicas import Replica
 from .store import Store, store
 from .tally import Tally, judge
 
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 # Longer than any call takes, so that no effect can come after it.
 QUIET_SECONDS = 6.0
 
@@ -33,17 +33,17 @@ class Storm:
         plan: Plan,
         slack: SlackSandbox,
         coder: CoderSandbox,
-        kept: Store,
+        store_server: Store,
         replicas: list[Replica],
         actors: Actors,
     ) -> None:
         self.plan = plan
         self.slack = slack
         self.coder = coder
-        self.store = kept
+        self.store = store_server
         self.actors = actors
         self.replicas = replicas
-        self.fault_plan = FaultPlan(plan, slack, coder, kept, replicas)
+        self.fault_plan = FaultPlan(plan, slack, coder, store_server, replicas)
         # The ids of the reports that Coder has given in an answer.
         self._shown: set[str] = set()
         coder.on_request = self._note_shown
@@ -57,7 +57,7 @@ class Storm:
         try:
             async with self.fault_plan:
                 await self.actors.act()
-            await self._settled()
+            await self._wait_until_settled()
             await asyncio.sleep(QUIET_SECONDS)
             tally = await self._tally()
         finally:
@@ -87,20 +87,20 @@ class Storm:
                 statuses = task.row.workspace.app.statuses
                 self._shown |= {status.id for status in statuses if status.agent_id == agent}
 
-    async def _settled(self) -> None:
+    async def _wait_until_settled(self) -> None:
         """Wait until nothing is wrong, at most `patience_seconds`. Anything that is still wrong then is
         counted."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.plan.patience_seconds):
                 while not (await self._tally()).is_good:
                     await self.actors.resume_all()
-                    await asyncio.sleep(LOOK_SECONDS)
+                    await asyncio.sleep(CHECK_SECONDS)
 
     async def _tally(self) -> Tally:
         team = self.slack.workspace.team_id
         both = ledger.read(self.slack, self.coder, self._shown)
-        lists, letters = await self.store.lists(team), await self.store.letters(team)
-        tally = judge(both, self.actors.typed, self.actors.written, lists, letters)
+        queues, dead_letters = await self.store.queues(team), await self.store.dead_letters(team)
+        tally = judge(both, self.actors.typed, self.actors.written, queues, dead_letters)
         tally.wrongs["untrue"] += [c for c in self.slack.violations if not c.startswith("unacked")]
         tally.wrongs["untrue"] += self.coder.violations
         return tally
@@ -114,7 +114,7 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
             seed=plan.seed, balance="random", retry_seconds=RETRY_SECONDS, manifest=manifest.make_manifest()
         ) as slack,
         CoderSandbox(seed=plan.seed) as coder,
-        store(directory, plan.replicas) as kept,
+        store(directory, plan.replicas) as store_server,
     ):
         # A storm has more deliveries and calls than the stand-in keeps for a test.
         slack.backend.ledger.deliveries = deque()
@@ -147,9 +147,9 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
                 plan.window_ms,
                 plan.clock_off_seconds * (0, 1, -1)[number % 3],
             )
-            for number, between in enumerate(kept.proxies)
+            for number, between in enumerate(store_server.proxies)
         ]
-        yield Storm(plan, slack, coder, kept, replicas, Actors(plan, slack, coder, people, channels))
+        yield Storm(plan, slack, coder, store_server, replicas, Actors(plan, slack, coder, people, channels))
 
 
 def _shown(what: str, counts: Counter[str]) -> list[str]:

@@ -11,12 +11,12 @@ from typing import Literal
 
 from taskwire_sandbox.slack.ledger import Delivery
 
-from .actors import PROMPT, Place, Typed, Written
-from .ledger import Ledger, Said, TaskLedger
+from .actors import PROMPT, ThreadKey, TypedCommand, WrittenReply
+from .ledger import BotMessage, Ledger, TaskLedger
 
 Wrong = Literal["lost", "twice", "overtaken", "disordered", "stuck", "untrue"]
 WRONGS: tuple[Wrong, ...] = ("lost", "twice", "overtaken", "disordered", "stuck", "untrue")
-SHOWN = 12
+MOST_SENTENCES = 12
 
 
 @dataclass
@@ -36,16 +36,16 @@ class Tally:
         shown = [f"{name:<28} {count}" for name, count in self.counts.items()]
         for name, sentences in self.wrongs.items():
             shown.append(f"{name:<28} {len(sentences)}")
-            shown += [f"    {sentence}" for sentence in sentences[:SHOWN]]
+            shown += [f"    {sentence}" for sentence in sentences[:MOST_SENTENCES]]
         return shown
 
 
 def judge(
     ledger: Ledger,
-    typed: Sequence[Typed],
-    written: Sequence[Written],
-    lists: Sequence[str],
-    letters: Sequence[str],
+    typed: Sequence[TypedCommand],
+    written: Sequence[WrittenReply],
+    queues: Sequence[str],
+    dead_letters: Sequence[str],
 ) -> Tally:
     """Compare what people did with what became of it."""
     tally = Tally()
@@ -57,12 +57,14 @@ def judge(
     _judge_order(tally, ledger, written)
     _judge_notices(tally, ledger)
     _judge_cards(tally, ledger)
-    wrongs["stuck"] += [f"list {name}" for name in lists]
-    wrongs["lost"] += [f"dead letter {letter[:300]}" for letter in letters]
+    wrongs["stuck"] += [f"list {name}" for name in queues]
+    wrongs["lost"] += [f"dead letter {letter[:300]}" for letter in dead_letters]
     return tally
 
 
-def _count(counts: Counter[str], ledger: Ledger, typed: Sequence[Typed], written: Sequence[Written]) -> None:
+def _count(
+    counts: Counter[str], ledger: Ledger, typed: Sequence[TypedCommand], written: Sequence[WrittenReply]
+) -> None:
     for told in ("taken", "unknown", "refused"):
         counts[f"commands {told}"] = sum(1 for each in typed if each.told == told)
     counts["cards"] = len(ledger.cards())
@@ -78,7 +80,7 @@ def _repeated(values: Iterable[str]) -> Iterator[tuple[str, int]]:
     return ((value, count) for value, count in Counter(values).items() if count > 1)
 
 
-def _judge_commands(tally: Tally, ledger: Ledger, typed: Sequence[Typed]) -> None:
+def _judge_commands(tally: Tally, ledger: Ledger, typed: Sequence[TypedCommand]) -> None:
     """A taken command has one card and one task. A refused command has neither."""
     tasks = Counter(task.prompt for task in ledger.tasks)
     prompts = {task.id: task.prompt for task in ledger.tasks}
@@ -94,12 +96,12 @@ def _judge_commands(tally: Tally, ledger: Ledger, typed: Sequence[Typed]) -> Non
             tally.wrongs["lost"].append(where)
 
 
-def _prompt_of(card: Said, prompts: dict[str, str]) -> str:
+def _prompt_of(card: BotMessage, prompts: dict[str, str]) -> str:
     found = PROMPT.search(card.text)
     return prompts.get(card.task_id) or (found[0].lower() if found else card.text)
 
 
-def _judge_replies(tally: Tally, ledger: Ledger, written: Sequence[Written]) -> None:
+def _judge_replies(tally: Tally, ledger: Ledger, written: Sequence[WrittenReply]) -> None:
     """Each reply is in its agent's input once and has the mark for it. If it is there twice, the thread must
     say so."""
     inputs: dict[str, Counter[str]] = defaultdict(Counter)
@@ -114,14 +116,14 @@ def _judge_replies(tally: Tally, ledger: Ledger, written: Sequence[Written]) -> 
             tally.wrongs["lost"].append(f"reply {reply.text!r} at {reply.place}, {reply.ts}")
         elif count > 1 and not is_told:
             tally.wrongs["twice"].append(f"reply {reply.text!r}, {count} times at {reply.place}, {reply.ts}")
-        marks = ledger.receipts.get(Place(reply.place.channel, reply.ts), [])
+        marks = ledger.receipts.get(ThreadKey(reply.place.channel, reply.ts), [])
         if count and marks != ["white_check_mark"]:
             tally.wrongs["untrue"].append(f"reply {reply.text!r} is marked {marks}")
 
 
-def _judge_order(tally: Tally, ledger: Ledger, written: Sequence[Written]) -> None:
+def _judge_order(tally: Tally, ledger: Ledger, written: Sequence[WrittenReply]) -> None:
     """A reply is not in the input before one that was written, and had arrived, earlier."""
-    threads: dict[Place, list[Written]] = defaultdict(list)
+    threads: dict[ThreadKey, list[WrittenReply]] = defaultdict(list)
     for reply in written:
         threads[reply.place].append(reply)
     inputs = {task.prompt: task.inputs for task in ledger.tasks}
@@ -137,7 +139,7 @@ def _judge_order(tally: Tally, ledger: Ledger, written: Sequence[Written]) -> No
                 tally.counts["overtook what came later"] += 1
 
 
-def _had_arrived(ledger: Ledger, first: Written, second: Written) -> bool:
+def _had_arrived(ledger: Ledger, first: WrittenReply, second: WrittenReply) -> bool:
     """Return whether Slack had the ack of the first reply before it sent the second one."""
     one, other = (_arrival(ledger, reply) for reply in (first, second))
     if one is None or other is None or one.acked_at is None or other.sent_at is None:
@@ -145,8 +147,8 @@ def _had_arrived(ledger: Ledger, first: Written, second: Written) -> bool:
     return one.acked_at < other.sent_at
 
 
-def _arrival(ledger: Ledger, reply: Written) -> Delivery | None:
-    return ledger.arrivals.get(Place(reply.place.channel, reply.ts))
+def _arrival(ledger: Ledger, reply: WrittenReply) -> Delivery | None:
+    return ledger.arrivals.get(ThreadKey(reply.place.channel, reply.ts))
 
 
 def _judge_notices(tally: Tally, ledger: Ledger) -> None:
