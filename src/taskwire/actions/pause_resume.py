@@ -166,7 +166,7 @@ async def attempt_change(
     If this is not the first attempt, check the person's rights again.
     """
     if context.reconcile_result is not None:
-        await people.require_steer(context.work(Act).requester, link)
+        await people.require_steering_rights(context.work(Act).requester, link)
     return await context.attempt(note, deps.coder.timeouts.change, call)
 
 

@@ -107,12 +107,12 @@ class TaskActions:
             # A poll has shown the deletion before Coder's answer came, so the thread was told already.
             return done(None, *answer_elsewhere(work, link, answers.task_deleted(link)))
         if link is None or link.end_reason is not None:
-            raise UserError(*refusals.link_ended(await self._people.as_seen(work.requester, link)))
+            raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
         if work.was_away and self._deps.slack.now() - moment_of(work.requester.at) > STALE_AFTER:
             return done(None, (work.requester, answers.verb_too_old(work.verb)))
         if not context.is_outcome_unknown:
             needs_coder = work.verb not in _WITHOUT_CODER
-            await self._people.require_steer(work.requester, link, needs_coder=needs_coder)
+            await self._people.require_steering_rights(work.requester, link, needs_coder=needs_coder)
         try:
             overtaken = await self._end_if_undone(context, link, work)
             return overtaken or await self._verbs[work.verb](context, link, work)

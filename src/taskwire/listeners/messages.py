@@ -150,7 +150,7 @@ class Messages:
         """
         changed = inbound.parse_rights_changed(body)
         if isinstance(changed, RightsChanged):
-            await self._directory.changed(changed.id, is_group=changed.is_group)
+            await self._directory.forget(changed.id, is_group=changed.is_group)
         return None
 
     async def _answer_once(self, message: Mention | DirectMessage, kind: str, answer: Message) -> ClaimResult:

@@ -26,11 +26,11 @@ from taskwire.slack.errors import ChannelProblem, SlackRefused
 from taskwire.slack.models import Channel, Profile
 from taskwire.telemetry import logger
 
-FRESH_MS = 5_000
+ANSWER_TTL_MS = 5_000
 # In milliseconds. Slack allows 20 calls a minute about groups, and 20 about the workspaces where we are
 # installed. An answer about a group is kept for SHARE_MS times the number of groups, but for FRESH_MS at
 # least and OLDEST_MS at most. Answers about our workspaces and about conversations are kept for OLDEST_MS.
-SHARE_MS, OLDEST_MS = 3_200, 10_000
+MS_FOR_EACH_GROUP, LONGEST_TTL_MS = 3_200, 10_000
 
 T = TypeVar("T")
 _log = logger("taskwire.people.directory")
@@ -52,15 +52,15 @@ class Directory:
 
     def __init__(self, deps: Dependencies, groups: int = 0) -> None:
         self._deps = deps
-        self._group_ms = min(max(FRESH_MS, groups * SHARE_MS), OLDEST_MS)
-        self._asking: dict[tuple[str, str], SingleFlight[str]] = {}
+        self._group_ms = min(max(ANSWER_TTL_MS, groups * MS_FOR_EACH_GROUP), LONGEST_TTL_MS)
+        self._running_calls: dict[tuple[str, str], SingleFlight[str]] = {}
 
     async def get_profile(self, person: UserId) -> Profile:
         """Return a person's profile. Raise UserError if Slack does not show us the person."""
-        found = await self._now("profile", person, partial(self._ask_profile, person), FRESH_MS)
+        found = await self._get_cached("profile", person, partial(self._ask_profile, person), ANSWER_TTL_MS)
         if not found:
             raise UserError(*refusals.NOT_FOR_STRANGERS)
-        return _read(Profile.model_validate_json, found)
+        return _parse(Profile.model_validate_json, found)
 
     async def get_name(self, person: UserId) -> str:
         """Return a person's name."""
@@ -69,12 +69,14 @@ class Directory:
 
     async def list_accounts(self, email: str) -> tuple[CoderAccount, ...]:
         """Return the Coder users with exactly this address."""
-        found = await self._now("accounts", digest(email), partial(self._ask_accounts, email), FRESH_MS)
-        return _read(_ACCOUNTS.validate_json, found)
+        found = await self._get_cached(
+            "accounts", digest(email), partial(self._ask_accounts, email), ANSWER_TTL_MS
+        )
+        return _parse(_ACCOUNTS.validate_json, found)
 
     async def list_group(self, group: str) -> frozenset[str]:
         """Return the members of a user group; nobody if the group no longer exists."""
-        found = await self._now("group", group, partial(self._ask_group, group), self._group_ms)
+        found = await self._get_cached("group", group, partial(self._ask_group, group), self._group_ms)
         return frozenset(found.split())
 
     async def list_own_teams(self) -> frozenset[str]:
@@ -82,56 +84,58 @@ class Directory:
         bot = self._deps.bot
         if not bot.is_org_wide:
             return frozenset({bot.team_id})
-        found = await self._now("teams", "own", self._ask_teams, OLDEST_MS)
+        found = await self._get_cached("teams", "own", self._ask_teams, LONGEST_TTL_MS)
         return frozenset(found.split())
 
     async def find_channel(self, channel: ChannelId) -> Channel | None:
         """Return a conversation; None if Slack does not show it to us."""
-        found = await self._now("channel", channel, partial(self._ask_channel, channel), OLDEST_MS)
-        return _read(Channel.model_validate_json, found) if found else None
+        found = await self._get_cached(
+            "channel", channel, partial(self._ask_channel, channel), LONGEST_TTL_MS
+        )
+        return _parse(Channel.model_validate_json, found) if found else None
 
-    async def is_in(self, person: UserId, channel: ChannelId) -> bool:
+    async def is_member(self, person: UserId, channel: ChannelId) -> bool:
         """Whether a person is in a conversation. False if Slack does not show it to us."""
-        place = await self.find_channel(channel)
-        if place is None or place.other is not None:
-            return place is not None and place.other == person
-        found = await self._now("channels", person, partial(self._ask_channels, person), FRESH_MS)
+        conversation = await self.find_channel(channel)
+        if conversation is None or conversation.other is not None:
+            return conversation is not None and conversation.other == person
+        found = await self._get_cached("channels", person, partial(self._ask_channels, person), ANSWER_TTL_MS)
         return channel in found.split()
 
     async def can_see(self, person: UserId, channel: ChannelId) -> bool:
         """Whether a member of this workspace can read a conversation."""
-        place = await self.find_channel(channel)
-        return place is not None and (place.is_public or await self.is_in(person, channel))
+        conversation = await self.find_channel(channel)
+        return conversation is not None and (conversation.is_public or await self.is_member(person, channel))
 
-    async def changed(self, name: str, *, is_group: bool) -> None:
+    async def forget(self, name: str, *, is_group: bool) -> None:
         """Forget, for all replicas, what is known of a person or of a group."""
         notes = self._deps.notes
         await notes.invalidate("group" if is_group else "profile", name)
         if not is_group:
             await notes.forget("name", name)
 
-    async def _now(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
+    async def _get_cached(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
         found, _ = await self._deps.notes.find_cached(what, name)
         if found is not None:
             return found
-        asking = self._asking.setdefault(
-            (what, name), SingleFlight(partial(self._ask, what, name, ask, ttl_ms))
+        call = self._running_calls.setdefault(
+            (what, name), SingleFlight(partial(self._get_shared, what, name, ask, ttl_ms))
         )
         try:
-            return await retry_until_capacity(asking.get)
+            return await retry_until_capacity(call.get)
         finally:
-            if asking.is_idle:
-                self._asking.pop((what, name), None)
+            if call.is_idle:
+                self._running_calls.pop((what, name), None)
 
-    async def _ask(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
+    async def _get_shared(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
         found, change = await self._deps.notes.find_cached(what, name)
         if found is not None:
             # Another request has got the answer since.
             return found
-        begun = transport.boottime()
+        started = transport.boottime()
         with as_claimant(f"shared:{what}:{name}"):
             answer = await ask()
-        left_ms = ttl_ms - int((transport.boottime() - begun) * 1000)
+        left_ms = ttl_ms - int((transport.boottime() - started) * 1000)
         if left_ms > 0:
             await self._deps.notes.keep_cached(answer, change, what, name, ttl_ms=left_ms)
         return answer
@@ -180,7 +184,7 @@ def _name_of(profile: Profile) -> str:
     return profile.real_name or profile.name
 
 
-def _read(reads: Callable[[str], T], found: str) -> T:
+def _parse(reads: Callable[[str], T], found: str) -> T:
     """Parse a note. If another version wrote it in its own format, raise TryLater: it soon expires."""
     try:
         return read(reads, found)

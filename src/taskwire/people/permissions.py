@@ -22,7 +22,7 @@ from taskwire.slack.models import Profile
 from taskwire.telemetry import logger
 
 # A person who acts in a conversation is in it, as Slack shows. After this time they may have left it.
-THERE = timedelta(seconds=10)
+PRESENCE_WINDOW = timedelta(seconds=10)
 
 _log = logger("taskwire.people.permissions")
 
@@ -76,11 +76,11 @@ class People:
             raise Suspended(*refusals.account_suspended(profile.email))
         return Account(id=found[0].id, username=found[0].username)
 
-    async def require_known(self, person: UserId, *, needs_coder: bool = True) -> None:
+    async def require_account(self, person: UserId, *, needs_coder: bool = True) -> None:
         """Raise UserError for a person who has no Coder account and is no administrator."""
-        await self._require_account(person, needs_coder=needs_coder)
+        await self._require_account_unless_admin(person, needs_coder=needs_coder)
 
-    async def _require_account(self, person: UserId, *, needs_coder: bool) -> None:
+    async def _require_account_unless_admin(self, person: UserId, *, needs_coder: bool) -> None:
         """Do the same. Without `needs_coder` an administrator passes even while Coder does not answer."""
         try:
             await self.find_account(person)
@@ -106,7 +106,7 @@ class People:
             return True
         return any([person in await self.directory.list_group(group) for group in self._groups])
 
-    async def may_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
+    async def can_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
         """Whether the person may act on this link's task: its owner and administrators may.
 
         Raise UserError for people who may use nothing here, and the errors of the clients. If `needs_coder`
@@ -114,27 +114,29 @@ class People:
         """
         await self.get_profile(person)
         if await self.is_admin(person):
-            await self._require_account(person, needs_coder=needs_coder)
+            await self._require_account_unless_admin(person, needs_coder=needs_coder)
             return True
         if not link.record.owner_id:
             return person == link.record.requested_by
         return (await self.get_account(person)).id == link.record.owner_id
 
-    async def require_steer(self, requester: Requester, link: Link, *, needs_coder: bool = True) -> None:
+    async def require_steering_rights(
+        self, requester: Requester, link: Link, *, needs_coder: bool = True
+    ) -> None:
         """Raise UserError unless the person may act on the task. It tells nothing if they cannot see it."""
-        if await self.may_steer(requester.person, link, needs_coder=needs_coder):
+        if await self.can_steer(requester.person, link, needs_coder=needs_coder):
             return
         if not await self._can_see(requester, link.record.channel):
             raise UserError(*refusals.no_such_id())
         raise UserError(*refusals.not_owner(link))
 
-    async def as_seen(self, requester: Requester, link: Link | None) -> Link | None:
+    async def find_visible(self, requester: Requester, link: Link | None) -> Link | None:
         """Return the link if the person may know of it. A button's value may name any link."""
         if link is None or await self._can_see(requester, link.record.channel):
             return link
-        return link if await self.may_steer(requester.person, link) else None
+        return link if await self.can_steer(requester.person, link) else None
 
-    async def where(self, requester: Requester) -> ChannelId:
+    async def find_conversation(self, requester: Requester) -> ChannelId:
         """Return the conversation of a request; none if the person only named it and could not read it."""
         is_there = not requester.is_elsewhere or await self._can_see(requester, requester.channel)
         return requester.channel if is_there else ChannelId("")
@@ -148,8 +150,10 @@ class People:
     async def require_place(self, requester: Requester, what: Literal["created", "attached"]) -> None:
         """Raise UserError unless a card may go there: the person is there, and no other company reads it."""
         channel = requester.channel
-        was_there = self._deps.slack.now() - moment_of(requester.at) < THERE and not requester.is_elsewhere
-        if not was_there and not await self.directory.is_in(requester.person, channel):
+        was_there = (
+            self._deps.slack.now() - moment_of(requester.at) < PRESENCE_WINDOW and not requester.is_elsewhere
+        )
+        if not was_there and not await self.directory.is_member(requester.person, channel):
             raise UserError(*refusals.not_in_channel(channel, what))
         if channel in self._shared_channels:
             return

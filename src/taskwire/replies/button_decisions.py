@@ -58,8 +58,8 @@ class ReplyDecisions:
         """Resume the task, so that the held replies are sent, or drop them."""
         work = context.work(DecideHeld)
         if link is None or link.end_reason is not None:
-            raise UserError(*refusals.link_ended(await self._people.as_seen(work.requester, link)))
-        await self._people.require_steer(work.requester, link)
+            raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
+        await self._people.require_steering_rights(work.requester, link)
         replies = await list_held(self._deps, link)
         if not replies:
             return await self._answer_nothing_held(link, work)
@@ -98,7 +98,7 @@ class ReplyDecisions:
         work = context.work(DecideReply)
         if link is None:
             raise UserError(*refusals.link_ended(None))
-        await self._people.require_steer(work.requester, link)
+        await self._people.require_steering_rights(work.requester, link)
         if link.end_reason is not None:
             return await self._show_decision(link, work, inputs.decision_too_late(link), Batch())
         found = await self._find_pending(link, work.job)

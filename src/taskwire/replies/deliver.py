@@ -102,7 +102,7 @@ class ReplySender:
     async def _find_refusal(self, reply_job: ReplyJob) -> Message | None:
         """Return why the author of this reply may not send input; None if they may."""
         try:
-            if await self._people.may_steer(reply_job.reply.person, reply_job.link):
+            if await self._people.can_steer(reply_job.reply.person, reply_job.link):
                 return None
         except UserError as error:
             return inputs.reply_refused(error)

@@ -60,7 +60,7 @@ class NamedActions:
             return await self._attach(context, work, seen)
         if seen.link is None:
             return self._act_without_thread(context, work, seen)
-        await self._people.require_steer(work.requester, seen.link)
+        await self._people.require_steering_rights(work.requester, seen.link)
         if work.verb == "send":
             return await self._send(context, work, seen.link)
         act = Act(requester=work.requester, verb=work.verb, text=work.text)

@@ -169,7 +169,7 @@ class Lookup:
 
     async def find_link(self, requester: Requester, link_id: LinkId) -> Link:
         """Return the link that a button names; UserError if the person may not see it."""
-        link = await self._people.as_seen(requester, await self._deps.links.find(link_id))
+        link = await self._people.find_visible(requester, await self._deps.links.find(link_id))
         if link is None:
             raise UserError(*refusals.no_such_id())
         return link
@@ -177,7 +177,7 @@ class Lookup:
     async def _get_viewer(self, requester: Requester) -> _Viewer:
         is_admin = await self._people.is_admin(requester.person)
         account = await self._people.find_account(requester.person)
-        return _Viewer(await self._people.where(requester), account, is_admin)
+        return _Viewer(await self._people.find_conversation(requester), account, is_admin)
 
     async def _find_exact(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
         """Find the task of exactly this name with one request.
@@ -227,7 +227,7 @@ class Lookup:
         """Return the task of this name; UserError if the person may not steer it."""
         seen = await self.get(requester, name)
         link = seen.link or Link(record=bare_record(seen.task, requester, self._deps.mask))
-        await self._people.require_steer(requester, link)
+        await self._people.require_steering_rights(requester, link)
         return seen
 
 

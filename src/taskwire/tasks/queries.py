@@ -159,7 +159,7 @@ class Queries:
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
             permalink=await self._find_permalink(seen),
-            can_steer=await self._people.may_steer(requester.person, link),
+            can_steer=await self._people.can_steer(requester.person, link),
         )
 
     async def _reload(self, task: Task) -> Task:
@@ -183,7 +183,7 @@ class Queries:
 
     async def show_steps(self, requester: Requester, link_id: LinkId, key: str) -> Message:
         """Return what an agent did before the answer of a notice; as a file if a message cannot hold it."""
-        await self._people.require_known(requester.person, needs_coder=False)
+        await self._people.require_account(requester.person, needs_coder=False)
         link = await self._lookup.find_link(requester, link_id)
         steps = await self._deps.notes.find("steps", link.id, key)
         if steps is None:

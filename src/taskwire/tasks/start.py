@@ -131,7 +131,7 @@ class TaskBinder:
             where = await find_permalink(self._deps, other.record)
             return self._fail(link, requester, refusals.task_has_thread(where))
         try:
-            await self._people.require_steer(requester, link)
+            await self._people.require_steering_rights(requester, link)
             task = await self._deps.coder.get_task(task_id)
         except UserError as error:
             return self._fail(link, requester, str(error))

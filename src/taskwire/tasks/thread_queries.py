@@ -125,9 +125,9 @@ class ThreadQueries:
         return done(batch)
 
     async def _require_rights(self, link: Link, work: AnswerInThread) -> None:
-        await self._people.require_known(work.requester.person, needs_coder=work.question != "help")
+        await self._people.require_account(work.requester.person, needs_coder=work.question != "help")
         if link.end_reason is None and work.question in WITH_BUTTON:
-            await self._people.require_steer(work.requester, link)
+            await self._people.require_steering_rights(work.requester, link)
 
     def _without_coder(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
@@ -201,8 +201,8 @@ class ThreadQueries:
         """Post the answer that one person got, because they pressed its button."""
         work = context.work(ShowAnswer)
         try:
-            await self._people.require_known(work.requester.person, needs_coder=False)
-            link = await self._people.as_seen(work.requester, link)
+            await self._people.require_account(work.requester.person, needs_coder=False)
+            link = await self._people.find_visible(work.requester, link)
         except (NoCapacity, SlackRateLimited):
             raise
         except (CoderError, TryLater, OutcomeUnknown) as error:
@@ -226,7 +226,7 @@ class ThreadQueries:
 
         Each reply's receipt shows it anyway.
         """
-        if link.end_reason is not None or not await self._people.may_steer(work.requester.person, link):
+        if link.end_reason is not None or not await self._people.can_steer(work.requester.person, link):
             return False
         show_receipt(link.id, work.requester.at, "failed", batch)
         return await record_unless_told(self._deps, batch, "too_many", link.id, ttl_ms=HOUR_MS)
@@ -288,7 +288,7 @@ class ThreadQueries:
                     self._deps.rules,
                     now_ms,
                 )
-        can_steer = await self._people.may_steer(work.requester.person, link)
+        can_steer = await self._people.can_steer(work.requester.person, link)
         return cards.status_card(
             link, coder_url=self._deps.coder_url, forges=self._deps.forges, can_steer=can_steer
         )
