@@ -239,7 +239,7 @@ class ReplyDeliverer:
                 note.model_dump_json(),
                 self._deps.coder.timeouts.send,
                 lambda: self._deps.coder.send(task.id, text),
-                _compensation(reply_job, note),
+                _make_compensation(reply_job, note),
             )
         except OutcomeUnknown as error:
             if await self._reconciler.is_in_log(task.id, note):
@@ -308,7 +308,7 @@ class ReplyDeliverer:
         return await self._outcomes.retry_after_resume(reply_job, build.build_number)
 
 
-def _compensation(reply_job: ReplyJob, note: SendNote) -> Batch:
+def _make_compensation(reply_job: ReplyJob, note: SendNote) -> Batch:
     ts = reply_job.reply.ts
     job = Job(id=f"compensate:input:{ts}", work=ReportDuplicateInput(ts=ts, mark=note.marked))
     return Batch().append(duplicates(reply_job.link.id), job)

@@ -55,14 +55,14 @@ class Catalogue:
     """The list of tasks at one moment."""
 
     def __init__(self) -> None:
-        self.all: list[CatalogueEntry] = []
+        self.entries: list[CatalogueEntry] = []
         self._of_owner: dict[str, list[CatalogueEntry]] = defaultdict(list)
         self._in_channel: dict[ChannelId, list[CatalogueEntry]] = defaultdict(list)
 
     def add(self, item: Item, entry: TaskEntry, link: LinkId | None, channel: ChannelId | None) -> None:
         """Add the next task."""
-        listed = CatalogueEntry(len(self.all), entry, link, item)
-        self.all.append(listed)
+        listed = CatalogueEntry(len(self.entries), entry, link, item)
+        self.entries.append(listed)
         self._of_owner[entry.owner_id].append(listed)
         if channel is not None:
             self._in_channel[channel].append(listed)
@@ -145,7 +145,7 @@ class _Viewer:
     def list_visible(self, catalogue: Catalogue) -> list[CatalogueEntry]:
         """List the tasks that they may see."""
         owner_id = self.account.id if self.account else None
-        return catalogue.all if self.is_admin else catalogue.list_of(owner_id, self.channel)
+        return catalogue.entries if self.is_admin else catalogue.list_of(owner_id, self.channel)
 
 
 class Lookup:
