@@ -1,6 +1,6 @@
 """Heads: the Lua comments in which a script describes itself. The proof reads them.
 
-    -- script: queues.begin (begins)
+    -- script: queue.begin (begins)
     -- ARGV: prefix, time, queue, token, id, version, arrives_within, attempt, is_again
     -- answer: time, queue, id, job, ...
 

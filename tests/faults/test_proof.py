@@ -22,13 +22,13 @@ from .proof import Proof, Tally, shortfalls
 from .wire import Words
 
 BEGIN = """
--- script: queues.begin (begins)
+-- script: queue.begin (begins)
 -- ARGV: prefix, time, queue, token, id,
 --   attempt, is_again?
 return 'begun'
 """
 TAKE = """
--- script: queues.acquire (takes)
+-- script: queue.acquire (takes)
 -- ARGV: prefix, time, token, ignores_priority
 -- answer: time, queue, id, job, ...
 return {}
@@ -181,7 +181,7 @@ BLINDNESS: dict[str, tuple[Callable[[str], str], str]] = {
     "an end that is none": (lambda body: body.replace(" (ends)", ""), "not ended|an end was not met"),
     "a claim that is none": (lambda body: body.replace(" (claims)", ""), "a claim was not met"),
     "a take without a head": (
-        lambda body: body.replace("-- script: queues.acquire", "--"),
+        lambda body: body.replace("-- script: queue.acquire", "--"),
         "0 heads; it ends",
     ),
     "words that have moved": (
