@@ -53,18 +53,18 @@ async def show_privately(
     it reaches people whom an ephemeral message does not reach. So each way replaces the other if it fails.
     """
 
-    async def in_place() -> None:
+    async def post_ephemeral() -> None:
         await slack.post_ephemeral(
             requester.channel, requester.person, message, requester.thread_ts, priority
         )
 
-    async def by_url() -> None:
+    async def respond() -> None:
         assert requester.response_url is not None  # noqa: S101 - looked at below
         await slack.respond(requester.response_url, message)
 
     if requester.response_url is None:
-        return await retry_while_rate_limited(in_place)
-    first, second = (in_place, by_url) if requester.thread_ts else (by_url, in_place)
+        return await retry_while_rate_limited(post_ephemeral)
+    first, second = (post_ephemeral, respond) if requester.thread_ts else (respond, post_ephemeral)
     try:
         await retry_while_rate_limited(first)
     except SlackRateLimited:
@@ -114,14 +114,14 @@ class PrivateAnswers:
         # Tasks whose answer may be on its way to Slack.
         self._under_way: set[asyncio.Task[None]] = set()
         self._has_ended = False
-        self._handing_over: set[asyncio.Task[None]] = set()
+        self._hand_overs: set[asyncio.Task[None]] = set()
 
     def show(self, *answers: PrivateAnswer) -> None:
         """Show these answers in the background, one after the other. After the end, hand them over."""
         if self._has_ended:
             hand_over = asyncio.ensure_future(self._hand_over(answers))
-            self._handing_over.add(hand_over)
-            hand_over.add_done_callback(self._handing_over.discard)
+            self._hand_overs.add(hand_over)
+            hand_over.add_done_callback(self._hand_overs.discard)
             return
         pending = deque(answers)
         task = asyncio.ensure_future(self._show_all(pending))
@@ -159,7 +159,7 @@ class PrivateAnswers:
 
     async def wait_for_hand_over(self) -> None:
         """Wait until answers that came after the end are written as jobs, for 0.5 s at most."""
-        await asyncio.gather(*self._handing_over, return_exceptions=True)
+        await asyncio.gather(*self._hand_overs, return_exceptions=True)
 
     def _list_unbegun(self, task: asyncio.Task[None], answers: deque[PrivateAnswer]) -> list[PrivateAnswer]:
         return list(answers)[1 if task in self._under_way else 0 :]

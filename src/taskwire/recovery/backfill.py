@@ -223,9 +223,12 @@ class Backfill:
                 continue
             work = ReplyChanged(ts=ts, change="deleted", was_away=True, previous_text=reply.text)
             if message is not None:
-                now, as_it_is = self._receiver.to_reply(message), self._receiver.to_literal_reply(message)
+                new_input, verbatim_input = (
+                    self._receiver.to_input(message),
+                    self._receiver.to_verbatim_input(message),
+                )
                 work = work.model_copy(
-                    update={"change": "edited", "new_input": now, "verbatim_input": as_it_is}
+                    update={"change": "edited", "new_input": new_input, "verbatim_input": verbatim_input}
                 )
             batch.append(
                 to_coder(link.id), Job(id=f"reply_changed:away:{ts}", work=work), score=urgent_score(ts)

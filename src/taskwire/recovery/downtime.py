@@ -75,24 +75,24 @@ class Downtime:
             self._queue_since(self._monotonic() - duration_ms / 1000)
             return
 
-        async def queue() -> bool:
+        async def queue_reading() -> bool:
             absence_ms = await self._heartbeat.find_absence_ms()
             is_short = absence_ms is not None and absence_ms < GAP_SECONDS * 1000
             return is_short or await self._queue_once(absence_ms)
 
-        self._add(queue)
+        self._add(queue_reading)
 
     def queue_missed_since(self, moment_ms: int) -> None:
         """Queue the reading of what was written since `moment_ms`, by Redis's clock."""
 
-        async def queue() -> bool:
+        async def queue_reading() -> bool:
             ago_ms = await self._heartbeat.get_age_ms(moment_ms)
             await self._backfill.queue_threads(ago_ms)
             await self._heartbeat.record_backfill(ago_ms, REQUEST_SILENCE_MS)
             self._metrics.backfills.inc()
             return True
 
-        self._add(queue)
+        self._add(queue_reading)
 
     async def beat(self) -> None:
         """Record that this process listens.
@@ -130,12 +130,12 @@ class Downtime:
         await self._heartbeat.record_backfill(absence_ms, REQUEST_SILENCE_MS)
         return True
 
-    def _add(self, queue: Callable[[], Awaitable[bool]]) -> None:
+    def _add(self, queue_reading: Callable[[], Awaitable[bool]]) -> None:
         """Add a reading to those that are still to be queued.
 
         All of them are needed, because each covers another time.
         """
-        self._pending.append(queue)
+        self._pending.append(queue_reading)
         if self._queuing is None or self._queuing.done():
             self._queuing = asyncio.create_task(self._queue_all(), name="gap")
 
@@ -143,11 +143,11 @@ class Downtime:
         while self._pending:
             await self._repeat_until_queued(self._pending.popleft())
 
-    async def _repeat_until_queued(self, queue: Callable[[], Awaitable[bool]]) -> None:
+    async def _repeat_until_queued(self, queue_reading: Callable[[], Awaitable[bool]]) -> None:
         """Repeat until the reading is queued, by us or by another replica, however long Redis is away."""
         while True:
             try:
-                if await queue():
+                if await queue_reading():
                     return
             except RedisError as error:
                 # The worker logs that Redis is away.

@@ -65,7 +65,7 @@ class LostThreads:
             return done()
 
     async def _restore_or_explain(self, context: JobContext, work: FindThread, card: Metadata) -> Outcome:
-        if card.task_id is None or not self._was_lost(work):
+        if card.task_id is None or not self._is_link_lost(work):
             return await self._answer(context, work, inputs.thread_unknown())
         other = await self._deps.links.find_by_task(TaskId(card.task_id))
         if other is not None:
@@ -78,7 +78,7 @@ class LostThreads:
         _log.warning("lost thread linked again", channel=work.channel, task=task.id)
         return done(self._restore_link(await self._make_record(work, card, task), task))
 
-    def _was_lost(self, work: FindThread) -> bool:
+    def _is_link_lost(self, work: FindThread) -> bool:
         """Whether the store lost the link in a data loss. If not, the link ended long ago."""
         data_loss = self._deps.queues.data_loss_detector.last
         return (

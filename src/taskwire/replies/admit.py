@@ -67,9 +67,13 @@ class ReplyReceiver:
 
     async def claim_edit(self, message: MessageEdited) -> ClaimResult:
         """Claim an edit. It changes the reply only if the agent does not have the reply yet."""
-        now, as_it_is = self.to_reply(message), self.to_literal_reply(message)
+        new_input, verbatim_input = self.to_input(message), self.to_verbatim_input(message)
         work = ReplyChanged(
-            ts=message.ts, change="edited", new_input=now, verbatim_input=as_it_is, person=message.person
+            ts=message.ts,
+            change="edited",
+            new_input=new_input,
+            verbatim_input=verbatim_input,
+            person=message.person,
         )
         batch = _make_change_batch(message, work, message.edited_ts)
         return await self._claim(message, batch, is_ours=message.is_bot_thread)
@@ -80,11 +84,11 @@ class ReplyReceiver:
         batch = _make_change_batch(message, work, message.at)
         return await self._claim(message, batch, is_ours=message.is_bot_thread)
 
-    def to_reply(self, message: ThreadMessage | MessageEdited) -> Reply | None:
+    def to_input(self, message: ThreadMessage | MessageEdited) -> Reply | None:
         """Return a message as input for the agent, or None if it is no input."""
         return self._make_reply(message) if isinstance(self._parse(message), replies.Input) else None
 
-    def to_literal_reply(self, message: ThreadMessage | MessageEdited) -> Reply | None:
+    def to_verbatim_input(self, message: ThreadMessage | MessageEdited) -> Reply | None:
         """Return a message that begins with `!` as input for the agent, or None if it does not begin so.
 
         A person may say that a text like `!important: use main` is input and no verb.

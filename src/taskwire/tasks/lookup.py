@@ -56,21 +56,21 @@ class Catalogue:
 
     def __init__(self) -> None:
         self.entries: list[CatalogueEntry] = []
-        self._of_owner: dict[str, list[CatalogueEntry]] = defaultdict(list)
-        self._in_channel: dict[ChannelId, list[CatalogueEntry]] = defaultdict(list)
+        self._by_owner: dict[str, list[CatalogueEntry]] = defaultdict(list)
+        self._by_channel: dict[ChannelId, list[CatalogueEntry]] = defaultdict(list)
 
     def add(self, item: Item, entry: TaskEntry, link: LinkId | None, channel: ChannelId | None) -> None:
         """Add the next task."""
         listed = CatalogueEntry(len(self.entries), entry, link, item)
         self.entries.append(listed)
-        self._of_owner[entry.owner_id].append(listed)
+        self._by_owner[entry.owner_id].append(listed)
         if channel is not None:
-            self._in_channel[channel].append(listed)
+            self._by_channel[channel].append(listed)
 
     def list_of(self, owner_id: str | None, channel: ChannelId) -> list[CatalogueEntry]:
         """List an owner's tasks, and the tasks whose threads are in a channel, in Coder's order."""
-        own = self._of_owner.get(owner_id, []) if owner_id else []
-        here = self._in_channel.get(channel, [])
+        own = self._by_owner.get(owner_id, []) if owner_id else []
+        here = self._by_channel.get(channel, [])
         found = {listed.position: listed for listed in (*own, *here)}
         return [found[position] for position in sorted(found)]
 

@@ -85,7 +85,7 @@ class ThreadQueries:
             try:
                 await self._require_rights(link, work)
             except (CoderError, TryLater, OutcomeUnknown) as error:
-                return self._without_coder(link, work, context, error)
+                return self._answer_without_coder(link, work, context, error)
             if await self._find_settlement(link, work) is not None:
                 return self._end_question(link, work, context)
         batch = Batch()
@@ -129,7 +129,7 @@ class ThreadQueries:
         if link.end_reason is None and work.question in WITH_BUTTON:
             await self._people.require_steering_rights(work.requester, link)
 
-    def _without_coder(
+    def _answer_without_coder(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
     ) -> Outcome:
         """Answer without Coder. A question about a message waits, because its author's rights are unknown."""
