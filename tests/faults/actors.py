@@ -90,13 +90,13 @@ class Actor:
         self.under_way = 0
 
     def continue_with_next_bot(self) -> None:
-        """Continue with the next bot, which may be going to die too."""
+        """Prepare for the next bot. If a second death is planned, it is the next fault."""
         again = self.target.again if self.target is not None and self.is_held else None
         self.target, self.is_aimed, self.is_held = again, again is not None, False
         self._count_anew()
 
     def take_fault(self, point: Point) -> Fault | None:
-        """Return what goes wrong at a point, if anything."""
+        """Return the fault that is planned for this point, or None. A fault happens once."""
         if self.target is None or not self.is_aimed or self.target.point != point:
             return None
         self.is_struck, self.is_aimed = self.target.again is None, False
@@ -130,7 +130,7 @@ class Actor:
 
     @property
     def is_untaken(self) -> bool:
-        """Return whether the person was told of a failure and the bot really did not take the delivery."""
+        """Return whether the person saw an error and the bot has not taken the delivery."""
         return bool(self.failure) and not self.taken
 
 

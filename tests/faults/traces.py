@@ -69,8 +69,8 @@ class Rehearsals:
         return sum(len(faults_of(point)) for point in self.points)
 
     def second_deaths(self, first: Aim, lease: str) -> Iterator[Aim]:
-        """Yield the second deaths: at the points from the moment at which the lease is taken over until it
-        has ended for good."""
+        """Yield kills of the recovering bot: at each point from its acquisition of the lease until the lease
+        has ended."""
         of_lease = [
             (at, point.call.kind) for at, point in enumerate(self.points) if point.call.lease == lease
         ]

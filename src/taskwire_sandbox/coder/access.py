@@ -69,7 +69,9 @@ class Viewer:
         )
 
     def describe_rights(self) -> str:
-        """Return a text that tells two views of one user apart: roles, memberships, scopes and rules."""
+        """Return roles, memberships, scopes and rules as one text.
+
+        Viewers with the same text can read the same rows."""
         memberships = {key: sorted(roles) for key, roles in sorted(self.user.org_roles.items())}
         return f"{sorted(self.user.roles)} {memberships} {self.token.scopes} {self.rules}"
 

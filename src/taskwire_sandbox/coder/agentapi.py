@@ -1,7 +1,7 @@
 """The program in a workspace: the agent's terminal, its conversation, and the watcher of its screen.
 
 It stands for agentapi and `coder exp mcp server` together. It takes POST /message and GET /messages, and it
-reports to coderd. It does not decide what the agent does; that is in `script_runner`.
+reports to coderd. It does not decide what the agent does; `script_runner` does.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,7 +50,7 @@ class AgentApi:
     def type_prompt(self, prompt: str) -> None:
         """Type the task's prompt, as agentapi does when the agent is up.
 
-        If the prompt closes the paste, what follows counts as further input.
+        A prompt may contain the mark that ends a paste. The text after the mark is then a further input.
         """
         self._append("user", prompt)
         self._append("agent", "")
@@ -59,9 +59,9 @@ class AgentApi:
         self._report_from_screen("working")
 
     def post_message(self, text: str) -> None:
-        """Accept an input as POST /message does.
+        """Accept an input as POST /message does, and trim it.
 
-        It is trimmed, must not be empty, and needs a stable screen.
+        Raise MessageRejected if the input is empty or the screen is not stable.
         """
         self.fail_if_planned("message")
         text = text.strip()
@@ -85,7 +85,7 @@ class AgentApi:
         self.fail_if_planned("message_unlogged")
 
     def fail_if_planned(self, part: str) -> None:
-        """Raise an error if a test has told this part of the program to fail, and count it."""
+        """Raise MessageRejected if a test has planned a failure of this part. Each failure happens once."""
         left = self.failures_left.get(part, 0)
         if left:
             self.failures_left[part] = left - 1
@@ -131,7 +131,7 @@ class AgentApi:
         self._report_from_screen("idle")
 
     def report(self, state: str, message: str, uri: str) -> None:
-        """Report as the agent does through its tool. A report of idle becomes working, as in Coder."""
+        """Report as the agent does through its tool. Coder turns a report of idle into working."""
         said = "failure" if state == "failed" else state
         if said == "idle" or self._world.settings.reports_become_working:
             said = "working"

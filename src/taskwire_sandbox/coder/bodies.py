@@ -66,7 +66,7 @@ APP_STATUS = Struct(
 def read(raw: bytes, struct: Struct, record_violation: Callable[[str], None]) -> dict[str, JsonValue]:
     """Return every field of the struct, with Go's zero value for absent ones.
 
-    Refuse what Go cannot decode.
+    Raise Refusal if Go cannot decode the body.
     """
     found = _object(raw, struct, record_violation)
     values = {name: ZEROS[kind] for name, kind in struct.fields.items()}

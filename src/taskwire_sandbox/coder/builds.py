@@ -15,7 +15,7 @@ BUILD_IS_ACTIVE = "A workspace build is already active."
 
 
 class Builds:
-    """The provisioner, with the programs in the workspaces that it has started."""
+    """Runs builds, and the programs of the workspaces that are started."""
 
     def __init__(self, world: World, reports: Reports) -> None:
         self._world = world
@@ -31,7 +31,7 @@ class Builds:
         initiator: User,
         preset_id: str | None = None,
     ) -> Build:
-        """Queue a build. Refuse it while another build of the workspace runs."""
+        """Queue a build. Raise Refusal while another build of the workspace runs."""
         world = self._world
         if workspace.builds and workspace.latest.is_running:
             raise Refusal(409, BUILD_IS_ACTIVE, BUILD_IS_ACTIVE)
@@ -79,7 +79,7 @@ class Builds:
         self._run_program(task, agent, is_resumed=True)
 
     def fail_latest(self, workspace: Workspace, error: str) -> None:
-        """Mark the latest build as failed, in whatever state it is."""
+        """Mark the latest build as failed, whatever its state is."""
         self._fail(workspace.latest, workspace, error)
 
     def _begin(self, build: Build, workspace: Workspace) -> None:

@@ -81,7 +81,9 @@ class Schedule:
         return self._moment or self._clock.now()
 
     def next_timestamp(self) -> datetime:
-        """Return the present time, but always later than the last stamp, like the rows of a database."""
+        """Return the present time, or a microsecond after the last timestamp if that is later.
+
+        No two rows have the same time."""
         self._last_stamp = max(self.now(), self._last_stamp + MICROSECOND)
         return self._last_stamp
 

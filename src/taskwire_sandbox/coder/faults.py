@@ -1,4 +1,4 @@
-"""Faults on demand: how which calls fail, how often, and before or after their effect."""
+"""Faults on demand: which calls fail, in which way, how often, and whether they take effect."""
 
 import random
 from collections.abc import Mapping
@@ -136,7 +136,7 @@ class PlannedFault:
 
 
 class PlannedFaults:
-    """All planned faults. Where several match a call, the oldest one happens."""
+    """All planned faults. If several match a call, the oldest one happens."""
 
     def __init__(self) -> None:
         self._faults: list[PlannedFault] = []

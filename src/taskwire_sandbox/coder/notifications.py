@@ -1,7 +1,7 @@
 """Coder's notifications about tasks: their kinds, their recipients, and their payloads for a webhook.
 
-The stand-in has the traps of the real server. Nothing is signed. Delivery takes seconds. The four kinds about
-states are off until the recipient turns them on. A second pause on the same day is not announced.
+As on the real server, nothing is signed and delivery takes seconds. The four kinds about states are off until
+the recipient turns them on. A second pause on the same day is not announced.
 """
 
 from collections.abc import Callable

@@ -278,7 +278,7 @@ class ScriptedCoder:
         return self._server.planned_faults.plan(planned)
 
     def clear_faults(self) -> None:
-        """Forget all planned faults, and reset the connections that hang."""
+        """Remove all planned faults, and reset the connections that hang."""
         self._server.planned_faults.clear()
         self._server.release()
 

@@ -1,4 +1,4 @@
-"""The controls of one task, for tests and the demo: they move its agent, its workspace and its builds."""
+"""The controls of one task, for tests and the demo: they change its agent, its workspace and its builds."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +17,7 @@ FAILING_PARTS = ("status", "messages", "message", "message_after_typing", "messa
 
 
 class SandboxTask:
-    """One task, seen and moved from outside Coder's API.
+    """One task, read and changed by a test without Coder's API.
 
     Most calls first run the scheduled actions that are due.
     """

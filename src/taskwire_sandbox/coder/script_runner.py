@@ -1,4 +1,4 @@
-"""Plays an agent's script: runs its steps one after the other, at their times, on the agent's terminal."""
+"""Runs an agent's script: its steps one after the other, at their times, on the agent's terminal."""
 
 from collections import deque
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from taskwire_sandbox.coder.terminal import as_terminal_text
 
 
 class ScriptRunner:
-    """The player of one agent's script."""
+    """Runs one agent's script."""
 
     def __init__(
         self, schedule: Schedule, terminal: AgentApi, script: Script, on_crash: Callable[[], None]
@@ -46,7 +46,7 @@ class ScriptRunner:
             self._continue()
 
     def receive_input(self, text: str) -> None:
-        """Take an input: answer the agent's open question, or start the script's steps for an input."""
+        """Answer the agent's open question with an input, or start the script's steps for an input."""
         question, self._question = self._question, None
         self.run(question.then(text) if question else self._script.on_input(text))
 

@@ -1,4 +1,4 @@
-"""Ready-made agents for the demo. Each shows one way in which a task can go, told as plausible work.
+"""Ready-made agents for the demo. Each shows one course of a task.
 
 `pick` chooses an agent by words in the prompt, so a person who tries the demo can ask for each of them.
 """

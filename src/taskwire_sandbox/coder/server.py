@@ -94,7 +94,7 @@ class Server:
             waiting.set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request, or fail as a planned fault says."""
+        """Answer one request. A planned fault may replace the answer."""
         elsewhere = await self._answer_control(request)
         if elsewhere is not None:
             return elsewhere

@@ -20,7 +20,7 @@ from taskwire_sandbox.coder.rows import (
     Workspace,
 )
 
-# How many violations are kept; older ones are dropped.
+# The number of violations that are kept. Older ones are dropped.
 MOST_VIOLATIONS = 1000
 # Ids of log lines start after this number, which is arbitrary.
 FIRST_ROW = 4711
@@ -80,14 +80,11 @@ class World:
         return self._rows
 
     def record_violation(self, text: str) -> None:
-        """Record a violation.
-
-        It tells of a request that the real Coder does not know, or of a stand-in's bug.
-        """
+        """Record a violation: a request that the real Coder does not know, or a bug of the stand-in."""
         self.violations.append(text)
 
     def touch(self, workspace: Workspace) -> None:
-        """Note that the workspace, and with it its task, has changed."""
+        """Note that the workspace and its task have changed. Cached answers are dropped."""
         task = self.tasks_by_workspace.get(workspace.id)
         if task is not None:
             task.cached = None

@@ -27,7 +27,7 @@ class Outcome:
 
 
 class Transport(Protocol):
-    """A way to the app: sockets or request URLs."""
+    """A connection to the app: sockets or request URLs."""
 
     async def send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
         """Make one attempt, and wait for the ack until the deadline."""

@@ -80,7 +80,7 @@ class Ledger:
         return call
 
     async def call_hook(self, phase: Phase, call: Call) -> None:
-        """Let the test act just before or just after the execution of a call."""
+        """Call the test's hook, just before or just after a call is executed."""
         if self.on_call is None:
             return
         answer = self.on_call(phase, call)

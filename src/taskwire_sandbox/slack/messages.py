@@ -1,6 +1,6 @@
 """Messages and reactions: their changes, the resulting events, and how they are shown.
 
-People's acts and the Web API both use this module. They check permissions themselves, before.
+People's acts and the Web API both use this module. They check permissions before they call it.
 """
 
 from urllib.parse import urlparse

@@ -26,7 +26,7 @@ class Creating(Flow):
         await self.type(actor, f"create {prompt_of(actor)}")
 
     def is_over(self, actor: Actor) -> bool:
-        """The card shows that the task is working."""
+        """Return whether the card shows that the task is working."""
         # A task counts only once it is linked. The number of polls before that is a matter of chance.
         bound = [metadata(message).get("task_id") for message in self.messages(actor)]
         tasks = [task for task in self.deployment.coder.tasks if task.id in bound]
@@ -34,7 +34,7 @@ class Creating(Flow):
         return any(said.startswith("Working") for said in self.said(actor))
 
     def check(self, actor: Actor) -> None:
-        """There is one card and one task, and they are linked."""
+        """Check that there is one card and one task, and they are linked."""
         (actor.task,) = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
 
         assert self.said(actor) == [
@@ -52,7 +52,7 @@ class Creating(Flow):
         )
 
     def check_untaken(self, actor: Actor) -> None:
-        """There is neither a card nor a task."""
+        """Check that there is neither a card nor a task."""
         super().check_untaken(actor)
         assert [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)] == []
 
@@ -91,11 +91,11 @@ class Attaching(Flow):
         await self.type(actor, f"attach {task_of(actor).name}")
 
     def is_over(self, actor: Actor) -> bool:
-        """There is a card."""
+        """Return whether there is a card."""
         return bool(self.said(actor))
 
     def check(self, actor: Actor) -> None:
-        """There is one card, and it is linked to the task."""
+        """Check that there is one card, and it is linked to the task."""
         assert self.said(actor) == [
             self.card_of(
                 actor,

@@ -50,11 +50,11 @@ class Deciding(Flow):
             await asyncio.sleep(LOOK_SECONDS)
 
     def is_over(self, actor: Actor) -> bool:
-        """The reply is marked as delivered."""
+        """Return whether the reply is marked as delivered."""
         return "white_check_mark" in self._receipts(actor)
 
     def check(self, actor: Actor) -> None:
-        """The agent has all replies once and in order. Nobody was asked again or told anything else."""
+        """Check that the agent has all replies once and in order, and that nobody was told anything else."""
         assert actor.task is not None
         assert actor.task.inputs == [_word(number) for number in range(1, actor.run_number + 1)]
         assert self._receipts(actor) == ["white_check_mark"]

@@ -41,7 +41,7 @@ class Replying(Flow):
         await self.write(actor, _word(actor.run_number))
 
     def is_over(self, actor: Actor) -> bool:
-        """The reply is marked as delivered."""
+        """Return whether the reply is marked as delivered."""
         if actor.aim is not None and actor.aim.again is not None and actor not in self._answers:
             self._answer(actor)
         return "white_check_mark" in self.marks(actor)
@@ -55,7 +55,9 @@ class Replying(Flow):
             self._answers[actor] = asyncio.ensure_future(click)
 
     def check(self, actor: Actor) -> None:
-        """The agent has all replies once and in order. This one has one mark, and nothing else was said."""
+        """Check that the agent has all replies once and in order.
+
+        The last reply has one mark, and nothing else was said."""
         assert task_of(actor).inputs == [_word(number) for number in range(1, actor.run_number + 1)]
         assert self.marks(actor) == ["white_check_mark"]
         said = "".join(self.said(actor))

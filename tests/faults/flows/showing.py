@@ -31,11 +31,11 @@ class Drawing(Flow):
         task_of(actor).becomes("working", self._report(actor))
 
     def is_over(self, actor: Actor) -> bool:
-        """The card shows the report."""
+        """Return whether the card shows the report."""
         return self._report(actor) in self.card(actor)
 
     def check(self, actor: Actor) -> None:
-        """The card shows the report, and nothing else was said."""
+        """Check that the card shows the report, and nothing else was said."""
         assert self.card(actor) == self.card_of(
             actor,
             f"Working: {title_of(actor)}. {self._report(actor)}.",
@@ -67,11 +67,11 @@ class Logging(Flow):
         await self.write(actor, "!logs full")
 
     def is_over(self, actor: Actor) -> bool:
-        """The file is there, or the person was told why not. A query is not retried."""
+        """Return whether the file is there, or the person was told why not. A query is not retried."""
         return bool(self._files(actor) or set(self.told(actor)) & set(NOT_NOW))
 
     def check(self, actor: Actor) -> None:
-        """The file is there at most once, and it is announced at most once."""
+        """Check that the file is there at most once, and it is announced at most once."""
         follows = f"The whole log of *{title_of(actor)}* follows in your direct messages with me."
         files = self._files(actor)
         self.told_at_most(actor, *((follows,) if files else NOT_NOW))

@@ -25,7 +25,7 @@ class Steering(Flow):
         await self.write(actor, self.verb)
 
     def is_over(self, actor: Actor) -> bool:
-        """The thread has a message about it."""
+        """Return whether the thread has a message about it."""
         return bool(self.said(actor))
 
 
@@ -45,7 +45,7 @@ class Pausing(Steering):
         await self.deployment.poll()
 
     def check(self, actor: Actor) -> None:
-        """The workspace was stopped once, and the thread was told so."""
+        """Check that the workspace was stopped once, and the thread was told so."""
         assert self.new_builds(actor) == ["stop"]
         assert self.said(actor) == [
             f"Paused: {title_of(actor)}. {actor.name.capitalize()} paused it. The workspace is stopped. "
@@ -93,7 +93,7 @@ class Resuming(Steering):
         await self.deployment.poll()
 
     def check(self, actor: Actor) -> None:
-        """The workspace was started once, and the thread was told so."""
+        """Check that the workspace was started once, and the thread was told so."""
         assert self.new_builds(actor) == ["start"]
         assert self.said(actor) == [
             f"Resumed: {title_of(actor)}. {actor.name.capitalize()} resumed it. The workspace is up again. "
@@ -125,11 +125,11 @@ class Editing(Steering):
         await self.write(actor, f"!edit {self._prompt(actor)}")
 
     def is_over(self, actor: Actor) -> bool:
-        """The card shows the new prompt as its title."""
+        """Return whether the card shows the new prompt as its title."""
         return self._title(actor) in self.card(actor)
 
     def check(self, actor: Actor) -> None:
-        """The task has the new prompt, and the card shows it."""
+        """Check that the task has the new prompt, and the card shows it."""
         assert task_of(actor).prompt == self._prompt(actor)
         assert self.said(actor) == []
         assert self.card(actor) == self.card_of(
@@ -174,11 +174,11 @@ class Muting(Steering):
         )
 
     def is_over(self, actor: Actor) -> bool:
-        """The card offers to unmute."""
+        """Return whether the card offers to unmute."""
         return "[Unmute]" in self.card(actor)
 
     def check(self, actor: Actor) -> None:
-        """The card is right, and nothing else was said."""
+        """Check that the card is right, and nothing else was said."""
         assert self.said(actor) == []
         assert self.card(actor) == self.card_of(
             actor,
@@ -203,7 +203,7 @@ class Detaching(Steering):
     verb = "!detach"
 
     def check(self, actor: Actor) -> None:
-        """The thread was told once, the card shows it, and the task was not touched."""
+        """Check that the thread was told once, the card shows it, and the task was not touched."""
         name = task_of(actor).name
         assert self.said(actor) == [
             "This thread is detached: the task itself is left alone, and I say no more about it here. "
@@ -236,7 +236,7 @@ class Deleting(Steering):
         await self.submit(actor)
 
     def check(self, actor: Actor) -> None:
-        """The task is gone, and the thread was told so once."""
+        """Check that the task is gone, and the thread was told so once."""
         assert task_of(actor).is_deleted
         assert self.said(actor) == [
             f"Gone: {title_of(actor)}. {actor.name.capitalize()} deleted it. Replies here reach nobody any "
@@ -255,6 +255,6 @@ class Deleting(Steering):
         )
 
     def check_untaken(self, actor: Actor) -> None:
-        """The task is still there."""
+        """Check that the task is still there."""
         assert self.said(actor) == []
         assert not task_of(actor).is_deleted

@@ -25,11 +25,11 @@ class Telling(Flow):
         await give_tasks(self, actors)
 
     def is_over(self, actor: Actor) -> bool:
-        """The thread has a notice."""
+        """Return whether the thread has a notice."""
         return bool(self.said(actor))
 
     def check(self, actor: Actor) -> None:
-        """The notice was posted once, and the card shows the new state."""
+        """Check that the notice was posted once, and the card shows the new state."""
         if not (actor.loses_answer_of(self.reads) and self.said(actor) == [self.poorer(actor)]):
             assert self.said(actor) == [self.notice(actor)]
             self.is_read(actor)
@@ -71,7 +71,7 @@ class Writing(Telling):
         self._written[actor].clear()
 
     def notice(self, actor: Actor) -> str:
-        """The notice has everything that no notice had before."""
+        """Return the notice. It has everything that no notice had before."""
         return self.with_words(actor, self._written[actor])
 
     def with_words(self, actor: Actor, texts: Sequence[str]) -> str:
@@ -96,11 +96,11 @@ class Completing(Writing):
         return "\n".join([f"<@{actor.person}> {first}", *lines, *rest, "[View pull request (example.com)]"])
 
     def poorer(self, actor: Actor) -> str:
-        """The notice has the agent's report instead of its answer."""
+        """Return the notice. It has the agent's report instead of its answer."""
         return self.with_words(actor, [f"Opened PR {actor.run_number}."])
 
     def shows(self, actor: Actor) -> str:
-        """The card says that the task is done."""
+        """Return the card. It says that the task is done."""
         return self.card_of(
             actor,
             f"Done: {title_of(actor)}. Opened PR {actor.run_number}.",
@@ -119,14 +119,14 @@ class Failing(Telling):
         task_of(actor).becomes("failed", f"No luck with try {actor.run_number}")
 
     def notice(self, actor: Actor) -> str:
-        """The notice mentions the owner."""
+        """Return the notice. It mentions the owner."""
         return (
             f"<@{actor.person}> No luck with try {actor.run_number}.\n"
             f"Failed: {title_of(actor)}. Reply here to tell the agent how to go on.\n[Logs]"
         )
 
     def shows(self, actor: Actor) -> str:
-        """The card says that the task has failed."""
+        """Return the card. It says that the task has failed."""
         return self.card_of(
             actor,
             f"Failed: {title_of(actor)}. No luck with try {actor.run_number}.",
@@ -165,11 +165,11 @@ class Needing(Writing):
         return "\n".join([f"<@{actor.person}> {question}", follow, *rest])
 
     def poorer(self, actor: Actor) -> str:
-        """The notice has the agent's report instead of its question."""
+        """Return the notice. It has the agent's report instead of its question."""
         return self.with_words(actor, [f"Question {actor.run_number}."]) + "\n[Logs]"
 
     def shows(self, actor: Actor) -> str:
-        """The card says that the task needs somebody."""
+        """Return the card. It says that the task needs somebody."""
         return self.card_of(
             actor,
             f"Needs you: {title_of(actor)}. Question {actor.run_number}.",
@@ -191,7 +191,7 @@ class Breaking(Telling):
         task_of(actor).crashes()
 
     def notice(self, actor: Actor) -> str:
-        """The notice mentions the owner."""
+        """Return the notice. It mentions the owner."""
         return self._told(
             actor,
             "The agent crashed. Its workspace itself is fine. "
@@ -199,7 +199,7 @@ class Breaking(Telling):
         )
 
     def poorer(self, actor: Actor) -> str:
-        """The notice says only what Coder's list says."""
+        """Return the notice. It says only what Coder's list says."""
         return self._told(
             actor,
             "Coder reports an error with the workspace, so the agent cannot work. *Retry* starts the "
@@ -210,7 +210,7 @@ class Breaking(Telling):
         return f"<@{actor.person}> Broken: {title_of(actor)}. {what}\n[Retry]"
 
     def shows(self, actor: Actor) -> str:
-        """The card says that the task is broken."""
+        """Return the card. It says that the task is broken."""
         return self.card_of(
             actor,
             f"Broken: {title_of(actor)}. Coder reports an error with its workspace. *Retry* starts it again.",
@@ -239,11 +239,11 @@ class PausedElsewhere(Telling):
         task_of(actor).pause_by_timeout()
 
     def notice(self, actor: Actor) -> str:
-        """The notice mentions nobody."""
+        """Return the notice. It mentions nobody."""
         return self._told(actor, "Nothing happened in it for a while, so Coder stopped its workspace.")
 
     def poorer(self, actor: Actor) -> str:
-        """The notice does not give a reason."""
+        """Return the notice. It does not give a reason."""
         return self._told(actor, "The workspace was stopped in Coder.")
 
     def _told(self, actor: Actor, why: str) -> str:
@@ -253,7 +253,7 @@ class PausedElsewhere(Telling):
         )
 
     def shows(self, actor: Actor) -> str:
-        """The card says that the task is paused."""
+        """Return the card. It says that the task is paused."""
         return self.card_of(
             actor,
             f"Paused: {title_of(actor)}. On it.",
@@ -279,11 +279,11 @@ class ResumedElsewhere(Telling):
         task_of(actor).resume()
 
     def notice(self, actor: Actor) -> str:
-        """The notice mentions nobody."""
+        """Return the notice. It mentions nobody."""
         return f"Resumed: {title_of(actor)}. The workspace is up again. Reply here to talk to the agent."
 
     def shows(self, actor: Actor) -> str:
-        """The card says that the task is starting."""
+        """Return the card. It says that the task is starting."""
         return self.card_of(
             actor,
             f"Starting: {title_of(actor)}.",
@@ -306,14 +306,14 @@ class Vanishing(Telling):
         task_of(actor).delete()
 
     def notice(self, actor: Actor) -> str:
-        """The notice mentions nobody."""
+        """Return the notice. It mentions nobody."""
         return (
             f"Gone: {title_of(actor)}. The task no longer exists in Coder. Replies here reach nobody any "
             "more. `/task create` starts a new task."
         )
 
     def shows(self, actor: Actor) -> str:
-        """The card says that the task is gone."""
+        """Return the card. It says that the task is gone."""
         return self.card_of(
             actor,
             f"Gone: {title_of(actor)}. This task is no longer in Coder: replies here reach nobody. "
