@@ -13,6 +13,8 @@ MOST_WORDS = 1_200
 PLACE = r"`((?:[\w-]+/)+|(?:[\w-]+/)*\w+\.py)`"
 # A name that a guide says is in a file, for example "`Priority` in `slack/call_priorities.py`".
 NAME_IN_FILE = r"`(?:\w+\.)*(\w+)`[^`]{0,40}?\bin\s+`([\w./]+\.(?:py|lua))`"
+# A name in a file, as the guides write it: the name, the word "in", the path.
+NAME_IN_FILE = r"`([\w.]+)`\s+in\s+`((?:[\w-]+/)*\w+\.(?:py|lua))`"
 # The folders that these paths may be relative to.
 BASES = ("", "src/taskwire", "tests/scenarios")
 
@@ -27,6 +29,13 @@ def _has(place: str, name: str) -> bool:
     return any(
         re.search(rf"\b{name}\b", file.read_text(encoding="utf-8")) for file in files if file.is_file()
     )
+
+
+def _names_in_files() -> list[tuple[str, str, str]]:
+    texts = {guide: (ROOT / guide).read_text(encoding="utf-8") for guide in GUIDES}
+    found = {(guide, *pair) for guide, text in texts.items() for pair in re.findall(NAME_IN_FILE, text)}
+    assert found, "no guide names anything in a file: the pattern is wrong"
+    return sorted(found)
 
 
 @pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.DOTALL))
@@ -57,6 +66,16 @@ def test_a_name_that_is_said_to_be_in_a_file_is_in_it() -> None:
 
     assert len(named) > 10
     assert not missing
+
+
+@pytest.mark.parametrize(("guide", "name", "place"), _names_in_files())
+def test_a_name_in_a_file_is_there(guide: str, name: str, place: str) -> None:
+    """Each `name` that a guide finds in a `file` stands in that file."""
+    path = next((ROOT / base / place for base in BASES if (ROOT / base / place).exists()), None)
+
+    assert path is not None, f"{guide} names {place}"
+    words = re.findall(r"\w+", path.read_text(encoding="utf-8"))
+    assert set(name.split(".")) <= set(words), f"{guide} names {name} in {place}"
 
 
 def test_every_folder_of_the_program_is_in_the_layout() -> None:
