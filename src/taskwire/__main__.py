@@ -1,15 +1,16 @@
-"""The command `taskwire`: sees to what libraries need when they are imported; `cli` does the rest."""
+"""The command `taskwire`: sets HOME if the user has no home directory, then runs `cli`."""
 
 import os
 from pathlib import Path
 
 
 def main() -> int:
-    """Run a verb; returns the exit code."""
+    """Run the command line and return its exit code."""
     try:
         Path.home()
     except RuntimeError:
-        # A container's user may have none. slack_sdk asks when it is imported, and keeps nothing there.
+        # A container's user may have no home. slack_sdk looks for it when it is imported, and writes nothing
+        # there.
         os.environ["HOME"] = "/"
     from taskwire import cli  # here, since it brings slack_sdk
 

@@ -45,7 +45,7 @@ class Failures:
         self._metrics = metrics
 
     async def get_outcome(self, context: JobContext, error: Exception) -> Outcome:
-        """Return how the job ends. Call this while the exception is handled: the log shows its traceback."""
+        """Return the outcome for an exception. Call it in the `except` block: the log needs the traceback."""
         match error:
             case Overtaken():
                 return Outcome("retry", trouble="unchanged")
@@ -88,7 +88,7 @@ class Failures:
         return Outcome(kind, Batch(), delay, context.failed_again(), trouble="failing")
 
     def _wait_for_redis(self, context: JobContext, error: RedisError) -> Outcome:
-        """Go on when Redis is back. An attempt that began keeps its intent record."""
+        """Run the job again when Redis is back. An attempt that has begun keeps its intent record."""
         if isinstance(error, ResponseError):
             return self._retry_after_failure(context, OutcomeUnknown(f"Redis refused: {error}"), None)
         _log.debug("redis was away while a job ran", job=context.job.id, error=str(error))
@@ -116,7 +116,10 @@ class Failures:
         )
 
     async def give_up(self, context: JobContext, why: str) -> Outcome:
-        """Write a dead letter and tell the person who waits; or ask whether a reply arrived."""
+        """Return the outcome of a job that is given up: a dead letter, and a message to the person who waits.
+
+        If it is a reply whose attempt has an unknown outcome, its author is asked whether it arrived instead.
+        """
         try:
             outcome = await _give_up(self._deps, context, why)
         except (RedisError, CannotRead):
@@ -130,7 +133,11 @@ class Failures:
 
 
 def normalize_retry(context: JobContext, outcome: Outcome) -> Outcome:
-    """Correct a retry: forget earlier failures if this was none. An unknown outcome keeps its record."""
+    """Return the outcome, corrected if it is a retry.
+
+    While the outcome of an attempt is unknown, the intent record stays. If this lease did not fail, the job's
+    earlier failures are forgotten.
+    """
     if outcome.kind != "retry":
         return outcome
     if context.is_outcome_unknown:
@@ -149,14 +156,14 @@ def normalize_retry(context: JobContext, outcome: Outcome) -> Outcome:
 
 
 def _was_refused_for_long(context: JobContext) -> bool:
-    """Whether the account has been refused for the week in which this job waited in its queue."""
+    """Return whether our account has been refused for a week while this job was in its queue."""
     lease = context.lease
     since_ms = max(lease.trouble_since_ms, lease.since_ms)
     return lease.trouble == "refused" and context.now_ms - since_ms > REFUSED_ACCOUNT.max_duration_ms
 
 
 def _delay(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:
-    """Wait for a place in Slack's limits, for Redis or for the account. This counts as no failure."""
+    """Return a retry that counts as no failure: the job waits for Slack's limits, Redis or the account."""
     return Outcome("unknown" if context.keeps_intent_record else "retry", Batch(), seconds, trouble=trouble)
 
 
@@ -190,7 +197,7 @@ async def _give_up(deps: Dependencies, context: JobContext, why: str) -> Outcome
 
 
 async def _ask_whether_it_arrived(deps: Dependencies, context: JobContext, work: Reply) -> Outcome | None:
-    """Ask whether a reply arrived whose attempt was never reconciled; None if its link has ended."""
+    """Ask the author of a reply of unknown outcome whether it arrived. Return None if its link has ended."""
     link = await deps.links.find(context.link_id)
     if link is None or link.end_reason is not None:
         return None

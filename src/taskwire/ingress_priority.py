@@ -16,7 +16,7 @@ LINGER_SECONDS = 0.005
 
 
 class IngressPriority:
-    """Held while a delivery is being claimed. Workers wait for it."""
+    """A context manager around the claim of a delivery. Workers wait while one is open."""
 
     def __init__(self) -> None:
         self._count = 0

@@ -1,7 +1,8 @@
-"""One job being run: its lease, the one effect that it may attempt, and its outcome; and what a handler is.
+"""A job that is being run: its lease, the one effect that it may attempt, its outcome and its handler.
 
-A handler returns an `Outcome`. The worker writes the outcome's batch when it completes the lease. An effect
-that must not be repeated is made by `attempt`: at most once for each lease, and after its intent record.
+A handler returns an `Outcome`. The worker writes the outcome's batch when it completes the lease.
+`attempt` makes an effect that must not be repeated: at most one in each lease, and only after an intent
+record has been written.
 """
 
 import asyncio
@@ -73,7 +74,7 @@ def retry(
 
 
 def unknown(job: Job | None = None, seconds: float = 0.0, trouble: Trouble = "none") -> Outcome:
-    """Keep the intent record: the next lease reconciles, when the attempt can no longer land."""
+    """Keep the intent record. The next lease reconciles the attempt, once it can no longer arrive."""
     return Outcome("unknown", delay_seconds=seconds, job=job, trouble=trouble)
 
 
@@ -109,7 +110,7 @@ class JobContext:
         return self.lease.job
 
     def work(self, kind: type[W]) -> W:
-        """Return what the job has to do; TypeError in the handler of another kind."""
+        """Return the job's work. Raise TypeError if it is of another kind."""
         work = self.job.work
         if not isinstance(work, kind):
             raise TypeError(f"{self.job.id} went to the handler of {kind.__name__}")
@@ -117,7 +118,7 @@ class JobContext:
 
     @property
     def link_id(self) -> LinkId:
-        """The link that the job is about: its queue's, where the job itself names none."""
+        """The link that the job is about: the one that the job names, or else the link of its queue."""
         work = self.job.work
         return work.link if isinstance(work, ReadThread) else get_link_id(self.lease.name)
 
@@ -132,7 +133,7 @@ class JobContext:
 
     @property
     def present_ms(self) -> int:
-        """Redis's time now, by this process's clock."""
+        """Redis's present time, estimated with this process's clock."""
         return self.now_ms + int((transport.boottime() - self._taken_at) * 1000)
 
     @property
@@ -146,7 +147,8 @@ class JobContext:
     def failed_again(self) -> Job:
         """Return the job after one more failed try.
 
-        A job that waited behind a failing one has been failing with it: its day began at the same time.
+        If the queue was failing already, the job counts as failing since then, but not from before it was
+        queued. So jobs behind a failing one are given up at the same time as that one.
         """
         lease = self.lease
         is_failing = lease.trouble == "failing"
@@ -159,7 +161,10 @@ class JobContext:
         return self.is_outcome_unknown or self.has_taken_effect
 
     def record_reconciled(self, found: Finding | None = None, *, has_taken_effect: bool = False) -> None:
-        """Note that an earlier attempt was reconciled: its outcome is known, or can never be known."""
+        """Record that an earlier attempt was reconciled.
+
+        `has_taken_effect` says whether its effect exists. `found` is the result for the metrics.
+        """
         if self.is_outcome_unknown:
             self.reconcile_result = found or ("there" if has_taken_effect else "not_there")
         self.is_outcome_unknown = False
@@ -172,13 +177,16 @@ class JobContext:
         call: Callable[[], Awaitable[T]],
         compensation: Batch | None = None,
     ) -> T:
-        """Write the intent record, then make the call, which sends nothing after its deadline.
+        """Write the intent record, then make the call and return its result.
 
-        `note` is what reconciling needs. `compensation` undoes what a stopped process may do too late. Raises
-        what `begin` and the call raise. After a NotDone there is nothing to reconcile. The clock is read
-        before `begin` is sent, so the call ends before the time that Redis knows.
-        The answer may take `timeout_seconds`. The first byte must leave much earlier, so that another process
-        can soon reconcile if this one dies. While this process lives, it renews the intent record.
+        The intent record contains `note`, which reconciling needs. `compensation` is written if the lease is
+        lost before the job ends. Raises what writing the intent record and the call raise. After `NotDone`
+        there is nothing to reconcile.
+
+        The call sends nothing after a deadline of a few seconds (`FIRST_BYTE_SECONDS`), so that another
+        process can soon reconcile if this one dies. The clock is read before the intent record is written,
+        so this deadline is earlier than the one in Redis. The answer may take `timeout_seconds`. Meanwhile
+        this process renews the intent record.
         """
         if self.is_outcome_unknown:
             raise RuntimeError("reconcile the attempt of unknown outcome before the next one")
@@ -221,7 +229,7 @@ class JobContext:
 
 
 def end_as_dead_letter(batch: Batch, *private_messages: PrivateMessage) -> Outcome:
-    """End a job undone, with the batch that holds its dead letter. The queue's trouble goes on."""
+    """End a job that is given up. `batch` has its dead letter. The recorded trouble of the queue stays."""
     return Outcome("done", batch, private_messages=private_messages, trouble="unchanged", is_dead_letter=True)
 
 
@@ -256,12 +264,12 @@ class Handler:
     def with_any_link(
         cls, work: type[Work], run: Callable[[JobContext, Link | None], Awaitable[Outcome]]
     ) -> Self:
-        """Run jobs that also end in some way of their own if there is no link."""
+        """Run jobs with their link, or with None if it does not exist."""
         return cls(work, run)
 
     @classmethod
     def with_link(cls, work: type[Work], run: Callable[[JobContext, Link], Awaitable[Outcome]]) -> Self:
-        """Run jobs whose link may have ended. Without a link, nothing is left to do."""
+        """Run jobs of open and of ended links. A job whose link does not exist is done at once."""
 
         async def run_with_link(context: JobContext, link: Link | None) -> Outcome:
             return done() if link is None else await run(context, link)
@@ -270,7 +278,7 @@ class Handler:
 
     @classmethod
     def with_open_link(cls, work: type[Work], run: Callable[[JobContext, Link], Awaitable[Outcome]]) -> Self:
-        """Run jobs of open links. Once the link has ended, nothing is left to do."""
+        """Run jobs of open links. A job whose link has ended or does not exist is done at once."""
 
         async def run_while_open(context: JobContext, link: Link | None) -> Outcome:
             return done() if link is None or link.end_reason is not None else await run(context, link)

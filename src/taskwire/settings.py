@@ -38,7 +38,7 @@ FORGES = ("github.com", "gitlab.com", "bitbucket.org")
 # The beginning of all keys in Redis.
 KEY_PREFIX = "tw"
 FASTEST_POLL_SECONDS = 0.2
-# In characters. A token of this length stands in no text by chance, so it is masked in any disguise.
+# In characters. A token of this length is in no other text by chance, so it is masked in any encoding.
 SAFE_TOKEN_LENGTH = 16
 # A pair of quotation marks around a value. A password may have a single mark at one end.
 _QUOTES = re.compile(
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     @field_validator("slack_signing_secret")
     @classmethod
     def _require_ingress_secret(cls, value: SecretStr | None, known: ValidationInfo) -> SecretStr | None:
-        """Require one of two secrets. The other field is read first; if it is wrong, `data` lacks it."""
+        """Require this secret or the app token. That is validated first; if it is wrong, `data` lacks it."""
         if value is None and known.data.get("slack_app_token", "wrong") is None:
             raise ValueError(_INGRESS_SETTING_MISSING)
         return value
@@ -362,7 +362,7 @@ def load(**overrides: str) -> Settings:
 
 
 def remove_from_environment() -> None:
-    """Remove the settings from the environment: Bolt reads it by itself and changes its behaviour by it."""
+    """Remove the settings from the environment, because Bolt would read and obey some of them."""
     for name in (*list_names(), *_BOLT_VARIABLES):
         os.environ.pop(name, None)
 
@@ -390,7 +390,7 @@ def list_unknown() -> list[str]:
 
 
 def list_short_tokens(settings: Settings) -> list[str]:
-    """Return a sentence for each token of the operator's own making that is short enough to guess."""
+    """Return a sentence for each token that the operator chose and that is short enough to guess."""
     made = {"TASKWIRE_ADMIN_TOKEN": settings.admin_token, "TASKWIRE_WEBHOOK_TOKEN": settings.webhook_token}
     return [
         f"{name} has fewer than {SAFE_TOKEN_LENGTH} characters: set a longer one, which nobody can guess."
@@ -407,7 +407,7 @@ class _IngressSettings(BaseSettings):
 
 
 def is_http_only() -> bool:
-    """Whether the settings, as far as they exist yet, choose HTTP mode."""
+    """Return whether the settings choose HTTP mode, even if other settings are missing."""
     try:
         ingress = _IngressSettings()
     except (ValidationError, UnicodeDecodeError, OSError):

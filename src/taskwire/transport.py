@@ -1,4 +1,4 @@
-"""Sends requests, nothing twice and nothing too late, and says whether a failure precedes the first byte.
+"""Sends HTTP requests, none twice and none after its deadline, and sorts failures by the first byte sent.
 
 The clients in `coder/` and `slack/` send through what is made here. This module knows aiohttp, httpx and
 sockets. It knows neither Coder nor Slack, so the clients decide what an answer means.

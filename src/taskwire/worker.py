@@ -56,7 +56,7 @@ _log = logger("taskwire.worker")
 
 
 def handlers_by_kind(handlers: Iterable[Handler]) -> Mapping[str, Handler]:
-    """Return the table of handlers; ValueError unless every kind of job has exactly one."""
+    """Return the handlers by kind of job. Raise ValueError unless every kind has exactly one."""
     table: dict[str, Handler] = {}
     for handler in handlers:
         if handler.kind in table:
@@ -104,7 +104,10 @@ class Worker:
         self.data_loss: DataLoss | None = None
 
     async def run(self) -> None:
-        """Acquire leases and run their jobs until `stop`; UserError if this store must not be used."""
+        """Acquire leases and run their jobs until `stop` is called.
+
+        Raise UserError if this version must not use the store any more.
+        """
         while not self._is_stopping.is_set():
             await self._free_slots.acquire()
             await self.ingress_priority.wait()
@@ -287,9 +290,10 @@ class Worker:
             self._show_private_messages(outcome)
 
     async def _complete(self, context: JobContext, outcome: Outcome) -> None:
-        """Complete the lease; while Redis is away, again: the fencing token lets only one call act.
+        """Complete the lease. Repeat the call while Redis cannot be reached, for the time of a lease at most.
 
-        After the lease another worker may hold the queue, and reconciles.
+        Repeating is safe, because the fencing token lets only one call take effect. After that time another
+        worker may have the queue, so this raises, and that worker reconciles the job.
         """
         retry_until = time.monotonic() + self._deps.queues.times.lease_ms / 1000
         while True:
@@ -357,7 +361,7 @@ class Worker:
 
 
 def _create_counters(metrics: Metrics, kinds: Iterable[str]) -> None:
-    """Show the counters of alerts from zero: a counter that begins with 1 has not risen for Prometheus."""
+    """Create the counters that alerts watch. Prometheus sees no increase in one that first appears with 1."""
     for kind in kinds:
         metrics.leases_taken_over.labels(kind)
         metrics.reconciled.labels(kind, "unclear")
@@ -371,7 +375,7 @@ def _count_lease(metrics: Metrics, lease: Lease) -> None:
 
 
 def _count_effects(metrics: Metrics, context: JobContext) -> None:
-    """Count what a job has done outside, however it ends."""
+    """Count the attempts, the reconciled attempts and the removed duplicates of one lease."""
     kind = context.job.work.kind
     if context.attempts_begun:
         metrics.attempts.labels(kind).inc(context.attempts_begun)
@@ -382,7 +386,7 @@ def _count_effects(metrics: Metrics, context: JobContext) -> None:
 
 
 def _count_outcome(metrics: Metrics, context: JobContext, outcome: Outcome) -> None:
-    """Count a job whose end is written."""
+    """Count a lease that was completed with this outcome."""
     kind, is_over = context.job.work.kind, outcome.kind == "done"
     is_given_up = is_over and outcome.trouble == "unchanged"
     metrics.jobs.labels(kind, "given_up" if is_given_up else outcome.kind).inc()

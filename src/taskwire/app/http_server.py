@@ -158,7 +158,7 @@ class Connection(asyncio.Protocol):
         self._inner.connection_lost(error)
 
     def promote(self, state: Literal["trusted", "health"]) -> bool:
-        """Stop waiting, because the request deserves an answer. Return whether there is a place for it."""
+        """Take one of the places for `state`, and stop waiting. Return whether there was a free place."""
         if not self._table.reserve_place(state):
             return False
         self._table.set_state(self, state)

@@ -102,7 +102,10 @@ def freeze_garbage_collection() -> None:
 
 @contextlib.asynccontextmanager
 async def connect(settings: Settings) -> AsyncIterator[tuple[Connections, "asyncio.Future[str]"]]:
-    """Connect to the configured Redis or to an embedded store. The future reports the latter's death."""
+    """Connect to the configured Redis, or start an embedded store and connect to that.
+
+    Yield the connections, and a future that gets the reason if the embedded store ends by itself.
+    """
     async with contextlib.AsyncExitStack() as stack:
         store_ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         if settings.redis_url is not None:

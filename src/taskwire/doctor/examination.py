@@ -323,7 +323,7 @@ class Examination:
 
 
 async def _find_listen_error(address: str) -> str:
-    """Return why nobody can listen on an address; empty if somebody can."""
+    """Return why a server cannot listen on an address; empty if it can."""
     try:
         async with await asyncio.start_server(lambda *_: None, *host_and_port(address)):
             return ""

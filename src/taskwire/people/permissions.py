@@ -81,7 +81,10 @@ class People:
         await self._require_account_unless_admin(person, needs_coder=needs_coder)
 
     async def _require_account_unless_admin(self, person: UserId, *, needs_coder: bool) -> None:
-        """Do the same. Without `needs_coder` an administrator passes even while Coder does not answer."""
+        """Raise UserError for a person who has no Coder account and is no administrator.
+
+        If `needs_coder` is False, an administrator passes even while Coder does not answer.
+        """
         try:
             await self.find_account(person)
         except (CoderError, TryLater, OutcomeUnknown):
@@ -131,13 +134,13 @@ class People:
         raise UserError(*refusals.not_owner(link))
 
     async def find_visible(self, requester: Requester, link: Link | None) -> Link | None:
-        """Return the link if the person may know of it. A button's value may name any link."""
+        """Return the link if the person may see it, else None. The value of a button may name any link."""
         if link is None or await self._can_see(requester, link.record.channel):
             return link
         return link if await self.can_steer(requester.person, link) else None
 
     async def find_conversation(self, requester: Requester) -> ChannelId:
-        """Return the conversation of a request; none if the person only named it and could not read it."""
+        """Return the conversation of a request; empty if the person only named it and cannot read it."""
         is_there = not requester.is_elsewhere or await self._can_see(requester, requester.channel)
         return requester.channel if is_there else ChannelId("")
 
