@@ -432,7 +432,7 @@ async def test_what_stands_behind_a_failing_job_has_no_day_of_its_own(bench: Ben
 
 
 async def test_a_job_written_while_its_list_fails_has_its_day(bench: Bench) -> None:
-    """It is given up a day after it was written, not together with the job before it."""
+    """The later job is given up a day after it was written, not together with the job before it."""
     await bench.append("a")
     await bench.works(raising(TryLater("away")))
     bench.clock.now_ms += DAY_MS // 2
@@ -476,7 +476,7 @@ async def test_an_account_that_is_good_again_leaves_a_whole_day(bench: Bench) ->
 
 
 async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None:
-    """This happens when a process ends before its job does."""
+    """A lease is cancelled when a process ends before its job does."""
     began = asyncio.Event()
 
     async def carry(context: JobContext) -> Outcome:

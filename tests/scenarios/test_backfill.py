@@ -279,7 +279,7 @@ async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
 
 
 async def test_an_old_reply_is_asked_about(world: World) -> None:
-    """It may not be valid any more."""
+    """An old reply may not be valid any more."""
     thread, task = await a_waiting_agent(world)
     await away(world)
     old = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
@@ -299,7 +299,7 @@ async def test_an_old_reply_is_asked_about(world: World) -> None:
 
 
 async def test_an_old_reply_can_be_left(world: World) -> None:
-    """Later replies then continue."""
+    """A button drops the old reply. Later replies then continue."""
     thread, task = await a_waiting_agent(world)
     await away(world)
     old = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
@@ -371,7 +371,7 @@ async def test_a_reply_that_waits_takes_the_words_that_it_has_now(world: World) 
 
 
 async def test_a_reply_that_was_sent_as_it_is_still_waits_after_a_gap(world: World) -> None:
-    """It begins like a verb, but a person has said that it is not one."""
+    """The reply begins like a verb, but a person has said that it is not one."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "!pasue please")
     thread.new_messages()

@@ -107,7 +107,7 @@ async def test_a_card_that_could_not_be_edited_is_edited_later(world: World) -> 
 
 
 async def test_a_card_is_drawn_again_after_an_edit_that_nobody_knows_of(world: World) -> None:
-    """This holds even if the card's content is the same again as before the edit of unknown outcome."""
+    """The card is edited again even if its content is what it was before the edit of unknown outcome."""
     thread, _ = await a_task(world)
     await world.passes(seconds=5)
     before = thread.card()

@@ -462,7 +462,8 @@ async def test_a_creation_that_fails_without_a_word_is_tried_again_soon(world: W
 
 
 async def test_what_slack_brought_is_noted_when_redis_takes_notes_again(world: World) -> None:
-    """Otherwise doctor would say that no command has ever come, because Redis was away at that moment."""
+    """Without the note, `taskwire doctor` would say that no command has ever come, because Redis was away
+    at that moment."""
     await world.alice.types("/task help")
     store, note = world.connections.commands, world.bot._record_heard  # noqa: SLF001 - a timer calls it every ten seconds
     await store.config_set("min-replicas-to-write", 1)

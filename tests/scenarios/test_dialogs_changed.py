@@ -29,8 +29,7 @@ async def _sends(
 @pytest.mark.parametrize("place", ["there", "where they are", "nowhere"])
 @pytest.mark.parametrize("dialog", ["delete", "edit"])
 async def test_a_dialog_about_anothers_task_does_nothing(world: World, dialog: str, place: str) -> None:
-    """It does not matter where the dialog claims to be opened. A person who may not see the task learns
-    nothing."""
+    """The dialog may claim to be opened anywhere. A person who may not see the task learns nothing."""
     hidden = world.slack.add_channel("hidden", ["alice"], kind="private")
     thread = await world.alice.runs("/task create the secret plan", "hidden")
     task = world.task("the-secret-plan")

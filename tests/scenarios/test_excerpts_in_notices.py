@@ -97,7 +97,7 @@ async def test_the_end_of_an_output_without_an_answer_comes_whole_as_a_file(worl
 
 
 async def test_nothing_that_the_agent_writes_calls_anybody_or_shows_a_secret(world: World) -> None:
-    """This holds for the notice, the file, the card and the report."""
+    """The notice, the file, the card and the report are clean."""
     thread, task = await a_task(world)
     own = [world.settings.slack_bot_token, world.settings.coder_session_token]
     secrets = [SECRET, *(token.get_secret_value() for token in own)]
@@ -235,7 +235,7 @@ async def test_a_question_comes_first_then_the_answer_then_one_line_for_the_step
 
 
 async def test_the_steps_are_shown_to_the_person_who_asks(world: World) -> None:
-    """They are what the agent did at that time, also when it has gone on since."""
+    """The button shows what the agent did before that notice, even if the task is gone since."""
     thread, task = await a_task(world)
     task.says(TURN)
     task.becomes("complete", "Fixed the redirect")

@@ -239,7 +239,7 @@ async def test_delete_gives_back_what_waits_and_what_is_held(world: World) -> No
 
 
 async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> None:
-    """It does not matter who deletes the task."""
+    """Held replies are given back whoever deletes the task."""
     thread, replies = await held(world, "first", "second")
     thread.new_messages()
 

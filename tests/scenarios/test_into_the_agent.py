@@ -151,7 +151,7 @@ async def test_a_prompt_that_is_a_shell_command_is_refused(world: World, mark: s
 
 
 async def test_a_prompt_is_not_edited_into_a_shell_command(world: World) -> None:
-    """This holds by command, in the thread, and in the dialog."""
+    """Such a prompt is refused by command, in the thread, and in the dialog."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types("/task pause fix-the-login")
     await world.polls()

@@ -237,7 +237,7 @@ async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
 
 
 async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: World) -> None:
-    """It has no buttons that act, because without a link there is no queue for their jobs."""
+    """The status has no buttons for actions, because without a link there is no queue for their jobs."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     task.becomes("complete", "Opened PR #1", "https://example.com/pull/1")
 

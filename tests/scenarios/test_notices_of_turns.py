@@ -252,7 +252,7 @@ async def test_a_muted_task_calls_nobody_and_still_tells(world: World) -> None:
 
 
 async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
-    """This holds even if an administrator attached the task."""
+    """The owner is mentioned even if an administrator attached the task."""
     await world.restarts(admins=(world.alice.id,))
     task = world.coder.add_task("bob", "tidy the docs")
     await world.passes(seconds=60)

@@ -11,8 +11,8 @@ from .world import World
 
 
 async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: World) -> None:
-    """They are told two days before the end, however often the account is checked. Members of a listed group
-    are told too."""
+    """Administrators are told two days before the end, however often the account is checked. Members of a
+    listed group are told too."""
     carol = world.person("carol")
     group = world.slack.add_group("operators", ["carol"])
     ending = SecretStr(world.coder.add_token("taskwire", lifetime=timedelta(hours=30)))

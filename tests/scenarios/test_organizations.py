@@ -34,7 +34,7 @@ def _person(world: World, name: str, *teams: str) -> Person:
 
 @pytest.mark.parametrize("installed", [(), ("T0TASKWIRE", "T0OTHER")], ids=["one workspace", "org-wide"])
 async def test_a_sister_workspaces_member_is_a_stranger(world: World, installed: tuple[str, ...]) -> None:
-    """They share channels but not Taskwire, even if they are listed as administrators."""
+    """Such members share channels but may not use Taskwire, even if they are listed as administrators."""
     carol = _person(world, "carol", SISTER)
     await _of_organization(world, installed=installed)
     await world.restarts(admins=(carol.id,))
@@ -154,7 +154,7 @@ async def test_whatever_a_payload_claims_a_stranger_does_nothing(
 async def test_a_dialog_that_a_stranger_sends_creates_nothing(
     world: World, claims: dict[str, object]
 ) -> None:
-    """It deletes nothing either. The bot has never opened a dialog for a stranger."""
+    """The dialog deletes nothing either. The bot has never opened a dialog for a stranger."""
     partner = world.person("peter", team_id="T0PARTNER", is_stranger=True)
     world.slack.workspace.user("peter").teams = ["T0PARTNER"]
     here = world.slack.workspace.channel("general")

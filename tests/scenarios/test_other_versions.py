@@ -52,8 +52,8 @@ async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(worl
 
 
 async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None:
-    """They are told in the thread, and administrators in direct messages, but not while one version replaces
-    the other."""
+    """The thread is told, and administrators in direct messages, but not while one version replaces the
+    other."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
@@ -163,7 +163,7 @@ async def test_a_reply_given_up_for_a_newer_version_is_sent_again_once_only(worl
 
 
 async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) -> None:
-    """Nobody raised the format, or the newer version never noted itself. People are told all the same."""
+    """The thread is told even if no version has recorded a format that can read the job."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
@@ -349,7 +349,7 @@ async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World
 
 
 async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it(world: World) -> None:
-    """It is not refused, because the newer version can read the note behind the button."""
+    """The press is not refused, because the newer version can read the note behind the button."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
     world.alice.reads()

@@ -67,7 +67,8 @@ async def test_that_another_company_reads_along_is_told(world: World, who: str) 
 async def test_who_dies_between_the_two_leaves_both_to_the_next_event(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are told by two calls to Redis. If the process dies between them, the next event repeats both."""
+    """The owner and the administrators are told by two calls to Redis. If the process dies between them,
+    the next event repeats both."""
     thread, peter = await _shared_since(world)
     alerts = world.bot.parts.alerts
 

@@ -77,7 +77,7 @@ DRESSES = {
 
 @pytest.mark.parametrize("dress", DRESSES)
 async def test_a_token_in_another_dress_is_neither_kept_nor_sent(world: World, dress: str) -> None:
-    """This holds in a reply, a prompt and a command."""
+    """An encoded token is masked in a reply, a prompt and a command."""
     thread, task = await a_waiting_agent(world)
     dressed = DRESSES[dress](tokens(world)[0])
     # A part of this length must not be found either.

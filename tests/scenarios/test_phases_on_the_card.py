@@ -121,7 +121,7 @@ async def test_a_reply_takes_what_was_reported_before_it_off_the_card(world: Wor
 
 
 async def test_done_and_failed_wait_for_nothing_but_the_cards_pace(world: World) -> None:
-    """Both are told at once. The card shows them with its next edit."""
+    """Both ends are announced at once. The card shows them with its next edit."""
     thread, task = await a_task(world)
 
     task.becomes("complete", "Opened PR #12", PULL)
@@ -177,7 +177,7 @@ async def test_a_workspace_that_stops_is_pausing_then_paused(world: World) -> No
 
 
 async def test_unknown_otherwise_is_unclear(world: World) -> None:
-    """Nobody is told. The card shows the phase again when Coder knows it."""
+    """The thread gets no notice. The card shows the phase again when Coder knows it."""
     thread, task = await a_task(world)
     task.status_is("unknown")
     await world.polls()
@@ -193,7 +193,7 @@ async def test_unknown_otherwise_is_unclear(world: World) -> None:
 
 
 async def test_an_error_is_what_it_was_until_it_has_outlasted_the_start(world: World) -> None:
-    """It counts as broken only five minutes after the start."""
+    """A workspace with an error counts as broken only five minutes after the start."""
     thread, task = await a_task(world)
     task.status_is("error")
     await world.polls()

@@ -229,7 +229,7 @@ async def test_a_form_sends_no_card_to_where_the_person_is_not(world: World) -> 
 
 
 async def test_a_form_sends_its_card_to_where_the_person_is(world: World) -> None:
-    """It may be any conversation that they and the bot are in."""
+    """The card may go to any conversation that both the person and the bot are in."""
     hidden = world.slack.add_channel("hidden", ["bob"], kind="private")
     direct = world.slack.open_direct("bob")
 
@@ -249,7 +249,7 @@ SHARED = (
 
 
 async def test_nothing_begins_in_a_channel_of_another_company(world: World) -> None:
-    """This holds by command, form and attach."""
+    """Creation by command and by form and `attach` are refused."""
     shared = world.slack.add_channel("partners", ["alice"], is_ext_shared=True)
     world.coder.add_task("alice", "fix it", name="loose")
 
@@ -278,7 +278,7 @@ async def test_an_administrator_may_allow_a_channel_of_another_company(world: Wo
 
 
 async def test_no_control_is_shown_to_whom_it_would_refuse(world: World) -> None:
-    """This holds where only one person sees the buttons: in a list and in a status."""
+    """In a list and in a status, which only one person sees, buttons that would be refused are left out."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()

@@ -125,7 +125,7 @@ async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world:
 
 
 async def test_an_answer_that_only_another_version_can_show_stands_before_nothing(world: World) -> None:
-    """It waits alone. Its person's commands are executed, and alerts reach them."""
+    """Only that answer waits. The person's commands are executed, and alerts reach the person."""
     await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
         "response_url", REST_SECONDS
     )

@@ -64,7 +64,8 @@ async def resumes_in_coder(world: World, thread: Thread) -> None:
 async def test_however_a_task_is_resumed_nothing_asks_for_it_any_more(
     world: World, resumes: Callable[[World, Thread], Awaitable[None]]
 ) -> None:
-    """Both the notice of the pause and the question about the held replies lose their buttons."""
+    """After each kind of resume, the notice of the pause and the question about the held replies lose their
+    buttons."""
     thread, _ = await held(world, "first", "second")
     await world.polls()
     await world.passes(seconds=5)
@@ -326,7 +327,7 @@ async def test_a_reply_that_goes_as_it_is_says_so_once_it_has_gone(world: World)
 
 
 async def test_a_verb_that_was_none_is_asked_about_no_more_when_its_message_is_deleted(world: World) -> None:
-    """Its author has noticed the mistake."""
+    """The question goes with the message, because its author has noticed the mistake."""
     thread, _ = await a_waiting_agent(world)
     slip = await world.alice.replies(thread, "!stauts")
 
@@ -356,7 +357,7 @@ async def test_a_button_that_opens_a_dialog_goes_with_the_task(world: World, ver
 
 
 async def test_the_button_for_a_new_prompt_goes_when_there_is_one(world: World) -> None:
-    """It does not matter how the prompt was changed."""
+    """The button goes however the prompt was changed."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()

@@ -106,7 +106,7 @@ async def test_an_event_that_comes_twice_is_taken_once(world: World) -> None:
 
 
 async def test_a_mention_in_the_thread_is_one_reply(world: World) -> None:
-    """It arrives as a message and as a mention. The agent gets the words without the bot's name."""
+    """A mention arrives as a message and as a mention. The agent gets the words without the bot's name."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "use main, @bob agrees", thread.ts)

@@ -197,7 +197,7 @@ async def test_coder_in_trouble_is_asked_again(world: World) -> None:
 
 
 async def test_while_coder_refuses_the_token_replies_wait(world: World) -> None:
-    """They wait for days if necessary, because the fault is not theirs."""
+    """Replies wait for days if necessary, because nothing is wrong with them."""
     thread, task = await a_waiting_agent(world)
     world.coder.user("taskwire").status = "suspended"
 
@@ -228,7 +228,7 @@ async def test_a_token_refused_between_reading_and_sending_drops_nothing(world: 
 
 
 async def test_a_reply_for_which_the_agent_is_never_ready_is_given_back_after_a_day(world: World) -> None:
-    """It has a button, because the agent may be ready tomorrow."""
+    """The message has a button to send the reply again, because the agent may be ready tomorrow."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
 

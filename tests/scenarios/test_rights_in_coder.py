@@ -74,7 +74,8 @@ async def test_a_reply_to_a_workspace_that_is_closed_to_owners_says_what_it_is(w
 
 
 async def test_logs_of_a_workspace_that_is_closed_to_owners_say_what_it_is(world: World) -> None:
-    """This holds for commands and in threads. A task that is gone is still reported as gone."""
+    """The command and the verb both say that the workspace is closed to our account. A task that is gone is
+    still reported as gone."""
     thread, task = await a_task(world)
     thread.new_messages()
     keep_owners_out(world)
@@ -90,7 +91,7 @@ async def test_logs_of_a_workspace_that_is_closed_to_owners_say_what_it_is(world
 
 
 async def test_administrators_and_readyz_hear_that_owners_are_kept_out(tmp_path: Path) -> None:
-    """They are told before the first reply fails."""
+    """Administrators are told before the first reply fails."""
     async with new_world(tmp_path, TASKWIRE_ADMINS="U0TW000001") as world:
         keep_owners_out(world)
 

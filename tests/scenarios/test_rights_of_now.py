@@ -47,8 +47,8 @@ async def _removed(world: World) -> None:
 async def test_who_is_not_who_they_were_steers_nothing(
     world: World, changes: dict[str, object], says: str, says_of_replies: str, is_told: bool
 ) -> None:
-    """This holds for commands, replies and clicks: at once if Slack sends an event, else after ten
-    seconds."""
+    """Commands, replies and clicks of such a person are refused: at once if Slack sends an event, else
+    after ten seconds."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     task.becomes("working", "On it")
@@ -166,7 +166,7 @@ async def test_a_change_while_slack_is_asked_is_not_missed(world: World) -> None
 
 
 async def test_what_waits_for_coder_is_not_created_for_who_may_not_any_more(world: World) -> None:
-    """An hour may pass between the command and the creation."""
+    """Rights are checked again, because an hour may pass between the command and the creation."""
     world.coder.plan_fault("tasks.create", faults.refused(), times=2)
 
     thread = await world.alice.runs("/task create fix it")

@@ -40,7 +40,7 @@ async def _says_it(world: World, thread: Thread) -> None:
 
 
 async def test_what_an_agent_says_is_masked_before_it_is_kept(world: World) -> None:
-    """This holds for its report, its link and its text."""
+    """The agent's report, link and text are masked."""
     thread, _ = await a_waiting_agent(world)
 
     await _says_it(world, thread)
@@ -51,7 +51,7 @@ async def test_what_an_agent_says_is_masked_before_it_is_kept(world: World) -> N
 
 
 async def test_what_coder_says_is_masked_before_it_is_kept(world: World) -> None:
-    """This holds for the title and the prompt of a task that was created elsewhere."""
+    """The title and the prompt of a task that was created elsewhere are masked."""
     made = world.coder.add_task("alice", f"push with {SECRET}", name="loose")
     made.row.display_name = f"Use {SECRET}"
     thread = await world.alice.runs(f"/task attach {made.name}")
@@ -76,7 +76,7 @@ async def test_what_coder_refuses_with_is_masked_before_it_is_kept(world: World)
 
 
 async def test_our_own_tokens_are_kept_nowhere_and_reach_no_agent(world: World) -> None:
-    """They would give access to the whole deployment, whoever writes them."""
+    """Our tokens give access to the whole deployment, so they are masked in everybody's messages."""
     thread, task = await a_waiting_agent(world)
     token = world.settings.coder_session_token.get_secret_value()
 
@@ -157,7 +157,7 @@ async def test_a_secret_of_a_prompt_is_no_part_of_the_tasks_name(world: World) -
 
 
 async def test_a_field_never_shows_a_token_of_ours(world: World) -> None:
-    """This holds even if somebody put it into a prompt elsewhere."""
+    """The token is masked even if somebody put it into a prompt elsewhere."""
     token = world.settings.coder_session_token.get_secret_value()
     world.coder.add_task("alice", f"push with {token}", name="loose").pause()
     thread = await world.alice.runs("/task attach loose")
@@ -170,7 +170,7 @@ async def test_a_field_never_shows_a_token_of_ours(world: World) -> None:
 
 
 async def test_a_secret_that_the_end_of_a_build_log_cuts_in_two_is_masked(world: World) -> None:
-    """It is masked before the log is cut."""
+    """The log is masked before it is cut."""
     thread, task = await a_waiting_agent(world)
     task.build_fails(f"{SECRET}{' x' * 1_375} no space left on device")
 
@@ -184,7 +184,7 @@ async def test_a_secret_that_the_end_of_a_build_log_cuts_in_two_is_masked(world:
 
 
 async def test_of_what_is_long_only_a_beginning_is_kept(world: World) -> None:
-    """This holds for a prompt, a title and a build's error. No half of a secret is stored."""
+    """Only the beginning of a prompt, a title and a build's error is stored, and no half of a secret."""
     made = world.coder.add_task("alice", f"{'p ' * 990}{SECRET}{' p' * 20_000}", name="loose")
     made.row.display_name = f"{'t ' * 240}{SECRET}{' t' * 500_000}"
     thread = await world.alice.runs("/task attach loose")

@@ -132,7 +132,7 @@ async def test_a_new_card_gets_its_task_before_others_are_refreshed(world: World
 
 
 async def test_one_card_is_not_edited_twice_in_three_seconds(world: World) -> None:
-    """It does not matter how often its task changes."""
+    """The card waits however often its task changes."""
     (task,) = await start_tasks(world, 1)
     for number in range(12):
         task.becomes("working", f"Step {number}")

@@ -33,7 +33,7 @@ def _looks(monkeypatch: pytest.MonkeyPatch) -> list[Owner]:
 async def test_a_slack_that_fails_at_the_start_is_told_once(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is not logged with each try."""
+    """The failure is not logged with each try."""
     monkeypatch.setattr(bot, "RETRY_SECONDS", 0.01)
     await world.stops()
     fault = world.slack.faults.add("auth.test", CallFault.SERVER_ERROR, times=5)

@@ -228,7 +228,7 @@ async def test_delete_of_a_task_that_is_not_there_says_so_in_the_dialog(world: W
 
 
 async def test_attach_gives_a_task_a_thread(world: World) -> None:
-    """Its card shows the present state at once, and replies reach the agent."""
+    """The new card shows the present state at once, and replies reach the agent."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     task.becomes("working", "On it")
 

@@ -316,7 +316,7 @@ async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, st
 
 
 async def test_administrators_hear_of_an_older_copy(world: World, store_copy: StoreCopy) -> None:
-    """They are told once. A failover alone is not reported."""
+    """Administrators are told once. A failover alone is not reported."""
     await world.restarts(admins=(world.bob.id,))
     await store_copy.take()
     await world.passes(seconds=300)

@@ -40,7 +40,7 @@ async def test_a_deletion_before_delivery_takes_it_from_the_queue(world: World) 
 
 
 async def test_an_edit_that_says_it_to_people_takes_it_from_the_queue(world: World) -> None:
-    """It is no input any more, and has no mark."""
+    """The message is no input any more, and has no mark."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
 
@@ -68,7 +68,7 @@ async def test_an_edit_after_delivery_is_said_once(world: World) -> None:
 
 
 async def test_a_deletion_after_delivery_is_said(world: World) -> None:
-    """Otherwise its author might believe that it was undone."""
+    """Without an answer, the author might believe that the agent has forgotten the reply."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use main")
 
@@ -121,7 +121,7 @@ async def test_a_link_that_slack_unfurls_is_no_edit(world: World) -> None:
 
 
 async def test_edits_of_what_was_no_input_are_not_commented(world: World) -> None:
-    """This holds for verbs, asides and strangers' replies."""
+    """Edits of verbs, asides and strangers' replies get no answer."""
     thread, task = await a_waiting_agent(world)
     verb = await world.alice.replies(thread, "!unmute")
     aside = await world.alice.replies(thread, "// a joke")

@@ -42,7 +42,7 @@ async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
 
 
 async def test_a_reply_after_the_task_is_gone(world: World) -> None:
-    """It does not matter who deleted the task."""
+    """The reply is answered whoever deleted the task."""
     thread, task = await a_waiting_agent(world)
     task.delete()
     await world.polls(times=3)
@@ -55,7 +55,7 @@ async def test_a_reply_after_the_task_is_gone(world: World) -> None:
 
 
 async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -> None:
-    """They were accepted, so they must not vanish silently."""
+    """Waiting replies were accepted, so they must not vanish silently."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
     task.delete()
@@ -134,7 +134,7 @@ async def test_a_reply_long_after_the_end_is_answered_too(world: World) -> None:
 
 
 async def test_a_reply_in_a_thread_that_a_new_store_does_not_know_is_answered(world: World) -> None:
-    """This helps somebody who started Taskwire with another store and did not move the old one."""
+    """The answer helps an operator who started Taskwire with another store and did not move the old one."""
     thread, _ = await a_waiting_agent(world)
     await world.stops()
     await world.connections.commands.flushall()

@@ -85,7 +85,7 @@ async def test_a_bare_mention_gets_the_help(world: World) -> None:
 
 
 async def test_pause_and_resume(world: World) -> None:
-    """Both are answered to the person, and the thread is told of the change."""
+    """Both verbs are answered to the person, and the thread is told of the change."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!pause")
@@ -116,7 +116,7 @@ async def test_pause_and_resume(world: World) -> None:
 
 
 async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
-    """They only concern Slack, so a waiting reply does not delay them."""
+    """Both verbs concern only Slack, so a waiting reply does not delay them."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
@@ -191,7 +191,7 @@ async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
 
 
 async def test_a_verb_of_a_later_version_says_what_to_do_instead(world: World) -> None:
-    """It is not sent to the agent."""
+    """The verb is not sent to the agent."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!watch")
@@ -279,7 +279,7 @@ async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
 
 
 async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
-    """They are told privately, and nothing happens."""
+    """The stranger is told privately, and nothing happens."""
     thread, task = await a_waiting_agent(world)
 
     for verb in ("!pause", "!detach", "!delete", "!foo", "!edit do mine"):

@@ -84,7 +84,7 @@ async def test_a_question_that_nobody_answers_ends_after_a_week(world: World) ->
 
 
 async def test_the_question_keeps_for_hours(world: World) -> None:
-    """Nobody needs to be there when it is asked."""
+    """The question can be answered hours after it was asked."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)
     await world.passes(seconds=6 * 3600)

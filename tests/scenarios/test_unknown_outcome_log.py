@@ -134,7 +134,7 @@ async def test_words_without_an_entry_are_asked_about(world: World) -> None:
 
 
 async def test_a_screen_that_moved_by_itself_is_no_proof(world: World) -> None:
-    """It looks the same as a screen that moved because of the input."""
+    """Such a screen looks the same as one that moved because of the input."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", refused())
 

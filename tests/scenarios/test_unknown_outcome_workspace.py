@@ -114,7 +114,7 @@ async def test_a_pause_meanwhile_leaves_it_undecided(world: World, label: str) -
 
 @pytest.mark.parametrize("status", ["error", "unknown"])
 async def test_a_workspace_that_is_unwell_for_a_moment_is_waited_for(world: World, status: str) -> None:
-    """Its log is the same afterwards."""
+    """The agent's log is the same afterwards."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)

@@ -144,7 +144,7 @@ async def test_verbs_and_presses_are_counted_together(world: World) -> None:
 
 @pytest.mark.parametrize("button", ["task.logs", "task.mute", "answer.show", "create.another", "task.edit"])
 async def test_made_up_values_are_counted_together(world: World, button: str) -> None:
-    """Each value names something else, and none of it exists."""
+    """Presses with invented values share one limit, although each value names something else."""
     for number in range(7):
         await world.bob.presses_made_up(button, f"made-up x{number}")
         await world.bob.presses_made_up(button, f"x{number}\nof whatever length")

@@ -10,7 +10,7 @@ from .world import World
 
 
 async def test_at_rest_a_tick_costs_one_list_and_nothing_else(world: World) -> None:
-    """This holds for any number of tasks, linked or not. Unchanged tasks are not parsed."""
+    """A poll makes one request for any number of tasks, linked or not. Unchanged tasks are not parsed."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which branch?")
     await world.polls()

@@ -98,7 +98,7 @@ def is_followed() -> bool:
     ],
 )
 async def test_what_a_notification_says_is_never_taken_for_true(world: World, body: bytes) -> None:
-    """It causes one poll. A task that it names is not requested unless it has a link."""
+    """A notification causes one poll. The task that it names is not requested unless it has a link."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     before = lists(world)
 

@@ -106,7 +106,7 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
 
 
 async def test_a_history_that_cannot_be_read_holds_nothing_up_for_long(world: World) -> None:
-    """It is tried again for a while. After that the list is enough."""
+    """The bot tries to read the history again for a while. After that, it uses only the list."""
     thread, task = await a_task(world)
     world.coder.plan_fault("agents.get", server_error(), times=None)
     task.becomes("complete", "Opened PR #12")

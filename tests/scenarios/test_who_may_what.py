@@ -32,7 +32,7 @@ from .world import World
 async def test_who_may_not_gets_a_sentence_and_nothing_else(
     world: World, profile: dict[str, bool], says: str
 ) -> None:
-    """This holds for creating, steering and asking, even for people with a Coder account and for listed
+    """Creating, steering and asking are refused, even to people with a Coder account and for listed
     administrators."""
     carol = world.person("carol", in_coder=True, roles=(), **profile)
     await world.restarts(admins=() if "is_email_confirmed" in profile else (carol.id,))
@@ -113,7 +113,7 @@ async def test_one_sees_ones_own_and_what_is_linked_here(world: World) -> None:
     ],
 )
 async def test_a_task_that_one_may_not_see_is_in_no_answer(world: World, line: str) -> None:
-    """It is not found by name, id or the start of its name, and is neither suggested nor listed."""
+    """Such a task is not found by name, id or the start of its name, and is neither suggested nor listed."""
     task = world.coder.add_task("alice", "the secret plan", name="secret-plan")
     typed = line.format(name=task.name, id=task.id, url=f"{world.coder.url}/tasks/alice/{task.id}")
 
@@ -188,7 +188,7 @@ async def test_what_is_visible_but_not_theirs_cannot_be_attached(world: World) -
 
 @pytest.mark.parametrize("listed", ["person", "group"])
 async def test_administrators_see_and_steer_all(world: World, listed: str) -> None:
-    """They are listed by id or by a user group, with or without a Coder account."""
+    """Administrators are listed by id or by a user group, with or without a Coder account."""
     dora = world.person("dora", in_coder=False)
     group = world.slack.add_group("ops", ["dora"])
     await world.restarts(admins=(dora.id if listed == "person" else group.id,))
