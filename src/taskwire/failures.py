@@ -59,7 +59,7 @@ class Failures:
                 return await self._retry_unexpected(context)
 
     async def _retry_later(self, context: JobContext, error: OutsideError) -> Outcome:
-        """Sort the errors of the clients: wait, try again, or give up."""
+        """Return the outcome for an error of the Slack or Coder client: wait, try again, or give up."""
         if isinstance(error, NoCapacity):
             self._metrics.retries.labels(context.job.work.kind, "rate_limited").inc()
             # The limiter gives each waiting job a time of its own.
@@ -168,7 +168,7 @@ def _delay(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:
 
 
 async def _give_up(deps: Dependencies, context: JobContext, why: str) -> Outcome:
-    """Write the dead letter, and tell the person or the thread that waits."""
+    """Return the outcome of `Failures.give_up`. It may raise the errors of Redis and of the clients."""
     job, work = context.job, context.job.work
     if (
         isinstance(work, Reply)

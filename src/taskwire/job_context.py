@@ -57,12 +57,12 @@ class Outcome:
 
 
 def done(batch: Batch | None = None, *private_messages: PrivateMessage) -> Outcome:
-    """End a job whose effect exists, or must not happen."""
+    """End a job whose effect exists, or must not be made."""
     return Outcome("done", batch or Batch(), private_messages=private_messages)
 
 
 def replace_question(batch: Batch, requester: Requester, message: Message) -> Outcome:
-    """End a job whose effect exists. The message replaces the question that the person answered."""
+    """End a job whose effect exists. Show the message in place of the question that the person answered."""
     return Outcome("done", batch, replacements=((requester, message),))
 
 
@@ -79,7 +79,7 @@ def unknown(job: Job | None = None, seconds: float = 0.0, trouble: Trouble = "no
 
 
 class JobEnded(Exception):
-    """Ends the job with this outcome, from any depth of a handler."""
+    """Ends the job with this outcome. Any function that a handler calls may raise it."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.kind)
@@ -138,7 +138,7 @@ class JobContext:
 
     @property
     def maybe_done_since_ms(self) -> int:
-        """Since when, by Redis's clock, the effect may exist although Redis does not show it."""
+        """The earliest time, by Redis's clock, at which the effect may have been made unrecorded."""
         data_loss, written_ms = self.lease.data_loss, self.job.first_written_ms or self.lease.since_ms
         if data_loss is None:
             return written_ms
@@ -208,7 +208,7 @@ class JobContext:
         return result
 
     async def write(self, batch: Batch) -> None:
-        """Write a batch in the middle of the job; LeaseLost if another process has the lease."""
+        """Write a batch while the job goes on. Raise LeaseLost if another process has the lease."""
         await self._queues.write_under_lease(self.lease, batch)
 
     @contextlib.asynccontextmanager

@@ -309,7 +309,7 @@ class Settings(BaseSettings):
         return found | {"REDIS_URL": tuple(unquote(password) for password in self._redis_passwords())}
 
     def _redis_passwords(self) -> tuple[str, ...]:
-        """Return the passwords as the address spells them. A Redis client's error may quote that."""
+        """Return the passwords of REDIS_URL as it spells them, because the Redis client may quote it."""
         url = self.redis_url.get_secret_value() if self.redis_url is not None else ""
         found = re.findall(r"://[^/@]*?:([^/]+)@|[?&](?:\w+_)?password=([^&]+)", url)
         return tuple(either for pair in found for either in pair if either)
@@ -416,7 +416,7 @@ def is_http_only() -> bool:
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """Split an address of the form of `http_addr`."""
+    """Split `HOST:PORT` into the host and the port. An IPv6 host loses its brackets."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
 

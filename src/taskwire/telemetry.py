@@ -131,7 +131,7 @@ def logger(name: str) -> Logger:
 
 
 class ThrottledLog:
-    """Logs an event at once, and then once a minute while it goes on, with the number of times."""
+    """Logs an event at once. While it goes on, logs it once a minute, with the number of times since then."""
 
     def __init__(
         self, log: Callable[..., object], event: str, now: Callable[[], float] = time.monotonic
@@ -162,7 +162,7 @@ class ThrottledLog:
 
 
 def reference() -> str:
-    """Make a short word that a person can quote and that finds the log line."""
+    """Return a short random word. A person can quote it, and an operator finds the log line by it."""
     return secrets.token_hex(4)
 
 

@@ -123,7 +123,7 @@ def _classify(what: str, progress: RequestProgress, exc: Exception) -> OutsideEr
 
 
 def _describe(cause: BaseException) -> str:
-    """Say in the system's words why there is no connection. The library's words are for programmers."""
+    """Return why there is no connection. Prefer the system's words: the library's are for programmers."""
     if isinstance(cause, aiohttp.ClientConnectorCertificateError):
         why = getattr(cause.certificate_error, "verify_message", "") or "it does not fit the name"
         known = "SSL_CERT_FILE names a file with those that are"

@@ -145,7 +145,7 @@ class Worker:
         await self._release_all(list(unfinished.values()))
 
     async def note_clean_stop(self) -> None:
-        """Note in Redis that this process writes nothing more."""
+        """Record in Redis that this process has stopped and writes nothing more."""
         with contextlib.suppress(RedisError, TimeoutError):
             async with asyncio.timeout(RELEASE_TIMEOUT_SECONDS):
                 await self._deps.queues.data_loss_detector.record_clean_stop()
@@ -314,7 +314,7 @@ class Worker:
                 await asyncio.sleep(WITHOUT_REDIS_SECONDS)
 
     async def _defer(self, acquired: Acquired, body: str, why: str) -> None:
-        """Leave a job to a newer version. If none comes any more, give the job up."""
+        """Leave an unreadable job to a newer version. Give it up if no newer version has come in time."""
         if (batch := make_replacement(acquired)) is not None:
             await self._deps.queues.complete(acquired, "done", batch)
             return

@@ -327,7 +327,7 @@ class ConnectionTable:
             self._close_to_make_room(next(iter(waiting)))
 
     def reserve_place(self, state: Literal["trusted", "health"]) -> bool:
-        """Return whether there is a place. A trusted request may replace the oldest kept connection."""
+        """Return whether there is a free place. For "trusted", the oldest kept connection may be closed."""
         if state == "health":
             return len(self._by_state["health"]) < self.limits.health
         kept = self._by_state["kept"]

@@ -39,7 +39,7 @@ class Process:
         self._lockout: UserError | None = None
 
     async def run(self) -> int:
-        """Run and return the exit code. Raises `UserError` if store, address or token is unusable."""
+        """Run the bot and return the exit code. Raise UserError if store, address or token is unusable."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._request_stop)

@@ -102,10 +102,9 @@ class PeriodicCalls:
 
 
 class HintedCall:
-    """Brings a call forward.
+    """A call that hints cause.
 
-    All hints before the call begins cause a single call. All hints during the call cause a single further
-    call.
+    All hints before the call begins cause one call together. All hints during the call cause one more.
     """
 
     def __init__(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
@@ -116,7 +115,7 @@ class HintedCall:
         self._task: asyncio.Task[None] | None = None
 
     def request(self) -> None:
-        """Make the call soon."""
+        """Make the call soon, but not earlier than HINTED_INTERVAL_SECONDS after the last one."""
         self._is_wanted = True
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name=f"hint {self._name}")

@@ -85,7 +85,7 @@ class Refusals:
         self._log_refusal(why=why)
 
     def describe(self) -> str:
-        """Return how many requests were refused, as a sentence, or "ok"."""
+        """Return how many requests were refused, when and why, as a sentence; "ok" if none was."""
         if not self._counts:
             return "ok"
         ago = f"the last one {time.monotonic() - self._last_at:.0f} s ago"
@@ -239,7 +239,10 @@ class _HealthResult:
 
 
 def _reserve_health_place(request: web.Request) -> bool:
-    """Take a place for a health request. Such a request may take seconds if Redis hangs."""
+    """Take one of the places for health requests. Return whether there was a free one.
+
+    The number is limited, because such a request takes seconds while Redis hangs.
+    """
     connection = find_connection(request)
     return connection is not None and connection.promote("health")
 

@@ -251,7 +251,7 @@ def _seconds_from(clock: Clock) -> Callable[[], float]:
 def _handlers(
     deps: Dependencies, people: People, lookup: Lookup, backfill: Backfill
 ) -> Mapping[str, Handler]:
-    """Collect the handlers of all features; each lists its own beside them."""
+    """Return the handlers of all features, by kind of job."""
     creator, texts = TaskCreator(deps, people), AgentInput(deps, people)
     features = (
         creator,

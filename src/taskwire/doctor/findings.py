@@ -127,7 +127,7 @@ def _judge_eviction(health: StoreHealth) -> Finding:
 
 
 def _judge_memory(health: StoreHealth) -> list[Finding]:
-    """Report memory that is almost full, while there is still time."""
+    """Report the store's memory if it is almost full."""
     used, most = health.used_bytes or 0, health.max_bytes
     if not most or used < ALMOST_FULL * most:
         return []
@@ -136,7 +136,7 @@ def _judge_memory(health: StoreHealth) -> list[Finding]:
 
 
 def _judge_replicas(health: StoreHealth) -> list[Finding]:
-    """Judge what a failover may lose, if there is a replica."""
+    """Judge whether a failover to a replica may lose writes. Return nothing if there is no replica."""
     name = "Replicas"
     hint = "Set min-replicas-to-write 1 and min-replicas-max-lag 10 on the store's servers, each of them."
     if health.required_replicas:

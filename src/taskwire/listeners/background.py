@@ -1,4 +1,4 @@
-"""Work after an acknowledgement that is no job: making private answers and filling dialogs.
+"""Work that follows an acknowledgement and is no job: making private answers and filling dialogs.
 
 A limited number of tasks runs at a time, so that fifty questions at once do not slow each other's
 acknowledgement. A task that waits for a place in Slack's limits does not count. `outbox/private_answers`
@@ -34,7 +34,7 @@ class Background:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Awaitable[None], *, is_urgent: bool = False) -> None:
-        """Start work that nobody awaits. Urgent work skips the limit: a trigger expires after 3 s."""
+        """Start work in its own task. Urgent work skips the limit, because a trigger expires after 3 s."""
         task = asyncio.ensure_future(self._run_urgent(work) if is_urgent else self._run(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -65,7 +65,7 @@ class Background:
 
     @contextlib.asynccontextmanager
     async def _outside_slot(self) -> AsyncIterator[None]:
-        """Give up this task's place while the block runs."""
+        """Free this task's slot for other tasks while the block runs."""
         self._slots.release()
         try:
             yield

@@ -161,7 +161,7 @@ class Clicks:
 
 
 def _batch_of(clicked: Click) -> Batch | None:
-    """Return the job for a click; None if it needs none."""
+    """Return a batch with the jobs for a click; None if it needs none."""
     button, requester = clicked.button, _requester(clicked)
     link, _, rest = clicked.value.partition(" ")
     name = f"click:{clicked.delivery}"

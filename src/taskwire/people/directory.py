@@ -185,7 +185,7 @@ def _name_of(profile: Profile) -> str:
 
 
 def _parse(reads: Callable[[str], T], found: str) -> T:
-    """Parse a note. If another version wrote it in its own format, raise TryLater: it soon expires."""
+    """Parse a cached answer. Raise TryLater if it has another version's format, because it soon expires."""
     try:
         return read(reads, found)
     except CannotRead as error:

@@ -1,8 +1,8 @@
 """Who a person is, and what they may do.
 
 In service mode one Coder account acts for everybody. A person is the Coder user whose e-mail equals the
-confirmed e-mail of their Slack profile. Rights are checked when something happens, by what `directory` knows
-then. A listener never checks them.
+confirmed e-mail of their Slack profile. A job's handler checks rights when it acts, with the answers of
+`directory` at that time. A listener never checks them.
 """
 
 from datetime import timedelta
