@@ -247,12 +247,14 @@ class Notifier:
         work = context.work(PostText)
         if link.record.thread_ts is None:
             return done()
-        joined = Batch()
-        is_joining = context.job.id.startswith(questions.JOINING_ID_PREFIX) and not context.is_outcome_unknown
-        if is_joining and await questions.replace_text(
-            self._deps, link, work.question_id, work.message, joined
+        replaced = Batch()
+        is_replacing = (
+            context.job.id.startswith(questions.REPLACING_JOB_ID_PREFIX) and not context.is_outcome_unknown
+        )
+        if is_replacing and await questions.replace_text(
+            self._deps, link, work.question_id, work.message, replaced
         ):
-            return done(joined)
+            return done(replaced)
         posted = await self._post(context, link, work.message, "answer", is_call=work.is_call)
         if isinstance(posted, Outcome):
             return posted

@@ -27,8 +27,8 @@ from taskwire.slack.outbound import Metadata
 HELD_REPLIES = "held"
 WORKSPACE = "workspace"
 EDIT, DELETE = "edit", "delete"
-# A message whose id begins so replaces the open question. It is posted if there is none.
-JOINING_ID_PREFIX = "joining:"
+# A message whose job id begins so replaces the open question. If there is none, it is posted.
+REPLACING_JOB_ID_PREFIX = "replacing:"
 
 
 class PostedQuestion(BaseModel):

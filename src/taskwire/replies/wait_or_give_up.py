@@ -26,7 +26,7 @@ from taskwire.notices.card import REACTIONS
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import record_delivery, say, show_receipt
-from taskwire.outbox.questions import HELD_REPLIES, JOINING_ID_PREFIX, settle_reply
+from taskwire.outbox.questions import HELD_REPLIES, REPLACING_JOB_ID_PREFIX, settle_reply
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.outbox.undelivered import (
     give_up_together,
@@ -42,8 +42,8 @@ from taskwire.telemetry import logger
 # If replies have waited for this time, their thread is told why.
 EXPLAIN_WAIT_AFTER_MS = 15 * 60_000
 
-# The ids of questions begin so.
-QUESTION_ID_PREFIX = "asked:"
+# The ids of jobs that post a question begin so.
+QUESTION_JOB_ID_PREFIX = "asked:"
 
 _log = logger("taskwire.replies.wait_or_give_up")
 
@@ -107,7 +107,14 @@ class ReplyOutcomes:
         held = {other.id for other in await self._deps.links.list_held(link.id)} | {job.id}
         is_paused = link.state.status == TaskStatus.PAUSED
         message = inputs.ask_about_held_replies(link, len(held), is_paused=is_paused)
-        say(link.id, f"{JOINING_ID_PREFIX}{job.id}", message, batch, is_call=True, question_id=HELD_REPLIES)
+        say(
+            link.id,
+            f"{REPLACING_JOB_ID_PREFIX}{job.id}",
+            message,
+            batch,
+            is_call=True,
+            question_id=HELD_REPLIES,
+        )
         return retry(0, None, batch)
 
     async def complete_delivery(self, reply_job: ReplyJob, reported_at: datetime | None) -> Outcome:
@@ -251,8 +258,8 @@ class ReplyOutcomes:
         if REACTIONS["failed"] in traces.own_reactions:
             return done(show_receipt(link.id, ts, "failed"))
         for said in reversed(traces.own_message_ids):
-            what, _, rest = said.removeprefix(f"{link.id}:{QUESTION_ID_PREFIX}").partition(":")
-            if said.startswith(f"{link.id}:{QUESTION_ID_PREFIX}") and rest.startswith(f"{ts}:"):
+            what, _, rest = said.removeprefix(f"{link.id}:{QUESTION_JOB_ID_PREFIX}").partition(":")
+            if said.startswith(f"{link.id}:{QUESTION_JOB_ID_PREFIX}") and rest.startswith(f"{ts}:"):
                 return retry(ASKED_REPLY_SECONDS, reply_job.context.job.with_work(question=what))
         return None
 
@@ -283,7 +290,7 @@ async def ask(
     batch = await _show_all_waiting(deps, reply_job)
     if reply.question_id != context.job.id:
         await settle_sent_replies(deps, link, [reply], "newer", batch)
-    name = f"{QUESTION_ID_PREFIX}{what}:{reply.ts}:{context.now_ms}"
+    name = f"{QUESTION_JOB_ID_PREFIX}{what}:{reply.ts}:{context.now_ms}"
     say(link.id, name, question, batch, is_call=True, question_id=context.job.id)
     job = context.job.with_work(question=what, question_id="", question_outcome="", unreadable_files=left_out)
     return retry(ASKED_REPLY_SECONDS, job, batch)
