@@ -93,7 +93,7 @@ async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> No
     world.slack.backend.dispatcher.retry_seconds = ()
     world.slack.faults.add("message", DeliveryFault.LOST)
     lost = await world.slack.post(world.alice.id, thread.channel, "lost", thread.ts)
-    await world.alice.replies(thread, "received")
+    await world.alice.replies(thread, "heard")
     task.becomes("idle")
 
     await is_away_and_back(world)
@@ -151,7 +151,7 @@ async def test_roots_that_lie_far_apart_cost_no_pages_in_between(
 ) -> None:
     """Each page of history begins at a root. If a page would hold only one root, that thread is read
     instead."""
-    monkeypatch.setattr(outbound, "SCANNED", 10)
+    monkeypatch.setattr(outbound, "ROOTS_PAGE_SIZE", 10)
     tasks = []
     for number in range(3):
         tasks += await start_tasks(world, 4 if number else 1, prefix=f"part-{number}")
