@@ -1,8 +1,8 @@
-"""A batch: everything that one Lua call writes. Either all of it is written or nothing.
+"""A batch: the writes of one Lua call. Redis applies all of them or none.
 
 A batch is a list of operations that run in order: plain Redis writes, jobs appended to queues, and a few
-operations that look before they write. `queue/leases.py` and `queue/inbox.py` run batches; nothing else
-writes to Redis what must not be lost.
+operations that look before they write. `queue/leases.py` and `queue/inbox.py` run batches. Data that must not
+be lost is written only through them.
 
 Redis does not roll back a script that fails halfway. So every script checks its whole batch (`checked`)
 before its first write.
@@ -44,7 +44,7 @@ Word = str | int
 
 
 class Batch:
-    """Operations that happen together, in one Lua call."""
+    """A list of operations. Each method adds one and returns the batch."""
 
     def __init__(self) -> None:
         self._operations: list[list[str]] = []
@@ -55,16 +55,17 @@ class Batch:
         return self
 
     def write_expiring(self, ttl_ms: int, command: Command, key: str, *words: Word) -> Self:
-        """Add a plain Redis write to a key that then expires."""
+        """Add a plain Redis write, and let its key expire `ttl_ms` later."""
         self._operations.append(["expiring", key, str(ttl_ms), command, *map(str, words)])
         return self
 
     def append(
         self, name: QueueName, job: Job, *, score: Word = "next", delay_ms: int = 0, is_newest: bool = False
     ) -> Self:
-        """Append a job to a queue, once by its id. `is_newest` replaces a waiting job of that id instead.
+        """Append a job to a queue unless a job with its id waits there. `is_newest` replaces that job.
 
-        `score` is its place: a number, "next" for after all others, "due" for the order of due times.
+        Jobs run in the order of their scores. "next" puts the job after all others. "due" makes the time at
+        which the job is due its score.
         """
         mode = "newest" if is_newest else "new"
         body = job.model_dump_json()
@@ -72,27 +73,27 @@ class Batch:
         return self
 
     def redo(self, name: QueueName, job: Job, *, score: Word = "next") -> Self:
-        """Make a job run after now: a waiting job keeps its place, a running one runs once more."""
+        """Append a job. If it waits already, it keeps its place; if it runs, it runs once more afterwards."""
         self._operations.append(["append", name, job.id, str(score), "0", "again", job.model_dump_json()])
         return self
 
     def add_dead_letter(self, letter_id: str, letter: str) -> Self:
-        """Keep a dead letter; the oldest are removed if there are too many."""
+        """Store a dead letter. The oldest ones above `MAX_DEAD_LETTERS` are removed."""
         self._operations.append(["add_dead_letter", letter_id, letter])
         return self
 
     def drop(self, name: QueueName, job_id: str) -> Self:
-        """Remove a job from its queue, done or not."""
+        """Remove a job from its queue, whether it has run or not."""
         self._operations.append(["drop", name, job_id])
         return self
 
     def hold(self, name: QueueName, key: str, prefix: str, lowest: Word, highest: Word) -> Self:
-        """Set aside the jobs with this id prefix and with scores in this range, until `unhold`."""
+        """Move the jobs with this id prefix and with scores in this range to the hash at `key`."""
         self._operations.append(["hold", name, key, prefix, str(lowest), str(highest)])
         return self
 
     def unhold(self, name: QueueName, key: str) -> Self:
-        """Bring back the jobs that `hold` set aside, each in its old place."""
+        """Move the jobs that `hold` moved back into the queue, each with its old score."""
         self._operations.append(["unhold", name, key])
         return self
 
@@ -102,25 +103,25 @@ class Batch:
         return self
 
     def keep_newest(self, key: str, most: int) -> Self:
-        """Keep the newest fields of a hash whose fields are ts: at least `most`, at most twice as many."""
+        """Remove the oldest fields of a hash whose fields are ts. At least `most` fields stay."""
         self._operations.append(["keep_newest", key, str(most)])
         return self
 
     def adopt(self, parked_key: str, link: str) -> Self:
-        """Take over the messages that arrived before the thread of the link was known."""
+        """Run the batches that were parked before the thread of the link was known."""
         self._operations.append(["adopt", parked_key, link])
         return self
 
     def add_parked(self, parked_batch: str, link: str) -> Self:
-        """Add the operations of a batch that waited for its link; raises ValueError if it is no batch."""
+        """Add the operations of a parked batch, for this link. Raises ValueError if it is not a batch."""
         for operation, first, *words in json.loads(parked_batch):
             self._operations.append([operation, first.replace("@", link, 1), *words])
         return self
 
     def encoded(self, mask_stored: Callable[[str], str] = str) -> str:
-        """Return the batch as a script reads it, with our own tokens masked.
+        """Return the batch as JSON for a script, with our own tokens masked.
 
-        `mask_stored` takes a JSON text and returns one that differs only in its strings. Keys pass too:
-        the settings refuse a prefix that holds a token.
+        `mask_stored` gets the JSON text and may change only the strings in it. The strings include the names
+        of keys. They never contain a token, because the settings refuse a key prefix with a token.
         """
         return mask_stored(json.dumps(self._operations))

@@ -1,10 +1,9 @@
-"""Sends calls that begin in one turn of the event loop to Redis together: one write, and one disk sync
-for all.
+"""Sends several calls of a script to Redis in one exchange. Redis syncs its disk once for all of them.
 
-So fifty people who press a button at once wait for a few exchanges and not for fifty. While one exchange
-is under way, new calls are gathered. The next exchange begins when the one before ends, or a moment later
-if that hangs. A failed exchange fails for all its calls. Each caller gets its own answer, and hears
-whether its call may have left.
+If fifty people press a button at once, they wait for a few exchanges and not for fifty. While an exchange is
+under way, new calls are collected. The next exchange begins when the present one ends, or after
+`GATHER_SECONDS` if it takes longer. If an exchange fails, all its calls fail. Each caller gets its own
+answer, and learns whether its call may have been sent.
 """
 
 import asyncio
@@ -17,22 +16,21 @@ from taskwire.redis.call_outcomes import track_sending
 # The most calls in one exchange. Redis does nothing else meanwhile: fifty calls take it two or three
 # milliseconds.
 MAX_CALLS = 50
-# How long calls are gathered while an exchange is under way. It is about as long as an exchange takes,
-# and far too short for people to notice.
+# How long calls are collected while an exchange is under way. An exchange takes about as long.
 GATHER_SECONDS = 0.005
 
 
 class CallOutcome(NamedTuple):
-    """The answer to one call, or what went wrong, and whether Redis may have received the call."""
+    """The answer to one call or its error, and whether Redis may have received the call."""
 
     answer: ScriptAnswer | Exception
     may_have_been_sent: bool
 
 
 class Coalescer:
-    """Gathers the calls of one script.
+    """Collects the calls of one script and sends them together.
 
-    An exchange may take `seconds`; after that nothing more of it is sent.
+    An exchange that takes longer than `seconds` is cancelled.
     """
 
     def __init__(self, script: Script, seconds: float) -> None:
@@ -43,7 +41,7 @@ class Coalescer:
         self._begin_timer: asyncio.TimerHandle | None = None
 
     async def call(self, *words: str | int) -> CallOutcome:
-        """Make one call, together with others that begin before the event loop comes round."""
+        """Make one call, in one exchange with other calls of this moment. Raises nothing."""
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[CallOutcome] = loop.create_future()
         self._waiting.append((words, outcome))

@@ -1,14 +1,14 @@
 """Data loss in Redis: a failover to a replica that lagged, a lost second, a restored copy.
 
-After data loss, something that was done may look as if it was not done. Redis remembers on which server
-it was last used, and when. A script that runs on another server notes that writes after that moment may
-be missing. For an hour (longer for jobs written before the loss), every first attempt then looks whether
-its effect is already there. This module only reports the loss; each handler knows where to look.
+After data loss, a job that was done may wait in its queue again. Redis stores the id of the server that was
+used last, and when. A script that finds another server's id there records that writes after that time may be
+missing. During the next hour, each first attempt checks whether its effect exists already. For jobs that were
+written before the loss, this lasts longer. This module only reports the loss; each handler knows where to
+check.
 
-The note is removed if nothing is missing. A loss always takes the last writes. So a server has lost
-nothing if every process of that time finds its own last writes there (`redis/write_log.py`). If a process
-was alive within the last minute and does not answer within ten seconds, it may have died with its writes;
-then the note stays.
+The record is removed if nothing is missing. A loss always removes the newest writes. So nothing is missing if
+every process that wrote shortly before the loss finds its own newest writes (`redis/write_log.py`). If one of
+these processes does not answer within ten seconds, it may have died, and the record stays.
 """
 
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# How long first attempts are doubted. By then, the polls of Coder and the backfill of Slack have brought
-# back what was lost, even if Coder or Slack was away.
+# How long each first attempt checks for its effect. After that, polls of Coder and backfill of Slack have
+# replaced what was lost, even if Coder or Slack was away.
 SUSPECT_MS = 3_600_000
-# How long a loss is remembered: longer than any job waits.
+# How long a loss is stored. No job waits longer.
 LOSS_TTL_MS = 8 * 24 * 3_600_000
-# The Redis that we start ourselves loses nothing in a restart. After a longer silence than this its
-# directory may be another copy.
+# The embedded Redis loses nothing in a restart. If it was stopped for longer than this, its directory may
+# have been replaced by a copy.
 OWN_SERVER_SILENCE_MS = 60_000
-# The server that is in use, and the time, are noted at most this often.
+# The server's id and the time are stored at most this often.
 SERVER_NOTE_INTERVAL_MS = 5_000
 
 # Processes that wrote within RECENT_WRITER_MS before the loss are asked, and have WRITER_ANSWER_MS to answer.
@@ -52,20 +52,20 @@ _MARK = load_script("queue/data_loss.mark", **CONSTANTS)
 
 @dataclass(frozen=True)
 class DataLoss:
-    """A loss of writes in Redis, noticed at `at_ms`. Writes after `since_ms` may be missing."""
+    """A data loss, noticed at `at_ms`. Writes after `since_ms` may be missing."""
 
     at_ms: int
     since_ms: int
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """Read a loss from the script's answer; None if the answer is empty."""
+        """Parse a data loss from a script's answer; None if the answer is empty."""
         at, _, since = text.partition(" ")
         return cls(int(at), int(since)) if since else None
 
 
 class DataLossDetector:
-    """Tells this process when Redis has lost writes."""
+    """Checks for this process whether Redis has lost writes."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self.is_embedded = int(connections.is_embedded)
@@ -82,10 +82,10 @@ class DataLossDetector:
         self.missing_ms = 0
 
     async def find_new(self) -> DataLoss | None:
-        """Return a loss that is new since the last look.
+        """Find a data loss that was noticed since the last call.
 
-        The first look returns a loss that was noticed within the hour. The result is None while other
-        processes have still to say whether their last writes are there.
+        The first call finds one that was noticed within the last hour. The result is None while other
+        processes have not yet answered whether their newest writes exist.
         """
         now, told, state, *counted = cast("list[str]", await self._look(self.is_embedded, self._write_log.id))
         if state == "asked":
@@ -108,5 +108,5 @@ class DataLossDetector:
         return None if not looked_ms and int(now) - data_loss.at_ms > SUSPECT_MS else data_loss
 
     async def record_clean_stop(self) -> None:
-        """Note that this process writes nothing more, so that nobody waits for its answer after a loss."""
+        """Record that this process writes nothing more. After a loss, its answer is not awaited."""
         await self._forget()

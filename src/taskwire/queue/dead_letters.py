@@ -1,8 +1,7 @@
 """Dead letters: jobs that were given up, for the operator to read, to send again or to forget.
 
-A dead letter holds its job as it was written. A job that is sent again is new, but its handler first
-looks whether the effect is already there. This module only puts the job back into its queue; it does not
-run it.
+A dead letter contains the stored text of its job. When it is sent again, its job is appended as a new job,
+and the handler first checks whether the effect exists already. This module does not run jobs.
 """
 
 import hashlib
@@ -62,7 +61,7 @@ class _StoredLetter(BaseModel):
 
 
 class DeadLetter(NamedTuple):
-    """One job that was given up, as the operator sees it."""
+    """One job that was given up, described for the operator."""
 
     id: str
     at: datetime
@@ -91,7 +90,7 @@ class DeadLetters:
         return cast("list[str]", await self._redis.zrange(self._order, 0, -1))
 
     async def find(self, letter_id: str) -> DeadLetter | None:
-        """Find a dead letter, as the operator sees it."""
+        """Find a dead letter by its id."""
         found = await self._read(letter_id)
         if found is None:
             return None
@@ -105,7 +104,7 @@ class DeadLetters:
         return DeadLetter(letter_id, at, kind, await self._owner_name(written.queue), written.reason)
 
     async def list_ids_in(self, name: str, reason: str) -> list[str]:
-        """List the dead letters of one queue whose reason begins with `reason`; returns their ids."""
+        """List the ids of one queue's dead letters whose reason begins with `reason`."""
         found = []
         for letter_id in await self.list_ids():
             text = await self._read(letter_id)
@@ -120,9 +119,9 @@ class DeadLetters:
         return await self.find(newest[0]) if newest else None
 
     async def send_again(self, letter_id: str) -> ResendResult:
-        """Put a job back into its queue as a new job.
+        """Append the job of a dead letter to its queue again.
 
-        The dead letter is removed only if the job is in its queue then.
+        The dead letter is removed in the same Lua call, and only if the job is in its queue afterwards.
         """
         found = await self._read(letter_id)
         if found is None:
@@ -145,7 +144,7 @@ class DeadLetters:
         return cast("ResendResult", await self._send_again(letter_id, found, *words, link, reply))
 
     async def forget(self, letter_id: str | None = None) -> int:
-        """Remove one dead letter, or all; returns how many there were."""
+        """Remove one dead letter, or all. Returns the number of removed ones."""
         return cast("int", await self._forget(*([letter_id] if letter_id is not None else [])))
 
     async def _read(self, letter_id: str) -> str | None:
@@ -174,14 +173,14 @@ class DeadLetters:
 
 
 def dead_letter_id(name: str, job_id: str) -> str:
-    """Return the id of a job's dead letter. It is the same each time that this job is given up."""
+    """Return the id of a job's dead letter. A job that is given up twice has one dead letter."""
     return hashlib.sha256(f"{name} {job_id}".encode()).hexdigest()[:10]
 
 
 def add_dead_letter(
     batch: Batch, acquired: Acquired, body: str, reason: str, *, is_offered_to_author: bool = True
 ) -> Batch:
-    """Add a dead letter for a job that is given up. `body` is the job as it was written."""
+    """Add a dead letter to a batch. `body` is the stored text of the job."""
     stored = _StoredLetter(
         queue=acquired.name,
         job_id=acquired.job_id,
@@ -196,7 +195,7 @@ def add_dead_letter(
 
 
 def remove_dead_letter(batch: Batch, keys: Keys, letter_id: str) -> Batch:
-    """Remove a dead letter whose job was dealt with in another way."""
+    """Add to a batch the removal of a dead letter, because its job is no longer needed."""
     batch.write("HDEL", keys.named("dead_letters"), letter_id)
     return batch.write("ZREM", keys.named("dead_letters", "order"), letter_id)
 
@@ -206,12 +205,12 @@ def _read_job(written: _StoredLetter) -> Job | None:
 
 
 def _kind(job: Job) -> str:
-    """Return what the job was to do. A request about a task is named by its verb."""
+    """Return a job's kind for the operator. A request about a task is named by its verb, such as `pause`."""
     return job.work.verb if isinstance(job.work, Act | ActRequested) else job.work.kind
 
 
 def _needs_link(queue: str, job: Job) -> bool:
-    """Whether the job needs an open link. Without one it would end in silence."""
+    """Return whether a job does nothing without an open link."""
     is_about_link = queue.partition(":")[0] in (
         "to_coder",
         "to_thread",
@@ -223,7 +222,10 @@ def _needs_link(queue: str, job: Job) -> bool:
 
 
 def _score(written: _StoredLetter, job: Job) -> str:
-    """Return where the job goes: what people wrote or asked for keeps its place, the rest goes to the end."""
+    """Return the score for a job that is sent again.
+
+    What people wrote or asked for keeps its place. Other jobs go to the end of their queue.
+    """
     if isinstance(job.work, Reply | ReplyChanged | Act):
         return written.score
     return "due" if written.queue.startswith("receipts:") else "next"

@@ -1,11 +1,12 @@
-"""The fence: keeps all processes out of a store that is being moved or was left, and old versions out of
-a store that only newer ones may use.
+"""The fence: keeps processes from using a store that is being moved or was moved.
 
-Every script and every note checks it first (`lua/fence.lua`). So a process that slept through a move
-writes nothing to the store that was left. Two writes pass without a check, because nobody reads what they
-write: `DataLossDetector.record_clean_stop` when a process stops, and commands of the self-test on keys of
-its own.
-`migration` puts the fence up and takes it down. `formats` knows which versions there are.
+It also keeps old versions from using a store that only newer versions may use.
+
+Every script and every write of a note checks the fence first (`lua/fence.lua`). So a process that was
+suspended during a move writes nothing to the old store. Two kinds of writes skip the check, because nobody
+reads them: `DataLossDetector.record_clean_stop`, and the commands that the self-test tries.
+
+`migration` sets and removes the fence. `formats` records which versions use a store.
 """
 
 from collections.abc import Awaitable, Mapping
@@ -19,8 +20,8 @@ from taskwire.redis.keys import Keys
 # The format of this version. Raise it with a change that an older version cannot read: a new kind of job,
 # a new field, a new value.
 FORMAT = 1
-# The oldest format whose processes may run beside this version. Raise it only if they would do damage,
-# such as using a key in another way. Processes of older formats then end, and do not start again.
+# Processes of older formats than this end, and do not start again, once this version has used a store. Raise
+# it only if they would do damage, for example if they use a key in another way.
 OLDEST_COMPATIBLE_FORMAT = 1
 
 # The constants of `lua/fence.lua`.
@@ -30,10 +31,10 @@ FenceState = Literal["leaving", "left", "arriving"]
 
 
 class Fence(NamedTuple):
-    """What a fence says.
+    """The fields of a fence.
 
-    `state` is how far the move is, `move` its id, `other` the place of the other store, `at_ms` when it
-    began.
+    `move` is the id of the move, `other` the address of the other store, and `app` the bot user of the Slack
+    app that moves. `at_ms` is when the store got its present `state`.
     """
 
     state: FenceState
@@ -44,7 +45,7 @@ class Fence(NamedTuple):
 
     @property
     def time_text(self) -> str:
-        """Return the time of the fence, for people."""
+        """Return `at_ms` as a text for people."""
         if not self.at_ms:
             return "an unknown day"
         return f"{datetime.fromtimestamp(self.at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
@@ -56,7 +57,7 @@ def key(keys: Keys) -> str:
 
 
 async def find(connections: Connections, keys: Keys) -> Fence | None:
-    """Find the fence around a store. Fields that are missing in it get defaults."""
+    """Find the fence of a store. Missing fields get defaults."""
     read = connections.commands.hgetall(key(keys))
     told = cast("Mapping[str, str]", await cast("Awaitable[dict[str, str]]", read))
     if not told:
@@ -75,7 +76,7 @@ async def require_open(connections: Connections, keys: Keys) -> None:
 
 
 def refusal(fence: Fence, where: str) -> UserError:
-    """Return what is said to a person who would use a fenced store."""
+    """Return the error for an operator who starts a process on a fenced store. `where` is its address."""
     match fence.state:
         case "left":
             return UserError(

@@ -1,8 +1,9 @@
-"""The format of the data in Redis: which versions write there, and what only newer ones can read.
+"""The format of the data in Redis: which versions use a store, and which queues only newer versions can read.
 
-During an upgrade two versions work on one Redis, and a rollback brings the older one back for days. Each
-process notes its format and when it was last there. An older process leaves what it cannot read where
-only newer ones look, as long as one of them may come. `recovery/newer_versions` decides who is told.
+During an upgrade two versions use one Redis. A rollback can bring the older one back for days. Each process
+records its format and the time. A process that cannot read the next job of a queue moves the queue to a place
+where only newer versions look. It stays there while a newer version was seen within a week.
+`recovery/newer_versions` decides who is told.
 """
 
 from collections.abc import Sequence
@@ -35,8 +36,8 @@ _LOOK = load_script("queue/formats.look", **CONSTANTS, MAX_STRANDED=MAX_STRANDED
 class StrandedQueue(NamedTuple):
     """A queue whose next job this version cannot read.
 
-    `absent_ms` is how long no process of a version that may read the job was seen; if no such version is
-    known, how long ago the job was first met. The job waits for such a version until `until_ms`.
+    `absent_ms` is how long ago a process that may read the job was last seen. If there was none, it is how
+    long ago the job was first acquired. The job is given up at `until_ms`, in ms since 1970.
     """
 
     name: str
@@ -46,7 +47,7 @@ class StrandedQueue(NamedTuple):
 
 
 class Formats:
-    """The versions that work on this Redis."""
+    """The formats of the versions that use this Redis."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock, own_format: int = FORMAT) -> None:
         self.own_format = own_format
@@ -54,19 +55,19 @@ class Formats:
         self._look = Script(connections.commands, keys, clock, _LOOK)
 
     async def record_presence(self) -> None:
-        """Note that this format is here; raises UserError if it must not touch this store.
+        """Record that this format is in use. Raises UserError if this format may not use the store.
 
-        Call it only when the store is known to be ours: the note may keep older versions out of it.
+        Call it only if the store is known to be ours: the record may stop processes of older versions.
         """
         if refused := await self._check(is_noted=True):
             raise refused
 
     async def find_refusal(self) -> UserError | None:
-        """Find the reason why this format must not touch this store, if there is one. Writes nothing."""
+        """Find out why this format may not use the store; None if it may. Writes nothing."""
         return await self._check(is_noted=False)
 
     async def require_compatible(self) -> None:
-        """Raise a UserError if this format must not touch this store. Writes nothing."""
+        """Raise UserError if this format may not use the store. Writes nothing."""
         if refused := await self.find_refusal():
             raise refused
 
@@ -83,7 +84,7 @@ class Formats:
     async def list_stranded(self, *, is_read_only: bool = False) -> Sequence[StrandedQueue]:
         """List the queues whose next job only a newer version can read.
 
-        Unless it `is_read_only`, it also moves queues back that do not belong there any more.
+        Also moves back queues that this version can read again, unless `is_read_only`.
         """
         now, *found = cast("list[str]", await self._look(self.own_format, int(is_read_only)))
         rows = zip(found[::4], found[1::4], found[2::4], found[3::4], strict=True)

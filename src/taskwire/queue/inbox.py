@@ -1,6 +1,6 @@
-"""Inbox: claims each delivery from Slack once, and writes the jobs that it asks for in the same call.
+"""Inbox: claims each delivery from Slack once, and writes its jobs in the same Lua call.
 
-The claiming call is idempotent by the id of its delivery. It is the only call that may be repeated.
+A claim is idempotent by the id of the delivery, so it may be repeated. No other call of the queue may be.
 """
 
 import asyncio
@@ -74,7 +74,7 @@ _ACCEPTED = frozenset({"claimed", "duplicate", "parked", "limit_told", "limited"
 
 @dataclass(frozen=True)
 class _RecentClaim:
-    """A claim that was accepted, and when, by the clock of this process."""
+    """A claim that Redis accepted. `at` is when, by the monotonic clock of this process."""
 
     at: float
     calls: Coalescer
@@ -103,10 +103,11 @@ class Inbox:
     async def claim(
         self, kind: str, delivery: str, batch: Batch, user_limit: UserLimit | None = None
     ) -> ClaimResult:
-        """Claim a delivery and write its batch, once however often it comes.
+        """Claim a delivery and write its batch. A second delivery of the same id writes nothing.
 
-        "rejected" has written nothing. With a limit, a request over it writes one of the limit's batches
-        instead.
+        If the result is "rejected", too many jobs wait and nothing is written. If the request exceeds
+        `user_limit`, a batch of the limit is written instead. Raises TryLater if nothing was written, and
+        OutcomeUnknown if that is not known.
         """
         words = (
             self._key(kind, delivery),
@@ -129,9 +130,8 @@ class Inbox:
     ) -> ClaimResult:
         """Claim a message of a thread for its link, or park it if the thread is ours but has no link yet.
 
-        The batch names the link `@` in the first word of each operation. If there is no link, `when_parked`
-        is written too. "rejected" has written nothing. With a limit, a request over it writes one of the
-        limit's batches instead.
+        In the batch, `@` stands for the id of the link. If the message is parked, `when_parked` is written
+        too. Otherwise like `claim`.
         """
         where = f"{thread.channel}:{thread.ts}"
         words = (
@@ -149,9 +149,10 @@ class Inbox:
         return await self._claim_and_remember(self._claim_in_thread, *words)
 
     async def repeat_lost_claims(self) -> int:
-        """Claim again what this process claimed lately and Redis has lost; returns the number of claims.
+        """Repeat the claims of the last ten minutes that Redis has lost. Returns their number.
 
-        A repeated job has the same id, and looks first whether it was done. Raises what `accept` raises.
+        A repeated job has the same id, and its handler checks first whether the effect exists. Raises what
+        `claim` raises.
         """
         self._forget_old()
         lost = 0
@@ -179,7 +180,10 @@ class Inbox:
         return taken
 
     async def _call_with_retries(self, calls: Coalescer, *words: str | int) -> ClaimResult:
-        """Try for 2.4 s in all; raise TryLater if certainly nothing was written, else OutcomeUnknown."""
+        """Try for 2.4 s in all.
+
+        Raise TryLater if nothing was written, and OutcomeUnknown if that is not known.
+        """
         is_outcome_unknown, loop = False, asyncio.get_running_loop()
         begun = loop.time()
         for number in range(TRIES):

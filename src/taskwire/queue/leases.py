@@ -1,9 +1,8 @@
 """Queues with leases: which worker may run which job now, and what is written when the lease ends.
 
-One worker at a time holds the lease of a queue, under a fencing token that is never used again. A lease
-has three calls: `acquire`, `begin` before an effect that cannot be repeated, and `complete`.
-docs/guarantees.md says what each of them guards against. The jobs of a queue run in order, and each job
-has its own delay.
+One worker at a time holds the lease of a queue. Each lease has its own fencing token. A worker calls
+`acquire`, then `begin` before an effect that must not be repeated, then `complete`. docs/guarantees.md
+explains what each call protects against. The jobs of a queue run in order, and each job has its own delay.
 """
 
 import secrets
@@ -47,7 +46,7 @@ _WRITE_UNDER_LEASE = load_script("queue/queue.write_under_lease")
 
 @dataclass(frozen=True)
 class LeaseTimes:
-    """How long a lease is held, and how long an attempt of unknown outcome is given."""
+    """How long leases last, and when an attempt of unknown outcome is checked."""
 
     # The first lease of a job lasts `lease_ms`. Each further lease without completion is twice as long,
     # up to `longest_lease_ms`.
@@ -68,12 +67,12 @@ class LeaseTimes:
 
 @dataclass(frozen=True)
 class Acquired:
-    """A queue that was acquired: its next job, and the token that proves the right to run it.
+    """A queue that this process has acquired, and its next job.
 
-    `acquisitions` counts how often in a row this job was acquired and not completed, this time included;
-    `first_acquired_ms` is when the first of these leases began. `since_ms` is when the job was written.
-    `trouble` says how the leases of this queue have ended since `trouble_since_ms`; it is empty if all is
-    well.
+    `token` is the fencing token. `acquisitions` counts how often in a row the job was acquired without being
+    completed, this time included. `first_acquired_ms` is when the first of these leases began. `since_ms` is
+    when the job was written. `trouble` is how the leases of this queue have ended since `trouble_since_ms`,
+    or empty if the last one succeeded.
     """
 
     name: QueueName
@@ -93,8 +92,8 @@ class Acquired:
 class Lease(Acquired):
     """The right to run one job.
 
-    `attempt` is the intent record of an attempt whose outcome is not known yet. If `data_loss` is set,
-    Redis has lost writes, and even a first attempt may have been made before.
+    `attempt` is the intent record of an earlier attempt whose outcome is not known. If `data_loss` is set,
+    Redis has lost writes, so the effect may exist although there is no intent record.
     """
 
     job: Job
@@ -103,16 +102,16 @@ class Lease(Acquired):
 
     @property
     def is_suspect(self) -> bool:
-        """Whether even a first attempt may have been made before.
+        """Return whether the effect may exist although there is no intent record.
 
-        That is so after data loss, and for a job that was sent again.
+        That is true after data loss, and for a job that was sent again.
         """
         return self.data_loss is not None or self.job.was_resent
 
 
 @dataclass(frozen=True)
 class UnreadableJob(Acquired):
-    """A job that this version cannot read, as it was written."""
+    """A queue whose next job this version cannot read. `body` is the stored text of the job."""
 
     body: str
     why: str
@@ -126,11 +125,11 @@ class NothingDue:
 
 
 class LeaseLost(Exception):
-    """Another worker has the lease now, and has to find out what this one has done."""
+    """This worker has lost its lease. Another worker finds out what it has done."""
 
 
 class Overtaken(Exception):
-    """Another job has gone ahead of this one, or this job has changed. The lease ends without the effect."""
+    """Another job was put before this one, or this job has changed. The attempt must not be made."""
 
 
 OutcomeKind = Literal["done", "retry", "unknown"]
@@ -175,10 +174,9 @@ class Queues:
     ) -> Lease | UnreadableJob | NothingDue:
         """Acquire the first queue that is due, or return how long to wait.
 
-        First come queues of people, requests about tasks, and notices that mention somebody. Then come
-        other jobs, then receipts, then cards. With `ignores_priority` the queue that has been due for
-        longest goes first. Without `may_be_risky` a queue whose job may crash its worker is left for
-        later.
+        Queues of people, requests about tasks, and notices that mention somebody go first. Other jobs follow,
+        then receipts, then cards. With `ignores_priority`, the queue that has been due for longest goes
+        first. Without `may_be_risky`, queues are skipped whose job may crash its worker.
         """
         token, times = secrets.token_hex(12), self.times
         leases = (times.lease_ms, times.longest_lease_ms)
@@ -229,9 +227,9 @@ class Queues:
     async def begin(self, lease: Lease, attempt: str, seconds: float, *, is_again: bool = False) -> None:
         """Write the intent record of an attempt, with what a reconciliation needs to know.
 
-        Raises LeaseLost or Overtaken; then the attempt must not be made. It must not be made either if
-        the answer is lost. The call is sent within `seconds` from now. `is_again` renews the record of an
-        attempt that goes on; then other jobs that went ahead do not matter.
+        The caller sends its request within `seconds` from now. `is_again` renews the record of an attempt
+        that is under way, even if another job was put before it. Raises LeaseLost or Overtaken. On these and
+        on any other error, the attempt must not be made.
         """
         arrives_within = int(seconds * 1000) + self.times.late_arrival_ms
         lease_words = (lease.name, lease.token, lease.job_id, lease.version)
@@ -254,10 +252,10 @@ class Queues:
     ) -> None:
         """End a lease: remove or delay its job, and write what follows, in one call.
 
-        "unknown" keeps the attempt and writes nothing else; the queue is due when the attempt can no
-        longer land. `job` replaces the job if it goes on later. `trouble` is stored for the queue, with
-        the time when it began. If the token no longer holds, `compensation` is written and LeaseLost is
-        raised. If the answer is lost, nothing needs to be done: the next worker finds out.
+        "unknown" keeps the intent record and does not write `batch`. The queue is then due when the attempt
+        can no longer arrive. `job` replaces a job that is tried again. `trouble` is stored for the queue,
+        with the time when it began. If another worker has the lease, `compensation` is written and LeaseLost
+        is raised. If the answer is lost, the next worker finds out what happened.
         """
         body = self._mask_stored(job.model_dump_json()) if job is not None else ""
         lease_words = (acquired.name, acquired.token, acquired.job_id, acquired.version)
@@ -267,17 +265,18 @@ class Queues:
             raise LeaseLost
 
     async def release(self, acquired: Acquired) -> None:
-        """Give back a lease that was interrupted. The queue is due again after a second.
+        """End a lease without an outcome. The queue is due again after a second.
 
-        If an attempt has begun, the queue is due only when that attempt can no longer land.
+        If an attempt has begun, the queue is due only when that attempt can no longer arrive.
         """
         await self._release(acquired.name, acquired.token, RELEASE_DELAY_MS)
 
     async def defer(self, acquired: Acquired) -> Deferral:
-        """Leave a queue to versions that can read its next job, as long as one of them may come.
+        """End a lease, and leave the queue to versions that can read its next job.
 
-        No other job of the queue overtakes that job, and its attempt, if there is one, is kept. After "no
-        newer version" the lease goes on, and the caller completes the job. Raises LeaseLost.
+        The job stays the next one, and its intent record is kept. "no newer version" means that no such
+        version was seen for a week. The lease then continues, and the caller completes the job. Raises
+        LeaseLost.
         """
         lease_words = (acquired.name, acquired.token, acquired.job_id)
         answer = await self._defer(*lease_words, self.formats.own_format, DEFER_DELAY_MS)
@@ -290,7 +289,7 @@ class Queues:
         await self._append(batch.encoded(self._mask_stored))
 
     async def check(self, batch: Batch) -> Batch:
-        """Check a batch that another version made; raises CannotRead if this version cannot write it."""
+        """Return a batch of another version. Raises CannotRead if this version cannot write it."""
         try:
             await self._check(batch.encoded(self._mask_stored))
         except ResponseError as error:
@@ -298,10 +297,7 @@ class Queues:
         return batch
 
     async def write_under_lease(self, acquired: Acquired, batch: Batch) -> None:
-        """Write a batch while the lease is held, or raise LeaseLost.
-
-        So a process that slept and has lost its lease overwrites nothing.
-        """
+        """Write a batch if this worker still has the lease. Raises LeaseLost otherwise."""
         words = (acquired.name, acquired.token, batch.encoded(self._mask_stored))
         if await self._write_under_lease(*words) == "lost":
             raise LeaseLost

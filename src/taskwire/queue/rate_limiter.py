@@ -1,16 +1,14 @@
-"""Rate limiter: how often each of Slack's methods may be called, counted in Redis for all processes
-together.
+"""Rate limiter: how often each of Slack's methods may be called, counted in Redis for all processes.
 
-A call takes a place in the bucket of its method. Where something is counted more closely, such as the
-posts in a channel, the call takes a place in a second bucket too. A bucket gives `burst` places at once,
-then one every `interval_ms`, and never more than `per_minute` in 62 seconds. A caller that gets no place
-leaves a claim and is told when to ask again. The limiter itself does not wait.
+A call takes a place in the bucket of its method. Some calls take a place in a second bucket too, for example
+a post in the bucket of its channel. A bucket gives `burst` places at once, then one every `interval_ms`, and
+never more than `per_minute` in 62 seconds. A caller that gets no place leaves a claim and is told when to ask
+again. The limiter itself does not wait.
 
-Claims get free places in the order of their priority, then of their age. This order holds whoever asks
-first: a caller is sent away while a claim with a higher priority is open. A claim lapses if its caller
-does not ask within three seconds after its time. A caller that asks later still keeps the age of its
-claim. Nothing starves: one in five places of a bucket goes to a claim that is a minute old, if there is
-one.
+Claims get free places by priority, then by age. A caller gets no place while a claim before it is open. A
+claim expires three seconds after the time at which its caller should ask. A caller that asks later still has
+the age of its claim. No claim starves: one in five places of a bucket goes to a claim that is at least a
+minute old.
 
 These limits stay below Slack's (https://docs.slack.dev/apis/web-api/rate-limits), for these reasons:
 
@@ -25,9 +23,9 @@ These limits stay below Slack's (https://docs.slack.dev/apis/web-api/rate-limits
   edits are left for other messages. Backfill uses half of the calls that read a thread, and four fifths
   of those that read a channel, because little else needs these methods.
 
-A 429 rests its method for all processes, as long as Slack says. Slack counts by method and workspace, and
-does not say whether the limit of the channel or another one was passed. A 429 without Slack's own error
-code names no method, so it rests all methods.
+A 429 blocks its method for all processes, for as long as Slack says. Slack counts by method and workspace,
+and does not say which limit was exceeded. A 429 without Slack's own error code names no method, so it blocks
+all methods.
 """
 
 from collections.abc import Mapping
@@ -73,10 +71,10 @@ _BLOCK = load_script("queue/rate_limiter.block")
 
 
 class Limit(NamedTuple):
-    """`burst` calls at once, then one every `interval_ms`.
+    """The limit of a bucket: `burst` calls at once, then one every `interval_ms`.
 
-    In 62 seconds there are at most `per_minute` calls (0: any number). With `has_reserve`, one more call of
-    the highest priority may come at once, after an interval without calls.
+    At most `per_minute` calls are made in 62 seconds; 0 means any number. With `has_reserve`, a call of the
+    highest priority may be one more, if there was no call in the interval before.
     """
 
     interval_ms: int
@@ -86,7 +84,7 @@ class Limit(NamedTuple):
 
 
 class MethodLimits(NamedTuple):
-    """The limits of a method as a whole, of each thing that is counted more closely, and of backfill."""
+    """The limits of a method: in all, for each target such as a channel, and for backfill."""
 
     per_method: Limit | None
     per_target: Limit | None = None
@@ -94,7 +92,7 @@ class MethodLimits(NamedTuple):
 
 
 def tier(per_minute: int, burst: int | None = None) -> Limit:
-    """Return the limit of a tier. Half of its calls may come at once: Slack says that it welcomes bursts."""
+    """Return the limit of one of Slack's tiers. By default half of its calls may be made at once."""
     return Limit(-(-WINDOW_MS // per_minute), burst or per_minute // 2, per_minute)
 
 
@@ -132,7 +130,7 @@ DEFAULT_LIMITS = MethodLimits(TIER_2)
 
 
 class RateLimiter:
-    """Gives places for calls by priority, and says how long to wait for one."""
+    """Gives places for calls to Slack."""
 
     def __init__(
         self,
@@ -155,8 +153,8 @@ class RateLimiter:
     ) -> float:
         """Take a place and return 0, or return after how many seconds to ask again.
 
-        `where` names what is counted by itself: the channel of a post, the message of an edit. The claim
-        of `claimant` is kept until a little after that time; if it is empty, no claim is kept.
+        `where` is the target, for example the channel of a post or the message of an edit. `claimant` is the
+        name under which the claim is stored. If it is empty, there is no claim.
         """
         words = (method, int(priority), claimant, *self._buckets(method, where, priority))
         wait_ms, waited_ms = cast("list[str]", await self._take_place(*words))
@@ -166,7 +164,7 @@ class RateLimiter:
         return int(wait_ms) / 1000
 
     async def block(self, method: str, seconds: float) -> None:
-        """Refuse places for this method, or for `ALL_METHODS`, to all processes for some seconds."""
+        """Block a method, or `ALL_METHODS`, for all processes. Slack says for how many seconds."""
         self._metrics.rate_limited.labels(method).inc()
         limit = self._limits_of(method).per_method if method != ALL_METHODS else None
         bucket = (limit.interval_ms, limit.burst) if limit is not None else ()

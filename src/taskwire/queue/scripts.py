@@ -1,10 +1,10 @@
-"""Lua calls, one script each. The scripts are files; `queue/lua_files.py` loads them.
+"""Runs Lua scripts in Redis. The scripts are files, which `queue/lua_files.py` loads.
 
 Each script begins with its name, its role in the queue (in brackets) and its arguments, as Lua comments.
 The crash-point proof knows a script by these comments alone (`tests/faults/heads.py`).
 
-Every script takes *now* as an argument. In production it is empty, and Redis's TIME counts; tests set it.
-A call is made once: only its caller knows whether it may be repeated.
+Every script takes the present time as an argument. In production it is empty, and the script asks Redis for
+TIME. Tests set it. A call is never repeated here, because only its caller knows whether it may be.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -33,27 +33,27 @@ class NotReplicated(RedisError):
 
 
 class Clock(Protocol):
-    """The time that the scripts take as now."""
+    """Where scripts get the present time."""
 
     def stamp(self) -> str:
         """Return milliseconds since 1970, or an empty text for Redis's own TIME."""
 
 
 class ServerClock:
-    """Redis's own TIME, the one clock that all replicas share."""
+    """The clock of the Redis server."""
 
     def stamp(self) -> str:
-        """Leave the time to the server."""
+        """Return an empty text: the script asks Redis for TIME."""
         return ""
 
 
 def load_script(name: str, **constants: str | int) -> str:
-    """Load a script that requires `queue/fence` and `queue/batch`; `constants` are its other constants."""
+    """Load a script that requires `queue/fence` and `queue/batch`. Their constants are added."""
     return load(name, **fence.CONSTANTS, **batch.CONSTANTS, **constants)
 
 
 class Script:
-    """One Lua call on the keys of one workspace."""
+    """A Lua script that works on the keys of one workspace."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Script:
         self._sha = ""
 
     async def __call__(self, *words: str | int) -> ScriptAnswer:
-        """Run the script. ARGV[1] is the prefix of all keys, ARGV[2] the time; `words` follow."""
+        """Run the script. `words` are ARGV[3] and on; ARGV[1] is the key prefix and ARGV[2] the time."""
         answer = (await self.call_many([words]))[0]
         if isinstance(answer, Exception):
             raise answer
@@ -81,7 +81,7 @@ class Script:
     async def call_many(self, calls: Sequence[ScriptArguments]) -> list[ScriptAnswer | Exception]:
         """Run the script once for each of several calls, in one exchange.
 
-        Raises if the exchange itself fails.
+        A call that fails has its error as its answer. Raises if the exchange fails.
         """
         if not self._sha:
             self._sha = await self._redis.script_load(self._body)
@@ -128,10 +128,10 @@ class Script:
         return answers
 
     def _build_call(self, words: ScriptArguments) -> tuple[int, int, list[str]]:
-        """Return the call's number in the write log, how many keys it names, and its keys and arguments.
+        """Return the number in the write log, the number of keys, and the keys followed by the arguments.
 
-        The number is 0 if the call is not logged. One key is named so that a cluster-aware proxy knows
-        the slot. All other keys have the same hash tag.
+        The number in the write log is 0 if the call is not logged. The first key is `ready`. It tells a
+        cluster-aware proxy the slot, because all keys have the same hash tag.
         """
         keys, stamp = [self._keys.named("ready")], self._clock.stamp()
         number = 0
@@ -150,11 +150,11 @@ class Script:
 
 
 class ReplicatedScript(Script):
-    """A Lua call with a result that others rely on; `promises` are the answers that promise something.
+    """A script whose writes must be on replicas before its answer counts.
 
-    Such a call succeeds only if as many replicas have it as the server needs for a write, because a write
-    that only the master has is lost with it. Each of these answers comes with a write: WAIT waits for the
-    last one.
+    The number of replicas is `Connections.required_replicas`. If fewer confirm the call, an answer in
+    `promises` becomes a NotReplicated error. Each call with such an answer must write, because WAIT waits for
+    the last write of the connection.
     """
 
     def __init__(

@@ -1,8 +1,6 @@
-"""Tries whether this user of Redis may do all that Taskwire does there, on keys that expire by
-themselves.
+"""Checks whether the Redis user has all rights that Taskwire needs, on keys of its own that expire.
 
-`run` tries it as soon as it knows its workspace, and `doctor` tries it too. This module only says in a
-sentence which rights are missing.
+`taskwire run` checks it when it knows its workspace. `taskwire doctor` checks it too.
 """
 
 import re
@@ -48,11 +46,11 @@ _DENIALS = ("noperm", "no permission", "can't run this command", "acl failure", 
 
 
 class NotPermitted(UserError):
-    """This user of Redis lacks a right; only the operator can grant it."""
+    """The Redis user lacks a right. Only the operator can grant it."""
 
 
 async def check_rights(connections: Connections, keys: Keys) -> None:
-    """Try everything. Raises NotPermitted if a right is missing, and RedisError for other failures."""
+    """Try each command. Raises NotPermitted if a right is missing, and RedisError for other failures."""
     beginning = keys.named("trial", secrets.token_hex(4), "")
     refused: dict[str, str] = {}
     try:
@@ -75,7 +73,7 @@ def _with_prefix(beginning: str, commands: Iterable[str]) -> Sequence[str]:
 
 
 def _denied(error: ResponseError, what: str) -> dict[str, str]:
-    """Return a command that was refused for lack of rights; raises any other error."""
+    """Return `what` with the error, if a right is missing. Raise any other error."""
     if isinstance(error, NoPermissionError) or _is_denied(str(error)):
         return {what: str(error)}
     raise error

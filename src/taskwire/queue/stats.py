@@ -1,8 +1,6 @@
-"""Statistics of the queues: how many jobs wait in each kind of queue, for how long, and how many were
-given up.
+"""Statistics: how many jobs wait in each kind of queue and for how long, and how many were given up.
 
-This module only reads. A look costs the same however many queues there are: it reads at most a thousand,
-and those that have been due for longest come first.
+This module only reads. It reads at most a thousand queues, and those first that have been due for longest.
 """
 
 from collections.abc import Mapping
@@ -40,7 +38,7 @@ class QueueDepth(NamedTuple):
 
 
 class QueueDepths(NamedTuple):
-    """The waiting jobs by kind of queue, without kinds that are empty, and the number of dead letters."""
+    """The waiting jobs by kind of queue, and the number of dead letters. Empty kinds are left out."""
 
     by_kind: Mapping[str, QueueDepth]
     dead_letters: int
@@ -50,13 +48,13 @@ NO_DEPTH = QueueDepth(0, 0.0, 0.0)
 
 
 class QueueStats:
-    """Looks at the queues of one workspace."""
+    """Reads the statistics of one workspace."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._read = Script(connections.commands, keys, clock, _READ)
 
     async def read(self) -> QueueDepths:
-        """Return what waits now."""
+        """Return the present statistics."""
         letters, *found = cast("list[str]", await self._read())
         rows = zip(found[::4], found[1::4], found[2::4], found[3::4], strict=True)
         lists = {

@@ -1,12 +1,11 @@
-"""Limits for one person: how often they may ask for something in a minute, and what is written if that is
-passed.
+"""Limits for one person: how many requests they may make in a minute, and what is written above the limit.
 
-The script that claims a delivery decides (`queue/inbox.py`). So it is decided once, whichever process
-claims the delivery and however often Slack delivers it.
+The script that claims a delivery applies the limit (`queue/inbox.py`). So the limit is applied once for each
+delivery, even if Slack delivers it several times.
 
-Pauses are counted by themselves, and so are the other acts on a task. So no question that a person asked
-keeps them from acting. Decisions about waiting replies have a higher limit, because the bot asks for each
-of them. A request over the limit is not done, and the person is told once a minute.
+Pauses, other actions on a task, and questions are counted separately, so that questions never prevent a
+person from acting. Decisions about waiting replies have a higher limit, because the bot asks for each of
+them. A request above the limit is not done. The person is told once a minute.
 """
 
 import json
@@ -36,10 +35,10 @@ CONSTANTS = {
 
 @dataclass(frozen=True)
 class UserLimit:
-    """How many requests of one kind a person may make in a minute, in one thread.
+    """How many requests of one kind a person may make in a minute in one thread.
 
-    `link` is what a button names; for a message, the link is known when it is claimed. Over the limit,
-    `when_told` is written once a minute, when the person is told, and `when_limited` otherwise.
+    `link` is set for a press of a button; for a message, the script finds it. Above the limit, `when_told` is
+    written once a minute to tell the person. `when_limited` is written for all other requests.
     """
 
     person: UserId
@@ -51,7 +50,7 @@ class UserLimit:
     when_limited: Batch = field(default_factory=Batch)
 
     def encoded(self, mask: Callable[[str], str] = str) -> str:
-        """Return the limit as the script reads it."""
+        """Return the limit as JSON for the script. `mask` is as in `Batch.encoded`."""
         return json.dumps(
             {
                 "person": self.person,
@@ -97,15 +96,15 @@ _VERBS: dict[str, RequestKind] = {"pause": "pause", "resume": "steer", "delete":
 
 
 def limit_of_press(button: Button | None, link: str, person: UserId, at: Ts) -> UserLimit | None:
-    """Return the limit on a press, or None if it is not counted. `link` is what the button's value names."""
+    """Return the limit on a press of a button, or None if it has no limit."""
     kind = _KINDS.get(button) if button is not None else None
     return None if kind is None else UserLimit(person, kind, at, MAX_PER_MINUTE[kind], link)
 
 
 def limit_of_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:
-    """Return the limit on a command that acts on a task. Commands on all tasks are counted together.
+    """Return the limit on a command about a task. Commands about different tasks are counted together.
 
-    Returns None if it is not counted: input to an agent is a reply, and new tasks have their own limit.
+    Returns None for `send`, which is a reply, and for `create`, because new tasks have their own limit.
     """
     if verb in ("create", "send"):
         return None
@@ -114,6 +113,6 @@ def limit_of_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:
 
 
 def limit_of_verb(name: str, person: UserId, at: Ts, when_told: Batch, when_limited: Batch) -> UserLimit:
-    """Return the limit on a verb in a thread, with what is written over it. `name` may be any word."""
+    """Return the limit on a verb in a thread. Any unknown `name` counts as a question."""
     kind = _VERBS.get(name, "ask")
     return UserLimit(person, kind, at, MAX_PER_MINUTE[kind], when_told=when_told, when_limited=when_limited)
