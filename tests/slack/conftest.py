@@ -43,7 +43,7 @@ def mask(words: str) -> str:
 
 
 @pytest.fixture
-def pace() -> RateLimiter:
+def rate_limiter() -> RateLimiter:
     return RateLimiter()
 
 
@@ -60,7 +60,7 @@ async def slack() -> AsyncIterator[SlackSandbox]:
 
 
 @pytest.fixture
-async def outbound(slack: SlackSandbox, pace: RateLimiter) -> AsyncIterator[Outbound]:
+async def outbound(slack: SlackSandbox, rate_limiter: RateLimiter) -> AsyncIterator[Outbound]:
     async with transport.make_session() as session:
         client = make_client(slack.bot_token, slack.api_url, session=session)
-        yield Outbound(client, pace, mask, timeouts=TIMEOUTS)
+        yield Outbound(client, rate_limiter, mask, timeouts=TIMEOUTS)

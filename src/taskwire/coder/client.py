@@ -291,8 +291,8 @@ class CoderClient:
         with name_failing_system("Coder"):
             status, body, retry_after = await transport.exchange(operation, seconds, call)
         if body is None:
-            broken = errors.TooLong if method == "GET" else errors.UnexpectedCoderAnswer
-            raise broken(operation, f"the answer is longer than {limit.most_bytes:,} bytes")
+            error_type = errors.TooLong if method == "GET" else errors.UnexpectedCoderAnswer
+            raise error_type(operation, f"the answer is longer than {limit.most_bytes:,} bytes")
         if status == success:
             return body
         # An error page may repeat headers. The token must not get into an exception's text.

@@ -95,15 +95,15 @@ LONGEST_TEXT = 2_000
 MOST_FIELD_ERRORS = 20
 
 
-def _mask_body(said: _Body, mask: Callable[[str], str]) -> _Body:
+def _mask_body(parsed: _Body, mask: Callable[[str], str]) -> _Body:
     """Mask secrets in Coder's words before they are kept: a refusal can quote a template's variables."""
     faults = [
         FieldError(field=each.field[:LONGEST_TEXT], detail=mask_beginning(mask, each.detail, LONGEST_TEXT))
-        for each in (said.validations or ())[:MOST_FIELD_ERRORS]
+        for each in (parsed.validations or ())[:MOST_FIELD_ERRORS]
     ]
     return _Body(
-        message=mask_beginning(mask, said.message, LONGEST_TEXT),
-        detail=mask_beginning(mask, said.detail or "", LONGEST_TEXT),
+        message=mask_beginning(mask, parsed.message, LONGEST_TEXT),
+        detail=mask_beginning(mask, parsed.detail or "", LONGEST_TEXT),
         validations=tuple(faults),
     )
 
@@ -263,15 +263,15 @@ def classify(
     `answered_at` is the server's time, to which a date in Retry-After is compared. `is_tasks_route` says that
     the path begins with `/tasks`: there, an unknown route means `TasksNotSupported`.
     """
-    said = _parse_body(body)
+    parsed = _parse_body(body)
     after = _parse_retry_after(retry_after, answered_at or datetime.now(UTC))
     if status < 400:
         return UnexpectedCoderAnswer(operation, "not the documented success", status)
-    if said is not None:
+    if parsed is not None:
         # The original message decides the kind. The kept message is masked.
-        kept = _mask_body(said, mask)
-        answer = CoderAnswer(status, kept.message, kept.detail or "", kept.validations or (), after)
-        return _find_error_type(status, said.message, is_tasks_route)(answer)
+        masked = _mask_body(parsed, mask)
+        answer = CoderAnswer(status, masked.message, masked.detail or "", masked.validations or (), after)
+        return _find_error_type(status, parsed.message, is_tasks_route)(answer)
     if status == 429 or status >= 500:
         return _BY_STATUS.get(status, ServerTrouble)(
             CoderAnswer(status, NOT_FROM_CODER, retry_after_seconds=after)

@@ -25,22 +25,22 @@ TEXT_LENGTH = 4_000
 CODE_LENGTH = 6_000
 URL_LENGTH = 3_000
 MOST_BUTTONS_IN_ROW = 5
-# Slack's limit for the label of a button.
+# Slack's limit for the label of a button, in characters.
 BUTTON_LENGTH = 75
 
-# Secrets consist of these characters. Masking recognises the beginning of a secret if it has more than 80 of
-# them.
+# Secrets consist of these characters. Masking recognises the beginning of a secret only if it is longer than
+# 80 characters.
 _VISIBLE_ASCII = re.compile("[!-~]")
 _WORD_END = re.compile(r"(?<=[^!-~])[!-~]{1,80}\Z")
-# The part of a link up to its last slash, if it can hold no secret.
+# The part of a link up to its last slash, if it has only characters of paths.
 _URL_DIRECTORIES = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/(?:[A-Za-z0-9._~%+-]*/)*")
 # Characters that reverse the rest of a line. Right-to-left scripts do not need them.
 _DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
-# Browsers keep these letters in a host. Python follows an older rule, which replaces them by other letters.
+# Browsers keep these letters in a host. Python's `idna` codec replaces them by other letters.
 _IDNA2008_LETTERS = re.compile(r"[\u00df\u03c2]")
-# Characters that would end the bold of a name, or begin other markup in it.
+# Characters that would end the bold style of a name, or begin other markup in it.
 _MRKDWN_MARKS = re.compile(r"[*_~`]")
 
 

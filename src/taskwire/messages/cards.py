@@ -33,7 +33,7 @@ from taskwire.messages.blocks import (
 )
 
 PROMPT_LENGTH = 300
-# In characters. A longer address does not belong in a text that a phone shows.
+# Longest URL in a card's text, in characters: a phone shows this text.
 SHOWN_URL_LENGTH = 300
 
 # Why Coder shows no tasks: it does not answer, it refuses our token, or it has no Tasks.
@@ -89,10 +89,10 @@ def card(
     """Make a link's card. `silence` says why Coder could not be read since `unreachable_since_ms`."""
     outside = _CardContext(coder_url, forges, unreachable_since_ms, silence)
     hint = _hint(link)
-    drawn = [*_state_blocks(link, outside), *_buttons(link, outside)]
+    layout = [*_state_blocks(link, outside), *_buttons(link, outside)]
     if hint:
-        drawn.append(blocks.context("hint", [mrkdwn(hint)]))
-    return Message(text=_text(link, hint, outside), blocks=tuple(drawn))
+        layout.append(blocks.context("hint", [mrkdwn(hint)]))
+    return Message(text=_text(link, hint, outside), blocks=tuple(layout))
 
 
 def status_card(
@@ -106,11 +106,11 @@ def status_card(
     first = (
         [button(Button.OPEN_THREAD, "Open thread", url=permalink)] if blocks.safe_web_url(permalink) else []
     )
-    drawn = [*_state_blocks(link, outside), *_buttons(link, outside, first, can_steer=can_steer)]
+    layout = [*_state_blocks(link, outside), *_buttons(link, outside, first, can_steer=can_steer)]
     hint = "" if link.id or find_ending(link) else _no_thread_hint(link.record.name)
     if hint:
-        drawn.append(blocks.context("hint", [mrkdwn(hint)]))
-    return Message(text=_text(link, hint, outside), blocks=tuple(drawn))
+        layout.append(blocks.context("hint", [mrkdwn(hint)]))
+    return Message(text=_text(link, hint, outside), blocks=tuple(layout))
 
 
 def make_unlinked(seen: Observation, state: LinkState, prompt: str = "") -> Link:
@@ -175,18 +175,18 @@ def get_phase_label(link: Link) -> PhaseLabel:
 def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
     face, report = get_phase_label(link), _report(link)
     phase = [blocks.emoji_piece(face.emoji), text_piece(" "), text_piece(face.label, is_bold=True)]
-    drawn = [
+    layout = [
         line("title", [blocks.title_piece(get_name(link), get_page_url(link, outside.coder_url))]),
         line("phase", [*phase, text_piece(f" · {report}")] if report else phase),
         blocks.context("facts", _facts(link)),
     ]
     notes = _notes(link, outside)
     if notes:
-        drawn.append(blocks.section("notes", "\n".join(notes)))
+        layout.append(blocks.section("notes", "\n".join(notes)))
     prompt = link.record.prompt.strip()
     if prompt and not is_same_text(link.title, prompt):
-        drawn.append(blocks.quote_block("prompt", prompt, PROMPT_LENGTH))
-    return drawn
+        layout.append(blocks.quote_block("prompt", prompt, PROMPT_LENGTH))
+    return layout
 
 
 def _report(link: Link) -> str:
@@ -358,17 +358,17 @@ def _text(link: Link, hint: str, outside: _CardContext) -> str:
     """Write the card as plain text, for clients that show no blocks."""
     record, state = link.record, link.state
     name = blocks.end_sentence(escape_line(get_name(link), blocks.TITLE_LENGTH))
-    told = [f"{escape_line(get_phase_label(link).label, 60)}: {name}"]
-    told.append(blocks.end_sentence(escape_line(_report(link), blocks.REPORT_LENGTH)))
+    sentences = [f"{escape_line(get_phase_label(link).label, 60)}: {name}"]
+    sentences.append(blocks.end_sentence(escape_line(_report(link), blocks.REPORT_LENGTH)))
     if record.task_id is None and not is_same_text(link.title, record.prompt):
-        told.append(f"Asked for: {blocks.end_sentence(escape_line(record.prompt, 100))}")
-    told += _notes(link, outside)
-    told += [f"Owner: {escape_line(record.owner_name, 100)}."] if record.owner_name else []
-    told += [f"Template: {escape_line(record.template, 100)}."] if record.template else []
-    told.append(hint)
+        sentences.append(f"Asked for: {blocks.end_sentence(escape_line(record.prompt, 100))}")
+    sentences += _notes(link, outside)
+    sentences += [f"Owner: {escape_line(record.owner_name, 100)}."] if record.owner_name else []
+    sentences += [f"Template: {escape_line(record.template, 100)}."] if record.template else []
+    sentences.append(hint)
     pages = (
         blocks.safe_web_url(state.last_report.uri) if state.last_report else "",
         get_page_url(link, outside.coder_url),
     )
-    told += [escape_mrkdwn(page) for page in pages if len(page) <= SHOWN_URL_LENGTH]
-    return " ".join(part for part in told if part)
+    sentences += [escape_mrkdwn(page) for page in pages if len(page) <= SHOWN_URL_LENGTH]
+    return " ".join(part for part in sentences if part)

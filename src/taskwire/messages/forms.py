@@ -13,9 +13,10 @@ from taskwire.domain.message import Block, Dialog, View
 from taskwire.messages import blocks
 from taskwire.messages.blocks import cut, line, mrkdwn, one_line, section, text_piece
 
-# In characters. plain_text_input takes no more, neither from us nor from a person.
+# Slack's limit for a plain_text_input, in characters. It applies to an initial value and to what a person
+# types.
 INPUT_LENGTH = 3_000
-# static_select takes no more options.
+# Slack's limit for the options of a static_select.
 MOST_OPTIONS = 100
 TASK_NAME_LENGTH = 32
 
@@ -25,7 +26,7 @@ TITLES = {
     Dialog.EDIT: "Edit the prompt",
     Dialog.DELETE: "Delete this task",
 }
-# The error beside a field that cannot stay as it is.
+# Errors beside a field.
 PROMPT_MISSING = "Say what the agent should do."
 PROMPT_EMPTY = "The prompt cannot be empty."
 PROMPT_IS_COMMAND = "Agents run what begins with ! in their shell. Put a word before it."
@@ -92,26 +93,26 @@ def create_form(
     fields = [_template_field(shown, template)]
     fields += _preset_field(template, preset)
     fields += [_prompt_field("What should the agent do?", prompt), _name_field(name), _channel_field(channel)]
-    asked = [*_error_note(error), *_too_long_note(prompt, "/task create PROMPT"), *fields]
+    layout = [*_error_note(error), *_too_long_note(prompt, "/task create PROMPT"), *fields]
     if len(templates) > len(shown):
-        asked.append(
+        layout.append(
             _small_text(
                 "more", f"Only {MOST_OPTIONS} templates fit here; `/task create template=NAME` takes any."
             )
         )
-    return _view(Dialog.CREATE, asked, private_metadata, "Create")
+    return _view(Dialog.CREATE, layout, private_metadata, "Create")
 
 
 def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "") -> View:
     """Make the dialog for the new prompt of a paused task."""
     command = f"/task edit {one_line(name, TASK_NAME_LENGTH) or 'NAME'} TEXT"
-    asked = [
+    layout = [
         line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)]),
         *_too_long_note(prompt, command),
         _prompt_field("Its new prompt", prompt),
         _small_text("next", "The agent reads it when the task is resumed."),
     ]
-    return _view(Dialog.EDIT, asked, private_metadata, "Save")
+    return _view(Dialog.EDIT, layout, private_metadata, "Save")
 
 
 def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> View:
@@ -120,7 +121,7 @@ def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> Vie
     if waiting:
         replies = "The reply that waits" if waiting == 1 else f"The {waiting} replies that wait"
         losses.append(f"{replies} for the agent; the text comes back in the thread.")
-    asked = [
+    layout = [
         line(
             "title",
             [
@@ -132,7 +133,7 @@ def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> Vie
         section("lost", "This is lost:\n" + "\n".join(f"•  {loss}" for loss in losses)),
         _small_text("stays", "The thread stays. Deleting cannot be undone; pausing keeps everything."),
     ]
-    return _view(Dialog.DELETE, asked, private_metadata, "Delete", "Keep it")
+    return _view(Dialog.DELETE, layout, private_metadata, "Delete", "Keep it")
 
 
 def notice_dialog(dialog: Dialog, text: str) -> View:
@@ -142,7 +143,7 @@ def notice_dialog(dialog: Dialog, text: str) -> View:
 
 def _view(
     dialog: Dialog,
-    asked: Sequence[Block],
+    layout: Sequence[Block],
     private_metadata: str = "",
     submit: str = "",
     close: str = "",
@@ -153,7 +154,7 @@ def _view(
         "title": _plain(TITLES[dialog], 24),
         "close": _plain(close or ("Cancel" if submit else "Close"), 24),
         "private_metadata": private_metadata,
-        "blocks": [*asked],
+        "blocks": [*layout],
     }
     return View(content=made | {"submit": _plain(submit, 24)} if submit else made)
 

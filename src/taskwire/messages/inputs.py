@@ -27,7 +27,7 @@ from taskwire.messages.blocks import (
 from taskwire.messages.refusals import coder_said
 from taskwire.messages.shapes import QUOTE_LENGTH, bold_title, question, statement
 
-# Why a thread leads to no task any more.
+# The reasons why a thread no longer leads to a task.
 _ENDINGS: dict[LinkEnd, str] = {
     "gone": "its task is no longer in Coder",
     "detached": "it was detached from its task",

@@ -100,12 +100,12 @@ def task_list(
         return Message(text=nothing, blocks=(section("none", nothing),))
     where = f"page {page} of {pages}" if pages > 1 else ""
     about = "".join(f" · {part}" for part in (one_line(filtered, 60), where) if part)
-    drawn = [line("heading", [text_piece("Tasks", is_bold=True), *([text_piece(about)] if about else [])])]
+    layout = [line("heading", [text_piece("Tasks", is_bold=True), *([text_piece(about)] if about else [])])]
     for number, item in enumerate(shown):
-        drawn += _task(number, item, coder_url)
-    drawn += _page_buttons(page, pages, filtered)
+        layout += _task(number, item, coder_url)
+    layout += _page_buttons(page, pages, filtered)
     lines = [f"Tasks{escape_mrkdwn(about)}:", *[_task_text(item) for item in shown]]
-    return Message(text=blocks.join_lines(lines), blocks=tuple(drawn))
+    return Message(text=blocks.join_lines(lines), blocks=tuple(layout))
 
 
 def _no_tasks(filtered: str) -> str:
@@ -214,18 +214,18 @@ def template_list(items: Sequence[TemplateLine]) -> Message:
         )
         return Message(text=nothing, blocks=(section("none", nothing),))
     shown = items[:MOST_TEMPLATES]
-    drawn = [line("heading", [text_piece("Templates for tasks", is_bold=True)])]
+    layout = [line("heading", [text_piece("Templates for tasks", is_bold=True)])]
     for number, item in enumerate(shown):
-        drawn += _template(number, item)
+        layout += _template(number, item)
     more = (
         f" There are {len(items) - len(shown)} more; `/task create` lists all."
         if items[MOST_TEMPLATES:]
         else ""
     )
     follow = f"Use one: `/task create template={_typed_value(shown[0].name)} PROMPT`.{more}"
-    drawn.append(context("next", [mrkdwn(follow)]))
+    layout.append(context("next", [mrkdwn(follow)]))
     named = [f"•  {escape_line(item.name, 40)}{_presets_text(item)}" for item in shown]
-    return Message(text=blocks.join_lines(["Templates for tasks:", follow, *named]), blocks=tuple(drawn))
+    return Message(text=blocks.join_lines(["Templates for tasks:", follow, *named]), blocks=tuple(layout))
 
 
 def _typed_value(name: str) -> str:
@@ -243,8 +243,8 @@ def _template(number: int, item: TemplateLine) -> list[Block]:
     pieces += [text_piece(f"  {described}")] if described else []
     facts = [plain_text(_presets(item), 200)] if item.presets else []
     facts += [plain_text(f"organization: {item.organization}", 80)] if item.organization else []
-    drawn = [line(f"template.{number}", pieces)]
-    return [*drawn, context(f"presets.{number}", facts)] if facts else drawn
+    layout = [line(f"template.{number}", pieces)]
+    return [*layout, context(f"presets.{number}", facts)] if facts else layout
 
 
 def _presets(item: TemplateLine) -> str:
@@ -345,5 +345,5 @@ def _escape_grammar(text: str) -> str:
 
 
 def _paragraphs(paragraphs: Sequence[str]) -> Message:
-    drawn = [section(f"help.{number}", text) for number, text in enumerate(paragraphs)]
-    return Message(text="\n\n".join(paragraphs), blocks=tuple(drawn))
+    layout = [section(f"help.{number}", text) for number, text in enumerate(paragraphs)]
+    return Message(text="\n\n".join(paragraphs), blocks=tuple(layout))

@@ -104,7 +104,7 @@ def notice(
     what, follow = _what_happened(notice, pause_reason, one_line(by_name, 80)), _NEXT[notice.kind]
     if notice.kind == "error" and (is_build_well or is_stop):
         what, follow = (_AGENT_CRASHED, _RESTART_HINT) if is_build_well else (_STOP_FAILED, _STOP_FAILED_HINT)
-    told = _NoticeContent(
+    content = _NoticeContent(
         title=get_name(link),
         face=_LABELS[notice.kind],
         what=one_line(first.text, blocks.REPORT_LENGTH) or what,
@@ -114,19 +114,21 @@ def notice(
         answer=first.rest,
         is_of_turn=notice.kind in OF_TURNS,
     )
-    drawn = [_headline(told, calls)]
-    drawn += [] if told.is_of_turn else [line("what", [text_piece(told.what)])]
-    drawn += _output_blocks(told, written)
-    drawn += _step_blocks(written, steps)
-    drawn += _build_log_blocks(build_log)
-    drawn.append(section("next", told.follow))
-    drawn += blocks.button_rows("buttons", _buttons(link, notice.kind, told, (coder_url, forges), written))
-    return Message(text=_text(told, calls), blocks=tuple(drawn))
+    layout = [_headline(content, calls)]
+    layout += [] if content.is_of_turn else [line("what", [text_piece(content.what)])]
+    layout += _output_blocks(content, written)
+    layout += _step_blocks(written, steps)
+    layout += _build_log_blocks(build_log)
+    layout.append(section("next", content.follow))
+    layout += blocks.button_rows(
+        "buttons", _buttons(link, notice.kind, content, (coder_url, forges), written)
+    )
+    return Message(text=_text(content, calls), blocks=tuple(layout))
 
 
 def task_found_again(link: Link, *, coder_url: str) -> Message:
     """Say that a task which was reported as gone is in Coder again."""
-    told = _NoticeContent(
+    content = _NoticeContent(
         title=get_name(link),
         face=PhaseLabel("leftwards_arrow_with_hook", "Back"),
         what="Coder shows this task again.",
@@ -134,8 +136,12 @@ def task_found_again(link: Link, *, coder_url: str) -> Message:
         page=get_page_url(link.model_copy(update={"end_reason": None}), coder_url),
         reported="",
     )
-    drawn = [_headline(told, ()), line("what", [text_piece(told.what)]), section("next", told.follow)]
-    return Message(text=_text(told, ()), blocks=tuple(drawn))
+    layout = [
+        _headline(content, ()),
+        line("what", [text_piece(content.what)]),
+        section("next", content.follow),
+    ]
+    return Message(text=_text(content, ()), blocks=tuple(layout))
 
 
 def alert(sentence: str) -> Message:
@@ -180,30 +186,30 @@ def _why_paused(notice: Notice, reason: str, by_name: str) -> str:
     return "The workspace was stopped in Coder."
 
 
-def _headline(told: _NoticeContent, calls: tuple[UserId, ...]) -> Block:
+def _headline(content: _NoticeContent, calls: tuple[UserId, ...]) -> Block:
     pieces: list[Block] = []
     for user_id in calls:
         pieces += [blocks.mention_piece(user_id), text_piece(" ")]
-    pieces += [blocks.emoji_piece(told.face.emoji), text_piece(" ")]
-    if told.is_of_turn:
-        pieces.append(text_piece(break_emoji(told.what), is_bold=True))
+    pieces += [blocks.emoji_piece(content.face.emoji), text_piece(" ")]
+    if content.is_of_turn:
+        pieces.append(text_piece(break_emoji(content.what), is_bold=True))
     else:
         pieces += [
-            text_piece(f"{told.face.label}: ", is_bold=True),
-            blocks.title_piece(told.title, told.page),
+            text_piece(f"{content.face.label}: ", is_bold=True),
+            blocks.title_piece(content.title, content.page),
         ]
     return line("headline", pieces)
 
 
-def _output_blocks(told: _NoticeContent, written: AgentOutput) -> list[Block]:
+def _output_blocks(content: _NoticeContent, written: AgentOutput) -> list[Block]:
     """Make the blocks for the agent's output and for the end of the build's log."""
-    drawn: list[Block] = []
-    if told.answer:
-        drawn.append(prose("prose", told.answer))
+    layout: list[Block] = []
+    if content.answer:
+        layout.append(prose("prose", content.answer))
     elif not written.answer and written.text.strip():
-        drawn.append(blocks.code_block("excerpt", written.text.strip("\n")))
+        layout.append(blocks.code_block("excerpt", written.text.strip("\n")))
     where = _where_rest_is(written)
-    return [*drawn, blocks.context("excerpt.whole", [mrkdwn(where)])] if where else drawn
+    return [*layout, blocks.context("excerpt.whole", [mrkdwn(where)])] if where else layout
 
 
 def _step_blocks(written: AgentOutput, steps: str) -> list[Block]:
@@ -248,32 +254,32 @@ def _where_rest_is(written: AgentOutput) -> str:
 def _buttons(
     link: Link,
     kind: NoticeKind,
-    told: _NoticeContent,
+    content: _NoticeContent,
     known: tuple[str, Collection[str]],
     written: AgentOutput,
 ) -> list[Block]:
     made: list[Block] = []
-    if told.reported:
-        made.append(blocks.report_button(told.reported, *known, is_result=kind == "completed"))
+    if content.reported:
+        made.append(blocks.report_button(content.reported, *known, is_result=kind == "completed"))
     if kind == "error":
         made.append(button(Button.RETRY, "Retry", link.id, style="primary"))
     if kind == "paused":
         made.append(button(Button.RESUME, "Resume", link.id))
         made.append(button(Button.EDIT, "Edit prompt", link.id))
-    if told.page:
-        made.append(button(Button.OPEN_CODER, "Open in Coder", url=told.page))
+    if content.page:
+        made.append(button(Button.OPEN_CODER, "Open in Coder", url=content.page))
     if kind in ("needs_input", "failed") and not written.answer:
         made.append(button(Button.LOGS, "Logs", link.id))
     return made
 
 
-def _text(told: _NoticeContent, calls: tuple[UserId, ...]) -> str:
+def _text(content: _NoticeContent, calls: tuple[UserId, ...]) -> str:
     """Write the notice as plain text, for phones and for clients that show no blocks."""
     parts = [f"<@{user_id}>" for user_id in calls]
-    headed = f"{told.face.label}: {blocks.end_sentence(escape_line(told.title, blocks.TITLE_LENGTH))}"
-    what = blocks.end_sentence(break_emoji(escape_line(told.what, blocks.REPORT_LENGTH + 60)))
+    headed = f"{content.face.label}: {blocks.end_sentence(escape_line(content.title, blocks.TITLE_LENGTH))}"
+    what = blocks.end_sentence(break_emoji(escape_line(content.what, blocks.REPORT_LENGTH + 60)))
     # A push notification begins with the words that matter most.
-    parts += [f"{what}\n{headed}"] if told.is_of_turn else [headed, what]
-    parts.append(told.follow)
-    parts += [escape_mrkdwn(told.reported)] if 0 < len(told.reported) <= SHOWN_URL_LENGTH else []
+    parts += [f"{what}\n{headed}"] if content.is_of_turn else [headed, what]
+    parts.append(content.follow)
+    parts += [escape_mrkdwn(content.reported)] if 0 < len(content.reported) <= SHOWN_URL_LENGTH else []
     return " ".join(parts)

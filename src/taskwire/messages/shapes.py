@@ -27,27 +27,27 @@ def question(words: str, text: str, buttons: Sequence[Block]) -> Message:
     return Message(text=cut(words, TEXT_LENGTH), blocks=(*shown, *button_rows(CHOICES_BLOCK_ID, buttons)))
 
 
-def close_question(asked: Message, words: str, *, dead: str = "") -> Message:
+def close_question(original: Message, words: str, *, dead: str = "") -> Message:
     """Replace a question, or the offer in a notice, by `words` that say what became of it.
 
     Buttons are removed, except those that open a URL. Without `words`, a notice keeps only what happened.
     Links to the URL `dead` are removed.
     """
-    kept: list[Block] = []
+    remaining: list[Block] = []
     text = words
-    for block in asked.blocks:
+    for block in original.blocks:
         if block["type"] == "actions":
             buttons = cast("list[Block]", block["elements"])
             links = [each for each in buttons if each.get("url") and each["url"] != dead]
-            kept += [{**block, "elements": cast("JsonValue", links)}] if links else []
+            remaining += [{**block, "elements": cast("JsonValue", links)}] if links else []
         elif block["block_id"] in ("question", "next"):
-            kept += [section("became", words)] if words else []
+            remaining += [section("became", words)] if words else []
             if block["block_id"] == "next":
                 offer = str(cast("Block", block["text"])["text"])
-                text = asked.text.replace(f" {offer}", f" {words}".rstrip())
+                text = original.text.replace(f" {offer}", f" {words}".rstrip())
         else:
-            kept.append(cast("Block", _remove_link(block, dead)) if dead else block)
-    return Message(text=cut(text, TEXT_LENGTH), blocks=tuple(kept))
+            remaining.append(cast("Block", _remove_link(block, dead)) if dead else block)
+    return Message(text=cut(text, TEXT_LENGTH), blocks=tuple(remaining))
 
 
 def _remove_link(value: JsonValue, url: str) -> JsonValue:

@@ -22,7 +22,7 @@ from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 # An exception whose frames are all in these files comes from Bolt itself, before any listener.
 _BOLT_PATHS = (str(Path(slack_bolt.__file__).parent), __file__)
-# Slack's types of payloads. Any other type is logged as "other", because anybody may have written it.
+# Slack's types of payloads. Any other type is logged as "other": it may be text that a stranger has sent.
 _PAYLOAD_TYPES = (
     *("block_actions", "block_suggestion", "event_callback", "interactive_message", "message_action"),
     *("shortcut", "view_closed", "view_submission", "workflow_step_edit"),
@@ -58,18 +58,18 @@ def make_app(client: AsyncWebClient, bot: Identity, metrics: Metrics) -> AsyncAp
     app = _App(
         # Without a name, Bolt reads the source files of its callers. Its loggers get this name.
         name=silent.name,
-        # If the client had a token, Bolt would call auth.test at the first payload and drop it if the call
+        # With a token, Bolt would call auth.test at the first payload, and drop the payload if the call
         # failed.
         client=client,
         authorize=authorize,
         logger=silent,
         # Socket Mode has no signatures, and in HTTP mode `signatures` has verified them.
         request_verification_enabled=False,
-        # Otherwise Bolt polls every 10 ms for a listener's ack. Our listeners end with the ack: see
-        # `Background`.
+        # Otherwise Bolt polls every 10 ms for a listener's ack. Our listeners end with the ack; later work is
+        # in `listeners/background.py`.
         process_before_response=True,
-        # The bot's own messages are needed too: they show whether another company reads a thread
-        # (`find_shared_thread`). For all else, `Ingress` ignores them.
+        # The bot's own messages show whether another company reads a thread (`find_shared_thread`). `Ingress`
+        # ignores them otherwise.
         ignoring_self_events_enabled=False,
         # Otherwise Bolt logs a warning with the payload.
         raise_error_for_unhandled_request=True,
@@ -121,6 +121,6 @@ def _handle_error(error: Exception) -> BoltResponse | None:
 
 def _frames(error: BaseException) -> Iterator[traceback.FrameSummary]:
     yield from traceback.extract_tb(error.__traceback__)
-    behind = error.__cause__ or error.__context__
-    if behind is not None:
-        yield from _frames(behind)
+    cause = error.__cause__ or error.__context__
+    if cause is not None:
+        yield from _frames(cause)

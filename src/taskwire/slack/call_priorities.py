@@ -25,25 +25,25 @@ class Priority(IntEnum):
     # Any other message, and the reads and look-ups that it needs.
     POST = 1
     RECEIPT = 2
-    # The drawing that gives a new card its task and its buttons.
+    # The edit that gives a new card its task and its buttons.
     FIRST_CARD = 3
-    # A card whose task has ended shows this for long. Other cards soon change again.
+    # The last edit of a card, whose task has ended. Other cards soon change again.
     FINAL_CARD = 4
     CARD = 5
     # Backfill of threads.
     BACKFILL = 6
 
 
-# How long a method rests if Slack rate-limits it without a Retry-After.
+# How long a method is blocked if Slack rate-limits it without a Retry-After.
 DEFAULT_BLOCK_SECONDS = 10.0
 # Stands for all methods. A 429 without Slack's own error code does not show which method it concerns.
 ALL_METHODS = "*"
-# How long a call that nobody would repeat waits for its place. Slack accepts an answer by response URL for
-# half an hour; five minutes are left for making the answer itself.
+# How long a call waits for its place if no caller would repeat it. Slack accepts an answer by response URL
+# for half an hour; five minutes are left for making the answer itself.
 LONGEST_CAPACITY_WAIT_SECONDS = 25 * 60.0
 # A waiting call asks for a place at least this often, because the calls ahead of it may be gone.
 LONGEST_SLEEP_SECONDS = 10.0
-# How many refusals by Slack are followed by another try.
+# How often `retry_while_rate_limited` tries again.
 MOST_RATE_LIMIT_RETRIES = 10
 LIMITER_TIMEOUT_SECONDS = 1.0
 # These methods need a trigger, which expires after three seconds.
@@ -146,15 +146,17 @@ async def retry_until_capacity(call: Callable[[], Awaitable[T]]) -> T:
     the queue tries the job again. Outside of it, this function waits as `wait_for_capacity` allows.
     """
     now = asyncio.get_running_loop().time
-    patience = _wait_limit.get() or _WaitLimit(now() + LONGEST_CAPACITY_WAIT_SECONDS, contextlib.nullcontext)
+    wait_limit = _wait_limit.get() or _WaitLimit(
+        now() + LONGEST_CAPACITY_WAIT_SECONDS, contextlib.nullcontext
+    )
     while True:
         try:
             return await call()
         except errors.NoCapacity as error:
             seconds = error.retry_after_seconds or 1.0
-            if _claimant.get() or now() + seconds > patience.until:
+            if _claimant.get() or now() + seconds > wait_limit.until:
                 raise
-        async with patience.while_waiting():
+        async with wait_limit.while_waiting():
             await asyncio.sleep(min(seconds, LONGEST_SLEEP_SECONDS))
 
 
@@ -176,10 +178,10 @@ class RateLimits:
         """Wait for a place. If the limiter cannot be reached, go ahead without one."""
         claimant = f"once:{secrets.token_hex(8)}"
         now = asyncio.get_running_loop().time
-        patience = _wait_limit.get() or _WaitLimit(
+        wait_limit = _wait_limit.get() or _WaitLimit(
             now() + LONGEST_CAPACITY_WAIT_SECONDS, contextlib.nullcontext
         )
-        until = now() + LONGEST_TRIGGER_WAIT_SECONDS if method in TRIGGER_METHODS else patience.until
+        until = now() + LONGEST_TRIGGER_WAIT_SECONDS if method in TRIGGER_METHODS else wait_limit.until
         while True:
             try:
                 async with asyncio.timeout(LIMITER_TIMEOUT_SECONDS):
@@ -192,7 +194,7 @@ class RateLimits:
                 return
             if now() + seconds > until:
                 raise errors.NoCapacity(f"{method} has to wait", seconds)
-            async with patience.while_waiting():
+            async with wait_limit.while_waiting():
                 await asyncio.sleep(min(seconds, LONGEST_SLEEP_SECONDS))
 
     async def record_rate_limited(self, method: str, seconds: float | None) -> None:

@@ -107,12 +107,12 @@ class Calls:
         if status == 200 and (body.get("ok") is True or (ok_error and body.get("error") == ok_error)):
             return body
         secret = self._client.token or ""
-        broken = errors.classify(method, status, body, headers.get("Retry-After", ""), secret=secret)
-        if isinstance(broken, errors.SlackRateLimited):
+        error = errors.classify(method, status, body, headers.get("Retry-After", ""), secret=secret)
+        if isinstance(error, errors.SlackRateLimited):
             await self._rate_limits.record_rate_limited(
-                method if body.get("ok") is False else ALL_METHODS, broken.retry_after_seconds
+                method if body.get("ok") is False else ALL_METHODS, error.retry_after_seconds
             )
-        raise broken
+        raise error
 
     async def _reserve(
         self, call: Coroutine[object, object, object], method: str, where: str, priority: Priority

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from taskwire.domain.ids import Ts, microseconds
 
-# Returned times always increase, unless a clock was set back by more than this. Then they follow the new
-# clock.
+# Returned times always increase, unless a clock was set back by more than this. After that they follow the
+# clock again.
 MOST_SET_BACK = timedelta(seconds=2)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -23,7 +23,7 @@ class SlackClock:
 
     def __init__(self, local_time: Callable[[], float]) -> None:
         self._local_time = local_time
-        # Slack's clock is ahead of ours by at least `_least` and at most `_most` seconds.
+        # Slack's clock is ahead of ours by at least `_least_ahead` and at most `_most_ahead` seconds.
         self._least_ahead = -math.inf
         self._most_ahead = math.inf
         self._last_returned = datetime.min.replace(tzinfo=UTC)
@@ -59,8 +59,8 @@ class SlackClock:
     def _narrow(self, earliest: float, latest: float, sent_at: float) -> None:
         least, most = earliest - self._local_time(), latest - sent_at
         if least > self._most_ahead or most < self._least_ahead:
-            # The new limits contradict the old ones, so one of the clocks was set. The old limits no longer
-            # hold.
+            # The new bounds contradict the old ones, so one of the clocks was set. The old bounds are wrong
+            # now.
             self._least_ahead, self._most_ahead = least, most
         else:
             self._least_ahead, self._most_ahead = max(self._least_ahead, least), min(self._most_ahead, most)

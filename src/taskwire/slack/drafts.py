@@ -50,7 +50,7 @@ def check_metadata(event_type: str, payload: dict[str, str]) -> None:
         raise InvalidDraft(f"metadata is larger than {METADATA_BYTES} bytes")
 
 
-# Keys whose values only Taskwire reads again.
+# Keys whose values Slack returns and only Taskwire reads.
 _UNMASKED_KEYS = frozenset(
     {"private_metadata", "callback_id", "external_id", "block_id", "action_id", "value"}
 )

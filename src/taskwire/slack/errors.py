@@ -102,9 +102,9 @@ def _split_codes(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-# Slack's documented error codes for the methods that we call, grouped by their meaning for us. A code on no
-# list counts as an unknown outcome. These documented codes are left out for that reason: update_failed,
-# file_update_failed, internal_error, fatal_error, service_unavailable and request_timeout.
+# Slack's documented error codes for the methods that we call, grouped by the error that they raise. A code
+# that is in no group means an unknown outcome. These documented codes are in no group for that reason:
+# update_failed, file_update_failed, internal_error, fatal_error, service_unavailable and request_timeout.
 # [https://docs.slack.dev/reference/methods]
 _RATE_LIMIT_CODES = _split_codes("message_limit_exceeded rate_limited ratelimited")
 
@@ -194,8 +194,8 @@ def _remarks(body: object, secret: str) -> str:
     """Return what Slack says about missing scopes and malformed arguments, for the log."""
     needed = read_text(body, "needed")
     remarks = read_strings(body, "response_metadata", "messages")
-    said = "; ".join(([f"needed: {needed}"] if needed else []) + remarks)[:500]
-    return said.replace(secret, "***") if secret else said
+    text = "; ".join(([f"needed: {needed}"] if needed else []) + remarks)[:500]
+    return text.replace(secret, "***") if secret else text
 
 
 def _parse_retry_after(retry_after: str) -> float | None:

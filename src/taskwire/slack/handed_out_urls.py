@@ -18,10 +18,10 @@ from taskwire.slack import errors
 from taskwire.slack.call_priorities import RateLimits
 
 _CHUNK_BYTES = 64 * 1024
-# Longest answer of a response URL or an upload. Slack's answers are shorter.
+# Longest answer that is accepted from a response URL or an upload URL. Slack's answers are shorter.
 _LONGEST_ANSWER_BYTES = 64 * 1024
 
-# A used or expired response URL answers with one of these statuses and a few words instead of an error code.
+# The answer of a used or expired response URL has one of these statuses and no error code.
 _USED_UP_STATUSES = (404, 410)
 
 
@@ -95,10 +95,10 @@ class HandedOutUrls:
     async def _require_success(self, what: str, reply: _Response) -> None:
         if reply.status == 200:
             return
-        broken = _classify(what, reply)
-        if isinstance(broken, errors.SlackRateLimited):
-            await self._rate_limits.record_rate_limited(what, broken.retry_after_seconds)
-        raise broken
+        error = _classify(what, reply)
+        if isinstance(error, errors.SlackRateLimited):
+            await self._rate_limits.record_rate_limited(what, error.retry_after_seconds)
+        raise error
 
 
 def is_slack_url(url: str, base_url: str) -> bool:
@@ -145,8 +145,7 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | N
 
 
 def _decode(content: bytes) -> str | None:
-    # Apart from UTF-8, only UTF-16 with a byte order mark is decoded. A guessed encoding would give wrong
-    # letters.
+    # Only UTF-8, and UTF-16 with a byte order mark, are decoded. A guessed encoding would give wrong letters.
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         words = content.decode("utf-16" if is_wide else "utf-8-sig")

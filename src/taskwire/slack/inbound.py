@@ -30,8 +30,8 @@ from taskwire.slack.payload_fields import (
 
 Body = Mapping[str, object]
 
-# Subtypes of messages that a person has written: none, with a file, and a reply that is also sent to the
-# channel.
+# Subtypes of messages that a person has written: none, a message with a file, and a reply that is also sent
+# to the channel.
 _WRITTEN_SUBTYPES = ("", "file_share", "thread_broadcast")
 
 
@@ -390,13 +390,13 @@ def _find_actor_team(body: Body, event: Body, team: str) -> str | None:
     """Return the workspace of the person who acted. In Slack Connect only the event's own fields have it."""
     if not event:
         return read_text(body, "user", "team_id") or read_text(body, "team_id") or team or None
-    told = read_text(event, "user_team") or read_text(event, "team")
-    if told.startswith("E"):
-        # This is the id of an organisation instead of a workspace. Ours is recognised by its own id.
-        is_ours = told in (read_text(body, "enterprise_id"), read_text(body, "context_enterprise_id"))
+    actor_team = read_text(event, "user_team") or read_text(event, "team")
+    if actor_team.startswith("E"):
+        # This is the id of an organization instead of a workspace.
+        is_ours = actor_team in (read_text(body, "enterprise_id"), read_text(body, "context_enterprise_id"))
         return team if is_ours else None
-    if told:
-        return told
+    if actor_team:
+        return actor_team
     return None if read_flag(body, "is_ext_shared_channel") else team or None
 
 
@@ -452,8 +452,8 @@ def _parse_changed(
     ts, thread_ts = read_ts(now, "ts"), read_ts(now, "thread_ts")
     if read_text(now, "subtype") == "tombstone":
         return _parse_deleted(event, before, channel, ts, bot_user)
-    # An unfurled link, a first reply and a pin change a message too. A person changes only its text and its
-    # files.
+    # Slack also sends this event for an unfurled link, a first reply and a pin. A person changes only the
+    # text and the files.
     is_same = read_text(now, "text") == read_text(before, "text")
     if is_same and _file_ids(now) == _file_ids(before):
         return IgnoredPayload("nothing that a person changed")

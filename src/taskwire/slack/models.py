@@ -109,26 +109,26 @@ def parse_profiles(answer: SlackAnswer) -> tuple[Profile, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def _find_profile(told: SlackAnswer) -> Profile | None:
-    found = read_user(told, "id")
+def _find_profile(fields: SlackAnswer) -> Profile | None:
+    found = read_user(fields, "id")
     if found is None:
         return None
-    name = read_text(told, "name")
+    name = read_text(fields, "name")
     return Profile(
         id=found,
-        name=read_text(told, "profile", "display_name") or name,
-        real_name=read_text(told, "real_name") or read_text(told, "profile", "real_name") or name,
-        email=read_text(told, "profile", "email") or None,
+        name=read_text(fields, "profile", "display_name") or name,
+        real_name=read_text(fields, "real_name") or read_text(fields, "profile", "real_name") or name,
+        email=read_text(fields, "profile", "email") or None,
         # An answer without this field does not confirm the address.
-        is_email_confirmed=read_flag(told, "is_email_confirmed"),
+        is_email_confirmed=read_flag(fields, "is_email_confirmed"),
         # Slackbot has no flag that says it is a bot.
-        is_bot=read_flag(told, "is_bot") or read_flag(told, "is_workflow_bot") or found == "USLACKBOT",
-        is_guest=read_flag(told, "is_restricted") or read_flag(told, "is_ultra_restricted"),
-        is_stranger=read_flag(told, "is_stranger"),
-        is_deleted=read_flag(told, "deleted"),
+        is_bot=read_flag(fields, "is_bot") or read_flag(fields, "is_workflow_bot") or found == "USLACKBOT",
+        is_guest=read_flag(fields, "is_restricted") or read_flag(fields, "is_ultra_restricted"),
+        is_stranger=read_flag(fields, "is_stranger"),
+        is_deleted=read_flag(fields, "deleted"),
         teams=frozenset(
             team
-            for team in (read_text(told, "team_id"), *read_strings(told, "enterprise_user", "teams"))
+            for team in (read_text(fields, "team_id"), *read_strings(fields, "enterprise_user", "teams"))
             if team
         ),
     )
@@ -136,17 +136,17 @@ def _find_profile(told: SlackAnswer) -> Profile | None:
 
 def parse_channel(answer: SlackAnswer) -> Channel:
     """Parse the answer of conversations.info."""
-    told = read_object(answer, "channel")
-    found = read_channel(told, "id")
+    fields = read_object(answer, "channel")
+    found = read_channel(fields, "id")
     if found is None:
         raise UnexpectedSlackAnswer("conversations.info", "no channel in the answer")
-    is_direct = read_flag(told, "is_im") or read_flag(told, "is_mpim")
+    is_direct = read_flag(fields, "is_im") or read_flag(fields, "is_mpim")
     return Channel(
         id=found,
-        name=read_text(told, "name"),
-        is_public=read_value(told, "is_private") is False and not is_direct,
-        is_shared=read_flag(told, "is_ext_shared"),
-        other=read_user(told, "user") if read_flag(told, "is_im") else None,
+        name=read_text(fields, "name"),
+        is_public=read_value(fields, "is_private") is False and not is_direct,
+        is_shared=read_flag(fields, "is_ext_shared"),
+        other=read_user(fields, "user") if read_flag(fields, "is_im") else None,
     )
 
 

@@ -41,11 +41,11 @@ from taskwire.slack.payload_fields import (
 )
 
 EVENT_TYPE = "taskwire_message"
-# Messages that one call returns when a channel is scanned; Slack allows 999. 500 messages of ours are 2 MB,
-# which takes 15 ms to parse.
+# Messages on a page of `list_roots`; Slack allows 999. 500 messages of ours are 2 MB, which takes 15 ms to
+# parse.
 ROOTS_PAGE_SIZE = 500
-# Conversations that one call returns. It is Slack's maximum, so even a member of very many channels costs one
-# call.
+# Conversations on a page of `list_channels_of`. It is Slack's maximum, so that one call is nearly always
+# enough.
 LONGEST_PAGE_SIZE = 999
 _ALL_CONVERSATION_TYPES = "public_channel,private_channel,mpim,im"
 
@@ -63,7 +63,7 @@ class Metadata:
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
 
 
-# Number of people that `list_some_profiles` asks for.
+# Users on the one page of `list_some_profiles`.
 PROFILES_PAGE_SIZE = 100
 
 
@@ -285,9 +285,9 @@ class Outbound:
     async def respond(self, response_url: str, message: Message, *, replace_original: bool = False) -> None:
         """Answer a command or a click, visible only to its author. Slack shows the message at most once."""
         ready = self._drafts.prepare_message(message)
-        said: dict[str, object] = {"text": ready.text, "blocks": _blocks(ready)}
-        said |= {"response_type": "ephemeral", "replace_original": replace_original}
-        await self._handed_out_urls.respond(response_url, said, self.timeouts.change)
+        payload: dict[str, object] = {"text": ready.text, "blocks": _blocks(ready)}
+        payload |= {"response_type": "ephemeral", "replace_original": replace_original}
+        await self._handed_out_urls.respond(response_url, payload, self.timeouts.change)
 
     async def post_ephemeral(
         self,

@@ -19,8 +19,7 @@ _NOTHING: Mapping[str, object] = {}
 def read_value(value: object, *path: str) -> object:
     """Return the value at a path of keys, or None."""
     for key in path:
-        # Parsed JSON consists of dicts, and a check for dict is ten times as fast as for Mapping. This runs
-        # often.
+        # Parsed JSON consists of dicts. The check for dict is ten times as fast as the one for Mapping.
         if not isinstance(value, dict):
             return None
         value = value.get(key)
@@ -115,7 +114,7 @@ def read_reactions(message: object, user_id: UserId) -> frozenset[str]:
     )
 
 
-# The keys under which each kind of element stores its choice. [Slack: view_submission, state.values]
+# The keys under which the kinds of elements store what was entered. [Slack: view_submission, state.values]
 _SINGLE_KEYS = (
     "value",
     "selected_conversation",

@@ -23,8 +23,8 @@ SIGNATURE_HEADER = "X-Slack-Signature"
 MOST_CLOCK_DIFFERENCE_SECONDS = 300
 # Most fields in a form. Slack's payloads always have fewer. Parsing takes longer the more fields there are.
 MOST_FIELDS = 100
-# The signature does not cover headers. Bolt gets only these, because others control Bolt itself
-# (X-Slack-Bolt-Lazy-Function-Name).
+# The signature does not cover headers. Bolt gets only these headers, because others control Bolt itself, such
+# as X-Slack-Bolt-Lazy-Function-Name.
 _FORWARDED_HEADERS = ("Content-Type", "X-Slack-Retry-Num", "X-Slack-Retry-Reason")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
@@ -97,12 +97,14 @@ def parse_request(headers: Headers, body: bytes) -> AsyncBoltRequest:
     """
     try:
         passed_on = {name: list(headers.getall(name, ()))[:1] for name in _FORWARDED_HEADERS}
-        kept: dict[str, str | Sequence[str]] = {name: found for name, found in passed_on.items() if found}
+        forwarded: dict[str, str | Sequence[str]] = {
+            name: found for name, found in passed_on.items() if found
+        }
         kind = _CONTENT_TYPE.fullmatch(_get_single(headers, "Content-Type"))
         if kind is None or headers.getall("Content-Encoding", ()):
             raise RequestRefused("body")
         found = _parse_object(body.decode(), is_json=kind[1].lower() == "json")
-        return AsyncBoltRequest(body=found, headers=kept, mode="socket_mode")
+        return AsyncBoltRequest(body=found, headers=forwarded, mode="socket_mode")
     except Exception as error:
         # Bolt raises undocumented exceptions for values of an unexpected type.
         raise RequestRefused("body") from error

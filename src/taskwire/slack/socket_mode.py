@@ -20,7 +20,8 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 SWITCHING_PROTOCOLS = 101
 PING_SECONDS = 5
-# A payload that has just arrived is in `ConcurrencyLimit` or in the SDK's queue within this time.
+# A payload that has just arrived is counted by `ConcurrencyLimit`, or is in the SDK's queue, within this
+# time.
 QUIET_SECONDS = 0.02
 # Most payloads that are handled at once, and the longest wait of the others, in seconds. If many payloads
 # arrive together, the first are acknowledged before the last are parsed. The wait is short, because an
