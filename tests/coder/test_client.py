@@ -14,25 +14,25 @@ from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.domain.agent_text import AgentText
 from taskwire.transport import ConnectionCut, DeadlinePassed, NoAnswer, Unreachable
 from tests.coder.calls import BUILD, CALLS, EVERY_CALL, KEY, TASK, USER, Call
-from tests.coder.far_side import Act, FarSide, far_side, hangs_up, says, says_nothing
+from tests.coder.raw_server import Behavior, RawServer, close_connection, never_respond, raw_server, respond
 
 TOKEN = "abcdefghij-klmnopqrstuvwxyz012345"
 JSON = "Content-Type: application/json; charset=utf-8"
 
 
-def answers(call: Call) -> Act:
+def answers(call: Call) -> Behavior:
     """Return an act that answers with a call's documented success."""
-    return says(call.status, call.body, JSON)
+    return respond(call.status, call.body, JSON)
 
 
 @pytest.mark.parametrize("call", EVERY_CALL.values(), ids=EVERY_CALL)
 async def test_a_call_sends_one_request_with_the_token_in_its_header(call: Call) -> None:
     """The method, path, query, header and body are as documented."""
-    async with far_side(answers(call)) as far, CoderClient.open(far.url, TOKEN) as coder:
+    async with raw_server(answers(call)) as server, CoderClient.open(server.url, TOKEN) as coder:
         await call.ask(coder)
 
-        assert [unquote(line) for line in far.lines] == [call.line]
-        head, _, content = far.requests[0].partition(b"\r\n\r\n")
+        assert [unquote(line) for line in server.lines] == [call.line]
+        head, _, content = server.requests[0].partition(b"\r\n\r\n")
         assert f"coder-session-token: {TOKEN}".encode() in head.lower().split(b"\r\n")
         assert (json.loads(content) if content else None) == call.sends
 
@@ -41,8 +41,8 @@ async def test_no_log_line_holds_the_token(caplog: pytest.LogCaptureFixture) -> 
     """This holds even if all libraries log at their lowest level."""
     for name in ("", "httpx", "aiohttp"):
         caplog.set_level(logging.DEBUG, name)
-    play = [*map(answers, CALLS.values()), hangs_up]
-    async with far_side(*play) as far, CoderClient.open(far.url, TOKEN) as coder:
+    play = [*map(answers, CALLS.values()), close_connection]
+    async with raw_server(*play) as server, CoderClient.open(server.url, TOKEN) as coder:
         for call in CALLS.values():
             await call.ask(coder)
         with pytest.raises(ConnectionCut):
@@ -55,8 +55,8 @@ async def test_no_log_line_holds_the_token(caplog: pytest.LogCaptureFixture) -> 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_any_other_success_is_not_one(call: Call) -> None:
     """Only the documented status means that the call succeeded."""
-    other = says(206 if call.status == 200 else 200, call.body, JSON)
-    async with far_side(other) as far, CoderClient.open(far.url, TOKEN) as coder:
+    other = respond(206 if call.status == 200 else 200, call.body, JSON)
+    async with raw_server(other) as server, CoderClient.open(server.url, TOKEN) as coder:
         with pytest.raises(errors.UnexpectedCoderAnswer):
             await call.ask(coder)
 
@@ -70,7 +70,10 @@ WITH_A_BODY = {
 @pytest.mark.parametrize("body", ["", "{", "[[]]", "7", "<html></html>"])
 async def test_a_success_that_makes_no_sense_is_unknown(call: Call, body: str) -> None:
     """The status means success, but the body cannot be read."""
-    async with far_side(says(call.status, body, JSON)) as far, CoderClient.open(far.url, TOKEN) as coder:
+    async with (
+        raw_server(respond(call.status, body, JSON)) as server,
+        CoderClient.open(server.url, TOKEN) as coder,
+    ):
         with pytest.raises(errors.UnexpectedCoderAnswer):
             await call.ask(coder)
 
@@ -79,7 +82,10 @@ async def test_a_success_that_makes_no_sense_is_unknown(call: Call, body: str) -
 async def test_no_call_waits_for_ever(call: Call) -> None:
     """Each call has a timeout."""
     short = CoderTimeouts(*[0.05] * 6)
-    async with far_side(says_nothing) as far, CoderClient.open(far.url, TOKEN, timeouts=short) as coder:
+    async with (
+        raw_server(never_respond) as server,
+        CoderClient.open(server.url, TOKEN, timeouts=short) as coder,
+    ):
         with pytest.raises((NoAnswer, Unreachable)):
             await call.ask(coder)
 
@@ -87,7 +93,7 @@ async def test_no_call_waits_for_ever(call: Call) -> None:
 async def test_an_answer_that_would_fill_the_memory_is_not_kept() -> None:
     """A log of gigabytes does not kill the process. Asking again would change nothing."""
     answer = answers(CALLS["get_logs"])
-    async with far_side(answer) as far, CoderClient.open(far.url, TOKEN, most_bytes=10) as coder:
+    async with raw_server(answer) as server, CoderClient.open(server.url, TOKEN, most_bytes=10) as coder:
         with pytest.raises(errors.TooLong, match="longer than 10 bytes"):
             await coder.get_logs("a-task")
 
@@ -95,43 +101,43 @@ async def test_an_answer_that_would_fill_the_memory_is_not_kept() -> None:
 async def test_a_change_whose_answer_is_too_long_may_have_been_made() -> None:
     """Only a read counts as refused. A change has an unknown outcome."""
     answer = answers(CALLS["pause"])
-    async with far_side(answer) as far, CoderClient.open(far.url, TOKEN, most_bytes=10) as coder:
+    async with raw_server(answer) as server, CoderClient.open(server.url, TOKEN, most_bytes=10) as coder:
         with pytest.raises(errors.UnexpectedCoderAnswer):
             await coder.pause("a-task")
 
 
 @pytest.fixture
-async def far() -> AsyncIterator[FarSide]:
+async def server() -> AsyncIterator[RawServer]:
     """Make a server whose answer fits every change without a body."""
-    async with far_side(says(204)) as far:
-        yield far
+    async with raw_server(respond(204)) as server:
+        yield server
 
 
-async def test_a_deadline_stops_a_change_before_it_is_written(far: FarSide) -> None:
+async def test_a_deadline_stops_a_change_before_it_is_written(server: RawServer) -> None:
     """A job's attempt relies on this."""
-    async with CoderClient.open(far.url, TOKEN) as coder:
+    async with CoderClient.open(server.url, TOKEN) as coder:
         with transport.deadline(transport.boottime() - 1), pytest.raises(DeadlinePassed):
             await coder.send("a-task", AgentText("words"))
 
-        assert far.requests == []
+        assert server.requests == []
 
 
-async def test_the_client_shows_its_server_and_not_its_token(far: FarSide) -> None:
+async def test_the_client_shows_its_server_and_not_its_token(server: RawServer) -> None:
     """The representation is safe to log."""
-    async with CoderClient.open(f"{far.url}/", TOKEN) as coder:
-        assert repr(coder) == f"CoderClient('{far.url}')"
+    async with CoderClient.open(f"{server.url}/", TOKEN) as coder:
+        assert repr(coder) == f"CoderClient('{server.url}')"
 
 
 async def test_people_are_found_by_exact_address_over_all_pages() -> None:
     """Coder's search finds parts of addresses and names, in pages of a hundred."""
     near = {"id": "n", "username": "n", "email": "malice@example.com"}
-    first = says(200, json.dumps({"users": [near] * 100, "count": 101}), JSON)
-    second = says(200, json.dumps({"users": [USER], "count": 101}), JSON)
-    async with far_side(first, second) as far, CoderClient.open(far.url, TOKEN) as coder:
+    first = respond(200, json.dumps({"users": [near] * 100, "count": 101}), JSON)
+    second = respond(200, json.dumps({"users": [USER], "count": 101}), JSON)
+    async with raw_server(first, second) as server, CoderClient.open(server.url, TOKEN) as coder:
         found = await coder.list_users_by_email("ALICE@example.com")
 
         assert [user.username for user in found] == ["alice"]
-        assert [line.rpartition("offset=")[2] for line in far.lines] == ["0", "100"]
+        assert [line.rpartition("offset=")[2] for line in server.lines] == ["0", "100"]
 
 
 @pytest.mark.parametrize(
@@ -144,8 +150,8 @@ async def test_letters_that_only_look_alike_make_another_address(other: str) -> 
         {"id": "1", "username": "other", "email": other},
         {"id": "2", "username": "kim", "email": "KIM@example.com"},
     ]
-    answer = says(200, json.dumps({"users": users, "count": 2}), JSON)
-    async with far_side(answer, answer) as far, CoderClient.open(far.url, TOKEN) as coder:
+    answer = respond(200, json.dumps({"users": users, "count": 2}), JSON)
+    async with raw_server(answer, answer) as server, CoderClient.open(server.url, TOKEN) as coder:
         found = await coder.list_users_by_email("Kim@Example.com")
         with_a_blank = await coder.list_users_by_email("kim@example.com\u00a0")
 
@@ -156,7 +162,7 @@ async def test_letters_that_only_look_alike_make_another_address(other: str) -> 
 async def test_the_agents_history_is_told_oldest_first() -> None:
     """This holds even for reports that are less than a microsecond apart."""
     call = CALLS["list_reports"]
-    async with far_side(answers(call)) as far, CoderClient.open(far.url, TOKEN) as coder:
+    async with raw_server(answers(call)) as server, CoderClient.open(server.url, TOKEN) as coder:
         reports = await coder.list_reports("a", "app")
         none = await coder.list_reports("a", "gone")
 
@@ -166,40 +172,40 @@ async def test_the_agents_history_is_told_oldest_first() -> None:
 
 async def test_the_tokens_end_is_known_where_its_key_can_be_read() -> None:
     """The first part of the token is the id of its key."""
-    hidden = says(404, '{"message":"Resource not found or you do not have access to this resource"}', JSON)
-    async with far_side(says(200, json.dumps(KEY), JSON), hidden) as far:
-        async with CoderClient.open(far.url, TOKEN) as coder:
+    hidden = respond(404, '{"message":"Resource not found or you do not have access to this resource"}', JSON)
+    async with raw_server(respond(200, json.dumps(KEY), JSON), hidden) as server:
+        async with CoderClient.open(server.url, TOKEN) as coder:
             known = await coder.find_token_expiry()
             unknown = await coder.find_token_expiry()
-        async with CoderClient.open(far.url, "opaque") as coder:
+        async with CoderClient.open(server.url, "opaque") as coder:
             without_parts = await coder.find_token_expiry()
 
         assert known == datetime(2026, 6, 18, 10, 40, 2, 511000, tzinfo=UTC)
         assert (unknown, without_parts) == (None, None)
-        assert TOKEN not in "".join(far.lines)
+        assert TOKEN not in "".join(server.lines)
 
 
 async def test_a_pause_returns_the_build_it_started() -> None:
     """A pause of unknown outcome is recognized by the build's number."""
     body = json.dumps({"workspace_build": BUILD})
-    async with far_side(says(202, body, JSON)) as far, CoderClient.open(far.url, TOKEN) as coder:
+    async with raw_server(respond(202, body, JSON)) as server, CoderClient.open(server.url, TOKEN) as coder:
         build = await coder.pause("a-task")
 
         assert (build.build_number, build.transition, build.job.status) == (2, "stop", "pending")
 
 
-async def test_a_name_is_quoted_in_the_path(far: FarSide) -> None:
+async def test_a_name_is_quoted_in_the_path(server: RawServer) -> None:
     """A typed name stays one part of the path, whatever it contains."""
-    async with CoderClient.open(far.url, TOKEN) as coder:
+    async with CoderClient.open(server.url, TOKEN) as coder:
         await coder.send("ali ce?/fix/it#1", AgentText("words"))
 
-        assert far.lines == ["POST /api/v2/tasks/ali%20ce%3F/fix%2Fit%231/send"]
+        assert server.lines == ["POST /api/v2/tasks/ali%20ce%3F/fix%2Fit%231/send"]
 
 
 async def test_a_server_without_tasks_says_so() -> None:
     """Servers that are too old or too new have no such route. A missing task has a different answer."""
-    no_route = says(404, '{"message":"Route not found."}', JSON)
-    async with far_side(no_route) as far, CoderClient.open(far.url, TOKEN) as coder:
+    no_route = respond(404, '{"message":"Route not found."}', JSON)
+    async with raw_server(no_route) as server, CoderClient.open(server.url, TOKEN) as coder:
         with pytest.raises(errors.TasksNotSupported):
             await coder.list_tasks_raw()
         with pytest.raises(errors.NotFound):
@@ -209,14 +215,14 @@ async def test_a_server_without_tasks_says_so() -> None:
 @pytest.mark.parametrize("body", ['{"message":"Route not found."}', "404: Not Found"])
 async def test_a_server_that_knows_of_no_presets_has_none(body: str) -> None:
     """A task can be created without a preset."""
-    async with far_side(says(404, body)) as far, CoderClient.open(far.url, TOKEN) as coder:
+    async with raw_server(respond(404, body)) as server, CoderClient.open(server.url, TOKEN) as coder:
         assert await coder.list_presets("v") == ()
 
 
 async def test_the_list_comes_as_it_was_sent() -> None:
     """So an unchanged list can be recognized without parsing it."""
     body = json.dumps({"tasks": [TASK], "count": 1}) + "\n"
-    async with far_side(says(200, body, JSON)) as far, CoderClient.open(far.url, TOKEN) as coder:
+    async with raw_server(respond(200, body, JSON)) as server, CoderClient.open(server.url, TOKEN) as coder:
         assert await coder.list_tasks_raw() == body.encode()
 
 
@@ -225,11 +231,11 @@ async def test_an_account_asks_whether_it_may_talk_to_agents() -> None:
     returned as it is."""
     for may in (True, False):
         async with (
-            far_side(says(200, json.dumps({"can_connect": may}), JSON)) as far,
-            CoderClient.open(far.url, TOKEN) as coder,
+            raw_server(respond(200, json.dumps({"can_connect": may}), JSON)) as server,
+            CoderClient.open(server.url, TOKEN) as coder,
         ):
             assert await coder.find_connect_right() is may
-            head, _, content = far.requests[0].partition(b"\r\n\r\n")
+            head, _, content = server.requests[0].partition(b"\r\n\r\n")
 
         assert head.startswith(b"POST /api/v2/authcheck ")
         check = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
@@ -239,14 +245,14 @@ async def test_an_account_asks_whether_it_may_talk_to_agents() -> None:
 @pytest.mark.parametrize(
     "act",
     [
-        says(404, '{"message": "Route not found."}', JSON),
-        says(404, "<html>"),
-        says(405, ""),
-        says(400, '{"message": "Unknown."}', JSON),
-        says(200, "{}", JSON),
+        respond(404, '{"message": "Route not found."}', JSON),
+        respond(404, "<html>"),
+        respond(405, ""),
+        respond(400, '{"message": "Unknown."}', JSON),
+        respond(200, "{}", JSON),
     ],
 )
-async def test_a_coder_that_cannot_be_asked_for_rights_is_no_trouble(act: Act) -> None:
+async def test_a_coder_that_cannot_be_asked_for_rights_is_no_trouble(act: Behavior) -> None:
     """This check only looks ahead, so its failure must not count as a Coder that is away."""
-    async with far_side(act) as far, CoderClient.open(far.url, TOKEN) as coder:
+    async with raw_server(act) as server, CoderClient.open(server.url, TOKEN) as coder:
         assert await coder.find_connect_right() is None

@@ -75,7 +75,7 @@ async def test_memory_stays_within_bounds_at_the_worst(pieces: Handler, found: s
     """Thirty-two logs and two lists are read at once, each of the largest allowed size or without an end."""
     async with _answering(pieces) as url:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.coder.hoarder", url), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+            *(sys.executable, "-m", "tests.coder.memory_probe", url), cwd=ROOT, stdout=asyncio.subprocess.PIPE
         )
         said, _ = await process.communicate()
 

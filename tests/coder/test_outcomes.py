@@ -10,22 +10,31 @@ from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import AccountRefused, NotDone, OutcomeUnknown, OutsideError, Refused, TryLater
 from taskwire.transport import ConnectionCut, NoAnswer
-from tests.coder.far_side import Act, FarSide, far_side, hangs_up, raw, raw_then_cut, says, says_nothing
+from tests.coder.raw_server import (
+    Behavior,
+    RawServer,
+    close_connection,
+    never_respond,
+    raw_server,
+    respond,
+    send_raw,
+    send_raw_and_close,
+)
 
 TOKEN = "abcdefghij-klmnopqrstuvwxyz012345"
 JSON = "Content-Type: application/json; charset=utf-8"
 NOT_FOUND = "Resource not found or you do not have access to this resource"
 
 
-async def outcome_of_send(act: Act) -> OutsideError:
-    """Send input to a server that plays this act, and return the error."""
+async def outcome_of_send(act: Behavior) -> OutsideError:
+    """Send input to a server that behaves like this, and return the error."""
     async with (
-        far_side(act) as far,
-        CoderClient.open(far.url, TOKEN, timeouts=CoderTimeouts(send=0.5)) as coder,
+        raw_server(act) as server,
+        CoderClient.open(server.url, TOKEN, timeouts=CoderTimeouts(send=0.5)) as coder,
     ):
         with pytest.raises(OutsideError) as caught:
             await coder.send("a-task", AgentText("words"))
-        assert far.lines == ["POST /api/v2/tasks/me/a-task/send"]
+        assert server.lines == ["POST /api/v2/tasks/me/a-task/send"]
         return caught.value
 
 
@@ -71,7 +80,7 @@ async def test_an_answer_of_coders_is_sorted_by_status_and_words(
     """Coder's message is kept in the error."""
     body = {"message": message, "detail": "why", "validations": [{"field": "name", "detail": "taken"}]}
 
-    error = await outcome_of_send(says(status, json.dumps(body), JSON))
+    error = await outcome_of_send(respond(status, json.dumps(body), JSON))
 
     assert type(error) is kind
     assert isinstance(error, outcome)
@@ -85,7 +94,7 @@ async def test_an_answer_of_coders_is_sorted_by_status_and_words(
 @pytest.mark.parametrize("null", ['"detail":null,"validations":null', '"extra":1'])
 async def test_an_answer_may_lack_everything_but_its_message(null: str) -> None:
     """The detail and the validations are optional."""
-    error = await outcome_of_send(says(409, '{"message":"Task is paused.",' + null + "}", JSON))
+    error = await outcome_of_send(respond(409, '{"message":"Task is paused.",' + null + "}", JSON))
 
     assert type(error) is errors.TaskPaused
     assert error.answer == errors.CoderAnswer(409, "Task is paused.")
@@ -97,26 +106,26 @@ HTML = "<html><body>502 Bad Gateway</body></html>"
 @pytest.mark.parametrize(
     ("act", "kind"),
     [
-        (says(200, "{}", JSON), errors.UnexpectedCoderAnswer),
-        (says(200, HTML, "Content-Type: text/html"), errors.UnexpectedCoderAnswer),
-        (says(202, "", JSON), errors.UnexpectedCoderAnswer),
-        (says(302, "", "Location: /login"), errors.UnexpectedCoderAnswer),
-        (says(307, "", "Location: /api/v2/tasks/me/a-task/send"), errors.UnexpectedCoderAnswer),
-        (says(403, HTML), errors.UnexpectedCoderAnswer),
-        (says(404, "404 page not found"), errors.UnexpectedCoderAnswer),
-        (says(409, '{"message":"Task is pau', JSON), errors.UnexpectedCoderAnswer),
-        (says(409, '{"error":"other"}', JSON), errors.UnexpectedCoderAnswer),
-        (says(409, b"\xff\xfe{}", JSON), errors.UnexpectedCoderAnswer),
-        (says(409, b"not gzip", JSON, "Content-Encoding: gzip"), errors.UnexpectedCoderAnswer),
-        (says(502, HTML), errors.ServerTrouble),
-        (says(504, ""), errors.ServerTrouble),
-        (raw_then_cut(b"HTTP/1.1 409 Conflict\r\nContent-Length: 99\r\n\r\n{"), ConnectionCut),
-        (raw(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n"), NoAnswer),
-        (hangs_up, ConnectionCut),
-        (says_nothing, NoAnswer),
+        (respond(200, "{}", JSON), errors.UnexpectedCoderAnswer),
+        (respond(200, HTML, "Content-Type: text/html"), errors.UnexpectedCoderAnswer),
+        (respond(202, "", JSON), errors.UnexpectedCoderAnswer),
+        (respond(302, "", "Location: /login"), errors.UnexpectedCoderAnswer),
+        (respond(307, "", "Location: /api/v2/tasks/me/a-task/send"), errors.UnexpectedCoderAnswer),
+        (respond(403, HTML), errors.UnexpectedCoderAnswer),
+        (respond(404, "404 page not found"), errors.UnexpectedCoderAnswer),
+        (respond(409, '{"message":"Task is pau', JSON), errors.UnexpectedCoderAnswer),
+        (respond(409, '{"error":"other"}', JSON), errors.UnexpectedCoderAnswer),
+        (respond(409, b"\xff\xfe{}", JSON), errors.UnexpectedCoderAnswer),
+        (respond(409, b"not gzip", JSON, "Content-Encoding: gzip"), errors.UnexpectedCoderAnswer),
+        (respond(502, HTML), errors.ServerTrouble),
+        (respond(504, ""), errors.ServerTrouble),
+        (send_raw_and_close(b"HTTP/1.1 409 Conflict\r\nContent-Length: 99\r\n\r\n{"), ConnectionCut),
+        (send_raw(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n"), NoAnswer),
+        (close_connection, ConnectionCut),
+        (never_respond, NoAnswer),
     ],
 )
-async def test_what_is_not_coders_answer_is_unknown(act: Act, kind: type[OutsideError]) -> None:
+async def test_what_is_not_coders_answer_is_unknown(act: Behavior, kind: type[OutsideError]) -> None:
     """The answer has an undocumented status, is a proxy's page, is incomplete, or never comes."""
     error = await outcome_of_send(act)
 
@@ -136,7 +145,7 @@ async def test_what_is_not_coders_answer_is_unknown(act: Act, kind: type[Outside
 )
 async def test_a_rate_limit_says_how_long_to_wait(header: str, seconds: float | None) -> None:
     """The limit may come from Coder or from a proxy."""
-    error = await outcome_of_send(says(429, "slow down", header))
+    error = await outcome_of_send(respond(429, "slow down", header))
 
     assert type(error) is errors.CoderRateLimited
     assert error.retry_after_seconds == seconds
@@ -146,7 +155,7 @@ async def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_names_it() -> 
     """Our clock may be an hour off. Then we would come back at once, or much too late."""
     date, later = "Date: Wed, 21 Oct 2015 07:28:00 GMT", "Retry-After: Wed, 21 Oct 2015 07:28:30 GMT"
 
-    error = await outcome_of_send(says(429, "slow down", date, later))
+    error = await outcome_of_send(respond(429, "slow down", date, later))
 
     assert error.retry_after_seconds == 30.0
 
@@ -155,7 +164,7 @@ async def test_the_token_is_in_no_error() -> None:
     """This holds even if an error page echoes the request."""
     echo = {"message": f"bad token {TOKEN}", "detail": f"header was {TOKEN}"}
 
-    error = await outcome_of_send(says(401, json.dumps(echo), JSON))
+    error = await outcome_of_send(respond(401, json.dumps(echo), JSON))
 
     assert TOKEN not in str(error) + repr(error) + repr(vars(error))
     assert str(error) == "401 bad token ***; header was ***"
@@ -165,34 +174,37 @@ async def test_the_token_is_in_no_error() -> None:
 @pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "“curly”"])
 async def test_a_token_that_no_header_can_carry_is_refused_before_anything_is_sent(token: str) -> None:
     """Such a token may come from careless copying."""
-    async with far_side(says(200)) as far, CoderClient.open(far.url, token) as coder:
+    async with raw_server(respond(200)) as server, CoderClient.open(server.url, token) as coder:
         with pytest.raises(errors.TokenRefused):
             await coder.get_own_user()
 
-        assert far.requests == []
+        assert server.requests == []
 
 
 @pytest.fixture
-async def far() -> AsyncIterator[FarSide]:
+async def server() -> AsyncIterator[RawServer]:
     """Make a server that answers everything with an empty object."""
-    async with far_side(says(200, "{}", JSON)) as far:
-        yield far
+    async with raw_server(respond(200, "{}", JSON)) as server:
+        yield server
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "alice/", "alice/.."])
-async def test_a_name_that_cannot_be_one_is_not_found(far: FarSide, name: str) -> None:
+async def test_a_name_that_cannot_be_one_is_not_found(server: RawServer, name: str) -> None:
     """Such a name would lead to another route."""
-    async with CoderClient.open(far.url, TOKEN) as coder:
+    async with CoderClient.open(server.url, TOKEN) as coder:
         with pytest.raises(errors.NotFound):
             await coder.get_task(name)
 
-        assert far.requests == []
+        assert server.requests == []
 
 
 async def test_a_redirect_of_a_read_is_not_followed() -> None:
     """A sign-in page is not Coder, and must not see the token."""
-    async with far_side(says(302, "", "Location: /login")) as far, CoderClient.open(far.url, TOKEN) as coder:
+    async with (
+        raw_server(respond(302, "", "Location: /login")) as server,
+        CoderClient.open(server.url, TOKEN) as coder,
+    ):
         with pytest.raises(errors.UnexpectedCoderAnswer):
             await coder.get_own_user()
 
-        assert far.lines == ["GET /api/v2/users/me"]
+        assert server.lines == ["GET /api/v2/users/me"]

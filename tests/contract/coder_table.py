@@ -106,7 +106,7 @@ class Field:
     is_optional: bool
 
 
-def fields(type_name: str) -> list[Field]:
+def list_fields(type_name: str) -> list[Field]:
     """Return the fields of a type."""
     return [_field(*word.partition(":")) for word in TYPES[type_name].split()]
 
@@ -117,6 +117,6 @@ def _field(name: str, _: str, kind: str) -> Field:
     return Field(name.removesuffix("?"), kind.strip("[]"), kind.startswith("["), is_optional)
 
 
-def path_of(row: str) -> str:
+def get_path(row: str) -> str:
     """Return the path of a route's row."""
     return row.partition(" ")[2]

@@ -8,7 +8,7 @@ not use.
 from dataclasses import dataclass
 
 HISTORY = "channels:history groups:history im:history mpim:history"
-PLACES = "channels:read groups:read im:read mpim:read"
+READ_CONVERSATIONS = "channels:read groups:read im:read mpim:read"
 FILE = "files[].id files[].name files[].size files[].mimetype files[].url_private"
 
 
@@ -36,9 +36,9 @@ _PERSON = (
     "id name real_name deleted team_id is_bot is_workflow_bot? is_restricted is_ultra_restricted is_stranger?"
     " is_email_confirmed enterprise_user? profile.display_name profile.email"
 )
-_OUR_MARK = "metadata.event_type metadata.event_payload.id"
+_OWN_METADATA = "metadata.event_type metadata.event_payload.id"
 _REPLY = (
-    f"ts thread_ts parent_user_id user bot_id subtype text blocks {FILE} {_OUR_MARK}"
+    f"ts thread_ts parent_user_id user bot_id subtype text blocks {FILE} {_OWN_METADATA}"
     " metadata.event_payload.kind metadata.event_payload.task_id reactions[].name reactions[].users"
 )
 
@@ -59,7 +59,7 @@ METHODS = {
     "conversations.history": Method(
         3,
         "channel! oldest latest inclusive include_all_metadata limit cursor",
-        _each("messages[].", f"ts thread_ts user latest_reply {FILE} {_OUR_MARK}")
+        _each("messages[].", f"ts thread_ts user latest_reply {FILE} {_OWN_METADATA}")
         + " has_more response_metadata.next_cursor",
         HISTORY,
     ),
@@ -70,7 +70,10 @@ METHODS = {
         HISTORY,
     ),
     "conversations.info": Method(
-        3, "channel!", _each("channel.", "id name is_private is_im is_mpim is_ext_shared user"), PLACES
+        3,
+        "channel!",
+        _each("channel.", "id name is_private is_im is_mpim is_ext_shared user"),
+        READ_CONVERSATIONS,
     ),
     "conversations.open": Method(
         3, "users", "channel.id", "channels:manage groups:write im:write mpim:write"
@@ -81,7 +84,7 @@ METHODS = {
     "users.list": Method(2, "limit", _each("members[].", _PERSON), "users:read"),
     "users.lookupByEmail": Method(3, "email!", "user.id", "users:read.email", "users_not_found"),
     "users.conversations": Method(
-        3, "user types limit cursor", "channels[].id response_metadata.next_cursor", PLACES
+        3, "user types limit cursor", "channels[].id response_metadata.next_cursor", READ_CONVERSATIONS
     ),
     "usergroups.users.list": Method(2, "usergroup!", "users", "usergroups:read"),
     "views.open": Method(4, "trigger_id view!", "view.id"),
@@ -157,26 +160,26 @@ MANIFEST = {
 }
 
 
-def sent(method: str) -> set[str]:
+def list_arguments(method: str) -> set[str]:
     """Return the arguments that are sent to a method."""
     return {word.removesuffix("!") for word in METHODS[method].sends.split()}
 
 
-def required(method: str) -> set[str]:
+def list_required_arguments(method: str) -> set[str]:
     """Return the arguments without which Slack refuses a call."""
     return {word.removesuffix("!") for word in METHODS[method].sends.split() if word.endswith("!")}
 
 
-def read(method: str) -> set[str]:
+def list_reads(method: str) -> set[str]:
     """Return the values that are read from a method's answer."""
     return {word.removesuffix("?") for word in METHODS[method].reads.split()}
 
 
-def always_there(method: str) -> set[str]:
+def list_required_reads(method: str) -> set[str]:
     """Return the values that Slack's answers usually have."""
     return {word for word in METHODS[method].reads.split() if not word.endswith("?")}
 
 
-def scopes(method: str) -> set[str]:
+def list_scopes(method: str) -> set[str]:
     """Return the scopes that a method needs where the bot calls it."""
     return set(NARROWED.get(method, METHODS[method].scopes).split())

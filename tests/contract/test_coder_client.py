@@ -17,7 +17,7 @@ from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.coder.lists import TaskEntry
 from tests.coder.calls import EVERY_CALL, Call
 
-from .coder_table import ROUTES, TYPES, WORDS, Field, fields, path_of
+from .coder_table import ROUTES, TYPES, WORDS, Field, get_path, list_fields
 
 # The client splits the list of tasks into tasks before it reads them.
 MODELS = {name: getattr(models, name) for name in TYPES if name != "TaskList"}
@@ -27,32 +27,32 @@ SAMPLES: dict[str, JsonValue] = {
 }  # fmt: skip
 
 
-def row_of(call: Call) -> str:
+def find_row(call: Call) -> str:
     """Return the table's row for a call, or a text that says that there is none."""
     method, _, target = call.line.partition(" ")
     path = urlsplit(target).path
     fitting = [
         row
         for row in ROUTES
-        if row.startswith(f"{method} ") and re.fullmatch(re.sub(r"{\w+}", "[^/]+", path_of(row)), path)
+        if row.startswith(f"{method} ") and re.fullmatch(re.sub(r"{\w+}", "[^/]+", get_path(row)), path)
     ]
     return fitting[0] if fitting else f"not in the table: {call.line}"
 
 
-def asked(call: Call) -> set[str]:
+def list_query_names(call: Call) -> set[str]:
     """Return the names in a call's query."""
     return set(parse_qs(urlsplit(call.line.partition(" ")[2]).query, keep_blank_values=True))
 
 
-def sent(call: Call) -> set[str]:
+def list_body_names(call: Call) -> set[str]:
     """Return the names in a call's body."""
     return set(call.sends) if isinstance(call.sends, dict) else set()
 
 
-def sample(field: Field, is_full: bool) -> JsonValue:
+def make_value(field: Field, is_full: bool) -> JsonValue:
     """Return a value of a field's kind."""
     if field.kind in TYPES:
-        value: JsonValue = sample_of(field.kind, is_full=is_full)
+        value: JsonValue = make_sample(field.kind, is_full=is_full)
     elif field.kind in WORDS:
         value = WORDS[field.kind].split()[-1]
     else:
@@ -60,12 +60,16 @@ def sample(field: Field, is_full: bool) -> JsonValue:
     return [value] if field.is_list else value
 
 
-def sample_of(name: str, *, is_full: bool) -> dict[str, JsonValue]:
+def make_sample(name: str, *, is_full: bool) -> dict[str, JsonValue]:
     """Return a value of a type: with all fields, or only with those that must be there."""
-    return {field.name: sample(field, is_full) for field in fields(name) if is_full or not field.is_optional}
+    return {
+        field.name: make_value(field, is_full)
+        for field in list_fields(name)
+        if is_full or not field.is_optional
+    }
 
 
-def names_read(model: type[BaseModel]) -> dict[str, str]:
+def map_names(model: type[BaseModel]) -> dict[str, str]:
     """Return the fields that a model reads: Coder's name of each, and the model's name."""
     found = {}
     for name, field in model.model_fields.items():
@@ -75,12 +79,14 @@ def names_read(model: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-def read_back(value: object) -> JsonValue:
+def to_coder_json(value: object) -> JsonValue:
     """Return a value that was read in the form in which Coder wrote it."""
     if isinstance(value, BaseModel):
-        return {written: read_back(getattr(value, name)) for written, name in names_read(type(value)).items()}
+        return {
+            written: to_coder_json(getattr(value, name)) for written, name in map_names(type(value)).items()
+        }
     if isinstance(value, tuple):
-        return [read_back(each) for each in value]
+        return [to_coder_json(each) for each in value]
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     assert isinstance(value, str | int)
@@ -90,7 +96,7 @@ def read_back(value: object) -> JsonValue:
 @pytest.mark.parametrize("call", EVERY_CALL.values(), ids=EVERY_CALL)
 def test_a_call_asks_a_route_of_the_table(call: Call) -> None:
     """The path, the method and the status of success are those of the table."""
-    row = row_of(call)
+    row = find_row(call)
 
     assert row in ROUTES
     assert call.status == ROUTES[row].status
@@ -103,10 +109,10 @@ def test_every_route_of_the_table_is_asked_with_all_its_arguments() -> None:
     rows = set()
 
     for call in EVERY_CALL.values():
-        row = row_of(call)
+        row = find_row(call)
         rows.add(row)
-        queries[row] |= asked(call)
-        bodies[row] |= sent(call)
+        queries[row] |= list_query_names(call)
+        bodies[row] |= list_body_names(call)
 
     assert rows == ROUTES.keys()
     assert queries == {row: set(route.query.split()) for row, route in ROUTES.items()}
@@ -151,29 +157,29 @@ def test_every_type_that_is_read_is_in_the_table() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_the_fields_that_are_read_are_those_of_the_table(name: str) -> None:
     """A misspelt field would always be absent, and nobody would notice."""
-    assert names_read(MODELS[name]).keys() == {field.name for field in fields(name)}
+    assert map_names(MODELS[name]).keys() == {field.name for field in list_fields(name)}
 
 
 def test_a_task_is_told_from_others_by_fields_of_the_table() -> None:
     """The list is searched by these fields, without reading whole tasks."""
-    assert set(TaskEntry.__struct_fields__) <= {field.name for field in fields("Task")}
+    assert set(TaskEntry.__struct_fields__) <= {field.name for field in list_fields("Task")}
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_everything_that_the_table_promises_is_read(name: str) -> None:
     """No value is lost, at any depth."""
-    told = sample_of(name, is_full=True)
+    told = make_sample(name, is_full=True)
 
-    assert read_back(models.parse(MODELS[name], json.dumps(told).encode(), name)) == told
+    assert to_coder_json(models.parse(MODELS[name], json.dumps(told).encode(), name)) == told
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_what_may_be_absent_may_be_absent(name: str) -> None:
     """An optional object, list or id may also be null."""
-    told = sample_of(name, is_full=False)
+    told = make_sample(name, is_full=False)
     nulls = {
         field.name: None
-        for field in fields(name)
+        for field in list_fields(name)
         if field.is_optional and (field.is_list or field.kind not in ("str", "bool"))
     }
 
@@ -200,7 +206,7 @@ def test_the_history_of_an_agent_has_its_own_word_for_failure() -> None:
 def test_types_and_words_of_the_table_are_all_used() -> None:
     """Each type is used in an answer or in another type, and each list of words in a type."""
     answers = {route.answer.strip("[]") for route in ROUTES.values()} - {""}
-    kinds = {field.kind for name in TYPES for field in fields(name)}
+    kinds = {field.kind for name in TYPES for field in list_fields(name)}
 
     assert TYPES.keys() == answers | (kinds & TYPES.keys())
     assert kinds - TYPES.keys() - SAMPLES.keys() == WORDS.keys()

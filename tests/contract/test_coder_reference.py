@@ -15,8 +15,8 @@ from taskwire_sandbox.coder.routes import ALL_ROUTES
 from tests.sandbox.coder_people import TASKS
 
 from . import references
-from .coder_stage import REFUSED, STATES, add_task, answer, stage
-from .coder_table import ROUTES, TYPES, WORDS, Field, fields, path_of
+from .coder_deployment import REFUSED, STATES, add_task, open_deployment, send_request
+from .coder_table import ROUTES, TYPES, WORDS, Field, get_path, list_fields
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
@@ -121,7 +121,7 @@ class Reference:
 @pytest.fixture(scope="module")
 def reference() -> Reference:
     """Coder's reference."""
-    data = json.loads(references.read("coder-tasks.swagger.json"))
+    data = json.loads(references.read_reference("coder-tasks.swagger.json"))
     definitions = deepcopy(data["definitions"])
     for name, definition in definitions.items():
         properties = definition.get("properties", {})
@@ -167,7 +167,7 @@ def _wrong_fields(reference: Reference) -> Iterator[str]:
     """Yield the fields of the table that differ from the reference."""
     for name in TYPES.keys() - {"StartedBuild", "AgentRights"}:
         known = reference.definitions[f"codersdk.{_called(name)}"]["properties"]
-        for field in fields(name):
+        for field in list_fields(name):
             written = field.name.lower() if name == "Preset" else field.name
             if written not in known:
                 yield f"{name}.{field.name}"
@@ -227,14 +227,14 @@ def test_every_route_of_the_sandbox_is_one_of_coders(reference: Reference) -> No
 
 async def test_what_the_sandbox_shows_has_the_shape_that_coder_promises(reference: Reference) -> None:
     """Every answer to a read has the reference's keys and kinds, in every state of the task."""
-    paths = [*(path_of(row) for row in ROUTES if row.startswith("GET ")), *OTHER_READS]
+    paths = [*(get_path(row) for row in ROUTES if row.startswith("GET ")), *OTHER_READS]
     found: dict[tuple[str, str], list[str]] = {}
 
     for state in STATES:
-        async with stage() as deployment:
+        async with open_deployment() as deployment:
             add_task(deployment, state)
             for path in paths:
-                reply = await answer(deployment, "GET", path)
+                reply = await send_request(deployment, "GET", path)
                 if (state, path) in REFUSED:
                     assert reply.status == REFUSED[state, path]
                 else:
@@ -247,7 +247,7 @@ async def test_what_the_sandbox_shows_has_the_shape_that_coder_promises(referenc
 async def test_what_is_changed_is_answered_as_coder_promises(reference: Reference) -> None:
     """Each write has the reference's status, and its shape if there is a body."""
     found: dict[str, list[str]] = {}
-    async with stage() as deployment:
+    async with open_deployment() as deployment:
         sandbox = deployment.sandbox
         body = {"template_version_id": sandbox.template.active.id, "input": "Do it", "name": "it"}
         steps: list[tuple[str, str, object]] = [
@@ -264,7 +264,7 @@ async def test_what_is_changed_is_answered_as_coder_promises(reference: Referenc
         ]
 
         for method, path, sent in steps:
-            reply = await answer(deployment, method, path, sent)
+            reply = await send_request(deployment, method, path, sent)
             got = reply.json if reply.text else {}
             found[f"{method} {path}"] = reference.problems(path, method, reply.status, got)
 
@@ -276,7 +276,7 @@ async def test_a_refusal_has_the_shape_of_every_refusal(reference: Reference) ->
     schema = {"$ref": "#/definitions/codersdk.Response", "definitions": reference.definitions}
     validator = Draft4Validator(schema)
 
-    async with stage() as deployment:
+    async with open_deployment() as deployment:
         for query in ("nonsense:", "owner:nobody", "status:active status:active"):
             reply = await deployment.alice.asks("GET", TASKS, query={"q": query})
             assert list(validator.iter_errors(reply.json)) == []
@@ -285,7 +285,7 @@ async def test_a_refusal_has_the_shape_of_every_refusal(reference: Reference) ->
 
 def test_the_samples_of_the_facts_are_read() -> None:
     """The client reads samples that were written from Coder's source."""
-    chapter = references.read("../facts/coder-api.md").partition("\n## 10. ")[2]
+    chapter = references.read_reference("../facts/coder-api.md").partition("\n## 10. ")[2]
     bodies = {
         section.split()[0]: re.findall(r"```json\n(.*?)\n```", section, re.DOTALL)[0:1]
         for section in chapter.split("\n### ")[1:]

@@ -13,8 +13,8 @@ from taskwire_sandbox.coder.bodies import AUTH_CHECK, CREATE_TASK, SEND, UPDATE_
 from taskwire_sandbox.coder.routes import RouteTable
 from tests.sandbox.coder_people import Scene
 
-from .coder_stage import REFUSED, STATES, add_task, answer, stage
-from .coder_table import ROUTES, V2, WORDS, Field, fields, path_of
+from .coder_deployment import REFUSED, STATES, add_task, open_deployment, send_request
+from .coder_table import ROUTES, V2, WORDS, Field, get_path, list_fields
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 PLAIN: dict[str, dict[str, Any]] = {
@@ -24,7 +24,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "uuid": {"type": "string", "format": "uuid"},
     "time": {"type": "string", "format": "date-time"},
 }
-READS = {row: path_of(row) for row in ROUTES if row.startswith("GET ")}
+READS = {row: get_path(row) for row in ROUTES if row.startswith("GET ")}
 BODIES = {
     f"POST {V2}/authcheck": AUTH_CHECK,
     f"POST {V2}/tasks/{{user}}": CREATE_TASK,
@@ -41,8 +41,8 @@ def schema_of(kind: str) -> dict[str, Any]:
         return {"enum": WORDS[kind].split()}
     return {
         "type": "object",
-        "required": [field.name for field in fields(kind) if not field.is_optional],
-        "properties": {field.name: _field_schema(field) for field in fields(kind)},
+        "required": [field.name for field in list_fields(kind) if not field.is_optional],
+        "properties": {field.name: _field_schema(field) for field in list_fields(kind)},
     }
 
 
@@ -68,7 +68,7 @@ def problems(row: str, body: object) -> list[str]:
 @pytest.fixture
 async def deployment() -> AsyncIterator[Scene]:
     """A deployment with one of everything."""
-    async with stage() as found:
+    async with open_deployment() as found:
         yield found
 
 
@@ -91,7 +91,7 @@ async def test_what_is_read_is_there_whatever_the_task_is_at(deployment: Scene, 
     """Each field that Taskwire reads is there and of its kind, in every state of the task."""
     add_task(deployment, state)
 
-    reply = await answer(deployment, "GET", READS[row])
+    reply = await send_request(deployment, "GET", READS[row])
 
     if (state, READS[row]) in REFUSED:
         assert reply.status == REFUSED[state, READS[row]]
@@ -118,7 +118,7 @@ async def test_what_is_changed_is_answered_as_the_client_takes_it(deployment: Sc
 
     for row, sent in steps:
         method, _, path = row.partition(" ")
-        reply = await answer(deployment, method, path, sent)
+        reply = await send_request(deployment, method, path, sent)
         wrong = problems(row, reply.json) if ROUTES[row].answer else []
         found[row] = (reply.status, wrong)
 

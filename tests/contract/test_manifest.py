@@ -11,7 +11,7 @@ from taskwire.cli import main
 from taskwire.listeners.messages import HANDLED_EVENTS
 from taskwire.slack import manifest
 
-from .slack_table import EVENTS, MANIFEST, METHODS, OTHER_SCOPES, scopes
+from .slack_table import EVENTS, MANIFEST, METHODS, OTHER_SCOPES, list_scopes
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "taskwire"
@@ -143,12 +143,12 @@ def test_its_addresses_and_its_command_begin_as_slack_wants() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_it_asks_for_the_scopes_of_each_method(method: str) -> None:
     """A missing scope fails only in front of a person."""
-    assert scopes(method) <= manifest.SCOPES.keys()
+    assert list_scopes(method) <= manifest.SCOPES.keys()
 
 
 def test_it_asks_for_no_scope_too_many() -> None:
     """People who approve the app see only scopes that it needs."""
-    by_methods = {scope for method in METHODS for scope in scopes(method)}
+    by_methods = {scope for method in METHODS for scope in list_scopes(method)}
 
     assert manifest.SCOPES.keys() == by_methods | set(EVENTS.values()) | OTHER_SCOPES.keys()
 

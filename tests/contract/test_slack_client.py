@@ -18,18 +18,18 @@ from taskwire_sandbox.slack import CallFault, SlackSandbox
 from taskwire_sandbox.slack.methods import all_methods
 from tests.slack.conftest import RateLimiter
 
-from . import slack_tour
-from .slack_table import METHODS, RESPONSE, always_there, read, sent
-from .slack_tour import Journey
+from . import slack_recording
+from .slack_recording import Recording
+from .slack_table import METHODS, RESPONSE, list_arguments, list_reads, list_required_reads
 
 SLACK = Path(__file__).parents[2] / "src" / "taskwire" / "slack"
 # These calls go to URLs that Slack hands out; they are no methods.
-NO_METHOD = {"upload", "response_url"}
+NOT_METHODS = {"upload", "response_url"}
 # Errors of reads only. For a read, an unknown outcome is the same as a refusal.
-OF_READS = {"missing_args", "invalid_limit", "invalid_types"}
+READ_ERRORS = {"missing_args", "invalid_limit", "invalid_types"}
 
 
-def _written() -> dict[str, set[str]]:
+def _list_calls_in_code() -> dict[str, set[str]]:
     """Return the methods that the code calls on the SDK's client, with the names of all arguments."""
     found: dict[str, set[str]] = {}
     for path in sorted(SLACK.glob("*.py")):
@@ -43,31 +43,31 @@ def _written() -> dict[str, set[str]]:
 
 
 @pytest.fixture
-async def journey(monkeypatch: pytest.MonkeyPatch) -> Journey:
+async def recording(monkeypatch: pytest.MonkeyPatch) -> Recording:
     """What the calls of all methods send and read."""
-    return await slack_tour.take(monkeypatch)
+    return await slack_recording.record_calls(monkeypatch)
 
 
-async def test_what_is_sent_is_what_the_table_has(journey: Journey) -> None:
+async def test_what_is_sent_is_what_the_table_has(recording: Recording) -> None:
     """Each method is called with each of its arguments, as they arrive at Slack."""
-    arrived = {method: names for method, names in journey.sent.items() if method not in NO_METHOD}
+    arrived = {method: names for method, names in recording.sent.items() if method not in NOT_METHODS}
 
-    assert arrived == {method: sent(method) for method in METHODS}
-    assert journey.sent["response_url"] == set(RESPONSE.split())
+    assert arrived == {method: list_arguments(method) for method in METHODS}
+    assert recording.sent["response_url"] == set(RESPONSE.split())
 
 
-async def test_what_is_read_is_what_the_table_has(journey: Journey) -> None:
+async def test_what_is_read_is_what_the_table_has(recording: Recording) -> None:
     """A misspelt key would always be absent; the stand-in has each key that Slack usually has."""
-    assert {method: journey.read(method) for method in METHODS} == {
-        method: read(method) for method in METHODS
+    assert {method: recording.read(method) for method in METHODS} == {
+        method: list_reads(method) for method in METHODS
     }
-    missing = {method: always_there(method) - journey.found[method] for method in METHODS}
+    missing = {method: list_required_reads(method) - recording.found[method] for method in METHODS}
     assert not any(missing.values()), missing
 
 
-def test_the_code_calls_nothing_that_the_tour_leaves_out() -> None:
-    """`Method` lists what is called, and the tour has sent each argument in the code."""
-    assert _written() == {method: sent(method) for method in METHODS}
+def test_the_code_calls_nothing_that_the_recording_leaves_out() -> None:
+    """`Method` lists what is called, and the recording has each argument in the code."""
+    assert _list_calls_in_code() == {method: list_arguments(method) for method in METHODS}
     assert {method.value for method in Method} == METHODS.keys()
 
 
@@ -86,7 +86,7 @@ def test_the_errors_of_a_method_are_known(method: str) -> None:
         if isinstance(errors.classify(method, 200, {"ok": False, "error": code}), OutcomeUnknown)
     }
 
-    assert unknown <= OF_READS
+    assert unknown <= READ_ERRORS
 
 
 DEV, TS = ChannelId("C0TW000001"), Ts("1.000001")

@@ -24,7 +24,7 @@ from .slack_table import EDITED_TEXT, METHODS, MOST_BLOCKS, POSTED_TEXT, TIERS
 
 each_method = pytest.mark.parametrize("method", list(Method))
 # Our own limits. Edits of cards get less than the tier of chat.update.
-OURS = {Method.UPDATE: 45}
+OWN_LIMITS = {Method.UPDATE: 45}
 
 
 @each_method
@@ -35,7 +35,7 @@ def test_a_method_that_is_called_has_its_documented_tier(method: Method) -> None
     limit = LIMITS[method].per_method
 
     assert limit is not None
-    assert limit.per_minute == OURS.get(method, documented) <= documented
+    assert limit.per_minute == OWN_LIMITS.get(method, documented) <= documented
 
 
 @pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS.keys())

@@ -10,7 +10,7 @@ from taskwire.slack import manifest
 from taskwire_sandbox.slack.methods import all_methods
 
 from . import references
-from .slack_table import MANIFEST, METHODS, TIERS, required, sent
+from .slack_table import MANIFEST, METHODS, TIERS, list_arguments, list_required_arguments
 
 Reference = dict[str, dict[str, Any]]  # as the file has it
 
@@ -28,14 +28,14 @@ BESIDES: Reference = {
 @pytest.fixture(scope="module")
 def reference() -> Reference:
     """Every method as Slack documents it."""
-    found: Reference = json.loads(references.read("slack-methods.json"))
+    found: Reference = json.loads(references.read_reference("slack-methods.json"))
     return BESIDES | found
 
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
     """The manifest's schema."""
-    found: dict[str, Any] = json.loads(references.read("slack-manifest.schema.json"))
+    found: dict[str, Any] = json.loads(references.read_reference("slack-manifest.schema.json"))
     return found
 
 
@@ -57,8 +57,8 @@ def test_the_table_is_what_slack_documents(reference: Reference) -> None:
     """Methods, arguments, scopes, tiers, and errors that count as success are Slack's."""
     assert METHODS.keys() <= reference.keys()
     for method, row in METHODS.items():
-        assert sent(method) <= reference[method]["args"].keys(), method
-        assert required(method) == _required(reference, method), method
+        assert list_arguments(method) <= reference[method]["args"].keys(), method
+        assert list_required_arguments(method) == _required(reference, method), method
         assert set(row.scopes.split()) == _scopes(reference, method), method
         assert row.tier == _tier(reference, method), method
         label = str(reference[method]["rate_limit"]["label"])

@@ -7,7 +7,7 @@ import pytest
 from taskwire_sandbox.slack.manifest import EVENT_SCOPES, SCOPES
 from taskwire_sandbox.slack.methods import all_methods
 
-from .slack_table import EVENTS, METHODS, required, sent
+from .slack_table import EVENTS, METHODS, list_arguments, list_required_arguments
 
 KNOWN = all_methods()
 each_method = pytest.mark.parametrize("method", METHODS)
@@ -18,8 +18,10 @@ def test_it_takes_the_arguments_that_are_sent(method: str) -> None:
     """The stand-in requires the arguments that Slack requires, and may know more than Taskwire sends."""
     arguments = KNOWN[method].arguments
 
-    assert arguments.keys() >= sent(method)
-    assert {name for name, argument in arguments.items() if argument.is_required} == required(method)
+    assert arguments.keys() >= list_arguments(method)
+    assert {name for name, argument in arguments.items() if argument.is_required} == list_required_arguments(
+        method
+    )
 
 
 @each_method

@@ -25,14 +25,14 @@ ANYTHING: Strategy = st.recursive(
 )
 
 
-def mostly(right: Strategy) -> Strategy:
+def usually(right: Strategy) -> Strategy:
     """Give the right kind of value, and sometimes anything else."""
     return st.one_of(right, right, right, ANYTHING)
 
 
-def shaped(**fields: Strategy) -> st.SearchStrategy[Body]:
+def record(**fields: Strategy) -> st.SearchStrategy[Body]:
     """Give objects that have some of these fields."""
-    return st.fixed_dictionaries({}, optional={key: mostly(value) for key, value in fields.items()})
+    return st.fixed_dictionaries({}, optional={key: usually(value) for key, value in fields.items()})
 
 
 def one_of(*words: str) -> Strategy:
@@ -45,32 +45,34 @@ USER, CHANNEL, TS = (
     one_of("1.000001", "2.000001"),
 )
 FILES = st.lists(
-    shaped(id=WORDS, name=WORDS, url_private=WORDS, size=st.integers(), mimetype=WORDS), max_size=2
+    record(id=WORDS, name=WORDS, url_private=WORDS, size=st.integers(), mimetype=WORDS), max_size=2
 )
-MESSAGE = shaped(
+MESSAGE = record(
     ts=TS, thread_ts=TS, user=USER, text=WORDS, files=FILES, blocks=st.lists(ANYTHING, max_size=2),
-    subtype=one_of("tombstone", "file_share"), bot_id=one_of("B1"), edited=shaped(ts=TS), parent_user_id=USER,
+    subtype=one_of("tombstone", "file_share"), bot_id=one_of("B1"), edited=record(ts=TS), parent_user_id=USER,
 )  # fmt: skip
-EVENT = shaped(
+EVENT = record(
     channel=CHANNEL, ts=TS, thread_ts=TS, event_ts=TS, deleted_ts=TS, user=USER, text=WORDS, files=FILES,
     blocks=st.lists(ANYTHING, max_size=2), parent_user_id=USER, channel_type=one_of("im", "channel"),
     subtype=one_of("message_changed", "message_deleted", "thread_broadcast"), message=MESSAGE,
     previous_message=MESSAGE, bot_id=one_of("B1"), team=one_of("T1", "E1"), user_team=one_of("T1", "E1"),
 )  # fmt: skip
-AUTHORIZATION = shaped(team_id=one_of("T1"), enterprise_id=one_of("E1"), user_id=USER, is_bot=st.booleans())
-ELEMENT = shaped(
-    action_id=one_of("task.pause", "chosen"), action_ts=TS, value=WORDS, selected_option=shaped(value=WORDS),
-    selected_options=st.lists(shaped(value=WORDS), max_size=2), selected_users=st.lists(WORDS, max_size=2),
+AUTHORIZATION = record(team_id=one_of("T1"), enterprise_id=one_of("E1"), user_id=USER, is_bot=st.booleans())
+ELEMENT = record(
+    action_id=one_of("task.pause", "chosen"), action_ts=TS, value=WORDS, selected_option=record(value=WORDS),
+    selected_options=st.lists(record(value=WORDS), max_size=2), selected_users=st.lists(WORDS, max_size=2),
 )  # fmt: skip
-STATE = shaped(values=st.dictionaries(WORDS, mostly(st.dictionaries(WORDS, ELEMENT, max_size=2)), max_size=2))
-VIEW = shaped(id=WORDS, hash=WORDS, callback_id=one_of("create"), state=STATE, private_metadata=WORDS)
-BODY = shaped(
+STATE = record(
+    values=st.dictionaries(WORDS, usually(st.dictionaries(WORDS, ELEMENT, max_size=2)), max_size=2)
+)
+VIEW = record(id=WORDS, hash=WORDS, callback_id=one_of("create"), state=STATE, private_metadata=WORDS)
+BODY = record(
     event=EVENT, authorizations=st.lists(AUTHORIZATION, max_size=2), is_ext_shared_channel=st.booleans(),
     team_id=one_of("T1"), enterprise_id=one_of("E1"), user_id=USER, channel_id=CHANNEL, trigger_id=WORDS,
-    text=WORDS, response_url=WORDS, user=shaped(id=USER, team_id=one_of("T1")), channel=shaped(id=CHANNEL),
-    actions=st.lists(ELEMENT, max_size=2), container=shaped(message_ts=TS, channel_id=CHANNEL, thread_ts=TS),
-    message=MESSAGE, view=VIEW, state=STATE, team=shaped(id=one_of("T1")), enterprise=shaped(id=one_of("E1")),
-    response_urls=st.lists(shaped(response_url=WORDS), max_size=2),
+    text=WORDS, response_url=WORDS, user=record(id=USER, team_id=one_of("T1")), channel=record(id=CHANNEL),
+    actions=st.lists(ELEMENT, max_size=2), container=record(message_ts=TS, channel_id=CHANNEL, thread_ts=TS),
+    message=MESSAGE, view=VIEW, state=STATE, team=record(id=one_of("T1")), enterprise=record(id=one_of("E1")),
+    response_urls=st.lists(record(response_url=WORDS), max_size=2),
 )  # fmt: skip
 
 

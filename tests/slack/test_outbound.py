@@ -109,7 +109,7 @@ async def test_every_copy_is_found_on_whatever_page_it_stands(
 
 
 async def test_each_page_takes_a_place(
-    slack: SlackSandbox, outbound: Outbound, pace: RateLimiter, monkeypatch: pytest.MonkeyPatch
+    slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("taskwire.slack.calls.PAGE_SIZE", 1)
     channel = dev(slack)
@@ -119,7 +119,7 @@ async def test_each_page_takes_a_place(
     await outbound.find_copies(channel, None, SINCE, "n1")
 
     history = ("conversations.history", "", Priority.POST)
-    assert pace.waits == [("auth.test", "", Priority.POST), history, history]
+    assert rate_limiter.waits == [("auth.test", "", Priority.POST), history, history]
 
 
 async def test_a_thread_is_not_searched_for_a_root_message(slack: SlackSandbox, outbound: Outbound) -> None:
@@ -257,7 +257,9 @@ async def test_what_comes_back_to_us_is_not_masked(slack: SlackSandbox, outbound
     assert opened.content["blocks"] == [field | {"label": label | {"text": "Not *****"}}]
 
 
-async def test_a_field_with_a_token_of_ours_is_left_empty(slack: SlackSandbox, pace: RateLimiter) -> None:
+async def test_a_field_with_a_token_of_ours_is_left_empty(
+    slack: SlackSandbox, rate_limiter: RateLimiter
+) -> None:
     """The token must not be shown, and its mask must not be submitted."""
     trigger = slack.backend.tickets.trigger(person(slack, "alice"))
     element: Block = {"type": "plain_text_input", "action_id": "a", "initial_value": f"use {SECRET}"}
@@ -266,7 +268,7 @@ async def test_a_field_with_a_token_of_ours_is_left_empty(slack: SlackSandbox, p
 
     async with transport.make_session() as session:
         client = make_client(slack.bot_token, slack.api_url, session=session)
-        outbound = Outbound(client, pace, mask, mask_own=mask)
+        outbound = Outbound(client, rate_limiter, mask, mask_own=mask)
         view_id = await outbound.open_view(trigger, View(content=content))
 
     opened = slack.backend.views.find(view_id)
@@ -389,7 +391,7 @@ async def test_a_thread_is_read_as_its_events_would_have_been(
 
 
 async def test_roots_say_when_they_were_last_replied_to(
-    slack: SlackSandbox, outbound: Outbound, pace: RateLimiter, monkeypatch: pytest.MonkeyPatch
+    slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The roots are listed from one message backwards, a page at a time, at the lowest priority."""
     monkeypatch.setattr(module, "ROOTS_PAGE_SIZE", 3)
@@ -406,7 +408,7 @@ async def test_roots_say_when_they_were_last_replied_to(
     assert page.span_us == microseconds(roots[3]) - microseconds(roots[1])
     assert rest.latest_replies == {roots[0]: None}
     assert rest.covers(SINCE)
-    assert pace.waits[-1] == ("conversations.history", "", Priority.BACKFILL)
+    assert rate_limiter.waits[-1] == ("conversations.history", "", Priority.BACKFILL)
 
 
 async def test_a_file_is_shared_once_and_its_share_is_found(slack: SlackSandbox, outbound: Outbound) -> None:
@@ -447,13 +449,13 @@ async def test_slacks_own_clock_is_remembered(slack: SlackSandbox, outbound: Out
 
 
 async def test_in_a_turn_room_is_asked_for_and_not_waited_for(
-    slack: SlackSandbox, outbound: Outbound, pace: RateLimiter
+    slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter
 ) -> None:
     """In a job, a call without a place fails at once.
 
     The queue runs the job again later, under the same claimant.
     """
-    pace.seconds = 1.5
+    rate_limiter.seconds = 1.5
     with as_claimant("receipts:L1 card"):
         with pytest.raises(errors.NoCapacity) as later:
             await outbound.reserve("chat.postMessage", "C1", Priority.MENTION)
@@ -461,11 +463,11 @@ async def test_in_a_turn_room_is_asked_for_and_not_waited_for(
             await outbound.update(dev(slack), SINCE, Message(text="Hello"), META, Priority.FINAL_CARD)
 
     assert later.value.retry_after_seconds == 1.5
-    assert pace.waits == [
+    assert rate_limiter.waits == [
         ("chat.postMessage", "C1", Priority.MENTION),
         ("chat.update", f"{dev(slack)}:{SINCE}", Priority.FINAL_CARD),
     ]
-    assert pace.claimants == ["receipts:L1 card"] * 2
+    assert rate_limiter.claimants == ["receipts:L1 card"] * 2
     assert len(slack.calls) == 0
 
 
@@ -479,23 +481,25 @@ async def test_outside_a_turn_a_place_is_waited_for(slack: SlackSandbox) -> None
             await super().take_place(method, where, priority, claimant)
             return 0.01 if len(self.waits) == 1 else 0.0
 
-    pace = FullAtFirst()
+    rate_limiter = FullAtFirst()
     async with transport.make_session() as session:
         client = make_client(slack.bot_token, slack.api_url, session=session)
-        await Outbound(client, pace, mask).get_channel(dev(slack))
+        await Outbound(client, rate_limiter, mask).get_channel(dev(slack))
 
-    assert pace.waits == [("conversations.info", "", Priority.POST)] * 2
-    assert len(set(pace.claimants)) == 1
+    assert rate_limiter.waits == [("conversations.info", "", Priority.POST)] * 2
+    assert len(set(rate_limiter.claimants)) == 1
 
 
-async def test_a_place_that_is_too_far_off_is_not_waited_for(outbound: Outbound, pace: RateLimiter) -> None:
+async def test_a_place_that_is_too_far_off_is_not_waited_for(
+    outbound: Outbound, rate_limiter: RateLimiter
+) -> None:
     """A trigger would have expired by then."""
-    pace.seconds = 2.0
+    rate_limiter.seconds = 2.0
 
     with pytest.raises(errors.NoCapacity):
         await outbound.open_view("trigger", dialog("One moment"))
 
-    assert pace.waits == [("views.open", "", Priority.POST)]
+    assert rate_limiter.waits == [("views.open", "", Priority.POST)]
 
 
 async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slack: SlackSandbox) -> None:
@@ -519,12 +523,12 @@ async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slac
 
 
 async def test_an_attempt_takes_no_place_of_its_own(
-    slack: SlackSandbox, outbound: Outbound, pace: RateLimiter
+    slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter
 ) -> None:
     """The caller has taken the place before, so no attempt is held while waiting."""
     await post(outbound, dev(slack), "n1")
 
-    assert pace.waits == []
+    assert rate_limiter.waits == []
 
 
 async def test_what_slack_would_spoil_is_not_sent(slack: SlackSandbox, outbound: Outbound) -> None:

@@ -12,17 +12,17 @@ import pytest
 from taskwire import transport
 from taskwire.domain.errors import NotDone, OutcomeUnknown, OutsideError
 from taskwire.transport import ConnectionCut, DeadlinePassed, NoAnswer, Unreachable
-from tests.coder.far_side import (
-    Act,
-    FarSide,
-    far_side,
-    hangs_up,
-    raw,
-    raw_then_cut,
+from tests.coder.raw_server import (
+    Behavior,
+    RawServer,
+    close_connection,
+    never_respond,
+    raw_server,
     reset,
-    resets,
-    says,
-    says_nothing,
+    reset_connection,
+    respond,
+    send_raw,
+    send_raw_and_close,
 )
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -85,31 +85,31 @@ async def test_a_failed_tls_handshake_is_not_done(door: Door) -> None:
         await writer.drain()
         writer.close()
 
-    async with far_side(says(200), meets=talks_plainly) as far:
-        error = await broken(door("POST", far.url.replace("http:", "https:"), b"words"))
+    async with raw_server(respond(200), on_connect=talks_plainly) as server:
+        error = await broken(door("POST", server.url.replace("http:", "https:"), b"words"))
 
         assert type(error) is Unreachable
-        assert str(error) == f"ask: TLS failed (WRONG_VERSION_NUMBER; {far.url.removeprefix('http://')})"
-        assert far.requests == []
+        assert str(error) == f"ask: TLS failed (WRONG_VERSION_NUMBER; {server.url.removeprefix('http://')})"
+        assert server.requests == []
 
 
 @pytest.mark.parametrize("content", [None, b"words"])
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("act", [hangs_up, resets])
+@pytest.mark.parametrize("act", [close_connection, reset_connection])
 async def test_a_cut_after_the_request_is_unknown_and_nothing_is_sent_twice(
-    door: Door, act: Act, method: str, content: bytes | None
+    door: Door, act: Behavior, method: str, content: bytes | None
 ) -> None:
     """The server has the whole request, but nobody knows what it made of it."""
-    async with far_side(says(200), act, says(200)) as far:
-        await door(method, far.url, content)
+    async with raw_server(respond(200), act, respond(200)) as server:
+        await door(method, server.url, content)
 
         # This call uses the kept connection, on which aiohttp would repeat a request.
-        error = await broken(door(method, far.url, content))
+        error = await broken(door(method, server.url, content))
 
         assert type(error) is ConnectionCut
         assert isinstance(error, OutcomeUnknown)
-        assert len(far.requests) == 2
-        assert far.connections == 1
+        assert len(server.requests) == 2
+        assert server.connections == 1
 
 
 async def test_a_reset_before_anything_was_read_is_never_called_not_done_once_written(door: Door) -> None:
@@ -119,38 +119,38 @@ async def test_a_reset_before_anything_was_read_is_never_called_not_done_once_wr
     async def slams_the_door(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reset(writer)
 
-    async with far_side(says(200), meets=slams_the_door) as far:
+    async with raw_server(respond(200), on_connect=slams_the_door) as server:
         for _ in range(20):
-            error = await broken(door("POST", far.url, b"words"))
+            error = await broken(door("POST", server.url, b"words"))
 
             assert type(error) in (Unreachable, ConnectionCut)
-        assert far.requests == []
+        assert server.requests == []
 
 
 async def test_silence_is_unknown(door: Door) -> None:
     """The request arrived, but no answer came."""
-    async with far_side(says_nothing) as far:
-        error = await broken(door("POST", far.url, b"words", seconds=0.2))
+    async with raw_server(never_respond) as server:
+        error = await broken(door("POST", server.url, b"words", seconds=0.2))
 
         assert type(error) is NoAnswer
         assert isinstance(error, OutcomeUnknown)
-        assert len(far.requests) == 1
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
     ("act", "expected"),
     [
-        (raw_then_cut(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), ConnectionCut),
-        (raw_then_cut(b"HTTP/1.1 200"), ConnectionCut),
-        (raw_then_cut(b"what is this?\r\n\r\n"), ConnectionCut),
-        (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), NoAnswer),
+        (send_raw_and_close(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), ConnectionCut),
+        (send_raw_and_close(b"HTTP/1.1 200"), ConnectionCut),
+        (send_raw_and_close(b"what is this?\r\n\r\n"), ConnectionCut),
+        (send_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), NoAnswer),
     ],
     ids=["half a body", "half a line", "not HTTP", "a body that stops coming"],
 )
-async def test_half_an_answer_is_unknown(door: Door, act: Act, expected: type[OutcomeUnknown]) -> None:
+async def test_half_an_answer_is_unknown(door: Door, act: Behavior, expected: type[OutcomeUnknown]) -> None:
     """Only a complete answer counts."""
-    async with far_side(act) as far:
-        error = await broken(door("POST", far.url, b"words", seconds=0.5))
+    async with raw_server(act) as server:
+        error = await broken(door("POST", server.url, b"words", seconds=0.5))
 
         assert type(error) is expected
 
@@ -158,27 +158,29 @@ async def test_half_an_answer_is_unknown(door: Door, act: Act, expected: type[Ou
 @pytest.mark.parametrize("content", [None, b"words"])
 async def test_nothing_is_written_after_the_deadline(door: Door, content: bytes | None) -> None:
     """This holds on new and on kept connections. A deadline ends with its block."""
-    async with far_side(says(200)) as far:
+    async with raw_server(respond(200)) as server:
         with transport.deadline(transport.boottime() - 1):
-            fresh = await broken(door("POST", far.url, content))
+            fresh = await broken(door("POST", server.url, content))
         with transport.deadline(transport.boottime() + 60):
-            in_time = await door("POST", far.url, content)
+            in_time = await door("POST", server.url, content)
         with transport.deadline(transport.boottime() - 1):
-            kept = await broken(door("POST", far.url, content))
-        without = await door("POST", far.url, content)
+            kept = await broken(door("POST", server.url, content))
+        without = await door("POST", server.url, content)
 
         assert [type(fresh), type(kept)] == [DeadlinePassed, DeadlinePassed]
         assert isinstance(fresh, NotDone)
         assert (in_time, without) == (200, 200)
-        assert len(far.requests) == 2
+        assert len(server.requests) == 2
 
 
 @contextlib.asynccontextmanager
-async def one_connection_taken(far: FarSide) -> AsyncIterator[tuple[httpx.AsyncClient, asyncio.Task[object]]]:
+async def one_connection_taken(
+    server: RawServer,
+) -> AsyncIterator[tuple[httpx.AsyncClient, asyncio.Task[object]]]:
     """Make a client with a single connection, and a call that holds it."""
     async with transport.make_http_client(transport.make_session(connections=1)) as client:
-        holder = asyncio.create_task(client.post(far.url, content=b"holds"))
-        await far.has_read(1)
+        holder = asyncio.create_task(client.post(server.url, content=b"holds"))
+        await server.has_read(1)
         yield client, holder
         holder.cancel()
         await asyncio.wait([holder])
@@ -186,11 +188,11 @@ async def one_connection_taken(far: FarSide) -> AsyncIterator[tuple[httpx.AsyncC
 
 async def test_waiting_in_vain_for_a_connection_is_not_done() -> None:
     """The pool is full, so the request was never sent."""
-    async with far_side(says_nothing) as far, one_connection_taken(far) as (client, _):
-        error = await broken(transport.exchange("ask", 0.1, client.post(far.url, content=b"waits")))
+    async with raw_server(never_respond) as server, one_connection_taken(server) as (client, _):
+        error = await broken(transport.exchange("ask", 0.1, client.post(server.url, content=b"waits")))
 
         assert type(error) is Unreachable
-        assert len(far.requests) == 1
+        assert len(server.requests) == 1
 
 
 async def test_a_deadline_that_passes_while_a_connection_is_awaited_is_kept() -> None:
@@ -199,19 +201,19 @@ async def test_a_deadline_that_passes_while_a_connection_is_awaited_is_kept() ->
 
     async def answers_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await go_on.wait()
-        await says(200)(reader, writer)
+        await respond(200)(reader, writer)
 
-    async with far_side(answers_late) as far, one_connection_taken(far) as (client, _):
+    async with raw_server(answers_late) as server, one_connection_taken(server) as (client, _):
         at = transport.boottime() + 0.05
         with transport.deadline(at):
             waiting = asyncio.create_task(
-                broken(transport.exchange("ask", 10, client.post(far.url, content=b"waits")))
+                broken(transport.exchange("ask", 10, client.post(server.url, content=b"waits")))
             )
         await asyncio.sleep(at - transport.boottime() + 0.05)  # only the clock can be waited for
         go_on.set()
 
         assert type(await waiting) is DeadlinePassed
-        assert len(far.requests) == 1
+        assert len(server.requests) == 1
 
 
 async def test_what_was_given_up_is_taken_back() -> None:
@@ -255,21 +257,21 @@ async def test_sockets_reset_instead_of_lingering() -> None:
 
 async def test_no_redirect_is_followed_and_no_cookie_is_kept(door: Door) -> None:
     """A cookie would override the token of the next account. A redirect could take the token elsewhere."""
-    elsewhere = says(302, b"", "Location: /elsewhere", "Set-Cookie: coder_session_token=theirs; Path=/")
-    async with far_side(elsewhere) as far:
-        url = far.url.replace("127.0.0.1", "localhost")  # aiohttp's own jar ignores bare addresses
+    elsewhere = respond(302, b"", "Location: /elsewhere", "Set-Cookie: coder_session_token=theirs; Path=/")
+    async with raw_server(elsewhere) as server:
+        url = server.url.replace("127.0.0.1", "localhost")  # aiohttp's own jar ignores bare addresses
         first = await door("GET", f"{url}/one")
         second = await door("GET", f"{url}/two")
 
         assert (first, second) == (302, 302)
-        assert far.lines == ["GET /one", "GET /two"]
-        assert b"theirs" not in b"".join(far.requests)
+        assert server.lines == ["GET /one", "GET /two"]
+        assert b"theirs" not in b"".join(server.requests)
 
 
 async def test_an_error_carries_nothing_of_the_request(door: Door) -> None:
     """No chained exception keeps a frame or object that holds the token."""
-    async with far_side(hangs_up) as far:
-        error = await broken(door("POST", far.url, b"words"))
+    async with raw_server(close_connection) as server:
+        error = await broken(door("POST", server.url, b"words"))
 
         assert (error.__cause__, error.__context__) == (None, None)
         assert TOKEN not in repr(error) + str(error)
@@ -278,9 +280,9 @@ async def test_an_error_carries_nothing_of_the_request(door: Door) -> None:
 
 async def test_a_cancelled_call_is_cancelled(door: Door) -> None:
     """A cancellation is not the server's fault."""
-    async with far_side(says_nothing) as far:
-        call = asyncio.ensure_future(door("POST", far.url, b"words"))
-        await far.has_read(1)
+    async with raw_server(never_respond) as server:
+        call = asyncio.ensure_future(door("POST", server.url, b"words"))
+        await server.has_read(1)
 
         call.cancel()
 

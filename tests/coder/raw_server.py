@@ -1,7 +1,7 @@
 """A server that misbehaves at the level of bytes. It knows nothing about Coder.
 
-Every request that was read completely is kept in `requests`. Each request is met by the next act of the play;
-the last act repeats for ever. Stories that need a Coder with a memory use the stand-in instead.
+It keeps every request that it has read completely. A list of behaviors says what it does after each request;
+the last one repeats. Tests that need a Coder with a memory use the stand-in instead.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-Act = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Behavior = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass
-class FarSide:
-    """What has arrived so far, and the address for more."""
+class RawServer:
+    """The server's URL, and the requests that have arrived so state."""
 
     url: str
     requests: list[bytes] = field(default_factory=list)
@@ -35,45 +35,45 @@ class FarSide:
         return [request.split(b" HTTP/", 1)[0].decode() for request in self.requests]
 
 
-def says(status: int, body: bytes | str = b"", *headers: str) -> Act:
+def respond(status: int, body: bytes | str = b"", *headers: str) -> Behavior:
     """Send a complete answer and keep the connection."""
     content = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} Word", f"Content-Length: {len(content)}", *headers]
-    return raw("\r\n".join(lines).encode() + b"\r\n\r\n" + content)
+    return send_raw("\r\n".join(lines).encode() + b"\r\n\r\n" + content)
 
 
-def raw(content: bytes) -> Act:
+def send_raw(content: bytes) -> Behavior:
     """Send exactly these bytes."""
 
-    async def act(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(content)
         await writer.drain()
 
-    return act
+    return behave
 
 
-def raw_then_cut(content: bytes) -> Act:
+def send_raw_and_close(content: bytes) -> Behavior:
     """Send exactly these bytes and close the connection."""
 
-    async def act(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(content)
         await writer.drain()
         writer.close()
 
-    return act
+    return behave
 
 
-async def hangs_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def close_connection(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Read the request and close the connection."""
     writer.close()
 
 
-async def resets(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def reset_connection(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Read the request and reset the connection."""
     reset(writer)
 
 
-async def says_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+async def never_respond(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
     """Read the request and wait until the caller gives up."""
     with contextlib.suppress(ConnectionError):
         await reader.read()
@@ -93,24 +93,24 @@ async def _read_request(reader: asyncio.StreamReader) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def far_side(*play: Act, meets: Act | None = None) -> AsyncIterator[FarSide]:
-    """Serve the play on a free port of loopback. `meets` is done first on each new connection."""
-    acts = list(play)
+async def raw_server(*behaviors: Behavior, on_connect: Behavior | None = None) -> AsyncIterator[RawServer]:
+    """Run a server with these behaviors on loopback. `on_connect` runs first on each new connection."""
+    remaining = list(behaviors)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far.connections += 1
-        if meets is not None:
-            await meets(reader, writer)
+        state.connections += 1
+        if on_connect is not None:
+            await on_connect(reader, writer)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while not writer.is_closing():
                 request = await _read_request(reader)
-                async with far.arrived:
-                    far.requests.append(request)
-                    far.arrived.notify_all()
-                await (acts.pop(0) if len(acts) > 1 else acts[0])(reader, writer)
+                async with state.arrived:
+                    state.requests.append(request)
+                    state.arrived.notify_all()
+                await (remaining.pop(0) if len(remaining) > 1 else remaining[0])(reader, writer)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    far = FarSide(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    state = RawServer(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     async with server:
-        yield far
+        yield state

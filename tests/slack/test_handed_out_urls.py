@@ -10,7 +10,7 @@ from taskwire.domain.errors import OutcomeUnknown, OutsideError
 from taskwire.slack import errors
 from taskwire.slack.call_priorities import RateLimits, as_claimant
 from taskwire.slack.handed_out_urls import HandedOutUrls, is_slack_url
-from tests.coder.far_side import Act, far_side, hangs_up, says
+from tests.coder.raw_server import Behavior, close_connection, raw_server, respond
 from tests.slack.conftest import RateLimiter
 
 TOKEN = "xoxb-1-very-secret"
@@ -18,10 +18,10 @@ SLACK = "https://slack.com/api/"
 LOCAL = "http://127.0.0.1:4201/api/"
 
 
-def addresses(
-    session: aiohttp.ClientSession, base_url: str, pace: RateLimiter | None = None
+def make_urls(
+    session: aiohttp.ClientSession, base_url: str, rate_limiter: RateLimiter | None = None
 ) -> HandedOutUrls:
-    return HandedOutUrls(session, base_url, TOKEN, RateLimits(pace or RateLimiter()))
+    return HandedOutUrls(session, base_url, TOKEN, RateLimits(rate_limiter or RateLimiter()))
 
 
 @pytest.mark.parametrize(
@@ -73,67 +73,67 @@ def test_no_address_breaks_the_question(rest: str) -> None:
 
 
 async def test_a_foreign_host_is_never_asked() -> None:
-    async with far_side(says(200, "abc")) as far, transport.make_session() as session:
-        doors = addresses(session, SLACK)
+    async with raw_server(respond(200, "abc")) as server, transport.make_session() as session:
+        urls = make_urls(session, SLACK)
 
         with pytest.raises(errors.ForeignUrl):
-            await doors.download(f"{far.url}/x", 100, 5.0)
+            await urls.download(f"{server.url}/x", 100, 5.0)
         with pytest.raises(errors.ForeignUrl):
-            await doors.respond(f"{far.url}/x", {"text": "Hello"}, 5.0)
+            await urls.respond(f"{server.url}/x", {"text": "Hello"}, 5.0)
         with pytest.raises(errors.ForeignUrl):
-            await doors.upload(f"{far.url}/x", b"abc", 5.0)
+            await urls.upload(f"{server.url}/x", b"abc", 5.0)
 
-        assert far.connections == 0
+        assert server.connections == 0
 
 
 async def test_the_token_goes_to_private_files_alone() -> None:
-    async with far_side(says(200, "abc")) as far, transport.make_session() as session:
-        doors = addresses(session, f"{far.url}/api/")
+    async with raw_server(respond(200, "abc")) as server, transport.make_session() as session:
+        urls = make_urls(session, f"{server.url}/api/")
 
-        assert await doors.download(f"{far.url}/a.txt", 100, 5.0) == "abc"
-        await doors.respond(f"{far.url}/respond/1", {"text": "Hello"}, 5.0)
-        await doors.upload(f"{far.url}/upload/1", b"abc", 5.0)
+        assert await urls.download(f"{server.url}/a.txt", 100, 5.0) == "abc"
+        await urls.respond(f"{server.url}/respond/1", {"text": "Hello"}, 5.0)
+        await urls.upload(f"{server.url}/upload/1", b"abc", 5.0)
 
-        assert [TOKEN.encode() in request for request in far.requests] == [True, False, False]
+        assert [TOKEN.encode() in request for request in server.requests] == [True, False, False]
 
 
 async def test_a_redirect_is_not_followed_with_the_token() -> None:
-    elsewhere = says(302, "", "Location: /signin")
-    async with far_side(elsewhere, says(200, "sign in")) as far, transport.make_session() as session:
+    elsewhere = respond(302, "", "Location: /signin")
+    async with raw_server(elsewhere, respond(200, "sign in")) as server, transport.make_session() as session:
         with pytest.raises(errors.UnexpectedSlackAnswer):
-            await HandedOutUrls(session, f"{far.url}/api/", TOKEN, RateLimits(RateLimiter())).download(
-                f"{far.url}/a.txt", 100, 5.0
+            await HandedOutUrls(session, f"{server.url}/api/", TOKEN, RateLimits(RateLimiter())).download(
+                f"{server.url}/a.txt", 100, 5.0
             )
 
-        assert far.lines == ["GET /a.txt"]
+        assert server.lines == ["GET /a.txt"]
 
 
 @pytest.mark.parametrize(
     ("act", "kind"),
     [
-        (says(404, "used_url"), errors.SlackRefused),
-        (says(410, "expired_url"), errors.SlackRefused),
-        (says(400, "invalid_payload"), errors.SlackRefused),
-        (says(403, "no"), errors.SlackTokenRefused),
-        (says(429, "slow down", "Retry-After: 3"), errors.SlackRateLimited),
-        (says(500, "oops"), errors.SlackTrouble),
-        (says(204), errors.UnexpectedSlackAnswer),
-        (hangs_up, OutcomeUnknown),
+        (respond(404, "used_url"), errors.SlackRefused),
+        (respond(410, "expired_url"), errors.SlackRefused),
+        (respond(400, "invalid_payload"), errors.SlackRefused),
+        (respond(403, "no"), errors.SlackTokenRefused),
+        (respond(429, "slow down", "Retry-After: 3"), errors.SlackRateLimited),
+        (respond(500, "oops"), errors.SlackTrouble),
+        (respond(204), errors.UnexpectedSlackAnswer),
+        (close_connection, OutcomeUnknown),
     ],
 )
-async def test_an_answer_is_shown_once_or_not_at_all(act: Act, kind: type[OutsideError]) -> None:
-    async with far_side(act) as far, transport.make_session() as session:
+async def test_an_answer_is_shown_once_or_not_at_all(act: Behavior, kind: type[OutsideError]) -> None:
+    async with raw_server(act) as server, transport.make_session() as session:
         with pytest.raises(kind):
-            await HandedOutUrls(session, far.url, TOKEN, RateLimits(RateLimiter())).respond(
-                f"{far.url}/r/secret", {"text": "Hello"}, 5.0
+            await HandedOutUrls(session, server.url, TOKEN, RateLimits(RateLimiter())).respond(
+                f"{server.url}/r/secret", {"text": "Hello"}, 5.0
             )
 
-        assert len(far.requests) == 1
+        assert len(server.requests) == 1
 
 
 async def test_a_response_url_stays_out_of_what_is_raised() -> None:
-    async with far_side(hangs_up) as far:
-        gone = far.url
+    async with raw_server(close_connection) as server:
+        gone = server.url
     async with transport.make_session() as session:
         with pytest.raises(transport.Unreachable) as raised:
             await HandedOutUrls(session, gone, TOKEN, RateLimits(RateLimiter())).respond(
@@ -145,25 +145,25 @@ async def test_a_response_url_stays_out_of_what_is_raised() -> None:
 
 async def test_a_limit_there_rests_these_addresses_for_everybody() -> None:
     """These addresses have rate limits of their own: a limit for one kind does not delay another kind."""
-    pace, limited = RateLimiter(), says(429, "slow down", "Retry-After: 3")
-    async with far_side(limited, limited, limited) as far, transport.make_session() as session:
-        doors = addresses(session, f"{far.url}/api/", pace)
+    rate_limiter, limited = RateLimiter(), respond(429, "slow down", "Retry-After: 3")
+    async with raw_server(limited, limited, limited) as server, transport.make_session() as session:
+        urls = make_urls(session, f"{server.url}/api/", rate_limiter)
 
         with pytest.raises(errors.SlackRateLimited):
-            await doors.respond(f"{far.url}/respond/1", {"text": "Hello"}, 5.0)
+            await urls.respond(f"{server.url}/respond/1", {"text": "Hello"}, 5.0)
         with pytest.raises(errors.SlackRateLimited):
-            await doors.upload(f"{far.url}/upload/1", b"abc", 5.0)
+            await urls.upload(f"{server.url}/upload/1", b"abc", 5.0)
         with pytest.raises(errors.SlackRateLimited):
-            await doors.download(f"{far.url}/a.txt", 100, 5.0)
+            await urls.download(f"{server.url}/a.txt", 100, 5.0)
 
-    assert pace.rests == [("response_url", 3.0), ("upload", 3.0), ("download", 3.0)]
+    assert rate_limiter.rests == [("response_url", 3.0), ("upload", 3.0), ("download", 3.0)]
 
 
 async def test_nobody_is_asked_while_these_addresses_rest() -> None:
     """The caller gets NoCapacity at once, so it can show its answer in another way."""
-    async with far_side(says(200, "ok")) as far, transport.make_session() as session:
-        doors = addresses(session, f"{far.url}/api/", RateLimiter(seconds=3))
+    async with raw_server(respond(200, "ok")) as server, transport.make_session() as session:
+        urls = make_urls(session, f"{server.url}/api/", RateLimiter(seconds=3))
         with as_claimant("to_coder:L1 job"), pytest.raises(errors.NoCapacity):
-            await doors.respond(f"{far.url}/respond/1", {"text": "Hello"}, 5.0)
+            await urls.respond(f"{server.url}/respond/1", {"text": "Hello"}, 5.0)
 
-        assert far.requests == []
+        assert server.requests == []

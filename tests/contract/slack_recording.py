@@ -31,7 +31,7 @@ SINCE = Ts("0.000000")
 
 
 @dataclass
-class Journey:
+class Recording:
     """What was sent and read, by method: the names of arguments, and the paths of keys.
 
     `seen` has all keys that were looked up, and `found` those that were there at least once.
@@ -51,11 +51,11 @@ class Journey:
         }
 
 
-class _Noted(dict[str, Any]):
+class _RecordingDict(dict[str, Any]):
     """A JSON object that notes which of its keys are looked up."""
 
     def __init__(self, values: dict[str, Any], note: Callable[[str, bool], None], path: str = "") -> None:
-        super().__init__({key: _noted(value, note, f"{path}{key}") for key, value in values.items()})
+        super().__init__({key: _record_reads(value, note, f"{path}{key}") for key, value in values.items()})
         self._note, self._path = note, path
 
     def get(self, key: str, default: object = None) -> Any:
@@ -64,15 +64,15 @@ class _Noted(dict[str, Any]):
         return super().get(key, default)
 
 
-def _noted(value: object, note: Callable[[str, bool], None], path: str) -> object:
+def _record_reads(value: object, note: Callable[[str, bool], None], path: str) -> object:
     if isinstance(value, dict):
-        return _Noted(value, note, f"{path}.")
+        return _RecordingDict(value, note, f"{path}.")
     if isinstance(value, list):
-        return [_noted(each, note, f"{path}[]") for each in value]
+        return [_record_reads(each, note, f"{path}[]") for each in value]
     return value
 
 
-def _note_answers(client: AsyncWebClient, journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+def _record_answers(client: AsyncWebClient, recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the answers to a client note which keys are read."""
     ask = client._request  # noqa: SLF001 - the one place through which every answer passes
 
@@ -82,41 +82,41 @@ def _note_answers(client: AsyncWebClient, journey: Journey, monkeypatch: pytest.
         def note(path: str, is_there: bool) -> None:
             path = re.sub(CHANNEL, "{channel}", path)
             if path not in IN_EVERY_ANSWER:
-                journey.seen[method].add(path)
+                recording.seen[method].add(path)
             if is_there:
-                journey.found[method].add(path)
+                recording.found[method].add(path)
 
         answer = await ask(http_verb=http_verb, api_url=api_url, req_args=req_args)
-        return answer | {"data": _Noted(answer["data"], note)}
+        return answer | {"data": _RecordingDict(answer["data"], note)}
 
     monkeypatch.setattr(client, "_request", request)
 
 
-async def take(monkeypatch: pytest.MonkeyPatch) -> Journey:
+async def record_calls(monkeypatch: pytest.MonkeyPatch) -> Recording:
     """Call every method of `Outbound` with all arguments, over more than one page."""
     for size in ("calls.PAGE_SIZE", "outbound.PAGE_SIZE", "outbound.LONGEST_PAGE_SIZE"):
         monkeypatch.setattr(f"taskwire.slack.{size}", 1)
-    journey = Journey()
+    recording = Recording()
     async with SlackSandbox(retry_seconds=()) as slack, transport.make_session() as session:
         for name in ("alice", "bob"):
             slack.add_user(name)
         slack.add_channel("dev", ["alice", "bob"])
         client = make_client(slack.bot_token, slack.api_url, session=session)
-        _note_answers(client, journey, monkeypatch)
+        _record_answers(client, recording, monkeypatch)
         outbound = Outbound(client, RateLimiter(), str)
 
-        await _says(slack, outbound)
-        await _looks_around(slack, outbound)
-        await _shows_dialogs_and_files(slack, outbound)
+        await _post_messages(slack, outbound)
+        await _read_workspace(slack, outbound)
+        await _open_dialogs_and_share_files(slack, outbound)
 
         await slack.wait_until_idle()
         for call in slack.calls:
-            journey.sent[call.method] |= call.arguments.keys()
+            recording.sent[call.method] |= call.arguments.keys()
         assert slack.violations == []
-    return journey
+    return recording
 
 
-async def _says(slack: SlackSandbox, outbound: Outbound) -> None:
+async def _post_messages(slack: SlackSandbox, outbound: Outbound) -> None:
     dev, alice = ChannelId(slack.workspace.channel("dev").id), UserId(slack.workspace.user("alice").id)
     root = await outbound.post(dev, HELLO, Metadata("root", "card", "task-1"))
     notice = await outbound.post(dev, HELLO, Metadata("notice", "notice"), thread_ts=root)
@@ -136,7 +136,7 @@ async def _says(slack: SlackSandbox, outbound: Outbound) -> None:
     await outbound.delete(dev, notice)
 
 
-async def _looks_around(slack: SlackSandbox, outbound: Outbound) -> None:
+async def _read_workspace(slack: SlackSandbox, outbound: Outbound) -> None:
     dev, alice = ChannelId(slack.workspace.channel("dev").id), UserId(slack.workspace.user("alice").id)
     group = slack.add_group("admins", ["alice", "bob"])
     await outbound.get_identity()
@@ -154,7 +154,7 @@ async def _looks_around(slack: SlackSandbox, outbound: Outbound) -> None:
     slack.workspace.org_teams = ()
 
 
-async def _shows_dialogs_and_files(slack: SlackSandbox, outbound: Outbound) -> None:
+async def _open_dialogs_and_share_files(slack: SlackSandbox, outbound: Outbound) -> None:
     dev, alice = ChannelId(slack.workspace.channel("dev").id), UserId(slack.workspace.user("alice").id)
     view_id = await outbound.open_view(slack.backend.tickets.trigger(alice), DIALOG)
     await outbound.update_view(view_id, DIALOG)

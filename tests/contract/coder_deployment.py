@@ -18,7 +18,7 @@ REFUSED: Mapping[tuple[str, str], int] = {
 
 
 @asynccontextmanager
-async def stage() -> AsyncIterator[Scene]:
+async def open_deployment() -> AsyncIterator[Scene]:
     """Set up the deployment."""
     async with scene() as found:
         sandbox = found.sandbox
@@ -31,10 +31,10 @@ async def stage() -> AsyncIterator[Scene]:
         yield found
 
 
-def add_task(stage: Scene, state: str) -> None:
+def add_task(deployment: Scene, state: str) -> None:
     """Add Alice's task `it`, in a state."""
-    task = stage.sandbox.add_task("alice", "Do <it> & more", name="it")
-    stage.sandbox.share("it", "admin", "use")
+    task = deployment.sandbox.add_task("alice", "Do <it> & more", name="it")
+    deployment.sandbox.share("it", "admin", "use")
     if state == "working":
         task.becomes("failed", "No access", "https://example.com/1")
         task.says("Something")
@@ -46,16 +46,16 @@ def add_task(stage: Scene, state: str) -> None:
         task.build_fails()
 
 
-def filled(stage: Scene, path: str) -> str:
+def fill_path(deployment: Scene, path: str) -> str:
     """Return a path with its parameters filled in."""
-    sandbox = stage.sandbox
+    sandbox = deployment.sandbox
     full = next(each for each in sandbox.world.templates.values() if each.name == "full")
     values = {
         "user": "alice",
         "organization": "coder",
         "templatename": "full",
         "templateversion": full.active.id,
-        "keyid": stage.alice.token.partition("-")[0],
+        "keyid": deployment.alice.token.partition("-")[0],
         "task": "it",
     }
     if "{workspace" in path:
@@ -66,6 +66,6 @@ def filled(stage: Scene, path: str) -> str:
     return path.format_map(values)
 
 
-async def answer(stage: Scene, method: str, path: str, body: object = None) -> Reply:
+async def send_request(deployment: Scene, method: str, path: str, body: object = None) -> Reply:
     """Ask for a path as Alice."""
-    return await stage.alice.asks(method, filled(stage, path), body)
+    return await deployment.alice.asks(method, fill_path(deployment, path), body)
