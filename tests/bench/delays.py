@@ -116,7 +116,7 @@ async def _watched(
     async with new_bench_place(directory, poll_seconds=poll_seconds) as place:
         place.settings["TASKWIRE_WEBHOOK_TOKEN"] = WORD
         async with run_module(place, "taskwire.cli", "run") as bot:
-            await bot.is_ready()
+            await bot.wait_until_ready()
             for number in range(TASKS):
                 # One person may not start so many tasks at once.
                 person = f"person-{number}"

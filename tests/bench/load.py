@@ -33,7 +33,7 @@ async def measure_load(directory: Path) -> Sequence[Figure]:
         new_bench_place(directory / "ours", poll_seconds=POLL_SECONDS) as place,
         run_module(place, "taskwire.cli", "run") as bot,
     ):
-        await bot.is_ready()
+        await bot.wait_until_ready()
         empty, stored = await _measure_memory(bot, place), float(await _stored(place))
         found = [await _measure_requests(place, bot, size) for size in SIZES]
         stored = (await _stored(place) - stored) / SIZES[-1]

@@ -20,7 +20,7 @@ from taskwire.slack import manifest
 from taskwire.state.links import LinkWrites
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import SlackSandbox
-from tests.process.processes import KEPT, Place, Taskwire, end, new_place
+from tests.process.processes import PASSED_VARIABLES, Place, Taskwire, end, new_place
 
 OWNER = "crowd"
 BATCH = 100
@@ -46,7 +46,7 @@ async def run_module(place: Place, module: str, *words: str) -> AsyncIterator[Ta
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *words),
         cwd=ROOT,
-        env={name: os.environ[name] for name in KEPT if name in os.environ} | place.settings,
+        env={name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ} | place.settings,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

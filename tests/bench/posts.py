@@ -51,7 +51,7 @@ async def measure_posts(directory: Path) -> Sequence[Figure]:
     """Fill one thread beyond its channel's limit, then twelve threads beyond the workspace's limit."""
     slack = SlackSandbox(manifest=manifest.make_manifest(), limits="documented")
     async with new_bench_place(directory, slack) as place, run_module(place, "taskwire.cli", "run") as bot:
-        await bot.is_ready()
+        await bot.wait_until_ready()
         heard = PostCounter(slack)
         await _say(place, "one", 1, int(ONE_SECONDS + WARM_SECONDS) + 15)
         one = await heard.a_second(ONE_SECONDS)

@@ -107,5 +107,5 @@ async def _posters(directory: Path, *app: str) -> AsyncIterator[tuple[Posters, T
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
             posters.port = await bot.port()
             if app[-1] == "run":
-                await bot.is_ready()
+                await bot.wait_until_ready()
             yield posters, bot

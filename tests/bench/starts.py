@@ -19,11 +19,11 @@ async def measure_starts(directory: Path) -> Sequence[Figure]:
         for _ in range(TIMES):
             began = time.perf_counter()
             async with run_module(place, "taskwire.cli", "run") as bot:
-                await bot.is_ready()
+                await bot.wait_until_ready()
                 ready.append(time.perf_counter() - began)
                 await _acked(place)
                 first.append(time.perf_counter() - began)
-                await bot.stops()
+                await bot.stop()
             bare.append(await _bare(place))
     what = f"median of {TIMES} starts"
     return (

@@ -21,10 +21,10 @@ from .processes import Place, Taskwire, end, new_place, start, until
 
 
 @pytest.fixture(autouse=True)
-def begins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def fork_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a parent fork what a test starts, unless the test is about the start of a program."""
     if request.node.get_closest_marker("real_start") is None:
-        monkeypatch.setattr(processes, "begin", processes.fork)
+        monkeypatch.setattr(processes, "start_process", processes.fork)
 
 
 @pytest.fixture
@@ -33,11 +33,11 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
         yield made
 
 
-Starts = Callable[..., Awaitable[Taskwire]]
+StartTaskwire = Callable[..., Awaitable[Taskwire]]
 
 
 @pytest.fixture
-async def starts(tmp_path: Path) -> AsyncIterator[Starts]:
+async def start_taskwire(tmp_path: Path) -> AsyncIterator[StartTaskwire]:
     """Start `taskwire` with these arguments and settings in a directory of its own. End all that
     still run."""
     started: list[Taskwire] = []

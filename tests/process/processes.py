@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 60.0
 # The time that Taskwire may take from SIGTERM to its end.
 END_SECONDS = 20.0
 # The environment variables that a process may need. Proxies and settings are not among them.
-KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "COVERAGE_PROCESS_START")
+PASSED_VARIABLES = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "COVERAGE_PROCESS_START")
 LONGEST_LINE = 1 << 20
 
 
@@ -115,7 +115,7 @@ async def fork(directory: Path, environment: Mapping[str, str], arguments: Seque
     """
     ours = {
         *settings_module.list_names(),
-        *(name for name in KEPT if environment.get(name) == os.environ.get(name)),
+        *(name for name in PASSED_VARIABLES if environment.get(name) == os.environ.get(name)),
     }
     if environment.keys() - ours:
         return await execute(directory, environment, arguments)
@@ -141,7 +141,7 @@ async def _read(descriptor: int) -> asyncio.StreamReader:
 
 
 # How `start` begins a process. `conftest` lets tests of `tests/process` fork.
-begin: Begin = execute
+start_process: Begin = execute
 
 
 @dataclass
@@ -203,7 +203,7 @@ class Taskwire:
         status, text = await self.ask("/readyz")
         return status, cast("dict[str, object]", json.loads(text))
 
-    async def is_ready(self) -> None:
+    async def wait_until_ready(self) -> None:
         """Wait until /readyz says that it is ready."""
         await until(self._is_ready, lambda: f"taskwire to be ready: {self.output}")
 
@@ -214,21 +214,21 @@ class Taskwire:
             assert self.process.returncode is None, f"taskwire has ended: {self.output}"
             return False
 
-    def tell(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self.process.send_signal(number)
 
-    async def ends(self, seconds: float = END_SECONDS) -> int:
+    async def wait_for_exit(self, seconds: float = END_SECONDS) -> int:
         """Wait until it has ended, and return its exit code."""
         async with asyncio.timeout(seconds):
             code = await self.process.wait()
             await asyncio.gather(*self._listening)
         return code
 
-    async def stops(self) -> int:
+    async def stop(self) -> int:
         """Send SIGTERM, wait until it has ended, and return its exit code."""
-        self.tell(signal.SIGTERM)
-        return await self.ends()
+        self.send_signal(signal.SIGTERM)
+        return await self.wait_for_exit()
 
 
 async def until(condition: Callable[[], Awaitable[object] | object], what: Callable[[], str] | str) -> None:
@@ -270,23 +270,23 @@ class Place:
         button = next(row for row in rows if row.get("text", {}).get("text") == label)
         await self.slack.click(person, "general", ts, button["action_id"], button.get("value", ""))
 
-    async def runs(self, *arguments: str, **settings: str) -> Taskwire:
+    async def run(self, *arguments: str, **settings: str) -> Taskwire:
         """Start `taskwire run`, or another command, with these settings added."""
         started = await start(self.directory, self.settings | settings, *(arguments or ("run",)))
         self._stack.push_async_callback(end, started)
         return started
 
-    async def one(self, *arguments: str, **settings: str) -> Taskwire:
+    async def run_ready(self, *arguments: str, **settings: str) -> Taskwire:
         """Start it and wait until it is ready."""
-        started = await self.runs(*arguments, **settings)
-        await started.is_ready()
+        started = await self.run(*arguments, **settings)
+        await started.wait_until_ready()
         return started
 
 
 async def start(directory: Path, settings: Mapping[str, str], *arguments: str) -> Taskwire:
     """Start `taskwire` with only these settings."""
-    around = {name: os.environ[name] for name in KEPT if name in os.environ}
-    process = await begin(directory, {**around, **settings}, arguments)
+    around = {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ}
+    process = await start_process(directory, {**around, **settings}, arguments)
     started = Taskwire(process, settings.get("TASKWIRE_ADMIN_TOKEN", ""))
     started.listen()
     return started
@@ -296,7 +296,7 @@ async def end(started: Taskwire) -> None:
     """Kill a process if it still runs."""
     with contextlib.suppress(ProcessLookupError):
         started.process.kill()
-    await started.ends()
+    await started.wait_for_exit()
 
 
 @contextlib.asynccontextmanager

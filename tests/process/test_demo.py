@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 
 from tests.sandbox.page_worlds import browsed
 
-from .conftest import Starts
+from .conftest import StartTaskwire
 from .processes import Taskwire
 
 pytestmark = pytest.mark.real_start
@@ -26,8 +26,8 @@ def _names_in(directory: Path) -> list[str]:
 
 
 async def _end(demo: Taskwire) -> int:
-    demo.tell(signal.SIGINT)
-    return await demo.ends()
+    demo.send_signal(signal.SIGINT)
+    return await demo.wait_for_exit()
 
 
 async def _goes_through_a_story(page: Page) -> None:
@@ -54,11 +54,11 @@ async def _goes_through_a_story(page: Page) -> None:
     await expect(finished).to_contain_text("@Alice Adams", timeout=PATIENCE_MS)
 
 
-async def test_a_visitor_lives_through_one_story(starts: Starts) -> None:
+async def test_a_visitor_lives_through_one_story(start_taskwire: StartTaskwire) -> None:
     """A visitor creates a task, is mentioned, replies and sees it finish. Nothing outside this machine is
     used. Ctrl-C ends the demo."""
     async with browsed() as page:
-        demo = await starts("demo")
+        demo = await start_taskwire("demo")
         await page.goto(await _address(demo))
         await page.locator("[data-ready]").wait_for()
         await _goes_through_a_story(page)
@@ -72,14 +72,14 @@ async def test_a_visitor_lives_through_one_story(starts: Starts) -> None:
     assert "Traceback" not in demo.output
 
 
-async def test_two_demos_find_two_ports(starts: Starts) -> None:
+async def test_two_demos_find_two_ports(start_taskwire: StartTaskwire) -> None:
     """A taken port only matters if it was asked for."""
-    first, second = [await starts("demo") for _ in range(2)]
+    first, second = [await start_taskwire("demo") for _ in range(2)]
     addresses = [await _address(demo) for demo in (first, second)]
     port = addresses[0].rstrip("/").rpartition(":")[2]
-    third = await starts("demo", "--port", port)
+    third = await start_taskwire("demo", "--port", port)
 
-    codes = [await third.ends(), await _end(first), await _end(second)]
+    codes = [await third.wait_for_exit(), await _end(first), await _end(second)]
 
     assert len(set(addresses)) == 2
     assert codes == [2, 0, 0]
@@ -89,15 +89,15 @@ async def test_two_demos_find_two_ports(starts: Starts) -> None:
     )
 
 
-async def test_a_port_that_cannot_be_is_not_called_taken(starts: Starts) -> None:
+async def test_a_port_that_cannot_be_is_not_called_taken(start_taskwire: StartTaskwire) -> None:
     """Ports end at 65535."""
-    demo = await starts("demo", "--port", "65536")
+    demo = await start_taskwire("demo", "--port", "65536")
 
-    assert await demo.ends() == 2
+    assert await demo.wait_for_exit() == 2
     assert demo.output == "There is no port 65536. Leave --port out: any will do.\n"
 
 
-async def test_nothing_around_it_changes_it(starts: Starts, tmp_path: Path) -> None:
+async def test_nothing_around_it_changes_it(start_taskwire: StartTaskwire, tmp_path: Path) -> None:
     """Real settings, a proxy and a `.env` file have no effect and are not changed. The demo leaves no files
     behind."""
     (tmp_path / ".env").write_text("SLACK_BOT_TOKEN=xoxb-real\nREDIS_URL=redis://127.0.0.1:1\n")
@@ -109,7 +109,7 @@ async def test_nothing_around_it_changes_it(starts: Starts, tmp_path: Path) -> N
         "http_proxy": "http://127.0.0.1:1",
         "TMPDIR": str(tmp_path),
     }
-    demo = await starts("demo", **around)
+    demo = await start_taskwire("demo", **around)
     await _address(demo)
 
     assert await _end(demo) == 0

@@ -18,15 +18,15 @@ from taskwire_sandbox.coder.access import Rules
 from taskwire_sandbox.slack import SlackSandbox
 from tests.faults import certificates
 
-from .conftest import Starts
-from .looking import LOOK_SECONDS, doctor, lines, socket_of
+from .conftest import StartTaskwire
+from .doctor_runs import LOOK_SECONDS, doctor, select_findings, socket_of
 from .processes import Place, new_place, until
 
 
 @pytest.mark.real_start
 async def test_all_is_well_beside_a_running_bot(place: Place) -> None:
     """Doctor reads the embedded store of the running bot and exits with 0."""
-    await place.one()
+    await place.run_ready()
 
     await _something_of_each_kind_comes(place)
 
@@ -94,7 +94,7 @@ async def test_before_the_first_run_nothing_is_made(place: Place) -> None:
     """Doctor creates no data directory, because another user may run the bot."""
     code, said = await doctor(place)
 
-    assert lines(said, "Store", "Dead") == (
+    assert select_findings(said, "Store", "Dead") == (
         f"ok Store Its own (valkey-server), to be kept in {place.data_dir} from the first run on."
     )
     assert code == 0
@@ -108,15 +108,17 @@ async def test_a_place_that_everybody_may_change_is_told_before_it_is_there(plac
     data_dir = str(open_place / "data")
 
     code, said = await doctor(place, TASKWIRE_DATA_DIR=data_dir)
-    bot = await place.runs("run", TASKWIRE_DATA_DIR=data_dir, TASKWIRE_LOG_FORMAT="text")
+    bot = await place.run("run", TASKWIRE_DATA_DIR=data_dir, TASKWIRE_LOG_FORMAT="text")
 
     refused = (
         f"Taskwire keeps nothing in the data directory {data_dir}, since others can change it: everybody may "
         f"write to {open_place}."
     )
-    assert lines(said, "Store").startswith(f"WRONG Store {refused}\nMake it this user's alone (`chmod ")
+    assert select_findings(said, "Store").startswith(
+        f"WRONG Store {refused}\nMake it this user's alone (`chmod "
+    )
     assert code == 1
-    assert await bot.ends() == 2
+    assert await bot.wait_for_exit() == 2
     assert refused in bot.output
 
 
@@ -128,7 +130,7 @@ async def test_a_place_where_nothing_can_be_made_is_told(place: Place) -> None:
 
     code, said = await doctor(place, TASKWIRE_DATA_DIR=nowhere)
 
-    assert lines(said, "Store") == (
+    assert select_findings(said, "Store") == (
         f"WRONG Store The data directory {nowhere} cannot be made: Not a directory.\n"
         "Set TASKWIRE_DATA_DIR to a directory that can be written."
     )
@@ -137,13 +139,13 @@ async def test_a_place_where_nothing_can_be_made_is_told(place: Place) -> None:
 
 async def test_a_bot_that_has_ended_left_a_store_to_look_into(place: Place) -> None:
     """Dead letters of the embedded store can be read and forgotten while no bot runs."""
-    bot = await place.one()
-    await bot.stops()
+    bot = await place.run_ready()
+    await bot.stop()
 
     code, said = await doctor(place)
     forgetting = await doctor(place, "--forget")
 
-    assert lines(said, "Dead") == "ok Dead letters Nothing was given up."
+    assert select_findings(said, "Dead") == "ok Dead letters Nothing was given up."
     assert code == 0
     assert forgetting == (0, "There were none.\n")
 
@@ -155,7 +157,7 @@ async def test_refused_tokens_are_told_with_what_to_do(place: Place) -> None:
 
     code, said = await doctor(place, **wrong)
 
-    assert lines(said, "Slack", "Coder ") == (
+    assert select_findings(said, "Slack", "Coder ") == (
         "WRONG Slack bot token Slack refuses SLACK_BOT_TOKEN (invalid_auth).\n"
         "Copy the bot token (xoxb-…) from your Slack app, OAuth & Permissions.\n"
         "WRONG Slack app token Slack refuses SLACK_APP_TOKEN (invalid_auth).\n"
@@ -175,7 +177,7 @@ async def test_what_coder_lacks_is_told(place: Place) -> None:
 
     code, said = await doctor(place, CODER_SESSION_TOKEN=token, TASKWIRE_TEMPLATE="nowhere")
 
-    told = lines(said, "Coder account", "Coder tasks", "Templates")
+    told = select_findings(said, "Coder account", "Coder tasks", "Templates")
     assert told == (
         "WRONG Coder account The Coder account alice lacks the role Owner, so it cannot act for other "
         "people.\n"
@@ -195,7 +197,7 @@ async def test_a_coder_that_keeps_owners_out_of_workspaces_is_told(place: Place)
 
     code, said = await doctor(place)
 
-    assert lines(said, "Coder account") == (
+    assert select_findings(said, "Coder account") == (
         "WRONG Coder account The Coder account taskwire may see tasks but not talk to their agents, so no "
         "reply reaches one.\n"
         "Start Coder without CODER_DISABLE_OWNER_WORKSPACE_ACCESS."
@@ -213,12 +215,12 @@ async def test_a_certificate_that_is_not_trusted_is_told(place: Place, tmp_path:
         _, said = await doctor(place, CODER_URL=f"https://{where}")
         _, trusting = await doctor(place, CODER_URL=f"https://{where}", SSL_CERT_FILE=str(tls.authority))
 
-    assert lines(said, "Coder ") == (
+    assert select_findings(said, "Coder ") == (
         f"WRONG Coder Coder cannot be reached at https://{where}: the certificate of {where} "
         "is not trusted here (unable to get local issuer certificate); SSL_CERT_FILE names a file with those "
         "that are.\nCheck CODER_URL, and that this machine may reach it."
     )
-    assert "Server disconnected" in lines(trusting, "Coder ")
+    assert "Server disconnected" in select_findings(trusting, "Coder ")
 
 
 async def test_names_that_nobody_has_are_told(place: Place) -> None:
@@ -232,7 +234,7 @@ async def test_names_that_nobody_has_are_told(place: Place) -> None:
     mended = {"TASKWIRE_ADMINS": f"{alice},{group.id}", "TASKWIRE_PRESET": "large"}
     _, after = await doctor(place, **mended)
 
-    assert lines(said, "Administrators", "Templates") == (
+    assert select_findings(said, "Administrators", "Templates") == (
         "WRONG Administrators TASKWIRE_ADMINS names U0NOBODY1, S0NOBODY1, whom Slack does not know here.\n"
         "Only administrators hear of what they alone can mend. A profile's menu in Slack has Copy member "
         "ID.\n"
@@ -240,7 +242,7 @@ async def test_names_that_nobody_has_are_told(place: Place) -> None:
         "There is: Large."
     )
     assert code == 1
-    assert lines(after, "Administrators", "Templates") == (
+    assert select_findings(after, "Administrators", "Templates") == (
         "ok Administrators Slack knows all of them.\nok Templates For tasks: tasks-docker, tasks-vm."
     )
 
@@ -267,7 +269,7 @@ async def test_missing_scopes_are_named(tmp_path: Path) -> None:
     async with new_place(tmp_path, SlackSandbox(manifest=older)) as place:
         code, said = await doctor(place)
 
-    assert lines(said, "Slack scopes") == (
+    assert select_findings(said, "Slack scopes") == (
         "WRONG Slack scopes The Slack app lacks files:read, files:write.\n"
         "Put what `taskwire manifest` prints into the app's page App Manifest, then install it again."
     )
@@ -294,15 +296,17 @@ async def test_a_file_of_settings_that_others_can_read_is_told(place: Place) -> 
     _, then = await doctor(place)
 
     note = "note Settings Other users of this machine can read .env, which may hold tokens.\nchmod 600 .env"
-    assert note in lines(said, "Settings")
-    assert note not in lines(then, "Settings")
+    assert note in select_findings(said, "Settings")
+    assert note not in select_findings(then, "Settings")
 
 
-async def test_missing_settings_are_findings(starts: Starts, tmp_path: Path) -> None:
+async def test_missing_settings_are_findings(start_taskwire: StartTaskwire, tmp_path: Path) -> None:
     """Without settings, doctor checks nothing else."""
-    looking = await starts("doctor", SLACK_APP_TOKEN="xapp-1", CODER_URL="nowhere", REDIS_URL="http://h")
+    looking = await start_taskwire(
+        "doctor", SLACK_APP_TOKEN="xapp-1", CODER_URL="nowhere", REDIS_URL="http://h"
+    )
 
-    code = await looking.ends(LOOK_SECONDS)
+    code = await looking.wait_for_exit(LOOK_SECONDS)
 
     assert (code, looking.output) == (
         1,
@@ -335,15 +339,15 @@ async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Pla
     _, blind = await doctor(place, CODER_SESSION_TOKEN=none)
     _, fine = await doctor(place, CODER_SESSION_TOKEN=enough)
 
-    assert lines(said, "Coder token", "Coder account", "Coder tasks", "Templates") == (
+    assert select_findings(said, "Coder token", "Coder account", "Coder tasks", "Templates") == (
         "WRONG Coder token The token in CODER_SESSION_TOKEN has too few scopes: it lacks organization:read, "
         "template:use, task:create, task:update, task:delete, workspace:create, workspace:read, "
         "workspace:update, workspace:start, workspace:stop, workspace:delete, workspace:ssh, "
         "workspace:application_connect.\n"
         "Make one with all scopes, as Coder does unless scopes are chosen, with an account of role Owner."
     )
-    assert "too few scopes: it lacks api_key:read." in lines(blind, "Coder token")
-    assert lines(fine, "Coder token").startswith("ok Coder token It is good until ")
+    assert "too few scopes: it lacks api_key:read." in select_findings(blind, "Coder token")
+    assert select_findings(fine, "Coder token").startswith("ok Coder token It is good until ")
     assert code == 1
 
 
@@ -354,14 +358,14 @@ async def test_an_app_without_command_or_events_is_found_by_what_never_came(tmp_
     lacking["features"].pop("slash_commands")
     lacking["settings"]["event_subscriptions"] = {"bot_events": ["app_mention"]}
     async with new_place(tmp_path, SlackSandbox(manifest=lacking)) as place:
-        await place.one()
+        await place.run_ready()
         answer = await place.slack.command("alice", "general", "/task", "help")
         await place.slack.post("alice", "general", "is anybody there?")
 
         code, said = await doctor(place)
 
     assert not answer.ok
-    assert lines(said, "From Slack") == (
+    assert select_findings(said, "From Slack") == (
         "note From Slack Not one command and not one message and not one press of a button has come so far. "
         "Slack does not tell why.\n"
         "While Taskwire runs, type `/task help` in Slack, write in a channel that the bot is in, press a "
@@ -378,7 +382,7 @@ async def test_a_workspace_that_hides_addresses_is_told(place: Place) -> None:
 
     code, said = await doctor(place)
 
-    assert lines(said, "E-mails") == (
+    assert select_findings(said, "E-mails") == (
         "WRONG E-mails Slack shows nobody's e-mail address, by which Taskwire finds people's accounts in "
         "Coder.\n"
         "The bot needs the scope users:read.email, and the workspace must not hide addresses: its owners "
@@ -391,7 +395,7 @@ async def test_no_administrators_are_worth_a_note(place: Place) -> None:
     """Taskwire works without administrators, but then nobody is told of failures."""
     code, said = await doctor(place)
 
-    assert lines(said, "Administrators") == (
+    assert select_findings(said, "Administrators") == (
         "note Administrators No administrators (TASKWIRE_ADMINS): nobody is told when Coder refuses the "
         "token, the store goes back in time, or work waits for another version.\n"
         "Set it to their Slack ids. A profile's menu in Slack has Copy member ID."
@@ -412,24 +416,24 @@ async def test_a_short_token_is_worth_a_note(place: Place) -> None:
 
 async def test_a_taken_port_is_told_unless_taskwire_has_it(place: Place) -> None:
     """Doctor reports a port that another program uses, but not the port of the running bot."""
-    bot = await place.one()
+    bot = await place.run_ready()
     own = f"127.0.0.1:{await bot.port()}"
     async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1") as other:
         taken = f"127.0.0.1:{other.sockets[0].getsockname()[1]}"
         code, said = await doctor(place, TASKWIRE_HTTP_ADDR=taken)
         _, beside = await doctor(place, TASKWIRE_HTTP_ADDR=own)
 
-    assert lines(said, "Addresses") == (
+    assert select_findings(said, "Addresses") == (
         f"WRONG Addresses Taskwire cannot listen on {taken}: Address already in use.\n"
         "Set TASKWIRE_HTTP_ADDR to an address and port that are free here."
     )
     assert code == 1
-    assert lines(beside, "Addresses") == f"ok Addresses Taskwire listens on {own} already."
+    assert select_findings(beside, "Addresses") == f"ok Addresses Taskwire listens on {own} already."
 
 
 async def test_of_two_addresses_the_one_that_another_program_has_is_named(place: Place) -> None:
     """Doctor names the right address even if a bot uses the other one."""
-    bot = await place.one()
+    bot = await place.run_ready()
     own = f"127.0.0.1:{await bot.port()}"
     async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1") as other:
         taken = f"127.0.0.1:{other.sockets[0].getsockname()[1]}"
@@ -437,7 +441,7 @@ async def test_of_two_addresses_the_one_that_another_program_has_is_named(place:
             place, TASKWIRE_HTTP_ADDR=own, TASKWIRE_ADMIN_ADDR=taken, TASKWIRE_WEBHOOK_TOKEN="a-word" * 4
         )
 
-    assert lines(said, "Addresses") == (
+    assert select_findings(said, "Addresses") == (
         f"WRONG Addresses Taskwire cannot listen on {taken}: Address already in use.\n"
         "Set TASKWIRE_ADMIN_ADDR to an address and port that are free here."
     )
@@ -449,7 +453,7 @@ async def test_settings_that_nobody_reads_are_named(place: Place) -> None:
     unknown = "There is no setting TASKWIRE_ADMIN, so it does nothing. Is it TASKWIRE_ADMINS?"
 
     code, said = await doctor(place, TASKWIRE_ADMIN="U0ALICE1")
-    bot = await place.one(TASKWIRE_ADMIN="U0ALICE1")
+    bot = await place.run_ready(TASKWIRE_ADMIN="U0ALICE1")
 
     assert f"note   Settings         {unknown}\n" in said
     assert code == 0
@@ -461,12 +465,12 @@ async def test_quoted_tokens_are_named(place: Place) -> None:
     quoted = f'"{place.settings["SLACK_BOT_TOKEN"]}"'
 
     code, said = await doctor(place, SLACK_BOT_TOKEN=quoted)
-    bot = await place.runs("run", SLACK_BOT_TOKEN=quoted)
+    bot = await place.run("run", SLACK_BOT_TOKEN=quoted)
 
     sentence = (
         "SLACK_BOT_TOKEN is wrong: it must have no quotation marks around it, which are part of a value "
         "where Docker reads it from a file; leave them out."
     )
     assert (code, said) == (1, f"WRONG  Settings         {sentence}\n")
-    assert await bot.ends(LOOK_SECONDS) == 2
+    assert await bot.wait_for_exit(LOOK_SECONDS) == 2
     assert json.loads(bot.output)["event"] == sentence

@@ -9,13 +9,13 @@ from .processes import Place, Taskwire, until
 
 
 async def _doctor(place: Place, *arguments: str, **settings: str) -> tuple[int, str]:
-    looking = await place.runs("doctor", *arguments, **settings)
-    return await looking.ends(), looking.output
+    looking = await place.run("doctor", *arguments, **settings)
+    return await looking.wait_for_exit(), looking.output
 
 
 async def test_what_could_not_be_told_is_told_once_it_can(place: Place) -> None:
     """A channel was archived by mistake. The operator sends again what its thread should have heard."""
-    bot = await place.one()
+    bot = await place.run_ready()
     ts = await _a_task_that_ends_in_an_archived_channel(place)
     letter = await _letter(place, bot)
     place.slack.workspace.channel("general").is_archived = False

@@ -13,7 +13,7 @@ from taskwire.redis import connection
 from taskwire.redis.keys import Keys
 from tests.lua import with_libraries
 
-from .looking import LOOK_SECONDS, doctor, lines, socket_of
+from .doctor_runs import LOOK_SECONDS, doctor, select_findings, socket_of
 from .processes import Place
 
 
@@ -27,7 +27,7 @@ async def test_a_redis_that_may_lose_things_is_told(place: Place, redis_url: str
     code, said = await doctor(place, REDIS_URL=redis_url)
 
     assert "WRONG  Memory           It uses " in said
-    assert lines(said, "Persistence", "Eviction") == (
+    assert select_findings(said, "Persistence", "Eviction") == (
         "WRONG Persistence The store does not write down what it is given: its restart would lose threads "
         "and work.\n"
         "Set appendonly yes in its configuration.\n"
@@ -73,17 +73,19 @@ async def test_doctor_is_green_only_where_run_gets_ready(
     said = said.replace("TEAM", place.slack.workspace.team_id)
 
     code, found = await doctor(place, REDIS_URL=url)
-    bot = await place.runs("run", REDIS_URL=url)
+    bot = await place.run("run", REDIS_URL=url)
 
     if said:
-        assert lines(found, "Store access").replace("\n", " ") == f"WRONG Store access {said}"
+        assert select_findings(found, "Store access").replace("\n", " ") == f"WRONG Store access {said}"
         assert code == 1
-        code = await bot.ends(LOOK_SECONDS)
+        code = await bot.wait_for_exit(LOOK_SECONDS)
         assert (code, json.loads(bot.output.splitlines()[-1])["event"]) == (2, said)
     else:
-        assert lines(found, "Store access") == "ok Store access Taskwire may do there what it needs."
+        assert (
+            select_findings(found, "Store access") == "ok Store access Taskwire may do there what it needs."
+        )
         assert code == 0
-        await bot.is_ready()
+        await bot.wait_until_ready()
 
 
 async def test_the_hint_names_the_prefix_that_is_set(place: Place, redis_url: str) -> None:
@@ -96,7 +98,7 @@ async def test_the_hint_names_the_prefix_that_is_set(place: Place, redis_url: st
 
     _, found = await doctor(place, REDIS_URL=url, TASKWIRE_KEY_PREFIX="staging")
 
-    assert lines(found, "Store access").replace("\n", " ") == (
+    assert select_findings(found, "Store access").replace("\n", " ") == (
         f"WRONG Store access The user in REDIS_URL may not use keys that begin with staging:{{{team}}}:. "
         f"Let it: ACL SETUSER … ~staging:{{{team}}}:* (or ~staging:*), with read and write."
     )
@@ -108,20 +110,21 @@ async def test_a_redis_that_takes_nothing_now_is_told(place: Place, redis_url: s
         await redis.config_set("min-replicas-to-write", 1)
 
         code, said = await doctor(place, REDIS_URL=redis_url)
-        bot = await place.runs("run", REDIS_URL=redis_url)
+        bot = await place.run("run", REDIS_URL=redis_url)
         await bot.says("redis is away")
         await redis.config_set("min-replicas-to-write", 0)
-        await bot.is_ready()
+        await bot.wait_until_ready()
 
-    assert "WRONG Store access The store takes nothing now: NOREPLICAS Not enough good replicas" in lines(
-        said, "Store access"
+    assert (
+        "WRONG Store access The store takes nothing now: NOREPLICAS Not enough good replicas"
+        in select_findings(said, "Store access")
     )
     assert code == 1
 
 
 async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None:
     """Doctor tells how many queues wait for another version, and that one must be started."""
-    bot = await place.one()
+    bot = await place.run_ready()
     keys = Keys(place.slack.workspace.team_id)
     async with connection.open(socket_of(place)) as store:
         newer = Queues(store, keys, ServerClock(), own_format=FORMAT + 1)
@@ -132,7 +135,7 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
 
     code, said = await doctor(place)
 
-    assert lines(said, "Versions").startswith(
+    assert select_findings(said, "Versions").startswith(
         "WRONG Versions 1 list of work begins with something that another version of Taskwire wrote, and the "
         "one that runs now cannot read it. Start a version "
     )
@@ -145,5 +148,5 @@ async def test_the_address_of_a_store_that_does_not_answer_is_named(place: Place
     _, with_password = await doctor(place, REDIS_URL="redis://:hunter2@127.0.0.1:1")
 
     for found in (said, with_password):
-        assert "redis://127.0.0.1:1" in lines(found, "Store")
+        assert "redis://127.0.0.1:1" in select_findings(found, "Store")
         assert "hunter2" not in found

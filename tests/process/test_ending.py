@@ -36,7 +36,7 @@ def children(pid: int) -> set[int]:
 async def _ends_alone(bot: Taskwire) -> int:
     """Stop the bot. Its child processes must end with it."""
     started = children(bot.process.pid)
-    code = await bot.stops()
+    code = await bot.stop()
     await until(lambda: not any(map(is_running, started)), f"the children {started} to be gone")
     return code
 
@@ -44,7 +44,7 @@ async def _ends_alone(bot: Taskwire) -> int:
 @pytest.mark.real_start
 async def test_sigterm_ends_it_and_its_store(place: Place) -> None:
     """It exits with 0, leaves no child process, and logs no error."""
-    bot = await place.one()
+    bot = await place.run_ready()
 
     code = await _ends_alone(bot)
 
@@ -57,16 +57,16 @@ async def test_sigterm_ends_it_and_its_store(place: Place) -> None:
 @pytest.mark.real_start
 async def test_ctrl_c_ends_it_too(place: Place) -> None:
     """SIGINT, which Ctrl-C sends, ends it like SIGTERM."""
-    bot = await place.one()
+    bot = await place.run_ready()
 
-    bot.tell(signal.SIGINT)
+    bot.send_signal(signal.SIGINT)
 
-    assert await bot.ends() == 0
+    assert await bot.wait_for_exit() == 0
 
 
 async def test_sigterm_ends_it_while_slack_hangs(place: Place) -> None:
     """A call that Slack does not answer is given up and left to the next process."""
-    bot = await place.one()
+    bot = await place.run_ready()
     hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await place.slack.until(lambda: hanging.hits, "the post that hangs")
@@ -77,7 +77,7 @@ async def test_sigterm_ends_it_while_slack_hangs(place: Place) -> None:
 async def test_sigterm_ends_it_while_slack_is_not_there(place: Place) -> None:
     """A process that waits for Slack at its start obeys SIGTERM."""
     await place.slack.go_down()
-    bot = await place.runs()
+    bot = await place.run()
     await bot.says("Slack cannot be reached yet")
 
     code = await _ends_alone(bot)
@@ -88,7 +88,7 @@ async def test_sigterm_ends_it_while_slack_is_not_there(place: Place) -> None:
 
 async def test_what_was_there_before_a_kill_is_there_after_it(place: Place) -> None:
     """A thread made before SIGKILL still leads to its task, and accepted commands are still executed."""
-    bot = await place.one()
+    bot = await place.run_ready()
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
     card = str(place.slack.messages("general")[0]["ts"])
@@ -96,9 +96,9 @@ async def test_what_was_there_before_a_kill_is_there_after_it(place: Place) -> N
     await place.slack.command("bob", "general", "/task", "create mend the footer")
     await place.slack.until(lambda: hanging.hits, "the post that hangs")
 
-    bot.tell(signal.SIGKILL)
-    assert await bot.ends() == -signal.SIGKILL
-    await place.one()
+    bot.send_signal(signal.SIGKILL)
+    assert await bot.wait_for_exit() == -signal.SIGKILL
+    await place.run_ready()
     await place.slack.post("alice", "general", "please add a test", card)
 
     await until(lambda: place.coder.task("fix-the-login").inputs == ["please add a test"], "the input")
@@ -108,10 +108,10 @@ async def test_what_was_there_before_a_kill_is_there_after_it(place: Place) -> N
 
 async def test_a_process_without_its_store_ends_with_a_sentence(place: Place) -> None:
     """Nothing can be promised without the store, so the process ends. Its supervisor restarts both."""
-    bot = await place.one()
+    bot = await place.run_ready()
 
     os.kill(store_pid(place), signal.SIGKILL)
-    code = await bot.ends()
+    code = await bot.wait_for_exit()
 
     sentence = f"The store in {place.data_dir} was ended from outside (SIGKILL)."
     assert (code, json.loads(bot.output.splitlines()[-1])["event"]) == (1, sentence)
@@ -120,10 +120,10 @@ async def test_a_process_without_its_store_ends_with_a_sentence(place: Place) ->
 
 async def test_a_second_one_on_the_same_directory_ends_with_a_sentence(place: Place) -> None:
     """The second process says which process is there and what to do. The first one continues."""
-    first = await place.one()
-    second = await place.runs(TASKWIRE_LOG_LEVEL="warning")
+    first = await place.run_ready()
+    second = await place.run(TASKWIRE_LOG_LEVEL="warning")
 
-    code = await second.ends()
+    code = await second.wait_for_exit()
 
     assert (code, json.loads(second.output)["event"]) == (
         2,
@@ -135,13 +135,13 @@ async def test_a_second_one_on_the_same_directory_ends_with_a_sentence(place: Pl
 
 async def test_a_restart_waits_for_the_one_that_ends(place: Place) -> None:
     """A restarted process waits for the old one, however long the old one's last call takes."""
-    old = await place.one()
+    old = await place.run_ready()
     hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await place.slack.until(lambda: hanging.hits, "the post that hangs")
-    old.tell(signal.SIGTERM)
+    old.send_signal(signal.SIGTERM)
 
-    new = await place.one()
+    new = await place.run_ready()
 
-    assert await old.ends() == 0
+    assert await old.wait_for_exit() == 0
     assert (await new.readiness())[0] == 200

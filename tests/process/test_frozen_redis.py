@@ -24,12 +24,12 @@ async def test_a_command_is_answered_while_redis_stands_still_and_all_goes_on_af
     place: Place, redis_url: str, network: FaultProxy
 ) -> None:
     """The command gets a true answer within Slack's three seconds. A later command is executed."""
-    bot = await place.one(REDIS_URL=_through(network, redis_url))
+    bot = await place.run_ready(REDIS_URL=_through(network, redis_url))
     network.freeze()
 
     answer = await place.slack.command("alice", "general", "/task", "create fix the login")
     network.thaw()
-    await bot.is_ready()
+    await bot.wait_until_ready()
     await place.slack.command("bob", "general", "/task", "create tidy the cellar")
 
     assert (answer.reply or {}).get("text") in (
@@ -38,15 +38,15 @@ async def test_a_command_is_answered_while_redis_stands_still_and_all_goes_on_af
     )
     await until(lambda: [t for t in place.coder.tasks if t.prompt == "tidy the cellar"], "the next task")
     assert len([task for task in place.coder.tasks if task.prompt == "fix the login"]) <= 1
-    assert await bot.stops() == 0
+    assert await bot.stop() == 0
 
 
 async def test_it_ends_within_its_time_though_redis_stands_still(
     place: Place, redis_url: str, network: FaultProxy
 ) -> None:
     """It ends within twenty seconds after SIGTERM."""
-    bot = await place.one(REDIS_URL=_through(network, redis_url))
+    bot = await place.run_ready(REDIS_URL=_through(network, redis_url))
     network.freeze()
 
-    assert await bot.stops() == 0
+    assert await bot.stop() == 0
     network.thaw()

@@ -37,7 +37,7 @@ async def _tells(bot: Taskwire, words: str) -> str:
 
 async def test_all_is_well(place: Place) -> None:
     """/readyz says that the bot is ready, and names the state of each system."""
-    bot = await place.one()
+    bot = await place.run_ready()
     await _tells(bot, "ok")
 
     assert await bot.readiness() == (200, {"ready": True, "slack": "ok", "store": "ok", "coder": "ok"})
@@ -46,7 +46,7 @@ async def test_all_is_well(place: Place) -> None:
 async def test_an_account_that_lacks_rights_is_told_and_no_reason_to_be_unready(place: Place) -> None:
     """Without the role Owner the bot cannot act for others, but it still takes Slack's payloads."""
     token = place.coder.add_token("alice")
-    bot = await place.one(CODER_SESSION_TOKEN=token)
+    bot = await place.run_ready(CODER_SESSION_TOKEN=token)
 
     said = await _tells(bot, "Owner")
 
@@ -60,7 +60,7 @@ async def test_an_account_that_lacks_rights_is_told_and_no_reason_to_be_unready(
 async def test_a_token_that_ends_soon_is_told(place: Place) -> None:
     """Two days are enough time to make another token."""
     token = place.coder.add_token("taskwire", lifetime=timedelta(days=1))
-    bot = await place.one(CODER_SESSION_TOKEN=token)
+    bot = await place.run_ready(CODER_SESSION_TOKEN=token)
 
     said = await _tells(bot, "ends on")
 
@@ -71,7 +71,7 @@ async def test_a_token_that_ends_soon_is_told(place: Place) -> None:
 async def test_a_refused_token_is_told(place: Place) -> None:
     """The operator learns what to do. Slack's payloads are still taken."""
     place.coder.suspend("taskwire")
-    bot = await place.one()
+    bot = await place.run_ready()
 
     said = await _tells(bot, "see no task")
 
@@ -85,7 +85,7 @@ async def test_a_refused_token_is_told(place: Place) -> None:
 async def test_a_coder_without_tasks_is_told(place: Place) -> None:
     """Some Coder releases have no Tasks. The sentence says which ones have them."""
     place.coder.settings.tasks_enabled = False
-    bot = await place.one()
+    bot = await place.run_ready()
 
     said = await _tells(bot, "no Tasks")
 
@@ -98,7 +98,7 @@ async def test_a_coder_without_tasks_is_told(place: Place) -> None:
 async def test_a_coder_that_comes_back_is_well_again(place: Place) -> None:
     """The warning goes away with its reason."""
     await place.coder.go_down()
-    bot = await place.one()
+    bot = await place.run_ready()
     await _tells(bot, "cannot")
 
     await place.coder.come_back()
@@ -111,16 +111,16 @@ async def test_a_redis_that_goes_away_is_told_and_waited_for(place: Place) -> No
     with Redis."""
     port = free_port()
     async with redis_on(port, place.directory) as url:
-        bot = await place.one(REDIS_URL=url)
+        bot = await place.run_ready(REDIS_URL=url)
 
     await until(lambda: _is_unready(bot), "it to be unready")
     alive = await bot.ask("/healthz")
     status, told = await bot.readiness()
     async with redis_on(port, place.directory):
-        await bot.is_ready()
+        await bot.wait_until_ready()
         await place.slack.command("alice", "general", "/task", "create fix the login redirect")
         await until(lambda: place.coder.tasks, "the task")
-        code = await bot.stops()
+        code = await bot.stop()
 
     assert alive == (200, "ok\n")
     assert (status, told["slack"], told["store"]) == (503, "ok", "Redis does not answer.")
@@ -139,7 +139,7 @@ async def test_a_redis_that_is_away_is_one_line_in_the_log(
             place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
         port = free_port()
         async with redis_on(port, tmp_path) as redis_url:
-            bot = await place.one(REDIS_URL=redis_url)
+            bot = await place.run_ready(REDIS_URL=redis_url)
             slack.requests.override = f"http://127.0.0.1:{await bot.port()}{manifest.REQUEST_PATH}"
             await slack.command("alice", "general", "/task", "create fix the login redirect")
             await until(lambda: place.coder.tasks and place.cards(), "the task and its card")
@@ -164,7 +164,7 @@ async def test_a_turn_that_redis_leaves_in_hand_is_no_line_of_its_own(place: Pla
     """The one line explains why the lease cannot be completed. The worker that takes it over sorts it out."""
     port = free_port()
     async with redis_on(port, place.directory) as url:
-        bot = await place.one(REDIS_URL=url)
+        bot = await place.run_ready(REDIS_URL=url)
         late = place.slack.faults.add("chat.postMessage", CallFault.LATE, seconds=2)
         await place.slack.command("alice", "general", "/task", "create fix the login redirect")
         await until(lambda: late.hits, "a turn to be in hand")
@@ -192,7 +192,7 @@ async def _has_nothing_to_do(bot: Taskwire) -> bool:
 
 async def test_figures_come_while_redis_hangs(place: Place, redis_url: str) -> None:
     """The scrape is answered before Prometheus's timeout. Otherwise no alert would fire."""
-    bot = await place.one(REDIS_URL=redis_url)
+    bot = await place.run_ready(REDIS_URL=redis_url)
     async with Redis.from_url(redis_url) as redis:
         await redis.client_pause(60_000)
 
@@ -205,7 +205,7 @@ async def test_figures_come_while_redis_hangs(place: Place, redis_url: str) -> N
 async def test_what_an_alert_looks_at_is_there_before_it_happens(place: Place) -> None:
     """Prometheus sees no increase in a counter that first appears with its first event."""
     alerts = re.findall(r"`increase\((taskwire_\w+)(?:\{(.*?)\})?\[", RUNNING.read_text(encoding="utf-8"))
-    bot = await place.one()
+    bot = await place.run_ready()
 
     _, figures = await bot.ask("/metrics")
 
@@ -225,15 +225,17 @@ async def _is_unready(bot: Taskwire) -> bool:
 
 async def test_figures_say_what_is_done(place: Place) -> None:
     """Each metric has a help text and the right prefix, and counts what happened."""
-    bot = await place.one()
+    bot = await place.run_ready()
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
 
     _, figures = await bot.ask("/metrics")
 
-    lines = figures.splitlines()
-    assert 'taskwire_deliveries_total{kind="command",outcome="claimed"} 1.0' in lines
-    assert 'taskwire_up{system="store"} 1.0' in lines
-    helped = {line.split()[2] for line in lines if line.startswith("# HELP") and len(line.split()) > 3}
-    assert helped == {line.split()[2] for line in lines if line.startswith("# TYPE")}
+    select_findings = figures.splitlines()
+    assert 'taskwire_deliveries_total{kind="command",outcome="claimed"} 1.0' in select_findings
+    assert 'taskwire_up{system="store"} 1.0' in select_findings
+    helped = {
+        line.split()[2] for line in select_findings if line.startswith("# HELP") and len(line.split()) > 3
+    }
+    assert helped == {line.split()[2] for line in select_findings if line.startswith("# TYPE")}
     assert all(name.startswith("taskwire_") for name in helped)

@@ -11,7 +11,7 @@ from taskwire.slack import manifest
 from tests.ports import free_port
 
 from .processes import Place, Taskwire, until
-from .test_http_door import http_place
+from .test_http_server import http_place
 
 __all__ = ["http_place"]
 
@@ -25,7 +25,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 async def _one(place: Place, redis_url: str) -> Taskwire:
-    bot = await place.one(REDIS_URL=redis_url)
+    bot = await place.run_ready(REDIS_URL=redis_url)
     place.slack.requests.override = f"http://127.0.0.1:{await bot.port()}{manifest.REQUEST_PATH}"
     return bot
 
@@ -89,7 +89,7 @@ async def test_a_quiet_place_is_not_read_through_at_each_start(
         return seconds * 1000 - int(await redis.get(listened) or 0) < MINUTE_MS / 2
 
     await until(listens, "that it listens, whatever comes")
-    await bot.stops()
+    await bot.stop()
     before = _histories(place)
     again = await _one(place, redis_url)
     first = await redis.get(listened)

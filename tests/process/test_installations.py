@@ -39,11 +39,11 @@ def _where(place: Place) -> str:
 
 async def test_another_coders_is_refused_at_the_start(place: Place, staging: Place) -> None:
     """Otherwise a command could be executed in the wrong Coder."""
-    await place.one()
+    await place.run_ready()
 
-    other = await staging.runs()
+    other = await staging.run()
 
-    assert await other.ends() == 2
+    assert await other.wait_for_exit() == 2
     assert json.loads(other.output.splitlines()[-1])["event"] == (
         f"The store at {_where(place)} belongs to a Taskwire for the Coder at {place.coder.url}, and this "
         f"one is for {staging.coder.url}. {HINT}"
@@ -57,7 +57,7 @@ async def test_with_a_prefix_of_its_own_it_works_beside_the_other(place: Place, 
     """Each installation's commands go to its own Coder and get a thread of their own."""
     staging.settings["TASKWIRE_KEY_PREFIX"] = "staging"
     for each in (place, staging):
-        await each.one()
+        await each.run_ready()
 
     for each, prompt in ((place, "fix the login redirect"), (staging, "try the new template")):
         await each.slack.command("alice", "general", "/task", f"create {prompt}")
@@ -76,13 +76,17 @@ async def test_the_doctor_says_whose_it_is(place: Place, staging: Place) -> None
     to do."""
     said = []
     for each in (staging, place, staging):
-        looking = await each.runs("doctor")
-        await looking.ends()
-        lines = [" ".join(line.split()) for line in looking.output.splitlines()]
-        found = next(at for at, line in enumerate(lines) if " Installation " in line)
-        said.append(lines[found : found + 2] if "WRONG" in lines[found] else lines[found])
+        looking = await each.run("doctor")
+        await looking.wait_for_exit()
+        select_findings = [" ".join(line.split()) for line in looking.output.splitlines()]
+        found = next(at for at, line in enumerate(select_findings) if " Installation " in line)
+        said.append(
+            select_findings[found : found + 2]
+            if "WRONG" in select_findings[found]
+            else select_findings[found]
+        )
         if each is staging and len(said) == 1:
-            await (await place.one()).stops()
+            await (await place.run_ready()).stop()
 
     assert said == [
         "ok Installation The store is nobody's yet. "
@@ -99,10 +103,10 @@ async def test_the_doctor_says_whose_it_is(place: Place, staging: Place) -> None
 async def test_a_coder_at_another_address_is_waited_for(place: Place, redis_url: str) -> None:
     """Until Coder answers, nobody can know whether it is the same Coder. Until then nothing is done."""
     place.settings["REDIS_URL"] = redis_url
-    await (await place.one()).stops()
+    await (await place.run_ready()).stop()
     moved = place.coder.url.replace("127.0.0.1", "localhost")
     async with place.coder.outage():
-        bot = await place.runs(CODER_URL=moved)
+        bot = await place.run(CODER_URL=moved)
         await until(
             lambda: "cannot check yet that this store belongs to this Coder" in bot.output, "that it waits"
         )
@@ -113,4 +117,4 @@ async def test_a_coder_at_another_address_is_waited_for(place: Place, redis_url:
         f"The store belongs to a Taskwire for the Coder at {place.coder.url}. Whether {moved} is the same "
         "cannot be known before it answers.",
     )
-    await bot.is_ready()
+    await bot.wait_until_ready()

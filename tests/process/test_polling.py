@@ -46,7 +46,7 @@ async def _pair(place: Place, redis_url: str) -> dict[str, Taskwire]:
         "another": place.coder.add_token("another"),
     }
     return {
-        account: await place.one(REDIS_URL=redis_url, CODER_SESSION_TOKEN=token)
+        account: await place.run_ready(REDIS_URL=redis_url, CODER_SESSION_TOKEN=token)
         for account, token in tokens.items()
     }
 
@@ -82,7 +82,7 @@ async def test_when_the_one_who_looks_dies_another_looks(place: Place, redis_url
     task, look = await _task(place), Look(place)
     doomed = await look.by()
 
-    bots[doomed].tell(signal.SIGKILL)
+    bots[doomed].send_signal(signal.SIGKILL)
     look.goes_on()
     task.becomes("complete", "Opened PR #12")
 
@@ -99,19 +99,19 @@ async def test_one_who_slept_through_its_lease_brings_no_old_news(place: Place, 
     task.becomes("working", "Writing the test")
     look = Look(place)
     sleeper = await look.by()
-    bots[sleeper].tell(signal.SIGSTOP)
+    bots[sleeper].send_signal(signal.SIGSTOP)
     task.becomes("complete", "Opened PR #12")
     await until(lambda: look.later, "the other to look")
 
     look.goes_on()
-    bots[sleeper].tell(signal.SIGCONT)
+    bots[sleeper].send_signal(signal.SIGCONT)
 
     overtaken = 'taskwire_polls_total{outcome="overtaken"} 1.0'
     await until(lambda: _shows(bots[sleeper], overtaken), "the old look to end")
     await until(lambda: _told(place), "the end to be told")
     await until(lambda: _card(place).startswith("Done"), lambda: f"the end on {place.cards()}")
     assert _told(place) == ["completed"]
-    assert [await bot.stops() for bot in bots.values()] == [0, 0]
+    assert [await bot.stop() for bot in bots.values()] == [0, 0]
 
 
 async def _shows(bot: Taskwire, figure: str) -> bool:

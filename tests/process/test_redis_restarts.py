@@ -49,7 +49,7 @@ async def _server(directory: Path) -> AsyncIterator[Server]:
 
 
 async def _bot_with_a_task(place: Place, server: Server) -> Taskwire:
-    bot = await place.one(REDIS_URL=server.url)
+    bot = await place.run_ready(REDIS_URL=server.url)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks and place.cards(), "the task and its card")
     return bot
@@ -67,7 +67,7 @@ async def _is_sure(place: Place, server: Server) -> bool:
 async def test_a_restart_that_lost_nothing_makes_nothing_suspect(place: Place, tmp_path: Path) -> None:
     """Two bots find their last writes, so nothing is looked for in Slack or Coder."""
     async with _server(tmp_path / "redis") as server:
-        bots = [await _bot_with_a_task(place, server), await place.one(REDIS_URL=server.url)]
+        bots = [await _bot_with_a_task(place, server), await place.run_ready(REDIS_URL=server.url)]
 
         await server.end()
         await asyncio.gather(*(bot.says("redis is away") for bot in bots))

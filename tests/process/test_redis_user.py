@@ -9,7 +9,7 @@ from redis.exceptions import NoPermissionError
 
 from taskwire.queue import self_test
 
-from .looking import doctor, lines
+from .doctor_runs import doctor, select_findings
 from .processes import Place, until
 
 DOCS = Path(__file__).parents[2] / "docs" / "running.md"
@@ -42,7 +42,7 @@ async def test_all_goes_well_for_the_documented_user(place: Place, redis_url: st
         await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
         place.settings["REDIS_URL"] = redis_url.replace(":hunter2-and-more@", "bot:hunter3@")
         place.settings["TASKWIRE_KEY_PREFIX"] = prefix
-        await place.one()
+        await place.run_ready()
 
         await place.slack.command("alice", "general", "/task", "create fix it")
         await until(lambda: place.coder.tasks, "the task")
@@ -73,16 +73,16 @@ async def test_the_documented_user_can_be_moved_to_and_from(
         await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
         url = redis_url.replace(":hunter2-and-more@", "bot:hunter3@").replace("/0", "/3")
         is_there = direction == "there"
-        bot = await place.one(**({} if is_there else {"REDIS_URL": url}))
-        await bot.stops()
+        bot = await place.run_ready(**({} if is_there else {"REDIS_URL": url}))
+        await bot.stop()
 
         source = "embedded" if is_there else url
         settings = {"REDIS_URL": url} if is_there else {}
-        moving = await place.runs("store", "move", "--from", source, **settings)
-        assert await moving.ends(60) == 0, moving.output
+        moving = await place.run("store", "move", "--from", source, **settings)
+        assert await moving.wait_for_exit(60) == 0, moving.output
         code, said = await doctor(place, REDIS_URL=url)
 
-        assert lines(said, "Persistence") == (
+        assert select_findings(said, "Persistence") == (
             "note Persistence appendfsync cannot be read; with everysec a crash of the store's machine may "
             "lose a second."
         )

@@ -16,7 +16,7 @@ from .processes import Place, until
 
 async def test_each_payload_is_taken_once(place: Place, redis_url: str) -> None:
     """Slack delivers each command twice, to any process. Each makes one card and one task."""
-    bots = [await place.one(REDIS_URL=redis_url) for _ in range(2)]
+    bots = [await place.run_ready(REDIS_URL=redis_url) for _ in range(2)]
     await place.slack.wait_for_sockets(2)
     place.slack.faults.add("*", DeliveryFault.TWICE, times=None)
 
@@ -27,7 +27,7 @@ async def test_each_payload_is_taken_once(place: Place, redis_url: str) -> None:
     assert len(place.cards()) == 6
     taken = [await bot.ask("/metrics") for bot in bots]
     assert sum(_taken(text) for _, text in taken) == 6
-    assert [await bot.stops() for bot in bots] == [0, 0]
+    assert [await bot.stop() for bot in bots] == [0, 0]
 
 
 @pytest.mark.parametrize("silence", ["refused", "silent"])
@@ -39,7 +39,7 @@ async def test_one_that_is_cut_from_redis_promises_nothing(
     async with proxy(redis_url) as between:
         cut_off = redis_url.replace(f":{urlsplit(redis_url).port}/", f":{between.port}/")
         for url in (cut_off, redis_url):
-            await place.one(REDIS_URL=url)
+            await place.run_ready(REDIS_URL=url)
         await place.slack.wait_for_sockets(2)
         await place.slack.command("alice", "general", "/task", "create fix the login redirect")
         await until(lambda: place.coder.tasks and place.cards(), "the task")
@@ -108,13 +108,13 @@ def _taken(figures: str) -> int:
 
 async def test_what_a_killed_one_had_to_do_goes_on_elsewhere(place: Place, redis_url: str) -> None:
     """One process dies while it posts a card. The other one posts it, once."""
-    doomed = await place.one(REDIS_URL=redis_url)
+    doomed = await place.run_ready(REDIS_URL=redis_url)
     hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await place.slack.until(lambda: hanging.hits, "the post that hangs")
-    await place.one(REDIS_URL=redis_url)
+    await place.run_ready(REDIS_URL=redis_url)
 
-    doomed.tell(signal.SIGKILL)
+    doomed.send_signal(signal.SIGKILL)
 
     await until(lambda: place.coder.tasks, "the task")
     assert len(place.cards()) == 1
@@ -122,10 +122,10 @@ async def test_what_a_killed_one_had_to_do_goes_on_elsewhere(place: Place, redis
 
 async def test_a_frozen_one_is_not_waited_for(place: Place, redis_url: str) -> None:
     """While one process is stopped (SIGSTOP), the other one does what comes in."""
-    frozen = await place.one(REDIS_URL=redis_url)
-    await place.one(REDIS_URL=redis_url)
+    frozen = await place.run_ready(REDIS_URL=redis_url)
+    await place.run_ready(REDIS_URL=redis_url)
     await place.slack.wait_for_sockets(2)
-    frozen.tell(signal.SIGSTOP)
+    frozen.send_signal(signal.SIGSTOP)
 
     answers = [
         await place.slack.command("alice", "general", "/task", f"create mend page {number}")
@@ -135,4 +135,4 @@ async def test_a_frozen_one_is_not_waited_for(place: Place, redis_url: str) -> N
     done = sum(answer.ok for answer in answers)
     await until(lambda: len(place.coder.tasks) == done, "the tasks whose commands were taken")
     assert done == 1
-    frozen.tell(signal.SIGCONT)
+    frozen.send_signal(signal.SIGCONT)

@@ -59,8 +59,8 @@ class Load:
 
 async def _replace(place: Place, old: Taskwire, redis_url: str) -> tuple[Taskwire, int]:
     """Start a new process. When it is ready, stop the old one and return its exit code."""
-    new = await place.one(REDIS_URL=redis_url)
-    return new, await old.stops()
+    new = await place.run_ready(REDIS_URL=redis_url)
+    return new, await old.stop()
 
 
 @pytest.mark.timeout(180)
@@ -68,7 +68,7 @@ async def test_a_rolling_restart_loses_and_refuses_nothing(place: Place, redis_u
     """Every command is taken, every reply arrives, and each old process ends in time with code 0."""
     # Two people create more tasks than one may in an hour.
     place.settings["TASKWIRE_CREATE_LIMIT"] = "0"
-    bots = [await place.one(REDIS_URL=redis_url) for _ in range(2)]
+    bots = [await place.run_ready(REDIS_URL=redis_url) for _ in range(2)]
     await place.slack.wait_for_sockets(2)
     load = Load(place)
     going_on = asyncio.create_task(load.go_on())

@@ -16,13 +16,13 @@ from taskwire.redis.keys import Keys
 from taskwire.slack import manifest
 from taskwire_sandbox.slack import SlackSandbox
 
-from .conftest import Starts
+from .conftest import StartTaskwire
 from .processes import Place, Taskwire, end, new_place, until
 
 
 async def test_an_app_token_means_socket_mode_whatever_else_is_set(place: Place) -> None:
     """With a signing secret as well, the bot uses a socket and takes nothing over HTTP."""
-    bot = await place.one(SLACK_SIGNING_SECRET=place.slack.signing_secret)
+    bot = await place.run_ready(SLACK_SIGNING_SECRET=place.slack.signing_secret)
 
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
 
@@ -39,7 +39,7 @@ async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
     )
     async with new_place(tmp_path, slack) as place:
         place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
-        bot = await place.one()
+        bot = await place.run_ready()
         slack.requests.override = f"http://127.0.0.1:{await bot.port()}{manifest.REQUEST_PATH}"
         assert await slack.requests.verify()
 
@@ -72,7 +72,7 @@ async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Pa
     )
     async with new_place(tmp_path, slack) as place, connection.open(redis_url) as store:
         place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
-        bot = await place.one(REDIS_URL=redis_url)
+        bot = await place.run_ready(REDIS_URL=redis_url)
         slack.requests.override = f"http://127.0.0.1:{await bot.port()}{manifest.REQUEST_PATH}"
         keys = Keys(slack.workspace.team_id)
 
@@ -103,7 +103,7 @@ async def test_what_slack_has_not_signed_is_refused(tmp_path: Path) -> None:
     )
     async with new_place(tmp_path, slack) as place:
         place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
-        bot = await place.one()
+        bot = await place.run_ready()
         url = f"http://127.0.0.1:{await bot.port()}{manifest.REQUEST_PATH}"
         body = b"command=%2Ftask&text=create+something"
 
@@ -133,13 +133,13 @@ async def _posted(url: str, body: bytes, secret: str, at: float) -> int:
 async def test_a_slack_that_is_away_at_the_start_is_waited_for(place: Place) -> None:
     """The bot is alive and says why it is not ready. It works when Slack is back."""
     await place.slack.go_down()
-    bot = await place.runs()
+    bot = await place.run()
     health = await bot.ask("/healthz")
     await bot.says("Slack cannot be reached yet")
     status, told = await bot.readiness()
 
     await place.slack.come_back()
-    await bot.is_ready()
+    await bot.wait_until_ready()
 
     assert health == (200, "ok\n")
     assert (status, told["ready"], told["store"]) == (503, False, "ok")
@@ -167,9 +167,9 @@ async def test_a_token_that_slack_refuses_ends_it_with_a_sentence(
     place: Place, name: str, sentence: str
 ) -> None:
     """Trying again is useless. The sentence says which token is refused and where to find the right one."""
-    bot = await place.runs(TASKWIRE_LOG_LEVEL="warning", **{name: f"{place.settings[name]}-of-yesterday"})
+    bot = await place.run(TASKWIRE_LOG_LEVEL="warning", **{name: f"{place.settings[name]}-of-yesterday"})
 
-    code = await bot.ends()
+    code = await bot.wait_for_exit()
 
     assert (code, _last_words(bot)) == (2, sentence)
 
@@ -178,9 +178,9 @@ async def test_an_address_that_is_taken_ends_it_with_a_sentence(place: Place) ->
     """A user who starts a second bot on one machine is told what to set."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        bot = await place.runs(TASKWIRE_HTTP_ADDR=address)
+        bot = await place.run(TASKWIRE_HTTP_ADDR=address)
 
-        code = await bot.ends()
+        code = await bot.wait_for_exit()
 
     assert (code, _last_words(bot)) == (
         2,
@@ -193,9 +193,9 @@ async def test_a_data_directory_that_cannot_be_used_ends_it_with_a_sentence(plac
     """The path may be mistyped, or the directory may belong to another user."""
     (place.directory / "file").write_text("")
     data_dir = place.directory / "file" / "data"
-    bot = await place.runs(TASKWIRE_DATA_DIR=str(data_dir))
+    bot = await place.run(TASKWIRE_DATA_DIR=str(data_dir))
 
-    code = await bot.ends()
+    code = await bot.wait_for_exit()
 
     assert (code, _last_words(bot)) == (
         2,
@@ -205,11 +205,13 @@ async def test_a_data_directory_that_cannot_be_used_ends_it_with_a_sentence(plac
 
 
 @pytest.mark.real_start
-async def test_missing_settings_are_named_and_nothing_else_is_said(starts: Starts, tmp_path: Path) -> None:
+async def test_missing_settings_are_named_and_nothing_else_is_said(
+    start_taskwire: StartTaskwire, tmp_path: Path
+) -> None:
     """The first start lists everything that is still to be set, one sentence for each."""
-    bot = await starts("run")
+    bot = await start_taskwire("run")
 
-    code = await bot.ends()
+    code = await bot.wait_for_exit()
 
     assert (code, _last_words(bot)) == (
         2,
@@ -229,11 +231,11 @@ async def test_last_words_are_plain_where_a_person_reads_the_log(place: Place) -
     """They are in the form of the log, whether the settings are right or not."""
     place.settings["TASKWIRE_LOG_FORMAT"] = "text"
     bots = [
-        await place.runs(SLACK_BOT_TOKEN="xoxp-of-a-person"),
-        await place.runs(REDIS_URL="redis://127.0.0.1:1/0"),
+        await place.run(SLACK_BOT_TOKEN="xoxp-of-a-person"),
+        await place.run(REDIS_URL="redis://127.0.0.1:1/0"),
     ]
 
-    assert [(await bot.ends(), bot.output) for bot in bots] == [
+    assert [(await bot.wait_for_exit(), bot.output) for bot in bots] == [
         (2, "SLACK_BOT_TOKEN is wrong: it must be the bot's own token, which begins with xoxb-.\n"),
         (
             2,
@@ -255,7 +257,9 @@ async def test_it_runs_where_its_user_has_no_home(place: Place, tmp_path: Path) 
         "del os.environ['HOME']\n"
     )
     around = os.environ.get("PYTHONPATH")
-    await place.one(PYTHONPATH=os.pathsep.join([str(tmp_path / "nobody"), *([around] if around else [])]))
+    await place.run_ready(
+        PYTHONPATH=os.pathsep.join([str(tmp_path / "nobody"), *([around] if around else [])])
+    )
 
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
 
@@ -265,12 +269,12 @@ async def test_it_runs_where_its_user_has_no_home(place: Place, tmp_path: Path) 
 @pytest.mark.real_start
 async def test_settings_may_stand_in_a_file(place: Place) -> None:
     """A `.env` file in the working directory is read. The environment overrides it."""
-    lines = [f"{name}={value}\n" for name, value in place.settings.items()]
-    (place.directory / ".env").write_text("".join(lines) + "TASKWIRE_LOG_FORMAT=text\n")
+    select_findings = [f"{name}={value}\n" for name, value in place.settings.items()]
+    (place.directory / ".env").write_text("".join(select_findings) + "TASKWIRE_LOG_FORMAT=text\n")
     place.settings.clear()
-    by_file = await place.one()
+    by_file = await place.run_ready()
     await end(by_file)
-    by_environment = await place.one(TASKWIRE_LOG_FORMAT="json")
+    by_environment = await place.run_ready(TASKWIRE_LOG_FORMAT="json")
 
     assert not any(line.startswith("{") for line in by_file.output.splitlines())
     assert all(line.startswith("{") for line in by_environment.output.splitlines())
@@ -297,15 +301,15 @@ async def test_a_redis_that_is_not_there_ends_it_with_a_sentence(
     place: Place, url: str, sentence: str
 ) -> None:
     """The sentence has the address without its password."""
-    bot = await place.runs(REDIS_URL=url)
+    bot = await place.run(REDIS_URL=url)
 
-    code = await bot.ends()
+    code = await bot.wait_for_exit()
 
     assert (code, _last_words(bot)) == (2, sentence)
 
 
 def _last_words(bot: Taskwire) -> str:
     """Return its last words, which must be its whole output, as lines of JSON."""
-    lines = [json.loads(line) for line in bot.output.splitlines()]
-    assert {(line["level"], line["logger"]) for line in lines} == {("critical", "taskwire")}
-    return "".join(f"{line['event']}\n" for line in lines)
+    select_findings = [json.loads(line) for line in bot.output.splitlines()]
+    assert {(line["level"], line["logger"]) for line in select_findings} == {("critical", "taskwire")}
+    return "".join(f"{line['event']}\n" for line in select_findings)

@@ -13,7 +13,7 @@ from .processes import Place
 async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url: str, form: str) -> None:
     """Normal work, failing stand-ins and a refused token bring no secret to light."""
     place.settings |= {"SLACK_SIGNING_SECRET": place.slack.signing_secret, "REDIS_URL": redis_url}
-    bot = await place.one(TASKWIRE_LOG_LEVEL="debug", TASKWIRE_LOG_FORMAT=form)
+    bot = await place.run_ready(TASKWIRE_LOG_LEVEL="debug", TASKWIRE_LOG_FORMAT=form)
     place.slack.faults.add("chat.postMessage", CallFault.ERROR, error="invalid_auth")
     place.coder.plan_fault("tasks.list", faults.server_error("token was CODER_SESSION_TOKEN=abc"), times=3)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
@@ -25,7 +25,7 @@ async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url:
     await bot.says("Coder refuses|401")
 
     told = [(await bot.ask(path))[1] for path in ("/metrics", "/readyz")]
-    assert await bot.stops() == 0
+    assert await bot.stop() == 0
 
     written = bot.output + "".join(told)
     secrets = [place.settings[name] for name in _SECRET] + ["hunter2-and-more"]

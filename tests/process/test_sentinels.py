@@ -88,7 +88,7 @@ class Alice:
 async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, cluster: SentinelCluster) -> None:
     """Accepted commands take effect once and refused ones never. The bot recovers by itself."""
     alice = Alice(place)
-    bot = await place.one(REDIS_URL=cluster.url, TASKWIRE_SETTLE=SETTLE)
+    bot = await place.run_ready(REDIS_URL=cluster.url, TASKWIRE_SETTLE=SETTLE)
     await alice.types()
     await until(lambda: place.coder.tasks and place.cards(), "the first task and its card")
     (task,) = place.coder.tasks
@@ -96,7 +96,7 @@ async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, cluste
     task.becomes("idle", "ready")
 
     old = await _fails_over(alice, cluster, thread_ts)
-    await bot.is_ready()
+    await bot.wait_until_ready()
     await _all_delivered(task, alice.replies)
     await old.start()
     before = len(alice.accepted)
@@ -106,7 +106,7 @@ async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, cluste
 
     assert len(alice.accepted) == before + 1
     await until(lambda: _is_done(place, cluster), "nothing is left to do")
-    assert await bot.stops() == 0
+    assert await bot.stop() == 0
     _check(alice)
     # A repeated delivery may arrive after a message that was written later.
     assert sorted(task.inputs) == sorted(alice.replies)
@@ -158,7 +158,7 @@ async def test_a_master_cut_from_its_replicas_promises_nothing(
     """Its writes are lost with it. Nobody was told that their command was taken, and the commands have no
     effect."""
     alice = Alice(place)
-    bot = await place.one(REDIS_URL=cluster.url, TASKWIRE_SETTLE=SETTLE)
+    bot = await place.run_ready(REDIS_URL=cluster.url, TASKWIRE_SETTLE=SETTLE)
     replicas = await cluster.replicas()
     for replica in replicas:
         replica.tell(signal.SIGSTOP)
@@ -174,7 +174,7 @@ async def test_a_master_cut_from_its_replicas_promises_nothing(
 
     assert (promised, cards) == ([], [])
     await until(lambda: _is_done(place, cluster), "nothing is left to do")
-    assert await bot.stops() == 0
+    assert await bot.stop() == 0
     _check(alice)
 
 

@@ -17,29 +17,29 @@ ELSEWHERE = "Redis takes nothing: ELSEWHERE this store is being moved, or has be
 
 async def _with_a_thread(place: Place, **settings: str) -> str:
     """Create a task with its thread, and stop the bot. Return the ts of the card."""
-    bot = await place.one(**settings)
+    bot = await place.run_ready(**settings)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
     ts = str(place.slack.messages("general")[0]["ts"])
     reply = await place.slack.post("alice", "general", "use main", ts)
     await until(lambda: place.coder.tasks[0].inputs == ["use main"], "the reply at the agent")
     await until(lambda: "white_check_mark" in place.slack.reactions("general", reply), "the receipt")
-    assert await bot.stops() == 0
+    assert await bot.stop() == 0
     return ts
 
 
 async def _goes_on(place: Place, ts: str, text: str, **settings: str) -> Taskwire:
     """Start a bot, and check that a reply in the thread reaches the agent."""
     place.coder.tasks[0].becomes("idle")
-    bot = await place.one(**settings)
+    bot = await place.run_ready(**settings)
     await place.slack.post("alice", "general", text, ts)
     await until(lambda: text in place.coder.tasks[0].inputs, f"{text} at the agent")
     return bot
 
 
 async def _moves(place: Place, *words: str, **settings: str) -> tuple[int, list[str]]:
-    moving = await place.runs("store", "move", *words, **settings)
-    return await moving.ends(60), moving.output.splitlines()
+    moving = await place.run("store", "move", *words, **settings)
+    return await moving.wait_for_exit(60), moving.output.splitlines()
 
 
 def _where(url: str) -> str:
@@ -52,9 +52,9 @@ async def test_threads_go_on_in_redis_and_back(place: Place, redis_url: str) -> 
 
     there = await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
     bot = await _goes_on(place, ts, "add a test", REDIS_URL=redis_url)
-    await bot.stops()
-    left = await place.runs()
-    code = await left.ends()
+    await bot.stop()
+    left = await place.run()
+    code = await left.wait_for_exit()
     back = await _moves(place, "--from", redis_url)
     await _goes_on(place, ts, "and another")
 
@@ -67,7 +67,10 @@ async def test_threads_go_on_in_redis_and_back(place: Place, redis_url: str) -> 
 
 async def test_a_store_with_a_bot_at_work_is_not_moved(place: Place, redis_url: str) -> None:
     """Neither an embedded store nor a shared one is moved while a bot uses it."""
-    own, shared = await place.one(), await place.one(REDIS_URL=redis_url, TASKWIRE_KEY_PREFIX="other")
+    own, shared = (
+        await place.run_ready(),
+        await place.run_ready(REDIS_URL=redis_url, TASKWIRE_KEY_PREFIX="other"),
+    )
     empty = str(place.directory / "empty")
     Path(empty).mkdir()  # noqa: ASYNC240 - once, while nothing else runs
 
@@ -83,7 +86,7 @@ async def test_a_store_with_a_bot_at_work_is_not_moved(place: Place, redis_url: 
         "then run this again."
     )
     for each in (own, shared):
-        await each.is_ready()
+        await each.wait_until_ready()
 
 
 async def test_a_move_between_prefixes_names_both(place: Place, redis_url: str) -> None:
@@ -94,9 +97,9 @@ async def test_a_move_between_prefixes_names_both(place: Place, redis_url: str) 
 
     moved = await _moves(place, *words, **there)
     again = await _moves(place, *words, **there)
-    left = await place.runs(TASKWIRE_LOG_FORMAT="text", **here)
+    left = await place.run(TASKWIRE_LOG_FORMAT="text", **here)
 
-    assert (moved[0], again[0], await left.ends()) == (0, 0, 2)
+    assert (moved[0], again[0], await left.wait_for_exit()) == (0, 0, 2)
     assert moved[1][0] == f"From {where} (key prefix tw) to {where} (key prefix staging)."
     assert again[1][1:] == ["It was moved before. Start Taskwire with these settings."]
     said = " ".join(left.output.split())
@@ -111,12 +114,12 @@ async def test_a_move_that_is_killed_goes_on(place: Place, redis_url: str) -> No
     async with proxy(redis_url) as network, Redis.from_url(redis_url) as redis:
         far = {"REDIS_URL": redis_url.replace(f":{urlsplit(redis_url).port}/", f":{network.port}/")}
         network.delay(0.4)
-        moving = await place.runs("store", "move", *words, **far)
+        moving = await place.run("store", "move", *words, **far)
         await until(lambda: _has_keys(redis, 20), "a part of it")
-        moving.tell(signal.SIGKILL)
-        await moving.ends()
-        refused = [await place.runs(), await place.runs(REDIS_URL=redis_url)]
-        codes = [await each.ends() for each in refused]
+        moving.send_signal(signal.SIGKILL)
+        await moving.wait_for_exit()
+        refused = [await place.run(), await place.run(REDIS_URL=redis_url)]
+        codes = [await each.wait_for_exit() for each in refused]
 
         network.delay(0)
         again = await _moves(place, *words, **far)
@@ -133,12 +136,12 @@ async def test_a_target_that_tells_of_no_copies_is_told_in_a_sentence(place: Pla
     await _with_a_thread(place)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         await redis.acl_setuser("default", enabled=True, commands=["-wait"])
-        code, lines = await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
+        code, select_findings = await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
         await redis.acl_setuser("default", enabled=True, commands=["+wait"])
 
     again, _ = await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
 
-    said = " ".join(lines)
+    said = " ".join(select_findings)
     assert (code, again) == (2, 0)
     assert "A store does not answer as it should: " in said
     assert "It was broken off. Run it again: it goes on where it was." in said
@@ -152,12 +155,12 @@ async def _has_keys(redis: Redis, count: int) -> bool:
 async def test_one_that_runs_on_a_store_that_was_left_is_not_ready(place: Place, redis_url: str) -> None:
     """A stopped process, as on a sleeping machine, was not noticed by the move. When it continues, it takes
     nothing and does nothing."""
-    bot = await place.one(REDIS_URL=redis_url)
+    bot = await place.run_ready(REDIS_URL=redis_url)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
-    bot.tell(signal.SIGSTOP)
+    bot.send_signal(signal.SIGSTOP)
     assert (await _moves(place, "--from", redis_url))[0] == 0
-    bot.tell(signal.SIGCONT)
+    bot.send_signal(signal.SIGCONT)
 
     async def knows() -> bool:
         status, told = await bot.readiness()
@@ -177,10 +180,10 @@ async def test_reopening_takes_the_fence_away(place: Place, redis_url: str) -> N
     ts = await _with_a_thread(place)
     await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
 
-    doctor = await place.runs("doctor")
-    await doctor.ends()
-    reopening = await place.runs("store", "reopen")
-    code = await reopening.ends()
+    doctor = await place.run("doctor")
+    await doctor.wait_for_exit()
+    reopening = await place.run("store", "reopen")
+    code = await reopening.wait_for_exit()
     await _goes_on(place, ts, "add a test")
 
     assert f"was moved to {_where(redis_url)} on " in doctor.output

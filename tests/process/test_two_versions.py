@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from taskwire.queue.fence import FORMAT
 from taskwire.redis.keys import Keys
 
-from .looking import doctor, lines
+from .doctor_runs import doctor, select_findings
 from .newer import newer_version
 from .processes import Place, until
 
@@ -81,15 +81,15 @@ async def test_forward_and_back_and_forward_again(place: Place, redis_url: str, 
     # People create more tasks than one person may in an hour.
     place.settings |= {"REDIS_URL": redis_url, "TASKWIRE_CREATE_LIMIT": "0"}
     people = People(place)
-    old = [await place.one() for _ in range(2)]
+    old = [await place.run_ready() for _ in range(2)]
     people.come(4)
     await until(lambda: people.served() >= 4, "the older version to serve them")
 
     # Upgrade: first both versions run side by side.
-    new = [await place.one(**newer)]
-    codes = [await old[0].stops()]
+    new = [await place.run_ready(**newer)]
+    codes = [await old[0].stop()]
     await until(lambda: people.served() >= 10, "both to serve them")
-    codes.append(await old[1].stops())
+    codes.append(await old[1].stop())
     await place.slack.command("alice", "general", "/task", "create sort the shelf")
     await until(lambda: "sort the shelf" in [each.prompt for each in place.coder.tasks], "a task of Alice's")
     task, ts = place.coder.task("sort-the-shelf"), str(place.slack.messages("general")[0]["ts"])
@@ -100,8 +100,8 @@ async def test_forward_and_back_and_forward_again(place: Place, redis_url: str, 
         await place.slack.post("alice", "general", word, ts)
 
     # Roll back: the older version runs alone.
-    old = [await place.one()]
-    codes.append(await new[0].stops())
+    old = [await place.run_ready()]
+    codes.append(await new[0].stop())
     for word in words[12:]:
         await place.slack.post("alice", "general", word, ts)
     assert task.program is not None
@@ -112,8 +112,8 @@ async def test_forward_and_back_and_forward_again(place: Place, redis_url: str, 
     meanwhile = list(task.inputs)
 
     # Upgrade again.
-    new = [await place.one(**newer)]
-    codes.append(await old[0].stops())
+    new = [await place.run_ready(**newer)]
+    codes.append(await old[0].stop())
     await people.end()
     await until(lambda: task.inputs == words, lambda: f"all words in their order: {task.inputs}")
     await until(lambda: people.served() == len(people.prompts), lambda: f"all answers: {people.served()}")
@@ -130,21 +130,21 @@ async def test_one_that_is_not_borne_any_more_ends_as_it_would_not_start(
     place: Place, redis_url: str
 ) -> None:
     """A newer version needs to be alone. The older one says so, ends and writes nothing more."""
-    bot = await place.one(REDIS_URL=redis_url)
+    bot = await place.run_ready(REDIS_URL=redis_url)
     keys, newer = Keys(place.slack.workspace.team_id), FORMAT + 7
     async with Redis.from_url(redis_url) as redis:
         seconds, _ = await redis.time()
         await redis.hset(keys.named("formats"), str(newer), f"{seconds * 1000} {newer}")
 
-    code = await bot.ends()
-    again = await place.runs(REDIS_URL=redis_url)
+    code = await bot.wait_for_exit()
+    again = await place.run(REDIS_URL=redis_url)
     _, found = await doctor(place, REDIS_URL=redis_url)
 
     said = f"This Redis is used by a newer Taskwire (its data has format {newer}, this one's {FORMAT})."
-    assert (code, await again.ends()) == (2, 2)
+    assert (code, await again.wait_for_exit()) == (2, 2)
     assert said in bot.output
     assert said in again.output
-    assert lines(found, "Versions").replace("\n", " ").startswith(f"WRONG Versions {said}")
+    assert select_findings(found, "Versions").replace("\n", " ").startswith(f"WRONG Versions {said}")
 
 
 async def left_over(place: Place, redis_url: str) -> list[str]:

@@ -45,7 +45,7 @@ async def http_place(tmp_path: Path) -> AsyncIterator[Place]:
 
 async def _one(place: Place, **settings: str) -> Taskwire:
     """Start the bot, and point Slack to it."""
-    bot = await place.one(**settings)
+    bot = await place.run_ready(**settings)
     place.slack.requests.override = f"http://127.0.0.1:{await bot.port()}{manifest.REQUEST_PATH}"
     return bot
 
@@ -125,9 +125,11 @@ async def _waiting(bot: Taskwire, count: int) -> bool:
 
 
 async def _figure(bot: Taskwire, name: str, label: str) -> float:
-    lines = (await bot.ask("/metrics"))[1].splitlines()
+    select_findings = (await bot.ask("/metrics"))[1].splitlines()
     return next(
-        float(line.split()[1]) for line in lines if line.startswith(name + "{") and f'"{label}"' in line
+        float(line.split()[1])
+        for line in select_findings
+        if line.startswith(name + "{") and f'"{label}"' in line
     )
 
 
@@ -161,7 +163,7 @@ async def test_where_only_health_is_served_nothing_else_listens(place: Place) ->
     """In Socket Mode no other address is opened, because nobody sends anything there."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        bot = await place.one(TASKWIRE_ADMIN_ADDR="127.0.0.1:0", TASKWIRE_HTTP_ADDR=address)
+        bot = await place.run_ready(TASKWIRE_ADMIN_ADDR="127.0.0.1:0", TASKWIRE_HTTP_ADDR=address)
 
         assert await bot.ask("/healthz") == (200, "ok\n")
 
@@ -170,9 +172,9 @@ async def test_an_address_of_health_that_is_taken_ends_it_with_a_sentence(place:
     """The sentence names the setting that is wrong."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        bot = await place.runs(TASKWIRE_ADMIN_ADDR=address)
+        bot = await place.run(TASKWIRE_ADMIN_ADDR=address)
 
-        code = await bot.ends()
+        code = await bot.wait_for_exit()
 
     assert code == 2
     assert (
@@ -189,7 +191,7 @@ async def test_nothing_of_what_people_say_is_logged(
     """This holds at the lowest log level, in both modes, for accepted, refused, unknown and foreign
     payloads."""
     marked, where = "SENT-4711", place if mode == "socket" else http_place
-    bot = await (where.one if mode == "socket" else lambda **all: _one(where, **all))(
+    bot = await (where.run_ready if mode == "socket" else lambda **all: _one(where, **all))(
         TASKWIRE_LOG_LEVEL="debug", TASKWIRE_LOG_FORMAT=form
     )
     slack = where.slack
@@ -204,7 +206,7 @@ async def test_nothing_of_what_people_say_is_logged(
         url, body = slack.requests.override, {"text": marked}
         async with aiohttp.ClientSession() as session, session.post(url, data=body) as answer:
             assert answer.status == 401
-    assert await bot.stops() == 0
+    assert await bot.stop() == 0
 
     assert "debug" in bot.output
     assert marked not in bot.output

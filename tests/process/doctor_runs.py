@@ -10,11 +10,11 @@ LOOK_SECONDS = 60.0
 
 async def doctor(place: Place, *arguments: str, **settings: str) -> tuple[int, str]:
     """Run doctor. Return its exit code and its output."""
-    looking = await place.runs("doctor", *arguments, **settings)
-    return await looking.ends(LOOK_SECONDS), looking.output
+    looking = await place.run("doctor", *arguments, **settings)
+    return await looking.wait_for_exit(LOOK_SECONDS), looking.output
 
 
-def lines(output: str, *names: str) -> str:
+def select_findings(output: str, *names: str) -> str:
     """Return the findings with these names, each with its hint."""
     kept, keeps = [], False
     for line in output.splitlines():
