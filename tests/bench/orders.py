@@ -22,7 +22,7 @@ class CommandBatch(BaseModel):
 
 
 class OrderReader:
-    """The child's end. Iterate over the orders, one a line, until the parent closes standard input."""
+    """Reads the orders in the child process. Iteration ends when the parent closes standard input."""
 
     def __init__(self) -> None:
         self._reader = asyncio.StreamReader(limit=LONGEST_LINE)
@@ -50,7 +50,7 @@ class OrderReader:
 
 
 class OrderWriter:
-    """The parent's end."""
+    """Sends orders to a child process, and reads its answers."""
 
     def __init__(self, child: Taskwire) -> None:
         self._child = child

@@ -254,7 +254,7 @@ async def test_waiting_for_a_place_is_no_failure(bench: Bench) -> None:
 
 
 async def test_a_refusal_ends_the_job_with_a_dead_letter(bench: Bench) -> None:
-    """The next job of the queue still runs."""
+    """The refused job becomes a dead letter, and the next job of the queue runs."""
     went = []
 
     async def carry(context: JobContext) -> Outcome:
@@ -289,7 +289,7 @@ async def test_what_has_failed_for_a_day_is_given_up(bench: Bench) -> None:
 
 
 async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:
-    """The dead letter and the log have the same reference."""
+    """The dead letter and the log entry have the same reference."""
     await bench.append("a", unexpected_errors=5)
 
     await bench.works(raising(ZeroDivisionError()))

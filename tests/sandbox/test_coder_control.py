@@ -70,7 +70,7 @@ async def _is_there(person: Person) -> bool:
         return False
 
 
-async def test_a_broken_script_is_complained_about(stage: Scene) -> None:
+async def test_a_broken_script_is_recorded_as_a_violation(stage: Scene) -> None:
     """An error in an agent's script becomes a violation. Other agents are not affected."""
 
     def then(answer: str) -> Steps:
@@ -119,7 +119,7 @@ async def test_a_string_changes_the_status(stage: Scene, verb: str, status: str)
         ("POST", "/_control/advance", {"seconds": "2"}, 400),
     ],
 )
-async def test_a_wrong_string_says_so(
+async def test_a_wrong_control_request_says_so(
     stage: Scene, method: str, path: str, body: object, status: int
 ) -> None:
     """A wrong control request is answered with a sentence."""

@@ -215,7 +215,7 @@ async def test_owners_may_be_kept_out_of_workspaces() -> None:
 
 @pytest.mark.parametrize("roles", [(), ("user-admin",)])
 async def test_an_account_with_fewer_rights_lists_its_own(stage: Scene, roles: tuple[str, ...]) -> None:
-    """Nothing shows that other tasks exist."""
+    """The answer does not show that other tasks exist."""
     stage.sandbox.add_task("alice", "Do it")
     clara = stage.person("clara", roles=roles)
 

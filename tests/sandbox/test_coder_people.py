@@ -53,7 +53,7 @@ async def test_a_role_reaches_so_far(
     pause: int,
     delete: int,
 ) -> None:
-    """Each role's permissions for the task of another user."""
+    """Check each role's permissions for the task of another user."""
     task = stage.sandbox.add_task("alice", "Do it")
     person = somebody(stage, role)
     path = f"{TASKS}/alice/{task.id}"
@@ -354,7 +354,7 @@ async def test_a_version_tells_what_it_asks_for(stage: Scene) -> None:
     assert (accounts.json[0]["authenticated"], accounts.json[0]["optional"]) == (True, True)
 
 
-async def test_what_the_real_one_does_not_know_is_complained_about(stage: Scene) -> None:
+async def test_what_the_real_one_does_not_know_is_recorded_as_a_violation(stage: Scene) -> None:
     """Unknown routes, methods, query keys and malformed ids are answered as Coder does, and recorded."""
     replies = [
         await stage.alice.asks("GET", "/api/v2/task"),

@@ -252,7 +252,7 @@ async def test_a_preset_fills_what_is_required(stage: Scene) -> None:
 
 
 async def test_a_name_can_be_taken_once(stage: Scene) -> None:
-    """A name is taken for its owner only."""
+    """Two users may have tasks with one name, but one user may not."""
     await stage.alice.creates(stage.sandbox, name="fix-login")
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x", "name": "Fix-Login"}
 
@@ -406,7 +406,7 @@ async def test_a_body_that_is_no_json_is_refused(stage: Scene, raw: bytes, detai
     stage.sandbox.world.violations.clear()
 
 
-async def test_unknown_fields_are_ignored_and_complained_about(stage: Scene) -> None:
+async def test_unknown_fields_are_ignored_and_recorded_as_a_violation(stage: Scene) -> None:
     """Coder ignores an unknown field. The stand-in records it."""
     task = await stage.alice.creates(stage.sandbox, rich_parameter="x")
 
@@ -426,7 +426,7 @@ async def test_a_server_without_tasks_does_not_know_the_routes() -> None:
 
 
 async def test_the_experimental_routes_are_the_same(stage: Scene) -> None:
-    """The older prefix still works."""
+    """The older prefix `/api/experimental` still works."""
     await stage.alice.creates(stage.sandbox)
 
     reply = await stage.alice.asks("GET", "/api/experimental/tasks")

@@ -43,7 +43,7 @@ async def test_an_uploaded_snapshot_is_what_a_paused_task_shows(stage: Scene) ->
 
 
 async def test_a_wrong_upload_is_refused(stage: Scene) -> None:
-    """Each refusal of a snapshot."""
+    """Check each refusal of a snapshot."""
     task = stage.sandbox.add_task("alice", "Do it")
     other = stage.sandbox.add_task("alice", "Do that")
     body = {"messages": [MESSAGE]}

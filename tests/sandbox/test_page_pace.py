@@ -56,7 +56,7 @@ async def test_a_reply_of_ones_own_is_in_view(world: World) -> None:
 
 
 async def test_an_answer_to_a_button_is_in_view(world: World) -> None:
-    """An ephemeral message is scrolled into view."""
+    """The page scrolls to an ephemeral message."""
     await _fill(world)
     await _scrolled_up(world.page.locator("#messages"))
 

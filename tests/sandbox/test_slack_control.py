@@ -25,7 +25,7 @@ async def act(api: Api, path: str = "act", **body: object) -> Json:
 
 
 async def test_a_person_acts_and_looks(api: Api) -> None:
-    """Every act is named as in Python."""
+    """Each act has the name of its Python method."""
     files = [{"name": "a.txt", "text": "x"}]
     ts = (await act(api, act="post", user="alice", channel="general", text="hello", files=files))["result"]
     await act(api, act="react", user="bob", channel="general", ts=ts, name="eyes")
@@ -87,7 +87,7 @@ async def test_changes_come_as_a_stream(api: Api) -> None:
 
 
 async def test_faults_are_planned_and_cleared(api: Api) -> None:
-    """Faults are named as in Python."""
+    """Each fault has the name that it has in Python."""
     await act(api, "faults", name="auth.test", fault="error", error="fatal_error", times=5)
     failed = await api.call("auth.test")
     async with api.session.delete(f"{api.slack.backend.base_url}/_control/faults") as response:

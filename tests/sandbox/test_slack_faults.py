@@ -81,7 +81,7 @@ async def test_a_call_is_never_answered(api: Api, general: str, fault: CallFault
 
 
 async def test_an_answer_has_retry_after_and_a_chosen_error(api: Api, general: str) -> None:
-    """The test chooses the seconds and the error."""
+    """The test chooses the seconds of Retry-After and the error."""
     api.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=7)
     api.slack.faults.add("chat.postMessage", CallFault.ERROR, error="fatal_error")
 

@@ -185,7 +185,7 @@ async def test_a_ping_is_answered_with_the_same_words(api: Api) -> None:
     assert (pong.type, pong.data) == (aiohttp.WSMsgType.PONG, b"sdk-ping-pong:1.5")
 
 
-async def test_frames_that_are_no_acks_are_complained_of(api: Api) -> None:
+async def test_frames_that_are_no_acks_are_recorded_as_a_violation(api: Api) -> None:
     """An ack for an unknown envelope is a violation, too."""
     async with connected(api) as app:
         await app.socket.send_str("hello?")

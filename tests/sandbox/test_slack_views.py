@@ -175,7 +175,7 @@ async def test_a_submission_that_is_not_acked_leaves_the_dialog_open(
 
 
 async def test_three_dialogs_are_the_most(form: View, api: Api) -> None:
-    """A push needs a trigger from within a dialog."""
+    """A fourth dialog is refused. A push needs a trigger from within a dialog."""
     errors = []
     assert api.slack.views("alice") == [form]
     for _ in range(3):
@@ -189,7 +189,7 @@ async def test_three_dialogs_are_the_most(form: View, api: Api) -> None:
 
 
 async def test_an_update_needs_the_view_and_its_hash(form: View, api: Api) -> None:
-    """A stale hash is a conflict. A closed view is not found."""
+    """An update with a stale hash is a conflict. An update of a closed view does not find it."""
     stale = form.hash
     fresh = await api.call("views.update", view_id=form.id, hash=stale, view=LOADING)
     conflict = await api.call("views.update", view_id=form.id, hash=stale, view=FORM)

@@ -44,15 +44,15 @@ async def test_a_wrong_token_is_refused(api: Api, token: str, error: str) -> Non
     assert (response.status, answer) == (200, {"ok": False, "error": error})
 
 
-async def test_an_unknown_method_is_refused_and_complained_of(api: Api) -> None:
-    """Calling an unknown method is a mistake of the app."""
+async def test_an_unknown_method_is_refused_and_recorded_as_a_violation(api: Api) -> None:
+    """The stand-in records a violation, because calling an unknown method is a mistake of the app."""
     answer = await api.call("chat.shout")
 
     assert answer == {"ok": False, "error": "unknown_method", "req_method": "chat.shout"}
     assert api.slack.violations == ["unknown_method: chat.shout"]
 
 
-async def test_an_unknown_argument_is_ignored_and_complained_of(api: Api) -> None:
+async def test_an_unknown_argument_is_ignored_and_recorded_as_a_violation(api: Api) -> None:
     """Slack ignores unknown arguments. A test should notice them."""
     answer = await api.call("users.info", user=api.slack.workspace.user("alice").id, colour="red")
 
@@ -121,7 +121,7 @@ async def test_a_body_that_is_no_json_is_refused(api: Api) -> None:
         assert await response.json() == {"ok": False, "error": "invalid_json"}
 
 
-async def test_a_missing_scope_is_named_and_complained_of() -> None:
+async def test_a_missing_scope_is_named_and_recorded_as_a_violation() -> None:
     """Only the scopes of the manifest are granted."""
     manifest = {"display_information": {"name": "Small"}, "oauth_config": {"scopes": {"bot": ["users:read"]}}}
 
@@ -134,7 +134,7 @@ async def test_a_missing_scope_is_named_and_complained_of() -> None:
     assert violations == ["missing_scope: chat.postMessage chat:write"]
 
 
-async def test_an_excused_complaint_is_set_aside(api: Api) -> None:
+async def test_a_violation_can_be_ignored(api: Api) -> None:
     """A test that provokes a violation can ignore it."""
     await api.call("chat.shout")
 

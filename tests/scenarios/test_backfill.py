@@ -233,7 +233,7 @@ async def test_a_start_while_somebody_listened_reads_nothing(world: World) -> No
 
 
 async def test_a_quick_restart_reads_nothing(world: World) -> None:
-    """Slack repeats the deliveries of that time."""
+    """Backfill is not needed, because Slack repeats the deliveries of that time."""
     await a_waiting_agent(world)
     await listened(world)
     known = len(world.slack.calls)

@@ -113,7 +113,7 @@ async def test_what_is_not_known_creates_nothing(world: World, line: str, says: 
 
 
 async def test_an_unknown_preset_is_answered_with_those_there_are(world: World) -> None:
-    """Nobody remembers the names of a template's presets."""
+    """The answer lists the template's presets, because people do not remember their names."""
     world.coder.add_template("big", presets=[world.coder.new_preset("Fast"), world.coder.new_preset("Slow")])
 
     await world.alice.types("/task create template=big preset=fsat fix it")
@@ -278,7 +278,7 @@ async def test_what_is_not_the_same_is_not_asked_about(world: World) -> None:
 
 
 async def test_a_failed_creation_may_be_repeated_at_once(world: World) -> None:
-    """Only created tasks count as a first time."""
+    """A command is a repetition only if the first one created a task."""
     world.coder.settings.lacks_agent_license = True
     thread = await world.alice.runs("/task create fix it")
     assert thread.card().startswith("Not created: fix it.")

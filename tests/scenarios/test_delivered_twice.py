@@ -40,7 +40,7 @@ async def looks(world: World, tidying: Batch) -> None:
 
 
 async def test_what_the_agent_has_once_is_not_spoken_of(world: World) -> None:
-    """One copy is as it should be, so nothing is said."""
+    """The thread gets no message, because the agent has the reply only once."""
     thread, task, tidying = await delivered(world)
 
     await looks(world, tidying)

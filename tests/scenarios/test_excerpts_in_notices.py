@@ -259,7 +259,7 @@ async def test_the_steps_are_shown_to_the_person_who_asks(world: World) -> None:
 
 
 async def test_many_steps_come_as_a_file(world: World) -> None:
-    """A message cannot hold them all."""
+    """The steps do not fit into a message."""
     thread, task = await a_task(world)
     calls = "\n\n".join(f"⏺ Read(src/module_{number:03}.py)\n  ⎿  Read 60 lines" for number in range(150))
     task.says(f"{calls}\n\n⏺ I read them all.")
@@ -277,7 +277,7 @@ async def test_many_steps_come_as_a_file(world: World) -> None:
 
 
 async def test_steps_that_are_no_longer_kept_say_so(world: World) -> None:
-    """The button stays longer than what it shows."""
+    """The bot forgets the steps before the button disappears."""
     thread, task = await a_task(world)
     task.says(TURN)
     task.becomes("complete", "Fixed the redirect")

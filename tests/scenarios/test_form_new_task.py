@@ -25,7 +25,7 @@ def form(world: World, prompt: str = "", name: str = "", channel: str = "general
 
 
 async def test_create_without_a_prompt_opens_the_form(world: World) -> None:
-    """The entered task is created in this channel."""
+    """The submitted form creates the task in the channel of the command."""
     await world.alice.types("/task create")
 
     assert world.alice.dialog() == form(world)
@@ -67,7 +67,7 @@ async def test_the_form_opens_before_coder_answers(world: World) -> None:
 
 
 async def test_another_template_brings_its_presets(world: World) -> None:
-    """Entered text stays."""
+    """The presets change, and the text that was entered stays."""
     slow, fast = world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")
     big = world.coder.add_template("big", display_name="Big ones", presets=[slow, fast])
     await world.restarts(template="tasks-docker")
@@ -177,7 +177,7 @@ async def test_the_form_says_when_a_prompt_is_too_long_for_it(world: World) -> N
 
 
 async def test_a_prompt_of_exactly_the_dialogs_length_arrives_whole(world: World) -> None:
-    """The limit itself is allowed."""
+    """A prompt of 3,000 characters is accepted."""
     await world.alice.types("/task create")
     await world.alice.submits(prompt="x" * 3_000)
 
@@ -219,7 +219,7 @@ async def test_in_a_direct_message_the_channel_may_stay_empty(world: World) -> N
 
 
 async def test_without_any_template_the_form_says_so(world: World) -> None:
-    """There is nothing to fill in."""
+    """The form has no fields."""
     world.coder.template.active.has_ai_task = False
 
     await world.alice.types("/task create")
@@ -244,7 +244,7 @@ async def test_who_has_no_account_is_told_in_the_dialog(world: World) -> None:
 
 
 async def test_the_helps_button_opens_the_form(world: World) -> None:
-    """A reader of the help need not type."""
+    """The button *New task* saves the reader from typing a command."""
     await world.alice.types("/task")
     world.alice.reads()
 

@@ -32,7 +32,7 @@ async def test_an_attached_log_cannot_type_into_the_terminal(world: World) -> No
 
 
 async def test_a_reply_cannot_leave_the_paste(world: World) -> None:
-    """Neither a reply nor words sent by command can leave it."""
+    """Neither a reply nor words sent by command can end the paste early."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, f"use main{LEAVES}then")
@@ -59,7 +59,7 @@ async def test_a_reply_that_is_read_back_is_the_one_that_was_sent(world: World) 
 
 @pytest.mark.parametrize("way", ["command", "form", "another"])
 async def test_a_prompt_cannot_leave_the_paste(world: World, way: str) -> None:
-    """A prompt is typed into the same terminal."""
+    """A prompt is typed into the same terminal as input, so its paste marks are removed too."""
     words = f"fix the login{LEAVES}then"
     if way == "form":
         await world.alice.types("/task create")

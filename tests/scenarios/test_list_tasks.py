@@ -100,7 +100,7 @@ async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World
 
 
 async def test_a_failure_needs_the_person(world: World) -> None:
-    """Questions come before a failure, and working tasks after it."""
+    """In the list, questions come before a failure, and working tasks after it."""
     thread = await world.alice.runs("/task create lose it")
     await world.polls()
     world.task("lose-it").becomes("failed", "The build does not pass")
@@ -265,7 +265,7 @@ async def test_a_task_is_named_in_any_way(world: World, name: str) -> None:
 
 
 async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
-    """No task is guessed."""
+    """The answer lists the tasks whose names begin so."""
     world.coder.add_task("alice", "one", name="fix-login")
     world.coder.add_task("alice", "two", name="fix-logout")
 
@@ -355,7 +355,7 @@ async def test_templates_are_listed_with_their_presets(world: World) -> None:
 
 @pytest.mark.parametrize("line", ["", "help", "?", "--help"])
 async def test_help_comes_in_many_ways(world: World, line: str) -> None:
-    """`/task` alone is a query too."""
+    """`/task` without words shows the help too."""
     await world.alice.types(f"/task {line}")
 
     [answer] = world.alice.reads()

@@ -120,7 +120,7 @@ async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its
 
 
 async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
-    """A failure stays shown, as Done does."""
+    """The card still shows the failure ten minutes later."""
     thread, task = await a_task(world)
     task.becomes("failed", "No access to the repository")
     await world.passes(seconds=3)
@@ -137,7 +137,7 @@ async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
 
 
 async def test_what_ended_while_the_bot_was_away_for_a_night_is_told_once(world: World) -> None:
-    """The history contains the end, whenever it is read."""
+    """The agent's history has the end of the turn, however late the bot reads it."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12")

@@ -212,7 +212,7 @@ async def test_a_pause_in_coder_says_so(world: World) -> None:
 
 
 async def test_an_idle_time_out_says_so(world: World) -> None:
-    """Nobody did it, and nothing is wrong."""
+    """The notice gives the reason and mentions nobody."""
     thread, task = await a_task(world)
     task.pause_by_timeout()
     await world.polls()
@@ -225,7 +225,7 @@ async def test_an_idle_time_out_says_so(world: World) -> None:
 
 
 async def test_a_pause_and_a_resume_are_told_once_however_often_one_looks(world: World) -> None:
-    """Polls, restarts and time do not repeat them."""
+    """Polls, restarts and time do not repeat the notices."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls(times=3)

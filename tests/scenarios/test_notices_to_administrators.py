@@ -32,7 +32,7 @@ async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: Wo
 
 
 async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) -> None:
-    """Nobody is told anything, and Coder is asked only once."""
+    """Administrators get no message, and the bot asks Coder only once."""
     await world.restarts(admins=(world.bob.id,))
     requests = len(world.coder.requests)
 

@@ -278,7 +278,7 @@ async def test_replies_of_a_newer_version_are_given_back_with_the_others(world: 
 
 
 async def test_replies_of_a_newer_version_that_a_pause_holds_can_be_dropped(world: World) -> None:
-    """Their marks are removed too."""
+    """The marks on the replies are removed too."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     reply = await world.alice.replies(thread, "use main")

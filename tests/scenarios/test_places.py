@@ -166,7 +166,7 @@ async def test_an_answer_is_shown_in_its_own_thread_alone(world: World) -> None:
 
 
 async def test_its_owner_steers_a_task_wherever_its_thread_is(world: World) -> None:
-    """The owner could also name the task in a command."""
+    """The owner need not be in the channel, because a command can name the task too."""
     _, link = await _a_hidden_task(world)
     world.slack.workspace.channel("hidden").members.remove(world.alice.id)
     await world.ages(seconds=10)
@@ -192,7 +192,7 @@ async def test_its_owner_steers_a_task_wherever_its_thread_is(world: World) -> N
     ],
 )
 async def test_a_value_that_no_button_has_does_nothing(world: World, action_id: str, value: str) -> None:
-    """Above all, nothing is created."""
+    """An invented value changes nothing and creates no task."""
     await world.alice.presses_made_up(action_id, value)
 
     assert world.alice.reads() == [TOO_OLD]
@@ -201,7 +201,7 @@ async def test_a_value_that_no_button_has_does_nothing(world: World, action_id: 
 
 
 async def test_anothers_question_creates_nothing(world: World) -> None:
-    """Only the person who was asked may press it."""
+    """Only the person who was asked may press the question's button."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
     (asked,) = world.alice.reads()

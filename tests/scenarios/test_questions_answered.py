@@ -88,7 +88,7 @@ async def test_however_a_task_is_resumed_nothing_asks_for_it_any_more(
 
 
 async def test_a_reply_that_resumes_the_task_settles_the_same(world: World) -> None:
-    """A reader need not know that the reply resumed the task."""
+    """The question about held replies loses its buttons when another reply resumes the task."""
     thread, _ = await held(world, "first")
     await world.polls()
     await world.passes(seconds=5)
@@ -149,7 +149,7 @@ async def test_resume_and_send_that_is_refused_leaves_the_question_open(world: W
 
 
 async def test_what_a_pause_held_is_asked_about_no_more_when_its_authors_take_it_back(world: World) -> None:
-    """Nothing is held any more."""
+    """The question loses its buttons when no reply is held any more."""
     thread, (first, second) = await held(world, "first", "second")
 
     await world.alice.deletes(thread, first)
@@ -163,7 +163,7 @@ async def test_what_a_pause_held_is_asked_about_no_more_when_its_authors_take_it
 
 
 async def test_a_second_question_about_what_a_pause_holds_takes_the_place_of_the_first(world: World) -> None:
-    """One question is enough."""
+    """The first question loses its buttons."""
     thread, _ = await held(world, "first", "second")
 
     await world.alice.replies(thread, "!pause")
@@ -198,7 +198,7 @@ async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
 
 
 async def test_sent_again_is_not_said_of_what_was_refused_again(world: World) -> None:
-    """A newer question follows below."""
+    """The older question does not say that the reply was sent. A newer question follows below."""
     thread, _ = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", REFUSED, times=2)
     await world.alice.replies(thread, "use main")
@@ -215,7 +215,7 @@ async def test_sent_again_is_not_said_of_what_was_refused_again(world: World) ->
 
 
 async def test_what_was_left_out_is_named(world: World) -> None:
-    """One file was sent, and one was not."""
+    """The message names the file that was not sent. The other file was sent."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "look", (PICTURE, NOTES))
     asked = thread.new_messages()

@@ -123,7 +123,7 @@ async def test_a_reply_with_a_refused_file_can_be_left(world: World) -> None:
 
 
 async def test_a_reply_of_nothing_but_a_picture_says_that_nothing_was_sent(world: World) -> None:
-    """There is no decision to wait for."""
+    """The bot asks nothing, because no part of the reply can be sent."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "", (PICTURE,))

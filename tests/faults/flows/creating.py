@@ -58,7 +58,7 @@ class Creating(Flow):
 
 
 class Filling(Creating):
-    """The form for a new task is submitted. After the card's post, it is the same as for a command."""
+    """A person submits the form for a new task. After the post of the card, the flow is that of a command."""
 
     floor = 26
     last = "slack chat.postMessage"
