@@ -157,14 +157,14 @@ def mrkdwn(words: str) -> Block:
 
 
 def section(block_id: str, words: str) -> Block:
-    """Make a block of our own words. It becomes rich text if it has a name with markup characters."""
+    """Make a block from mrkdwn. It becomes rich text if it has a name with markup characters."""
     if has_name(words):
         return line(block_id, [_rich_text_piece(part) for part in split_parts(words)])
     return {"type": "section", "block_id": block_id, "text": mrkdwn(words)}
 
 
 def bold_name(text: str, limit: int = 80) -> str:
-    """Return a task's name in bold, for our own words. Stars and back-ticks in it stay visible."""
+    """Return a task's name in bold, as mrkdwn. Stars and back-ticks in it stay visible."""
     shown = escape_line(text, limit)
     return mark_name(shown) if _MRKDWN_MARKS.search(shown) else f"*{shown}*"
 

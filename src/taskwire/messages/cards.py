@@ -137,7 +137,10 @@ def get_name(link: Link) -> str:
 
 
 def find_ending(link: Link) -> LinkEnd | None:
-    """Return how the link has ended; None if it has not. A vanished task counts as `gone` at once."""
+    """Return how the link has ended; None if it has not.
+
+    If the task has vanished from Coder, the result is `gone`, even before the link is stored as ended.
+    """
     return "gone" if link.end_reason is None and link.state.phase is Phase.GONE else link.end_reason
 
 

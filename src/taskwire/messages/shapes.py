@@ -15,7 +15,7 @@ CHOICES_BLOCK_ID = "ask"
 
 
 def statement(words: str) -> Message:
-    """Make a message of our own words."""
+    """Make a message of one paragraph, written in mrkdwn."""
     return Message(text=cut(words, TEXT_LENGTH), blocks=(section("answer", cut(words, 3_000)),))
 
 
@@ -62,5 +62,5 @@ def _remove_link(value: JsonValue, url: str) -> JsonValue:
 
 
 def bold_title(link: Link) -> str:
-    """Return a task's name in bold, for our own words."""
+    """Return a task's name in bold, as mrkdwn."""
     return bold_name(get_name(link))

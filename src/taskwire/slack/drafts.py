@@ -29,7 +29,7 @@ METADATA_BYTES = 8_000
 
 
 class InvalidDraft(ValueError):
-    """Slack would cut or drop a part of this, or refuse it. This is a defect of ours."""
+    """A message, dialog or file breaks one of Slack's limits. This is a defect of Taskwire."""
 
 
 def check_message(message: Message, most_text: int) -> None:

@@ -80,7 +80,7 @@ class SlackTimeouts:
 class Outbound:
     """Everything that the bot does in Slack. `client` must come from `client.make_client`.
 
-    `mask` masks all secrets in a text, `mask_own` only Taskwire's own tokens. `local_time` returns our own
+    `mask` masks all secrets in a text, `mask_own` only Taskwire's own tokens. `clock` returns this machine's
     time in seconds since 1970. A call raises the errors that `errors` lists.
     """
 
