@@ -6,7 +6,7 @@ from .waiting import a_busy_agent, a_waiting_agent
 from .world import POST_SECONDS, World
 
 ENDED = "Nobody gets replies in this thread now: {}. `/task create …` starts a new one."
-DETACHED_ID_PREFIX = (
+DETACHED = (
     "Nobody gets replies in this thread now: it was detached from its task. `/task attach {}` gives it a "
     "thread again."
 )
@@ -21,7 +21,7 @@ async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
     replies = [await world.alice.replies(thread, text) for text in ("use main", "hello?")]
     await world.passes(seconds=5)
 
-    assert thread.new_messages() == [DETACHED_ID_PREFIX.format(task.name)]
+    assert thread.new_messages() == [DETACHED.format(task.name)]
     assert [thread.receipt(reply) for reply in replies] == [["warning"], ["warning"]]
     assert task.inputs == []
 
@@ -34,11 +34,11 @@ async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
     thread.new_messages()
 
     # Notes expire by the store's own clock.
-    await world.connections.commands.delete(*await world.connections.commands.keys("*told:ended*"))
+    await world.connections.commands.delete(*await world.connections.commands.keys("*told:link_ended*"))
     await world.alice.replies(thread, "hello?")
     await world.passes(POST_SECONDS)
 
-    assert thread.new_messages() == [DETACHED_ID_PREFIX.format(task.name)]
+    assert thread.new_messages() == [DETACHED.format(task.name)]
 
 
 async def test_a_reply_after_the_task_is_gone(world: World) -> None:
@@ -99,7 +99,7 @@ async def test_verbs_after_the_end_are_answered(world: World) -> None:
 
     assert thread.new_messages() == []
     assert world.alice.reads() == [
-        DETACHED_ID_PREFIX.format(task.name),
+        DETACHED.format(task.name),
         "The thread of *Fix the login* is no longer linked to a task. `/task list` shows what there is.",
     ]
 
