@@ -99,7 +99,7 @@ class Deployment:
         self.watch = FaultInjector(slack, coder, self._peek)
         self.proxy = Proxy(environment.store_path, self.watch)
         self._environment = environment
-        self._store = store
+        self.store = store
         self._directory = directory
         self._timeout_seconds = timeout_seconds
         self._settle_seconds = settle_seconds
@@ -257,7 +257,7 @@ class Deployment:
     async def rows(self) -> tuple[Rows, list[str]]:
         """Return each queue that has jobs, with its due time and the lease's token; and the earliest
         timer."""
-        found = self._store.eval(_ROWS, 0, self.keys.prefix)
+        found = self.store.eval(_ROWS, 0, self.keys.prefix)
         rows, times = await cast("Awaitable[tuple[list[list[str]], list[str]]]", found)
         return [(name, due, token) for name, due, token in rows if not self._is_stopped(name, token)], times
 
@@ -294,7 +294,7 @@ class Deployment:
     async def _move_to(self, ms: float) -> None:
         self.clock.move_to(ms)
         await self.coder.catch_up()
-        await self._store.lpush(self.keys.named("wakeups"), "1")
+        await self.store.lpush(self.keys.named("wakeups"), "1")
 
     def _tick(self, word: str) -> bool:
         self._ticking = asyncio.create_task(self.send_order(word))
@@ -322,35 +322,35 @@ class Deployment:
     # Inspection.
 
     async def _peek(self, ignores_priority: bool) -> tuple[str, str] | None:
-        found = self._store.eval(_HEAD, 0, self.keys.prefix, self.clock.stamp(), str(int(ignores_priority)))
+        found = self.store.eval(_HEAD, 0, self.keys.prefix, self.clock.stamp(), str(int(ignores_priority)))
         head = await cast("Awaitable[list[str]]", found)
         return (head[0], head[1]) if head else None
 
     async def jobs(self) -> list[str]:
         """Return every queue that has jobs."""
-        return cast("list[str]", await self._store.zrange(self.keys.named("ready"), 0, -1))
+        return cast("list[str]", await self.store.zrange(self.keys.named("ready"), 0, -1))
 
     async def forget_people(self) -> None:
-        """Delete everything that the bot remembers about people, as if some minutes had passed."""
-        known = [self.keys.named("notes", what, "*") for what in ("profile", "account")]
-        notes = [key for what in known async for key in self._store.scan_iter(what, count=1000)]
-        if notes:
-            await self._store.delete(*notes)
+        """Delete all that the bot knows of people and conversations, as if some minutes had passed."""
+        patterns = (self.keys.named("cached", "*"), self.keys.named("notes", "name", "*"))
+        known = [key for each in patterns async for key in self.store.scan_iter(each, count=1000)]
+        if known:
+            await self.store.delete(*known)
 
     async def clear(self) -> None:
         """Empty the store. Keep only the poll number, so that this does not look like data loss."""
         kept = self.keys.named("poll:number")
-        keys = [key async for key in self._store.scan_iter(count=1000) if key != kept]
+        keys = [key async for key in self.store.scan_iter(count=1000) if key != kept]
         if keys:
-            await self._store.delete(*keys)
+            await self.store.delete(*keys)
 
     async def check(self) -> None:
         """Check what must be true of all actors when a run has ended."""
         assert not await self.jobs(), f"jobs are left: {await self.jobs()}"
-        endless = await cast("Awaitable[list[str]]", self._store.eval(_ENDLESS, 0))
+        endless = await cast("Awaitable[list[str]]", self.store.eval(_ENDLESS, 0))
         left = [key for key in endless if not self.keys.is_permanent(key)]
         assert not left, f"keys without an end: {left}"
-        letters = DeadLetters(Connections(self._store, self._store, ""), self.keys, self.clock)
+        letters = DeadLetters(Connections(self.store, self.store, ""), self.keys, self.clock)
         assert not await letters.count(), f"given up: {await letters.list_ids()}"
         assert not self.slack.violations, self.slack.violations
         assert not self.coder.violations, self.coder.violations

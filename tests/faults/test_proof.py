@@ -272,3 +272,24 @@ async def test_what_belongs_to_no_flow_is_still_done(environment: Environment, t
             lambda: ITS_OWN.keys() <= deployment.watch.namer.met,
             f"all that belongs to no flow: {sorted(ITS_OWN)}",
         )
+
+
+async def test_each_round_begins_with_nothing_known_of_people(
+    environment: Environment, tmp_path: Path
+) -> None:
+    """What a flow's calls write about people is deleted before the next round. So each round looks it up."""
+    async with new_deployment(
+        environment, tmp_path / "deployment", 15.0, Muting.settle_seconds
+    ) as deployment:
+        trace = await FlowRun(deployment, Muting, 1).rehearse()
+        written = {point.call.name.partition("notes.write ")[2] for point in trace.points}
+        about_people = {"cached:profile:*", "cached:accounts:*", "notes:name:*"}
+        names = [*about_people, "cached:channel:*", "notes:polled:*"]
+        keys = [deployment.keys.named(*name.replace("*", "kept").split(":")) for name in names]
+        await deployment.store.mset(dict.fromkeys(keys, "known"))
+
+        await deployment.forget_people()
+
+        assert about_people <= written
+        left = [name for name, key in zip(names, keys, strict=True) if await deployment.store.exists(key)]
+        assert left == ["notes:polled:*"]

@@ -19,7 +19,7 @@ CANNOT_TELL = (
 class Deciding(Flow):
     """*Send again*: the reply is queued as if it were new, and the question is replaced."""
 
-    floor = 23
+    floor = 31
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
     last = "slack chat.update"
 

@@ -17,7 +17,7 @@ class Replying(Flow):
     is asked.
     """
 
-    floor = 36
+    floor = 44
     dies_twice: ClassVar[tuple[str, ...]] = ("coder tasks.send",)
 
     def __init__(self, deployment: Deployment) -> None:
@@ -68,7 +68,7 @@ class Replying(Flow):
 class Waiting(Replying):
     """A reply to a busy agent waits, is marked as waiting, and is delivered when the agent is ready."""
 
-    floor = 58
+    floor = 66
     dies_twice = ()
 
     async def go(self, actor: Actor) -> None:

@@ -51,7 +51,7 @@ class Drawing(Flow):
 class Logging(Flow):
     """`!logs full`: the whole log, as a file in direct messages."""
 
-    floor = 22
+    floor = 30
     dies_twice = ("slack files.completeUploadExternal",)
 
     async def prepare(self, actors: Sequence[Actor]) -> None:

@@ -32,7 +32,7 @@ class Steering(Flow):
 class Pausing(Steering):
     """`!pause`: the workspace is stopped, and the thread is told."""
 
-    floor = 52
+    floor = 60
     dies_twice: ClassVar[tuple[str, ...]] = ("coder tasks.pause",)
     verb = "!pause"
 
@@ -68,7 +68,7 @@ class Pausing(Steering):
 class PausingByCommand(Pausing):
     """`/task pause NAME`, which finds the task first. After that it is the same as the verb."""
 
-    floor = 12
+    floor = 20
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM}
     last = "take to_coder:act:pause"
     dies_twice = ()
@@ -81,7 +81,7 @@ class PausingByCommand(Pausing):
 class Resuming(Steering):
     """`!resume`: the workspace is started, and the thread is told."""
 
-    floor = 58
+    floor = 66
     dies_twice = ("coder tasks.resume",)
     verb = "!resume"
 
@@ -109,7 +109,7 @@ class Resuming(Steering):
 class Editing(Steering):
     """`!edit TEXT`: the prompt of a paused task is replaced."""
 
-    floor = 23
+    floor = 31
     dies_twice = ("coder tasks.input",)
     is_watched = False
 
@@ -159,7 +159,7 @@ class Editing(Steering):
 class Muting(Steering):
     """`!mute`: nobody is mentioned any more."""
 
-    floor = 16
+    floor = 24
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
     is_watched = False
     verb = "!mute"
@@ -197,7 +197,7 @@ class Muting(Steering):
 class Detaching(Steering):
     """`!detach`: the link ends, and the task continues."""
 
-    floor = 24
+    floor = 32
     is_watched = False
     is_lasting = False
     verb = "!detach"
@@ -223,7 +223,7 @@ class Detaching(Steering):
 class Deleting(Steering):
     """A person submits the dialog that confirms a deletion."""
 
-    floor = 49
+    floor = 61
     dies_twice = ("coder tasks.delete",)
     is_lasting = False
 
