@@ -14,6 +14,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -21,7 +22,7 @@ from redis.exceptions import RedisError
 
 from taskwire import settings as settings_module
 from taskwire.app.bot import Bot, run_bot
-from taskwire.app.wiring import Parts, Timings
+from taskwire.app.wiring import Timings
 from taskwire.coder.client import CoderTimeouts
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.secrets import Masker
@@ -38,6 +39,8 @@ from .clock import SharedClock
 LEASE_MS = 60_000
 # Limits are counted for each channel, so that no flow waits for another one's capacity.
 PACE = MethodLimits(None, per_target=Limit(interval_ms=100, burst=10))
+# How long a bot that is asked whether it is idle waits until it is, and how often it looks.
+IDLE_SECONDS, LOOK_SECONDS = 0.04, 0.003
 
 
 class Given(BaseModel):
@@ -78,8 +81,18 @@ async def run_process(given: Given, loaded: Settings, mask: Mask) -> None:
         await obey(bot, *await asyncio.open_connection("127.0.0.1", given.line))
 
 
-def _is_idle(parts: Parts) -> bool:
-    return parts.worker.is_idle and parts.background.is_idle and parts.private_answers.is_idle
+async def _is_soon_idle(bot: Bot) -> bool:
+    """Return whether the bot is idle, or becomes idle soon. Looking here costs less than asking again."""
+    gives_up_at = time.monotonic() + IDLE_SECONDS
+    while not _is_idle(bot) and time.monotonic() < gives_up_at:  # noqa: ASYNC110 - parts say it by properties
+        await asyncio.sleep(LOOK_SECONDS)
+    return _is_idle(bot)
+
+
+def _is_idle(bot: Bot) -> bool:
+    parts = bot.parts
+    has_jobs = not (parts.worker.is_idle and parts.background.is_idle and parts.private_answers.is_idle)
+    return bot.has_recorded_gap and not has_jobs
 
 
 async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -94,8 +107,7 @@ async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWri
                 case "times":
                     answer = str(await bot.parts.deps.links.fire_timers())
                 case "rest":
-                    is_idle = _is_idle(bot.parts) and bot.has_recorded_gap
-                    answer = "yes" if is_idle else "no"
+                    answer = "yes" if await _is_soon_idle(bot) else "no"
         except (RedisError, OutsideError) as error:
             # Like the timers: the next tick tries again.
             answer = f"failed: {error}"

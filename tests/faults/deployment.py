@@ -221,8 +221,9 @@ class Deployment:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 passed, pause = -1, LOOK_SECONDS
-                # If there were calls since the last look, the bot is not idle, and need not be asked.
-                while passed != self.watch.calls or not await self._is_idle():
+                # If there were calls since the last look, or one is under way, the bot is not idle, and need
+                # not be asked.
+                while passed != self.watch.calls or self.proxy.is_busy or not await self._is_idle():
                     # A bot that waits for something is looked at less and less often.
                     is_quiet = passed == self.watch.calls
                     pause = min(1.5 * pause, MOST_LOOK_SECONDS) if is_quiet else LOOK_SECONDS
@@ -239,8 +240,12 @@ class Deployment:
             return False
         if not self.slack.backend.tasks.is_idle:
             return False
+        calls = self.watch.calls
+        if await self.send_order("rest") != "yes" or calls != self.watch.calls:
+            return False
         rows, _ = await self.rows()
-        if self._is_due(rows) or await self.send_order("rest") != "yes":
+        # A call since the question may have taken a job, or may have written one.
+        if self._is_due(rows) or calls != self.watch.calls:
             return False
         # An idle bot holds no lease, so all remaining leases are of dead bots.
         self._dead |= {token for _, _, token in rows}

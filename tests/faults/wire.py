@@ -62,6 +62,11 @@ class Proxy:
         self.under_way: set[Exchange] = set()
         self._waiting: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_busy(self) -> bool:
+        """Return whether an exchange is under way that does not only wait for a wake-up."""
+        return any(exchange.commands[0][0].upper() != b"BRPOP" for exchange in self.under_way)
+
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Listen inside the block."""
