@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from .points import Aim
 
-TOGETHER = 5
-ALONE = 4
+TOGETHER = 8
+ALONE = 6
 
 
 class Round(NamedTuple):
