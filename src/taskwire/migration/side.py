@@ -1,4 +1,4 @@
-"""One side of a move: an installation's keys on one server, in a form that is the same for every server.
+"""One side of a move: the keys of an installation on one server, read in the same form from every server.
 
 This module also sets the fence on its side, but only if nothing has happened there since the last look.
 `transfer` decides what to copy.
@@ -45,11 +45,11 @@ class KeyValue(NamedTuple):
     items: tuple[bytes, ...]
 
     def with_prefix(self, old: bytes, new: bytes) -> "KeyValue":
-        """Return the same content with another prefix in the keys that it names."""
+        """Return the same content, with the prefix `old` replaced by `new` in the keys that it names."""
         return self._replace(items=tuple(item.replace(old, new) for item in self.items))
 
     def is_copied_in(self, other: "KeyValue | None") -> bool:
-        """Return whether the other has the same content. A key that expires soon may be missing there."""
+        """Return whether the other has the same content. If this key expires soon, `other` may be None."""
         if other is None:
             return 0 <= self.ttl_ms < TTL_TOLERANCE_MS
         is_as_long = (self.ttl_ms < 0) == (other.ttl_ms < 0) and abs(
@@ -136,7 +136,7 @@ class Side:
         return await cast("Awaitable[str | None]", found)
 
     async def read_state(self) -> str:
-        """Return the present state, which `fenced` compares before it sets a fence."""
+        """Return the present state as a text. `set_fence` compares it with the state at that time."""
         return cast("str", await self.run(_LOOK))
 
     async def remove_fence(self) -> bool:

@@ -1,9 +1,9 @@
 """Moves all keys of one installation from one server to another, completely or not at all.
 
-Both sides are fenced (`queue/fence`) from before the first key is copied until the last key is compared. Then
-the target is opened, and the source stays fenced. At no time can anybody work on both sides. A move that was
-killed continues when it is started again. Keys are copied by their types and not with DUMP, because the
-format of DUMP differs between servers.
+Both sides are fenced (`queue/fence`) before the first key is copied. After the last key is compared, the
+target is opened, and the source stays fenced. So no process can work on both sides. A move that was killed
+continues when it is started again. Keys are copied by type and not with DUMP, whose format differs between
+servers.
 """
 
 import asyncio

@@ -29,7 +29,7 @@ REFUSALS = ("READONLY", "NOREPLICAS", "MASTERDOWN", "LOADING", "UNBLOCKED")
 
 
 class RedisAway(RedisConnectionError):
-    """Certainly nothing was done: the reached server accepts no writes now."""
+    """The server accepts no writes now. Nothing was done."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ _sent: ContextVar[SendStatus | None] = ContextVar("taskwire_redis_sent", default
 
 @contextlib.contextmanager
 def track_sending() -> Iterator[SendStatus]:
-    """Record whether any call in this block may have been sent."""
+    """Track whether any call in this block may have been sent."""
     sent = SendStatus()
     before = _sent.set(sent)
     try:

@@ -94,7 +94,7 @@ class Connections:
 
 @dataclass(frozen=True)
 class StoreHealth:
-    """What the server says about itself. None: the server does not say, which is common for managed ones."""
+    """What the server says about itself. None means that it does not say, as managed servers often do not."""
 
     engine: str
     version: str | None
@@ -210,7 +210,7 @@ async def check(connections: Connections) -> StoreHealth:
 
 
 async def read_required_replicas(connections: Connections) -> None:
-    """Read `min-replicas-to-write` again. It may have changed, or the master may be another one."""
+    """Read `min-replicas-to-write` again, because it or the master may have changed."""
     configured = await _read_config(connections.commands, "min-replicas-to-write")
     if configured is not None:
         connections.required_replicas = int(configured)

@@ -1,10 +1,9 @@
 """The data directory of the embedded store: its locks, its safety, and its server's socket and log.
 
-Two locks guard the directory. The Taskwire process that runs there holds `owner.lock`. That process and its
-server both hold `store.lock`: the server inherits it, so no second server can write the same files while the
-first is still ending. A process that has the first lock but cannot get the second knows that the server has
-lost its owner, and may ask the server to end. The locks belong to the files and not to their paths, so two
-spellings of one path mean one directory.
+Two locks protect the directory. The Taskwire process that runs there holds `owner.lock`. Its server inherits
+`store.lock` from it, so no second server can write the same files while the first one is stopping. A process
+that gets the first lock but not the second knows that the server has no owner any more, and may stop it. The
+locks belong to the files and not to their paths, so two spellings of one path mean the same directory.
 
 `embedded` starts and ends the server itself.
 """
@@ -160,7 +159,7 @@ async def _acquire(lock: TextIO, deadline: float) -> bool:
 
 
 async def _acquire_from_stopping(owner: TextIO) -> bool:
-    """If the present owner is ending, wait until it has ended and take its lock."""
+    """Wait for the lock of an owner that is stopping. Return False if the owner is not stopping."""
     owner.seek(0)
     if STOPPING not in owner.read().splitlines():
         return False
@@ -168,7 +167,7 @@ async def _acquire_from_stopping(owner: TextIO) -> bool:
 
 
 def announce_stop(data_dir: Path) -> None:
-    """Tell a process that waits for this directory that its owner, this process, is ending."""
+    """Tell a process that waits for this directory that this process is stopping."""
     with contextlib.suppress(OSError):
         (data_dir / OWNER_LOCK).write_text(f"{os.getpid()}\n{STOPPING}\n", encoding="utf-8")
 

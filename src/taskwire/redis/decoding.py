@@ -1,8 +1,8 @@
 """Reads values from Redis that another version of Taskwire may have written.
 
-If a job needs a value that this version cannot read, the job is left to a newer version. If a value would
-only be shown to somebody, it is left out. For people, for example for an author who wants the text back, a
-job is read as far as this version understands it. No job that was read like this is carried out unasked.
+If a job needs a value that this version cannot read, the job is left to a newer version. A value that would
+only be shown is left out. `read_partially` reads the known fields of a job, for example to give its text back
+to the author. Such a job is only carried out if a person asks for it.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class CannotRead(Exception):
 
 
 def describe_read_error(error: Exception) -> str:
-    """Return why a value cannot be read, for the operator: the first problem, in one line."""
+    """Return in one line, for the operator, why a value cannot be read."""
     if not isinstance(error, ValidationError):
         return f"it cannot be read: {error}"[:300]
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -37,7 +37,7 @@ def describe_read_error(error: Exception) -> str:
 
 
 def read(parse: Callable[[str], T], text: str) -> T:
-    """Read a value with a function such as `model_validate_json`. Raises `CannotRead`."""
+    """Read a value with `parse`, for example `model_validate_json`. Raises `CannotRead`."""
     try:
         return parse(text)
     except ValidationError as error:
@@ -45,7 +45,7 @@ def read(parse: Callable[[str], T], text: str) -> T:
 
 
 def read_if_possible(kind: type[M], text: str | None) -> M | None:
-    """Read a value that can be learnt again; None if it is missing or this version cannot read it."""
+    """Read a value. None if it is missing or this version cannot read it."""
     try:
         return kind.model_validate_json(text) if text else None
     except ValidationError:
@@ -53,7 +53,10 @@ def read_if_possible(kind: type[M], text: str | None) -> M | None:
 
 
 def read_partially(body: str) -> Job | None:
-    """Read a job. Of an unknown reply, read the fields that this version knows; None for other jobs."""
+    """Read a job.
+
+    None if this version cannot read it, unless it is a reply: then its known fields are read.
+    """
     try:
         return Job.model_validate_json(body)
     except ValidationError:

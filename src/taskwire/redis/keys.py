@@ -1,8 +1,8 @@
 """Makes every Redis key.
 
-All keys of a workspace contain its `{hash tag}`, so that all keys of one script are in one slot. They begin
-with a prefix that the operator can set, so that several installations can share one Redis. Each key either
-has a time to live or is in `PERMANENT`, with the reason.
+All keys of a workspace contain its `{hash tag}`, so that all keys of a script are in one slot. They begin
+with a prefix that the operator can set, so that several installations can share one Redis. Each key has a
+time to live or matches a pattern in `PERMANENT`, which gives the reason.
 """
 
 import fnmatch

@@ -1,12 +1,11 @@
 """Heartbeat: when a process last listened to Slack, and when something of each kind last came from Slack.
 
-A process that hears Slack and can write to Redis notes so here. From that, a process that starts or
-listens again learns three things: for how long no process listened, whether another process has already
-noted what was missed, and when Slack last sent an HTTP request. This module keeps the times only;
-`recovery/downtime` decides what follows from a gap.
+Each process that listens to Slack writes the time here. A process that starts learns from it for how long no
+process has listened, whether another process already recorded the gap, and when Slack last sent an HTTP
+request. `recovery/downtime` decides what follows from a gap.
 
-Slack tells no app whether its slash command and its event subscriptions are set up; only what has come
-shows it. `ReceivedKinds` keeps those times; `doctor/findings` decides what a silence means.
+Slack does not tell an app whether its slash command and its event subscriptions are set up. Only payloads
+that arrive show it. `ReceivedKinds` stores when they arrived; `doctor/findings` judges them.
 """
 
 from collections.abc import Awaitable, Collection, Mapping
@@ -35,7 +34,7 @@ GapClaim = Literal["free", "claimed", "noted"]
 
 
 class Heartbeat:
-    """The heartbeat that all processes of one workspace share."""
+    """The heartbeat of one workspace. All its processes share it."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._beat = Script(connections.commands, keys, clock, _BEAT)
@@ -46,48 +45,45 @@ class Heartbeat:
         self._read_request = Script(connections.commands, keys, clock, _READ_REQUEST)
 
     async def beat(self) -> None:
-        """Note that this process listens."""
+        """Record that this process is listening now."""
         await self._beat()
 
     async def find_absence_ms(self) -> int | None:
-        """Return for how long no process has listened; None if none ever has."""
+        """Return for how many ms no process has listened; None if none ever has."""
         return _since(await self._read())
 
     async def record_request(self) -> None:
-        """Note that Slack has sent an HTTP request."""
+        """Record that Slack has sent an HTTP request now."""
         await self._record_request()
 
     async def record_backfill(self, absence_ms: int | None, silence_ms: int) -> None:
-        """Note that what was missed in the last `absence_ms` is being read; None means ever since.
+        """Record that backfill reads the last `absence_ms`; None means everything.
 
-        The next HTTP request then does not have this time read again as a silence. A silence that began
-        `silence_ms` or more before the gap stays a silence. Nothing is noted if Slack has never sent an
-        HTTP request.
+        The next HTTP request then does not start a backfill for the same time. It still does if Slack was
+        silent for `silence_ms` or more before the gap. Nothing is recorded if Slack has never sent an HTTP
+        request.
         """
         await self._record_backfill(-1 if absence_ms is None else absence_ms, silence_ms)
 
     async def find_silence_ms(self) -> int | None:
-        """Return for how long Slack has sent no HTTP request to any process; None if it never has."""
+        """Return how many ms ago Slack last sent an HTTP request to any process; None if it never has."""
         return _since(await self._read_request())
 
     async def get_age_ms(self, moment_ms: int) -> int:
-        """Return how long ago a moment was, by Redis's clock."""
+        """Return how many ms ago a moment was, by the clock of Redis."""
         now, _ = cast("list[str]", await self._read())
         return max(int(now) - moment_ms, 0)
 
     async def claim_gap(self, absence_ms: int | None) -> GapClaim:
-        """Claim a gap of this length, unless another process has claimed or noted it.
+        """Claim a gap of this length that ends now. "free" means that this process has it.
 
-        "claimed" means that another process is about to note it. That process may die before, so ask
-        again after a few seconds.
+        "noted" means that all jobs for the gap are written. "claimed" means that another process is writing
+        them. That process may die, so ask again after a few seconds.
         """
         return cast("GapClaim", await self._gap(-1 if absence_ms is None else absence_ms, 0))
 
     async def record_gap(self, absence_ms: int | None) -> None:
-        """Note that all jobs for a gap are written.
-
-        A process that notices the same gap then writes nothing.
-        """
+        """Record that all jobs for a gap are written, so that other processes write none."""
         await self._gap(-1 if absence_ms is None else absence_ms, 1)
 
 
@@ -100,7 +96,7 @@ _RECORD = load_script("state/received.record")
 
 
 class ReceivedKinds:
-    """What has come from Slack to one workspace, whichever process took it."""
+    """When payloads of each kind last came from Slack to any process of a workspace."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._redis = connections.commands
@@ -108,11 +104,11 @@ class ReceivedKinds:
         self._record = Script(connections.commands, keys, clock, _RECORD)
 
     async def record(self, kinds: Collection[str]) -> None:
-        """Note that something of each of these kinds has come just now."""
+        """Record that payloads of these kinds have arrived now."""
         if kinds:
             await self._record(*sorted(kinds))
 
     async def list_latest(self) -> Mapping[str, datetime]:
-        """Return when something of each kind last came."""
+        """Return when a payload of each kind last arrived."""
         found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._key))
         return {kind: from_ms(int(at)) for kind, at in found.items()}

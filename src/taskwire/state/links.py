@@ -1,8 +1,6 @@
-"""Links in Redis: what each link is, what is known and was told of its task, and when to look at it
-again.
+"""Links in Redis: the record of each link, the state of its task, and its timers.
 
-`observations` writes what was last seen of a task; everything else is written by the batches that end
-jobs.
+`observations` writes what was last seen of a task. Batches write everything else.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
@@ -37,20 +35,21 @@ from taskwire.redis.keys import Keys
 
 # How long an ended link is remembered, so that a reply in its thread gets an answer.
 ENDED_LINK_TTL_MS = 30 * 24 * 3_600_000
-# How many messages a link remembers as taken, by ts, so that backfill knows them.
+# How many ts of received messages a link stores, so that backfill skips them.
 MAX_TAKEN_MESSAGES = 200
-# How long taken messages are remembered: far longer than a thread stays silent. Backfill would find a
-# forgotten message again and ask about it.
+# How long these ts are stored: far longer than a thread is silent. Backfill would ask about a message whose
+# ts has expired.
 TAKEN_MESSAGE_TTL_MS = 400 * 24 * 3_600_000
-# How long a closed channel is remembered. If it opens within this time, its threads get messages again.
+# How long it is stored that a channel is closed. If it opens within this time, its threads get messages
+# again.
 CLOSED_CHANNEL_TTL_MS = 400 * 24 * 3_600_000
 # How long the record of a task without a thread is kept. No request takes longer.
 THREADLESS_LINK_TTL_MS = 24 * 3_600_000
 # How long an undelivered reply is kept, so that its button can send it again.
 KEPT_REPLY_TTL_MS = 7 * 24 * 3_600_000
-# How many links one exchange reads. It takes two or three milliseconds.
+# How many links one exchange with Redis reads. It takes two or three milliseconds.
 LINKS_PER_EXCHANGE = 50
-# For how many replies a link remembers the reaction, and that the agent has them.
+# For how many replies a link stores the reaction, and that the agent has them.
 MAX_MARKED_REPLIES = 500
 # How long the reactions of replies, and that they were delivered, are remembered.
 RECEIPT_TTL_MS = 7 * 24 * 3_600_000
@@ -59,7 +58,7 @@ _FIRE_TIMERS = load_script("state/links.fire_timers")
 
 
 class LinkThread(NamedTuple):
-    """A link's thread, when it last had news (seconds since 1970), and whether its replies are held."""
+    """A link's thread. `news` is the time of its last news in seconds since 1970."""
 
     link: LinkId
     thread: ThreadRef
@@ -76,7 +75,7 @@ class Links:
         self._fire_timers = Script(connections.commands, keys, clock, _FIRE_TIMERS, connections.write_log)
 
     async def find(self, link_id: LinkId) -> Link | None:
-        """Find a link, ended or not; raises CannotRead if a newer version has written it."""
+        """Find a link, open or ended. Raises CannotRead if a newer version has written it."""
         fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.link(link_id)))
         return _link(fields) if "record" in fields else None
 
@@ -86,31 +85,31 @@ class Links:
         return await self.find(LinkId(link_id)) if link_id else None
 
     async def find_by_thread(self, thread: ThreadRef) -> LinkId | None:
-        """Find the id of a thread's link, ended or not."""
+        """Find the id of a thread's link, open or ended."""
         found = await self._redis.get(self._keys.named("thread", f"{thread.channel}:{thread.ts}"))
         return LinkId(str(found)) if found else None
 
     async def list_open(self) -> dict[TaskId, LinkId]:
-        """Return all tasks that have an open link, with that link."""
+        """Return the open link of each task that has one."""
         found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.named("links")))
         return {TaskId(task): LinkId(link) for task, link in found.items()}
 
     async def list_links(self, link_ids: Iterable[LinkId]) -> dict[LinkId, Link]:
-        """Read many links at once, without those that only a newer version can read."""
+        """Read many links. Links that do not exist or that only a newer version can read are left out."""
         read = self._of_each(link_ids, "HGETALL")
         found = {link: _if_readable(fields) async for link, fields in read if "record" in fields}
         return {link: each for link, each in found.items() if each is not None}
 
     async def list_channels(self, link_ids: Iterable[LinkId]) -> dict[LinkId, ChannelId]:
-        """Return the channel in which the thread of each link is, or will be."""
+        """Return the channel of each link's thread, also if the thread does not exist yet."""
         read = self._of_each(link_ids, "HGET", "record")
         records = {link: read_if_possible(LinkRecord, record) async for link, record in read}
         return {link: record.channel for link, record in records.items() if record is not None}
 
     async def list_threads(self, link_ids: Iterable[LinkId]) -> list[LinkThread]:
-        """List the threads of these links, the one with the latest news first.
+        """List the threads of these links, with the latest news first.
 
-        News is a report of the agent, input for it, or the thread itself.
+        News is the last report of the agent, the last input for it, or the start of the thread.
         """
         found, read = [], self._of_each(link_ids, "HMGET", "record", "seen_ms", "last_input", "hold")
         async for link, (record, seen_ms, told, hold) in read:
@@ -141,19 +140,22 @@ class Links:
                 yield read
 
     async def fire_timers(self) -> int:
-        """Append a job to each link whose timer is due; returns how many there are."""
+        """Append a job for each link whose timer is due. Returns the number of links."""
         job = Job(id="time", work=ApplyEvent(event=TimerFired()))
         return cast(
             "int", await self._fire_timers(job.model_dump_json().replace('"id":"time"', '"id":"time:@TIME@"'))
         )
 
     async def list_taken(self, link_id: LinkId) -> list[Ts]:
-        """List the ts of the messages that this link took, the oldest first."""
+        """List the ts of the messages that this link has received, the oldest first."""
         taken = self._redis.zrange(self._keys.link(link_id, "taken"), 0, -1)
         return [Ts(ts) for ts in cast("list[str]", await taken)]
 
     async def find_receipt(self, link_id: LinkId, ts: Ts) -> str:
-        """Return the reaction of a reply, or all that it may have while the reaction is being changed."""
+        """Return the reaction of a reply, or an empty text.
+
+        While the reaction is being changed, it is all reactions that the reply may have, separated by spaces.
+        """
         found = self._redis.hget(self._keys.link(link_id, "receipts"), ts)
         return await cast("Awaitable[str | None]", found) or ""
 
@@ -166,7 +168,7 @@ class Links:
         return await cast("Awaitable[str | None]", found)
 
     async def list_closed(self, channel: ChannelId) -> list[LinkId]:
-        """List the links of this channel whose threads are closed to us."""
+        """List the links of this channel in whose threads the bot cannot post."""
         found = self._redis.hkeys(self._keys.named("closed", channel))
         return [LinkId(link) for link in await cast("Awaitable[list[str]]", found)]
 

@@ -1,4 +1,4 @@
-"""Notes that may be lost without harm, such as what is known of people and what was asked lately."""
+"""Notes: short-lived values that may be lost without harm, such as the names of people."""
 
 import secrets
 from collections.abc import Awaitable
@@ -12,25 +12,25 @@ from taskwire.redis.keys import Keys
 
 # How long a note is kept unless its writer says otherwise.
 DEFAULT_TTL_MS = 300_000
-# How long a question to the outside may take. A question asked before a change is answered by then.
+# How long a request to Slack or Coder may take. An answer to one that began before a change has come by then.
 CHANGE_TTL_MS = 120_000
 
 _WRITE = load("state/notes.write", **fence.CONSTANTS)
 
 
 class Notes:
-    """Short-lived notes of one workspace. Each expires, and may be lost without harm."""
+    """The notes of one workspace. Each one expires. `parts` are the words of its key."""
 
     def __init__(self, connections: Connections, keys: Keys) -> None:
         self._redis = connections.commands
         self._keys = keys
 
     async def find(self, *parts: str) -> str | None:
-        """Find a note, if it has not expired."""
+        """Return the value of a note; None if it has expired."""
         return cast("str | None", await self._redis.get(self._keys.named("notes", *parts)))
 
     async def keep(self, value: str, *parts: str, ttl_ms: int = DEFAULT_TTL_MS) -> None:
-        """Keep a note until it expires."""
+        """Store a note for `ttl_ms`."""
         await self._write("SET", self._keys.named("notes", *parts), value, "PX", ttl_ms)
 
     async def forget(self, *parts: str) -> None:
@@ -38,10 +38,10 @@ class Notes:
         await self._write("DEL", self._keys.named("notes", *parts))
 
     async def find_cached(self, *parts: str) -> tuple[str | None, str]:
-        """Find an answer that no later change has overtaken; also returns the id of the last change.
+        """Return the cached answer, or None if it is outdated, and the id of the last change.
 
-        A caller that asks again stores its new answer with this id. A change that happens meanwhile then
-        overtakes that answer.
+        A caller without an answer asks Slack or Coder, and stores the new answer with this id. If something
+        changes meanwhile, that answer is outdated at once.
         """
         answer, change = self._keys.named("cached", *parts), self._keys.named("cache_change", *parts)
         kept, last = cast("list[str | None]", await self._redis.mget(answer, change))
@@ -50,41 +50,41 @@ class Notes:
         return value if is_current else None, last or ""
 
     async def keep_cached(self, value: str, change: str, *parts: str, ttl_ms: int) -> None:
-        """Store an answer to a question that was asked after this change."""
+        """Cache an answer that was requested after the change with this id."""
         await self._write("SET", self._keys.named("cached", *parts), f"{change}\n{value}", "PX", ttl_ms)
 
     async def invalidate(self, *parts: str) -> None:
-        """Overtake all answers to questions that were asked before now."""
+        """Outdate the cached answer, and answers to requests that are under way."""
         await self._write(
             "SET", self._keys.named("cache_change", *parts), secrets.token_hex(8), "PX", CHANGE_TTL_MS
         )
 
     def keep_in(self, batch: Batch, value: str, *parts: str, ttl_ms: int = DEFAULT_TTL_MS) -> Batch:
-        """Keep a note when the batch is written."""
+        """Add to a batch that a note is stored."""
         return batch.write_expiring(ttl_ms, "SET", self._keys.named("notes", *parts), value)
 
     def forget_in(self, batch: Batch, *parts: str) -> Batch:
-        """Remove a note when the batch is written."""
+        """Add to a batch that a note is removed."""
         return batch.write("DEL", self._keys.named("notes", *parts))
 
     async def list_since(self, since_ms: int, *parts: str) -> list[int]:
-        """Return the times of counted events, from a moment on, in order."""
+        """Return the times of counted events since `since_ms`, in ms since 1970, in order."""
         key = self._keys.named("notes", *parts)
         found = await self._redis.zrangebyscore(key, since_ms, "+inf", withscores=True)
         return [int(at_ms) for _, at_ms in cast("list[tuple[str, float]]", found)]
 
     def count_in(self, batch: Batch, name: str, at_ms: int, most: int, *parts: str, ttl_ms: int) -> Batch:
-        """Count an event once by its name when the batch is written; the newest `most` events are kept."""
+        """Add to a batch that an event is counted, once by its name. The newest `most` events are stored."""
         key = self._keys.named("notes", *parts)
         batch.write_expiring(ttl_ms, "ZADD", key, at_ms, name)
         return batch.write("ZREMRANGEBYRANK", key, 0, -most - 1)
 
     def uncount_in(self, batch: Batch, name: str, *parts: str) -> Batch:
-        """Remove a counted event when the batch is written."""
+        """Add to a batch that a counted event is removed."""
         return batch.write("ZREM", self._keys.named("notes", *parts), name)
 
     async def keep_if_new(self, *parts: str, value: str = "1", ttl_ms: int = DEFAULT_TTL_MS) -> bool:
-        """Keep `value` unless one is kept already; returns whether this was the first time."""
+        """Store `value` unless the note exists. Returns whether it was stored."""
         key = self._keys.named("notes", *parts)
         return bool(await self._write("SET", key, value, "PX", ttl_ms, "NX"))
 

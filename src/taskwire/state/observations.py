@@ -1,8 +1,7 @@
-"""What a poll writes: the last observation of each task, tasks that two polls missed, tasks that came
-back.
+"""Observations: what each poll of Coder writes to Redis about tasks that it lists, misses or finds again.
 
-Observations are ordered. A poll carries the newest number of its account, and all its writes are refused
-once another poll has begun. What follows from an observation is decided later, in its job.
+Each poll of an account has a number. Its writes are refused after another poll of the account has begun. This
+module stores observations and appends jobs. The handlers of these jobs decide what follows.
 """
 
 import secrets
@@ -18,8 +17,8 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.state.links import ENDED_LINK_TTL_MS
 
-# How many observations of a task wait while its notices cannot be posted. What the agent reported
-# meanwhile is in its history.
+# How many observations of a task may wait while its notices cannot be posted. The newest one is then
+# replaced. No report is lost, because all reports are in the agent's history.
 MAX_WAITING_OBSERVATIONS = 200
 
 _CLAIM = load_script("state/polls.claim")
@@ -43,25 +42,28 @@ class PolledElsewhere(NamedTuple):
 
 
 class GoneTask(NamedTuple):
-    """A link that ended because its task was gone, and when it ended."""
+    """A link that ended because its task was gone. `at_ms` is when it ended."""
 
     link: LinkId
     at_ms: int
 
 
 class StoredObservation(NamedTuple):
-    """An observation ready to be stored, with its order and the job that reports it."""
+    """An observation, and its JSON text."""
 
     seen: Observation
     text: str
 
     @classmethod
     def of(cls, seen: Observation) -> "StoredObservation":
-        """Prepare an observation."""
+        """Make one from an observation."""
         return cls(seen, seen.model_dump_json())
 
     def words(self) -> tuple[str, ...]:
-        """Return the six words that the storing script takes for each; the script numbers the job."""
+        """Return the six arguments that `polls.observe` takes for it.
+
+        The script replaces `@N@` by a number.
+        """
         seen = self.seen
         job = Job(id="observed:@N@", work=ApplyEvent(event=Observed(observation=seen))).model_dump_json()
         condition = f"{seen.build} {seen.status} {seen.workspace_status} {seen.is_healthy}"
@@ -69,7 +71,7 @@ class StoredObservation(NamedTuple):
 
 
 class Observations:
-    """The polls of one workspace, as this process makes them."""
+    """Stores what the polls of one workspace observe."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._holder = secrets.token_hex(8)
@@ -88,28 +90,28 @@ class Observations:
         return PolledElsewhere(int(answer[0])) if len(answer) == 1 else Poll(int(answer[0]), int(answer[1]))
 
     async def renew(self, account: str, lease_ms: int) -> None:
-        """Stay the process that polls this account for `lease_ms`, so that replicas do not poll it twice."""
+        """Renew the right of this process to poll the account, for `lease_ms`."""
         await self._renew(account, self._holder, lease_ms)
 
     async def release(self, account: str) -> None:
-        """Let another process poll at once."""
+        """Give up the right to poll, so that another process can poll at once."""
         await self._renew(account, self._holder, 0)
 
     async def observe(self, account: str, poll: Poll, observations: Sequence[StoredObservation]) -> bool:
-        """Store newer observations and append them to their links; false if a newer poll has begun."""
+        """Store observations, and append a job for each new one. False if a newer poll has begun."""
         words = [word for observation in observations for word in observation.words()]
         return cast("int", await self._observe(account, poll.number, *words)) >= 0
 
     async def count_missing(self, account: str, poll: Poll, tasks: Iterable[TaskId]) -> list[LinkId] | None:
-        """Count tasks that a poll did not show.
+        """Record that a poll did not list these tasks.
 
-        Returns the links that two polls missed, None if overtaken.
+        Returns the links whose task two polls in a row did not list. None if a newer poll has begun.
         """
         found = cast("list[str] | int", await self._count_missing(account, poll.number, *tasks))
         return None if isinstance(found, int) else [LinkId(link) for link in found]
 
     async def list_gone(self, tasks: Iterable[TaskId], now_ms: int) -> Mapping[TaskId, GoneTask]:
-        """Return which of these tasks had a link that ended with them within the last 30 days."""
+        """Return the links of these tasks that ended because the task was gone, within the last 30 days."""
         wanted = list(tasks)
         if not wanted:
             return {}
@@ -120,9 +122,9 @@ class Observations:
         return {task: each for task, each in gone.items() if now_ms - each.at_ms < ENDED_LINK_TTL_MS}
 
     async def revive(self, account: str, poll: Poll, task: TaskId, link: LinkId, job: Job) -> bool:
-        """Open a gone link again and append the job to its `to_thread` queue.
+        """Open the link of a task that exists again, and append `job` to its `to_thread` queue.
 
-        Returns false if that is not possible.
+        Returns False if a newer poll has begun, or if the link cannot be opened.
         """
         answer = await self._revive(account, poll.number, task, link, job.model_dump_json())
         return cast("int", answer) == 1

@@ -1,7 +1,7 @@
 """Owner: the Slack app and the Coder for which this store was first used.
 
-Two installations on one store would run each other's jobs: a request made here would become a task there.
-So each process checks at its start whether the store is its own. This module only answers that question.
+Two installations on one store would run each other's jobs, and create tasks in the wrong Coder. So each
+process checks at its start whether the store is its own.
 """
 
 from collections.abc import Awaitable
@@ -18,9 +18,9 @@ _CLAIM = load_script("state/owner.claim")
 
 @dataclass(frozen=True)
 class Owner:
-    """A Slack app, by its bot user, and a Coder, by its own id and its address.
+    """A Slack app and a Coder. `app` is the id of the bot user, `coder` the deployment id, `url` its address.
 
-    The id is empty if Coder could not be asked; then the addresses are compared.
+    `coder` is empty if Coder did not answer. Then the addresses are compared.
     """
 
     app: str
@@ -28,11 +28,11 @@ class Owner:
     url: str
 
     def is_another_app(self, other: "Owner") -> bool:
-        """Whether these are different apps of one workspace."""
+        """Return whether the other owner is another Slack app."""
         return self.app != other.app
 
     def is_another_coder(self, other: "Owner") -> bool | None:
-        """Whether these are different Coders; None if that cannot be known before Coder answers."""
+        """Return whether the other owner is another Coder; None if that is unknown until Coder answers."""
         if self.coder and other.coder:
             return self.coder != other.coder
         return False if self.url == other.url else None
@@ -47,18 +47,18 @@ class Ownership:
         self._claim = Script(connections.commands, keys, clock, _CLAIM)
 
     async def find(self) -> Owner | None:
-        """Find the owner, if the store has been used."""
+        """Return the owner; None if the store was never used."""
         noted = self._redis.hmget(self._keys.named("owner"), ["app", "coder", "url"])
         app, coder, url = await cast("Awaitable[list[str | None]]", noted)
         return Owner(app, coder or "", url or "") if app else None
 
     async def claim(self, who: Owner) -> Owner:
-        """Take the store if it has no owner; returns its owner."""
+        """Become the owner if the store has none. Returns the owner."""
         return Owner(*cast("list[str]", await self._claim(who.app, who.coder, who.url)))
 
 
 def refusal(noted: Owner, who: Owner, where: str) -> UserError | None:
-    """Return what to say if the store belongs to another; None if it is ours, or if that is not known yet."""
+    """Return an error if the store belongs to somebody else. None if it is ours or that is not known."""
     if noted.is_another_app(who):
         belongs = f"another Slack app of this workspace (its bot is {noted.app}, this one's is {who.app})"
     elif noted.is_another_coder(who):
