@@ -196,7 +196,7 @@ def test_a_time_is_one_that_slack_could_have_written(text: str) -> None:
     )
 )
 def test_metadata_is_ours_or_nothing(made_up: object) -> None:
-    """No exception quotes it."""
+    """No error message quotes metadata that is not ours."""
     about = DialogContext.find(json.dumps(made_up))
 
     assert about is None or find_ts(about.at)

@@ -53,7 +53,7 @@ async def test_an_edit_that_says_it_to_people_takes_it_from_the_queue(world: Wor
 
 
 async def test_an_edit_after_delivery_is_said_once(world: World) -> None:
-    """The agent cannot unread it."""
+    """The agent already has the earlier words. The thread is told so once."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use mian")
 

@@ -16,7 +16,7 @@ from .world import World
     ],
 )
 async def test_what_is_said_to_people_stays_between_people(world: World, words: str) -> None:
-    """The agent does not get it, and it has no mark."""
+    """The agent does not get the message, and the message has no mark."""
     thread, task = await a_waiting_agent(world)
 
     aside = await world.alice.replies(thread, words)
@@ -27,7 +27,7 @@ async def test_what_is_said_to_people_stays_between_people(world: World, words: 
 
 
 async def test_an_aside_to_the_bot_itself_is_left_alone(world: World) -> None:
-    """Nobody asked for an answer."""
+    """The bot does not answer an aside."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "// is only a bot", thread.ts)

@@ -291,7 +291,7 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
 
 
 async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -> None:
-    """Nobody waits an hour for the answer to a query."""
+    """A query gets an error at once. It is not kept until Coder is back."""
     thread, _ = await a_waiting_agent(world)
 
     async with world.coder.outage():

@@ -19,7 +19,7 @@ async def off(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[W
 
 
 async def test_a_pause_holds_what_was_written_before_it(off: World) -> None:
-    """The wrong clock makes no difference."""
+    """The bot's clock is wrong, and the pause still holds the earlier reply."""
     thread, task = await a_busy_agent(off)
     reply = await off.alice.replies(thread, "use main")
     await off.passes(seconds=1)

@@ -7,7 +7,7 @@ from .world import CARD_SECONDS, World
 
 
 async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: World) -> None:
-    """The bot does not guess."""
+    """The bot asks a person instead of guessing."""
     thread, task, reply = await reply_of_unknown_outcome(world)
 
     later = await world.alice.replies(thread, "and test it")

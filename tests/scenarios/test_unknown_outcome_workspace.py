@@ -67,7 +67,7 @@ async def test_a_pause_keeps_the_question(world: World) -> None:
 
 
 async def test_resuming_brings_the_question_back_and_sends_nothing(world: World) -> None:
-    """Resuming is no decision about the reply."""
+    """A resume decides nothing about the reply, so the question is asked again."""
     thread, task, _ = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)

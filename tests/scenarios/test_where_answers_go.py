@@ -52,7 +52,7 @@ async def test_a_task_without_a_thread_calls_nobody_anyway(world: World) -> None
 
 @pytest.mark.parametrize("channel", ["general", "random"])
 async def test_detach_is_answered_where_it_was_typed(world: World, channel: str) -> None:
-    """The thread may be far away."""
+    """The answer is beside the command, because the thread may be far away."""
     thread = await started(world)
     name = world.task("fix-it").name
     world.slack.add_channel("random", ["alice"])
