@@ -94,7 +94,7 @@ class Client:
             )
             return int(head.split()[1]), (await self._reader.readexactly(length)).decode()
 
-    async def asks(self, data: bytes) -> tuple[int, str]:
+    async def ask(self, data: bytes) -> tuple[int, str]:
         """Send a request and return its answer."""
         await self.send(data)
         return await self.answer()
@@ -125,33 +125,33 @@ class Site:
     requests: SlackRequests
     metrics: Metrics
     port: int = 0
-    taken: list[Mapping[str, Any]] = field(default_factory=list)
+    accepted: list[Mapping[str, Any]] = field(default_factory=list)
     hints: list[bytes] = field(default_factory=list)
-    says: str = "taken"
+    reply: str = "taken"
     # The health that the server reports. A metrics request waits until `is_measured` is set.
-    stands: dict[str, str] = field(default_factory=lambda: {"slack": "ok", "store": "ok", "coder": "ok"})
+    health: dict[str, str] = field(default_factory=lambda: {"slack": "ok", "store": "ok", "coder": "ok"})
     is_measured: asyncio.Event = field(default_factory=asyncio.Event)
     _clients: list[Client] = field(default_factory=list)
 
-    async def connects(self) -> Client:
+    async def connect(self) -> Client:
         """Open a connection. It is closed at the end of the test."""
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
         self._clients.append(client)
         return client
 
-    async def asked(self, data: bytes) -> tuple[int, str]:
+    async def ask_once(self, data: bytes) -> tuple[int, str]:
         """Send a request on a new connection and return its answer."""
-        return await (await self.connects()).asks(data)
+        return await (await self.connect()).ask(data)
 
-    def refused(self, why: str) -> float:
+    def count_refused(self, why: str) -> float:
         """The number of requests that were refused for this reason."""
-        return self.figure("taskwire_requests_refused_total", why=why)
+        return self.metric("taskwire_requests_refused_total", why=why)
 
-    def figure(self, name: str, **labels: str) -> float:
+    def metric(self, name: str, **labels: str) -> float:
         """The value of a metric."""
         return value_of(self.metrics.registry, name, **labels)
 
-    def hang_up(self) -> None:
+    def close_all(self) -> None:
         """Close all connections."""
         for client in self._clients:
             client.close()
@@ -167,14 +167,14 @@ async def new_site(log: io.StringIO, *, admin_token: str | None = None, **limits
     site = Site(log, requests, metrics)
 
     async def take(ack: AsyncAck, body: Mapping[str, Any]) -> None:
-        site.taken.append(body)
-        await ack(site.says)
+        site.accepted.append(body)
+        await ack(site.reply)
 
     async def breaks(body: Mapping[str, Any]) -> None:
         raise ValueError(f"cannot use {body}")
 
     async def health() -> dict[str, str]:
-        return dict(site.stands)
+        return dict(site.health)
 
     async def figures() -> bytes:
         await site.is_measured.wait()
@@ -193,4 +193,4 @@ async def new_site(log: io.StringIO, *, admin_token: str | None = None, **limits
     serving = serve(made.app, ("127.0.0.1", 0), within, metrics, made.callbacks, shutdown_seconds=1.0)
     async with serving as site.port:
         yield site
-        site.hang_up()
+        site.close_all()

@@ -32,17 +32,17 @@ SOON_SECONDS = 1.0
 async def test_a_request_that_does_not_become_whole_is_closed(log: io.StringIO, name: str) -> None:
     """An incomplete request is closed, whatever part of it was sent, so it cannot hold a place."""
     async with new_site(log, request_seconds=SOON_SECONDS) as site:
-        client = await site.connects()
+        client = await site.connect()
         await client.send(HALVES[name]())
 
         assert await client.is_closed()
-        assert site.figure("taskwire_http_connections_closed_total", why="late") == 1
+        assert site.metric("taskwire_http_connections_closed_total", why="late") == 1
 
 
 async def test_a_request_that_comes_letter_by_letter_is_closed_too(log: io.StringIO) -> None:
     """The time limit is for the whole request. Otherwise each byte would extend it."""
     async with new_site(log, request_seconds=SOON_SECONDS) as site:
-        client = await site.connects()
+        client = await site.connect()
         closed = asyncio.create_task(client.is_closed())
         for letter in request(command("list"))[:-1]:
             await client.send(bytes([letter]))
@@ -51,13 +51,13 @@ async def test_a_request_that_comes_letter_by_letter_is_closed_too(log: io.Strin
                 break
 
         assert await closed
-        assert site.taken == []
+        assert site.accepted == []
 
 
 async def test_a_client_that_reads_no_answer_is_closed(log: io.StringIO) -> None:
     """A client that does not read would hold a place, and the memory of its answers."""
     async with new_site(log, request_seconds=SOON_SECONDS) as site:
-        site.says = "x" * 900_000
+        site.reply = "x" * 900_000
         with socket.create_connection(("127.0.0.1", site.port)) as deaf:
             # The answers are larger than the kernel buffers of both sides.
             deaf.sendall(request(command("list")) * 32)
@@ -71,17 +71,17 @@ async def test_slack_keeps_its_connection(log: io.StringIO) -> None:
     Other clients get one answer each.
     """
     async with new_site(log, request_seconds=SOON_SECONDS, keep_alive_seconds=60.0) as site:
-        slack = await site.connects()
-        first = await slack.asks(request(command("1")))
-        stranger = await site.connects()
-        await stranger.asks(request(command("2"), secret="another"))
-        late = await site.connects()
+        slack = await site.connect()
+        first = await slack.ask(request(command("1")))
+        stranger = await site.connect()
+        await stranger.ask(request(command("2"), secret="another"))
+        late = await site.connect()
 
         assert await stranger.is_closed()
         # It was opened last, so the time limit of a request is now over for all of these connections.
         assert await late.is_closed()
-        assert first == await slack.asks(request(command("3"))) == (200, "taken")
-        assert [body["text"] for body in site.taken] == ["1", "3"]
+        assert first == await slack.ask(request(command("3"))) == (200, "taken")
+        assert [body["text"] for body in site.accepted] == ["1", "3"]
 
 
 async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.StringIO) -> None:
@@ -90,8 +90,8 @@ async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.Str
     The time limit holds again for the next request.
     """
     async with new_site(log, request_seconds=SOON_SECONDS, keep_alive_seconds=60.0) as site:
-        client = await site.connects()
-        await client.asks(request(command("1")))
+        client = await site.connect()
+        await client.ask(request(command("1")))
 
         await client.send(HALVES["half a head"]())
 
@@ -101,26 +101,26 @@ async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.Str
 async def test_a_connection_that_nobody_uses_is_closed_in_the_end(log: io.StringIO) -> None:
     """An unused connection is closed after a while, and does not count as late."""
     async with new_site(log, keep_alive_seconds=SOON_SECONDS) as site:
-        client = await site.connects()
-        await client.asks(request(command("1")))
+        client = await site.connect()
+        await client.ask(request(command("1")))
 
         assert await client.is_closed()
-        assert site.figure("taskwire_http_connections_closed_total", why="late") == 0
+        assert site.metric("taskwire_http_connections_closed_total", why="late") == 0
 
 
 async def test_the_oldest_that_waits_makes_room_for_the_next(log: io.StringIO) -> None:
     """Waiting connections replace each other. Slack's connections and health checks are not affected."""
     async with new_site(log, waiting=3) as site:
-        kept = await site.connects()
-        await kept.asks(request(command("0")))
+        kept = await site.connect()
+        await kept.ask(request(command("0")))
         crowd: list[Client] = []
         for half in [HALVES["half a head"]()] * 8:
-            crowd.append(await site.connects())
+            crowd.append(await site.connect())
             await crowd[-1].send(half)
 
-        by_slack = await site.asked(request(command("1")))
-        by_probe = await site.asked(b"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n\r\n")
-        again = await kept.asks(request(command("2")))
+        by_slack = await site.ask_once(request(command("1")))
+        by_probe = await site.ask_once(b"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n\r\n")
+        again = await kept.ask(request(command("2")))
 
         assert (by_slack, again) == ((200, "taken"), (200, "taken"))
         assert by_probe[0] == 200
@@ -129,43 +129,43 @@ async def test_the_oldest_that_waits_makes_room_for_the_next(log: io.StringIO) -
         for client in crowd[:6]:
             assert await client.is_closed()
         assert [client.is_open for client in crowd[-2:]] == [True, True]
-        assert site.figure("taskwire_http_connections", state="waiting") <= 3
+        assert site.metric("taskwire_http_connections", state="waiting") <= 3
 
 
 async def test_what_waits_may_not_hold_more_than_so_much(log: io.StringIO) -> None:
     """The bytes of waiting requests are limited. Otherwise long unfinished bodies would fill the memory."""
     async with new_site(log, waiting_bytes=100_000) as site:
-        small, large = await site.connects(), await site.connects()
+        small, large = await site.connect(), await site.connect()
         await small.send(HALVES["half a body, unsigned"]())
         await large.send(request(b"x" * 1_000_000, secret="another")[:-5])
 
         assert await large.is_closed()
         assert small.is_open
-        assert await site.asked(request(command("1"))) == (200, "taken")
+        assert await site.ask_once(request(command("1"))) == (200, "taken")
 
 
 async def test_health_has_places_of_its_own_and_no_more(log: io.StringIO) -> None:
     """A metrics request takes long while the store hangs. It must not take the places of other requests."""
     async with new_site(log, health=2) as site:
-        asking = await _asking_for_figures(site, 2)
+        waiting_clients = await _asking_for_figures(site, 2)
 
-        too_many = await site.asked(b"GET /metrics HTTP/1.1\r\nHost: taskwire\r\n\r\n")
-        alive = await site.asked(b"GET /healthz HTTP/1.1\r\nHost: taskwire\r\n\r\n")
-        by_slack = await site.asked(request(command("1")))
+        too_many = await site.ask_once(b"GET /metrics HTTP/1.1\r\nHost: taskwire\r\n\r\n")
+        alive = await site.ask_once(b"GET /healthz HTTP/1.1\r\nHost: taskwire\r\n\r\n")
+        by_slack = await site.ask_once(request(command("1")))
         site.is_measured.set()
 
         assert too_many == (503, "Too many ask at once.\n")
         assert (alive, by_slack) == ((200, "ok\n"), (200, "taken"))
-        assert [(await client.answer())[0] for client in asking] == [200, 200]
+        assert [(await client.answer())[0] for client in waiting_clients] == [200, 200]
 
 
 async def _asking_for_figures(site: Site, count: int) -> list[Client]:
     """Return `count` clients whose metrics requests are not answered yet."""
-    asking = [await site.connects() for _ in range(count)]
-    for client in asking:
+    waiting_clients = [await site.connect() for _ in range(count)]
+    for client in waiting_clients:
         await client.send(b"GET /metrics HTTP/1.1\r\nHost: taskwire\r\n\r\n")
     await _until_there(site, "health", count)
-    return asking
+    return waiting_clients
 
 
 async def test_a_probe_is_answered_from_the_last_look_while_strangers_ask_without_end(
@@ -178,16 +178,16 @@ async def test_a_probe_is_answered_from_the_last_look_while_strangers_ask_withou
     readyz = b"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n\r\n"
     async with new_site(log, health=2) as site:
         never_looked = await _asking_for_figures(site, 2)
-        before = await site.asked(readyz)
+        before = await site.ask_once(readyz)
         site.is_measured.set()
         await asyncio.gather(*(client.answer() for client in never_looked))
-        looked = await site.asked(readyz)
+        looked = await site.ask_once(readyz)
         site.is_measured.clear()
-        asking = await _asking_for_figures(site, 2)
+        waiting_clients = await _asking_for_figures(site, 2)
 
-        meanwhile = await site.asked(readyz)
+        meanwhile = await site.ask_once(readyz)
         site.is_measured.set()
-        await asyncio.gather(*(client.answer() for client in asking))
+        await asyncio.gather(*(client.answer() for client in waiting_clients))
 
         assert before == (503, "Too many ask at once.\n")
         assert meanwhile == looked
@@ -197,12 +197,12 @@ async def test_a_probe_is_answered_from_the_last_look_while_strangers_ask_withou
 async def test_figures_leave_places_to_those_who_ask_whether_it_is_ready(log: io.StringIO) -> None:
     """Metrics requests take longest, so they may not fill all health places."""
     async with new_site(log) as site:
-        asking = await _asking_for_figures(site, MAX_METRICS_REQUESTS)
+        waiting_clients = await _asking_for_figures(site, MAX_METRICS_REQUESTS)
 
-        one_more = await site.asked(b"GET /metrics HTTP/1.1\r\nHost: taskwire\r\n\r\n")
-        ready = await site.asked(b"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n\r\n")
+        one_more = await site.ask_once(b"GET /metrics HTTP/1.1\r\nHost: taskwire\r\n\r\n")
+        ready = await site.ask_once(b"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n\r\n")
         site.is_measured.set()
-        await asyncio.gather(*(client.answer() for client in asking))
+        await asyncio.gather(*(client.answer() for client in waiting_clients))
 
         assert one_more == (503, "Too many ask at once.\n")
         assert ready[0] == 200
@@ -211,9 +211,9 @@ async def test_figures_leave_places_to_those_who_ask_whether_it_is_ready(log: io
 async def test_a_kept_connection_makes_room_for_slacks_next_one(log: io.StringIO) -> None:
     """A proxy that opens a new connection for each request is always admitted."""
     async with new_site(log, trusted=2) as site:
-        clients = [await site.connects() for _ in range(4)]
+        clients = [await site.connect() for _ in range(4)]
 
-        answers = [await client.asks(request(command(str(number)))) for number, client in enumerate(clients)]
+        answers = [await client.ask(request(command(str(number)))) for number, client in enumerate(clients)]
 
         assert answers == [(200, "taken")] * 4
         assert [await client.is_closed() for client in clients[:2]] == [True, True]
@@ -233,9 +233,9 @@ def test_the_limits_fit_into_what_the_system_gives(descriptors: int) -> None:
 
 async def _until(site: Site, why: str, count: int) -> None:
     name = "taskwire_http_connections_closed_total"
-    await until(lambda: site.figure(name, why=why) == count, f"{count} that were closed: {why}")
+    await until(lambda: site.metric(name, why=why) == count, f"{count} that were closed: {why}")
 
 
 async def _until_there(site: Site, state: str, count: int) -> None:
     name = "taskwire_http_connections"
-    await until(lambda: site.figure(name, state=state) == count, f"{count} connections: {state}")
+    await until(lambda: site.metric(name, state=state) == count, f"{count} connections: {state}")

@@ -108,24 +108,24 @@ REJECTED = {
 async def test_what_is_rejected_is_answered_in_our_words_at_its_head(site: Site, name: str) -> None:
     """Only the head is needed. No answer quotes what was sent, or names the server's software."""
     sent, answer, why = REJECTED[name]
-    client = await site.connects()
+    client = await site.connect()
 
-    said = await client.asks(sent)
+    said = await client.ask(sent)
 
     assert said == answer
     assert "server" not in client.head.lower()
     assert await client.is_closed()
-    counted = {reason: site.refused(reason) for reason in REFUSAL_REASONS if site.refused(reason)}
+    counted = {reason: site.count_refused(reason) for reason in REFUSAL_REASONS if site.count_refused(reason)}
     assert counted == ({why: 1} if why else {})
-    assert site.figure("taskwire_http_waiting_bytes") == 0
+    assert site.metric("taskwire_http_waiting_bytes") == 0
 
 
 async def test_a_body_that_is_signed_and_too_long_is_rejected_at_its_head(site: Site) -> None:
     """The server does not wait for a gigabyte before it refuses. Operators see the refusal."""
     announced = request(b"").replace(b"Content-Length: 0", b"Content-Length: 999999999")
 
-    assert await site.asked(announced) == TOO_LONG
-    assert site.refused("length") == 1
+    assert await site.ask_once(announced) == TOO_LONG
+    assert site.count_refused("length") == 1
     assert site.requests.refusals.describe() == (
         "Refused since the start: 1, the last one 0 s ago (1 too long, or sent in chunks)."
     )
@@ -133,12 +133,12 @@ async def test_a_body_that_is_signed_and_too_long_is_rejected_at_its_head(site: 
 
 async def test_nothing_is_read_of_a_request_that_was_rejected(site: Site) -> None:
     """Parsing one chunk costs more than its one byte, and many chunks would delay other requests."""
-    client = await site.connects()
-    assert await client.asks(_head("Transfer-Encoding: chunked")) == IN_CHUNKS
+    client = await site.connect()
+    assert await client.ask(_head("Transfer-Encoding: chunked")) == IN_CHUNKS
     sending = asyncio.create_task(client.send(b"1\r\nx\r\n" * 2_000_000))
 
-    assert await site.asked(request(command("list"))) == (200, "taken")
-    assert site.figure("taskwire_http_waiting_bytes") == 0
+    assert await site.ask_once(request(command("list"))) == (200, "taken")
+    assert site.metric("taskwire_http_waiting_bytes") == 0
     await sending
 
 
@@ -160,41 +160,43 @@ async def test_nothing_is_read_of_a_request_that_was_rejected(site: Site) -> Non
 )
 async def test_no_other_way_of_writing_the_address_goes_round_the_signature(site: Site, path: str) -> None:
     """Another spelling of the URL must not pass the signature check: two parsers may read it differently."""
-    unsigned = await site.asked(_head(f"Host: {SENT}", first=f"POST {path} HTTP/1.1\r\n"))
-    forged = await site.asked(request(b"", secret="another", path=path))
+    unsigned = await site.ask_once(_head(f"Host: {SENT}", first=f"POST {path} HTTP/1.1\r\n"))
+    forged = await site.ask_once(request(b"", secret="another", path=path))
 
     assert {unsigned[0], forged[0]} <= {401, 403, 404}
-    assert site.taken == []
+    assert site.accepted == []
 
 
 async def test_strangers_bodies_are_held_once_and_never_more_than_the_limit(log: io.StringIO) -> None:
     """Each body claims to be signed, and only its last byte can show that it is not."""
     most = 1_000_000
     async with new_site(log, waiting_bytes=most) as site:
-        crowd = [await site.connects() for _ in range(40)]
+        crowd = [await site.connect() for _ in range(40)]
         half = request(b"x" * LARGEST_BODY, secret="another")[:300_000]
         sending = [asyncio.create_task(client.send(half)) for client in crowd]
 
-        assert await site.asked(request(command("list"))) == (200, "taken")
+        assert await site.ask_once(request(command("list"))) == (200, "taken")
         await asyncio.wait(sending)
         name = "taskwire_http_connections_closed_total"
-        await until(lambda: site.figure(name, why="crowded") > 30, "those that have sent most are closed")
+        await until(lambda: site.metric(name, why="crowded") > 30, "those that have sent most are closed")
 
-        assert 0 < site.figure("taskwire_http_waiting_bytes") <= most
+        assert 0 < site.metric("taskwire_http_waiting_bytes") <= most
 
 
 async def test_a_long_body_of_slacks_is_read_amid_those_of_strangers(site: Site) -> None:
     """Large bodies are read in turn, and each gets its answer."""
     long = b"x" * (LARGEST_BODY - 100)
-    crowd = [await site.connects() for _ in range(40)]
-    asking = [asyncio.create_task(client.asks(request(long[:400_000], secret="another"))) for client in crowd]
+    crowd = [await site.connect() for _ in range(40)]
+    waiting_clients = [
+        asyncio.create_task(client.ask(request(long[:400_000], secret="another"))) for client in crowd
+    ]
 
-    by_slack = await site.asked(request(command("list") + b"&more=" + long[:1_500_000]))
-    answers = await asyncio.gather(*asking)
+    by_slack = await site.ask_once(request(command("list") + b"&more=" + long[:1_500_000]))
+    answers = await asyncio.gather(*waiting_clients)
 
     assert by_slack == (200, "taken")
     assert set(answers) == {(401, "Refused: with a wrong signature.\n")}
-    assert site.figure("taskwire_http_waiting_bytes") == 0
+    assert site.metric("taskwire_http_waiting_bytes") == 0
 
 
 async def test_requests_that_come_together_are_answered_in_their_order(site: Site) -> None:
@@ -202,7 +204,7 @@ async def test_requests_that_come_together_are_answered_in_their_order(site: Sit
 
     An unreadable request ends the connection.
     """
-    client = await site.connects()
+    client = await site.connect()
     together = b"".join(request(command(str(number))) for number in range(20))
 
     await client.send(together + f"{SENT}\r\n\r\n".encode() + request(command("20")))
@@ -210,15 +212,15 @@ async def test_requests_that_come_together_are_answered_in_their_order(site: Sit
     assert [await client.answer() for _ in range(20)] == [(200, "taken")] * 20
     assert await client.answer() == UNREADABLE
     assert await client.is_closed()
-    assert [body["text"] for body in site.taken] == [str(number) for number in range(20)]
+    assert [body["text"] for body in site.accepted] == [str(number) for number in range(20)]
 
 
 async def test_no_answer_says_what_runs_here(site: Site) -> None:
     """No answer to accepted requests, health checks or unknown paths names the server's software."""
     heads = []
     for sent in (request(command("list")), GET, b"GET /nothing HTTP/1.1\r\nHost: taskwire\r\n\r\n"):
-        client = await site.connects()
-        await client.asks(sent)
+        client = await site.connect()
+        await client.ask(sent)
         heads.append(client.head)
 
     assert [head.split()[1] for head in heads] == ["200", "200", "404"]
@@ -231,7 +233,7 @@ async def test_a_hint_is_taken_by_either_address(site: Site) -> None:
     body = b'{"notification": 1}'
     head = f"Host: taskwire\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     for path in (f"/coder/webhook/{HINT_TOKEN}", f"/coder/webhook?token={HINT_TOKEN}"):
-        client = await site.connects()
+        client = await site.connect()
         await client.send(f"POST {path} HTTP/1.1\r\n".encode() + head + body)
         # This answer has no body.
         assert not await client.is_closed()

@@ -21,9 +21,9 @@ def _readyz(authorization: str = "") -> bytes:
 async def test_without_the_token_only_the_side_is_told(log: io.StringIO) -> None:
     """Names of accounts and settings are not shown on an address that others may reach."""
     async with new_site(log, admin_token=TOKEN) as site:
-        well = await site.asked(_readyz())
-        site.stands = TROUBLED
-        troubled = await site.asked(_readyz())
+        well = await site.ask_once(_readyz())
+        site.health = TROUBLED
+        troubled = await site.ask_once(_readyz())
 
     assert (well[0], json.loads(well[1])) == (
         200,
@@ -38,10 +38,10 @@ async def test_without_the_token_only_the_side_is_told(log: io.StringIO) -> None
 async def test_with_the_token_all_is_told(log: io.StringIO) -> None:
     """With the token the answer includes refused requests, which no other place shows."""
     async with new_site(log, admin_token=TOKEN) as site:
-        site.stands = TROUBLED
-        await site.asked(request(command("list"), secret="another"))
+        site.health = TROUBLED
+        await site.ask_once(request(command("list"), secret="another"))
 
-        status, told = await site.asked(_readyz(f"Bearer {TOKEN}"))
+        status, told = await site.ask_once(_readyz(f"Bearer {TOKEN}"))
 
     assert status == 503
     assert json.loads(told) == {
@@ -55,7 +55,7 @@ async def test_with_the_token_all_is_told(log: io.StringIO) -> None:
 async def test_another_token_is_refused(log: io.StringIO) -> None:
     """A wrong token is refused, even if it is not valid text. It is not answered like a missing one."""
     async with new_site(log, admin_token=TOKEN) as site:
-        wrong = [await site.asked(_readyz(f"Bearer {word}")) for word in ("guessed", "\xff\xfe", SECRET)]
+        wrong = [await site.ask_once(_readyz(f"Bearer {word}")) for word in ("guessed", "\xff\xfe", SECRET)]
 
     assert wrong == [(401, "The token is not the one of TASKWIRE_ADMIN_TOKEN.\n")] * 3
 
@@ -63,6 +63,6 @@ async def test_another_token_is_refused(log: io.StringIO) -> None:
 async def test_where_no_token_is_set_none_is_right(log: io.StringIO) -> None:
     """If no token is set, every token is wrong, even an empty one."""
     async with new_site(log) as site:
-        answers = [(await site.asked(_readyz(word)))[0] for word in ("Bearer None", "Bearer ", "Bearer")]
+        answers = [(await site.ask_once(_readyz(word)))[0] for word in ("Bearer None", "Bearer ", "Bearer")]
 
     assert answers == [401, 401, 401]

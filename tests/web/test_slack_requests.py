@@ -99,11 +99,11 @@ SIGNED = {
 @pytest.mark.parametrize("name", UNSIGNED)
 async def test_what_slack_has_not_signed_is_refused_and_not_read(site: Site, name: str) -> None:
     """Every unsigned request is answered with 401 and counted, and no listener gets it."""
-    status, _ = await site.asked(UNSIGNED[name]())
+    status, _ = await site.ask_once(UNSIGNED[name]())
 
     assert status == 401
-    assert sum(site.refused(why) for why in ("headers", "time", "signature")) == 1
-    assert site.taken == []
+    assert sum(site.count_refused(why) for why in ("headers", "time", "signature")) == 1
+    assert site.accepted == []
 
 
 @pytest.mark.parametrize("name", SIGNED)
@@ -114,46 +114,46 @@ async def test_what_is_signed_and_not_from_slack_is_refused_without_a_stack_trac
 
     Either somebody else has the secret, or a proxy has changed the request.
     """
-    status, _ = await site.asked(SIGNED[name]())
+    status, _ = await site.ask_once(SIGNED[name]())
 
     assert status == 400
-    assert site.refused("body") == 1
-    assert site.taken == []
+    assert site.count_refused("body") == 1
+    assert site.accepted == []
 
 
 async def test_what_slack_has_signed_is_taken(site: Site) -> None:
     """A command and events are accepted, with non-ASCII text as it was sent."""
     answers = [
-        await site.asked(request(command("create ünïcode & more"))),
-        await site.asked(request(_event(), JSON)),
-        await site.asked(request(_event(text="half a character: \ud83d"), f"{JSON}; charset=utf-8")),
+        await site.ask_once(request(command("create ünïcode & more"))),
+        await site.ask_once(request(_event(), JSON)),
+        await site.ask_once(request(_event(text="half a character: \ud83d"), f"{JSON}; charset=utf-8")),
     ]
 
     assert [status for status, _ in answers] == [200, 200, 200]
-    assert site.taken[0]["text"] == "create ünïcode & more"
-    assert len(site.taken) == 3
+    assert site.accepted[0]["text"] == "create ünïcode & more"
+    assert len(site.accepted) == 3
 
 
 async def test_a_command_may_speak_of_a_payload(site: Site) -> None:
     """Bolt takes a form with the word "payload" anywhere for a click, and would find nothing in it."""
-    status, said = await site.asked(request(command("create fix the payload parser")))
+    status, said = await site.ask_once(request(command("create fix the payload parser")))
 
     assert (status, said) == (200, "taken")
-    assert [body["text"] for body in site.taken] == ["create fix the payload parser"]
+    assert [body["text"] for body in site.accepted] == ["create fix the payload parser"]
 
 
 async def test_headers_that_nobody_signs_steer_nothing(site: Site) -> None:
     """Headers are not signed. Bolt's headers could choose a listener and suppress the others."""
     steering = "X-Slack-Bolt-Lazy-Only: 1\r\nX-Slack-Bolt-Lazy-Function-Name: take\r\n"
 
-    status, said = await site.asked(request(command("list"), headers=steering))
+    status, said = await site.ask_once(request(command("list"), headers=steering))
 
     assert (status, said) == (200, "taken")
 
 
 async def test_a_listener_that_fails_is_logged_without_what_it_was_given(site: Site) -> None:
     """An error's text may quote what a person wrote, so only its type and place are logged."""
-    status, _ = await site.asked(request(_event(type="app_mention"), JSON))
+    status, _ = await site.ask_once(request(_event(type="app_mention"), JSON))
 
     (line,) = [json.loads(line) for line in site.log.getvalue().splitlines() if "unexpected" in line]
     assert status == 500
@@ -166,7 +166,7 @@ async def test_a_listener_that_fails_is_logged_without_what_it_was_given(site: S
 
 async def test_what_nobody_takes_is_logged_without_what_it_was(site: Site) -> None:
     """Bolt itself would log the payload and a code suggestion."""
-    status, _ = await site.asked(request(_payload('{"type":"shortcut","callback_id":"SENT"}')))
+    status, _ = await site.ask_once(request(_payload('{"type":"shortcut","callback_id":"SENT"}')))
 
     assert status == 404
     assert "unknown payload from Slack" in site.log.getvalue()
@@ -178,7 +178,10 @@ async def test_before_anybody_is_there_to_take_it_slack_is_told_to_come_again(lo
     async with new_site(log) as site:
         site.requests._find_app = lambda: None  # noqa: SLF001 - the state before Slack was reached
 
-        answers = [await site.asked(request(b"text=1")), await site.asked(request(b"text=1", secret="other"))]
+        answers = [
+            await site.ask_once(request(b"text=1")),
+            await site.ask_once(request(b"text=1", secret="other")),
+        ]
 
     assert answers[0] == (503, "Taskwire is starting.\n")
     assert answers[1][0] == 401
@@ -188,10 +191,10 @@ async def test_an_operator_is_told_what_is_refused(site: Site) -> None:
     """With a wrong secret nothing else helps the operator: Slack only says that the app did not respond."""
     assert site.requests.refusals.describe() == "ok"
     for _ in range(3):
-        await site.asked(request(SENT, secret="another"))
+        await site.ask_once(request(SENT, secret="another"))
     alone = site.requests.refusals.describe()
-    await site.asked(request(command("list")))
-    await site.asked(request(SENT, timestamp="17"))
+    await site.ask_once(request(command("list")))
+    await site.ask_once(request(SENT, timestamp="17"))
     after = site.requests.refusals.describe()
 
     assert alone == (
