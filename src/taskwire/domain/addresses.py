@@ -1,7 +1,7 @@
-"""Parses addresses in settings: of web sites, and REDIS_URL, of Redis or the sentinels that know it.
+"""Parses the addresses in settings: REDIS_URL, and addresses of web sites.
 
-REDIS_URL becomes a checked `Address`. This module opens no connection. No error quotes REDIS_URL, because a
-wrong one may consist of a password alone.
+REDIS_URL names a Redis, or the Sentinels that know which Redis is the master. This module opens no
+connection. No error quotes REDIS_URL, because a wrong one may consist of a password alone.
 """
 
 import re
@@ -18,7 +18,7 @@ TLS_OPTIONS = frozenset(
     f"ssl_{name}"
     for name in ("ca_certs", "ca_path", "certfile", "keyfile", "password", "cert_reqs", "check_hostname")
 )
-# Options for the sentinels themselves. The user and password of the URL are those of Redis.
+# The account for the Sentinels. The user and password before the host are those of Redis.
 SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
 URL_EXAMPLES = (
     "It looks like redis://host:6379/0, rediss://… for TLS, unix:///path/to/socket, or "
@@ -31,10 +31,10 @@ HostPort = tuple[str, int]
 
 @dataclass(frozen=True)
 class RedisAddress:
-    """The address of the store. `url` is for redis-py. `where` is the place without secrets, for people.
+    """The address of the store. `url` is for redis-py. `display_url` has no secrets and is for people.
 
-    With `sentinels`, the host in `url` means nothing: the sentinels are asked for the present server of
-    `master`.
+    If there are `sentinels`, they are asked for the present server of `master`, and the host in `url` is not
+    used.
     """
 
     url: str
@@ -51,7 +51,7 @@ class RedisAddress:
 
 
 def parse_redis_url(url: str) -> RedisAddress:
-    """Check and parse a REDIS_URL. Raise UserError if it is wrong."""
+    """Parse and check a REDIS_URL. Raise UserError if it is wrong."""
     try:
         parts = urlsplit(url)
         # A URL of sentinels has several hosts and ports, which `port` cannot parse.
@@ -114,7 +114,7 @@ def _parse_host_port(place: str) -> HostPort:
 
 
 def _check_options(parts: SplitResult, known: frozenset[str]) -> None:
-    """Refuse options that override our timeouts or retries in redis-py, or that it does not know."""
+    """Raise UserError for options that redis-py does not know, or that override our timeouts or retries."""
     allowed = known | TLS_OPTIONS if parts.scheme.startswith("rediss") else known
     if not allowed.issuperset(parse_qs(parts.query, keep_blank_values=True)):
         raise UserError(
@@ -131,12 +131,12 @@ def _parse_database(parts: SplitResult, in_path: str) -> int:
 
 
 def _format_database(database: int) -> str:
-    """Return the database as part of the place; nothing for the first database."""
+    """Return the database as the end of an address, for example `/2`; nothing for database 0."""
     return f"/{database}" if database else ""
 
 
 def check_web_url(value: str) -> None:
-    """Raise ValueError, which says what the value must be, if it is not a plain web address."""
+    """Raise ValueError if the value is not a plain web address. The error says what the value must be."""
     try:
         parts = urlsplit(value)
         is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -1,8 +1,8 @@
-"""A table of what each coding agent draws around its own text on its terminal.
+"""A table of what each coding agent shows on its terminal around its own text.
 
-`terminal` drops banners and status lines. `prose` reads the marks before text, tool calls and their results,
-and `agent_answers` tells an answer from the steps by them. A new agent is a new row. The patterns of all
-agents are compiled into one, because a log does not say which agent wrote it.
+`terminal` removes banners and status lines. `prose` and `agent_answers` use the marks before text, tool calls
+and their results. To support another agent, add a row. The patterns of all agents are joined, because a log
+does not say which agent wrote it.
 """
 
 import re
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AgentScreen:
-    """Patterns of one agent's screen. Each is searched for in a single line without blanks at its ends."""
+    """Patterns of one agent's screen. Each is searched for in one line, without the blanks at its ends."""
 
     name: str
     # Lines that the agent shows when it starts.
     banner: tuple[str, ...] = ()
-    # The same in a box. One such line makes the whole box a banner.
+    # Lines in a box. If one of them matches, the whole box is a banner.
     boxed_banner: tuple[str, ...] = ()
     # Status bars, spinners and hints.
     status: tuple[str, ...] = ()

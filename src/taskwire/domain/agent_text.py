@@ -1,19 +1,18 @@
-"""Text that is safe to send to an agent's terminal. Coder's client accepts no other text.
+"""Makes text safe for an agent's terminal. Coder's client accepts no other text as input.
 
 agentapi pastes its input into a terminal unchecked. An escape code would end the paste, and a return after it
-would run the text that follows. So only printable text, line breaks and tabs are left.
+would run the text that follows. So only printable text, line breaks and tabs are kept.
 
-- Escape codes are removed whole, for example the colours of a log. Of an unknown code only the control
-  character is removed.
-- Characters that change the direction of text are removed, even in closed pairs. They would show people
-  another order than the agent reads.
-- Invisible characters are removed, because agents read them: they can carry words that no person has checked.
-  They are the format characters (Unicode's Cf), variation selectors, tags and fillers.
-- Characters for private use, and code points that Unicode may assign later, stay. They show at least as a
-  box.
-- A few invisible characters are part of printable text and stay, one at a time: a joiner between two emoji,
-  the selector behind an emoji, the tags of the three registered flags, and a joiner within words of scripts
-  that need it.
+- Escape codes are removed, for example the colours of a log. Of an unknown code only the control character is
+  removed.
+- Characters that change the direction of text are removed. With them, people would see another order than the
+  agent reads.
+- Invisible characters are removed, because agents read them and people cannot check them. They are the format
+  characters (Unicode's Cf), variation selectors, tags and fillers.
+- Characters for private use, and code points that Unicode may assign later, are kept. A font shows them at
+  least as a box.
+- A few invisible characters are part of printable text and are kept: a joiner between two emoji, the selector
+  after an emoji, the tags of the three registered flags, and a joiner within words of scripts that need it.
 """
 
 import re
@@ -22,8 +21,8 @@ from typing import NewType
 # Only `sanitize_for_agent` makes this type.
 AgentText = NewType("AgentText", str)
 
-# Common agents run a text that begins with SHELL_MARK as a shell command. Some agents read the other marks as
-# commands of their own, and people may intend that.
+# Common agents run text that begins with SHELL_COMMAND_MARK as a shell command. Some agents read the other
+# marks as their own commands, and people may intend that.
 SHELL_COMMAND_MARK = "!"
 COMMAND_MARKS = (SHELL_COMMAND_MARK, "/", "#")
 
@@ -41,14 +40,14 @@ _UNSAFE = re.compile(
     + "".join(f"{chr(plane << 16 | 0xFFFE)}-{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
     + "]"
 )
-# Characters without width: all of Cf (Unicode 16), and Unicode's default ignorable characters. This is the
-# inside of a character class.
+# Characters without width: all of Cf (Unicode 16), and Unicode's default ignorable characters. It is used
+# inside the brackets of a character class.
 ZERO_WIDTH = (
     r"\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     r"\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     r"\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-# Blanks, and all characters that Unicode lets a font show as nothing: a character class.
+# A character class: blanks, and all characters that a font may show as nothing.
 INVISIBLE = rf"[\s\u2028-\u2029\u2800{ZERO_WIDTH}]"
 _UNSEEN_BEGINNING = re.compile(f"{INVISIBLE}+")
 
@@ -84,7 +83,7 @@ _HIDDEN = re.compile(
 
 
 def remove_control_characters(text: str) -> str:
-    """Remove escape codes, control characters and invisible characters; blanks at the ends of lines stay."""
+    """Remove escape codes, control characters and invisible characters. Keep blanks at the ends of lines."""
     text = _UNSAFE.sub("", _BREAK.sub("\n", _ESCAPE.sub("", text)))
     if text.isascii():
         return text
@@ -95,7 +94,7 @@ def remove_control_characters(text: str) -> str:
 
 
 def sanitize_for_agent(text: str) -> AgentText:
-    """Make a text safe for an agent's terminal, and trim it. A second call changes nothing."""
+    """Make a text safe for an agent's terminal, and trim it. A second call would change nothing."""
     text = remove_control_characters(text)
     hidden = _UNSEEN_BEGINNING.match(text)
     return AgentText(text[hidden.end() if hidden else 0 :].rstrip())

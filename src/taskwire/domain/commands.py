@@ -1,12 +1,13 @@
 """Parses the text after `/task` into a typed command.
 
-The text is as Slack sends it: escaped, with people and links as tokens. A command for an agent carries
-exactly what the person typed. A refusal quotes the text escaped for mrkdwn. Other modules decide who may run
-a command, and which task a name means.
+The text is as Slack sends it: escaped, with people and links as tokens. Text for an agent stays as it was
+typed. A refusal quotes the person's text escaped for mrkdwn. Other modules decide who may run a command, and
+which task a name means.
 
-If the first word is not a verb, the form opens with the whole text in it, so that a stray sentence starts
-nothing. A typing error is the exception: a word that is nearly a verb is answered with the verb, if nothing
-follows it or if the verb's own arguments follow. A verb with wrong arguments is answered with its usage.
+If the first word is not a verb, the form opens with the whole text in it, so that no sentence starts a task
+by mistake. But a word that is nearly a verb is refused with a suggestion, if it is alone or if arguments of
+that verb follow. For example, `paus fix-login` suggests `/task pause fix-login`. A verb with wrong arguments
+is refused with its usage.
 """
 
 import re
@@ -43,9 +44,9 @@ _LIST_OPTIONS = (CommandOption("owner", "whose tasks"), CommandOption("page", "w
 
 
 class ListFilter(StrEnum):
-    """Which tasks `list` shows: mine, all that I may see, those that need me, or those in one state.
+    """Which tasks `list` shows: all that the person may see, their own, those that need them, or by state.
 
-    A state is a word from a card, or one of Coder's statuses.
+    A state is a phase as cards show it, or one of Coder's statuses.
     """
 
     MINE = "mine"
@@ -111,9 +112,9 @@ class SlackPerson:
 
 @dataclass(frozen=True)
 class Create:
-    """Start a task with exactly this prompt.
+    """Start a task with this prompt.
 
-    `behind` is the text that was taken from the end of the prompt as options.
+    `trailing_options` is the text at the end of the command that was read as options.
     """
 
     prompt: AgentText
@@ -190,7 +191,7 @@ class Delete:
 
 @dataclass(frozen=True)
 class Edit:
-    """Replace the prompt of a paused task by this text."""
+    """Replace the prompt of a paused task with this text."""
 
     name: TaskName
     text: AgentText
@@ -279,7 +280,7 @@ def _parse_create(rest: str, _: Verb) -> Command:
 
 
 def explain_trailing_options(error: UserError, behind: str) -> UserError:
-    """Say in a refusal which text was read as options, because it may have been meant as text."""
+    """Add to a refusal which text was read as options, because the person may have meant it as text."""
     if not behind:
         return error
     return UserError(
@@ -290,7 +291,7 @@ def explain_trailing_options(error: UserError, behind: str) -> UserError:
 
 
 def check_new_name(name: str) -> None:
-    """Raise UserError for a name that Coder would refuse."""
+    """Raise UserError if Coder would refuse this name for a new task."""
     if not _NEW_NAME.fullmatch(name) or len(name) > 32 or name.lower() == "new":
         raise UserError(
             f"Coder does not take `{_quote(name)}` as a name.",
@@ -409,7 +410,7 @@ def _make_usage_error(verb: Verb, rest: str) -> UserError:
 
 
 def _refuse_thread_verb(word: str, rest: str) -> None:
-    """Refuse `watch NAME` and the like. A thread verb that is followed by anything else begins a sentence."""
+    """Refuse a thread verb that is alone or before a name. Other text after it makes it a sentence."""
     verb = find_thread_verb(word.removeprefix("!"))
     if verb is None or not (not rest or _is_name(rest)):
         return
@@ -446,7 +447,7 @@ def _find_likely_verbs(word: str) -> list[Verb]:
 
 
 def _is_likely_command(verb: Verb, rest: str, word: str) -> bool:
-    """Whether the rest of the text is what the verb takes, and not the rest of a sentence."""
+    """Whether the rest of the text looks like arguments of the verb, and not like the rest of a sentence."""
     name, more = first_word(rest)
     if not rest:
         return len(word) > 1
@@ -473,7 +474,7 @@ def _is_name(word: str) -> bool:
 
 
 def _is_task_like(word: str) -> bool:
-    """Whether a word is a task's name and not a word of a sentence: names that Coder makes have hyphens."""
+    """Whether a word is probably a task's name and not a word of a sentence: it has a hyphen or an owner."""
     try:
         name = TaskName.parse(word)
     except UserError:
@@ -490,7 +491,7 @@ def _join_with_or(words: tuple[str, ...]) -> str:
 
 
 def _quote(text: str, limit: int = 60) -> str:
-    """Shorten and escape typed text, so that it can be quoted between code marks."""
+    """Shorten and escape a person's text, so that it can be shown between backticks."""
     flat = " ".join(text.replace("`", "'").split())
     return escape_mrkdwn(break_mentions(flat if len(flat) <= limit else flat[: limit - 1] + "…"))
 

@@ -1,9 +1,8 @@
 """Makes excerpts: what an agent has written since the last excerpt, readable and harmless.
 
-The last entry of a log grows and is rewritten while the agent works. Ids begin again after a resume, and old
-lines can be lost. So a cursor records what was already shown, as fingerprints of the last lines. A snapshot
-never counts as news. An excerpt mentions nobody, has no secret that the given mask knows, and has no control
-characters.
+The last entry of a log grows and is rewritten while the agent works. After a resume the ids may begin at 0
+again, and old lines can be lost. So a cursor records the fingerprints of the last lines that were shown. An
+excerpt mentions nobody, has no control characters, and has no secret that the given mask knows.
 """
 
 import re
@@ -22,15 +21,15 @@ from taskwire.domain.terminal import extract_lines
 # left-out lines.
 MAX_EXCERPT_CHARACTERS = 2_800
 MAX_EXCERPT_LINES = 60
-# In characters. Only the end of a longer log is read: this many take a second, and as a file they wait in
-# Redis.
+# In characters. Of a longer log only the end is read. This many characters take a second, and a file of them
+# is stored in Redis until it is uploaded.
 MAX_LOG_CHARACTERS = 1_000_000
 # The most lines of a log that are read: each line costs some microseconds, even a short one.
 MAX_LOG_LINES = 50_000
 _FINGERPRINTS_KEPT = 40
 # A cut may fall inside a word of more than 10,000 characters: no token is that long.
 _PART_OF_WORD = re.compile(r"\S{1,10000}(?!\S)")
-# Three matching lines in a row are no coincidence.
+# This many matching lines in a row are no coincidence.
 _SURE_MATCHES = 3
 
 Mask = Callable[[str], str]
@@ -38,15 +37,18 @@ Mask = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Cursor:
-    """The position up to which a task's log was shown: the build, the entry, and the lines of that entry."""
+    """The position up to which a task's log was shown.
+
+    `fingerprint` is that of the entry's `line_count` lines. `last_lines` are the fingerprints of its last
+    lines.
+    """
 
     build: int
     entry_id: int
     line_count: int = 0
     fingerprint: str = ""
     last_lines: tuple[str, ...] = ()
-    # When the last input before that entry was made. It distinguishes this log from another one with the same
-    # ids.
+    # When the last input before the entry was made. It tells this log from another one with the same ids.
     last_input_at: datetime | None = None
 
 
@@ -96,7 +98,7 @@ def make_excerpt(
 
 
 def make_cursor(log: Sequence[AgentLogEntry], *, build: int, mask: Mask) -> Cursor | None:
-    """Make a cursor that counts the whole log as shown, for a task that has worked without a thread."""
+    """Make a cursor at the end of the log, for a task that has worked without a thread."""
     return make_excerpt(log, None, build=build, mask=mask)[1]
 
 
@@ -109,7 +111,7 @@ def excerpt_last_output(log: Sequence[AgentLogEntry], *, mask: Mask) -> Excerpt 
 
 
 def render_log(log: Sequence[AgentLogEntry], *, mask: Mask) -> str:
-    """Write the whole log for a file, with the inputs quoted."""
+    """Return the whole log as one text for a file. Lines of inputs begin with `>`."""
     parts = []
     for line in log:
         text = _clean_and_mask(mask(line.text), mask)
@@ -122,7 +124,7 @@ def render_log(log: Sequence[AgentLogEntry], *, mask: Mask) -> str:
 def keep_recent(
     log: Sequence[AgentLogEntry], longest: int = MAX_LOG_CHARACTERS, most_lines: int = MAX_LOG_LINES
 ) -> list[AgentLogEntry]:
-    """Keep the end of a log that is too long to read whole, and note how much is left out before it."""
+    """Return the newest entries of a log that is too long. The first one says how much is left out."""
     kept: list[AgentLogEntry] = []
     room, lines = longest, most_lines
     for line in sorted(log, key=lambda line: line.id, reverse=True):
@@ -219,7 +221,7 @@ def _fingerprint(line: str) -> str:
 
 
 def _find_new_lines(lines: list[str], cursor: Cursor) -> list[str]:
-    """Return the lines after those that were shown; all lines if none of these is found."""
+    """Return the lines after the lines that were shown. Return all if none of those is found."""
     places = [at for at, line in enumerate(lines) if line.strip()]
     prints = [_fingerprint(lines[at]) for at in places]
     behind = _find_end_of_shown(prints, cursor)
@@ -253,7 +255,7 @@ def _find_all(prints: list[str], wanted: str) -> list[int]:
 
 
 def _count_matches(prints: list[str], at: int, tail: tuple[str, ...]) -> int:
-    """Count how many of the lines that end at this place match the end of `tail`."""
+    """Count how many lines up to `at` match the last ones of `tail`, from the end."""
     length = 0
     while length < len(tail) and length <= at and prints[at - length] == tail[-1 - length]:
         length += 1

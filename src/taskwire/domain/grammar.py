@@ -1,6 +1,6 @@
-"""Tables of the words that people may type: the slash command's verbs and options, and a thread's verbs.
+"""Tables of the verbs and options that people may type after `/task` and in threads.
 
-Help is made from these tables. `commands` and `replies` parse by them. This module parses nothing.
+The help is made from these tables, and `commands` and `replies` parse with them. This module parses nothing.
 """
 
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ class CommandOption:
 class ThreadVerb:
     """A verb in a task's thread, written `!name` or after a mention of the bot.
 
-    `button` names the button on the card that does the same.
+    `button` is the label of the card's button that does the same.
     """
 
     name: str
@@ -177,7 +177,7 @@ THREAD_VERBS = (
 # The filters that help offers for `list`. Coder's statuses are accepted too.
 SUGGESTED_FILTERS = ("mine", "all", "needs-me", "working", "done", "failed", "paused")
 
-# Words that people know from other tools.
+# Verbs of other tools, and our verb to suggest for each.
 VERBS_OF_OTHER_TOOLS = {
     "ls": "list",
     "show": "status",
@@ -193,7 +193,7 @@ VERBS_OF_OTHER_TOOLS = {
 
 
 def find_verb(word: str) -> Verb | None:
-    """Find a verb by its name or a synonym, in any case: phones begin with a capital letter."""
+    """Find a verb by its name or a synonym, in any case. Phones begin a text with a capital letter."""
     low = word.lower()
     return next((verb for verb in VERBS if low == verb.name or low in verb.synonyms), None)
 
@@ -204,7 +204,10 @@ def find_thread_verb(word: str) -> ThreadVerb | None:
 
 
 def find_nearest(word: str, known: Iterable[str], slips: int | None = None) -> tuple[str, ...]:
-    """Find at most three known words that a mistyped word may mean, the nearest first."""
+    """Find at most three known words that a mistyped word may mean, the nearest first.
+
+    `slips` is the most letters that may be wrong. Without it, one or two may be, depending on the length.
+    """
     low = word.lower()
     slips = slips or (1 if len(low) <= 5 else 2)
     scored = sorted((_edit_distance(low, name.lower(), slips), name) for name in known)
@@ -214,7 +217,7 @@ def find_nearest(word: str, known: Iterable[str], slips: int | None = None) -> t
 
 
 def _edit_distance(one: str, other: str, enough: int) -> int:
-    """Count the letters to add, drop, change or swap with a neighbour; stop counting beyond `enough`."""
+    """Count the letters to add, remove, change or swap. Stop counting beyond `enough`."""
     if abs(len(one) - len(other)) > enough:
         return enough + 1
     before: list[int] = []

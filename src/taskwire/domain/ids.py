@@ -1,4 +1,4 @@
-"""Types for Slack's and Coder's ids, places in Slack, and times as Slack writes them."""
+"""Types for ids of Slack and Coder, and conversions of Slack's timestamps (ts)."""
 
 import re
 from dataclasses import dataclass
@@ -12,52 +12,52 @@ TaskId = NewType("TaskId", str)
 LinkId = NewType("LinkId", str)
 
 
-# Ids are accepted in any form that cannot break out of a mention.
+# Any id is accepted that is harmless within a mention.
 _CHANNEL = re.compile(r"[CDG][A-Za-z0-9_-]{1,40}")
 _TS = re.compile(r"[0-9]{1,10}\.[0-9]{1,9}", re.ASCII)
-# In microseconds: the year 2041. The order of a queue has no room for more (`jobs.LANE_WIDTH`).
+# In microseconds: the year 2041. A score in a queue can hold no later time (`jobs.LANE_WIDTH`).
 _LATEST = 2**51
 
 
 @dataclass(frozen=True)
 class ThreadRef:
-    """A place in Slack: a channel and the ts of its root message."""
+    """A thread in Slack: its channel and the ts of its first message."""
 
     channel: ChannelId
     ts: Ts
 
 
 def find_channel(text: str) -> ChannelId | None:
-    """Return the text as a channel's id, or None if it is none."""
+    """Return the text as the id of a channel; None if it is not one."""
     return ChannelId(text) if _CHANNEL.fullmatch(text) else None
 
 
 def find_ts(text: str) -> Ts | None:
-    """Return the text as a message's ts, or None if Slack could not have written it."""
+    """Return the text as the ts of a message; None if it is not one."""
     return Ts(text) if _TS.fullmatch(text) and microseconds(text) < _LATEST else None
 
 
 def microseconds(ts: str) -> int:
-    """Convert a Slack ts to whole microseconds, so that ordering needs no floating point."""
+    """Convert a ts to whole microseconds. A float would not be exact enough."""
     seconds, _, fraction = ts.partition(".")
     return int(seconds) * 1_000_000 + int(fraction.ljust(6, "0")[:6] or "0")
 
 
 def ts_of(moment: datetime) -> Ts:
-    """Convert a moment to a ts as Slack would write it."""
+    """Convert a time to a ts."""
     return Ts(f"{moment.timestamp():.6f}")
 
 
 def moment_of(ts: str) -> datetime:
-    """Convert a Slack ts to a moment."""
+    """Convert a ts to a time in UTC."""
     return datetime.fromtimestamp(microseconds(ts) / 1_000_000, UTC)
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """Convert milliseconds of Redis's clock to a moment."""
+    """Convert Unix milliseconds to a time in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def to_ms(moment: datetime) -> int:
-    """Convert a moment to milliseconds of Redis's clock."""
+    """Convert a time to Unix milliseconds."""
     return round(moment.timestamp() * 1000)

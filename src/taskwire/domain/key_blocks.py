@@ -1,7 +1,8 @@
-"""Finds private keys in PEM, OpenSSH and PGP blocks: everything between the first and the last line.
+"""Finds private keys in PEM, OpenSSH and PGP blocks.
 
-A key may be longer than any window. So the search looks only for the first and the last line, and everything
-between them is masked. If one of the two was cut off, the lines that look like a key are masked.
+A key may be too long for one pattern. So the search looks for the line that begins a key and the line that
+ends it, and everything between them is masked. If one of these lines is missing, the lines beside the other
+are masked that look like part of a key.
 """
 
 import re
@@ -19,13 +20,13 @@ _ENDS_LINE = r"(?=[ \t]{0,80}(?:\r|\\r)?(?:[│┃|\n]|\\n|\Z))"
 _LAST_LINE = re.compile(rf"{_BEFORE}{{1,80}}+[A-Za-z0-9+/=]{{1,15}}+{_ENDS_LINE}")
 _BREAK = re.compile(r"\n|\\n")
 _INNER_LINE = re.compile(rf"{_BEFORE}{{0,80}}+(?P<key>[A-Za-z0-9+/=]*)[\s│┃|]*(?:\\r)?")
-# In characters: how far back a key is searched whose first line is missing. An RSA key of 16,384 bits has
-# 13,000.
+# In characters. A key without its first line is searched this far back from its last line. An RSA key of
+# 16,384 bits has 13,000 characters.
 _MAX_KEY_CHARACTERS = 40_000
 
 
 def find_key_blocks(text: str) -> Iterator[Span]:
-    """Find the part of each key to mask. The first and the last line stay."""
+    """Yield the part of each key to mask: everything but the lines that begin and end it."""
     begins: int | None = None
     free = 0
     for edge in find_matches(_EDGE, text):
@@ -42,7 +43,7 @@ def find_key_blocks(text: str) -> Iterator[Span]:
 
 
 def _find_unended_key(text: str, begins: int | None, limit: int) -> Iterator[Span]:
-    """Find the lines that look like a key after a first line, if the last line was cut off."""
+    """Yield the lines that look like a key after the line that begins it, if no line ends it."""
     if begins is None:
         return
     headers = _HEADERS.match(text, begins, limit)
@@ -55,7 +56,7 @@ def _find_unended_key(text: str, begins: int | None, limit: int) -> Iterator[Spa
 
 
 def _find_unbegun_key(text: str, free: int, end: int) -> int:
-    """Return where a key begins whose last line starts at `end` and whose first line was cut off."""
+    """Return where a key begins that ends at `end`, if the line that begins it is missing."""
     farthest = max(free, end - _MAX_KEY_CHARACTERS)
     breaks = [(found.start(), found.end()) for found in _BREAK.finditer(text, farthest, end)]
     first = line_end = end

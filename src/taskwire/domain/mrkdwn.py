@@ -1,8 +1,7 @@
-"""Slack's mrkdwn: what its tokens and entities stand for, and how to put text from outside among them.
+"""Reads and escapes Slack's mrkdwn.
 
-Slack writes `<@U1>`, `<#C1>`, `<!here>` and `<https://…|label>` for mentions and links, and `&amp; &lt; &gt;`
-for the three characters that these use. This module handles single tokens. `replies` decides what a whole
-message means.
+Slack writes tokens for mentions and links: `<@U1>`, `<#C1>`, `<!here>` and `<https://…|label>`. It writes
+`&amp;`, `&lt;` and `&gt;` for the characters `&`, `<` and `>`. `replies` decides what a whole message means.
 """
 
 import re
@@ -13,9 +12,9 @@ from typing import NamedTuple
 
 _TOKEN_OR_ENTITY = re.compile(r"<[^<>\n]*>|&(?:amp|lt|gt);")
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
-# Text from outside has lost these control characters before it stands among our own words.
+# These mark a name in our own text. Text from outside cannot contain them: control characters are removed.
 _NAME_BEGINS, _NAME_ENDS = "\x0e", "\x0f"
-# The parts of our own words.
+# The kinds of parts of our own text.
 _PART = re.compile(
     r"\x0e(?P<name>[^\x0e\x0f]*)\x0f|`(?P<code>[^`\n]+)`|\*(?P<bold>[^*\n]+)\*|:(?P<emoji>warning):"
     r"|<@(?P<person>[A-Z0-9]+)>|<#(?P<channel>[A-Z0-9]+)>"
@@ -39,7 +38,7 @@ _JOINER = "\u2060"
 
 @dataclass(frozen=True)
 class Names:
-    """Names by Slack id, without the @ or # before them. An id without a name is shown as it is."""
+    """Names by Slack's id, without `@` or `#`. An id without a name is shown itself."""
 
     users: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, str] = field(default_factory=dict)
@@ -65,34 +64,37 @@ def is_blank(text: str) -> bool:
 
 
 def escape_mrkdwn(text: str) -> str:
-    """Escape text from outside for a place where Slack expects mrkdwn."""
+    """Escape text from people or agents, so that Slack shows it as it is."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def mark_name(text: str) -> str:
-    """Mark an escaped name among our own words, so that nothing in it is read as markup."""
+    """Mark a name within our own text, so that its characters are not read as markup."""
     return f"{_NAME_BEGINS}{text}{_NAME_ENDS}"
 
 
 def quote_names(text: str) -> str:
-    """Put quotation marks around the names that `mark_name` has marked, for places without bold text."""
+    """Replace the marks of `mark_name` by quotation marks, for places that cannot show bold text."""
     return text.replace(_NAME_BEGINS, "\u201c").replace(_NAME_ENDS, "\u201d")
 
 
 def has_name(text: str) -> bool:
-    """Whether a text of ours has a name that `mark_name` has marked."""
+    """Whether a text has a name that `mark_name` has marked."""
     return _NAME_BEGINS in text
 
 
 class Part(NamedTuple):
-    """A piece of our own words: its kind (`text`, `name`, `code`, `bold`, `emoji`, …), and what was found."""
+    """A part of our own text. `kind` is, for example, `text`, `name`, `code`, `bold` or `emoji`.
+
+    `found` has the texts of the part, unescaped, by the names of the groups in the pattern.
+    """
 
     kind: str
     found: Mapping[str, str]
 
 
 def split_parts(words: str) -> Iterator[Part]:
-    """Split our own words into parts. The visible text of each part is unescaped."""
+    """Split a text of ours into parts, in order."""
     at = 0
     for found in _PART.finditer(words):
         if found.start() > at:
@@ -105,12 +107,12 @@ def split_parts(words: str) -> Iterator[Part]:
 
 
 def unescape(text: str) -> str:
-    """Decode Slack's three entities once: `&lt;` that a person typed stays `&lt;`."""
+    """Decode Slack's three entities once, so that `&lt;` stays `&lt;` if a person typed it."""
     return _TOKEN_OR_ENTITY.sub(lambda found: _ENTITIES.get(found[0], found[0]), text)
 
 
 def break_mentions(text: str) -> str:
-    """Break every mention in text from outside: it looks the same and notifies nobody."""
+    """Change every mention in a text so that it notifies nobody but looks the same."""
     broken = _LIVE_TOKEN.sub("<" + _JOINER, text)
     return _LIVE_WORD.sub("@" + _JOINER, broken)
 
@@ -131,13 +133,13 @@ def list_mentions(text: str) -> Mentions:
 
 
 def to_visible_text(text: str, names: Names | None = None) -> str:
-    """Write a text as a person sees it: entities decoded, people and channels by name, links as addresses."""
+    """Return mrkdwn as a person sees it, with names for people and channels and with addresses for links."""
     known = names or Names()
     return _TOKEN_OR_ENTITY.sub(lambda found: _ENTITIES.get(found[0]) or _seen(found[0], known), text)
 
 
 def get_link_address(token: str) -> str:
-    """Return the address in a link token, or any other text unchanged."""
+    """Return the address in a token of a link. Any other text is only unescaped."""
     body = token[1:-1] if token.startswith("<") and token.endswith(">") else token
     return unescape(body.partition("|")[0])
 

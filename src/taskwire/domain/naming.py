@@ -1,7 +1,4 @@
-"""Makes names for new tasks: from a prompt, or similar to a name that is taken.
-
-Only Coder knows whether a name is free.
-"""
+"""Makes names and titles for tasks. Only Coder knows whether a name is free."""
 
 import hashlib
 import re
@@ -14,14 +11,15 @@ SUFFIX_LENGTH = 6
 
 
 def digest(*parts: str) -> str:
-    """Return 16 characters that are always the same for these parts."""
+    """Return 16 characters of a hash of these parts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def make_name(prompt: str, salt: str) -> str:
-    """Shorten the prompt, and append six characters of the intent's hash: every try makes the same name.
+    """Make a name from the beginning of the prompt and six characters of the salt's hash.
 
-    Letters lose their accents. A prompt without any Latin letter or digit becomes `task`.
+    For example `fix-the-login-1a2b3c`. The same salt gives the same name at every try. Letters lose their
+    accents. A prompt without any Latin letter or digit becomes `task`.
     """
     plain = unicodedata.normalize("NFKD", prompt.casefold()).encode("ascii", "ignore").decode()
     words = re.sub(r"[^a-z0-9]+", "-", re.sub("['`]", "", plain)).strip("-")
@@ -32,13 +30,13 @@ def make_name(prompt: str, salt: str) -> str:
 
 
 def make_numbered_name(name: str, number: int) -> str:
-    """Return the name with a number at its end."""
+    """Return the name with a number at its end, for example `fix-login-2`, within Coder's limit."""
     ending = f"-{number}"
     return name[: NAME_LENGTH - len(ending)].rstrip("-") + ending
 
 
 def make_title(prompt: str) -> str:
-    """Cut the prompt's first line at a word. It is the title until Coder has one."""
+    """Make a title of the prompt's first line, cut after a word. It is shown until Coder has a title."""
     line = next((line.strip() for line in prompt.splitlines() if line.strip()), prompt)
     if len(line) <= TITLE_LENGTH:
         return line
@@ -47,13 +45,13 @@ def make_title(prompt: str) -> str:
 
 
 def make_replacement_title(prompt: str) -> str:
-    """Make a title for a new prompt as Coder would, since Coder itself keeps the first title for ever."""
+    """Make a title for an edited prompt, because Coder keeps the title of the first prompt."""
     title = make_title(prompt)
     return title[:1].upper() + title[1:]
 
 
 def is_same_text(title: str, prompt: str) -> bool:
-    """Whether a title says all that the prompt says, apart from case, blanks and a full stop at the end."""
+    """Whether title and prompt are the same, apart from case, blanks and a full stop at the end."""
     return _bare(title) == _bare(prompt)
 
 

@@ -1,10 +1,11 @@
-"""Parses options from typed text: `name=VALUE`, `--name VALUE`, `--name=VALUE`.
+"""Parses options in a command: `name=VALUE`, `--name VALUE` or `--name=VALUE`.
 
-An option is `--word`, or a lower-case `word=` (a known word in any case). Anything else begins the rest: a
-URL with `=` in it, `x == y`, `DEBUG=1`, a list item like `- item`. A lone `--` ends the options. Phones turn
-`--` into a long dash and quotes into curly ones, so both are accepted. Values stay as Slack sent them.
+An option begins with `--word` or with `word=` in lower case. The name of a known option may be in any case.
+Other text ends the options, for example a URL with `=` in it, `x == y`, `DEBUG=1` or `- item`. So does a `--`
+alone. Phones turn `--` into a long dash and quotes into curly ones, so both are accepted. Values stay as
+Slack sent them.
 
-Options may stand before the text and after it. After it, only known options with complete values count.
+Options may be before the text and after it. After it, only known options with complete values count.
 """
 
 import contextlib
@@ -32,23 +33,23 @@ _CLOSING = {mark: re.compile(f"[{_DOUBLE}]") for mark in _DOUBLE} | {
 
 
 def first_word(text: str) -> tuple[str, str]:
-    """Split off the first word, but never inside one of Slack's tokens. The rest is trimmed at its front."""
+    """Return the first word and the rest, without blanks before each. A token of Slack is never split."""
     found = _WORD.match(text.lstrip())
     return (found[0], text.lstrip()[found.end() :].lstrip()) if found else ("", "")
 
 
 def asks_for_help(word: str) -> bool:
-    """Whether a word asks for help, as on a command line."""
+    """Whether a word asks for help, for example `?` or `--help`."""
     return word.lower() in ("?", "-h", "--help", "\u2014help", "\u2013help")
 
 
 def take_options(
     text: str, options: Sequence[CommandOption], *, has_text: bool = True
 ) -> tuple[dict[str, str], str]:
-    """Take all options from the front of a text. Return their values by name, and the rest.
+    """Take all options from the beginning of a text. Return their values by name, and the rest.
 
-    `has_text`: the rest may be the person's own text, which may look like an option. Raise UserError for an
-    unknown option, one without a value, one given twice, and an open quote.
+    `has_text`: the rest may be a prompt, which may look like an option. A refusal then says how to mark it as
+    text. Raise UserError for an unknown option, one without a value, one given twice, and an open quote.
     """
     given, rest, _ = _take_leading_options(text, options, has_text=has_text)
     return given, rest
@@ -63,9 +64,9 @@ class TextWithOptions(NamedTuple):
 
 
 def take_options_around(text: str, options: Sequence[CommandOption]) -> TextWithOptions:
-    """Take all options from the front and the end of a text. After a lone `--` everything is text.
+    """Take all options from the beginning and the end of a text. After a `--` alone, everything is text.
 
-    Raise UserError as `take_options` does, but leave an unknown option at the end in the text.
+    Raise UserError as `take_options` does, but keep an unknown option at the end in the text.
     """
     given, rest, is_ended = _take_leading_options(text, options, has_text=True)
     behind = ""
@@ -78,7 +79,7 @@ def take_options_around(text: str, options: Sequence[CommandOption]) -> TextWith
 
 
 def _find_trailing_options(text: str, options: Sequence[CommandOption]) -> int | None:
-    """Return where the options at the end of a text begin; None if it does not end with options."""
+    """Return the index at which the options at the end of a text begin; None if it has none there."""
     for found in _WORD_START.finditer(text):
         word = _match_option_word(text[found.end() :], options)
         if word is None or not any(_is_option(word, option) for option in options):
@@ -93,7 +94,7 @@ def _find_trailing_options(text: str, options: Sequence[CommandOption]) -> int |
 def _take_leading_options(
     text: str, options: Sequence[CommandOption], *, has_text: bool
 ) -> tuple[dict[str, str], str, bool]:
-    """Take options from the front. Return also the rest, and whether a lone `--` marked it as text."""
+    """Take options from the beginning. Return them, the rest, and whether a `--` is between them."""
     given: dict[str, str] = {}
     while True:
         text = text.lstrip()

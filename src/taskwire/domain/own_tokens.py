@@ -1,10 +1,9 @@
-"""Finds our own tokens by their value in any disguise, because a leaked token opens the whole deployment.
+"""Finds the deployment's own tokens by their values, in any encoding.
 
 A long token is recognised by its letters and digits alone. So it is found in upper case, with invisible
-characters or Markdown's marks in it, broken over lines, encoded for a URL, and in base64. Nobody writes that
-many characters in this order by chance. A short token may stand in a text by chance. It is found only
-unchanged and as a word of its own, and not at all if it is a plain word like `taskwire`, a field's name, or a
-number.
+characters or Markdown's marks in it, broken over lines, encoded for a URL, and in base64. A short token may
+be in a text by chance. So it is found only unchanged and as a whole word. It is not found at all if it is a
+plain word like `taskwire`, or a number.
 """
 
 import json
@@ -18,8 +17,8 @@ from taskwire.domain.agent_text import ZERO_WIDTH
 
 # In characters. A shorter value would mask ordinary words everywhere.
 SHORTEST = 6
-# Sixteen letters and digits in a given order appear in no text by chance. In base64 twelve are enough,
-# because base64 has no words.
+# This many letters and digits in a given order are in no text by chance. In base64 fewer are enough, because
+# base64 has no words.
 _CERTAIN, _CERTAIN_IN_BASE64 = 16, 12
 _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789"
 _LOWER = bytes(range(256)).lower()
@@ -27,13 +26,13 @@ _DROPPED = bytes(set(range(256)) - set(_PLAIN) - set(_PLAIN.upper()))
 # What may stand between two letters of a token. A quotation mark ends a string in JSON, so it is excluded,
 # unless it is a part of the token.
 _BETWEEN = r"[^A-Za-z0-9\"]*+"
-# A match begins only at the start of a run of backslashes. A match at each backslash of 100,000 would take
-# minutes.
+# A match begins only at the first of several backslashes. With a match at each of 100,000, the search would
+# take minutes.
 _ESCAPES = re.compile(r"(?<!\\)\\++(?:u[0-9a-fA-F]{4}|[nrtbf])")
 
 
 class _Form(NamedTuple):
-    """One way to write a token. A text without the letters of `anchor` cannot contain it."""
+    """A pattern for one way to write a token. A text without the letters of `anchor` has no match."""
 
     anchor: bytes
     pattern: re.Pattern[str]
@@ -46,13 +45,13 @@ class OwnTokens:
         self._forms = [form for token in sorted(set(tokens)) for form in _forms(token)]
 
     def find(self, text: str) -> list[tuple[int, int]]:
-        """Return where our tokens stand, in order. Results may overlap."""
+        """Return the start and the end of each token in the text, in order. They may overlap."""
         letters = _letters(text)
         forms = (form for form in self._forms if form.anchor in letters)
         return sorted(found.span() for form in forms for found in form.pattern.finditer(text))
 
     def may_be_in_json(self, text: str) -> bool:
-        """Whether a token may be in a string of a JSON text, at any depth. False means certainly not."""
+        """Whether a JSON text may have a token in a string, or in JSON within a string. False is certain."""
         views = [_letters(text)]
         if "\\" in text:
             views.append(_letters(_ESCAPES.sub("", text)))
@@ -60,12 +59,12 @@ class OwnTokens:
 
 
 def is_plain_word(token: str) -> bool:
-    """Whether a token is a short word, name or number, which also stands in unrelated texts."""
+    """Whether a token is a short word, name or number, which unrelated texts may also have."""
     return len(token) < _CERTAIN and re.fullmatch("[A-Za-z_]+|[0-9]+", token) is not None
 
 
 def is_json(text: str) -> bool:
-    """Whether a text is a JSON object or list. One that is nested too deep to parse counts as none."""
+    """Whether a text is a JSON object or list that can be parsed. False if it is nested too deeply."""
     if not text.startswith(("{", "[")):
         return False
     try:
@@ -103,7 +102,7 @@ def _longest_word(token: str) -> bytes:
 
 
 def _in_any_case(token: str) -> Iterator[str]:
-    """Yield a pattern for each character. A sign may be missing, or encoded for a URL, even repeatedly."""
+    """Yield a pattern for each character. A punctuation mark may be missing, or URL-encoded several times."""
     for letter in token:
         if letter.isascii() and letter.isalnum():
             yield f"[{letter.lower()}{letter.upper()}]"
@@ -114,7 +113,7 @@ def _in_any_case(token: str) -> Iterator[str]:
 
 
 def _in_base64(token: str) -> Iterator[str]:
-    """Yield the base64 characters that do not depend on the text around it, for each of three bit offsets."""
+    """Yield the token in base64 for each of three bit offsets, without what depends on other text."""
     for before in range(3):
         encoded = b64encode(b"\0" * before + token.encode()).decode()
         yield encoded[(0, 2, 3)[before] : (before + len(token.encode())) * 8 // 6]

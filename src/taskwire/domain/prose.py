@@ -1,8 +1,8 @@
 """Turns the plain lines of an agent's screen into a text that is easy to read.
 
-Paragraphs that the terminal wrapped are joined again. Code, tables, lists and diffs keep their lines. A tool
-call is one line with the first lines of its result. Of a long run of calls the last ones stay. The marks that
-an agent's screen puts before the agent's words are removed.
+Paragraphs that the terminal wrapped are joined. Code, tables, lists and diffs keep their lines. A tool call
+becomes one line and the first lines of its result. If many calls follow each other, only the last are kept.
+The marks before the agent's text are removed.
 """
 
 import re
@@ -15,12 +15,12 @@ from taskwire.domain.terminal import find_fenced_rows
 # The widths, in characters, at which a text may have been wrapped. Nobody wraps below 40, and no terminal is
 # wider than 240.
 _SHORTEST, _LONGEST = 40, 240
-# The width of the terminal cannot be found from a short text. Most terminals have 80 columns, and those that
-# Coder's own modules start have 67. Frames and indents take about five of them.
+# These widths are assumed if the text is too short to show the width. Most terminals have 80 columns. Those
+# that Coder's modules start have 67. Frames and indents take about five columns.
 _USUAL_WIDTHS = (67, 80)
 _FRAME_WIDTH, _WIDTH_TOLERANCE = 6, 2
-# Three lines that end where the next word had no room are no coincidence. For lines longer than usual two are
-# enough, because nobody writes such lines by hand.
+# This many lines that end where the next word did not fit are no coincidence. Fewer are enough for lines that
+# are longer than usual, because people do not write such lines.
 _SURE, _SURE_IF_LONG = 3, 2
 _RESULT_LINES = 3
 _LONG_RUN = 5
@@ -38,7 +38,7 @@ _LIST_MARK = re.compile(r"(?:[-*+•◦▪☐☒✓✔✗□■] |[0-9]{1,3}[.)]
 _NOT_PROSE = re.compile(
     r"[|#>▸↳@$+~}\])]|```|//|/\*|<!--|<\w|-{3}|={3}|[-*+•◦▪☐☒] |[0-9]{1,3}[.)] |[0-9]{1,5} [+-]? "
 )
-# A line of prose may also begin with such a word, if a terminal broke it there.
+# Words that begin a line of code. A wrapped line of prose may begin with such a word too.
 _KEYWORD = re.compile(
     r"(?:def|class|import|return|const|let|var|func|fn|public|private|elif|else|async|SELECT|FROM) "
     r"|from \S{1,80} import |(?:if|for|while|with) .{1,200}[:{]$"
@@ -49,12 +49,12 @@ _STATEMENT = re.compile(r"[=()\[\]<>].{0,200};$|^[\"'].{0,200}[\"'],$")
 
 @dataclass(frozen=True)
 class _Width:
-    """The width of the terminal. A line is full if the next word would have gone beyond `full`."""
+    """The width of the terminal, in characters. A line is full if the next word would end after `full`."""
 
     full: int
     widest: int
     shortest: int = _SHORTEST
-    # Whether the width was found in the text. Of a usual width it is only known that the text fits.
+    # Whether the text showed the width. Otherwise a usual width is assumed.
     is_found: bool = False
 
 
@@ -67,7 +67,7 @@ class _Call:
     hidden: int = 0
 
     def lines(self) -> list[str]:
-        """Show the call with the first lines of its result."""
+        """Return the line of the call and the first lines of its result."""
         limit = 1 if self.result and _SUMMARY.match(self.result[0]) else _RESULT_LINES
         rest = len(self.result) - limit
         shown = self.result if rest <= 1 else self.result[:limit]
@@ -106,7 +106,7 @@ def _shorten_calls(lines: list[str]) -> list[str]:
 
 
 def _find_result(lines: list[str], at: int) -> int | None:
-    """Find where the result of the call at this line begins, a few lines below; None if this is no call."""
+    """Return the index of the line at which the result of the call begins; None if `at` is no call."""
     if not _CALL_MARK.match(lines[at]):
         return None
     for first in range(at + 1, min(at + 5, len(lines))):
@@ -162,7 +162,7 @@ def _shorten_runs(lines: list[str]) -> list[str]:
 
 
 def _group_runs(lines: list[str]) -> Iterator[list[list[str]]]:
-    """Yield consecutive calls as one run, and every other line as its own run."""
+    """Yield groups: consecutive calls together, each with its lines, and every other line alone."""
     run: list[list[str]] = []
     blanks: list[str] = []
     for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):
@@ -182,7 +182,7 @@ def _group_runs(lines: list[str]) -> Iterator[list[list[str]]]:
 
 
 def _remove_text_marks(lines: list[str]) -> list[str]:
-    """Remove the mark before the agent's words, and the indent that it gave to the following lines."""
+    """Remove the mark before the agent's text, and the indent of the lines after it."""
     shown = []
     is_said = False
     for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):
@@ -212,7 +212,7 @@ def _join_paragraphs(lines: list[str]) -> list[str]:
 
 
 def _list_verbatim_rows(lines: list[str]) -> Iterator[tuple[str, bool]]:
-    """Yield each line, and whether it stays unchanged: code and tool calls do."""
+    """Yield each line, and whether it stays unchanged. Lines of code and of tool calls do."""
     is_called = False
     for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):
         is_called = line.startswith("▸ ") or (is_called and line.startswith(" "))
@@ -220,10 +220,10 @@ def _list_verbatim_rows(lines: list[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _find_width(lines: list[str]) -> _Width:
-    """Find out how wide the terminal was that wrapped a text.
+    """Find how wide the terminal was that wrapped a text.
 
-    In a wrapped text the next word after each break had no room within the longest line. Lines that a person
-    broke on purpose end at different widths, or the next line begins with a capital.
+    In a wrapped text, the first word of the next line did not fit on the line before. Lines that were broken
+    on purpose have different lengths, or the next line begins with a capital letter.
     """
     breaks = list(_list_breaks(lines))
     longest = max((len(above) for above, _ in breaks), default=0)
@@ -241,7 +241,7 @@ def _find_width(lines: list[str]) -> _Width:
 
 
 def _list_breaks(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield each line of prose with the line below, if that may continue it."""
+    """Yield each line of prose and the line below it, if the line below may continue it."""
     above, column = "", 0
     for line, is_kept in _list_verbatim_rows(lines):
         goes_on = bool(above) and not is_kept and _may_continue(above, line, column)
@@ -253,7 +253,7 @@ def _list_breaks(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _may_continue(above: str, line: str, column: int) -> bool:
-    """Whether a line may continue the line above, whose text begins in this column."""
+    """Whether a line may continue the line above. The text of the line above begins at `column`."""
     said = line.strip()
     if not said or _NOT_PROSE.match(said) or "  " in said or said.endswith("{") or _STATEMENT.search(said):
         return False
@@ -265,7 +265,7 @@ def _first_word(line: str) -> str:
 
 
 class _Paragraph:
-    """A paragraph or a list's item that grows by the lines into which the terminal broke it."""
+    """A paragraph, or an item of a list, that is joined from the lines of the terminal."""
 
     def __init__(self, width: _Width, first: list[str] | None = None) -> None:
         self._find_width = width
@@ -275,14 +275,14 @@ class _Paragraph:
         self._column = _find_text_column(self._last)
 
     def takes(self, line: str) -> bool:
-        """Whether a line continues this paragraph, because its first word had no room on the line above."""
+        """Whether a line continues this paragraph: its first word did not fit on the line above."""
         if not self._parts or not _may_continue(self._last, line, self._column):
             return False
         if not self._find_width.is_found and (
             _KEYWORD.match(line.strip()) or _KEYWORD.match(self._last.strip())
         ):
             return False
-        # Lines that were joined already count with their whole length, so that joining again changes nothing.
+        # Use the length of the joined lines, so that joining the result again changes nothing.
         above = self._length if self._length <= self._find_width.widest else len(self._last)
         is_full = above + 1 + len(_first_word(line)) > self._find_width.full
         is_sentence = self._last.rstrip().endswith((".", "!", "?")) and line.lstrip()[0].isupper()
@@ -302,7 +302,7 @@ class _Paragraph:
         self._last = line
 
     def lines(self) -> list[str]:
-        """Return the paragraph as one line, or no line if it is empty."""
+        """Return the paragraph as a list of one line. If it is empty, the list is empty."""
         return ["".join(self._parts)] if self._parts else []
 
 
@@ -316,14 +316,14 @@ def _is_prose(line: str) -> bool:
 
 
 def _find_text_column(line: str) -> int:
-    """Return the column where a list item's text begins; where the line begins, for any other line."""
+    """Return the column at which the text of a line begins, after the mark of a list's item."""
     said = line.lstrip()
     mark = _LIST_MARK.match(said)
     return len(line) - len(said) + (mark.end() if mark else 0)
 
 
 def _trim_lines(lines: list[str]) -> list[str]:
-    """Drop blank lines at both ends, keep one of several between, and remove an indent of all lines."""
+    """Remove blank lines at both ends, repeated blank lines, and the indent that all lines have."""
     shown: list[str] = []
     for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):
         text = line.rstrip()

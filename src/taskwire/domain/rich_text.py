@@ -28,7 +28,7 @@ _MARKUP = re.compile(
 
 
 def from_mrkdwn(text: str) -> str:
-    """Turn a message's mrkdwn into Markdown where its marks are unambiguous. Code stays unchanged."""
+    """Turn a message's mrkdwn into Markdown. Ambiguous marks and code stay unchanged."""
     return _MARKUP.sub(_remarked, text).strip()
 
 
@@ -46,9 +46,10 @@ def _remarked(found: re.Match[str]) -> str:
 
 
 def from_blocks(blocks: Sequence[Block], text: str) -> str | None:
-    """Turn rich_text blocks into Markdown; None if there are none, or if there are other blocks too.
+    """Turn rich_text blocks into Markdown. Return None if there are none, or if there are other blocks too.
 
-    Slack does not document whether blocks have entities. The message's text always has them, so it decides.
+    Slack does not document whether the texts in blocks are escaped. The message's `text` is always escaped,
+    so it shows whether they are.
     """
     if not blocks or any(block.get("type") != "rich_text" for block in blocks):
         return None

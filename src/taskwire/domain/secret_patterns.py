@@ -1,9 +1,9 @@
-"""Patterns of secrets: for each kind, the part that is kept to recognise it, and the part that is masked.
+"""Patterns of secrets. The part before a secret is kept to show its kind. The secret is masked.
 
-Somebody can make a text of a million characters that is slow to search. So each pattern's cost is at most
-linear in the length of the text. The text before a secret is bounded. The secret itself is one character
-class, matched once from a fixed start, and contains no mask. Where possible, a pattern begins with plain
-letters, because a search for these is ten times as fast as a search for a class.
+An attacker can make a text of a million characters that is slow to search. So the cost of each pattern is at
+most linear in the length of the text. The part before a secret has a limited length. The secret is matched by
+one character class, and contains no mask. If possible, a pattern begins with plain letters, because the
+search for these is ten times as fast as for a class.
 
 A long text is searched one window at a time.
 """
@@ -22,7 +22,7 @@ _VALUE = r"[^\s\"'$<>{}()•]"
 # The border between two cells of a table.
 _CELL = r"[ \t]{0,80}[|│┃][ \t]{0,80}"
 _BASE64 = "[A-Za-z0-9+/=]"
-# These match neither words nor paths.
+# Conditions for a value that is neither a word nor a path.
 _MIXED = (
     r"(?=[^\s0-9]{0,40}[0-9])(?=[^\sA-Z]{0,40}[A-Z])(?=[^\sa-z]{0,40}[a-z])(?![^\s/]{0,40}/[^\s/]{0,40}/)"
 )
@@ -60,18 +60,18 @@ _NO_VALUE = (
 
 
 def _word(letters: str, before: str = "A-Za-z0-9") -> str:
-    """Match plain letters at the beginning of a word. The letters come first because they are found fast."""
+    """Make a pattern for letters at the beginning of a word. It begins with the letters to be fast."""
     return f"{re.escape(letters)}(?<![{before}]{re.escape(letters)})"
 
 
 def _after(names: Iterable[str], sign: str, before: str = "", then: str = "") -> str:
-    """Match a sign behind one of these names, in any case. The sign comes first because it is rarer."""
+    """Make a pattern for a sign after one of these names, in any case. The sign is first: it is rarer."""
     looks = (f"(?<={before}(?i:{re.escape(name)}){sign})" for name in names)
     return f"{sign}{f'(?={then})' if then else ''}(?:{'|'.join(looks)}){then}"
 
 
 def _in_quotes(mark: str, only: str = "") -> str:
-    """Match up to the closing mark; in a text that was cut before it, up to the `…` or to the end."""
+    """Make a pattern for text up to the closing mark. In a cut text it matches up to `…` or the end."""
     sentence = rf"(?i:(?:[^{mark}\n]{{0,80}} )?(?:{_OF_SENTENCES}) )"
     closed = rf"[^{mark}\n•]{{4,}}+(?={mark})"
     cut = rf"[^{mark}\n•…]{{1,}}+(?=…)|[^{mark}\n•…]{{4,}}+(?=\Z)"
@@ -250,34 +250,34 @@ def _arguments() -> Iterable[tuple[re.Pattern[str], re.Pattern[str]]]:
 # For each command: a pattern for the whole command line, and one for the secret arguments in it.
 COMMANDS = tuple(_arguments())
 
-# Each pattern has the group `kept`. The text behind it is the secret.
+# Each pattern has a group `kept`. The rest of the match after this group is the secret.
 PATTERNS = tuple(
     re.compile(f"(?P<kept>{kept}){secret}")
     for kept, secret in (*_BY_PREFIX, *_BY_NAME, *_BY_HEADER, *_BY_COMMAND)
 )
 
-# No pattern finds anything in a single line that lacks all of these. So most lines need no further search.
+# If a single line does not match this, no pattern matches it. So most lines need no further search.
 HINT = re.compile(
     r"(?i:pass|pwd=|secret|token|key|auth|cookie|bearer|curl|login|zip|7z|ldap|keygen|mysql|mariadb|mongo|redis-cli|[?&](?:[a-z]{1,20}_)?sig=)"
     r"|gh[pousr]_|github_pat|gl[a-z]{2,5}-|xox[a-z]|xapp-|sk-|k_live_|k_test_|whsec_|shp[a-z]{2}_|lin_|gl[sc]a?_|sntry|gsk_|xai-|sq0|AT[AC]TT3|npm_|hf_|do[por]_v1_|dckr_|pypi-|AKIA|ASIA|AIza"
     r"|ya29|hv[bsr]\.|SG\.|eyJ|hooks\.slack|KEY|://[^\s/]*@|[A-Za-z0-9]{10}-[A-Za-z0-9]{22}|[0-9]{8}:"
 )
 
-# The beginnings of tokens that show the kind of the token and nothing else.
+# Beginnings of tokens that are not secret, because they only show the kind of the token.
 TOKEN_PREFIXES = re.compile(
     r"gh[pousr]_|github_pat_|gl[a-z]{2,5}-|xox[a-z](?:\.xox[a-z])?-|xapp-|sk-|npm_|pypi-|AKIA"
 )
 
 
 MASK = "•••"
-# A pattern searches WINDOW characters at once, and MARGIN more for matches that begin in the window, so that
-# other threads can run in between. Only a match that reaches the end of both is matched again in the whole
-# text.
+# In characters. A pattern searches a window at a time, so that other threads can run in between. A match that
+# begins in the window may continue in the margin after it. If it reaches the end of the margin, it is matched
+# again in the whole text.
 WINDOW, MARGIN = 8_192, 2_048
 
 
 class Span(NamedTuple):
-    """A part of a text, and the text that replaces it."""
+    """A part of a text, from `start` up to `end`, and the text that replaces it."""
 
     start: int
     end: int
@@ -285,7 +285,7 @@ class Span(NamedTuple):
 
 
 def find_matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """Yield each match, one window at a time."""
+    """Yield each match of a pattern, in order. The text is searched one window at a time."""
     at, length = 0, len(text)
     while at < length:
         edge = min(at + WINDOW + MARGIN, length)
@@ -303,12 +303,12 @@ def find_matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]
 
 
 def replace_spans(text: str, spans: Iterable[Span]) -> str:
-    """Replace each span. Of overlapping spans the first one counts."""
+    """Replace the spans in a text. If spans overlap, only the first is replaced by its text."""
     parts: list[str] = []
     end = 0
     for span in spans:
         if span.start >= end:
-            # The replacement is never longer than the span, so that a text that fitted a message still fits.
+            # The replacement must not be longer than the span, so that a text that fits a message still fits.
             parts += [text[end : span.start], span.replacement[: span.end - span.start]]
         end = max(end, span.end)
     return "".join([*parts, text[end:]])

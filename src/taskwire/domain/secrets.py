@@ -1,11 +1,11 @@
 """Masks secrets before a text is posted, stored or logged: known tokens, and text that looks like a token.
 
-A mask keeps the kind of a secret (`ghp_•••`), but never a part of it. Masking is for text that people read.
-It may mask ordinary words, and it does not prove that no secret is left. A text that the bot has to read
+The beginning that shows the kind of a token is kept (`ghp_•••`), but no part of the secret. Masking may hide
+ordinary words, and it may miss a secret. It is for text that people read: a text that the bot has to parse
 again must not be masked.
 
-The regular expressions search one window at a time, so that other threads can run. A log of a million
-characters is masked outside the event loop, and blocks the loop for some milliseconds at a time.
+A text is searched one window at a time, so that other threads can run. A log of a million characters is
+masked in another thread, which blocks the event loop for some milliseconds at a time.
 """
 
 import json
@@ -34,13 +34,13 @@ from taskwire.domain.secret_patterns import (
 # A terminal of 80 columns breaks a long token at its edge, or inside a box a little before the edge. A line
 # of this many characters counts as full.
 _FULL_LINE = 70
-# What may stand where a terminal broke a token: padding, a box's edges, the next line's indentation.
+# What may be between two parts of a token that a terminal broke: padding, a box's edges, and an indent.
 _EDGE = r"[ \t]{0,200}(?:[│┃|][ \t]{0,200})?"
 _BREAK = rf"(?:{_EDGE}\r?\n{_EDGE})?"
 # A single line of up to this many characters is first searched for hints. Most lines have none.
 _SHORT_LINE = 500
-# The most rounds of masking. A mask rarely brings two parts of a secret together, and hardly ever several
-# times.
+# The most rounds of masking. After one round, two parts of another secret may be beside each other. That is
+# rare.
 _ROUNDS = 4
 # A string in JSON, with its quotation marks.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
@@ -48,7 +48,7 @@ _ZERO_WIDTH_RUN = re.compile(f"[{ZERO_WIDTH}]+")
 
 
 class Masker:
-    """Masks secrets in text. `known` are all secrets known by value, `own` are our own tokens among them."""
+    """Masks secrets in text. `known` are secrets that are known by value; `own` are our tokens among them."""
 
     def __init__(self, known: Iterable[str] = (), own: Iterable[str] = ()) -> None:
         values = {value.strip() for value in known}
@@ -61,7 +61,7 @@ class Masker:
         self._own = OwnTokens(own)
 
     def mask(self, text: str) -> str:
-        """Mask every secret in a text. A second call changes nothing."""
+        """Mask every secret in a text. A second call would change nothing."""
         if len(text) <= _SHORT_LINE and "\n" not in text and not self._may_contain_secret(text):
             return text
         for _ in range(_ROUNDS):
@@ -72,17 +72,16 @@ class Masker:
         return text
 
     def mask_own(self, text: str) -> str:
-        """Mask only our own tokens, by value, in text from people that must otherwise stay unchanged."""
+        """Mask our own tokens in a text. Everything else in it stays unchanged."""
         # When a token is masked, a short token beside it may become a word of its own.
         while found := self._own.find(text):
             text = replace_spans(text, (Span(start, end) for start, end in found))
         return text
 
     def mask_own_in_json(self, text: str) -> str:
-        """Mask our own tokens in each string of a JSON text separately, also in JSON within a string.
+        """Mask our own tokens in each string of a JSON text, and in JSON within a string.
 
-        Everything else keeps its spelling, because Lua scripts search for parts of it, and people may have
-        typed it.
+        Everything else stays as it is written, because Lua scripts search for exact parts of it.
         """
         if not self._own.may_be_in_json(text):
             return text
@@ -134,10 +133,10 @@ def _make_value_pattern(value: str) -> str:
 
 
 def mask_beginning(mask: Callable[[str], str], text: str, longest: int) -> str:
-    """Mask a text and keep its beginning, without a search of all the rest.
+    """Mask the beginning of a text and cut the rest, without searching all of the text.
 
-    Half of a secret is not recognised. So MARGIN more characters are masked than are kept. What remains of
-    these is removed again, even if masks have moved it towards the beginning.
+    A secret that is cut in two is not recognised. So MARGIN more characters are searched than are kept, and
+    are removed afterwards.
     """
     looked_at = text[: longest + MARGIN]
     masked = mask(looked_at)
@@ -153,12 +152,11 @@ def _is_sendable(text: str) -> bool:
 
 
 def _remove_zero_width(text: str) -> tuple[str, Callable[[Span], Span]]:
-    """Remove characters without width. Return also a function that maps spans back to the whole text."""
+    """Remove characters without width. Return the text and a function that maps its spans to the old text."""
     chunks: list[str] = []
     kept: list[str] = []
     at, length = 0, 0
-    # For each run of such characters: its place in the text without them, and how many are removed up to its
-    # end.
+    # For each run of such characters: its position in the new text, and how many are removed up to its end.
     places, gone = [], [0]
     for found in find_matches(_ZERO_WIDTH_RUN, text):
         start, end = found.span()
@@ -192,7 +190,7 @@ def _skip_token_prefix(text: str, start: int, end: int) -> Span:
 
 
 def _find_wrapped_secrets(text: str) -> Iterator[Span]:
-    """Find secrets that a terminal broke at its edge. Every line keeps its place."""
+    """Yield the parts of secrets that a terminal has wrapped over several lines."""
     for parts in _list_wrapped_runs(text):
         run = "".join(text[start:end] for start, end in parts)
         edges = [0]
@@ -204,7 +202,10 @@ def _find_wrapped_secrets(text: str) -> Iterator[Span]:
 
 
 def _list_wrapped_runs(text: str) -> Iterator[list[tuple[int, int]]]:
-    """Yield what may be one word: the end of a full line, whole lines after it, the start of the next."""
+    """Yield the parts of what may be one wrapped word, each with its start and end.
+
+    They are the end of a full line, whole lines after it, and the beginning of the last line.
+    """
     parts: list[tuple[int, int]] = []
     at = 0
     while (end := text.find("\n", at)) >= 0 or parts:
@@ -226,7 +227,7 @@ def _count_indent(text: str, at: int, end: int) -> int:
 
 
 def _find_in_run(pattern: re.Pattern[str], run: str, edges: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the secrets of a run that cross the end of a line. The others are found line by line."""
+    """Yield the start and the end of each secret that crosses the end of a line."""
     for found in find_matches(pattern, run):
         if bisect_right(edges, found.start()) < bisect_left(edges, found.end()):
             yield found.end("kept"), found.end()
@@ -235,7 +236,7 @@ def _find_in_run(pattern: re.Pattern[str], run: str, edges: list[int]) -> Iterat
 def _place_spans(
     text: str, parts: list[tuple[int, int]], edges: list[int], secrets: Iterable[tuple[int, int]]
 ) -> Iterator[Span]:
-    """Place a run's secrets: the mask goes where a secret begins, and its other lines get nothing."""
+    """Map secrets of a run to the text. The mask replaces the first part of each; other parts are removed."""
     for first, behind in secrets:
         line = bisect_right(edges, first) - 1
         instead = MASK

@@ -1,7 +1,7 @@
-"""Turns a terminal's screen into plain lines, without escape codes, padding, boxes, spinners and status bars.
+"""Turns a terminal's screen into plain lines, without escape codes, boxes, spinners and status bars.
 
-The result is the agent's own text, still broken into the terminal's lines. `prose` makes it readable. Each
-line is judged by itself or within its box, so that the lines of a growing screen stay the same.
+The result is the agent's own text in the lines of the terminal. `prose` joins them to paragraphs. Whether a
+line is kept depends only on the line and its box. So the earlier lines stay the same while a screen grows.
 """
 
 import re
@@ -40,22 +40,22 @@ _ART = "▁▂▃▄▅▆▇█▀▔▌▐▍▎▏▖▗▘▙▚▛▜▝▞
 _BAR = re.compile(r"[▌▍▎▏┃] ?")
 _FENCE = re.compile(r"[ \t]*(`{3,})([^`\n]*)")
 
-# The marks of a prompt. A prompt whose text was not sent yet is the last line of the screen.
+# The marks of a prompt. If text was typed but not sent, the prompt is the last line of the screen.
 _PROMPTS = (">", "\u276f", "\u203a")
 # In characters: a search of this many takes a few milliseconds.
 _PIECE = 32_768
-# In characters: a status bar is not longer than a wide terminal. A paragraph that mentions one may be.
+# In characters. A status bar is not longer than this. A paragraph that only mentions one may be.
 _STATUS_LENGTH = 160
 
 
 def remove_escape_codes(text: str) -> str:
-    """Remove what a terminal obeys without showing it. A link's address is kept beside its label."""
+    """Remove escape codes and invisible characters. The address of a link is written after its label."""
     text = text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n")
     return "".join(map(_remove_escapes_of_piece, _split_pieces(text)))
 
 
 def _split_pieces(text: str) -> Iterator[str]:
-    """Cut a text after lines, and longer lines anywhere, so that no search blocks the event loop."""
+    """Split a text into pieces that are quick to search, after lines if possible."""
     at = 0
     while at < len(text):
         end = text.rfind("\n", at, at + _PIECE) + 1 or at + _PIECE
@@ -69,7 +69,7 @@ def _remove_escapes_of_piece(text: str) -> str:
 
 
 def extract_lines(text: str) -> list[str]:
-    """List what an agent wrote, line by line, without the frame that its terminal drew around it."""
+    """Return the lines of a screen without its frames, boxes, status bars and banners."""
     rows = [row.rstrip() for row in remove_escape_codes(text).split("\n")]
     fenced = find_fenced_rows(rows)
     lines: list[str] = []
@@ -91,7 +91,7 @@ def _remove_prompt(lines: list[str]) -> list[str]:
 
 
 def find_fenced_rows(rows: list[str]) -> list[bool]:
-    """Tell which rows belong to fenced code, with its fences. A fence that is never closed does not count."""
+    """Return for each row whether it is in a fenced code block. A block without its end does not count."""
     closing: dict[int, list[int]] = {}
     for at, row in enumerate(rows):
         if (bare := row.strip()) and len(bare) >= 3 and not bare.strip("`"):
@@ -118,7 +118,7 @@ def _render_link(found: re.Match[str]) -> str:
 
 
 def _find_end_of_box(rows: list[str], at: int) -> int:
-    """Return where the box that begins at this row ends, or `at` if no box begins here."""
+    """Return the index after the box that begins at this row; `at` if no box begins here."""
     if not rows[at].lstrip().startswith(tuple(_TOP)):
         return at
     for end in range(at + 1, len(rows)):
@@ -147,7 +147,7 @@ def _extract_line(row: str) -> str:
 
 
 def _remove_frame(row: str) -> str:
-    """Remove the frame of a row. A border becomes empty; a title and the row's own text stay."""
+    """Remove the frame of a row. A row that is only a border becomes empty. Titles and text are kept."""
     said = row.strip()
     if not said.strip(_FRAME + _ART + " "):
         # Three frame characters are a border or a picture. One or two may belong to a text.
