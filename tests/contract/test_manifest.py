@@ -155,7 +155,9 @@ def test_it_asks_for_no_scope_too_many() -> None:
 
 def test_it_subscribes_to_what_is_listened_to() -> None:
     """Each event that has a listener is subscribed; `message` is one event for each kind of channel."""
-    assert sorted(_listened("event")) == ["OTHERS", "name"], "the names of HEARD, and all others"
+    assert sorted(_listened("event")) == ["OTHER_EVENTS", "name"], (
+        "the names of HANDLED_EVENTS, and all others"
+    )
 
     subscribed = {event.partition(".")[0] for event in manifest.EVENTS}
 
