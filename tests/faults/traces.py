@@ -102,8 +102,8 @@ def until_call(trace: Trace, last: str) -> Trace:
 
 
 def find_unknown_outcomes(points: Iterable[Point]) -> Iterator[tuple[Point, str]]:
-    """Yield the calls that an attempt makes, each with its lease's subject. A death at such a call leaves its
-    outcome unknown."""
+    """Yield the calls of attempts, each with the name of its lease. A death at such a call leaves its outcome
+    unknown."""
     begun = ""
     for point in points:
         if point.call.kind is Kind.BEGIN:

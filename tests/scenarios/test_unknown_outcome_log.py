@@ -199,7 +199,7 @@ async def test_a_log_that_does_not_go_on_says_nothing(
 
 
 async def test_a_log_that_cannot_be_read_for_a_while_is_waited_for(world: World) -> None:
-    """As soon as the log can be read, it decides."""
+    """As soon as the log can be read, it shows whether the input arrived."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     logs = world.coder.plan_fault("tasks.logs", bad_gateway(), times=None, skips=1)

@@ -65,8 +65,7 @@ class Flow:
         raise NotImplementedError
 
     def check_untaken(self, actor: Actor) -> None:
-        """Check that a delivery that Slack reported as failed, and that the bot did not take, had no
-        effect."""
+        """Check that a delivery had no effect. Slack reported it as failed, and the bot did not take it."""
         assert self.said(actor) == []
         assert self.new_builds(actor) == []
 
