@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Literal, Self
 
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.jobs import FIRST_DRAW_JOB_ID, LANE_WIDTH, REPLY_ID_PREFIX, Job, QueueName
 from taskwire.redis import write_log
 
@@ -20,7 +21,7 @@ Command = Literal["DEL", "HDEL", "HSET", "PEXPIRE", "SET", "ZADD", "ZREM", "ZREM
 
 # How many dead letters are kept, and for how long.
 MAX_DEAD_LETTERS = 1_000
-DEAD_LETTER_TTL_MS = 30 * 24 * 3_600_000
+DEAD_LETTER_TTL_MS = 30 * DAY_MS
 
 # The longest delay of a reply that waits for a busy agent. A reply with a longer delay waits for a
 # person's decision.
@@ -33,6 +34,7 @@ MENTION_LOOKAHEAD = 4
 # The constants of `lua/batch.lua` and of the libraries that it requires.
 CONSTANTS: Mapping[str, str | int] = {
     "MAX_REMEMBERED_CALLS": write_log.MAX_REMEMBERED_CALLS,
+    "DAY_MS": DAY_MS,
     "MENTION_LOOKAHEAD": MENTION_LOOKAHEAD,
     "LANE": LANE_WIDTH,
     "FIRST_DRAWING": FIRST_DRAW_JOB_ID,

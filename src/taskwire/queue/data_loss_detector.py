@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self, cast
 
+from taskwire.domain.durations import DAY_MS, HOUR_MS
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
 # How long each first attempt checks for its effect. After that, polls of Coder and backfill of Slack have
 # replaced what was lost, even if Coder or Slack was away.
-SUSPECT_MS = 3_600_000
+SUSPECT_MS = HOUR_MS
 # How long a loss is stored. No job waits longer.
-LOSS_TTL_MS = 8 * 24 * 3_600_000
+LOSS_TTL_MS = 8 * DAY_MS
 # The embedded Redis loses nothing in a restart. If it was stopped for longer than this, its directory may
 # have been replaced by a copy.
 OWN_SERVER_SILENCE_MS = 60_000
@@ -33,7 +34,7 @@ SERVER_NOTE_INTERVAL_MS = 5_000
 # Processes that wrote within RECENT_WRITER_MS before the loss are asked, and have WRITER_ANSWER_MS to answer.
 RECENT_WRITER_MS, WRITER_ANSWER_MS = 60_000, 10_000
 # How long Redis remembers which processes have written.
-WRITERS_TTL_MS = 24 * 3_600_000
+WRITERS_TTL_MS = DAY_MS
 
 # The constants of `lua/data_loss.lua`.
 CONSTANTS = {

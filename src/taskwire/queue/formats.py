@@ -9,6 +9,7 @@ where only newer versions look. It stays there while a newer version was seen wi
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import UserError
 from taskwire.queue import batch
 from taskwire.queue.fence import FORMAT, OLDEST_COMPATIBLE_FORMAT
@@ -18,7 +19,7 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
 # A newer version that has not been seen for this long is not expected any more.
-NEWER_VERSION_WAIT_MS = 7 * 24 * 3_600_000
+NEWER_VERSION_WAIT_MS = 7 * DAY_MS
 # A process notes its format at most this often.
 PRESENCE_INTERVAL_MS = 5_000
 # How long a version may be absent before people are told. An upgrade takes less.

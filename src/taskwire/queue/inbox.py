@@ -15,6 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutcomeUnknown, TryLater
 from taskwire.domain.ids import ThreadRef
 from taskwire.domain.jobs import REPLY_ID_PREFIX
@@ -28,7 +29,7 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
 # How long a claim is kept. Slack's last retry comes about six minutes after the first delivery.
-DELIVERY_CLAIM_TTL_MS = 3_600_000
+DELIVERY_CLAIM_TTL_MS = HOUR_MS
 # How long a parked message waits for the link of its thread.
 PARKED_TTL_MS = 600_000
 # How long one try of a claim may take, and how many tries there are. All tries together take 2.4 s: Slack

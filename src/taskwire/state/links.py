@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.events import TimerFired
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts
 from taskwire.domain.jobs import (
@@ -34,25 +35,25 @@ from taskwire.redis.decoding import CannotRead, read_if_possible, read_partially
 from taskwire.redis.keys import Keys
 
 # How long an ended link is remembered, so that a reply in its thread gets an answer.
-ENDED_LINK_TTL_MS = 30 * 24 * 3_600_000
+ENDED_LINK_TTL_MS = 30 * DAY_MS
 # How many ts of received messages a link stores, so that backfill skips them.
 MAX_TAKEN_MESSAGES = 200
 # How long these ts are stored: far longer than a thread is silent. Backfill would ask about a message whose
 # ts has expired.
-TAKEN_MESSAGE_TTL_MS = 400 * 24 * 3_600_000
+TAKEN_MESSAGE_TTL_MS = 400 * DAY_MS
 # How long it is stored that a channel is closed. If it opens within this time, its threads get messages
 # again.
-CLOSED_CHANNEL_TTL_MS = 400 * 24 * 3_600_000
+CLOSED_CHANNEL_TTL_MS = 400 * DAY_MS
 # How long the record of a task without a thread is kept. No request takes longer.
-THREADLESS_LINK_TTL_MS = 24 * 3_600_000
+THREADLESS_LINK_TTL_MS = DAY_MS
 # How long an undelivered reply is kept, so that its button can send it again.
-KEPT_REPLY_TTL_MS = 7 * 24 * 3_600_000
+KEPT_REPLY_TTL_MS = 7 * DAY_MS
 # How many links one exchange with Redis reads. It takes two or three milliseconds.
 LINKS_PER_EXCHANGE = 50
 # For how many replies a link stores the reaction, and that the agent has them.
 MAX_MARKED_REPLIES = 500
 # How long the reactions of replies, and that they were delivered, are remembered.
-RECEIPT_TTL_MS = 7 * 24 * 3_600_000
+RECEIPT_TTL_MS = 7 * DAY_MS
 
 _FIRE_TIMERS = load_script("state/links.fire_timers")
 

@@ -4,7 +4,7 @@
 local stamp, call = ARGV[2]:match('^(%d*) ?(%d*)$')
 if call ~= '' then
   local kept = redis.call('LPUSH', KEYS[2], call)
-  if kept == 1 then redis.call('PEXPIRE', KEYS[2], 86400000) end
+  if kept == 1 then redis.call('PEXPIRE', KEYS[2], const.DAY_MS) end
   local most = const.MAX_REMEMBERED_CALLS
   if kept > 3 * most then redis.call('LTRIM', KEYS[2], 0, 2 * most) end
 end
