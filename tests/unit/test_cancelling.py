@@ -5,7 +5,7 @@ import asyncio
 from taskwire.cancelling import cancel_and_wait
 
 
-async def test_a_task_that_forgets_a_cancellation_ends_all_the_same() -> None:
+async def test_a_task_that_swallows_a_cancellation_is_ended() -> None:
     """`wait_for` swallows a cancellation if its call ends at the same moment, for example a call to Redis."""
     began, forgotten = asyncio.Event(), 0
 
@@ -28,7 +28,7 @@ async def test_a_task_that_forgets_a_cancellation_ends_all_the_same() -> None:
     assert forgotten == 2
 
 
-async def test_what_a_task_raised_is_not_raised_by_who_ends_it() -> None:
+async def test_ending_a_task_does_not_raise_its_error() -> None:
     """The error has been logged where it happened, or nobody waits for it."""
 
     async def breaks() -> None:

@@ -9,13 +9,13 @@ from taskwire.ingress_priority import LINGER_SECONDS, IngressPriority
 FAR_TOO_LONG_SECONDS = 20.0
 
 
-async def test_nobody_waits_while_nothing_comes_in() -> None:
+async def test_jobs_do_not_wait_without_deliveries() -> None:
     """In the usual case, waiting does not even yield to the event loop."""
     with pytest.raises(StopIteration):
         IngressPriority().wait().send(None)
 
 
-async def test_who_carries_out_waits_for_all_who_take_in() -> None:
+async def test_jobs_wait_until_every_delivery_is_claimed() -> None:
     """Fifty simultaneous commands are all written to Redis before the first one is run."""
     ingress_priority = IngressPriority()
     with ingress_priority:
@@ -29,7 +29,7 @@ async def test_who_carries_out_waits_for_all_who_take_in() -> None:
     assert waited
 
 
-async def test_who_carries_out_waits_a_moment_longer_for_the_next() -> None:
+async def test_jobs_wait_a_moment_longer_for_the_next_delivery() -> None:
     """Simultaneous actions of people arrive a few milliseconds apart."""
     ingress_priority = IngressPriority()
     with ingress_priority:
@@ -44,7 +44,7 @@ async def test_who_carries_out_waits_a_moment_longer_for_the_next() -> None:
     assert waited
 
 
-async def test_a_flood_keeps_nobody_for_ever() -> None:
+async def test_a_flood_of_deliveries_does_not_stop_jobs() -> None:
     """Jobs are run even if deliveries never stop."""
     ingress_priority = IngressPriority()
 

@@ -19,7 +19,7 @@ from taskwire.slack.call_priorities import (
 from taskwire.slack.errors import NoCapacity
 
 
-async def test_who_asks_while_a_call_goes_on_gets_the_next_answer() -> None:
+async def test_a_caller_during_a_call_gets_the_next_answer() -> None:
     """The running call may have started before what the caller knows of."""
     calls = Calls()
     first = asyncio.create_task(calls.shared.get())
@@ -32,7 +32,7 @@ async def test_who_asks_while_a_call_goes_on_gets_the_next_answer() -> None:
     assert await asyncio.gather(*others) == [2] * 5
 
 
-async def test_who_goes_away_takes_the_answer_from_nobody() -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_call() -> None:
     """A cancelled caller does not cancel the call for others."""
     calls = Calls()
     first, other = (asyncio.create_task(calls.shared.get()) for _ in range(2))
@@ -44,7 +44,7 @@ async def test_who_goes_away_takes_the_answer_from_nobody() -> None:
     assert await other == 1
 
 
-async def test_a_failure_is_told_to_those_who_shared_it_alone() -> None:
+async def test_a_failure_is_raised_only_for_the_callers_of_that_call() -> None:
     """The next caller starts a new call."""
     calls = Calls()
     calls.error = OSError("away")
@@ -57,10 +57,10 @@ async def test_a_failure_is_told_to_those_who_shared_it_alone() -> None:
     assert await calls.shared.get() == 2
 
 
-async def test_the_call_has_no_place_in_a_queue_but_its_own() -> None:
+async def test_the_shared_call_waits_in_the_rate_limiter_itself() -> None:
     """The shared call uses its own place in the rate limiter. A caller that cannot wait gets NoCapacity;
     another one waits."""
-    room = RateLimits(OneIsSentAway())
+    room = RateLimits(FirstCallWaits())
 
     async def ask() -> str:
         with as_claimant("shared"):
@@ -83,7 +83,7 @@ async def test_the_call_has_no_place_in_a_queue_but_its_own() -> None:
     assert other == "alice"
 
 
-async def test_the_first_callers_deadline_is_nobody_elses() -> None:
+async def test_the_first_callers_deadline_is_only_its_own() -> None:
     """The first caller's attempt may end long before the others' answer comes."""
     marked: ContextVar[str] = ContextVar("marked", default="nobody's")
 
@@ -95,7 +95,7 @@ async def test_the_first_callers_deadline_is_nobody_elses() -> None:
     assert await SingleFlight(whose).get() == "nobody's"
 
 
-class OneIsSentAway(NoLimiter):
+class FirstCallWaits(NoLimiter):
     """A rate limiter with capacity for every call but the first."""
 
     def __init__(self) -> None:

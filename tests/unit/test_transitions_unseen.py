@@ -114,7 +114,7 @@ def test_a_turn_that_a_pause_broke_off_is_not_told(last: Report, stopped_ms: int
     assert working().at(60 * MINUTE, paused(last, stopped_ms)).kinds == ["paused"]
 
 
-def test_who_pauses_a_task_here_is_not_called_for_how_it_stood() -> None:
+def test_the_person_who_pauses_a_task_is_not_mentioned_for_its_question() -> None:
     """If polls are far apart, a person's pause may be seen before the idle agent that they paused."""
     told = working().at(2 * MINUTE, Acted(verb="pause", person=ALICE, build=2))
     told.at(3 * MINUTE, paused(report(MINUTE, "idle"), 2 * MINUTE))
