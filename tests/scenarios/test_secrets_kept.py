@@ -198,7 +198,7 @@ async def test_of_what_is_long_only_a_beginning_is_kept(world: World) -> None:
     written = await kept(world)
     longest = {letter: max(map(len, re.findall(f"(?:{letter} )+", written))) for letter in "pt"}
     assert longest == {"p": 1_980, "t": 480}
-    assert [len(why) for why in re.findall("'broken': '1 (terraform [^']*)'", written)] == [2_000]
+    assert [len(why) for why in re.findall("'build_failure': '1 (terraform [^']*)'", written)] == [2_000]
     assert SECRET[:12] not in written
     thread.new_messages()
 
