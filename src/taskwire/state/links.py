@@ -184,7 +184,7 @@ class Links:
         return await cast("Awaitable[list[str]]", found)
 
     async def list_held(self, link_id: LinkId) -> list[Job]:
-        """List the jobs that a pause holds, in order; those of a newer version as in `list_jobs`."""
+        """List the jobs that a pause holds, in order. A job of a newer version is read as in `list_jobs`."""
         found = self._redis.hgetall(self._keys.named("held", link_id))
         held = await cast("Awaitable[dict[str, str]]", found)
         scored = sorted((entry.partition(" ") for entry in held.values()), key=lambda part: float(part[0]))
@@ -297,7 +297,7 @@ class LinkWrites:
     def move_thread(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
         """Give the link a new thread.
 
-        The old one leads to it as long as the thread of an ended link would.
+        The old thread still leads to the link, for as long as the thread of an ended link would.
         """
         self.set_field(batch, record.id, "moved", f"{record.thread_ts}")
         batch.write(
@@ -342,7 +342,7 @@ class LinkWrites:
         return batch.write("ZADD", self._keys.named("timers"), look_at_ms, link)
 
     def add_taken(self, batch: Batch, link: LinkId, ts: Ts) -> Batch:
-        """Remember that a message was taken."""
+        """Record that the link has received a message."""
         key = self._keys.link(link, "taken")
         batch.write_expiring(TAKEN_MESSAGE_TTL_MS, "ZADD", key, ts, ts)
         return batch.write("ZREMRANGEBYRANK", key, 0, -MAX_TAKEN_MESSAGES - 1)

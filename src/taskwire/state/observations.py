@@ -56,11 +56,11 @@ class StoredObservation(NamedTuple):
 
     @classmethod
     def of(cls, seen: Observation) -> "StoredObservation":
-        """Make one from an observation."""
+        """Serialise an observation for storage."""
         return cls(seen, seen.model_dump_json())
 
     def words(self) -> tuple[str, ...]:
-        """Return the six arguments that `polls.observe` takes for it.
+        """Return the six arguments of `polls.observe` for this observation.
 
         The script replaces `@N@` by a number.
         """
