@@ -164,6 +164,10 @@ class Thread:
         """Return all messages of the thread except its card."""
         return [shown(message) for message in self._world.slack.thread(self.channel, self.ts)[1:]]
 
+    def last_message(self) -> str:
+        """Return the ts of the newest message."""
+        return str(self._world.slack.thread(self.channel, self.ts)[-1]["ts"])
+
     def card(self) -> str:
         """Return what the card shows now."""
         return shown(self._world.slack.message(self.channel, self.ts))

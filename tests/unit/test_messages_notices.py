@@ -61,7 +61,7 @@ def test_a_finished_task_shows_its_answer_its_steps_and_its_result() -> None:
         tests_passed=1,
     )
 
-    message = told("completed", OPENED, written=written, steps="L1 key")
+    message = told("completed", OPENED, written=written, key="k1")
 
     assert shown(message) == [
         ":white_check_mark: I changed login.py for good.",
@@ -87,6 +87,19 @@ def test_what_an_agent_wrote_is_shown_as_text_if_it_is_no_answer() -> None:
         "``` I changed `login.py`.",
         "~ This is the end of what it wrote; the file in this thread has all of it.",
     ]
+
+
+def test_choices_are_buttons_that_fit() -> None:
+    """A long label is cut. Each button has its own id, because Slack refuses two of one id in a row."""
+    answer = "Which one?\n\n" + "\n".join(f"{number}. {'very ' * 30}long" for number in range(1, 9))
+
+    message = told("needs_input", written=AgentOutput(answer=answer), key="k1")
+
+    rows = [block for block in message.blocks if block["block_id"] == "choices"]
+    assert len(rows) == 1
+    assert faults(message) == []
+    assert [each["value"] for each in buttons(message).values() if "value" in each][-1] == "L1 k1:7"
+    assert message.text.endswith("Choose, or reply here.")
 
 
 @pytest.mark.parametrize(
@@ -246,9 +259,9 @@ def test_whatever_is_written_slack_takes_the_notice_and_nobody_else_is_called(
         notice,
         coder_url=CODER,
         written=AgentOutput(
-            answer=answer[:3_000], text=excerpt, full_text="…" if is_cut else "", step_count=3
+            answer=answer[:3_000], text=excerpt, full_text="…" if is_cut else "", steps_text="…", step_count=3
         ),
-        steps="L1 key",
+        key="k1",
         build_log=log,
         by_name=name,
         calls=calls,

@@ -55,6 +55,7 @@ from taskwire.redis.keys import Keys
 from taskwire.replies import reconcile
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.replies.button_decisions import ReplyDecisions
+from taskwire.replies.choices import ChoiceSender
 from taskwire.replies.deliver import ReplySender
 from taskwire.replies.edits import ReplyEdits
 from taskwire.settings import Settings
@@ -262,6 +263,7 @@ def _handlers(
         ReplySender(deps, people, texts),
         ReplyEdits(deps, people, texts),
         ReplyDecisions(deps, people, texts),
+        ChoiceSender(deps, people),
         TaskActions(deps, people, texts),
         Notifier(deps, people, texts),
         CardAndReceipts(deps),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from taskwire.domain.markdown import Node, is_sequence, plain
+from taskwire.domain.markdown import Node, is_sequence, parse, plain
 
 # In characters. A phone shows about as many of a notification.
 LONGEST_HEADLINE = 200
@@ -13,6 +13,8 @@ _SHORT = 25
 # A question may be followed by its choices and a remark.
 _NEAR_END = 3
 MOST_CHOICES = 8
+# In characters. A question and its choices are within this end of a long answer.
+LONGEST_ENDING = 4_000
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'\u201d\u2019)*_]{0,3}\s+(?=[^\sa-z])")
 _ASKS = re.compile(r"\?[\"'\u201d\u2019)*_]{0,3}(?:\s|$)")
@@ -24,14 +26,6 @@ _MARKED = re.compile(r"(?:option )?([A-H]|[0-9])[.):] +(.+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Headline:
-    """The first line of a notice as plain text, and the blocks of the answer without it."""
-
-    text: str
-    rest: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
 class Choice:
     """One of the choices at the end of an answer: its label, and what choosing it sends to the agent."""
 
@@ -39,14 +33,47 @@ class Choice:
     reply: str
 
 
+@dataclass(frozen=True)
+class Answer:
+    """An answer for a notice: its first line as plain text, what follows it, and its choices."""
+
+    headline: str
+    body: tuple[Node, ...]
+    choices: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The first line of a notice as plain text, and the blocks of the answer without it."""
+
+    text: str
+    rest: tuple[Node, ...]
+
+
+def read_answer(text: str, full_text: str = "") -> Answer:
+    """Read an answer. `full_text` is set if `text` is only its beginning: the question is at the end."""
+    nodes = parse(text)
+    if not full_text or not text:
+        first = headline(nodes)
+        return Answer(first.text, first.rest, choices(nodes))
+    ending = parse(full_text[-LONGEST_ENDING:])
+    asked, offered = find_question(ending), choices(ending)
+    first = Headline(asked.text, tuple(nodes)) if asked else _first(nodes)
+    items = [node for node in ending if node.kind == "item"][-len(offered) :] if offered else []
+    return Answer(first.text, (*first.rest, *items), offered)
+
+
 def headline(nodes: Sequence[Node]) -> Headline:
     """Take the question from an answer, or else its first sentence."""
+    return find_question(nodes) or _first(nodes)
+
+
+def find_question(nodes: Sequence[Node]) -> Headline | None:
+    """Take the last line that asks from the end of an answer."""
     for at in range(len(nodes) - 1, max(-1, len(nodes) - 1 - _places_near_end(nodes)), -1):
-        node = nodes[at]
-        if node.kind != "paragraph" or not _ASKS.search(plain(node.source)):
-            continue
-        return _asked(nodes, at)
-    return _first(nodes)
+        if nodes[at].kind == "paragraph" and _ASKS.search(plain(nodes[at].source)):
+            return _asked(nodes, at)
+    return None
 
 
 def _places_near_end(nodes: Sequence[Node]) -> int:

@@ -242,6 +242,19 @@ class DecideReply(Work):
     decision: ReplyDecision
 
 
+class Choose(Work):
+    """Queue `to_coder`. Send one of the choices that an agent offered as a person's reply.
+
+    `key` names the notice. `text` is set once the question is settled.
+    """
+
+    kind: Literal["choose"] = "choose"
+    requester: Requester
+    key: str
+    number: int
+    text: str = ""
+
+
 class ApplyEvent(Work):
     """Queue `to_thread`. Apply an event to the link's state, and write the jobs that follow from it."""
 
@@ -410,6 +423,7 @@ AnyWork = Annotated[
     | Act
     | DecideHeld
     | DecideReply
+    | Choose
     | ApplyEvent
     | PostNotice
     | PostText

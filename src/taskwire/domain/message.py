@@ -52,6 +52,9 @@ class Button(StrEnum):
     """The action id of each button."""
 
     LOGS = "task.logs"
+    # The value is the link's id, a blank, the key of the notice, a colon, and the number of the choice. The
+    # number also ends the action's id: in one row, no two may be the same.
+    CHOOSE = "choice.press"
     # The value is the link's id, a blank, and the key of the note that keeps the steps.
     STEPS = "steps.show"
     PAUSE = "task.pause"

@@ -17,6 +17,7 @@ from taskwire.domain.ids import ChannelId, LinkId
 from taskwire.domain.jobs import (
     Act,
     ActVerb,
+    Choose,
     CreateRequested,
     DecideHeld,
     DecideReply,
@@ -177,6 +178,10 @@ def _batch_of(clicked: Click) -> Batch | None:
     if button in (Button.RESUME_AND_SEND, Button.DROP_HELD):
         held = DecideHeld(requester=requester, is_dropped=button is Button.DROP_HELD)
         return Batch().append(to_coder(link), Job(id=name, work=held), score=urgent_score(requester.at))
+    if button is Button.CHOOSE:
+        key, _, number = rest.partition(":")
+        choose = Choose(requester=requester, key=key, number=int(number) if number.isdecimal() else -1)
+        return Batch().append(to_coder(link), Job(id=name, work=choose), score=urgent_score(requester.at))
     if button is Button.SHOW_ANSWER:
         return Batch().append(
             thread_answers(link), Job(id=name, work=ShowAnswer(requester=requester, key=rest))

@@ -11,10 +11,13 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import Reply
 from taskwire.domain.links import Link, LinkEnd
 from taskwire.domain.message import Button, Message
+from taskwire.domain.mrkdwn import break_emoji
 from taskwire.messages import refusals
 from taskwire.messages.blocks import (
+    BUTTON_LENGTH,
     CODE_LENGTH,
     TEXT_LENGTH,
+    bold_name,
     button,
     code_block,
     cut,
@@ -423,6 +426,20 @@ PROMPT_EDITED = "The prompt has been changed."
 def workspace_restarted(by_name: str) -> str:
     """Return the text of a notice whose workspace was started again. `by_name` may be empty."""
     return f"Started again by {escape_line(by_name, 80)}." if by_name else "Started again."
+
+
+def choice_made(by_name: str, label: str) -> str:
+    """The text of a notice after somebody has pressed one of the agent's choices."""
+    return f"{escape_line(by_name, 80)} chose {bold_name(break_emoji(label), BUTTON_LENGTH)}."
+
+
+CHOICE_REPLIED = "Answered in a reply."
+CHOICE_PASSED = "The agent went on without an answer."
+
+
+def choice_too_late() -> Message:
+    """Somebody presses a choice of a question that is settled."""
+    return statement("This was answered already.")
 
 
 class SendingTexts(NamedTuple):

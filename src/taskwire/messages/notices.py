@@ -1,17 +1,18 @@
 """Notices: new messages in a thread about a change that somebody may have to know.
 
-The first line says what happened, and fits on a phone. Then come the output of the agent or of the build, and
-what to do next. A notice mentions only the people in `calls`, whom the caller chooses.
+If an agent has stopped, its question or its first sentence is the first line, and its answer follows. Other
+notices say what happened, and show the output of the build. Then comes what to do next. A notice mentions
+only the people in `calls`, whom the caller chooses.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from taskwire.domain.agent_questions import headline
+from taskwire.domain.agent_questions import Choice, read_answer
 from taskwire.domain.events import Notice, NoticeKind
 from taskwire.domain.ids import UserId
 from taskwire.domain.links import Link
-from taskwire.domain.markdown import Node, parse
+from taskwire.domain.markdown import Node
 from taskwire.domain.message import AgentOutput, Block, Button, Message
 from taskwire.domain.mrkdwn import break_emoji, escape_mrkdwn
 from taskwire.domain.phases import Phase
@@ -86,7 +87,7 @@ def notice(
     coder_url: str,
     forges: Collection[str] = (),
     written: AgentOutput | None = None,
-    steps: str = "",
+    key: str = "",
     build_log: str = "",
     is_build_well: bool = False,
     is_stop: bool = False,
@@ -96,30 +97,32 @@ def notice(
 ) -> Message:
     """Make the message about a change. `by_name` names the person of `notice.by` without a mention.
 
-    `is_build_well` says that an error came although the workspace's latest build succeeded. `is_stop` says
-    that the error came while the workspace was being stopped.
+    `key` names the notice in the values of its buttons. `is_build_well` says that an error came although the
+    workspace's latest build succeeded. `is_stop` says that the error came while it was being stopped.
     """
     written = written or AgentOutput()
-    first = headline(parse(written.answer))
+    answer = read_answer(written.answer, written.full_text)
     what, follow = _what_happened(notice, pause_reason, one_line(by_name, 80)), _NEXT[notice.kind]
     if notice.kind == "error" and (is_build_well or is_stop):
         what, follow = (_AGENT_CRASHED, _RESTART_HINT) if is_build_well else (_STOP_FAILED, _STOP_FAILED_HINT)
+    follow = "Choose, or reply here." if answer.choices else follow
     content = _NoticeContent(
         title=get_name(link),
         face=_LABELS[notice.kind],
-        what=one_line(first.text, blocks.REPORT_LENGTH) or what,
+        what=one_line(answer.headline, blocks.REPORT_LENGTH) or what,
         follow=follow,
         page="" if notice.kind == "gone" else get_page_url(link, coder_url),
         reported=blocks.safe_web_url(notice.report.uri) if notice.report else "",
-        answer=first.rest,
+        answer=answer.body,
         is_of_turn=notice.kind in OF_TURNS,
     )
     layout = [_headline(content, calls)]
     layout += [] if content.is_of_turn else [line("what", [text_piece(content.what)])]
     layout += _output_blocks(content, written)
-    layout += _step_blocks(written, steps)
+    layout += _step_blocks(written, f"{link.id} {key}")
     layout += _build_log_blocks(build_log)
     layout.append(section("next", content.follow))
+    layout += _choice_row(answer.choices, f"{link.id} {key}")
     layout += blocks.button_rows(
         "buttons", _buttons(link, notice.kind, content, (coder_url, forges), written)
     )
@@ -212,12 +215,22 @@ def _output_blocks(content: _NoticeContent, written: AgentOutput) -> list[Block]
     return [*layout, blocks.context("excerpt.whole", [mrkdwn(where)])] if where else layout
 
 
-def _step_blocks(written: AgentOutput, steps: str) -> list[Block]:
+def _choice_row(choices: Sequence[Choice], value: str) -> list[Block]:
+    """Make a button for each choice that the agent offers."""
+    made = [
+        button(Button.CHOOSE, choice.label, f"{value}:{number}")
+        | {"action_id": f"{Button.CHOOSE.value}.{number}"}
+        for number, choice in enumerate(choices)
+    ]
+    return [{"type": "actions", "block_id": "choices", "elements": [*made]}] if made else []
+
+
+def _step_blocks(written: AgentOutput, value: str) -> list[Block]:
     """Count what the agent did before its answer, with a button that shows it."""
-    if not written.step_count or not steps:
+    if not written.steps_text:
         return []
     words = section("steps", count_steps(written))
-    return [{**words, "accessory": button(Button.STEPS, "Show steps", steps)}]
+    return [{**words, "accessory": button(Button.STEPS, "Show steps", value)}]
 
 
 def count_steps(written: AgentOutput) -> str:

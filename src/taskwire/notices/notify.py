@@ -11,14 +11,14 @@ from typing import NamedTuple
 from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.dependencies import Dependencies
 from taskwire.domain import events, transitions
+from taskwire.domain.agent_questions import read_answer
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import AccountRefused, OutsideError, Refused
-from taskwire.domain.events import Acted, Event, Notice, Observed, TimerFired
+from taskwire.domain.events import Acted, Delivered, Event, Notice, Observed, TimerFired
 from taskwire.domain.ids import Ts
 from taskwire.domain.jobs import ApplyEvent, Job, PostNotice, PostText, to_coder, to_thread
 from taskwire.domain.links import Link
 from taskwire.domain.message import AgentOutput, Message
-from taskwire.domain.naming import digest
 from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.retry_policies import AGENT_HISTORY, ASKED_REPLY_SECONDS
 from taskwire.domain.secrets import mask_beginning
@@ -63,6 +63,7 @@ LONGEST_BUILD_LOG = 50_000
 BUILD_SUCCEEDED = "succeeded"
 # These notices have a button that starts the workspace. It is removed when the workspace starts.
 WITH_START_BUTTON = ("paused", "error")
+ENDED_TURN_PHASES = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
 STOPPED_PHASES = (Phase.PAUSING, Phase.PAUSED, Phase.BROKEN)
 # How long the button works that shows the steps of a turn.
 STEPS_MS = 7 * DAY_MS
@@ -109,6 +110,10 @@ class Notifier:
         for notice in transition.notices:
             batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
         await self._settle_start_button(link, event, transition.state, batch)
+        if isinstance(event, Delivered):
+            await questions.close_choices(self._deps, link, inputs.CHOICE_REPLIED, batch)
+        elif link.state.phase in ENDED_TURN_PHASES and transition.state.phase is Phase.WORKING:
+            await questions.close_choices(self._deps, link, inputs.CHOICE_PASSED, batch)
         if isinstance(event, Observed):
             # The agent may be ready now, so waiting replies are tried again at once.
             batch.hasten_input(to_coder(link.id))
@@ -194,8 +199,8 @@ class Notifier:
             if written.cursor:
                 return retry(0, context.job.with_work(agent_output=written))
         build_summary = await self._read_build(link, notice.kind)
-        steps = f"{link.id} {_steps_key(link, context.job.id)}"
-        message = await self._make_message(link, notice, written or AgentOutput(), build_summary, steps)
+        key = questions.get_key(_message_id(link, context.job.id))
+        message = await self._make_message(link, notice, written or AgentOutput(), build_summary, key)
         posted = await self._post(
             context, link, message, notice.kind, is_call=_may_mention(link, context.job)
         )
@@ -211,6 +216,9 @@ class Notifier:
             if notice.kind in WITH_START_BUTTON:
                 place = _make_posted_question(link, context, posted, notice.kind, message)
                 await questions.record_posted(self._deps, link, questions.WORKSPACE, place, batch)
+            if notice.kind in notices.OF_TURNS:
+                place = _make_posted_question(link, context, posted, notice.kind, message)
+                await self._record_choices(link, written or AgentOutput(), place, batch)
             outcome = done(reopen_if_closed(link, batch))
         if notice.kind == "gone" and outcome.kind == "done":
             await questions.settle_all(self._deps, link, outcome.batch)
@@ -222,8 +230,19 @@ class Notifier:
             outcome.batch.hasten_input(to_coder(link.id), int(ASKED_REPLY_SECONDS * 1000))
         return outcome
 
+    async def _record_choices(
+        self, link: Link, written: AgentOutput, place: PostedQuestion, batch: Batch
+    ) -> None:
+        """Store where the agent's choices were posted. A notice without choices closes older ones."""
+        choices = read_answer(written.answer, written.full_text).choices
+        if choices:
+            place = place.model_copy(update={"choices": choices})
+            await questions.record_posted(self._deps, link, questions.CHOICES, place, batch)
+        else:
+            await questions.close_choices(self._deps, link, inputs.CHOICE_PASSED, batch)
+
     async def _make_message(
-        self, link: Link, notice: Notice, written: AgentOutput, build_summary: _BuildSummary, steps: str
+        self, link: Link, notice: Notice, written: AgentOutput, build_summary: _BuildSummary, key: str
     ) -> Message:
         mentions = (link.record.owner_slack,) if _mentions_owner(link, notice) else ()
         by = find_person_behind(link.state, notice)
@@ -231,7 +250,7 @@ class Notifier:
             link,
             notice.model_copy(update={"person": by}),
             written=written,
-            steps=steps if written.steps_text else "",
+            key=key,
             build_log=build_summary.log,
             pause_reason=build_summary.reason,
             is_build_well=build_summary.is_well,
@@ -310,7 +329,7 @@ class Notifier:
         if written.cursor:
             self._deps.writes.set_field(batch, link.id, "cursor", written.cursor)
         if written.steps_text:
-            key = _steps_key(link, name)
+            key = questions.get_key(_message_id(link, name))
             self._deps.notes.keep_in(batch, written.steps_text, "steps", link.id, key, ttl_ms=STEPS_MS)
         if written.full_text:
             share = share_answer if written.answer else share_log
@@ -373,11 +392,6 @@ def _make_posted_question(
     link: Link, context: JobContext, ts: Ts, kind: str, message: Message
 ) -> PostedQuestion:
     return PostedQuestion(ts=ts, message_id=_message_id(link, context.job.id), kind=kind, message=message)
-
-
-def _steps_key(link: Link, job_id: str) -> str:
-    """Return the key of the note that keeps the steps of a notice."""
-    return digest(link.id, job_id)
 
 
 def _message_id(link: Link, job_id: str) -> str:

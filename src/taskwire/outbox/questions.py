@@ -9,10 +9,12 @@ from functools import partial
 from pydantic import BaseModel
 
 from taskwire.dependencies import Dependencies
+from taskwire.domain.agent_questions import Choice
 from taskwire.domain.ids import LinkId, Ts
 from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply, Requester, SettleQuestion, to_thread
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
+from taskwire.domain.naming import digest
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import inputs, shapes
 from taskwire.messages.cards import find_ending, get_former_page_url
@@ -25,6 +27,7 @@ from taskwire.slack.outbound import Metadata
 
 # The ids of questions that are not about a reply.
 HELD_REPLIES = "held"
+CHOICES = "choices"
 WORKSPACE = "workspace"
 EDIT, DELETE = "edit", "delete"
 # A message whose job id begins so replaces the open question. If there is none, it is posted.
@@ -32,12 +35,13 @@ REPLACING_JOB_ID_PREFIX = "replacing:"
 
 
 class PostedQuestion(BaseModel):
-    """Where a question was posted, and its text."""
+    """Where a question was posted, its text, and the choices that an agent offers in it."""
 
     ts: Ts
     message_id: str
     kind: str
     message: Message
+    choices: tuple[Choice, ...] = ()
 
 
 async def record_posted(
@@ -122,6 +126,31 @@ async def finish_press(
     if await deps.links.find_question(link.id, question_id) is None:
         return replace_question(batch, requester, shapes.statement(words))
     return done(settle(link, question_id, words, batch, is_last=is_last))
+
+
+def get_key(message_id: str) -> str:
+    """Return the key by which the buttons of a notice name their message."""
+    return digest(message_id)
+
+
+async def find_choice(deps: Dependencies, link: Link, key: str, number: int) -> Choice | None:
+    """Find a choice of the message with this key; None if its question is settled."""
+    place = read_if_possible(PostedQuestion, await deps.links.find_question(link.id, CHOICES))
+    is_same = place is not None and get_key(place.message_id) == key
+    if place is None or not is_same or not await is_open(deps, link, CHOICES):
+        return None
+    return place.choices[number] if 0 <= number < len(place.choices) else None
+
+
+def settle_choices(deps: Dependencies, link: Link, words: str, batch: Batch) -> Batch:
+    """Let the choices of an agent show what was chosen. No later press counts."""
+    return settle(link, CHOICES, words, _record_settled(deps, link, CHOICES, batch))
+
+
+async def close_choices(deps: Dependencies, link: Link, words: str, batch: Batch) -> None:
+    """Settle the choices of an agent, if any are open, because something else has answered them."""
+    if await deps.links.find_question(link.id, CHOICES) is not None:
+        settle_choices(deps, link, words, batch)
 
 
 async def change_id(deps: Dependencies, link: Link, question_id: str, new_id: str, batch: Batch) -> str:

@@ -83,6 +83,7 @@ _KINDS: dict[Button, RequestKind] = {
     Button.RESUME_AND_SEND: "decide",
     Button.DROP_HELD: "decide",
     Button.PAUSE_TO_EDIT: "decide",
+    Button.CHOOSE: "decide",
     Button.LOGS: "ask",
     Button.STEPS: "ask",
     Button.EDIT: "ask",

@@ -16,7 +16,6 @@ from taskwire.domain.jobs import (
     AnswerInThread,
     Job,
     Reply,
-    no_agent_score,
     request_score,
     thread_answers,
     to_coder,
@@ -25,13 +24,10 @@ from taskwire.domain.links import Link
 from taskwire.domain.replies import suggest_verbs
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals
-from taskwire.outbox.enqueue import show_receipt
-from taskwire.outbox.posting import post_once
+from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.slack.errors import ChannelProblem, MessageGone
-from taskwire.slack.outbound import Metadata
 from taskwire.tasks.create import TaskCreator
 from taskwire.tasks.lookup import Lookup, VisibleTask, bare_record, find_permalink
 
@@ -96,27 +92,15 @@ class NamedActions:
 
         The receipt goes on that message.
         """
-        if link.record.thread_ts is None:
-            raise UserError(*refusals.task_not_created_yet(link))
-        name = await self._people.get_name(work.requester.person)
-        meta = Metadata(id=f"{link.id}:words:{context.job.id}", kind="answer", task_id=link.record.task_id)
-        message = answers.quoted_input(name, work.text)
-        place = (link.record.channel, link.record.thread_ts)
-        try:
-            ts = await post_once(self._deps, context, link.id, *place, message, meta)
-        except (ChannelProblem, MessageGone):
-            raise UserError(*refusals.thread_closed(link)) from None
-        reply = Reply(person=work.requester.person, ts=ts, text=work.text, is_from_command=True)
+        reply = await post_quotation(
+            self._deps, self._people, context, link, work.requester.person, work.text
+        )
         if is_shell_command(work.text):
             return done(
                 self._make_question_batch(link, work, reply),
                 (work.requester, answers.input_to_be_confirmed(link)),
             )
-        batch = Batch().append(
-            to_coder(link.id), Job(id=f"{REPLY_ID_PREFIX}{ts}", work=reply), score=no_agent_score(ts)
-        )
-        show_receipt(link.id, ts, "taken", batch)
-        return done(batch, (work.requester, answers.input_shown_in_thread(link)))
+        return done(queue_reply(link, reply), (work.requester, answers.input_shown_in_thread(link)))
 
     def _make_question_batch(self, link: Link, work: ActRequested, reply: Reply) -> Batch:
         """Return a batch that asks in the thread about a text that looks like a command of the agent.

@@ -1,13 +1,13 @@
 """Flows: what people and agents do, and what must be true afterwards, whatever went wrong on the way.
 
 There is one file for each family: `creating` (create by command and by form, attach), `replying` (to an idle
-agent, to a busy one), `deciding` (a person's decision about input of unknown outcome), `steering` (pause by
-verb and by command, resume, edit, mute, detach, delete), `telling` (each kind of notice), `showing` (the
-card, the log as a file). docs/guarantees.md says how to add one.
+agent, to a busy one), `deciding` (a person's decision about input of unknown outcome, a choice of the agent),
+`steering` (pause by verb and by command, resume, edit, mute, detach, delete), `telling` (each kind of
+notice), `showing` (the card, the log as a file). docs/guarantees.md says how to add one.
 """
 
 from .creating import Attaching, Creating, Filling
-from .deciding import Deciding
+from .deciding import Choosing, Deciding
 from .flow import Flow
 from .replying import Replying, Waiting
 from .showing import Drawing, Logging
@@ -23,7 +23,7 @@ from .telling import (
 )
 
 FLOWS: tuple[type[Flow], ...] = (
-    *(Creating, Filling, Attaching, Replying, Waiting, Deciding),
+    *(Creating, Filling, Attaching, Replying, Waiting, Deciding, Choosing),
     *(Pausing, PausingByCommand, Resuming, Editing, Muting, Detaching, Deleting),
     *(Needing, Completing, Failing, Breaking, PausedElsewhere, ResumedElsewhere, Vanishing),
     *(Drawing, Logging),

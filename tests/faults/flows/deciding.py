@@ -1,15 +1,17 @@
-"""A flow in which a person decides about a reply that may or may not have reached the agent."""
+"""Flows in which a person presses a button that sends input: *Send again*, and a choice of the agent."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.faults.actors import Actor
 from tests.faults.deployment import LOOK_SECONDS
 from tests.faults.points import Kind
+from tests.scenarios.reading import shown
 
-from .flow import LEASE_KINDS, Flow, give_tasks
+from .flow import LEASE_KINDS, Flow, give_tasks, task_of
 
 ONCE_ONLY = "That has been decided already."
+ANSWERED = "This was answered already."
 # Shown for a claim whose answer was lost, and for other claims of the same exchange.
 CANNOT_TELL = (
     "I can't tell whether I took this: my store did not answer. Look for its card before you repeat it."
@@ -40,14 +42,7 @@ class Deciding(Flow):
 
     async def go(self, actor: Actor) -> None:
         """Press the button. Press it again if the bot says that it cannot tell, or if it dies meanwhile."""
-        while (button := self._button(actor)) and not self.is_over(actor):
-            told, death = self._untold(actor), self.deployment.watch.death
-            answer = await self.deployment.slack.click(actor.person, actor.channel, *button)
-            while answer.ok and self._button(actor) and not self.is_over(actor):
-                if death.is_set() or self._untold(actor) > told:
-                    break
-                await asyncio.sleep(LOOK_SECONDS)
-            await asyncio.sleep(LOOK_SECONDS)
+        await press(self, actor, lambda: self._button(actor))
 
     def is_over(self, actor: Actor) -> bool:
         """Return whether the reply is marked as delivered."""
@@ -61,10 +56,6 @@ class Deciding(Flow):
         assert self.said(actor) == []
         assert set(self.told(actor)) <= {ONCE_ONLY, CANNOT_TELL}
 
-    def _untold(self, actor: Actor) -> int:
-        """Return how often the person was told that the outcome is unknown."""
-        return self.told(actor).count(CANNOT_TELL)
-
     def _receipts(self, actor: Actor) -> list[str]:
         return list(self.deployment.slack.reactions(actor.channel, actor.message_ts))
 
@@ -74,3 +65,69 @@ class Deciding(Flow):
 
 def _word(number: int) -> str:
     return f"word {number}"
+
+
+class Choosing(Flow):
+    """A choice of the agent: it is posted as the person's words, and sent once."""
+
+    floor = 65
+
+    async def prepare(self, actors: Sequence[Actor]) -> None:
+        """Give each actor a task with a thread."""
+        await give_tasks(self, actors)
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Let each agent offer two choices."""
+        for actor in actors:
+            turn = actor.run_number + 1
+            task_of(actor).becomes("working", f"Turn {turn}")
+            task_of(actor).says(f"\n\nWhich one, {turn}?\n\n1. first {turn}\n2. {_choice(turn)}")
+            task_of(actor).becomes("complete", f"Question {turn}")
+        await self.deployment.poll()
+        await self.deployment.run_until(
+            lambda: all(self._button(actor, actor.run_number + 1) for actor in actors), "everybody is asked"
+        )
+
+    async def go(self, actor: Actor) -> None:
+        """Press the second choice."""
+        await press(self, actor, lambda: self._button(actor, actor.run_number))
+
+    def is_over(self, actor: Actor) -> bool:
+        """The posted words are marked as delivered."""
+        return self._receipts(actor) == ["white_check_mark"]
+
+    def check(self, actor: Actor) -> None:
+        """The agent has each choice once. The words were posted once, and the notice says who chose them."""
+        number = actor.run_number
+        words = f"2. {_choice(number)}"
+        assert task_of(actor).inputs == [f"2. {_choice(turn)}" for turn in range(1, number + 1)]
+        assert self.said(actor) == [f"{actor.name.capitalize()} says: {words}\n> {words}"]
+        assert self._receipts(actor) == ["white_check_mark"]
+        thread = self.deployment.slack.thread(actor.channel, actor.thread_ts)
+        asked = [shown(each) for each in thread if f"Which one, {number}?" in str(each["text"])]
+        assert [f"{actor.name.capitalize()} chose *{words}*." in text for text in asked] == [True]
+        assert set(self.told(actor)) <= {ANSWERED, CANNOT_TELL}
+
+    def _receipts(self, actor: Actor) -> list[str]:
+        said = [each for each in self.messages(actor) if " says: " in str(each["text"])]
+        return list(self.deployment.slack.reactions(actor.channel, str(said[-1]["ts"]))) if said else []
+
+    def _button(self, actor: Actor, number: int) -> tuple[str, str, str] | None:
+        return self.button(actor, f"2. {_choice(number)}")
+
+
+def _choice(number: int) -> str:
+    return f"second {number}"
+
+
+async def press(flow: Flow, actor: Actor, find: Callable[[], tuple[str, str, str] | None]) -> None:
+    """Press a button. Press it again if the bot says that it cannot tell, or if it dies meanwhile."""
+    slack = flow.deployment.slack
+    while (button := find()) and not flow.is_over(actor):
+        untold, death = flow.told(actor).count(CANNOT_TELL), flow.deployment.watch.death
+        answer = await slack.click(actor.person, actor.channel, *button)
+        while answer.ok and find() and not flow.is_over(actor):
+            if death.is_set() or flow.told(actor).count(CANNOT_TELL) > untold:
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)

@@ -1,0 +1,46 @@
+"""Posts a person's words in a task's thread in their name, and queues them as their reply.
+
+A command, a button or a dialog has no message of the person in the thread. So the words are posted there as a
+quotation, and the receipt goes on that message.
+"""
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import Ts, UserId
+from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply, no_agent_score, to_coder
+from taskwire.domain.links import Link
+from taskwire.job_context import JobContext
+from taskwire.messages import answers, refusals
+from taskwire.outbox.enqueue import show_receipt
+from taskwire.outbox.posting import post_once
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.slack.outbound import Metadata
+
+
+async def post_quotation(
+    deps: Dependencies, people: People, context: JobContext, link: Link, person: UserId, text: str
+) -> Reply:
+    """Post the words once for this job, and return the reply. Raise UserError if the thread is closed."""
+    if link.record.thread_ts is None:
+        raise UserError(*refusals.task_not_created_yet(link))
+    name = await people.get_name(person)
+    meta = Metadata(id=f"{link.id}:words:{context.job.id}", kind="answer", task_id=link.record.task_id)
+    message = answers.quoted_input(name, text)
+    place = (link.record.channel, link.record.thread_ts)
+    try:
+        ts: Ts = await post_once(deps, context, link.id, *place, message, meta)
+    except (ChannelProblem, MessageGone):
+        raise UserError(*refusals.thread_closed(link)) from None
+    return Reply(person=person, ts=ts, text=text, is_from_command=True)
+
+
+def queue_reply(link: Link, reply: Reply, batch: Batch | None = None) -> Batch:
+    """Queue a posted quotation as input for the agent, with its receipt."""
+    batch = (batch or Batch()).append(
+        to_coder(link.id),
+        Job(id=f"{REPLY_ID_PREFIX}{reply.ts}", work=reply),
+        score=no_agent_score(reply.ts),
+    )
+    return show_receipt(link.id, reply.ts, "taken", batch)

@@ -1,0 +1,199 @@
+"""An agent offers choices at the end of its answer. Each is a button that sends it as a person's reply."""
+
+import pytest
+
+from taskwire_sandbox.coder import SandboxTask
+
+from .people import Thread
+from .running_tasks import TITLE, a_task
+from .world import World
+
+ASKED = """\
+⏺ Both branches have the bug.
+
+  Which one shall I mend?
+
+  1. main, where *all* work goes
+  2. release-2
+"""
+
+
+async def an_asking_agent(world: World) -> tuple[Thread, SandboxTask]:
+    """Let an agent ask which branch to mend."""
+    thread, task = await a_task(world)
+    task.says(ASKED)
+    task.becomes("idle", "Which branch?")
+    await world.polls()
+    await world.passes(seconds=20)
+    return thread, task
+
+
+def notice(world: World, became: str, buttons: str = "") -> str:
+    return "\n".join(
+        [
+            f"<@{world.alice.id}> Which one shall I mend?",
+            f"Needs you: {TITLE}. {became}",
+            "Both branches have the bug.",
+            "1. main, where all work goes",
+            "2. release-2",
+            *([buttons] if buttons else []),
+        ]
+    )
+
+
+async def test_a_choice_is_pressed_and_sent_as_the_persons_reply(world: World) -> None:
+    """The words stand in the thread with their author and a receipt. The notice loses its buttons."""
+    thread, task = await an_asking_agent(world)
+    offered = thread.new_messages()
+
+    await world.alice.clicks(thread, "2. release-2")
+    await world.passes(seconds=3)
+
+    assert offered == [
+        notice(world, "Choose, or reply here.", "[1. main, where all work goes] [2. release-2]")
+    ]
+    assert task.inputs == ["2. release-2"]
+    assert thread.new_messages() == ["Alice says: 2. release-2\n> 2. release-2"]
+    words = thread.last_message()
+    assert thread.receipt(words) == ["white_check_mark"]
+    assert thread.all_messages()[0] == notice(world, "Alice chose *2. release-2*.")
+    assert world.alice.reads() == []
+
+
+async def test_the_first_of_two_presses_counts(world: World) -> None:
+    """The second person hears that it was answered. The agent gets one answer."""
+    await world.restarts(admins=(world.bob.id,))
+    thread, task = await an_asking_agent(world)
+    thread.new_messages()
+
+    await world.alice.clicks_at_once(thread, "1. main, where all work goes", "2. release-2")
+    await world.passes(seconds=3)
+
+    assert len(task.inputs) == 1
+    assert len(thread.new_messages()) == 1
+    assert world.alice.reads() == ["This was answered already."]
+
+
+async def test_a_reply_answers_as_well_as_a_button(world: World) -> None:
+    """The notice then offers nothing any more."""
+    thread, task = await an_asking_agent(world)
+    thread.new_messages()
+
+    await world.alice.replies(thread, "both of them")
+    await world.passes(seconds=3)
+
+    assert task.inputs == ["both of them"]
+    assert thread.all_messages()[0] == notice(world, "Answered in a reply.")
+
+
+async def test_a_person_who_may_not_steer_cannot_choose(world: World) -> None:
+    """The choice stays open for others."""
+    thread, task = await an_asking_agent(world)
+    thread.new_messages()
+
+    await world.bob.clicks(thread, "2. release-2")
+    refused = world.bob.reads()
+    await world.alice.clicks(thread, "1. main, where all work goes")
+    await world.passes(seconds=3)
+
+    assert len(refused) == 1
+    assert "alice" in refused[0]
+    assert task.inputs == ["1. main, where all work goes"]
+    assert thread.new_messages() == [
+        "alice says: 1. main, where all work goes\n> 1. main, where all work goes"
+    ]
+
+
+async def test_choices_close_when_the_agent_goes_on_by_itself(world: World) -> None:
+    """Somebody has answered in Coder, or the agent has not waited."""
+    thread, task = await an_asking_agent(world)
+    thread.new_messages()
+
+    task.becomes("working", "Mending main")
+    await world.polls()
+    await world.passes(seconds=3)
+
+    assert thread.all_messages() == [notice(world, "The agent went on without an answer.")]
+
+
+async def test_a_newer_question_closes_the_one_above(world: World) -> None:
+    """Only the newest choices can be pressed."""
+    thread, task = await an_asking_agent(world)
+    thread.new_messages()
+    old = thread.button("2. release-2")
+
+    task.says("\n⏺ Or which test?\n\n  1. fast\n  2. slow")
+    task.becomes("complete", "Which test?")
+    await world.polls()
+    await world.passes(seconds=3)
+    await world.alice.presses_made_up(old[1], old[2])
+
+    assert thread.all_messages() == [
+        notice(world, "Asked again below."),
+        f"<@{world.alice.id}> Or which test?\nDone: {TITLE}. Choose, or reply here.\n1. fast\n2. slow\n"
+        "[1. fast] [2. slow]",
+    ]
+    assert world.alice.reads() == ["This was answered already."]
+    assert task.inputs == []
+    thread.new_messages()
+
+
+async def test_a_thread_without_its_task_offers_nothing_any_more(world: World) -> None:
+    """Nobody can answer the question now."""
+    thread, task = await an_asking_agent(world)
+
+    task.delete()
+    await world.polls()
+    await world.passes(seconds=3)
+
+    assert thread.all_messages()[0] == notice(world, "Settled: this thread has no task any more.")
+    thread.new_messages()
+
+
+async def test_the_choice_of_a_paused_task_resumes_it(world: World) -> None:
+    """It is a reply like any other."""
+    thread, task = await an_asking_agent(world)
+    task.pause()
+    await world.polls()
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "2. release-2")
+    for _ in range(6):
+        await world.passes(seconds=10)
+        await world.polls()
+
+    assert task.inputs == ["2. release-2"]
+    thread.new_messages()
+
+
+@pytest.mark.parametrize("value", ["1", "x", "0:99", ":", "0:-1"])
+async def test_a_made_up_choice_is_no_choice(world: World, value: str) -> None:
+    """It sends nothing."""
+    thread, task = await an_asking_agent(world)
+    thread.new_messages()
+    _, action, real = thread.button("2. release-2")
+
+    await world.alice.presses_made_up(action, f"{real.partition(' ')[0]} {value}")
+
+    assert world.alice.reads() == ["This was answered already."]
+    assert task.inputs == []
+
+
+async def test_the_choices_of_a_long_answer_are_offered(world: World) -> None:
+    """The message shows its beginning and its choices. The file has all of it."""
+    thread, task = await a_task(world)
+    body = "\n\n".join(f"Module {number} is read, and nothing in it is wrong." for number in range(200))
+    task.says(f"{body}\n\nWhich one shall I mend?\n\n1. main\n2. release-2")
+    task.becomes("complete", "All read")
+    await world.polls()
+    await world.passes(seconds=10)
+
+    told, file = thread.new_messages()
+    lines = told.split("\n")
+    assert lines[:3] == [
+        f"<@{world.alice.id}> Which one shall I mend?",
+        f"Done: {TITLE}. Choose, or reply here.",
+        "Module 0 is read, and nothing in it is wrong.",
+    ]
+    assert lines[-3:] == ["1. main", "2. release-2", "[1. main] [2. release-2]"]
+    assert file == f"(file {task.name}.md)"
