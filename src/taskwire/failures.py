@@ -14,7 +14,12 @@ from redis.exceptions import RedisError, ResponseError
 from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
 from taskwire.domain.errors import AccountRefused, OutcomeUnknown, OutsideError, Refused, UserError
-from taskwire.domain.jobs import CreateTask, PostCard, Reply, Requester
+from taskwire.domain.jobs import (
+    CreateTask,
+    PostCard,
+    Reply,
+    Requester,
+)
 from taskwire.domain.mrkdwn import escape_mrkdwn
 from taskwire.domain.retry_policies import (
     ANY_JOB,

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
 from taskwire.domain.ids import Ts, UserId
-from taskwire.domain.jobs import LANE_WIDTH, REPLY_ID_PREFIX, Job, ParkedBatch, Reply, input_score, to_coder
+from taskwire.domain.jobs import (
+    REPLY_ID_PREFIX,
+    Job,
+    ParkedBatch,
+    Reply,
+)
+from taskwire.domain.queues import LANE_WIDTH, input_score, to_coder
 from taskwire.queue.batch import Batch, Command, Word
 
 from .engine import LIST, Engine, job

@@ -3,7 +3,14 @@
 import pytest
 
 from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
-from taskwire.domain.jobs import REPLY_ID_PREFIX, QueueName, input_score, intake, to_coder, to_thread
+from taskwire.domain.jobs import REPLY_ID_PREFIX
+from taskwire.domain.queues import (
+    QueueName,
+    input_score,
+    intake,
+    to_coder,
+    to_thread,
+)
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import (
     MAX_WAITING_ANSWERS,

@@ -8,17 +8,19 @@ from taskwire.domain.jobs import (
     Act,
     ApplyEvent,
     Job,
-    QueueName,
     Receipt,
     Reply,
     Requester,
+)
+from taskwire.domain.links import LinkRecord
+from taskwire.domain.phases import Observation
+from taskwire.domain.queues import (
+    QueueName,
     input_score,
     receipts,
     to_coder,
     to_thread,
 )
-from taskwire.domain.links import LinkRecord
-from taskwire.domain.phases import Observation
 from taskwire.queue.batch import DEAD_LETTER_TTL_MS, MAX_DEAD_LETTERS, Batch
 from taskwire.queue.dead_letters import (
     MAX_JOB_CHARS,

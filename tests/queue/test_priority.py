@@ -14,6 +14,9 @@ from taskwire.domain.jobs import (
     Job,
     PostNotice,
     PostText,
+)
+from taskwire.domain.message import Message
+from taskwire.domain.queues import (
     QueueName,
     card,
     input_score,
@@ -23,7 +26,6 @@ from taskwire.domain.jobs import (
     to_coder,
     to_thread,
 )
-from taskwire.domain.message import Message
 from taskwire.domain.secrets import Masker
 from taskwire.queue.batch import MENTION_LOOKAHEAD, Batch
 from taskwire.queue.leases import Lease, Queues

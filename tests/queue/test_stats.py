@@ -2,8 +2,8 @@
 
 import pytest
 
-from taskwire.domain import jobs
-from taskwire.domain.jobs import QueueName, to_coder, to_thread
+from taskwire.domain import queues
+from taskwire.domain.queues import QueueName, to_coder, to_thread
 from taskwire.outbox import direct_messages, private_answers
 from taskwire.queue.batch import Batch
 from taskwire.queue.stats import MAX_QUEUES_READ, QUEUE_KINDS, QueueDepth, QueueStats
@@ -50,10 +50,10 @@ async def test_a_look_has_its_bound(engine: Engine, queue_stats: QueueStats) -> 
 
 def test_no_kind_of_list_is_out_of_sight() -> None:
     """Every kind of queue that the code makes is in the statistics."""
-    rooms = {**vars(jobs), **vars(direct_messages), **vars(private_answers)}
+    rooms = {**vars(queues), **vars(direct_messages), **vars(private_answers)}
     makers = {name for name, made in rooms.items() if _returns(made) is QueueName}
 
-    assert {*makers, jobs.BACKFILL_THREADS.partition(":")[0]} == set(QUEUE_KINDS)
+    assert {*makers, queues.BACKFILL_THREADS.partition(":")[0]} == set(QUEUE_KINDS)
 
 
 def _returns(made: object) -> object:

@@ -11,8 +11,9 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from taskwire.domain.errors import OutcomeUnknown, TryLater, UserError
-from taskwire.domain.jobs import Job, PostText, QueueName, to_thread
+from taskwire.domain.jobs import Job, PostText
 from taskwire.domain.message import Message
+from taskwire.domain.queues import QueueName, to_thread
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import Inbox
 from taskwire.queue.leases import Lease, Queues

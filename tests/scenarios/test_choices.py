@@ -99,9 +99,8 @@ async def test_a_person_who_may_not_steer_cannot_choose(world: World) -> None:
     assert len(refused) == 1
     assert "alice" in refused[0]
     assert task.inputs == ["1. main, where all work goes"]
-    assert thread.new_messages() == [
-        "alice says: 1. main, where all work goes\n> 1. main, where all work goes"
-    ]
+    words = "1. main, where all work goes"
+    assert thread.new_messages() == [f"Alice says: {words}\n> {words}"]
 
 
 async def test_choices_close_when_the_agent_goes_on_by_itself(world: World) -> None:
@@ -143,8 +142,8 @@ async def test_a_thread_without_its_task_offers_nothing_any_more(world: World) -
     thread, task = await an_asking_agent(world)
 
     task.delete()
-    await world.polls()
-    await world.passes(seconds=3)
+    await world.polls(times=3)
+    await world.passes(seconds=5)
 
     assert thread.all_messages()[0] == notice(world, "Settled: this thread has no task any more.")
     thread.new_messages()

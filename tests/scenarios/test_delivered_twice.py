@@ -2,7 +2,8 @@
 
 from taskwire.domain import reconcile
 from taskwire.domain.ids import TaskId, Ts
-from taskwire.domain.jobs import Job, ReportDuplicateInput, duplicates
+from taskwire.domain.jobs import Job, ReportDuplicateInput
+from taskwire.domain.queues import duplicates
 from taskwire.outbox.observing import entries_of
 from taskwire.queue.batch import Batch
 from taskwire_sandbox.coder import SandboxTask

@@ -8,8 +8,9 @@ from pathlib import Path
 import aiohttp
 
 from taskwire.domain.ids import ChannelId, LinkId, Ts
-from taskwire.domain.jobs import Job, RemoveDuplicateMessage, duplicates
+from taskwire.domain.jobs import Job, RemoveDuplicateMessage
 from taskwire.domain.message import Message
+from taskwire.domain.queues import duplicates
 from taskwire.queue.batch import Batch
 from taskwire.slack.outbound import Metadata
 from taskwire_sandbox.coder.faults import cut_after, late, refused, server_error

@@ -9,15 +9,17 @@ from taskwire.domain.jobs import (
     Act,
     Job,
     PostText,
-    QueueName,
     Reply,
     Requester,
+)
+from taskwire.domain.message import Message
+from taskwire.domain.queues import (
+    QueueName,
     input_score,
     no_agent_score,
     thread_answers,
     to_coder,
 )
-from taskwire.domain.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import MAX_WAITING_ANSWERS, MAX_WAITING_REPLIES, MAX_WAITING_REQUESTS
 

@@ -3,7 +3,13 @@
 import json
 from datetime import timedelta
 
-from taskwire.domain.jobs import QueueName, card, intake, thread_answers, to_coder
+from taskwire.domain.queues import (
+    QueueName,
+    card,
+    intake,
+    thread_answers,
+    to_coder,
+)
 
 from .test_notices_to_administrators import direct_messages
 from .versions import (

@@ -3,7 +3,13 @@
 from datetime import timedelta
 
 from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId, ts_of
-from taskwire.domain.jobs import REPLY_ID_PREFIX, AnswerInThread, Job, Requester, thread_answers
+from taskwire.domain.jobs import (
+    REPLY_ID_PREFIX,
+    AnswerInThread,
+    Job,
+    Requester,
+)
+from taskwire.domain.queues import thread_answers
 from taskwire.queue.batch import Batch
 from taskwire.state.links import KEPT_REPLY_TTL_MS
 from taskwire_sandbox.slack import Attachment, CallFault

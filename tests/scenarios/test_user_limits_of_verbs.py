@@ -3,7 +3,7 @@
 import pytest
 
 from taskwire.domain.ids import LinkId
-from taskwire.domain.jobs import thread_answers, to_coder, to_thread
+from taskwire.domain.queues import thread_answers, to_coder, to_thread
 
 from .people import Thread
 from .waiting import a_busy_agent, a_waiting_agent

@@ -6,8 +6,9 @@ import pytest
 
 from taskwire.domain.events import Observed
 from taskwire.domain.ids import LinkId, TaskId
-from taskwire.domain.jobs import ApplyEvent, QueueName
+from taskwire.domain.jobs import ApplyEvent
 from taskwire.domain.phases import Observation, Report
+from taskwire.domain.queues import QueueName
 from taskwire.domain.transitions import LinkState
 from taskwire.queue.batch import Batch
 from taskwire.state.links import Links, LinkWrites

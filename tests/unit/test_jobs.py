@@ -3,7 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskwire.domain.jobs import input_score, no_agent_score, request_score, urgent_score
+from taskwire.domain.queues import (
+    input_score,
+    no_agent_score,
+    request_score,
+    urgent_score,
+)
 
 # Microseconds until the year 2040.
 MOMENTS = st.integers(min_value=1, max_value=2_208_988_800_000_000)

@@ -1,24 +1,22 @@
-"""The jobs that Redis stores, the names of their queues, and the scores that order them.
+"""The jobs that Redis stores.
 
 A job is one intended effect. It holds everything that its handler needs. `work` says what the job has to do.
 The id of a job is made from its intent. So an intent that is written twice is one job.
+`queues.py` names the queues.
 """
 
-from typing import Annotated, Literal, NamedTuple, NewType, Self, get_args
+from typing import Annotated, Literal, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.events import Event, Notice
-from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId, microseconds
+from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
 from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.reconcile import Mark
 
-QueueName = NewType("QueueName", str)
-
 # The difference between the scores of two lanes. A message's ts in microseconds needs 51 bits. A score of a
 # sorted set has 53 bits, so three lanes fit.
-LANE_WIDTH = 2**51
 # The id of the job that first edits a new card.
 FIRST_DRAW_JOB_ID = "card:first"
 # The ids of jobs of the kind `Reply` begin with this.
@@ -493,78 +491,3 @@ class Job(BaseModel):
         """Return the job with one more failed try. `since_ms` is when this try began."""
         since_ms = self.failing_since_ms or since_ms
         return self.model_copy(update={"tries": self.tries + 1, "failing_since_ms": since_ms})
-
-
-def intake(person: str) -> QueueName:
-    """Name the queue of a person's requests that do not belong to a known link."""
-    return QueueName(f"intake:{person}")
-
-
-def to_coder(link: str) -> QueueName:
-    """Name the queue of calls to Coder about one link."""
-    return QueueName(f"to_coder:{link}")
-
-
-def to_thread(link: str) -> QueueName:
-    """Name the queue of one link's events, and of the messages about them."""
-    return QueueName(f"to_thread:{link}")
-
-
-def thread_answers(link: str) -> QueueName:
-    """Name the queue of people's questions in one link's thread. Notices do not wait behind them."""
-    return QueueName(f"thread_answers:{link}")
-
-
-def receipts(link: str) -> QueueName:
-    """Name the queue of receipts in one link's thread."""
-    return QueueName(f"receipts:{link}")
-
-
-def card(link: str) -> QueueName:
-    """Name the queue of updates of one link's card. Receipts do not wait behind them."""
-    return QueueName(f"card:{link}")
-
-
-def duplicates(link: str) -> QueueName:
-    """Name the queue of one link's checks for duplicates that a stopped process may have made."""
-    return QueueName(f"duplicates:{link}")
-
-
-def lost_threads(channel: str, ts: str) -> QueueName:
-    """Name the queue of a thread whose link is not known, or not known yet."""
-    return QueueName(f"lost_threads:{channel}:{ts}")
-
-
-# The queues of backfill. All processes together run one job of each queue at a time.
-BACKFILL_THREADS = QueueName("backfill:threads")
-BACKFILL_CHANNELS = QueueName("backfill:channels")
-
-
-def get_link_id(name: str) -> LinkId:
-    """Return the id of the link that a queue belongs to."""
-    return LinkId(name.partition(":")[2])
-
-
-def urgent_score(ts: str) -> int:
-    """Return a score in the first lane: pause, delete, detach, and changes of replies that wait."""
-    return microseconds(ts)
-
-
-def no_agent_score(ts: str) -> int:
-    """Return a score in the second lane, for jobs that need no agent: resume, edit, unchecked replies."""
-    return LANE_WIDTH + microseconds(ts)
-
-
-def backfill_score(ts: str) -> int:
-    """Return the score of a thread to read. The thread with the newest message goes first."""
-    return -microseconds(ts)
-
-
-def input_score(ts: str) -> int:
-    """Return a score in the third lane: input for the agent, in the order in which people wrote it."""
-    return 2 * LANE_WIDTH + microseconds(ts)
-
-
-def request_score(verb: ActVerb, ts: str) -> int:
-    """Return the score of a command on a task, by its verb."""
-    return urgent_score(ts) if verb in ("pause", "delete", "detach") else no_agent_score(ts)

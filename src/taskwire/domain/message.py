@@ -86,6 +86,13 @@ class Button(StrEnum):
     # The value is the link's id, a blank, and the key of the note that holds the answer.
     SHOW_ANSWER = "answer.show"
 
+    @classmethod
+    def from_action_id(cls, action_id: str) -> "Button | None":
+        """Return the button of an action id; None if unknown. The ids of choices end with a number."""
+        name, _, number = action_id.rpartition(".")
+        name = name if number.isdecimal() else action_id
+        return cls(name) if name in list(cls) else None
+
 
 class Dialog(StrEnum):
     """The callback id of each dialog."""

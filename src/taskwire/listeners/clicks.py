@@ -25,6 +25,9 @@ from taskwire.domain.jobs import (
     ReplyDecision,
     Requester,
     ShowAnswer,
+)
+from taskwire.domain.message import Button, Message
+from taskwire.domain.queues import (
     intake,
     no_agent_score,
     request_score,
@@ -32,7 +35,6 @@ from taskwire.domain.jobs import (
     to_coder,
     urgent_score,
 )
-from taskwire.domain.message import Button, Message
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import Ingress

@@ -13,7 +13,13 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from taskwire.domain import commands
 from taskwire.domain.commands import Command
 from taskwire.domain.errors import UserError
-from taskwire.domain.jobs import ActRequested, CreateRequested, Job, Requester, intake
+from taskwire.domain.jobs import (
+    ActRequested,
+    CreateRequested,
+    Job,
+    Requester,
+)
+from taskwire.domain.queues import intake
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import ClaimAnswer, Ingress

@@ -17,9 +17,16 @@ from taskwire.domain.agent_text import is_shell_command, sanitize_for_agent
 from taskwire.domain.commands import OpenForm, TaskName, check_new_name
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import ChannelId, LinkId, Ts, find_channel, find_ts, moment_of, ts_of
-from taskwire.domain.jobs import ActRequested, ActVerb, CreateRequested, Job, Requester, intake
+from taskwire.domain.jobs import (
+    ActRequested,
+    ActVerb,
+    CreateRequested,
+    Job,
+    Requester,
+)
 from taskwire.domain.message import Dialog, View
 from taskwire.domain.mrkdwn import is_blank, unescape
+from taskwire.domain.queues import intake
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers, forms, refusals

@@ -13,8 +13,9 @@ from slack_bolt.async_app import AsyncApp
 
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import ChannelOpened, Job, intake
+from taskwire.domain.jobs import ChannelOpened, Job
 from taskwire.domain.message import Message
+from taskwire.domain.queues import intake
 from taskwire.listeners.background import Background
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers

@@ -13,9 +13,15 @@ from pydantic import ValidationError
 from taskwire.dependencies import Dependencies
 from taskwire.domain.events import Acted, Event, Notice, Observed, Vanished
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import Act, ApplyEvent, Job, Reply, to_thread
+from taskwire.domain.jobs import (
+    Act,
+    ApplyEvent,
+    Job,
+    Reply,
+)
 from taskwire.domain.links import Link
 from taskwire.domain.phases import Observation
+from taskwire.domain.queues import to_thread
 from taskwire.domain.reconcile import ResumeNote
 from taskwire.domain.transitions import LinkState
 

@@ -9,7 +9,12 @@ import hashlib
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import Ts
-from taskwire.domain.jobs import FIRST_DRAW_JOB_ID, DrawCard, Job, Receipt
+from taskwire.domain.jobs import (
+    FIRST_DRAW_JOB_ID,
+    DrawCard,
+    Job,
+    Receipt,
+)
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import FINAL_PHASES

@@ -11,8 +11,9 @@ from functools import partial
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.ids import ts_of
-from taskwire.domain.jobs import ChannelOpened, Job, ThreadReopened, card, to_thread
+from taskwire.domain.jobs import ChannelOpened, Job, ThreadReopened
 from taskwire.domain.links import Link
+from taskwire.domain.queues import card, to_thread
 from taskwire.domain.retry_policies import CARD_MOVING
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers

@@ -16,10 +16,16 @@ from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import AccountRefused, OutsideError, Refused
 from taskwire.domain.events import Acted, Delivered, Event, Notice, Observed, TimerFired
 from taskwire.domain.ids import Ts
-from taskwire.domain.jobs import ApplyEvent, Job, PostNotice, PostText, to_coder, to_thread
+from taskwire.domain.jobs import (
+    ApplyEvent,
+    Job,
+    PostNotice,
+    PostText,
+)
 from taskwire.domain.links import Link
 from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.phases import Observation, Phase, Report
+from taskwire.domain.queues import to_coder, to_thread
 from taskwire.domain.retry_policies import AGENT_HISTORY, ASKED_REPLY_SECONDS
 from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.transitions import LinkState

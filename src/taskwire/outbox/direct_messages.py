@@ -11,8 +11,9 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import ChannelId, LinkId, UserId
-from taskwire.domain.jobs import Job, MessagePerson, QueueName
+from taskwire.domain.jobs import Job, MessagePerson
 from taskwire.domain.message import Message
+from taskwire.domain.queues import QueueName
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import notices
 from taskwire.outbox.posting import post_once

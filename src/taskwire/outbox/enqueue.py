@@ -6,7 +6,6 @@ from datetime import datetime
 from taskwire.domain.events import Delivered
 from taskwire.domain.ids import ChannelId, LinkId, Ts, microseconds
 from taskwire.domain.jobs import (
-    BACKFILL_THREADS,
     FIRST_DRAW_JOB_ID,
     ApplyEvent,
     DrawCard,
@@ -16,13 +15,16 @@ from taskwire.domain.jobs import (
     Receipt,
     ReceiptState,
     ShareFile,
+)
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.domain.queues import (
+    BACKFILL_THREADS,
     backfill_score,
     card,
     receipts,
     to_thread,
 )
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
 from taskwire.messages import inputs
 from taskwire.queue.batch import Batch
 from taskwire.state.links import LinkWrites

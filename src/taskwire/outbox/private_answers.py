@@ -12,8 +12,9 @@ from redis.exceptions import RedisError
 
 from taskwire.domain.errors import NotDone, OutsideError
 from taskwire.domain.ids import from_ms, moment_of
-from taskwire.domain.jobs import AnswerPrivately, Job, QueueName, Requester
+from taskwire.domain.jobs import AnswerPrivately, Job, Requester
 from taskwire.domain.message import Message
+from taskwire.domain.queues import QueueName
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues

@@ -11,10 +11,17 @@ from pydantic import BaseModel
 from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_questions import Choice
 from taskwire.domain.ids import LinkId, Ts
-from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply, Requester, SettleQuestion, to_thread
+from taskwire.domain.jobs import (
+    REPLY_ID_PREFIX,
+    Job,
+    Reply,
+    Requester,
+    SettleQuestion,
+)
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
+from taskwire.domain.queues import to_thread
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import inputs, shapes
 from taskwire.messages.cards import find_ending, get_former_page_url

@@ -7,8 +7,9 @@ quotation, and the receipt goes on that message.
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import Ts, UserId
-from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply, no_agent_score, to_coder
+from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply
 from taskwire.domain.links import Link
+from taskwire.domain.queues import no_agent_score, to_coder
 from taskwire.job_context import JobContext
 from taskwire.messages import answers, refusals
 from taskwire.outbox.enqueue import show_receipt

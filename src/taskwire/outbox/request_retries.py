@@ -11,7 +11,13 @@ from dataclasses import replace
 from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
-from taskwire.domain.jobs import Act, ActRequested, CreateRequested, CreateTask, PostCard
+from taskwire.domain.jobs import (
+    Act,
+    ActRequested,
+    CreateRequested,
+    CreateTask,
+    PostCard,
+)
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.retry_policies import COMMAND

@@ -12,9 +12,10 @@ from dataclasses import replace
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import LinkId, microseconds
-from taskwire.domain.jobs import Job, Reply, input_score, to_coder
+from taskwire.domain.jobs import Job, Reply
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
+from taskwire.domain.queues import input_score, to_coder
 from taskwire.job_context import JobContext
 from taskwire.messages import inputs
 from taskwire.messages.inputs import ClosingReason

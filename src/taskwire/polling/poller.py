@@ -22,9 +22,10 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.events import Vanished
 from taskwire.domain.ids import LinkId, TaskId
-from taskwire.domain.jobs import ApplyEvent, Job, PostText, to_thread
+from taskwire.domain.jobs import ApplyEvent, Job, PostText
 from taskwire.domain.links import Link
 from taskwire.domain.phases import Phase
+from taskwire.domain.queues import to_thread
 from taskwire.messages import notices, troubles
 from taskwire.outbox.coder_health import CoderHealth
 from taskwire.outbox.direct_messages import AdminAlerts

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Literal, Self
 
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.jobs import FIRST_DRAW_JOB_ID, LANE_WIDTH, REPLY_ID_PREFIX, Job, QueueName
+from taskwire.domain.jobs import FIRST_DRAW_JOB_ID, REPLY_ID_PREFIX, Job
+from taskwire.domain.queues import LANE_WIDTH, QueueName
 from taskwire.redis import write_log
 
 # The commands of a plain write; each is in SHAPES in `lua/batch.lua` too.

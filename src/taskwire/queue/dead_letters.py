@@ -22,10 +22,10 @@ from taskwire.domain.jobs import (
     Reply,
     ReplyChanged,
     ShareFile,
-    get_link_id,
 )
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.phases import Observation
+from taskwire.domain.queues import get_link_id
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Acquired
 from taskwire.queue.scripts import Clock, Script, load_script

@@ -22,7 +22,6 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, microseconds, ts_of
 from taskwire.domain.jobs import (
-    BACKFILL_CHANNELS,
     Job,
     ReadThread,
     Reply,
@@ -30,10 +29,9 @@ from taskwire.domain.jobs import (
     Root,
     ScanChannel,
     Work,
-    to_coder,
-    urgent_score,
 )
 from taskwire.domain.links import Link
+from taskwire.domain.queues import BACKFILL_CHANNELS, to_coder, urgent_score
 from taskwire.domain.retry_policies import BACKFILL
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.notices.card import REACTIONS

@@ -13,17 +13,15 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
 from taskwire.domain.ids import LinkId, UserId, from_ms
 from taskwire.domain.jobs import (
-    BACKFILL_THREADS,
     Job,
     ParkedBatch,
     PostText,
     ReadThread,
     Reply,
-    duplicates,
-    get_link_id,
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
+from taskwire.domain.queues import BACKFILL_THREADS, duplicates, get_link_id
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, troubles, waiting
 from taskwire.outbox.direct_messages import AdminAlerts, tell_person

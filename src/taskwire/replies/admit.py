@@ -22,6 +22,9 @@ from taskwire.domain.jobs import (
     Reply,
     ReplyChanged,
     Requester,
+)
+from taskwire.domain.message import Block
+from taskwire.domain.queues import (
     lost_threads,
     no_agent_score,
     receipts,
@@ -31,7 +34,6 @@ from taskwire.domain.jobs import (
     to_thread,
     urgent_score,
 )
-from taskwire.domain.message import Block
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit, limit_of_verb

@@ -15,11 +15,9 @@ from taskwire.domain.jobs import (
     Job,
     Reply,
     ReplyDecision,
-    input_score,
-    no_agent_score,
-    to_coder,
 )
 from taskwire.domain.links import Link
+from taskwire.domain.queues import input_score, no_agent_score, to_coder
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs, refusals
 from taskwire.outbox import questions

@@ -18,12 +18,10 @@ from taskwire.domain.jobs import (
     Job,
     Reply,
     ReplyChanged,
-    input_score,
-    no_agent_score,
-    to_coder,
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Block
+from taskwire.domain.queues import input_score, no_agent_score, to_coder
 from taskwire.domain.retry_policies import ASKED_REPLY_SECONDS
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs

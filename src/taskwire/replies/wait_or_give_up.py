@@ -15,10 +15,11 @@ from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.events import Acted
 from taskwire.domain.ids import microseconds
-from taskwire.domain.jobs import ApplyEvent, Job, Reply, input_score, to_coder, to_thread
+from taskwire.domain.jobs import ApplyEvent, Job, Reply
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
+from taskwire.domain.queues import input_score, to_coder, to_thread
 from taskwire.domain.retry_policies import ASKED_REPLY_SECONDS, REPLY_RETRIES
 from taskwire.job_context import JobContext, Outcome, done, retry
 from taskwire.messages import inputs

@@ -298,13 +298,6 @@ def parse_command(body: Body, now: datetime) -> SlashCommand | IgnoredPayload:
     return SlashCommand(requester, read_text(body, "text"), trigger, delivery=trigger)
 
 
-def _find_button(action_id: str) -> Button | None:
-    # The buttons of an agent's choices share a row, so their ids end with different numbers.
-    name, _, number = action_id.rpartition(".")
-    name = name if number.isdecimal() else action_id
-    return Button(name) if name in list(Button) else None
-
-
 def parse_click(body: Body) -> Click | IgnoredPayload:
     """Parse a pressed button or a used menu."""
     action = next(iter(read_objects(body, "actions")), {})
@@ -318,7 +311,7 @@ def parse_click(body: Body) -> Click | IgnoredPayload:
         # A root message counts as a message of the channel, even if it has replies.
         thread_ts = None
     return Click(
-        button=_find_button(action_id),
+        button=Button.from_action_id(action_id),
         action_id=action_id,
         value=read_entered_value(action),
         person=person,

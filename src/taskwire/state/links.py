@@ -12,19 +12,21 @@ from taskwire.domain.durations import DAY_MS
 from taskwire.domain.events import TimerFired
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts
 from taskwire.domain.jobs import (
-    LANE_WIDTH,
     REPLY_ID_PREFIX,
     ApplyEvent,
     Job,
-    QueueName,
     Reply,
+)
+from taskwire.domain.links import Hold, Link, LinkEnd, LinkRecord
+from taskwire.domain.phases import Observation
+from taskwire.domain.queues import (
+    LANE_WIDTH,
+    QueueName,
     get_link_id,
     input_score,
     no_agent_score,
     to_coder,
 )
-from taskwire.domain.links import Hold, Link, LinkEnd, LinkRecord
-from taskwire.domain.phases import Observation
 from taskwire.domain.transitions import LinkState
 from taskwire.queue import dead_letters
 from taskwire.queue.batch import Batch

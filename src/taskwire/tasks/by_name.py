@@ -16,11 +16,9 @@ from taskwire.domain.jobs import (
     AnswerInThread,
     Job,
     Reply,
-    request_score,
-    thread_answers,
-    to_coder,
 )
 from taskwire.domain.links import Link
+from taskwire.domain.queues import request_score, thread_answers, to_coder
 from taskwire.domain.replies import suggest_verbs
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals

@@ -14,8 +14,15 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, Refused, TryLater, UserError
 from taskwire.domain.events import Observed
 from taskwire.domain.ids import LinkId, TaskId
-from taskwire.domain.jobs import ApplyEvent, CreateTask, Job, PostCard, Requester, to_coder, to_thread
+from taskwire.domain.jobs import (
+    ApplyEvent,
+    CreateTask,
+    Job,
+    PostCard,
+    Requester,
+)
 from taskwire.domain.links import Link, LinkRecord
+from taskwire.domain.queues import to_coder, to_thread
 from taskwire.domain.retry_policies import CREATE_WITH_ERRORS
 from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.transitions import initial_state

@@ -17,7 +17,12 @@ from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
 from taskwire.domain.events import Observed
 from taskwire.domain.ids import Ts, UserId, microseconds
-from taskwire.domain.jobs import REPLY_ID_PREFIX, VERB_REFUSED, AnswerInThread, ShowAnswer
+from taskwire.domain.jobs import (
+    REPLY_ID_PREFIX,
+    VERB_REFUSED,
+    AnswerInThread,
+    ShowAnswer,
+)
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
