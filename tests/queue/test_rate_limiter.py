@@ -6,7 +6,6 @@ from itertools import pairwise
 import pytest
 
 from taskwire.queue.rate_limiter import (
-    ALL_METHODS,
     CLAIM_GRACE_MS,
     PLACES_PER_STARVING_CLAIM,
     STARVING_AFTER_MS,
@@ -15,7 +14,7 @@ from taskwire.queue.rate_limiter import (
     RateLimiter,
 )
 from taskwire.redis.connection import Connections
-from taskwire.slack.call_priorities import Priority
+from taskwire.slack.call_priorities import ALL_METHODS, Priority
 from taskwire.telemetry import Metrics
 
 from .engine import Engine

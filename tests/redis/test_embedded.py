@@ -215,7 +215,7 @@ async def test_a_server_that_hangs_is_killed_at_the_end(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that ignores SIGTERM is killed after a while, and loses nothing that it confirmed."""
-    monkeypatch.setattr(embedded, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(embedded, "SERVER_STOP_SECONDS", 0.1)
     async with embedded.store(data_dir) as running:
         await write(running.url, "synced")
         os.kill(server_pid(data_dir), signal.SIGSTOP)

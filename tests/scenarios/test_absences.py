@@ -18,7 +18,7 @@ MINUTE = 60.0
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """Provide a world whose bot does not check by itself whether it hears Slack."""
     monkeypatch.setattr(bot, "MONITOR_SECONDS", 3_600.0)
-    monkeypatch.setattr(downtime, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(downtime, "BACKFILL_RETRY_SECONDS", 0.01)
     async with new_world(tmp_path) as made:
         # At the start the bot noted a gap, because nobody had listened before. It would merge with the gaps
         # of the tests.

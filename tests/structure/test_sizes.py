@@ -80,3 +80,26 @@ def test_no_file_is_longer_than_its_subject(tree: str) -> None:
     too_long = longer_than(LONGEST_FILE, sizes)
 
     assert not too_long, f"files over {LONGEST_FILE} lines that are not blank:{listed(too_long)}"
+
+
+def test_each_public_class_and_constant_of_the_product_has_a_name_of_its_own() -> None:
+    """`CONSTANTS` is what each module gives its Lua scripts. Type variables have one letter."""
+    places: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "src/taskwire").rglob("*.py")):
+        for name in _public_names(ast.parse(path.read_text())):
+            places.setdefault(name, []).append(path.relative_to(ROOT).as_posix())
+
+    assert len(places) > 400
+    assert {name: found for name, found in places.items() if len(found) > 1 and name != "CONSTANTS"} == {}
+
+
+def _public_names(module: ast.Module) -> Iterator[str]:
+    for node in module.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+        for target in targets:
+            name = target.id if isinstance(target, ast.Name) else ""
+            if name.isupper() and len(name) > 1 and not name.startswith("_"):
+                yield name

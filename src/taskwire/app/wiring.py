@@ -43,7 +43,7 @@ from taskwire.queue import fence, self_test
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.inbox import Inbox
 from taskwire.queue.leases import LeaseTimes, Queues
-from taskwire.queue.rate_limiter import ALL_METHODS, DEFAULT_LIMITS, LIMITS, MethodLimits, RateLimiter
+from taskwire.queue.rate_limiter import DEFAULT_LIMITS, LIMITS, MethodLimits, RateLimiter
 from taskwire.queue.scripts import Clock
 from taskwire.queue.stats import QueueStats
 from taskwire.recovery import newer_versions
@@ -60,7 +60,7 @@ from taskwire.replies.deliver import ReplySender
 from taskwire.replies.edits import ReplyEdits
 from taskwire.settings import Settings
 from taskwire.slack.bolt import make_app
-from taskwire.slack.call_priorities import NoLimiter
+from taskwire.slack.call_priorities import ALL_METHODS, NoLimiter
 from taskwire.slack.calls import Method
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound, SlackTimeouts

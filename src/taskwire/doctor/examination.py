@@ -60,7 +60,7 @@ from taskwire.state.owner import Owner, Ownership
 
 # How long to wait for an embedded store that a bot is just starting or stopping, in seconds.
 STORE_START_SECONDS = 5.0
-HEALTH_CHECK_SECONDS = 3.0
+HEALTH_REQUEST_SECONDS = 3.0
 COPY_ID_HINT = "A profile's menu in Slack has Copy member ID."
 
 
@@ -335,7 +335,7 @@ async def _is_taskwire(address: str) -> bool:
     """Return whether the server at an address answers a health check as Taskwire does."""
     host, port = host_and_port(address)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
-    timeout = aiohttp.ClientTimeout(total=HEALTH_CHECK_SECONDS)
+    timeout = aiohttp.ClientTimeout(total=HEALTH_REQUEST_SECONDS)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,

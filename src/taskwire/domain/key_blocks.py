@@ -8,7 +8,7 @@ are masked that look like part of a key.
 import re
 from collections.abc import Iterator
 
-from taskwire.domain.secret_patterns import MASK, Span, find_matches
+from taskwire.domain.secret_patterns import MASK, SecretSpan, find_matches
 
 _EDGE = re.compile(r"-----(?P<which>BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 # What may precede a line of a key: blanks, the edge of a box, a quote's or a diff's mark, a line number.
@@ -25,7 +25,7 @@ _INNER_LINE = re.compile(rf"{_BEFORE}{{0,80}}+(?P<key>[A-Za-z0-9+/=]*)[\s│┃|
 _MAX_KEY_CHARACTERS = 40_000
 
 
-def find_key_blocks(text: str) -> Iterator[Span]:
+def find_key_blocks(text: str) -> Iterator[SecretSpan]:
     """Yield the part of each key to mask: everything but the lines that begin and end it."""
     begins: int | None = None
     free = 0
@@ -36,13 +36,13 @@ def find_key_blocks(text: str) -> Iterator[Span]:
         else:
             start = _find_unbegun_key(text, free, edge.start()) if begins is None else begins
             if text[start : edge.start()].strip(f" \t\n\r{MASK}"):
-                yield Span(start, edge.start(), f"\n{MASK}\n")
+                yield SecretSpan(start, edge.start(), f"\n{MASK}\n")
             begins = None
         free = edge.end()
     yield from _find_unended_key(text, begins, len(text))
 
 
-def _find_unended_key(text: str, begins: int | None, limit: int) -> Iterator[Span]:
+def _find_unended_key(text: str, begins: int | None, limit: int) -> Iterator[SecretSpan]:
     """Yield the lines that look like a key after the line that begins it, if no line ends it."""
     if begins is None:
         return
@@ -52,7 +52,7 @@ def _find_unended_key(text: str, begins: int | None, limit: int) -> Iterator[Spa
         at = found.end()
     if at > start:
         last = _LAST_LINE.match(text, at, limit)
-        yield Span(begins, last.end() if last else at, f"\n{MASK}")
+        yield SecretSpan(begins, last.end() if last else at, f"\n{MASK}")
 
 
 def _find_unbegun_key(text: str, free: int, end: int) -> int:

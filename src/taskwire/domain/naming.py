@@ -6,7 +6,7 @@ import unicodedata
 
 # Coder's limits: 32 for names (coderd/taskname), 64 for titles.
 NAME_LENGTH = 32
-TITLE_LENGTH = 64
+TASK_TITLE_LENGTH = 64
 SUFFIX_LENGTH = 6
 
 
@@ -38,9 +38,9 @@ def make_numbered_name(name: str, number: int) -> str:
 def make_title(prompt: str) -> str:
     """Make a title of the prompt's first line, cut after a word. It is shown until Coder has a title."""
     line = next((line.strip() for line in prompt.splitlines() if line.strip()), prompt)
-    if len(line) <= TITLE_LENGTH:
+    if len(line) <= TASK_TITLE_LENGTH:
         return line
-    kept = line[: TITLE_LENGTH - 1]
+    kept = line[: TASK_TITLE_LENGTH - 1]
     return (kept.rpartition(" ")[0] or kept) + "…"
 
 

@@ -276,7 +276,7 @@ MASK = "•••"
 WINDOW, MARGIN = 8_192, 2_048
 
 
-class Span(NamedTuple):
+class SecretSpan(NamedTuple):
     """A part of a text, from `start` up to `end`, and the text that replaces it."""
 
     start: int
@@ -302,7 +302,7 @@ def find_matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]
         at = start + 1 if found is None else max(found.end(), start + 1)
 
 
-def replace_spans(text: str, spans: Iterable[Span]) -> str:
+def replace_spans(text: str, spans: Iterable[SecretSpan]) -> str:
     """Replace the spans in a text. If spans overlap, only the first is replaced by its text."""
     parts: list[str] = []
     end = 0

@@ -26,7 +26,7 @@ from taskwire.domain.secret_patterns import (
     MASK,
     PATTERNS,
     TOKEN_PREFIXES,
-    Span,
+    SecretSpan,
     find_matches,
     replace_spans,
 )
@@ -75,7 +75,7 @@ class Masker:
         """Mask our own tokens in a text. Everything else in it stays unchanged."""
         # When a token is masked, a short token beside it may become a word of its own.
         while found := self._own.find(text):
-            text = replace_spans(text, (Span(start, end) for start, end in found))
+            text = replace_spans(text, (SecretSpan(start, end) for start, end in found))
         return text
 
     def mask_own_in_json(self, text: str) -> str:
@@ -107,7 +107,7 @@ class Masker:
             return True
         return bool(self._own.find(line))
 
-    def _find_spans(self, text: str) -> Iterator[Iterable[Span]]:
+    def _find_spans(self, text: str) -> Iterator[Iterable[SecretSpan]]:
         yield sorted(_skip_token_prefix(text, *found) for found in self._own.find(text))
         yield from self._search(text)
         if not text.isascii():
@@ -115,12 +115,12 @@ class Masker:
             if bare != text:
                 yield from (map(placed, spans) for spans in self._search(bare))
 
-    def _search(self, text: str) -> Iterator[Iterable[Span]]:
+    def _search(self, text: str) -> Iterator[Iterable[SecretSpan]]:
         if self._known is not None:
             yield (_skip_token_prefix(text, *found.span()) for found in find_matches(self._known, text))
         yield find_key_blocks(text)
         for pattern in PATTERNS:
-            yield (Span(found.end("kept"), found.end()) for found in find_matches(pattern, text))
+            yield (SecretSpan(found.end("kept"), found.end()) for found in find_matches(pattern, text))
         for command, argument in COMMANDS:
             yield _find_arguments(command, argument, text)
         yield _find_wrapped_secrets(text)
@@ -151,7 +151,7 @@ def _is_sendable(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def _remove_zero_width(text: str) -> tuple[str, Callable[[Span], Span]]:
+def _remove_zero_width(text: str) -> tuple[str, Callable[[SecretSpan], SecretSpan]]:
     """Remove characters without width. Return the text and a function that maps its spans to the old text."""
     chunks: list[str] = []
     kept: list[str] = []
@@ -170,26 +170,26 @@ def _remove_zero_width(text: str) -> tuple[str, Callable[[Span], Span]]:
             chunks.append("".join(kept))
             kept = []
 
-    def placed(span: Span) -> Span:
+    def placed(span: SecretSpan) -> SecretSpan:
         start = span.start + gone[bisect_right(places, span.start)]
-        return Span(start, span.end + gone[bisect_left(places, span.end)], span.replacement)
+        return SecretSpan(start, span.end + gone[bisect_left(places, span.end)], span.replacement)
 
     return "".join([*chunks, *kept, text[at:]]), placed
 
 
-def _find_arguments(command: re.Pattern[str], argument: re.Pattern[str], text: str) -> Iterator[Span]:
+def _find_arguments(command: re.Pattern[str], argument: re.Pattern[str], text: str) -> Iterator[SecretSpan]:
     for found in find_matches(command, text):
         for value in argument.finditer(text, found.start(), found.end()):
-            yield Span(value.end(str(value.lastgroup)), value.end())
+            yield SecretSpan(value.end(str(value.lastgroup)), value.end())
 
 
-def _skip_token_prefix(text: str, start: int, end: int) -> Span:
+def _skip_token_prefix(text: str, start: int, end: int) -> SecretSpan:
     kind = TOKEN_PREFIXES.match(text, start, end)
     kept = kind.end() if kind and end - kind.end() >= SHORTEST else start
-    return Span(kept, end)
+    return SecretSpan(kept, end)
 
 
-def _find_wrapped_secrets(text: str) -> Iterator[Span]:
+def _find_wrapped_secrets(text: str) -> Iterator[SecretSpan]:
     """Yield the parts of secrets that a terminal has wrapped over several lines."""
     for parts in _list_wrapped_runs(text):
         run = "".join(text[start:end] for start, end in parts)
@@ -235,7 +235,7 @@ def _find_in_run(pattern: re.Pattern[str], run: str, edges: list[int]) -> Iterat
 
 def _place_spans(
     text: str, parts: list[tuple[int, int]], edges: list[int], secrets: Iterable[tuple[int, int]]
-) -> Iterator[Span]:
+) -> Iterator[SecretSpan]:
     """Map secrets of a run to the text. The mask replaces the first part of each; other parts are removed."""
     for first, behind in secrets:
         line = bisect_right(edges, first) - 1
@@ -247,5 +247,5 @@ def _place_spans(
             if start == begins and end == ends and not instead:
                 # The line has no text before these blanks any more.
                 end += len(text[end : end + MARGIN]) - len(text[end : end + MARGIN].lstrip(" "))
-            yield Span(start, end, instead)
+            yield SecretSpan(start, end, instead)
             line, instead = line + 1, ""

@@ -29,7 +29,7 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import limit_of_command
 from taskwire.slack import inbound
 from taskwire.slack.inbound import SlashCommand
-from taskwire.slack.manifest import COMMAND
+from taskwire.slack.manifest import SLASH_COMMAND
 from taskwire.tasks.queries import Queries, Question
 
 
@@ -52,7 +52,7 @@ class Commands:
 
     def listen(self, app: AsyncApp) -> None:
         """Handle `/task`."""
-        app.command(COMMAND)(self._task)
+        app.command(SLASH_COMMAND)(self._task)
 
     async def _task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
         typed = inbound.parse_command(body, self._ingress.now())

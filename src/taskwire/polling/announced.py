@@ -18,7 +18,7 @@ from taskwire.domain.retry_policies import ANNOUNCED_CHANGE
 from taskwire.redis.decoding import CannotRead
 from taskwire.telemetry import logger
 
-REQUEST_SECONDS = 1.0
+SECONDS_BETWEEN_REQUESTS = 1.0
 # Most requests a second, for all followed tasks together.
 MAX_REQUESTS_A_SECOND = 5
 # Most tasks that are followed at the same time. This keeps a sender who knows the webhook's URL from
@@ -90,4 +90,4 @@ class AnnouncedChanges:
             except OutsideError as error:
                 failures += 1
                 await asyncio.sleep(ANNOUNCED_CHANGE.wait_seconds(failures, error.retry_after_seconds))
-            await asyncio.sleep(max(REQUEST_SECONDS, len(self._following) / MAX_REQUESTS_A_SECOND))
+            await asyncio.sleep(max(SECONDS_BETWEEN_REQUESTS, len(self._following) / MAX_REQUESTS_A_SECOND))

@@ -35,7 +35,7 @@ from typing import NamedTuple, cast
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
-from taskwire.slack.call_priorities import Priority
+from taskwire.slack.call_priorities import ALL_METHODS, Priority
 from taskwire.telemetry import Metrics
 
 # The window in which `per_minute` calls may leave: 60 s, and 2 s because calls take different times to
@@ -53,7 +53,6 @@ SHORT_WAIT_MS, MAX_REPORTED_WAIT_MS = 10_000, 120_000
 # PLACES_PER_STARVING_CLAIM places.
 STARVING_AFTER_MS = 60_000
 PLACES_PER_STARVING_CLAIM = 5
-ALL_METHODS = "*"
 
 
 _TAKE_PLACE = load_script(

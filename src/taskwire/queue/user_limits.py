@@ -18,7 +18,7 @@ from taskwire.domain.message import Button
 from taskwire.queue.batch import Batch
 
 # Requests are counted in any window of this length.
-WINDOW_MS = 60_000
+REQUEST_WINDOW_MS = 60_000
 # How long a request is remembered. Slack retries a delivery for six minutes, so a request may arrive that
 # long after it was written.
 REQUEST_TTL_MS = 600_000
@@ -27,7 +27,7 @@ MAX_REMEMBERED_REQUESTS = 200
 
 # The constants of `lua/user_limits.lua`.
 CONSTANTS = {
-    "WINDOW_MS": WINDOW_MS,
+    "REQUEST_WINDOW_MS": REQUEST_WINDOW_MS,
     "REQUEST_TTL_MS": REQUEST_TTL_MS,
     "MAX_REMEMBERED_REQUESTS": MAX_REMEMBERED_REQUESTS,
 }

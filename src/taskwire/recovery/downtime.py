@@ -25,7 +25,7 @@ GAP_SECONDS = 60.0
 # Slack retries.
 REQUEST_SILENCE_MS = 300_000
 # How long to wait before the next try, if Redis is away or another replica has claimed the gap.
-RETRY_SECONDS = 5.0
+BACKFILL_RETRY_SECONDS = 5.0
 
 _log = logger("taskwire.recovery.downtime")
 
@@ -152,4 +152,4 @@ class Downtime:
             except RedisError as error:
                 # The worker logs that Redis is away.
                 _log.debug("backfill not queued yet, will retry", error=str(error))
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(BACKFILL_RETRY_SECONDS)

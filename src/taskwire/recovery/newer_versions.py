@@ -79,7 +79,7 @@ class NewerVersions:
         show_receipt(link.id, reply.ts, "failed", batch)
         self._deps.writes.keep_reply(batch, link.id, job_id, reply.without_progress())
         text = replies.to_agent_text(reply.text)
-        words = inputs.delivery_given_up(link, job_id, answers.NO_READABLE_VERSION, [text])
+        words = inputs.delivery_given_up(link, job_id, answers.WHY_NO_VERSION_READ_IT, [text])
         return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, question_id=job_id)
 
     async def _tell_requester(self, stranded: StrandedQueue, until: datetime) -> None:

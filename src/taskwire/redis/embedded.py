@@ -34,7 +34,9 @@ from taskwire.redis import child_process, data_directory
 # machine imports take a part of that.
 WAIT_SECONDS = 5.0
 READY_SECONDS = 120.0  # a large file takes several seconds to load
-STOP_SECONDS = 3.0  # then the server is killed, which loses nothing: every write is synced before its answer
+SERVER_STOP_SECONDS = (
+    3.0  # then the server is killed, which loses nothing: every write is synced before its answer
+)
 LOG_CHECK_SECONDS = 60.0
 
 
@@ -149,7 +151,7 @@ async def _end(server: asyncio.subprocess.Process) -> None:
         server.terminate()
     try:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(server.wait(), STOP_SECONDS)
+            await asyncio.wait_for(server.wait(), SERVER_STOP_SECONDS)
     finally:  # also if we are cancelled: no child may outlive us
         with contextlib.suppress(ProcessLookupError):
             server.kill()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 ManifestValue = str | bool | list["ManifestValue"] | dict[str, "ManifestValue"]
 Manifest = dict[str, ManifestValue]
 
-COMMAND = "/task"
+SLASH_COMMAND = "/task"
 REQUEST_PATH = "/slack/events"
 APP_NAME = "Taskwire"
 BACKGROUND_COLOR = "#1f3a4d"
@@ -76,7 +76,7 @@ def make_manifest(request_url: str = "") -> Manifest:
 
 def _command(request_url: str) -> dict[str, ManifestValue]:
     command: dict[str, ManifestValue] = {
-        "command": COMMAND,
+        "command": SLASH_COMMAND,
         "description": "Start and steer Coder AI tasks",
         "usage_hint": "create PROMPT | list | status NAME | help",
         "should_escape": True,

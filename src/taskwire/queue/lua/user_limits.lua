@@ -1,7 +1,7 @@
 -- Limits for one person (`queue/user_limits.py`). One more request is too much if some minute around it
 -- would hold more than the limit, whichever of them came first.
 
-local WINDOW, REQUEST_TTL_MS = const.WINDOW_MS, const.REQUEST_TTL_MS
+local WINDOW, REQUEST_TTL_MS = const.REQUEST_WINDOW_MS, const.REQUEST_TTL_MS
 local MAX_REMEMBERED_REQUESTS = const.MAX_REMEMBERED_REQUESTS
 local function is_too_much(key, at, most)
   local times = {at}
