@@ -86,7 +86,7 @@ def _settings(slack: SlackSandbox, coder: CoderSandbox, data_dir: Path) -> Setti
 def _hints() -> Iterator[page.Hint]:
     for verb in VERBS:
         if not verb.unsupported_hint:
-            yield page.Hint(f"{manifest.COMMAND} {verb.usage}", verb.meaning)
+            yield page.Hint(f"{manifest.SLASH_COMMAND} {verb.usage}", verb.meaning)
     for thread_verb in THREAD_VERBS:
         if not thread_verb.unsupported_hint:
             yield page.Hint(thread_verb.usage, thread_verb.meaning)

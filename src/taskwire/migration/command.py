@@ -34,7 +34,7 @@ from taskwire.state.owner import Owner
 # Words that name a store, besides a URL and a directory.
 EMBEDDED, STANDARD_INPUT = "embedded", "-"
 # Timeout for one answer, in seconds: a hundred keys over a slow connection.
-COMMAND_SECONDS = 30.0
+MOVE_COMMAND_SECONDS = 30.0
 
 StoreLocation = str | Path
 
@@ -110,7 +110,7 @@ async def _open_side(place: StoreLocation, keys: Keys) -> AsyncIterator[Side]:
             url = (await stack.enter_async_context(embedded.store(place))).url
         connections = await stack.enter_async_context(connection.open(str(url)))
         await connection.check(connections)
-        raw = connection.open(str(url), command_seconds=COMMAND_SECONDS, is_raw=True)
+        raw = connection.open(str(url), command_seconds=MOVE_COMMAND_SECONDS, is_raw=True)
         await stack.enter_async_context(raw)
         is_own = isinstance(place, Path)
         yield Side(_display_address(place, connections), connections, raw.commands, keys, is_exclusive=is_own)
