@@ -80,7 +80,11 @@ def retry(
 
 
 def unknown(job: Job | None = None, seconds: float = 0.0, trouble: Trouble = "none") -> Outcome:
-    """Keep the intent record. The next lease reconciles the attempt, once it can no longer arrive."""
+    """Return the outcome of a job that made a call whose effect is not known.
+
+    The intent record is kept. After `seconds`, and when the call can no longer arrive, the job runs again and
+    finds out what the call has done.
+    """
     return Outcome("unknown", delay_seconds=seconds, job=job, trouble=trouble)
 
 

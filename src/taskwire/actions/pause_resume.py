@@ -162,7 +162,7 @@ async def attempt_change(
     note: str,
     call: Callable[[], Awaitable[T]],
 ) -> T:
-    """Make a call that changes the task.
+    """Make a call that changes the task. `note` becomes its intent record.
 
     If this is not the first attempt, check the person's rights again.
     """
@@ -183,9 +183,9 @@ def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | 
 
 
 def answer_elsewhere(work: Act, link: Link, words: Message) -> tuple[PrivateMessage, ...]:
-    """Return a private answer if the person did not act in the thread.
+    """Return a private answer if the person acted outside the thread, for example by a command.
 
-    The thread itself gets a message anyway.
+    In the thread they see the message that everybody gets.
     """
     here = (work.requester.channel, work.requester.thread_ts)
     return () if here == (link.record.channel, link.record.thread_ts) else ((work.requester, words),)

@@ -127,7 +127,7 @@ class TaskActions:
     async def _end_if_undone(self, context: JobContext, link: Link, work: Act) -> Outcome | None:
         """End the action if somebody has done the opposite since; None if nobody has.
 
-        After data loss, the action may have been done before. Then doing it again would undo the later one.
+        After data loss, the action may be old. Doing it again would then undo the later action.
         """
         if (
             not context.lease.is_suspect

@@ -1,8 +1,8 @@
 """Finds the person who caused a change of a task, even if the change is seen before their call has ended.
 
-A poll may show a change before the call that made it returns, or before a lost answer is reconciled. Until
-then, the intent record in the link's `to_coder` queue says who asked for what. Afterwards, the act is in
-the `to_thread` queue, behind the observation.
+A poll may show a change before the call that made it has returned. While the call is under way or its outcome
+is unknown, its intent record in the link's `to_coder` queue says who asked for what. When the call has
+succeeded, an event `Acted` with the person waits in the `to_thread` queue, after the event of the change.
 """
 
 from collections.abc import Iterable
@@ -52,7 +52,10 @@ def find_person_behind(state: LinkState, notice: Notice) -> UserId | None:
 
 
 def _find_attempted_act(job: Job, note: str, event: Event) -> Acted | Vanished | None:
-    """Return the act of an attempt if the event shows that the attempt succeeded."""
+    """Return who acted, if the event shows that the attempt of this job succeeded.
+
+    `note` is its intent record.
+    """
     match job.work, event:
         case Act(verb="delete") as act, Vanished():
             return Vanished(person=act.requester.person)

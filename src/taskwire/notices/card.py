@@ -54,7 +54,7 @@ class CardAndReceipts:
         return (Handler.with_link(DrawCard, self.draw_card), Handler.with_link(Receipt, self.receipt))
 
     async def draw_card(self, context: JobContext, link: Link) -> Outcome:
-        """Edit the card, if it would look different now."""
+        """Edit the card, unless it shows the present state already."""
         if link.record.thread_ts is None:
             return done()
         outage = await find_outage(self._deps)

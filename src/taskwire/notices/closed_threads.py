@@ -54,7 +54,7 @@ def reopen_if_closed(link: Link, batch: Batch) -> Batch:
 
 
 async def claim_attempt(deps: Dependencies, link: Link) -> bool:
-    """Whether to try an edit in this thread now. In a closed thread, one is tried each hour."""
+    """Whether to try an edit in this thread now. In a closed thread, an edit is tried only once an hour."""
     return not link.closed_error or await deps.notes.keep_if_new(
         "closed_attempt", link.id, ttl_ms=CLOSED_RETRY_MS
     )
@@ -91,7 +91,7 @@ async def _reopen_thread(deps: Dependencies, context: JobContext, link: Link) ->
 async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link) -> Outcome | None:
     """Let the card be posted again and try the job later; None if a new card did not help.
 
-    Slack may be away or have no capacity for cards. So the wait ends only if the card was drawn and the
+    Slack may be away, or limit the edits of cards. So None is returned only if the card was drawn and the
     thread still takes no message.
     """
     notes = deps.notes

@@ -153,9 +153,9 @@ class Notifier:
     async def _add_reports(self, context: JobContext, link: Link, event: Event) -> Event:
         """Add all reports of the agent to an observation: Coder's list of tasks shows only the last one.
 
-        This also happens after a new build, once its agent is there: what ended before a resume that nobody
-        saw is in no list any more. Reports that are newer than the observation are left to later events.
-        Otherwise the thread would show them too early.
+        This also happens after a new build, once its agent is there: if a turn ended before a resume between
+        two polls, no list shows its end. Reports that are newer than the observation are left to later
+        events. Otherwise the thread would show them too early.
         """
         if not isinstance(event, Observed):
             return event

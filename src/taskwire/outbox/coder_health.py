@@ -1,7 +1,8 @@
 """Whether Coder answers, accepts our token, and gives our account enough rights.
 
 When an outage begins, a note of it is stored. Every open card shows the outage until it ends. The note also
-says whether the cards were asked to show it, so that another process can finish the work of one that died.
+says whether the cards were already asked to show the outage. So if a process dies, another one can ask the
+rest.
 Administrators are told of problems with the service account. The poller finds out whether Coder has tasks
 at all.
 """
@@ -189,9 +190,9 @@ async def find_rights_trouble(coder: CoderClient) -> UserError | None:
 
 
 async def is_agent_forbidden(deps: Dependencies, task_id: str) -> bool:
-    """Whether Coder has this task.
+    """Whether our account may see this task, but not reach its agent.
 
-    If so, a 404 for its agent means that our account may not reach the agent.
+    Call it after a 404 for the agent: Coder answers 404 in both cases.
     """
     try:
         await deps.coder.get_task(task_id)

@@ -64,10 +64,10 @@ def with_observation(link: Link, seen: Observed, rules: ReducerSettings, now_ms:
 def list_reports_known_at(
     state: LinkState, seen: Observation, history: tuple[Report, ...]
 ) -> tuple[Report, ...]:
-    """Return the reports that existed when Coder's list of tasks was made.
+    """Return those reports of `history` that existed when Coder's list of tasks was made.
 
-    If the list shows no report of the present agent, only the reports of earlier agents existed. A report
-    whose agent is not known is left to a later event if the present agent is not known either.
+    If the list shows no report of the present agent, these are the reports of earlier agents. If neither the
+    present agent nor the agent of a report is known, that report is left to a later event.
     """
     if seen.report is not None:
         return tuple(report for report in history if report.at <= seen.report.at)

@@ -177,7 +177,7 @@ def _make_compensation(link: LinkId, context: JobContext, note: PostNote) -> Bat
 
 
 def get_landing_seconds(deps: Dependencies, timeout_seconds: float) -> float:
-    """Return the seconds after which a late call of a stopped process can no longer arrive."""
+    """Return how many seconds after its start a call of a stopped process can still arrive."""
     times = deps.queues.times
     return 2 * (timeout_seconds + times.late_arrival_ms / 1000) + times.longest_lease_ms / 1000
 
@@ -193,8 +193,7 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 async def _remove_duplicate_message(deps: Dependencies, context: JobContext, link: Link | None) -> Outcome:
     """Keep one copy of a message that may have been posted twice: the recorded one, else the earliest.
 
-    The first look is at once. The second is made when a late call of a stopped process can no longer
-    arrive.
+    It looks at once, and again when a late call of a stopped process can no longer arrive.
     """
     work = context.work(RemoveDuplicateMessage)
     # Only the ts of a card is recorded, because it names the thread.

@@ -118,7 +118,10 @@ class PrivateAnswers:
         self._hand_overs: set[asyncio.Task[None]] = set()
 
     def show(self, *answers: PrivateAnswer) -> None:
-        """Show these answers in the background, one after the other. After the end, hand them over."""
+        """Show these answers in the background, one after the other.
+
+        After `end` was called, write them as jobs for another process instead.
+        """
         if self._has_ended:
             hand_over = asyncio.ensure_future(self._hand_over(answers))
             self._hand_overs.add(hand_over)
@@ -140,9 +143,9 @@ class PrivateAnswers:
         return len(self._tasks)
 
     async def end(self, within_seconds: float) -> None:
-        """Wait for answers that are being shown, then hand over the others.
+        """Wait for answers that are being shown, then write the others as jobs for another process.
 
-        An interrupted one is not shown again.
+        An answer that is still being shown after `within_seconds` is interrupted and not shown again.
         """
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_seconds)
@@ -159,7 +162,7 @@ class PrivateAnswers:
             await self._hand_over(pending)
 
     async def wait_for_hand_over(self) -> None:
-        """Wait until answers that came after the end are written as jobs, for 0.5 s at most."""
+        """Wait until answers that were given after `end` are written as jobs, for 0.5 s at most."""
         await asyncio.gather(*self._hand_overs, return_exceptions=True)
 
     def _list_unbegun(self, task: asyncio.Task[None], answers: deque[PrivateAnswer]) -> list[PrivateAnswer]:

@@ -84,9 +84,9 @@ async def replace_text(
 
 
 def settle(link: Link, question_id: str, words: str, batch: Batch, *, is_last: bool = True) -> Batch:
-    """Let a question, if it is open, show its outcome instead of its buttons.
+    """Let a question, if it is open, show `words` instead of its buttons.
 
-    If not `is_last`, the final outcome follows later.
+    `is_last` is False if a further outcome follows, for example first "Sending" and then "Sent".
     """
     work = SettleQuestion(question_id=question_id, words=words, is_last=is_last)
     job_id = f"settled:{question_id}" if is_last else f"settling:{question_id}"
@@ -161,7 +161,7 @@ async def close_choices(deps: Dependencies, link: Link, words: str, batch: Batch
 
 
 async def change_id(deps: Dependencies, link: Link, question_id: str, new_id: str, batch: Batch) -> str:
-    """Give a question another id. Return the id under which it can be settled now."""
+    """Give an open question another id. Return that id, or the old one if the question is not open."""
     place = await deps.links.find_question(link.id, question_id)
     if place is None:
         return question_id
@@ -181,7 +181,7 @@ def _record_settled(deps: Dependencies, link: Link, question_id: str, batch: Bat
 
 
 async def is_open(deps: Dependencies, link: Link, question_id: str) -> bool:
-    """Whether a question can still be open. It is not if it was settled a moment ago."""
+    """Whether a question may still be open. False if it was settled, even if its buttons still show."""
     return await deps.notes.find("settled_question", link.id, question_id) is None
 
 

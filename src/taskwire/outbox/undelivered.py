@@ -58,7 +58,7 @@ async def list_with_later_replies(deps: Dependencies, context: JobContext, link:
 
 
 async def has_earlier_waiting_reply(deps: Dependencies, link: Link, reply: Reply) -> bool:
-    """Whether an earlier reply has been tried, or is asked about, and still waits."""
+    """Whether a reply from before this one still waits, after a try or for a person's decision."""
     return any(
         microseconds(other.ts) < microseconds(reply.ts)
         and (other.wait_count or other.question or job.tries > 1)
@@ -71,9 +71,9 @@ async def settle_sent_replies(
 ) -> Batch:
     """Settle the questions whose answers have sent these replies.
 
-    `why` says why they were not sent; None: they were.
+    `why` says why they were not sent; None means that they were sent.
 
-    One answer may send several replies. When the last of them has ended, the question shows how many were
+    One answer may send several replies. When none of them waits any more, the question shows how many were
     sent.
     """
     for question_id in dict.fromkeys(reply.question_id for reply in replies if reply.question_id):

@@ -126,7 +126,10 @@ class People:
     async def require_steering_rights(
         self, requester: Requester, link: Link, *, needs_coder: bool = True
     ) -> None:
-        """Raise UserError unless the person may act on the task. It tells nothing if they cannot see it."""
+        """Raise UserError unless the person may act on the task.
+
+        If they may not even see the task, the error does not show that it exists.
+        """
         if await self.can_steer(requester.person, link, needs_coder=needs_coder):
             return
         if not await self._can_see(requester, link.record.channel):

@@ -1,4 +1,6 @@
-"""The poller: one list request for each interval shows which tasks have changed, are gone or are back.
+"""The poller: one list request every `TASKWIRE_POLL_INTERVAL` seconds (5 unless set) finds changed tasks.
+
+`app/scheduler.py` calls `poll` at that interval, and sooner after a hint from Coder's webhook.
 
 It only writes down what it sees. One call stores a newer observation and appends the job about it. The
 handler of that job decides what follows. An unchanged list costs one comparison. A changed list is read in
@@ -62,7 +64,10 @@ _log = logger("taskwire.polling.poller")
 
 @dataclass
 class _ListProgress:
-    """What a list has shown so far. `changed` must still be stored; `new` must still be looked up."""
+    """What a list has shown so far:
+
+    `changed` tasks are to be stored, and `new` ones to be looked up in Redis.
+    """
 
     digests: Digests = field(default_factory=dict)
     unlinked: set[TaskId] = field(default_factory=set)

@@ -79,10 +79,10 @@ class Backfill:
     async def queue_once(self, absence_ms: int | None) -> bool:
         """Queue the reading of what was missed, once for all replicas.
 
-        `absence_ms` is None if nobody knows how long.
+        `absence_ms` is how long no process listened; None if that is not known.
 
-        Returns whether it is queued. If not, another replica is about to do so: call again after a few
-        seconds.
+        Returns whether the reading is queued. If not, another replica is about to queue it: call again after
+        a few seconds.
         """
         claimed = await self._heartbeat.claim_gap(absence_ms)
         if claimed == "free":
@@ -295,7 +295,7 @@ async def scan_page(deps: Dependencies, work: ScanChannel, context: JobContext) 
 def _has_news(page: RootsPage, root: Root, since: Ts) -> bool:
     """Whether a thread may have a reply since that time.
 
-    If the root is gone, nobody knows, so its thread is read.
+    True if its root was deleted: then nothing shows it.
     """
     if root.ts not in page.latest_replies:
         return True

@@ -121,7 +121,10 @@ class Downtime:
             await cancel_and_wait(self._queuing)
 
     def _queue_since(self, since_seconds: float) -> None:
-        """Queue the reading of what was written since a time of our own clock, which works without Redis."""
+        """Queue the reading of what was written since `since_seconds`, by this process's own clock.
+
+        Unlike Redis's clock, that one can be read while Redis is away.
+        """
         self._add(lambda: self._queue_once(int((self._monotonic() - since_seconds) * 1000)))
 
     async def _queue_once(self, absence_ms: int | None) -> bool:

@@ -58,7 +58,7 @@ class NewerVersions:
             await self._tell_requester(each, _get_earliest_end(stranded))
 
     async def give_up(self, acquired: Acquired, body: str, why: str) -> Batch:
-        """Make a dead letter of a job that no version came to read, and tell the person who waits for it."""
+        """Make a dead letter of a job that no running version can read. Tell the person who waits."""
         await self._alerts.warn("newer never came", troubles.NO_READABLE_VERSION)
         kind, link = acquired.name.partition(":")[0], await self._find_link(acquired.name)
         job = read_partially(body)
@@ -152,5 +152,8 @@ def _post_apart(link: Link, name: str, message: Message, batch: Batch) -> Batch:
 
 
 def _message_requester(name: str, job_id: str, message: Message, batch: Batch) -> Batch:
-    """Send a direct message to the person of this queue. It has a queue of its own for the same reason."""
+    """Send a direct message to the person of this queue.
+
+    The message gets a queue of its own, because the unreadable job may block the person's queue.
+    """
     return tell_person(UserId(name.split(":")[1]), f"newer:{job_id}", message, batch)

@@ -124,7 +124,7 @@ class ReplyDecisions:
     ) -> Outcome:
         """Queue a reply again, with the replies that were given up together with it.
 
-        Without `found`, the reply itself was deleted, and only the others are sent.
+        `found` is None if the reply itself was deleted. Then only the others are sent.
         """
         batch = found.removal if found is not None else Batch()
         to_send = [(work.job, found.reply)] if found is not None else []

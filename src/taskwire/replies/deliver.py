@@ -4,8 +4,9 @@ An author who may not steer the task is told so. A pause holds the replies that 
 person has to decide something, a question is posted, and all later replies wait.
 
 The state of the task is read from Coder for each try; the last observation may be too old. A reply is sent
-if the task is active. A paused task is resumed first. Otherwise the reply waits. If the answer to a call is
-lost, `replies/reconcile.py` finds out what happened.
+if the task is active. A paused task is resumed first. While the agent is busy or the workspace starts, the
+reply waits (`wait_or_give_up.py`). If the answer to a call is lost, `replies/reconcile.py` finds out what
+happened.
 """
 
 import contextlib
@@ -220,9 +221,10 @@ class ReplyDeliverer:
         return unclear or await self._outcomes.complete_delivery(reply_job, note.reported_at)
 
     async def _handle_not_found(self, reply_job: ReplyJob, task: Task) -> Outcome:
-        """Wait if the task is gone: the poller reports that.
+        """Return the outcome after Coder has answered 404.
 
-        Give up if our account may not reach the task's agent.
+        If the task is gone, the reply waits until the poller reports that. If only its agent cannot be
+        reached, our account lacks the right, so the reply is given up.
         """
         if not await is_agent_forbidden(self._deps, task.id):
             return await self._outcomes.wait_for_task(reply_job)
@@ -268,7 +270,10 @@ class ReplyDeliverer:
         return await self._outcomes.ask_after_data_loss(reply_job)
 
     async def _find_earlier_outcome(self, reply_job: ReplyJob) -> Outcome | None:
-        """Return the outcome that the thread shows for this reply, if any. Redis may have lost it."""
+        """Return the outcome that the thread shows for this reply, if any.
+
+        Redis may have lost that outcome.
+        """
         thread = reply_job.link.record.thread
         if thread is None:
             return None

@@ -92,7 +92,7 @@ class ReplyEdits:
         """Whether a change that backfill found is still valid: the reply must have the text that backfill
         saw.
 
-        A reply that is less than a minute old is not taken for deleted.
+        A reply of the last minute counts as not deleted: Slack may not show it to backfill yet.
         """
         if work.change == "deleted" and self._age(work) < VISIBILITY_DELAY:
             return False

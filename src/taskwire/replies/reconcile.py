@@ -80,7 +80,7 @@ class Reconciler:
 
     @property
     def write_seconds(self) -> float:
-        """How many seconds after its start an attempt may write its first byte."""
+        """The longest time from the start of an attempt to the first byte that it writes."""
         return min(LONGEST_FIRST_BYTE_SECONDS, self._deps.coder.timeouts.send)
 
     async def reconcile_attempt(self, reply_job: ReplyJob) -> Outcome:
@@ -198,7 +198,9 @@ async def _report_duplicate_input(deps: Dependencies, context: JobContext, link:
 
 
 async def _count_copies(deps: Dependencies, task_id: TaskId, marked: Mark) -> int | None:
-    """Count the copies that the agent got; None if the log cannot be read or is of another build."""
+    """Count how often the input is in the agent's log; None if that log cannot be read or is of another
+    build.
+    """
     try:
         task = await deps.coder.get_task(task_id)
         logs = await deps.coder.get_logs(task_id)

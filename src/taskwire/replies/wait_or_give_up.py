@@ -1,4 +1,4 @@
-"""Makes the outcome of a reply: it waits, is held, is asked about, is given up, or is delivered.
+"""Makes the outcome of a reply: it waits for a busy agent, is held, is asked about, is given up or delivered.
 
 An outcome includes all that is written with it: the receipt, the message in the thread, and a copy of the
 reply if it may be sent again.
@@ -58,9 +58,9 @@ class ReplyJob(NamedTuple):
 
     @property
     def is_suspect(self) -> bool:
-        """Whether the agent may have the reply although Redis does not say so.
+        """Whether the agent may have the reply although Redis does not say so, for example after data loss.
 
-        A person's decision to send it ends this.
+        False as soon as a person has decided to send the reply.
         """
         return self.context.lease.is_suspect and not self.reply.is_confirmed
 
@@ -140,7 +140,7 @@ class ReplyOutcomes:
     async def wait_for_task(
         self, reply_job: ReplyJob, *, is_broken: bool = False, unreached_ms: int = 0
     ) -> Outcome:
-        """Try again later, because the task is not ready.
+        """Try again later, because the agent is busy or the workspace is not running yet.
 
         After too long, give up this reply and the later ones.
 
@@ -198,8 +198,7 @@ class ReplyOutcomes:
     async def retry_after_error(self, reply_job: ReplyJob, error: OutsideError) -> Outcome:
         """Try again soon, because Coder or Slack did not answer.
 
-        The receipt changes only after the second failure. A shorter one is over before anybody would see
-        it.
+        The receipt shows the wait from the second failure on. Most outages end before that.
         """
         job = reply_job.context.job
         _log.info("reply not delivered, will retry", job=job.id, tries=job.tries, error=str(error))

@@ -210,7 +210,8 @@ class Links:
     async def list_jobs(self, name: QueueName) -> list[Job]:
         """List the jobs of a queue, in order.
 
-        Of jobs that only a newer version can read, replies are read roughly.
+        If only a newer version can read a job, the job is left out. A reply is listed even then, with the
+        fields that this version knows.
         """
         base = self._keys.named("queue", name)
         order = cast("list[str]", await self._redis.zrange(f"{base}:order", 0, -1))

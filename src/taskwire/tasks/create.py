@@ -116,7 +116,10 @@ class TaskCreator:
         return notes.count_in(Batch(), record.id, now_ms, most, *note, ttl_ms=CREATE_LIMIT_PERIOD_MS)
 
     async def _get_full_request(self, work: CreateRequested) -> CreateRequested:
-        """Return the request. If it comes from the button of a question, it is read from a note."""
+        """Return the whole request.
+
+        A button names only the note that keeps the request; read it from there.
+        """
         if not work.note_key:
             return work
         kept = await self._deps.notes.find("repeated_request", work.note_key)
@@ -163,7 +166,10 @@ class TaskCreator:
         return batch.append(to_coder(record.id), job, score=0)
 
     async def _is_repeated(self, note: tuple[str, ...], now_ms: int) -> bool:
-        """Whether the person has made the same request within two minutes. Failed ones do not count."""
+        """Whether the person has made the same request within two minutes.
+
+        A request that failed does not count.
+        """
         first = await self._deps.notes.find(*note)
         if first is None:
             return False

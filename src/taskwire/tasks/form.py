@@ -51,7 +51,8 @@ class CreateForm:
     ) -> View:
         """Return the form for another template, with what was entered so far.
 
-        Raises UserError if the person may not create tasks any more. `metadata` is as in `view`.
+        Raises UserError if the person may not create tasks any more. `metadata` returns the form's private
+        metadata for the id of the template that is shown.
         """
         await self._people.get_account(person)
         templates = await self._deps.coder.list_templates()

@@ -232,7 +232,10 @@ class Lookup:
 
 
 def _list_matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list[CatalogueEntry]:
-    """Return tasks of exactly this name, else tasks that begin with it, the person's own first."""
+    """List the tasks of exactly this name. If there are none, list those whose name begins with it.
+
+    The person's own tasks come first.
+    """
     candidates = [each for each in seen if not name.owner or each.entry.owner_name.lower() == name.owner]
     if exact := [each for each in candidates if each.entry.name.lower() == name.name]:
         return exact
@@ -242,7 +245,7 @@ def _list_matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list
 
 
 async def _list_nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, ...]:
-    """Return similar names. The comparison is slow, so it is done in pieces."""
+    """Return the names of tasks that are similar to a word. Other work can run in between."""
     near: list[str] = []
     for start in range(0, len(listed), TASKS_PER_PIECE):
         names = (each.entry.name for each in listed[start : start + TASKS_PER_PIECE])

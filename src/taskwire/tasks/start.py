@@ -193,9 +193,9 @@ class TaskBinder:
             raise UserError(*await self._make_name_taken_refusal(record)) from None
 
     async def _require_same_account(self, context: JobContext, work: CreateTask, record: LinkRecord) -> None:
-        """Raise UserError if the person may not create the task any more.
+        """Raise UserError if the person may no longer create the task, or now has another Coder account.
 
-        The job may have waited for long.
+        Raises TryLater instead while an earlier call may still create the task.
         """
         try:
             if (await self._people.get_account(work.requester.person)).id != record.owner_id:
@@ -206,7 +206,7 @@ class TaskBinder:
             raise
 
     def _require_chance(self, context: JobContext, work: CreateTask) -> None:
-        """Raise UserError if another try would be too late, or would fail like the ones before."""
+        """Raise UserError if Coder has failed to create the task for too long, or too often."""
         is_over = CREATE_WITH_ERRORS.is_over(context.job.failing_since_ms, context.now_ms)
         if work.error_count >= CREATE_WITH_ERRORS.max_tries and is_over:
             raise UserError(refusals.CREATE_FAILED)
@@ -214,7 +214,7 @@ class TaskBinder:
             raise UserError(refusals.CODER_NEVER_ANSWERED)
 
     def _has_taken_effect(self, context: JobContext) -> bool:
-        """Whether the call that failed first can no longer reach Coder."""
+        """Whether the first failed call must have taken effect by now, if it reached Coder at all."""
         lasts_ms = self._deps.coder.timeouts.create * 1000 + self._deps.queues.times.late_arrival_ms
         since_ms = context.job.failing_since_ms
         return since_ms > 0 and context.now_ms - since_ms > lasts_ms

@@ -60,7 +60,7 @@ _log = logger("taskwire.tasks.thread_queries")
 
 
 class KeptAnswer(BaseModel):
-    """An answer that was shown to one person, and its link."""
+    """An answer that only one person has seen, kept until they show it to everybody, and its link."""
 
     person: UserId
     link: str = ""
@@ -148,7 +148,7 @@ class ThreadQueries:
     def _retry_behind_others(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
     ) -> Outcome:
-        """Let a question about a message wait for Coder, behind the thread's other questions."""
+        """Put a question about a message behind the other questions of the thread, until Coder answers."""
         if THREAD_QUESTION.is_over(context.job.failing_since_ms, context.now_ms):
             return done(None, (work.requester, make_give_up_message(work, link, error)))
         tries = context.job.tries
