@@ -219,7 +219,7 @@ class Bot:
             stack.push_async_callback(self.periodic_calls.stop, PERIODIC_CALLS_SECONDS)
 
     async def _hand_over_answers(self) -> None:
-        """Hand over the answers to late questions during a stop, so that the next process shows them."""
+        """Write the private answers that are not shown yet as jobs, so that another process shows them."""
         if self._parts is not None:
             await self._parts.background.end(LAST_QUESTIONS_SECONDS)
             await self._parts.private_answers.wait_for_hand_over()

@@ -166,7 +166,10 @@ class Transfer:
         raise fence.refusal(left, self._source.where)
 
     async def _require_replaceable(self, there: Fence | None, *, replaces: bool) -> None:
-        """Refuse a target whose data may be needed. A left store or an incomplete copy may be replaced."""
+        """Raise `UserError` if the data in the target may still be needed.
+
+        A store that was moved away from, or an incomplete copy, may be replaced.
+        """
         target = self._target
         if there is not None and there.state == "leaving":
             raise fence.refusal(there, target.where)
@@ -279,9 +282,9 @@ def same_store() -> UserError:
 async def reopen(side: Side) -> Fence | None:
     """Remove the fence from the source of a move. Return the fence.
 
-    Raises `UserError` if the store is an incomplete copy. What was done in the other store since is unknown
-    here, as after restoring a backup. The next process therefore detects another server, and looks before
-    each first attempt.
+    Raises `UserError` if the store is an incomplete copy. This store does not know what was done in the
+    other one since. So the next process treats it as after data loss: before each first attempt, it checks
+    whether the effect exists.
     """
     found = await fence.find(side.connections, side.keys)
     if found is not None and not await side.remove_fence():

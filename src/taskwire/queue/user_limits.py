@@ -50,7 +50,7 @@ class UserLimit:
     when_limited: Batch = field(default_factory=Batch)
 
     def encoded(self, mask: Callable[[str], str] = str) -> str:
-        """Return the limit as JSON for the script. `mask` is as in `Batch.encoded`."""
+        """Return the limit as JSON for the script. `mask` hides our own tokens in the JSON text."""
         return json.dumps(
             {
                 "person": self.person,
@@ -114,6 +114,6 @@ def limit_of_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:
 
 
 def limit_of_verb(name: str, person: UserId, at: Ts, when_told: Batch, when_limited: Batch) -> UserLimit:
-    """Return the limit on a verb in a thread. Any unknown `name` counts as a question."""
+    """Return the limit on a verb in a thread. A `name` that is no verb counts as a question."""
     kind = _VERBS.get(name, "ask")
     return UserLimit(person, kind, at, MAX_PER_MINUTE[kind], when_told=when_told, when_limited=when_limited)

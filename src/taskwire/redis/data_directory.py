@@ -262,9 +262,10 @@ def truncate_log(data_dir: Path) -> None:
 
 
 def find_exit_reason(data_dir: Path) -> str:
-    """Return why the server ended: of the last lines of its log one that has a remedy, else the last line.
+    """Return why the server ended, from the last lines of its log.
 
-    The last line may be only "Exiting". Process id, time and level are removed.
+    Prefer a line for which `remedy` knows what to do, because the very last line may be only "Exiting".
+    Process id, time and level are removed.
     """
     try:
         text = (data_dir / LOG).read_text(encoding="utf-8", errors="replace").rstrip()

@@ -157,7 +157,8 @@ class Links:
     async def find_receipt(self, link_id: LinkId, ts: Ts) -> str:
         """Return the reaction of a reply, or an empty text.
 
-        While the reaction is being changed, it is all reactions that the reply may have, separated by spaces.
+        While the reaction is being changed, return all reactions that the reply may have, separated by
+        spaces.
         """
         found = self._redis.hget(self._keys.link(link_id, "receipts"), ts)
         return await cast("Awaitable[str | None]", found) or ""
@@ -176,12 +177,12 @@ class Links:
         return [LinkId(link) for link in await cast("Awaitable[list[str]]", found)]
 
     async def find_question(self, link_id: LinkId, question_id: str) -> str | None:
-        """Find where the question about something was posted, if it is open."""
+        """Find where this question was posted, as JSON; None if it is settled."""
         found = self._redis.hget(self._keys.link(link_id, "questions"), question_id)
         return await cast("Awaitable[str | None]", found)
 
     async def list_questions(self, link_id: LinkId) -> list[str]:
-        """List what the open questions of a link are about."""
+        """List the ids of the open questions of a link."""
         found = self._redis.hkeys(self._keys.link(link_id, "questions"))
         return await cast("Awaitable[list[str]]", found)
 
@@ -288,13 +289,13 @@ class LinkWrites:
         )
 
     def write_thread(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Make the link's thread known, and take over what was said in it before."""
+        """Make the link's thread known, and append the messages that were parked for that thread."""
         where = f"{record.channel}:{record.thread_ts}"
         batch.write("SET", self._keys.named("thread", where), record.id)
         return batch.adopt(self._keys.named("parked", where), record.id)
 
     def adopt_parked(self, batch: Batch, thread: ThreadRef, link: LinkId) -> Batch:
-        """Let a link take over what was said in its thread before the thread was known."""
+        """Append to a link's queues the messages that were parked before its thread was known."""
         return batch.adopt(self._keys.named("parked", f"{thread.channel}:{thread.ts}"), link)
 
     def move_thread(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
@@ -314,7 +315,7 @@ class LinkWrites:
         return batch.write_expiring(ENDED_LINK_TTL_MS, "HSET", self._keys.link(link), "moved_to", where)
 
     def mark_closed(self, batch: Batch, record: LinkRecord, code: str) -> Batch:
-        """Note that nothing can be posted in the link's thread, for when its channel opens again."""
+        """Note that nothing can be posted in the link's thread. Its channel may open again later."""
         self.set_field(batch, record.id, "closed_error", code)
         return batch.write_expiring(
             CLOSED_CHANNEL_TTL_MS, "HSET", self._keys.named("closed", record.channel), record.id, code
@@ -326,7 +327,7 @@ class LinkWrites:
         return batch.write("HDEL", self._keys.named("closed", record.channel), record.id)
 
     def write_task(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Make the link's task known to the poll."""
+        """Let the poller find the link by its task."""
         return batch.write("HSET", self._keys.named("links"), str(record.task_id), record.id)
 
     def set_field(self, batch: Batch, link: LinkId, name: str, value: str) -> Batch:
@@ -351,7 +352,7 @@ class LinkWrites:
         return batch.write("ZREMRANGEBYRANK", key, 0, -MAX_TAKEN_MESSAGES - 1)
 
     def mark_claimed(self, batch: Batch, delivery: str) -> Batch:
-        """Mark a message as claimed before it arrives, because what it asks for is known already."""
+        """Mark a message as claimed before it arrives, so that it is not claimed again when it does."""
         return batch.write_expiring(
             DELIVERY_CLAIM_TTL_MS, "SET", self._keys.named("claim", "message", delivery), "1"
         )
