@@ -65,7 +65,7 @@ async def measure_masking(directory: Path) -> Sequence[Figure]:
 
 def _read(mask: Callable[[str], str], text: str) -> None:
     log = excerpts.keep_recent([AgentLogEntry(0, is_input=False, text=text, at=AT)])
-    excerpts.render_log(log, mask=mask)
+    excerpts.excerpt_last_output(log, mask=mask)
 
 
 async def _beside(work: Callable[[], None]) -> tuple[float, float]:

@@ -66,7 +66,7 @@ TYPES = {
     ),
     "AgentHealth": "healthy:bool reason?",
     "CurrentState": "timestamp:time state:TaskState message uri",
-    "TaskLogs": "logs:[LogEntry] snapshot:bool?",
+    "TaskLogs": "logs:[LogEntry] snapshot:bool? snapshot_at:time?",
     "LogEntry": "id:int content type:LogType time:time",
     "StartedBuild": "workspace_build:Build",
     "Build": "id:uuid build_number:int created_at:time transition:Transition reason job:ProvisionerJob",

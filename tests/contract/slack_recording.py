@@ -16,7 +16,8 @@ from taskwire import transport
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.message import Block, Message, View
 from taskwire.slack.client import make_client
-from taskwire.slack.outbound import Metadata, Outbound
+from taskwire.slack.metadata import Metadata
+from taskwire.slack.outbound import Outbound
 from taskwire_sandbox.slack import Attachment, SlackSandbox
 from tests.slack.conftest import RateLimiter
 
@@ -165,5 +166,6 @@ async def _open_dialogs_and_share_files(slack: SlackSandbox, outbound: Outbound)
         await outbound.complete_upload(file_id, "The whole log", channel, thread_ts)
         await slack.wait_until_idle()
         await outbound.find_share(file_id, channel)
+        await outbound.get_file_url(file_id)
         await outbound.has_file(channel, thread_ts, SINCE, "log.txt", "line")
     await outbound.find_copies(dev, None, SINCE, "nowhere")

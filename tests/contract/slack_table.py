@@ -94,7 +94,7 @@ METHODS = {
     "files.info": Method(
         4,
         "file!",
-        "file.shares.public.{channel}[].ts file.shares.private.{channel}[].ts",
+        "file.permalink file.shares.public.{channel}[].ts file.shares.private.{channel}[].ts",
         "files:read",
         "file_not_found",
     ),

@@ -14,7 +14,8 @@ from taskwire.queue.rate_limiter import LIMITS, WINDOW_MS, MethodLimits
 from taskwire.slack.calls import Method
 from taskwire.slack.client import make_client
 from taskwire.slack.drafts import InvalidDraft
-from taskwire.slack.outbound import Metadata, Outbound
+from taskwire.slack.metadata import Metadata
+from taskwire.slack.outbound import Outbound
 from taskwire_sandbox.slack import SlackSandbox
 from taskwire_sandbox.slack.block_rules import problems
 from taskwire_sandbox.slack.rate_limiter import PER_MINUTE, POST_BURST, POST_SECONDS

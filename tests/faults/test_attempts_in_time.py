@@ -19,7 +19,7 @@ from taskwire.job_context import FIRST_BYTE_SECONDS, JobContext
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Lease
 from taskwire.redis import connection, embedded
-from taskwire.slack.outbound import Metadata
+from taskwire.slack.metadata import Metadata
 from taskwire_sandbox.slack import SlackSandbox
 from tests.process.processes import until
 from tests.queue.engine import TestClock

@@ -23,7 +23,7 @@ from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection, embedded
 from taskwire.redis.connection import Connections
 from taskwire.redis.write_log import WriteLog
-from taskwire.slack.outbound import Metadata
+from taskwire.slack.metadata import Metadata
 from taskwire_sandbox.slack import SlackSandbox
 from tests.queue.engine import TestClock
 

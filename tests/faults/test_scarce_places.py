@@ -12,7 +12,7 @@ from taskwire.outbox.posting import post_once
 from taskwire.queue.batch import Batch
 from taskwire.queue.rate_limiter import Limit, MethodLimits
 from taskwire.redis import connection, embedded
-from taskwire.slack.outbound import Metadata
+from taskwire.slack.metadata import Metadata
 from taskwire_sandbox.slack import CallFault, SlackSandbox
 
 from .dependencies import new_worker, open_dependencies

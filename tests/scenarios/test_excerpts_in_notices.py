@@ -268,7 +268,9 @@ async def test_many_steps_come_as_a_file(world: World) -> None:
 
     await world.alice.clicks(thread, "Show steps")
 
-    assert world.alice.reads() == [f"The steps of *{TITLE}* are too long for a message. I sent you a file."]
+    assert world.alice.reads() == [
+        f"The steps of *{TITLE}* are in your direct messages with me.\n[Open the file]"
+    ]
     assert world.cards() == [f"(file {task.name}-steps.txt)"]
     assert thread.new_messages() == [
         f"<@{world.alice.id}> I read them all.\nDone: {TITLE}. Reply here if there is more to do.\n"

@@ -12,7 +12,7 @@ from taskwire.domain.jobs import Job, RemoveDuplicateMessage
 from taskwire.domain.message import Message
 from taskwire.domain.queues import duplicates
 from taskwire.queue.batch import Batch
-from taskwire.slack.outbound import Metadata
+from taskwire.slack.metadata import Metadata
 from taskwire_sandbox.coder.faults import cut_after, late, refused, server_error
 from taskwire_sandbox.slack import CallFault, DeliveryFault
 

@@ -296,9 +296,9 @@ async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
     await world.alice.types("/task logs fix")
 
     assert world.alice.reads() == [
-        "*Fix it* has written nothing yet.",
-        "The log of *Fix it*:\nI have read the code. Now I write a test.\n"
-        "| I have read the code.\n| \n| Now I write a test.",
+        "The agent of *Fix it* has written nothing yet.",
+        "What the agent of *Fix it* wrote last:\nI have read the code. Now I write a test.\n"
+        "I have read the code.\nNow I write a test.",
     ]
 
 
@@ -311,7 +311,7 @@ async def test_the_whole_log_comes_as_a_file_in_direct_messages(world: World) ->
     await world.alice.types("/task logs fix full")
 
     assert world.alice.reads() == [
-        "The whole log of *Fix it* is in your direct messages with me.",
+        "The whole log of *Fix it* is in your direct messages with me.\n[Open the file]",
     ]
     [shared] = world.slack.messages(world.slack.open_direct("alice").id)
     assert [file["name"] for file in shared["files"]] == ["fix.log"]

@@ -79,7 +79,7 @@ async def test_who_is_in_the_channel_asks_from_anywhere(world: World) -> None:
     await world.bob.presses_made_up("task.pause", link)
 
     logs, pause = world.bob.reads()
-    assert logs.startswith("The log of *The secret plan*:")
+    assert logs.startswith("What the agent of *The secret plan* wrote last:")
     assert (
         pause
         == "*The secret plan* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
@@ -162,7 +162,7 @@ async def test_an_answer_is_shown_in_its_own_thread_alone(world: World) -> None:
     assert world.bob.reads()[:2] == [TOO_OLD, TOO_OLD]
     assert open_thread.new_messages() == []
     (shown,) = hidden.new_messages()
-    assert shown.startswith("The log of *The secret plan*:")
+    assert shown.startswith("What the agent of *The secret plan* wrote last:")
 
 
 async def test_its_owner_steers_a_task_wherever_its_thread_is(world: World) -> None:

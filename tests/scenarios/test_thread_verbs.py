@@ -42,8 +42,9 @@ async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
     await world.alice.replies(thread, "!logs full")
 
     assert world.alice.reads() == [
-        "The log of *Fix the login*:\nI look at the login.\n| I look at the login.\n[Show to everybody]",
-        "The whole log of *Fix the login* follows in your direct messages with me.",
+        "What the agent of *Fix the login* wrote last:\nI look at the login.\nI look at the login.\n"
+        "[Show to everybody]",
+        "The whole log of *Fix the login* is in your direct messages with me.\n[Open the file]",
     ]
     assert thread.new_messages() == []
     assert world.cards() == [f"(file {task.name}.log)"]
@@ -266,13 +267,12 @@ async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
             await world.alice.types(f"/task logs {task.name}{how}")
         await world.passes(seconds=5)
 
-    follows = "follows" if where == "thread" else "is"
     button = "\n[Show to everybody]" if where == "thread" else ""
-    assert world.alice.reads() == [
-        "The log of *Fix the login*, as Coder kept it at the last pause:\nI look at it.\n"
-        f"| I look at it.{button}",
-        f"What Coder kept of the log of *Fix the login* at the last pause {follows} in your direct messages "
-        "with me.",
+    assert [timeless(told) for told in world.alice.reads()] == [
+        "What the agent of *Fix the login* wrote last before its pause, <{ago}>, as Coder kept it:\n"
+        f"I look at it.\nI look at it.{button}",
+        "The log of *Fix the login* before its pause, <{ago}>, as Coder kept it is in your direct messages "
+        "with me.\n[Open the file]",
     ]
     assert world.cards() == [f"(file {task.name}.log)"]
     thread.new_messages()

@@ -256,13 +256,15 @@ async def test_what_one_was_answered_can_be_shown_to_all(world: World) -> None:
     task.says("I look at it.")
     await world.bob.replies(thread, "!logs")
     assert world.bob.reads() == [
-        "The log of *Fix the login*:\nI look at it.\n| I look at it.\n[Show to everybody]"
+        "What the agent of *Fix the login* wrote last:\nI look at it.\nI look at it.\n[Show to everybody]"
     ]
 
     await world.bob.presses("Show to everybody")
 
     assert world.bob.sees() == "Shown to everybody in the thread."
-    assert thread.new_messages() == ["The log of *Fix the login*:\nI look at it.\n| I look at it."]
+    assert thread.new_messages() == [
+        "What the agent of *Fix the login* wrote last:\nI look at it.\nI look at it."
+    ]
     world.bob.reads()
 
 
@@ -273,7 +275,9 @@ async def test_a_whole_log_goes_to_the_one_who_asks(world: World) -> None:
 
     await world.bob.replies(thread, "!logs full")
 
-    assert world.bob.reads() == ["The whole log of *Fix the login* follows in your direct messages with me."]
+    assert world.bob.reads() == [
+        "The whole log of *Fix the login* is in your direct messages with me.\n[Open the file]"
+    ]
     assert len(world.slack.messages(world.slack.open_direct("bob").id)) == 1
     assert world.cards() == [f"(file {task.name}.log)"]
     assert thread.new_messages() == []

@@ -17,7 +17,8 @@ from taskwire.slack.inbound import (
     MessageEdited,
     ThreadMessage,
 )
-from taskwire.slack.outbound import Metadata, Outbound
+from taskwire.slack.metadata import Metadata
+from taskwire.slack.outbound import Outbound
 from taskwire_sandbox.slack import Attachment, SlackSandbox
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from taskwire.slack import models, outbound, payload_fields
+from taskwire.slack import metadata, models, payload_fields
 from taskwire.slack.errors import UnexpectedSlackAnswer
 
 OWN = models.parse_identity({"ok": True, "team_id": "T1", "user_id": "U0BOT"})
-META = {"event_type": outbound.EVENT_TYPE, "event_payload": {"id": "one", "kind": "card"}}
+META = {"event_type": metadata.EVENT_TYPE, "event_payload": {"id": "one", "kind": "card"}}
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_who_we_are_needs_a_workspace_and_a_user() -> None:
     [({"user": "U0BOT"}, True), ({"user": "U0ELSE"}, False), ({"bot_id": "B1"}, False), ({}, False)],
 )
 def test_a_copy_is_known_by_its_author(author: dict[str, object], is_ours: bool) -> None:
-    assert outbound.is_copy({"ts": "1.000001", "metadata": META} | author, OWN, "one") is is_ours
+    assert metadata.is_copy({"ts": "1.000001", "metadata": META} | author, OWN, "one") is is_ours
 
 
 @pytest.mark.parametrize("found", ["U1", "W012A3CDE", "Ualice", "U_ALICE-2"])

@@ -11,8 +11,9 @@ from taskwire.slack import drafts, errors
 from taskwire.slack import outbound as module
 from taskwire.slack.call_priorities import Priority, as_claimant
 from taskwire.slack.client import make_client
+from taskwire.slack.metadata import Metadata
 from taskwire.slack.models import Channel, Identity, Profile
-from taskwire.slack.outbound import Metadata, Outbound
+from taskwire.slack.outbound import Outbound
 from taskwire_sandbox.slack import Attachment, CallFault, SlackSandbox
 from tests.slack.conftest import SECRET, RateLimiter, mask
 

@@ -13,7 +13,8 @@ from taskwire.domain.ids import ChannelId, Ts
 from taskwire.domain.message import Message
 from taskwire.slack import errors
 from taskwire.slack.client import make_client
-from taskwire.slack.outbound import Metadata, Outbound, SlackTimeouts
+from taskwire.slack.metadata import Metadata
+from taskwire.slack.outbound import Outbound, SlackTimeouts
 from taskwire_sandbox.slack import CallFault, SlackSandbox
 from tests.coder.raw_server import (
     Behavior,

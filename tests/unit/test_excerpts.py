@@ -212,7 +212,17 @@ def test_the_last_excerpt_and_the_whole_log() -> None:
         "Fixed •••.", is_cut=False, full_text="Fixed •••.", turn=turn
     )
     assert excerpt_last_output([], mask=MASK) is None
-    assert render_log(log, mask=MASK) == "> Fix\n> it\n\nFixed •••."
+    assert render_log(log) == f"> Fix\n> it\n\nFixed s3cret-token.\n\n{STATUS.strip()}"
+
+
+def test_the_whole_log_is_as_coder_has_it() -> None:
+    """Boxes, banners, long results and status lines stay. Only escape codes and padding are removed."""
+    call = "⏺ Bash(make)\n  ⎿  1\n     2\n     3\n     4\n     5"
+    screen = f"{call}   \n\n╭──╮\n│ >│\n╰──╯\x1b[0m\n  ? for shortcuts\n"
+
+    assert render_log([says(2, screen), asks(1, "make it")]) == (
+        f"> make it\n\n{call}\n\n╭──╮\n│ >│\n╰──╯\n  ? for shortcuts"
+    )
 
 
 def test_a_secret_in_a_frame_or_over_two_lines_is_masked() -> None:
@@ -350,6 +360,11 @@ def test_of_a_log_of_too_many_lines_the_last_are_kept() -> None:
     assert keep_recent(log, most_lines=2)[0].text == "… 2 characters are left out above\nb\nc"
 
 
+def shown_of(log: list[AgentLogEntry]) -> str:
+    excerpt = excerpt_last_output(log, mask=Masker().mask)
+    return excerpt.full_text if excerpt is not None else ""
+
+
 def test_a_log_whose_beginning_is_left_out_shows_no_half_of_a_secret() -> None:
     """Half a secret cannot be recognized, so the cut must not leave one. The rest of a key is masked up to
     its last line."""
@@ -359,10 +374,10 @@ def test_a_log_whose_beginning_is_left_out_shows_no_half_of_a_secret() -> None:
 
     for longest in range(30, 80):
         text = f"use {secret} now and then go on with it until the end"
-        shown = render_log(keep_recent([says(0, text)], longest), mask=Masker().mask)
+        shown = shown_of(keep_recent([says(0, text)], longest))
         assert [part for part in ("aB3dE6", "gH9jK2", "Q8sT1v") if part in shown] == []
     for longest in range(200, 1_400, 37):
-        shown = render_log(keep_recent([says(0, f"{key}\nok then")], longest), mask=Masker().mask)
+        shown = shown_of(keep_recent([says(0, f"{key}\nok then")], longest))
         assert "MIIEvQ" not in shown
         assert "ADANBgkqhkiG9w0B" not in shown
 
@@ -372,6 +387,6 @@ def test_of_a_long_token_that_was_cut_nothing_is_shown() -> None:
     token = f"eyJhbGciOiJIUzI1NiJ9.{'eyJz' * 300}.{'dozj' * 10}"
 
     for longest in (100, 400, 900, 1_200):
-        shown = render_log(keep_recent([says(0, f"use {token} and go on")], longest), mask=Masker().mask)
+        shown = shown_of(keep_recent([says(0, f"use {token} and go on")], longest))
         assert [part for part in ("eyJz", "dozj") if part in shown] == []
         assert shown.endswith("and go on")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from taskwire.domain.errors import UserError
 from taskwire.domain.links import Link
-from taskwire.domain.message import Block, Dialog, Message
+from taskwire.domain.message import AgentOutput, Block, Dialog, Message
 from taskwire.domain.mrkdwn import quote_names
-from taskwire.messages import answers, cards, forms, refusals
+from taskwire.messages import answers, cards, forms, logs, refusals
 from tests.unit.message_examples import BOND, CODER, link
 from tests.unit.message_view import faults
 
@@ -21,8 +21,10 @@ SAID: list[Callable[[Link], Message]] = [
     answers.task_is_resuming,
     answers.offer_delete_dialog,
     lambda named: answers.ask_to_pause_for_edit(named, "L1 k"),
-    lambda named: answers.log_excerpt(named.title, "a log", is_cut=True),
-    lambda named: answers.log_file_sent(named.title),
+    lambda named: logs.last_output(named.title, AgentOutput(answer="It works.")),
+    lambda named: logs.steps(named.title, "▸ Read(a.py)"),
+    lambda named: logs.steps_sent(named.title),
+    lambda named: logs.log_sent(named.title),
     lambda named: answers.thread_closed(named, "is_archived"),
     lambda named: answers.refusal(UserError(*refusals.task_gone(named.title))),
     lambda named: answers.refusal(UserError(*refusals.task_not_created_yet(named))),

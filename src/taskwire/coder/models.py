@@ -259,6 +259,7 @@ class TaskLogs(_Model):
 
     logs: Annotated[tuple[LogEntry, ...], ListOrNull] = ()
     snapshot: bool = False
+    snapshot_at: Time | None = None
 
 
 class Template(_Model):

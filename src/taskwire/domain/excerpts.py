@@ -15,7 +15,7 @@ from taskwire.domain.agent_answers import AgentTurn, split
 from taskwire.domain.mrkdwn import break_mentions
 from taskwire.domain.phases import AgentLogEntry
 from taskwire.domain.prose import make_readable
-from taskwire.domain.terminal import extract_lines
+from taskwire.domain.terminal import extract_lines, remove_escape_codes
 
 # In characters. A block of a message takes 3,000. The difference is for escaping and for the note about
 # left-out lines.
@@ -110,14 +110,16 @@ def excerpt_last_output(log: Sequence[AgentLogEntry], *, mask: Mask) -> Excerpt 
     return None
 
 
-def render_log(log: Sequence[AgentLogEntry], *, mask: Mask) -> str:
-    """Return the whole log as one text for a file. Lines of inputs begin with `>`."""
+def render_log(log: Sequence[AgentLogEntry]) -> str:
+    """Return the whole log as one text for a file: each screen as it was, and lines of inputs after `>`.
+
+    Only what a terminal does not show is removed. The text is not masked.
+    """
     parts = []
-    for line in log:
-        text = _clean_and_mask(mask(line.text), mask)
-        if line.is_input:
-            text = "\n".join(f"> {row}".rstrip() for row in text.split("\n"))
-        parts += [text] if text else []
+    for line in sorted(log, key=lambda line: line.id):
+        rows = [row.rstrip() for row in remove_escape_codes(line.text).split("\n")]
+        text = "\n".join(f"> {row}".rstrip() if line.is_input else row for row in rows).strip("\n")
+        parts += [text] if text.strip() else []
     return "\n\n".join(parts)
 
 

@@ -346,6 +346,9 @@ class ShareFile(Work):
     text: str
     file_id: str = ""
     look_count: int = 0
+    # The person who asked for the file, and what they are told when it is there.
+    requester: Requester | None = None
+    answer: Message | None = None
 
 
 class DrawCard(Work):

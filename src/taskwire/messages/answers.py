@@ -9,10 +9,8 @@ from taskwire.domain.links import Link
 from taskwire.domain.message import Button, Message
 from taskwire.messages.blocks import (
     TEXT_LENGTH,
-    bold_name,
     button,
     button_rows,
-    code_block,
     cut,
     end_sentence,
     escape_line,
@@ -23,7 +21,6 @@ from taskwire.messages.shapes import bold_title, question, statement
 
 # In characters. Slack refuses a message whose blocks have more than about 13,000 together.
 QUOTED_INPUT = 9_000
-STEPS = 6_000
 
 
 def refusal(error: UserError) -> Message:
@@ -286,48 +283,6 @@ def task_already_attached(link: Link, permalink: str) -> Message:
     return statement(
         f"{bold_title(link)} has a thread already, but I can't write in it any more. "
         f"{_command_for('detach', link)}, then {_command_for('attach', link)} gives it a new one."
-    )
-
-
-def log_excerpt(title: str, text: str, *, is_cut: bool, is_snapshot: bool = False) -> Message:
-    """Show the end of the agent's log. A snapshot ends at the last pause."""
-    if not text.strip():
-        return statement(f"{bold_name(title)} has written nothing yet.")
-    end = "The end of the log" if is_cut else "The log"
-    kept = ", as Coder kept it at the last pause" if is_snapshot else ""
-    words = f"{end} of {bold_name(title)}{kept}:"
-    return Message(
-        text=cut(f"{words}\n{escape_line(text, 3_000)}", TEXT_LENGTH),
-        blocks=(section("log", words), code_block("text", text)),
-    )
-
-
-def steps(title: str, text: str) -> Message:
-    """What an agent did before its answer."""
-    words = f"What the agent of {bold_name(title)} did:"
-    return Message(text=words, blocks=(section("steps", words), code_block("text", text)))
-
-
-def steps_sent(title: str) -> Message:
-    """The same, if it is too long for a message."""
-    return statement(f"The steps of {bold_name(title)} are too long for a message. I sent you a file.")
-
-
-def log_file_follows(link: Link, *, is_snapshot: bool = False) -> Message:
-    """Say that the whole log comes as a file in the person's direct messages."""
-    return statement(f"{_name_log(bold_title(link), is_snapshot)} follows in your direct messages with me.")
-
-
-def log_file_sent(title: str, *, is_snapshot: bool = False) -> Message:
-    """Say that the whole log is in the person's direct messages."""
-    return statement(f"{_name_log(bold_name(title), is_snapshot)} is in your direct messages with me.")
-
-
-def _name_log(name: str, is_snapshot: bool) -> str:
-    return (
-        f"What Coder kept of the log of {name} at the last pause"
-        if is_snapshot
-        else f"The whole log of {name}"
     )
 
 

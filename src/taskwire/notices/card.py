@@ -28,7 +28,7 @@ from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone
-from taskwire.slack.outbound import Metadata
+from taskwire.slack.metadata import Metadata
 
 # Marks a reaction that may or may not be there.
 TRIED = "?"

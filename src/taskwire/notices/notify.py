@@ -59,7 +59,7 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
-from taskwire.slack.outbound import Metadata
+from taskwire.slack.metadata import Metadata
 from taskwire.telemetry import logger
 
 BUILD_LOG_LINES = 15

@@ -34,13 +34,20 @@ LONGEST_STEPS = 100_000
 _log = logger("taskwire.outbox.agent_log")
 
 
-class LogExcerpt(NamedTuple):
-    """An excerpt, and the whole log. `is_snapshot`: Coder stored this log when the task was paused."""
+class LastOutput(NamedTuple):
+    """What an agent wrote last. `is_snapshot`: Coder kept it when the task was paused, at `snapshot_at`."""
+
+    output: AgentOutput = AgentOutput()
+    is_snapshot: bool = False
+    snapshot_at: datetime | None = None
+
+
+class FullLog(NamedTuple):
+    """A task's log as Coder has it. A snapshot has only the last messages before the pause."""
 
     text: str = ""
-    is_cut: bool = False
-    whole: str = ""
     is_snapshot: bool = False
+    snapshot_at: datetime | None = None
 
 
 async def read_new_output(deps: Dependencies, link: Link) -> AgentOutput:
@@ -91,16 +98,36 @@ async def read_end_cursor(deps: Dependencies, link: Link) -> str:
     return _dump_cursor(cursor)
 
 
-async def read_last_output(deps: Dependencies, link: Link) -> LogExcerpt:
-    """Return what the agent wrote last, and the whole log; UserError if Coder cannot show the log now."""
+async def read_last_output(deps: Dependencies, link: Link) -> LastOutput:
+    """Return what the agent wrote last; UserError if Coder cannot show the log now."""
+    logs = await _get_logs(deps, link)
+    if logs is None:
+        return LastOutput()
+    lines = _recent_entries(logs)
+    excerpt = await asyncio.to_thread(excerpts.excerpt_last_output, lines, mask=deps.mask)
+    output = _make_output(excerpt) if excerpt is not None else AgentOutput()
+    return LastOutput(output, logs.snapshot, logs.snapshot_at)
+
+
+async def read_full_log(deps: Dependencies, link: Link) -> FullLog:
+    """Return all of the log, unmasked: Slack's client masks files. UserError if Coder cannot show it now."""
+    logs = await _get_logs(deps, link)
+    if logs is None:
+        return FullLog()
+    text = await asyncio.to_thread(excerpts.render_log, entries_of(logs))
+    return FullLog(text, logs.snapshot, logs.snapshot_at)
+
+
+async def _get_logs(deps: Dependencies, link: Link) -> TaskLogs | None:
+    """Return the log, or None if the task was not created yet; UserError if Coder cannot show it now."""
     task_id, title = link.record.task_id, link.title
     if task_id is None:
-        return LogExcerpt()
+        return None
     if link.observation is not None and link.observation.is_lost:
         # Coder would look for the agent for 30 s, in vain.
         raise UserError(*refusals.agent_lost(link))
     try:
-        logs = await deps.coder.get_logs(task_id)
+        return await deps.coder.get_logs(task_id)
     except NoLogs:
         raise UserError(*refusals.logs_unavailable(title)) from None
     except AppUnreachable:
@@ -110,12 +137,6 @@ async def read_last_output(deps: Dependencies, link: Link) -> LogExcerpt:
         raise UserError(*why(title)) from None
     except TooLong:
         raise UserError(*refusals.log_too_long(title)) from None
-    lines = _recent_entries(logs)
-    excerpt = await asyncio.to_thread(excerpts.excerpt_last_output, lines, mask=deps.mask)
-    whole = await asyncio.to_thread(excerpts.render_log, lines, mask=deps.mask)
-    if excerpt is None:
-        return LogExcerpt(whole=whole, is_snapshot=logs.snapshot)
-    return LogExcerpt(excerpt.text, excerpt.is_cut, whole, logs.snapshot)
 
 
 async def _find_logs(deps: Dependencies, link: Link) -> TaskLogs | None:

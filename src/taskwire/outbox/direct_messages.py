@@ -21,7 +21,7 @@ from taskwire.outbox.tell_once import claim_telling, has_told, record_told
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import SlackRefused
-from taskwire.slack.outbound import Metadata
+from taskwire.slack.metadata import Metadata
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.outbox.direct_messages")

@@ -87,11 +87,10 @@ def request_reading(link: LinkId, news: Ts, batch: Batch | None = None) -> Batch
     return (batch or Batch()).redo(BACKFILL_THREADS, job, score=backfill_score(news))
 
 
-def share_log(link: Link, name: str, text: str, batch: Batch, direct: ChannelId | None = None) -> Batch:
-    """Share a task's log as a file: in its thread, or in one person's `direct` messages."""
+def share_log(link: Link, name: str, text: str, batch: Batch) -> Batch:
+    """Share the end of a task's log as a file in its thread."""
     file = (f"{link.record.name or 'task'}.log", f"Log of {link.title}", text)
-    place = (direct, None) if direct else (link.record.channel, link.record.thread_ts)
-    return _share_file(link, name, file, place, batch)
+    return _share_file(link, name, file, (link.record.channel, link.record.thread_ts), batch)
 
 
 def share_answer(link: Link, name: str, answer: str, batch: Batch) -> Batch:

@@ -12,7 +12,7 @@ from functools import partial
 from pydantic import BaseModel
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutcomeUnknown
+from taskwire.domain.errors import OutcomeUnknown, OutsideError
 from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, ts_of
 from taskwire.domain.jobs import Job, RemoveDuplicateMessage, ShareFile
 from taskwire.domain.links import Link
@@ -20,13 +20,14 @@ from taskwire.domain.message import Message
 from taskwire.domain.queues import duplicates
 from taskwire.domain.retry_policies import FILE_LOOK
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, done, retry, unknown
+from taskwire.messages import logs
 from taskwire.queue.batch import Batch
 from taskwire.queue.data_loss_detector import LOSS_TTL_MS
 from taskwire.redis.decoding import read
 from taskwire.slack.call_priorities import Priority
 from taskwire.slack.calls import Method
 from taskwire.slack.errors import ChannelProblem, MessageGone
-from taskwire.slack.outbound import Metadata
+from taskwire.slack.metadata import Metadata
 from taskwire.telemetry import logger
 
 # Slack's clock and ours may differ by this much. A look must not miss the message for that reason.
@@ -236,13 +237,13 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
     if context.is_outcome_unknown:
         if await deps.slack.find_share(work.file_id, work.channel) is not None:
             context.record_reconciled(has_taken_effect=True)
-            return done()
+            return await _tell_requester(deps, work)
         # files.info shows a share only some seconds after it was made.
         if work.look_count < FILE_LOOK.max_tries:
             return unknown(context.job.with_work(look_count=work.look_count + 1), FILE_LOOK.interval_seconds)
         context.record_reconciled()
     elif context.lease.is_suspect and await deps.slack.find_share(work.file_id, work.channel) is not None:
-        return done()
+        return await _tell_requester(deps, work)
     await deps.slack.reserve(Method.COMPLETE_UPLOAD)
     try:
         await context.attempt(
@@ -252,7 +253,25 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
         )
     except ChannelProblem as problem:
         _log.warning("file cannot be shared", channel=work.channel, code=problem.code)
-    return done()
+        return done()
+    return await _tell_requester(deps, work)
+
+
+async def _tell_requester(deps: Dependencies, work: ShareFile) -> Outcome:
+    """End the job of a shared file, and tell the person who asked for it where it is."""
+    if work.requester is None or work.answer is None:
+        return done()
+    url = await find_file_url(deps, work.file_id)
+    return done(None, (work.requester, logs.add_file_button(work.answer, url)))
+
+
+async def find_file_url(deps: Dependencies, file_id: str) -> str:
+    """Return the address of a shared file; empty if Slack does not tell it now."""
+    try:
+        return await deps.slack.get_file_url(file_id)
+    except OutsideError as error:
+        _log.info("address of a file not available", file=file_id, error=str(error))
+        return ""
 
 
 async def _was_shared(deps: Dependencies, context: JobContext, work: ShareFile) -> bool:

@@ -30,7 +30,7 @@ from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible
 from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone
-from taskwire.slack.outbound import Metadata
+from taskwire.slack.metadata import Metadata
 
 # The ids of questions that are not about a reply.
 HELD_REPLIES = "held"

@@ -17,7 +17,7 @@ from taskwire.outbox.posting import post_once
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
-from taskwire.slack.outbound import Metadata
+from taskwire.slack.metadata import Metadata
 
 
 async def post_quotation(

@@ -30,7 +30,7 @@ from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused
-from taskwire.slack.outbound import Metadata
+from taskwire.slack.metadata import Metadata
 from taskwire.tasks.lookup import bare_record, find_permalink
 from taskwire.telemetry import logger
 

@@ -9,7 +9,6 @@ token is sent only in the Authorization header.
 """
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -27,11 +26,11 @@ from taskwire.slack.calls import MOST_PAGES, PAGE_SIZE, Calls, Method
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.drafts import Drafts
 from taskwire.slack.handed_out_urls import HandedOutUrls
-from taskwire.slack.models import Channel, Identity, Profile, RootsPage, SlackAnswer, ThreadReading, Traces
+from taskwire.slack.metadata import Metadata, is_copy, make_metadata, read_metadata
+from taskwire.slack.models import Channel, Identity, Profile, RootsPage, ThreadReading, Traces
 from taskwire.slack.payload_fields import (
     read_channel,
     read_files,
-    read_object,
     read_objects,
     read_reactions,
     read_strings,
@@ -40,7 +39,6 @@ from taskwire.slack.payload_fields import (
     read_user,
 )
 
-EVENT_TYPE = "taskwire_message"
 # Messages on a page of `list_roots`; Slack allows 999. 500 messages of ours are 2 MB, which takes 15 ms to
 # parse.
 ROOTS_PAGE_SIZE = 500
@@ -48,19 +46,6 @@ ROOTS_PAGE_SIZE = 500
 # enough.
 LONGEST_PAGE_SIZE = 999
 _ALL_CONVERSATION_TYPES = "public_channel,private_channel,mpim,im"
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """Identifies a message of ours. `id` stays the same if the post is tried again."""
-
-    id: str
-    kind: str
-    task_id: str | None = None
-
-    def payload(self) -> dict[str, str]:
-        """Return the metadata's payload as the message carries it."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
 
 
 # Users on the one page of `list_some_profiles`.
@@ -154,7 +139,7 @@ class Outbound:
             text=ready.text,
             blocks=_blocks(ready) or None,
             thread_ts=thread_ts,
-            metadata=_make_metadata(meta),
+            metadata=make_metadata(meta),
             unfurl_links=False,
             unfurl_media=False,
         )
@@ -192,7 +177,7 @@ class Outbound:
             read = inbound.parse_thread_message(message, channel, own.bot_user_id)
             if isinstance(read, inbound.ThreadMessage):
                 found[read.ts] = read
-            elif (meta := _find_metadata(message, own)) is not None:
+            elif (meta := read_metadata(message, own)) is not None:
                 own_ids.add(meta.id)
         return ThreadReading(
             sorted(found.values(), key=lambda read: microseconds(read.ts)), frozenset(own_ids)
@@ -209,7 +194,7 @@ class Outbound:
         """Return the metadata of a thread's root message; None if the root is not ours."""
         own = self._identity or await self.get_identity()
         async for message in self._calls.iter_messages(channel, ts, ts, self.timeouts.read):
-            return _find_metadata(message, own) if read_ts(message, "ts") == ts else None
+            return read_metadata(message, own) if read_ts(message, "ts") == ts else None
         return None
 
     async def find_traces(self, channel: ChannelId, thread_ts: Ts, ts: Ts) -> Traces:
@@ -219,7 +204,7 @@ class Outbound:
         async for message in self._calls.iter_messages(channel, thread_ts, ts, self.timeouts.read):
             if read_ts(message, "ts") == ts:
                 own_reactions = read_reactions(message, own.bot_user_id)
-            elif (meta := _find_metadata(message, own)) is not None:
+            elif (meta := read_metadata(message, own)) is not None:
                 own_ids.append(meta.id)
         return Traces(own_reactions, own_ids)
 
@@ -245,7 +230,7 @@ class Outbound:
             text=ready.text,
             # An update without blocks would keep the old ones.
             blocks=_blocks(ready),
-            metadata=_make_metadata(meta),
+            metadata=make_metadata(meta),
         )
         await self._calls.make(
             Method.UPDATE,
@@ -426,6 +411,12 @@ class Outbound:
         answer = await self._calls.make(Method.FILE, self.timeouts.read, call, ok_error="file_not_found")
         return models.find_share(answer, channel)
 
+    async def get_file_url(self, file_id: str) -> str:
+        """Return the address under which Slack shows a shared file."""
+        call = self._client.files_info(file=file_id)
+        answer = await self._calls.make(Method.FILE, self.timeouts.read, call)
+        return models.require_text(Method.FILE, answer, "file", "permalink")
+
     async def download(self, url: str, limit_bytes: int) -> str | None:
         """Read a person's file as text; None if the file is longer than the limit or is not text."""
         return await self._handed_out_urls.download(url, limit_bytes, self.timeouts.file)
@@ -438,28 +429,3 @@ def _blocks(message: Message) -> list[dict[str, JsonValue]]:
 def _edit_limit_key(channel: ChannelId, ts: Ts) -> str:
     """Return the key of the rate limit for edits of one message."""
     return f"{channel}:{ts}"
-
-
-def _make_metadata(meta: Metadata) -> dict[str, object]:
-    payload = meta.payload()
-    drafts.check_metadata(EVENT_TYPE, payload)
-    return {"event_type": EVENT_TYPE, "event_payload": payload}
-
-
-def _find_metadata(message: SlackAnswer, own: Identity) -> Metadata | None:
-    payload = read_object(message, "metadata", "event_payload")
-    found = read_text(payload, "id")
-    if not is_copy(message, own, found) or not found:
-        return None
-    return Metadata(found, read_text(payload, "kind"), read_text(payload, "task_id") or None)
-
-
-def is_copy(message: SlackAnswer, own: Identity, message_id: str) -> bool:
-    """Return whether a message has this id and is ours. Other apps can post the same metadata."""
-    metadata = read_object(message, "metadata")
-    is_own = read_user(message, "user") == own.bot_user_id
-    return (
-        (is_own or read_text(message, "bot_id") == (own.bot_id or None))
-        and read_text(metadata, "event_type") == EVENT_TYPE
-        and read_text(metadata, "event_payload", "id") == message_id
-    )

@@ -17,9 +17,10 @@ from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
 from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.transitions import NEEDS_PERSON_PHASES, initial_state
-from taskwire.messages import answers, cards, listing, refusals
-from taskwire.outbox.agent_log import read_last_output
+from taskwire.messages import cards, listing, logs, refusals
+from taskwire.outbox.agent_log import read_full_log, read_last_output
 from taskwire.outbox.observing import LONGEST_PROMPT, observation_of, observe_first, with_observation
+from taskwire.outbox.posting import find_file_url
 from taskwire.people.permissions import People, require_rights
 from taskwire.slack.calls import Method
 from taskwire.tasks.lookup import Lookup, VisibleTask
@@ -171,15 +172,16 @@ class Queries:
     async def _show_logs(self, requester: Requester, question: Logs) -> Message:
         seen = await self._lookup.get(requester, question.name)
         task = seen.task
-        output = await read_last_output(self._deps, self._make_link(seen, microseconds(requester.at) // 1000))
+        link = self._make_link(seen, microseconds(requester.at) // 1000)
         if not question.full:
-            return answers.log_excerpt(
-                task.title, output.text, is_cut=output.is_cut, is_snapshot=output.is_snapshot
-            )
-        if not output.whole:
+            last = await read_last_output(self._deps, link)
+            return logs.last_output(task.title, last.output, last.snapshot_at, is_snapshot=last.is_snapshot)
+        log = await read_full_log(self._deps, link)
+        if not log.text:
             raise UserError(*refusals.log_empty(task.title))
-        await self._send_file(requester, f"{task.name}.log", f"Log of {task.title}", output.whole)
-        return answers.log_file_sent(task.title, is_snapshot=output.is_snapshot)
+        answer = logs.log_sent(task.title, log.snapshot_at, is_snapshot=log.is_snapshot)
+        file = (f"{task.name}.log", f"Log of {task.title}", log.text)
+        return await self._send_file(requester, file, answer)
 
     async def show_steps(self, requester: Requester, link_id: LinkId, key: str) -> Message:
         """Return what an agent did before the answer of a notice; as a file if a message cannot hold it."""
@@ -188,17 +190,19 @@ class Queries:
         steps = await self._deps.notes.find("steps", link.id, key)
         if steps is None:
             raise UserError(*refusals.steps_too_old())
-        if len(steps) <= answers.STEPS:
-            return answers.steps(link.title, steps)
-        await self._send_file(requester, f"{link.record.name}-steps.txt", f"Steps of {link.title}", steps)
-        return answers.steps_sent(link.title)
+        if len(steps) <= logs.LONGEST_SHOWN_STEPS:
+            return logs.steps(link.title, steps)
+        file = (f"{link.record.name}-steps.txt", f"Steps of {link.title}", steps)
+        return await self._send_file(requester, file, logs.steps_sent(link.title))
 
-    async def _send_file(self, requester: Requester, name: str, title: str, text: str) -> None:
-        """Send a text as a file in direct messages."""
+    async def _send_file(self, requester: Requester, file: tuple[str, str, str], answer: Message) -> Message:
+        """Send a text as a file in direct messages, and return the answer with a button that opens it."""
+        name, title, text = file
         channel = await self._deps.slack.open_direct(requester.person)
         file_id = await self._deps.slack.start_upload(name, text)
         await self._deps.slack.reserve(Method.COMPLETE_UPLOAD)
         await self._deps.slack.complete_upload(file_id, title, channel)
+        return logs.add_file_button(answer, await find_file_url(self._deps, file_id))
 
     def _make_link(self, each: VisibleTask, now_ms: int) -> Link:
         """Return the link with the task's present state.

@@ -36,7 +36,7 @@ from taskwire.outbox.request_retries import has_failed_too_long, retry_for_perso
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem
-from taskwire.slack.outbound import Metadata
+from taskwire.slack.metadata import Metadata
 from taskwire.tasks.choices import make_name_taken_refusal
 from taskwire.tasks.lookup import find_permalink
 

@@ -17,23 +17,19 @@ from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
 from taskwire.domain.events import Observed
 from taskwire.domain.ids import Ts, UserId, microseconds
-from taskwire.domain.jobs import (
-    REPLY_ID_PREFIX,
-    VERB_REFUSED,
-    AnswerInThread,
-    ShowAnswer,
-)
+from taskwire.domain.jobs import REPLY_ID_PREFIX, VERB_REFUSED, AnswerInThread, Job, ShareFile, ShowAnswer
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
+from taskwire.domain.queues import to_thread
 from taskwire.domain.retry_policies import THREAD_QUESTION
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
-from taskwire.messages import answers, cards, inputs, listing, refusals
+from taskwire.messages import answers, cards, inputs, listing, logs, refusals
 from taskwire.messages.inputs import ClosingReason
 from taskwire.notices.closed_threads import wait_for_new_card
 from taskwire.outbox import questions
-from taskwire.outbox.agent_log import read_last_output
-from taskwire.outbox.enqueue import say, share_log, show_receipt
+from taskwire.outbox.agent_log import read_full_log, read_last_output
+from taskwire.outbox.enqueue import say, show_receipt
 from taskwire.outbox.error_messages import make_error_answer, make_give_up_message, make_waiting_message
 from taskwire.outbox.observing import observation_of, with_observation
 from taskwire.outbox.posting import post_once
@@ -45,7 +41,7 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import MAX_WAITING_REPLIES
 from taskwire.redis.decoding import read
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity, SlackRateLimited
-from taskwire.slack.outbound import Metadata
+from taskwire.slack.metadata import Metadata
 from taskwire.state.links import KEPT_REPLY_TTL_MS
 from taskwire.telemetry import logger
 
@@ -96,7 +92,10 @@ class ThreadQueries:
         batch = Batch()
         if work.question == "rejection" and not await self._must_tell_too_many(link, work, batch):
             return done(batch)
-        message, is_answer = await self._make_answer(link, work, context, batch)
+        made = await self._make_answer(link, work, context)
+        if isinstance(made, Outcome):
+            return made
+        message, is_answer = made
         if work.question not in FOR_EVERYBODY or link.end_reason is not None:
             return self._answer_privately(link, work, context, (message, batch), is_answer=is_answer)
         return await self._post_for_everybody(link, work, context, (message, batch), is_answer=is_answer)
@@ -237,16 +236,16 @@ class ThreadQueries:
         return await record_unless_told(self._deps, batch, "too_many", link.id, ttl_ms=HOUR_MS)
 
     async def _make_answer(
-        self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
-    ) -> tuple[Message, bool]:
-        """Return the message, and whether it is what the person asked for."""
+        self, link: Link, work: AnswerInThread, context: JobContext
+    ) -> tuple[Message, bool] | Outcome:
+        """Return the message, and whether it is what the person asked for; the outcome if a file follows."""
         if link.end_reason is not None:
             return inputs.link_ended(link), False
         try:
+            if work.question == "full_logs":
+                return await self._send_full_log(link, work, context)
             if work.question == "logs":
                 return await self._make_logs(link), True
-            if work.question == "full_logs":
-                return await self._send_whole_log(link, work, context, batch), True
             return await self._make_short_answer(link, work, context), True
         except UserError as error:
             return answers.refusal(error), False
@@ -299,23 +298,29 @@ class ThreadQueries:
         )
 
     async def _make_logs(self, link: Link) -> Message:
-        if link.record.task_id is None:
-            return answers.log_excerpt(link.title, "", is_cut=False)
-        output = await read_last_output(self._deps, link)
-        return answers.log_excerpt(
-            link.title, output.text, is_cut=output.is_cut, is_snapshot=output.is_snapshot
-        )
+        last = await read_last_output(self._deps, link)
+        return logs.last_output(link.title, last.output, last.snapshot_at, is_snapshot=last.is_snapshot)
 
-    async def _send_whole_log(
-        self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
-    ) -> Message:
-        """Send the whole log as a direct message: in a thread, everybody would see the file."""
-        output = await read_last_output(self._deps, link)
-        if not output.whole:
+    async def _send_full_log(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
+        """Send the whole log as a direct message: in a thread, everybody would see the file.
+
+        A long log is uploaded here, so that no job has to store it. Another job shares it, and answers.
+        """
+        log = await read_full_log(self._deps, link)
+        if not log.text:
             raise UserError(*refusals.log_empty(link.title))
-        channel = await self._deps.slack.open_direct(work.requester.person)
-        share_log(link, context.job.id, output.whole, batch, channel)
-        return answers.log_file_follows(link, is_snapshot=output.is_snapshot)
+        name = f"{link.record.name or 'task'}.log"
+        share = ShareFile(
+            channel=await self._deps.slack.open_direct(work.requester.person),
+            thread_ts=None,
+            name=name,
+            title=f"Log of {link.title}",
+            text="",
+            file_id=await self._deps.slack.start_upload(name, log.text),
+            requester=work.requester,
+            answer=logs.log_sent(link.title, log.snapshot_at, is_snapshot=log.is_snapshot),
+        )
+        return done(Batch().append(to_thread(link.id), Job(id=f"file:{context.job.id}", work=share)))
 
 
 def _end_unanswered(link: Link, code: str) -> Outcome:

@@ -72,9 +72,9 @@ class Logging(Flow):
 
     def check(self, actor: Actor) -> None:
         """Check that the file is there at most once, and it is announced at most once."""
-        follows = f"The whole log of *{title_of(actor)}* follows in your direct messages with me."
+        sent = f"The whole log of *{title_of(actor)}* is in your direct messages with me."
         files = self._files(actor)
-        self.told_at_most(actor, *((follows,) if files else NOT_NOW))
+        self.told_at_most(actor, *((sent, f"{sent}\n[Open the file]") if files else NOT_NOW))
         assert self.said(actor) == []
         assert files in ([], [f"(file {task_of(actor).name}.log)"])
 
