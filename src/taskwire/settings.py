@@ -130,7 +130,10 @@ class Settings(BaseSettings):
     @field_validator("slack_signing_secret")
     @classmethod
     def _require_ingress_secret(cls, value: SecretStr | None, known: ValidationInfo) -> SecretStr | None:
-        """Require this secret or the app token. That is validated first; if it is wrong, `data` lacks it."""
+        """Require this secret unless there is an app token, right or wrong.
+
+        The app token is validated first. A wrong one is missing in `known.data` and has its own error.
+        """
         if value is None and known.data.get("slack_app_token", "wrong") is None:
             raise ValueError(_INGRESS_SETTING_MISSING)
         return value

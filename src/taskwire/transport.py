@@ -150,15 +150,12 @@ def _mark_sent(conn: Connection) -> None:
 
 
 class _Request(aiohttp.ClientRequest):
-    """Checks the deadline at the last place before `transport.write` after which nothing awaits.
+    """Checks the deadline just before the request is written, when nothing can delay the write any more.
 
-    This was read in aiohttp 3.14. `send` only buffers the headers. Without a body it then calls
-    `writer.set_eof()`, which writes them. Nothing before that suspends: `write_headers` awaits only trace
-    hooks, and the sessions made here have none. With a body, the headers are written together with its first
-    piece, inside `write_bytes`. On Python 3.11 that runs one turn of the loop later, in a task of its own.
-    Between its first line and the write, nothing suspends for bytes, text, JSON and forms. Only trace hooks,
-    compression, `Expect: 100-continue` and bodies from a file suspend there, and nothing here uses those. So
-    the check is needed in both places.
+    In aiohttp 3.14 a request without a body is written inside `send`. A request with a body is written inside
+    `write_bytes`, which on Python 3.11 runs later, in a task of its own. So the deadline is checked at the
+    beginning of both. From there to the write, aiohttp would await only trace hooks, compression, `Expect:
+    100-continue` or a body from a file. Taskwire uses none of them.
     """
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:

@@ -1,6 +1,7 @@
 """Functions and files stay small, in the program and in its tests."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,3 +104,19 @@ def _public_names(module: ast.Module) -> Iterator[str]:
             name = target.id if isinstance(target, ast.Name) else ""
             if name.isupper() and len(name) > 1 and not name.startswith("_"):
                 yield name
+
+
+def test_each_error_of_a_tree_in_a_docstring_exists() -> None:
+    """A module that raises errors draws their tree. A renamed class must be renamed there too."""
+    sources = {path: path.read_text() for path in sorted((ROOT / "src/taskwire").rglob("*.py"))}
+    classes = set(re.findall(r"^class (\w+)", "\n".join(sources.values()), re.MULTILINE))
+    drawn = {
+        (path.name, name)
+        for path, source in sources.items()
+        for name in re.findall(
+            r"^[ │]*[├└]── (\w+)", ast.get_docstring(ast.parse(source)) or "", re.MULTILINE
+        )
+    }
+
+    assert len(drawn) > 40
+    assert {(path, name) for path, name in drawn if name not in classes} <= {("call_outcomes.py", "redis")}

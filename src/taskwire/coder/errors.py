@@ -15,7 +15,7 @@
     │       └── NoLogs        none can be read in this status
     ├── AccountRefused
     │   ├── TokenRefused      401: the token has expired, was deleted, or its user is suspended
-    │   └── NoTasks           404 for the route itself: this server has no Tasks
+    │   └── TasksNotSupported 404 for the route itself: this server has no Tasks
     └── TryLater
         ├── NotReady          409: pending, initializing, or the agent is busy
         ├── BuildActive       409: a build is under way

@@ -44,7 +44,9 @@ N = TypeVar("N", bound=_WithId)
 
 
 def iter_chunks(body: bytes) -> Iterator[list[Item]]:
-    """Yield the items of a list of tasks, a chunk at a time. Raises `Unknown` if the list cannot be read.
+    """Yield the items of a list of tasks, a chunk at a time.
+
+    Raises `UnexpectedCoderAnswer` if the list cannot be read.
 
     The error may come after the first chunks, so use the list only when it has come to its end.
     """
@@ -67,17 +69,20 @@ def iter_chunks(body: bytes) -> Iterator[list[Item]]:
 
 
 def split_list(body: bytes) -> list[bytes]:
-    """Return all items at once. Raises `Unknown` if the list cannot be read."""
+    """Return all items at once. Raises `UnexpectedCoderAnswer` if the list cannot be read."""
     return [bytes(item) for piece in iter_chunks(body) for item in piece]
 
 
 def read_item_id(item: Item | bytes) -> str:
-    """Return the id of an item, without parsing the rest. Raises `Unknown` if there is none."""
+    """Return the id of an item, without parsing the rest. Raises `UnexpectedCoderAnswer` if there is none."""
     return _read(item, _WithId).id
 
 
 def read_entry(item: Item) -> TaskEntry:
-    """Return the fields by which a task is found. Raises `Unknown` if the item cannot be read."""
+    """Return the fields by which a task is found.
+
+    Raises `UnexpectedCoderAnswer` if the item cannot be read.
+    """
     return _read(item, TaskEntry)
 
 

@@ -380,7 +380,10 @@ class StartedBuild(_Model):
 
 
 def parse(kind: type[M], body: bytes, operation: str) -> M:
-    """Parse one value. Raises `Unknown` if it cannot be read. `operation` names the request in the error."""
+    """Parse one value.
+
+    Raises `UnexpectedCoderAnswer` if it cannot be read. `operation` names the request in the error.
+    """
     try:
         return kind.model_validate_json(body)
     except ValidationError as exc:
@@ -389,7 +392,7 @@ def parse(kind: type[M], body: bytes, operation: str) -> M:
 
 
 def parse_list(kind: type[M], body: bytes, operation: str) -> tuple[M, ...]:
-    """Parse an array; null counts as empty. Raises `Unknown` if it cannot be read."""
+    """Parse an array; null counts as empty. Raises `UnexpectedCoderAnswer` if it cannot be read."""
     try:
         items = msgspec.json.decode(body, type=list[msgspec.Raw] | None) or []
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
@@ -400,7 +403,7 @@ def parse_list(kind: type[M], body: bytes, operation: str) -> tuple[M, ...]:
 
 
 def parse_task(item: bytes) -> Task:
-    """Parse one item of the list of tasks. Raises `Unknown` if it cannot be read."""
+    """Parse one item of the list of tasks. Raises `UnexpectedCoderAnswer` if it cannot be read."""
     return parse(Task, item, "one task of the list")
 
 

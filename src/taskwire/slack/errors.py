@@ -6,7 +6,7 @@
     │       ├── ChannelProblem      the channel does not exist, is archived, or is closed to this message
     │       ├── MessageGone         the message or the thread's root does not exist
     │       ├── DialogGone          the trigger has expired, or the view is closed or newer
-    │       └── ForeignAddress      the URL is not Slack's; nothing was sent there
+    │       └── ForeignUrl          the URL is not Slack's; nothing was sent there
     ├── TokenProblem(code)          what Slack says is wrong with the token
     │   ├── SlackTokenRefused       it is invalid or expired: an AccountRefused
     │   └── MissingScope            it lacks a scope that this method needs: a Refused

@@ -364,7 +364,7 @@ def parse_source(body: Body) -> Source:
 
 
 def _find_bot_user(body: Body) -> UserId | None:
-    """Return our own user. An event's authorization names the installation for which it was delivered."""
+    """Return the bot's own user, which an event's authorization names; None if the event has none."""
     return next(
         (read_user(row, "user_id") for row in read_objects(body, "authorizations") if row.get("is_bot")), None
     )
