@@ -33,8 +33,8 @@ HostPort = tuple[str, int]
 class RedisAddress:
     """The address of the store. `url` is for redis-py. `display_url` has no secrets and is for people.
 
-    If there are `sentinels`, they are asked for the present server of `master`, and the host in `url` is not
-    used.
+    If `sentinels` is not empty, the Sentinels are asked for the present server of `master`, and the host in
+    `url` is not used.
     """
 
     url: str
@@ -46,12 +46,12 @@ class RedisAddress:
 
     @property
     def scheme(self) -> str:
-        """The protocol of the server itself: redis, rediss or unix."""
+        """The protocol of the Redis server, not of its Sentinels: redis, rediss or unix."""
         return urlsplit(self.url).scheme
 
 
 def parse_redis_url(url: str) -> RedisAddress:
-    """Parse and check a REDIS_URL. Raise UserError if it is wrong."""
+    """Parse and check a REDIS_URL. Raise UserError if it is not valid."""
     try:
         parts = urlsplit(url)
         # A URL of sentinels has several hosts and ports, which `port` cannot parse.
@@ -131,7 +131,7 @@ def _parse_database(parts: SplitResult, in_path: str) -> int:
 
 
 def _format_database(database: int) -> str:
-    """Return the database as the end of an address, for example `/2`; nothing for database 0."""
+    """Return the database as the end of an address, for example `/2`; an empty string for 0."""
     return f"/{database}" if database else ""
 
 

@@ -47,9 +47,10 @@ _NEUTRAL = re.compile(r"(?:[-*+•◦▪☐☒✓✔✗] |[0-9]{1,3}[.)] |[A-Za-
 
 @dataclass(frozen=True)
 class AgentTurn:
-    """What an agent wrote. `answer` is Markdown, and empty if it cannot be told from the rest.
+    """What an agent wrote in one turn. `answer` is Markdown. It is empty if no answer was recognised.
 
-    `steps_text` is what came before the answer and after it. The last two are of the last test run.
+    `steps_text` is what came before the answer and after it. `tests_passed` and `tests_failed` count the
+    tests of the last test run.
     """
 
     answer: str = ""
@@ -66,19 +67,22 @@ _PLAIN: _Kind = "plain"
 
 @dataclass
 class _Part:
-    """Lines of one kind that follow each other."""
+    """Consecutive lines of one kind: text that the agent said, lines without a mark, or one step."""
 
     kind: _Kind
     lines: list[str] = field(default_factory=list)
 
     @property
     def is_own(self) -> bool:
-        """Whether this is a call that only talks to Coder, which is no step."""
+        """Whether this part is a tool call that only reports to Coder. Such a call is not a step."""
         return self.kind == "step" and any(OWN_CALLS.search(line) for line in self.lines[:4])
 
 
 def split(lines: list[str], readable: Callable[[list[str]], str]) -> AgentTurn:
-    """Split the lines of a turn, as `terminal.lines_of` returns them. `readable` turns lines into a text."""
+    """Split a turn into answer and steps. `lines` are those of `terminal.extract_lines`.
+
+    `readable` makes a readable text of lines.
+    """
     parts = [part for part in _parts(_with_marks(_without_edits(lines))) if not part.is_own]
     start, end = _last_words(parts)
     before, answer = _without_output(parts[start:end])
@@ -96,7 +100,7 @@ def split(lines: list[str], readable: Callable[[list[str]], str]) -> AgentTurn:
 
 
 def _without_edits(lines: list[str]) -> list[str]:
-    """Drop the edits that stand in a text, each with the name of its file above it."""
+    """Drop the edits that an agent proposes inside its text, each with the file name on the line above."""
     if not any(line.strip().startswith(EDIT_BEGINS) for line in lines):
         return lines
     kept: list[str] = []
@@ -120,7 +124,7 @@ def _closes(lines: list[str], opening: int, at: int) -> bool:
 
 
 def _with_marks(lines: list[str]) -> list[str]:
-    """Give Codex's text the mark that other agents use, where its bullet is not the bullet of a list."""
+    """Replace the bullet before Codex's text by another agent's mark, unless the bullets may be a list."""
     fenced = find_fenced_rows(lines)
     outer = [at for at, line in enumerate(lines) if line and not line.startswith(" ") and not fenced[at]]
     bullets = [at for at in outer if lines[at].startswith(_BULLET)]
@@ -151,7 +155,7 @@ def _parts(lines: list[str]) -> Iterator[_Part]:
 
 
 def _begins(lines: list[str], at: int) -> _Kind | None:
-    """Return what kind of part begins with this line; None if the line has no mark."""
+    """Return the kind of the part that begins at line `at`; None if that line has no mark."""
     line = lines[at]
     if STEP.search(line.strip()) or (_CALLED.match(line) and _result_follows(lines, at)):
         return "step"
@@ -170,7 +174,10 @@ def _result_follows(lines: list[str], at: int) -> bool:
 
 
 def _ends(part: _Part, lines: list[str], at: int) -> bool:
-    """Whether a line without a mark begins a part of its own: it stands further left than what it follows."""
+    """Whether line `at`, which has no mark, ends `part`, which has the lines above it.
+
+    The line ends the part if it is not indented deeper than the part's first line.
+    """
     line = lines[at]
     if part.kind == "plain" or not line.strip() or _indent(line) > _indent(part.lines[0]):
         return False
@@ -183,7 +190,7 @@ def _indent(line: str) -> int:
 
 
 def _last_words(parts: list[_Part]) -> tuple[int, int]:
-    """Return from where to where the last text goes that is no step."""
+    """Return the start and the end, as indexes, of the last parts that are not steps."""
     end = len(parts)
     while end and parts[end - 1].kind == "step":
         end -= 1
@@ -194,7 +201,7 @@ def _last_words(parts: list[_Part]) -> tuple[int, int]:
 
 
 def _without_output(parts: list[_Part]) -> tuple[list[str], list[str]]:
-    """Split the last text into the output of programs before it, and the answer."""
+    """Split parts into the output of programs, which comes first, and the answer after it."""
     first = next((at for at, part in enumerate(parts) if part.kind == "said"), len(parts))
     plain = [line for part in parts[:first] for line in part.lines]
     said = [line for part in parts[first:] for line in part.lines]
@@ -210,7 +217,7 @@ def _without_output(parts: list[_Part]) -> tuple[list[str], list[str]]:
 
 
 def _blocks(lines: list[str]) -> Iterator[list[str]]:
-    """Cut lines at blank lines outside code. Each block keeps the blank lines behind it."""
+    """Cut lines into blocks at blank lines outside code. Each block keeps the blank lines after it."""
     block: list[str] = []
     fenced = find_fenced_rows(lines)
     for at, line in enumerate(lines):
@@ -223,7 +230,7 @@ def _blocks(lines: list[str]) -> Iterator[list[str]]:
 
 
 def _is_output(blocks: list[list[str]], at: int) -> bool:
-    """Whether a block looks like the output of a program. Code that a text introduces belongs to the text."""
+    """Whether a block looks like the output of a program. Indented code after a line with `:` does not."""
     rows = [line for line in blocks[at] if line.strip()]
     if not rows or any(find_fenced_rows(blocks[at])):
         return False
@@ -245,7 +252,7 @@ def _is_output_line(line: str) -> bool:
 
 
 def _count_tests(steps: list[_Part]) -> tuple[int, int]:
-    """Return how many tests of the last run passed and failed."""
+    """Return how many tests passed and how many failed in the last test run."""
     for step in reversed(steps):
         found = [
             [int(each[1]) for line in step.lines for each in of.finditer(line)] for of in (_PASSED, _FAILED)

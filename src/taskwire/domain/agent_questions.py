@@ -27,7 +27,7 @@ _MARKED = re.compile(r"(?:option )?([A-H]|[0-9])[.):] +(.+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the choices at the end of an answer: its label, and what choosing it sends to the agent."""
+    """A choice at the end of an answer. `reply` is sent to the agent if a person chooses it."""
 
     label: str
     reply: str
@@ -35,7 +35,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer for a notice: its first line as plain text, what follows it, and its choices."""
+    """An answer for a notice. `headline` is plain text, and `body` has the blocks below it."""
 
     headline: str
     body: tuple[Node, ...]
@@ -44,14 +44,18 @@ class Answer:
 
 @dataclass(frozen=True)
 class Headline:
-    """The first line of a notice as plain text, and the blocks of the answer without it."""
+    """The first line of a notice as plain text. `rest` has the blocks of the answer to show below it."""
 
     text: str
     rest: tuple[Node, ...]
 
 
 def read_answer(text: str, full_text: str = "") -> Answer:
-    """Read an answer. `full_text` is set if `text` is only its beginning: the question is at the end."""
+    """Find the headline and the choices of an answer.
+
+    If `text` is only the beginning of the answer, `full_text` is all of it. Then the question and the choices
+    are searched at the end of `full_text`.
+    """
     nodes = parse(text)
     if not full_text or not text:
         first = headline(nodes)
@@ -64,12 +68,12 @@ def read_answer(text: str, full_text: str = "") -> Answer:
 
 
 def headline(nodes: Sequence[Node]) -> Headline:
-    """Take the question from an answer, or else its first sentence."""
+    """Return the question of an answer as a headline, or the first sentence if it asks nothing."""
     return find_question(nodes) or _first(nodes)
 
 
 def find_question(nodes: Sequence[Node]) -> Headline | None:
-    """Take the last line that asks from the end of an answer."""
+    """Return the last question near the end of an answer as a headline; None if there is none."""
     for at in range(len(nodes) - 1, max(-1, len(nodes) - 1 - _places_near_end(nodes)), -1):
         if nodes[at].kind == "paragraph" and _ASKS.search(plain(nodes[at].source)):
             return _asked(nodes, at)
@@ -77,7 +81,7 @@ def find_question(nodes: Sequence[Node]) -> Headline | None:
 
 
 def _places_near_end(nodes: Sequence[Node]) -> int:
-    """Count the blocks in which a question counts: the last ones, where a list is one block."""
+    """Count the nodes of the last three blocks, where a question is searched. A whole list is one block."""
     seen, previous = 0, ""
     for count, node in enumerate(reversed(nodes)):
         if node.kind != "item" or previous != "item":
@@ -89,7 +93,11 @@ def _places_near_end(nodes: Sequence[Node]) -> int:
 
 
 def _asked(nodes: Sequence[Node], at: int) -> Headline:
-    """Take the line that asks from a paragraph; of a long line only the last sentence that asks."""
+    """Make a headline of the last line with a question in paragraph `at`.
+
+    The line is removed from the rest. Of a line that is too long for a headline, the last question is taken,
+    and the rest keeps the whole line.
+    """
     rows = nodes[at].source.split("\n")
     place = max(number for number, row in enumerate(rows) if _ASKS.search(plain(row)))
     text = " ".join(plain(rows[place]).split())
@@ -126,7 +134,7 @@ def _first_sentence(source: str) -> tuple[str, str]:
 
 
 def choices(nodes: Sequence[Node]) -> tuple[Choice, ...]:
-    """List the choices that an answer offers at its end; nothing if its last list is no question."""
+    """List the choices at the end of an answer; none if the answer does not ask to choose from a list."""
     if menu := _menu(nodes):
         return menu
     end = len(nodes) - 1 if nodes and nodes[-1].kind == "paragraph" and not nodes[-1].depth else len(nodes)
@@ -138,7 +146,7 @@ def choices(nodes: Sequence[Node]) -> tuple[Choice, ...]:
 
 
 def _options(items: Sequence[Node]) -> tuple[Choice, ...]:
-    """Return the items of a list as choices; nothing if they are not numbered or lettered from the first."""
+    """Return the items of a list as choices; none if they are not marked 1, 2, 3, or 0, 1, 2, or A, B, C."""
     marks = [_mark(node) for node in items]
     order = [_place(mark) for mark, _ in marks]
     if not items or order[0] not in (0, 1) or not is_sequence(order):
@@ -147,7 +155,10 @@ def _options(items: Sequence[Node]) -> tuple[Choice, ...]:
 
 
 def _mark(node: Node) -> tuple[str, str]:
-    """Return an item's mark and its text. The mark may also be the first word of a bullet's text."""
+    """Return an item's mark, such as `2.` or `b)`, and its text.
+
+    The text of a bullet may begin with the mark: `- Option A: Rename it`. The mark is empty if there is none.
+    """
     text = " ".join(plain(node.source).split())
     if node.number is not None:
         return f"{node.number}.", text
@@ -165,7 +176,7 @@ def _place(mark: str) -> int | None:
 
 
 def _asks_to_choose(nodes: Sequence[Node], start: int, end: int) -> bool:
-    """Whether the text beside the last list asks to choose from it."""
+    """Whether the text before or after the list, which is `nodes[start:end]`, asks to choose from it."""
     lead = start and nodes[start - 1].kind in ("paragraph", "heading")
     before = plain(nodes[start - 1].source) if lead else ""
     behind = plain(nodes[end].source) if end < len(nodes) else ""
@@ -181,7 +192,10 @@ def _choice(mark: str, text: str) -> Choice:
 
 
 def _menu(nodes: Sequence[Node]) -> tuple[Choice, ...]:
-    """Read a menu that the agent's program shows. It takes only the number of a choice."""
+    """Return the choices of a menu that the agent's program shows; none if there is no menu.
+
+    The program accepts only the number of a choice as an answer.
+    """
     rows = [node for node in nodes[-MOST_CHOICES:] if node.number is not None]
     is_menu = any(node.has_cursor for node in rows)
     if not is_menu or [node.number for node in rows] != list(range(1, len(rows) + 1)):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AgentScreen:
-    """Patterns of one agent's screen. Each is searched for in one line, without the blanks at its ends."""
+    """Regular expressions for one agent's screen. Each is searched in one line, without its outer blanks."""
 
     name: str
     # Lines that the agent shows when it starts.

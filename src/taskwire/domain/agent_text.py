@@ -94,7 +94,10 @@ def remove_control_characters(text: str) -> str:
 
 
 def sanitize_for_agent(text: str) -> AgentText:
-    """Make a text safe for an agent's terminal, and trim it. A second call would change nothing."""
+    """Make a text safe for an agent's terminal, and strip blanks at its ends.
+
+    A second call changes nothing.
+    """
     text = remove_control_characters(text)
     hidden = _UNSEEN_BEGINNING.match(text)
     return AgentText(text[hidden.end() if hidden else 0 :].rstrip())

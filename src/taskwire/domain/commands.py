@@ -67,7 +67,7 @@ class ListFilter(StrEnum):
 
 @dataclass(frozen=True)
 class TaskName:
-    """A task as a person names it: by name or its beginning, by id, or by a link. A link's host is kept."""
+    """A task as a person names it: by name or its beginning, by id, or by a link, whose host is `host`."""
 
     name: str = ""
     owner: str = ""
@@ -76,7 +76,7 @@ class TaskName:
 
     @classmethod
     def parse(cls, text: str) -> "TaskName":
-        """Parse NAME, owner/NAME, an id, or a link to the task. Raise UserError for anything else."""
+        """Parse NAME, OWNER/NAME, an id, or a link to the task. Raise UserError for anything else."""
         # Slack turns an address into a link, and an owner's name after an @ into a mention.
         is_link = text.startswith("<") and text.endswith(">")
         plain = (get_link_address(text) if is_link else to_visible_text(text)).strip(QUOTES)
@@ -98,13 +98,13 @@ class TaskName:
         return cls("" if is_id else low, owner.lower(), low if is_id else "", host.lower())
 
     def __str__(self) -> str:
-        """The name as a person would type it."""
+        """Return the name as a person would type it: NAME or OWNER/NAME, with the id if there is no name."""
         return "/".join(part for part in (self.owner, self.name or self.id) if part)
 
 
 @dataclass(frozen=True)
 class SlackPerson:
-    """A person who was picked in Slack: the id, and the name that Slack sent with it."""
+    """A person whom the command mentions. `name` is the name in the mention; it may be empty."""
 
     id: UserId
     name: str = ""
@@ -242,7 +242,10 @@ Command = Create | OpenForm | List | SingleTaskCommand | Logs | Send | Edit | Te
 
 
 def parse(text: str) -> Command:
-    """Parse the text after `/task`, as Slack sent it. Raise UserError for a command that cannot be done."""
+    """Parse the text after `/task`, as Slack sent it.
+
+    Raise UserError for a wrong or unsupported command, and for a word that is nearly a verb.
+    """
     text = text.strip()
     word, rest = first_word(text)
     if not word or asks_for_help(word):
@@ -280,7 +283,10 @@ def _parse_create(rest: str, _: Verb) -> Command:
 
 
 def explain_trailing_options(error: UserError, behind: str) -> UserError:
-    """Add to a refusal which text was read as options, because the person may have meant it as text."""
+    """Return the error with a hint that `behind`, the end of the prompt, was read as options.
+
+    The person may have meant it as a part of the prompt. If `behind` is empty, return the error unchanged.
+    """
     if not behind:
         return error
     return UserError(
@@ -410,7 +416,10 @@ def _make_usage_error(verb: Verb, rest: str) -> UserError:
 
 
 def _refuse_thread_verb(word: str, rest: str) -> None:
-    """Refuse a thread verb that is alone or before a name. Other text after it makes it a sentence."""
+    """Raise UserError if the text is a verb that only threads have, alone or with one task's name after it.
+
+    With any other text after it, the word is the beginning of a sentence and is accepted.
+    """
     verb = find_thread_verb(word.removeprefix("!"))
     if verb is None or not (not rest or _is_name(rest)):
         return
@@ -447,7 +456,10 @@ def _find_likely_verbs(word: str) -> list[Verb]:
 
 
 def _is_likely_command(verb: Verb, rest: str, word: str) -> bool:
-    """Whether the rest of the text looks like arguments of the verb, and not like the rest of a sentence."""
+    """Whether `rest` looks like arguments of the verb, and not like the rest of a sentence.
+
+    `word` is the first word as the person typed it.
+    """
     name, more = first_word(rest)
     if not rest:
         return len(word) > 1

@@ -3,11 +3,11 @@
     Exception
     ├── UserError               a sentence for the person who asked; nothing to log
     └── OutsideError            an outside system did not do what was asked
-        ├── NotDone             certainly nothing happened there; no need to reconcile
+        ├── NotDone             the other system certainly did nothing; no need to reconcile
         │   ├── Refused         this request is refused, and a repeat would be refused again
         │   ├── AccountRefused  our account is refused for every request; the operator has to act
         │   └── TryLater        not now: unreachable, rate limited, not ready; may say how long to wait
-        └── OutcomeUnknown      it may have happened: reconcile before a repeat
+        └── OutcomeUnknown      the other system may have done it: reconcile before a repeat
 
 `coder/errors.py`, `slack/errors.py` and `transport.py` define subclasses of these. Only they decide what an
 answer of an outside system means.
@@ -27,7 +27,7 @@ class UserError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        """Both parts, as one text for a person."""
+        """Return the sentence and the hint as one text for a person."""
         return f"{self.sentence} {self.hint}".strip()
 
 
@@ -44,7 +44,7 @@ class OutsideError(Exception):
 
 
 class NotDone(OutsideError):
-    """Certainly nothing happened there."""
+    """The other system certainly did nothing, so the call can be repeated without reconciling."""
 
 
 class Refused(NotDone):
@@ -52,11 +52,14 @@ class Refused(NotDone):
 
 
 class AccountRefused(NotDone):
-    """Our account is refused for every request. The job waits until the operator has solved that."""
+    """Our account is refused for every request. The job waits until the operator has mended the account."""
 
 
 class TryLater(NotDone):
-    """Not now. `retry_after_seconds` may say when."""
+    """The other system cannot do this now: it is unreachable, limits our rate, or is not ready.
+
+    `retry_after_seconds` is how long it asked us to wait; None if it did not say.
+    """
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -64,12 +67,12 @@ class TryLater(NotDone):
 
 
 class OutcomeUnknown(OutsideError):
-    """It may have happened: the connection was cut or timed out, or the answer makes no sense."""
+    """The other system may have done it: the connection broke or timed out, or the answer is unreadable."""
 
 
 @contextlib.contextmanager
 def name_failing_system(system: OutsideSystem) -> Iterator[None]:
-    """Set `system` in each OutsideError that the block raises."""
+    """Set `system` in each OutsideError that the `with` block raises."""
     try:
         yield
     except OutsideError as error:

@@ -18,10 +18,10 @@ class FrozenModel(BaseModel):
 
 
 class Notice(FrozenModel):
-    """A change that the thread is told of.
+    """A change to announce in the thread.
 
-    `id` is the same at every try. `is_call`: the notice mentions the people who have to act. `person` caused
-    the change in Slack.
+    `id` stays the same when the notice is tried again. `is_call`: the notice mentions the people who have to
+    act. `person` caused the change in Slack; None if it was caused elsewhere.
     """
 
     kind: NoticeKind
@@ -33,9 +33,10 @@ class Notice(FrozenModel):
 
 
 class Observed(FrozenModel):
-    """Coder's list showed the task. `reports` is the agent's history, the oldest first, if it was read.
+    """Coder's list showed the task.
 
-    `is_baseline`: this is the first observation, so nothing in it is announced.
+    `reports` are the agent's reports so far, the oldest first; empty if they were not read. `is_baseline`:
+    this is the first observation of the task, so nothing in it is announced.
     """
 
     event: Literal["observed"] = "observed"
@@ -47,16 +48,20 @@ class Observed(FrozenModel):
 
 
 class Delivered(FrozenModel):
-    """The agent got an input, which begins a turn. Reports after `last_report_at` belong to this turn."""
+    """The agent got an input, which begins a turn.
+
+    `last_report_at` is when the agent had last reported before that; None if never. Later reports belong to
+    the new turn.
+    """
 
     event: Literal["delivered"] = "delivered"
     last_report_at: datetime | None = None
 
 
 class Acted(FrozenModel):
-    """A person paused, resumed or retried the task in Slack. `build` is the build that followed.
+    """A person paused, resumed or retried the task in Slack. `build` is the number of the resulting build.
 
-    The build of a `retry` is a stop before a new start. It does not count as a pause.
+    A `retry` stops the workspace and starts it again. `build` is then the stop, which is not a pause.
     """
 
     event: Literal["acted"] = "acted"
@@ -72,7 +77,7 @@ class TimerFired(FrozenModel):
 
 
 class Vanished(FrozenModel):
-    """The task is no longer in Coder. `person` deleted it in Slack; None if nobody did."""
+    """The task is no longer in Coder. `person` deleted it from Slack; None if nobody did so."""
 
     event: Literal["vanished"] = "vanished"
     person: UserId | None = None
@@ -82,7 +87,7 @@ Event = Annotated[Observed | Delivered | Acted | TimerFired | Vanished, Field(di
 
 
 def may_mention(event: Event) -> bool:
-    """Whether a notice about this event may mention somebody. The link's state decides in the end."""
+    """Whether this event may lead to a notice that mentions somebody. Only the reducer knows for certain."""
     match event:
         case TimerFired():
             return True

@@ -37,10 +37,10 @@ Mask = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Cursor:
-    """The position up to which a task's log was shown.
+    """The position up to which a task's log was shown: the end of entry `entry_id` of build `build`.
 
-    `fingerprint` is that of the entry's `line_count` lines. `last_lines` are the fingerprints of its last
-    lines.
+    `line_count` is the number of lines in that entry. `fingerprint` is one fingerprint of all these lines.
+    `last_lines` has a fingerprint for each of the last lines.
     """
 
     build: int
@@ -54,9 +54,10 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A text for people. `text` is only the end of a long text. `full_text` is all of it, for a file.
+    """A text from the log, for people. `text` fits a message: of a long text it has only the end.
 
-    `turn` has the agent's answer and its steps.
+    `is_cut` says whether something is left out. `full_text` is the whole text, for a file. `turn` has the
+    agent's answer and its steps.
     """
 
     text: str
@@ -66,7 +67,10 @@ class Excerpt:
 
 
 def clean_entry(text: str, *, is_folded: bool = True) -> str:
-    """Make the text of one entry readable. A second call changes nothing."""
+    """Make the text of one entry readable. A second call changes nothing.
+
+    `is_folded`: of a long run of tool calls only the last ones are kept.
+    """
     # A joined paragraph can look like another kind of line. Each round removes or joins lines, so this ends.
     for _ in range(8):
         cleaned = make_readable(extract_lines(text), is_folded=is_folded)
@@ -79,7 +83,12 @@ def clean_entry(text: str, *, is_folded: bool = True) -> str:
 def make_excerpt(
     log: Sequence[AgentLogEntry], cursor: Cursor | None, *, build: int, mask: Mask, is_snapshot: bool = False
 ) -> tuple[Excerpt | None, Cursor | None]:
-    """Return the new log text (None if there is none) and the next cursor, which may move in both cases."""
+    """Return an excerpt of what was written after the cursor, and the cursor for the next call.
+
+    The excerpt is None if nothing is new. The cursor may change even then. `cursor` is None if nothing was
+    shown yet. `build` is the number of the workspace's build. `is_snapshot`: the log is what Coder kept of a
+    paused task, and gives no excerpt.
+    """
     outputs = sorted((line for line in log if not line.is_input), key=lambda line: line.id)
     if is_snapshot or not outputs:
         return None, cursor
@@ -98,12 +107,15 @@ def make_excerpt(
 
 
 def make_cursor(log: Sequence[AgentLogEntry], *, build: int, mask: Mask) -> Cursor | None:
-    """Make a cursor at the end of the log, for a task that has worked without a thread."""
+    """Return a cursor at the end of the log, so that a new thread shows nothing older.
+
+    Return None if the agent has written nothing.
+    """
     return make_excerpt(log, None, build=build, mask=mask)[1]
 
 
 def excerpt_last_output(log: Sequence[AgentLogEntry], *, mask: Mask) -> Excerpt | None:
-    """Return the agent's last output, even if it was shown before."""
+    """Return the agent's last output, even if it was shown before; None if the agent has written nothing."""
     for line in reversed(log):
         if not line.is_input and (excerpt := _excerpt(extract_lines(mask(line.text)), mask)):
             return excerpt
@@ -111,9 +123,9 @@ def excerpt_last_output(log: Sequence[AgentLogEntry], *, mask: Mask) -> Excerpt 
 
 
 def render_log(log: Sequence[AgentLogEntry]) -> str:
-    """Return the whole log as one text for a file: each screen as it was, and lines of inputs after `>`.
+    """Return the whole log as one text for a file. The text is not masked.
 
-    Only what a terminal does not show is removed. The text is not masked.
+    Only what a terminal does not show is removed. Each line of an input begins with `>`.
     """
     parts = []
     for line in sorted(log, key=lambda line: line.id):
@@ -126,7 +138,10 @@ def render_log(log: Sequence[AgentLogEntry]) -> str:
 def keep_recent(
     log: Sequence[AgentLogEntry], longest: int = MAX_LOG_CHARACTERS, most_lines: int = MAX_LOG_LINES
 ) -> list[AgentLogEntry]:
-    """Return the newest entries of a log that is too long. The first one says how much is left out."""
+    """Return the newest entries of a log, up to `longest` characters and `most_lines` lines.
+
+    If something is left out, the text of the first entry begins with a note that says how much.
+    """
     kept: list[AgentLogEntry] = []
     room, lines = longest, most_lines
     for line in sorted(log, key=lambda line: line.id, reverse=True):
@@ -158,7 +173,7 @@ def _cut_beginning(text: str, characters: int, lines: int) -> str:
 def keep_end(
     text: str, *, lines: int = MAX_EXCERPT_LINES, characters: int = MAX_EXCERPT_CHARACTERS
 ) -> Excerpt:
-    """Keep the end of a text within these limits, and note how much is left out."""
+    """Return the end of a text within these limits, below a note that says how much is left out."""
     rows = text.split("\n")
     if len(rows) <= lines and len(text) <= characters:
         return Excerpt(text, is_cut=False, full_text=text)
@@ -186,7 +201,7 @@ def _make_left_out_note(rows: int) -> str:
 
 
 def _find_open_fence(rows: list[str]) -> list[str]:
-    """Return the line that opens a code fence, if that code continues below these rows."""
+    """Return a list with the line of the code fence that these rows open and do not close; empty if none."""
     fence = ""
     for row in rows:
         said = row.strip()
@@ -213,7 +228,7 @@ def _is_same_history(log: Sequence[AgentLogEntry], cursor: Cursor, build: int) -
     if cursor.last_input_at is None:
         return build == cursor.build
     is_there = any(line.is_input and line.at == cursor.last_input_at for line in log)
-    # The log may have lost its beginning, and the input at `asked_at` with it.
+    # The log may have lost its beginning, and the input at `last_input_at` with it.
     has_lost_it = min(line.id for line in log) > 0 and all(line.at > cursor.last_input_at for line in log)
     return is_there or (has_lost_it and build == cursor.build)
 
@@ -223,7 +238,7 @@ def _fingerprint(line: str) -> str:
 
 
 def _find_new_lines(lines: list[str], cursor: Cursor) -> list[str]:
-    """Return the lines after the lines that were shown. Return all if none of those is found."""
+    """Return the lines after those that were shown. If no shown line is found, return all lines."""
     places = [at for at, line in enumerate(lines) if line.strip()]
     prints = [_fingerprint(lines[at]) for at in places]
     behind = _find_end_of_shown(prints, cursor)
@@ -257,7 +272,7 @@ def _find_all(prints: list[str], wanted: str) -> list[int]:
 
 
 def _count_matches(prints: list[str], at: int, tail: tuple[str, ...]) -> int:
-    """Count how many lines up to `at` match the last ones of `tail`, from the end."""
+    """Count the lines that match `tail`, backwards from line `at` and from the end of `tail`."""
     length = 0
     while length < len(tail) and length <= at and prints[at - length] == tail[-1 - length]:
         length += 1

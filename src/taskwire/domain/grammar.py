@@ -12,7 +12,7 @@ VerbArguments = Literal["nothing", "name", "name and full", "name and text", "fi
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb of `/task`. If this version cannot do it, `unsupported_hint` says what to do instead."""
+    """A verb of `/task`. `unsupported_hint` says what to do instead; empty if it is supported."""
 
     name: str
     usage: str
@@ -193,20 +193,21 @@ VERBS_OF_OTHER_TOOLS = {
 
 
 def find_verb(word: str) -> Verb | None:
-    """Find a verb by its name or a synonym, in any case. Phones begin a text with a capital letter."""
+    """Find a verb by its name or a synonym, in upper or lower case: phones begin a text with a capital."""
     low = word.lower()
     return next((verb for verb in VERBS if low == verb.name or low in verb.synonyms), None)
 
 
 def find_thread_verb(word: str) -> ThreadVerb | None:
-    """Find a verb of the thread by its name, in any case."""
+    """Find a verb of threads by its name, in upper or lower case."""
     return next((verb for verb in THREAD_VERBS if word.lower() == verb.name), None)
 
 
 def find_nearest(word: str, known: Iterable[str], slips: int | None = None) -> tuple[str, ...]:
     """Find at most three known words that a mistyped word may mean, the nearest first.
 
-    `slips` is the most letters that may be wrong. Without it, one or two may be, depending on the length.
+    `slips` is how many letters may be wrong at most: if it is not given, one in a word of up to five letters,
+    else two. A word also matches if it is the beginning of a known word.
     """
     low = word.lower()
     slips = slips or (1 if len(low) <= 5 else 2)
@@ -217,7 +218,10 @@ def find_nearest(word: str, known: Iterable[str], slips: int | None = None) -> t
 
 
 def _edit_distance(one: str, other: str, enough: int) -> int:
-    """Count the letters to add, remove, change or swap. Stop counting beyond `enough`."""
+    """Count the letters to add, remove, change or swap to turn one word into the other.
+
+    If the lengths differ by more than `enough`, return `enough + 1` at once.
+    """
     if abs(len(one) - len(other)) > enough:
         return enough + 1
     before: list[int] = []

@@ -15,7 +15,7 @@ LinkId = NewType("LinkId", str)
 # Any id is accepted that is harmless within a mention.
 _CHANNEL = re.compile(r"[CDG][A-Za-z0-9_-]{1,40}")
 _TS = re.compile(r"[0-9]{1,10}\.[0-9]{1,9}", re.ASCII)
-# In microseconds: the year 2041. A score in a queue can hold no later time (`jobs.LANE_WIDTH`).
+# In microseconds: the year 2041. A score in a queue can hold no later time (`queues.LANE_WIDTH`).
 _LATEST = 2**51
 
 
@@ -38,13 +38,13 @@ def find_ts(text: str) -> Ts | None:
 
 
 def microseconds(ts: str) -> int:
-    """Convert a ts to whole microseconds. A float would not be exact enough."""
+    """Convert a ts to whole microseconds since 1970. A float of seconds would not be exact enough."""
     seconds, _, fraction = ts.partition(".")
     return int(seconds) * 1_000_000 + int(fraction.ljust(6, "0")[:6] or "0")
 
 
 def ts_of(moment: datetime) -> Ts:
-    """Convert a time to a ts."""
+    """Convert a time to one of Slack's timestamps."""
     return Ts(f"{moment.timestamp():.6f}")
 
 

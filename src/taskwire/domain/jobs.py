@@ -1,7 +1,7 @@
 """The jobs that Redis stores.
 
 A job is one intended effect. It holds everything that its handler needs. `work` says what the job has to do.
-The id of a job is made from its intent. So an intent that is written twice is one job.
+The id of a job is made from its intent. So if an intent is written twice, there is still only one job.
 `queues.py` names the queues.
 """
 
@@ -15,8 +15,6 @@ from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
 from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.reconcile import Mark
 
-# The difference between the scores of two lanes. A message's ts in microseconds needs 51 bits. A score of a
-# sorted set has 53 bits, so three lanes fit.
 # The id of the job that first edits a new card.
 FIRST_DRAW_JOB_ID = "card:first"
 # The ids of jobs of the kind `Reply` begin with this.
@@ -34,7 +32,7 @@ class Work(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def without_progress(self) -> Self:
-        """Return the work as it was before the first try."""
+        """Return the work without what earlier tries and answers of people have added to it."""
         fields = type(self).model_fields
         return self.model_copy(
             update={name: fields[name].default for name in _PROGRESS_FIELDS & fields.keys()}
@@ -42,7 +40,10 @@ class Work(BaseModel):
 
 
 class Requester(BaseModel):
-    """The person who asked, where and when they asked, and how to answer them privately."""
+    """The person who asked, where and when they asked, and how to answer them privately.
+
+    `at` is when they asked. `response_url` is Slack's URL for a private answer, if Slack gave one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,7 +74,7 @@ ReceiptState = Literal["taken", "waiting", "delivered", "failed", "none"]
 
 
 class CreateRequested(Work):
-    """Queue `intake`. A person asked for a new task."""
+    """Check a person's request for a new task, and store it as a new link (queue `intake`)."""
 
     kind: Literal["create_requested"] = "create_requested"
     requester: Requester
@@ -89,7 +90,7 @@ class CreateRequested(Work):
 
 
 class ActRequested(Work):
-    """Queue `intake`. A person used a command on a task that they named."""
+    """Find the task that a command names, and pass the command on to the task's queue (queue `intake`)."""
 
     kind: Literal["act_requested"] = "act_requested"
     requester: Requester
@@ -99,7 +100,7 @@ class ActRequested(Work):
 
 
 class AnswerPrivately(Work):
-    """Queue `handed_over_answers`. Show a private answer that a stopping process could not show."""
+    """Show a private answer that a stopping process could not show (queue `handed_over_answers`)."""
 
     kind: Literal["answer_privately"] = "answer_privately"
     requester: Requester
@@ -109,31 +110,31 @@ class AnswerPrivately(Work):
 
 
 class PostCard(Work):
-    """Queue `to_coder`. Post the card, which begins the thread."""
+    """Post the card, which begins the thread (queue `to_coder`)."""
 
     kind: Literal["post_card"] = "post_card"
     requester: Requester
 
 
 class ReadThread(Work):
-    """Queue `backfill:threads`. Read a link's thread for messages that the bot missed."""
+    """Read a link's thread for messages that the bot missed (queue `backfill:threads`)."""
 
     kind: Literal["read_thread"] = "read_thread"
     link: LinkId
 
 
 class Root(NamedTuple):
-    """The root of a link's thread."""
+    """The first message of a link's thread."""
 
     ts: Ts
     link: LinkId
 
 
 class ScanChannel(Work):
-    """Queue `backfill:channels`. Find the threads of a channel that have messages newer than `since`.
+    """Find the threads of a channel that have messages newer than `since` (queue `backfill:channels`).
 
-    `roots` are the threads to check, the newest first. `span_us` is the time in microseconds that the last
-    page of the channel's history covered.
+    `roots` are the threads to check, the newest first. `span_us` is how much time the last page of the
+    channel's history covered, in microseconds; 0 before the first page.
     """
 
     kind: Literal["scan_channel"] = "scan_channel"
@@ -144,7 +145,10 @@ class ScanChannel(Work):
 
 
 class FindThread(Work):
-    """Queue `lost_threads`. Find the link of a thread in which `person` wrote. Its card is ours."""
+    """Restore the link of a thread that Redis does not know (queue `lost_threads`).
+
+    `person` wrote in the thread. If its first message is not a card of ours, nothing happens.
+    """
 
     kind: Literal["find_thread"] = "find_thread"
     channel: ChannelId
@@ -153,7 +157,10 @@ class FindThread(Work):
 
 
 class CreateTask(Work):
-    """Queue `to_coder`. Create the task in Coder and join it to the link."""
+    """Create the task in Coder and add it to the link (queue `to_coder`).
+
+    If a person attached an existing task, only add that task to the link.
+    """
 
     kind: Literal["create_task"] = "create_task"
     requester: Requester
@@ -164,7 +171,10 @@ class CreateTask(Work):
 
 
 class Reply(Work):
-    """Queue `to_coder`. A person's message in the thread, for the agent."""
+    """Deliver a person's message in the thread to the agent (queue `to_coder`).
+
+    `text` and `blocks` are the message as Slack sent it.
+    """
 
     kind: Literal["reply"] = "reply"
     person: UserId
@@ -197,14 +207,14 @@ class Reply(Work):
 
 
 class ParkedBatch(Work):
-    """Queue `to_coder`. Apply a batch that a process of another version parked, in that version's format."""
+    """Write a `Batch` that a process of another version stored in its own format (queue `to_coder`)."""
 
     kind: Literal["parked_batch"] = "parked_batch"
     batch: str
 
 
 class Act(Work):
-    """Queue `to_coder`. Carry out a command or a button's action on the link's task."""
+    """Carry out a command or a button's action on the link's task (queue `to_coder`)."""
 
     kind: Literal["act"] = "act"
     requester: Requester
@@ -224,7 +234,10 @@ class Act(Work):
 
 
 class DecideHeld(Work):
-    """Queue `to_coder`. Send or drop the replies that are held because a person paused the task."""
+    """Resume a paused task to send the replies that wait for it, or drop them (queue `to_coder`).
+
+    `is_dropped`: the person chose to drop them.
+    """
 
     kind: Literal["decide_held"] = "decide_held"
     requester: Requester
@@ -232,7 +245,10 @@ class DecideHeld(Work):
 
 
 class DecideReply(Work):
-    """Queue `to_coder`. Carry out a person's decision about a reply that the agent may not have."""
+    """Carry out a person's decision about a reply that may not have arrived (queue `to_coder`).
+
+    `job` is the id of the reply's job.
+    """
 
     kind: Literal["decide_reply"] = "decide_reply"
     requester: Requester
@@ -241,9 +257,10 @@ class DecideReply(Work):
 
 
 class Choose(Work):
-    """Queue `to_coder`. Send one of the choices that an agent offered as a person's reply.
+    """Send the choice that a person pressed to the agent, as that person's reply (queue `to_coder`).
 
-    `key` names the notice. `text` is set once the question is settled.
+    `key` names the notice with the choices, and `number` the choice. `text` is the reply. It is set when the
+    buttons of the notice have been removed.
     """
 
     kind: Literal["choose"] = "choose"
@@ -254,14 +271,14 @@ class Choose(Work):
 
 
 class ApplyEvent(Work):
-    """Queue `to_thread`. Apply an event to the link's state, and write the jobs that follow from it."""
+    """Apply an event to the link's state, and write the jobs that follow from it (queue `to_thread`)."""
 
     kind: Literal["apply_event"] = "apply_event"
     event: Event
 
 
 class PostNotice(Work):
-    """Queue `to_thread`. Post a notice. `agent_output` is None until the agent's output was read."""
+    """Post a notice (queue `to_thread`). `agent_output` is None until the agent's output was read."""
 
     kind: Literal["post_notice"] = "post_notice"
     notice: Notice
@@ -269,10 +286,11 @@ class PostNotice(Work):
 
 
 class PostText(Work):
-    """Queue `to_thread`. Post a message. `is_call`: the message mentions a person who has to answer it.
+    """Post a message in the thread (queue `to_thread`).
 
-    `question_id` is set if the message is a question with buttons. It is the id of a reply's job, or a word
-    for a question about the task.
+    `is_call`: a person has to answer or act, so the message goes ahead of others. `question_id` is set if the
+    message is a question with buttons. It is the id of a reply's job, or a word if the question is about the
+    task.
     """
 
     kind: Literal["post_text"] = "post_text"
@@ -282,9 +300,10 @@ class PostText(Work):
 
 
 class SettleQuestion(Work):
-    """Queue `to_thread`. Replace the buttons of a question by `words`. `is_last`: this text is final.
+    """Replace the buttons of a question by `words` (queue `to_thread`).
 
-    `place` identifies the question. If it is empty, the newest question with this `question_id` is meant.
+    `is_last`: this text is final, and no other follows. `place` says, as JSON, where the question was posted.
+    If it is empty, the newest question with this `question_id` is meant.
     """
 
     kind: Literal["settle_question"] = "settle_question"
@@ -300,7 +319,11 @@ ThreadQuestion = Literal[
 
 
 class AnswerInThread(Work):
-    """Queue `thread_answers`. Answer a person's question in the thread as of the time when the job runs."""
+    """Answer a person's question in the thread with what is true when the job runs (queue `thread_answers`).
+
+    If `question` is `rejection`, the queue is `to_thread`. If it is `not_a_verb`, `text` is a message that
+    begins with `!`, `words` are verbs that it may mean, and `job` is the id of the reply's job.
+    """
 
     kind: Literal["answer_in_thread"] = "answer_in_thread"
     requester: Requester
@@ -311,7 +334,10 @@ class AnswerInThread(Work):
 
 
 class ShowAnswer(Work):
-    """Queue `thread_answers`. Show one person's private answer to everybody in the thread."""
+    """Show one person's private answer to everybody in the thread (queue `thread_answers`).
+
+    The answer is stored under `key`.
+    """
 
     kind: Literal["show_answer"] = "show_answer"
     requester: Requester
@@ -319,7 +345,10 @@ class ShowAnswer(Work):
 
 
 class ReplyChanged(Work):
-    """Queue `to_coder`. A person edited or deleted a message. `new_input` is None if it is no input now."""
+    """Apply an edit or a deletion of a message to its reply (queue `to_coder`).
+
+    `new_input` is the edited message; None if it was deleted or is no longer input for the agent.
+    """
 
     kind: Literal["reply_changed"] = "reply_changed"
     ts: Ts
@@ -336,7 +365,7 @@ class ReplyChanged(Work):
 
 
 class ShareFile(Work):
-    """Queue `to_thread`. Upload a text as a file to a thread or to direct messages."""
+    """Upload a text as a file to a thread or to direct messages (queue `to_thread`)."""
 
     kind: Literal["share_file"] = "share_file"
     channel: ChannelId
@@ -352,15 +381,16 @@ class ShareFile(Work):
 
 
 class DrawCard(Work):
-    """Queue `card`. Update the card."""
+    """Update the card (queue `card`)."""
 
     kind: Literal["draw_card"] = "draw_card"
 
 
 class Receipt(Work):
-    """Queue `receipts`. Show the state of a reply as a reaction.
+    """Show the state of a reply as a reaction (queue `receipts`).
 
-    `stray_reaction` is one that a stopped process may have added too late. It is removed then.
+    `stray_reaction` is set if a stopped process may have added that reaction late. Then the job only removes
+    it, and `state` has no meaning.
     """
 
     kind: Literal["receipt"] = "receipt"
@@ -370,7 +400,7 @@ class Receipt(Work):
 
 
 class MessagePerson(Work):
-    """Queue `direct_messages`. Send one person a direct message."""
+    """Send one person a direct message (queue `direct_messages`)."""
 
     kind: Literal["message_person"] = "message_person"
     person: UserId
@@ -378,20 +408,20 @@ class MessagePerson(Work):
 
 
 class ChannelOpened(Work):
-    """Queue `intake`. Reopen the threads of a channel that accepts our messages again."""
+    """Reopen the threads of a channel that accepts our messages again (queue `intake`)."""
 
     kind: Literal["channel_opened"] = "channel_opened"
     channel: ChannelId
 
 
 class ThreadReopened(Work):
-    """Queue `to_thread`. Bring a thread up to date after it was closed."""
+    """Send what a thread missed while it accepted no messages, and update its card (queue `to_thread`)."""
 
     kind: Literal["reopened"] = "reopened"
 
 
 class RemoveDuplicateMessage(Work):
-    """Queue `duplicates`. Remove all copies but one of a message that may have been posted twice."""
+    """Remove all copies but one of a message that may have been posted twice (queue `duplicates`)."""
 
     kind: Literal["remove_duplicate_message"] = "remove_duplicate_message"
     channel: ChannelId
@@ -402,7 +432,10 @@ class RemoveDuplicateMessage(Work):
 
 
 class ReportDuplicateInput(Work):
-    """Queue `duplicates`. Tell the thread if an input was delivered twice."""
+    """Check whether the agent got an input twice, and if so, say that in the thread (queue `duplicates`).
+
+    `ts` is the ts of the reply. `mark` says where the agent's log ended before the input was sent.
+    """
 
     kind: Literal["report_duplicate_input"] = "report_duplicate_input"
     ts: Ts
@@ -447,11 +480,11 @@ JOB_KINDS = frozenset(str(work.model_fields["kind"].default) for work in get_arg
 
 
 class Job(BaseModel):
-    """One intended effect.
+    """One intended effect. Times are in milliseconds of Redis's clock; 0 means never.
 
     `tries` counts the failed tries in a row, `failing_since_ms` is when they began, and `unexpected_errors`
     counts those with an unexpected exception. `first_written_ms` is set if the job was given up and sent
-    again. `last_look` is the attempt that was last looked for in vain, a blank, and the number of looks.
+    again. `last_look` is an attempt, a blank, and how often this attempt was looked for and not found.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -470,7 +503,10 @@ class Job(BaseModel):
         return self.first_written_ms > 0
 
     def without_tries(self, written_ms: int) -> "Job":
-        """Return the job for sending it again, without its tries. `written_ms` is when it was written."""
+        """Return the job for sending it again after it was given up, with its tries set to zero.
+
+        `written_ms` is when the job was first written.
+        """
         return Job(
             id=self.id,
             work=self.work.without_progress(),
@@ -478,19 +514,19 @@ class Job(BaseModel):
         )
 
     def with_work(self, **changes: str | int | AgentOutput | tuple[Root, ...] | tuple[str, ...]) -> "Job":
-        """Return the job with these fields of its work replaced."""
+        """Return the job with these fields of its `work` replaced."""
         return self.model_copy(update={"work": self.work.model_copy(update=changes)})
 
     def count_looks(self, attempt: str) -> int:
-        """Count how often this attempt was looked for and not found."""
+        """Return how often this attempt was looked for and not found."""
         which, _, count = self.last_look.rpartition(" ")
         return int(count) if which == attempt and count else 0
 
     def with_look(self, attempt: str) -> "Job":
-        """Return the job with one more look that did not find this attempt."""
+        """Return the job after one more look that did not find this attempt."""
         return self.model_copy(update={"last_look": f"{attempt} {self.count_looks(attempt) + 1}"})
 
     def with_failure(self, since_ms: int) -> "Job":
-        """Return the job with one more failed try. `since_ms` is when this try began."""
+        """Return the job after one more failed try. `since_ms` is when this try began."""
         since_ms = self.failing_since_ms or since_ms
         return self.model_copy(update={"tries": self.tries + 1, "failing_since_ms": since_ms})

@@ -1,8 +1,8 @@
 """Finds private keys in PEM, OpenSSH and PGP blocks.
 
 A key may be too long for one pattern. So the search looks for the line that begins a key and the line that
-ends it, and everything between them is masked. If one of these lines is missing, the lines beside the other
-are masked that look like part of a key.
+ends it, and everything between them is masked. If only one of these two lines is found, the lines next to it
+that look like a part of a key are masked.
 """
 
 import re
@@ -26,7 +26,7 @@ _MAX_KEY_CHARACTERS = 40_000
 
 
 def find_key_blocks(text: str) -> Iterator[SecretSpan]:
-    """Yield the part of each key to mask: everything but the lines that begin and end it."""
+    """Yield a span to mask for each key: everything between the lines that begin and end the key."""
     begins: int | None = None
     free = 0
     for edge in find_matches(_EDGE, text):
@@ -43,7 +43,10 @@ def find_key_blocks(text: str) -> Iterator[SecretSpan]:
 
 
 def _find_unended_key(text: str, begins: int | None, limit: int) -> Iterator[SecretSpan]:
-    """Yield the lines that look like a key after the line that begins it, if no line ends it."""
+    """Yield the span of a key that no line ends, searched from `begins` up to `limit`.
+
+    `begins` is the index after the line that begins the key. Yield nothing if it is None.
+    """
     if begins is None:
         return
     headers = _HEADERS.match(text, begins, limit)
@@ -56,7 +59,10 @@ def _find_unended_key(text: str, begins: int | None, limit: int) -> Iterator[Sec
 
 
 def _find_unbegun_key(text: str, free: int, end: int) -> int:
-    """Return where a key begins that ends at `end`, if the line that begins it is missing."""
+    """Return the index at which a key begins that ends at `end` and has no line that begins it.
+
+    The key is searched upwards, but not before index `free`. Return `end` if there is no key.
+    """
     farthest = max(free, end - _MAX_KEY_CHARACTERS)
     breaks = [(found.start(), found.end()) for found in _BREAK.finditer(text, farthest, end)]
     first = line_end = end

@@ -16,7 +16,8 @@ _HOUR_US = 3_600_000_000
 class LinkRecord(BaseModel):
     """The thread and the task of a link.
 
-    The record is written before the thread and the task exist. Their ids are added when they are made.
+    The record is written before the thread and the task exist. `thread_ts` and `task_id` are added when Slack
+    and Coder have made them. `made_at` is when the link was requested.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,15 +44,12 @@ class LinkRecord(BaseModel):
 
     @property
     def thread(self) -> ThreadRef | None:
-        """Where the thread is; None until the card is posted."""
+        """The channel and the ts of the thread; None until the card is posted."""
         return None if self.thread_ts is None else ThreadRef(self.channel, self.thread_ts)
 
     @property
     def has_other_clock(self) -> bool:
-        """Whether Slack's clock is behind ours by more than an hour.
-
-        Then the card's ts is more than an hour before the request's.
-        """
+        """Whether Slack's clock is over an hour behind ours: the card's ts is so long before `made_at`."""
         return (
             self.thread_ts is not None
             and microseconds(self.made_at) - microseconds(self.thread_ts) > _HOUR_US
@@ -59,7 +57,7 @@ class LinkRecord(BaseModel):
 
 
 class Hold(BaseModel):
-    """A pause that a person asked for. Replies written before it wait for a person's decision."""
+    """A pause that a person asked for. Replies written before the pause wait for a person's decision."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,8 +1,8 @@
 """Parses the Markdown that agents write, as far as Slack can show it.
 
 Terminals change Markdown: bullets are other characters, code loses its fences and keeps only its indent,
-lists follow a paragraph without a blank line. So this parser accepts more than the standard, and every text
-has a result. `messages/prose.py` turns the result into blocks.
+lists follow a paragraph without a blank line. So this parser accepts more than the standard does. It refuses
+no text. `messages/prose.py` turns the result into blocks.
 """
 
 import re
@@ -18,7 +18,10 @@ Kind = Literal["paragraph", "heading", "item", "code", "quote", "table"]
 
 @dataclass(frozen=True)
 class Node:
-    """One block of a text. `source` is its Markdown, without the mark of a heading, an item or a quote."""
+    """One block of a text: a paragraph, a heading, an item of a list, code, a quote or a table.
+
+    `source` is the block's Markdown, without the mark of a heading, an item or a quote.
+    """
 
     kind: Kind
     source: str
@@ -33,7 +36,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Span:
-    """A piece of a line with one style. `url` is set if it is an address."""
+    """A piece of a block's text in one style. If the piece is a link, `url` is its address."""
 
     text: str
     is_bold: bool = False
@@ -76,7 +79,7 @@ def parse(text: str) -> list[Node]:
 
 
 class _Blocks:
-    """Reads blocks from lines, one after the other."""
+    """A parser that reads the blocks of a text from its lines."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
@@ -86,7 +89,7 @@ class _Blocks:
         self._columns: list[int] = []
 
     def nodes(self) -> Iterator[Node]:
-        """Yield every block."""
+        """Yield the blocks of all lines, in order."""
         while self._at < len(self._lines):
             line = self._lines[self._at]
             if not line.strip() or _RULE.fullmatch(line):
@@ -173,7 +176,7 @@ class _Blocks:
         return Node("item", "\n".join(lines).strip(), depth, number, letter, bool(found[2]))
 
     def _goes_on(self, indent: int) -> bool:
-        """Whether the present line continues a paragraph or an item whose first line has this indent."""
+        """Whether the next line continues a paragraph or an item: its indent is deeper than `indent`."""
         if self._at >= len(self._lines) or self._fenced[self._at] or self._is_table(self._at):
             return False
         line = self._lines[self._at]
@@ -208,7 +211,7 @@ class _Blocks:
 
 
 def spans(source: str) -> list[Span]:
-    """Split a block's Markdown into pieces of one style each."""
+    """Split a block's Markdown into pieces of one style each, without the marks of the styles."""
     return [each for each in _spans(source, Span("")) if each.text]
 
 
@@ -251,7 +254,10 @@ def _code(inside: str) -> str:
 
 
 def _link(label: str, target: str, style: Span) -> Iterator[Span]:
-    """Show a link's address behind its label, so that no label hides where it leads."""
+    """Yield a link as its label and its address in parentheses, so that no label hides the address.
+
+    Yield only the address if the label says the same.
+    """
     shown = "".join(each.text for each in spans(label)).strip()
     if shown and _bare(shown) != _bare(target):
         yield replace(style, text=f"{shown} (")
@@ -266,7 +272,7 @@ def _bare(address: str) -> str:
 
 
 def _address(found: str) -> tuple[str, str]:
-    """Split the punctuation of the sentence from the end of an address."""
+    """Return an address, and the punctuation after it that belongs to the sentence around it."""
     address = found
     while address and (
         address[-1] in _AFTER_ADDRESS
@@ -278,14 +284,15 @@ def _address(found: str) -> tuple[str, str]:
 
 
 def plain(source: str) -> str:
-    """Return a block's text without its marks, with the addresses of links."""
+    """Return a block's text without the marks of Markdown. Links are shown with their addresses."""
     return "".join(each.text for each in spans(source))
 
 
 def cut_at_block(text: str, longest: int) -> str:
-    """Keep the beginning of a text up to a blank line outside code; within a block if the first is longer.
+    """Cut a text to about `longest` characters, if possible at a blank line outside code.
 
-    A fence that is cut is closed.
+    If that would leave too little, cut after a whole line, or else after a word. Fenced code that is cut gets
+    a closing fence. With it, the result may be a few characters longer than `longest`.
     """
     if len(text) <= longest:
         return text
@@ -311,5 +318,5 @@ def cut_at_block(text: str, longest: int) -> str:
 
 
 def is_sequence(numbers: Sequence[int | None]) -> bool:
-    """Whether these are the numbers of one list: each is one more than the one before."""
+    """Whether each number is one more than the number before it, as in one list. None is no number."""
     return all(other is not None and one is not None and other == one + 1 for one, other in pairwise(numbers))

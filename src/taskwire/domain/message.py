@@ -13,7 +13,7 @@ Block = dict[str, JsonValue]
 
 
 class Message(BaseModel):
-    """A message to post. A notification shows `text`, which is never empty."""
+    """A message to post. Slack's notifications show only `text`, which is never empty."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,8 +24,9 @@ class Message(BaseModel):
 class AgentOutput(BaseModel):
     """The agent's output for a notice. It is read once, so that every try of the notice posts the same.
 
-    `answer` is the agent's answer as Markdown. If there is none, `text` is the end of what it wrote.
-    `full_text` is set if either was cut. `steps_text` is what the agent wrote and did before its answer.
+    `answer` is the agent's answer as Markdown. If no answer was recognised, `text` is the end of what was
+    written. If `answer` or `text` was cut, `full_text` is the whole. `steps_text` is what the agent wrote and
+    did before its answer.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,7 +89,7 @@ class Button(StrEnum):
 
     @classmethod
     def from_action_id(cls, action_id: str) -> "Button | None":
-        """Return the button of an action id; None if unknown. The ids of choices end with a number."""
+        """Return the button of an action id; None if unknown. A number at the end is ignored."""
         name, _, number = action_id.rpartition(".")
         name = name if number.isdecimal() else action_id
         return cls(name) if name in list(cls) else None

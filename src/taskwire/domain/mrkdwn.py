@@ -38,7 +38,10 @@ _JOINER = "\u2060"
 
 @dataclass(frozen=True)
 class Names:
-    """Names by Slack's id, without `@` or `#`. An id without a name is shown itself."""
+    """The names of people, channels and groups by their ids, without `@` or `#`.
+
+    If an id is not here, people see the label in Slack's token, or else the id.
+    """
 
     users: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +52,7 @@ class Names:
 class Mentions:
     """The ids that a text mentions, in order and each once.
 
-    `has_channel_mention`: it notifies a whole channel.
+    `has_channel_mention`: the text has `@here`, `@channel` or `@everyone`.
     """
 
     users: tuple[str, ...] = ()
@@ -74,7 +77,7 @@ def mark_name(text: str) -> str:
 
 
 def quote_names(text: str) -> str:
-    """Replace the marks of `mark_name` by quotation marks, for places that cannot show bold text."""
+    """Put quotation marks around names that `mark_name` has marked, for texts that cannot show bold."""
     return text.replace(_NAME_BEGINS, "\u201c").replace(_NAME_ENDS, "\u201d")
 
 
@@ -86,7 +89,7 @@ def has_name(text: str) -> bool:
 class Part(NamedTuple):
     """A part of our own text. `kind` is, for example, `text`, `name`, `code`, `bold` or `emoji`.
 
-    `found` has the texts of the part, unescaped, by the names of the groups in the pattern.
+    `found` has the texts of the part, unescaped, by what they are. For a link these are `url` and `label`.
     """
 
     kind: str
@@ -94,7 +97,7 @@ class Part(NamedTuple):
 
 
 def split_parts(words: str) -> Iterator[Part]:
-    """Split a text of ours into parts, in order."""
+    """Split our own mrkdwn into its parts, in order."""
     at = 0
     for found in _PART.finditer(words):
         if found.start() > at:
@@ -118,7 +121,7 @@ def break_mentions(text: str) -> str:
 
 
 def break_emoji(text: str) -> str:
-    """Keep every `:name:` in text from outside as it is written, so that it shows no picture."""
+    """Change every `:name:` in a text so that Slack shows these letters and not an emoji."""
     return _EMOJI_NAME.sub(":" + _JOINER, text)
 
 
@@ -139,7 +142,7 @@ def to_visible_text(text: str, names: Names | None = None) -> str:
 
 
 def get_link_address(token: str) -> str:
-    """Return the address in a token of a link. Any other text is only unescaped."""
+    """Return the address in Slack's token of a link, for example `https://a.b` for `<https://a.b|label>`."""
     body = token[1:-1] if token.startswith("<") and token.endswith(">") else token
     return unescape(body.partition("|")[0])
 

@@ -5,7 +5,7 @@ Other text ends the options, for example a URL with `=` in it, `x == y`, `DEBUG=
 alone. Phones turn `--` into a long dash and quotes into curly ones, so both are accepted. Values stay as
 Slack sent them.
 
-Options may be before the text and after it. After it, only known options with complete values count.
+Options may be before the text and after it. After the text, only known options with complete values count.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ _CLOSING = {mark: re.compile(f"[{_DOUBLE}]") for mark in _DOUBLE} | {
 
 
 def first_word(text: str) -> tuple[str, str]:
-    """Return the first word and the rest, without blanks before each. A token of Slack is never split."""
+    """Return the first word and the rest, without leading blanks. A token of Slack is never split."""
     found = _WORD.match(text.lstrip())
     return (found[0], text.lstrip()[found.end() :].lstrip()) if found else ("", "")
 
@@ -48,15 +48,19 @@ def take_options(
 ) -> tuple[dict[str, str], str]:
     """Take all options from the beginning of a text. Return their values by name, and the rest.
 
-    `has_text`: the rest may be a prompt, which may look like an option. A refusal then says how to mark it as
-    text. Raise UserError for an unknown option, one without a value, one given twice, and an open quote.
+    `has_text`: the rest may be a prompt. If the prompt looks like an unknown option, the error says how to
+    mark it as text. Raise UserError for an option that is unknown, has no value or is given twice, and for
+    an open quote.
     """
     given, rest, _ = _take_leading_options(text, options, has_text=has_text)
     return given, rest
 
 
 class TextWithOptions(NamedTuple):
-    """A text and its options. `behind` is how the options after the text were typed."""
+    """A text without its options. `given` has the options' values by name.
+
+    `trailing_options` is what the person typed after the text as options.
+    """
 
     given: dict[str, str]
     text: str
@@ -66,7 +70,7 @@ class TextWithOptions(NamedTuple):
 def take_options_around(text: str, options: Sequence[CommandOption]) -> TextWithOptions:
     """Take all options from the beginning and the end of a text. After a `--` alone, everything is text.
 
-    Raise UserError as `take_options` does, but keep an unknown option at the end in the text.
+    Raise UserError as `take_options` does. But an unknown option at the end stays in the text.
     """
     given, rest, is_ended = _take_leading_options(text, options, has_text=True)
     behind = ""
@@ -79,7 +83,7 @@ def take_options_around(text: str, options: Sequence[CommandOption]) -> TextWith
 
 
 def _find_trailing_options(text: str, options: Sequence[CommandOption]) -> int | None:
-    """Return the index at which the options at the end of a text begin; None if it has none there."""
+    """Return the index at which the options at the end of a text begin; None if no option is at the end."""
     for found in _WORD_START.finditer(text):
         word = _match_option_word(text[found.end() :], options)
         if word is None or not any(_is_option(word, option) for option in options):
@@ -94,7 +98,10 @@ def _find_trailing_options(text: str, options: Sequence[CommandOption]) -> int |
 def _take_leading_options(
     text: str, options: Sequence[CommandOption], *, has_text: bool
 ) -> tuple[dict[str, str], str, bool]:
-    """Take options from the beginning. Return them, the rest, and whether a `--` is between them."""
+    """Take options from the beginning of a text.
+
+    Return the options' values by name, the rest, and whether a `--` ended the options.
+    """
     given: dict[str, str] = {}
     while True:
         text = text.lstrip()

@@ -32,7 +32,10 @@ _ESCAPES = re.compile(r"(?<!\\)\\++(?:u[0-9a-fA-F]{4}|[nrtbf])")
 
 
 class _Form(NamedTuple):
-    """A pattern for one way to write a token. A text without the letters of `anchor` has no match."""
+    """A pattern for one way to write a token. `anchor` makes the search fast.
+
+    A text has no match if its letters and digits, in lower case, do not contain `anchor`.
+    """
 
     anchor: bytes
     pattern: re.Pattern[str]
@@ -45,13 +48,16 @@ class OwnTokens:
         self._forms = [form for token in sorted(set(tokens)) for form in _forms(token)]
 
     def find(self, text: str) -> list[tuple[int, int]]:
-        """Return the start and the end of each token in the text, in order. They may overlap."""
+        """Return the start and the end of each token in the text, in order. Two results may overlap."""
         letters = _letters(text)
         forms = (form for form in self._forms if form.anchor in letters)
         return sorted(found.span() for form in forms for found in form.pattern.finditer(text))
 
     def may_be_in_json(self, text: str) -> bool:
-        """Whether a JSON text may have a token in a string, or in JSON within a string. False is certain."""
+        """Whether a JSON text may have a token in a string, or in JSON within a string.
+
+        If the result is False, there is certainly none. If it is True, there may be none.
+        """
         views = [_letters(text)]
         if "\\" in text:
             views.append(_letters(_ESCAPES.sub("", text)))
@@ -102,7 +108,10 @@ def _longest_word(token: str) -> bytes:
 
 
 def _in_any_case(token: str) -> Iterator[str]:
-    """Yield a pattern for each character. A punctuation mark may be missing, or URL-encoded several times."""
+    """Yield a pattern for each character of a token, in upper or lower case.
+
+    The pattern of a punctuation mark also matches if the mark is missing or URL-encoded, even several times.
+    """
     for letter in token:
         if letter.isascii() and letter.isalnum():
             yield f"[{letter.lower()}{letter.upper()}]"
@@ -113,7 +122,10 @@ def _in_any_case(token: str) -> Iterator[str]:
 
 
 def _in_base64(token: str) -> Iterator[str]:
-    """Yield the token in base64 for each of three bit offsets, without what depends on other text."""
+    """Yield the token in base64 as it looks after 0, 1 or 2 other bytes.
+
+    Characters that depend on the text before or after the token are left out.
+    """
     for before in range(3):
         encoded = b64encode(b"\0" * before + token.encode()).decode()
         yield encoded[(0, 2, 3)[before] : (before + len(token.encode())) * 8 // 6]

@@ -42,8 +42,8 @@ class AgentLogEntry:
 class Report(BaseModel):
     """What an agent has reported about its work at one moment.
 
-    If the agent's history can be read, `id` is the same in each observation. Each start of a workspace has a
-    new agent. `agent_id` is empty if Coder does not say which of them reported.
+    If the agent's history can be read, a report has the same `id` in every observation. Each start of a
+    workspace creates a new agent. `agent_id` says which agent reported; empty if Coder does not say.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,12 +61,16 @@ class Report(BaseModel):
         return self.state in ("complete", "failed")
 
     def has_same_text(self, other: "Report") -> bool:
-        """Whether both reports have the same message and address."""
+        """Whether both reports have the same message and the same `uri`."""
         return (self.message, self.uri) == (other.message, other.uri)
 
 
 def is_agent_lost(*, is_active: bool, is_healthy: bool | None, is_script_failed: bool) -> bool:
-    """Whether Coder cannot reach a task's agent. A call to such an agent fails after half a minute."""
+    """Whether Coder cannot reach the agent of an active task.
+
+    A call to such an agent fails after half a minute. An agent whose startup script failed is unhealthy, but
+    can be reached.
+    """
     return is_active and is_healthy is False and not is_script_failed
 
 
@@ -95,7 +99,7 @@ class Observation(BaseModel):
 
     @property
     def is_active(self) -> bool:
-        """Whether the task is active. Only then the agent's report describes the present."""
+        """Whether the task is active. If it is not, the agent's report describes the past."""
         return self.status == "active"
 
     @property

@@ -1,8 +1,8 @@
 """Turns the plain lines of an agent's screen into a text that is easy to read.
 
 Paragraphs that the terminal wrapped are joined. Code, tables, lists and diffs keep their lines. A tool call
-becomes one line and the first lines of its result. If many calls follow each other, only the last are kept.
-The marks before the agent's text are removed.
+becomes one line and the first lines of its result. If many calls follow each other, only the last ones are
+kept. The marks before the agent's text are removed.
 """
 
 import re
@@ -49,7 +49,11 @@ _STATEMENT = re.compile(r"[=()\[\]<>].{0,200};$|^[\"'].{0,200}[\"'],$")
 
 @dataclass(frozen=True)
 class _Width:
-    """The width of the terminal, in characters. A line is full if the next word would end after `full`."""
+    """The width of the terminal, in characters.
+
+    A line is full if it would become longer than `full` with the next word. `widest` and `shortest` are the
+    lengths of a line that may have been wrapped.
+    """
 
     full: int
     widest: int
@@ -60,14 +64,14 @@ class _Width:
 
 @dataclass
 class _Call:
-    """One tool call: its head line and its result."""
+    """One tool call. `hidden` is the number of lines of its result that the agent's program did not show."""
 
     head: str
     result: list[str] = field(default_factory=list)
     hidden: int = 0
 
     def lines(self) -> list[str]:
-        """Return the line of the call and the first lines of its result."""
+        """Return the lines to show: the head of the call and the first lines of its result."""
         limit = 1 if self.result and _SUMMARY.match(self.result[0]) else _RESULT_LINES
         rest = len(self.result) - limit
         shown = self.result if rest <= 1 else self.result[:limit]
@@ -80,7 +84,7 @@ class _Call:
 def make_readable(lines: list[str], *, is_folded: bool = True) -> str:
     """Turn an agent's lines into one text. A second call changes nothing.
 
-    `is_folded`: of a long run of calls only the last ones stay.
+    `is_folded`: of a long run of tool calls only the last ones are kept.
     """
     called = _shorten_calls(lines)
     told = _remove_text_marks(_shorten_runs(called) if is_folded else called)
@@ -106,7 +110,10 @@ def _shorten_calls(lines: list[str]) -> list[str]:
 
 
 def _find_result(lines: list[str], at: int) -> int | None:
-    """Return the index of the line at which the result of the call begins; None if `at` is no call."""
+    """Return the index of the line at which the result of a tool call begins.
+
+    Return None if no call begins at line `at`, or if the call has no result.
+    """
     if not _CALL_MARK.match(lines[at]):
         return None
     for first in range(at + 1, min(at + 5, len(lines))):
@@ -162,7 +169,7 @@ def _shorten_runs(lines: list[str]) -> list[str]:
 
 
 def _group_runs(lines: list[str]) -> Iterator[list[list[str]]]:
-    """Yield groups: consecutive calls together, each with its lines, and every other line alone."""
+    """Yield groups of consecutive tool calls. Each call is a list of its lines. Other lines are alone."""
     run: list[list[str]] = []
     blanks: list[str] = []
     for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):
@@ -182,7 +189,7 @@ def _group_runs(lines: list[str]) -> Iterator[list[list[str]]]:
 
 
 def _remove_text_marks(lines: list[str]) -> list[str]:
-    """Remove the mark before the agent's text, and the indent of the lines after it."""
+    """Remove the marks before the agent's text, and the indent of the lines that continue such a text."""
     shown = []
     is_said = False
     for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):
@@ -212,7 +219,7 @@ def _join_paragraphs(lines: list[str]) -> list[str]:
 
 
 def _list_verbatim_rows(lines: list[str]) -> Iterator[tuple[str, bool]]:
-    """Yield each line, and whether it stays unchanged. Lines of code and of tool calls do."""
+    """Yield each line, and whether the line must stay unchanged, as in fenced code and tool calls."""
     is_called = False
     for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):
         is_called = line.startswith("▸ ") or (is_called and line.startswith(" "))
@@ -241,7 +248,7 @@ def _find_width(lines: list[str]) -> _Width:
 
 
 def _list_breaks(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield each line of prose and the line below it, if the line below may continue it."""
+    """Yield pairs of a line of prose and the line below, which may continue the first line's sentence."""
     above, column = "", 0
     for line, is_kept in _list_verbatim_rows(lines):
         goes_on = bool(above) and not is_kept and _may_continue(above, line, column)
@@ -253,7 +260,7 @@ def _list_breaks(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _may_continue(above: str, line: str, column: int) -> bool:
-    """Whether a line may continue the line above. The text of the line above begins at `column`."""
+    """Whether `line` may continue the paragraph of the line above, whose text begins at `column`."""
     said = line.strip()
     if not said or _NOT_PROSE.match(said) or "  " in said or said.endswith("{") or _STATEMENT.search(said):
         return False
@@ -291,7 +298,7 @@ class _Paragraph:
         return is_full and self._find_width.shortest <= above <= self._find_width.widest
 
     def add(self, line: str) -> None:
-        """Append a line."""
+        """Append a line, with a blank before it unless the terminal cut a long word at its edge."""
         # A long word that fills the line to its edge was cut and not wrapped. It is usually an address.
         is_cut = (
             len(self._last) >= self._find_width.widest - 2 * _WIDTH_TOLERANCE
@@ -302,7 +309,7 @@ class _Paragraph:
         self._last = line
 
     def lines(self) -> list[str]:
-        """Return the paragraph as a list of one line. If it is empty, the list is empty."""
+        """Return a list with the joined paragraph as one line; an empty list if there is no paragraph."""
         return ["".join(self._parts)] if self._parts else []
 
 

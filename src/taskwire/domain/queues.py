@@ -10,11 +10,16 @@ from taskwire.domain.jobs import ActVerb
 
 QueueName = NewType("QueueName", str)
 
+# The difference between the scores of two lanes. A message's ts in microseconds needs 51 bits. A score of a
+# sorted set has 53 bits, so three lanes fit.
 LANE_WIDTH = 2**51
 
 
 def intake(person: str) -> QueueName:
-    """Name the queue of a person's requests that do not belong to a known link."""
+    """Name the queue of a person's requests that do not belong to a known link.
+
+    `person` may also be the id of a channel, for a request that no person made.
+    """
     return QueueName(f"intake:{person}")
 
 
@@ -34,7 +39,7 @@ def thread_answers(link: str) -> QueueName:
 
 
 def receipts(link: str) -> QueueName:
-    """Name the queue of receipts in one link's thread."""
+    """Name the queue of receipts, the reactions to replies, in one link's thread."""
     return QueueName(f"receipts:{link}")
 
 
@@ -44,12 +49,12 @@ def card(link: str) -> QueueName:
 
 
 def duplicates(link: str) -> QueueName:
-    """Name the queue of one link's checks for duplicates that a stopped process may have made."""
+    """Name the queue that checks whether stopped processes posted or sent something of one link twice."""
     return QueueName(f"duplicates:{link}")
 
 
 def lost_threads(channel: str, ts: str) -> QueueName:
-    """Name the queue of a thread whose link is not known, or not known yet."""
+    """Name the queue of a thread whose link is not known. `ts` is the ts of the thread's first message."""
     return QueueName(f"lost_threads:{channel}:{ts}")
 
 
@@ -59,30 +64,33 @@ BACKFILL_CHANNELS = QueueName("backfill:channels")
 
 
 def get_link_id(name: str) -> LinkId:
-    """Return the id of the link that a queue belongs to."""
+    """Return the id of the link from a queue's name, for example `L1` from `to_coder:L1`."""
     return LinkId(name.partition(":")[2])
 
 
 def urgent_score(ts: str) -> int:
-    """Return a score in the first lane: pause, delete, detach, and changes of replies that wait."""
+    """Return a score in the first lane, for jobs that go first, for example a pause or an edited reply."""
     return microseconds(ts)
 
 
 def no_agent_score(ts: str) -> int:
-    """Return a score in the second lane, for jobs that need no agent: resume, edit, unchecked replies."""
+    """Return a score in the second lane, for jobs that need no agent.
+
+    Examples are a resume, a new prompt, and a reply whose author's rights are not checked yet.
+    """
     return LANE_WIDTH + microseconds(ts)
 
 
 def backfill_score(ts: str) -> int:
-    """Return the score of a thread to read. The thread with the newest message goes first."""
+    """Return the score of a thread to read in backfill. `ts` is its newest message. The newest goes first."""
     return -microseconds(ts)
 
 
 def input_score(ts: str) -> int:
-    """Return a score in the third lane: input for the agent, in the order in which people wrote it."""
+    """Return a score in the third lane, for input for the agent, in the order in which people wrote it."""
     return 2 * LANE_WIDTH + microseconds(ts)
 
 
 def request_score(verb: ActVerb, ts: str) -> int:
-    """Return the score of a command on a task, by its verb."""
+    """Return the score of a command: first lane for pause, delete and detach, second lane for others."""
     return urgent_score(ts) if verb in ("pause", "delete", "detach") else no_agent_score(ts)

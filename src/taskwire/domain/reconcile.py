@@ -2,8 +2,9 @@
 
 A log is unreliable. Its newest entry grows and is rewritten while the agent works. After a restart the ids
 begin at 0 again, even within the same build. An input may have been typed without becoming an entry. Other
-people type too. So only two cases are proof: the log shows the input once after the mark, or the log has not
-changed since the mark. In all other cases a person decides.
+people type too. So a mark is stored before an input is sent: it says where the log ended. Only two cases are
+proof: the log shows the input once after the mark, or the log has not changed since the mark. In all other
+cases a person decides.
 """
 
 from collections.abc import Sequence
@@ -28,9 +29,10 @@ UNREADABLE_MS = 120_000
 class Mark(BaseModel):
     """Where the log of a running agent ended before an input was sent.
 
-    `last_digest` is the digest of the newest entry, which may still change. `earlier_digest` is the digest of
-    all other entries, which do not change. `is_prompt`: the input has the text of the prompt, and the prompt
-    was not in the log yet.
+    `text` is the input. `last_id` is the id of the newest entry; -1 if the log is empty. `last_digest` is the
+    digest of the newest entry, which may still change. `earlier_digest` is the digest of all other entries,
+    which do not change. `is_prompt`: the input has the text of the prompt, and the prompt was not in the log
+    yet. Then a copy in the log may be the prompt.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,7 +46,7 @@ class Mark(BaseModel):
 
 
 def make_mark(text: str, prompt: str, build: int, log: Sequence[AgentLogEntry]) -> Mark:
-    """Make the mark to store before this text is sent."""
+    """Make the mark to store before `text` is sent. `build` is the number of the workspace's build."""
     return Mark(
         text=text,
         build=build,
@@ -56,9 +58,9 @@ def make_mark(text: str, prompt: str, build: int, log: Sequence[AgentLogEntry]) 
 
 
 def find_input(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> Finding:
-    """Find the marked input in the log of a running agent.
+    """Find out from the log of a running agent whether the agent has the input of this mark.
 
-    While the input may still arrive, only "there" is proof.
+    Until the input can no longer arrive, "not_there" is no proof, because the input may come later.
     """
     copies = count_copies(marked, build, log)
     if copies is None:
@@ -70,7 +72,7 @@ def find_input(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> Findin
 
 
 def count_copies(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> int | None:
-    """Count the copies of the input after the mark; None if the log does not continue the marked log."""
+    """Count the copies of the input after the mark; None if this is not a later state of the marked log."""
     if not _is_continued(marked, build, log):
         return None
     newer = (entry for entry in log if entry.is_input and entry.id > marked.last_id)
@@ -80,11 +82,11 @@ def count_copies(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> int 
 def decide(
     found: Finding | None, since_landed_ms: int, *, was_rejected: bool, was_repeated: bool
 ) -> Decision:
-    """Decide what to do after a finding. `found` is None if the log cannot be read.
+    """Decide what to do with an input of unknown outcome. `found` is None if the log cannot be read.
 
-    `since_landed_ms`: the milliseconds since the input could last arrive; negative while it still can.
-    `was_rejected`: the agent's server reported an error while it took the input. `was_repeated`: the input
-    was sent a second time. It is never sent a third time.
+    `since_landed_ms` is how long ago the input could have arrived at the latest, in milliseconds. It is
+    negative while the input can still arrive. `was_rejected`: the agent's server reported an error while it
+    took the input. `was_repeated`: the input was sent a second time. No input is sent a third time.
     """
     if found == "there":
         return "delivered"
@@ -94,9 +96,9 @@ def decide(
 
 
 def find_input_without_mark(text: str, written: datetime, log: Sequence[AgentLogEntry]) -> Finding:
-    """Find an input in the log of a running agent by its text and by when it was written in Slack.
+    """Find out whether an agent has an input, by the input's text and by when it was written in Slack.
 
-    This is for inputs whose mark Redis has lost. It is less certain: earlier inputs may have the same text,
+    Use this if Redis has lost the mark. The result is less certain: earlier inputs may have the same text,
     and the agent's clock may differ from Slack's.
     """
     same = [entry.at for entry in log if entry.is_input and normalise(entry.text) == normalise(text)]
@@ -106,12 +108,12 @@ def find_input_without_mark(text: str, written: datetime, log: Sequence[AgentLog
 
 
 def normalise(text: str) -> str:
-    """Return a text without the blanks that a terminal may change: those at the ends of lines."""
+    """Return a text without blanks at the ends of its lines, because a terminal may change these."""
     return "\n".join(line.rstrip() for line in text.splitlines()).strip()
 
 
 def _is_continued(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> bool:
-    """Whether this log continues the marked log, and is not from another start."""
+    """Whether this log is a later state of the marked log: same build, same entries before the mark."""
     older = [entry for entry in log if entry.id <= marked.last_id]
     if build != marked.build or (older[-1].id if older else -1) != marked.last_id:
         return False
@@ -119,7 +121,10 @@ def _is_continued(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> boo
 
 
 def _is_last_unchanged(marked: Mark, log: Sequence[AgentLogEntry]) -> bool:
-    """Whether the newest entry is unchanged. False for an empty log, because it may stay empty."""
+    """Whether the newest entry is unchanged since the mark.
+
+    Return False for an empty log, because the log may stay empty even if the agent got the input.
+    """
     return bool(log) and _digest_last(log) == marked.last_digest
 
 
@@ -135,7 +140,7 @@ def _digest_last(log: Sequence[AgentLogEntry]) -> str:
 
 
 class ResumeNote(BaseModel):
-    """What a resume stores to be reconciled: the number of the build before it."""
+    """The intent record of a resume. `build` is the number of the last build before the resume."""
 
     what: Literal["resume"] = "resume"
     build: int

@@ -2,8 +2,9 @@
 
 `classify` decides by the message alone. Other modules check what its author may do.
 
-- A verb is a command only if it is the whole message: `pause the music` is input. After its `!`, some verbs
-  take an argument: `!edit TEXT` edits the prompt, but `@Taskwire edit the readme` is input.
+- A verb is a command only after `!` or a mention of the bot, and only if nothing else follows:
+  `@Taskwire pause the music` is input. After `!`, some verbs take an argument: `!edit TEXT` edits the prompt,
+  but `@Taskwire edit the readme` is input.
 - A message that begins with `!` and is no command is not input, because agents run such text as a shell
   command.
 - A message that mentions other people and not the bot is for these people.
@@ -58,7 +59,7 @@ _VERB = re.compile(r"(!?)([A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
 
 @dataclass(frozen=True)
 class ThreadCommand:
-    """A command in the thread. If this version cannot do it, `unsupported_hint` says what to do instead."""
+    """A command in the thread. `unsupported_hint` says what to do instead; empty if it is supported."""
 
     name: str
     argument: str = ""
@@ -90,7 +91,10 @@ Meaning = ThreadCommand | NotAVerb | Aside | Input
 
 
 def classify(text: str, bot: UserId, author: UserId | None = None, blocks: Sequence[Block] = ()) -> Meaning:
-    """Decide what a message is. `text` and `blocks` are as Slack sent them. `bot` is the bot's user."""
+    """Decide what a message is. `text` and `blocks` are as Slack sent them. `bot` is the bot's user id.
+
+    A mention of `author`, the person who wrote the message, does not count as a mention of other people.
+    """
     whole = sanitize_for_agent(to_markdown(text, blocks))
     mentioned = list_mentions(whole)
     said = _remove_bot_mention(whole, bot)
@@ -111,18 +115,27 @@ def begins_with_shell_mark(text: str, bot: UserId, blocks: Sequence[Block] = ())
 
 
 def to_markdown(text: str, blocks: Sequence[Block] = ()) -> str:
-    """Turn a message into Markdown with Slack's tokens. Blocks are preferred if they have the whole text."""
+    """Turn a message into Markdown with Slack's tokens.
+
+    Use the blocks if all of them are rich text, because they show exactly what the person saw; else `text`.
+    """
     rich = from_blocks(blocks, text)
     return from_mrkdwn(text) if rich is None else rich
 
 
 def to_agent_text(text: str, names: Names | None = None) -> AgentText:
-    """Write Markdown with Slack's tokens for the agent, as the person saw it in Slack."""
+    """Return the text for the agent: Markdown in which Slack's tokens are replaced by what people see.
+
+    `names` are the names that replace ids.
+    """
     return sanitize_for_agent(to_visible_text(text, names))
 
 
 def suggest_verbs(said: str) -> tuple[str, ...]:
-    """List the verbs that a text with a `!` before it may mean, for example `!pause` for `!puase`."""
+    """List the verbs that a text with a `!` before it may mean, for example `!pause` for `!puase`.
+
+    If no verb is similar, list the most useful verbs.
+    """
     word = re.match(r"!+\s*([A-Za-z]*)", said)
     names = [verb.name for verb in THREAD_VERBS if not verb.unsupported_hint]
     close = find_nearest(word[1], names) if word and word[1] else ()

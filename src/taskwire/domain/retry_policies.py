@@ -16,8 +16,8 @@ MAX_DOUBLINGS = 12
 class RetryPolicy:
     """The interval between tries, and the time or the number of tries after which they end.
 
-    With `is_exponential` the intervals are 1, 2, 4 … seconds, up to `interval_seconds`. If `max_tries` is 0,
-    the number of tries has no limit.
+    If not `is_exponential`, each interval has `interval_seconds`. Otherwise the intervals are 1, 2, 4 …
+    seconds, but at most `interval_seconds`. If `max_tries` is 0, the number of tries has no limit.
     """
 
     interval_seconds: float
@@ -27,14 +27,14 @@ class RetryPolicy:
 
     @property
     def max_duration_ms(self) -> int:
-        """How long the tries last in all, in milliseconds."""
+        """The time after which no other try begins, in milliseconds since the first try."""
         return self.max_duration // timedelta(milliseconds=1)
 
     def wait_seconds(self, tries: int, asked_seconds: float | None = None) -> float:
-        """Return the seconds until the next try.
+        """Return the seconds until the next try. `tries` is the number of tries so far.
 
-        The other system asked us to wait `asked_seconds`. An exponential interval is not shorter than that,
-        and is reduced at random by up to a half.
+        `asked_seconds` is how long the other system asked us to wait, if it did. A fixed interval is replaced
+        by that time. An exponential interval is shortened at random by up to a half, but not below that time.
         """
         if not self.is_exponential:
             return asked_seconds or self.interval_seconds
@@ -42,7 +42,10 @@ class RetryPolicy:
         return max(longest * random.uniform(0.5, 1.0), asked_seconds or 0.0)  # noqa: S311 - jitter
 
     def is_over(self, since_ms: int, now_ms: int) -> bool:
-        """Whether the tries that began at `since_ms` have lasted too long. 0 means that none has begun."""
+        """Whether tries have lasted too long. `since_ms` is when the first began; 0 if there was none.
+
+        Both times are Unix milliseconds.
+        """
         return since_ms > 0 and now_ms - since_ms > self.max_duration_ms
 
 

@@ -28,7 +28,7 @@ _MARKUP = re.compile(
 
 
 def from_mrkdwn(text: str) -> str:
-    """Turn a message's mrkdwn into Markdown. Ambiguous marks and code stay unchanged."""
+    """Turn a message's mrkdwn into Markdown. Code, and marks that may be plain text, stay unchanged."""
     return _MARKUP.sub(_remarked, text).strip()
 
 
@@ -46,10 +46,10 @@ def _remarked(found: re.Match[str]) -> str:
 
 
 def from_blocks(blocks: Sequence[Block], text: str) -> str | None:
-    """Turn rich_text blocks into Markdown. Return None if there are none, or if there are other blocks too.
+    """Turn rich_text blocks into Markdown. Return None without blocks, or if there are blocks of other types.
 
-    Slack does not document whether the texts in blocks are escaped. The message's `text` is always escaped,
-    so it shows whether they are.
+    Slack does not document whether texts in blocks are escaped. `text`, the message as mrkdwn, is always
+    escaped. A comparison with `text` shows whether the blocks are escaped too.
     """
     if not blocks or any(block.get("type") != "rich_text" for block in blocks):
         return None

@@ -60,18 +60,28 @@ _NO_VALUE = (
 
 
 def _word(letters: str, before: str = "A-Za-z0-9") -> str:
-    """Make a pattern for letters at the beginning of a word. It begins with the letters to be fast."""
+    """Make a pattern for letters at the beginning of a word: no character of class `before` precedes them.
+
+    The lookbehind comes after the letters, because a search for plain letters is fast.
+    """
     return f"{re.escape(letters)}(?<![{before}]{re.escape(letters)})"
 
 
 def _after(names: Iterable[str], sign: str, before: str = "", then: str = "") -> str:
-    """Make a pattern for a sign after one of these names, in any case. The sign is first: it is rarer."""
+    """Make a pattern for a sign, such as `=`, after one of these names in upper or lower case.
+
+    `before` is a pattern before the name, `then` one after the sign. The pattern begins with the sign to be
+    fast, because the sign is rarer than the names.
+    """
     looks = (f"(?<={before}(?i:{re.escape(name)}){sign})" for name in names)
     return f"{sign}{f'(?={then})' if then else ''}(?:{'|'.join(looks)}){then}"
 
 
 def _in_quotes(mark: str, only: str = "") -> str:
-    """Make a pattern for text up to the closing mark. In a cut text it matches up to `…` or the end."""
+    """Make a pattern for text up to the closing quotation mark, `mark`. `only` is a lookahead at its start.
+
+    In a text that was cut, the mark may be missing. Then the pattern matches up to `…` or the end.
+    """
     sentence = rf"(?i:(?:[^{mark}\n]{{0,80}} )?(?:{_OF_SENTENCES}) )"
     closed = rf"[^{mark}\n•]{{4,}}+(?={mark})"
     cut = rf"[^{mark}\n•…]{{1,}}+(?=…)|[^{mark}\n•…]{{4,}}+(?=\Z)"
@@ -303,7 +313,10 @@ def find_matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]
 
 
 def replace_spans(text: str, spans: Iterable[SecretSpan]) -> str:
-    """Replace the spans in a text. If spans overlap, only the first is replaced by its text."""
+    """Replace each span of a text by its replacement. `spans` are ordered by their start.
+
+    If spans overlap, only the replacement of the first is written. A replacement is cut to the span's length.
+    """
     parts: list[str] = []
     end = 0
     for span in spans:

@@ -48,7 +48,10 @@ _ZERO_WIDTH_RUN = re.compile(f"[{ZERO_WIDTH}]+")
 
 
 class Masker:
-    """Masks secrets in text. `known` are secrets that are known by value; `own` are our tokens among them."""
+    """Masks secrets in text.
+
+    `known` are secrets whose values we know. `own` are the deployment's tokens, found in any encoding.
+    """
 
     def __init__(self, known: Iterable[str] = (), own: Iterable[str] = ()) -> None:
         values = {value.strip() for value in known}
@@ -133,10 +136,10 @@ def _make_value_pattern(value: str) -> str:
 
 
 def mask_beginning(mask: Callable[[str], str], text: str, longest: int) -> str:
-    """Mask the beginning of a text and cut the rest, without searching all of the text.
+    """Mask the first `longest` characters of a text and drop the rest, without searching all of the text.
 
-    A secret that is cut in two is not recognised. So MARGIN more characters are searched than are kept, and
-    are removed afterwards.
+    A secret that is cut in two would not be recognised. So MARGIN characters after the cut are searched too,
+    and removed afterwards.
     """
     looked_at = text[: longest + MARGIN]
     masked = mask(looked_at)
@@ -152,7 +155,10 @@ def _is_sendable(text: str) -> bool:
 
 
 def _remove_zero_width(text: str) -> tuple[str, Callable[[SecretSpan], SecretSpan]]:
-    """Remove characters without width. Return the text and a function that maps its spans to the old text."""
+    """Return a text without characters of zero width.
+
+    Also return a function that maps a span of the new text to the span of the old text.
+    """
     chunks: list[str] = []
     kept: list[str] = []
     at, length = 0, 0
@@ -190,7 +196,7 @@ def _skip_token_prefix(text: str, start: int, end: int) -> SecretSpan:
 
 
 def _find_wrapped_secrets(text: str) -> Iterator[SecretSpan]:
-    """Yield the parts of secrets that a terminal has wrapped over several lines."""
+    """Yield the spans to mask for secrets that a terminal has wrapped over several lines."""
     for parts in _list_wrapped_runs(text):
         run = "".join(text[start:end] for start, end in parts)
         edges = [0]
@@ -202,9 +208,10 @@ def _find_wrapped_secrets(text: str) -> Iterator[SecretSpan]:
 
 
 def _list_wrapped_runs(text: str) -> Iterator[list[tuple[int, int]]]:
-    """Yield the parts of what may be one wrapped word, each with its start and end.
+    """Yield each word that a terminal may have wrapped, as a list of parts. A part is its start and end.
 
-    They are the end of a full line, whole lines after it, and the beginning of the last line.
+    The first part is the end of a full line, the last part is the beginning of a line, and the parts between
+    are whole lines.
     """
     parts: list[tuple[int, int]] = []
     at = 0
@@ -227,7 +234,10 @@ def _count_indent(text: str, at: int, end: int) -> int:
 
 
 def _find_in_run(pattern: re.Pattern[str], run: str, edges: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the start and the end of each secret that crosses the end of a line."""
+    """Yield the start and the end of each secret in `run` that crosses one of the `edges`.
+
+    `run` is a joined word. `edges` are the indexes in it at which a line ended.
+    """
     for found in find_matches(pattern, run):
         if bisect_right(edges, found.start()) < bisect_left(edges, found.end()):
             yield found.end("kept"), found.end()
@@ -236,7 +246,11 @@ def _find_in_run(pattern: re.Pattern[str], run: str, edges: list[int]) -> Iterat
 def _place_spans(
     text: str, parts: list[tuple[int, int]], edges: list[int], secrets: Iterable[tuple[int, int]]
 ) -> Iterator[SecretSpan]:
-    """Map secrets of a run to the text. The mask replaces the first part of each; other parts are removed."""
+    """Map secrets, found in the joined parts of a wrapped word, to spans of the text.
+
+    The mask replaces the first part of a secret. The other parts are removed. `edges` are the indexes in the
+    joined word at which the parts begin, and its length.
+    """
     for first, behind in secrets:
         line = bisect_right(edges, first) - 1
         instead = MASK

@@ -1,7 +1,8 @@
 """Turns a terminal's screen into plain lines, without escape codes, boxes, spinners and status bars.
 
-The result is the agent's own text in the lines of the terminal. `prose` joins them to paragraphs. Whether a
-line is kept depends only on the line and its box. So the earlier lines stay the same while a screen grows.
+The result is the agent's own text in the lines of the terminal. `prose` joins these lines to paragraphs.
+Whether a line is kept depends only on the line and on the box around it. So the earlier lines of the result
+stay the same while a screen grows.
 """
 
 import re
@@ -55,7 +56,7 @@ def remove_escape_codes(text: str) -> str:
 
 
 def _split_pieces(text: str) -> Iterator[str]:
-    """Split a text into pieces that are quick to search, after lines if possible."""
+    """Split a text into pieces that are short enough to search fast. Split after line breaks if possible."""
     at = 0
     while at < len(text):
         end = text.rfind("\n", at, at + _PIECE) + 1 or at + _PIECE
@@ -91,7 +92,7 @@ def _remove_prompt(lines: list[str]) -> list[str]:
 
 
 def find_fenced_rows(rows: list[str]) -> list[bool]:
-    """Return for each row whether it is in a fenced code block. A block without its end does not count."""
+    """Return for each row whether it is in a fenced code block. A block without a closing fence is none."""
     closing: dict[int, list[int]] = {}
     for at, row in enumerate(rows):
         if (bare := row.strip()) and len(bare) >= 3 and not bare.strip("`"):
@@ -147,7 +148,7 @@ def _extract_line(row: str) -> str:
 
 
 def _remove_frame(row: str) -> str:
-    """Remove the frame of a row. A row that is only a border becomes empty. Titles and text are kept."""
+    """Return a row without its frame characters. A row that is only a border or a picture becomes empty."""
     said = row.strip()
     if not said.strip(_FRAME + _ART + " "):
         # Three frame characters are a border or a picture. One or two may belong to a text.

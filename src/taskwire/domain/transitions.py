@@ -1,9 +1,9 @@
 """The reducer: decides what follows from an event of a link.
 
 `reduce` is a pure function. It takes a link's state, one event and the time. It returns the next state, the
-notices to post, and the time of the next timer. No other place decides this. Events of one link are applied
-one at a time. Decisions use `now_ms`, the time of Redis's clock. The times that an agent writes only order
-its reports.
+notices to post, and the time of the next timer. No other module decides this. Events of one link are applied
+one at a time. Decisions use `now_ms`, the time of Redis's clock in milliseconds. The times that an agent
+writes only order its reports.
 
 This module writes no text. A notice says what has changed, and `messages/notices.py` has the words for it.
 """
@@ -37,17 +37,18 @@ NEEDS_PERSON_PHASES = (Phase.NEEDS_YOU, Phase.FAILED, Phase.BROKEN)
 class ReducerSettings(NamedTuple):
     """The settings that the reducer needs.
 
-    `settle_ms`: an idle agent or an error is announced if it lasts this many milliseconds.
+    `settle_ms`: an idle agent or an error is announced after it has lasted this many milliseconds.
     """
 
     settle_ms: int
 
 
 class LinkState(FrozenModel):
-    """What is known of a link's task, and what was announced of it.
+    """What is known of a link's task, and what was announced of it in the thread.
 
-    Names that end in `_since_ms` are times of Redis's clock, or None while the condition does not hold.
-    Names that begin with `announced_` record what the thread was told, so that it is not told twice.
+    Fields that end in `_ms` are times of Redis's clock in milliseconds. Those in `_since_ms` are None while
+    the condition does not hold. Fields in `announced_` record what was announced, so that nothing is
+    announced twice.
     """
 
     phase: Phase = Phase.STARTING
@@ -87,27 +88,27 @@ class LinkState(FrozenModel):
 
     @property
     def current_report(self) -> Report | None:
-        """The last report; None if it is from an earlier turn."""
+        """The last report; None if the agent works again and the report repeats an earlier turn's text."""
         last, old = self.last_report, self.previous_report
         is_old = last is not None and old is not None and last.has_same_text(old)
         return None if is_old and self.phase is Phase.WORKING else last
 
     @property
     def open_phase(self) -> Phase:
-        """The phase. If a task that waited for a person is paused, the phase before the pause."""
+        """The phase, or the phase before a pause if the task was waiting for a person when it was paused."""
         before = self.paused_from
         is_paused = self.phase in (Phase.PAUSING, Phase.PAUSED)
         return before if is_paused and before is not None and before in NEEDS_PERSON_PHASES else self.phase
 
     @property
     def grace_ends_ms(self) -> int:
-        """The time until which the present error counts as part of the start; 0 if it began later."""
+        """The time until which the present error may be a normal part of the start; 0 if it began later."""
         is_early = self.error_since_ms is not None and self.error_since_ms - self.started_ms < START_GRACE_MS
         return self.started_ms + START_GRACE_MS if is_early else 0
 
 
 class Transition(NamedTuple):
-    """What follows from an event. `look_at_ms` is the time of the next timer; None if none is needed."""
+    """What follows from an event. `look_at_ms` is when to send `TimerFired`; None if no timer is needed."""
 
     state: LinkState
     notices: tuple[Notice, ...] = ()
@@ -115,7 +116,7 @@ class Transition(NamedTuple):
 
 
 def reduce(state: LinkState, event: Event, rules: ReducerSettings, now_ms: int) -> Transition:
-    """Decide what follows from an event."""
+    """Return the state after an event, the notices to post, and the time of the next timer."""
     match event:
         case Observed():
             updated, notices = _apply_observed(state, event, rules, now_ms)
@@ -134,7 +135,7 @@ def reduce(state: LinkState, event: Event, rules: ReducerSettings, now_ms: int) 
 
 
 def initial_state(event: Observed, rules: ReducerSettings, now_ms: int) -> LinkState:
-    """Return the state of a task without a link, as if it had been polled since its last report."""
+    """Return the state of a task that has no stored state, as if it had been polled since its last report."""
     reported = [event.observation.created_at] + [report.at for report in event.reports]
     seen_ms = min(now_ms, max(event.observation.report_ms, *(to_ms(moment) for moment in reported)))
     first = reduce(LinkState(), event.model_copy(update={"is_baseline": True}), rules, seen_ms)
@@ -153,7 +154,7 @@ def _apply_vanished(state: LinkState, event: Vanished, now_ms: int) -> Transitio
 
 
 def _apply_delivered(state: LinkState, event: Delivered, now_ms: int) -> LinkState:
-    """Begin a turn. Reports since the input was sent belong to this turn."""
+    """Begin a turn, because the agent got an input. Reports after the input was sent belong to this turn."""
     report, since = state.last_report, event.last_report_at
     is_answered = report is not None and (since is None or report.at > since)
     keeps_finish = state.final_report is not None and (since is None or state.final_report.at > since)
@@ -204,7 +205,7 @@ def _apply_observed(
 
 
 def _phase_without_stop(state: LinkState) -> Phase:
-    """Return the phase that the task had before its workspace was stopped."""
+    """Return the phase that the task had, or would have had, before its workspace was stopped."""
     if state.final_report is not None:
         return _PHASE_OF_REPORT[state.final_report.state]
     if state.phase in (Phase.PAUSING, Phase.PAUSED) and state.paused_from is not None:
@@ -213,7 +214,7 @@ def _phase_without_stop(state: LinkState) -> Phase:
 
 
 def _with_paused_from(state: LinkState, seen: Observation) -> LinkState:
-    """Set `paused_from` if the phase before the stop became known only with this observation."""
+    """Set `paused_from` if only this observation shows which phase the task had before the stop."""
     if state.final_report is not None or state.idle_since_ms is not None:
         return state.model_copy(update={"paused_from": _phase_without_stop(state)})
     if state.paused_from is Phase.STARTING and state.last_report is None and seen.report is not None:
@@ -227,7 +228,7 @@ _PHASE_OF_REPORT = {"idle": Phase.NEEDS_YOU, "complete": Phase.DONE, "failed": P
 def _announce_unseen_end(
     state: LinkState, event: Observed, finished: Report | None, rules: ReducerSettings
 ) -> tuple[LinkState, list[Notice]]:
-    """Announce that the agent was idle before the workspace was stopped, if that was not announced."""
+    """Announce that the agent was idle for `settle_ms` before the stop, unless a person paused the task."""
     last, old, stopped = state.last_report, state.previous_report, event.stopped_at
     ended = state.final_report or finished
     if last is None or stopped is None or last.state != "idle" or state.is_need_announced:
@@ -263,7 +264,7 @@ def _become_active(state: LinkState, now_ms: int) -> tuple[LinkState, list[Notic
 
 
 def _mark_announced(state: LinkState, seen: Observation) -> LinkState:
-    """Record that what the first observation shows need not be announced: an idle agent, an error."""
+    """Record an idle agent or an error of the first observation as announced, so that no notice follows."""
     last = state.last_report
     is_busy = last is not None and state.has_reported and last.state not in ("idle", "complete", "failed")
     update: dict[str, object] = {"is_need_announced": seen.is_active and not is_busy}
@@ -273,7 +274,7 @@ def _mark_announced(state: LinkState, seen: Observation) -> LinkState:
 
 
 def _with_build(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
-    """Apply a new build, which ends what was known of the last build. A start also begins a turn."""
+    """Forget what belongs to the last build if a new build is seen. If it is a start, begin a turn."""
     if seen.build == state.build:
         return state
     is_up = seen.is_active or seen.is_starting or seen.workspace_status in ("starting", "running")
@@ -316,7 +317,7 @@ _KNOWN_STATUSES = ("pending", "initializing", "active", "paused", "error", "unkn
 
 
 def _phase_of(state: LinkState, seen: Observation) -> Phase:
-    """Return the phase by Coder's status. `_apply_deadlines` then sets the phases that depend on time."""
+    """Return the phase that Coder's status means. `_apply_deadlines` sets the phases that depend on time."""
     match seen.status:
         case "pending" | "initializing":
             return Phase.STARTING
@@ -366,7 +367,7 @@ def _apply_reports(state: LinkState, event: Observed, now_ms: int) -> tuple[Link
 
 
 def _reapply_last_report(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
-    """Let the last report count for this build if the list shows it, although it was applied earlier."""
+    """Apply the last report again, for the present build, if Coder's list still shows it."""
     last = state.last_report
     if last is None or seen.report is None or not seen.is_active or state.report_build == state.build:
         return state
@@ -415,7 +416,10 @@ def _find_actor(state: LinkState, verb: str) -> UserId | None:
 def _apply_deadlines(
     before: LinkState, state: LinkState, notices: list[Notice], rules: ReducerSettings, now_ms: int
 ) -> Transition:
-    """Add notices for what has lasted long enough, and set the next timer for what has not."""
+    """Announce an idle agent or an error that has lasted long enough. Otherwise set a timer for it.
+
+    `before` is the state before the event. `notices` are those of the event itself.
+    """
     deadlines = []
     idle_from = _find_idle_since(state)
     if idle_from is not None and state.status == "active" and state.final_report is None:
@@ -443,7 +447,10 @@ def _apply_deadlines(
 
 
 def _find_idle_since(state: LinkState) -> int | None:
-    """Return since when the agent is idle: since its report, or 30 s after a start without a report."""
+    """Return since when the agent is idle, in milliseconds; None if it works.
+
+    An agent that does not report within 30 s after the start counts as idle from then on.
+    """
     if state.idle_since_ms is not None:
         return state.idle_since_ms
     if state.has_reported or state.active_since_ms is None:
@@ -452,7 +459,7 @@ def _find_idle_since(state: LinkState) -> int | None:
 
 
 def _enter_needs_you(state: LinkState) -> tuple[LinkState, list[Notice]]:
-    """Enter the phase NEEDS_YOU, and announce it unless this report was announced."""
+    """Enter the phase NEEDS_YOU, and announce that unless the same report or start was announced already."""
     report = state.last_report
     about = report.id if report is not None and state.has_reported else f"build-{state.build}"
     needing = state.model_copy(update={"phase": Phase.NEEDS_YOU})
