@@ -1,7 +1,7 @@
 """Short answers to a person: what was done, what waits and why, and questions.
 
-Most functions here make one message each. Names and texts from outside are escaped. `refusal` turns a
-`UserError` into a message. Its texts, what is wrong and what to do next, are in `refusals`.
+Most functions here return one message, and their docstrings tell what it says. Names and texts from outside
+are escaped. `refusal` turns a `UserError` into a message. The texts of these errors are in `refusals`.
 """
 
 from taskwire.domain.errors import UserError
@@ -39,14 +39,14 @@ def _command_for(verb: str, link: Link) -> str:
 def ask_to_create_another(prompt: str, key: str) -> Message:
     """Ask whether to create the same task again: the person asked for it less than two minutes ago.
 
-    The button carries `key`, under which the request is stored.
+    `key` is the value of the button. The request is stored under this key.
     """
     words = "You started exactly this task here less than two minutes ago. Another one?"
     return question(words, prompt, [button(Button.CREATE_ANOTHER, "Create another", key, style="primary")])
 
 
 def creating_another(prompt: str) -> Message:
-    """Say that another task of the same prompt is being created. This replaces `ask_to_create_another`."""
+    """Say that another task with the same prompt is being created. Replaces `ask_to_create_another`."""
     return question("Another one is being created.", prompt, [])
 
 
@@ -70,7 +70,10 @@ def task_not_attached(why: str) -> Message:
 
 
 def card_may_be_posted(code_word: str, channel: str, *, is_attached: bool = False) -> Message:
-    """Say that nobody can know whether the card was posted. `code_word` is the last error from Slack."""
+    """Say that nobody can know whether the card was posted. `code_word` is the last error code from Slack.
+
+    `is_attached`: the task existed already, and only its thread is missing.
+    """
     where = _conversation(channel)
     left = "got no thread from me" if is_attached else "was not created"
     return statement(
@@ -85,7 +88,10 @@ def _conversation(channel: str) -> str:
 
 
 def cannot_post_card(code_word: str, channel: str = "", *, is_attached: bool = False) -> Message:
-    """Say that the card cannot be posted in this channel, and what to do. `code_word` is Slack's error."""
+    """Say that the card cannot be posted in this channel, and what to do. `code_word` is Slack's error code.
+
+    `is_attached`: the task existed already, and only its thread is missing.
+    """
     where = _conversation(channel)
     reasons = {
         "not_in_channel": f"I'm not in {where}. Invite me there with `/invite @Taskwire`, then try again.",
@@ -100,7 +106,7 @@ def cannot_post_card(code_word: str, channel: str = "", *, is_attached: bool = F
 
 
 def thread_closed(link: Link, code_word: str) -> Message:
-    """Say that the bot can no longer post in a task's thread. `code_word` is Slack's error."""
+    """Say that the bot can no longer post in a task's thread. `code_word` is Slack's error code."""
     where = f"<#{link.record.channel}>" if link.record.channel.startswith("C") else "its conversation"
     why = {
         "is_archived": f"{where} is archived",
@@ -126,7 +132,7 @@ def thread_read_by_outsiders(link: Link) -> Message:
 
 
 def verb_too_old(verb: str) -> Message:
-    """Say that a verb such as `!pause` was ignored: the bot was away, and found it more than an hour late."""
+    """Say that a verb such as `!pause` was ignored, because the bot found it more than an hour late."""
     return statement(
         f"`!{verb}` was written while I was away, more than an hour ago, so I did nothing. "
         "Write it again if it still holds."
@@ -134,7 +140,7 @@ def verb_too_old(verb: str) -> Message:
 
 
 def quoted_input(author: str, text: str) -> Message:
-    """Show in the thread what `/task send` sends, before the agent gets it."""
+    """Show in the thread the text that a person sends with `/task send`. `author` is the person's name."""
     is_long = len(text) > QUOTED_INPUT
     beginning = f" (the beginning; the agent gets all {len(text):,} characters)" if is_long else ""
     words = f"{escape_line(author, 80)} says{beginning}:"
@@ -145,14 +151,17 @@ def quoted_input(author: str, text: str) -> Message:
 
 
 def input_shown_in_thread(link: Link) -> Message:
-    """Tell the author of `/task send` that the text stands in the thread."""
+    """Tell the author of `/task send` that the text is shown in the thread."""
     return statement(
         f"Your words are in the thread of {bold_title(link)}; the mark on them says when the agent has them."
     )
 
 
 def input_to_be_confirmed(link: Link) -> Message:
-    """Tell the author of `/task send` that the thread asks for confirmation: the text begins with `!`."""
+    """Tell the author of `/task send` that a question in the thread asks for a confirmation.
+
+    The reason is that the text begins with `!`.
+    """
     return statement(
         f"Nothing was sent yet: your words begin with `!`, which agents take for a shell command. I ask in "
         f"the thread of {bold_title(link)} whether you mean that."
@@ -170,12 +179,15 @@ def task_is_pausing(link: Link) -> Message:
 
 
 def task_paused_meanwhile(link: Link) -> Message:
-    """Say that the task stays paused: somebody paused it after this person had asked to resume it."""
+    """Say that the task stays paused, because somebody paused it after this person's request to resume it."""
     return statement(f"{bold_title(link)} was paused after you asked for that, so it stays paused.")
 
 
 def opposite_done_meanwhile(link: Link, verb: str) -> Message:
-    """Say that nothing was done: since the request, somebody has done the opposite of `verb`."""
+    """Say that nothing was done, because somebody started or stopped the workspace after this request.
+
+    `verb` is what the person asked for: `pause` or `resume`.
+    """
     since = "started" if verb == "pause" else "stopped"
     return statement(
         f"{bold_title(link)} has been {since} since you asked me to {verb} it, so I left it as it is."
@@ -204,7 +216,10 @@ def task_already_running(link: Link) -> Message:
 
 
 def task_waits_for_build(link: Link, verb: str) -> Message:
-    """Say that `verb` follows when the workspace has finished its present start or stop."""
+    """Say that the bot will pause, resume or delete the task when the workspace has started or stopped.
+
+    `verb` is what the bot will do.
+    """
     return statement(
         f"The workspace of {bold_title(link)} is just starting or stopping. "
         f"I'll {verb} it as soon as that is over."
@@ -224,7 +239,11 @@ def prompt_replaced(link: Link) -> Message:
 
 
 def ask_to_pause_for_edit(link: Link, key: str) -> Message:
-    """Ask whether to pause the task: Coder changes a prompt only while the task is paused."""
+    """Ask whether to pause the task: Coder changes a prompt only while the task is paused.
+
+    `key` is the value of the button: the link's id, a blank, and the key under which the new prompt is
+    stored.
+    """
     words = (
         f"{bold_title(link)} is running, and Coder changes the prompt of a paused task only. "
         "Pause it and change it then?"
@@ -233,19 +252,19 @@ def ask_to_pause_for_edit(link: Link, key: str) -> Message:
 
 
 def offer_edit_dialog(link: Link) -> Message:
-    """Offer a button that opens the dialog for a new prompt. A message itself cannot open a dialog."""
+    """Offer a button that opens the dialog for a new prompt. Slack opens a dialog only after a click."""
     words = f"Coder takes a new prompt for {bold_title(link)} while the task is paused."
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 
 
 def offer_delete_dialog(link: Link) -> Message:
-    """Offer a button that opens the dialog for deletion. A message itself cannot open a dialog."""
+    """Offer a button that opens the dialog for deletion. Slack opens a dialog only after a click."""
     words = f"Deleting {bold_title(link)} removes its workspace and everything in it that was not pushed."
     return question(words, "", [button(Button.DELETE, "Delete…", link.id, style="danger")])
 
 
 def task_deleted(link: Link) -> Message:
-    """Say that the task was deleted. A person who does not see its thread gets this."""
+    """Say that the task was deleted, to a person who does not see the thread."""
     return statement(f"{bold_title(link)} is deleted.")
 
 
@@ -259,7 +278,7 @@ def thread_detached(link: Link) -> Message:
 
 
 def task_detached(link: Link) -> Message:
-    """Say that the task has no thread any more. The person who named the task in a command gets this."""
+    """Say that the task has no thread any more, to the person who named the task in a command."""
     return statement(
         f"{bold_title(link)} has no thread any more: the task itself is left alone, and I say no more about "
         f"it. {_command_for('attach', link)} gives it a new thread."
@@ -277,7 +296,7 @@ def mute_changed(link: Link, *, is_muted: bool) -> Message:
 
 
 def task_already_attached(link: Link, permalink: str) -> Message:
-    """Say that the task has a thread already. `permalink` is empty if the bot can no longer write there."""
+    """Say that the task has a thread already. `permalink` is its URL; empty if the bot cannot post in it."""
     if permalink:
         return statement(f"{bold_title(link)} has a thread already: <{permalink}>")
     return statement(
@@ -296,13 +315,13 @@ def too_many_requests(most: int = 10) -> Message:
 
 
 def add_share_button(message: Message, key: str) -> Message:
-    """Add a button that shows a private answer to everybody. The answer is stored under `key`."""
+    """Return a private answer with a button that shows it to everybody. The answer is stored under `key`."""
     show = button_rows("show", [button(Button.SHOW_ANSWER, "Show to everybody", key)])
     return message.model_copy(update={"blocks": (*message.blocks, *show)})
 
 
 def answer_shared() -> Message:
-    """Say that everybody can see the answer now. This replaces the private answer."""
+    """Say that everybody can see the answer now. This message replaces the private answer."""
     return statement("Shown to everybody in the thread.")
 
 
@@ -321,7 +340,7 @@ def store_unreachable() -> str:
 
 
 def written_by_other_version() -> Message:
-    """Say that another version stored what this person asks for, and that this version cannot read it."""
+    """Say that another version stored what the person asks for, and that this version cannot read that."""
     return statement(
         "Another version of Taskwire has written this, and the one that runs now cannot read it. Try again "
         "when the other one is back."
@@ -329,7 +348,7 @@ def written_by_other_version() -> Message:
 
 
 def too_many_jobs_waiting() -> str:
-    """Say that a request was not accepted: too many of this person's or this thread's still wait."""
+    """Say that a request was not accepted, because too many requests of this person or thread still wait."""
     return (
         "So much that was asked for still waits that I did not take this one. "
         "Please try again in a few minutes."
@@ -337,7 +356,7 @@ def too_many_jobs_waiting() -> str:
 
 
 def unexpected_error(reference: str) -> Message:
-    """Say that an unexpected error occurred. Operators find the log line by the reference."""
+    """Say that an unexpected error occurred. Operators find the line in our log by `reference`."""
     return statement(
         "Something went wrong on my side, and nothing was done. If it stays, give whoever runs "
         f"Taskwire this reference: `{reference}`."
@@ -359,12 +378,12 @@ SHARED_REASONS = (FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK)
 
 
 def internal_error(reference: str) -> str:
-    """Name an unexpected error as the reason why a job was given up."""
+    """Return a reason for giving up a job: an unexpected error. `reference` is also in our log."""
     return f"something is wrong with me (reference {reference})"
 
 
 def job_given_up(request: str, why: str, *, is_outcome_unknown: bool) -> Message:
-    """Say that a job was given up. `request` says what was asked for, as `waiting.describe_request` does."""
+    """Say that a job was given up. `request` is what was asked for, for example `pausing *Fix the login*`."""
     doubt = "I could not find out whether it happened, so please look before you ask again. "
     return statement(
         f"I gave up {request}: {end_sentence(escape_line(why, 300))} {doubt if is_outcome_unknown else ''}"
@@ -386,7 +405,7 @@ def token_refused() -> Message:
 
 
 def card_never_posted(*, is_attached: bool) -> Message:
-    """Say that the card could not be posted for an hour."""
+    """Say that the card could not be posted for an hour. `is_attached`: the task itself exists."""
     left = "The task got no thread." if is_attached else "Nothing was created."
     return statement(f"I could not post the card for an hour, so I stopped trying. {left}")
 

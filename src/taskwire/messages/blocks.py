@@ -69,9 +69,8 @@ PHASE_LABELS = {
 def cut(text: str, limit: int) -> str:
     """Shorten a text to `limit` characters, and end it with `…` if it was shortened.
 
-    If the cut falls into a word, the beginning of that word is dropped, because masking would not recognise
-    the beginning of a secret. If that would leave less than half of the text, the folders of a link are kept.
-    A passphrase in quotation marks is recognised even after it was cut.
+    If the cut falls into a word of up to 80 characters, the whole word is dropped, because the beginning of a
+    secret would not be masked. If less than half of the text would be left, a URL is cut after its last `/`.
     """
     if len(text) <= limit:
         return text
@@ -84,9 +83,9 @@ def cut(text: str, limit: int) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """Put a text from outside on one line of at most `limit` characters, without mentions.
+    """Put a text from outside on one line of at most `limit` characters. Mentions in it notify nobody.
 
-    Direction marks are removed too. Return an empty text if nothing of it would be visible.
+    Characters that change the direction of text are removed. Return an empty text if nothing is visible.
     """
     shown = _DIRECTION_MARKS.sub("", " ".join(text.split()))
     shown = "".join(letter for letter in shown if unicodedata.category(letter) != "Cc")
@@ -105,7 +104,7 @@ def cut_beginning(text: str, limit: int) -> str:
 
 
 def join_lines(lines: Sequence[str]) -> str:
-    """Join lines, as many as fit into the text of a message."""
+    """Join the first lines, as many as fit into the text of a message."""
     kept, length = [], 0
     for each in lines:
         length += len(each) + 1
@@ -121,33 +120,33 @@ def escape_line(text: str, limit: int) -> str:
 
 
 def end_sentence(text: str) -> str:
-    """Add a full stop, unless the text is empty or ends with another mark."""
+    """Add a full stop, unless the text is empty or already ends with a punctuation mark."""
     return text if not text or text.endswith((".", "!", "?", "…", ":")) else text + "."
 
 
 def format_age(moment: datetime) -> str:
-    """Return how long ago a moment was, as `3 minutes ago`. Slack keeps the age up to date."""
+    """Return mrkdwn that Slack shows as, for example, `3 minutes ago`. Slack keeps the age up to date."""
     return f"<!date^{max(0, int(moment.timestamp()))}^{{ago}}|{format_utc(moment)}>"
 
 
 def format_time(moment: datetime) -> str:
-    """Return a time of day, which Slack shows in the reader's time zone."""
+    """Return mrkdwn that Slack shows as a time of day in the reader's time zone."""
     return f"<!date^{max(0, int(moment.timestamp()))}^{{time}}|{moment:%H:%M} UTC>"
 
 
 def format_moment(moment: datetime) -> str:
-    """Return a day and a time in the reader's time zone, with a capital letter, as `Today at 14:03`."""
+    """Return mrkdwn that Slack shows as, for example, `Today at 14:03`, in the reader's time zone."""
     seconds = max(0, int(moment.timestamp()))
     return f"<!date^{seconds}^{{date_short_pretty}} at {{time}}|{moment:%Y-%m-%d at %H:%M} UTC>"
 
 
 def format_utc(moment: datetime) -> str:
-    """Return a day and a time in UTC, for texts in which Slack does not convert times."""
+    """Return a day and a time in UTC, for places in which Slack does not convert times."""
     return f"on {moment:%Y-%m-%d} at {moment:%H:%M} UTC"
 
 
 def plain_text(text: str, limit: int = 2_000) -> Block:
-    """Make a plain_text object, which Slack shows as it is."""
+    """Make a plain_text object, which Slack shows without reading any markup in it."""
     return {"type": "plain_text", "text": one_line(text, limit) or "-", "emoji": False}
 
 
@@ -157,7 +156,7 @@ def mrkdwn(words: str) -> Block:
 
 
 def section(block_id: str, words: str) -> Block:
-    """Make a block from mrkdwn. It becomes rich text if it has a name with markup characters."""
+    """Make a block from mrkdwn. If `words` has a name with marks such as `*`, the block is rich text."""
     if has_name(words):
         return line(block_id, [_rich_text_piece(part) for part in split_parts(words)])
     return {"type": "section", "block_id": block_id, "text": mrkdwn(words)}
@@ -193,12 +192,12 @@ def _rich_text_piece(part: Part) -> Block:
 
 
 def context(block_id: str, elements: Sequence[Block]) -> Block:
-    """Make a block of small text from the first 10 elements, as many as Slack allows."""
+    """Make a block of small text from the first 10 elements. Slack allows no more."""
     return {"type": "context", "block_id": block_id, "elements": [*elements[:10]]}
 
 
 def text_piece(text: str, *, is_bold: bool = False) -> Block:
-    """Make a piece of rich text from any text."""
+    """Make a piece of rich text from any text. Mentions in the text notify nobody."""
     piece: Block = {"type": "text", "text": break_mentions(text)}
     return piece | {"style": {"bold": True}} if is_bold else piece
 
@@ -214,7 +213,7 @@ def mention_piece(user_id: str) -> Block:
 
 
 def title_piece(text: str, url: str) -> Block:
-    """Make a bold piece of rich text. With a URL, it is a link."""
+    """Make a bold piece of rich text. If `url` is not empty, the piece is a link."""
     if not url:
         return text_piece(text, is_bold=True)
     return {"type": "link", "url": url, "text": text, "style": {"bold": True}}
@@ -231,7 +230,7 @@ def quote_block(block_id: str, text: str, limit: int) -> Block:
 
 
 def code_block(block_id: str, text: str) -> Block:
-    """Make a block that shows the end of an agent's or a build's output, unchanged."""
+    """Make a block of fixed-width text with the end of an agent's or a build's output."""
     return _rich_text(block_id, "rich_text_preformatted", [text_piece(cut_beginning(text, CODE_LENGTH))])
 
 
@@ -242,7 +241,7 @@ def _rich_text(block_id: str, kind: str, pieces: Sequence[Block]) -> Block:
 def button(
     action: Button, label: str, value: str = "", url: str = "", style: Literal["", "primary", "danger"] = ""
 ) -> Block:
-    """Make a button. A button without a value only opens its URL."""
+    """Make a button. Without a value, the button only opens `url`, and its click causes nothing else."""
     made: Block = {
         "type": "button",
         "action_id": action.value,
@@ -253,9 +252,10 @@ def button(
 
 
 def report_button(url: str, coder_url: str, forges: Collection[str], *, is_result: bool) -> Block:
-    """Make a button for the link that the agent reported. It is highlighted if the link is the task's result.
+    """Make a button for the URL that the agent reported.
 
-    The button names the host, unless `is_known_host` trusts it.
+    The button is highlighted if `is_result`. It shows the host of the URL, unless the host is our Coder or is
+    in `forges`.
     """
     label = link_label(url)
     if not is_known_host(url, coder_url, forges):
@@ -264,9 +264,9 @@ def report_button(url: str, coder_url: str, forges: Collection[str], *, is_resul
 
 
 def button_rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = ()) -> list[Block]:
-    """Put buttons into one row, or into two if they are more than five: Slack folds a longer row.
+    """Put buttons into one row, or into two rows if there are more than five: Slack folds a longer row.
 
-    The second row has the buttons of `apart`.
+    If there are two rows, `steps` are the first and `apart` the second.
     """
     if len(steps) + len(apart) <= MOST_BUTTONS_IN_ROW:
         steps, apart = [*steps, *apart], ()
@@ -275,9 +275,10 @@ def button_rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = 
 
 
 def safe_web_url(address: str) -> str:
-    """Return a URL if a browser may open it, else an empty string. Agents report paths of files, and worse.
+    """Return the address if it is a web URL that is safe to click, else an empty string.
 
-    A URL that hides its host is refused: one with a user's name, a backslash or invisible characters.
+    Agents report anything, for example paths of files. A URL that can mislead about its host is refused: one
+    with a user's name, a backslash or invisible characters.
     """
     address = address.strip()
     if len(address) > URL_LENGTH or re.search(r"[\s<>|\"\\]", address) or not address.isprintable():
@@ -292,7 +293,10 @@ def safe_web_url(address: str) -> str:
 
 
 def is_known_host(url: str, coder_url: str, forges: Collection[str]) -> bool:
-    """Return whether a URL belongs to our Coder, or to a forge of the settings, such as GitHub."""
+    """Return whether a URL leads to our Coder or to one of `forges`.
+
+    `forges` are the hosts of code forges in the settings, for example `github.com`.
+    """
     parts, own = urlsplit(url), urlsplit(coder_url)
     if not parts.netloc.isascii():
         # Browsers do not agree which letters in a host are the same, so the host is shown.
@@ -303,7 +307,7 @@ def is_known_host(url: str, coder_url: str, forges: Collection[str]) -> bool:
 
 
 def _host(parts: SplitResult) -> str:
-    """Return the host as a browser asks for it, in ASCII. That shows letters which only look alike."""
+    """Return the host in ASCII, as a browser requests it. Letters that look like ASCII become `xn--…`."""
     host = parts.hostname or ""
     if host.isascii():
         return host
@@ -318,7 +322,10 @@ def _with_port(parts: SplitResult) -> str:
 
 
 def _shown_host(url: str, room: int) -> str:
-    """Return a URL's host, or the end of a long one: the end shows who owns it. `room` is in characters."""
+    """Return a URL's host; of a host that is longer than `room` characters only the end.
+
+    The end shows who owns the host.
+    """
     place = _with_port(urlsplit(url))
     return place if len(place) <= room else "…" + place[1 - room :]
 
@@ -331,7 +338,7 @@ _LINK_LABELS = (
 
 
 def link_label(url: str) -> str:
-    """Name what a reported link leads to, as `View pull request`."""
+    """Return a label for a URL that the agent reported, for example `View pull request` or `Open link`."""
     path = urlsplit(url).path
     return next((label for pattern, label in _LINK_LABELS if pattern.search(path)), "Open link")
 

@@ -1,7 +1,8 @@
 """The card: the first message of a task's thread. It shows the present state and is edited in place.
 
-A card names people without mentioning them, because it is edited often. Slack keeps the ages on it up to
-date, because a card is edited only when something changes. Messages that are posted once are in `notices`.
+A card names people without mentioning them, because it is edited often. It shows ages, such as `3 minutes
+ago`, in a form that Slack keeps up to date. So the card is edited only when something else changes. Messages
+that are posted once are in `notices`.
 """
 
 from collections.abc import Collection
@@ -70,7 +71,7 @@ _PHASES_WITH_REPORT = frozenset(
 
 
 class _CardContext(NamedTuple):
-    """What a card shows that is not stored in its link."""
+    """What a card shows that its `Link` does not contain."""
 
     coder_url: str
     forges: Collection[str]
@@ -86,7 +87,10 @@ def card(
     unreachable_since_ms: int | None = None,
     silence: CoderFailure = "away",
 ) -> Message:
-    """Make a link's card. `silence` says why Coder could not be read since `unreachable_since_ms`."""
+    """Make a link's card. `forges` are the hosts of code forges whose links need no host on their button.
+
+    If Coder shows no tasks, `unreachable_since_ms` is since when, in Unix milliseconds, and `silence` is why.
+    """
     outside = _CardContext(coder_url, forges, unreachable_since_ms, silence)
     hint = _hint(link)
     layout = [*_state_blocks(link, outside), *_buttons(link, outside)]
@@ -100,7 +104,7 @@ def status_card(
 ) -> Message:
     """Make the card for the answer to `/task status`, which one person sees.
 
-    It has a link to the thread. Buttons that change the task are left out unless `can_steer`.
+    `permalink` is the URL of the thread. Without `can_steer`, the buttons that change the task are left out.
     """
     outside = _CardContext(coder_url, forges)
     first = (
@@ -114,7 +118,7 @@ def status_card(
 
 
 def make_unlinked(seen: Observation, state: LinkState, prompt: str = "") -> Link:
-    """Make a link for the card of a task without a thread. Its empty id disables the buttons."""
+    """Make a link to show a task without a thread. Its id is empty, so its card has no action buttons."""
     record = LinkRecord(
         id=LinkId(""),
         channel=ChannelId(""),
@@ -132,25 +136,25 @@ def make_unlinked(seen: Observation, state: LinkState, prompt: str = "") -> Link
 
 
 def get_name(link: Link) -> str:
-    """Return the task's name for people; the beginning of its prompt until it has a name."""
+    """Return the task's title or name; without both, the beginning of its prompt."""
     return one_line(link.title, blocks.TITLE_LENGTH) or one_line(link.record.prompt, 60) or "New task"
 
 
 def find_ending(link: Link) -> LinkEnd | None:
-    """Return how the link has ended; None if it has not.
+    """Return how the link has ended; None if it has not ended.
 
-    If the task has vanished from Coder, the result is `gone`, even before the link is stored as ended.
+    If the task has vanished from Coder, return `gone`, even before the link is stored as ended.
     """
     return "gone" if link.end_reason is None and link.state.phase is Phase.GONE else link.end_reason
 
 
 def get_page_url(link: Link, coder_url: str) -> str:
-    """Return the URL of the task's page in Coder; an empty string if there is no page now."""
+    """Return the URL of the task's page in Coder; an empty string if the task is gone or not created yet."""
     return "" if find_ending(link) == "gone" else get_former_page_url(link, coder_url)
 
 
 def get_former_page_url(link: Link, coder_url: str) -> str:
-    """Return the URL of the task's page in Coder, even if the task is gone."""
+    """Return the URL of the task's page in Coder, even if the task is gone; empty if it was never created."""
     owner = link.record.owner_name or (link.observation.owner_name if link.observation else "")
     return blocks.task_url(coder_url, owner, link.record.task_id)
 
@@ -269,7 +273,7 @@ def _grace_note(state: LinkState) -> str:
 
 
 def _is_agent_unreachable(state: LinkState) -> bool:
-    """Whether an agent that was up cannot be reached. During a start this is normal and not counted."""
+    """Whether the agent cannot be reached. During a start that is normal, so the result is then False."""
     is_down = state.error_since_ms is not None and state.phase not in (Phase.STARTING, Phase.BROKEN)
     return is_down or state.unreachable_since_ms is not None
 
@@ -318,7 +322,7 @@ def _hint(link: Link) -> str:
 def _buttons(
     link: Link, outside: _CardContext, first: list[Block] | None = None, *, can_steer: bool = True
 ) -> list[Block]:
-    """Return the buttons that make sense now. Mute and delete come after the others."""
+    """Return the rows of buttons for the present state. `first` come first, mute and delete come last."""
     steps = [*(first or ()), *_link_buttons(link, outside)]
     apart: list[Block] = []
     if link.id and find_ending(link) is None and link.record.task_id:

@@ -1,8 +1,8 @@
 """The dialogs: the form for a new task, and the dialogs for edit and delete.
 
-A dialog opens at once with `loading_dialog`. When Coder has answered, its content is replaced. A submitted
-field is found by its action id. The preset's block id depends on the template, because Slack keeps the choice
-in a block as long as the block's id stays.
+A dialog opens at once with `loading_dialog`. When Coder has answered, the dialog's content is replaced. A
+submitted field is found by its action id. The block id of the preset's field contains the template. Otherwise
+Slack would keep the chosen preset when the person chooses another template.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class Field(StrEnum):
 
 @dataclass(frozen=True)
 class PresetChoice:
-    """A preset of a template. `id` is Coder's."""
+    """A preset of a template. `id` is the preset's id in Coder."""
 
     id: str
     name: str
@@ -54,7 +54,10 @@ class PresetChoice:
 
 @dataclass(frozen=True)
 class TemplateChoice:
-    """A template that this person may use. `id` is Coder's. Two organizations can use the same title."""
+    """A template that this person may use. `id` is the template's id in Coder.
+
+    `organization` is shown below the title, because two organizations can use the same title.
+    """
 
     id: str
     title: str
@@ -80,8 +83,9 @@ def create_form(
 ) -> View:
     """Make the form for a new task, with these initial values.
 
-    `chosen` is the id of a template and `preset` that of a preset. Without them the first template and its
-    default preset are selected. `error` is shown above the fields.
+    `chosen` is the id of the selected template, by default the first one. `preset` is the id of the selected
+    preset, by default the template's own default. `error` is shown above the fields. Slack sends
+    `private_metadata` back with the form.
     """
     if not templates:
         return notice_dialog(
@@ -104,7 +108,7 @@ def create_form(
 
 
 def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "") -> View:
-    """Make the dialog for the new prompt of a paused task."""
+    """Make the dialog for the new prompt of a paused task. Slack sends `private_metadata` back with it."""
     command = f"/task edit {one_line(name, TASK_NAME_LENGTH) or 'NAME'} TEXT"
     layout = [
         line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)]),
@@ -184,7 +188,7 @@ def _too_long_note(prompt: str, command: str) -> list[Block]:
 
 
 def _limit_templates(templates: Sequence[TemplateChoice], chosen: str) -> Sequence[TemplateChoice]:
-    """Keep as many templates as a menu can hold, the chosen one included."""
+    """Return the first 100 templates, as many as a menu can hold. The chosen one is always included."""
     if len(templates) <= MOST_OPTIONS:
         return templates
     first = [each for each in templates if each.id == chosen]

@@ -1,7 +1,8 @@
 """Messages about input for the agent: what became of a reply, why it waits, and questions about it.
 
-Most functions here make one message each. `text` and `texts` are the replies in question. A button carries
-the link's id and `job_id`, which names the reply's job.
+Most functions here return one message, and their docstrings tell what it says. `text` and `texts` are the
+texts of the replies that the message is about. `job_id` is the id of the reply's job. A button sends the
+link's id and `job_id` back.
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ _ENDINGS: dict[LinkEnd, str] = {
 
 
 def reply_delivered_late(text: str) -> Message:
-    """Say that a reply was delivered after one that was written later."""
+    """Say that a reply was delivered after another reply that was written later."""
     words = "Slack brought me this reply late: the agent got it after one that was written later."
     return _notice_about(words, text)
 
@@ -51,7 +52,7 @@ def reply_delivered_twice(text: str) -> Message:
 
 
 def reply_maybe_delivered_twice(text: str) -> Message:
-    """Say that the agent may have got a reply twice, and that nothing can show it any more."""
+    """Say that the agent may have got a reply twice, and that the log which would show that is gone."""
     words = (
         "I was interrupted while delivering this, and the log that would show it is gone: the agent may have "
         "got it twice. Tell it if that matters."
@@ -60,25 +61,25 @@ def reply_maybe_delivered_twice(text: str) -> Message:
 
 
 def reply_edited_late(text: str) -> Message:
-    """Say that a reply was edited after the agent had it."""
+    """Say that a reply was edited after the agent got it. `text` is the edited text."""
     words = "This edit came after the agent had the reply: it knows the earlier words. Reply to correct it."
     return _notice_about(words, text) if text.strip() else statement(words)
 
 
 def reply_deleted_late(author: str) -> Message:
-    """Say that a reply was deleted after the agent had it. `author` is a name; empty if it is not known."""
+    """Say that a reply was deleted after the agent got it. `author` is a name; empty if not known."""
     which = f"the reply of {escape_line(author, 80)}" if author else "the reply"
     return statement(f"The agent already has {which} that was deleted here. Reply to tell it otherwise.")
 
 
 def unknown_reply_edited(text: str) -> Message:
-    """Say that a reply was edited while nobody can know whether the agent has it."""
+    """Say that a reply was edited, and that nobody can know whether the agent has the earlier text."""
     words = "I can't tell whether the agent has the earlier words of this reply. *Send again* sends these:"
     return _notice_about(words, text)
 
 
 def unknown_reply_deleted(author: str) -> Message:
-    """Say that a reply was deleted while nobody can know whether the agent has it."""
+    """Say that a reply was deleted, and that nobody can know whether the agent has it."""
     which = f"the reply of {escape_line(author, 80)}" if author else "the reply"
     return statement(
         f"I can't tell whether the agent got {which} that was deleted here, and I don't send it again."
@@ -119,7 +120,7 @@ def _ask_arrived_or_not(link: Link, job_id: str, text: str, why: str) -> Message
 
 
 def ask_about_old_reply(link: Link, job_id: str, text: str) -> Message:
-    """Ask whether to send a reply that the bot found more than an hour late, because it was away."""
+    """Ask whether to send a reply that the bot found more than an hour late, because the bot was away."""
     words = "This was written while I was away, more than an hour ago. Still send it? Later replies wait."
     value = _button_value(link, job_id)
     choices = [
@@ -142,7 +143,7 @@ def ask_about_refused_files(link: Link, job_id: str, names: Sequence[str], text:
 
 
 def nothing_to_send(names: Sequence[str]) -> Message:
-    """Say that nothing in a reply can go to the agent. `names` are the files that cannot."""
+    """Say that nothing in a reply can go to the agent. `names` are the names of its files; may be empty."""
     if names:
         return statement(
             f"{_cannot_take_files(names)} There was nothing else in the reply, so nothing was sent."
@@ -161,7 +162,7 @@ def too_many_replies(most: int) -> Message:
 
 
 def too_many_requests_in_thread() -> Message:
-    """Say that a request was not accepted: too many wait already in this thread."""
+    """Say that a request was not accepted, because too many requests wait already in this thread."""
     return statement(
         "So much that was asked for in this thread still waits that I take no more for now. What is marked "
         ":warning: is not done: please ask again in a few minutes."
@@ -178,7 +179,10 @@ def _list_names(names: Sequence[str]) -> str:
 
 
 def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Message:
-    """Ask whether to send a reply that begins with `!` and is not a verb. `nearest` are verbs like it."""
+    """Ask whether to send a reply that begins with `!` and is not a known verb.
+
+    `nearest` are similar verbs. `value` is the value of the button.
+    """
     offered = " or ".join(f"`{word}`" for word in nearest)
     meant = f" Did you mean {offered}?" if offered else " `!help` lists the verbs."
     words = f"This was not sent: agents take a leading `!` for a shell command.{meant}"
@@ -186,7 +190,7 @@ def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Mes
 
 
 def reply_not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
-    """Say that Coder refused a reply, and offer to try again."""
+    """Say that Coder refused a reply, and offer to try again. `why` is Coder's text."""
     return _ask_to_try_again(link, job_id, f"This reply was not delivered. {coder_said(why)}", text)
 
 
@@ -197,7 +201,10 @@ def agent_access_denied(link: Link, job_id: str, text: str) -> Message:
 
 
 def task_not_resumed(why: str, link: Link, job_id: str, texts: Sequence[str]) -> Message:
-    """Say that Coder refused to resume the paused task, so these replies were not delivered."""
+    """Say that these replies were not delivered, because Coder refused to resume the paused task.
+
+    `why` is Coder's text. A button tries again.
+    """
     words = f"{_not_delivered(texts)}: the task is paused, and I could not resume it. {coder_said(why)}"
     return _ask_to_try_again(link, job_id, words, _join_texts(texts))
 
@@ -215,7 +222,7 @@ def agent_never_ready(link: Link, job_id: str, texts: Sequence[str]) -> Message:
 
 
 def replies_wait_for_agent(link: Link) -> Message:
-    """Say that replies have waited for a while: Coder cannot reach the agent."""
+    """Say that replies have waited for a while, because Coder cannot reach the agent."""
     return _replies_wait(
         f"Coder can't reach the agent of {bold_title(link)}. Often it comes back by itself; `!pause`, then "
         "`!resume` starts its workspace again"
@@ -223,7 +230,7 @@ def replies_wait_for_agent(link: Link) -> Message:
 
 
 def replies_wait_for_coder(link: Link) -> Message:
-    """Say that replies have waited for a while: Coder does not say whether the agent accepts them."""
+    """Say that replies have waited for a while, because Coder does not say if the agent accepts input."""
     return _replies_wait(
         f"Coder does not tell me whether the agent of {bold_title(link)} takes them. Whoever looks after "
         "Coder can find out why"
@@ -243,7 +250,7 @@ def _not_delivered(texts: Sequence[str]) -> str:
 
 
 def _join_texts(texts: Sequence[str]) -> str:
-    """Join the texts. If there are several, each gets one line, and the reactions show which are meant."""
+    """Join the texts for a quotation. If there are several, each is cut to one line of 100 characters."""
     return "\n".join(one_line(text, 100) if len(texts) > 1 else text for text in texts)
 
 
@@ -252,7 +259,7 @@ def _ask_to_try_again(link: Link, job_id: str, words: str, text: str) -> Message
 
 
 def workspace_broken(link: Link, job_id: str, texts: Sequence[str]) -> Message:
-    """Say that the workspace is broken, and offer to restart it and to send these replies then."""
+    """Say that the workspace is broken. Offer to restart the workspace and then send these replies."""
     what = "the reply" if len(texts) == 1 else "the replies"
     words = (
         f"{_not_delivered(texts)}: the workspace is broken. *Retry and send* starts it again, and sends "
@@ -276,7 +283,7 @@ _CLOSING_REASONS: dict[ClosingReason, str] = {
 
 
 def question_closed(why: ClosingReason) -> str:
-    """Return the text of a question that needs no answer any more."""
+    """Return the text that replaces the buttons of a question which needs no answer any more."""
     if why == "newer":
         return "Asked again below."
     if why == "ended":
@@ -289,10 +296,10 @@ def question_closed(why: ClosingReason) -> str:
 
 
 def replies_tried_again(sent: int, tried: int, outcome: str, why: ClosingReason) -> str:
-    """Return the text of a question after its replies were tried again.
+    """Return the text that replaces a question after its replies were tried again.
 
-    `sent` of the `tried` replies were delivered. `outcome` is the text if that is all of them, `why` the
-    reason if it is none.
+    `tried` is the number of the replies, and `sent` how many of them were delivered. `outcome` is the text if
+    all were delivered. `why` is the reason if the only reply was not delivered.
     """
     if sent == tried:
         return outcome
@@ -302,7 +309,10 @@ def replies_tried_again(sent: int, tried: int, outcome: str, why: ClosingReason)
 
 
 def question_expired(text: str, *, is_outcome_unknown: bool) -> Message:
-    """Say that a question about a reply was not answered for a week."""
+    """Say that a question about a reply was not answered for a week.
+
+    `is_outcome_unknown`: the question was whether the reply arrived, and not whether to send it.
+    """
     if is_outcome_unknown:
         return _notice_about(
             "Nobody told me for a week whether the agent got this, so I leave it at that.", text
@@ -325,7 +335,7 @@ def link_ended(link: Link) -> Message:
 
 
 def thread_found_again() -> Message:
-    """Say that Redis had lost the thread, and that the bot has found its task again."""
+    """Say that Redis had lost the thread, and that the bot has found the thread's task again."""
     return statement(
         "My store had lost this thread. I have found its task again: the card shows how it stands, and "
         "replies reach the agent."
@@ -341,13 +351,13 @@ def thread_unknown() -> Message:
 
 
 def task_has_other_thread(where: str) -> Message:
-    """Say that the task has another thread, whose permalink is `where`."""
+    """Say that the task has another thread. `where` is that thread's permalink; it may be empty."""
     another = f"<{where}|another thread>" if where else "another thread"
     return statement(f"Nobody gets replies in this thread now: its task has {another}.")
 
 
 def thread_task_gone() -> Message:
-    """Say that the task of this thread is gone."""
+    """Say that the task of this thread is no longer in Coder."""
     return statement(
         f"Nobody gets replies in this thread now: {_ENDINGS['gone']}. `/task create …` starts a new one."
     )
@@ -379,7 +389,7 @@ def undelivered_replies_returned(texts: Sequence[str]) -> Message:
 
 
 def unknown_replies_returned(texts: Sequence[str]) -> Message:
-    """Show the texts of the replies of which nobody knows whether the agent got them."""
+    """Show the texts of replies that the agent may or may not have got."""
     which = "this reply" if len(texts) == 1 else "these replies"
     return _with_texts("never-known", f"I never learned whether the agent got {which}", texts)
 
@@ -392,7 +402,7 @@ def held_replies_dropped(texts: Sequence[str]) -> Message:
 
 
 def join_for_file(texts: Sequence[str]) -> str:
-    """Join all texts for a file; an empty string if a message can hold them."""
+    """Join all texts for a file. Return an empty string if they fit into a message."""
     joined = "\n\n".join(texts)
     return joined if len(joined) > CODE_LENGTH else ""
 
@@ -403,7 +413,10 @@ def _with_texts(block_id: str, words: str, texts: Sequence[str]) -> Message:
 
 
 def ask_about_held_replies(link: Link, count: int, *, is_paused: bool) -> Message:
-    """Ask what to do with the replies that wait while the task is paused. `count` is their number."""
+    """Ask what to do with the replies that wait because a person paused the task. `count` is their number.
+
+    `is_paused`: the workspace is stopped, and not still stopping.
+    """
     replies = "one reply waits" if count == 1 else f"{count} replies wait"
     words = f"{'Paused' if is_paused else 'Pausing'}, and {replies} until you say what to do."
     choices = [
@@ -424,12 +437,15 @@ PROMPT_EDITED = "The prompt has been changed."
 
 
 def workspace_restarted(by_name: str) -> str:
-    """Return the text of a notice whose workspace was started again. `by_name` may be empty."""
+    """Return the text that replaces a notice's hint when the workspace was started again.
+
+    `by_name` is the name of the person who did that; it may be empty.
+    """
     return f"Started again by {escape_line(by_name, 80)}." if by_name else "Started again."
 
 
 def choice_made(by_name: str, label: str) -> str:
-    """The text of a notice after somebody has pressed one of the agent's choices."""
+    """Return the text that replaces the choices in a notice after `by_name` has chosen `label`."""
     return f"{escape_line(by_name, 80)} chose {bold_name(break_emoji(label), BUTTON_LENGTH)}."
 
 
@@ -438,22 +454,22 @@ CHOICE_PASSED = "The agent went on without an answer."
 
 
 def choice_too_late() -> Message:
-    """Somebody presses a choice of a question that is settled."""
+    """Say to a person who presses a choice that the question was answered already."""
     return statement("This was answered already.")
 
 
 class SendingTexts(NamedTuple):
-    """Texts that replace a question: `now` while its reply is being sent, `then` once the agent has it."""
+    """Texts that replace a question: `now` while its reply is being sent, `then` when the agent has it."""
 
     now: str
     then: str
 
 
 def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False) -> SendingTexts:
-    """Return the texts for `count` replies that are sent after a decision.
+    """Return the texts that replace a question when a person has decided to send its `count` replies.
 
-    `reply` is the first of them, as it was when the question was asked. `is_without_first` says that it was
-    deleted since.
+    `reply` is the first of these replies, as it was when the question was asked. `is_without_first`: that
+    reply was deleted since.
     """
     if is_without_first:
         how = "again, without what was deleted"
@@ -471,7 +487,7 @@ def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False
 
 
 def offer_edit_while_running(link: Link) -> Message:
-    """Offer a button for a new prompt of a running task, which must be paused to take it."""
+    """Offer a button to edit the prompt of a running task. Say that the task must be paused for that."""
     words = (
         f"{bold_title(link)} is running, and Coder changes the prompt of a paused task only. "
         "Write the new one; *Pause, then change it* follows."
@@ -485,7 +501,7 @@ def nothing_held(link: Link) -> Message:
 
 
 def decision_too_late(link: Link) -> str:
-    """Return the text of a question whose thread is no longer linked to a task."""
+    """Return the text that replaces a question when its thread is no longer linked to a task."""
     return f"Not decided: {_ENDINGS[link.end_reason or 'gone']}."
 
 

@@ -1,8 +1,8 @@
 """Answers that list things: tasks, templates, and the help.
 
-Only the person who asked sees them. An empty list says what to do. The help is made from `grammar`, which
-also parses what people type, so it lists exactly what is understood. The caller sorts the tasks by
-`get_rank`.
+Only the person who asked sees such an answer. An empty list says what to do. The help is made from the tables
+in `grammar`, with which commands are parsed, so the help lists exactly what is understood. The caller sorts
+the tasks by `get_rank`.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ _PHASE_ORDER = (
 class TaskLine:
     """A task in a list: its link, and the URL of its thread.
 
-    A task without a thread has a link from `cards.make_unlinked`.
+    `link` of a task without a thread is made by `cards.make_unlinked`.
     """
 
     link: Link
@@ -86,7 +86,7 @@ class TemplateLine:
 
 
 def get_rank(phase: Phase) -> int:
-    """Return a phase's place in a list. Tasks that need somebody come first, then running tasks."""
+    """Return a number by which to sort tasks: first those that need somebody, then running tasks."""
     return _PHASE_ORDER.index(phase)
 
 
@@ -139,7 +139,10 @@ def _task(number: int, item: TaskLine, coder_url: str) -> list[Block]:
 
 
 def _task_label(link: Link) -> PhaseLabel:
-    """Return the label of the task's phase. A paused task also shows whether it waits for somebody."""
+    """Return the emoji and the label of the task's phase.
+
+    If a paused task was waiting for somebody, the label says so too: `Needs you (paused)`.
+    """
     face, waiting = get_phase_label(link), link.state.open_phase
     if find_ending(link) is not None or waiting is link.state.phase:
         return face
@@ -151,7 +154,10 @@ def _owner(link: Link) -> str:
 
 
 def _since(link: Link) -> str:
-    """Return since when the task is in its phase: the time of the report, or of the first observation."""
+    """Return how long the task has been in its phase, with a leading ` · `; an empty string if not known.
+
+    The phase began with the agent's report, or else when Taskwire first saw the phase.
+    """
     state, report = link.state, link.state.last_report
     since_ms = state.since_ms
     is_of_before = report is None or (
@@ -166,7 +172,7 @@ _REPORTED_PHASES = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
 
 
 def _typed_name(link: Link) -> str:
-    """Return the name that commands take. It differs from the title."""
+    """Return the task's name for commands, in back-ticks. The title in the list is another text."""
     return f"`{escape_line(link.record.name.replace('`', ''), 60)}`"
 
 
@@ -183,9 +189,9 @@ def _task_buttons(link: Link) -> list[Block]:
 
 
 def _page_buttons(page: int, pages: int, filtered: str) -> list[Block]:
-    """Return the buttons for the next and previous page.
+    """Return the buttons for the next and the previous page.
 
-    Each has its own row, because two buttons of one action id may not share a row.
+    Each button has its own row, because two buttons with the same action id may not be in one row.
     """
     steps = (("next", page + 1, "Next page"), ("back", page - 1, "Previous page"))
     return [
@@ -229,7 +235,7 @@ def template_list(items: Sequence[TemplateLine]) -> Message:
 
 
 def _typed_value(name: str) -> str:
-    """Return a value as a person types it: in quotation marks if it has blanks."""
+    """Return an option's value as a person types it: in quotation marks if it has blanks."""
     shown = escape_line(name.replace("`", ""), 40)
     return f'"{shown}"' if " " in shown else shown
 
@@ -257,7 +263,7 @@ def _presets_text(item: TemplateLine) -> str:
 
 
 def help_text(topic: str | None = None) -> Message:
-    """Show what people can type. With the name of a verb as `topic`, show only that verb and an example."""
+    """Show what people can type. If `topic` is the name of a verb, show only that verb and an example."""
     word = (topic or "").strip()
     if not word:
         return _full_help()
@@ -340,7 +346,7 @@ def _as_sentence(meaning: str) -> str:
 
 
 def _escape_grammar(text: str) -> str:
-    """Escape words of the grammar for mrkdwn. Back-ticks stay."""
+    """Escape a text of `grammar` for mrkdwn. Back-ticks in it still mark code."""
     return escape_mrkdwn(text)
 
 

@@ -1,4 +1,4 @@
-"""What an agent wrote, for one person who asks for it: its last answer and steps, or where its log is."""
+"""Answers to a person who asks what an agent wrote: its last answer and steps, or where its log is."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -33,7 +33,10 @@ _STEPS_BELOW = 3_000
 def last_output(
     title: str, output: AgentOutput, snapshot_at: datetime | None = None, *, is_snapshot: bool = False
 ) -> Message:
-    """Show an agent's last answer and its steps; the end of what it wrote if there is no answer."""
+    """Show an agent's last answer and its steps; the end of what the agent wrote if there is no answer.
+
+    `is_snapshot`: Coder stored this output when the task was paused, at `snapshot_at` if that is known.
+    """
     written = output.answer or output.text
     if not written.strip() and not output.steps_text:
         return statement(f"The agent of {bold_name(title)} has written nothing yet.")
@@ -66,20 +69,23 @@ def steps_sent(title: str) -> Message:
 
 
 def log_sent(title: str, snapshot_at: datetime | None = None, *, is_snapshot: bool = False) -> Message:
-    """Say that the log came as a file."""
+    """Say that the log came as a file.
+
+    `is_snapshot`: Coder stored this log when the task was paused, at `snapshot_at` if that is known.
+    """
     whole = "The log" if is_snapshot else "The whole log"
     age = _age(snapshot_at, is_snapshot=is_snapshot)
     return statement(f"{whole} of {bold_name(title)}{age} is in your direct messages with me.")
 
 
 def add_file_button(message: Message, url: str) -> Message:
-    """Add a button that opens the file, if Slack has told its address."""
+    """Return the message with a button that opens the file at `url`; without it if `url` is empty."""
     buttons = [button(Button.OPEN_LINK, "Open the file", url=url)] if url else []
     return message.model_copy(update={"blocks": (*message.blocks, *button_rows("file", buttons))})
 
 
 def _age(snapshot_at: datetime | None, *, is_snapshot: bool) -> str:
-    """Say that a log is only what Coder kept when the task was paused, and how old that is."""
+    """Return words that say that Coder stored the log at a pause, and when; empty if not `is_snapshot`."""
     if not is_snapshot:
         return ""
     when = f", {format_age(snapshot_at)}" if snapshot_at is not None else ""

@@ -1,8 +1,8 @@
 """Notices: new messages in a thread about a change that somebody may have to know.
 
-If an agent has stopped, its question or its first sentence is the first line, and its answer follows. Other
-notices say what happened, and show the output of the build. Then comes what to do next. A notice mentions
-only the people in `calls`, whom the caller chooses.
+If an agent has stopped, the notice begins with the agent's question or first sentence, and the answer
+follows. Other notices say what happened, and may show the end of the build's log. Every notice says what to
+do next, and mentions only the people in `calls`, whom the caller chooses.
 """
 
 from collections.abc import Collection, Sequence
@@ -68,7 +68,10 @@ _DORMANT_REASONS = frozenset({"dormancy"})
 
 
 class _NoticeContent(NamedTuple):
-    """The texts and URLs of a notice, before they are put into blocks."""
+    """The texts and URLs of a notice. `page` is the task in Coder, `reported` is the agent's link.
+
+    `is_of_turn`: the notice is about the end of a turn, and shows what the agent wrote.
+    """
 
     title: str
     face: PhaseLabel
@@ -95,10 +98,12 @@ def notice(
     by_name: str = "",
     calls: tuple[UserId, ...] = (),
 ) -> Message:
-    """Make the message about a change. `by_name` names the person of `notice.by` without a mention.
+    """Make the message about a change.
 
-    `key` names the notice in the values of its buttons. `is_build_well` says that an error came although the
-    workspace's latest build succeeded. `is_stop` says that the error came while it was being stopped.
+    `written` is the agent's output. `key` names the notice in the values of its buttons. `is_build_well`: an
+    error came although the workspace's latest build succeeded. `is_stop`: the error came while the workspace
+    was being stopped. `pause_reason` is Coder's reason for a pause. `by_name` is the name of `notice.person`,
+    shown without a mention. `calls` are the people to mention.
     """
     written = written or AgentOutput()
     answer = read_answer(written.answer, written.full_text)
@@ -154,7 +159,7 @@ def alert(sentence: str) -> Message:
 
 
 def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
-    """Return what happened, in one sentence. Text from people and agents in it is not escaped yet."""
+    """Return what happened, in one or two sentences. Text from people and agents in them is not escaped."""
     report = one_line(notice.report.message, blocks.REPORT_LENGTH) if notice.report else ""
     match notice.kind:
         case "needs_input":
@@ -216,7 +221,7 @@ def _output_blocks(content: _NoticeContent, written: AgentOutput) -> list[Block]
 
 
 def _choice_row(choices: Sequence[Choice], value: str) -> list[Block]:
-    """Make a button for each choice that the agent offers."""
+    """Make a row with one button for each choice. `value` is the beginning of the buttons' values."""
     made = [
         button(Button.CHOOSE, choice.label, f"{value}:{number}")
         | {"action_id": f"{Button.CHOOSE.value}.{number}"}
@@ -226,7 +231,7 @@ def _choice_row(choices: Sequence[Choice], value: str) -> list[Block]:
 
 
 def _step_blocks(written: AgentOutput, value: str) -> list[Block]:
-    """Count what the agent did before its answer, with a button that shows it."""
+    """Make a block with the number of the agent's steps and a button that shows them; none without steps."""
     if not written.steps_text:
         return []
     words = section("steps", count_steps(written))
@@ -234,7 +239,7 @@ def _step_blocks(written: AgentOutput, value: str) -> list[Block]:
 
 
 def count_steps(written: AgentOutput) -> str:
-    """Count the steps of a turn, and the tests of its last run: `9 steps · 127 tests passed`."""
+    """Return the number of a turn's steps and of the tests in its last run: `9 steps · 127 tests passed`."""
     passed, failed = written.tests_passed, written.tests_failed
     parts = ["1 step" if written.step_count == 1 else f"{written.step_count} steps"]
     if failed:
@@ -245,7 +250,7 @@ def count_steps(written: AgentOutput) -> str:
 
 
 def _build_log_blocks(build_log: str) -> list[Block]:
-    """Show the end of the build's log."""
+    """Make the blocks that show the end of the build's log; none if the log is empty."""
     if not build_log.strip():
         return []
     tail = blocks.cut_beginning(build_log.strip("\n"), BUILD_LOG_LENGTH)

@@ -1,7 +1,7 @@
 """Shows an agent's answer as rich text, block by block.
 
-Everything that an agent wrote goes into elements that Slack does not parse. So the text cannot call anybody,
-and a link always shows its address. `domain/markdown.py` reads the Markdown.
+Everything that an agent wrote goes into elements that Slack does not parse. So the text cannot notify
+anybody, and a link always shows its address. `domain/markdown.py` reads the Markdown.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,10 @@ _BULLET, _ORDERED = "bullet", "ordered"
 
 
 def prose(block_id: str, nodes: Sequence[Node]) -> Block:
-    """Make the block of an answer that has at least one node."""
+    """Make one block of an answer. `nodes` must not be empty.
+
+    If the answer has too many elements for Slack, show it as fixed-width text.
+    """
     parts = list(_parts(nodes))
     if not parts or len(parts) > _MOST or any(_count(part) > _MOST for part in parts):
         text = "\n".join(plain(node.source) for node in nodes).strip() or "-"
@@ -50,7 +53,7 @@ def _is_text(node: Node) -> bool:
 
 
 def _section(nodes: Sequence[Node]) -> Iterator[Block]:
-    """Put paragraphs into one section, with a blank line between them."""
+    """Put paragraphs and headings into one section, with a blank line between paragraphs."""
     pieces: list[Block] = []
     previous: Node | None = None
     for node in nodes:
@@ -68,7 +71,7 @@ def _section(nodes: Sequence[Node]) -> Iterator[Block]:
 
 
 def _lists(items: Sequence[Node]) -> Iterator[Block]:
-    """Make a list of each run of items that have the same depth and style, and numbers that follow on."""
+    """Make a list of each run of consecutive items with the same depth and style, and with rising numbers."""
     run: list[Node] = []
     for item in items:
         if run and (item.depth != run[0].depth or not _follows(run[-1], item)):

@@ -34,7 +34,7 @@ def _list_names(names: Sequence[str], most: int = 8) -> str:
 
 
 def _offer_names(names: Sequence[str]) -> str:
-    """Offer up to eight names with `or`, and more as a list."""
+    """Join names with `or`. If there are more than eight, list eight and the number of the others."""
     return _join_with_or(names) if len(names) <= 8 else _list_names(names)
 
 
@@ -80,7 +80,7 @@ def account_suspended(email: str) -> Refusal:
 
 
 def account_changed() -> Refusal:
-    """Say that the person has another Coder account now than when they asked for the task."""
+    """Say that the person's Coder account has changed since the request for the task."""
     return ("Your Coder account is another one than when you asked for this task.", "Ask for it again.")
 
 
@@ -94,7 +94,7 @@ def not_owner(link: Link) -> Refusal:
 
 
 def too_many_tasks(most: int, minutes: int) -> Refusal:
-    """Say that the person has started `most` tasks within an hour, and may start the next in `minutes`."""
+    """Say that the person has started `most` tasks within an hour, and may start one in `minutes` minutes."""
     return (
         f"You have started {_count(most, 'task')} within an hour, as many as one person may.",
         f"You can start the next one in {_count(minutes, 'minute')}. Nothing was created.",
@@ -102,7 +102,10 @@ def too_many_tasks(most: int, minutes: int) -> Refusal:
 
 
 def shared_channel(channel: str, what: str) -> Refusal:
-    """Say that people of another company read the channel. `what` is a participle, such as `created`."""
+    """Say that people of another company can read the channel, so nothing was done.
+
+    `what` is what was not done, as a participle: `created` or `attached`.
+    """
     return (
         (
             f"<#{channel}> is shared with another company, which would read what the agent writes. "
@@ -113,7 +116,10 @@ def shared_channel(channel: str, what: str) -> Refusal:
 
 
 def not_in_channel(channel: str, what: str) -> Refusal:
-    """Say that the person or the bot is not in the channel. `what` is a participle, such as `created`."""
+    """Say that the person or the bot is not in the channel, so nothing was done.
+
+    `what` is what was not done, as a participle: `created` or `attached`.
+    """
     return (
         f"You are not in <#{channel}>, or I am not. Nothing was {what}.",
         "Join it, or choose another one.",
@@ -148,7 +154,7 @@ def no_such_id() -> Refusal:
 
 
 def several_tasks(name: str, names: Sequence[str]) -> Refusal:
-    """Say that several tasks match what was typed. `names` are their names."""
+    """Say that several tasks match the name that was typed. `names` are the names of these tasks."""
     return (
         f"`{escape_line(name, 80)}` fits several tasks: {_list_names(names)}.",
         "Type a little more of the one you mean.",
@@ -156,7 +162,7 @@ def several_tasks(name: str, names: Sequence[str]) -> Refusal:
 
 
 def name_taken(name: str, free: str) -> Refusal:
-    """Say that a task or workspace has this name. `free` is a name that is free; it may be empty."""
+    """Say that a task or workspace already has this name. `free` is an unused name; it may be empty."""
     offered = f"This one is free: `name={free}`." if free else "Try another one."
     return (f"The name `{escape_line(name, 60)}` is taken in Coder.", offered)
 
@@ -193,7 +199,7 @@ def template_ambiguous(names: Sequence[str]) -> Refusal:
 
 
 def organization_ambiguous(wanted: str, organizations: Sequence[str]) -> Refusal:
-    """Say that several organizations have a template of this name."""
+    """Say that several organizations have a template named `wanted`."""
     return (
         f"Several organizations have a template `{escape_line(wanted, 60)}`: {_list_names(organizations)}.",
         f"Add `org={escape_line(organizations[0], 60)}`, for example.",
@@ -209,7 +215,7 @@ def no_templates() -> Refusal:
 
 
 def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
-    """Say that no organization of this name has a template for tasks."""
+    """Say that no such organization has a template for tasks. `near` are similar names, `names` all names."""
     offered = f"Did you mean {_join_with_or(near)}?" if near else f"There is {_list_names(names)}."
     return (
         f"No organization `{escape_line(wanted, 60)}` has a template for tasks. Nothing was created.",
@@ -218,7 +224,7 @@ def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str])
 
 
 def default_template_missing(default: str, names: Sequence[str]) -> Refusal:
-    """Say that Coder does not have the default template of the settings."""
+    """Say that Coder does not have the default template of the settings. `names` are all templates."""
     return (
         f"The default template `{escape_line(default, 60)}` is not in Coder. Nothing was created.",
         f"Name one yourself: `template={escape_line(names[0], 60)}`, for example.",
@@ -226,7 +232,7 @@ def default_template_missing(default: str, names: Sequence[str]) -> Refusal:
 
 
 def cannot_listen(setting: str, address: str, why: str) -> Refusal:
-    """Say that the program cannot listen on an address. `setting` is the setting that has the address."""
+    """Say that the program cannot listen on an address. `setting` is the name of the setting to change."""
     return (
         f"Taskwire cannot listen on {address}: {why}.",
         f"Set {setting} to an address and port that are free here.",
@@ -234,7 +240,7 @@ def cannot_listen(setting: str, address: str, why: str) -> Refusal:
 
 
 def coder_said(why: str) -> str:
-    """Quote Coder's reason for a refusal."""
+    """Return a sentence that quotes Coder's reason for a refusal."""
     return f"Coder said: {end_sentence(escape_line(why, 500))}"
 
 
@@ -247,12 +253,12 @@ TASK_GONE = "It is no longer in Coder."
 
 
 def task_has_thread(permalink: str) -> str:
-    """Say that the task has a thread already: another person attached it first."""
+    """Say that the task has a thread already, because another person attached the task first."""
     return f"It has one already: <{permalink}>" if permalink else "It has one already."
 
 
 def attach_in_progress(name: str) -> Refusal:
-    """Say that the task is just getting a thread, because another person asked for it."""
+    """Say that the task is just getting a thread, because another person asked for that."""
     return (f"`{escape_line(name, 60)}` is just getting a thread.", "`/task list` shows it in a moment.")
 
 
@@ -281,7 +287,7 @@ def task_has_no_thread(verb: str, name: str) -> Refusal:
 
 
 def coder_refused(verb: str, link: Link, why: str) -> Refusal:
-    """Say that Coder refused to do something with a task. `why` is Coder's own text."""
+    """Say that Coder refused to `verb` the task, for example to `pause` it. `why` is Coder's own text."""
     return (f"I could not {verb} {bold_name(get_name(link))}. {coder_said(why)}", "")
 
 
@@ -299,7 +305,7 @@ def button_expired() -> Refusal:
 
 
 def steps_too_old() -> Refusal:
-    """The note with the steps of a notice has expired."""
+    """Say that the steps of a notice are too old: they are no longer stored."""
     return ("These steps are too old to show.", "`!logs full` brings the whole log.")
 
 

@@ -20,7 +20,7 @@ def statement(words: str) -> Message:
 
 
 def question(words: str, text: str, buttons: Sequence[Block]) -> Message:
-    """Make a message that asks something. It quotes `text`, unless that is empty, and has the buttons."""
+    """Make a question with buttons. `words` is mrkdwn. `text` is quoted below it, unless it is empty."""
     shown = [section("question", words)]
     if text.strip():
         shown.append(quote_block("text", text, QUOTE_LENGTH))
@@ -28,10 +28,10 @@ def question(words: str, text: str, buttons: Sequence[Block]) -> Message:
 
 
 def close_question(original: Message, words: str, *, dead: str = "") -> Message:
-    """Replace a question, or the offer in a notice, by `words` that say what became of it.
+    """Return a message in which `words` replace the question, or the hint at the end of a notice.
 
-    Buttons are removed, except those that open a URL. Without `words`, a notice keeps only what happened.
-    Links to the URL `dead` are removed.
+    Buttons are removed, except those that open a URL other than `dead`. Links to `dead` become plain text. If
+    `words` is empty, nothing replaces the question or the hint.
     """
     remaining: list[Block] = []
     text = words
@@ -51,7 +51,7 @@ def close_question(original: Message, words: str, *, dead: str = "") -> Message:
 
 
 def _remove_link(value: JsonValue, url: str) -> JsonValue:
-    """Turn each link to this URL, anywhere in a block, into plain text."""
+    """Return a block in which each link to this URL is plain text."""
     if isinstance(value, list):
         return [_remove_link(each, url) for each in value]
     if not isinstance(value, dict):

@@ -1,7 +1,7 @@
 """Problems of Taskwire's own account or store, in words for operators.
 
-Administrators get these texts in Slack. `/readyz` and `taskwire doctor` print the same texts, so these have
-no mrkdwn.
+Administrators get these texts in Slack. `/readyz` and `taskwire doctor` print the same texts, so the texts
+have no mrkdwn.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ def coder_unreachable(why: str) -> str:
 
 
 def jobs_wait_for_version(count: int, until: datetime) -> str:
-    """Say that `count` queues begin with a job that this version cannot read, given up at `until`."""
+    """Say that the first job of `count` queues cannot be read by this version, and is given up at `until`."""
     lists = "1 list of work begins" if count == 1 else f"{count} lists of work begin"
     return (
         f"{lists} with something that another version of Taskwire wrote, and the one that runs now cannot "
@@ -83,7 +83,7 @@ def data_loss(since: datetime) -> str:
 
 
 def tasks_vanished(count: int, linked: int) -> str:
-    """Say that `count` of `linked` linked tasks vanished at once, more than people usually delete."""
+    """Say that `count` of `linked` tasks with a thread vanished at once, more than people usually delete."""
     return (
         f"{count} of {linked} linked tasks vanished from Coder's list at once: has the account of "
         "CODER_SESSION_TOKEN lost rights? Their threads are left as they are; after a day I take the "

@@ -1,6 +1,6 @@
 """Messages to a person whose request waits: which request, why, and for how long.
 
-`request` in these functions is what `describe_request` returns.
+`request` in these functions is a text from `describe_request`, for example `pausing *Fix the login*`.
 """
 
 from datetime import datetime
@@ -39,7 +39,7 @@ SilentSystem = Literal["Coder", "Slack"]
 
 
 def describe_request(work: Work, link: Link | None) -> str:
-    """Return what a job was asked to do, as an activity: `pausing *Fix the login*`."""
+    """Return what a person asked for with a job, for example `pausing *Fix the login*`, as mrkdwn."""
     match work:
         case CreateRequested(prompt=prompt) if prompt:
             return f"creating {bold_name(make_title(prompt))}"
@@ -61,7 +61,10 @@ def describe_request(work: Work, link: Link | None) -> str:
 
 
 def request_waits_for_version(until: datetime) -> Message:
-    """Say that this version cannot read the request, because another version stored it."""
+    """Say that the request waits, because another version stored it and this version cannot read it.
+
+    At `until` the request is given up.
+    """
     return statement(
         "Another version of me took what was asked here, and the one that runs now cannot read it. It waits "
         f"for a version that can, until {until:%Y-%m-%d} at most. What is asked after it waits too, except a "
@@ -79,7 +82,7 @@ def request_never_readable() -> Message:
 
 
 def request_waits(side: SilentSystem, request: str) -> Message:
-    """Say that the request waits, because Coder or Slack does not answer."""
+    """Say that the request waits, because Coder or Slack (`side`) does not answer."""
     return statement(
         f"{side} does not answer me right now, so {request} has to wait. I try again for up to an hour; "
         "there is no need to repeat it."
