@@ -47,7 +47,7 @@ _NEUTRAL = re.compile(r"(?:[-*+•◦▪☐☒✓✔✗] |[0-9]{1,3}[.)] |[A-Za-
 
 @dataclass(frozen=True)
 class AgentTurn:
-    """What an agent wrote in one turn. `answer` is Markdown. It is empty if no answer was recognised.
+    """What an agent wrote in one turn. `answer` is Markdown; empty if no answer was recognised.
 
     `steps_text` is what came before the answer and after it. `tests_passed` and `tests_failed` count the
     tests of the last test run.
@@ -230,7 +230,7 @@ def _blocks(lines: list[str]) -> Iterator[list[str]]:
 
 
 def _is_output(blocks: list[list[str]], at: int) -> bool:
-    """Whether a block looks like the output of a program. Indented code after a line with `:` does not."""
+    """Whether a block looks like the output of a program. Code below a line that ends with `:` does not."""
     rows = [line for line in blocks[at] if line.strip()]
     if not rows or any(find_fenced_rows(blocks[at])):
         return False

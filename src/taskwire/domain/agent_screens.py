@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AgentScreen:
-    """Regular expressions for one agent's screen. Each is searched in one line, without its outer blanks."""
+    """Regular expressions for one agent's screen. Each is applied to one line without blanks at its ends."""
 
     name: str
     # Lines that the agent shows when it starts.

@@ -4,10 +4,10 @@ The text is as Slack sends it: escaped, with people and links as tokens. Text fo
 typed. A refusal quotes the person's text escaped for mrkdwn. Other modules decide who may run a command, and
 which task a name means.
 
-If the first word is not a verb, the form opens with the whole text in it, so that no sentence starts a task
-by mistake. But a word that is nearly a verb is refused with a suggestion, if it is alone or if arguments of
-that verb follow. For example, `paus fix-login` suggests `/task pause fix-login`. A verb with wrong arguments
-is refused with its usage.
+If the first word is not a verb, the form for a new task opens with the whole text in it. So no sentence
+starts a task by mistake. But a word that is nearly a verb is refused with a suggestion, if it is alone or if
+arguments of that verb follow. For example, `paus fix-login` suggests `/task pause fix-login`. A verb with
+wrong arguments is refused with its usage.
 """
 
 import re
@@ -44,9 +44,9 @@ _LIST_OPTIONS = (CommandOption("owner", "whose tasks"), CommandOption("page", "w
 
 
 class ListFilter(StrEnum):
-    """Which tasks `list` shows: all that the person may see, their own, those that need them, or by state.
+    """Which tasks `list` shows: all that the person may see, their own, or those that wait for them.
 
-    A state is a phase as cards show it, or one of Coder's statuses.
+    Other filters are a phase as cards show it, or one of Coder's statuses.
     """
 
     MINE = "mine"
@@ -127,7 +127,7 @@ class Create:
 
 @dataclass(frozen=True)
 class OpenForm:
-    """Open the form with this text as the prompt, and with the options that were given."""
+    """Open the form for a new task, with this text as the prompt and with the options that were given."""
 
     text: str = ""
     template: str | None = None
@@ -138,7 +138,7 @@ class OpenForm:
 
 @dataclass(frozen=True)
 class List:
-    """Show tasks. An `owner` that is a string is the name of a Coder user."""
+    """Show tasks. `owner` is a mentioned person, the name of a Coder user, or None for any owner."""
 
     filter: ListFilter = ListFilter.ALL
     owner: SlackPerson | str | None = None
@@ -154,7 +154,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Logs:
-    """Show the agent's latest output, or send the whole log."""
+    """Show the agent's latest output. If `full`, send the whole log instead."""
 
     name: TaskName
     full: bool = False

@@ -12,7 +12,7 @@ VerbArguments = Literal["nothing", "name", "name and full", "name and text", "fi
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb of `/task`. `unsupported_hint` says what to do instead; empty if it is supported."""
+    """A verb of `/task`. `unsupported_hint` says what to do instead; empty if the verb is supported."""
 
     name: str
     usage: str

@@ -42,7 +42,7 @@ class Work(BaseModel):
 class Requester(BaseModel):
     """The person who asked, where and when they asked, and how to answer them privately.
 
-    `at` is when they asked. `response_url` is Slack's URL for a private answer, if Slack gave one.
+    `response_url` is Slack's URL for private answers; None if Slack gave none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -147,7 +147,7 @@ class ScanChannel(Work):
 class FindThread(Work):
     """Restore the link of a thread that Redis does not know (queue `lost_threads`).
 
-    `person` wrote in the thread. If its first message is not a card of ours, nothing happens.
+    `person` wrote in the thread. If the thread's first message is not a card of ours, nothing happens.
     """
 
     kind: Literal["find_thread"] = "find_thread"

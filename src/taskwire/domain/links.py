@@ -49,7 +49,7 @@ class LinkRecord(BaseModel):
 
     @property
     def has_other_clock(self) -> bool:
-        """Whether Slack's clock is over an hour behind ours: the card's ts is so long before `made_at`."""
+        """Whether the card's ts is over an hour before `made_at`, because Slack's clock is behind ours."""
         return (
             self.thread_ts is not None
             and microseconds(self.made_at) - microseconds(self.thread_ts) > _HOUR_US

@@ -89,7 +89,7 @@ class Button(StrEnum):
 
     @classmethod
     def from_action_id(cls, action_id: str) -> "Button | None":
-        """Return the button of an action id; None if unknown. A number at the end is ignored."""
+        """Return the button of an action id; None if unknown. The number after a choice's id is ignored."""
         name, _, number = action_id.rpartition(".")
         name = name if number.isdecimal() else action_id
         return cls(name) if name in list(cls) else None

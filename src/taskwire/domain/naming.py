@@ -18,8 +18,8 @@ def digest(*parts: str) -> str:
 def make_name(prompt: str, salt: str) -> str:
     """Make a name from the beginning of the prompt and six characters of the salt's hash.
 
-    For example `fix-the-login-1a2b3c`. The same salt gives the same name at every try. Letters lose their
-    accents. A prompt without any Latin letter or digit becomes `task`.
+    For example `fix-the-login-1a2b3c`. The same prompt and salt give the same name at every try. Letters lose
+    their accents. A prompt without any Latin letter or digit becomes `task`.
     """
     plain = unicodedata.normalize("NFKD", prompt.casefold()).encode("ascii", "ignore").decode()
     words = re.sub(r"[^a-z0-9]+", "-", re.sub("['`]", "", plain)).strip("-")

@@ -121,5 +121,5 @@ class Observation(BaseModel):
 
     @property
     def report_ms(self) -> int:
-        """The time of the agent's last report in milliseconds; 0 if it never reported."""
+        """The time of the agent's last report in Unix milliseconds; 0 if there is no report."""
         return 0 if self.report is None else to_ms(self.report.at)

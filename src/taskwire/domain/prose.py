@@ -169,7 +169,7 @@ def _shorten_runs(lines: list[str]) -> list[str]:
 
 
 def _group_runs(lines: list[str]) -> Iterator[list[list[str]]]:
-    """Yield groups of consecutive tool calls. Each call is a list of its lines. Other lines are alone."""
+    """Yield groups of consecutive tool calls, each a list of lines. Any other line is a group of its own."""
     run: list[list[str]] = []
     blanks: list[str] = []
     for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):

@@ -1,6 +1,7 @@
 """The queues of jobs: their names, and the scores that order the jobs in a link's `to_coder` queue.
 
-`domain/jobs.py` has the jobs, and `queue/lua/queues.lua` keeps their order.
+`domain/jobs.py` has the jobs, and `queue/lua/queues.lua` keeps their order. As a rule, the job with the
+lowest score runs first. A score consists of a lane and a time: `ts` orders the jobs of one lane.
 """
 
 from typing import NewType
@@ -34,7 +35,7 @@ def to_thread(link: str) -> QueueName:
 
 
 def thread_answers(link: str) -> QueueName:
-    """Name the queue of people's questions in one link's thread. Notices do not wait behind them."""
+    """Name the queue of answers to questions in one link's thread. Notices do not wait behind answers."""
     return QueueName(f"thread_answers:{link}")
 
 
@@ -44,7 +45,7 @@ def receipts(link: str) -> QueueName:
 
 
 def card(link: str) -> QueueName:
-    """Name the queue of updates of one link's card. Receipts do not wait behind them."""
+    """Name the queue of updates of one link's card. Receipts do not wait behind updates."""
     return QueueName(f"card:{link}")
 
 

@@ -1,4 +1,4 @@
-"""Reconciles an input of unknown outcome: finds in the agent's log whether the agent has it.
+"""Reconciles an input of unknown outcome: finds out from the agent's log whether the agent has the input.
 
 A log is unreliable. Its newest entry grows and is rewritten while the agent works. After a restart the ids
 begin at 0 again, even within the same build. An input may have been typed without becoming an entry. Other

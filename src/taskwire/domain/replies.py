@@ -59,7 +59,7 @@ _VERB = re.compile(r"(!?)([A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
 
 @dataclass(frozen=True)
 class ThreadCommand:
-    """A command in the thread. `unsupported_hint` says what to do instead; empty if it is supported."""
+    """A command in the thread. `unsupported_hint` says what to do instead; empty if it can be done."""
 
     name: str
     argument: str = ""

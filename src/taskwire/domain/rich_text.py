@@ -1,8 +1,8 @@
 """Turns Slack's formatted messages into Markdown that keeps Slack's tokens for people, channels and links.
 
-The source is a message's `rich_text` blocks, which have exactly what a person saw. For a message without such
-blocks it is the mrkdwn text. Both give the same Markdown. Entities stay encoded: `mrkdwn.to_visible_text`
-decodes them when names are known.
+The source is a message's `rich_text` blocks, which have exactly what a person saw. If a message has no such
+blocks, the source is its mrkdwn text. Both sources give the same Markdown. Entities stay encoded:
+`mrkdwn.to_visible_text` decodes them when names are known.
 """
 
 import re

@@ -5,7 +5,7 @@ ordinary words, and it may miss a secret. It is for text that people read: a tex
 again must not be masked.
 
 A text is searched one window at a time, so that other threads can run. A log of a million characters is
-masked in another thread, which blocks the event loop for some milliseconds at a time.
+masked in another thread. Even so, the search blocks the event loop for some milliseconds at a time.
 """
 
 import json

@@ -274,7 +274,7 @@ def _mark_announced(state: LinkState, seen: Observation) -> LinkState:
 
 
 def _with_build(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
-    """Forget what belongs to the last build if a new build is seen. If it is a start, begin a turn."""
+    """If a new build is seen, forget the last build's state. A start of the workspace also begins a turn."""
     if seen.build == state.build:
         return state
     is_up = seen.is_active or seen.is_starting or seen.workspace_status in ("starting", "running")
@@ -447,7 +447,7 @@ def _apply_deadlines(
 
 
 def _find_idle_since(state: LinkState) -> int | None:
-    """Return since when the agent is idle, in milliseconds; None if it works.
+    """Return since when the agent is idle, in milliseconds; None if the agent works.
 
     An agent that does not report within 30 s after the start counts as idle from then on.
     """

@@ -46,7 +46,7 @@ def ask_to_create_another(prompt: str, key: str) -> Message:
 
 
 def creating_another(prompt: str) -> Message:
-    """Say that another task with the same prompt is being created. Replaces `ask_to_create_another`."""
+    """Replace `ask_to_create_another`: say that another task with the same prompt is being created."""
     return question("Another one is being created.", prompt, [])
 
 

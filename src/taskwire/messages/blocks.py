@@ -95,7 +95,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def cut_beginning(text: str, limit: int) -> str:
-    """Keep the last `limit` characters of a text. Start at the beginning of a line if one is near."""
+    """Keep the last `limit` characters of a text. Cut at the beginning of a line if a line begins nearby."""
     if len(text) <= limit:
         return text
     kept = text[-(limit - 2) :]

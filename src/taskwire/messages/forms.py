@@ -108,7 +108,7 @@ def create_form(
 
 
 def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "") -> View:
-    """Make the dialog for the new prompt of a paused task. Slack sends `private_metadata` back with it."""
+    """Make the dialog for the new prompt of a paused task. Slack sends `private_metadata` back on Save."""
     command = f"/task edit {one_line(name, TASK_NAME_LENGTH) or 'NAME'} TEXT"
     layout = [
         line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)]),

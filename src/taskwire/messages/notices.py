@@ -210,7 +210,7 @@ def _headline(content: _NoticeContent, calls: tuple[UserId, ...]) -> Block:
 
 
 def _output_blocks(content: _NoticeContent, written: AgentOutput) -> list[Block]:
-    """Make the blocks for the agent's output and for the end of the build's log."""
+    """Make the blocks for the agent's output, and for a note that says where the rest of it is."""
     layout: list[Block] = []
     if content.answer:
         layout.append(prose("prose", content.answer))

@@ -191,7 +191,7 @@ def unknown_preset(template: str, wanted: str, near: Sequence[str], names: Seque
 
 
 def template_ambiguous(names: Sequence[str]) -> Refusal:
-    """Say that there are several templates, and that the person has to choose one."""
+    """Say that there are several templates, `names`, and that the person has to choose one."""
     return (
         f"Which template? You can use {_list_names(names)}. Nothing was created.",
         f"Try `/task create template={escape_line(names[0], 60)} …`.",
