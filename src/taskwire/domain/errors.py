@@ -44,7 +44,7 @@ class OutsideError(Exception):
 
 
 class NotDone(OutsideError):
-    """The other system certainly did nothing, so the call can be repeated without reconciling."""
+    """The other system certainly did nothing, so there is nothing to reconcile."""
 
 
 class Refused(NotDone):

@@ -389,8 +389,8 @@ class DrawCard(Work):
 class Receipt(Work):
     """Show the state of a reply as a reaction (queue `receipts`).
 
-    `stray_reaction` is set if a stopped process may have added that reaction late. Then the job only removes
-    it, and `state` has no meaning.
+    `stray_reaction` is set if a stopped process may have added that reaction late. Then the job removes it
+    and keeps the stored reaction. `state` has no meaning in such a job.
     """
 
     kind: Literal["receipt"] = "receipt"
@@ -415,7 +415,7 @@ class ChannelOpened(Work):
 
 
 class ThreadReopened(Work):
-    """Send what a thread missed while it accepted no messages, and update its card (queue `to_thread`)."""
+    """Send what a thread missed while it was closed, update its card, and read it (queue `to_thread`)."""
 
     kind: Literal["reopened"] = "reopened"
 

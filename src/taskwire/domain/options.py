@@ -100,7 +100,8 @@ def _take_leading_options(
 ) -> tuple[dict[str, str], str, bool]:
     """Take options from the beginning of a text.
 
-    Return the options' values by name, the rest, and whether a `--` ended the options.
+    Return the options' values by name, the rest, and whether a `--` ended the options. `has_text`: the rest
+    may be a prompt, so the error for an unknown option says how to mark it as text.
     """
     given: dict[str, str] = {}
     while True:
