@@ -50,7 +50,7 @@ async def _goes_through_a_story(page: Page) -> None:
     await expect(mine.get_by_role("button", name="white check mark, 1: Taskwire")).to_be_visible(
         timeout=PATIENCE_MS
     )
-    finished = thread.locator(".message", has_text="the old column stays for now").last
+    finished = thread.locator(".message", has_text="I left the old column in place").last
     await expect(finished).to_contain_text("@Alice Adams", timeout=PATIENCE_MS)
 
 
