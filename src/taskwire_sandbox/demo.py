@@ -1,4 +1,4 @@
-"""`taskwire demo`: runs the real bot with its own store between both stand-ins, with a page for a browser.
+"""`taskwire demo`: runs the real bot with the stand-ins for Slack and Coder, and a page for a browser.
 
 Everything listens on this machine only, and nothing is kept. The demo ends when the bot ends.
 """
@@ -95,7 +95,10 @@ def _hints() -> Iterator[page.Hint]:
 async def _listening(
     stack: contextlib.AsyncExitStack, coder: CoderSandbox, wanted: int | None
 ) -> SlackSandbox:
-    """Listen on the wanted port. Without one, try the usual port, and any free port if that is taken."""
+    """Start the Slack stand-in on the port `wanted`, inside `stack`.
+
+    If `wanted` is None, try the usual port, then any free port. Raise UserError if no port can be used.
+    """
     for port in (PORT, 0) if wanted is None else (wanted,):
         routes = page.routes(coder_url=coder.url, person=next(iter(PEOPLE)), hints=_hints())
         slack = SlackSandbox(port=port, manifest=manifest.make_manifest(), routes=routes)

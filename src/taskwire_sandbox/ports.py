@@ -1,6 +1,6 @@
-"""A port on loopback that stays with its stand-in while the stand-in is away.
+"""A port on loopback that a stand-in keeps while it simulates an outage.
 
-Otherwise another program could get the port meanwhile, and the stand-in could not come back.
+If the port were released, another program could get it, and the stand-in could not listen there again.
 """
 
 import socket
@@ -21,7 +21,7 @@ class Port:
         self.number: int = self._holder.getsockname()[1]
 
     def bind(self) -> socket.socket:
-        """Return a socket on this port that may listen."""
+        """Return a new socket that is bound to this port. The caller may listen on it."""
         return _bound(self.number)
 
     def close(self) -> None:

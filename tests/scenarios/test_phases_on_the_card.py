@@ -50,7 +50,8 @@ async def test_an_agent_that_says_nothing_is_starting_and_then_waits(world: Worl
     assert (before, meanwhile, await phase(world, thread)) == ("Starting", "Starting", "Needs you")
     assert told_meanwhile == []
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> The agent stopped and said nothing.\nNeeds you: {TITLE}. Reply here to go on.\n[Logs]"
+        f"<@{world.alice.id}> The agent stopped and said nothing.\n"
+        f"Needs you: {TITLE}. Reply here to go on.\n[Logs]"
     ]
 
 

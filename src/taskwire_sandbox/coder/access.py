@@ -52,7 +52,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The user who sends a request, together with the key that is used."""
+    """A user who sends a request, the API key of the request, and the deployment's rules."""
 
     user: User
     token: Token
@@ -92,7 +92,10 @@ class Viewer:
         return workspace.user_acl.get(self.user.id, "") if self.rules.shares_workspaces else ""
 
     def may_everywhere(self, resource: str, action: str) -> bool | None:
-        """Say whether the viewer may do this to the rows of every user. None: the stand-in does not know."""
+        """Say whether the viewer may do `action` to every user's rows of the kind `resource`.
+
+        Return None for a pair that the stand-in does not know. A known pair is ("task", "read").
+        """
         match resource, action:
             case "workspace", "application_connect":
                 is_allowed = self.is_site("owner") and self.rules.owner_may_access_workspaces
@@ -111,7 +114,7 @@ class Viewer:
         return self.has_scope("task:read") and self._has_access(task.workspace)
 
     def can_update_task(self, task: Task) -> bool:
-        """Say whether the viewer may change the prompt."""
+        """Say whether the viewer may change the task's prompt."""
         if not self.has_scope("task:update"):
             return False
         return self._administers(task.workspace) or self.acl_role(task.workspace) == "admin"
@@ -123,7 +126,10 @@ class Viewer:
         return self._has_access(workspace) or self.is_site("template-admin")
 
     def can_connect(self, workspace: Workspace) -> bool:
-        """Say whether the viewer may reach the app in the workspace. The organization's admin may not."""
+        """Say whether the viewer may connect to the agent's app in the workspace.
+
+        An admin of the organization has no such right by that role.
+        """
         if not self.has_scope("workspace:application_connect"):
             return False
         if workspace.owner is self.user or self.acl_role(workspace):
@@ -131,7 +137,10 @@ class Viewer:
         return self.is_site("owner") and self.rules.owner_may_access_workspaces
 
     def can_build(self, workspace: Workspace, transition: str) -> bool:
-        """Say whether the viewer may start, stop or delete. A share does not allow deletion."""
+        """Say whether the viewer may queue a build with this transition: `start`, `stop` or `delete`.
+
+        A user with whom the workspace is shared may not delete it.
+        """
         if not self.has_scope(f"workspace:{transition}"):
             return False
         if self._administers(workspace):
@@ -197,7 +206,7 @@ class Viewer:
         return self._manages(template) or template.usable_by is None or self.user.id in template.usable_by
 
     def can_manage_keys_of(self, user: User, action: str) -> bool:
-        """Say whether the viewer may read, create, update or delete that user's keys."""
+        """Say whether the viewer may do `action` (read, create, update or delete) to that user's keys."""
         return self.has_scope(f"api_key:{action}") and (user is self.user or self.is_site("owner"))
 
     def _administers(self, workspace: Workspace) -> bool:

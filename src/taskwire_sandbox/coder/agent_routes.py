@@ -75,7 +75,11 @@ def _entries(program: AgentApi, task: Task) -> list[JsonValue]:
 
 
 def _program(call: Call, task: Task, unanswered: str) -> AgentApi:
-    """Return the program of an active task, or refuse with Coder's answer."""
+    """Return the agent's running program of an active task.
+
+    Raise Coder's Refusal if the task has another status, the viewer may not connect, or the agent cannot be
+    reached. `unanswered` is the message of the refusal if no program runs.
+    """
     status, workspace = task_status(task), task.workspace
     if status in ("pending", "initializing"):
         detail = "The task is resuming. Wait for the task to become active before sending messages."
@@ -121,7 +125,7 @@ def _readable(call: Call) -> tuple[Agent, Workspace]:
 
 
 def within(call: Call, lines: list[LogLine]) -> list[LogLine]:
-    """Return the lines of a log between the ids `after` and `before` of the query."""
+    """Return the lines whose id is above `after` and below `before`. The query may leave out either."""
     bounds = {}
     for key in ("after", "before"):
         value = call.query.get(key, "")

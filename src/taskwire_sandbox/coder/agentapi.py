@@ -41,7 +41,7 @@ class AgentApi:
         self.on_input: Callable[[str], None] = lambda _text: None
 
     def open(self, history: Sequence[Message]) -> None:
-        """Show the greeting, or the messages of a kept history."""
+        """Show the messages of an earlier run of the program, or the greeting if there are none."""
         self.messages = list(history) if history else []
         if not self.messages:
             self._append("agent", banner(self.columns))
@@ -59,9 +59,10 @@ class AgentApi:
         self._report_from_screen("working")
 
     def post_message(self, text: str) -> None:
-        """Accept an input as POST /message does, and trim it.
+        """Accept an input as POST /message does. Blanks at both ends are removed.
 
-        Raise MessageRejected if the input is empty or the screen is not stable.
+        Raise MessageRejected if the input is empty, the screen is not stable, or a test has planned a
+        failure.
         """
         self.fail_if_planned("message")
         text = text.strip()
@@ -85,7 +86,7 @@ class AgentApi:
         self.fail_if_planned("message_unlogged")
 
     def fail_if_planned(self, part: str) -> None:
-        """Raise MessageRejected if a test has planned a failure of this part. Each failure happens once."""
+        """Raise MessageRejected if a test has planned failures of this part and one of them is left."""
         left = self.failures_left.get(part, 0)
         if left:
             self.failures_left[part] = left - 1
@@ -131,14 +132,17 @@ class AgentApi:
         self._report_from_screen("idle")
 
     def report(self, state: str, message: str, uri: str) -> None:
-        """Report as the agent does through its tool. Coder turns a report of idle into working."""
+        """Report a state as the agent does with its reporting tool.
+
+        Coder stores `idle` from this tool as `working`.
+        """
         said = "failure" if state == "failed" else state
         if said == "idle" or self._world.settings.reports_become_working:
             said = "working"
         self._send_report(said, message, uri)
 
     def force_report(self, state: str, message: str, uri: str) -> None:
-        """Report exactly this state, without the rules that `report` and the screen watcher follow."""
+        """Report exactly this state, even if it repeats the last report or `report` would change it."""
         self._send_report("failure" if state == "failed" else state, message, uri, is_forced=True)
 
     def end(self) -> None:
@@ -160,9 +164,9 @@ class AgentApi:
             self._world.schedule.add(STABLE_SECONDS / 2, lambda: self._report_working_again(report))
 
     def _report_working_again(self, end: tuple[str, str, str]) -> None:
-        """Report working once more after the end.
+        """Report `working` once more if `end` is still the last report.
 
-        The real screen watcher sometimes takes the last output for work.
+        The real screen watcher sometimes takes the agent's last output for work.
         """
         if self._last == end:
             self._report_from_screen("working")

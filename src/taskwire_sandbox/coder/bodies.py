@@ -64,9 +64,9 @@ APP_STATUS = Struct(
 
 
 def read(raw: bytes, struct: Struct, record_violation: Callable[[str], None]) -> dict[str, JsonValue]:
-    """Return every field of the struct, with Go's zero value for absent ones.
+    """Return every field of the struct. An absent field has Go's zero value.
 
-    Raise Refusal if Go cannot decode the body.
+    Raise Refusal if Go cannot decode the body. An unknown field is passed to `record_violation` and left out.
     """
     found = _object(raw, struct, record_violation)
     values = {name: ZEROS[kind] for name, kind in struct.fields.items()}

@@ -98,7 +98,7 @@ def _resource(build: Build, workspace: Workspace) -> Json:
 
 
 def agent_json(agent: Agent, workspace: Workspace) -> Json:
-    """Return an agent with its apps. The task's app is not the only one."""
+    """Return an agent with its apps: an editor, and the app through which the agent is reached."""
     apps: list[JsonValue] = [_editor_json(agent), _app_json(agent, workspace)]
     return {
         "id": agent.id,
@@ -179,7 +179,7 @@ def _app_json(agent: Agent, workspace: Workspace) -> Json:
 
 
 def status_json(status: AppStatus, workspace: Workspace) -> Json:
-    """Return one report. A failed report has the state `failure` here; a task has `failed`."""
+    """Return one report. A failure has the state `failure` in a report, but `failed` in a task."""
     return {
         "id": status.id,
         "created_at": timestamp(status.created_at),

@@ -54,7 +54,10 @@ class Builds:
         return build
 
     def plan_of(self, workspace: Workspace) -> BuildPlan:
-        """Return the plan for this workspace's builds: the script's own, or the template's."""
+        """Return the plan for this workspace's builds.
+
+        This is the plan of its script, or the plan of its template if the script has none.
+        """
         return self.script_of(workspace).plan or workspace.template.plan
 
     def script_of(self, workspace: Workspace) -> Script:

@@ -55,7 +55,7 @@ class Call:
 
     @property
     def viewer(self) -> Viewer:
-        """Return the user who sends the request. This is for routes that need a user's key."""
+        """Return the user who sends the request. Raise LookupError if the sender is not a user."""
         if not isinstance(self.sender, Viewer):
             raise LookupError(f"{self.route.name} is no route for users")
         return self.sender
@@ -81,9 +81,9 @@ class Call:
         return found
 
     def task(self) -> Task:
-        """Return the `{task}` of the path.
+        """Return the `{task}` of the path. Raise Refusal (404) if there is none that the viewer can read.
 
-        An id finds it under every `{user}`; a name only under its owner.
+        A task's id is found under every `{user}`. A task's name is found only under its owner.
         """
         owner, name = self.member(), self.params["task"]
         known = as_uuid(name)

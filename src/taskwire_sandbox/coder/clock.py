@@ -65,7 +65,10 @@ class ScheduledAction:
 
 
 class Schedule:
-    """All future actions, ordered by due time. Those that are due together run in the order of addition."""
+    """All future actions, ordered by due time.
+
+    Actions with the same due time run in the order of their addition.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

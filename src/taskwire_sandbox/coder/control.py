@@ -1,4 +1,4 @@
-"""The control interface: gives other processes over HTTP the controls that tests use directly.
+"""The control interface: other processes control the stand-in over HTTP, as tests do from Python.
 
 Coder has no such interface.
 """

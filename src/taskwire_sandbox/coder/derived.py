@@ -70,9 +70,10 @@ def workspace_status(build: Build) -> str:
 
 
 def current_state(task: Task, status: str) -> State | None:
-    """Return the last report if it came after the latest start.
+    """Return the agent's last report as a state, or None if there is none.
 
-    While the task initializes, return Coder's own text.
+    A report from before the latest start does not count. Without a report, a task that initializes has the
+    state `working` and a message of Coder's own.
     """
     workspace = task.workspace
     build, report = workspace.latest, workspace.latest_status

@@ -123,7 +123,7 @@ class PlannedFault:
         return self.times is not None and self.hits >= self.times
 
     def applies_to(self, route: str) -> bool:
-        """Say whether the fault happens to this call, and count it."""
+        """Say whether the fault happens to this call. If it does, count it as one of `times`."""
         if self.is_used_up or not fnmatchcase(route, self.pattern):
             return False
         if self.skips:
@@ -151,7 +151,7 @@ class PlannedFaults:
         self._faults.clear()
 
     def find_for(self, route: str) -> Fault | None:
-        """Return the fault for this call, or None."""
+        """Return the fault that happens to this call, or None. A returned fault is counted."""
         for planned in self._faults:
             if planned.applies_to(route):
                 self._faults = [each for each in self._faults if not each.is_used_up]

@@ -1,6 +1,6 @@
 """Adds rows to a deployment directly: organizations, users, keys, templates and tasks.
 
-It does not go through the API, so Coder's rules for requests do not apply.
+The rows do not go through the API, so Coder's rules for requests do not apply to them.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Ids as Coder makes them, drawn from a seed so that a run can be repeated."""
+"""Ids as Coder makes them. They come from a seeded random source, so that a run can be repeated."""
 
 import random
 import string
@@ -26,7 +26,10 @@ class Ids:
         return f"{self._random.getrandbits(16):04x}"
 
     def new_nanoseconds(self) -> int:
-        """Return the last three digits of a time: Go has nanoseconds, and Python only microseconds."""
+        """Return a number from 0 to 999: the nanoseconds of a time after its microseconds.
+
+        Coder's times have nanoseconds, and Python's have only microseconds.
+        """
         return self._random.randrange(1000)
 
     def _letters(self, count: int) -> str:

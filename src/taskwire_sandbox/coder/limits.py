@@ -8,9 +8,10 @@ PRUNE_ABOVE = 20_000
 
 
 class RateLimit:
-    """Counts requests by key.
+    """Counts requests by key (user and path) in a sliding window of one minute.
 
-    The previous minute counts for the part that the sliding window still covers.
+    The window is estimated as in Coder. For example, 15 seconds after the start of a minute, three quarters
+    of the previous minute's requests still count.
     """
 
     def __init__(self, limit: int) -> None:
@@ -18,7 +19,10 @@ class RateLimit:
         self._counts: dict[tuple[str, str], tuple[int, int, int]] = {}
 
     def take(self, key: tuple[str, str], now: datetime) -> tuple[bool, dict[str, str]]:
-        """Count a request if it may pass. Return whether it may pass, and the rate limit headers."""
+        """Return whether a request may pass, and its rate limit headers.
+
+        Count the request only if it may pass.
+        """
         if self.limit <= 0:
             return True, {}
         seconds = now.timestamp()

@@ -48,7 +48,10 @@ class Notifications:
         self._has_round = False
 
     def queue_for_report(self, workspace: Workspace, status: AppStatus, before: AppStatus | None) -> None:
-        """Queue a notification about a report. A first `working` and an unchanged state are not announced."""
+        """Queue a notification about the report `status`. `before` is the report before it, or None.
+
+        An unchanged state is not announced, and neither is `working` as the first report.
+        """
         task = self._world.tasks_by_workspace.get(workspace.id)
         agent = workspace.latest.agent
         if task is None or agent is None or agent.lifecycle != "ready":
@@ -61,7 +64,10 @@ class Notifications:
         self._queue(BY_STATE[status.state], task, {}, minute)
 
     def queue_for_build(self, name: str, task: Task, reason: str = "manual") -> None:
-        """Queue the notification that a task was paused or resumed."""
+        """Queue the notification that a task was paused or resumed.
+
+        `name` is Coder's name of the kind of notification, such as "Task Paused".
+        """
         labels: Json = {"task_id": task.id}
         if name == "Task Paused":
             labels["pause_reason"] = reason

@@ -57,7 +57,10 @@ class Reports:
         return status
 
     def store_snapshot(self, task: Task, messages: Sequence[Message], layout: str = "agentapi") -> None:
-        """Store the log of a paused task. It replaces an older snapshot."""
+        """Store the last messages of a task that is being paused. They replace an older snapshot.
+
+        `layout` is the name of the messages' format.
+        """
         task.snapshot = Snapshot(layout, list(messages), self._world.schedule.next_timestamp())
 
 
@@ -69,7 +72,7 @@ def sanitized(message: str) -> str:
 
 
 def _escaped_for_html(text: str) -> str:
-    """Escape for HTML as Go does, which writes quotes as numbers."""
+    """Escape for HTML as Go does. Go writes quotes as numeric entities, such as `&#39;`."""
     return html.escape(text, quote=False).replace("'", "&#39;").replace('"', "&#34;")
 
 
@@ -82,7 +85,7 @@ def _unquoted(message: str) -> str:
 
 
 def message_json(message: Message, offset_minutes: int = 0) -> Json:
-    """Return a message in agentapi's form."""
+    """Return a message in agentapi's form. Its time is shown in the zone `offset_minutes` from UTC."""
     return {
         "id": message.id,
         "content": message.content,

@@ -145,7 +145,10 @@ ALL_ROUTES = TASK_ROUTES + OTHER_ROUTES
 
 
 class RouteTable:
-    """Finds the route of a request. A literal path part goes before a parameter."""
+    """Finds the route of a request.
+
+    A literal part of a pattern wins over a parameter: `/me` over `/{user}`.
+    """
 
     def __init__(self) -> None:
         self._by_length: dict[tuple[str, int], list[tuple[tuple[str, ...], Route]]] = {}
@@ -155,7 +158,10 @@ class RouteTable:
             self._by_length.setdefault((route.method, len(parts)), []).append((parts, route))
 
     def find(self, method: str, path: str, *, has_tasks: bool) -> tuple[Route, dict[str, str]] | None:
-        """Return the route and the path parameters, or None."""
+        """Return the route and its path parameters, or None.
+
+        Without `has_tasks` the routes of tasks do not exist.
+        """
         if path.startswith(f"{EXPERIMENTAL}/tasks"):
             path = V2 + path.removeprefix(EXPERIMENTAL)  # the real server keeps this path as an alias
         asked = path.strip("/").split("/")

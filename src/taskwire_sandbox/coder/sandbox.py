@@ -144,7 +144,7 @@ class ScriptedCoder:
     def on_arrival(self) -> ArrivalHook | None:
         """Return the hook that may choose a fault for an arriving request.
 
-        It goes before the planned faults.
+        The planned faults apply only if the hook chooses none.
         """
         return self._server.on_arrival
 
@@ -240,7 +240,10 @@ class ScriptedCoder:
         return found
 
     def task(self, name: str) -> SandboxTask:
-        """Return the task with this id, name or `owner/name`, or the only task whose name starts so."""
+        """Return the task with this id, name or `owner/name`.
+
+        If there is none, return the only task whose name begins with `name`. Raise LookupError otherwise.
+        """
         self.world.schedule.catch_up()
         found = [task for task in self.world.tasks.values() if _is_named(task, name)]
         found = found or [task for task in self.world.tasks.values() if task.name.startswith(name)]

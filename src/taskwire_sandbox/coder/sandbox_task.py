@@ -29,29 +29,29 @@ class SandboxTask:
 
     @property
     def id(self) -> str:
-        """Return its id."""
+        """Return the task's id."""
         return self.row.id
 
     @property
     def name(self) -> str:
-        """Return its name."""
+        """Return the task's name."""
         return self.row.name
 
     @property
     def status(self) -> str:
-        """Return the status that Coder derives for it."""
+        """Return the task's status, as Coder derives it from the build, the agent and the app."""
         self._world.schedule.catch_up()
         return task_status(self.row)
 
     @property
     def state(self) -> str | None:
-        """Return the agent's state as the task list shows it."""
+        """Return the agent's state as the task list shows it, or None if it shows none."""
         found = current_state(self.row, self.status)
         return found.state if found else None
 
     @property
     def prompt(self) -> str:
-        """Return the present prompt."""
+        """Return the task's present prompt."""
         return self.row.prompt
 
     @property
@@ -196,7 +196,7 @@ class SandboxTask:
     def agent_is_unreachable(self) -> None:
         """Disconnect the agent. The task stays active, and calls to the agent fail with 502 after 30 seconds.
 
-        Coder notifications within a minute and then reports the agent as unhealthy.
+        Coder detects this within a minute and then reports the agent as unhealthy.
         """
         self._set_connection(is_connected=False)
 

@@ -1,4 +1,4 @@
-"""Ready-made agents for the demo. Each shows one course of a task.
+"""Ready-made agents for the demo. Each shows a different course of a task: success, failure, a question.
 
 `pick` chooses an agent by words in the prompt, so a person who tries the demo can ask for each of them.
 """

@@ -51,7 +51,10 @@ def boolean(terms: Terms, key: str, problems: Problems) -> bool | None:
 
 
 def excess(terms: Terms, known: Collection[str], record_violation: Callable[[str], None]) -> Problems:
-    """Return a problem for every key that this list does not know."""
+    """Return a problem for every query key that is not in `known`.
+
+    Pass each such key to `record_violation` too.
+    """
     unknown = [key for key in terms if key not in known]
     for key in unknown:
         record_violation(f"the query key {key!r} is not known to this list")

@@ -42,7 +42,7 @@ KEY_LENGTHS = (10, 22)
 
 @dataclass(slots=True)
 class RecordedRequest:
-    """A recorded request and its result. `fault` is the name of the fault that it met, or empty."""
+    """A recorded request and its result. `fault` is the name of the fault that happened to it, or empty."""
 
     number: int
     at: datetime

@@ -96,7 +96,10 @@ def health_json(is_healthy: bool, reason: str) -> Json:
 
 
 def log_entry(message: Message, offset_minutes: int = 0) -> Json:
-    """Return a message as an entry of a task's log."""
+    """Return a message as an entry of a task's log.
+
+    Its time is shown in the zone `offset_minutes` from UTC.
+    """
     found = message_json(message, offset_minutes)
     kind = {"user": "input", "agent": "output"}[message.role]
     return {"id": found["id"], "content": found["content"], "type": kind, "time": found["time"]}

@@ -7,9 +7,9 @@ MESSAGE_LIMIT = 160  # bytes; Coder refuses a longer report with "Message is too
 
 
 def check_report_text(message: str) -> str:
-    """Return the message if Coder accepts a report of its length.
+    """Return the message unchanged. Raise ValueError if it is longer than a report may be.
 
-    Raise an error otherwise, so that a script's author sees the mistake at once.
+    The author of a script then sees the mistake when the script is made.
     """
     if len(message.encode()) > MESSAGE_LIMIT:
         raise ValueError(
@@ -32,7 +32,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """The agent prints a text line by line over `seconds`. `raw` leaves out the terminal's formatting."""
+    """The agent prints a text line by line over `seconds`.
+
+    `raw` prints it without the terminal's formatting.
+    """
 
     text: str
     seconds: float = 0.0
@@ -149,7 +152,10 @@ def _nothing(_text: str) -> Steps:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What an agent does at first, after a resume, and on input that no step waits for."""
+    """What an agent does: `steps` at first, `on_resume` after a resume, `on_input` for an input.
+
+    An input that answers a step `Ask` does not reach `on_input`.
+    """
 
     steps: Steps
     on_input: Callable[[str], Steps] = _nothing

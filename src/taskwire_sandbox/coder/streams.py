@@ -1,4 +1,4 @@
-"""Server-sent events: a stream of one workspace, now and after every change."""
+"""Server-sent events: each stream sends one workspace at once, and again after every change."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,10 @@ class Streams:
     async def follow(
         self, request: web.Request, workspace_id: str, present: Callable[[], bytes]
     ) -> web.StreamResponse:
-        """Send the workspace now and after every change, until the client disconnects."""
+        """Send what `present` returns, now and after every change, until the client disconnects.
+
+        `present` returns the workspace as bytes.
+        """
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream",

@@ -187,7 +187,10 @@ def _check_template(call: Call, owner: User, version: Version, name: str) -> Non
 
 
 def _preset(call: Call, preset_id: str) -> Preset | None:
-    """Return a preset. It may belong to any version: Coder does not check that."""
+    """Return the preset with this id, or None for the nil id. Raise Refusal for an unknown id.
+
+    The preset may belong to any template version, because Coder does not check that.
+    """
     if preset_id == NIL:
         return None
     everyone = (preset for version in call.world.versions.values() for preset in version.presets)

@@ -75,7 +75,7 @@ class World:
         self._workspaces_by_name: dict[tuple[str, str], Workspace] = {}
 
     def next_row(self) -> int:
-        """Return the id of the next log line. All logs of the deployment share one sequence."""
+        """Return the id for a new log line. All logs of the deployment share one sequence of ids."""
         self._rows += 1
         return self._rows
 

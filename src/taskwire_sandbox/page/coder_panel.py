@@ -42,7 +42,7 @@ class CoderPanel:
         return web.json_response(shown | {"error": state.get("error", "")}, status=status)
 
     async def _with_last_message(self, task: Fields) -> dict[str, object]:
-        """Return what the panel shows of a task, with the end of its agent's last message."""
+        """Return the fields of a task that the panel shows, with the end of the agent's last message."""
         _, whole = await self._ask("GET", f"tasks/{task['id']}")
         words = [str(message.get("content", "")) for message in _rows(whole.get("log"))]
         kept = {key: task.get(key) for key in _TASK_FIELDS}
@@ -69,7 +69,10 @@ class CoderPanel:
         return web.json_response(answer if status != 200 else {}, status=status)
 
     async def _ask(self, method: str, path: str, fields: Fields | None = None) -> tuple[int, Fields]:
-        """Send a request to the Coder stand-in. Answer 502 if it cannot be reached."""
+        """Send a request to the Coder stand-in. Return the status and the JSON object of its answer.
+
+        If it cannot be reached, return 502 and an error.
+        """
         try:
             async with (
                 ClientSession(timeout=_TIMEOUT) as session,

@@ -56,9 +56,9 @@ class AppActions(MessageActions):
     async def _deliver(
         self, kind: Literal["slash_commands", "interactive"], name: str, payload: Json
     ) -> tuple[Outcome, str]:
-        """Deliver the payload while the person waits.
+        """Deliver a payload to the app and wait for its ack. `name` is the command or the interaction's type.
 
-        Return the reply, and Slack's error or an empty text.
+        Return the outcome and Slack's error, which is empty if the app acked.
         """
         if kind == "interactive" and not self.backend.app.manifest.interactive:
             raise ImpossibleAction("this app is not configured to handle interactive responses")
@@ -69,9 +69,9 @@ class AppActions(MessageActions):
     async def command(
         self, user: str, channel: str, command: str, text: str = "", *, thread_ts: str | None = None
     ) -> ActionResult:
-        """Use a slash command: its name and text, or the whole line.
+        """Use a slash command. `command` is its name, with `text` apart, or the whole line.
 
-        Only the app's answer is shown.
+        The typed line itself appears in no conversation; only the app's answer does.
         """
         person, here = self._here(user, channel)
         name, _, rest = command.partition(" ")
@@ -132,7 +132,7 @@ class AppActions(MessageActions):
         *,
         block_id: str | None = None,
     ) -> ActionResult:
-        """Press a button or choose in a menu of a message. The message may be ephemeral."""
+        """Press a button of a message, or choose `value` in its menu. The message may be ephemeral."""
         person, here = self._here(user, channel)
         ephemeral = next((said for said in self.ephemerals(person.id) if said.ts == message_ts), None)
         body = ephemeral.body if ephemeral else self.message(here.id, message_ts)
@@ -147,7 +147,10 @@ class AppActions(MessageActions):
         )
 
     def _where(self, here: Channel, ts: str, body: Json, ephemeral: Ephemeral | None) -> Json:
-        """Return the fields that say where a message is. Slack leaves an ephemeral message itself out."""
+        """Return the fields of a payload that identify the message on which a person acted.
+
+        The content of the message is among them, except for an ephemeral message: Slack does not send that.
+        """
         thread_ts = ephemeral.thread_ts if ephemeral else body.get("thread_ts")
         container: Json = {"type": "message", "message_ts": ts, "channel_id": here.id}
         container |= {"is_ephemeral": ephemeral is not None} | ({"thread_ts": thread_ts} if thread_ts else {})
@@ -181,7 +184,7 @@ class AppActions(MessageActions):
         *,
         block_id: str | None = None,
     ) -> ActionResult:
-        """Press a button or choose in a menu of a dialog or the Home tab."""
+        """Press a button of a dialog or the Home tab, or choose `value` in its menu."""
         person, shown = self.backend.workspace.user(user), self._view(user, view)
         block, element = find_element(shown.content["blocks"], action_id, value=value, block_id=block_id)
         if element["type"] not in ("button", "overflow"):
@@ -272,7 +275,10 @@ class AppActions(MessageActions):
         return await self._interact(person, payload, here, ts, body.get("thread_ts"))
 
     async def open_home(self, user: str, tab: Literal["home", "messages"] = "home") -> View | None:
-        """Open the app's Home. Return the tab as it is before the app can change it."""
+        """Open the app's Home, and send the app its event.
+
+        Return the Home tab as it was before this event; None if the app has never published it.
+        """
         person, app = self.backend.workspace.user(user), self.backend.app
         direct = self.backend.workspace.open_direct([app.bot_user_id, person.id])
         view = self.backend.views.home.get(person.id)

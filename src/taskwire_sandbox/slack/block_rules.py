@@ -150,7 +150,10 @@ BLOCKS["container"] = _block(
 
 
 def problems(blocks: object, surface: str, at: str = "/blocks") -> list[str]:
-    """List the reasons for which Slack would refuse these blocks on this surface, in Slack's format."""
+    """List the reasons for which Slack would refuse these blocks, in Slack's format.
+
+    `surface` is where they would be shown. `at` is the JSON pointer of the blocks in the request.
+    """
     report = Report()
     if not isinstance(blocks, list):
         report.add("must be an array", at)

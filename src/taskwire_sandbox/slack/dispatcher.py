@@ -64,7 +64,7 @@ class Dispatcher:
         self._next_delivery = asyncio.Event()
 
     def deliver_event(self, name: str, payload: Json) -> Delivery:
-        """Deliver an event in the background, with retries."""
+        """Deliver an event of the type `name` in the background, with retries."""
         delivery = self._begin(Delivery("events_api", name, payload))
         self._tasks.spawn(self._until_acked(delivery))
         return delivery

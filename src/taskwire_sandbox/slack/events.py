@@ -16,7 +16,11 @@ MESSAGE_EVENTS = {
 
 
 def emit(slack: Backend, event: Json, channel: Channel | None, *, bot_must_be_in: bool = True) -> None:
-    """Deliver `event` in Slack's envelope if the app gets such events."""
+    """Deliver `event` in Slack's envelope if the app has subscribed to it and has its scope.
+
+    `channel` is the conversation of the event. The bot must be a member of it, unless `bot_must_be_in` is
+    False.
+    """
     kind = event["type"]
     subscription = MESSAGE_EVENTS[channel.type] if kind == "message" and channel else kind
     if not slack.app.manifest.wants(subscription):

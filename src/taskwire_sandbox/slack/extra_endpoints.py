@@ -21,7 +21,10 @@ _TRUE = (True, "true", 1, "1")
 
 
 class ExtraEndpoints:
-    """Serves /respond, /upload and /files-pri. Faults can name the first two like methods."""
+    """Serves /respond, /upload and /files-pri.
+
+    Calls of the first two are recorded, and faults can hit them.
+    """
 
     def __init__(self, slack: Backend, api: WebApi) -> None:
         self._slack = slack
@@ -145,7 +148,10 @@ def respond(slack: Backend, ticket: ResponseUrl, body: Json) -> None:
 
 
 def show_answer(slack: Backend, channel_id: str, user: str, said: Json, body: Json, *, source: str) -> None:
-    """Show an answer to the person, or post it for everyone if `body` says `in_channel`."""
+    """Show an answer of the app to the person, or to everyone if its `response_type` is `in_channel`.
+
+    `body` is the answer as the app sent it, and `said` is its checked content.
+    """
     channel = slack.workspace.channels[channel_id]
     if body.get("response_type") == "in_channel":
         thread = {"thread_ts": body["thread_ts"]} if body.get("thread_ts") else {}

@@ -82,7 +82,11 @@ class Faults:
         error: str = "internal_error",
         where: Callable[[Json], bool] | None = None,
     ) -> Rule:
-        """Make the next `times` matching calls or deliveries fail. None means all of them."""
+        """Make the next `times` matching calls or deliveries fail; None means all of them.
+
+        `where` must be true for the arguments or the payload. `seconds` and `error` are used by faults that
+        wait or answer with an error.
+        """
         rule = Rule(name, fault, times, probability, seconds, error, where)
         self.rules.append(rule)
         return rule

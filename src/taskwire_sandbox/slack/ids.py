@@ -1,4 +1,4 @@
-"""Where ids and timestamps come from.
+"""Makes ids and timestamps.
 
 People and conversations have the same ids in every run, so stored links stay valid after the demo restarts.
 Ids of events, triggers, views and files are random: the bot remembers them to recognise repetitions, and a

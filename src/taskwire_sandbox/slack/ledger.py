@@ -100,7 +100,10 @@ class Ledger:
         self.violations[:] = [sentence for sentence in self.violations if part not in sentence]
 
     def change(self, kind: str, **what: object) -> None:
-        """Announce a change to streams and waiters."""
+        """Announce a change to every stream and to everything that waits in `until`.
+
+        `kind` names the change, and `what` are its fields in the stream.
+        """
         self.sequence += 1
         for stream in self._streams:
             stream.put_nowait({"sequence": self.sequence, "kind": kind} | what)

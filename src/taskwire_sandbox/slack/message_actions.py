@@ -21,7 +21,10 @@ class MessageActions:
     backend: Backend
 
     def _here(self, user: str, channel: str) -> tuple[User, Channel]:
-        """Return a person and a conversation that the person is in."""
+        """Return the person and the conversation.
+
+        Raise ImpossibleAction if the person is not in the conversation.
+        """
         workspace = self.backend.workspace
         person, place = workspace.user(user), workspace.channel(channel)
         if person.id not in place.members:
@@ -90,7 +93,7 @@ class MessageActions:
             self.backend.files.files[item["id"]].shares.append(share)
 
     async def mention(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> str:
-        """Write a message that mentions the bot. The app gets two events for it."""
+        """Write a message that mentions the bot. The app gets a `message` and an `app_mention` event."""
         return await self.post(user, channel, f"<@{self.backend.app.bot_user_id}> {text}", thread_ts)
 
     async def post_as_bot(self, channel: str, text: str, thread_ts: str | None = None) -> str:

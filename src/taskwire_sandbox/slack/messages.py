@@ -109,9 +109,10 @@ def rewrite(
     editor: str | None,
     without: tuple[str, ...] = (),
 ) -> Json:
-    """Change a stored message and emit the event.
+    """Change a stored message, remove its keys `without`, and emit the event. Return the message as shown.
 
-    Without an `editor` Slack changed it, so it is not marked as edited.
+    `editor` is the person or bot who edits. None means that Slack changes the message, so it is not marked as
+    edited.
     """
     stored = channel.messages[ts]
     before = show(channel, ts)

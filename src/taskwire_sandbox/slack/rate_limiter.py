@@ -33,7 +33,10 @@ class MethodRateLimiter:
         self._blocked_until: dict[str, float] = {}
 
     def take(self, method: str, tier: int, channel: str) -> int:
-        """Count this call and return 0, or return the seconds to wait (`Retry-After`)."""
+        """Count this call and return 0.
+
+        If it is over a limit, return the seconds to wait (`Retry-After`) instead.
+        """
         if not self.is_on:
             return 0
         now, name = self._clock(), method
@@ -48,7 +51,10 @@ class MethodRateLimiter:
         return 0
 
     def block(self, name: str, seconds: int) -> None:
-        """Refuse all calls under this name for `seconds`."""
+        """Refuse all calls of the method `name` for `seconds`.
+
+        "chat.postMessage C1" names the posts in one channel.
+        """
         self._blocked_until[name] = max(self._blocked_until.get(name, 0.0), self._clock() + seconds)
 
     def _seconds_blocked(self, name: str, now: float) -> float:

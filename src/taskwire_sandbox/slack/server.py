@@ -211,7 +211,7 @@ class SlackSandbox(AppActions):
         self.backend.ledger.on_call = callback
 
     def ignore_violations(self, part: str) -> None:
-        """Set aside violations that contain `part`."""
+        """Accept violations that contain `part`: they no longer appear in `violations`."""
         self.backend.ledger.ignore_violations(part)
 
     def add_user(

@@ -1,6 +1,6 @@
 """The Socket Mode transport: tickets, connections and frames.
 
-Each payload goes to one connection. There are at most ten.
+The app may have up to ten connections. Each payload is sent on one of them.
 """
 
 import asyncio

@@ -30,7 +30,10 @@ class SubmitResult:
 
 
 def check_entered(view: View) -> None:
-    """Make the checks of Slack's client, before the app gets the submission: required fields and lengths."""
+    """Make the checks of Slack's client before a dialog is submitted: required fields and lengths.
+
+    Raise ImpossibleAction if a field breaks one of them.
+    """
     values = state(view)["values"]
     for block in view.content["blocks"]:
         if block["type"] != "input":

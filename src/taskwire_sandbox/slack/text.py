@@ -69,7 +69,10 @@ def _named(token: str, workspace: Workspace) -> str:
 
 
 def _mentions(text: str, workspace: Workspace, *, named: bool) -> str:
-    """Replace each `@handle` and `#channel` that names a known person or channel."""
+    """Replace each `@handle` and `#channel` that names a known person or channel by its mention.
+
+    With `named`, a person's mention has the name too: `<@U1|ada>`.
+    """
     tokens = {f"@{user.name}".lower(): f"<@{user.id}>" for user in workspace.users.values()}
     tokens |= {f"#{c.name}".lower(): f"<#{c.id}|{c.name}>" for c in workspace.channels.values() if c.name}
     pieces = []

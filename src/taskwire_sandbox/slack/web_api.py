@@ -67,7 +67,10 @@ class WebApi:
     async def handle(
         self, request: web.Request, call: Call, execute: Callable[[], web.Response]
     ) -> web.StreamResponse:
-        """Execute a call and answer it. A fault may apply before or after."""
+        """Execute a call and answer it.
+
+        A planned fault may delay the call, or replace its answer or the whole call.
+        """
         ledger = self._slack.ledger
         await ledger.call_hook("before", call)
         rule = self._slack.faults.for_call(call.method, call.arguments)

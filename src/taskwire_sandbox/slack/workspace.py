@@ -20,7 +20,7 @@ COMMAND_NAMES = {PRIVATE: "privategroup", IM: "directmessage"}
 
 @dataclass
 class User:
-    """A member, guest, stranger or bot. `name` is the handle."""
+    """A member, a guest, a bot, or a stranger (a person from another company). `name` is the handle."""
 
     id: str
     name: str
@@ -42,7 +42,10 @@ class User:
     app_id: str | None = None
 
     def payload(self, *, with_email: bool) -> Json:
-        """Return the user as users.info shows it. The e-mail address needs its scope."""
+        """Return the user as users.info shows it.
+
+        `with_email` says whether the app has the scope for e-mail addresses.
+        """
         real_name = self.real_name or self.name
         profile: Json = {
             "real_name": real_name,

@@ -54,7 +54,10 @@ def _warning_fields(warnings: list[str]) -> Json:
 
 
 def _own_message(slack: Backend, arguments: Json, not_ours: str) -> tuple[Channel, str]:
-    """Return a message of the app that still exists."""
+    """Return the channel and the ts of a message of the app that still exists.
+
+    Raise ApiError otherwise. `not_ours` is the error for a message of somebody else.
+    """
     channel = get_visible_channel(slack, arguments["channel"])
     ts = arguments["ts"]
     stored = channel.messages.get(ts)

@@ -23,7 +23,10 @@ METADATA_BYTES = 16_384
 
 
 def body(slack: Backend, arguments: Json, too_long: str) -> Json:
-    """Check text, blocks and attachments, and return them as Slack stores them."""
+    """Check text, blocks and attachments, and return them as Slack stores them.
+
+    Raise ApiError if Slack would refuse them. `too_long` is the error for blocks that are too long.
+    """
     has_markdown = bool(arguments.get("markdown_text"))
     if has_markdown and (arguments.get("text") or arguments.get("blocks")):
         raise ApiError("markdown_text_conflict")
@@ -78,7 +81,11 @@ def _attachments(given: object) -> list[Json]:
 
 
 def metadata(slack: Backend, given: object) -> tuple[Json | None, list[str]]:
-    """Check message metadata. Return it (None if Slack ignores it) and Slack's warnings."""
+    """Check message metadata. Return the metadata and Slack's warnings.
+
+    The metadata is None if none was given, or if Slack would ignore it. Raise ApiError if Slack would refuse
+    it.
+    """
     if given is None or given == "" or given == {}:
         return None, []
     if not isinstance(given, dict):

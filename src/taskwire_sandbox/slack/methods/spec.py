@@ -151,7 +151,10 @@ def require_scope(slack: Backend, *scopes: str) -> None:
 
 
 def get_visible_channel(slack: Backend, channel_id: str, error: str = "channel_not_found") -> Channel:
-    """Return a conversation that the bot can see: a public one, or one that the bot is in."""
+    """Return a conversation that the bot can see: a public one, or one that the bot is in.
+
+    Raise ApiError with the code `error` if there is none.
+    """
     channel = slack.workspace.channels.get(channel_id)
     if channel is None or (channel.kind != PUBLIC and slack.app.bot_user_id not in channel.members):
         raise ApiError(error)
@@ -159,7 +162,10 @@ def get_visible_channel(slack: Backend, channel_id: str, error: str = "channel_n
 
 
 def get_joined_channel(slack: Backend, channel_id: str, error: str = "not_in_channel") -> Channel:
-    """Return a conversation that the bot is in."""
+    """Return a conversation that the bot is in.
+
+    Raise ApiError with the code `error` if the bot is not in it.
+    """
     channel = get_visible_channel(slack, channel_id)
     if slack.app.bot_user_id not in channel.members:
         raise ApiError(error)

@@ -13,7 +13,10 @@ from taskwire_sandbox.slack.view_stacks import MAX_STACK, View
 
 
 def check_view(slack: Backend, given: object, kind: str) -> Json:
-    """Check a view from the app, and return it as Slack keeps it."""
+    """Check a view from the app, and return it as Slack keeps it. `kind` is `modal` or `home`.
+
+    Raise ApiError if Slack would refuse the view.
+    """
     if not isinstance(given, dict):
         raise invalid_arguments("view must be an object [json-pointer:/view]")
     if len(json.dumps(given)) > VIEW_BYTES:
