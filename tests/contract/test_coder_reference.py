@@ -197,7 +197,8 @@ def _fits(field: Field, known: dict[str, Any]) -> bool:
     if field.kind == "uuid":
         return known.get("format") == "uuid"
     if field.kind == "time":
-        return known.get("format") == "date-time"
+        # Coder writes this time like the others, but documents it as any string.
+        return known.get("format") == "date-time" or field.name == "snapshot_at"
     kind = PLAIN.get(field.kind, "string" if field.kind == "str" else _called(field.kind))
     # We do not read the words of this enum, so it is a string to us.
     found = _reference_name(known)

@@ -275,6 +275,7 @@ ADDRESS = "https://x.example/a/very/long/address/that/fills/a/line/of/a/terminal
         (f"{FULL}\n  deeper", f"{FULL}\n  deeper"),
         (f"{FULL}\n| a | b |", f"{FULL}\n| a | b |"),
         (f"{FULL}:\nnext", f"{FULL}:\nnext"),
+        (f"{FULL}:\n48 of 50 rows are plain.", f"{FULL}: 48 of 50 rows are plain."),
         (f"```\n{FULL}\nin code\n```", f"```\n{FULL}\nin code\n```"),
         (f"x = [\n    {FULL[:60]!r},\n    1]", f"x = [\n    {FULL[:60]!r},\n    1]"),
         (f"{FULL * 2}\nof a wider terminal", f"{FULL * 2}\nof a wider terminal"),

@@ -23,6 +23,7 @@ _FRAME_WIDTH, _WIDTH_TOLERANCE = 6, 2
 # are longer than usual, because people do not write such lines.
 _SURE, _SURE_IF_LONG = 3, 2
 _RESULT_LINES = 3
+_WORDS_BEFORE_COLON = 8
 _LONG_RUN = 5
 _CALLS_KEPT = 3
 
@@ -264,6 +265,8 @@ def _may_continue(above: str, line: str, column: int) -> bool:
     said = line.strip()
     if not said or _NOT_PROSE.match(said) or "  " in said or said.endswith("{") or _STATEMENT.search(said):
         return False
+    if above.rstrip().endswith(":") and not _is_prose(line):
+        return False
     return _is_prose(above) and column == len(line) - len(line.lstrip())
 
 
@@ -317,7 +320,9 @@ def _is_prose(line: str) -> bool:
     said = line.strip()
     mark = _LIST_MARK.match(said)
     said = said[mark.end() :] if mark else said
-    is_code = _NOT_PROSE.match(said) is not None or said.endswith(("{", "}", ":", "\\", ",)"))
+    is_code = _NOT_PROSE.match(said) is not None or said.endswith(("{", "}", "\\", ",)"))
+    # A short line that ends with a colon introduces the line below. A terminal may also break after a colon.
+    is_code = is_code or (said.endswith(":") and said.count(" ") < _WORDS_BEFORE_COLON)
     is_code = is_code or _STATEMENT.search(said) is not None
     return not is_code and "  " not in said and " | " not in said and said.count(" ") >= 3
 

@@ -446,7 +446,8 @@ def workspace_restarted(by_name: str) -> str:
 
 def choice_made(by_name: str, label: str) -> str:
     """Return the text that replaces the choices in a notice after `by_name` has chosen `label`."""
-    return f"{escape_line(by_name, 80)} chose {bold_name(break_emoji(label), BUTTON_LENGTH)}."
+    ending = "" if label.endswith((".", "!", "?")) else "."
+    return f"{escape_line(by_name, 80)} chose {bold_name(break_emoji(label), BUTTON_LENGTH)}{ending}"
 
 
 CHOICE_REPLIED = "Answered in a reply."
