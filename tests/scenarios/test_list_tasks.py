@@ -406,3 +406,23 @@ async def test_a_task_that_is_attached_late_has_needed_somebody_since_it_said_so
     shown = json.dumps(world.slack.ephemerals("alice")[-1].body)
     (since,) = re.findall(r"Needs you\* · <!date\^(\d+)", shown.encode().decode("unicode_escape"))
     assert abs(int(since) - said_at) <= 1
+
+
+async def test_a_log_of_more_than_a_million_characters_comes_whole(world: World) -> None:
+    """Nothing in it is left out or folded, so the answer may call it whole."""
+    task = world.coder.add_task("alice", "fix it", name="fix")
+    task.becomes("working", "On it")
+    calls = "\n\n".join(f"⏺ Read(src/module_{number}.py)\n  ⎿  {'long ' * 30}" for number in range(7_000))
+    task.says(f"{calls}\n\n⏺ All read.")
+
+    await world.alice.types("/task logs fix full")
+
+    assert world.alice.reads() == [
+        "The whole log of *Fix it* is in your direct messages with me.\n[Open the file]",
+    ]
+    [file] = world.slack.backend.files.files.values()
+    text = file.content.decode()
+    assert len(text) > 1_000_000
+    assert text.count("Read(src/module_") == 7_000
+    assert text.endswith("⏺ All read.")
+    assert world.cards() == ["(file fix.log)"]

@@ -269,6 +269,49 @@ def test_the_answer_is_told_from_the_steps(
     assert (found.step_count, found.tests_passed, found.tests_failed) == (steps, passed, failed)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ok, I look at it now.",
+        "(I changed nothing else.)",
+        "Done.  It works now.",
+        "npm test passes on my side.",
+        "[The docs](https://docs.example.com/a) say more.",
+        "3 files changed, all of them small.",
+        "Error handling is better now.",
+        "Use `a/b` for it.",
+        "- [ ] open\n- [x] closed",
+        "| a | b |\n|---|---|\n| 1 | 2 |",
+    ],
+)
+def test_what_a_person_may_be_told_is_no_output(text: str) -> None:
+    """An unknown agent marks nothing, so only clear output is left out."""
+    assert turn(f"I have looked at it.\n\n{text}").answer == f"I have looked at it.\n\n{text}"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "2026-11-27 07:00:00 started",
+        "[INFO] started",
+        "$ make test",
+        "ok  \tgithub.com/a/b\t0.3s",
+        "npm ERR! missing script",
+        "error: no such file",
+        "Traceback (most recent call last):",
+        "=== 12 passed in 3s ===",
+        "12 passed, 1 failed",
+        "src/auth.py",
+        "total  3\ndrwxr-xr-x 2 root root",
+        "x = 1;",
+        "@@ -1,3 +1,4 @@",
+    ],
+)
+def test_output_before_an_answer_is_left_out(output: str) -> None:
+    """The answer begins behind it."""
+    assert turn(f"I run it.\n\n{output}\n\nIt works now.").answer == "It works now."
+
+
 def test_the_steps_keep_what_was_said_on_the_way() -> None:
     """Each step shows the beginning of its result."""
     assert turn(CLAUDE).steps_text == (

@@ -35,11 +35,14 @@ _FAILED = re.compile(r"\b([0-9]{1,7}) (?:tests? )?fail(?:ed|ing|ures?)\b")
 # Lines of program output: logs, stack traces, prompts, test reports, columns, diffs, statements.
 _OUTPUT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]|\[?(?:INFO|DEBUG|WARN|WARNING|ERROR|TRACE)\b[\]:]?|[$%\u276f] "
-    r"|at \S+ ?\(|File \"|Traceback |E   |(?:PASS|FAIL|ok|npm|error|warning)\b[ :\[]|={4}|-{4}|#{4}[^#]"
-    r"|@@ |[+-]{3} |diff --git |[dl-][rwx-]{9} |[0-9a-f]{7,40} |(?:command|path|file_text|source): ?\S*$"
-    r"|\S+/\S*$|[<{}\[\]()]|[0-9]+ (?:passed|failed|files? changed)\b"
+    r"|at \S+ ?\(|File \"|Traceback |E   |(?:PASS|FAIL)\b|ok +\S+[/.]\S|npm (?:ERR|WARN)"
+    r"|(?:error|warning)[:\[]|={3} "
+    r"|={4}|-{4}|#{4}[^#]|@@ |[+-]{3} |diff --git |[dl-][rwx-]{9} |[0-9a-f]{7,40} "
+    r"|(?:command|path|file_text|source): ?\S*$|\S+/\S*$|[<{}\])]|\[(?!\w[^\]]*\]\()|\((?![A-Z])"
+    r"|[0-9]+ (?:passed|failed)\b"
 )
-_COLUMNS = re.compile(r"\S {2,}\S|\t")
+# Two blanks between words. Some people write two after a sentence.
+_COLUMNS = re.compile(r"[^\s.!?:] {2,}\S|\t")
 _STATEMENT_END = re.compile(r"[;{}\\]$")
 # Lists, headings, quotes and tables occur in both.
 _NEUTRAL = re.compile(r"(?:[-*+•◦▪☐☒✓✔✗] |[0-9]{1,3}[.)] |[A-Za-z][.)] |#{1,6} |> |\|)|.* \| ")

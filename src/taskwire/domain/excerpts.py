@@ -21,8 +21,7 @@ from taskwire.domain.terminal import extract_lines, remove_escape_codes
 # left-out lines.
 MAX_EXCERPT_CHARACTERS = 2_800
 MAX_EXCERPT_LINES = 60
-# In characters. Of a longer log only the end is read. This many characters take a second, and a file of them
-# is stored in Redis until it is uploaded.
+# In characters. Of a longer log only the end is read for an excerpt. This many characters take a second.
 MAX_LOG_CHARACTERS = 1_000_000
 # The most lines of a log that are read: each line costs some microseconds, even a short one.
 MAX_LOG_LINES = 50_000

@@ -2,7 +2,7 @@
 
 Terminals change Markdown: bullets are other characters, code loses its fences and keeps only its indent,
 lists follow a paragraph without a blank line. So this parser accepts more than the standard does. It refuses
-no text. `messages/prose.py` turns the result into blocks.
+no text. `messages/answer_blocks.py` turns the result into blocks.
 """
 
 import re

@@ -6,6 +6,7 @@ from datetime import datetime
 from taskwire.domain.markdown import parse
 from taskwire.domain.message import AgentOutput, Block, Button, Message
 from taskwire.domain.mrkdwn import break_emoji
+from taskwire.messages.answer_blocks import answer_block
 from taskwire.messages.blocks import (
     TEXT_LENGTH,
     bold_name,
@@ -21,7 +22,6 @@ from taskwire.messages.blocks import (
     section,
 )
 from taskwire.messages.notices import count_steps
-from taskwire.messages.prose import prose
 from taskwire.messages.shapes import statement
 
 # In characters. Longer steps are sent as a file.
@@ -53,7 +53,7 @@ def last_output(
 
 def _answer_blocks(output: AgentOutput) -> Sequence[Block]:
     if output.answer:
-        return [prose("prose", parse(output.answer))]
+        return [answer_block("prose", parse(output.answer))]
     return [code_block("text", output.text)] if output.text.strip() else []
 
 

@@ -17,6 +17,7 @@ from taskwire.domain.message import AgentOutput, Block, Button, Message
 from taskwire.domain.mrkdwn import break_emoji, escape_mrkdwn
 from taskwire.domain.phases import Phase
 from taskwire.messages import blocks
+from taskwire.messages.answer_blocks import answer_block
 from taskwire.messages.blocks import (
     PHASE_LABELS,
     PhaseLabel,
@@ -29,7 +30,6 @@ from taskwire.messages.blocks import (
     text_piece,
 )
 from taskwire.messages.cards import SHOWN_URL_LENGTH, get_name, get_page_url
-from taskwire.messages.prose import prose
 
 BUILD_LOG_LENGTH = 2_800
 # These notices come when the agent stops working, and show what it wrote.
@@ -213,7 +213,7 @@ def _output_blocks(content: _NoticeContent, written: AgentOutput) -> list[Block]
     """Make the blocks for the agent's output, and for a note that says where the rest of it is."""
     layout: list[Block] = []
     if content.answer:
-        layout.append(prose("prose", content.answer))
+        layout.append(answer_block("prose", content.answer))
     elif not written.answer and written.text.strip():
         layout.append(blocks.code_block("excerpt", written.text.strip("\n")))
     where = _where_rest_is(written)

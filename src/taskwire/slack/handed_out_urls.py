@@ -5,6 +5,7 @@ No request goes to a host that is not Slack's. The bot's token is sent only for 
 """
 
 import codecs
+import io
 import ipaddress
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict, Unpack
@@ -27,7 +28,7 @@ _USED_UP_STATUSES = (404, 410)
 
 class _Request(TypedDict):
     json: NotRequired[dict[str, object]]
-    data: NotRequired[bytes]
+    data: NotRequired[io.BytesIO]
     headers: NotRequired[dict[str, str]]
 
 
@@ -63,8 +64,10 @@ class HandedOutUrls:
     async def upload(self, url: str, content: bytes, seconds: float) -> None:
         """Upload a file's bytes. Repeating an upload is harmless."""
         self._require_slack_url("upload", url)
+        # The HTTP client sends bytes at once, which blocks the event loop, but a stream piece by piece.
+        body = io.BytesIO(content)
         with name_failing_system("Slack"):
-            reply = await self._request("upload", "POST", url, seconds, _LONGEST_ANSWER_BYTES, data=content)
+            reply = await self._request("upload", "POST", url, seconds, _LONGEST_ANSWER_BYTES, data=body)
             await self._require_success("upload", reply)
 
     async def download(self, url: str, limit_bytes: int, seconds: float) -> str | None:

@@ -9,6 +9,7 @@ token is sent only in the Authorization header.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ from taskwire.slack.payload_fields import (
     read_user,
 )
 
+# In characters. A longer file waits for other long files.
+LONG_FILE = 500_000
 # Messages on a page of `list_roots`; Slack allows 999. 500 messages of ours are 2 MB, which takes 15 ms to
 # parse.
 ROOTS_PAGE_SIZE = 500
@@ -87,6 +90,7 @@ class Outbound:
         self._clock = SlackClock(clock)
         self._calls = Calls(client, self._rate_limits, self._clock)
         self._drafts = Drafts(mask, mask_own)
+        self._long_files = asyncio.Semaphore(1)
         self._handed_out_urls = HandedOutUrls(
             client.session, client.base_url, client.token or "", self._rate_limits
         )
@@ -373,8 +377,10 @@ class Outbound:
 
     async def start_upload(self, name: str, text: str) -> str:
         """Upload a text as a file and return its id. Nobody sees the file before `complete_upload`."""
-        # Masking a whole log takes some hundred milliseconds, so it runs in a thread beside the event loop.
-        content = await asyncio.to_thread(self._drafts.prepare_file, text)
+        # Masking a million characters takes a second, so it runs in a thread beside the event loop. Only one
+        # long text at a time is masked, because each needs several times its size in memory.
+        async with self._long_files if len(text) > LONG_FILE else contextlib.nullcontext():
+            content = await asyncio.to_thread(self._drafts.prepare_file, text)
         call = self._client.files_getUploadURLExternal(filename=self._drafts.mask(name), length=len(content))
         answer = await self._calls.make(Method.START_UPLOAD, self.timeouts.change, call)
         file_id = models.require_text(Method.START_UPLOAD, answer, "file_id")

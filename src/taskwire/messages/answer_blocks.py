@@ -18,7 +18,7 @@ _DEEPEST = 8
 _BULLET, _ORDERED = "bullet", "ordered"
 
 
-def prose(block_id: str, nodes: Sequence[Node]) -> Block:
+def answer_block(block_id: str, nodes: Sequence[Node]) -> Block:
     """Make one block of an answer. `nodes` must not be empty.
 
     If the answer has too many elements for Slack, show it as fixed-width text.

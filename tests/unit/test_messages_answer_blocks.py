@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from taskwire.domain.markdown import parse
 from taskwire.domain.message import Message
 from taskwire.domain.mrkdwn import Mentions, list_mentions
-from taskwire.messages.prose import prose
+from taskwire.messages.answer_blocks import answer_block
 from tests.scenarios.reading import answer_lines
 from tests.unit.message_examples import anything
 from tests.unit.message_view import faults
@@ -73,7 +73,7 @@ hostile = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=6), max_size=40).
 
 def test_an_answer_keeps_its_form() -> None:
     """Headings are bold, lists are nested, a list goes on after code, and tables are text."""
-    block = prose("prose", parse(ANSWER))
+    block = answer_block("prose", parse(ANSWER))
 
     assert answer_lines(block) == [
         "What changed",
@@ -110,7 +110,7 @@ def test_nothing_that_an_agent_writes_is_more_than_text(text: str) -> None:
     if not nodes:
         return
 
-    block = prose("prose", nodes)
+    block = answer_block("prose", nodes)
 
     assert faults(Message(text="x", blocks=(block,))) == []
     for piece in pieces(block):
@@ -127,7 +127,9 @@ def test_nothing_that_an_agent_writes_is_more_than_text(text: str) -> None:
 
 def test_a_link_never_leads_elsewhere_than_it_says() -> None:
     """A label that looks like another address stays text, and its own address follows."""
-    block = prose("prose", parse("[https://bank.example](https://evil.example) https://\u0430pple.example"))
+    block = answer_block(
+        "prose", parse("[https://bank.example](https://evil.example) https://\u0430pple.example")
+    )
 
     assert [piece.get("url") for piece in pieces(block) if piece["type"] == "link"] == [
         "https://evil.example"
@@ -137,6 +139,6 @@ def test_a_link_never_leads_elsewhere_than_it_says() -> None:
 
 def test_an_answer_of_too_many_pieces_is_shown_as_text() -> None:
     """Slack refuses more than a thousand pieces in one line."""
-    block = prose("prose", parse("`a` " * 700))
+    block = answer_block("prose", parse("`a` " * 700))
 
     assert [piece["type"] for piece in pieces(block)] == ["rich_text", "rich_text_preformatted", "text"]
