@@ -87,7 +87,10 @@ async def dispatch(app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
 
 
 def _make_error_handler(metrics: Metrics) -> Callable[[Exception], Awaitable[BoltResponse | None]]:
-    """Return Bolt's error handler. It counts payloads without a listener, and limits such warnings."""
+    """Return Bolt's error handler.
+
+    It counts each payload without a listener, and logs a warning about such payloads once a minute at most.
+    """
     unknown = metrics.payloads_dropped.labels("unknown")
     warn = ThrottledLog(_log.warning, "unknown payload from Slack; does the Slack app have our manifest?")
 
@@ -109,7 +112,7 @@ def _get_payload_type(body: Mapping[str, object]) -> str:
 def _handle_error(error: Exception) -> BoltResponse | None:
     """Log an exception and where it was raised, without any value from the payload.
 
-    Return a response if Bolt could not read the payload, else None.
+    Return a response with status 400 if Bolt could not read the payload, else None.
     """
     where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in _frames(error)]
     if all(place.startswith(_BOLT_PATHS) for place in where):

@@ -58,7 +58,7 @@ class Limiter(Protocol):
     async def take_place(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
-        """Take a place and return 0, or return after how many seconds the claimant should ask again.
+        """Take a place and return 0. If no place is free, return the seconds after which to ask again.
 
         `where` is a channel or a message that has a limit of its own. `claimant` names the waiting call, so
         that it keeps its position when it asks again.
@@ -66,7 +66,7 @@ class Limiter(Protocol):
         ...
 
     async def block(self, method: str, seconds: float) -> None:
-        """Block all calls of this method for that time. `ALL_METHODS` blocks all methods."""
+        """Block all calls of this method for `seconds`. `ALL_METHODS` blocks all methods."""
         ...
 
 
@@ -81,13 +81,13 @@ class NoLimiter:
         return 0.0
 
     async def block(self, method: str, seconds: float) -> None:
-        """Do nothing. The caller gets Slack's waiting time with the error."""
+        """Do nothing."""
         del method, seconds
 
 
 @dataclass(frozen=True)
 class _WaitLimit:
-    """How long calls may wait for their places, by the event loop's clock, and what to do while they wait."""
+    """The end of the wait for a place, by the event loop's clock, and the block that surrounds each wait."""
 
     until: float
     while_waiting: "WaitContext"
@@ -101,10 +101,11 @@ _wait_limit: ContextVar[_WaitLimit | None] = ContextVar("taskwire_patience", def
 
 @contextlib.contextmanager
 def as_claimant(name: str) -> Iterator[None]:
-    """Inside the block, take places under this name and raise `NoCapacity` instead of waiting.
+    """Inside the block, a call that finds no free place raises `NoCapacity` instead of waiting.
 
-    The caller must try again under the same name. The queue does so for a job, and `retry_until_capacity` for
-    a call whose answer is shared. Outside of such a block, a call waits for its place.
+    The call keeps its position among the waiting calls only if the caller tries again with the same name. The
+    queue does so for a job, and `retry_until_capacity` for a call whose answer is shared. Outside of such a
+    block, a call waits for its place.
     """
     before = _claimant.set(name)
     try:
@@ -117,7 +118,7 @@ def as_claimant(name: str) -> Iterator[None]:
 def wait_for_capacity(while_waiting: WaitContext) -> Iterator[None]:
     """Inside the block, calls wait for their places, together for at most LONGEST_CAPACITY_WAIT_SECONDS.
 
-    During each wait the code is inside `while_waiting()`, which can release what others need.
+    Each wait is surrounded by `while_waiting()`, which may free a slot for another task meanwhile.
     """
     until = asyncio.get_running_loop().time() + LONGEST_CAPACITY_WAIT_SECONDS
     before = _claimant.set(""), _wait_limit.set(_WaitLimit(until, while_waiting))
@@ -129,9 +130,11 @@ def wait_for_capacity(while_waiting: WaitContext) -> Iterator[None]:
 
 
 async def retry_while_rate_limited(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call, and repeat it while Slack rate-limits it. Use this only if nobody else repeats the call.
+    """Make a call. Repeat it while Slack answers that its rate limit is exceeded.
 
-    All processes then wait before they call the method again. `call` must be safe to repeat.
+    Raise `SlackRateLimited` after MOST_RATE_LIMIT_RETRIES repetitions. Each repetition waits until Slack
+    allows the method again, as calls of other processes do. `call` must be safe to repeat. Use this only if
+    no caller repeats the call.
     """
     for _ in range(MOST_RATE_LIMIT_RETRIES):
         with contextlib.suppress(errors.SlackRateLimited):
@@ -140,10 +143,11 @@ async def retry_while_rate_limited(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def retry_until_capacity(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call whose answer several callers share, and repeat it until there is a place.
+    """Make a call whose answer several callers share. Repeat it while it raises `NoCapacity`.
 
-    `call` must raise `NoCapacity` instead of waiting. Inside `as_claimant`, that error is passed on, because
-    the queue tries the job again. Outside of it, this function waits as `wait_for_capacity` allows.
+    For a job, which runs inside `as_claimant`, raise `NoCapacity` at once: the queue repeats the job. For
+    other callers, wait between the calls, and raise `NoCapacity` only if the limit of `wait_for_capacity` is
+    exceeded.
     """
     now = asyncio.get_running_loop().time
     wait_limit = _wait_limit.get() or _WaitLimit(
@@ -175,7 +179,10 @@ class RateLimits:
             raise errors.NoCapacity(f"{method} has to wait", seconds)
 
     async def _wait(self, method: str, where: str, priority: Priority) -> None:
-        """Wait for a place. If the limiter cannot be reached, go ahead without one."""
+        """Wait for a place. Raise `NoCapacity` if that would take too long.
+
+        Return without a place if the limiter cannot be reached.
+        """
         claimant = f"once:{secrets.token_hex(8)}"
         now = asyncio.get_running_loop().time
         wait_limit = _wait_limit.get() or _WaitLimit(

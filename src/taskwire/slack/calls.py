@@ -86,10 +86,11 @@ class Calls:
         is_reserved: bool = False,
         ok_error: str = "",
     ) -> SlackAnswer:
-        """Make one call and return its successful answer. `ok_error` is an error code that counts as success.
+        """Make one call within `seconds` and return its successful answer.
 
-        The call takes a place in the rate limits, unless the caller has taken it already (`is_reserved`).
-        Raises the errors that `errors` lists.
+        `where` is a channel or a message that has a rate limit of its own. `ok_error` is an error code that
+        counts as success. The call takes a place in the rate limits, unless the caller has taken it already
+        (`is_reserved`). Raises the errors that `errors` lists.
         """
         if not is_reserved:
             await self._reserve(call, method, where, priority)
@@ -131,9 +132,10 @@ class Calls:
         seconds: float,
         priority: Priority = Priority.POST,
     ) -> AsyncIterator[SlackAnswer]:
-        """Yield the messages of a thread, or of a channel's top level, from `since` on, page by page.
+        """Yield the messages of a thread, or of a channel's top level, from `since` on.
 
-        A message at `since` is included. Without `since`, only the first page is read.
+        A message at `since` is included. Without `since`, only the first page is read. Each page is one call,
+        of at most `seconds`.
         """
         method = Method.REPLIES if thread_ts else Method.HISTORY
         cursor = ""

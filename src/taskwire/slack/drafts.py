@@ -1,17 +1,19 @@
 """Prepares what is sent to Slack: masks secrets, and checks texts and metadata against Slack's limits.
 
-Text that people read is masked. Values that Slack returns to us are not masked, because a masked response URL
-would not work. The initial value of a field is not masked, because the person would submit the mask.
+Text that people read is masked. Two kinds of values are not masked: those that Slack only returns to us, such
+as a response URL in a dialog's private metadata, and the initial value of a field, because the person would
+submit the mask.
 
 Slack refuses blocks and dialogs that break its rules. The stand-in for Slack has the same rules, and tests
 send it every message. This module checks the limits below, most of which Slack enforces without an error. A
-violation is a defect of ours and raises `InvalidDraft`. Nothing is shortened here.
+violation is a defect of ours and raises `InvalidDraft`. This module shortens nothing.
 
-- A posted text of more than 40,000 characters is cut. An edited text of more than 4,000 is refused
+- Slack cuts a posted text of more than 40,000 characters. It refuses an edited text of more than 4,000
   (`msg_too_long`).
 - A message without a text shows nothing in notifications.
-- Metadata with an unusual event type, or of more than 8,000 bytes, is dropped with a warning. A message
-  without it cannot be found again if the outcome of its post is unknown.
+- Slack drops metadata of more than 8,000 bytes, or with other characters in its event type than letters,
+  digits, `_` and `-`, and answers only with a warning. A message without metadata cannot be found again if
+  the outcome of its post is unknown.
 """
 
 import json

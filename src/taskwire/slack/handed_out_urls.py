@@ -40,7 +40,10 @@ class _Response:
 
 
 class HandedOutUrls:
-    """Makes these requests over one session. Follows no redirects and repeats nothing."""
+    """Sends requests to URLs that Slack has given us, over one session.
+
+    Follows no redirects and repeats nothing.
+    """
 
     def __init__(
         self, session: aiohttp.ClientSession, base_url: str, token: str, rate_limits: RateLimits
@@ -62,7 +65,7 @@ class HandedOutUrls:
             await self._require_success("response_url", reply)
 
     async def upload(self, url: str, content: bytes, seconds: float) -> None:
-        """Upload a file's bytes. Repeating an upload is harmless."""
+        """Send a file's bytes to its upload URL. Repeating an upload is harmless."""
         self._require_slack_url("upload", url)
         # The HTTP client sends bytes at once, which blocks the event loop, but a stream piece by piece.
         body = io.BytesIO(content)

@@ -59,8 +59,8 @@ class WrittenMessage:
 class ThreadMessage(WrittenMessage):
     """A reply in a thread.
 
-    `is_bot_thread` is false if the payload shows that somebody else began the thread. `own_reactions` are the
-    bot's reactions on the message; only a message from a thread's history has them.
+    `is_bot_thread` is false if the payload shows that somebody other than the bot began the thread.
+    `own_reactions` are the bot's reactions on the message; only a message from a thread's history has them.
     """
 
     thread_ts: Ts
@@ -83,7 +83,7 @@ class Mention(WrittenMessage):
     is_bot_thread: bool = False
 
     def in_thread(self) -> ThreadMessage:
-        """Return the reply that this mention is. Raises `ValueError` if the mention is not in a thread."""
+        """Return the mention as a reply. Raises `ValueError` if the mention is not in a thread."""
         if self.thread_ts is None:
             raise ValueError("the mention stands in no thread")
         return ThreadMessage(
@@ -387,7 +387,10 @@ def _get_team(body: Body, authorization: Body) -> str:
 
 
 def _find_actor_team(body: Body, event: Body, team: str) -> str | None:
-    """Return the workspace of the person who acted. In Slack Connect only the event's own fields have it."""
+    """Return the workspace of the person who acted; None if the payload does not name it.
+
+    In a channel that is shared with another company, only the fields of the event itself name it.
+    """
     if not event:
         return read_text(body, "user", "team_id") or read_text(body, "team_id") or team or None
     actor_team = read_text(event, "user_team") or read_text(event, "team")

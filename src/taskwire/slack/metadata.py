@@ -1,6 +1,6 @@
 """The metadata that each message of ours carries, so that it can be recognised later.
 
-Slack returns it only if it is asked for, and every member of the workspace can read it.
+Slack returns metadata only to a call that asks for it. Every member of the workspace can read it.
 """
 
 from dataclasses import asdict, dataclass

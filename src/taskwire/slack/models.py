@@ -209,7 +209,7 @@ class RootsPage(NamedTuple):
         return self.newest_us - self.oldest_us
 
     def covers(self, ts: Ts) -> bool:
-        """Return whether a message of this time would be on the page."""
+        """Return whether the page reaches back to this time."""
         return microseconds(ts) >= self.oldest_us
 
 

@@ -3,9 +3,9 @@
 Before a message is sent, its secrets are masked and it is checked against Slack's limits. Every failure is
 raised as an error that `errors` lists, and no call is repeated here. Posted messages carry metadata, by which
 a message is found again if the outcome of its post is unknown. Each call takes a place in Slack's rate
-limits. A post or a shared file must not be made twice, so its job writes an intent record first; for these
-two calls, the job takes the place before that, with `reserve`. This module returns typed values. The bot's
-token is sent only in the Authorization header.
+limits. For a post or a shared file the caller takes the place first, with `reserve`, and then writes the
+intent record, so that no wait lies between the record and the call. This module returns typed values. The
+bot's token is sent only in the Authorization header.
 """
 
 import asyncio
@@ -57,7 +57,10 @@ PROFILES_PAGE_SIZE = 100
 
 @dataclass(frozen=True)
 class SlackTimeouts:
-    """Longest duration of each kind of call, in seconds. An intent record's deadline relies on `post`."""
+    """Longest duration of each kind of call, in seconds.
+
+    Reconciling relies on `post`: no post takes longer.
+    """
 
     post: float = 15.0
     change: float = 15.0
@@ -272,7 +275,11 @@ class Outbound:
         )
 
     async def respond(self, response_url: str, message: Message, *, replace_original: bool = False) -> None:
-        """Answer a command or a click, visible only to its author. Slack shows the message at most once."""
+        """Answer a command or a click by its response URL. Only the person who acted sees the answer.
+
+        `replace_original` replaces the message on which the person clicked. Slack does not guarantee that the
+        answer is shown.
+        """
         ready = self._drafts.prepare_message(message)
         payload: dict[str, object] = {"text": ready.text, "blocks": _blocks(ready)}
         payload |= {"response_type": "ephemeral", "replace_original": replace_original}
@@ -286,7 +293,7 @@ class Outbound:
         thread_ts: Ts | None = None,
         priority: Priority = Priority.POST,
     ) -> None:
-        """Show a message to one member of a channel only. Slack shows it at most once."""
+        """Show a message to one member of a channel only. Slack does not guarantee that it is shown."""
         ready = self._drafts.prepare_message(message)
         call = self._client.chat_postEphemeral(
             channel=channel, user=user, text=ready.text, blocks=_blocks(ready) or None, thread_ts=thread_ts
@@ -391,7 +398,10 @@ class Outbound:
     async def complete_upload(
         self, file_id: str, title: str, channel: ChannelId, thread_ts: Ts | None = None
     ) -> None:
-        """Share an uploaded file in a channel or thread. A surrounding `transport.deadline` applies."""
+        """Share an uploaded file in a channel or thread. The caller has taken the place with `reserve`.
+
+        A surrounding `transport.deadline` applies to the call.
+        """
         call = self._client.files_completeUploadExternal(
             files=[{"id": file_id, "title": self._drafts.mask(title)}],
             channel_id=channel,
@@ -412,7 +422,10 @@ class Outbound:
         return False
 
     async def find_share(self, file_id: str, channel: ChannelId) -> Ts | None:
-        """Return the ts of the message that shows a file. Slack posts it soon after `complete_upload`."""
+        """Return the ts of the message that shows a file; None if no message shows it yet.
+
+        Slack posts the message soon after `complete_upload`.
+        """
         call = self._client.files_info(file=file_id)
         answer = await self._calls.make(Method.FILE, self.timeouts.read, call, ok_error="file_not_found")
         return models.find_share(answer, channel)

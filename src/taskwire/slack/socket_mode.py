@@ -54,7 +54,7 @@ class SocketModeConnection:
         self._connected_at: float | None = None
 
     def start(self) -> None:
-        """Start to connect in the background. Tries go on until one succeeds."""
+        """Start to connect in the background. Failed tries are repeated until one succeeds."""
         connecting = self._handler.connect_async()  # type: ignore[no-untyped-call] # Bolt's own gap
         self._connecting = asyncio.create_task(connecting, name="socket")
 
