@@ -156,7 +156,10 @@ class CoderClient:
         return models.parse_list(models.Preset, body, "list presets")
 
     async def list_tasks_raw(self, query: str = "") -> bytes:
-        """Return the tasks as bytes, for `lists`. Without a query, these are all that the account sees."""
+        """Return the list of tasks as bytes. The functions of `lists` split it into tasks.
+
+        Without a query, the list has all tasks that the account sees.
+        """
         params = {"q": query} if query else None
         return await self._get("list tasks", "/tasks", params, is_list=True)
 
@@ -174,7 +177,7 @@ class CoderClient:
         *,
         preset_id: str | None = None,
     ) -> models.Task:
-        """Create a task for an owner. It can be repeated: a second call raises `NameTaken`."""
+        """Create a task for an owner. Repeating the call is safe: the second one raises `NameTaken`."""
         wanted = {
             "template_version_id": template_version_id,
             "template_version_preset_id": preset_id,
@@ -360,7 +363,7 @@ class _AnswerLimit(NamedTuple):
 
 
 async def _read(answer: httpx.Response, limit: _AnswerLimit) -> bytes | None:
-    """Read a body piece by piece; None if it is longer than allowed."""
+    """Read a body piece by piece. Return None if it is longer than the limit allows."""
     if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise errors.UnexpectedCoderAnswer(
             "an answer", "compressed, which nobody asked for", answer.status_code
@@ -405,7 +408,7 @@ def _quote_segment(value: str) -> str:
 
 
 def _task_path(task: str) -> str:
-    """Return a task's path: `owner/name` under the owner, an own name or the id of any task under `me`."""
+    """Return the path of a task, which is given by `owner/name`, by its id, or by the name of an own task."""
     owner, slash, name = task.partition("/")
     return (
         f"/tasks/{_quote_segment(owner)}/{_quote_segment(name)}"

@@ -70,7 +70,10 @@ class _Body(BaseModel):
 
 @dataclass(frozen=True)
 class CoderAnswer:
-    """An answer that is not the documented success, in Coder's words. `after_seconds` is from Retry-After."""
+    """An answer that is not the documented success, in Coder's words.
+
+    `retry_after_seconds` comes from Retry-After; None without that header.
+    """
 
     status: int
     message: str
@@ -261,7 +264,8 @@ def classify(
     """Return the error for an answer that is not the documented success.
 
     `answered_at` is the server's time, to which a date in Retry-After is compared. `is_tasks_route` says that
-    the path begins with `/tasks`: there, an unknown route means `TasksNotSupported`.
+    the path begins with `/tasks`: there, an unknown route means `TasksNotSupported`. `mask` masks secrets in
+    Coder's words.
     """
     parsed = _parse_body(body)
     after = _parse_retry_after(retry_after, answered_at or datetime.now(UTC))

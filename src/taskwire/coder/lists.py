@@ -33,7 +33,7 @@ class _WithId(msgspec.Struct, frozen=True):
 
 
 class TaskEntry(_WithId, frozen=True):
-    """The fields by which a task is found in the list."""
+    """The fields of a task by which a person names it: its id, its name and its owner."""
 
     name: str = ""
     owner_id: str = ""
@@ -46,9 +46,8 @@ N = TypeVar("N", bound=_WithId)
 def iter_chunks(body: bytes) -> Iterator[list[Item]]:
     """Yield the items of a list of tasks, a chunk at a time.
 
-    Raises `UnexpectedCoderAnswer` if the list cannot be read.
-
-    The error may come after the first chunks, so use the list only when it has come to its end.
+    Raises `UnexpectedCoderAnswer` if the list cannot be read. This error may come after the first chunks, so
+    do not act on the items before the last chunk has come.
     """
     at = len(_LIST_START) if body.startswith(_LIST_START) else len(body)
     while (seam := body.find(_TASK_BOUNDARY, at + CHUNK_BYTES)) >= 0:
@@ -79,10 +78,7 @@ def read_item_id(item: Item | bytes) -> str:
 
 
 def read_entry(item: Item) -> TaskEntry:
-    """Return the fields by which a task is found.
-
-    Raises `UnexpectedCoderAnswer` if the item cannot be read.
-    """
+    """Return an item's id, name and owner. Raises `UnexpectedCoderAnswer` if the item cannot be read."""
     return _read(item, TaskEntry)
 
 

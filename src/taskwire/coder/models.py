@@ -152,7 +152,7 @@ class User(_Model):
 
 
 class AgentRights(_Model):
-    """Whether an account may connect to everybody's agents. The request chooses the field's name."""
+    """Whether an account may connect to everybody's agents. Our own request has named this field."""
 
     can_connect: bool
 
@@ -310,7 +310,7 @@ class Build(_Model):
 
 
 class LatestAppStatus(_Model):
-    """The agent that made a report, and the app that it used."""
+    """The agent that made the newest report, and the app that it used."""
 
     agent_id: str
     app_id: str
@@ -330,7 +330,10 @@ class BuildLog(_Model):
 
 
 class AgentReport(_Model):
-    """One report of an agent. `id` is stable. Each start of the workspace has an agent of its own."""
+    """One report of an agent. `id` never changes.
+
+    Each start of the workspace makes a new agent, so `agent_id` says which start the report belongs to.
+    """
 
     id: str
     agent_id: str = ""

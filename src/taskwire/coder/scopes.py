@@ -1,4 +1,4 @@
-"""Scopes: what a Coder token allows, at most what its account may do.
+"""Scopes: what the holder of a Coder token may do. A scope never allows more than the account itself may do.
 
 A token has all scopes unless its maker chose some. This module says which of the needed scopes a token lacks.
 """
@@ -30,7 +30,10 @@ _COMPOSED_SCOPES = {
 
 
 def list_missing(scopes: Iterable[str]) -> list[str]:
-    """Return the needed scopes that a token lacks; none if the token has all scopes, or lists none."""
+    """Return the needed scopes that a token lacks. `scopes` are those that Coder lists for the token.
+
+    Return an empty list if the token has all scopes, or if Coder lists none.
+    """
     granted = set(scopes)
     if not granted or granted & UNLIMITED_SCOPES:
         return []
