@@ -122,6 +122,7 @@ EVENTS = {
     "message.groups": "groups:history",
     "message.im": "im:history",
     "message.mpim": "mpim:history",
+    "reaction_added": "reactions:read",
     "member_joined_channel": "channels:read",
     "channel_unarchive": "channels:read",
     "group_unarchive": "groups:read",

@@ -148,7 +148,7 @@ class Actors:
     async def _pause(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> None:
         """Pause the task. Half the time `!resume` follows; otherwise the next reply resumes the task."""
         self.acts["pauses"] += 1
-        await self.slack.post(typed.person, place.channel, "!pause", place.ts)
+        await self.slack.post(typed.person, place.channel, dice.choice(("!pause", "stop")), place.ts)
         await asyncio.sleep(dice.uniform(0, 3))
         if dice.random() < 0.5:
             self.acts["resumes"] += 1

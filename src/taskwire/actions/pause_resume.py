@@ -62,6 +62,8 @@ class PauseAndResume:
         `build` is None if the task was paused already.
         """
         words = answers.task_is_pausing(link) if build is not None else answers.task_already_paused(link)
+        if work.reply_id:
+            words = inputs.offer_stop_as_text(words, f"{link.id} {work.reply_id}")
         if link.record.thread_ts is None:
             return done(None, (work.requester, words))
         hold = Hold(person=work.requester.person, at=await self._find_pause_time(link, work))
@@ -87,7 +89,9 @@ class PauseAndResume:
                 is_call=True,
                 question_id=questions.HELD_REPLIES,
             )
-            return done(batch, *answer_elsewhere(work, link, words))
+            # Only the private answer offers to send a bare `stop` as text.
+            private = ((work.requester, words),) if work.reply_id else answer_elsewhere(work, link, words)
+            return done(batch, *private)
         return done(batch, (work.requester, words))
 
     async def _find_pause_time(self, link: Link, work: Act) -> Ts:

@@ -16,6 +16,7 @@ from taskwire.actions.pause_resume import (
     get_task,
     wait_for_build,
 )
+from taskwire.actions.stop import take_as_reply
 from taskwire.coder.errors import (
     BuildActive,
     CoderError,
@@ -107,6 +108,10 @@ class TaskActions:
         ):
             # A poll has shown the deletion before Coder's answer came, so the thread was told already.
             return done(None, *answer_elsewhere(work, link, answers.task_deleted(link)))
+        if link is not None and not context.is_outcome_unknown:
+            plain = await take_as_reply(self._deps, self._people, link, work)
+            if plain is not None:
+                return plain
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
         if work.was_away and self._deps.slack.now() - moment_of(work.requester.at) > STALE_AFTER:

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncApp
 
 from taskwire import transport
+from taskwire.actions.stop import StopReactions
 from taskwire.actions.task_actions import TaskActions
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.dependencies import Dependencies
@@ -265,6 +266,7 @@ def _handlers(
         ReplyDecisions(deps, people, texts),
         ChoiceSender(deps, people),
         TaskActions(deps, people, texts),
+        StopReactions(deps),
         Notifier(deps, people, texts),
         CardAndReceipts(deps),
         backfill,

@@ -44,6 +44,7 @@ class ThreadVerb:
     meaning: str
     argument: Literal["none", "full", "text"] = "none"
     button: str = ""
+    synonyms: tuple[str, ...] = ()
     unsupported_hint: str = ""
 
 
@@ -78,7 +79,14 @@ VERBS = (
         "/task send fix-login please add a test",
         "name and text",
     ),
-    Verb("pause", "pause NAME", "stop its workspace and keep everything", "/task pause fix-login", "name"),
+    Verb(
+        "pause",
+        "pause NAME",
+        "stop its workspace and keep everything",
+        "/task pause fix-login",
+        "name",
+        ("stop", "cancel"),
+    ),
     Verb("resume", "resume NAME", "start it again", "/task resume fix-login", "name"),
     Verb(
         "delete", "delete NAME", "remove it and its workspace; asks first", "/task delete fix-login", "name"
@@ -157,7 +165,7 @@ CREATE_OPTIONS = (
 THREAD_VERBS = (
     ThreadVerb("status", "!status", "how the task stands right now"),
     ThreadVerb("logs", "!logs [full]", "what its agent wrote last; `full` sends you the whole log", "full"),
-    ThreadVerb("pause", "!pause", "stop its workspace and keep everything"),
+    ThreadVerb("pause", "!pause", "stop its workspace and keep everything", synonyms=("stop",)),
     ThreadVerb("resume", "!resume", "start it again"),
     ThreadVerb("edit", "!edit TEXT", "give the paused task another prompt", "text"),
     ThreadVerb("delete", "!delete", "remove the task and its workspace; asks first"),
@@ -183,7 +191,9 @@ VERBS_OF_OTHER_TOOLS = {
     "show": "status",
     "log": "logs",
     "tail": "logs",
-    "stop": "pause",
+    "halt": "pause",
+    "abort": "pause",
+    "wait": "pause",
     "start": "resume",
     "continue": "resume",
     "rm": "delete",
@@ -199,8 +209,9 @@ def find_verb(word: str) -> Verb | None:
 
 
 def find_thread_verb(word: str) -> ThreadVerb | None:
-    """Find a verb of threads by its name, in upper or lower case."""
-    return next((verb for verb in THREAD_VERBS if word.lower() == verb.name), None)
+    """Find a verb of the thread by its name or a synonym, in any case."""
+    low = word.lower()
+    return next((verb for verb in THREAD_VERBS if low == verb.name or low in verb.synonyms), None)
 
 
 def find_nearest(word: str, known: Iterable[str], slips: int | None = None) -> tuple[str, ...]:

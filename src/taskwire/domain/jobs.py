@@ -228,9 +228,19 @@ class Act(Work):
     is_retry: bool = False
     # Whether the job waits until the workspace has stopped, because the person has just asked for a pause.
     waits_for_stop: bool = False
+    # The job id of the reply that said nothing but `stop`. It is kept, so that it can be sent as text.
+    reply_id: str = ""
     # Whether another job of the same request gives the answer.
     is_answered_elsewhere: bool = False
     wait_count: int = 0
+
+
+class StopByReaction(Work):
+    """Queue `intake`. A person put a stop sign on a message of the bot. Pause the message's task."""
+
+    kind: Literal["stop_by_reaction"] = "stop_by_reaction"
+    requester: Requester
+    message_ts: Ts
 
 
 class DecideHeld(Work):
@@ -455,6 +465,7 @@ AnyWork = Annotated[
     | Reply
     | ParkedBatch
     | Act
+    | StopByReaction
     | DecideHeld
     | DecideReply
     | Choose

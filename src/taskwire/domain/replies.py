@@ -8,6 +8,7 @@
 - A message that begins with `!` and is no command is not input, because agents run such text as a shell
   command.
 - A message that mentions other people and not the bot is for these people.
+- A message that is nothing but a word such as `stop` stops the task. It needs no mark and no mention.
 
 Texts in the results are Markdown in which people, channels and links are still Slack's tokens.
 `list_mentions` lists the ids to look up, and `to_agent_text` writes the text as the person saw it.
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from taskwire.domain.agent_text import INVISIBLE, AgentText, is_shell_command, sanitize_for_agent
+from taskwire.domain.bare_words import is_stop
 from taskwire.domain.grammar import THREAD_VERBS, ThreadVerb, find_nearest, find_thread_verb
 from taskwire.domain.ids import UserId
 from taskwire.domain.message import Block
@@ -42,6 +44,7 @@ __all__ = [
     "Mentions",
     "Names",
     "NotAVerb",
+    "Stop",
     "ThreadCommand",
     "begins_with_shell_mark",
     "break_mentions",
@@ -87,7 +90,14 @@ class Input:
     is_to_bot: bool = False
 
 
-Meaning = ThreadCommand | NotAVerb | Aside | Input
+@dataclass(frozen=True)
+class Stop:
+    """A message that is nothing but `stop` or a word like it. Its author may still mean it as input."""
+
+    text: str
+
+
+Meaning = ThreadCommand | NotAVerb | Aside | Input | Stop
 
 
 def classify(text: str, bot: UserId, author: UserId | None = None, blocks: Sequence[Block] = ()) -> Meaning:
@@ -104,6 +114,9 @@ def classify(text: str, bot: UserId, author: UserId | None = None, blocks: Seque
     others = set(mentioned.users) - {bot, author}
     if not is_to_bot and (others or mentioned.groups or mentioned.has_channel_mention):
         return Aside()
+    bare = _remove_last_mention(said, bot)
+    if is_stop(bare):
+        return Stop(bare)
     return _find_command(said, has_mention=said != whole) or Input(said, is_to_bot)
 
 
@@ -137,13 +150,21 @@ def suggest_verbs(said: str) -> tuple[str, ...]:
     If no verb is similar, list the most useful verbs.
     """
     word = re.match(r"!+\s*([A-Za-z]*)", said)
-    names = [verb.name for verb in THREAD_VERBS if not verb.unsupported_hint]
+    ready = [verb for verb in THREAD_VERBS if not verb.unsupported_hint]
+    names = [name for verb in ready for name in (verb.name, *verb.synonyms)]
     close = find_nearest(word[1], names) if word and word[1] else ()
     return tuple(f"!{name}" for name in close or ("status", "pause", "help"))
 
 
 def _remove_bot_mention(text: str, bot: UserId) -> str:
     return re.sub(rf"^(?:<@{re.escape(bot)}(?:\|[^<>]*)?>(?:[,:]|{INVISIBLE})*)+", "", text)
+
+
+def _remove_last_mention(text: str, bot: UserId) -> str:
+    """Remove the mention of the bot from the end of a text, if it is there."""
+    rest, mention, name = text.rpartition(f"<@{bot}")
+    is_mention = re.fullmatch(r"(?:\|[^<>]*)?>[\s.!…]*", name) is not None
+    return rest.rstrip(", \t\n\N{NO-BREAK SPACE}") if mention and is_mention else text
 
 
 def _find_command(said: str, *, has_mention: bool) -> ThreadCommand | NotAVerb | None:

@@ -19,7 +19,7 @@ from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 # Kinds whose deliveries can be rejected because too many wait. Their counters exist from the start, because
 # an alert watches their increase.
-LIMITED_KINDS = ("click", "command", "dialog", "mention", "message")
+LIMITED_KINDS = ("click", "command", "dialog", "mention", "message", "reaction")
 _FOREIGN_PAYLOAD = "a payload of a workspace for which Taskwire is not installed, or that names none"
 _log = logger("taskwire.listeners.ingress")
 

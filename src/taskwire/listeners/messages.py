@@ -1,4 +1,4 @@
-"""Listener for events: messages that are written, edited or deleted, and changes of channels and people.
+"""Listener for events: messages and their changes, reactions, and changes of channels and people.
 
 Bolt acknowledges an event before its listener runs. Therefore the claim is made in a middleware of the
 listener. If the claim fails, the event is not acknowledged, and Slack delivers it again.
@@ -13,7 +13,7 @@ from slack_bolt.async_app import AsyncApp
 
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import ChannelOpened, Job
+from taskwire.domain.jobs import ChannelOpened, Job, Requester, StopByReaction
 from taskwire.domain.message import Message
 from taskwire.domain.queues import intake
 from taskwire.listeners.background import Background
@@ -36,13 +36,16 @@ from taskwire.slack.inbound import (
     ThreadMessage,
 )
 from taskwire.slack.outbound import Outbound
+from taskwire.slack.reactions import ReactionAdded, parse_reaction
 from taskwire.telemetry import logger
 
 # A channel that was closed to the bot may be open again.
 CHANNEL_OPENED_EVENTS = ("member_joined_channel", "channel_unarchive", "group_unarchive")
 # A person's rights may have changed.
 PERSON_CHANGED_EVENTS = ("user_change", "subteam_updated", "subteam_members_changed")
-HANDLED_EVENTS = ("message", "app_mention", *CHANNEL_OPENED_EVENTS, *PERSON_CHANGED_EVENTS)
+HANDLED_EVENTS = ("message", "app_mention", "reaction_added", *CHANNEL_OPENED_EVENTS, *PERSON_CHANGED_EVENTS)
+# This reaction on a message of the bot stops the message's task.
+STOP_SIGN = "octagonal_sign"
 OTHER_EVENTS = re.compile(f"(?!(?:{'|'.join(HANDLED_EVENTS)})$).*")
 
 _log = logger("taskwire.listeners.messages")
@@ -74,7 +77,11 @@ class Messages:
 
     def listen(self, app: AsyncApp) -> None:
         """Handle known events. Others are only acknowledged, so that Slack does not deliver them again."""
-        handlers = {"message": self._message, "app_mention": self._mention}
+        handlers = {
+            "message": self._message,
+            "app_mention": self._mention,
+            "reaction_added": self._reaction_added,
+        }
         handlers |= dict.fromkeys(PERSON_CHANGED_EVENTS, self._person_changed)
         for name in HANDLED_EVENTS:
             app.event(name, middleware=[self._claim_before_ack(handlers.get(name, self._channel_opened))])(
@@ -136,6 +143,22 @@ class Messages:
                 return claim
         return await self._answer_once(mention, "mention", answers.mention_not_supported())
 
+    async def _reaction_added(self, body: Body) -> ClaimResult | None:
+        """Stop a task. Its job finds the task: a reaction does not name the thread of its message."""
+        reaction = parse_reaction(body, self._bot)
+        if not isinstance(reaction, ReactionAdded) or reaction.name != STOP_SIGN or not reaction.is_on_own:
+            return None
+        requester = Requester(person=reaction.person, channel=reaction.channel, at=reaction.at)
+        work = StopByReaction(requester=requester, message_ts=reaction.ts)
+        batch = Batch().append(intake(reaction.person), Job(id=f"stop:{reaction.delivery}", work=work))
+        user_limit = limit_of_verb("pause", reaction.person, reaction.at, Batch(), Batch())
+        claim = await self._ingress.count_claim(
+            "reaction", self._inbox.claim("event", reaction.delivery, batch, user_limit), reaction.at
+        )
+        if claim == "limit_told":
+            self._background.start(self._answer(requester, answers.too_many_requests()))
+        return claim
+
     async def _channel_opened(self, body: Body) -> ClaimResult | None:
         opened = inbound.parse_conversation_opened(body, self._bot)
         if not isinstance(opened, ConversationOpened):
@@ -164,9 +187,8 @@ class Messages:
             self._background.start(self._answer(message, said))
         return claim
 
-    async def _answer(self, message: Mention | DirectMessage, answer: Message) -> None:
-        thread_ts = message.thread_ts
-        await self._slack.post_ephemeral(message.channel, message.person, answer, thread_ts)
+    async def _answer(self, asked: Mention | DirectMessage | Requester, answer: Message) -> None:
+        await self._slack.post_ephemeral(asked.channel, asked.person, answer, asked.thread_ts)
 
 
 async def _do_nothing() -> None:

@@ -8,6 +8,7 @@ link's id and `job_id` back.
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from taskwire.domain.bare_words import is_stop
 from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import Reply
 from taskwire.domain.links import Link, LinkEnd
@@ -20,6 +21,7 @@ from taskwire.messages.blocks import (
     TEXT_LENGTH,
     bold_name,
     button,
+    button_rows,
     code_block,
     cut,
     end_sentence,
@@ -29,7 +31,7 @@ from taskwire.messages.blocks import (
     section,
 )
 from taskwire.messages.refusals import coder_said
-from taskwire.messages.shapes import QUOTE_LENGTH, bold_title, question, statement
+from taskwire.messages.shapes import CHOICES_BLOCK_ID, QUOTE_LENGTH, bold_title, question, statement
 
 # The reasons why a thread no longer leads to a task.
 _ENDINGS: dict[LinkEnd, str] = {
@@ -426,6 +428,12 @@ def ask_about_held_replies(link: Link, count: int, *, is_paused: bool) -> Messag
     return question(words, "", choices)
 
 
+def offer_stop_as_text(answer: Message, value: str) -> Message:
+    """Add the button for a person who wrote `stop` to the agent and did not mean to stop the task."""
+    row = button_rows(CHOICES_BLOCK_ID, [button(Button.SEND_AS_IT_IS, "I meant it as text", value)])
+    return answer.model_copy(update={"blocks": (*answer.blocks, *row)})
+
+
 HELD_DROPPED = "Paused; what waited was dropped."
 HELD_SENT = "Resumed: what waited goes to the agent."
 HELD_SENT_WITH_NEWER = "What waited goes to the agent, before the newer reply."
@@ -480,6 +488,8 @@ def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False
         how = f"without {_list_names(reply.unreadable_files)}"
     elif reply.question == "stale":
         how = "after all"
+    elif not reply.question and is_stop(reply.text):
+        how = "as text"
     else:
         how = "as it is" if not reply.question and reply.text.startswith("!") else "again"
     if count > 1:

@@ -68,7 +68,7 @@ class AgentInput:
         blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
         read = replies.classify(reply.text, self._deps.bot.bot_user_id, reply.person, blocks)
         match read:
-            case replies.Input() | replies.NotAVerb():
+            case replies.Input() | replies.Stop() | replies.NotAVerb():
                 raw = read.text
             case _:
                 raw = replies.to_markdown(reply.text, blocks)

@@ -17,6 +17,7 @@ from taskwire.domain.jobs import (
     CreateRequested,
     CreateTask,
     PostCard,
+    StopByReaction,
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
@@ -28,7 +29,7 @@ from taskwire.queue.leases import OutcomeKind
 from taskwire.slack.errors import NoCapacity, SlackRateLimited
 from taskwire.telemetry import logger
 
-RequestedWork = CreateRequested | ActRequested | PostCard | CreateTask | Act
+RequestedWork = CreateRequested | ActRequested | StopByReaction | PostCard | CreateTask | Act
 
 _log = logger("taskwire.outbox.request_retries")
 

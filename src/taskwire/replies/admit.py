@@ -87,8 +87,12 @@ class ReplyReceiver:
         return await self._claim(message, batch, is_ours=message.is_bot_thread)
 
     def to_input(self, message: ThreadMessage | MessageEdited) -> Reply | None:
-        """Return a message as input for the agent, or None if it is no input."""
-        return self._make_reply(message) if isinstance(self._parse(message), replies.Input) else None
+        """Return a message as input for the agent, or None if it is no input.
+
+        An edit stops nothing: a reply that is changed to `stop` is sent as this word.
+        """
+        is_input = isinstance(self._parse(message), replies.Input | replies.Stop)
+        return self._make_reply(message) if is_input else None
 
     def to_verbatim_input(self, message: ThreadMessage | MessageEdited) -> Reply | None:
         """Return a message that begins with `!` as input for the agent, or None if it does not begin so.
@@ -96,7 +100,7 @@ class ReplyReceiver:
         A person may say that a text like `!important: use main` is input and no verb.
         """
         match self._parse(message):
-            case replies.Input() | replies.Aside():
+            case replies.Input() | replies.Stop() | replies.Aside():
                 return None
             case _:
                 is_marked = replies.begins_with_shell_mark(message.text, self._bot, _parse_blocks(message))
@@ -134,7 +138,9 @@ class ReplyReceiver:
         )
 
     def _parse(self, message: ThreadMessage | MessageEdited) -> replies.Meaning:
-        return replies.classify(message.text, self._bot, message.person, _parse_blocks(message))
+        read = replies.classify(message.text, self._bot, message.person, _parse_blocks(message))
+        # With a file, the message is more than the word.
+        return replies.Input(read.text) if isinstance(read, replies.Stop) and message.files else read
 
     def _find_user_limit(self, message: ThreadMessage) -> UserLimit | None:
         """Return the limit for a verb, and what to write if the person exceeds it; None for input.
@@ -150,7 +156,13 @@ class ReplyReceiver:
         self._append_answer(
             when_told, message, AnswerInThread(requester=_make_requester(message), question="too_fast")
         )
-        name = read.name if isinstance(read, replies.ThreadCommand) else ""
+        match read:
+            case replies.ThreadCommand():
+                name = read.name
+            case replies.Stop():
+                name = "pause"
+            case replies.NotAVerb():
+                name = ""
         return limit_of_verb(name, message.person, message.ts, when_told, when_limited)
 
     def _make_batch(self, message: ThreadMessage, *, was_away: bool = False) -> Batch:
@@ -170,6 +182,8 @@ class ReplyReceiver:
                 )
             case replies.Input():
                 return self._append_input(batch, message, was_away=was_away)
+            case replies.Stop():
+                return self._append_stop(batch, message, was_away=was_away)
             case replies.ThreadCommand():
                 return self._append_verb(batch, message, read, was_away=was_away)
             case replies.NotAVerb():
@@ -230,6 +244,15 @@ class ReplyReceiver:
                 act = Act(requester=requester, verb=named, text=text, was_away=was_away)
                 job = Job(id=f"{named}:{message.ts}", work=act)
                 return batch.append(to_coder(CLAIMED_LINK), job, score=request_score(named, message.ts))
+
+    def _append_stop(self, batch: Batch, message: ThreadMessage, *, was_away: bool) -> Batch:
+        """Pause the task, and keep the reply. If its author may not steer the task, it becomes a reply."""
+        job_id = f"{REPLY_ID_PREFIX}{message.ts}"
+        reply = self._make_reply(message, was_away=was_away)
+        self._writes.keep_reply(batch, CLAIMED_LINK, job_id, reply)
+        pause = Act(requester=_make_requester(message), verb="pause", reply_id=job_id, was_away=was_away)
+        job = Job(id=f"pause:{message.ts}", work=pause)
+        return batch.append(to_coder(CLAIMED_LINK), job, score=request_score("pause", message.ts))
 
     def _append_question(self, batch: Batch, message: ThreadMessage, read: replies.NotAVerb) -> Batch:
         job_id = f"{REPLY_ID_PREFIX}{message.ts}"

@@ -31,6 +31,7 @@ SCOPES: Mapping[str, str] = {
     "im:write": "send somebody a file in their direct messages",
     "mpim:history": "the same as channels:history in group messages",
     "mpim:read": "the same as channels:read for group messages",
+    "reactions:read": "stop a task when somebody puts a stop sign on one of its messages",
     "reactions:write": "put the receipt on a reply",
     "usergroups:read": "know who is in an administrators' group",
     "users:read": "know names, guests and bots",
@@ -38,6 +39,8 @@ SCOPES: Mapping[str, str] = {
 }
 EVENTS = (
     *("app_mention", "message.channels", "message.groups", "message.im", "message.mpim"),
+    # A stop sign on a card or a notice stops the task.
+    "reaction_added",
     # A channel accepts the bot's messages again: the bot was invited, or the channel was unarchived.
     *("member_joined_channel", "channel_unarchive", "group_unarchive"),
     # A person's rights have changed: they left, became a guest, or are in another user group.

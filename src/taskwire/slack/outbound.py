@@ -198,7 +198,7 @@ class Outbound:
         return models.parse_roots_page(answer, latest)
 
     async def find_metadata(self, channel: ChannelId, ts: Ts) -> Metadata | None:
-        """Return the metadata of a thread's root message; None if the root is not ours."""
+        """Return the metadata of a message, in a thread or not; None if the message is not ours."""
         own = self._identity or await self.get_identity()
         async for message in self._calls.iter_messages(channel, ts, ts, self.timeouts.read):
             return read_metadata(message, own) if read_ts(message, "ts") == ts else None

@@ -2,8 +2,8 @@
 
 There is one file for each family: `creating` (create by command and by form, attach), `replying` (to an idle
 agent, to a busy one), `deciding` (a person's decision about input of unknown outcome, a choice of the agent),
-`steering` (pause by verb and by command, resume, edit, mute, detach, delete), `telling` (each kind of
-notice), `showing` (the card, the log as a file). docs/guarantees.md says how to add one.
+`steering` (pause by verb, command, bare word and stop sign, resume, edit, mute, detach, delete), `telling`
+(each kind of notice), `showing` (the card, the log as a file). docs/guarantees.md says how to add one.
 """
 
 from .creating import Attaching, Creating, Filling
@@ -11,7 +11,17 @@ from .deciding import Choosing, Deciding
 from .flow import Flow
 from .replying import Replying, Waiting
 from .showing import Drawing, Logging
-from .steering import Deleting, Detaching, Editing, Muting, Pausing, PausingByCommand, Resuming
+from .steering import (
+    Deleting,
+    Detaching,
+    Editing,
+    Muting,
+    Pausing,
+    PausingByCommand,
+    Resuming,
+    Stopping,
+    StoppingBySign,
+)
 from .telling import (
     Breaking,
     Completing,
@@ -24,7 +34,7 @@ from .telling import (
 
 FLOWS: tuple[type[Flow], ...] = (
     *(Creating, Filling, Attaching, Replying, Waiting, Deciding, Choosing),
-    *(Pausing, PausingByCommand, Resuming, Editing, Muting, Detaching, Deleting),
+    *(Pausing, PausingByCommand, Stopping, StoppingBySign, Resuming, Editing, Muting, Detaching, Deleting),
     *(Needing, Completing, Failing, Breaking, PausedElsewhere, ResumedElsewhere, Vanishing),
     *(Drawing, Logging),
 )

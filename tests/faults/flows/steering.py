@@ -60,9 +60,17 @@ class Pausing(Steering):
         )
         self.told_at_most(
             actor,
-            f"Pausing *{title_of(actor)}*. A reply in its thread, or *Resume*, starts it again.",
-            wishes=[f"pausing *{title_of(actor)}*", f"pausing `{task_of(actor).name}`"],
+            self.answer(actor),
+            wishes=[
+                f"pausing *{title_of(actor)}*",
+                f"pausing `{task_of(actor).name}`",
+                "what you asked for",
+            ],
         )
+
+    def answer(self, actor: Actor) -> str:
+        """Return the private answer."""
+        return f"Pausing *{title_of(actor)}*. A reply in its thread, or *Resume*, starts it again."
 
 
 class PausingByCommand(Pausing):
@@ -76,6 +84,51 @@ class PausingByCommand(Pausing):
     async def go(self, actor: Actor) -> None:
         """Type the command."""
         await self.type(actor, f"pause {task_of(actor).name}")
+
+
+class Stopping(Pausing):
+    """A bare `stop`: it pauses as the verb does, and is kept, so that it can be sent as text."""
+
+    floor = 60
+    verb = "stop"
+
+    def answer(self, actor: Actor) -> str:
+        """Return the private answer. It offers to send the word."""
+        return f"{super().answer(actor)}\n[I meant it as text]"
+
+    def check(self, actor: Actor) -> None:
+        """Check that the word was not sent either."""
+        super().check(actor)
+        assert task_of(actor).inputs == []
+
+
+class StoppingBySign(Pausing):
+    """A stop sign on a notice. Its job finds the task; after that it is the same as the verb."""
+
+    floor = 9
+    meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM}
+    last = "take to_coder:act:pause"
+    dies_twice = ()
+
+    async def prepare(self, actors: Sequence[Actor]) -> None:
+        """Give each actor a task, and a notice about it."""
+        await super().prepare(actors)
+        for actor in actors:
+            task_of(actor).becomes("complete", f"Done by {actor.name}")
+        await self.deployment.poll()
+        await self.deployment.run_until(lambda: all(map(self._notices, actors)), "everybody has a notice")
+        for actor in actors:
+            actor.message_ts = self._notices(actor)[-1]
+
+    def _notices(self, actor: Actor) -> list[str]:
+        thread = self.deployment.slack.thread(actor.channel, actor.thread_ts)
+        return [str(each["ts"]) for each in thread if f"Done by {actor.name}" in str(each["text"])][1:]
+
+    async def go(self, actor: Actor) -> None:
+        """Put the sign on the notice, and remove it, so that the next run can put it again."""
+        where = (actor.person, actor.channel, actor.message_ts, "octagonal_sign")
+        await self.deployment.slack.react(*where)
+        await self.deployment.slack.unreact(*where)
 
 
 class Resuming(Steering):

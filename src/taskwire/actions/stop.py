@@ -1,0 +1,91 @@
+"""Stops a task when a person says so without a verb: by a bare word in its thread, or by a stop sign.
+
+Both become the action `pause`, which `pause_resume.py` carries out. This module decides whether a bare word
+stops the task, and finds the task of a message that got a stop sign.
+"""
+
+from functools import partial
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import TaskId, ThreadRef, moment_of
+from taskwire.domain.jobs import Act, Job, Reply, StopByReaction
+from taskwire.domain.links import Link
+from taskwire.domain.queues import no_agent_score, request_score, to_coder
+from taskwire.domain.replies import STALE_AFTER
+from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.outbox.request_retries import retry_for_person
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.redis.decoding import read
+from taskwire.slack.errors import ChannelProblem, MessageGone
+
+
+async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Act) -> Outcome | None:
+    """Queue a bare `stop` as a plain reply; return None if it stops the task.
+
+    It stops nothing if its author may not steer the task, if the thread has lost its task, or if the bot
+    found it too late. The reply's own handler says what becomes of it then.
+    """
+    if not work.reply_id or await _may_stop(deps, people, link, work):
+        return None
+    kept = await deps.notes.find("reply", link.id, work.reply_id)
+    if kept is None:
+        # Its author has deleted it.
+        return done()
+    reply = read(Reply.model_validate_json, kept)
+    batch = deps.writes.forget_reply(Batch(), link.id, work.reply_id)
+    job = Job(id=work.reply_id, work=reply)
+    return done(batch.append(to_coder(link.id), job, score=no_agent_score(reply.ts)))
+
+
+async def _may_stop(deps: Dependencies, people: People, link: Link, work: Act) -> bool:
+    is_old = work.was_away and deps.slack.now() - moment_of(work.requester.at) > STALE_AFTER
+    if link.end_reason is not None or is_old:
+        return False
+    try:
+        return await people.can_steer(work.requester.person, link)
+    except UserError:
+        return False
+
+
+class StopReactions:
+    """Handles stop signs on messages of the bot."""
+
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.without_link(StopByReaction, self.handle_reaction),)
+
+    async def handle_reaction(self, context: JobContext) -> Outcome:
+        """Pause the task of the message. A message that belongs to no task needs no answer."""
+        work = context.work(StopByReaction)
+        return await retry_for_person(self._deps, context, None, partial(self._stop, work))
+
+    async def _stop(self, work: StopByReaction, context: JobContext) -> Outcome:
+        link = await self._find_link(work)
+        if link is None or link.record.thread_ts is None:
+            return done()
+        requester = work.requester.model_copy(update={"thread_ts": link.record.thread_ts})
+        job = Job(id=f"pause:{context.job.id}", work=Act(requester=requester, verb="pause"))
+        return done(Batch().append(to_coder(link.id), job, score=request_score("pause", requester.at)))
+
+    async def _find_link(self, work: StopByReaction) -> Link | None:
+        """Find the link of a card by its thread, and of another message by the task that its metadata names.
+
+        The event of a reaction does not say in which thread the message is.
+        """
+        links, channel = self._deps.links, work.requester.channel
+        link_id = await links.find_by_thread(ThreadRef(channel, work.message_ts))
+        if link_id is not None:
+            return await links.find(link_id)
+        try:
+            meta = await self._deps.slack.find_metadata(channel, work.message_ts)
+        except (ChannelProblem, MessageGone):
+            return None
+        if meta is None or meta.task_id is None:
+            return None
+        link = await links.find_by_task(TaskId(meta.task_id))
+        return link if link is not None and link.record.channel == channel else None

@@ -1,0 +1,243 @@
+"""Stop means stop: a bare word, a verb, a stop sign and a command pause the task at once."""
+
+import pytest
+
+from taskwire_sandbox.coder.steps import BuildPlan
+from taskwire_sandbox.slack import Attachment
+
+from .people import Thread
+from .waiting import PROMPT, a_busy_agent, a_waiting_agent
+from .world import World
+
+PAUSING = "Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."
+AS_TEXT = f"{PAUSING}\n[I meant it as text]"
+HOLDING = "Pausing, and one reply waits until you say what to do.\n[Resume and send] [Drop it]"
+
+
+async def comes_up(world: World) -> None:
+    """Let the workspace start, and let the agent take one reply after the other."""
+    task = world.task("fix-the-login")
+    for _ in range(4):
+        await world.passes(seconds=3)
+        if task.status == "active":
+            task.becomes("idle")
+        await world.polls()
+
+
+@pytest.mark.parametrize("word", ["stop", "Wait!", "*CANCEL*"])
+async def test_a_bare_word_pauses_ahead_of_what_waits(world: World, word: str) -> None:
+    """The waiting reply is held, and the word is not sent."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, "use main")
+
+    await world.alice.replies(thread, word)
+    await world.passes(seconds=5)
+
+    assert (task.status, task.inputs) == ("paused", [])
+    assert world.alice.reads() == [AS_TEXT]
+    assert thread.new_messages() == [HOLDING]
+    await world.alice.clicks(thread, "Drop it")
+    assert thread.new_messages() == ["Dropped one reply:\n| use main"]
+
+
+async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) -> None:
+    """The task goes on. The agent gets the replies in the order in which they were written."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, "use main")
+    word = await world.alice.replies(thread, "wait")
+    await world.passes(seconds=3)
+    thread.new_messages()
+
+    await world.alice.presses("I meant it as text")
+    pressed = world.alice.sees()
+    await world.alice.replies(thread, "then test")
+    await comes_up(world)
+
+    assert pressed == "Sending it as text. The mark on it shows when the agent has it."
+    assert task.inputs == ["use main", "wait", "then test"]
+    assert thread.receipt(word) == ["white_check_mark"]
+    world.alice.reads()
+    thread.new_messages()
+
+
+async def test_a_word_is_sent_once_though_its_button_is_pressed_twice(world: World) -> None:
+    """The second press finds that it was decided."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, "stop")
+    await world.passes(seconds=3)
+    told = world.slack.ephemerals(world.alice.id)[-1]
+    value = next(b["elements"][0]["value"] for b in told.body["blocks"] if b["type"] == "actions")
+
+    await world.alice.presses("I meant it as text")
+    await world.alice.presses_made_up("input.as_it_is", value)
+    await comes_up(world)
+
+    assert task.inputs == ["stop"]
+    assert "That has been decided already." in world.alice.reads()
+    thread.new_messages()
+
+
+async def test_a_bare_word_of_somebody_who_may_not_steer_is_a_reply_like_any_other(world: World) -> None:
+    """It stops nothing, and its author is told as for other replies."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.bob.replies(thread, "stop")
+    await world.bob.replies(thread, "use main")
+
+    assert (task.status, task.inputs) == ("active", [])
+    assert world.bob.reads() == [
+        "Your replies here do not reach the agent: only alice, who owns *Fix the login*, can talk to it. Ask "
+        "alice to pass them on. Your further replies get no notice."
+    ]
+    assert thread.new_messages() == []
+
+
+async def test_a_word_with_a_file_is_input(world: World) -> None:
+    """The message is more than the word."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, "stop", (Attachment("why.txt", b"it is wrong"),))
+
+    assert task.inputs == ["stop\n\nwhy.txt:\n```\nit is wrong\n```"]
+
+
+async def test_a_reply_that_is_edited_to_a_bare_word_stops_nothing(world: World) -> None:
+    """The reply waits with its new text."""
+    thread, task = await a_busy_agent(world)
+    reply = await world.alice.replies(thread, "use main")
+
+    await world.alice.edits(thread, reply, "stop")
+    task.becomes("idle")
+    await world.passes(seconds=5)
+
+    assert (task.status, task.inputs) == ("active", ["stop"])
+
+
+async def test_a_bare_word_stops_a_task_in_direct_messages(world: World) -> None:
+    """A thread in direct messages is a task's thread like any other."""
+    direct = world.slack.open_direct("alice").id
+    thread = await world.alice.runs(f"/task create {PROMPT}", direct)
+    await world.polls()
+    await world.passes(seconds=3)
+
+    await world.alice.replies(thread, "stop")
+    await world.passes(seconds=5)
+
+    assert world.task("fix-the-login").status == "paused"
+    assert world.alice.reads() == [AS_TEXT]
+
+
+async def test_the_verb_stop_is_a_pause(world: World) -> None:
+    """Nobody means `!stop` as text, so nothing is offered."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, "!stop")
+    await world.passes(seconds=5)
+
+    assert (task.status, task.inputs) == ("paused", [])
+    assert world.alice.reads() == [PAUSING]
+
+
+@pytest.mark.parametrize("verb", ["stop", "cancel"])
+async def test_the_command_stop_is_a_pause(world: World, verb: str) -> None:
+    """`/task stop NAME` and `/task cancel NAME` do what `/task pause NAME` does."""
+    _, task = await a_waiting_agent(world)
+
+    await world.alice.types(f"/task {verb} {task.name}")
+    await world.passes(seconds=5)
+
+    assert task.status == "paused"
+    assert world.alice.reads() == [PAUSING]
+
+
+async def test_a_task_is_stopped_while_its_workspace_starts(world: World) -> None:
+    """Coder stops no workspace that is starting. The pause waits for it, and keeps every reply behind it."""
+    world.coder.template.plan = BuildPlan(provision=20)
+    thread = await world.alice.runs(f"/task create {PROMPT}")
+    await world.polls()
+    await world.alice.replies(thread, "use main")
+
+    await world.alice.replies(thread, "stop")
+    for _ in range(10):
+        await world.passes(seconds=5)
+    task = world.task("fix-the-login")
+
+    assert (task.status, task.inputs) == ("paused", [])
+    assert world.alice.reads() == [
+        "The workspace of *Fix the login* is just starting or stopping. I'll pause it as soon as that is "
+        "over.",
+        AS_TEXT,
+    ]
+    assert thread.new_messages() == [HOLDING]
+    await world.alice.clicks(thread, "Drop it")
+    thread.new_messages()
+
+
+async def the_messages(world: World, thread: Thread) -> tuple[str, str]:
+    """Let the agent ask something. Return the ts of the card and of the notice."""
+    world.task("fix-the-login").becomes("complete", "Opened PR #12")
+    await world.polls()
+    assert len(thread.new_messages()) == 1
+    return thread.ts, thread.last_message()
+
+
+@pytest.mark.parametrize("which", [0, 1])
+async def test_a_stop_sign_on_the_card_or_a_notice_pauses(world: World, which: int) -> None:
+    """The person is answered in the thread."""
+    thread, task = await a_waiting_agent(world)
+    messages = await the_messages(world, thread)
+
+    await world.slack.react(world.alice.id, thread.channel, messages[which], "octagonal_sign")
+    await world.settles()
+    await world.passes(seconds=5)
+
+    assert task.status == "paused"
+    assert world.alice.reads() == [PAUSING]
+    assert world.slack.ephemerals(world.alice.id)[-1].thread_ts == thread.ts
+
+
+async def test_a_stop_sign_of_somebody_who_may_not_steer_stops_nothing(world: World) -> None:
+    """The person is told why, privately."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.slack.react(world.bob.id, thread.channel, thread.ts, "octagonal_sign")
+    await world.settles()
+
+    assert task.status == "active"
+    assert world.bob.reads() == [
+        "*Fix the login* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+    ]
+
+
+async def test_other_reactions_and_other_messages_stop_nothing(world: World) -> None:
+    """A stop sign on a person's own reply, and another emoji on the card, are between people."""
+    thread, task = await a_waiting_agent(world)
+    reply = await world.alice.replies(thread, "use main")
+    await world.passes(seconds=3)
+    elsewhere = await world.slack.post(world.alice.id, thread.channel, "no task")
+
+    await world.slack.react(world.alice.id, thread.channel, reply, "octagonal_sign")
+    await world.slack.react(world.alice.id, thread.channel, elsewhere, "octagonal_sign")
+    await world.slack.react(world.alice.id, thread.channel, thread.ts, "tada")
+    await world.settles()
+
+    assert (task.status, world.alice.reads()) == ("active", [])
+
+
+async def test_many_stop_signs_are_limited(world: World) -> None:
+    """The eleventh within a minute does nothing. The person is told so once."""
+    thread, _ = await a_waiting_agent(world)
+    for _ in range(12):
+        await world.slack.react(world.bob.id, thread.channel, thread.ts, "octagonal_sign")
+        await world.slack.unreact(world.bob.id, thread.channel, thread.ts, "octagonal_sign")
+    await world.settles()
+
+    said = world.bob.reads()
+    assert len(said) == 11
+    assert (
+        said.count(
+            "That is more than ten requests in a minute, so the rest is not done. Wait a minute; replies to "
+            "the agent go on as usual."
+        )
+        == 1
+    )
