@@ -40,7 +40,7 @@ class Background:
         task.add_done_callback(self._tasks.discard)
 
     async def end(self, within_seconds: float) -> None:
-        """Wait for running work, then cancel what is left."""
+        """Wait for running work, for at most `within_seconds`, then cancel what is left."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_seconds)
         if self._tasks:
@@ -85,7 +85,11 @@ class Background:
 
 
 async def answer_or_explain(answer: Callable[[], Awaitable[T]], explain: Callable[[Message], T]) -> T:
-    """Return the answer. If it fails, return what `explain` makes of the error's message."""
+    """Return the answer. Repeat the call while Slack's rate limit is exceeded.
+
+    If the call fails, pass the message for the person to `explain`, and return its result instead. Raise
+    nothing.
+    """
     try:
         return await retry_while_rate_limited(answer)
     except UserError as error:

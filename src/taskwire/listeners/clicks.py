@@ -200,7 +200,10 @@ def _batch_of(clicked: Click) -> Batch | None:
 
 
 def _pause_to_edit(requester: Requester, link: str, kept: str, name: str) -> Batch:
-    """Pause the task, and edit it as soon as the workspace has stopped."""
+    """Pause the task.
+
+    When the workspace has stopped, replace the prompt by the text that `kept` is the key of.
+    """
     pause = Act(requester=requester, verb="pause", is_answered_elsewhere=True)
     edit = Act(requester=requester, verb="edit", note_key=kept, waits_for_stop=True)
     batch = Batch().append(
@@ -210,7 +213,7 @@ def _pause_to_edit(requester: Requester, link: str, kept: str, name: str) -> Bat
 
 
 def _retry_and_send(requester: Requester, link: str, job: str, name: str) -> Batch:
-    """Start a failed workspace again, then send the reply that could not be delivered to it."""
+    """Start a failed workspace again. Then send the reply of `job`, which could not be delivered to it."""
     send = DecideReply(requester=requester, job=job, decision="send")
     retry = Act(requester=requester, verb="resume", is_retry=True)
     batch = Batch().append(to_coder(link), Job(id=name, work=send), score=urgent_score(requester.at))

@@ -79,7 +79,10 @@ class DialogContext(BaseModel):
 
 @dataclass(frozen=True)
 class DialogRequest:
-    """The job for a submission, or the error messages beside the fields."""
+    """What follows from a submission: a job, or error messages.
+
+    `errors` has a message for each wrong field.
+    """
 
     job: CreateRequested | ActRequested | None = None
     errors: Mapping[str, str] | None = None
@@ -184,7 +187,7 @@ class Dialogs:
         )
 
     async def _find(self, requester: Requester, target: TaskName | LinkId) -> VisibleTask:
-        """Return the task if this person may see it and act on it."""
+        """Return the task if this person may see it and act on it. Raise UserError if not."""
         if isinstance(target, TaskName):
             return await self._lookup.get_steerable(requester, target)
         link = await self._lookup.find_link(requester, target)

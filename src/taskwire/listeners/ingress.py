@@ -94,7 +94,7 @@ class Ingress:
     ) -> ClaimResult:
         """Await a claim and count its outcome. Raises the claim's errors.
 
-        `acted_at` is when the person acted.
+        `acted_at` is when the person acted. It is used to measure how late the payload came.
         """
         try:
             with self._ingress_priority:
@@ -128,7 +128,10 @@ class Ingress:
     async def claim(
         self, kind: str, delivery: str, batch: Batch, user_limit: UserLimit | None = None
     ) -> ClaimAnswer:
-        """Claim a delivery with its batch, within a user limit. Also return whether the delivery is new."""
+        """Claim a delivery with its batch.
+
+        If the person has reached `user_limit`, or the store does not answer, the returned reply says so.
+        """
         try:
             claim = await self.count_claim(kind, self._inbox.claim(kind, delivery, batch, user_limit))
         except TryLater:

@@ -168,9 +168,10 @@ class Messages:
         return await self._ingress.count_claim("channel", self._inbox.claim("event", opened.delivery, batch))
 
     async def _person_changed(self, body: Body) -> ClaimResult | None:
-        """Forget what is known of a person or group. This is idempotent, so no claim is needed.
+        """Forget what is known of a person or group, because Slack reports a change.
 
-        Slack sends an event for every change of every profile.
+        Slack sends such an event for every change of every profile. It is not claimed: forgetting twice is
+        harmless.
         """
         changed = inbound.parse_rights_changed(body)
         if isinstance(changed, RightsChanged):
