@@ -297,7 +297,7 @@ class Bot:
 
     @property
     def has_recorded_gap(self) -> bool:
-        """Return whether the backfill after the last start or gap has been decided and recorded."""
+        """Return whether the backfill after the last start or gap is queued, or known to be unnecessary."""
         return self.downtime.has_queued_all
 
     async def health(self) -> dict[str, str]:
@@ -406,7 +406,7 @@ class Bot:
         return True
 
     def _on_reconnected(self, outage_seconds: float) -> None:
-        """After an outage, read what was missed, unless another process was listening.
+        """After an outage of a minute, start a backfill, unless another process was listening meanwhile.
 
         If this process had a socket but no store, Slack may have delivered payloads to it that nobody could
         claim. Then the backfill is started even if another process was listening.

@@ -27,8 +27,8 @@ _CONTENT_LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
 class Rejected(Exception):
     """The request gets this status and text as its answer, and its connection is closed.
 
-    `why` is the label of the metric that counts it; None: it is not counted. The text contains nothing of the
-    request.
+    `why` is the label of the metric that counts the request; None: it is not counted. `text` contains nothing
+    of the request.
     """
 
     def __init__(self, status: int, why: str | None, text: str) -> None:
@@ -84,7 +84,7 @@ class Framing:
         self._buffer = bytearray()
 
     def take_request(self) -> CompleteRequest | None:
-        """Return the next complete request, or None. Raises `Rejected`."""
+        """Return the next complete request, or None if none has arrived. Raises `Rejected`."""
         if not self._request_end and not self._has_head():
             return None
         if len(self._buffer) < self._request_end:
@@ -99,7 +99,7 @@ class Framing:
         return CompleteRequest(data, is_verified=verify is not None)
 
     def _has_head(self) -> bool:
-        """Look for the end of the head, and parse the head once it is complete."""
+        """Return whether the head is complete. Parse it once it is. Raises `Rejected`."""
         if self._buffer and not _METHOD_START.match(self._buffer):
             raise _malformed_request()
         found = self._buffer.find(_HEAD_END, max(0, self._searched - len(_HEAD_END)), LARGEST_HEAD)

@@ -83,7 +83,8 @@ def count_spare_descriptors() -> int:
 class SiteCallbacks(NamedTuple):
     """What a site decides about its requests.
 
-    `check_head` gets each parsed head. `count_rejection` gets the reason of each rejected request.
+    `check_head` gets each parsed head and says what the site expects after it. `count_rejection` gets the
+    reason of each rejected request.
     """
 
     check_head: CheckHead
@@ -93,7 +94,7 @@ class SiteCallbacks(NamedTuple):
 class Connection(asyncio.Protocol):
     """One connection. It passes complete requests, one at a time, to `inner`, aiohttp's own protocol.
 
-    It closes when its time is over.
+    Each state has a time limit. The connection is closed when the limit of its state has passed.
     """
 
     def __init__(self, table: "ConnectionTable", inner: web.RequestHandler, callbacks: SiteCallbacks) -> None:
@@ -139,12 +140,12 @@ class Connection(asyncio.Protocol):
         return None
 
     def pause_writing(self) -> None:
-        """Limit how long a client may leave its answer unread."""
+        """Limit how long a client may leave its answer unread, because the write buffer is full."""
         self._set_timeout(self._table.limits.request_seconds)
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        """Pass the event on, and give a kept connection its idle time again."""
+        """Let `inner` write again. A kept connection gets its usual time limit back."""
         if self.state == "kept":
             self._set_timeout(self._table.limits.keep_alive_seconds, why="idle")
         self._inner.resume_writing()
@@ -299,7 +300,7 @@ class ConnectionTable:
             self._close_to_make_room(max(self._by_state["waiting"], key=lambda waiting: waiting.received))
 
     def queue_reading(self, connection: Connection) -> None:
-        """Queue a connection for reading more."""
+        """Queue a connection that has paused. `resume_reading` is called when its turn comes."""
         self._reading_queue.append(connection)
         self._schedule_turn()
 

@@ -28,7 +28,7 @@ _log = logger("taskwire.app.scheduler")
 
 
 class PeriodicCalls:
-    """Makes the regular calls."""
+    """Calls the functions that `start` gets, each at its interval."""
 
     def __init__(self, poll_seconds: float) -> None:
         self._poll_seconds = poll_seconds
@@ -45,7 +45,11 @@ class PeriodicCalls:
         check_account: Callable[[], Awaitable[object]],
         slow_calls: Mapping[str, Callable[[], Awaitable[object]]],
     ) -> None:
-        """Start the calls. `poll` returns the seconds until its next call, or 0 for the regular interval."""
+        """Start the calls.
+
+        `poll` returns the seconds until its next call, or 0 for the regular interval. `slow_calls` are by
+        name.
+        """
 
         async def poll_and_reschedule() -> None:
             if seconds := await poll():
@@ -102,9 +106,9 @@ class PeriodicCalls:
 
 
 class HintedCall:
-    """A call that hints cause.
+    """Calls a function after a hint.
 
-    All hints before the call begins cause one call together. All hints during the call cause one more.
+    All hints before a call begins cause one call together. All hints during a call cause one more.
     """
 
     def __init__(self, name: str, call: Callable[[], Awaitable[object]]) -> None:

@@ -108,7 +108,10 @@ class SlackRequests:
         self.refusals = refusals
 
     def expect(self, head: RawRequestMessage) -> Expectation:
-        """Expect a body with the signature in the head. Raises `Rejected` if the head cannot be Slack's."""
+        """Return what follows a head: a body whose bytes fit the head's signature.
+
+        Raises `Rejected` if the head cannot be Slack's.
+        """
         try:
             claim = self._signatures.parse_headers(head.headers)
         except RequestRefused as refused:
