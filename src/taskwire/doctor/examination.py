@@ -217,7 +217,7 @@ class Examination:
         return Finding("Templates", "ok", f"For tasks: {names}{more}.")
 
     async def _check_preset(self, coder: CoderClient, templates: Sequence[Template]) -> None:
-        """Check that some template has the preset. A template without it uses its own default."""
+        """Raise UserError unless at least one template for tasks has the configured preset."""
         wanted = self._settings.preset
         if wanted is None:
             return
@@ -427,7 +427,7 @@ def _check_disk(data_dir: Path) -> Finding:
 
 
 def _check_directory(data_dir: Path) -> Finding:
-    """Check the place without leaving anything behind: only the bot's own user may create lasting files."""
+    """Check that the store's directory can be created, and that other users cannot change it."""
     program = embedded.find_program()
     with data_directory.explain_os_errors(data_dir):
         data_directory.require_safe(data_dir)

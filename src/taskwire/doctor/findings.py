@@ -54,7 +54,7 @@ def wrong_finding(name: str, error: UserError) -> Finding:
 
 
 def judge_file(path: Path) -> list[Finding]:
-    """Judge whether other users can read the file with the settings."""
+    """Report if other users can read the file with the settings. Return an empty list if they cannot."""
     if not path.exists() or not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         return []
     said = f"Other users of this machine can read {path}, which may hold tokens."
@@ -136,7 +136,7 @@ def _judge_memory(health: StoreHealth) -> list[Finding]:
 
 
 def _judge_replicas(health: StoreHealth) -> list[Finding]:
-    """Judge whether a failover to a replica may lose writes. Return nothing if there is no replica."""
+    """Judge whether a failover to a replica may lose writes. Return an empty list if there is no replica."""
     name = "Replicas"
     hint = "Set min-replicas-to-write 1 and min-replicas-max-lag 10 on the store's servers, each of them."
     if health.required_replicas:
@@ -184,7 +184,10 @@ def judge_versions(stranded: Sequence[StrandedQueue]) -> Finding:
 
 
 def judge_arrivals(last: Mapping[str, datetime]) -> Finding:
-    """Report which payloads have arrived. Slack tells no app which commands and events it is set up for."""
+    """Report when each kind of payload last arrived.
+
+    This shows whether the Slack app sends commands, events and clicks to us. No call to Slack can tell that.
+    """
     name, never = "From Slack", [words for kind, words in ARRIVALS.items() if kind not in last]
     if never:
         return Finding(
