@@ -37,7 +37,10 @@ class AnnouncedChanges:
         self._following: dict[str, asyncio.Task[None]] = {}
 
     def follow(self, announced: AnnouncedChange) -> None:
-        """Follow a change until it shows. A newer change of the same task replaces it."""
+        """Follow a change until Coder shows it. A newer change of the same task replaces an older one.
+
+        The change is ignored if MAX_FOLLOWED_TASKS tasks are followed already.
+        """
         before = self._following.pop(announced.task_id, None)
         if before is not None:
             before.cancel()
@@ -73,9 +76,10 @@ class AnnouncedChanges:
             _log.debug("announced change not looked for, will retry", error=str(error))
 
     async def _wait_until_seen(self, announced: AnnouncedChange) -> bool:
-        """Request the task until the change shows. Return False if our account has no access.
+        """Request the task until it shows the change or is gone, then return True.
 
-        The poller reports trouble with the account. Until that is solved, no change would show.
+        Return False if Coder refuses our account. Then no change would show, and the poller reports the
+        trouble.
         """
         failures = 0
         while True:

@@ -64,9 +64,10 @@ _log = logger("taskwire.polling.poller")
 
 @dataclass
 class _ListProgress:
-    """What a list has shown so far:
+    """What the poller has learned from the list so far.
 
-    `changed` tasks are to be stored, and `new` ones to be looked up in Redis.
+    `changed` tasks are to be stored, and `new` ones to be looked up in Redis. Both have a task's JSON.
+    `unlinked` tasks have no link. The links of `revived` tasks were reopened.
     """
 
     digests: Digests = field(default_factory=dict)
@@ -106,10 +107,12 @@ class Poller:
         return self._coder_health.trouble or self._vanished_trouble
 
     async def poll(self, *, is_hinted: bool = False) -> float:
-        """Poll all tasks once. Errors of Coder are recorded and, if they last, reported, but never raised.
+        """Poll all tasks once and return 0.
 
-        If another replica polls, this one does nothing, unless Coder has sent it a hint. Returns the seconds
-        after which the other replica may be dead, or 0.
+        Errors of Coder are recorded and, if they last, reported, but never raised.
+
+        If another replica polls, do nothing, unless Coder has sent this replica a hint (`is_hinted`). In this
+        case return the seconds until the other replica's right to poll expires.
         """
         async with self._lock:
             poll = await self._deps.observations.claim(ACCOUNT, POLL_LEASE_MS, takes_over=is_hinted)
@@ -148,7 +151,10 @@ class Poller:
             await self._deps.links.fire_timers()
 
     def forget(self) -> None:
-        """Treat nothing as stored, because the store may have lost writes."""
+        """Forget which tasks are stored, because the store may have lost writes.
+
+        The next poll stores all again.
+        """
         self._list_digest, self._stored_digests, self._unlinked = b"", {}, set()
 
     async def release(self) -> None:
@@ -254,8 +260,8 @@ class Poller:
     async def _check_missing(self, poll: Poll, missing: list[TaskId], linked: Linked) -> bool:
         """Check the linked tasks that the list did not show, and report those that are certainly gone.
 
-        A task is suspected if two lists have not shown it. Returns False if a newer poll has begun, which
-        then checks them.
+        A task is suspected if two lists have not shown it. Return False if a newer poll has begun; the newer
+        poll then checks the tasks.
         """
         links: list[LinkId] = []
         for start in range(0, len(missing), BATCH_SIZE):
@@ -280,7 +286,11 @@ class Poller:
                 await self._deps.queues.write(Batch().append(to_thread(link.id), job))
 
     async def _can_be_gone(self, poll: Poll, count: int, linked: int) -> bool:
-        """Return whether `count` tasks can really be gone: they are few, or were missing for a day."""
+        """Return whether `count` missing tasks of `linked` ones can really be gone.
+
+        This is so if they are few, or if many have been missing for a day. Otherwise our account has probably
+        lost rights, and administrators are warned.
+        """
         notes = self._deps.notes
         since = await notes.find("vanished", ACCOUNT)
         if count <= max(MAX_GONE_AT_ONCE, linked // GONE_SHARE):
@@ -300,7 +310,10 @@ class Poller:
         return False
 
     async def _has_same_roles(self) -> bool:
-        """Return whether our account can be read and has the roles with which it saw all linked tasks."""
+        """Return whether our account still has the roles with which it saw all linked tasks.
+
+        If no roles were recorded, it must be an Owner. Raises the errors of Coder's client.
+        """
         me = await self._deps.coder.get_own_user()
         known = await self._deps.notes.find("roles", ACCOUNT)
         is_same = me.is_owner if known is None else _roles(me) == known
@@ -309,7 +322,7 @@ class Poller:
         return is_same
 
     async def _record_roles(self, linked: Linked) -> None:
-        """Once for each process, remember the roles with which all linked tasks are seen."""
+        """Record our account's roles after a list that shows all linked tasks, once for each process."""
         if linked and not self._has_recorded_roles:
             try:
                 me = await self._deps.coder.get_own_user()
