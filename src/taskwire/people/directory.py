@@ -80,7 +80,7 @@ class Directory:
         return frozenset(found.split())
 
     async def list_own_teams(self) -> frozenset[str]:
-        """Return our own workspaces: this one, or all where an organization has installed us."""
+        """Return our own workspaces: this one, or all workspaces of the organization that have the app."""
         bot = self._deps.bot
         if not bot.is_org_wide:
             return frozenset({bot.team_id})
@@ -95,7 +95,7 @@ class Directory:
         return _parse(Channel.model_validate_json, found) if found else None
 
     async def is_member(self, person: UserId, channel: ChannelId) -> bool:
-        """Whether a person is in a conversation. False if Slack does not show it to us."""
+        """Whether a person is in a conversation. False if Slack does not show us the conversation."""
         conversation = await self.find_channel(channel)
         if conversation is None or conversation.other is not None:
             return conversation is not None and conversation.other == person
@@ -185,7 +185,10 @@ def _name_of(profile: Profile) -> str:
 
 
 def _parse(reads: Callable[[str], T], found: str) -> T:
-    """Parse a cached answer. Raise TryLater if it has another version's format, because it soon expires."""
+    """Parse a cached answer with `reads`.
+
+    Raise TryLater if another version of Taskwire has written it in another format. It expires soon.
+    """
     try:
         return read(reads, found)
     except CannotRead as error:

@@ -77,14 +77,14 @@ class People:
         return Account(id=found[0].id, username=found[0].username)
 
     async def require_account(self, person: UserId, *, needs_coder: bool = True) -> None:
-        """Raise UserError for a person who has no Coder account and is no administrator."""
-        await self._require_account_unless_admin(person, needs_coder=needs_coder)
-
-    async def _require_account_unless_admin(self, person: UserId, *, needs_coder: bool) -> None:
         """Raise UserError for a person who has no Coder account and is no administrator.
 
         If `needs_coder` is False, an administrator passes even while Coder does not answer.
         """
+        await self._require_account_unless_admin(person, needs_coder=needs_coder)
+
+    async def _require_account_unless_admin(self, person: UserId, *, needs_coder: bool) -> None:
+        """Do what `require_account` does."""
         try:
             await self.find_account(person)
         except (CoderError, TryLater, OutcomeUnknown):
@@ -112,8 +112,8 @@ class People:
     async def can_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
         """Whether the person may act on this link's task: its owner and administrators may.
 
-        Raise UserError for people who may use nothing here, and the errors of the clients. If `needs_coder`
-        is False, an administrator passes even while Coder does not answer.
+        Raise UserError for a person who must not use the bot at all, and the errors of the clients. If
+        `needs_coder` is False, an administrator passes even while Coder does not answer.
         """
         await self.get_profile(person)
         if await self.is_admin(person):
@@ -137,7 +137,10 @@ class People:
         raise UserError(*refusals.not_owner(link))
 
     async def find_visible(self, requester: Requester, link: Link | None) -> Link | None:
-        """Return the link if the person may see it, else None. The value of a button may name any link."""
+        """Return the link if the person may see it, else None.
+
+        Check every link whose id comes from a button: the button's value may name any link.
+        """
         if link is None or await self._can_see(requester, link.record.channel):
             return link
         return link if await self.can_steer(requester.person, link) else None
@@ -154,7 +157,11 @@ class People:
         return bool(channel) and await self.directory.can_see(requester.person, channel)
 
     async def require_place(self, requester: Requester, what: Literal["created", "attached"]) -> None:
-        """Raise UserError unless a card may go there: the person is there, and no other company reads it."""
+        """Raise UserError unless a card may be posted in the requester's channel.
+
+        The person must be there or have just acted there, and no other company may read the channel unless
+        the settings allow that. `what` says what has been done to the task, for the error.
+        """
         channel = requester.channel
         was_there = (
             self._deps.slack.now() - moment_of(requester.at) < PRESENCE_WINDOW and not requester.is_elsewhere
@@ -177,7 +184,7 @@ class People:
         return await self.directory.get_name(person)
 
     async def find_name(self, person: UserId | None) -> str:
-        """Return a person's name, or nothing if it is not available now. A sentence must work without it."""
+        """Return a person's name, or an empty string if Slack does not give it now."""
         if person is None:
             return ""
         try:
@@ -188,6 +195,9 @@ class People:
 
 
 async def require_rights(deps: Dependencies) -> None:
-    """Raise UserError if a person was not found because our own account lacks rights."""
+    """Raise UserError if our own Coder account is not an Owner.
+
+    Call this when Coder has found nobody or nothing: an account without that role does not see everything.
+    """
     if not (await deps.coder.get_own_user()).is_owner:
         raise UserError(*refusals.own_account_lacks_rights())
