@@ -123,7 +123,8 @@ class Failures:
     async def give_up(self, context: JobContext, why: str) -> Outcome:
         """Return the outcome of a job that is given up: a dead letter, and a message to the person who waits.
 
-        If it is a reply whose attempt has an unknown outcome, its author is asked whether it arrived instead.
+        There is one exception. If the job is a reply that may have reached the agent, its author is asked
+        whether it did.
         """
         try:
             outcome = await _give_up(self._deps, context, why)
@@ -138,10 +139,10 @@ class Failures:
 
 
 def normalize_retry(context: JobContext, outcome: Outcome) -> Outcome:
-    """Return the outcome, corrected if it is a retry.
+    """Return the outcome. If it is a retry, correct it first.
 
-    While the outcome of an attempt is unknown, the intent record stays. If this lease did not fail, the job's
-    earlier failures are forgotten.
+    A retry does not delete the intent record of an attempt with an unknown outcome. A retry without trouble
+    sets the job's count of failures to zero.
     """
     if outcome.kind != "retry":
         return outcome

@@ -63,19 +63,25 @@ class Outcome:
 
 
 def done(batch: Batch | None = None, *private_messages: PrivateMessage) -> Outcome:
-    """End a job whose effect exists, or must not be made."""
+    """Return the outcome of a job whose effect exists, or must not be made."""
     return Outcome("done", batch or Batch(), private_messages=private_messages)
 
 
 def replace_question(batch: Batch, requester: Requester, message: Message) -> Outcome:
-    """End a job whose effect exists. Show the message in place of the question that the person answered."""
+    """Return the outcome of a job whose effect exists.
+
+    The message takes the place of the question whose button the requester pressed.
+    """
     return Outcome("done", batch, replacements=((requester, message),))
 
 
 def retry(
     seconds: float, job: Job | None = None, batch: Batch | None = None, *private_messages: PrivateMessage
 ) -> Outcome:
-    """Run the job again after `seconds`."""
+    """Return the outcome of a job that runs again after `seconds`.
+
+    `job` is the changed job, if it changes.
+    """
     return Outcome("retry", batch or Batch(), seconds, job, private_messages)
 
 
@@ -148,7 +154,12 @@ class JobContext:
 
     @property
     def maybe_done_since_ms(self) -> int:
-        """The earliest time, by Redis's clock, at which the effect may have been made unrecorded."""
+        """The earliest time, by Redis's clock, at which the job's effect may exist.
+
+        A search for it begins there.
+
+        Usually this is when the job was written. After a data loss it is when the lost writes began.
+        """
         data_loss, written_ms = self.lease.data_loss, self.job.first_written_ms or self.lease.since_ms
         if data_loss is None:
             return written_ms
@@ -157,8 +168,9 @@ class JobContext:
     def failed_again(self) -> Job:
         """Return the job after one more failed try.
 
-        If the queue was failing already, the job counts as failing since then, but not from before it was
-        queued. So jobs behind a failing one are given up at the same time as that one.
+        The job counts as failing from now on. If the queue was failing already, the job counts as failing
+        since then, or since it was queued if that was later. So jobs behind a failing one are given up at the
+        same time as that one.
         """
         lease = self.lease
         is_failing = lease.trouble == "failing"
@@ -167,13 +179,16 @@ class JobContext:
 
     @property
     def keeps_intent_record(self) -> bool:
-        """Whether the intent record must stay if the job does not end with this lease."""
+        """Whether the intent record must stay if the job does not end with this lease.
+
+        It must if the attempt's outcome is unknown, or if its effect exists.
+        """
         return self.is_outcome_unknown or self.has_taken_effect
 
     def record_reconciled(self, found: Finding | None = None, *, has_taken_effect: bool = False) -> None:
         """Record that an earlier attempt was reconciled.
 
-        `has_taken_effect` says whether its effect exists. `found` is the result for the metrics.
+        `has_taken_effect` says whether the attempt's effect exists. `found` is the result for the metrics.
         """
         if self.is_outcome_unknown:
             self.reconcile_result = found or ("there" if has_taken_effect else "not_there")
@@ -239,7 +254,10 @@ class JobContext:
 
 
 def end_as_dead_letter(batch: Batch, *private_messages: PrivateMessage) -> Outcome:
-    """End a job that is given up. `batch` has its dead letter. The recorded trouble of the queue stays."""
+    """Return the outcome of a job that is given up.
+
+    `batch` has its dead letter. If the job's queue was in trouble, it stays so.
+    """
     return Outcome("done", batch, private_messages=private_messages, trouble="unchanged", is_dead_letter=True)
 
 

@@ -130,9 +130,9 @@ class Settings(BaseSettings):
     @field_validator("slack_signing_secret")
     @classmethod
     def _require_ingress_secret(cls, value: SecretStr | None, known: ValidationInfo) -> SecretStr | None:
-        """Require this secret unless there is an app token, right or wrong.
+        """Require the signing secret if there is no app token: HTTP mode needs the secret.
 
-        The app token is validated first. A wrong one is missing in `known.data` and has its own error.
+        The app token is validated first. A wrong app token is not in `known.data` and has its own error.
         """
         if value is None and known.data.get("slack_app_token", "wrong") is None:
             raise ValueError(_INGRESS_SETTING_MISSING)
@@ -261,10 +261,10 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_quotation_marks(cls, value: object) -> object:
-        """Refuse quotation marks around a value: Docker's `--env-file` makes them a part of the value.
+        """Refuse quotation marks around a value. Docker's `--env-file` makes them a part of the value.
 
-        A shell and `.env` do not. This is the last validator of its kind, and pydantic runs the last one
-        first.
+        A shell and a `.env` file remove them. Keep this the last "before" validator: pydantic runs the last
+        one first.
         """
         if isinstance(value, str) and _QUOTES.fullmatch(value):
             raise ValueError(
@@ -312,7 +312,7 @@ class Settings(BaseSettings):
         return found | {"REDIS_URL": tuple(unquote(password) for password in self._redis_passwords())}
 
     def _redis_passwords(self) -> tuple[str, ...]:
-        """Return the passwords of REDIS_URL as it spells them, because the Redis client may quote it."""
+        """Return the passwords as REDIS_URL spells them, because the Redis client may quote the URL."""
         url = self.redis_url.get_secret_value() if self.redis_url is not None else ""
         found = re.findall(r"://[^/@]*?:([^/]+)@|[?&](?:\w+_)?password=([^&]+)", url)
         return tuple(either for pair in found for either in pair if either)

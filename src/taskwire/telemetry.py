@@ -131,7 +131,7 @@ def logger(name: str) -> Logger:
 
 
 class ThrottledLog:
-    """Logs an event at once. While it goes on, logs it once a minute, with the number of times since then."""
+    """Logs an event at once, and then at most once a minute, with the number of times since the last line."""
 
     def __init__(
         self, log: Callable[..., object], event: str, now: Callable[[], float] = time.monotonic

@@ -1,18 +1,18 @@
-"""Sends HTTP requests, none twice and none after its deadline, and sorts failures by the first byte sent.
+"""Sends HTTP requests, none twice and none after its deadline. Each error says whether anything was sent.
 
 The clients in `coder/` and `slack/` send through what is made here. This module knows aiohttp, httpx and
 sockets. It knows neither Coder nor Slack, so the clients decide what an answer means.
 
     NotDone
     └── TryLater
-        ├── Unreachable      it broke before the first byte was written
+        ├── Unreachable      the connection failed before the first byte was written
         └── DeadlinePassed   nothing was written, because it would have been too late
     OutcomeUnknown
-    ├── ConnectionCut        it broke after the first byte was written
+    ├── ConnectionCut        the connection broke after the first byte was written
     └── NoAnswer             the time ran out after the first byte was written
 
-The type of a failure does not show on which side of the first byte it is: httpx-aiohttp calls a server that
-hung up `ConnectTimeout`. So the request itself sets a mark just before it writes.
+The library's exceptions do not say whether a byte was written: httpx-aiohttp raises `ConnectTimeout` for a
+server that closed the connection. So the request itself sets a mark just before it writes.
 """
 
 import asyncio
@@ -98,7 +98,7 @@ async def exchange(what: str, timeout_seconds: float, call: Awaitable[T]) -> T:
 
     Raise `Unreachable` or `DeadlinePassed` if nothing was written, and `NoAnswer` or `ConnectionCut` if
     something may have been. An `OutsideError` from the call, and a cancellation, are raised unchanged. The
-    failure is kept as text and not as a chained exception, because that would hold the request and its token.
+    error has the library's exception only as text: the exception itself would hold the request and its token.
     """
     progress = RequestProgress()
     previous = _progress.set(progress)

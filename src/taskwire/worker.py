@@ -293,7 +293,7 @@ class Worker:
         """Complete the lease. Repeat the call while Redis cannot be reached, for the time of a lease at most.
 
         Repeating is safe, because the fencing token lets only one call take effect. After that time another
-        worker may have the queue, so this raises, and that worker reconciles the job.
+        worker may have the queue, so raise RedisError. That worker then reconciles the job.
         """
         retry_until = time.monotonic() + self._deps.queues.times.lease_ms / 1000
         while True:
@@ -314,7 +314,10 @@ class Worker:
                 await asyncio.sleep(WITHOUT_REDIS_SECONDS)
 
     async def _defer(self, acquired: Acquired, body: str, why: str) -> None:
-        """Leave an unreadable job to a newer version. Give it up if no newer version has come in time."""
+        """Leave a job that this version cannot read to a newer version. Give it up if none has come in time.
+
+        `body` is the unread job, and `why` says why it cannot be read.
+        """
         if (batch := make_replacement(acquired)) is not None:
             await self._deps.queues.complete(acquired, "done", batch)
             return
@@ -349,7 +352,7 @@ class Worker:
             return await self._failures.get_outcome(context, error)
 
     def _show_private_messages(self, outcome: Outcome) -> None:
-        """Show people how the job ended, each at most once."""
+        """Show the outcome's messages to the people they are for, each message at most once."""
         priority = Priority.RECEIPT if outcome.is_refusal else Priority.POST
         private_messages = [
             PrivateAnswer(requester, message, priority) for requester, message in outcome.private_messages
