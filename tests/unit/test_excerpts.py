@@ -225,6 +225,22 @@ def test_the_whole_log_is_as_coder_has_it() -> None:
     )
 
 
+@pytest.mark.parametrize("first", ["", "Now ", "Hm. ", "Done. ", "All is well. "])
+def test_words_that_the_terminal_cut_are_whole_again(first: str) -> None:
+    """Goose leaves line breaks to the terminal, which cuts a line after 80 characters, wherever that is."""
+    answer = (
+        f"{first}The redirect lost its query because the handler built the address from the path, and the "
+        "session was renewed one line before. It keeps the query now, and a test shows that it does."
+    )
+    rows = "\n".join(answer[at : at + 80].ljust(80) for at in range(0, len(answer), 80))
+    screen = f"─── shell | developer ──────────\ncommand: make test\n\n{rows}\n\n- one\n- two"
+
+    excerpt = excerpt_last_output([says(0, screen)], mask=MASK)
+
+    assert excerpt is not None
+    assert excerpt.turn.answer == f"{answer}\n\n- one\n- two"
+
+
 def test_a_secret_in_a_frame_or_over_two_lines_is_masked() -> None:
     """Secrets are masked both as the terminal shows them and as people read them."""
     framed = "╭──────────╮\n│ s3cret-t │\n│ oken ok  │\n╰──────────╯"

@@ -14,7 +14,15 @@ from taskwire.messages import notices
 from taskwire.messages.shapes import close_question
 from tests.unit.message_examples import CODER, FORGES, OPENED, anything, link
 from tests.unit.message_view import buttons, faults, shown
+from tests.unit.test_messages_answer_blocks import hostile
 
+answers = st.one_of(
+    anything,
+    hostile,
+    st.builds(
+        lambda lead, one, other: f"{lead}\n\nWhich one?\n\n1. {one}\n2. {other}", hostile, hostile, hostile
+    ),
+)
 KINDS: list[NoticeKind] = ["needs_input", "completed", "failed", "error", "paused", "resumed", "gone"]
 BOB = UserId("U2")
 
@@ -232,7 +240,7 @@ def test_an_excerpt_that_is_too_long_keeps_its_end() -> None:
     anything,
     anything,
     anything,
-    anything,
+    answers,
     anything,
     anything,
     st.booleans(),

@@ -15,7 +15,7 @@ from taskwire.domain.agent_answers import AgentTurn, split
 from taskwire.domain.mrkdwn import break_mentions
 from taskwire.domain.phases import AgentLogEntry
 from taskwire.domain.prose import make_readable
-from taskwire.domain.terminal import extract_lines, remove_escape_codes
+from taskwire.domain.terminal import extract_lines, join_cut_rows, remove_escape_codes
 
 # In characters. A block of a message takes 3,000. The difference is for escaping and for the note about
 # left-out lines.
@@ -210,6 +210,7 @@ def _find_open_fence(rows: list[str]) -> list[str]:
 
 
 def _excerpt(lines: list[str], mask: Mask) -> Excerpt | None:
+    lines = join_cut_rows(lines)
     news = _clean_and_mask("\n".join(lines), mask)
     if not news:
         return None

@@ -43,6 +43,8 @@ _FENCE = re.compile(r"[ \t]*(`{3,})([^`\n]*)")
 
 # The marks of a prompt. If text was typed but not sent, the prompt is the last line of the screen.
 _PROMPTS = (">", "\u276f", "\u203a")
+# The widths of most terminals, and of those that Coder's own modules start. None is narrower than 40.
+_USUAL_WIDTHS, _NARROWEST = (67, 80), 40
 # In characters: a search of this many takes a few milliseconds.
 _PIECE = 32_768
 # In characters. A status bar is not longer than this. A paragraph that only mentions one may be.
@@ -83,6 +85,30 @@ def extract_lines(text: str) -> list[str]:
             lines.append(rows[at] if fenced[at] else _extract_line(rows[at]))
         at = max(end, at + 1)
     return _remove_prompt(lines)
+
+
+def join_cut_rows(lines: list[str]) -> list[str]:
+    """Join the rows into which a terminal has cut long lines, also within words.
+
+    Only agents that put titles above their calls leave line breaks to the terminal. The lines of other agents
+    are returned as they are.
+    """
+    widest = max(map(len, lines), default=0)
+    width = next((usual for usual in _USUAL_WIDTHS if widest in (usual - 1, usual)), widest)
+    is_sure = width in _USUAL_WIDTHS or sum(len(line) == width for line in lines) > 1
+    if not any(line.startswith(STEP_MARK) for line in lines) or width < _NARROWEST or not is_sure:
+        return lines
+    joined: list[str] = []
+    above = ""
+    for line in lines:
+        # At the width, the row was full. One less, a blank at its end was dropped.
+        is_cut = len(above) in (width, width - 1) and bool(line) and not line.startswith(STEP_MARK)
+        if is_cut and joined:
+            joined[-1] += line if len(above) == width else f" {line}"
+        else:
+            joined.append(line)
+        above = line
+    return joined
 
 
 def _remove_prompt(lines: list[str]) -> list[str]:

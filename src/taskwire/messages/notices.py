@@ -223,7 +223,7 @@ def _output_blocks(content: _NoticeContent, written: AgentOutput) -> list[Block]
 def _choice_row(choices: Sequence[Choice], value: str) -> list[Block]:
     """Make a row with one button for each choice. `value` is the beginning of the buttons' values."""
     made = [
-        button(Button.CHOOSE, choice.label, f"{value}:{number}")
+        button(Button.CHOOSE, one_line(choice.label, blocks.BUTTON_LENGTH), f"{value}:{number}")
         | {"action_id": f"{Button.CHOOSE.value}.{number}"}
         for number, choice in enumerate(choices)
     ]
