@@ -17,16 +17,13 @@ from taskwire import transport
 from taskwire.cancelling import cancel_and_wait
 from taskwire.domain.errors import NotDone
 from taskwire.domain.ids import LinkId
-from taskwire.domain.jobs import (
-    Job,
-    ReadThread,
-    Requester,
-    Work,
-)
+from taskwire.domain.jobs import Job, Requester
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.queues import get_link_id
 from taskwire.domain.reconcile import Finding
+from taskwire.domain.upkeep import ReadThread
+from taskwire.domain.work import Work
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.queue.leases import Lease, LeaseLost, Queues, Trouble

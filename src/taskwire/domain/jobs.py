@@ -2,18 +2,29 @@
 
 A job is one intended effect. It holds everything that its handler needs. `work` says what the job has to do.
 The id of a job is made from its intent. So if an intent is written twice, there is still only one job.
-`queues.py` names the queues.
+`queues.py` names the queues. `upkeep.py` has the work that no person has asked for.
 """
 
-from typing import Annotated, Literal, NamedTuple, Self, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.events import Event, Notice
-from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
+from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.message import AgentOutput, Message
-from taskwire.domain.reconcile import Mark
+from taskwire.domain.upkeep import (
+    ChannelOpened,
+    FindThread,
+    ParkedBatch,
+    ReadThread,
+    RemoveDuplicateMessage,
+    ReportDuplicateInput,
+    Root,
+    ScanChannel,
+    ThreadReopened,
+)
+from taskwire.domain.work import Work
 
 # The id of the job that first edits a new card.
 FIRST_DRAW_JOB_ID = "card:first"
@@ -21,22 +32,6 @@ FIRST_DRAW_JOB_ID = "card:first"
 REPLY_ID_PREFIX = "reply:"
 # The `text` of an AnswerInThread with the question `too_many`, if a verb was refused and not a reply.
 VERB_REFUSED = "verb_refused"
-# The fields of a job's work that record earlier tries and a person's answer.
-_TRIED = {"wait_count", "unreachable_since_ms", "look_count", "error_count", "was_rejected", "was_repeated"}
-_PROGRESS_FIELDS = frozenset(_TRIED | {"question", "is_confirmed", "question_id", "question_outcome"})
-
-
-class Work(BaseModel):
-    """What a job has to do. Each kind of job has one subclass."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def without_progress(self) -> Self:
-        """Return the work without what earlier tries and answers of people have added to it."""
-        fields = type(self).model_fields
-        return self.model_copy(
-            update={name: fields[name].default for name in _PROGRESS_FIELDS & fields.keys()}
-        )
 
 
 class Requester(BaseModel):
@@ -116,46 +111,6 @@ class PostCard(Work):
     requester: Requester
 
 
-class ReadThread(Work):
-    """Read a link's thread for messages that the bot missed (queue `backfill:threads`)."""
-
-    kind: Literal["read_thread"] = "read_thread"
-    link: LinkId
-
-
-class Root(NamedTuple):
-    """The first message of a link's thread."""
-
-    ts: Ts
-    link: LinkId
-
-
-class ScanChannel(Work):
-    """Find the threads of a channel that have messages newer than `since` (queue `backfill:channels`).
-
-    `roots` are the threads to check, the newest first. `span_us` is how much time the last page of the
-    channel's history covered, in microseconds; 0 before the first page.
-    """
-
-    kind: Literal["scan_channel"] = "scan_channel"
-    channel: ChannelId
-    roots: tuple[Root, ...]
-    since: Ts
-    span_us: int = 0
-
-
-class FindThread(Work):
-    """Restore the link of a thread that Redis does not know (queue `lost_threads`).
-
-    `person` wrote in the thread. If the thread's first message is not a card of ours, nothing happens.
-    """
-
-    kind: Literal["find_thread"] = "find_thread"
-    channel: ChannelId
-    thread_ts: Ts
-    person: UserId
-
-
 class CreateTask(Work):
     """Create the task in Coder and add it to the link (queue `to_coder`).
 
@@ -204,13 +159,6 @@ class Reply(Work):
     wait_count: int = 0
     # Since when Coder cannot reach the agent, in milliseconds of Redis's clock; 0 if it can.
     unreachable_since_ms: int = 0
-
-
-class ParkedBatch(Work):
-    """Write a `Batch` that a process of another version stored in its own format (queue `to_coder`)."""
-
-    kind: Literal["parked_batch"] = "parked_batch"
-    batch: str
 
 
 class Act(Work):
@@ -415,42 +363,6 @@ class MessagePerson(Work):
     kind: Literal["message_person"] = "message_person"
     person: UserId
     message: Message
-
-
-class ChannelOpened(Work):
-    """Reopen the threads of a channel that accepts our messages again (queue `intake`)."""
-
-    kind: Literal["channel_opened"] = "channel_opened"
-    channel: ChannelId
-
-
-class ThreadReopened(Work):
-    """Send what a thread missed while it was closed, update its card, and read it (queue `to_thread`)."""
-
-    kind: Literal["reopened"] = "reopened"
-
-
-class RemoveDuplicateMessage(Work):
-    """Remove all copies but one of a message that may have been posted twice (queue `duplicates`)."""
-
-    kind: Literal["remove_duplicate_message"] = "remove_duplicate_message"
-    channel: ChannelId
-    thread_ts: Ts | None
-    since: Ts
-    message_id: str
-    look_count: int = 0
-
-
-class ReportDuplicateInput(Work):
-    """Check whether the agent got an input twice, and if so, say that in the thread (queue `duplicates`).
-
-    `ts` is the ts of the reply. `mark` says where the agent's log ended before the input was sent.
-    """
-
-    kind: Literal["report_duplicate_input"] = "report_duplicate_input"
-    ts: Ts
-    mark: Mark
-    look_count: int = 0
 
 
 AnyWork = Annotated[

@@ -16,11 +16,11 @@ from taskwire.domain.jobs import (
     DecideHeld,
     DecideReply,
     PostCard,
-    Work,
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import make_title
+from taskwire.domain.work import Work
 from taskwire.messages.blocks import bold_name, escape_line
 from taskwire.messages.shapes import bold_title, statement
 

@@ -11,7 +11,6 @@ from taskwire.domain.jobs import (
     DrawCard,
     Job,
     PostText,
-    ReadThread,
     Receipt,
     ReceiptState,
     ShareFile,
@@ -25,6 +24,7 @@ from taskwire.domain.queues import (
     receipts,
     to_thread,
 )
+from taskwire.domain.upkeep import ReadThread
 from taskwire.messages import inputs
 from taskwire.queue.batch import Batch
 from taskwire.state.links import LinkWrites

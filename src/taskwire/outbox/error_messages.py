@@ -7,9 +7,10 @@ from redis.exceptions import RedisError
 
 from taskwire.coder.errors import CoderError, TasksNotSupported, TokenRefused
 from taskwire.domain.errors import OutsideError, Refused
-from taskwire.domain.jobs import PostCard, Work
+from taskwire.domain.jobs import PostCard
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
+from taskwire.domain.work import Work
 from taskwire.messages import answers, refusals, waiting
 from taskwire.messages.shapes import statement
 from taskwire.messages.waiting import SilentSystem

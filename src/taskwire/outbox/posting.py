@@ -14,11 +14,12 @@ from pydantic import BaseModel
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError
 from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, ts_of
-from taskwire.domain.jobs import Job, RemoveDuplicateMessage, ShareFile
+from taskwire.domain.jobs import Job, ShareFile
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.queues import duplicates
 from taskwire.domain.retry_policies import FILE_LOOK
+from taskwire.domain.upkeep import RemoveDuplicateMessage
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, done, retry, unknown
 from taskwire.messages import logs
 from taskwire.queue.batch import Batch

@@ -11,14 +11,7 @@ from dataclasses import replace
 from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
-from taskwire.domain.jobs import (
-    Act,
-    ActRequested,
-    CreateRequested,
-    CreateTask,
-    PostCard,
-    StopByReaction,
-)
+from taskwire.domain.jobs import Act, ActRequested, CreateRequested, CreateTask, PostCard, StopByReaction
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.retry_policies import COMMAND

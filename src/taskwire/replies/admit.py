@@ -16,7 +16,6 @@ from taskwire.domain.jobs import (
     Act,
     ActVerb,
     AnswerInThread,
-    FindThread,
     Job,
     Receipt,
     Reply,
@@ -34,6 +33,7 @@ from taskwire.domain.queues import (
     to_thread,
     urgent_score,
 )
+from taskwire.domain.upkeep import FindThread
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit, limit_of_verb
