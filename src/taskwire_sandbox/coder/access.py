@@ -1,6 +1,7 @@
 """Coder's roles: who may do what with tasks, and with the rows that belong to them.
 
-The scopes of a key restrict its user further. UNVERIFIED: which permissions the composite scopes contain.
+The scopes of a key restrict its user further. It is UNVERIFIED which permissions the composite scopes
+contain.
 """
 
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ def is_known_scope(scope: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the deployment's settings allow."""
+    """Settings of the deployment that change the rights of roles."""
 
     shares_workspaces: bool = True
     owner_may_access_workspaces: bool = True

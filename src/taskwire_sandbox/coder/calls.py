@@ -61,18 +61,21 @@ class Call:
         return self.sender
 
     def read(self, struct: Struct) -> dict[str, JsonValue]:
-        """Return the fields of the body."""
+        """Return the body's fields, decoded as `struct`. Raise Refusal if the body cannot be decoded."""
         return read(self.body, struct, self.world.record_violation)
 
     def user(self) -> User:
-        """Return the `{user}` of the path if the viewer can read the user."""
+        """Return the `{user}` of the path. Raise Refusal (404) if there is none that the viewer can read."""
         found = self._named_user()
         if found is None or not self.viewer.can_read_user(found):
             raise not_found()
         return found
 
     def member(self) -> User:
-        """Return the `{user}` of the path if the viewer can read the user or a membership of the user."""
+        """Return the `{user}` of the path.
+
+        Raise Refusal (404) if the viewer can read neither the user nor a membership of the user.
+        """
         found = self._named_user()
         if found is None:
             raise not_found()
@@ -94,7 +97,11 @@ class Call:
         return found
 
     def workspace(self) -> Workspace:
-        """Return the `{workspace}` of the path."""
+        """Return the `{workspace}` of the path.
+
+        Raise Refusal: 404 if there is none that the viewer can read, 410 if it is deleted and the query does
+        not ask for deleted ones.
+        """
         found = self.world.workspaces.get(self.uuid("workspace"))
         if found is None or not self.viewer.can_read_workspace(found):
             raise not_found()
@@ -104,14 +111,17 @@ class Call:
         return found
 
     def version(self) -> Version:
-        """Return the `{templateversion}` of the path."""
+        """Return the `{templateversion}` of the path.
+
+        Raise Refusal (404) if there is none that the viewer can read.
+        """
         found = self.world.versions.get(self.uuid("templateversion"))
         if found is None or not self.viewer.can_read_template(found.template):
             raise not_found()
         return found
 
     def uuid(self, name: str) -> str:
-        """Return a path parameter that must be a UUID."""
+        """Return the path parameter `name` as a UUID. Raise Refusal (400) if it is not one."""
         known = as_uuid(self.params[name])
         if known is None:
             self.world.record_violation(f"{self.route.name}: {self.params[name]!r} is no uuid")

@@ -32,7 +32,7 @@ def late_after(seconds: float) -> Fault:
 
 
 def too_many(retry_after: int = 60, limit: int = 512) -> Fault:
-    """Answer 429 without executing the call."""
+    """Answer 429 without executing the call. `retry_after` is in seconds; `limit` is named in the message."""
     body = {"message": f"You've been rate limited for sending more than {limit} requests in 1m0s."}
     plain = json_response(429, body)
     return Fault(

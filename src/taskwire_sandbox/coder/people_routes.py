@@ -131,7 +131,10 @@ def list_members(call: Call) -> Response:
 
 
 def organization_of(call: Call) -> Organization:
-    """Return the `{organization}` of the path."""
+    """Return the `{organization}` of the path.
+
+    Raise Refusal (404) if there is none that the viewer can read.
+    """
     found = call.world.find_organization(call.params["organization"])
     if found is None or not call.viewer.can_read_organization(found):
         raise not_found()

@@ -231,7 +231,7 @@ class Build:
 
 @dataclass(slots=True, eq=False)
 class Snapshot:
-    """The last messages of a paused agent, as it uploaded them."""
+    """The last messages of an agent. The agent has uploaded them when its workspace was stopped."""
 
     format: str
     messages: "list[Message]"

@@ -349,7 +349,8 @@ class ScriptedCoder:
     ) -> None:
         """Wait until the condition holds.
 
-        It is checked after every request and change. An AssertionError names `description`.
+        The condition is checked after every request and change. After `timeout_seconds` an AssertionError
+        names `description`.
         """
         try:
             async with asyncio.timeout(timeout_seconds):

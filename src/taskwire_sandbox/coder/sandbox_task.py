@@ -98,7 +98,7 @@ class SandboxTask:
     def becomes(self, state: str, message: str = "", uri: str = "") -> None:
         """Report a state now.
 
-        Two seconds after complete or failed the agent reports idle, as real agents do.
+        If the state is `complete` or `failed`, the agent reports idle two seconds later, as real agents do.
         """
         if state not in STATES:
             raise ValueError(f"a task's state is one of {', '.join(STATES)}, not {state!r}")
@@ -114,7 +114,7 @@ class SandboxTask:
     def says(self, text: str, *, has_terminal_format: bool = False) -> None:
         """Append a paragraph to the agent's present message.
 
-        `has_terminal_format` formats it as a terminal prints it.
+        With `has_terminal_format` the text is formatted as a terminal prints it.
         """
         program = self._program()
         was_stable = program.status == "stable"

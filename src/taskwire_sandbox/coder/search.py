@@ -9,7 +9,10 @@ Terms = dict[str, list[str]]
 
 
 def parse(query: str, bare: str) -> tuple[Terms, Problems]:
-    """Split a query into terms. A word without a key belongs to the key `bare`."""
+    """Split a query into terms. Return the terms, or no terms and the problems of the query.
+
+    A word without a key belongs to the key `bare`.
+    """
     terms: Terms = {}
     problems: Problems = []
     for element in _split(query.lower(), " ", keeps_quotes=True):
@@ -26,7 +29,7 @@ def parse(query: str, bare: str) -> tuple[Terms, Problems]:
 
 
 def single(terms: Terms, key: str, problems: Problems) -> str:
-    """Return the only value of a key, or an empty text. More than one value is a problem."""
+    """Return the first value of a key, or an empty text. If there are several, add that to `problems`."""
     values = terms.get(key, [])
     if len(values) > 1:
         text = (

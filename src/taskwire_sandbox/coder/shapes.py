@@ -33,7 +33,7 @@ def task_bytes(task: Task) -> tuple[str, bytes]:
 
 
 def task_json(task: Task, status: str) -> Json:
-    """Return a task as the list and a single get show it."""
+    """Return a task as the list of tasks shows it, and as the request for one task does."""
     workspace, template = task.workspace, task.workspace.template
     build = workspace.latest
     agent = build.agent

@@ -28,7 +28,11 @@ class Attachment:
 
 @dataclass
 class SharedFile:
-    """A file in Slack. `shares` holds (channel id, is it public, ts, thread ts)."""
+    """A file in Slack.
+
+    `shares` has a tuple for each message that shows the file: channel id, whether the channel is public, ts,
+    thread ts.
+    """
 
     id: str
     name: str

@@ -111,7 +111,7 @@ def user_payload(user: User) -> Json:
 
 
 def place(channel: Channel) -> Json:
-    """Return the conversation of an interaction."""
+    """Return the id and the name of the conversation, as an interaction's payload has them."""
     return {"id": channel.id, "name": channel_label(channel)}
 
 
@@ -145,7 +145,10 @@ def action(slack: Backend, block: Json, element: Json, value: object) -> Json:
 def find_element(
     blocks: list[Json], action_id: str, *, value: object = None, block_id: str | None = None
 ) -> tuple[Json, Json]:
-    """Find the element that a person presses. The block id, or a button's value, tells duplicates apart."""
+    """Return the block and the element that a person uses. Raise ImpossibleAction if there is none.
+
+    Several elements may have the same action id. Then `block_id`, or the `value` of a button, says which one.
+    """
     for block in blocks:
         if block_id is not None and block.get("block_id") != block_id:
             continue

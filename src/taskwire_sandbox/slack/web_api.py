@@ -1,4 +1,7 @@
-"""The Web API's HTTP endpoint: reads a request, runs the method, and answers as Slack or a fault says."""
+"""The Web API's HTTP endpoint: reads a request, runs the method, and answers as Slack does.
+
+A planned fault can change the answer, or prevent the call.
+"""
 
 import asyncio
 import json

@@ -150,7 +150,7 @@ class Channel:
 
 
 class Workspace:
-    """The directory. It finds people and conversations by id or name."""
+    """The people, conversations and user groups. People and conversations are found by id or name."""
 
     def __init__(self, ids: Ids, team_id: str, domain: str) -> None:
         self.ids = ids

@@ -66,7 +66,10 @@ def method(
     caller: str = "bot",
     is_form_only: bool = False,
 ) -> Method:
-    """Describe a method. Lists are written as words in one string."""
+    """Describe a method.
+
+    `arguments`, `scopes` and `errors` are lists, each written as words in one string.
+    """
     parsed = (_argument(word) for word in arguments.split())
     return Method(
         name=name,

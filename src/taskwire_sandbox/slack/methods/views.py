@@ -29,7 +29,10 @@ def check_view(slack: Backend, given: object, kind: str) -> Json:
 
 
 def make(slack: Backend, user: str, given: Json, previous: View | None) -> View:
-    """Create a view. Its `external_id`, if it has one, must be unused."""
+    """Create a view of the app. `previous` is the dialog on which it is put, if there is one.
+
+    Raise ApiError if the view has an `external_id` that is in use.
+    """
     external_id = given.get("external_id")
     if external_id and slack.views.find_external(external_id):
         raise ApiError("duplicate_external_id")
