@@ -1,9 +1,9 @@
 """Failures of jobs: what follows when a handler raises, and what a job that is given up leaves behind.
 
-Exceptions are sorted here and nowhere else. "Not done" and "outcome unknown" are tried again, at growing
-intervals, up to an end (`domain/retry_policies.py`). A `UserError` is an outcome like any other. An
-unexpected exception is logged under a reference that the person also gets. A job that is given up becomes a
-dead letter for the operator, and the person who waits for it gets a message.
+Exceptions are sorted here and nowhere else. After "not done" and "outcome unknown" the job is tried again at
+growing intervals, until its retry policy (`domain/retry_policies.py`) gives it up. A `UserError` is an
+outcome like any other. An unexpected exception is logged under a reference that the person also gets. A job
+that is given up becomes a dead letter for the operator, and the person who waits for it gets a message.
 """
 
 import random
@@ -169,7 +169,11 @@ def _was_refused_for_long(context: JobContext) -> bool:
 
 
 def _delay(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:
-    """Return a retry that counts as no failure: the job waits for Slack's limits, Redis or the account."""
+    """Return a retry after `seconds` that does not count as a failure of the job.
+
+    The job waits for Slack's limits, for Redis or for our account's rights. `trouble` is recorded for its
+    queue.
+    """
     return Outcome("unknown" if context.keeps_intent_record else "retry", Batch(), seconds, trouble=trouble)
 
 

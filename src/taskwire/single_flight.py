@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """A call that runs once at a time. Callers who come meanwhile share the next run."""
+    """Makes one call at a time. All callers who come during a call share the next one."""
 
     def __init__(self, call: Callable[[], Awaitable[T]]) -> None:
         self._call = call

@@ -80,7 +80,10 @@ def _escape_for_terminal(
     _name: str,
     event: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
-    """Escape what a terminal would obey in messages and stacks. The renderer escapes other values."""
+    """Escape control characters in messages and stacks, because a terminal would obey them.
+
+    The renderer escapes the other values.
+    """
     event["event"] = _CONTROL_CHARACTERS.sub(_escaped, str(event.get("event", ""))).replace("\n", "\\n")
     for key in _STACK_FIELDS:
         if key in event:
@@ -109,8 +112,7 @@ def _masking_processor(mask: Mask) -> structlog.typing.Processor:
 def _mask_value(value: object, mask: Mask, longest: int = LONGEST_VALUE) -> object:
     """Return a value for the log. Secrets in it are masked at any depth: in a list, in an error's text.
 
-    A long value is cut. Masking looks further than the cut, so that no secret is written that the cut
-    divides.
+    A long value is cut. A secret that reaches over the cut is masked too.
     """
     if value is None or isinstance(value, bool | int | float):
         return value

@@ -108,7 +108,7 @@ class SlackRequests:
         self.refusals = refusals
 
     def expect(self, head: RawRequestMessage) -> Expectation:
-        """Return what follows a head: a body whose bytes fit the head's signature.
+        """Return the expectation after a head: a body that fits the signature in the head.
 
         Raises `Rejected` if the head cannot be Slack's.
         """

@@ -109,7 +109,7 @@ class CoderClient:
         return models.parse(models.User, body, "get user")
 
     async def find_connect_right(self) -> bool | None:
-        """Return whether this account may talk to everybody's agents; None if Coder does not say."""
+        """Return whether this account may connect to the agents of all users; None if Coder does not say."""
         check = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
         try:
             body = await self._request(

@@ -279,7 +279,10 @@ class Template(_Model):
 
 
 def _make_aliases(go: str) -> AliasChoices:
-    """Accept Go's field name, which the server sends, and the lower-case one of the documentation."""
+    """Return both names of a field:
+
+    Go's name, which the server sends, and the documentation's, in lower case.
+    """
     return AliasChoices(go, go.lower())
 
 

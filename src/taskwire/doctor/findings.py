@@ -62,7 +62,7 @@ def judge_file(path: Path) -> list[Finding]:
 
 
 def judge_scopes(granted: frozenset[str] | None) -> Finding:
-    """Compare the bot token's scopes with the manifest."""
+    """Report the scopes that the manifest asks for and the bot token lacks."""
     if granted is None:
         return Finding("Slack scopes", "note", "Slack does not tell which scopes the bot token has.")
     wanted = frozenset(manifest.SCOPES)

@@ -348,5 +348,5 @@ def _roles(me: User) -> str:
 
 
 def _digest_of(link: LinkId, text: bytes) -> int:
-    """Return a digest that changes when the task or its link changes. 64 bits are enough for that."""
+    """Return a 64-bit digest of a link and its task's JSON. It changes when either changes."""
     return hash((link, text))

@@ -1,6 +1,7 @@
 """The manifest of the Slack app, as data and as YAML, for the page where people create the app.
 
-It asks only for the scopes and events that the code uses; a test compares both. Nothing here talks to Slack.
+The manifest asks only for the scopes and events that the code uses; a test compares both. This module makes
+no calls to Slack.
 """
 
 import json

@@ -54,7 +54,7 @@ class RequestRefused(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status: 401 if the sender is not proved to be Slack, 400 if Slack sends no such body."""
+        """The HTTP status: 401 if the sender may not be Slack, 400 if Slack does not send such a body."""
         return 400 if self.reason == "body" else 401
 
 
