@@ -168,8 +168,9 @@ def test_it_subscribes_to_what_is_listened_to() -> None:
 def test_it_declares_the_commands_and_shortcuts_that_are_taken() -> None:
     """A command without a listener would leave people without an answer."""
     assert list(_listened("command")) == ["SLASH_COMMAND"]
-    assert list(_listened("shortcut")) == []
+    assert list(_listened("shortcut")) == ["NEW_TASK", "MAKE_TASK", "SEND_TO_TASK"]
     features = manifest.make_manifest()["features"]
     assert isinstance(features, dict)
     assert [command["command"] for command in features["slash_commands"]] == [manifest.SLASH_COMMAND]  # type: ignore[union-attr,index,call-overload] # as made
-    assert "shortcuts" not in features
+    shortcuts = [shortcut["callback_id"] for shortcut in features["shortcuts"]]  # type: ignore[union-attr,index,call-overload] # as made
+    assert shortcuts == [manifest.NEW_TASK, manifest.MAKE_TASK, manifest.SEND_TO_TASK]

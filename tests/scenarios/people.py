@@ -56,6 +56,34 @@ class Person:
         """Return the newest message that only this person sees, read or not."""
         return shown(self._world.slack.ephemerals(self.id)[-1].body)
 
+    async def mentions(self, text: str, root: str | None = None, channel: str = CHANNEL) -> "Thread":
+        """Mention the bot with a text that starts a task, and open the thread with its card."""
+        slack, place = self._world.slack, self._world.slack.workspace.channel(channel).id
+        ts = await slack.mention(self.id, channel, text, root)
+        await self._world.settles()
+        return self.finds_card(place, root or ts)
+
+    def finds_card(self, channel: str, root: str) -> "Thread":
+        """Open the discussion that begins at `root`, in which there is one new card."""
+        cards = [
+            str(message["ts"])
+            for message in self._world.slack.thread(channel, root)
+            if self._world.reader.is_unread(channel, message)
+        ]
+        assert len(cards) == 1, f"one card was expected: {cards}, {self.reads()}"
+        self._world.reader.read_root(channel, cards[0])
+        return Thread(self._world, channel, root, cards[0])
+
+    async def writes_directly(self, text: str) -> str:
+        """Send the bot a direct message, and return its ts."""
+        ts = await self._world.slack.post(self.id, self.direct(), text)
+        await self._world.settles()
+        return ts
+
+    def direct(self) -> str:
+        """Return the conversation of this person with the bot."""
+        return str(self._world.slack.open_direct(self.id).id)
+
     async def replies(self, thread: "Thread", text: str, files: tuple[Attachment, ...] = ()) -> str:
         """Write in a thread, and return the message's ts."""
         ts = await self._world.slack.post(self.id, thread.channel, text, thread.ts, files=files)
@@ -151,10 +179,11 @@ class Person:
 class Thread:
     """The thread of a task."""
 
-    def __init__(self, world: "World", channel: str, ts: str) -> None:
+    def __init__(self, world: "World", channel: str, ts: str, card_ts: str = "") -> None:
         self._world = world
         self.channel = channel
         self.ts = ts
+        self.card_ts = card_ts or ts
 
     def new_messages(self) -> list[str]:
         """Return the bot's messages in this thread that were not read before."""
@@ -170,7 +199,7 @@ class Thread:
 
     def card(self) -> str:
         """Return what the card shows now."""
-        return shown(self._world.slack.message(self.channel, self.ts))
+        return shown(self._world.slack.message(self.channel, self.card_ts))
 
     def receipt(self, ts: str) -> list[str]:
         """Return the reactions on a reply."""

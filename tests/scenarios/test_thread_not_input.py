@@ -122,27 +122,3 @@ async def test_a_mention_of_the_bot_makes_a_reply_to_somebody_else_input(world: 
     await world.settles()
 
     assert task.inputs == ["do as @Bob says"]
-
-
-async def test_a_mention_elsewhere_says_what_to_do_instead(world: World) -> None:
-    """In this version, a mention does not create a task."""
-    root = await world.slack.post(world.bob.id, "general", "who fixes the login?")
-
-    await world.slack.mention(world.alice.id, "general", "fix it", root)
-    await world.settles()
-
-    assert world.alice.reads() == [
-        "I can't start a task from a mention yet. Type `/task create …` in the channel instead."
-    ]
-
-
-async def test_a_direct_message_says_what_to_do_instead(world: World) -> None:
-    """In this version, a direct message does not create a task."""
-    direct = world.slack.open_direct(world.alice.id).id
-
-    await world.slack.post(world.alice.id, direct, "fix the login")
-    await world.settles()
-
-    assert world.alice.reads() == [
-        "I can't start a task from a message here yet. Type `/task create …` instead, here or in a channel."
-    ]

@@ -200,7 +200,7 @@ async def test_a_message_that_slack_brings_again_is_counted_once(world: World) -
 async def test_mentions_outside_of_threads_are_counted_too(world: World) -> None:
     """Each mention is answered privately, like a verb."""
     for _ in range(15):
-        await world.slack.mention(world.alice.id, "general", "hello")
+        await world.slack.mention(world.alice.id, "general", "list")
         await world.settles()
 
     said = world.alice.reads()

@@ -19,6 +19,7 @@ from taskwire.slack.inbound import (
 )
 from taskwire.slack.metadata import Metadata
 from taskwire.slack.outbound import Outbound
+from taskwire.slack.payload_sources import Source, parse_source
 from taskwire_sandbox.slack import Attachment, SlackSandbox
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -304,29 +305,25 @@ async def test_where_things_come_from(slack: SlackSandbox) -> None:
     slack.add_user("stranger", team_id="T0OTHER", is_stranger=True)
     slack.add_channel("shared", ["alice", "stranger"], is_ext_shared=True)
     await slack.post("alice", "shared", "hello")
-    assert inbound.parse_source(last(slack, "message")) == inbound.Source(
-        "T0TASKWIRE", None, "T0TASKWIRE", is_bot=False
-    )
+    assert parse_source(last(slack, "message")) == Source("T0TASKWIRE", None, "T0TASKWIRE", is_bot=False)
 
     await slack.post("stranger", "shared", "hello")
-    assert inbound.parse_source(last(slack, "message")).actor_team_id == "T0OTHER"
+    assert parse_source(last(slack, "message")).actor_team_id == "T0OTHER"
 
     await slack.post_as_bot("dev", "beep")
-    assert inbound.parse_source(last(slack, "message")).is_bot
+    assert parse_source(last(slack, "message")).is_bot
 
     await slack.command("alice", "dev", "/task", "list")
-    assert inbound.parse_source(last(slack, "/task")) == inbound.Source(
-        "T0TASKWIRE", None, "T0TASKWIRE", is_bot=False
-    )
+    assert parse_source(last(slack, "/task")) == Source("T0TASKWIRE", None, "T0TASKWIRE", is_bot=False)
 
 
 def test_a_person_of_an_unknown_organisation_has_no_workspace() -> None:
     event = {"type": "message", "user": "U1", "user_team": "E0OTHER"}
     body = {"is_ext_shared_channel": True, "authorizations": [{"team_id": "T0TASKWIRE"}], "event": event}
 
-    assert inbound.parse_source(body).actor_team_id is None
-    assert inbound.parse_source(body | {"enterprise_id": "E0OTHER"}).actor_team_id == "T0TASKWIRE"
-    assert inbound.parse_source(body | {"event": {"type": "message"}}).actor_team_id is None
+    assert parse_source(body).actor_team_id is None
+    assert parse_source(body | {"enterprise_id": "E0OTHER"}).actor_team_id == "T0TASKWIRE"
+    assert parse_source(body | {"event": {"type": "message"}}).actor_team_id is None
 
 
 @pytest.mark.parametrize("body", [{}, {"event": None}, {"event": []}, {"authorizations": [None, 1]}])

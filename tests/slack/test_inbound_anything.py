@@ -10,6 +10,7 @@ from taskwire.domain.ids import ChannelId, UserId, microseconds
 from taskwire.domain.jobs import Reply
 from taskwire.slack import inbound
 from taskwire.slack.inbound import MessageEdited, ThreadMessage
+from taskwire.slack.payload_sources import parse_source
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 Body = dict[str, object]
@@ -84,7 +85,7 @@ def test_nothing_that_arrives_breaks_anything(body: Body) -> None:
     inbound.parse_command(body, NOW)
     inbound.parse_click(body)
     inbound.parse_submission(body)
-    inbound.parse_source(body)
+    parse_source(body)
 
 
 @settings(max_examples=300, deadline=None)

@@ -96,9 +96,9 @@ class PauseAndResume:
 
     async def _find_pause_time(self, link: Link, work: Act) -> Ts:
         """Return when the pause was asked for, by the clock that also orders the replies."""
-        if link.record.thread_ts is None or not link.record.has_other_clock:
+        if link.record.shown_ts is None or not link.record.has_other_clock:
             return work.requester.at
-        return max([link.record.thread_ts, *await self._deps.links.list_taken(link.id)], key=microseconds)
+        return max([link.record.shown_ts, *await self._deps.links.list_taken(link.id)], key=microseconds)
 
     async def resume(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Start the workspace. If it runs but is broken, or its agent is lost, stop it first."""

@@ -29,19 +29,22 @@ from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import Refused, UserError
 from taskwire.domain.events import Vanished
 from taskwire.domain.ids import moment_of
-from taskwire.domain.jobs import Act, ApplyEvent, Job
+from taskwire.domain.jobs import Act, ApplyEvent, EarlierMessages, Job
 from taskwire.domain.links import Link
 from taskwire.domain.naming import digest, make_replacement_title
 from taskwire.domain.queues import to_coder, to_thread
 from taskwire.domain.replies import STALE_AFTER
 from taskwire.domain.secrets import mask_beginning
+from taskwire.domain.thread_context import make_context
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import draw, say
 from taskwire.outbox.observing import LONGEST_TITLE
+from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.request_retries import retry_for_person
+from taskwire.outbox.thread_context import ThreadContext
 from taskwire.outbox.undelivered import list_undelivered, return_replies
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -52,14 +55,17 @@ DETACHED_ID_PREFIX = "detached:"
 # The transition of the latest build if somebody has done the opposite of the verb.
 _OPPOSITE_TRANSITIONS = {"pause": "start", "resume": "stop"}
 # These verbs need no call to Coder.
-_WITHOUT_CODER = ("detach", "mute", "unmute")
+_WITHOUT_CODER = ("detach", "mute", "unmute", "read_replies", "read_mentions")
 
 
 class TaskActions:
     """Handles the jobs that act on a linked task."""
 
-    def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
+    def __init__(
+        self, deps: Dependencies, people: People, agent_input: AgentInput, thread_context: ThreadContext
+    ) -> None:
         self._deps = deps
+        self._thread_context = thread_context
         self._people = people
         self._agent_input = agent_input
         workspace = PauseAndResume(deps, people)
@@ -71,6 +77,9 @@ class TaskActions:
             "detach": self._detach,
             "mute": self._mute,
             "unmute": self._mute,
+            "give_thread": self._give_thread,
+            "read_replies": self._choose_replies,
+            "read_mentions": self._choose_replies,
         }
 
     def handlers(self) -> tuple[Handler, ...]:
@@ -249,3 +258,30 @@ class TaskActions:
             self._deps.writes.remove_field(batch, link.id, "muted")
         del context
         return done(draw(link.id, batch), (work.requester, answers.mute_changed(link, is_muted=is_muted)))
+
+    async def _give_thread(self, context: JobContext, link: Link, work: Act) -> Outcome:
+        """Give the agent the messages that were in the thread before its card."""
+        record, person = link.record, work.requester.person
+        if record.root_ts is None or record.context:
+            raise UserError(*refusals.no_earlier_messages())
+        wanted = EarlierMessages(channel=record.channel, thread_ts=record.root_ts, before=record.made_at)
+        messages = await self._thread_context.list_messages(person, wanted)
+        text = make_context(messages)
+        if not text:
+            raise UserError(*refusals.no_earlier_messages())
+        shown = answers.thread_given(await self._people.get_name(person), len(messages))
+        reply = await post_quotation(self._deps, self._people, context, link, person, text, shown)
+        given = record.model_copy(update={"context": text})
+        return done(draw(link.id, queue_reply(link, reply, self._deps.writes.write_record(Batch(), given))))
+
+    async def _choose_replies(self, context: JobContext, link: Link, work: Act) -> Outcome:
+        """Change whether only replies that mention the bot are input."""
+        is_mention_only = work.verb == "read_mentions"
+        batch = Batch()
+        if is_mention_only:
+            self._deps.writes.set_field(batch, link.id, "mention_only", "1")
+        else:
+            self._deps.writes.remove_field(batch, link.id, "mention_only")
+        del context
+        answer = answers.replies_read(is_mention_only=is_mention_only)
+        return done(draw(link.id, batch), (work.requester, answer))

@@ -29,6 +29,7 @@ from taskwire.listeners.commands import Commands
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import Ingress
 from taskwire.listeners.messages import Messages
+from taskwire.listeners.shortcuts import Shortcuts
 from taskwire.notices import closed_threads
 from taskwire.notices.card import CardAndReceipts
 from taskwire.notices.notify import Notifier
@@ -38,6 +39,7 @@ from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.coder_health import ServiceAccount
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers
+from taskwire.outbox.thread_context import ThreadContext
 from taskwire.people.permissions import People
 from taskwire.polling.poller import Poller
 from taskwire.queue import fence, self_test
@@ -59,6 +61,7 @@ from taskwire.replies.button_decisions import ReplyDecisions
 from taskwire.replies.choices import ChoiceSender
 from taskwire.replies.deliver import ReplySender
 from taskwire.replies.edits import ReplyEdits
+from taskwire.replies.sent_messages import MessageSender
 from taskwire.settings import Settings
 from taskwire.slack.bolt import make_app
 from taskwire.slack.call_priorities import ALL_METHODS, NoLimiter
@@ -73,6 +76,7 @@ from taskwire.tasks.by_name import NamedActions
 from taskwire.tasks.create import TaskCreator
 from taskwire.tasks.form import CreateForm
 from taskwire.tasks.lookup import Lookup
+from taskwire.tasks.messages_to_bot import MessagesToBot
 from taskwire.tasks.queries import Queries
 from taskwire.tasks.start import TaskBinder, ThreadOpener
 from taskwire.tasks.thread_queries import ThreadQueries
@@ -209,7 +213,7 @@ class Parts:
             deps.slack,
             background,
         )
-        _listen(bolt, messages, deps, people, lookup, background, private_answers, ingress)
+        _listen(bolt, messages, receiver, deps, people, lookup, background, private_answers, ingress)
         return cls(
             settings=settings,
             bolt=bolt,
@@ -254,18 +258,22 @@ def _handlers(
     deps: Dependencies, people: People, lookup: Lookup, backfill: Backfill
 ) -> Mapping[str, Handler]:
     """Return the handlers of all features, by kind of job."""
-    creator, texts = TaskCreator(deps, people), AgentInput(deps, people)
+    texts = AgentInput(deps, people)
+    thread_context = ThreadContext(deps, people, texts)
+    creator = TaskCreator(deps, people, thread_context)
     features = (
         creator,
+        MessagesToBot(deps, people, lookup, Queries(deps, people, lookup), texts, creator),
         NamedActions(deps, people, lookup, creator),
         ThreadOpener(deps),
         TaskBinder(deps, people),
         ThreadQueries(deps, people),
         ReplySender(deps, people, texts),
+        MessageSender(deps, people),
         ReplyEdits(deps, people, texts),
         ReplyDecisions(deps, people, texts),
         ChoiceSender(deps, people),
-        TaskActions(deps, people, texts),
+        TaskActions(deps, people, texts, thread_context),
         StopReactions(deps),
         Notifier(deps, people, texts),
         CardAndReceipts(deps),
@@ -287,6 +295,7 @@ def _handlers(
 def _listen(
     bolt: AsyncApp,
     messages: Messages,
+    receiver: ReplyReceiver,
     deps: Dependencies,
     people: People,
     lookup: Lookup,
@@ -295,7 +304,7 @@ def _listen(
     ingress: Ingress,
 ) -> None:
     answerer = Queries(deps, people, lookup)
-    filler = CreateForm(deps, people)
+    filler = CreateForm(deps, people, AgentInput(deps, people))
     dialogs = Dialogs(ingress, deps.slack, deps.links, lookup, filler, background, private_answers)
     listen(
         bolt,
@@ -303,4 +312,5 @@ def _listen(
         messages,
         Clicks(ingress, lookup, answerer, dialogs, background, private_answers),
         dialogs,
+        Shortcuts(ingress, receiver, dialogs, private_answers),
     )

@@ -63,9 +63,43 @@ class FileRef(BaseModel):
     mimetype: str = ""
 
 
-ActVerb = Literal["send", "pause", "resume", "delete", "edit", "attach", "detach", "mute", "unmute"]
+ActVerb = Literal[
+    "send",
+    "pause",
+    "resume",
+    "delete",
+    "edit",
+    "attach",
+    "detach",
+    "mute",
+    "unmute",
+    "give_thread",
+    "read_replies",
+    "read_mentions",
+]
 ReplyDecision = Literal["arrived", "send", "drop"]
 ReceiptState = Literal["taken", "waiting", "delivered", "failed", "none"]
+
+
+class EarlierMessages(BaseModel):
+    """The messages of a thread before the message at `before`. Without it, all messages are meant."""
+
+    model_config = ConfigDict(frozen=True)
+
+    channel: ChannelId
+    thread_ts: Ts
+    before: Ts | None = None
+
+
+class MessageToBot(Work):
+    """Do what a mention in a thread without a task, or a direct message, asks for (queue `intake`)."""
+
+    kind: Literal["message_to_bot"] = "message_to_bot"
+    requester: Requester
+    text: str
+    blocks: str = ""
+    files: tuple[FileRef, ...] = ()
+    is_direct: bool = False
 
 
 class CreateRequested(Work):
@@ -80,8 +114,14 @@ class CreateRequested(Work):
     organization: str | None = None
     # The text that was taken from the end of the prompt as options.
     trailing_options: str = ""
-    # The key of the note that holds the first request, if the person asked for another task on purpose.
+    # The key of the note that holds the request, if the person pressed the button of a question about it.
     note_key: str = ""
+    # Whether the bot offered the request and the person agreed. It may be a repetition all the same.
+    is_offered: bool = False
+    # The thread in which the card goes; None if the card begins its own thread.
+    thread_ts: Ts | None = None
+    # The messages that the agent gets as context.
+    context: EarlierMessages | None = None
 
 
 class ActRequested(Work):
@@ -139,6 +179,8 @@ class Reply(Work):
     files: tuple[FileRef, ...] = ()
     # Whether backfill found the message after the bot had been away.
     was_away: bool = False
+    # The author's name, if another person sends the message to the agent.
+    author_name: str = ""
     # Whether the author used `/task send` and did not write in the thread.
     is_from_command: bool = False
     # Whether the author may steer. Until that is checked, the reply is in a lane without waiting replies.
@@ -159,6 +201,22 @@ class Reply(Work):
     wait_count: int = 0
     # Since when Coder cannot reach the agent, in milliseconds of Redis's clock; 0 if it can.
     unreachable_since_ms: int = 0
+
+
+class SendToTask(Work):
+    """Send the agent a message of the thread that was no input (queue `to_coder`).
+
+    `author` is None for an app's message; then `app_name` is the app's name.
+    """
+
+    kind: Literal["send_to_task"] = "send_to_task"
+    requester: Requester
+    ts: Ts
+    text: str
+    blocks: str = ""
+    files: tuple[FileRef, ...] = ()
+    author: UserId | None = None
+    app_name: str = ""
 
 
 class Act(Work):
@@ -367,6 +425,7 @@ class MessagePerson(Work):
 
 AnyWork = Annotated[
     CreateRequested
+    | MessageToBot
     | ActRequested
     | AnswerPrivately
     | PostCard
@@ -375,6 +434,7 @@ AnyWork = Annotated[
     | ScanChannel
     | FindThread
     | Reply
+    | SendToTask
     | ParkedBatch
     | Act
     | StopByReaction

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from taskwire.domain.agent_text import AgentText
+from taskwire.domain.agent_text import AgentText, sanitize_for_agent
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId, microseconds
 from taskwire.domain.phases import Observation
 from taskwire.domain.transitions import LinkState
@@ -31,6 +31,8 @@ class LinkRecord(BaseModel):
     owner_id: str = ""
     owner_name: str = ""
     prompt: AgentText = AgentText("")
+    # Earlier messages that the agent gets after the prompt.
+    context: AgentText = AgentText("")
     name: str = ""
     title: str = ""
     template: str = ""
@@ -38,9 +40,23 @@ class LinkRecord(BaseModel):
     preset_id: str | None = None
     preset: str | None = None
     thread_ts: Ts | None = None
+    # The root of the thread if it is not the card: somebody asked for the task in a discussion.
+    root_ts: Ts | None = None
+    # The card's ts if the card is not the root of its thread.
+    card_ts: Ts | None = None
     task_id: TaskId | None = None
     # When Coder made the task.
     created_at: datetime | None = None
+
+    @property
+    def task_input(self) -> AgentText:
+        """What Coder gets as the task's prompt."""
+        return sanitize_for_agent(f"{self.prompt}\n\n{self.context}") if self.context else self.prompt
+
+    @property
+    def shown_ts(self) -> Ts | None:
+        """The card's ts; None until the card is posted."""
+        return self.card_ts or self.thread_ts
 
     @property
     def thread(self) -> ThreadRef | None:
@@ -51,8 +67,7 @@ class LinkRecord(BaseModel):
     def has_other_clock(self) -> bool:
         """Whether the card's ts is over an hour before `made_at`, because Slack's clock is behind ours."""
         return (
-            self.thread_ts is not None
-            and microseconds(self.made_at) - microseconds(self.thread_ts) > _HOUR_US
+            self.shown_ts is not None and microseconds(self.made_at) - microseconds(self.shown_ts) > _HOUR_US
         )
 
 
@@ -85,6 +100,8 @@ class Link(BaseModel):
     # The number of the build that failed, a blank, and its error as the thread shows it.
     build_failure: str = ""
     is_muted: bool = False
+    # Whether only replies that mention the bot are input.
+    is_mention_only: bool = False
     # Whether the card was deleted and posted again.
     has_moved: bool = False
     # Since when the card may have been posted a second time. The channel was closed before this was checked.

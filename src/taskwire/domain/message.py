@@ -66,6 +66,9 @@ class Button(StrEnum):
     DETACH = "task.detach"
     MUTE = "task.mute"
     UNMUTE = "task.unmute"
+    GIVE_THREAD = "task.give_thread"
+    READ_REPLIES = "task.read_replies"
+    READ_MENTIONS = "task.read_mentions"
     # These only open a page. Slack sends a click for them too.
     OPEN_CODER = "open.coder"
     OPEN_LINK = "open.link"
@@ -81,6 +84,8 @@ class Button(StrEnum):
     DROP_HELD = "held.drop"
     # The value is the key of a note that holds the request for a while.
     CREATE_ANOTHER = "create.another"
+    CREATE = "create.offered"
+    CHANGE_REQUEST = "create.change"
     PAUSE_TO_EDIT = "edit.pause"
     LIST_PAGE = "list.page"
     NEW_TASK = "form.open"

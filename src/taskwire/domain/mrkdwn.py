@@ -135,6 +135,17 @@ def list_mentions(text: str) -> Mentions:
     )
 
 
+def label_mentions(text: str, names: Names) -> str:
+    """Write these names into the tokens of people and channels that have none, as Slack does in commands."""
+
+    def label(found: re.Match[str], known: Mapping[str, str]) -> str:
+        name = re.sub(r"[<>|\n]", " ", known.get(found[1], "")).strip()
+        return f"{found[0][:-1]}|{escape_mrkdwn(name)}>" if name and "|" not in found[0] else found[0]
+
+    text = _PERSON.sub(lambda found: label(found, names.users), text)
+    return _CHANNEL.sub(lambda found: label(found, names.channels), text)
+
+
 def to_visible_text(text: str, names: Names | None = None) -> str:
     """Return mrkdwn as a person sees it, with names for people and channels and with addresses for links."""
     known = names or Names()

@@ -50,7 +50,9 @@ __all__ = [
     "break_mentions",
     "classify",
     "escape_mrkdwn",
+    "is_addressed",
     "list_mentions",
+    "remove_bot_mention",
     "suggest_verbs",
     "to_agent_text",
     "to_markdown",
@@ -120,11 +122,22 @@ def classify(text: str, bot: UserId, author: UserId | None = None, blocks: Seque
     return _find_command(said, has_mention=said != whole) or Input(said, is_to_bot)
 
 
+def remove_bot_mention(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> str:
+    """Return a message as Markdown with Slack's tokens, without the mention of the bot at its beginning."""
+    return _remove_bot_mention(sanitize_for_agent(to_markdown(text, blocks)), bot)
+
+
+def is_addressed(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
+    """Whether a message is surely for the bot: it mentions the bot, or it is a verb with its `!`."""
+    whole = sanitize_for_agent(to_markdown(text, blocks))
+    return bot in list_mentions(whole).users or isinstance(
+        _find_command(whole, has_mention=False), ThreadCommand
+    )
+
+
 def begins_with_shell_mark(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
     """Whether a message begins with `!`, or with a mention of the bot and then `!`."""
-    return is_shell_command(
-        to_agent_text(_remove_bot_mention(sanitize_for_agent(to_markdown(text, blocks)), bot))
-    )
+    return is_shell_command(to_agent_text(remove_bot_mention(text, bot, blocks)))
 
 
 def to_markdown(text: str, blocks: Sequence[Block] = ()) -> str:

@@ -6,11 +6,20 @@ from taskwire.listeners.clicks import Clicks
 from taskwire.listeners.commands import Commands
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.messages import Messages
+from taskwire.listeners.shortcuts import Shortcuts
 
 
-def listen(app: AsyncApp, commands: Commands, messages: Messages, clicks: Clicks, dialogs: Dialogs) -> None:
+def listen(
+    app: AsyncApp,
+    commands: Commands,
+    messages: Messages,
+    clicks: Clicks,
+    dialogs: Dialogs,
+    shortcuts: Shortcuts,
+) -> None:
     """Register a listener for each kind of payload."""
     commands.listen(app)
     messages.listen(app)
     clicks.listen(app)
     dialogs.listen(app)
+    shortcuts.listen(app)

@@ -54,6 +54,9 @@ _VERBS: dict[Button, ActVerb] = {
     Button.DETACH: "detach",
     Button.MUTE: "mute",
     Button.UNMUTE: "unmute",
+    Button.GIVE_THREAD: "give_thread",
+    Button.READ_REPLIES: "read_replies",
+    Button.READ_MENTIONS: "read_mentions",
 }
 _DECISIONS: dict[Button, ReplyDecision] = {
     Button.ARRIVED: "arrived",
@@ -125,6 +128,8 @@ class Clicks:
                 self._dialogs.open_delete(requester, clicked.trigger_id, LinkId(clicked.value))
             case Button.EDIT:
                 self._dialogs.open_edit(requester, clicked.trigger_id, LinkId(clicked.value))
+            case Button.CHANGE_REQUEST:
+                self._dialogs.open_offered(requester, clicked.trigger_id, clicked.value)
             case Button.NEW_TASK:
                 self._dialogs.open_form(requester, clicked.trigger_id)
             case Button.LOGS:
@@ -188,7 +193,7 @@ def _batch_of(clicked: Click) -> Batch | None:
         return Batch().append(
             thread_answers(link), Job(id=name, work=ShowAnswer(requester=requester, key=rest))
         )
-    if button is Button.CREATE_ANOTHER:
+    if button in (Button.CREATE, Button.CREATE_ANOTHER):
         # Pressed twice, the button gives the same job, and therefore the same link.
         again = Job(
             id=f"another:{clicked.value}", work=CreateRequested(requester=requester, note_key=clicked.value)

@@ -13,13 +13,9 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from taskwire.domain import commands
 from taskwire.domain.commands import Command
 from taskwire.domain.errors import UserError
-from taskwire.domain.jobs import (
-    ActRequested,
-    CreateRequested,
-    Job,
-    Requester,
-)
+from taskwire.domain.jobs import ActRequested, Job, Requester
 from taskwire.domain.queues import intake
+from taskwire.domain.requests import make_work
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import ClaimAnswer, Ingress
@@ -84,7 +80,7 @@ class Commands:
                     self._dialogs.open_delete(typed.requester, typed.trigger_id, command.name)
                 return result.reply
             case _:
-                work = _work(typed.requester, command)
+                work = make_work(typed.requester, command)
                 job = Job(id=f"command:{typed.delivery}", work=work)
                 verb = work.verb if isinstance(work, ActRequested) else "create"
                 return (
@@ -100,35 +96,3 @@ class Commands:
         self._private_answers.show(
             PrivateAnswer(requester, await answer_or_explain(answer, lambda said: said))
         )
-
-
-def _work(requester: Requester, command: Command) -> CreateRequested | ActRequested:
-    match command:
-        case commands.Create():
-            return CreateRequested(
-                requester=requester,
-                prompt=command.prompt,
-                template=command.template,
-                preset=command.preset,
-                name=command.name,
-                organization=command.organization,
-                trailing_options=command.trailing_options,
-            )
-        case commands.Send():
-            return ActRequested(requester=requester, verb="send", name=str(command.name), text=command.text)
-        case commands.Edit():
-            return ActRequested(requester=requester, verb="edit", name=str(command.name), text=command.text)
-        case commands.Pause():
-            return ActRequested(requester=requester, verb="pause", name=str(command.name))
-        case commands.Resume():
-            return ActRequested(requester=requester, verb="resume", name=str(command.name))
-        case commands.Attach():
-            return ActRequested(requester=requester, verb="attach", name=str(command.name))
-        case commands.Detach():
-            return ActRequested(requester=requester, verb="detach", name=str(command.name))
-        case commands.Mute():
-            return ActRequested(requester=requester, verb="mute", name=str(command.name))
-        case commands.Unmute():
-            return ActRequested(requester=requester, verb="unmute", name=str(command.name))
-        case _:
-            raise TypeError(f"{type(command).__name__} is no act")

@@ -21,6 +21,7 @@ from taskwire.domain.jobs import (
     ActRequested,
     ActVerb,
     CreateRequested,
+    EarlierMessages,
     Job,
     Requester,
 )
@@ -38,6 +39,7 @@ from taskwire.slack import inbound
 from taskwire.slack.call_priorities import retry_while_rate_limited
 from taskwire.slack.inbound import Click, Submission
 from taskwire.slack.outbound import Outbound
+from taskwire.slack.shortcuts import ShortcutMessage
 from taskwire.state.links import Links
 from taskwire.tasks.form import CreateForm
 from taskwire.tasks.lookup import Lookup, VisibleTask
@@ -61,8 +63,13 @@ class DialogContext(BaseModel):
     response_url: Annotated[str, pydantic.Field(pattern="^https?://")] | None = None
     at: Ts
     task: Id = ""
-    # In the form for a new task: the template whose presets it shows.
+    # In the form for a new task: the template whose presets it shows, and the key of the request that was
+    # offered.
     template: Id = ""
+    offer: Id = ""
+    # The thread of the message from which the form was opened; empty if it is in none.
+    source_channel: str = ""
+    source_thread: Ts | None = None
 
     @classmethod
     def find(cls, metadata: str) -> Self | None:
@@ -71,10 +78,18 @@ class DialogContext(BaseModel):
             found = cls.model_validate_json(metadata)
         except ValidationError:
             return None
-        times = [found.at] if found.thread_ts is None else [found.at, found.thread_ts]
-        if not all(find_ts(ts) for ts in times):
+        times = [found.at, found.thread_ts, found.source_thread]
+        places = (found.channel, found.source_channel)
+        is_valid = all(find_ts(ts) for ts in times if ts is not None)
+        return found if is_valid and all(find_channel(place) for place in places if place) else None
+
+    @property
+    def source(self) -> EarlierMessages | None:
+        """The thread of the message from which the form was opened."""
+        channel = find_channel(self.source_channel)
+        if channel is None or self.source_thread is None:
             return None
-        return found if not found.channel or find_channel(found.channel) else None
+        return EarlierMessages(channel=channel, thread_ts=self.source_thread)
 
 
 @dataclass(frozen=True)
@@ -120,6 +135,20 @@ class Dialogs:
         make_view = partial(self._create_form.view, requester, given or OpenForm(), metadata)
         self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
 
+    def open_form_for_message(self, requester: Requester, trigger_id: str, message: ShortcutMessage) -> None:
+        """Open the form with a message as the prompt, and the choice to give its thread to the agent."""
+        source = {"source_channel": requester.channel, "source_thread": message.thread_ts}
+        context = _context_of(requester).model_copy(update=source)
+        metadata = partial(_metadata_for, context)
+        make_view = partial(self._create_form.view_message, requester, message, metadata)
+        self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
+
+    def open_offered(self, requester: Requester, trigger_id: str, key: str) -> None:
+        """Open the form for a request that was offered, so that the person can change it."""
+        context = _context_of(requester).model_copy(update={"offer": key})
+        make_view = partial(self._create_form.view_offered, requester, key, partial(_metadata_for, context))
+        self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
+
     def open_delete(self, requester: Requester, trigger_id: str, target: TaskName | LinkId) -> None:
         """Open the dialog that asks for confirmation before a task is deleted."""
         make_view = partial(self._delete_dialog, requester, target)
@@ -160,7 +189,7 @@ class Dialogs:
         context = DialogContext.find(clicked.private_metadata)
         if context is None or not re.fullmatch(_ID, clicked.value):
             return
-        entered = (clicked.value, clicked.values, context.channel)
+        entered = (clicked.value, clicked.values, context.channel, context.source is not None)
         metadata = partial(_metadata_for, context)
         try:
             view = await self._create_form.with_template(clicked.person, *entered, metadata)
@@ -294,5 +323,8 @@ def _parse_create(requester: Requester, context: DialogContext, values: Mapping[
             template=template or None,
             preset=preset,
             name=name or None,
+            context=context.source if values.get(Field.WITH_THREAD) else None,
+            note_key=context.offer,
+            is_offered=bool(context.offer),
         )
     )

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from taskwire.domain.errors import OutcomeUnknown, TryLater
-from taskwire.domain.ids import Ts, moment_of
+from taskwire.domain.ids import ThreadRef, Ts, moment_of
+from taskwire.domain.message import Message
 from taskwire.ingress_priority import IngressPriority
 from taskwire.messages import answers
 from taskwire.queue.batch import Batch
@@ -15,11 +16,12 @@ from taskwire.queue.user_limits import UserLimit
 from taskwire.slack import inbound
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
+from taskwire.slack.payload_sources import parse_source
 from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 # Kinds whose deliveries can be rejected because too many wait. Their counters exist from the start, because
 # an alert watches their increase.
-LIMITED_KINDS = ("click", "command", "dialog", "mention", "message", "reaction")
+LIMITED_KINDS = ("click", "command", "dialog", "direct", "mention", "message", "reaction", "shortcut")
 _FOREIGN_PAYLOAD = "a payload of a workspace for which Taskwire is not installed, or that names none"
 _log = logger("taskwire.listeners.ingress")
 
@@ -60,7 +62,7 @@ class Ingress:
 
     def is_accepted(self, body: Mapping[str, object]) -> bool:
         """Return whether a payload is from our workspace or organization, and not from a bot or stranger."""
-        source, bot = inbound.parse_source(body), self._bot
+        source, bot = parse_source(body), self._bot
         is_of_org = bot.enterprise_id is not None and source.enterprise_id == bot.enterprise_id
         is_ours = is_of_org if bot.is_org_wide else source.team_id in ("", bot.team_id)
         is_foreign = source.actor_team_id not in (None, source.team_id or bot.team_id)
@@ -124,6 +126,21 @@ class Ingress:
     async def write(self, kind: str, delivery: str, batch: Batch) -> str:
         """Claim a delivery with its batch. Return what to tell the person at once; empty if all went well."""
         return (await self.claim(kind, delivery, batch)).reply
+
+    async def claim_in_thread(
+        self, kind: str, delivery: str, thread: ThreadRef, batch: Batch
+    ) -> Message | None:
+        """Claim a delivery for the link of a thread. Return what to tell the person at once, if anything."""
+        claiming = self._inbox.claim_in_thread(delivery, thread, batch, is_ours=False)
+        try:
+            claim = await self.count_claim(kind, claiming)
+        except TryLater:
+            return Message(text=answers.store_unreachable())
+        except OutcomeUnknown:
+            return Message(text=answers.command_outcome_unknown())
+        if claim == "not_ours":
+            return answers.thread_without_task()
+        return Message(text=answers.too_many_jobs_waiting()) if claim == "rejected" else None
 
     async def claim(
         self, kind: str, delivery: str, batch: Batch, user_limit: UserLimit | None = None

@@ -13,7 +13,7 @@ from slack_bolt.async_app import AsyncApp
 
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import Job, Requester, StopByReaction
+from taskwire.domain.jobs import Job, MessageToBot, Requester, StopByReaction
 from taskwire.domain.message import Message
 from taskwire.domain.queues import intake
 from taskwire.domain.upkeep import ChannelOpened
@@ -21,6 +21,7 @@ from taskwire.listeners.background import Background
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers
 from taskwire.notices.outsiders import Outsiders
+from taskwire.outbox.private_answers import show_privately
 from taskwire.people.directory import Directory
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
@@ -126,12 +127,12 @@ class Messages:
                     "deletion", self._receiver.claim_deletion(message), message.at
                 )
             case DirectMessage() as message:
-                return await self._answer_once(message, "direct", answers.direct_message_not_supported())
+                return await self._claim_for_bot(message, "direct")
             case _:
                 return None
 
     async def _mention(self, body: Body) -> ClaimResult | None:
-        """Handle a mention in one of our threads as a reply. Answer any other mention with a hint."""
+        """Handle a mention in one of our threads as a reply, and any other as a request."""
         mention = inbound.parse_mention(body, self._bot)
         if not isinstance(mention, Mention):
             return None
@@ -142,7 +143,7 @@ class Messages:
             )
             if claim != "not_ours":
                 return claim
-        return await self._answer_once(mention, "mention", answers.mention_not_supported())
+        return await self._claim_for_bot(mention, "mention")
 
     async def _reaction_added(self, body: Body) -> ClaimResult | None:
         """Stop a task. Its job finds the task: a reaction does not name the thread of its message."""
@@ -157,7 +158,7 @@ class Messages:
             "reaction", self._inbox.claim("event", reaction.delivery, batch, user_limit), reaction.at
         )
         if claim == "limit_told":
-            self._background.start(self._answer(requester, answers.too_many_requests()))
+            self._background.start(show_privately(self._slack, requester, answers.too_many_requests()))
         return claim
 
     async def _channel_opened(self, body: Body) -> ClaimResult | None:
@@ -179,18 +180,31 @@ class Messages:
             await self._directory.forget(changed.id, is_group=changed.is_group)
         return None
 
-    async def _answer_once(self, message: Mention | DirectMessage, kind: str, answer: Message) -> ClaimResult:
+    async def _claim_for_bot(self, message: Mention | DirectMessage, kind: str) -> ClaimResult:
+        """Claim a message to the bot outside our threads, as a request of its author."""
+        requester = Requester(
+            person=message.person, channel=message.channel, at=message.ts, thread_ts=message.thread_ts
+        )
+        work = MessageToBot(
+            requester=requester,
+            text=message.text,
+            blocks=self._receiver.choose_blocks(message),
+            files=message.files,
+            is_direct=isinstance(message, DirectMessage),
+        )
+        batch = Batch().append(intake(message.person), Job(id=f"message:{message.delivery}", work=work))
         user_limit = limit_of_verb("", message.person, message.ts, Batch(), Batch())
         claim = await self._ingress.count_claim(
-            kind, self._inbox.claim("message", message.delivery, Batch(), user_limit)
+            kind, self._inbox.claim("message", message.delivery, batch, user_limit), message.ts
         )
-        if claim in ("claimed", "limit_told"):
-            said = answer if claim == "claimed" else answers.too_many_requests()
-            self._background.start(self._answer(message, said))
+        if claim in ("rejected", "limit_told"):
+            told = (
+                answers.too_many_requests()
+                if claim == "limit_told"
+                else Message(text=answers.too_many_jobs_waiting())
+            )
+            self._background.start(show_privately(self._slack, requester, told))
         return claim
-
-    async def _answer(self, asked: Mention | DirectMessage | Requester, answer: Message) -> None:
-        await self._slack.post_ephemeral(asked.channel, asked.person, answer, asked.thread_ts)
 
 
 async def _do_nothing() -> None:

@@ -4,6 +4,8 @@ Most functions here return one message, and their docstrings tell what it says. 
 are escaped. `refusal` turns a `UserError` into a message. The texts of these errors are in `refusals`.
 """
 
+from collections.abc import Sequence
+
 from taskwire.domain.errors import UserError
 from taskwire.domain.links import Link
 from taskwire.domain.message import Button, Message
@@ -48,6 +50,49 @@ def ask_to_create_another(prompt: str, key: str) -> Message:
 def creating_another(prompt: str) -> Message:
     """Replace `ask_to_create_another`: say that another task with the same prompt is being created."""
     return question("Another one is being created.", prompt, [])
+
+
+def offer_task(prompt: str, key: str) -> Message:
+    """Offer to start a task with the text of a direct message. The buttons carry the key of the request."""
+    buttons = [
+        button(Button.CREATE, "Create", key, style="primary"),
+        button(Button.CHANGE_REQUEST, "Change", key),
+    ]
+    return question("Start a task with this?", prompt, buttons)
+
+
+def creating_offered(prompt: str) -> Message:
+    """Say that the task is being created. This replaces `offer_task`."""
+    return question("The task is being created.", prompt, [])
+
+
+def thread_without_task() -> Message:
+    """Say that a message cannot be sent to a task: its thread has none."""
+    return statement("There is no task in this thread. *Make a task of this*, in the same menu, starts one.")
+
+
+def agent_has_message() -> Message:
+    """Say that the message was sent before."""
+    return statement("The agent has this message already, or gets it when it is ready.")
+
+
+def thread_given(author: str, count: int) -> Message:
+    """Say in the thread that a person gave the agent the earlier messages."""
+    messages = "1 earlier message" if count == 1 else f"{count} earlier messages"
+    return statement(f"{escape_line(author, 80)} gives the agent {messages} of this thread as context.")
+
+
+def replies_read(*, is_mention_only: bool) -> Message:
+    """Say which replies in the thread go to the agent now."""
+    if is_mention_only:
+        return statement("Only replies that mention me go to the agent now.")
+    return statement("Every reply in this thread goes to the agent now.")
+
+
+def files_not_given(names: Sequence[str]) -> Message:
+    """Say that the agent did not get these files, because they are no text."""
+    shown = ", ".join(escape_line(name, 60) for name in names[:5])
+    return statement(f"The agent can't get {shown}: only text files travel with the words.")
 
 
 def options_after_prompt(typed: str) -> Message:
@@ -429,18 +474,6 @@ def slack_rate_limited() -> Message:
 def slack_failed() -> Message:
     """Say that a call to Slack failed, and that the person can try again."""
     return statement("Slack did not do what I asked of it just now. Please try again in a minute.")
-
-
-def mention_not_supported() -> Message:
-    """Say that a mention of the bot cannot start a task in this version."""
-    return statement("I can't start a task from a mention yet. Type `/task create …` in the channel instead.")
-
-
-def direct_message_not_supported() -> Message:
-    """Say that a direct message cannot start a task in this version."""
-    return statement(
-        "I can't start a task from a message here yet. Type `/task create …` instead, here or in a channel."
-    )
 
 
 def verb_not_supported(what: str) -> Message:

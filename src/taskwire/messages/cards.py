@@ -312,6 +312,8 @@ def _no_thread_hint(name: str) -> str:
 def _hint(link: Link) -> str:
     if find_ending(link) is not None:
         return ""
+    if link.is_mention_only:
+        return "Mention @Taskwire in a reply to talk to the agent."
     if link.record.task_id is None:
         return "You can reply in this thread already; the agent gets your words as soon as it is up."
     if _is_agent_unreachable(link.state):
@@ -358,6 +360,20 @@ def _action_buttons(link: Link) -> list[Block]:
         made.append(button(Button.RETRY, "Retry", link.id, style="primary"))
     if phase is not Phase.PAUSED and link.state.status == "active":
         made.append(button(Button.PAUSE, "Pause", link.id))
+    return made + _discussion_buttons(link)
+
+
+def _discussion_buttons(link: Link) -> list[Block]:
+    """Return the buttons of a card that stands in a discussion."""
+    record, made = link.record, []
+    if record.root_ts is None:
+        return []
+    if not record.context and record.root_ts != record.made_at:
+        made.append(button(Button.GIVE_THREAD, "Give it the thread", link.id))
+    if link.is_mention_only:
+        made.append(button(Button.READ_REPLIES, "Read every reply", link.id))
+    else:
+        made.append(button(Button.READ_MENTIONS, "Read mentions only", link.id))
     return made
 
 

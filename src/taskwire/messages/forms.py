@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pydantic import JsonValue
+
 from taskwire.domain.message import Block, Dialog, View
 from taskwire.messages import blocks
 from taskwire.messages.blocks import cut, line, mrkdwn, one_line, section, text_piece
@@ -41,6 +43,7 @@ class Field(StrEnum):
     PROMPT = "form.prompt"
     NAME = "form.name"
     CHANNEL = "form.channel"
+    WITH_THREAD = "form.with_thread"
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,14 @@ def create_form(
     channel: str = "",
     error: str = "",
     private_metadata: str = "",
+    with_thread: bool | None = None,
 ) -> View:
     """Make the form for a new task, with these initial values.
 
     `chosen` is the id of the selected template, by default the first one. `preset` is the id of the selected
     preset, by default the template's own default. `error` is shown above the fields. Slack sends
-    `private_metadata` back with the form.
+    `private_metadata` back with the form. `with_thread` is None if there is no thread that the agent could
+    get.
     """
     if not templates:
         return notice_dialog(
@@ -97,6 +102,8 @@ def create_form(
     fields = [_template_field(shown, template)]
     fields += _preset_field(template, preset)
     fields += [_prompt_field("What should the agent do?", prompt), _name_field(name), _channel_field(channel)]
+    if with_thread is not None:
+        fields.insert(-2, _thread_field(is_chosen=with_thread))
     layout = [*_error_note(error), *_too_long_note(prompt, "/task create PROMPT"), *fields]
     if len(templates) > len(shown):
         layout.append(
@@ -268,6 +275,13 @@ def _name_field(name: str) -> Block:
     given: Block = {"initial_value": name[:TASK_NAME_LENGTH]} if name else {}
     hint = "Letters, digits and hyphens. Left empty, it is made from the prompt."
     return _input(Field.NAME.value, "Name", element | given, is_optional=True, hint=hint)
+
+
+def _thread_field(*, is_chosen: bool) -> Block:
+    options: list[JsonValue] = [_option("Give the agent the other messages of the thread", "yes")]
+    element: Block = {"type": "checkboxes", "action_id": Field.WITH_THREAD.value, "options": options}
+    given: Block = {"initial_options": options} if is_chosen else {}
+    return _input(Field.WITH_THREAD.value, "Context", element | given, is_optional=True)
 
 
 def _channel_field(channel: str) -> Block:

@@ -279,6 +279,23 @@ def thread_help() -> Message:
     return _paragraphs([_thread_verbs_help(), "`/task help` lists what you can say anywhere."])
 
 
+def message_help(*, is_direct: bool) -> Message:
+    """Show what a mention in a discussion, or a direct message, can start."""
+    words = (
+        "Write me what to do, and I offer to start a task with it. `list`, `status NAME` and the other "
+        "commands work here too, without `/task`."
+        if is_direct
+        else "Mention me with what to do, and I start a task in this thread: "
+        "`@Taskwire fix the login redirect`. `@Taskwire with thread: …` also gives the agent the earlier "
+        "messages."
+    )
+    buttons = [
+        button(Button.NEW_TASK, "New task", "new", style="primary"),
+        button(Button.LIST_PAGE, "My tasks", "1 mine"),
+    ]
+    return Message(text=words, blocks=(section("help", words), *blocks.button_rows("buttons", buttons)))
+
+
 def _thread_verbs_help() -> str:
     ready = [verb for verb in THREAD_VERBS if not verb.unsupported_hint]
     return (

@@ -101,6 +101,29 @@ def too_many_tasks(most: int, minutes: int) -> Refusal:
     )
 
 
+def no_dialog_from_message(verb: str, name: str) -> Refusal:
+    """Say that a message cannot open the dialog of this verb, and what to type instead."""
+    return ("Nothing was done.", f"Type `/task {verb} {escape_line(name, 60)}`: it asks you first.")
+
+
+def no_earlier_messages() -> Refusal:
+    """Say that the thread has no messages before the card."""
+    return ("There are no earlier messages in this thread.", "")
+
+
+def thread_has_task() -> Refusal:
+    """Say that the thread got a task a moment ago, so it cannot get another one."""
+    return ("This thread has a task already.", "Mention me here again, and its agent gets your words.")
+
+
+def earlier_messages_unreadable() -> Refusal:
+    """Say that the messages that the agent should get as context cannot be read."""
+    return (
+        "I can't read the messages of that thread. Nothing was created.",
+        "Invite me there, or leave them out.",
+    )
+
+
 def shared_channel(channel: str, what: str) -> Refusal:
     """Say that people of another company can read the channel, so nothing was done.
 

@@ -34,6 +34,9 @@ _VERB_ACTIVITIES: dict[ActVerb, str] = {
     "detach": "detaching",
     "mute": "muting",
     "unmute": "unmuting",
+    "give_thread": "giving the thread to",
+    "read_replies": "changing which replies go to",
+    "read_mentions": "changing which replies go to",
 }
 SilentSystem = Literal["Coder", "Slack"]
 

@@ -55,7 +55,7 @@ class CardAndReceipts:
 
     async def draw_card(self, context: JobContext, link: Link) -> Outcome:
         """Edit the card, unless it shows the present state already."""
-        if link.record.thread_ts is None:
+        if link.record.shown_ts is None:
             return done()
         outage = await find_outage(self._deps)
         card = cards.card(
@@ -74,7 +74,7 @@ class CardAndReceipts:
         if not await claim_attempt(self._deps, link):
             return done()
         priority = _priority(context, link)
-        slack, channel, ts = self._deps.slack, link.record.channel, link.record.thread_ts
+        slack, channel, ts = self._deps.slack, link.record.channel, link.record.shown_ts or Ts("")
         await slack.reserve_update(channel, ts, priority)
         # If the answer is lost, the edit may have been made. From here on, nobody knows what the card shows.
         await context.write(self._deps.writes.remove_field(Batch(), link.id, "drawn_card"))
@@ -94,7 +94,7 @@ class CardAndReceipts:
         """Post the card again, once: it was deleted, and a thread without a root accepts no messages.
 
         The link moves to the new thread. Replies in the old thread still reach the task. If the card is
-        deleted again, the link ends and the task goes on.
+        deleted again, the link ends and the task goes on. In a discussion, the card stays in its thread.
         """
         writes, record = self._deps.writes, link.record
         if link.end_reason is not None:
@@ -104,7 +104,9 @@ class CardAndReceipts:
         meta = Metadata(id=f"card:{link.id}:anew", kind="card", task_id=record.task_id)
         try:
             ts = await self._find_reposted(context, link, meta)
-            ts = ts or await post_once(self._deps, context, link.id, record.channel, None, card, meta)
+            ts = ts or await post_once(
+                self._deps, context, link.id, record.channel, record.root_ts, card, meta
+            )
         except ChannelProblem as problem:
             if context.is_outcome_unknown and not context.note:
                 # The attempt was made under this lease. The next lease reconciles with its note, and ends the
@@ -115,7 +117,8 @@ class CardAndReceipts:
                 since = read(PostNote.model_validate_json, context.note).since
                 writes.set_field(batch, link.id, "maybe_moved", since)
             return done(batch)
-        batch = writes.move_thread(Batch(), record, ts)
+        move = writes.move_thread if record.root_ts is None else writes.move_card
+        batch = move(Batch(), record, ts)
         writes.remove_field(batch, link.id, "maybe_moved")
         return done(
             reopen_if_closed(link, writes.set_field(batch, link.id, "drawn_card", _digest(card, link)))
@@ -126,7 +129,7 @@ class CardAndReceipts:
         since = link.maybe_moved_since
         if since is None or context.is_outcome_unknown:
             return None
-        copies = await self._deps.slack.find_copies(link.record.channel, None, since, meta.id)
+        copies = await self._deps.slack.find_copies(link.record.channel, link.record.root_ts, since, meta.id)
         return copies[0] if copies else None
 
     async def receipt(self, context: JobContext, link: Link) -> Outcome:

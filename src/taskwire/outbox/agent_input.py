@@ -43,6 +43,8 @@ class AgentInput:
     async def prepare(self, reply: Reply) -> PreparedInput:
         """Return the input: the reply's text, then each text file below its name."""
         words = await self._get_text(reply)
+        if reply.author_name:
+            words = sanitize_for_agent(f"{reply.author_name} wrote:\n{words}")
         parts: list[str] = [] if is_blank(words) else [words]
         refused = []
         for file in reply.files:
@@ -72,7 +74,7 @@ class AgentInput:
                 raw = read.text
             case _:
                 raw = replies.to_markdown(reply.text, blocks)
-        return replies.to_agent_text(raw, await self._list_names(raw))
+        return replies.to_agent_text(raw, await self.list_names(raw))
 
     async def _find_content(self, file: FileRef) -> str | None:
         if file.size > LARGEST_FILE_BYTES:
@@ -83,7 +85,7 @@ class AgentInput:
             # The address also answers 403 for a single file.
             return None
 
-    async def _list_names(self, text: str) -> replies.Names:
+    async def list_names(self, text: str) -> replies.Names:
         """Return the names of the people and channels that the text mentions.
 
         A name is empty if it cannot be read.

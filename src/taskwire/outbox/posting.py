@@ -198,11 +198,12 @@ async def _remove_duplicate_message(deps: Dependencies, context: JobContext, lin
     It looks at once, and again when a late call of a stopped process can no longer arrive.
     """
     work = context.work(RemoveDuplicateMessage)
-    # Only the ts of a card is recorded, because it names the thread.
-    recorded = link.record.thread_ts if link is not None and work.thread_ts is None else None
+    # Only the ts of a card is recorded. In a discussion, the card is one of the replies.
+    recorded = link.record.shown_ts if link is not None else None
+    is_card = work.thread_ts is None or (link is not None and link.record.root_ts is not None)
     copies = await _find_copies(deps, work)
     # A new card may be recorded in a moment. Until then, either copy may be the right one.
-    is_too_early = work.thread_ts is None and recorded is None and not work.look_count
+    is_too_early = is_card and recorded is None and not work.look_count
     if len(copies) > 1 and not is_too_early:
         await _delete_other_copies(deps, context, work, copies, recorded)
     if work.look_count:

@@ -9,6 +9,7 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.ids import Ts, UserId
 from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply
 from taskwire.domain.links import Link
+from taskwire.domain.message import Message
 from taskwire.domain.queues import no_agent_score, to_coder
 from taskwire.job_context import JobContext
 from taskwire.messages import answers, refusals
@@ -21,14 +22,22 @@ from taskwire.slack.metadata import Metadata
 
 
 async def post_quotation(
-    deps: Dependencies, people: People, context: JobContext, link: Link, person: UserId, text: str
+    deps: Dependencies,
+    people: People,
+    context: JobContext,
+    link: Link,
+    person: UserId,
+    text: str,
+    shown: Message | None = None,
 ) -> Reply:
-    """Post the words once for this job, and return the reply. Raise UserError if the thread is closed."""
+    """Post the words once for this job, and return the reply. Raise UserError if the thread is closed.
+
+    `shown` is posted in place of the words.
+    """
     if link.record.thread_ts is None:
         raise UserError(*refusals.task_not_created_yet(link))
-    name = await people.get_name(person)
     meta = Metadata(id=f"{link.id}:words:{context.job.id}", kind="answer", task_id=link.record.task_id)
-    message = answers.quoted_input(name, text)
+    message = shown or answers.quoted_input(await people.get_name(person), text)
     place = (link.record.channel, link.record.thread_ts)
     try:
         ts: Ts = await post_once(deps, context, link.id, *place, message, meta)

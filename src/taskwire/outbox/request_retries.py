@@ -11,7 +11,16 @@ from dataclasses import replace
 from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
-from taskwire.domain.jobs import Act, ActRequested, CreateRequested, CreateTask, PostCard, StopByReaction
+from taskwire.domain.jobs import (
+    Act,
+    ActRequested,
+    CreateRequested,
+    CreateTask,
+    MessageToBot,
+    PostCard,
+    SendToTask,
+    StopByReaction,
+)
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.retry_policies import COMMAND
@@ -22,7 +31,9 @@ from taskwire.queue.leases import OutcomeKind
 from taskwire.slack.errors import NoCapacity, SlackRateLimited
 from taskwire.telemetry import logger
 
-RequestedWork = CreateRequested | ActRequested | StopByReaction | PostCard | CreateTask | Act
+RequestedWork = (
+    CreateRequested | MessageToBot | SendToTask | ActRequested | StopByReaction | PostCard | CreateTask | Act
+)
 
 _log = logger("taskwire.outbox.request_retries")
 

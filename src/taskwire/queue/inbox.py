@@ -126,13 +126,15 @@ class Inbox:
         batch: Batch,
         *,
         is_ours: bool,
+        is_addressed: bool = True,
         when_parked: Batch | None = None,
         user_limit: UserLimit | None = None,
     ) -> ClaimResult:
         """Claim a message of a thread for its link, or park it if the thread is ours but has no link yet.
 
         In the batch, `@` stands for the id of the link. If the message is parked, `when_parked` is written
-        too. Otherwise like `claim`.
+        too. `is_addressed`: the message mentions the bot or is a verb; some threads take no other messages.
+        Otherwise like `claim`.
         """
         where = f"{thread.channel}:{thread.ts}"
         words = (
@@ -146,6 +148,7 @@ class Inbox:
             (when_parked or Batch()).encoded(self._mask_stored),
             user_limit.encoded(self._mask_stored) if user_limit is not None else "",
             secrets.token_hex(8),
+            "1" if is_addressed else "0",
         )
         return await self._claim_and_remember(self._claim_in_thread, *words)
 

@@ -91,6 +91,11 @@ _KINDS: dict[Button, RequestKind] = {
     Button.UNMUTE: "ask",
     Button.SHOW_ANSWER: "ask",
     Button.CREATE_ANOTHER: "ask",
+    Button.CREATE: "ask",
+    Button.CHANGE_REQUEST: "ask",
+    Button.GIVE_THREAD: "steer",
+    Button.READ_REPLIES: "ask",
+    Button.READ_MENTIONS: "ask",
 }
 # A button that is not in `_KINDS` does the same as `/task`, or is a link that Slack opens by itself.
 _VERBS: dict[str, RequestKind] = {"pause": "pause", "resume": "steer", "delete": "steer", "detach": "steer"}

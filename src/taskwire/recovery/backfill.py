@@ -162,7 +162,9 @@ class Backfill:
             return 0
         taken = await self._deps.links.list_taken(link.id)
         replies = await self._list_waiting_replies(link.id)
-        first = taken[-REREAD_MESSAGES] if len(taken) >= REREAD_MESSAGES else thread.ts
+        # In a discussion, what was said before the request is not for the agent.
+        start = thread.ts if link.record.root_ts is None else link.record.made_at
+        first = taken[-REREAD_MESSAGES] if len(taken) >= REREAD_MESSAGES else start
         since = min([first, *replies], key=microseconds)
         said = await self._deps.slack.list_replies(thread.channel, thread.ts, since, Priority.BACKFILL)
         if any(ours.startswith(f"{link.id}:{DETACHED_ID_PREFIX}") for ours in said.own_message_ids):

@@ -37,7 +37,13 @@ from taskwire.domain.upkeep import FindThread
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit, limit_of_verb
-from taskwire.slack.inbound import MessageDeleted, MessageEdited, ThreadMessage
+from taskwire.slack.inbound import (
+    MessageDeleted,
+    MessageEdited,
+    ThreadMessage,
+    WrittenMessage,
+)
+from taskwire.slack.shortcuts import ShortcutMessage
 from taskwire.state.links import LinkWrites
 
 # The claim replaces this id by the link's id.
@@ -134,8 +140,17 @@ class ReplyReceiver:
         if isinstance(message, ThreadMessage) and not isinstance(self._parse(message), replies.Aside):
             when_parked = _make_search_batch(message)
         return await self._inbox.claim_in_thread(
-            message.delivery, thread, batch, is_ours=is_ours, when_parked=when_parked, user_limit=user_limit
+            message.delivery,
+            thread,
+            batch,
+            is_ours=is_ours,
+            is_addressed=not isinstance(message, ThreadMessage) or self._is_addressed(message),
+            when_parked=when_parked,
+            user_limit=user_limit,
         )
+
+    def _is_addressed(self, message: ThreadMessage) -> bool:
+        return replies.is_addressed(message.text, self._bot, _parse_blocks(message))
 
     def _parse(self, message: ThreadMessage | MessageEdited) -> replies.Meaning:
         read = replies.classify(message.text, self._bot, message.person, _parse_blocks(message))
@@ -194,12 +209,16 @@ class ReplyReceiver:
             person=message.person,
             ts=message.ts,
             text=message.text,
-            blocks="" if self._has_own_token(message) else message.blocks_json,
+            blocks=self.choose_blocks(message),
             files=message.files,
             was_away=was_away,
         )
 
-    def _has_own_token(self, message: ThreadMessage | MessageEdited) -> bool:
+    def choose_blocks(self, message: WrittenMessage | ShortcutMessage) -> str:
+        """Return the blocks of a message that may be stored; an empty text if they show a token of ours."""
+        return "" if self._has_own_token(message) else message.blocks_json
+
+    def _has_own_token(self, message: WrittenMessage | ShortcutMessage) -> bool:
         """Whether the message's blocks together show one of Taskwire's own tokens.
 
         If half of a token is bold, for example, no single block contains it, so it could not be masked
@@ -281,7 +300,7 @@ def _make_change_batch(message: MessageEdited | MessageDeleted, work: ReplyChang
     return Batch().append(to_coder(CLAIMED_LINK), job, score=urgent_score(at))
 
 
-def _parse_blocks(message: ThreadMessage | MessageEdited) -> list[Block]:
+def _parse_blocks(message: WrittenMessage | ShortcutMessage) -> list[Block]:
     return cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
 
 

@@ -86,7 +86,15 @@ class ReplyEdits:
         if told is not None:
             return done(await self._tell_late_change(link, work, told))
         is_known = work.ts in await links.list_taken(link.id)
-        return done(None if is_known else self._claim_early_change(link, work))
+        is_between_people = link.is_mention_only and not self._is_addressed(work.new_input)
+        return done(None if is_known or is_between_people else self._claim_early_change(link, work))
+
+    def _is_addressed(self, reply: Reply | None) -> bool:
+        """Whether the changed message mentions the bot."""
+        if reply is None:
+            return False
+        blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
+        return replies.is_addressed(reply.text, self._deps.bot.bot_user_id, blocks)
 
     async def _is_still_valid(self, link: Link, job_id: str, work: ReplyChanged) -> bool:
         """Whether a change that backfill found is still valid: the reply must have the text that backfill
@@ -171,9 +179,7 @@ class ReplyEdits:
 
     def _claim_early_change(self, link: Link, work: ReplyChanged) -> Batch | None:
         """Claim a message whose change has arrived before it, so that its old text is not sent later."""
-        is_older_than_link = microseconds(work.ts) < microseconds(
-            link.record.thread_ts or link.record.made_at
-        )
+        is_older_than_link = microseconds(work.ts) < microseconds(link.record.shown_ts or link.record.made_at)
         if is_older_than_link or self._age(work) > CLAIM_AGE:
             return None
         batch = self._deps.writes.mark_claimed(Batch(), f"{link.record.channel}:{work.ts}")

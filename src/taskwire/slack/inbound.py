@@ -27,6 +27,7 @@ from taskwire.slack.payload_fields import (
     read_ts,
     read_user,
 )
+from taskwire.slack.payload_sources import is_from_bot
 
 Body = Mapping[str, object]
 
@@ -181,20 +182,6 @@ class Submission:
     delivery: str
 
 
-@dataclass(frozen=True)
-class Source:
-    """The origin of a payload, as far as the payload shows it.
-
-    `team_id` is the workspace to which Slack delivered the payload. `actor_team_id` is the workspace of the
-    person who acted. It is None if the payload is from a shared channel and does not name that workspace.
-    """
-
-    team_id: str
-    enterprise_id: str | None
-    actor_team_id: str | None
-    is_bot: bool
-
-
 def parse_message_event(
     body: Body, bot: UserId | None = None
 ) -> ThreadMessage | DirectMessage | MessageEdited | MessageDeleted | IgnoredPayload:
@@ -253,6 +240,12 @@ def parse_thread_message(
         is_bot_thread=_may_be_bot_thread(message, bot_user),
         own_reactions=read_reactions(message, bot_user),
     )
+
+
+def parse_earlier_message(message: Body, channel: ChannelId, bot_user: UserId) -> WrittenMessage | None:
+    """Parse a message of a thread's history that somebody else has written; None if it says nothing."""
+    words = _parse_message_fields(message, channel, bot_user)
+    return None if isinstance(words, IgnoredPayload) else WrittenMessage(*words)
 
 
 def parse_mention(body: Body, bot: UserId | None = None) -> Mention | IgnoredPayload:
@@ -345,66 +338,11 @@ def parse_submission(body: Body) -> Submission | IgnoredPayload:
     )
 
 
-def parse_source(body: Body) -> Source:
-    """Return the origin of any payload."""
-    event = read_object(body, "event")
-    first = next(iter(read_objects(body, "authorizations")), {})
-    team = _get_team(body, first)
-    enterprises = (
-        read_text(first, "enterprise_id"),
-        read_text(body, "enterprise", "id"),
-        read_text(body, "enterprise_id"),
-    )
-    return Source(
-        team_id=team,
-        enterprise_id=next((found for found in enterprises if found), None),
-        actor_team_id=_find_actor_team(body, event, team),
-        is_bot=bool(event) and any(_is_from_bot(part) for part in (event, read_object(event, "message"))),
-    )
-
-
 def _find_bot_user(body: Body) -> UserId | None:
     """Return the bot's own user, which an event's authorization names; None if the event has none."""
     return next(
         (read_user(row, "user_id") for row in read_objects(body, "authorizations") if row.get("is_bot")), None
     )
-
-
-def _get_team(body: Body, authorization: Body) -> str:
-    """Return the workspace to which a payload was delivered; an empty string if the payload does not say.
-
-    In a shared channel, the `team_id` of an event may be the other company's. The `team_id` of its
-    authorization is always ours.
-    """
-    found = (
-        read_text(body, "view", "app_installed_team_id"),
-        read_text(authorization, "team_id"),
-        read_text(body, "team", "id"),
-        read_text(body, "team_id"),
-        read_text(body, "user", "team_id"),
-    )
-    return next((team for team in found if team), "")
-
-
-def _find_actor_team(body: Body, event: Body, team: str) -> str | None:
-    """Return the workspace of the person who acted; None if the payload does not name it.
-
-    In a channel that is shared with another company, only the fields of the event itself name it.
-    """
-    if not event:
-        return read_text(body, "user", "team_id") or read_text(body, "team_id") or team or None
-    actor_team = read_text(event, "user_team") or read_text(event, "team")
-    if actor_team.startswith("E"):
-        # This is the id of an organization instead of a workspace.
-        is_ours = actor_team in (read_text(body, "enterprise_id"), read_text(body, "context_enterprise_id"))
-        return team if is_ours else None
-    if actor_team:
-        return actor_team
-    return None if read_flag(body, "is_ext_shared_channel") else team or None
-
-
-def _is_from_bot(message: Body) -> bool:
-    return bool(read_text(message, "bot_id")) or read_text(message, "subtype") == "bot_message"
 
 
 _MessageFields = tuple[ChannelId, Ts, UserId, str, str, str, tuple[FileRef, ...]]
@@ -416,7 +354,7 @@ def _parse_message_fields(
     """Return the fields of every written message, in the order of `WrittenMessage`."""
     ts, person = read_ts(message, "ts"), read_user(message, "user")
     subtype = read_text(message, "subtype")
-    if _is_from_bot(message) or person == "USLACKBOT" or (person is not None and person == bot_user):
+    if is_from_bot(message) or person == "USLACKBOT" or (person is not None and person == bot_user):
         return IgnoredPayload("written by a bot")
     if subtype not in _WRITTEN_SUBTYPES:
         return IgnoredPayload(f"subtype {subtype[:40]}")
@@ -481,7 +419,7 @@ def _parse_deleted(
     event: Body, before: Body, channel: ChannelId, ts: Ts | None, bot_user: UserId | None
 ) -> MessageDeleted | IgnoredPayload:
     thread_ts = read_ts(before, "thread_ts")
-    if _is_from_bot(before):
+    if is_from_bot(before):
         return IgnoredPayload("written by a bot")
     if ts is None or thread_ts is None:
         return IgnoredPayload("not in a thread")

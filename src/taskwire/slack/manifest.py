@@ -12,6 +12,8 @@ ManifestValue = str | bool | list["ManifestValue"] | dict[str, "ManifestValue"]
 Manifest = dict[str, ManifestValue]
 
 SLASH_COMMAND = "/task"
+# The callback ids of the shortcuts.
+NEW_TASK, MAKE_TASK, SEND_TO_TASK = "new_task", "make_task", "send_to_task"
 REQUEST_PATH = "/slack/events"
 APP_NAME = "Taskwire"
 BACKGROUND_COLOR = "#1f3a4d"
@@ -22,7 +24,7 @@ SCOPES: Mapping[str, str] = {
     "channels:history": "read the replies in a task's thread, also those missed; find its own messages again",
     "channels:read": "see whether it is in a channel",
     "chat:write": "post cards and notices",
-    "commands": "take /task",
+    "commands": "take /task and the shortcuts",
     "files:read": "read the text files that people attach for an agent",
     "files:write": "attach a log that is too long for a message",
     "groups:history": "the same as channels:history in private channels",
@@ -71,6 +73,13 @@ def make_manifest(request_url: str = "") -> Manifest:
                 "messages_tab_read_only_enabled": False,
             },
             "bot_user": {"display_name": APP_NAME, "always_online": True},
+            "shortcuts": [
+                _shortcut(NEW_TASK, "global", "New task", "Fill in a form for a new task"),
+                _shortcut(MAKE_TASK, "message", "Make a task of this", "Start a task with this message"),
+                _shortcut(
+                    SEND_TO_TASK, "message", "Send to its task", "Give this reply to the thread's agent"
+                ),
+            ],
             "slash_commands": [_command(request_url)],
         },
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
@@ -86,6 +95,10 @@ def _command(request_url: str) -> dict[str, ManifestValue]:
         "should_escape": True,
     }
     return command | _with_url(request_url, "url")
+
+
+def _shortcut(callback_id: str, kind: str, name: str, description: str) -> dict[str, ManifestValue]:
+    return {"name": name, "type": kind, "callback_id": callback_id, "description": description}
 
 
 def _with_url(request_url: str, key: str) -> dict[str, ManifestValue]:

@@ -190,6 +190,18 @@ class Outbound:
             sorted(found.values(), key=lambda read: microseconds(read.ts)), frozenset(own_ids)
         )
 
+    async def list_earlier(
+        self, channel: ChannelId, thread_ts: Ts, before: Ts | None = None
+    ) -> list[inbound.WrittenMessage]:
+        """Return what people have written in a thread, root included, before the message at `before`."""
+        own = self._identity or await self.get_identity()
+        found = []
+        async for message in self._calls.iter_messages(channel, thread_ts, thread_ts, self.timeouts.read):
+            read = inbound.parse_earlier_message(message, channel, own.bot_user_id)
+            if read is not None and (before is None or microseconds(read.ts) < microseconds(before)):
+                found.append(read)
+        return found
+
     async def list_roots(self, channel: ChannelId, latest: Ts) -> RootsPage:
         """Return one page of a channel's messages up to `latest`, with the time of the last reply to each."""
         answer = await self._calls.history_page(

@@ -256,6 +256,7 @@ def _read_link(fields: dict[str, str]) -> Link:
         moved_to=fields.get("moved_to", ""),
         build_failure=fields.get("build_failure", ""),
         is_muted="muted" in fields,
+        is_mention_only="mention_only" in fields,
         has_moved="moved" in fields,
         maybe_moved_since=Ts(fields["maybe_moved"]) if "maybe_moved" in fields else None,
         closed_error=fields.get("closed_error", ""),
@@ -290,7 +291,7 @@ class LinkWrites:
 
     def write_thread(self, batch: Batch, record: LinkRecord) -> Batch:
         """Make the link's thread known, and append the messages that were parked for that thread."""
-        where = f"{record.channel}:{record.thread_ts}"
+        where = f"{record.channel}:{record.thread_ts or record.root_ts}"
         batch.write("SET", self._keys.named("thread", where), record.id)
         return batch.adopt(self._keys.named("parked", where), record.id)
 
@@ -309,6 +310,11 @@ class LinkWrites:
         )
         moved = record.model_copy(update={"thread_ts": ts})
         return self.write_thread(self.write_record(batch, moved), moved)
+
+    def move_card(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
+        """Note that the card was posted again in its thread, whose root is another message."""
+        self.set_field(batch, record.id, "moved", f"{record.thread_ts}")
+        return self.write_record(batch, record.model_copy(update={"card_ts": ts}))
 
     def write_moved_to(self, batch: Batch, link: LinkId, where: str) -> Batch:
         """Note for an ended link where its task has its thread now."""
@@ -429,12 +435,14 @@ class LinkWrites:
         batch.write("DEL", self._keys.named("held", record.id))
         if record.task_id is not None:
             batch.write("HDEL", self._keys.named("links"), record.task_id)
-        if record.thread_ts is not None:
-            batch.write(
-                "PEXPIRE",
-                self._keys.named("thread", f"{record.channel}:{record.thread_ts}"),
-                ENDED_LINK_TTL_MS,
-            )
+        root = record.thread_ts or record.root_ts
+        if root is not None:
+            thread = self._keys.named("thread", f"{record.channel}:{root}")
+            if why == "failed" and record.root_ts is not None:
+                # Another mention in this discussion may ask for a task again.
+                batch.write("DEL", thread)
+            else:
+                batch.write("PEXPIRE", thread, ENDED_LINK_TTL_MS)
         return batch
 
     def end_as_gone(self, batch: Batch, record: LinkRecord, now_ms: int) -> Batch:

@@ -9,11 +9,11 @@ from functools import partial
 
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_text import is_shell_command
+from taskwire.domain.agent_text import AgentText, is_shell_command
 from taskwire.domain.commands import explain_trailing_options
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import LinkId, UserId
+from taskwire.domain.ids import LinkId, ThreadRef, UserId
 from taskwire.domain.jobs import (
     CreateRequested,
     Job,
@@ -29,6 +29,7 @@ from taskwire.job_context import Handler, JobContext, Outcome, done, replace_que
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.request_retries import retry_for_person
+from taskwire.outbox.thread_context import ThreadContext
 from taskwire.people.permissions import Account, People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
@@ -48,9 +49,10 @@ ATTACH_CLAIM_MS = 60_000
 class TaskCreator:
     """Handles the requests that make a new link."""
 
-    def __init__(self, deps: Dependencies, people: People) -> None:
+    def __init__(self, deps: Dependencies, people: People, thread_context: ThreadContext) -> None:
         self._deps = deps
         self._people = people
+        self._thread_context = thread_context
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
@@ -60,10 +62,17 @@ class TaskCreator:
         """Check a request, and store it as a new link."""
         work = context.work(CreateRequested)
         try:
-            return await retry_for_person(self._deps, context, None, partial(self._check_and_write, work))
+            return await retry_for_person(self._deps, context, None, partial(self.create, work))
         except UserError as error:
             if work.note_key:
                 return replace_question(Batch(), work.requester, answers.refusal(error))
+            raise
+
+    async def create(self, work: CreateRequested, context: JobContext) -> Outcome:
+        """Check a request, and store it as a new link. Raise UserError if it is refused."""
+        try:
+            return await self._check_and_write(work, context)
+        except UserError as error:
             raise explain_trailing_options(error, work.trailing_options) from None
 
     async def _check_and_write(self, work: CreateRequested, context: JobContext) -> Outcome:
@@ -76,22 +85,31 @@ class TaskCreator:
             raise UserError(*refusals.button_expired())
         await self._people.require_place(request.requester, "created")
         record = await self._make_record(request, account, context.job.id)
+        thread = ThreadRef(record.channel, record.root_ts) if record.root_ts is not None else None
+        if thread is not None and await self._deps.links.find_by_thread(thread) not in (None, record.id):
+            raise UserError(*refusals.thread_has_task())
         if await self._deps.links.find(record.id) is not None:
             return done(None, (work.requester, inputs.already_decided()))
         note = ("create_request", work.requester.person, _make_fingerprint(request, record))
-        if not work.note_key and await self._is_repeated(note, context.now_ms):
+        if (request.is_offered or not work.note_key) and await self._is_repeated(note, context.now_ms):
             key = digest(context.job.id)
-            batch = self._deps.notes.keep_in(
-                Batch(), request.model_dump_json(), "repeated_request", key, ttl_ms=QUESTION_TTL_MS
+            batch = keep_request(self._deps, request.model_copy(update={"is_offered": False}), key)
+            asked = answers.ask_to_create_another(request.prompt, key)
+            return (
+                replace_question(batch, work.requester, asked)
+                if work.note_key
+                else done(batch, (work.requester, asked))
             )
-            return done(batch, (work.requester, answers.ask_to_create_another(request.prompt, key)))
         if request.name is not None:
             await require_free(self._deps.coder, account.username, request.name)
+        if thread is not None and not await self._claim_thread(thread, context.job.id):
+            raise UserError(*refusals.thread_has_task())
         batch = await self._count_task(work.requester.person, record, context.now_ms)
         self._deps.notes.keep_in(batch, f"{context.now_ms} {record.id}", *note, ttl_ms=REPEAT_MS)
         batch = self._write_link(batch, record, work.requester)
         if work.note_key:
-            return replace_question(batch, work.requester, answers.creating_another(request.prompt))
+            make_answer = answers.creating_offered if request.is_offered else answers.creating_another
+            return replace_question(batch, work.requester, make_answer(request.prompt))
         return done(
             batch,
             *(
@@ -100,6 +118,12 @@ class TaskCreator:
                 else ()
             ),
         )
+
+    async def _claim_thread(self, thread: ThreadRef, job_id: str) -> bool:
+        """Claim a discussion for this request. Two mentions at once must not start two tasks in it."""
+        note = ("thread_claim", thread.channel, thread.ts)
+        is_first = await self._deps.notes.keep_if_new(*note, value=job_id, ttl_ms=ATTACH_CLAIM_MS)
+        return is_first or await self._deps.notes.find(*note) == job_id
 
     async def _count_task(self, person: UserId, record: LinkRecord, now_ms: int) -> Batch:
         """Count the task. Raises UserError if the person has started too many in the last hour.
@@ -120,14 +144,9 @@ class TaskCreator:
 
         A button names only the note that keeps the request; read it from there.
         """
-        if not work.note_key:
+        if not work.note_key or work.prompt:
             return work
-        kept = await self._deps.notes.find("repeated_request", work.note_key)
-        if kept is None:
-            raise UserError(*refusals.button_expired())
-        first = read(CreateRequested.model_validate_json, kept)
-        if first.requester.person != work.requester.person:
-            raise UserError(*refusals.button_expired())
+        first = await find_request(self._deps, work.note_key, work.requester.person)
         # The button is where the first request was answered. The card may go somewhere else.
         requester = work.requester.model_copy(
             update={"channel": first.requester.channel, "is_elsewhere": True}
@@ -143,6 +162,9 @@ class TaskCreator:
         preset = choose_preset(template, presets, work.preset, self._deps.preset)
         # Everybody reads the task's name and title, so they are made from the masked prompt.
         shown = mask_beginning(self._deps.mask, work.prompt, LONGEST_TITLE)
+        context = AgentText("")
+        if work.context is not None:
+            context = await self._thread_context.read(work.requester.person, work.context)
         return LinkRecord(
             id=_make_link_id(job_id),
             channel=work.requester.channel,
@@ -152,6 +174,8 @@ class TaskCreator:
             owner_id=account.id,
             owner_name=account.username,
             prompt=work.prompt,
+            context=context,
+            root_ts=work.thread_ts,
             name=work.name or make_name(shown, job_id),
             title=make_title(shown),
             template=template.title,
@@ -162,6 +186,11 @@ class TaskCreator:
 
     def _write_link(self, batch: Batch, record: LinkRecord, requester: Requester) -> Batch:
         self._deps.writes.write_record(batch, record)
+        if record.root_ts is not None:
+            # The thread exists already. Later mentions in it are replies.
+            self._deps.writes.write_thread(batch, record)
+            self._deps.writes.set_field(batch, record.id, "mention_only", "1")
+            self._deps.writes.add_taken(batch, record.id, requester.at)
         job = Job(id=f"card:{record.id}", work=PostCard(requester=requester))
         return batch.append(to_coder(record.id), job, score=0)
 
@@ -189,6 +218,22 @@ class TaskCreator:
             update={"id": _make_link_id(job_id), "owner_slack": owner}
         )
         return self._write_link(batch, record, requester)
+
+
+def keep_request(
+    deps: Dependencies, request: CreateRequested, key: str, ttl_ms: int = QUESTION_TTL_MS
+) -> Batch:
+    """Keep a request about which a person is asked. The button of the question carries the key."""
+    return deps.notes.keep_in(Batch(), request.model_dump_json(), "kept_request", key, ttl_ms=ttl_ms)
+
+
+async def find_request(deps: Dependencies, key: str, person: UserId) -> CreateRequested:
+    """Return a kept request. Raise UserError if it has expired, or is another person's."""
+    kept = await deps.notes.find("kept_request", key)
+    request = read(CreateRequested.model_validate_json, kept) if kept is not None else None
+    if request is None or request.requester.person != person:
+        raise UserError(*refusals.button_expired())
+    return request
 
 
 def _make_fingerprint(work: CreateRequested, record: LinkRecord) -> str:

@@ -1,31 +1,48 @@
 """Fills the form for a new task with the templates and presets that exist."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 from taskwire.coder.models import Template
 from taskwire.dependencies import Dependencies
+from taskwire.domain import replies
 from taskwire.domain.commands import OpenForm
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import UserId
 from taskwire.domain.jobs import Requester
-from taskwire.domain.message import View
+from taskwire.domain.message import Block, View
 from taskwire.messages import forms
+from taskwire.messages.blocks import cut
 from taskwire.messages.forms import Field, PresetChoice, TemplateChoice
+from taskwire.outbox.agent_input import AgentInput
 from taskwire.people.permissions import People
+from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.slack.shortcuts import ShortcutMessage
 from taskwire.tasks.choices import choose_preset, choose_template
+from taskwire.tasks.create import find_request
 
 
 class CreateForm:
     """Makes the form."""
 
-    def __init__(self, deps: Dependencies, people: People) -> None:
+    def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
         self._deps = deps
         self._people = people
+        self._agent_input = agent_input
 
-    async def view(self, requester: Requester, given: OpenForm, metadata: Callable[[str], str]) -> View:
+    async def view(
+        self,
+        requester: Requester,
+        given: OpenForm,
+        metadata: Callable[[str], str],
+        *,
+        with_thread: bool | None = None,
+    ) -> View:
         """Return the form with what was typed; raises UserError if the person may not create tasks.
 
         `metadata` returns the form's private metadata for the id of the template that is shown.
+        `with_thread` is as in `forms.create_form`.
         """
         await self._people.get_account(requester.person)
         templates = await self._deps.coder.list_templates()
@@ -39,7 +56,31 @@ class CreateForm:
             channel=requester.channel,
             error=error,
             private_metadata=metadata(chosen),
+            with_thread=with_thread,
         )
+
+    async def view_message(
+        self, requester: Requester, message: ShortcutMessage, metadata: Callable[[str], str]
+    ) -> View:
+        """Return the form with a message as the prompt, and a link back to it; raises UserError as `view`."""
+        blocks = cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
+        raw = replies.to_markdown(message.text, blocks)
+        text = replies.to_agent_text(raw, await self._agent_input.list_names(raw))
+        try:
+            link = await self._deps.slack.get_permalink(requester.channel, message.ts)
+        except (ChannelProblem, MessageGone):
+            # The bot is not in that conversation.
+            link = ""
+        behind = f"\n\nFrom Slack: {link}" if link else ""
+        prompt = f"{cut(text, forms.INPUT_LENGTH - len(behind))}{behind}"
+        with_thread = False if message.thread_ts is not None else None
+        return await self.view(requester, OpenForm(prompt), metadata, with_thread=with_thread)
+
+    async def view_offered(self, requester: Requester, key: str, metadata: Callable[[str], str]) -> View:
+        """Return the form with a request that was offered; UserError if it is another person's or expired."""
+        request = await find_request(self._deps, key, requester.person)
+        given = OpenForm(request.prompt, request.template, request.preset, request.name, request.organization)
+        return await self.view(requester, given, metadata)
 
     async def with_template(
         self,
@@ -47,6 +88,7 @@ class CreateForm:
         chosen: str,
         entered: Mapping[str, str],
         channel: str,
+        has_thread: bool,
         metadata: Callable[[str], str],
     ) -> View:
         """Return the form for another template, with what was entered so far.
@@ -63,6 +105,7 @@ class CreateForm:
             name=entered.get(Field.NAME, ""),
             channel=entered.get(Field.CHANNEL) or channel,
             private_metadata=metadata(chosen),
+            with_thread=Field.WITH_THREAD in entered if has_thread else None,
         )
 
     async def _preselect(self, templates: tuple[Template, ...], given: OpenForm) -> tuple[str, str, str]:

@@ -35,7 +35,7 @@ from taskwire.outbox.posting import post_once
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.slack.errors import ChannelProblem
+from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 from taskwire.tasks.choices import make_name_taken_refusal
 from taskwire.tasks.lookup import find_permalink
@@ -67,8 +67,8 @@ class ThreadOpener:
         try:
             link = await self._with_present_state(link, context.now_ms)
             card = cards.card(link, coder_url=self._deps.coder_url, forges=self._deps.forges)
-            ts = await post_once(self._deps, context, record.id, record.channel, None, card, meta)
-        except ChannelProblem as problem:
+            ts = await post_once(self._deps, context, record.id, record.channel, record.root_ts, card, meta)
+        except (ChannelProblem, MessageGone) as problem:
             is_attached = record.task_id is not None
             make_answer = (
                 answers.card_may_be_posted if context.is_outcome_unknown else answers.cannot_post_card
@@ -79,7 +79,8 @@ class ThreadOpener:
             return done(
                 _end_unbound(self._deps, link), (requester, answers.task_not_attached(refusals.TASK_GONE))
             )
-        posted = record.model_copy(update={"thread_ts": ts})
+        place = {"thread_ts": ts} if record.root_ts is None else {"thread_ts": record.root_ts, "card_ts": ts}
+        posted = record.model_copy(update=place)
         batch = self._deps.writes.write_record(Batch(), posted)
         self._deps.writes.write_thread(batch, posted)
         if posted.task_id is not None:
@@ -165,7 +166,7 @@ class TaskBinder:
                 lambda: self._deps.coder.create_task(
                     record.owner_id,
                     record.template_version_id,
-                    record.prompt,
+                    record.task_input,
                     record.name,
                     preset_id=record.preset_id,
                 ),
@@ -231,7 +232,7 @@ class TaskBinder:
             task = await self._deps.coder.get_task(f"{record.owner_name}/{record.name}")
         except NotFound:
             return None
-        is_ours = task.initial_prompt == record.prompt
+        is_ours = task.initial_prompt == record.task_input
         if not is_ours or await self._deps.links.find_by_task(TaskId(task.id)) is not None:
             raise UserError(*await self._make_name_taken_refusal(record))
         return task
@@ -258,11 +259,14 @@ class TaskBinder:
         return batch
 
     def _bind_task(self, link: Link, task: Task, *, is_baseline: bool, title: str = "") -> Batch:
-        record = link.record.model_copy(
+        record = link.record
+        record = record.model_copy(
             update={
                 "task_id": TaskId(task.id),
                 "name": task.name,
                 "title": title
+                # Coder makes its title from the context too.
+                or (record.title if record.context else "")
                 or mask_beginning(self._deps.mask, task.display_name, LONGEST_TITLE)
                 or link.record.title
                 or task.name,

@@ -1,15 +1,16 @@
 """Flows: what people and agents do, and what must be true afterwards, whatever went wrong on the way.
 
-There is one file for each family: `creating` (create by command and by form, attach), `replying` (to an idle
-agent, to a busy one), `deciding` (a person's decision about input of unknown outcome, a choice of the agent),
-`steering` (pause by verb, command, bare word and stop sign, resume, edit, mute, detach, delete), `telling`
-(each kind of notice), `showing` (the card, the log as a file). docs/guarantees.md says how to add one.
+There is one file for each family: `creating` (create by command, form, mention and direct message, attach),
+`replying` (to an idle agent, to a busy one, a message that is sent to its task), `deciding` (a person's
+decision about input of unknown outcome, a choice of the agent), `steering` (pause by verb, command, bare word
+and stop sign, resume, edit, mute, detach, delete), `telling` (each kind of notice), `showing` (the card, the
+log as a file). docs/guarantees.md says how to add one.
 """
 
-from .creating import Attaching, Creating, Filling
+from .creating import Attaching, Creating, Filling, FillingFromMessage, Mentioning, Offering
 from .deciding import Choosing, Deciding
 from .flow import Flow
-from .replying import Replying, Waiting
+from .replying import Replying, SendingToTask, Waiting
 from .showing import Drawing, Logging
 from .steering import (
     Deleting,
@@ -33,7 +34,8 @@ from .telling import (
 )
 
 FLOWS: tuple[type[Flow], ...] = (
-    *(Creating, Filling, Attaching, Replying, Waiting, Deciding, Choosing),
+    *(Creating, Filling, FillingFromMessage, Mentioning, Offering, Attaching),
+    *(Replying, Waiting, SendingToTask, Deciding, Choosing),
     *(Pausing, PausingByCommand, Stopping, StoppingBySign, Resuming, Editing, Muting, Detaching, Deleting),
     *(Needing, Completing, Failing, Breaking, PausedElsewhere, ResumedElsewhere, Vanishing),
     *(Drawing, Logging),

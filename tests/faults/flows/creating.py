@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from taskwire_sandbox.slack.errors import Json
 from tests.faults.actors import Actor, metadata
+from tests.faults.deployment import Deployment
+from tests.scenarios.people import buttons
 
+from .deciding import CANNOT_TELL, ONCE_ONLY, press
 from .flow import Flow, prompt_of, task_of, title_of
 
 
@@ -72,6 +76,138 @@ class Filling(Creating):
     async def go(self, actor: Actor) -> None:
         """Submit the form."""
         await self.submit(actor, {"form.prompt": prompt_of(actor)})
+
+
+class Mentioning(Creating):
+    """A person mentions the bot in a discussion: the card is a reply there."""
+
+    floor = 34
+    last = "slack chat.postMessage"
+    dies_twice: ClassVar[tuple[str, ...]] = ("slack chat.postMessage",)
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Begin a discussion."""
+        await super().prepare_run(actors)
+        for actor in actors:
+            actor.thread_ts = await self.deployment.slack.post(actor.person, actor.channel, "it is broken")
+
+    async def go(self, actor: Actor) -> None:
+        """Mention the bot."""
+        await self.deployment.slack.mention(actor.person, actor.channel, prompt_of(actor), actor.thread_ts)
+
+    def check(self, actor: Actor) -> None:
+        """Check that there is one card, in the discussion, and one task."""
+        (actor.task,) = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
+
+        assert self.said(actor) == [
+            self.card_of(
+                actor,
+                f"Working: {title_of(actor)}.",
+                f" Mention @Taskwire in a reply to talk to the agent. {self.page(actor)}",
+                "[Open in Coder] [Logs] [Pause] [Give it the thread] [Read every reply] [Mute] [Delete]",
+            )
+        ]
+        (card,) = self.messages(actor)
+        assert (card["thread_ts"], metadata(card)["task_id"]) == (actor.thread_ts, actor.task.id)
+        wishes = [f"creating *{name}*" for name in (prompt_of(actor), title_of(actor))]
+        self.told_at_most(actor, wishes=[*wishes, "what you asked for"])
+
+
+class FillingFromMessage(Creating):
+    """A person submits the form that a message's shortcut has opened, with the thread as context."""
+
+    floor = 39
+    last = "slack chat.postMessage"
+    dies_twice = ()
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Write a thread, and open the form from its last message."""
+        await super().prepare_run(actors)
+        slack = self.deployment.slack
+        for actor in actors:
+            for left in slack.views(actor.person):
+                await slack.close(actor.person, left)
+            root = await slack.post(actor.person, actor.channel, "it is broken")
+            ts = await slack.post(actor.person, actor.channel, "since Monday", root)
+            assert (await slack.message_shortcut(actor.person, actor.channel, ts, "make_task")).ok
+        await self.deployment.until(lambda: all(map(self._is_filled, actors)), "dialogs are open")
+
+    async def go(self, actor: Actor) -> None:
+        """Submit the form."""
+        await self.submit(actor, {"form.prompt": prompt_of(actor), "form.with_thread": ["yes"]})
+
+    def check(self, actor: Actor) -> None:
+        """Check that there is one card and one task, whose prompt ends with the thread."""
+        (actor.task,) = [
+            task for task in self.deployment.coder.tasks if task.prompt.startswith(f"{prompt_of(actor)}\n")
+        ]
+
+        name = actor.name.capitalize()
+        assert actor.task.prompt.endswith(f"\n> {name}: it is broken\n> {name}: since Monday")
+        assert [metadata(message).get("task_id") for message in self.messages(actor)] == [actor.task.id]
+        self.told_at_most(
+            actor, wishes=[f"creating *{name}*" for name in (prompt_of(actor), title_of(actor))]
+        )
+
+
+class Offering(Flow):
+    """*Create*, below the offer that answers a direct message: the card is in the direct messages."""
+
+    floor = 32
+    is_lasting = False
+    last = "slack chat.postMessage"
+
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__(deployment)
+        # How many direct messages there were before this run.
+        self._earlier: dict[Actor, int] = {}
+
+    async def prepare(self, actors: Sequence[Actor]) -> None:
+        """Let calls about the direct messages belong to the actor."""
+        for actor in actors:
+            self.deployment.watch.names.add(actor, self._direct(actor))
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Write the message, and wait for the offer."""
+        for actor in actors:
+            actor.task = None
+            self._earlier[actor] = len(self.deployment.slack.messages(self._direct(actor)))
+            await self.deployment.slack.post(actor.person, self._direct(actor), prompt_of(actor))
+        await self.deployment.run_until(lambda: all(map(self._button, actors)), "everybody has an offer")
+
+    async def go(self, actor: Actor) -> None:
+        """Press the button."""
+        await press(self, actor, lambda: self._button(actor), self._direct(actor))
+
+    def is_over(self, actor: Actor) -> bool:
+        """Return whether the card is there, and its task."""
+        tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
+        actor.task = tasks[0] if tasks else None
+        return bool(tasks) and bool(self._cards(actor))
+
+    def check(self, actor: Actor) -> None:
+        """Check that there is one card and one task. A crash may lose the words that replace the offer."""
+        tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
+        assert (len(tasks), len(self._cards(actor))) == (1, 1)
+        wishes = [f"creating *{name}*" for name in (prompt_of(actor), title_of(actor))]
+        self.told_at_most(actor, ONCE_ONLY, CANNOT_TELL, wishes=[*wishes, "what you asked for"])
+
+    def _direct(self, actor: Actor) -> str:
+        return str(self.deployment.slack.open_direct(actor.person).id)
+
+    def _messages(self, actor: Actor) -> list[Json]:
+        return self.deployment.slack.messages(self._direct(actor))[self._earlier.get(actor, 0) :]
+
+    def _cards(self, actor: Actor) -> Sequence[object]:
+        return [
+            each for each in self._messages(actor) if each.get("bot_id") and metadata(each)["kind"] == "card"
+        ]
+
+    def _button(self, actor: Actor) -> tuple[str, str, str] | None:
+        for message in self._messages(actor):
+            for found in buttons(message, "Create"):
+                return str(message["ts"]), found["action_id"], found["value"]
+        return None
 
 
 class Attaching(Flow):

@@ -120,12 +120,17 @@ def _choice(number: int) -> str:
     return f"second {number}"
 
 
-async def press(flow: Flow, actor: Actor, find: Callable[[], tuple[str, str, str] | None]) -> None:
-    """Press a button. Press it again if the bot says that it cannot tell, or if it dies meanwhile."""
+async def press(
+    flow: Flow, actor: Actor, find: Callable[[], tuple[str, str, str] | None], channel: str = ""
+) -> None:
+    """Press a button. Press it again if the bot says that it cannot tell, or if it dies meanwhile.
+
+    It is in the actor's channel, unless `channel` names another.
+    """
     slack = flow.deployment.slack
     while (button := find()) and not flow.is_over(actor):
         untold, death = flow.told(actor).count(CANNOT_TELL), flow.deployment.watch.death
-        answer = await slack.click(actor.person, actor.channel, *button)
+        answer = await slack.click(actor.person, channel or actor.channel, *button)
         while answer.ok and find() and not flow.is_over(actor):
             if death.is_set() or flow.told(actor).count(CANNOT_TELL) > untold:
                 break

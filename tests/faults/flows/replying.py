@@ -7,6 +7,7 @@ from typing import ClassVar
 from tests.faults.actors import Actor
 from tests.faults.deployment import Deployment
 
+from .deciding import CANNOT_TELL
 from .flow import Flow, give_tasks, task_of
 
 
@@ -80,6 +81,35 @@ class Waiting(Replying):
         if "hourglass_flowing_sand" in self.marks(actor) and not task_of(actor).is_stable:
             task_of(actor).becomes("idle", "Ready")
         return super().is_over(actor)
+
+
+class SendingToTask(Replying):
+    """*Send to its task*: a message that was no input becomes a reply."""
+
+    floor = 44
+    dies_twice = ()
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Write a message between people."""
+        await super().prepare_run(actors)
+        for actor in actors:
+            await self.write(actor, f"// {_word(actor.run_number + 1)}")
+
+    async def go(self, actor: Actor) -> None:
+        """Let the agent wait for input, and use the shortcut."""
+        task_of(actor).becomes("idle", "Waiting for the next word")
+        used = await self.deployment.slack.message_shortcut(
+            actor.person, actor.channel, actor.message_ts, "send_to_task"
+        )
+        actor.failure = used.failure
+
+    def check(self, actor: Actor) -> None:
+        """Check that the agent has the message once. Slack does not repeat a shortcut that failed."""
+        inputs = task_of(actor).inputs
+        assert (inputs[-1], len(set(inputs))) == (f"// {_word(actor.run_number)}", len(inputs))
+        assert self.marks(actor) == ["white_check_mark"]
+        assert self.said(actor) == []
+        self.told_at_most(actor, CANNOT_TELL, wishes=["what you asked for"])
 
 
 def _word(number: int) -> str:

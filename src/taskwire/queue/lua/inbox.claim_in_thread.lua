@@ -1,15 +1,19 @@
 -- Claim a message of a thread, and write its batch for the link of the thread. If the thread is ours and
--- has no link yet, park the batch.
+-- has no link yet, park the batch. A thread that reads only mentions is not ours for other messages.
 -- requires: queue/fence, queue/batch, queue/user_limits, queue/inbox
 
 -- script: inbox.claim_in_thread (claims)
 -- ARGV: prefix, time, claim, ttl, thread, parked, parked_ttl, is_ours, batch, when_parked, limit, token,
---   was_accepted_before?
+--   is_addressed, was_accepted_before?
 local claim, ttl, thread, parked, parked_ttl, is_ours, batch =
   ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local when_parked, token, was_accepted_before = checked(ARGV[10]), ARGV[12], ARGV[13] == '1'
+local when_parked, token, is_addressed = checked(ARGV[10]), ARGV[12], ARGV[13] == '1'
+local was_accepted_before = ARGV[14] == '1'
 local link = redis.call('GET', thread)
 if not link and is_ours ~= '1' then return 'not_ours' end
+if link and not is_addressed and redis.call('HEXISTS', prefix .. 'link:' .. link, 'mention_only') == 1 then
+  return 'not_ours'
+end
 local limit, operations, outcome = limit_of(ARGV[11], link), checked(batch, link), 'claimed'
 if not was_accepted_before and redis.call('EXISTS', claim) == 0 then
   if link and is_full(operations) then return 'rejected' end

@@ -1,0 +1,86 @@
+"""Listener for shortcuts: *New task* anywhere, and *Make a task of this* and *Send to its task* on a message.
+
+The first two open the form for a new task; its submission is claimed by `dialogs.py`. The last one is claimed
+here, for the link of the message's thread.
+"""
+
+from collections.abc import Mapping
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from taskwire.domain.ids import ThreadRef
+from taskwire.domain.jobs import Job, SendToTask
+from taskwire.domain.queues import no_agent_score, to_coder
+from taskwire.listeners.dialogs import Dialogs
+from taskwire.listeners.ingress import Ingress
+from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
+from taskwire.queue.batch import Batch
+from taskwire.replies.admit import CLAIMED_LINK, ReplyReceiver
+from taskwire.slack.manifest import MAKE_TASK, NEW_TASK, SEND_TO_TASK
+from taskwire.slack.shortcuts import Shortcut, parse_shortcut
+
+
+class Shortcuts:
+    """Handles shortcuts."""
+
+    def __init__(
+        self,
+        ingress: Ingress,
+        receiver: ReplyReceiver,
+        dialogs: Dialogs,
+        private_answers: PrivateAnswers,
+    ) -> None:
+        self._ingress = ingress
+        self._receiver = receiver
+        self._dialogs = dialogs
+        self._private_answers = private_answers
+
+    def listen(self, app: AsyncApp) -> None:
+        """Handle our shortcuts."""
+        app.shortcut(NEW_TASK)(self._new_task)
+        app.shortcut(MAKE_TASK)(self._make_task)
+        app.shortcut(SEND_TO_TASK)(self._send_to_task)
+
+    def _find(self, body: Mapping[str, object]) -> Shortcut | None:
+        """Return the shortcut, if it is for us."""
+        used = parse_shortcut(body)
+        if used is None or not self._ingress.is_accepted(body):
+            return None
+        self._ingress.record_arrival("shortcut")
+        return used
+
+    async def _new_task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
+        used = self._find(body)
+        await ack()
+        if used is not None:
+            self._dialogs.open_form(used.requester, used.trigger_id)
+
+    async def _make_task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
+        used = self._find(body)
+        await ack()
+        if used is not None and used.message is not None:
+            self._dialogs.open_form_for_message(used.requester, used.trigger_id, used.message)
+
+    async def _send_to_task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
+        used = self._find(body)
+        if used is None or used.message is None:
+            await ack()
+            return
+        message, requester = used.message, used.requester
+        work = SendToTask(
+            requester=requester,
+            ts=message.ts,
+            text=message.text,
+            blocks=self._receiver.choose_blocks(message),
+            files=message.files,
+            author=message.person,
+            app_name=message.app_name,
+        )
+        job = Job(id=f"send_to_task:{used.delivery}", work=work)
+        score = no_agent_score(requester.at)
+        batch = Batch().append(to_coder(CLAIMED_LINK), job, score=score)
+        thread = ThreadRef(requester.channel, message.thread_ts or message.ts)
+        said = await self._ingress.claim_in_thread("shortcut", f"shortcut:{used.delivery}", thread, batch)
+        await ack()
+        if said is not None:
+            self._private_answers.show(PrivateAnswer(requester, said))

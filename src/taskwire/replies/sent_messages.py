@@ -1,0 +1,69 @@
+"""Handles the shortcut *Send to its task*: a message of the thread that was no input becomes a reply.
+
+The person who used the shortcut must be allowed to steer the task. The agent gets the author's name, if
+another person wrote the message. A message that the agent has, or that waits for it, is not sent again.
+"""
+
+from functools import partial
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import UserError
+from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply, SendToTask
+from taskwire.domain.links import Link
+from taskwire.domain.queues import no_agent_score, to_coder
+from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.messages import answers, refusals
+from taskwire.outbox.enqueue import show_receipt
+from taskwire.outbox.request_retries import retry_for_person
+from taskwire.outbox.undelivered import list_undelivered
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+
+
+class MessageSender:
+    """Handles the jobs of messages that a person sends to the agent."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.with_any_link(SendToTask, self.send),)
+
+    async def send(self, context: JobContext, link: Link | None) -> Outcome:
+        """Check the person's rights, and queue the message as their reply."""
+        work = context.work(SendToTask)
+        return await retry_for_person(self._deps, context, link, partial(self._send, link, work))
+
+    async def _send(self, link: Link | None, work: SendToTask, context: JobContext) -> Outcome:
+        del context
+        if link is None or link.end_reason is not None:
+            raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
+        await self._people.require_steering_rights(work.requester, link)
+        job_id = f"{REPLY_ID_PREFIX}{work.ts}"
+        is_waiting = any(job.id == job_id for job, _ in await list_undelivered(self._deps.links, link.id))
+        if is_waiting or await self._deps.links.find_delivered(link.id, work.ts) is not None:
+            return done(None, (work.requester, answers.agent_has_message()))
+        reply = Reply(
+            person=work.requester.person,
+            ts=work.ts,
+            text=work.text,
+            blocks=work.blocks,
+            files=work.files,
+            author_name=await self._get_author_name(work),
+            is_confirmed=True,
+        )
+        batch = Batch().append(
+            to_coder(link.id), Job(id=job_id, work=reply), score=no_agent_score(work.requester.at)
+        )
+        self._deps.writes.add_taken(batch, link.id, work.ts)
+        return done(show_receipt(link.id, work.ts, "taken", batch))
+
+    async def _get_author_name(self, work: SendToTask) -> str:
+        """Return the name of the message's author; empty if the person sends their own message."""
+        if work.author == work.requester.person:
+            return ""
+        if work.author is None:
+            return work.app_name or "An app"
+        return await self._people.find_name(work.author) or "Somebody"

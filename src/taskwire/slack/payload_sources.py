@@ -1,0 +1,81 @@
+"""Reads where a payload comes from: the workspace, the organization, and whether an app has written it.
+
+`listeners/ingress.py` decides by this which payloads are accepted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from taskwire.slack.payload_fields import read_flag, read_object, read_objects, read_text
+
+Body = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The origin of a payload, as far as the payload shows it.
+
+    `team_id` is the workspace to which Slack delivered the payload. `actor_team_id` is the workspace of the
+    person who acted. It is None if the payload is from a shared channel and does not name that workspace.
+    """
+
+    team_id: str
+    enterprise_id: str | None
+    actor_team_id: str | None
+    is_bot: bool
+
+
+def parse_source(body: Body) -> Source:
+    """Return the origin of any payload."""
+    event = read_object(body, "event")
+    first = next(iter(read_objects(body, "authorizations")), {})
+    team = _get_team(body, first)
+    enterprises = (
+        read_text(first, "enterprise_id"),
+        read_text(body, "enterprise", "id"),
+        read_text(body, "enterprise_id"),
+    )
+    return Source(
+        team_id=team,
+        enterprise_id=next((found for found in enterprises if found), None),
+        actor_team_id=_find_actor_team(body, event, team),
+        is_bot=bool(event) and any(is_from_bot(part) for part in (event, read_object(event, "message"))),
+    )
+
+
+def _get_team(body: Body, authorization: Body) -> str:
+    """Return the workspace to which a payload was delivered; an empty string if the payload does not say.
+
+    In a shared channel, the `team_id` of an event may be the other company's. The `team_id` of its
+    authorization is always ours.
+    """
+    found = (
+        read_text(body, "view", "app_installed_team_id"),
+        read_text(authorization, "team_id"),
+        read_text(body, "team", "id"),
+        read_text(body, "team_id"),
+        read_text(body, "user", "team_id"),
+    )
+    return next((team for team in found if team), "")
+
+
+def _find_actor_team(body: Body, event: Body, team: str) -> str | None:
+    """Return the workspace of the person who acted; None if the payload does not name it.
+
+    In a channel that is shared with another company, only the fields of the event itself name it.
+    """
+    if not event:
+        return read_text(body, "user", "team_id") or read_text(body, "team_id") or team or None
+    actor_team = read_text(event, "user_team") or read_text(event, "team")
+    if actor_team.startswith("E"):
+        # This is the id of an organization instead of a workspace.
+        is_ours = actor_team in (read_text(body, "enterprise_id"), read_text(body, "context_enterprise_id"))
+        return team if is_ours else None
+    if actor_team:
+        return actor_team
+    return None if read_flag(body, "is_ext_shared_channel") else team or None
+
+
+def is_from_bot(message: Body) -> bool:
+    """Return whether an app has written a message."""
+    return bool(read_text(message, "bot_id")) or read_text(message, "subtype") == "bot_message"

@@ -1,0 +1,164 @@
+"""Handles messages to the bot outside the threads of tasks: mentions in discussions, and direct messages.
+
+A mention with a prompt starts a task whose card is in that thread. A direct message with a prompt is answered
+with an offer, and starts nothing before. Both take the commands of `/task`. `domain/bot_messages.py` decides
+what a message asks for, and `create.py` handles the request that follows.
+"""
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import cast
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain import replies
+from taskwire.domain.bot_messages import Prompt, read_message
+from taskwire.domain.commands import Command, Delete, Help, List, Logs, OpenForm, Status, Templates
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import LinkId, ThreadRef, Ts
+from taskwire.domain.jobs import (
+    REPLY_ID_PREFIX,
+    CreateRequested,
+    EarlierMessages,
+    Job,
+    MessageToBot,
+    Reply,
+    Requester,
+)
+from taskwire.domain.message import Block, Message
+from taskwire.domain.mrkdwn import label_mentions
+from taskwire.domain.naming import digest
+from taskwire.domain.queues import intake, no_agent_score, to_coder
+from taskwire.domain.requests import make_work
+from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.messages import answers, listing, refusals
+from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.enqueue import show_receipt
+from taskwire.outbox.posting import post_once
+from taskwire.outbox.request_retries import retry_for_person
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.slack.metadata import Metadata
+from taskwire.tasks.create import TaskCreator, keep_request
+from taskwire.tasks.lookup import Lookup
+from taskwire.tasks.queries import Queries
+
+# How long the buttons of an offer can be pressed.
+OFFER_TTL_MS = 7 * DAY_MS
+
+
+class MessagesToBot:
+    """Handles the jobs of messages to the bot."""
+
+    def __init__(
+        self,
+        deps: Dependencies,
+        people: People,
+        lookup: Lookup,
+        queries: Queries,
+        agent_input: AgentInput,
+        creator: TaskCreator,
+    ) -> None:
+        self._deps = deps
+        self._people = people
+        self._lookup = lookup
+        self._queries = queries
+        self._agent_input = agent_input
+        self._creator = creator
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.without_link(MessageToBot, self.handle),)
+
+    async def handle(self, context: JobContext) -> Outcome:
+        """Do what the message asks for."""
+        work = context.work(MessageToBot)
+        return await retry_for_person(self._deps, context, None, partial(self._handle, work))
+
+    async def _handle(self, work: MessageToBot, context: JobContext) -> Outcome:
+        thread = ThreadRef(work.requester.channel, _root_of(work))
+        link = None if work.is_direct else await self._deps.links.find_by_thread(thread)
+        if link is not None:
+            # Another mention was faster, so the thread has a task now.
+            return done(_pass_as_reply(work, link))
+        await self._people.get_profile(work.requester.person)
+        blocks = cast("list[Block]", json.loads(work.blocks)) if work.blocks else []
+        bot = self._deps.bot.bot_user_id
+        if isinstance(replies.classify(work.text, bot, work.requester.person, blocks), replies.Aside):
+            return done()
+        text = replies.remove_bot_mention(work.text, bot, blocks)
+        text = label_mentions(text, await self._agent_input.list_names(text))
+        asked = read_message(text, is_direct=work.is_direct)
+        if isinstance(asked, Prompt):
+            return await self._start(work, asked, context)
+        return await self._run_command(work, asked, context)
+
+    async def _start(self, work: MessageToBot, asked: Prompt, context: JobContext) -> Outcome:
+        prompt, refused = await self._add_files(work, asked.request.prompt)
+        request = make_work(work.requester, asked.request).model_copy(update={"prompt": prompt})
+        assert isinstance(request, CreateRequested)  # noqa: S101 - a prompt is nothing else
+        if work.is_direct:
+            return await self._offer(work, request, context)
+        root = _root_of(work)
+        earlier = EarlierMessages(channel=work.requester.channel, thread_ts=root, before=work.requester.at)
+        request = request.model_copy(
+            update={"thread_ts": root, "context": earlier if asked.with_thread else None}
+        )
+        # The link is written with this job. So a later mention in the thread finds it.
+        outcome = await self._creator.create(request, context)
+        told = ((work.requester, answers.files_not_given(refused)),) if refused else ()
+        return replace(outcome, private_messages=(*outcome.private_messages, *told))
+
+    async def _add_files(self, work: MessageToBot, prompt: str) -> tuple[str, tuple[str, ...]]:
+        """Return the prompt with the text files of the message, and the names of the other files."""
+        person, ts = work.requester.person, work.requester.at
+        prepared = await self._agent_input.prepare(Reply(person=person, ts=ts, text="", files=work.files))
+        return f"{prompt}\n\n{prepared.text}" if prepared.text else prompt, prepared.refused_files
+
+    async def _offer(self, work: MessageToBot, request: CreateRequested, context: JobContext) -> Outcome:
+        """Ask in the direct message whether to start a task with its text."""
+        key = digest(context.job.id)
+        requester = work.requester
+        message = answers.offer_task(request.prompt, key)
+        meta = Metadata(id=f"offer:{key}", kind="answer")
+        queue = LinkId(f"intake:{requester.person}")
+        try:
+            await post_once(self._deps, context, queue, requester.channel, requester.thread_ts, message, meta)
+        except (ChannelProblem, MessageGone):
+            # The person has deleted the message, or the conversation is closed.
+            return done()
+        offered = request.model_copy(update={"is_offered": True})
+        return done(keep_request(self._deps, offered, key, OFFER_TTL_MS))
+
+    async def _run_command(self, work: MessageToBot, command: Command, context: JobContext) -> Outcome:
+        requester = work.requester
+        if isinstance(command, OpenForm) or (isinstance(command, Help) and command.verb is None):
+            return done(None, (requester, listing.message_help(is_direct=work.is_direct)))
+        if isinstance(command, Help | List | Status | Logs | Templates):
+            return done(None, (requester, await self._queries.answer(requester, command)))
+        if isinstance(command, Delete):
+            return done(None, (requester, await self._offer_deletion(requester, command)))
+        job = Job(id=f"command:{context.job.id}", work=make_work(requester, command))
+        return done(Batch().append(intake(requester.person), job))
+
+    async def _offer_deletion(self, requester: Requester, command: Delete) -> Message:
+        seen = await self._lookup.get_steerable(requester, command.name)
+        if seen.link is None:
+            raise UserError(*refusals.no_dialog_from_message("delete", seen.task.name))
+        return answers.offer_delete_dialog(seen.link)
+
+
+def _root_of(work: MessageToBot) -> Ts:
+    return work.requester.thread_ts or work.requester.at
+
+
+def _pass_as_reply(work: MessageToBot, link: LinkId) -> Batch:
+    """Queue the message as a reply in its thread, with its receipt."""
+    ts = work.requester.at
+    reply = Reply(person=work.requester.person, ts=ts, text=work.text, blocks=work.blocks, files=work.files)
+    batch = Batch().append(
+        to_coder(link), Job(id=f"{REPLY_ID_PREFIX}{ts}", work=reply), score=no_agent_score(ts)
+    )
+    return show_receipt(link, ts, "taken", batch)

@@ -1,0 +1,154 @@
+"""A direct message is a prompt to be confirmed, or a command; nothing starts before a person presses."""
+
+import pytest
+
+from .people import Thread
+from .world import POST_SECONDS, World
+
+OFFER = "Start a task with this?\n> fix the login redirect\n[Create] [Change]"
+
+
+def _offer(world: World) -> Thread:
+    """Return the newest message of the bot in Alice's conversation with it."""
+    direct = world.alice.direct()
+    return Thread(world, direct, str(world.slack.messages(direct)[-1]["ts"]))
+
+
+async def test_a_direct_message_is_offered_as_a_task(world: World) -> None:
+    """Nothing is created before a person presses the button."""
+    await world.alice.writes_directly("fix the login redirect")
+
+    assert world.reader.new_roots() == [OFFER]
+    assert world.coder.tasks == []
+
+
+async def test_create_starts_the_task_in_the_direct_messages(world: World) -> None:
+    """The offer loses its buttons, and the card opens a thread below it."""
+    await world.alice.writes_directly("fix the login redirect")
+    offer = _offer(world)
+
+    await world.alice.clicks(offer, "Create")
+
+    assert [task.prompt for task in world.coder.tasks] == ["fix the login redirect"]
+    offered, card = world.reader.new_roots()
+    assert offered == "The task is being created.\n> fix the login redirect"
+    assert card.startswith("Starting: Fix the login redirect. Owner: alice.")
+
+
+async def test_two_presses_start_one_task(world: World) -> None:
+    """A double click is one request."""
+    await world.alice.writes_directly("fix the login redirect")
+
+    await world.alice.clicks_at_once(_offer(world), "Create", "Create")
+
+    assert len(world.coder.tasks) == 1
+    world.reader.new_roots()
+    world.alice.reads()
+
+
+async def test_change_opens_the_form_with_the_text(world: World) -> None:
+    """What is submitted is created, and the offer says so."""
+    await world.alice.writes_directly("fix the login redirect name=login-fix")
+    await world.alice.clicks(_offer(world), "Change")
+    assert "What should the agent do?: fix the login redirect\nName: login-fix" in world.alice.dialog()
+
+    errors = await world.alice.submits(prompt="fix the logout redirect")
+
+    assert errors == {}
+    assert [task.prompt for task in world.coder.tasks] == ["fix the logout redirect"]
+    offered, card = world.reader.new_roots()
+    assert offered == "The task is being created.\n> fix the logout redirect"
+    assert card.startswith("Starting: Fix the logout redirect.")
+
+
+async def test_the_same_message_again_asks_before_a_second_task(world: World) -> None:
+    """The question stands where the button was."""
+    await world.alice.writes_directly("fix the login redirect")
+    await world.alice.clicks(_offer(world), "Create")
+    world.reader.new_roots()
+
+    await world.alice.writes_directly("fix the login redirect")
+    await world.passes(POST_SECONDS)
+    await world.alice.clicks(_offer(world), "Create")
+
+    assert len(world.coder.tasks) == 1
+    assert world.reader.new_roots() == [
+        "You started exactly this task here less than two minutes ago. Another one?\n"
+        "> fix the login redirect\n[Create another]"
+    ]
+
+
+async def test_options_work_in_a_direct_message(world: World) -> None:
+    """They are kept with the offer."""
+    await world.alice.writes_directly("name=login-fix fix the login redirect")
+    await world.alice.clicks(_offer(world), "Create")
+
+    assert world.task("login-fix").prompt == "fix the login redirect"
+    world.reader.new_roots()
+
+
+async def test_commands_work_without_the_slash(world: World) -> None:
+    """A verb does what it does after `/task`."""
+    await world.alice.runs("/task create fix it")
+
+    await world.alice.writes_directly("pause fix-it")
+
+    assert world.alice.reads() == ["Pausing *Fix it*. A reply in its thread, or *Resume*, starts it again."]
+
+
+async def test_create_in_a_direct_message_needs_no_confirmation(world: World) -> None:
+    """Who writes the verb has said what to do."""
+    await world.alice.writes_directly("create fix it")
+
+    assert [task.prompt for task in world.coder.tasks] == ["fix it"]
+    (card,) = world.reader.new_roots()
+    assert card.startswith("Starting: Fix it.")
+
+
+async def test_delete_in_a_direct_message_offers_the_dialog(world: World) -> None:
+    """A message cannot open a dialog, so there is a button that does."""
+    await world.alice.runs("/task create fix it")
+
+    await world.alice.writes_directly("delete fix-it")
+
+    assert world.alice.reads() == [
+        "Deleting *Fix it* removes its workspace and everything in it that was not pushed.\n[Delete…]"
+    ]
+
+
+@pytest.mark.parametrize("text", ["help", "?"])
+async def test_help_says_what_a_direct_message_can_do(world: World, text: str) -> None:
+    """It has the buttons for what people want most."""
+    await world.alice.writes_directly(text)
+
+    assert world.alice.reads() == [
+        "Write me what to do, and I offer to start a task with it. `list`, `status NAME` and the other "
+        "commands work here too, without `/task`.\n[New task] [My tasks]"
+    ]
+
+
+async def test_a_colleague_cannot_use_an_offer(world: World) -> None:
+    """Another person's made-up press of its button starts nothing."""
+    await world.alice.writes_directly("fix the login redirect")
+    _, action, key = _offer(world).button("Create")
+
+    await world.bob.presses_made_up(action, key)
+
+    assert world.bob.reads() != []
+    assert world.coder.tasks == []
+    world.reader.new_roots()
+
+
+async def test_a_person_without_an_account_is_told_when_they_press(world: World) -> None:
+    """The offer is replaced by the reason."""
+    eve = world.person("eve", in_coder=False)
+    await eve.writes_directly("fix it")
+    direct = eve.direct()
+    offer = Thread(world, direct, str(world.slack.messages(direct)[-1]["ts"]))
+
+    await eve.clicks(offer, "Create")
+
+    assert world.reader.new_roots() == [
+        "No Coder user has your address eve@example.com. Sign in to Coder once with it, or ask a Coder "
+        "administrator to add you."
+    ]

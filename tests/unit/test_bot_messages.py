@@ -1,0 +1,112 @@
+"""What a message to the bot asks for, outside the threads of tasks."""
+
+import pytest
+
+from taskwire.domain.agent_text import AgentText
+from taskwire.domain.bot_messages import Prompt, read_message
+from taskwire.domain.commands import (
+    Command,
+    Create,
+    Edit,
+    Help,
+    List,
+    ListFilter,
+    Logs,
+    OpenForm,
+    Pause,
+    Send,
+    TaskName,
+    Templates,
+)
+from taskwire.domain.errors import UserError
+
+FIX = TaskName(name="fix-login")
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [
+        ("fix the login", "fix the login"),
+        ("  fix\n\n- this\n- that ", "fix\n\n- this\n- that"),
+        ("list the open ports", "list the open ports"),
+        ("help us with the release notes", "help us with the release notes"),
+        ("status page is down, find out why", "status page is down, find out why"),
+        ("edit the readme", "edit the readme"),
+        ("send the report to the team", "send the report to the team"),
+        ("run the tests", "run the tests"),
+        ("new login page", "new login page"),
+        ("delete the old flags from the code", "delete the old flags from the code"),
+        ("stop the bleeding in checkout", "stop the bleeding in checkout"),
+        ("with thread pools we get deadlocks", "with thread pools we get deadlocks"),
+        ("template of the mail is wrong", "template of the mail is wrong"),
+    ],
+)
+@pytest.mark.parametrize("is_direct", [True, False])
+def test_a_sentence_is_a_prompt(text: str, prompt: str, *, is_direct: bool) -> None:
+    """It keeps all its words, also where the first one is a verb."""
+    assert read_message(text, is_direct=is_direct) == Prompt(Create(AgentText(prompt)))
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("", Help()),
+        ("help", Help()),
+        ("?", Help()),
+        ("!help", Help()),
+        ("help pause", Help("pause")),
+        ("list", List()),
+        ("List mine", List(ListFilter.MINE)),
+        ("templates", Templates()),
+        ("pause fix-login", Pause(FIX)),
+        ("!pause fix-login", Pause(FIX)),
+        ("logs fix-login full", Logs(FIX, full=True)),
+        ("send fix-login add a test", Send(FIX, AgentText("add a test"))),
+        ("edit fix-login fix the logout", Edit(FIX, AgentText("fix the logout"))),
+    ],
+)
+@pytest.mark.parametrize("is_direct", [True, False])
+def test_a_command_is_read_as_after_task(text: str, command: Command, *, is_direct: bool) -> None:
+    """The verb may have its mark or a capital letter."""
+    assert read_message(text, is_direct=is_direct) == command
+
+
+@pytest.mark.parametrize("before", ["with thread:", "With the thread: ", "with this thread :\n"])
+def test_the_thread_is_given_only_if_it_is_asked_for(before: str) -> None:
+    """The colon tells it from a sentence. Options may follow."""
+    expected = Create(AgentText("fix it"), name="fix")
+
+    assert read_message(f"{before}name=fix fix it", is_direct=False) == Prompt(expected, with_thread=True)
+
+
+def test_create_is_a_word_of_the_prompt_in_a_mention() -> None:
+    """`create a login page` is a sentence there. With options it is the command."""
+    assert read_message("create a login page", is_direct=False) == Prompt(
+        Create(AgentText("create a login page"))
+    )
+    assert read_message("create name=x fix it", is_direct=False) == Prompt(
+        Create(AgentText("fix it"), name="x")
+    )
+
+
+def test_create_starts_a_task_at_once_in_a_direct_message() -> None:
+    """It does what `/task create` does; without a prompt there is nothing to start."""
+    assert read_message("create fix it", is_direct=True) == Create(AgentText("fix it"))
+    assert isinstance(read_message("create", is_direct=True), OpenForm)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("watch", "There is no task in this thread. Mention me with what to do, and I start one."),
+        ("pause", "Which task? Write `/task pause NAME`; `/task list` shows the names."),
+        ("nmae=x fix it", "There is no option `nmae`."),
+        ("name=My_Fix fix it", "Coder does not take `My_Fix` as a name."),
+    ],
+)
+def test_what_cannot_be_done_is_refused(text: str, says: str) -> None:
+    """Nothing starts by mistake."""
+    with pytest.raises(UserError) as refused:
+        read_message(text, is_direct=False)
+
+    assert str(refused.value).startswith(says)
