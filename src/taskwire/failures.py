@@ -85,7 +85,10 @@ class Failures:
     def _retry_after_failure(
         self, context: JobContext, error: OutsideError, retry_after_seconds: float | None
     ) -> Outcome:
-        """Try again at growing intervals. An attempt of unknown outcome keeps its intent record."""
+        """Return an outcome that tries the job again, at growing intervals.
+
+        If the outcome of an attempt is unknown, its intent record stays.
+        """
         job = context.job
         delay = ANY_JOB.wait_seconds(job.tries, retry_after_seconds)
         _log.info("job failed, will retry", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
@@ -93,7 +96,10 @@ class Failures:
         return Outcome(kind, Batch(), delay, context.failed_again(), trouble="failing")
 
     def _wait_for_redis(self, context: JobContext, error: RedisError) -> Outcome:
-        """Run the job again when Redis is back. An attempt that has begun keeps its intent record."""
+        """Return an outcome that runs the job again when Redis is back.
+
+        If an attempt has begun, its intent record stays.
+        """
         if isinstance(error, ResponseError):
             return self._retry_after_failure(context, OutcomeUnknown(f"Redis refused: {error}"), None)
         _log.debug("redis was away while a job ran", job=context.job.id, error=str(error))

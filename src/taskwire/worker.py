@@ -364,7 +364,10 @@ class Worker:
 
 
 def _create_counters(metrics: Metrics, kinds: Iterable[str]) -> None:
-    """Create the counters that alerts watch. Prometheus sees no increase in one that first appears with 1."""
+    """Create the counters that alerts watch with the value 0.
+
+    Prometheus does not notice the increase of a counter whose first value is 1.
+    """
     for kind in kinds:
         metrics.leases_taken_over.labels(kind)
         metrics.reconciled.labels(kind, "unclear")

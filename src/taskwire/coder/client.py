@@ -384,7 +384,10 @@ async def _read(answer: httpx.Response, limit: _AnswerLimit) -> bytes | None:
 
 
 def _lower_ascii(email: str) -> str:
-    """Change A to Z to lower case. Other letters stay: the Kelvin sign would become a k."""
+    """Change A to Z to lower case, and no other letter.
+
+    Python's `lower` would turn the Kelvin sign into a k.
+    """
     return re.sub("[A-Z]+", lambda found: found.group().lower(), email)
 
 

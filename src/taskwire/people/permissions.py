@@ -84,7 +84,10 @@ class People:
         await self._require_account_unless_admin(person, needs_coder=needs_coder)
 
     async def _require_account_unless_admin(self, person: UserId, *, needs_coder: bool) -> None:
-        """Do what `require_account` does."""
+        """Raise UserError for a person who has no Coder account and is no administrator.
+
+        If `needs_coder` is False, an administrator passes even while Coder does not answer.
+        """
         try:
             await self.find_account(person)
         except (CoderError, TryLater, OutcomeUnknown):

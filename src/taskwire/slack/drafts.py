@@ -72,7 +72,10 @@ class Drafts:
         self._mask_own = mask_own
 
     def prepare_message(self, message: Message, most_text: int = POSTED_TEXT_LENGTH) -> Message:
-        """Return the masked message. Raises `InvalidDraft`."""
+        """Return the masked message.
+
+        Raises `InvalidDraft` if it has no text or more than `most_text` characters.
+        """
         blocks = tuple(self._block(block) for block in message.blocks)
         ready = Message(text=self.mask(quote_names(message.text)), blocks=blocks)
         check_message(ready, most_text)

@@ -339,7 +339,7 @@ def parse_submission(body: Body) -> Submission | IgnoredPayload:
 
 
 def _find_bot_user(body: Body) -> UserId | None:
-    """Return the bot's own user, which an event's authorization names; None if the event has none."""
+    """Return the bot's own user, which an event's authorization names; None if no authorization names it."""
     return next(
         (read_user(row, "user_id") for row in read_objects(body, "authorizations") if row.get("is_bot")), None
     )

@@ -424,7 +424,7 @@ class Outbound:
     async def has_file(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts, name: str, text: str
     ) -> bool:
-        """Return whether the bot has shared a file of this name and length since `since`."""
+        """Return whether the bot has shared a file with this name and the length of `text` since `since`."""
         own = self._identity or await self.get_identity()
         sought = (self._drafts.mask(name), len(await asyncio.to_thread(self._drafts.prepare_file, text)))
         async for message in self._calls.iter_messages(channel, thread_ts, since, self.timeouts.read):

@@ -172,7 +172,7 @@ class RouteTable:
         return None
 
     def knows(self, path: str) -> bool:
-        """Say whether any method has this path."""
+        """Say whether the path belongs to a route of any HTTP method."""
         return any(
             self.find(method, path, has_tasks=True) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
         )

@@ -231,7 +231,7 @@ class Build:
 
 @dataclass(slots=True, eq=False)
 class Snapshot:
-    """The last messages of an agent. The agent has uploaded them when its workspace was stopped."""
+    """The last messages of an agent, which the agent uploads when its workspace stops."""
 
     format: str
     messages: "list[Message]"

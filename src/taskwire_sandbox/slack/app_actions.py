@@ -69,7 +69,7 @@ class AppActions(MessageActions):
     async def command(
         self, user: str, channel: str, command: str, text: str = "", *, thread_ts: str | None = None
     ) -> ActionResult:
-        """Use a slash command. `command` is its name, with `text` apart, or the whole line.
+        """Use a slash command. Pass its name and its text, or the whole line as `command`.
 
         The typed line itself appears in no conversation; only the app's answer does.
         """

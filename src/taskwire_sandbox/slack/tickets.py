@@ -73,7 +73,7 @@ class Tickets:
         message_ts: str | None = None,
         is_ephemeral: bool = False,
     ) -> str:
-        """Issue a response URL. `kind` is its first path segment: commands, actions or app."""
+        """Issue a response URL. `kind` is the first part of the URL's path: commands, actions or app."""
         token = secrets.token_urlsafe(18)
         expires = self.clock() + RESPONSE_URL_SECONDS
         self.response_urls[token] = ResponseUrl(

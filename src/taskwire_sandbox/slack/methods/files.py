@@ -1,4 +1,7 @@
-"""files.*: uploads in three steps. Slack shares a file shortly after its answer, not before."""
+"""files.*: uploads in three steps.
+
+The file appears in the channel shortly after Slack has answered the last step.
+"""
 
 import asyncio
 
