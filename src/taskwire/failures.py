@@ -198,6 +198,8 @@ async def _give_up(deps: Dependencies, context: JobContext, why: str) -> Outcome
         deps.writes.set_field(batch, link.id, "failure", escape_mrkdwn(why))
         deps.writes.end(batch, link.record, "failed")
         draw(link.id, batch)
+    if link is not None and link.pending.endswith(f" {job.id}"):
+        draw(link.id, deps.writes.remove_field(batch, link.id, "pending"))
     if isinstance(work, Reply) and link is not None:
         is_shared = why in answers.SHARED_REASONS
         given_up_replies = await list_with_later_replies(deps, context, link) if is_shared else [(job, work)]

@@ -267,6 +267,7 @@ class Place:
         """Press a button of a message."""
         blocks = self.slack.message("general", ts)["blocks"]
         rows = [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
+        rows += [{"action_id": row["action_id"], **each} for row in rows for each in row.get("options", ())]
         button = next(row for row in rows if row.get("text", {}).get("text") == label)
         await self.slack.click(person, "general", ts, button["action_id"], button.get("value", ""))
 

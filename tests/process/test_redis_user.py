@@ -48,16 +48,14 @@ async def test_all_goes_well_for_the_documented_user(place: Place, redis_url: st
         await until(lambda: place.coder.tasks, "the task")
         (card,) = place.slack.messages("general")
         ts = str(card["ts"])
-        await until(
-            lambda: "Pause" in str(place.slack.message("general", ts)["blocks"]), "the card's buttons"
-        )
+        await until(lambda: "Stop" in str(place.slack.message("general", ts)["blocks"]), "the card's buttons")
         for _ in range(12):
             await place.slack.post("alice", "general", "!status", ts)
         await until(lambda: _is_told(place), "what is said where somebody asks too much")
         await place.clicks("alice", ts, "Logs")
         await place.slack.post("alice", "general", "go on", ts)
         await place.slack.command("alice", "general", "/task", "list")
-        await place.clicks("alice", ts, "Pause")
+        await place.clicks("alice", ts, "Stop")
         await until(lambda: place.coder.tasks[0].status == "paused", "the pause")
 
         assert await refused(redis) == set()

@@ -47,7 +47,7 @@ async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
         await until(lambda: place.coder.tasks, "the task")
         card = str(slack.messages("general")[0]["ts"])
         task = place.coder.tasks[0]
-        await until(lambda: "Pause" in json.dumps(slack.message("general", card)), "the card's buttons")
+        await until(lambda: "Stop" in json.dumps(slack.message("general", card)), "the card's buttons")
 
         reply = await slack.post("alice", "general", "please add a test", card)
         await until(lambda: "white_check_mark" in slack.reactions("general", reply), "the receipt")

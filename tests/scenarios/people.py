@@ -215,8 +215,15 @@ class Thread:
 
 
 def buttons(message: Json, label: str) -> list[Json]:
-    """Return the buttons with this label in a message."""
+    """Return the buttons, and the options of menus, with this label in a message."""
     blocks = message.get("blocks") or []
     rows = [block["elements"] for block in blocks if block["type"] == "actions"]
     rows += [[block["accessory"]] for block in blocks if "accessory" in block]
-    return [element for row in rows for element in row if element["text"]["text"] == label]
+    found = [element for row in rows for element in row]
+    options = [
+        {"action_id": element["action_id"], **option}
+        for element in found
+        if element["type"] == "overflow"
+        for option in element["options"]
+    ]
+    return [each for each in (*found, *options) if each.get("text", {}).get("text") == label]

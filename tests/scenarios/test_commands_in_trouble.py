@@ -262,7 +262,7 @@ async def test_a_card_whose_task_cannot_be_made_for_an_hour_says_so(world: World
     why = "Coder did not answer me for an hour, so I stopped trying."
     assert thread.card() == (
         f"Not created: fix it. Coder did not make this task. {why} `/task create` starts another. "
-        "Owner: alice. Template: Tasks on Docker."
+        "Owner: Alice. Template: Tasks on Docker."
     )
     assert world.alice.reads() == [WAITS, f"The task was not created. {why}"]
 
@@ -279,7 +279,7 @@ async def test_a_lost_answer_makes_no_second_task(world: World, fault: faults.Fa
     thread = await world.alice.runs("/task create fix it")
 
     assert len(world.coder.tasks) == 1
-    assert ": Fix it. Owner: alice." in thread.card()
+    assert ": Fix it. Owner: Alice." in thread.card()
 
 
 async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(world: World) -> None:
@@ -329,7 +329,7 @@ async def test_a_task_that_was_made_before_a_long_outage_is_found_after_it(world
     await world.passes(seconds=5)
 
     assert len(world.coder.tasks) == 1
-    assert ": Fix it. Owner: alice." in thread.card()
+    assert ": Fix it. Owner: Alice." in thread.card()
     assert len(world.alice.reads()) == 1
 
 

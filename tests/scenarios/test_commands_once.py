@@ -19,7 +19,7 @@ async def test_a_card_whose_posting_was_not_answered_stands_once(world: World, f
 
     assert len(world.slack.messages(thread.channel)) == 1
     assert len(world.coder.tasks) == 1
-    assert ": Fix it. Owner: alice." in thread.card()
+    assert ": Fix it. Owner: Alice." in thread.card()
 
 
 async def test_a_form_that_slack_brings_twice_makes_one_task(world: World) -> None:

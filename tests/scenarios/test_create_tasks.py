@@ -17,10 +17,9 @@ async def test_create_posts_a_card_and_starts_the_task_as_this_person(world: Wor
     task = world.task("fix-the-login-redirect")
     assert (task.prompt, task.row.owner.username) == ("fix the login redirect", "alice")
     assert thread.card() == (
-        "Starting: Fix the login redirect. Owner: alice. Template: Tasks on Docker. Reply in this thread to "
-        "talk to the agent; it gets your words as soon as it is up. "
+        "Starting: Fix the login redirect. Owner: Alice. Template: Tasks on Docker. "
         f"<{world.coder.url}/tasks/alice/{task.id}>\n"
-        "[Open in Coder] [Mute] [Delete]"
+        "[Stop] [⋯ Open in Coder, Mute, Detach, Delete]"
     )
 
 
@@ -302,7 +301,7 @@ async def test_a_template_that_coder_refuses_is_said_on_the_card(world: World) -
     )
     assert thread.card() == (
         f"Not created: fix it. Coder did not make this task. {why} `/task create` starts another. "
-        "Owner: alice. Template: Tasks on Docker."
+        "Owner: Alice. Template: Tasks on Docker."
     )
     assert world.alice.reads() == [f"The task was not created. {why}"]
 

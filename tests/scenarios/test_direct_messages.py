@@ -32,7 +32,7 @@ async def test_create_starts_the_task_in_the_direct_messages(world: World) -> No
     assert [task.prompt for task in world.coder.tasks] == ["fix the login redirect"]
     offered, card = world.reader.new_roots()
     assert offered == "The task is being created.\n> fix the login redirect"
-    assert card.startswith("Starting: Fix the login redirect. Owner: alice.")
+    assert card.startswith("Starting: Fix the login redirect. Owner: Alice.")
 
 
 async def test_two_presses_start_one_task(world: World) -> None:

@@ -55,7 +55,7 @@ async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
 async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, where: str) -> None:
     """The task's page in Coder is gone, so the notice no longer links to it."""
     thread, task = await a_task(world)
-    await world.alice.clicks(thread, "Pause")
+    await world.alice.clicks(thread, "Stop")
     await world.polls()
     await world.passes(seconds=5)
     before = thread.new_messages()

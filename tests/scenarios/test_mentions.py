@@ -26,9 +26,9 @@ async def test_a_mention_in_a_discussion_starts_a_task_whose_card_is_there(world
     task = world.task("fix-the-login-redirect")
     assert (task.prompt, task.row.owner.username) == ("fix the login redirect", "alice")
     assert thread.card() == (
-        "Starting: Fix the login redirect. Owner: alice. Template: Tasks on Docker. "
-        f"Mention @Taskwire in a reply to talk to the agent. <{world.coder.url}/tasks/alice/{task.id}>\n"
-        "[Open in Coder] [Give it the thread] [Read every reply] [Mute] [Delete]"
+        "Starting: Fix the login redirect. Mention @Taskwire in a reply to talk to the agent. Owner: Alice. "
+        f"Template: Tasks on Docker. <{world.coder.url}/tasks/alice/{task.id}>\n"
+        "[Stop] [⋯ Open in Coder, Give it the thread, Read every reply, Mute, More…]"
     )
     assert thread.new_messages() == []
 
@@ -38,7 +38,9 @@ async def test_a_mention_in_a_channel_starts_a_task_in_the_thread_of_that_messag
     thread = await world.alice.mentions("fix the login redirect")
 
     task = world.task("fix-the-login-redirect")
-    assert thread.card().splitlines()[-1] == "[Open in Coder] [Read every reply] [Mute] [Delete]"
+    assert (
+        thread.card().splitlines()[-1] == "[Stop] [⋯ Open in Coder, Read every reply, Mute, Detach, Delete]"
+    )
     await world.polls()
     task.becomes("complete", "Opened PR #12")
     await world.polls()
@@ -82,8 +84,10 @@ async def test_with_thread_gives_the_agent_the_earlier_messages(world: World) ->
         "> Alice: since the release, I think\n"
         "> @Bob can you look?"
     ]
-    assert thread.card().startswith("Starting: fix it. Owner: alice.")
-    assert "[Give it the thread]" not in thread.card()
+    assert thread.card().startswith(
+        "Starting: fix it. Mention @Taskwire in a reply to talk to the agent. Owner: Alice."
+    )
+    assert "Give it the thread" not in thread.card()
 
 
 async def test_the_card_gives_the_agent_the_thread_later(world: World) -> None:
@@ -101,7 +105,7 @@ async def test_the_card_gives_the_agent_the_thread_later(world: World) -> None:
     ]
     assert thread.new_messages() == ["Alice gives the agent 2 earlier messages of this thread as context."]
     await world.passes(5)
-    assert "[Give it the thread]" not in thread.card()
+    assert "Give it the thread" not in thread.card()
 
 
 async def test_people_go_on_talking_in_the_discussion(world: World) -> None:
@@ -143,7 +147,7 @@ async def test_a_verb_works_in_a_discussion(world: World) -> None:
 
     await world.alice.replies(thread, "!status")
 
-    assert [said.split(" Owner")[0] for said in world.alice.reads()] == ["Working: Fix it. On it."]
+    assert [said.split(" Mention")[0] for said in world.alice.reads()] == ["Working: Fix it. On it."]
 
 
 async def test_a_button_makes_every_reply_input(world: World) -> None:
@@ -160,7 +164,7 @@ async def test_a_button_makes_every_reply_input(world: World) -> None:
 
     assert task.inputs == ["the one for admins"]
     assert world.alice.reads() == ["Every reply in this thread goes to the agent now."]
-    assert "[Read mentions only]" in thread.card()
+    assert "Read mentions only" in thread.card()
     await world.alice.clicks(thread, "Read mentions only")
     await world.alice.replies(thread, "between us: good")
     assert task.inputs == ["the one for admins"]

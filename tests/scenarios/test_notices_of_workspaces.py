@@ -40,8 +40,7 @@ async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_re
     await world.polls()
 
     assert broken.startswith(
-        f"Broken: {TITLE}. Its workspace's build failed: terraform apply: exit status 1: no space left on "
-        "device. *Retry* starts it again."
+        f"Broken: {TITLE}. Workspace failed: terraform apply: exit status 1: no space left on device."
     )
     assert told == [
         f"<@{world.alice.id}> Broken: {TITLE}. Coder reports an error with the workspace, so the agent "
@@ -65,7 +64,7 @@ async def test_a_stop_that_fails_is_told_at_once(world: World) -> None:
     """The task is not paused, and the owner is told."""
     thread, _ = await a_task(world)
     world.coder.template.plan = BuildPlan(stop_error="provider is away")
-    await world.alice.clicks(thread, "Pause")
+    await world.alice.clicks(thread, "Stop")
     world.alice.reads()
 
     await world.polls()
@@ -80,7 +79,7 @@ async def test_a_stop_that_fails_is_told_at_once(world: World) -> None:
         "[Retry]"
     ]
     assert (await card(world, thread)).startswith(
-        f"Broken: {TITLE}. Its workspace's build failed: terraform apply: exit status 1: provider is away."
+        f"Broken: {TITLE}. Workspace failed: terraform apply: exit status 1: provider is away."
     )
 
 
@@ -95,7 +94,7 @@ async def test_a_startup_script_that_failed_is_what_it_is(world: World) -> None:
     shown = await card(world, thread)
 
     assert f"Working: {TITLE}." in shown
-    assert "Its startup script failed; it takes input all the same." in shown
+    assert "Its startup script failed. It takes replies." in shown
     assert "not reachable" not in shown
     assert "Retry" not in shown
     assert (task.inputs, thread.receipt(reply)) == (["use main"], ["white_check_mark"])
@@ -159,7 +158,7 @@ async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_res
 async def test_a_pause_and_a_resume_asked_for_here_name_who_asked(world: World) -> None:
     """The notices name the person, mention nobody, and say that nothing was lost."""
     thread, _ = await a_task(world)
-    await world.alice.clicks(thread, "Pause")
+    await world.alice.clicks(thread, "Stop")
     await world.polls()
     paused = thread.new_messages()
     shown = await card(world, thread)

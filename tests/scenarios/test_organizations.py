@@ -45,7 +45,7 @@ async def test_a_sister_workspaces_member_is_a_stranger(world: World, installed:
 
     await carol.types("/task create do that")
     await carol.types("/task list")
-    await carol.clicks(thread, "Pause")
+    await carol.clicks(thread, "Stop")
     await carol.replies(thread, "go on")
 
     *told, by_reply = carol.reads()
@@ -126,7 +126,7 @@ async def test_whatever_a_payload_claims_a_stranger_does_nothing(
     task.says("the secret words")
     await world.polls()
     await world.passes(seconds=5)
-    link = thread.button("Pause")[2]
+    link = thread.button("Stop")[2]
 
     for who in (sister, partner):
         for action_id in ("task.pause", "task.logs", "task.delete", "task.edit", "form.open", "list.page"):

@@ -98,7 +98,7 @@ async def test_people_of_another_company_steer_and_read_nothing_more(world: Worl
     thread, peter = await _shared_since(world)
     task = world.task("fix-the-login")
     task.says("the secret words")
-    link = thread.button("Pause")[2]
+    link = thread.button("Stop")[2]
 
     for words in ("use main", "!logs", "!pause", "!status", "stop"):
         await peter.replies(thread, words)

@@ -64,7 +64,7 @@ async def test_who_is_not_who_they_were_steers_nothing(
         await world.ages(seconds=10)
     await world.alice.types(f"/task pause {task.id}")
     await world.alice.replies(thread, "go on")
-    await world.alice.clicks(thread, "Pause")
+    await world.alice.clicks(thread, "Stop")
 
     by_command, by_reply, by_click = world.alice.reads()
     assert (by_command, by_click) == (says, says)
@@ -179,7 +179,7 @@ async def test_what_waits_for_coder_is_not_created_for_who_may_not_any_more(worl
     assert not world.coder.tasks
     assert thread.card() == (
         f"Not created: fix it. Coder did not make this task. {suspended} `/task create` starts another. "
-        "Owner: alice. Template: Tasks on Docker."
+        "Owner: Alice. Template: Tasks on Docker."
     )
     assert world.alice.reads()[-1] == f"The task was not created. {suspended}"
 
@@ -209,7 +209,7 @@ async def _deactivated(world: World) -> None:
 @pytest.mark.parametrize("loses", [_deactivated, _suspended, _removed], ids=["slack", "suspended", "removed"])
 @pytest.mark.parametrize("way", ["refused", "lost"])
 @pytest.mark.parametrize(
-    ("label", "call"), [("Pause", "tasks.pause"), ("Delete", "tasks.delete")], ids=["pause", "delete"]
+    ("label", "call"), [("Stop", "tasks.pause"), ("Delete", "tasks.delete")], ids=["pause", "delete"]
 )
 async def test_what_was_pressed_before_is_not_done_ten_seconds_after(
     world: World, label: str, call: str, way: str, loses: Callable[[World], Awaitable[None]]
@@ -282,7 +282,7 @@ async def test_a_suspended_administrator_steers_nothing(world: World) -> None:
     await world.ages(seconds=10)
     await world.bob.types("/task pause fix-it")
     await world.bob.replies(thread, "!pause")
-    await world.bob.clicks(thread, "Pause")
+    await world.bob.clicks(thread, "Stop")
     await world.bob.types("/task list all")
     await world.bob.replies(thread, "go on")
 

@@ -114,10 +114,12 @@ async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
     await world.passes(seconds=4)
     await world.polls()
 
+    await world.passes(seconds=7)
+
     assert (task.status, task.prompt) == ("paused", "fix that instead")
     assert world.alice.sees() == "*Fix it* has its new prompt. The agent reads it when the task is resumed."
     assert len(thread.new_messages()) == 1
-    assert thread.card().startswith("Working: Fix that instead. ")
+    assert thread.card().startswith("Paused: Fix that instead. ")
     assert "> " not in thread.card()
 
 

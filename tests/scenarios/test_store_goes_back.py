@@ -165,7 +165,7 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
     """The bot remembers both clicks, and sees that the workspace was started after the first."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
-    await world.alice.clicks(thread, "Pause")
+    await world.alice.clicks(thread, "Stop")
     await world.passes(seconds=30)
     await world.polls()
     await world.alice.clicks(thread, "Resume")

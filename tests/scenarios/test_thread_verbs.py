@@ -16,7 +16,7 @@ async def test_status_shows_the_card_anew(world: World) -> None:
     await world.alice.replies(thread, "!status")
 
     assert [said.partition(" <http")[0] for said in world.alice.reads()] == [
-        "Working: Fix the login. Owner: alice. Template: Tasks on Docker."
+        "Working: Fix the login. Owner: Alice. Template: Tasks on Docker."
     ]
     assert task.inputs == []
 
@@ -29,7 +29,7 @@ async def test_status_shows_what_no_look_at_all_tasks_has_shown_yet(world: World
     await world.alice.replies(thread, "!status")
 
     assert [said.partition(" <http")[0] for said in world.alice.reads()] == [
-        "Paused: Fix the login. Owner: alice. Template: Tasks on Docker."
+        "Paused: Fix the login. Owner: Alice. Template: Tasks on Docker."
     ]
 
 
@@ -291,17 +291,22 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
 
 
 async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -> None:
-    """A query gets an error at once. It is not kept until Coder is back."""
+    """The status is what was last known. Any other query gets an error, and is not kept for later."""
     thread, _ = await a_waiting_agent(world)
 
     async with world.coder.outage():
         await world.alice.replies(thread, "!logs")
         await world.alice.replies(thread, "!status")
 
-    away = "Coder does not answer me right now. Please try again in a minute."
-    assert world.alice.reads() == [away, away]
+    log, status = world.alice.reads()
+    assert log == AWAY
+    assert timeless(status).partition(" <http")[0] == LAST_KNOWN
 
 
+LAST_KNOWN = (
+    "Working: Fix the login. :warning: Coder has not answered since <{date_short_pretty} at {time}>; this is "
+    "from then. Owner: Alice. Template: Tasks on Docker."
+)
 AWAY = "Coder does not answer me right now. Please try again in a minute."
 
 
@@ -315,7 +320,8 @@ async def test_a_question_is_answered_at_once_though_nobody_knows_who_asks(world
             await world.alice.replies(thread, verb)
         said = world.alice.reads()
 
-    assert said == [AWAY] * 5
+    assert timeless(said.pop(1)).partition(" <http")[0] == LAST_KNOWN
+    assert said == [AWAY] * 4
     assert thread.new_messages() == []
 
 
@@ -334,7 +340,8 @@ async def test_what_is_no_verb_waits_for_coder_and_keeps_no_question_waiting(wor
         later = world.alice.reads()
     await world.passes(seconds=30)
 
-    assert at_once == [AWAY] * 2
+    assert timeless(at_once[0]).partition(" <http")[0] == LAST_KNOWN
+    assert at_once[1:] == [AWAY]
     assert later == [
         "Coder does not answer me right now, so answering you in the thread of *Fix the login* has to wait. "
         "I try again for up to an hour; there is no need to repeat it."

@@ -80,8 +80,8 @@ async def test_presses_of_one_person_are_counted_too(world: World) -> None:
     await world.passes(seconds=5)
 
     for _ in range(15):
-        await world.bob.clicks(thread, "Pause")
-    await world.alice.clicks(thread, "Pause")
+        await world.bob.clicks(thread, "Stop")
+    await world.alice.clicks(thread, "Stop")
 
     assert world.bob.reads() == [NOT_YOURS] * 10 + [TOO_FAST]
     assert task.status == "paused"
@@ -175,7 +175,7 @@ async def test_what_was_asked_keeps_nobody_from_what_steers(world: World) -> Non
         await world.alice.replies(thread, "!status")
     world.alice.reads()
 
-    await world.alice.clicks(thread, "Pause")
+    await world.alice.clicks(thread, "Stop")
     await world.coder.catch_up()
     await world.polls()
     await world.passes(seconds=5)

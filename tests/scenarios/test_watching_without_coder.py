@@ -8,10 +8,7 @@ from taskwire_sandbox.coder.wire import Response
 from .running_tasks import TITLE, a_task, card, next_list_shows
 from .world import World
 
-AWAY = (
-    "Coder does not answer me (first noticed: <{date_short_pretty} at {time}>). "
-    "What you see here is from before."
-)
+AWAY = "Coder has not answered since <{date_short_pretty} at {time}>; this is from then."
 
 
 @pytest.mark.parametrize(
@@ -40,8 +37,8 @@ async def test_a_coder_that_fails_twice_is_shown_as_away_until_it_is_back(world:
     task.becomes("complete", "Opened PR #12")
     await world.polls()
 
-    assert after_one.startswith(f"Working: {TITLE}. Reading the code. Owner: alice.")
-    assert away.startswith(f"Working: {TITLE}. Reading the code. :warning: {AWAY} Owner: alice.")
+    assert after_one.startswith(f"Working: {TITLE}. Reading the code. Owner: Alice.")
+    assert away.startswith(f"Working: {TITLE}. Reading the code. :warning: {AWAY} Owner: Alice.")
     assert AWAY not in await card(world, thread)
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."
@@ -65,9 +62,9 @@ async def test_since_when_is_the_first_failure_also_after_a_restart(world: World
     world.coder.clear_faults()
     await world.polls()
 
-    assert "Coder does not answer me (first noticed:" in first
+    assert "Coder has not answered since" in first
     assert again == first
-    assert "not answer" not in await card(world, thread)
+    assert "not answered" not in await card(world, thread)
 
 
 async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -> None:
@@ -89,8 +86,8 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
         await world.passes(seconds=60)
 
     assert refused_card.startswith(
-        f"Working: {TITLE}. Reading the code. :warning: Coder refuses my token (first noticed: "
-        "<{date_short_pretty} at {time}>). What you see here is from before."
+        f"Working: {TITLE}. Reading the code. :warning: Coder has refused my token since "
+        "<{date_short_pretty} at {time}>; this is from then."
     )
     assert told == [
         ":warning: Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. Make a "

@@ -232,8 +232,8 @@ class World:
     async def check_end(self) -> None:
         """Check what must be true at the end of a story."""
         if self._bot is not None:
-            # The card may still wait for its next edit.
-            await self.passes(CARD_SECONDS)
+            # The card may still wait for its next edit. After a press, it waits for two.
+            await self.passes(2 * CARD_SECONDS)
             left = {name: jobs for name, jobs in (await self.jobs()).items() if jobs}
             assert not left, f"jobs left over: {left}"
         assert not await self.keys_without_end(), "keys without an end"

@@ -31,12 +31,14 @@ BOND = LinkRecord(
     made_at=Ts("1777636800.000100"),
     requested_by=ALICE,
     owner_name="alice",
+    owner_slack_name="Alice Adams",
     prompt=AgentText("After signing in, people land on /404."),
     name="fix-login-1a2b",
     title="Fix the login",
     template="docker",
     preset="Large",
     thread_ts=Ts("1777636800.000200"),
+    created_at=NOON,
     task_id=TaskId("t-1"),
 )
 

@@ -49,9 +49,11 @@ def shown_view(view: View) -> list[str]:
 
 
 def buttons(message: Message) -> dict[str, Block]:
-    """Find the buttons of a message by their labels."""
+    """Find the buttons of a message by their labels, and the options of its menus."""
     rows = [block for block in message.blocks if block["type"] == "actions"]
-    return {_label(each["text"]): each for row in rows for each in _blocks(row["elements"])}
+    found = [each for row in rows for each in _blocks(row["elements"])]
+    options = [option for each in found if "options" in each for option in _blocks(each["options"])]
+    return {_label(each["text"]): each for each in (*found, *options) if "text" in each}
 
 
 def _lengths(node: JsonValue | list[Block]) -> Iterator[int]:
@@ -109,6 +111,10 @@ def _piece(piece: Block) -> str:
             return f":{piece['name']}:"
         case "user":
             return f"<@{piece['user_id']}>"
+        case "overflow":
+            return f"[⋯ {', '.join(_label(option['text']) for option in _blocks(piece['options']))}]"
+        case "date":
+            return str(piece["format"])
         case "button":
             return f"[{_label(piece['text'])}]"
         case _:

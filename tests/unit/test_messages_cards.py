@@ -1,7 +1,10 @@
 """The card: what it shows in each phase. It never mentions anybody."""
 
 import json
+import re
 from datetime import timedelta
+from math import ceil
+from unicodedata import east_asian_width
 
 import pytest
 from hypothesis import given, settings
@@ -15,9 +18,8 @@ from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.secrets import Masker
 from taskwire.domain.transitions import LinkState, ReducerSettings, initial_state
 from taskwire.messages import cards
-from taskwire.messages.blocks import cut, one_line, report_button
+from taskwire.messages.blocks import cut, format_duration, one_line, report_button
 from tests.unit.message_examples import (
-    AGO,
     ALICE,
     BOND,
     CODER,
@@ -32,6 +34,24 @@ from tests.unit.message_examples import (
 from tests.unit.message_view import buttons, faults, shown
 
 ACTING = ("task.logs", "task.pause", "task.resume", "task.retry", "task.edit", "task.delete", "task.mute")
+
+
+def phone_lines(message: Message) -> int:
+    """Count the lines of a card on a phone, where a line has 38 letters, and 46 small ones."""
+    widths = {"facts": 46}
+    texts = [
+        (str(block["block_id"]), text) for block, text in zip(message.blocks, shown(message), strict=True)
+    ]
+    return sum(
+        1 if name == "buttons" else ceil(wide(text.replace("{ago}", "30 minutes ago")) / widths.get(name, 38))
+        for name, text in texts
+    )
+
+
+def wide(text: str) -> int:
+    """Count letters as a phone shows them: an emoji is as wide as two, and an address is not shown."""
+    text = re.sub(r"^:[a-z_]+:", "xx", re.sub(r"^> ", "", re.sub(r"^~ |<http[^|>]*\|", "", text)))
+    return len(text) + sum(east_asian_width(letter) in "WF" for letter in text)
 
 
 def card(drawn: Link) -> Message:
@@ -68,16 +88,14 @@ def test_a_working_task() -> None:
 
     assert shown(message) == [
         "Fix the login",
-        ":gear: Working · Opened PR #12",
-        f"~ alice · docker (Large) · started {AGO} · last report {AGO}",
+        ":gear: Working · Opened PR #12 · started {ago}",
+        "~ Alice Adams · docker (Large) · <https://git.example.com/acme/site/pull/12|PR #12>",
         "> After signing in, people land on /404.",
-        "[View pull request] [Open in Coder] [Logs] [Pause]",
-        "[Mute] [Delete]",
-        "~ Reply in this thread to talk to the agent.",
+        "[View pull request] [Stop] [⋯ Open in Coder, Logs, Mute, Detach, Delete]",
     ]
     assert message.text == (
-        "Working: Fix the login. Opened PR #12. Owner: alice. Template: docker. Reply in this thread to talk "
-        "to the agent. https://git.example.com/acme/site/pull/12 https://coder.example.com/tasks/alice/t-1"
+        "Working: Fix the login. Opened PR #12. Owner: Alice Adams. Template: docker. "
+        "https://git.example.com/acme/site/pull/12 https://coder.example.com/tasks/alice/t-1"
     )
 
 
@@ -89,10 +107,8 @@ def test_a_task_that_is_being_created_shows_what_was_asked() -> None:
 
     assert shown(message) == [
         "After signing in, people land on /404.",
-        ":hourglass_flowing_sand: Creating…",
-        f"~ alice · docker (Large) · asked for {AGO}",
-        "> After signing in, people land on /404.",
-        "~ You can reply in this thread already; the agent gets your words as soon as it is up.",
+        ":hourglass_flowing_sand: Creating… · asked for {ago}",
+        "~ Alice Adams · docker (Large)",
     ]
 
 
@@ -109,30 +125,61 @@ def test_a_prompt_that_the_title_says_already_is_not_shown_again(prompt: str, ta
 
 
 @pytest.mark.parametrize(
-    ("phase", "status", "labels"),
+    ("phase", "words"),
     [
-        (Phase.STARTING, "initializing", ["Open in Coder", "Mute", "Delete"]),
-        (Phase.WORKING, "active", ["Open in Coder", "Logs", "Pause", "Mute", "Delete"]),
-        (Phase.NEEDS_YOU, "active", ["Open in Coder", "Logs", "Pause", "Mute", "Delete"]),
-        (Phase.DONE, "active", ["Open in Coder", "Logs", "Pause", "Mute", "Delete"]),
-        (Phase.FAILED, "active", ["Open in Coder", "Logs", "Pause", "Mute", "Delete"]),
-        (Phase.PAUSING, "unknown", ["Open in Coder", "Logs", "Mute", "Delete"]),
-        (Phase.UNCLEAR, "unknown", ["Open in Coder", "Mute", "Delete"]),
-        (Phase.PAUSED, "paused", ["Open in Coder", "Logs", "Resume", "Edit prompt", "Mute", "Delete"]),
-        (Phase.BROKEN, "error", ["Open in Coder", "Retry", "Mute", "Delete"]),
-        (Phase.GONE, "paused", []),
-        (Phase.OTHER, "hibernating", ["Open in Coder", "Mute", "Delete"]),
+        (Phase.STARTING, "asked for {ago}"),
+        (Phase.WORKING, "started {ago}"),
+        (Phase.NEEDS_YOU, "took 12 min"),
+        (Phase.DONE, "took 12 min"),
+        (Phase.FAILED, "took 12 min"),
+        (Phase.PAUSED, "{ago}"),
+        (Phase.UNCLEAR, "Coder does not say what its workspace is doing"),
     ],
 )
-def test_each_phase_has_the_buttons_that_make_sense(phase: Phase, status: str, labels: list[str]) -> None:
-    """There are few buttons, the dangerous one is last, and each one knows its link."""
-    message = card(link(phase, None, status))
-    found = buttons(message)
+def test_the_card_says_how_long_a_turn_has_run_or_took(phase: Phase, words: str) -> None:
+    """Slack keeps the age of a running turn up to date. What has ended took a fixed time."""
+    drawn = link(phase, None)
+    state = drawn.state.model_copy(update={"started_ms": NOON_MS, "since_ms": NOON_MS + 740_000})
 
-    assert list(found) == labels
-    assert all(found[label]["value"] == "L1" for label in labels if label != "Open in Coder")
-    assert [label for label in labels if found[label].get("style") == "danger"] == labels[-1:]
-    assert faults(message) == []
+    assert shown(card(drawn.model_copy(update={"state": state})))[1].split(" · ")[1:] == [words]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown_as"),
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (3_599, "59 min"),
+        (3_600, "1 h"),
+        (7_500, "2 h 5 min"),
+        (86_400, "1 d"),
+        (100_000, "1 d 3 h"),
+    ],
+)
+def test_a_duration_has_its_two_largest_units(seconds: int, shown_as: str) -> None:
+    """Nobody needs the seconds of an hour."""
+    assert format_duration(seconds * 1000) == shown_as
+
+
+@pytest.mark.parametrize(
+    ("title", "prompt", "is_repeated"),
+    [
+        ("Fix the login", "Fix the login. After signing in, people land on /404.", False),
+        ("Fix the login…", "Fix the login redirect", False),
+        ("Login redirect", "Fix the login redirect", True),
+        ("", "Fix it", False),
+    ],
+)
+def test_the_prompt_is_shown_only_where_the_title_does_not_say_it(
+    title: str, prompt: str, is_repeated: bool
+) -> None:
+    """A title that is the beginning of the prompt says what the task is about."""
+    drawn = link().model_copy(
+        update={"record": BOND.model_copy(update={"title": title, "prompt": prompt, "name": ""})}
+    )
+
+    assert any(each.startswith(">") for each in shown(card(drawn))) == is_repeated
 
 
 def test_the_result_of_a_finished_task_stands_out() -> None:
@@ -179,7 +226,7 @@ def test_a_link_becomes_a_button_only_if_a_browser_may_open_it(uri: str, label: 
     reported = OPENED.model_copy(update={"uri": uri})
     labels = list(buttons(card(link(Phase.WORKING, reported))))
 
-    assert labels[:-5] == ([label] if label else [])
+    assert labels[:-6] == ([label] if label else [])
 
 
 def noted(state: LinkState, **more: object) -> str:
@@ -194,29 +241,31 @@ def test_what_is_not_plain_is_explained() -> None:
     early = LinkState(phase=Phase.STARTING, started_ms=NOON_MS - 60_000, error_since_ms=NOON_MS)
     late = LinkState(phase=Phase.WORKING, started_ms=NOON_MS - 900_000, error_since_ms=NOON_MS)
 
-    assert noted(early) == (
-        "Coder reports an error. While a workspace starts that may pass, so I wait until "
-        "<!date^1777637040^{time}|12:04 UTC> before I call it broken."
+    assert (
+        noted(early)
+        == "Coder reports an error. If it stays, I say so at <!date^1777637040^{time}|12:04 UTC>."
     )
-    assert noted(late) == (
-        f"Agent not reachable since {SINCE}. That may pass by itself; "
-        "if it is not back in a moment, I say so in the thread. *Retry* stops its workspace and "
-        "starts it again."
-    )
-    assert noted(LinkState(phase=Phase.DONE, unreachable_since_ms=NOON_MS)) == (
-        f"Agent not reachable since {SINCE}. Often that passes by "
-        "itself. *Retry* stops its workspace and starts it again."
+    assert noted(late) == f"Agent not reachable since {SINCE}. Replies wait."
+    assert (
+        noted(LinkState(phase=Phase.DONE, unreachable_since_ms=NOON_MS))
+        == f"Agent not reachable since {SINCE}. Replies wait."
     )
     assert shown(card(Link(record=BOND, state=paused, hold=hold))) == shown(
         card(Link(record=BOND, state=paused))
     )
     assert noted(LinkState(phase=Phase.WORKING, status="active"), hold=hold) == (
-        "A pause was asked for here. Replies from before it wait; a new reply resumes the task and takes "
-        "them along."
+        "Stopped. Your next reply resumes it."
     )
-    assert noted(LinkState(phase=Phase.BROKEN, error_since_ms=NOON_MS)) == (
-        "Coder reports an error with its workspace. *Retry* starts it again."
-    )
+
+
+def test_a_broken_task_says_why() -> None:
+    """Coder's reason stands beside the phase, and *Retry* is the first control."""
+    broken = link(Phase.BROKEN, None, "error")
+    known = broken.model_copy(update={"build_failure": "1 no space left on device"})
+
+    assert shown(card(broken))[1] == ":warning: Broken · Its workspace failed"
+    assert shown(card(known))[1] == ":warning: Broken · Workspace failed: no space left on device"
+    assert next(iter(buttons(card(known)))) == "Retry"
 
 
 def test_a_word_that_nobody_knows_is_shown() -> None:
@@ -233,20 +282,14 @@ def test_the_card_says_since_when_coder_cannot_be_reached() -> None:
     """The card may be out of date, and says so."""
     message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS)
 
-    assert (
-        f":warning: Coder does not answer me (first noticed: {SINCE}). What you see here is from before."
-        in shown(message)
-    )
+    assert f":warning: Coder has not answered since {SINCE}; this is from then." in shown(message)
 
 
 def test_the_card_says_since_when_coder_refuses_us() -> None:
     """Coder answers, but refuses our token."""
     message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS, silence="refused")
 
-    assert (
-        f":warning: Coder refuses my token (first noticed: {SINCE}). What you see here is from before."
-        in shown(message)
-    )
+    assert f":warning: Coder has refused my token since {SINCE}; this is from then." in shown(message)
 
 
 @pytest.mark.parametrize(
@@ -311,13 +354,15 @@ def test_a_muted_task_says_so_and_can_be_unmuted() -> None:
     """The card tells why nobody is mentioned."""
     message = card(link().model_copy(update={"is_muted": True}))
 
-    assert shown(message)[2].endswith("muted: calls nobody")
+    assert shown(message)[2].endswith(" · muted")
     assert "Unmute" in buttons(message)
 
 
 def test_status_leads_to_the_thread() -> None:
     """The private answer has the card's content and a link to the thread."""
-    message = cards.status_card(link(), coder_url=CODER, permalink="https://acme.slack.com/archives/C1/p1")
+    message = cards.status_card(
+        link(), coder_url=CODER, forges=FORGES, permalink="https://acme.slack.com/archives/C1/p1"
+    )
 
     assert next(iter(buttons(message))) == "Open thread"
     assert shown(message)[:3] == shown(card(link()))[:3]
@@ -345,7 +390,7 @@ def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
     assert shown(message) == [
         "Other task",
         ":raising_hand: Needs you · Which branch?",
-        f"~ bob · docker · started {AGO} · last report {AGO}",
+        "~ bob · docker",
         "[Open in Coder]",
         "~ It has no thread. `/task attach other-task` gives it one in the channel where you type it.",
     ]
@@ -364,6 +409,7 @@ def test_whatever_people_and_agents_write_slack_takes_the_card(
     made = card(drawn)
 
     assert faults(made) == []
+    assert phone_lines(made) <= 7
     assert not any(call in made.text + json.dumps(made.blocks) for call in ("<!channel", "<!here", "<@U"))
 
 

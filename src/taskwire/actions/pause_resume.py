@@ -24,7 +24,7 @@ from taskwire.domain.retry_policies import BUILD_UNDER_WAY
 from taskwire.job_context import JobContext, Outcome, PrivateMessage, done, retry
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox import questions
-from taskwire.outbox.enqueue import say, show_receipt
+from taskwire.outbox.enqueue import draw, say, show_receipt
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -41,6 +41,7 @@ class PauseAndResume:
 
     async def pause(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Stop the workspace. Replies that were written before are held until a person decides on them."""
+        await show_pending(self._deps, context, link, work)
         task = await get_task(self._deps, link)
         if context.is_outcome_unknown:
             is_newer = task.workspace_build_number > int(context.note)
@@ -110,6 +111,7 @@ class PauseAndResume:
                 return self._finish_resume(context, link, work, task.workspace_build_number)
         if link.hold is not None and microseconds(link.hold.at) > microseconds(work.requester.at):
             return done(None, (work.requester, answers.task_paused_meanwhile(link)))
+        await show_pending(self._deps, context, link, work)
         is_running = task.workspace_status is WorkspaceStatus.RUNNING
         if (task.status is TaskStatus.ERROR or (work.is_retry and task.is_lost)) and is_running:
             # Coder refuses to resume a running workspace, so a broken one has to be stopped first.
@@ -149,6 +151,27 @@ class PauseAndResume:
         return await attempt_change(
             self._deps, self._people, context, link, str(task.workspace_build_number), lambda: call(task.id)
         )
+
+
+async def show_pending(deps: Dependencies, context: JobContext, link: Link, work: Act) -> None:
+    """Let the card show at once that this action is being carried out, unless it shows that already."""
+    act = "retry" if work.is_retry else work.verb
+    pending = f"{act} {context.job.id}"
+    is_shown = link.model_copy(update={"pending": pending}).shown_pending is not None
+    if context.is_outcome_unknown or link.record.thread_ts is None or link.pending == pending or not is_shown:
+        return
+    batch = deps.writes.set_field(Batch(), link.id, "pending", pending)
+    await context.write(draw(link.id, batch))
+
+
+async def forget_pending(deps: Dependencies, context: JobContext, outcome: Outcome) -> Outcome:
+    """Let the card show the phase again, if this action has ended without being carried out."""
+    if outcome.kind != "done" or not (outcome.is_refusal or outcome.trouble != "none"):
+        return outcome
+    link = await deps.links.find(context.link_id)
+    if link is not None and link.pending.endswith(f" {context.job.id}"):
+        draw(link.id, deps.writes.remove_field(outcome.batch, link.id, "pending"))
+    return outcome
 
 
 async def get_task(deps: Dependencies, link: Link) -> Task:

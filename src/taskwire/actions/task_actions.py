@@ -13,7 +13,9 @@ from taskwire.actions.pause_resume import (
     PauseAndResume,
     answer_elsewhere,
     attempt_change,
+    forget_pending,
     get_task,
+    show_pending,
     wait_for_build,
 )
 from taskwire.actions.stop import take_as_reply
@@ -89,15 +91,15 @@ class TaskActions:
     async def handle_act(self, context: JobContext, link: Link | None) -> Outcome:
         """Check the person's rights again, then run their action."""
         work = context.work(Act)
-        return await retry_for_person(self._deps, context, link, partial(self._run_and_answer, link, work))
+        run = partial(self._run_and_answer, link, work)
+        outcome = await retry_for_person(self._deps, context, link, run)
+        return await forget_pending(self._deps, context, outcome)
 
     async def _run_and_answer(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
         """Run the action. If its button was in a private question, the answer replaces the question."""
         try:
             outcome = await self._run(link, work, context)
         except UserError as error:
-            if not work.note_key:
-                raise
             outcome = replace(done(None, (work.requester, answers.refusal(error))), is_refusal=True)
         if work.is_answered_elsewhere:
             return replace(outcome, private_messages=())
@@ -199,6 +201,7 @@ class TaskActions:
         return sanitize_for_agent(kept)
 
     async def _delete(self, context: JobContext, link: Link, work: Act) -> Outcome:
+        await show_pending(self._deps, context, link, work)
         try:
             task = await get_task(self._deps, link)
             context.record_reconciled()

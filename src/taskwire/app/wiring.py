@@ -73,6 +73,7 @@ from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
 from taskwire.tasks.by_name import NamedActions
+from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.create import TaskCreator
 from taskwire.tasks.form import CreateForm
 from taskwire.tasks.lookup import Lookup
@@ -305,12 +306,15 @@ def _listen(
 ) -> None:
     answerer = Queries(deps, people, lookup)
     filler = CreateForm(deps, people, AgentInput(deps, people))
-    dialogs = Dialogs(ingress, deps.slack, deps.links, lookup, filler, background, private_answers)
+    card_questions = CardQuestions(deps, people, lookup)
+    dialogs = Dialogs(
+        ingress, deps.slack, deps.links, lookup, filler, card_questions, background, private_answers
+    )
     listen(
         bolt,
         Commands(ingress, answerer, dialogs, background, private_answers),
         messages,
-        Clicks(ingress, lookup, answerer, dialogs, background, private_answers),
+        Clicks(ingress, lookup, answerer, card_questions, dialogs, background, private_answers),
         dialogs,
         Shortcuts(ingress, receiver, dialogs, private_answers),
     )

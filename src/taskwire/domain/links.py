@@ -1,13 +1,13 @@
 """The link between one Slack thread and one Coder task, as Redis stores it."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from taskwire.domain.agent_text import AgentText, sanitize_for_agent
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId, microseconds
-from taskwire.domain.phases import Observation
+from taskwire.domain.phases import Observation, Phase
 from taskwire.domain.transitions import LinkState
 
 _HOUR_US = 3_600_000_000
@@ -28,6 +28,8 @@ class LinkRecord(BaseModel):
     requested_by: UserId
     # The task's owner in Slack, if known. Notices mention this person.
     owner_slack: UserId | None = None
+    # The name that Slack showed for the owner when the link was made.
+    owner_slack_name: str = ""
     owner_id: str = ""
     owner_name: str = ""
     prompt: AgentText = AgentText("")
@@ -81,6 +83,20 @@ class Hold(BaseModel):
 
 
 LinkEnd = Literal["gone", "detached", "failed"]
+# An action that a person asked for and that is being carried out. `retry` stops a workspace and starts it.
+PendingAct = Literal["pause", "resume", "retry", "delete"]
+_PENDING_ACTS: dict[str, PendingAct] = {act: act for act in get_args(PendingAct)}
+_RUNNING_PHASES = (Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
+
+
+def is_act_overtaken(act: PendingAct, before: Phase, after: Phase) -> bool:
+    """Whether a change of the phase shows that an action has taken effect, or that something else has.
+
+    An agent may still report while its workspace is about to be stopped.
+    """
+    if act == "pause" and before in _RUNNING_PHASES and after in _RUNNING_PHASES:
+        return False
+    return before is not after
 
 
 class Link(BaseModel):
@@ -112,6 +128,36 @@ class Link(BaseModel):
     cursor: str = ""
     drawn_card: str = ""
     last_input_ts: Ts | None = None
+    # The action that is being carried out, a blank, and the id of its job.
+    pending: str = ""
+
+    @property
+    def turn_began_ms(self) -> int:
+        """When the turn began, in Unix milliseconds: with the last start or the last input; 0 if unknown."""
+        told_ms = microseconds(self.last_input_ts) // 1000 if self.last_input_ts is not None else 0
+        return max(self.state.started_ms, told_ms)
+
+    @property
+    def is_agent_unreachable(self) -> bool:
+        """Whether the agent cannot be reached. During a start that is normal, so the result is then False."""
+        state = self.state
+        is_down = state.error_since_ms is not None and state.phase not in (Phase.STARTING, Phase.BROKEN)
+        return is_down or state.unreachable_since_ms is not None
+
+    @property
+    def pending_act(self) -> PendingAct | None:
+        """The action that is being carried out."""
+        return _PENDING_ACTS.get(self.pending.partition(" ")[0])
+
+    @property
+    def shown_pending(self) -> PendingAct | None:
+        """The action that the card shows instead of the phase; None if the phase shows its effect already."""
+        phase, act = self.state.phase, self.pending_act
+        if act == "pause":
+            return act if phase in _RUNNING_PHASES else None
+        if act == "resume":
+            return act if phase in (Phase.PAUSED, Phase.PAUSING, Phase.BROKEN) else None
+        return act
 
     @property
     def id(self) -> LinkId:

@@ -52,6 +52,10 @@ class View(BaseModel):
 class Button(StrEnum):
     """The action id of each button."""
 
+    # The menu of a card. The value of each option is the id of a button, a blank, and that button's value.
+    MENU = "task.menu"
+    MORE = "task.more"
+    ANSWER = "task.answer"
     LOGS = "task.logs"
     # The value is the link's id, a blank, the key of the notice, a colon, and the number of the choice. The
     # number also ends the action's id: in one row, no two may be the same.
@@ -106,3 +110,4 @@ class Dialog(StrEnum):
     CREATE = "create"
     EDIT = "edit"
     DELETE = "delete"
+    ANSWER = "answer"

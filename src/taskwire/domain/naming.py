@@ -55,5 +55,10 @@ def is_same_text(title: str, prompt: str) -> bool:
     return _bare(title) == _bare(prompt)
 
 
+def is_beginning(title: str, prompt: str) -> bool:
+    """Whether a title is the beginning of the prompt, with or without a `…` at its end."""
+    return _bare(prompt).startswith(_bare(title).removesuffix("…")) if title.strip() else False
+
+
 def _bare(text: str) -> str:
     return " ".join(text.casefold().split()).rstrip(".")

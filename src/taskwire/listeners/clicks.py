@@ -44,6 +44,7 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import limit_of_press
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Click
+from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.lookup import Lookup
 from taskwire.tasks.queries import Queries
 
@@ -78,6 +79,7 @@ class Clicks:
         ingress: Ingress,
         lookup: Lookup,
         queries: Queries,
+        card_questions: CardQuestions,
         dialogs: Dialogs,
         background: Background,
         private_answers: PrivateAnswers,
@@ -86,6 +88,7 @@ class Clicks:
         self._private_answers = private_answers
         self._lookup = lookup
         self._queries = queries
+        self._card_questions = card_questions
         self._dialogs = dialogs
         self._background = background
 
@@ -123,13 +126,20 @@ class Clicks:
     def _open(self, clicked: Click) -> None:
         """Handle a click that is no job: open or change a dialog, or make an answer."""
         requester = _requester(clicked)
+        dialogs = {
+            Button.ANSWER: self._dialogs.open_answer,
+            Button.DELETE: self._dialogs.open_delete,
+            Button.EDIT: self._dialogs.open_edit,
+        }
+        if clicked.button in dialogs:
+            dialogs[clicked.button](requester, clicked.trigger_id, LinkId(clicked.value))
+            return
         match clicked.button:
-            case Button.DELETE:
-                self._dialogs.open_delete(requester, clicked.trigger_id, LinkId(clicked.value))
-            case Button.EDIT:
-                self._dialogs.open_edit(requester, clicked.trigger_id, LinkId(clicked.value))
             case Button.CHANGE_REQUEST:
                 self._dialogs.open_offered(requester, clicked.trigger_id, clicked.value)
+            case Button.MORE:
+                more = partial(self._card_questions.show_more, requester, LinkId(clicked.value))
+                self._background.start(self._show(clicked, more))
             case Button.NEW_TASK:
                 self._dialogs.open_form(requester, clicked.trigger_id)
             case Button.LOGS:

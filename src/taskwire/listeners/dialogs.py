@@ -41,6 +41,7 @@ from taskwire.slack.inbound import Click, Submission
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.shortcuts import ShortcutMessage
 from taskwire.state.links import Links
+from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.form import CreateForm
 from taskwire.tasks.lookup import Lookup, VisibleTask
 from taskwire.telemetry import logger
@@ -113,6 +114,7 @@ class Dialogs:
         links: Links,
         lookup: Lookup,
         create_form: CreateForm,
+        card_questions: CardQuestions,
         background: Background,
         private_answers: PrivateAnswers,
     ) -> None:
@@ -122,6 +124,7 @@ class Dialogs:
         self._links = links
         self._lookup = lookup
         self._create_form = create_form
+        self._card_questions = card_questions
         self._background = background
 
     def listen(self, app: AsyncApp) -> None:
@@ -158,6 +161,11 @@ class Dialogs:
         """Open the dialog for a task's new prompt."""
         make_view = partial(self._edit_dialog, requester, target)
         self._open_in_background(requester, trigger_id, Dialog.EDIT, make_view)
+
+    def open_answer(self, requester: Requester, trigger_id: str, target: LinkId) -> None:
+        """Open the dialog for a reply to the agent, with what the agent wrote last."""
+        make_view = partial(self._answer_dialog, requester, target)
+        self._open_in_background(requester, trigger_id, Dialog.ANSWER, make_view)
 
     def refresh_presets(self, clicked: Click) -> None:
         """If another template was chosen in the form, show its presets."""
@@ -213,6 +221,14 @@ class Dialogs:
             seen.task.initial_prompt,
             private_metadata=_context_of(requester, seen.task.id).model_dump_json(),
             name=seen.task.name,
+        )
+
+    async def _answer_dialog(self, requester: Requester, target: LinkId) -> View:
+        link, written = await self._card_questions.find_question(requester, target)
+        return forms.answer_dialog(
+            link.title,
+            written,
+            private_metadata=_context_of(requester, str(link.record.task_id)).model_dump_json(),
         )
 
     async def _find(self, requester: Requester, target: TaskName | LinkId) -> VisibleTask:
@@ -285,10 +301,10 @@ def _parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
     requester = without_expired_url(requester, moment_of(now)).model_copy(update={"at": now})
     if submitted.dialog is Dialog.CREATE:
         return _parse_create(requester, context, values)
-    verb: ActVerb = "delete" if submitted.dialog is Dialog.DELETE else "edit"
+    verb, empty = _VERBS[submitted.dialog]
     text = sanitize_for_agent(values.get(Field.PROMPT, ""))
-    if verb == "edit" and is_blank(text):
-        return DialogRequest(errors={Field.PROMPT.value: forms.PROMPT_EMPTY})
+    if empty and is_blank(text):
+        return DialogRequest(errors={Field.PROMPT.value: empty})
     if is_shell_command(text):
         return DialogRequest(errors={Field.PROMPT.value: forms.PROMPT_IS_COMMAND})
     return (
@@ -296,6 +312,14 @@ def _parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
         if context.task
         else DialogRequest()
     )
+
+
+# What a dialog about a task does, and the error beside its field if that is empty.
+_VERBS: dict[Dialog, tuple[ActVerb, str]] = {
+    Dialog.DELETE: ("delete", ""),
+    Dialog.EDIT: ("edit", forms.PROMPT_EMPTY),
+    Dialog.ANSWER: ("send", forms.ANSWER_EMPTY),
+}
 
 
 def _parse_create(requester: Requester, context: DialogContext, values: Mapping[str, str]) -> DialogRequest:

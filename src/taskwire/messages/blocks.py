@@ -129,6 +129,24 @@ def format_age(moment: datetime) -> str:
     return f"<!date^{max(0, int(moment.timestamp()))}^{{ago}}|{format_utc(moment)}>"
 
 
+def age_piece(moment: datetime) -> Block:
+    """Make a piece of rich text that shows how long ago a moment was. Slack keeps the age up to date."""
+    seconds = max(0, int(moment.timestamp()))
+    return {"type": "date", "timestamp": seconds, "format": "{ago}", "fallback": format_utc(moment)}
+
+
+def format_duration(milliseconds: int) -> str:
+    """Return a duration in its two largest units: `45 s`, `12 min`, `2 h 5 min`, `3 d 4 h`."""
+    seconds = max(0, milliseconds) // 1000
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+    if hours == 0:
+        return f"{minutes} min"
+    larger, smaller = (f"{hours} h", f"{minutes % 60} min") if not days else (f"{days} d", f"{hours % 24} h")
+    return larger if smaller.startswith("0 ") else f"{larger} {smaller}"
+
+
 def format_time(moment: datetime) -> str:
     """Return mrkdwn that Slack shows as a time of day in the reader's time zone."""
     return f"<!date^{max(0, int(moment.timestamp()))}^{{time}}|{moment:%H:%M} UTC>"
@@ -341,6 +359,21 @@ def link_label(url: str) -> str:
     """Return a label for a URL that the agent reported, for example `View pull request` or `Open link`."""
     path = urlsplit(url).path
     return next((label for pattern, label in _LINK_LABELS if pattern.search(path)), "Open link")
+
+
+_LINK_NAMES = (
+    (re.compile(r"/merge_requests/(\d{1,9})"), "MR !"),
+    (re.compile(r"/(?:pull|pulls|pull-requests|pullrequest)/(\d{1,9})"), "PR #"),
+    (re.compile(r"/issues/(\d{1,9})"), "issue #"),
+)
+
+
+def link_name(url: str, coder_url: str, forges: Collection[str]) -> str:
+    """Return a short name for a URL that the agent reported, as `PR #12`. An unknown host is added."""
+    path = urlsplit(url).path
+    found = ((pattern.search(path), word) for pattern, word in _LINK_NAMES)
+    name = next((f"{word}{match[1]}" for match, word in found if match), "link")
+    return name if is_known_host(url, coder_url, forges) else f"{name} ({_shown_host(url, 24)})"
 
 
 def task_url(coder_url: str, owner_name: str, task_id: str | None) -> str:

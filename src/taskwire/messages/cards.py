@@ -1,29 +1,32 @@
 """The card: the first message of a task's thread. It shows the present state and is edited in place.
 
 A card names people without mentioning them, because it is edited often. It shows ages, such as `3 minutes
-ago`, in a form that Slack keeps up to date. So the card is edited only when something else changes. Messages
-that are posted once are in `notices`.
+ago`, in a form that Slack keeps up to date. So the card is edited only when something else changes. At the
+width of a phone it has seven lines at most. `card_controls` has its buttons and its menu. Messages that are
+posted once are in `notices`.
 """
 
+import re
+import unicodedata
 from collections.abc import Collection
+from datetime import datetime
+from math import ceil
 from typing import Literal, NamedTuple
 
 from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.ids import ChannelId, LinkId, UserId, from_ms, moment_of, ts_of
 from taskwire.domain.links import Link, LinkEnd, LinkRecord
-from taskwire.domain.message import Block, Button, Message
+from taskwire.domain.message import Block, Message
 from taskwire.domain.mrkdwn import escape_mrkdwn
-from taskwire.domain.naming import is_same_text
+from taskwire.domain.naming import is_beginning, is_same_text
 from taskwire.domain.phases import Observation, Phase
 from taskwire.domain.transitions import LinkState
-from taskwire.messages import blocks
+from taskwire.messages import blocks, card_controls
 from taskwire.messages.blocks import (
     PHASE_LABELS,
     PhaseLabel,
-    button,
-    end_sentence,
+    cut,
     escape_line,
-    format_age,
     format_moment,
     format_time,
     line,
@@ -33,16 +36,22 @@ from taskwire.messages.blocks import (
     text_piece,
 )
 
-PROMPT_LENGTH = 300
+# The most lines of a card on a phone that is 360 pixels wide, and how many letters a line has there.
+MOST_LINES = 7
+LETTERS_PER_LINE = 38
+LETTERS_PER_SMALL_LINE = 46
+# Two lines each.
+CARD_TITLE_LENGTH = 2 * LETTERS_PER_LINE - 2
+OWNER_LENGTH = 20
 # Longest URL in a card's text, in characters: a phone shows this text.
 SHOWN_URL_LENGTH = 300
 
 # Why Coder shows no tasks: it does not answer, it refuses our token, or it has no Tasks.
 CoderFailure = Literal["away", "refused", "no_tasks"]
 _CODER_FAILURES: dict[CoderFailure, str] = {
-    "away": "does not answer me",
-    "refused": "refuses my token",
-    "no_tasks": "has no Tasks any more",
+    "away": "has not answered",
+    "refused": "has refused my token",
+    "no_tasks": "has had no Tasks",
 }
 
 _CREATING_LABEL = PhaseLabel("hourglass_flowing_sand", "Creating…")
@@ -52,22 +61,16 @@ _ENDING_LABELS = {
     "failed": PhaseLabel("warning", "Not created"),
 }
 _NOT_ATTACHED_LABEL = PhaseLabel("warning", "Not attached")
+# What a card shows while an action is carried out, until the phase shows its effect.
+_PENDING_LABELS = {
+    "pause": PhaseLabel("double_vertical_bar", "Stopping…"),
+    "resume": PhaseLabel("arrow_forward", "Resuming…"),
+    "retry": PhaseLabel("arrow_forward", "Retrying…"),
+    "delete": PhaseLabel("wastebasket", "Deleting…"),
+}
 _ENDING_NOTES = {
     "gone": "This task is no longer in Coder: replies here reach nobody. `/task create` starts a new one.",
 }
-_HINTS = {
-    Phase.STARTING: "Reply in this thread to talk to the agent; it gets your words as soon as it is up.",
-    Phase.NEEDS_YOU: "Reply in this thread to go on.",
-    Phase.DONE: "Reply in this thread if there is more to do.",
-    Phase.FAILED: "Reply in this thread to tell the agent how to go on.",
-    Phase.PAUSING: "Reply in this thread to talk to the agent; your reply resumes it.",
-    Phase.PAUSED: "Reply in this thread to talk to the agent; your reply resumes it.",
-    Phase.BROKEN: "Replies in this thread are not delivered while it is broken; a button sends them later.",
-}
-_DEFAULT_HINT = "Reply in this thread to talk to the agent."
-_PHASES_WITH_REPORT = frozenset(
-    {Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED, Phase.PAUSING, Phase.PAUSED}
-)
 
 
 class _CardContext(NamedTuple):
@@ -92,29 +95,34 @@ def card(
     If Coder shows no tasks, `unreachable_since_ms` is since when, in Unix milliseconds, and `silence` is why.
     """
     outside = _CardContext(coder_url, forges, unreachable_since_ms, silence)
-    hint = _hint(link)
-    layout = [*_state_blocks(link, outside), *_buttons(link, outside)]
-    if hint:
-        layout.append(blocks.context("hint", [mrkdwn(hint)]))
-    return Message(text=_text(link, hint, outside), blocks=tuple(layout))
+    return Message(
+        text=_text(link, outside), blocks=(*_state_blocks(link, outside), *_controls(link, outside))
+    )
 
 
 def status_card(
-    link: Link, *, coder_url: str, forges: Collection[str] = (), permalink: str = "", can_steer: bool = True
+    link: Link,
+    *,
+    coder_url: str,
+    forges: Collection[str] = (),
+    permalink: str = "",
+    can_steer: bool = True,
+    unreachable_since_ms: int | None = None,
+    silence: CoderFailure = "away",
 ) -> Message:
     """Make the card for the answer to `/task status`, which one person sees.
 
-    `permalink` is the URL of the thread. Without `can_steer`, the buttons that change the task are left out.
+    `permalink` is the URL of the thread. Without `can_steer`, the controls that change the task are left out.
     """
-    outside = _CardContext(coder_url, forges)
-    first = (
-        [button(Button.OPEN_THREAD, "Open thread", url=permalink)] if blocks.safe_web_url(permalink) else []
-    )
-    layout = [*_state_blocks(link, outside), *_buttons(link, outside, first, can_steer=can_steer)]
+    outside = _CardContext(coder_url, forges, unreachable_since_ms, silence)
+    layout = [
+        *_state_blocks(link, outside),
+        *_controls(link, outside, blocks.safe_web_url(permalink), can_steer=can_steer),
+    ]
     hint = "" if link.id or find_ending(link) else _no_thread_hint(link.record.name)
     if hint:
         layout.append(blocks.context("hint", [mrkdwn(hint)]))
-    return Message(text=_text(link, hint, outside), blocks=tuple(layout))
+    return Message(text=_text(link, outside, hint), blocks=tuple(layout))
 
 
 def make_unlinked(seen: Observation, state: LinkState, prompt: str = "") -> Link:
@@ -159,6 +167,12 @@ def get_former_page_url(link: Link, coder_url: str) -> str:
     return blocks.task_url(coder_url, owner, link.record.task_id)
 
 
+def get_owner_name(link: Link) -> str:
+    """Return the owner's name in Slack, or the name in Coder if the owner is not known in Slack."""
+    record, seen = link.record, link.observation
+    return record.owner_slack_name or record.owner_name or (seen.owner_name if seen else "")
+
+
 def get_phase_label(link: Link) -> PhaseLabel:
     """Return the emoji and the word for a link's state."""
     ending = find_ending(link)
@@ -168,126 +182,194 @@ def get_phase_label(link: Link) -> PhaseLabel:
         return _ENDING_LABELS[ending]
     if link.record.task_id is None:
         return _CREATING_LABEL
+    pending = link.shown_pending
+    if pending is not None:
+        return _PENDING_LABELS[pending]
     phase, word = link.state.phase, one_line(link.state.unknown_status, 40)
     if phase is Phase.OTHER and word:
         return PhaseLabel(PHASE_LABELS[phase].emoji, f"Coder calls it “{word}”")
     face = PHASE_LABELS[phase]
-    return (
-        PhaseLabel("warning", f"{face.label}, agent not reachable")
-        if _is_agent_unreachable(link.state)
-        else face
-    )
+    return PhaseLabel("warning", f"{face.label}, agent not reachable") if link.is_agent_unreachable else face
 
 
 def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
-    face, report = get_phase_label(link), _report(link)
-    phase = [blocks.emoji_piece(face.emoji), text_piece(" "), text_piece(face.label, is_bold=True)]
+    """Make the lines that show the state.
+
+    On a phone, the facts and the controls have one line each. The note has what it needs, then the title,
+    then the phase with the report. The prompt gets the lines that are left.
+    """
+    title = _fit(get_name(link), CARD_TITLE_LENGTH)
+    note = next(iter(_notes(link, outside)), "")
+    left = MOST_LINES - 2 - _count_lines(title) - _count_lines(_strip_dates(note))
+    phase, phase_lines = _phase_line(link, max(1, min(left, 3)))
     layout = [
-        line("title", [blocks.title_piece(get_name(link), get_page_url(link, outside.coder_url))]),
-        line("phase", [*phase, text_piece(f" · {report}")] if report else phase),
-        blocks.context("facts", _facts(link)),
+        line("title", [blocks.title_piece(title, get_page_url(link, outside.coder_url))]),
+        line("phase", phase),
+        blocks.context("facts", _facts(link, outside)),
     ]
-    notes = _notes(link, outside)
-    if notes:
-        layout.append(blocks.section("notes", "\n".join(notes)))
-    prompt = link.record.prompt.strip()
-    if prompt and not is_same_text(link.title, prompt):
-        layout.append(blocks.quote_block("prompt", prompt, PROMPT_LENGTH))
-    return layout
+    if note:
+        layout.append(blocks.section("notes", note))
+    left -= phase_lines
+    prompt = "" if says_same(get_name(link), link.record.prompt) else link.record.prompt
+    prompt = _fit(prompt, min(left, 2) * LETTERS_PER_LINE - 6) if left > 0 else ""
+    return [*layout, blocks.quote_block("prompt", prompt, len(prompt))] if prompt else layout
+
+
+def _phase_line(link: Link, most_lines: int) -> tuple[list[Block], int]:
+    """Return the line with the phase, what is to be said of it, and its time; and its lines on a phone."""
+    face, age, words = get_phase_label(link), _age(link), _detail(link)
+    # An emoji is as wide as two letters. Each part has ` · ` before it.
+    fixed = len(face.label) + 3 + (len(age.shown) + 3 if age else 0)
+    detail = _fit(words, max(20, most_lines * LETTERS_PER_LINE - fixed - 6))
+    pieces = [blocks.emoji_piece(face.emoji), text_piece(" "), text_piece(face.label, is_bold=True)]
+    pieces += [text_piece(f" · {detail}")] if detail else []
+    if age:
+        pieces += [text_piece(f" · {age.words}"), *([blocks.age_piece(age.since)] if age.since else [])]
+    return pieces, _count_lines("x" * fixed + (f" · {detail}" if detail else ""))
+
+
+def _detail(link: Link) -> str:
+    """Return the agent's latest report, or the reason of a phase that no agent reports."""
+    if find_ending(link) is not None or link.record.task_id is None:
+        return ""
+    match link.state.phase:
+        case Phase.BROKEN:
+            return f"Workspace failed: {link.build_error}" if link.build_error else "Its workspace failed"
+        case Phase.UNCLEAR:
+            return "Coder does not say what its workspace is doing"
+        case _:
+            return _report(link)
+
+
+class _Age(NamedTuple):
+    """A time on the card: words, and the moment whose age Slack shows after them, if any."""
+
+    words: str
+    since: datetime | None = None
+
+    @property
+    def shown(self) -> str:
+        """The words as Slack shows them at most."""
+        return self.words + "30 minutes ago" if self.since else self.words
+
+
+def _age(link: Link) -> _Age | None:
+    """Return how long the turn has run or took. Slack keeps an age up to date, so it costs no edits."""
+    state, record = link.state, link.record
+    if find_ending(link) is not None:
+        return None
+    began = from_ms(link.turn_began_ms) if link.turn_began_ms else record.created_at
+    began = began or (link.observation.created_at if link.observation else None)
+    if record.task_id is None or state.phase is Phase.STARTING:
+        return _Age("asked for ", began or moment_of(record.made_at))
+    if state.phase is Phase.WORKING:
+        return _Age("started ", began) if began else None
+    if state.phase in (Phase.PAUSED, Phase.BROKEN):
+        return _Age("", from_ms(state.since_ms)) if state.since_ms else None
+    if state.phase in (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED) and link.turn_began_ms:
+        took_ms = (state.idle_since_ms or state.since_ms) - link.turn_began_ms
+        return _Age(f"took {blocks.format_duration(took_ms)}") if took_ms >= 1_000 else None
+    return None
+
+
+def says_same(title: str, prompt: str) -> bool:
+    """Whether the title says already what the prompt says: it is the prompt, or the beginning of it."""
+    return is_same_text(title, prompt) or is_beginning(title, prompt)
+
+
+def _width(text: str) -> int:
+    """Count the letters of a text. Letters of Chinese or Japanese, and emoji, are as wide as two."""
+    return len(text) + sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+
+
+def _count_lines(text: str) -> int:
+    """Return how many lines a text has on a phone."""
+    return ceil(_width(text) / LETTERS_PER_LINE)
+
+
+def _fit(text: str, width: int) -> str:
+    """Put a text from outside on one line, and cut it to this width."""
+    shown = one_line(text, width)
+    while (too_wide := _width(shown) - width) > 0:
+        shown = cut(shown, len(shown) - ceil(too_wide / 2))
+    return shown
+
+
+def _strip_dates(note: str) -> str:
+    """Return a note as people read it: a time in Slack's format becomes about as long as it is shown."""
+    return re.sub(r"<!date[^>]*>", "Yesterday at 14:50", re.sub(r"<[^|>]*\|([^>]*)>", r"\1", note))
 
 
 def _report(link: Link) -> str:
     """Return the agent's latest report; an empty string if it is not about the present state."""
     report = link.state.current_report
-    is_shown = find_ending(link) is None and link.state.phase in _PHASES_WITH_REPORT
+    is_shown = find_ending(link) is None and link.state.phase in card_controls.PHASES_WITH_REPORT
     return one_line(report.message, blocks.REPORT_LENGTH) if is_shown and report is not None else ""
 
 
-def _facts(link: Link) -> list[Block]:
+def _facts(link: Link, outside: _CardContext) -> list[Block]:
+    """Return the owner's name, the template, and the link that the agent reported, on one line of a phone."""
     record, seen = link.record, link.observation
-    owner = record.owner_name or (seen.owner_name if seen else "")
+    owner = _fit(get_owner_name(link), OWNER_LENGTH)
+    url = get_reported_url(link)
+    name = blocks.link_name(url, outside.coder_url, outside.forges) if url else ""
+    is_muted = link.is_muted and find_ending(link) is None
+    left = LETTERS_PER_SMALL_LINE - _width(owner) - len(name) - (9 if is_muted else 0) - 4
     template = record.template or (seen.template if seen else "")
     made = f"{template} ({record.preset})" if template and record.preset else template
-    started = record.created_at or (seen.created_at if seen else moment_of(record.made_at))
+    made = _fit(made if _width(made) <= left else template, max(12, left))
     facts = [plain_text(text, 100) for text in (owner, made) if text.strip()]
-    facts.append(
-        mrkdwn(f"started {format_age(started)}" if record.task_id else f"asked for {format_age(started)}")
-    )
-    if _report(link) and link.state.current_report is not None:
-        facts.append(mrkdwn(f"last report {format_age(link.state.current_report.at)}"))
-    if link.is_muted and find_ending(link) is None:
-        facts.append(mrkdwn("muted: calls nobody"))
-    return facts
+    facts += [mrkdwn(f"<{escape_mrkdwn(url)}|{escape_mrkdwn(name)}>")] if url else []
+    facts += [mrkdwn("muted")] if is_muted else []
+    return facts or [mrkdwn("Task")]
+
+
+def get_reported_url(link: Link) -> str:
+    """Return the URL that the agent reported last, if a browser may open it."""
+    report = link.state.last_report
+    return blocks.safe_web_url(report.uri) if report else ""
 
 
 def _notes(link: Link, outside: _CardContext) -> list[str]:
-    """List the sentences that explain the state."""
+    """List the sentences that explain the state, the most important first."""
     ending = find_ending(link)
     if ending == "failed":
         return [_failed_note(link)]
     if ending is not None:
         return [_ENDING_NOTES.get(ending, _detached_note(link))]
-    state = link.state
-    notes = [_phase_note(link)] if state.phase in _PHASE_NOTES and link.record.task_id else []
+    state, notes = link.state, []
+    if outside.unreachable_since_ms is not None:
+        notes.append(outage_note(outside.unreachable_since_ms, outside.silence))
     if state.error_since_ms is not None and state.phase is not Phase.BROKEN:
         notes.append(_grace_note(state))
     if state.unreachable_since_ms is not None:
-        notes.append(
-            f"{_unreachable_note(state.unreachable_since_ms)} Often that passes by itself. {_RESTART_HINT}"
-        )
-    if state.is_script_failed:
-        notes.append("Its startup script failed; it takes input all the same.")
-    # During a pause, the hint says what a reply does, and the thread says how many replies wait.
+        notes.append(f"{_unreachable_note(state.unreachable_since_ms)} Replies wait.")
+    # During a pause, the phase and the thread say what a reply does.
     if link.hold is not None and state.phase not in (Phase.PAUSING, Phase.PAUSED):
-        notes.append(
-            "A pause was asked for here. Replies from before it wait; a new reply resumes the task and takes "
-            "them along."
-        )
-    if outside.unreachable_since_ms is not None:
-        moment = format_moment(from_ms(outside.unreachable_since_ms))
-        what = _CODER_FAILURES[outside.silence]
-        notes.append(f":warning: Coder {what} (first noticed: {moment}). What you see here is from before.")
+        notes.append("Stopped. Your next reply resumes it.")
+    if link.is_mention_only:
+        notes.append("Mention @Taskwire in a reply to talk to the agent.")
+    if state.is_script_failed:
+        notes.append("Its startup script failed. It takes replies.")
     return notes
 
 
-_RESTART_HINT = "*Retry* stops its workspace and starts it again."
-_PHASE_NOTES = {
-    Phase.UNCLEAR: "Coder does not say how its workspace stands. I keep looking.",
-    Phase.BROKEN: "Coder reports an error with its workspace. *Retry* starts it again.",
-    Phase.OTHER: "I do not know this word, so I show it as it is and keep looking.",
-}
+def outage_note(since_ms: int, silence: CoderFailure) -> str:
+    """Say since when Coder cannot be read, and that what is shown is from before."""
+    moment = format_moment(from_ms(since_ms))
+    return f":warning: Coder {_CODER_FAILURES[silence]} since {moment}; this is from then."
 
 
 def _grace_note(state: LinkState) -> str:
     until = format_time(from_ms(state.grace_ends_ms)) if state.grace_ends_ms else ""
-    if state.phase is Phase.STARTING and until:
-        return (
-            "Coder reports an error. While a workspace starts that may pass, so I wait until "
-            f"{until} before I call it broken."
-        )
-    then = f"at {until}" if until else "in a moment"
-    lost = _unreachable_note(state.error_since_ms or state.since_ms)
-    return (
-        f"{lost} That may pass by itself; if it is not back {then}, I say so in the thread. {_RESTART_HINT}"
-    )
-
-
-def _is_agent_unreachable(state: LinkState) -> bool:
-    """Whether the agent cannot be reached. During a start that is normal, so the result is then False."""
-    is_down = state.error_since_ms is not None and state.phase not in (Phase.STARTING, Phase.BROKEN)
-    return is_down or state.unreachable_since_ms is not None
+    then = f" If it stays, I say so at {until}." if until else ""
+    if state.phase is Phase.STARTING:
+        return f"Coder reports an error.{then}"
+    return f"{_unreachable_note(state.error_since_ms or state.since_ms)}{then or ' Replies wait.'}"
 
 
 def _unreachable_note(since_ms: int) -> str:
     return f"Agent not reachable since {format_moment(from_ms(since_ms))}."
-
-
-def _phase_note(link: Link) -> str:
-    why = one_line(link.build_error, blocks.REPORT_LENGTH)
-    if link.state.phase is not Phase.BROKEN or not why:
-        return _PHASE_NOTES[link.state.phase]
-    reason = end_sentence(escape_line(why, blocks.REPORT_LENGTH))
-    return f"Its workspace's build failed: {reason} *Retry* starts it again."
 
 
 def _failed_note(link: Link) -> str:
@@ -309,89 +391,35 @@ def _no_thread_hint(name: str) -> str:
     return f"It has no thread. {command} gives it one in the channel where you type it."
 
 
-def _hint(link: Link) -> str:
-    if find_ending(link) is not None:
-        return ""
-    if link.is_mention_only:
-        return "Mention @Taskwire in a reply to talk to the agent."
-    if link.record.task_id is None:
-        return "You can reply in this thread already; the agent gets your words as soon as it is up."
-    if _is_agent_unreachable(link.state):
-        return "Replies wait until it is back."
-    return _HINTS.get(link.state.phase, _DEFAULT_HINT)
-
-
-def _buttons(
-    link: Link, outside: _CardContext, first: list[Block] | None = None, *, can_steer: bool = True
+def _controls(
+    link: Link, outside: _CardContext, thread_url: str = "", *, can_steer: bool = True
 ) -> list[Block]:
-    """Return the rows of buttons for the present state. `first` come first, mute and delete come last."""
-    steps = [*(first or ()), *_link_buttons(link, outside)]
-    apart: list[Block] = []
-    if link.id and find_ending(link) is None and link.record.task_id:
-        steps += _log_buttons(link)
-    if link.id and find_ending(link) is None and link.record.task_id and can_steer:
-        steps += _action_buttons(link)
-        mute = (Button.UNMUTE, "Unmute") if link.is_muted else (Button.MUTE, "Mute")
-        apart = [button(*mute, link.id), button(Button.DELETE, "Delete", link.id, style="danger")]
-    return blocks.button_rows("buttons", steps, apart)
+    """Return the row of controls."""
+    has_ended = find_ending(link) is not None
+    place = card_controls.Place(
+        page=get_page_url(link, outside.coder_url),
+        thread=thread_url,
+        reported=get_reported_url(link),
+        coder_url=outside.coder_url,
+        forges=outside.forges,
+    )
+    is_open = bool(link.id) and not has_ended and link.record.task_id is not None
+    return card_controls.controls(link, place, is_open=is_open, can_steer=can_steer)
 
 
-def _link_buttons(link: Link, outside: _CardContext) -> list[Block]:
-    report, page = link.state.last_report, get_page_url(link, outside.coder_url)
-    url = blocks.safe_web_url(report.uri) if report else ""
-    is_result, known = link.state.phase is Phase.DONE, (outside.coder_url, outside.forges)
-    pages = [blocks.report_button(url, *known, is_result=is_result)] if url else []
-    if page:
-        pages.append(button(Button.OPEN_CODER, "Open in Coder", url=page))
-    return pages
-
-
-def _log_buttons(link: Link) -> list[Block]:
-    has_log = link.state.has_reported or link.state.phase in _PHASES_WITH_REPORT
-    return [button(Button.LOGS, "Logs", link.id)] if has_log else []
-
-
-def _action_buttons(link: Link) -> list[Block]:
-    phase, made = link.state.phase, []
-    if phase is Phase.PAUSED:
-        made.append(button(Button.RESUME, "Resume", link.id, style="primary"))
-        made.append(button(Button.EDIT, "Edit prompt", link.id))
-    elif phase is Phase.BROKEN or _is_agent_unreachable(link.state):
-        made.append(button(Button.RETRY, "Retry", link.id, style="primary"))
-    if phase is not Phase.PAUSED and link.state.status == "active":
-        made.append(button(Button.PAUSE, "Pause", link.id))
-    return made + _discussion_buttons(link)
-
-
-def _discussion_buttons(link: Link) -> list[Block]:
-    """Return the buttons of a card that stands in a discussion."""
-    record, made = link.record, []
-    if record.root_ts is None:
-        return []
-    if not record.context and record.root_ts != record.made_at:
-        made.append(button(Button.GIVE_THREAD, "Give it the thread", link.id))
-    if link.is_mention_only:
-        made.append(button(Button.READ_REPLIES, "Read every reply", link.id))
-    else:
-        made.append(button(Button.READ_MENTIONS, "Read mentions only", link.id))
-    return made
-
-
-def _text(link: Link, hint: str, outside: _CardContext) -> str:
+def _text(link: Link, outside: _CardContext, hint: str = "") -> str:
     """Write the card as plain text, for clients that show no blocks."""
-    record, state = link.record, link.state
+    record = link.record
     name = blocks.end_sentence(escape_line(get_name(link), blocks.TITLE_LENGTH))
     sentences = [f"{escape_line(get_phase_label(link).label, 60)}: {name}"]
-    sentences.append(blocks.end_sentence(escape_line(_report(link), blocks.REPORT_LENGTH)))
-    if record.task_id is None and not is_same_text(link.title, record.prompt):
+    sentences.append(blocks.end_sentence(escape_line(_detail(link), blocks.REPORT_LENGTH)))
+    if record.task_id is None and not says_same(get_name(link), record.prompt):
         sentences.append(f"Asked for: {blocks.end_sentence(escape_line(record.prompt, 100))}")
     sentences += _notes(link, outside)
-    sentences += [f"Owner: {escape_line(record.owner_name, 100)}."] if record.owner_name else []
+    owner = get_owner_name(link)
+    sentences += [f"Owner: {escape_line(owner, 100)}."] if owner else []
     sentences += [f"Template: {escape_line(record.template, 100)}."] if record.template else []
     sentences.append(hint)
-    pages = (
-        blocks.safe_web_url(state.last_report.uri) if state.last_report else "",
-        get_page_url(link, outside.coder_url),
-    )
+    pages = (get_reported_url(link), get_page_url(link, outside.coder_url))
     sentences += [escape_mrkdwn(page) for page in pages if len(page) <= SHOWN_URL_LENGTH]
     return " ".join(part for part in sentences if part)

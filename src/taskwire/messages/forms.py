@@ -1,4 +1,4 @@
-"""The dialogs: the form for a new task, and the dialogs for edit and delete.
+"""The dialogs: the form for a new task, and the dialogs for answer, edit and delete.
 
 A dialog opens at once with `loading_dialog`. When Coder has answered, the dialog's content is replaced. A
 submitted field is found by its action id. The block id of the preset's field contains the template. Otherwise
@@ -11,8 +11,12 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
+from taskwire.domain.agent_questions import read_answer
+from taskwire.domain.markdown import cut_at_block
 from taskwire.domain.message import Block, Dialog, View
+from taskwire.domain.mrkdwn import break_emoji
 from taskwire.messages import blocks
+from taskwire.messages.answer_blocks import answer_block
 from taskwire.messages.blocks import cut, line, mrkdwn, one_line, section, text_piece
 
 # Slack's limit for a plain_text_input, in characters. It applies to an initial value and to what a person
@@ -20,6 +24,8 @@ from taskwire.messages.blocks import cut, line, mrkdwn, one_line, section, text_
 INPUT_LENGTH = 3_000
 # Slack's limit for the options of a static_select.
 MOST_OPTIONS = 100
+# How much of an agent's answer the dialog shows above the field, in characters.
+ANSWER_SHOWN_LENGTH = 1_500
 TASK_NAME_LENGTH = 32
 
 # The title of each dialog, also while it loads.
@@ -27,10 +33,12 @@ TITLES = {
     Dialog.CREATE: "New task",
     Dialog.EDIT: "Edit the prompt",
     Dialog.DELETE: "Delete this task",
+    Dialog.ANSWER: "Answer",
 }
 # Errors beside a field.
 PROMPT_MISSING = "Say what the agent should do."
 PROMPT_EMPTY = "The prompt cannot be empty."
+ANSWER_EMPTY = "Write your answer."
 PROMPT_IS_COMMAND = "Agents run what begins with ! in their shell. Put a word before it."
 CHANNEL_MISSING = "Choose where its thread opens."
 
@@ -124,6 +132,19 @@ def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "
         _small_text("next", "The agent reads it when the task is resumed."),
     ]
     return _view(Dialog.EDIT, layout, private_metadata, "Save")
+
+
+def answer_dialog(title: str, written: str, *, private_metadata: str) -> View:
+    """Make the dialog for a reply to the agent. `written` is the agent's last answer as Markdown."""
+    layout = [line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)])]
+    beginning = cut_at_block(written, ANSWER_SHOWN_LENGTH)
+    answer = read_answer(beginning, written if beginning != written else "")
+    if answer.headline:
+        layout.append(line("question", [text_piece(break_emoji(answer.headline), is_bold=True)]))
+    if answer.body:
+        layout.append(answer_block("written", answer.body))
+    layout.append(_prompt_field("Your answer", "", hint="Use the new name, and keep the old one for a year."))
+    return _view(Dialog.ANSWER, layout, private_metadata, "Send")
 
 
 def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> View:
@@ -252,14 +273,16 @@ def preset_block_id(template: str) -> str:
     return f"{Field.PRESET}:{template}"[:255]
 
 
-def _prompt_field(label: str, prompt: str) -> Block:
+def _prompt_field(
+    label: str, prompt: str, hint: str = "Fix the login redirect: after signing in, people land on /404."
+) -> Block:
     element: Block = {
         "type": "plain_text_input",
         "action_id": Field.PROMPT.value,
         "multiline": True,
         "max_length": INPUT_LENGTH,
         "focus_on_load": True,
-        "placeholder": _plain("Fix the login redirect: after signing in, people land on /404.", 150),
+        "placeholder": _plain(hint, 150),
     }
     return _input(
         Field.PROMPT.value, label, element | ({"initial_value": prompt[:INPUT_LENGTH]} if prompt else {})

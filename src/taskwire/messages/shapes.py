@@ -19,6 +19,13 @@ def statement(words: str) -> Message:
     return Message(text=cut(words, TEXT_LENGTH), blocks=(section("answer", cut(words, 3_000)),))
 
 
+def with_note(message: Message, words: str) -> Message:
+    """Put a sentence in mrkdwn above a message."""
+    return Message(
+        text=cut(f"{words} {message.text}", TEXT_LENGTH), blocks=(section("note", words), *message.blocks)
+    )
+
+
 def question(words: str, text: str, buttons: Sequence[Block]) -> Message:
     """Make a question with buttons. `words` is mrkdwn. `text` is quoted below it, unless it is empty."""
     shown = [section("question", words)]

@@ -202,6 +202,9 @@ def _all_tried(had: list[str]) -> list[str]:
 
 
 def _priority(context: JobContext, link: Link) -> Priority:
+    if link.shown_pending is not None:
+        # Somebody has just pressed a button, and looks whether it did something.
+        return Priority.MENTION
     if context.job.id == FIRST_DRAW_JOB_ID:
         return Priority.FIRST_CARD
     is_final = link.end_reason is not None or link.state.phase in FINAL_PHASES

@@ -22,7 +22,7 @@ from taskwire.domain.jobs import (
     PostNotice,
     PostText,
 )
-from taskwire.domain.links import Link
+from taskwire.domain.links import Link, is_act_overtaken
 from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.queues import to_coder, to_thread
@@ -113,6 +113,9 @@ class Notifier:
             link = link.model_copy(update={"state": earlier.state})
         transition = self._reduce(link, event, context.now_ms)
         batch = self._deps.writes.write_state(Batch(), link.id, transition.state, transition.look_at_ms)
+        pending = link.pending_act
+        if pending is not None and is_act_overtaken(pending, link.state.phase, transition.state.phase):
+            self._deps.writes.remove_field(batch, link.id, "pending")
         for notice in transition.notices:
             batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
         await self._settle_start_button(link, event, transition.state, batch)

@@ -16,7 +16,7 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, TasksNotSupported, TokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.errors import OutsideError, Refused, UserError
 from taskwire.messages import troubles
 from taskwire.messages.cards import CoderFailure
 from taskwire.outbox.direct_messages import AdminAlerts
@@ -46,6 +46,11 @@ async def find_outage(deps: Dependencies) -> CoderOutage | None:
     """Return the present outage of Coder, if there is one."""
     outage = await _find_stored_outage(deps)
     return None if outage is None or outage.stage == "over" else outage
+
+
+def is_coder_away(error: OutsideError) -> bool:
+    """Whether Coder does not answer, or refuses our token, so that only older news of it can be shown."""
+    return error.system == "Coder" and not isinstance(error, Refused | TasksNotSupported)
 
 
 class CoderHealth:

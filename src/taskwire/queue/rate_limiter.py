@@ -20,8 +20,9 @@ These limits stay below Slack's (https://docs.slack.dev/apis/web-api/rate-limits
   a call with the highest priority may use it, and only if the channel had no post in the second before. A
   workspace may post "several hundred a minute": 300.
 - Edits have tier 3. Cards use 45 of these 50, and one card is edited once in three seconds, so that 5
-  edits are left for other messages. Backfill uses half of the calls that read a thread, and four fifths
-  of those that read a channel, because little else needs these methods.
+  edits are left for other messages. A card has a reserve too, to show at once that a press was heard.
+- Backfill uses half of the calls that read a thread, and four fifths of those that read a channel, because
+  little else needs these methods.
 
 A 429 blocks its method for all processes, for as long as Slack says. Slack counts by method and workspace,
 and does not say which limit was exceeded. A 429 without Slack's own error code names no method, so it blocks
@@ -121,7 +122,7 @@ LIMITS: Mapping[str, MethodLimits] = MappingProxyType(
         "reactions.add": MethodLimits(tier(50, burst=12)),
         "reactions.remove": MethodLimits(tier(20, burst=5)),
         "chat.postMessage": MethodLimits(tier(300, burst=20), per_target=Limit(1_010, 2, has_reserve=True)),
-        "chat.update": MethodLimits(tier(45, burst=3), per_target=Limit(3_000, 1)),
+        "chat.update": MethodLimits(tier(45, burst=3), per_target=Limit(3_000, 1, has_reserve=True)),
     }
 )
 # By Slack's documentation, "most methods allow at least 20+ requests per minute".

@@ -87,6 +87,8 @@ _KINDS: dict[Button, RequestKind] = {
     Button.LOGS: "ask",
     Button.STEPS: "ask",
     Button.EDIT: "ask",
+    Button.MORE: "ask",
+    Button.ANSWER: "ask",
     Button.MUTE: "ask",
     Button.UNMUTE: "ask",
     Button.SHOW_ANSWER: "ask",

@@ -91,7 +91,12 @@ class LostThreads:
         owner = await self._people.find_in_slack(task.owner_id)
         requester = Requester(person=owner or work.person, channel=work.channel, at=work.thread_ts)
         link = LinkId(card.id.split(":")[1])
-        updates = {"id": link, "thread_ts": work.thread_ts, "owner_slack": owner}
+        updates = {
+            "id": link,
+            "thread_ts": work.thread_ts,
+            "owner_slack": owner,
+            "owner_slack_name": await self._people.find_name(owner),
+        }
         return bare_record(task, requester, self._deps.mask).model_copy(update=updates)
 
     def _restore_link(self, record: LinkRecord, task: Task) -> Batch:

@@ -20,7 +20,7 @@ from taskwire.telemetry import logger
 class Priority(IntEnum):
     """The purpose of a call to Slack. A lower number goes first."""
 
-    # A message that mentions somebody or asks a question.
+    # A message that mentions somebody or asks a question, and the edit that shows that a press was heard.
     MENTION = 0
     # Any other message, and the reads and look-ups that it needs.
     POST = 1

@@ -16,12 +16,12 @@ from taskwire.domain.message import Button, Dialog
 from taskwire.slack.payload_fields import (
     read_blocks_json,
     read_channel,
-    read_entered_value,
     read_entered_values,
     read_files,
     read_flag,
     read_object,
     read_objects,
+    read_pressed,
     read_reactions,
     read_text,
     read_ts,
@@ -294,7 +294,7 @@ def parse_command(body: Body, now: datetime) -> SlashCommand | IgnoredPayload:
 def parse_click(body: Body) -> Click | IgnoredPayload:
     """Parse a pressed button or a used menu."""
     action = next(iter(read_objects(body, "actions")), {})
-    action_id, action_ts = (read_text(action, "action_id"), read_ts(action, "action_ts"))
+    (action_id, value), action_ts = read_pressed(action, Button.MENU), read_ts(action, "action_ts")
     person = read_user(body, "user", "id")
     if person is None or not action_id or action_ts is None:
         return IgnoredPayload("a click without person, action or ts")
@@ -306,7 +306,7 @@ def parse_click(body: Body) -> Click | IgnoredPayload:
     return Click(
         button=Button.from_action_id(action_id),
         action_id=action_id,
-        value=read_entered_value(action),
+        value=value,
         person=person,
         trigger_id=read_text(body, "trigger_id"),
         action_ts=action_ts,

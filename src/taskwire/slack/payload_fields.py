@@ -148,3 +148,12 @@ def read_entered_value(element: object) -> str:
         if several := read_strings(element, key):
             return ",".join(several)
     return next((value for key in _SINGLE_KEYS if (value := read_text(element, key))), "")
+
+
+def read_pressed(action: object, menu: str) -> tuple[str, str]:
+    """Return the id and the value of what was pressed. An option's value has both if it is of this menu."""
+    action_id, value = read_text(action, "action_id"), read_entered_value(action)
+    if action_id != menu:
+        return action_id, value
+    chosen, _, value = value.partition(" ")
+    return chosen, value

@@ -263,6 +263,7 @@ def _read_link(fields: dict[str, str]) -> Link:
         cursor=fields.get("cursor", ""),
         drawn_card=fields.get("drawn_card", ""),
         last_input_ts=Ts(fields["last_input"]) if "last_input" in fields else None,
+        pending=fields.get("pending", ""),
     )
 
 

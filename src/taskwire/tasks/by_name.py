@@ -98,7 +98,11 @@ class NamedActions:
                 self._make_question_batch(link, work, reply),
                 (work.requester, answers.input_to_be_confirmed(link)),
             )
-        return done(queue_reply(link, reply), (work.requester, answers.input_shown_in_thread(link)))
+        batch = queue_reply(link, reply)
+        if work.requester.is_elsewhere and work.requester.channel == link.record.channel:
+            # The person used a dialog beside the thread, and sees there what they wrote.
+            return done(batch)
+        return done(batch, (work.requester, answers.input_shown_in_thread(link)))
 
     def _make_question_batch(self, link: Link, work: ActRequested, reply: Reply) -> Batch:
         """Return a batch that asks in the thread about a text that looks like a command of the agent.

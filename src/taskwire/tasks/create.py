@@ -165,12 +165,14 @@ class TaskCreator:
         context = AgentText("")
         if work.context is not None:
             context = await self._thread_context.read(work.requester.person, work.context)
+        name = await self._people.find_name(work.requester.person)
         return LinkRecord(
             id=_make_link_id(job_id),
             channel=work.requester.channel,
             made_at=work.requester.at,
             requested_by=work.requester.person,
             owner_slack=work.requester.person,
+            owner_slack_name=name,
             owner_id=account.id,
             owner_name=account.username,
             prompt=work.prompt,
@@ -215,7 +217,11 @@ class TaskCreator:
         if not is_first and await self._deps.notes.find(*note) != job_id:
             raise UserError(*refusals.attach_in_progress(task.name))
         record = bare_record(task, requester, self._deps.mask).model_copy(
-            update={"id": _make_link_id(job_id), "owner_slack": owner}
+            update={
+                "id": _make_link_id(job_id),
+                "owner_slack": owner,
+                "owner_slack_name": await self._people.find_name(owner),
+            }
         )
         return self._write_link(batch, record, requester)
 

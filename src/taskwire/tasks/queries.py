@@ -1,5 +1,6 @@
 """Answers `list`, `status`, `logs`, `templates` and `help`. They change nothing and need no job."""
 
+from collections.abc import Awaitable
 from math import ceil
 from typing import NamedTuple
 
@@ -19,10 +20,12 @@ from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.transitions import NEEDS_PERSON_PHASES, initial_state
 from taskwire.messages import cards, listing, logs, refusals
 from taskwire.outbox.agent_log import read_full_log, read_last_output
+from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.observing import LONGEST_PROMPT, observation_of, observe_first, with_observation
 from taskwire.outbox.posting import find_file_url
 from taskwire.people.permissions import People, require_rights
 from taskwire.slack.calls import Method
+from taskwire.tasks.last_known import LastKnown
 from taskwire.tasks.lookup import Lookup, VisibleTask
 from taskwire.telemetry import logger
 
@@ -67,6 +70,7 @@ class Queries:
         self._deps = deps
         self._people = people
         self._lookup = lookup
+        self._last_known = LastKnown(deps, people)
 
     async def answer(self, requester: Requester, question: Question) -> Message:
         """Return the answer; UserError if there is none."""
@@ -74,13 +78,25 @@ class Queries:
             case Help():
                 return listing.help_text(question.verb)
             case List():
-                return await self._list_tasks(requester, question)
+                return await self._or_last_known(requester, question, self._list_tasks(requester, question))
             case Status():
-                return await self._show_status(requester, question)
+                return await self._or_last_known(requester, question, self._show_status(requester, question))
             case Logs():
                 return await self._show_logs(requester, question)
             case Templates():
                 return await self._list_templates(requester)
+
+    async def _or_last_known(
+        self, requester: Requester, question: List | Status, answering: Awaitable[Message]
+    ) -> Message:
+        """Return the answer. While Coder does not answer, return what was last known."""
+        try:
+            return await answering
+        except OutsideError as error:
+            known = await self._last_known.answer(requester, question) if is_coder_away(error) else None
+            if known is None:
+                raise
+            return known
 
     async def _list_tasks(self, requester: Requester, question: List) -> Message:
         seen = await self._lookup.list_visible(requester)

@@ -29,6 +29,7 @@ from taskwire.messages.inputs import ClosingReason
 from taskwire.notices.closed_threads import wait_for_new_card
 from taskwire.outbox import questions
 from taskwire.outbox.agent_log import read_full_log, read_last_output
+from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.enqueue import say, show_receipt
 from taskwire.outbox.error_messages import make_error_answer, make_give_up_message, make_waiting_message
 from taskwire.outbox.observing import observation_of, with_observation
@@ -43,6 +44,7 @@ from taskwire.redis.decoding import read
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity, SlackRateLimited
 from taskwire.slack.metadata import Metadata
 from taskwire.state.links import KEPT_REPLY_TTL_MS
+from taskwire.tasks.last_known import LastKnown
 from taskwire.telemetry import logger
 
 # Questions about a message, and answers with a button for people who may steer the task.
@@ -69,6 +71,7 @@ class ThreadQueries:
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
+        self._last_known = LastKnown(deps, people)
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
@@ -86,7 +89,7 @@ class ThreadQueries:
             try:
                 await self._require_rights(link, work)
             except (CoderError, TryLater, OutcomeUnknown) as error:
-                return self._answer_without_coder(link, work, context, error)
+                return await self._answer_without_coder(link, work, context, error)
             if await self._find_settlement(link, work) is not None:
                 return self._end_question(link, work, context)
         batch = Batch()
@@ -133,7 +136,7 @@ class ThreadQueries:
         if link.end_reason is None and work.question in WITH_BUTTON:
             await self._people.require_steering_rights(work.requester, link)
 
-    def _answer_without_coder(
+    async def _answer_without_coder(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
     ) -> Outcome:
         """Answer without Coder. A question about a message waits, because its author's rights are unknown."""
@@ -141,6 +144,8 @@ class ThreadQueries:
             raise error
         if work.question == "not_a_verb":
             return self._retry_behind_others(link, work, context, error)
+        if work.question == "status" and is_coder_away(error):
+            return done(None, (work.requester, await self._last_known.show_status(work.requester, link)))
         _log.warning("question not answered", link=link.id, error=str(error))
         return done(None, (work.requester, make_error_answer(error)))
 
@@ -253,6 +258,8 @@ class ThreadQueries:
             # Waiting for a place in Slack's limits is no failure.
             raise
         except (CoderError, TryLater, OutcomeUnknown) as error:
+            if work.question == "status" and is_coder_away(error):
+                return await self._last_known.show_status(work.requester, link), True
             _log.warning("question not answered", link=link.id, error=str(error))
             return make_error_answer(error), False
 

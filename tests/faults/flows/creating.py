@@ -45,8 +45,8 @@ class Creating(Flow):
             self.card_of(
                 actor,
                 f"Working: {title_of(actor)}.",
-                f" Reply in this thread to talk to the agent. {self.page(actor)}",
-                "[Open in Coder] [Logs] [Pause] [Mute] [Delete]",
+                f" {self.page(actor)}",
+                "[Stop] [⋯ Open in Coder, Logs, Mute, Detach, Delete]",
             )
         ]
         assert metadata(self.messages(actor)[0])["task_id"] == actor.task.id
@@ -102,9 +102,9 @@ class Mentioning(Creating):
         assert self.said(actor) == [
             self.card_of(
                 actor,
-                f"Working: {title_of(actor)}.",
-                f" Mention @Taskwire in a reply to talk to the agent. {self.page(actor)}",
-                "[Open in Coder] [Logs] [Pause] [Give it the thread] [Read every reply] [Mute] [Delete]",
+                f"Working: {title_of(actor)}. Mention @Taskwire in a reply to talk to the agent.",
+                f" {self.page(actor)}",
+                "[Stop] [⋯ Open in Coder, Logs, Give it the thread, Read every reply, More…]",
             )
         ]
         (card,) = self.messages(actor)
@@ -236,8 +236,8 @@ class Attaching(Flow):
             self.card_of(
                 actor,
                 f"Working: {title_of(actor)}. On it.",
-                f" Reply in this thread to talk to the agent. {self.page(actor)}",
-                "[Open in Coder] [Logs] [Pause] [Mute] [Delete]",
+                f" {self.page(actor)}",
+                "[Stop] [⋯ Open in Coder, Logs, Mute, Detach, Delete]",
             )
         ]
         assert metadata(self.messages(actor)[0])["task_id"] == task_of(actor).id

@@ -46,13 +46,13 @@ class Deciding(Flow):
 
     def is_over(self, actor: Actor) -> bool:
         """Return whether the reply is marked as delivered."""
-        return "white_check_mark" in self._receipts(actor)
+        return "white_check_mark" in _receipts(self, actor)
 
     def check(self, actor: Actor) -> None:
         """Check that the agent has all replies once and in order, and that nobody was told anything else."""
         assert actor.task is not None
         assert actor.task.inputs == [_word(number) for number in range(1, actor.run_number + 1)]
-        assert self._receipts(actor) == ["white_check_mark"]
+        assert _receipts(self, actor) == ["white_check_mark"]
         assert self.said(actor) == []
         assert set(self.told(actor)) <= {ONCE_ONLY, CANNOT_TELL}
 
@@ -94,7 +94,7 @@ class Choosing(Flow):
 
     def is_over(self, actor: Actor) -> bool:
         """The posted words are marked as delivered."""
-        return self._receipts(actor) == ["white_check_mark"]
+        return _receipts(self, actor) == ["white_check_mark"]
 
     def check(self, actor: Actor) -> None:
         """The agent has each choice once. The words were posted once, and the notice says who chose them."""
@@ -102,18 +102,63 @@ class Choosing(Flow):
         words = f"2. {_choice(number)}"
         assert task_of(actor).inputs == [f"2. {_choice(turn)}" for turn in range(1, number + 1)]
         assert self.said(actor) == [f"{actor.name.capitalize()} says: {words}\n> {words}"]
-        assert self._receipts(actor) == ["white_check_mark"]
+        assert _receipts(self, actor) == ["white_check_mark"]
         thread = self.deployment.slack.thread(actor.channel, actor.thread_ts)
         asked = [shown(each) for each in thread if f"Which one, {number}?" in str(each["text"])]
         assert [f"{actor.name.capitalize()} chose *{words}*." in text for text in asked] == [True]
         assert set(self.told(actor)) <= {ANSWERED, CANNOT_TELL}
 
-    def _receipts(self, actor: Actor) -> list[str]:
-        said = [each for each in self.messages(actor) if " says: " in str(each["text"])]
-        return list(self.deployment.slack.reactions(actor.channel, str(said[-1]["ts"]))) if said else []
-
     def _button(self, actor: Actor, number: int) -> tuple[str, str, str] | None:
         return self.button(actor, f"2. {_choice(number)}")
+
+
+class Answering(Flow):
+    """A person submits the dialog of *Answer*: the words are posted in their name, and sent once."""
+
+    floor = 60
+
+    async def prepare(self, actors: Sequence[Actor]) -> None:
+        """Give each actor a task with a thread."""
+        await give_tasks(self, actors)
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Let each agent fail, and open the dialog from the card."""
+        slack = self.deployment.slack
+        for actor in actors:
+            task_of(actor).becomes("working", f"Turn {actor.run_number + 1}")
+            task_of(actor).becomes("failed", f"No luck with try {actor.run_number + 1}")
+        await self.deployment.poll()
+        await self.deployment.run_until(
+            lambda: all(f"try {actor.run_number + 1}" in self.card(actor) for actor in actors),
+            "all have failed",
+        )
+        for actor in actors:
+            for left in slack.views(actor.person):
+                await slack.close(actor.person, left)
+            assert (await slack.click(actor.person, actor.channel, actor.thread_ts, "task.answer")).ok
+        await self.deployment.until(lambda: all(map(self._is_filled, actors)), "dialogs are open")
+
+    async def go(self, actor: Actor) -> None:
+        """Submit the dialog."""
+        await self.submit(actor, {"form.prompt": f"try {actor.run_number}"})
+
+    def is_over(self, actor: Actor) -> bool:
+        """The posted words are marked as delivered."""
+        return _receipts(self, actor) == ["white_check_mark"]
+
+    def check(self, actor: Actor) -> None:
+        """The agent has the answer once. The words were posted once."""
+        words, inputs = f"try {actor.run_number}", task_of(actor).inputs
+        assert (inputs[-1], inputs.count(words)) == (words, 1)
+        assert self.said(actor) == [f"{actor.name.capitalize()} says: {words}\n> {words}"]
+        assert _receipts(self, actor) == ["white_check_mark"]
+        self.told_at_most(actor, wishes=[f"sending your words to `{task_of(actor).id}`"])
+
+
+def _receipts(flow: Flow, actor: Actor) -> list[str]:
+    """Return the reactions on the words that the bot posted for an actor during this run."""
+    said = [each for each in flow.messages(actor) if " says: " in str(each["text"])]
+    return list(flow.deployment.slack.reactions(actor.channel, str(said[-1]["ts"]))) if said else []
 
 
 def _choice(number: int) -> str:

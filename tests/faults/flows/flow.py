@@ -140,7 +140,7 @@ class Flow:
         message = self.deployment.slack.thread(actor.channel, actor.thread_ts)[-1]
         for block in message.get("blocks") or []:
             for element in block.get("elements", ()) if block["type"] == "actions" else ():
-                if element["text"]["text"] == text:
+                if element.get("text", {}).get("text") == text:
                     return str(message["ts"]), element["action_id"], element["value"]
         return None
 
@@ -159,7 +159,7 @@ class Flow:
 
     def card_of(self, actor: Actor, phase: str, follow: str, buttons: str) -> str:
         """Return what a card shows in a phase. The prompt is not repeated, because it is the title."""
-        facts = f"{phase} Owner: {actor.name}. Template: Tasks on Docker.{follow}"
+        facts = f"{phase} Owner: {actor.name.capitalize()}. Template: Tasks on Docker.{follow}"
         return f"{facts}\n{buttons}" if buttons else facts
 
     def page(self, actor: Actor) -> str:

@@ -39,7 +39,7 @@ class Drawing(Flow):
         assert self.card(actor) == self.card_of(
             actor,
             f"Working: {title_of(actor)}. {self._report(actor)}.",
-            f" Reply in this thread to talk to the agent. {self.page(actor)}",
+            f" {self.page(actor)}",
             RUNS,
         )
         assert (self.said(actor), self.told(actor)) == ([], [])

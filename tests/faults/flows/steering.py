@@ -55,8 +55,8 @@ class Pausing(Steering):
         assert self.card(actor) == self.card_of(
             actor,
             f"Paused: {title_of(actor)}. On it.",
-            f" Reply in this thread to talk to the agent; your reply resumes it. {self.page(actor)}",
-            "[Open in Coder] [Logs] [Resume] [Edit prompt] [Mute] [Delete]",
+            f" {self.page(actor)}",
+            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Mute, More…]",
         )
         self.told_at_most(
             actor,
@@ -188,8 +188,8 @@ class Editing(Steering):
         assert self.card(actor) == self.card_of(
             actor,
             f"Paused: {self._title(actor)}. On it.",
-            f" Reply in this thread to talk to the agent; your reply resumes it. {self.page(actor)}",
-            "[Open in Coder] [Logs] [Resume] [Edit prompt] [Mute] [Delete]",
+            f" {self.page(actor)}",
+            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Mute, More…]",
         )
         # The message may use an older title: Coder's, or that of an earlier edit.
         titles = [title_of(actor), *(self._title(actor, number) for number in range(actor.run_number + 1))]
@@ -220,15 +220,15 @@ class Muting(Steering):
     async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Unmute the thread if it is muted."""
         for actor in actors:
-            if "[Unmute]" in self.card(actor):
+            if ", Unmute," in self.card(actor):
                 await self.write(actor, "!unmute")
         await self.deployment.run_until(
-            lambda: all("[Mute]" in self.card(actor) for actor in actors), "everybody is called again"
+            lambda: all(", Mute," in self.card(actor) for actor in actors), "everybody is called again"
         )
 
     def is_over(self, actor: Actor) -> bool:
         """Return whether the card offers to unmute."""
-        return "[Unmute]" in self.card(actor)
+        return ", Unmute," in self.card(actor)
 
     def check(self, actor: Actor) -> None:
         """Check that the card is right, and nothing else was said."""
@@ -236,8 +236,8 @@ class Muting(Steering):
         assert self.card(actor) == self.card_of(
             actor,
             f"Working: {title_of(actor)}. On it.",
-            f" Reply in this thread to talk to the agent. {self.page(actor)}",
-            "[Open in Coder] [Logs] [Pause] [Unmute] [Delete]",
+            f" {self.page(actor)}",
+            "[Stop] [⋯ Open in Coder, Logs, Unmute, Detach, Delete]",
         )
         self.told_at_most(
             actor,

@@ -9,7 +9,8 @@ from tests.faults.points import Kind
 
 from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
-RUNS = "[Open in Coder] [Logs] [Pause] [Mute] [Delete]"
+MENU = "[⋯ Open in Coder, Logs, Mute, Detach, Delete]"
+RUNS = f"[Stop] {MENU}"
 
 
 class Telling(Flow):
@@ -104,7 +105,7 @@ class Completing(Writing):
         return self.card_of(
             actor,
             f"Done: {title_of(actor)}. Opened PR {actor.run_number}.",
-            f" Reply in this thread if there is more to do. <https://example.com/pull/1> {self.page(actor)}",
+            f" <https://example.com/pull/1> {self.page(actor)}",
             f"[View pull request (example.com)] {RUNS}",
         )
 
@@ -130,8 +131,8 @@ class Failing(Telling):
         return self.card_of(
             actor,
             f"Failed: {title_of(actor)}. No luck with try {actor.run_number}.",
-            f" Reply in this thread to tell the agent how to go on. {self.page(actor)}",
-            RUNS,
+            f" {self.page(actor)}",
+            f"[Answer] {RUNS}",
         )
 
 
@@ -173,8 +174,8 @@ class Needing(Writing):
         return self.card_of(
             actor,
             f"Needs you: {title_of(actor)}. Question {actor.run_number}.",
-            f" Reply in this thread to go on. {self.page(actor)}",
-            RUNS,
+            f" {self.page(actor)}",
+            f"[Answer] {RUNS}",
         )
 
 
@@ -213,10 +214,9 @@ class Breaking(Telling):
         """Return the card. It says that the task is broken."""
         return self.card_of(
             actor,
-            f"Broken: {title_of(actor)}. Coder reports an error with its workspace. *Retry* starts it again.",
-            " Replies in this thread are not delivered while it is broken; a button sends them later. "
-            f"{self.page(actor)}",
-            "[Open in Coder] [Logs] [Retry] [Mute] [Delete]",
+            f"Broken: {title_of(actor)}. Its workspace failed.",
+            f" {self.page(actor)}",
+            f"[Retry] {MENU}",
         )
 
 
@@ -257,8 +257,8 @@ class PausedElsewhere(Telling):
         return self.card_of(
             actor,
             f"Paused: {title_of(actor)}. On it.",
-            f" Reply in this thread to talk to the agent; your reply resumes it. {self.page(actor)}",
-            "[Open in Coder] [Logs] [Resume] [Edit prompt] [Mute] [Delete]",
+            f" {self.page(actor)}",
+            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Mute, More…]",
         )
 
 
@@ -287,8 +287,7 @@ class ResumedElsewhere(Telling):
         return self.card_of(
             actor,
             f"Starting: {title_of(actor)}.",
-            " Reply in this thread to talk to the agent; it gets your words as soon as it is up. "
-            f"{self.page(actor)}",
+            f" {self.page(actor)}",
             RUNS,
         )
 

@@ -1,0 +1,141 @@
+"""The controls of a card: one that the phase asks for, *Stop* while an agent runs, and a menu with the rest.
+
+Slack's menu has at most five options. If there are more, the last one is *More…*: its private answer has the
+others as buttons. A new entry gets a line in `_entries`, at the place that says how often it is used.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from taskwire.domain.links import Link
+from taskwire.domain.message import Block, Button, Message
+from taskwire.domain.phases import Phase
+from taskwire.messages import blocks
+from taskwire.messages.blocks import button
+
+# Slack's limit for an overflow menu.
+MOST_ENTRIES = 5
+# In these phases the agent has reported something, or has had the time to.
+PHASES_WITH_REPORT = frozenset(
+    {Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED, Phase.PAUSING, Phase.PAUSED}
+)
+
+
+class Place(NamedTuple):
+    """Where the controls of a card lead. An empty URL leads nowhere."""
+
+    page: str
+    coder_url: str
+    forges: Collection[str] = ()
+    thread: str = ""
+    reported: str = ""
+
+
+class _Entry(NamedTuple):
+    """An entry of the menu. `url` is the page that it opens."""
+
+    button: Button
+    label: str
+    url: str = ""
+
+
+def controls(link: Link, place: Place, *, is_open: bool, can_steer: bool) -> list[Block]:
+    """Return the row of controls. `is_open`: the task exists, and its link has not ended.
+
+    Controls that change the task are left out unless `can_steer`.
+    """
+    row = [button(Button.OPEN_THREAD, "Open thread", url=place.thread)] if place.thread else []
+    row += _asked_for(link, place, is_open=is_open, can_steer=can_steer)
+    if is_open and can_steer and _is_agent_running(link):
+        row.append(button(Button.PAUSE, "Stop", link.id))
+    entries = _entries(link, place, is_open=is_open, can_steer=can_steer)
+    if len(entries) > 1:
+        row.append(_menu(link, entries))
+    else:
+        row += [_as_button(link, entry) for entry in entries]
+    return blocks.button_rows("buttons", row)
+
+
+def more(link: Link, place: Place) -> Message:
+    """Make the private answer to *More…*: buttons for the entries that the menu has no place for."""
+    entries = _entries(link, place, is_open=True, can_steer=True)
+    rows = blocks.button_rows("buttons", [_as_button(link, each) for each in entries[MOST_ENTRIES - 1 :]])
+    words = f"More for {blocks.bold_name(link.title)}:"
+    return Message(text=words, blocks=(blocks.section("more", words), *rows))
+
+
+def _asked_for(link: Link, place: Place, *, is_open: bool, can_steer: bool) -> list[Block]:
+    """Return the control that the phase asks for, if any."""
+    state = link.state
+    acts = is_open and can_steer
+    if acts and (state.phase is Phase.BROKEN or link.is_agent_unreachable):
+        return [button(Button.RETRY, "Retry", link.id, style="primary")]
+    if acts and state.open_phase in (Phase.NEEDS_YOU, Phase.FAILED):
+        answer = [button(Button.ANSWER, "Answer", link.id, style="primary")]
+        return [*answer, button(Button.RESUME, "Resume", link.id)] if state.phase is Phase.PAUSED else answer
+    if acts and state.phase is Phase.PAUSED:
+        return [button(Button.RESUME, "Resume", link.id, style="primary")]
+    if place.reported:
+        is_result = state.phase is Phase.DONE
+        return [blocks.report_button(place.reported, place.coder_url, place.forges, is_result=is_result)]
+    return []
+
+
+def _is_agent_running(link: Link) -> bool:
+    """Whether there is an agent to stop. A start can be stopped too; then Coder waits until it is up."""
+    return link.state.status == "active" or link.state.phase is Phase.STARTING
+
+
+def _entries(link: Link, place: Place, *, is_open: bool, can_steer: bool) -> list[_Entry]:
+    """Return the entries of the menu, the most used first."""
+    entries = [_Entry(Button.OPEN_CODER, "Open in Coder", place.page)] if place.page else []
+    if not is_open:
+        return entries
+    if link.state.has_reported or link.state.phase in PHASES_WITH_REPORT:
+        entries.append(_Entry(Button.LOGS, "Logs"))
+    if not can_steer:
+        return entries
+    if link.state.phase is Phase.PAUSED:
+        entries.append(_Entry(Button.EDIT, "Edit prompt"))
+    entries += _discussion_entries(link)
+    entries.append(_Entry(Button.UNMUTE, "Unmute") if link.is_muted else _Entry(Button.MUTE, "Mute"))
+    entries.append(_Entry(Button.DETACH, "Detach"))
+    entries.append(_Entry(Button.DELETE, "Delete"))
+    return entries
+
+
+def _discussion_entries(link: Link) -> list[_Entry]:
+    """Return the entries of a card that stands in a discussion."""
+    record = link.record
+    if record.root_ts is None:
+        return []
+    has_more = not record.context and record.root_ts != record.made_at
+    entries = [_Entry(Button.GIVE_THREAD, "Give it the thread")] if has_more else []
+    if link.is_mention_only:
+        return [*entries, _Entry(Button.READ_REPLIES, "Read every reply")]
+    return [*entries, _Entry(Button.READ_MENTIONS, "Read mentions only")]
+
+
+def _menu(link: Link, entries: list[_Entry]) -> Block:
+    """Make the menu from the first entries. If some are left, its last option leads to them."""
+    if len(entries) > MOST_ENTRIES:
+        entries = [*entries[: MOST_ENTRIES - 1], _Entry(Button.MORE, "More…")]
+    return {
+        "type": "overflow",
+        "action_id": Button.MENU.value,
+        "options": [_option(link, entry) for entry in entries],
+    }
+
+
+def _option(link: Link, entry: _Entry) -> Block:
+    made: Block = {
+        "text": {"type": "plain_text", "text": entry.label, "emoji": False},
+        "value": f"{entry.button.value} {link.id}".strip(),
+    }
+    return made | ({"url": entry.url} if entry.url else {})
+
+
+def _as_button(link: Link, entry: _Entry) -> Block:
+    is_delete = entry.button is Button.DELETE
+    value = "" if entry.url else link.id
+    return button(entry.button, entry.label, value, entry.url, "danger" if is_delete else "")

@@ -1,0 +1,60 @@
+"""Answers presses on a card that change nothing: what the agent asks, and the rest of the card's menu."""
+
+import asyncio
+import contextlib
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.ids import LinkId
+from taskwire.domain.jobs import Requester
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.messages import card_controls, cards, refusals
+from taskwire.outbox.agent_log import read_last_output
+from taskwire.people.permissions import People
+from taskwire.tasks.lookup import Lookup
+
+# In seconds. The dialog for an answer is filled without the agent's words if they take longer.
+QUESTION_TIMEOUT_SECONDS = 3.0
+
+
+class CardQuestions:
+    """Answers such presses."""
+
+    def __init__(self, deps: Dependencies, people: People, lookup: Lookup) -> None:
+        self._deps = deps
+        self._people = people
+        self._lookup = lookup
+
+    async def find_question(self, requester: Requester, link_id: LinkId) -> tuple[Link, str]:
+        """Return the link, and what its agent wrote last: its answer, or its report if no log can be read.
+
+        Raise UserError for a person who may not answer.
+        """
+        link = await self._find_open_link(requester, link_id)
+        report = link.state.current_report
+        written = report.message if report is not None else ""
+        with contextlib.suppress(TimeoutError, OutsideError, UserError):
+            async with asyncio.timeout(QUESTION_TIMEOUT_SECONDS):
+                written = (await read_last_output(self._deps, link)).output.answer or written
+        return link, written
+
+    async def show_more(self, requester: Requester, link_id: LinkId) -> Message:
+        """Return buttons for the entries that the menu of the card has no place for."""
+        link = await self._find_open_link(requester, link_id)
+        page = cards.get_page_url(link, self._deps.coder_url)
+        return card_controls.more(link, card_controls.Place(page, self._deps.coder_url))
+
+    async def _find_open_link(self, requester: Requester, link_id: LinkId) -> Link:
+        """Return the link of an existing task; UserError if the person may not steer it.
+
+        While Coder does not answer, the right is checked only when the person acts.
+        """
+        link = await self._lookup.find_link(requester, link_id)
+        if link.end_reason is not None:
+            raise UserError(*refusals.link_ended(link))
+        if link.record.task_id is None:
+            raise UserError(*refusals.task_not_created_yet(link))
+        with contextlib.suppress(OutsideError):
+            await self._people.require_steering_rights(requester, link, needs_coder=False)
+        return link

@@ -1,0 +1,141 @@
+"""Answers `list` and `status` from what Redis knows while Coder does not answer, and says how old that is.
+
+Coder cannot say then who owns which task. A person sees the tasks that they started, and those whose thread
+is in the conversation where they ask; administrators see all. Tasks without a thread are not known.
+"""
+
+import contextlib
+from math import ceil
+from typing import NamedTuple
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.commands import List, ListFilter, SlackPerson, Status, TaskName
+from taskwire.domain.errors import OutsideError
+from taskwire.domain.ids import ChannelId, UserId, microseconds
+from taskwire.domain.jobs import Requester
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.domain.phases import Phase
+from taskwire.domain.transitions import NEEDS_PERSON_PHASES
+from taskwire.messages import cards, listing, shapes
+from taskwire.outbox.coder_health import CoderOutage, find_outage
+from taskwire.people.permissions import People
+from taskwire.single_flight import SingleFlight
+from taskwire.tasks.lookup import find_permalink
+
+
+class _Viewer(NamedTuple):
+    """The person who asks, and the conversation where they ask."""
+
+    person: UserId
+    channel: ChannelId
+    is_admin: bool
+
+    def can_see(self, link: Link) -> bool:
+        """Whether they may see the task."""
+        return self.is_admin or self.owns(link) or link.record.channel == self.channel
+
+    def owns(self, link: Link) -> bool:
+        """Whether the task is theirs, as far as Slack knows."""
+        return link.record.owner_slack == self.person
+
+    def wants(self, link: Link, question: List) -> bool:
+        """Whether the list that they asked for includes the task."""
+        record, owner = link.record, question.owner
+        if isinstance(owner, SlackPerson) and record.owner_slack != owner.id:
+            return False
+        if isinstance(owner, str) and record.owner_name.lower() != owner.lower():
+            return False
+        match question.filter:
+            case ListFilter.ALL:
+                return True
+            case ListFilter.MINE:
+                return self.owns(link)
+            case ListFilter.NEEDS_ME:
+                return self.owns(link) and link.state.open_phase in NEEDS_PERSON_PHASES
+            case ListFilter.FAILED:
+                return link.state.phase in (Phase.FAILED, Phase.BROKEN)
+            case _:
+                return question.filter.value in (link.state.phase, link.state.status)
+
+
+class LastKnown:
+    """Answers from the store."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+        # People who ask at once share one reading of all links.
+        self._links = SingleFlight(self._read_links)
+
+    async def answer(self, requester: Requester, question: List | Status) -> Message | None:
+        """Return the answer; None if nothing is known that this person may see."""
+        viewer = await self._get_viewer(requester)
+        links = [link for link in await self._links.get() if viewer.can_see(link)]
+        if isinstance(question, List):
+            return await self._list_tasks(requester, viewer, question, links)
+        found = _find_named(links, question.name)
+        return await self.show_status(requester, found, is_elsewhere=True) if found is not None else None
+
+    async def show_status(self, requester: Requester, link: Link, *, is_elsewhere: bool = False) -> Message:
+        """Return the card of a task as it was last known."""
+        viewer = await self._get_viewer(requester)
+        outage = await self._find_outage(requester)
+        return cards.status_card(
+            link,
+            coder_url=self._deps.coder_url,
+            forges=self._deps.forges,
+            permalink=await self._find_permalink(link) if is_elsewhere else "",
+            can_steer=viewer.is_admin or viewer.owns(link),
+            unreachable_since_ms=outage.since_ms,
+            silence=outage.why,
+        )
+
+    async def _list_tasks(
+        self, requester: Requester, viewer: _Viewer, question: List, links: list[Link]
+    ) -> Message | None:
+        if not links:
+            return None
+        shown = [link for link in links if viewer.wants(link, question)]
+        shown.sort(
+            key=lambda link: (listing.get_rank(link.state.open_phase), -microseconds(link.record.made_at))
+        )
+        pages = max(1, ceil(len(shown) / listing.TASKS_PER_PAGE))
+        page = min(max(question.page, 1), pages)
+        here = shown[(page - 1) * listing.TASKS_PER_PAGE : page * listing.TASKS_PER_PAGE]
+        lines = [listing.TaskLine(link, await self._find_permalink(link)) for link in here]
+        words = question.filter.value if question.filter is not ListFilter.ALL else ""
+        made = listing.task_list(
+            lines, coder_url=self._deps.coder_url, page=page, pages=pages, filtered=words
+        )
+        outage = await self._find_outage(requester)
+        return shapes.with_note(made, cards.outage_note(outage.since_ms, outage.why))
+
+    async def _read_links(self) -> list[Link]:
+        found = await self._deps.links.list_links((await self._deps.links.list_open()).values())
+        return list(found.values())
+
+    async def _get_viewer(self, requester: Requester) -> _Viewer:
+        await self._people.get_profile(requester.person)
+        is_admin = await self._people.is_admin(requester.person)
+        return _Viewer(requester.person, await self._people.find_conversation(requester), is_admin)
+
+    async def _find_outage(self, requester: Requester) -> CoderOutage:
+        """Return the outage. If no poll has failed yet, it begins when the person asks."""
+        outage = await find_outage(self._deps)
+        return outage or CoderOutage(since_ms=microseconds(requester.at) // 1000)
+
+    async def _find_permalink(self, link: Link) -> str:
+        with contextlib.suppress(OutsideError):
+            return await find_permalink(self._deps, link.record)
+        return ""
+
+
+def _find_named(links: list[Link], name: TaskName) -> Link | None:
+    """Return the only link of this name, or the only one that begins with it."""
+    if name.id:
+        return next((link for link in links if link.record.task_id == name.id), None)
+    owned = [link for link in links if not name.owner or link.record.owner_name.lower() == name.owner]
+    exact = [link for link in owned if link.record.name.lower() == name.name]
+    found = exact or [link for link in owned if link.record.name.lower().startswith(name.name)]
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,173 @@
+"""The controls of a card: *Answer*, *Stop* and the menu, and how fast the card shows that they were used."""
+
+from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.coder.faults import Fault, server_error
+from taskwire_sandbox.coder.wire import Response
+
+from .people import Thread
+from .running_tasks import TITLE, a_task, card
+from .world import CARD_SECONDS, SETTLE_SECONDS, World
+
+
+async def a_question(world: World) -> tuple[Thread, SandboxTask]:
+    """Create a task whose agent asks something."""
+    thread, task = await a_task(world)
+    task.says("There are two configs, `old.toml` and `new.toml`.\n\nWhich one should I keep?")
+    task.becomes("idle", "Waiting for a decision")
+    await world.polls()
+    await world.passes(SETTLE_SECONDS)
+    await world.passes(CARD_SECONDS)
+    assert len(thread.new_messages()) == 1
+    return thread, task
+
+
+async def test_a_question_is_answered_from_the_card(world: World) -> None:
+    """The dialog shows the question. The answer is posted as the person's words, with their receipt."""
+    thread, task = await a_question(world)
+
+    await world.alice.clicks(thread, "Answer")
+    dialog = world.alice.dialog()
+    await world.alice.submits(prompt="  Keep new.toml  ")
+    await world.passes(seconds=5)
+
+    assert dialog == (
+        f"[Answer]\n{TITLE}\nWhich one should I keep?\nThere are two configs, old.toml and new.toml.\n"
+        "Your answer: \n[Send]"
+    )
+    assert task.inputs == ["Keep new.toml"]
+    assert thread.new_messages() == ["Alice says: Keep new.toml\n> Keep new.toml"]
+    assert thread.receipt(last_ts(world, thread)) == ["white_check_mark"]
+    assert world.alice.reads() == []
+
+
+async def test_an_answer_to_a_paused_task_resumes_it(world: World) -> None:
+    """The question stays open during a pause, and the card offers to answer it."""
+    thread, task = await a_question(world)
+    task.pause()
+    await world.polls()
+    await world.passes(seconds=4)
+    offered = thread.card().rpartition("\n")[2]
+
+    await world.alice.clicks(thread, "Answer")
+    await world.alice.submits(prompt="the new one")
+    await world.polls()
+    await world.passes(seconds=30)
+    await world.polls()
+    await world.passes(seconds=30)
+
+    assert offered == "[Answer] [Resume] [⋯ Open in Coder, Logs, Edit prompt, Mute, More…]"
+    assert task.inputs == ["the new one"]
+    assert "Alice says: the new one\n> the new one" in thread.new_messages()
+
+
+async def test_an_empty_answer_and_a_command_are_refused_in_the_dialog(world: World) -> None:
+    """The text stays in the dialog, where it can be mended."""
+    thread, task = await a_question(world)
+    await world.alice.clicks(thread, "Answer")
+
+    empty = await world.alice.submits(prompt="  ")
+    command = await world.alice.submits(prompt="!rm -rf .")
+
+    assert empty == {"form.prompt": "Write your answer."}
+    assert command == {"form.prompt": "Agents run what begins with ! in their shell. Put a word before it."}
+    assert task.inputs == []
+
+
+async def test_only_people_who_may_steer_get_the_dialog(world: World) -> None:
+    """Nobody writes an answer that is refused afterwards."""
+    thread, _ = await a_question(world)
+
+    await world.bob.clicks(thread, "Answer")
+
+    assert world.bob.dialog() == (
+        f"[Answer]\n*{TITLE}* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+    )
+
+
+async def test_the_dialog_opens_without_the_agents_words_while_its_log_cannot_be_read(world: World) -> None:
+    """The agent's report is shown instead of its answer."""
+    thread, task = await a_question(world)
+    world.coder.plan_fault("tasks.logs", server_error(), times=1)
+
+    await world.alice.clicks(thread, "Answer")
+    dialog = world.alice.dialog()
+    await world.alice.submits(prompt="both")
+    await world.passes(seconds=5)
+
+    assert dialog == f"[Answer]\n{TITLE}\nWaiting for a decision\nYour answer: \n[Send]"
+    assert task.inputs == ["both"]
+    assert thread.new_messages() == ["Alice says: both\n> both"]
+
+
+async def test_a_press_shows_on_the_card_at_once(world: World) -> None:
+    """The card does not wait for Coder, nor for the three seconds between its edits."""
+    thread, task = await a_task(world)
+    task.becomes("working", "Step 1")
+    await world.polls()
+    before = len(shown_cards(world, thread))
+
+    await world.alice.clicks(thread, "Stop")
+
+    at_once = shown_cards(world, thread)[before:]
+    await world.polls()
+    paused = await card(world, thread)
+    assert [text.partition(". ")[0] for text in at_once] == [f"Stopping…: {TITLE}"]
+    assert paused.startswith(f"Paused: {TITLE}. ")
+    assert len(thread.new_messages()) == 1
+    world.alice.reads()
+
+
+async def test_a_press_that_came_to_nothing_leaves_the_card_as_it_was(world: World) -> None:
+    """Coder refuses the pause, and the person is told why."""
+    thread, task = await a_task(world)
+    forbidden = Response(403, b'{"message":"Forbidden."}')
+    world.coder.plan_fault("tasks.pause", Fault("forbidden", executes=False, answer=forbidden))
+
+    await world.alice.clicks(thread, "Stop")
+    after = await card(world, thread)
+
+    assert after.startswith(f"Working: {TITLE}. ")
+    assert task.status == "active"
+    assert len(world.alice.reads()) == 1
+
+
+async def test_a_press_of_somebody_without_rights_does_not_touch_the_card(world: World) -> None:
+    """Only the person who pressed learns that nothing was done."""
+    thread, task = await a_task(world)
+    before = len(shown_cards(world, thread))
+
+    await world.bob.clicks(thread, "Stop")
+    await world.passes(seconds=5)
+
+    assert len(shown_cards(world, thread)) == before
+    assert task.status == "active"
+    assert len(world.bob.reads()) == 1
+
+
+async def test_more_has_what_the_menu_has_no_place_for(world: World) -> None:
+    """The menu of a paused task would have six entries."""
+    thread, task = await a_task(world)
+    task.pause()
+    await world.polls()
+    await world.passes(seconds=4)
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "More…")
+    offered = world.alice.reads()
+    await world.alice.presses("Delete")
+    await world.bob.clicks(thread, "More…")
+
+    assert offered == [f"More for *{TITLE}*:\n[Detach] [Delete]"]
+    assert world.alice.dialog().startswith("[Delete this task]")
+    assert len(world.bob.reads()) == 1
+
+
+def last_ts(world: World, thread: Thread) -> str:
+    """Return the ts of the newest message in a thread."""
+    return str(world.slack.thread(thread.channel, thread.ts)[-1]["ts"])
+
+
+def shown_cards(world: World, thread: Thread) -> list[str]:
+    """Return the text of every edit of a card."""
+    edits = [call.arguments for call in world.slack.calls if call.method == "chat.update"]
+    return [str(each["text"]) for each in edits if each["ts"] == thread.ts]

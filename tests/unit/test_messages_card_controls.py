@@ -1,0 +1,87 @@
+"""The controls of a card in each phase, and what it shows while one of them does its work."""
+
+import pytest
+
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.domain.phases import Phase
+from taskwire.messages import card_controls, cards
+from tests.unit.message_examples import CODER, FORGES, link
+from tests.unit.message_view import buttons, faults, shown
+
+
+def card(drawn: Link) -> Message:
+    return cards.card(drawn, coder_url=CODER, forges=FORGES)
+
+
+@pytest.mark.parametrize(
+    ("phase", "status", "labels"),
+    [
+        (Phase.STARTING, "initializing", ["Stop", "Open in Coder", "Mute", "Detach", "Delete"]),
+        (Phase.WORKING, "active", ["Stop", "Open in Coder", "Logs", "Mute", "Detach", "Delete"]),
+        (Phase.NEEDS_YOU, "active", ["Answer", "Stop", "Open in Coder", "Logs", "Mute", "Detach", "Delete"]),
+        (Phase.DONE, "active", ["Stop", "Open in Coder", "Logs", "Mute", "Detach", "Delete"]),
+        (Phase.FAILED, "active", ["Answer", "Stop", "Open in Coder", "Logs", "Mute", "Detach", "Delete"]),
+        (Phase.PAUSING, "unknown", ["Open in Coder", "Logs", "Mute", "Detach", "Delete"]),
+        (Phase.UNCLEAR, "unknown", ["Open in Coder", "Mute", "Detach", "Delete"]),
+        (Phase.PAUSED, "paused", ["Resume", "Open in Coder", "Logs", "Edit prompt", "Mute", "More…"]),
+        (Phase.BROKEN, "error", ["Retry", "Open in Coder", "Mute", "Detach", "Delete"]),
+        (Phase.GONE, "paused", []),
+        (Phase.OTHER, "hibernating", ["Open in Coder", "Mute", "Detach", "Delete"]),
+    ],
+)
+def test_each_phase_has_the_controls_that_make_sense(phase: Phase, status: str, labels: list[str]) -> None:
+    """First what the phase asks for, then *Stop* while an agent runs, then a menu. Each knows its link."""
+    message = card(link(phase, None, status))
+    found = buttons(message)
+
+    assert list(found) == labels
+    assert all(str(found[label]["value"]).split()[-1] == "L1" for label in labels)
+    assert found.get("Open in Coder", {}).get("url") == (
+        "https://coder.example.com/tasks/alice/t-1" if labels else None
+    )
+    assert faults(message) == []
+
+
+def test_what_the_menu_has_no_place_for_is_behind_more() -> None:
+    """Slack's menu has five options at most."""
+    paused = link(Phase.PAUSED, None, "paused")
+
+    message = card_controls.more(paused, card_controls.Place("https://coder.example.com/t", CODER))
+
+    assert message.text == "More for *Fix the login*:"
+    assert {label: (each["action_id"], each["value"]) for label, each in buttons(message).items()} == {
+        "Detach": ("task.detach", "L1"),
+        "Delete": ("task.delete", "L1"),
+    }
+
+
+def test_an_open_question_can_be_answered_during_a_pause() -> None:
+    """An answer resumes the task, as a reply does."""
+    paused = link(Phase.PAUSED, None, "paused")
+    asking = paused.model_copy(
+        update={"state": paused.state.model_copy(update={"paused_from": Phase.NEEDS_YOU})}
+    )
+
+    assert list(buttons(card(asking)))[:2] == ["Answer", "Resume"]
+
+
+@pytest.mark.parametrize(
+    ("pending", "phase", "label"),
+    [
+        ("pause job", Phase.WORKING, ":double_vertical_bar: Stopping…"),
+        ("pause job", Phase.PAUSED, ":double_vertical_bar: Paused"),
+        ("resume job", Phase.PAUSED, ":arrow_forward: Resuming…"),
+        ("resume job", Phase.WORKING, ":gear: Working"),
+        ("retry job", Phase.BROKEN, ":arrow_forward: Retrying…"),
+        ("delete job", Phase.DONE, ":wastebasket: Deleting…"),
+        ("dance job", Phase.DONE, ":white_check_mark: Done"),
+    ],
+)
+def test_an_action_that_is_being_carried_out_is_shown_until_its_effect_is(
+    pending: str, phase: Phase, label: str
+) -> None:
+    """The card answers a press before Coder does."""
+    assert (
+        shown(card(link(phase, None).model_copy(update={"pending": pending})))[1].partition(" · ")[0] == label
+    )
