@@ -5,7 +5,7 @@ import pytest
 from taskwire_sandbox.coder.faults import Fault, cut_after, nonsense, refused, server_error, too_many
 from taskwire_sandbox.coder.wire import Response
 
-from .running_tasks import TITLE, a_task, card, next_list_shows
+from .running_tasks import TITLE, a_task, card, next_list_shows, timeless
 from .world import World
 
 AWAY = "Coder has not answered since <{date_short_pretty} at {time}>; this is from then."
@@ -65,6 +65,28 @@ async def test_since_when_is_the_first_failure_also_after_a_restart(world: World
     assert "Coder has not answered since" in first
     assert again == first
     assert "not answered" not in await card(world, thread)
+
+
+async def test_list_and_status_show_what_was_last_known(world: World) -> None:
+    """Both say since when Coder has not answered. People see their own tasks, and those of this channel."""
+    thread, task = await a_task(world)
+    world.slack.add_channel("random", ["alice", "bob"])
+
+    async with world.coder.outage():
+        await world.polls(times=2)
+        await world.alice.types("/task list", "random")
+        await world.alice.types(f"/task status {task.name}", "random")
+        await world.bob.types("/task list", "random")
+        await world.bob.types("/task list")
+    await world.polls()
+
+    listed, status = (timeless(each) for each in world.alice.reads())
+    assert listed.startswith(f":warning: {AWAY} Tasks:\n•  Working: {TITLE}")
+    assert status.startswith(f"Working: {TITLE}. Reading the code. :warning: {AWAY} Owner: Alice.")
+    nothing, here = world.bob.reads()
+    assert nothing == "Coder does not answer me right now. Please try again in a minute."
+    assert TITLE in here
+    assert thread.new_messages() == []
 
 
 async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -> None:
