@@ -122,8 +122,12 @@ _NOTICES = {"needs_input", "completed", "failed", "error", "paused", "resumed"}
 
 
 def is_notice(message: Raw) -> bool:
-    """Return whether a message is a notice about a task that existed when it was posted."""
-    return _about(message).get("kind") in _NOTICES
+    """Return whether a message is a notice about a task that existed when it was posted.
+
+    The line about a pause or a resume that a person asked for is none: it has no buttons.
+    """
+    is_line = any(block.get("block_id") == "line" for block in _rows(message.get("blocks")))
+    return _about(message).get("kind") in _NOTICES and not is_line
 
 
 def _has_lost_its_task(message: Raw) -> bool:

@@ -375,7 +375,7 @@ async def test_a_reply_that_was_sent_as_it_is_still_waits_after_a_gap(world: Wor
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "!pasue please")
     thread.new_messages()
-    await world.alice.clicks(thread, "Send it as it is")
+    await world.alice.clicks(thread, "Send as text")
     await world.passes(seconds=90)
     await away(world)
 
@@ -391,7 +391,7 @@ async def test_a_reply_that_goes_as_it_is_takes_the_words_that_it_has_after_a_ga
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     thread.new_messages()
-    await world.alice.clicks(thread, "Send it as it is")
+    await world.alice.clicks(thread, "Send as text")
     await world.passes(seconds=90)
     await away(world)
     await world.slack.edit(world.alice.id, thread.channel, reply, "!make tests")

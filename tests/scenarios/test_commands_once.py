@@ -138,4 +138,4 @@ async def test_a_list_resumes_what_is_paused(world: World) -> None:
 
     assert task.status == "active"
     assert len(thread.new_messages()) == 2
-    assert world.alice.reads()[1:] == ["Resuming *Fix it*. I say so in the thread when it is up."]
+    assert world.alice.reads()[1:] == ["Resuming *Fix it*."]

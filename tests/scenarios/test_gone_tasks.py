@@ -55,14 +55,13 @@ async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
 async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, where: str) -> None:
     """The task's page in Coder is gone, so the notice no longer links to it."""
     thread, task = await a_task(world)
-    await world.alice.clicks(thread, "Stop")
+    task.pause()
     await world.polls()
     await world.passes(seconds=5)
     before = thread.new_messages()
-    world.alice.reads()
 
     if where == "in Slack":
-        await world.alice.clicks(thread, "Delete")
+        await world.alice.types(f"/task delete {task.name}")
         await world.alice.submits()
     else:
         task.delete()
@@ -71,7 +70,9 @@ async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, wh
 
     assert [said.rsplit("\n", 1)[-1] for said in before] == ["[Resume] [Edit prompt]"]
     paused = world.slack.thread(thread.channel, thread.ts)[1]
-    assert "The workspace is stopped. Settled: this thread has no task any more." in str(paused["text"])
+    assert "The workspace was stopped in Coder. Settled: this thread has no task any more." in str(
+        paused["text"]
+    )
     assert f"/tasks/alice/{task.id}" not in json.dumps(paused)
     thread.new_messages()
     world.alice.reads()

@@ -6,7 +6,7 @@ from .people import Thread
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import World
 
-HOLDING = "Pausing, and {} until you say what to do.\n[Resume and send] [Drop {}]"
+HOLDING = "Pausing. {}.\n[Resume and send] [Drop {}]"
 
 
 async def comes_up(world: World) -> None:
@@ -53,7 +53,7 @@ async def test_resume_and_send(world: World) -> None:
     assert task.inputs == ["first", "second"]
     assert [thread.receipt(reply) for reply in replies] == [["white_check_mark"]] * 2
     assert "Resumed: what waited goes to the agent." in thread.all_messages()
-    assert world.alice.reads() == ["Resuming *Fix the login*. I say so in the thread when it is up."]
+    assert world.alice.reads() == ["Resuming *Fix the login*."]
 
 
 async def test_drop_them(world: World) -> None:
@@ -128,11 +128,11 @@ async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_afte
         "paused",
         [],
         ["hourglass_flowing_sand"],
-        ["Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."],
+        ["Pausing *Fix the login*. Your next reply resumes it."],
     )
-    assert asked == [HOLDING.format("one reply waits", "it")]
+    assert asked == [HOLDING.format("One reply waits", "it")]
     assert task.inputs == ["first"]
-    assert world.alice.reads() == ["Resuming *Fix the login*. I say so in the thread when it is up."]
+    assert world.alice.reads() == ["Resuming *Fix the login*."]
 
 
 async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(world: World) -> None:
@@ -151,7 +151,7 @@ async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(w
     assert (task.status, task.inputs) == ("paused", [])
     assert thread.new_messages() == [
         "Dropped one reply:\n| second",
-        HOLDING.format("one reply waits", "it"),
+        HOLDING.format("One reply waits", "it"),
     ]
     await world.alice.replies(thread, "!detach")
     assert len(thread.new_messages()) == 2
@@ -188,7 +188,7 @@ async def test_a_second_pause_says_again_what_waits(world: World) -> None:
     await world.alice.clicks(thread, "Drop them")
 
     assert said == [
-        "Paused, and 2 replies wait until you say what to do.\n[Resume and send] [Drop them]",
+        "Paused. 2 replies wait.\n[Resume and send] [Drop them]",
     ]
     assert len(thread.new_messages()) == 1
 

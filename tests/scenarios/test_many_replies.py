@@ -182,6 +182,4 @@ async def test_a_click_where_much_still_waits_is_refused_in_words(world: World) 
         "minutes."
     ]
     assert (before, task.status) == ("active", "paused")
-    assert world.alice.reads() == [
-        "Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."
-    ]
+    assert world.alice.reads() == ["Pausing *Fix the login*. Your next reply resumes it."]

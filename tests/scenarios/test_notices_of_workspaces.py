@@ -119,7 +119,7 @@ async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> 
     assert thread.new_messages() == []
     assert world.alice.reads() == [
         f"Stopping the workspace of *{TITLE}*. I start it again as soon as that is over.",
-        f"Resuming *{TITLE}*. I say so in the thread when it is up.",
+        f"Resuming *{TITLE}*.",
     ]
 
 
@@ -167,15 +167,10 @@ async def test_a_pause_and_a_resume_asked_for_here_name_who_asked(world: World) 
     await world.polls()
     world.alice.reads()
 
-    assert paused == [
-        f"Paused: {TITLE}. Alice paused it. The workspace is stopped. Nothing is lost. Reply here and it "
-        "goes on.\n"
-        "[Resume] [Edit prompt]"
-    ]
+    assert paused == ["Paused by Alice. A reply resumes it."]
     assert shown.startswith(f"Paused: {TITLE}. Reading the code.")
-    assert thread.new_messages() == [
-        f"Resumed: {TITLE}. Alice resumed it. The workspace is up again. Reply here to talk to the agent."
-    ]
+    assert thread.new_messages() == []
+    assert thread.all_messages() == ["Paused by Alice, resumed by Alice."]
 
 
 async def test_a_reply_to_a_paused_task_names_its_author_as_who_resumed_it(world: World) -> None:
@@ -190,9 +185,7 @@ async def test_a_reply_to_a_paused_task_names_its_author_as_who_resumed_it(world
     await world.passes(seconds=5)
 
     assert thread.receipt(reply) == ["white_check_mark"]
-    assert thread.new_messages() == [
-        f"Resumed: {TITLE}. Alice resumed it. The workspace is up again. Reply here to talk to the agent."
-    ]
+    assert thread.new_messages() == ["Resumed by Alice."]
 
 
 async def test_a_pause_in_coder_says_so(world: World) -> None:

@@ -64,22 +64,22 @@ async def resumes_in_coder(world: World, thread: Thread) -> None:
 async def test_however_a_task_is_resumed_nothing_asks_for_it_any_more(
     world: World, resumes: Callable[[World, Thread], Awaitable[None]]
 ) -> None:
-    """After each kind of resume, the notice of the pause and the question about the held replies lose their
-    buttons."""
+    """After each kind of resume, the question about the held replies loses its buttons, and the pause's line
+    says so."""
     thread, _ = await held(world, "first", "second")
     await world.polls()
     await world.passes(seconds=5)
-    assert len(offers(thread)) == 2
+    assert len(offers(thread)) == 1
 
     await resumes(world, thread)
     await world.passes(seconds=3)
 
-    question, notice, *_ = said(world, thread)
     assert offers(thread) == []
-    assert question == "Resumed: what waited goes to the agent."
-    by = "" if resumes is resumes_in_coder else " by Alice"
-    assert notice == (f"Paused: Fix the login. Alice paused it. The workspace is stopped. Started again{by}.")
     await comes_up(world)
+    question, line, *_ = said(world, thread)
+    assert question == "Resumed: what waited goes to the agent."
+    resumed = "then resumed" if resumes is resumes_in_coder else "resumed by Alice"
+    assert line == f"Paused by Alice, {resumed}."
     await comes_up(world)
     assert world.task("fix-the-login").inputs == ["first", "second"]
     await world.passes(seconds=30)
@@ -110,7 +110,7 @@ async def test_who_started_a_workspace_again_is_named_though_it_is_up_before_tha
     """The notices before it in the thread may have to wait for Slack."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use main")
-    await world.alice.replies(thread, "!pause")
+    task.pause()
     await world.polls()
     world.slack.faults.add("chat.postMessage", CallFault.SERVER_ERROR)
     await world.alice.edits(thread, reply, "use dev")
@@ -123,7 +123,7 @@ async def test_who_started_a_workspace_again_is_named_though_it_is_up_before_tha
 
     assert (task.status, said(world, thread)[0]) == (
         "active",
-        "Paused: Fix the login. Alice paused it. The workspace is stopped. Started again by Alice.",
+        "Paused: Fix the login. The workspace was stopped in Coder. Started again by Alice.",
     )
     thread.new_messages()
     world.alice.reads()
@@ -315,13 +315,13 @@ async def test_a_reply_that_goes_as_it_is_says_so_once_it_has_gone(world: World)
     await world.alice.replies(thread, "!make test")
     thread.new_messages()
 
-    await world.alice.clicks(thread, "Send it as it is")
+    await world.alice.clicks(thread, "Send as text")
     meanwhile = said(world, thread)
     await takes_all(world, task)
     await world.passes(seconds=31)
 
-    assert meanwhile == ["Sending it as it is. The mark on it shows when the agent has it.\n> !make test"]
-    assert said(world, thread)[0] == "Sent as it is.\n> !make test"
+    assert meanwhile == ["Sending it as text. The mark on it shows when the agent has it.\n> !make test"]
+    assert said(world, thread)[0] == "Sent as text.\n> !make test"
     assert task.inputs == ["!make test"]
     thread.new_messages()
 

@@ -146,7 +146,7 @@ async def test_a_question_whose_reply_is_sent_while_it_is_posted_does_not_call_i
     await world.slack.post(world.alice.id, thread.channel, "!make test", thread.ts)
     await world.until(lambda: late.hits, "the question is posted")
 
-    await world.alice.clicks(thread, "Send it as it is")
+    await world.alice.clicks(thread, "Send as text")
     await world.passes(seconds=3)
 
     assert task.inputs == ["!make test"]

@@ -52,8 +52,7 @@ async def test_a_reply_to_a_paused_task_resumes_it(world: World) -> None:
     await world.polls()
     assert thread.new_messages() == [
         "Paused: Fix the login. The workspace was stopped in Coder. Started again by Alice.",
-        "Resumed: Fix the login. Alice resumed it. The workspace is up again. Reply here to talk to the "
-        "agent.",
+        "Resumed by Alice.",
     ]
 
 

@@ -37,7 +37,7 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
     assert thread.receipt(reply) == ["white_check_mark"]
     assert world.alice.reads() == [
         "Stopping the workspace of *Fix the login*. I start it again as soon as that is over.",
-        "Resuming *Fix the login*. I say so in the thread when it is up.",
+        "Resuming *Fix the login*.",
     ]
     assert thread.new_messages() == []
 

@@ -122,7 +122,7 @@ async def test_who_left_the_administrators_steers_no_others_task(world: World, i
     assert dora.reads() == [
         "There is no task `loose` that you may see here. `/task list` shows those that you can."
     ]
-    assert erik.reads() == ["Pausing *Fix it*. `/task resume loose` starts it again."]
+    assert erik.reads() == ["Pausing *Fix it*. `/task resume loose` resumes it."]
     assert task.status == "paused"
 
 

@@ -95,6 +95,8 @@ async def test_a_prompt_is_sent_back_as_it_is(world: World) -> None:
     await world.polls()
     await world.alice.types("/task pause push")
     await world.polls()
+    await world.passes(seconds=5)
+    await world.passes(seconds=5)
 
     await world.alice.clicks(thread, "Edit prompt")
     shown = world.alice.dialog()

@@ -62,13 +62,12 @@ async def test_pause_and_resume(world: World) -> None:
 
     assert world.task("fix-it").status == "active"
     assert [message.split(".")[0] for message in thread.new_messages()] == [
-        "Paused: Fix it",
-        "Resumed: Fix it",
+        "Paused by Alice, resumed by Alice",
     ]
     assert world.alice.reads() == [
-        "Pausing *Fix it*. A reply in its thread, or *Resume*, starts it again.",
-        "*Fix it* is paused already. A reply in its thread starts it again.",
-        "Resuming *Fix it*. I say so in the thread when it is up.",
+        "Pausing *Fix it*. Your next reply resumes it.",
+        "*Fix it* is paused already. Your next reply resumes it.",
+        "Resuming *Fix it*.",
         "*Fix it* is running already.",
     ]
 
@@ -87,8 +86,8 @@ async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
 
     assert (task.status, task.prompt) == ("active", "fix that")
     assert world.alice.reads() == [
-        "Pausing *Fix it*. `/task resume loose` starts it again.",
-        "*Fix it* is paused already. `/task resume loose` starts it again.",
+        "Pausing *Fix it*. `/task resume loose` resumes it.",
+        "*Fix it* is paused already. `/task resume loose` resumes it.",
         "*Fix it* has its new prompt. The agent reads it when the task is resumed.",
         "Resuming *Fix it*. `/task status loose` says how it stands.",
         "`loose` has no thread in Slack, where your words would have to be shown. Give it one first: "
@@ -143,7 +142,7 @@ async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> Non
         "The workspace of *Fix it* is just starting or stopping",
         "*Fix it* has its new prompt",
     ]
-    assert [message.split(".")[0] for message in thread.new_messages()][1:] == ["Paused: Fix that"]
+    assert [message.split(".")[0] for message in thread.new_messages()][1:] == ["Paused by Alice"]
 
 
 async def test_delete_asks_once_in_a_dialog(world: World) -> None:

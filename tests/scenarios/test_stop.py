@@ -9,9 +9,9 @@ from .people import Thread
 from .waiting import PROMPT, a_busy_agent, a_waiting_agent
 from .world import World
 
-PAUSING = "Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."
+PAUSING = "Pausing *Fix the login*. Your next reply resumes it."
 AS_TEXT = f"{PAUSING}\n[I meant it as text]"
-HOLDING = "Pausing, and one reply waits until you say what to do.\n[Resume and send] [Drop it]"
+HOLDING = "Pausing. One reply waits.\n[Resume and send] [Drop it]"
 
 
 async def comes_up(world: World) -> None:

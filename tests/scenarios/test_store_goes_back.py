@@ -168,6 +168,7 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
     await world.alice.clicks(thread, "Stop")
     await world.passes(seconds=30)
     await world.polls()
+    await world.passes(seconds=5)
     await world.alice.clicks(thread, "Resume")
     await world.passes(seconds=30)
     await world.polls()

@@ -191,7 +191,7 @@ async def test_an_edit_of_a_reply_that_was_not_delivered_is_what_is_tried_again(
 
     await world.alice.edits(thread, reply, "make test, please")
     thread.new_messages()
-    await world.alice.clicks(thread, "Send it as it is")
+    await world.alice.clicks(thread, "Send as text")
 
     assert task.inputs == ["make test, please"]
     assert thread.receipt(reply) == ["white_check_mark"]
@@ -204,7 +204,7 @@ async def test_an_edit_of_a_reply_that_goes_as_it_is_changes_what_the_agent_gets
     """The person's decision about the `!` also holds for the new text."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "!make test")
-    await world.alice.clicks(thread, "Send it as it is")
+    await world.alice.clicks(thread, "Send as text")
     thread.new_messages()
 
     await world.alice.edits(thread, reply, words)
@@ -220,7 +220,7 @@ async def test_an_edit_of_a_held_reply_that_goes_as_it_is_is_held_in_its_new_wor
     """The pause gives the reply back with its present text."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "!make test")
-    await world.alice.clicks(thread, "Send it as it is")
+    await world.alice.clicks(thread, "Send as text")
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
     thread.new_messages()
@@ -240,7 +240,7 @@ async def test_an_edit_of_a_reply_that_is_asked_about_is_what_goes_as_it_is(worl
 
     await world.alice.edits(thread, reply, "!make tests")
     before = task.inputs
-    await world.alice.clicks(thread, "Send it as it is")
+    await world.alice.clicks(thread, "Send as text")
 
     assert before == []
     assert task.inputs == ["!make tests"]

@@ -86,7 +86,7 @@ async def test_a_bare_mention_gets_the_help(world: World) -> None:
 
 
 async def test_pause_and_resume(world: World) -> None:
-    """Both verbs are answered to the person, and the thread is told of the change."""
+    """Both verbs are answered to the person. The thread gets one line, which the resume edits."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!pause")
@@ -100,20 +100,17 @@ async def test_pause_and_resume(world: World) -> None:
 
     assert paused == (
         "paused",
-        ["Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."],
+        ["Pausing *Fix the login*. Your next reply resumes it."],
         [
-            "Paused: Fix the login. Alice paused it. The workspace is stopped. Nothing is lost. Reply here "
-            "and it goes on.\n[Resume] [Edit prompt]"
+            "Paused by Alice. A reply resumes it.",
         ],
     )
     assert (task.status, world.alice.reads()) == (
         "active",
-        ["Resuming *Fix the login*. I say so in the thread when it is up."],
+        ["Resuming *Fix the login*."],
     )
-    assert thread.new_messages() == [
-        "Resumed: Fix the login. Alice resumed it. The workspace is up again. Reply here to talk to the "
-        "agent."
-    ]
+    assert thread.new_messages() == []
+    assert "Paused by Alice, resumed by Alice." in thread.all_messages()
 
 
 async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
@@ -210,15 +207,12 @@ async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) 
 
     reply = await world.alice.replies(thread, "!rm -rf build")
     said, before = thread.new_messages(), task.inputs
-    await world.alice.clicks(thread, "Send it as it is")
+    await world.alice.clicks(thread, "Send as text")
     await world.passes(seconds=3.1)
 
-    assert said == [
-        "This was not sent: agents take a leading `!` for a shell command. Did you mean `!status` or "
-        "`!pause` or `!help`?\n> !rm -rf build\n[Send it as it is]"
-    ]
+    assert said == ["I don't know `!rm`.\n> !rm -rf build\n[Help] [Send as text]"]
     assert before == []
-    assert thread.all_messages()[-1] == "Sent as it is.\n> !rm -rf build"
+    assert thread.all_messages()[-1] == "Sent as text.\n> !rm -rf build"
     assert task.inputs == ["!rm -rf build"]
     assert thread.receipt(reply) == ["white_check_mark"]
 
@@ -229,10 +223,7 @@ async def test_a_slip_of_the_hand_offers_the_nearest_verb(world: World) -> None:
 
     await world.alice.replies(thread, "!puase")
 
-    assert thread.new_messages() == [
-        "This was not sent: agents take a leading `!` for a shell command. Did you mean `!pause`?\n"
-        "> !puase\n[Send it as it is]"
-    ]
+    assert thread.new_messages() == ["I don't know `!puase`.\n[Pause it] [Send as text]"]
     assert (task.inputs, task.status) == ([], "active")
 
 
@@ -346,9 +337,8 @@ async def test_what_is_no_verb_waits_for_coder_and_keeps_no_question_waiting(wor
         "Coder does not answer me right now, so answering you in the thread of *Fix the login* has to wait. "
         "I try again for up to an hour; there is no need to repeat it."
     ]
-    assert [said for said in thread.new_messages() if "[Send it as it is]" in said] == [
-        "This was not sent: agents take a leading `!` for a shell command. Did you mean `!status` or "
-        "`!pause` or `!help`?\n> !foo\n[Send it as it is]"
+    assert [said for said in thread.new_messages() if "[Send as text]" in said] == [
+        "I don't know `!foo`.\n[Help] [Send as text]"
     ]
     assert task.inputs == []
 

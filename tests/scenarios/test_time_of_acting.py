@@ -28,15 +28,11 @@ async def test_a_pause_holds_what_was_written_before_it(off: World) -> None:
     await off.passes(seconds=5)
 
     assert task.status == "paused"
-    assert thread.new_messages() == [
-        "Pausing, and one reply waits until you say what to do.\n[Resume and send] [Drop it]"
-    ]
+    assert thread.new_messages() == ["Pausing. One reply waits.\n[Resume and send] [Drop it]"]
     assert thread.receipt(reply) == ["hourglass_flowing_sand"]
     await off.alice.clicks(thread, "Drop it")
     assert thread.new_messages() == ["Dropped one reply:\n| use main"]
-    assert off.alice.reads() == [
-        "Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."
-    ]
+    assert off.alice.reads() == ["Pausing *Fix the login*. Your next reply resumes it."]
 
 
 async def test_what_is_written_after_a_pause_resumes_the_task(off: World) -> None:
@@ -51,9 +47,7 @@ async def test_what_is_written_after_a_pause_resumes_the_task(off: World) -> Non
 
     assert task.status == "active"
     assert task.inputs == ["use main"]
-    assert off.alice.reads() == [
-        "Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."
-    ]
+    assert off.alice.reads() == ["Pausing *Fix the login*. Your next reply resumes it."]
 
 
 async def test_a_resume_counts_against_a_pause_that_was_asked_before_it(off: World) -> None:
@@ -68,6 +62,6 @@ async def test_a_resume_counts_against_a_pause_that_was_asked_before_it(off: Wor
 
     assert (before, task.status) == ("paused", "active")
     assert off.alice.reads() == [
-        "Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again.",
-        "Resuming *Fix the login*. I say so in the thread when it is up.",
+        "Pausing *Fix the login*. Your next reply resumes it.",
+        "Resuming *Fix the login*.",
     ]

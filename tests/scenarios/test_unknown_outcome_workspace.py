@@ -46,10 +46,7 @@ async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> No
 
     assert [build.transition for build in task.builds] == ["start", "stop", "start"]
     assert task.inputs == ["carry on"]
-    assert without_notices(thread) == [
-        "Resumed: Fix the login. Alice resumed it. The workspace is up again. Reply here to talk to the "
-        "agent."
-    ]
+    assert without_notices(thread) == ["Resumed by Alice."]
 
 
 async def test_a_pause_keeps_the_question(world: World) -> None:
@@ -84,10 +81,10 @@ async def test_resuming_brings_the_question_back_and_sends_nothing(world: World)
     assert before == ("active", [])
     assert said == [
         QUESTION,
-        "Pausing, and one reply waits until you say what to do.\n[Resume and send] [Drop it]",
+        "Pausing. One reply waits.\n[Resume and send] [Drop it]",
     ]
     assert task.inputs == ["use main"]
-    assert world.alice.reads() == ["Resuming *Fix the login*. I say so in the thread when it is up."]
+    assert world.alice.reads() == ["Resuming *Fix the login*."]
 
 
 @pytest.mark.parametrize("label", ["It arrived", "Send again"])

@@ -87,9 +87,7 @@ async def test_a_pause_that_holds_replies_is_answered_where_it_was_typed(world: 
 
     await world.alice.types(f"/task pause {task.name}")
 
-    assert world.alice.reads() == [
-        "Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."
-    ]
+    assert world.alice.reads() == ["Pausing *Fix the login*. Your next reply resumes it."]
     assert len(thread.new_messages()) == 1
 
 
@@ -113,7 +111,7 @@ async def test_a_click_in_a_thread_is_answered_there(world: World) -> None:
 
     await world.alice.clicks(thread, "Resume")
 
-    assert world.alice.reads() == ["Resuming *Fix it*. I say so in the thread when it is up."]
+    assert world.alice.reads() == ["Resuming *Fix it*."]
     assert told_in(world, thread) == [True]
 
 
@@ -125,7 +123,7 @@ async def test_a_click_on_the_card_is_answered_beside_it(world: World) -> None:
 
     await world.alice.clicks(thread, "Stop")
 
-    assert world.alice.reads() == ["Pausing *Fix it*. A reply in its thread, or *Resume*, starts it again."]
+    assert world.alice.reads() == ["Pausing *Fix it*. Your next reply resumes it."]
     assert told_in(world, thread) == [False]
 
 
@@ -139,5 +137,5 @@ async def test_a_click_whose_answer_the_thread_does_not_take_is_answered_in_the_
 
     await world.alice.clicks(thread, "Resume")
 
-    assert world.alice.reads() == ["Resuming *Fix it*. I say so in the thread when it is up."]
+    assert world.alice.reads() == ["Resuming *Fix it*."]
     assert told_in(world, thread) == [False]

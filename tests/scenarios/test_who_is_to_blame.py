@@ -37,7 +37,7 @@ async def test_an_act_that_fails_in_slack_is_not_called_coder_s(world: World, fa
     assert world.alice.reads() == [
         "Slack does not answer me right now, so pausing `loose` has to wait. I try again for up to an hour; "
         "there is no need to repeat it.",
-        "Pausing *Fix it*. `/task resume loose` starts it again.",
+        "Pausing *Fix it*. `/task resume loose` resumes it.",
     ]
 
 

@@ -201,7 +201,7 @@ async def test_administrators_see_and_steer_all(world: World, listed: str) -> No
 
     listed_tasks, paused, refused = dora.reads()
     assert "Fix it, alice" in listed_tasks
-    assert paused == "Pausing *Fix it*. `/task resume loose` starts it again."
+    assert paused == "Pausing *Fix it*. `/task resume loose` resumes it."
     assert refused.startswith("No Coder user has your address dora@example.com.")
     assert task.status == "paused"
 
@@ -222,8 +222,8 @@ async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
         f"<@{world.alice.id}> Opened PR #1.\nDone: Fix it. Reply here if there is more to do."
     ]
     await world.passes(seconds=5)
-    await world.alice.replies(thread, "thanks")
-    assert task.inputs == ["thanks"]
+    await world.alice.replies(thread, "use main")
+    assert task.inputs == ["use main"]
 
 
 async def test_who_leaves_the_administrators_is_refused_at_the_next_act(world: World) -> None:

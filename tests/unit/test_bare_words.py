@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskwire.domain.bare_words import is_thanks
 from taskwire.domain.ids import UserId
 from taskwire.domain.replies import Input, NotAVerb, Stop, ThreadCommand, classify
 
@@ -63,3 +64,36 @@ def test_a_word_more_is_never_a_stop(word: str, more: str) -> None:
     """Only blanks may follow the word, or stand before it."""
     assert isinstance(classify(f"{word}{more}", BOT), Stop) == (not more.strip())
     assert isinstance(classify(f"{more}{word}", BOT), Stop) == (not more.strip())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(":+1:", ":thumbsup:", ":+1::skin-tone-3:", "\N{THUMBS UP SIGN}", "\N{THUMBS UP SIGN}\U0001f3fd"),
+        *("thanks", "Thanks!", "THANKS!!", "thank you", "Thank you.", "thx", "ty", "Many thanks", "cheers"),
+        *("great, thanks", "Perfect, thank you!", "awesome thanks", "thanks a lot", "thank you so much!"),
+        *("thanks :tada:", "thanks! :+1:", ":pray:", ":+1: :tada:", "*thanks*", "ok thanks", "thanks again"),
+    ],
+)
+def test_bare_thanks(said: str) -> None:
+    """A glad emoji alone is thanks too."""
+    assert is_thanks(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("thanks, now merge it", "thanks but use main", "no thanks", "thank me later", "thanksgiving"),
+        *("great", "ok", "merge", "lgtm", ":-1:", ":eyes:", ":x:", "+1", "thanks?", "type", "ty-fy", ""),
+        *("add :+1: to the list", "say thanks to Bob", "perfect", "thanks\nand test", "yes", ":+1: merge"),
+    ],
+)
+def test_other_words_are_no_bare_thanks(said: str) -> None:
+    """One more word, or a word that may be an answer, is for the agent."""
+    assert not is_thanks(said)
+
+
+@given(st.text(alphabet="thanksy:+1_ *.!\n", max_size=60))
+def test_thanks_are_read_in_any_case(said: str) -> None:
+    """The case of letters changes nothing, and no text takes long."""
+    assert is_thanks(said) == is_thanks(said.upper().replace(":THUMBSUP:", ":thumbsup:"))

@@ -1,4 +1,4 @@
-"""Recognises replies that are nothing but one short thing: a word that stops the task.
+"""Recognises replies that are nothing but one short thing: a word that stops the task, or thanks.
 
 `replies` reads whole messages. This module gets their text, without the mention of the bot.
 """
@@ -14,7 +14,26 @@ _STOP = re.compile(
     re.IGNORECASE,
 )
 
+_HAPPY = "+1 thumbsup pray heart tada clap raised_hands ok_hand heart_eyes star2 slightly_smiling_face"
+_EMOJI = (
+    rf"(?::(?:{'|'.join(map(re.escape, _HAPPY.split()))}):(?::skin-tone-[2-6]:)?"
+    "|[\U0001f44d\U0001f64f\u2764\U0001f389\U0001f44f\U0001f64c\U0001f44c][\U0001f3fb-\U0001f3ff\ufe0f]*)"
+)
+_PRAISE = r"(?:(?:great|perfect|awesome|cool|nice|super|excellent|lovely|ok|okay|brilliant)[,.!]*\s+)?"
+_WORDS = (
+    r"(?:(?:many\s+)?thanks|thank\s+(?:you|u)|thx|tnx|ty|tysm|cheers)"
+    r"(?:\s+(?:a\s+lot|so\s+much|very\s+much|again))?"
+)
+_THANKS = re.compile(
+    rf"{_MARKS}(?:{_PRAISE}{_WORDS}{_ENDS}(?:{_EMOJI}\s*)*|{_EMOJI}(?:\s*{_EMOJI})*){_ENDS}", re.IGNORECASE
+)
+
 
 def is_stop(said: str) -> bool:
     """Whether a text is nothing but `stop`, `cancel`, `halt`, `abort`, `wait` or the emoji of a stop sign."""
     return len(said) <= _LONGEST and _STOP.fullmatch(said) is not None
+
+
+def is_thanks(said: str) -> bool:
+    """Whether a text is nothing but thanks, such as `great, thanks!`, or a glad emoji such as a thumbs up."""
+    return len(said) <= _LONGEST and _THANKS.fullmatch(said) is not None

@@ -77,8 +77,8 @@ ActVerb = Literal[
     "read_replies",
     "read_mentions",
 ]
-ReplyDecision = Literal["arrived", "send", "drop"]
-ReceiptState = Literal["taken", "waiting", "delivered", "failed", "none"]
+ReplyDecision = Literal["arrived", "send", "drop", "verb"]
+ReceiptState = Literal["taken", "waiting", "delivered", "failed", "acknowledged", "none"]
 
 
 class EarlierMessages(BaseModel):
@@ -264,12 +264,14 @@ class DecideReply(Work):
     """Carry out a person's decision about a reply that may not have arrived (queue `to_coder`).
 
     `job` is the id of the reply's job.
+    `verb` is the verb that was meant, if the decision is `verb`.
     """
 
     kind: Literal["decide_reply"] = "decide_reply"
     requester: Requester
     job: str
     decision: ReplyDecision
+    verb: str = ""
 
 
 class Choose(Work):
@@ -307,11 +309,13 @@ class PostText(Work):
     `is_call`: a person has to answer or act, so the message goes ahead of others. `question_id` is set if the
     message is a question with buttons. It is the id of a reply's job, or a word if the question is about the
     task.
+    `message_kind` is the kind in the metadata: `output` is what an agent wrote.
     """
 
     kind: Literal["post_text"] = "post_text"
     message: Message
     is_call: bool = False
+    message_kind: Literal["answer", "output"] = "answer"
     question_id: str = ""
 
 

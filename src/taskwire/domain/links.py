@@ -82,6 +82,16 @@ class Hold(BaseModel):
     at: Ts
 
 
+class PauseLine(BaseModel):
+    """The message about a pause that a person asked for. A resume edits it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ts: Ts
+    message_id: str
+    person: UserId
+
+
 LinkEnd = Literal["gone", "detached", "failed"]
 # An action that a person asked for and that is being carried out. `retry` stops a workspace and starts it.
 PendingAct = Literal["pause", "resume", "retry", "delete"]
@@ -108,6 +118,7 @@ class Link(BaseModel):
     state: LinkState = LinkState()
     observation: Observation | None = None
     hold: Hold | None = None
+    pause_line: PauseLine | None = None
     end_reason: LinkEnd | None = None
     # The address of the thread to which the task has moved.
     moved_to: str = ""

@@ -83,6 +83,9 @@ class Button(StrEnum):
     DROP_INPUT = "input.drop"
     SEND_AS_IT_IS = "input.as_it_is"
     SEND_STILL = "input.still"
+    # The value is the link's id, a blank, the verb, a colon, and the id of the reply's job. A number ends the
+    # action's id, as that of `CHOOSE`.
+    DO_VERB = "verb.do"
     RETRY_AND_SEND = "input.retry"
     RESUME_AND_SEND = "held.send"
     DROP_HELD = "held.drop"

@@ -166,7 +166,7 @@ def suggest_verbs(said: str) -> tuple[str, ...]:
     ready = [verb for verb in THREAD_VERBS if not verb.unsupported_hint]
     names = [name for verb in ready for name in (verb.name, *verb.synonyms)]
     close = find_nearest(word[1], names) if word and word[1] else ()
-    return tuple(f"!{name}" for name in close or ("status", "pause", "help"))
+    return tuple(f"!{name}" for name in close or ("help",))
 
 
 def _remove_bot_mention(text: str, bot: UserId) -> str:

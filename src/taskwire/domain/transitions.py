@@ -8,6 +8,7 @@ writes only order its reports.
 This module writes no text. A notice says what has changed, and `messages/notices.py` has the words for it.
 """
 
+from datetime import datetime
 from typing import NamedTuple
 
 from taskwire.domain.events import (
@@ -63,6 +64,8 @@ class LinkState(FrozenModel):
     final_report: Report | None = None
     # The last report before this turn. Coder repeats its text while the agent works.
     previous_report: Report | None = None
+    # When the agent had last reported before it got the last input.
+    input_after: datetime | None = None
     idle_since_ms: int | None = None
     error_since_ms: int | None = None
     unreachable_since_ms: int | None = None
@@ -163,6 +166,7 @@ def _apply_delivered(state: LinkState, event: Delivered, now_ms: int) -> LinkSta
     return state.model_copy(
         update={
             "final_report": state.final_report if keeps_finish else None,
+            "input_after": since,
             "previous_report": earlier,
             "idle_since_ms": now_ms if is_idle else None,
             # An agent that never reports gets the whole SILENT_START_MS again.
@@ -199,7 +203,7 @@ def _apply_observed(
         state = _become_inactive(_with_paused_from(state, seen), seen, now_ms)
     state = _with_status(state, seen, now_ms)
     if seen.status == "paused" and state.announced_pause_build != seen.build and not _is_retry(state):
-        notices.append(_make_paused_notice(state))
+        notices.append(_make_build_notice(state, "paused", "pause"))
         state = state.model_copy(update={"announced_pause_build": seen.build})
     return (_mark_announced(state, seen) if event.is_baseline else state), notices
 
@@ -260,7 +264,9 @@ def _become_active(state: LinkState, now_ms: int) -> tuple[LinkState, list[Notic
     update = {"active_since_ms": now_ms, "idle_since_ms": now_ms if is_waiting else None}
     if state.announced_pause_build in (0, state.build):
         return state.model_copy(update=update), []
-    return state.model_copy(update=update | {"announced_pause_build": 0}), [_make_resumed_notice(state)]
+    return state.model_copy(update=update | {"announced_pause_build": 0}), [
+        _make_build_notice(state, "resumed", "resume")
+    ]
 
 
 def _mark_announced(state: LinkState, seen: Observation) -> LinkState:
@@ -389,16 +395,9 @@ def _apply_report(state: LinkState, report: Report, now_ms: int) -> LinkState:
     return state.model_copy(update=update)
 
 
-def _make_resumed_notice(state: LinkState) -> Notice:
-    return Notice(
-        kind="resumed", id=f"resumed:{state.build}", build=state.build, person=_find_actor(state, "resume")
-    )
-
-
-def _make_paused_notice(state: LinkState) -> Notice:
-    return Notice(
-        kind="paused", id=f"paused:{state.build}", build=state.build, person=_find_actor(state, "pause")
-    )
+def _make_build_notice(state: LinkState, kind: NoticeKind, verb: str) -> Notice:
+    """Make the notice of a pause or a resume. `verb` is what a person may have done."""
+    return Notice(kind=kind, id=f"{kind}:{state.build}", build=state.build, person=_find_actor(state, verb))
 
 
 def _is_retry(state: LinkState) -> bool:

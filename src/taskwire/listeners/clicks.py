@@ -190,6 +190,10 @@ def _batch_of(clicked: Click) -> Batch | None:
     if button in _DECISIONS:
         decided = DecideReply(requester=requester, job=rest, decision=_DECISIONS[button])
         return Batch().append(to_coder(link), Job(id=name, work=decided), score=urgent_score(requester.at))
+    if button is Button.DO_VERB:
+        verb, _, job_id = rest.partition(":")
+        meant = DecideReply(requester=requester, job=job_id, decision="verb", verb=verb)
+        return Batch().append(to_coder(link), Job(id=name, work=meant), score=urgent_score(requester.at))
     if button is Button.RETRY_AND_SEND:
         return _retry_and_send(requester, link, rest, name)
     if button in (Button.RESUME_AND_SEND, Button.DROP_HELD):

@@ -215,12 +215,11 @@ def input_to_be_confirmed(link: Link) -> Message:
 
 def task_is_pausing(link: Link) -> Message:
     """Say that the workspace is stopping, and how to start it again."""
-    again = (
-        "A reply in its thread, or *Resume*, starts"
-        if _has_thread(link)
-        else f"{_command_for('resume', link)} starts"
-    )
-    return statement(f"Pausing {bold_title(link)}. {again} it again.")
+    return statement(f"Pausing {bold_title(link)}. {_how_to_resume(link)}")
+
+
+def _how_to_resume(link: Link) -> str:
+    return f"{'Your next reply' if _has_thread(link) else _command_for('resume', link)} resumes it."
 
 
 def task_paused_meanwhile(link: Link) -> Message:
@@ -241,18 +240,13 @@ def opposite_done_meanwhile(link: Link, verb: str) -> Message:
 
 def task_already_paused(link: Link) -> Message:
     """Say that the task is paused already."""
-    again = "A reply in its thread" if _has_thread(link) else _command_for("resume", link)
-    return statement(f"{bold_title(link)} is paused already. {again} starts it again.")
+    return statement(f"{bold_title(link)} is paused already. {_how_to_resume(link)}")
 
 
 def task_is_resuming(link: Link) -> Message:
     """Say that the workspace is starting."""
-    after = (
-        "I say so in the thread when it is up"
-        if _has_thread(link)
-        else f"{_command_for('status', link)} says how it stands"
-    )
-    return statement(f"Resuming {bold_title(link)}. {after}.")
+    follow = "" if _has_thread(link) else f" {_command_for('status', link)} says how it stands."
+    return statement(f"Resuming {bold_title(link)}.{follow}")
 
 
 def task_already_running(link: Link) -> Message:

@@ -180,17 +180,6 @@ def _list_names(names: Sequence[str]) -> str:
     return ", ".join(f"`{escape_line(name.replace('`', ''), 60)}`" for name in names)
 
 
-def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Message:
-    """Ask whether to send a reply that begins with `!` and is not a known verb.
-
-    `nearest` are similar verbs. `value` is the value of the button.
-    """
-    offered = " or ".join(f"`{word}`" for word in nearest)
-    meant = f" Did you mean {offered}?" if offered else " `!help` lists the verbs."
-    words = f"This was not sent: agents take a leading `!` for a shell command.{meant}"
-    return question(words, text, [button(Button.SEND_AS_IT_IS, "Send it as it is", value)])
-
-
 def reply_not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
     """Say that Coder refused a reply, and offer to try again. `why` is Coder's text."""
     return _ask_to_try_again(link, job_id, f"This reply was not delivered. {coder_said(why)}", text)
@@ -415,12 +404,9 @@ def _with_texts(block_id: str, words: str, texts: Sequence[str]) -> Message:
 
 
 def ask_about_held_replies(link: Link, count: int, *, is_paused: bool) -> Message:
-    """Ask what to do with the replies that wait because a person paused the task. `count` is their number.
-
-    `is_paused`: the workspace is stopped, and not still stopping.
-    """
-    replies = "one reply waits" if count == 1 else f"{count} replies wait"
-    words = f"{'Paused' if is_paused else 'Pausing'}, and {replies} until you say what to do."
+    """Ask what to do with the replies that wait while the task is paused. `count` is their number."""
+    replies = "One reply waits" if count == 1 else f"{count} replies wait"
+    words = f"{'Paused' if is_paused else 'Pausing'}. {replies}."
     choices = [
         button(Button.RESUME_AND_SEND, "Resume and send", link.id),
         button(Button.DROP_HELD, "Drop them" if count > 1 else "Drop it", link.id),
@@ -488,10 +474,10 @@ def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False
         how = f"without {_list_names(reply.unreadable_files)}"
     elif reply.question == "stale":
         how = "after all"
-    elif not reply.question and is_stop(reply.text):
+    elif not reply.question and (reply.text.startswith("!") or is_stop(reply.text)):
         how = "as text"
     else:
-        how = "as it is" if not reply.question and reply.text.startswith("!") else "again"
+        how = "again"
     if count > 1:
         return SendingTexts(f"Sending {how}. The marks on them show when the agent has them.", f"Sent {how}.")
     return SendingTexts(f"Sending it {how}. The mark on it shows when the agent has it.", f"Sent {how}.")

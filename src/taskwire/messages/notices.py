@@ -134,6 +134,25 @@ def notice(
     return Message(text=_text(content, calls), blocks=tuple(layout))
 
 
+def person_line(notice: Notice, by_name: str) -> Message:
+    """Make the one line about a pause or a resume that a person asked for."""
+    who = f" by {escape_line(by_name, 80)}" if by_name else ""
+    if notice.kind == "paused":
+        return _line(_LABELS["paused"].emoji, f"Paused{who}. A reply resumes it.")
+    return _line(_LABELS["resumed"].emoji, f"Resumed{who}.")
+
+
+def pause_ended(paused_by: str, resumed_by: str) -> Message:
+    """Make the line about a pause after its end. The names may be empty."""
+    paused = f"Paused by {escape_line(paused_by, 80)}" if paused_by else "Paused"
+    resumed = f"resumed by {escape_line(resumed_by, 80)}" if resumed_by else "then resumed"
+    return _line(_LABELS["resumed"].emoji, f"{paused}, {resumed}.")
+
+
+def _line(emoji: str, words: str) -> Message:
+    return Message(text=words, blocks=(section("line", f":{emoji}: {words}"),))
+
+
 def task_found_again(link: Link, *, coder_url: str) -> Message:
     """Say that a task which was reported as gone is in Coder again."""
     content = _NoticeContent(
@@ -171,22 +190,20 @@ def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
         case "error":
             return "Coder reports an error with the workspace, so the agent cannot work."
         case "paused":
-            return _why_paused(notice, pause_reason, by_name)
+            return _why_paused(pause_reason)
         case "resumed":
-            return f"{_requested_by(notice, by_name, 'resumed')} The workspace is up again.".strip()
+            return "The workspace is up again."
         case "gone":
-            return _requested_by(notice, by_name, "deleted") or "The task no longer exists in Coder."
+            return _describe_deletion(notice, by_name)
 
 
-def _requested_by(notice: Notice, by_name: str, verb: str) -> str:
+def _describe_deletion(notice: Notice, by_name: str) -> str:
     if notice.person is None:
-        return ""
-    return f"{by_name} {verb} it." if by_name else f"It was {verb} from here."
+        return "The task no longer exists in Coder."
+    return f"{by_name} deleted it." if by_name else "It was deleted from here."
 
 
-def _why_paused(notice: Notice, reason: str, by_name: str) -> str:
-    if notice.person is not None:
-        return f"{_requested_by(notice, by_name, 'paused')} The workspace is stopped."
+def _why_paused(reason: str) -> str:
     if reason in _IDLE_REASONS:
         return "Nothing happened in it for a while, so Coder stopped its workspace."
     if reason in _DORMANT_REASONS:

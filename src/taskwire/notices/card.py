@@ -39,6 +39,7 @@ REACTIONS = {
     "waiting": "hourglass_flowing_sand",
     "delivered": "white_check_mark",
     "failed": "warning",
+    "acknowledged": "+1",
     "none": "",
 }
 

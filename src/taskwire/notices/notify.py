@@ -41,6 +41,7 @@ from taskwire.job_context import (
 from taskwire.messages import inputs, notices
 from taskwire.notices.attribution import find_person_behind, prepend_act
 from taskwire.notices.closed_threads import CLOSED_REASON, record_closed, reopen_if_closed, wait_for_new_card
+from taskwire.notices.pause_lines import record_pause, show_resumed
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.agent_log import read_end_cursor, read_new_output
@@ -54,7 +55,7 @@ from taskwire.outbox.observing import (
 )
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.questions import PostedQuestion
-from taskwire.outbox.undelivered import list_held, return_replies
+from taskwire.outbox.undelivered import list_held, replies_among, return_replies
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
@@ -117,6 +118,8 @@ class Notifier:
         if pending is not None and is_act_overtaken(pending, link.state.phase, transition.state.phase):
             self._deps.writes.remove_field(batch, link.id, "pending")
         for notice in transition.notices:
+            if notice.kind in notices.OF_TURNS and await self._has_next_turn(link, transition.state, notice):
+                notice = notice.model_copy(update={"is_call": False})
             batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
         await self._settle_start_button(link, event, transition.state, batch)
         if isinstance(event, Delivered):
@@ -130,6 +133,20 @@ class Notifier:
                 # The thread is not told what the task wrote before it had a thread.
                 self._deps.writes.set_field(batch, link.id, "cursor", await read_end_cursor(self._deps, link))
         return done(draw(link.id, batch))
+
+    async def _has_next_turn(self, link: Link, state: LinkState, notice: Notice) -> bool:
+        """Whether the turn that has ended is not the last: a reply waits, or the agent has just got one."""
+        report, got = notice.report, state.input_after
+        is_end = notice.kind != "needs_input"
+        if is_end and report is not None and got is not None and report.at <= got:
+            return True
+        behind = [job.work for job in await self._deps.links.list_jobs(to_thread(link.id))]
+        if any(isinstance(work, ApplyEvent) and isinstance(work.event, Delivered) for work in behind):
+            return True
+        waiting = replies_among(await self._deps.links.list_waiting(link.id))
+        first = next((reply for _, reply in waiting if reply.is_admitted), None)
+        # A reply that a person has to decide about waits for long, and others wait behind it.
+        return first is not None and not first.question
 
     async def _settle_start_button(self, link: Link, event: Event, state: LinkState, batch: Batch) -> None:
         """If the workspace has started, remove the button that starts it, and show who started it."""
@@ -203,6 +220,9 @@ class Notifier:
         if link.record.thread_ts is None:
             return done()
         notice, written = work.notice, work.agent_output
+        edited = await show_resumed(self._deps, self._people, context, link, notice)
+        if edited is not None:
+            return done(edited)
         if written is None and notice.kind in notices.OF_TURNS and not context.is_outcome_unknown:
             written = await read_new_output(self._deps, link)
             if written.cursor:
@@ -222,12 +242,8 @@ class Notifier:
                     batch, link.id, "build_failure", f"{notice.build} {build_summary.why}"
                 )
                 draw(link.id, batch)
-            if notice.kind in WITH_START_BUTTON:
-                place = _make_posted_question(link, context, posted, notice.kind, message)
-                await questions.record_posted(self._deps, link, questions.WORKSPACE, place, batch)
-            if notice.kind in notices.OF_TURNS:
-                place = _make_posted_question(link, context, posted, notice.kind, message)
-                await self._record_choices(link, written or AgentOutput(), place, batch)
+            place = _make_posted_question(link, context, posted, notice.kind, message)
+            await self._record_posted(link, notice, written or AgentOutput(), place, batch)
             outcome = done(reopen_if_closed(link, batch))
         if notice.kind == "gone" and outcome.kind == "done":
             await questions.settle_all(self._deps, link, outcome.batch)
@@ -238,6 +254,17 @@ class Notifier:
             # Replies that wait, for example for a person's decision, are run now and given up.
             outcome.batch.hasten_input(to_coder(link.id), int(ASKED_REPLY_SECONDS * 1000))
         return outcome
+
+    async def _record_posted(
+        self, link: Link, notice: Notice, written: AgentOutput, place: PostedQuestion, batch: Batch
+    ) -> None:
+        """Store where a notice was posted, if it is edited later."""
+        if notice.kind == "paused":
+            record_pause(self._deps, link, notice, place, batch)
+        if notice.kind in WITH_START_BUTTON and not _is_line(link, notice):
+            await questions.record_posted(self._deps, link, questions.WORKSPACE, place, batch)
+        if notice.kind in notices.OF_TURNS:
+            await self._record_choices(link, written, place, batch)
 
     async def _record_choices(
         self, link: Link, written: AgentOutput, place: PostedQuestion, batch: Batch
@@ -255,6 +282,8 @@ class Notifier:
     ) -> Message:
         mentions = (link.record.owner_slack,) if _mentions_owner(link, notice) else ()
         by = find_person_behind(link.state, notice)
+        if _is_line(link, notice):
+            return notices.person_line(notice, await self._people.find_name(by))
         return notices.notice(
             link,
             notice.model_copy(update={"person": by}),
@@ -283,12 +312,12 @@ class Notifier:
             self._deps, link, work.question_id, work.message, replaced
         ):
             return done(replaced)
-        posted = await self._post(context, link, work.message, "answer", is_call=work.is_call)
+        posted = await self._post(context, link, work.message, work.message_kind, is_call=work.is_call)
         if isinstance(posted, Outcome):
             return posted
         batch = reopen_if_closed(link, Batch())
         if work.question_id:
-            place = _make_posted_question(link, context, posted, "answer", work.message)
+            place = _make_posted_question(link, context, posted, work.message_kind, work.message)
             await questions.record_posted(self._deps, link, work.question_id, place, batch)
         return done(batch)
 
@@ -391,6 +420,11 @@ def _may_mention(link: Link, job: Job) -> bool:
             return events.may_mention(event) and not link.is_muted
         case _:
             return False
+
+
+def _is_line(link: Link, notice: Notice) -> bool:
+    """Whether the notice is one line, because a person has asked for the change here."""
+    return notice.kind in ("paused", "resumed") and find_person_behind(link.state, notice) is not None
 
 
 def _mentions_owner(link: Link, notice: Notice) -> bool:

@@ -67,14 +67,18 @@ class AgentInput:
         if reply.is_from_command:
             # The text of a command was decoded when the command was read.
             return sanitize_for_agent(reply.text)
+        raw = self.get_plain(reply)
+        return replies.to_agent_text(raw, await self.list_names(raw))
+
+    def get_plain(self, reply: Reply) -> str:
+        """Return the text of a message as Markdown with Slack's tokens, without the mention of the bot."""
         blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
         read = replies.classify(reply.text, self._deps.bot.bot_user_id, reply.person, blocks)
         match read:
             case replies.Input() | replies.Stop() | replies.NotAVerb():
-                raw = read.text
+                return read.text
             case _:
-                raw = replies.to_markdown(reply.text, blocks)
-        return replies.to_agent_text(raw, await self.list_names(raw))
+                return replies.to_markdown(reply.text, blocks)
 
     async def _find_content(self, file: FileRef) -> str | None:
         if file.size > LARGEST_FILE_BYTES:

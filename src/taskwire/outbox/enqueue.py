@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from taskwire.domain.events import Delivered
 from taskwire.domain.ids import ChannelId, LinkId, Ts, microseconds
@@ -37,14 +38,16 @@ def say(
     batch: Batch | None = None,
     *,
     is_call: bool = False,
+    message_kind: Literal["answer", "output"] = "answer",
     question_id: str = "",
 ) -> Batch:
     """Post a message in the link's thread. `name` is the job's id.
 
     `is_call`: the message asks something, or says that a request was not carried out, so it goes ahead of
-    others. `question_id` is set if the message is a question with buttons.
+    others. `message_kind` is `output` for what an agent wrote. `question_id` is set if the message is a
+    question with buttons.
     """
-    work = PostText(message=message, is_call=is_call, question_id=question_id)
+    work = PostText(message=message, is_call=is_call, message_kind=message_kind, question_id=question_id)
     return (batch or Batch()).append(to_thread(link), Job(id=name, work=work))
 
 

@@ -79,6 +79,7 @@ _KINDS: dict[Button, RequestKind] = {
     Button.DROP_INPUT: "decide",
     Button.SEND_AS_IT_IS: "decide",
     Button.SEND_STILL: "decide",
+    Button.DO_VERB: "decide",
     Button.RETRY_AND_SEND: "decide",
     Button.RESUME_AND_SEND: "decide",
     Button.DROP_HELD: "decide",

@@ -181,7 +181,9 @@ class Backfill:
 
         If it has our final reaction, it was handled before. Then only that is recorded again.
         """
-        final_marks = message.own_reactions & {REACTIONS["delivered"], REACTIONS["failed"]}
+        final_marks = message.own_reactions & {
+            REACTIONS[state] for state in ("delivered", "failed", "acknowledged")
+        }
         if not final_marks:
             return await self._receiver.claim_missed(message)
         writes = self._deps.writes

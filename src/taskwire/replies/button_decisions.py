@@ -4,12 +4,14 @@ Such a reply is held by a pause, was not delivered, or has an unknown outcome. `
 questions.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import (
     Act,
+    ActVerb,
+    AnswerInThread,
     DecideHeld,
     DecideReply,
     Job,
@@ -17,9 +19,10 @@ from taskwire.domain.jobs import (
     ReplyDecision,
 )
 from taskwire.domain.links import Link
-from taskwire.domain.queues import input_score, no_agent_score, to_coder
+from taskwire.domain.queues import input_score, no_agent_score, request_score, thread_answers, to_coder
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs, refusals
+from taskwire.messages.unknown_verbs import VERB_BUTTONS, taken_as_verb
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import record_delivery, say_with_file, show_receipt
@@ -105,6 +108,11 @@ class ReplyDecisions:
         if found is None or not _is_awaiting(found.reply, work.decision):
             return await self._answer_too_late(link, work)
         reply, batch = found
+        if work.decision == "verb":
+            if work.verb not in VERB_BUTTONS:
+                raise UserError(*refusals.button_expired())
+            _append_verb(batch, link, work, f"{work.verb}:{context.job.id}")
+            return await self._show_decision(link, work, taken_as_verb(work.verb), batch)
         if work.decision == "drop":
             show_receipt(link.id, reply.ts, "none", batch)
         else:
@@ -188,8 +196,23 @@ def _is_awaiting(reply: Reply, decision: ReplyDecision) -> bool:
             return reply.question == "outcome_unknown"
         case "drop":
             return reply.question in ("files", "stale")
+        case "verb":
+            return not reply.question and not reply.is_confirmed
         case "send":
             return bool(reply.question) or not reply.is_confirmed
+
+
+def _append_verb(batch: Batch, link: Link, work: DecideReply, name: str) -> Batch:
+    """Append the job of a verb that a person has chosen by a button. `name` is the job's id."""
+    requester = work.requester
+    match work.verb:
+        case "status" | "logs" | "help" as question:
+            answer = AnswerInThread(requester=requester, question=question)
+            return batch.append(thread_answers(link.id), Job(id=name, work=answer))
+        case _:
+            act = Act(requester=requester, verb=cast("ActVerb", work.verb))
+            score = request_score(act.verb, requester.at)
+            return batch.append(to_coder(link.id), Job(id=name, work=act), score=score)
 
 
 def _make_confirmed_job(job_id: str, reply: Reply) -> Job:

@@ -29,12 +29,14 @@ from taskwire.coder.models import Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain import reconcile
 from taskwire.domain.agent_text import AgentText
+from taskwire.domain.bare_words import is_thanks
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
 from taskwire.domain.ids import microseconds, moment_of
 from taskwire.domain.jobs import Job, Reply, Requester
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
+from taskwire.domain.phases import Phase
 from taskwire.domain.queues import duplicates
 from taskwire.domain.reconcile import ResumeNote
 from taskwire.domain.replies import STALE_AFTER
@@ -99,6 +101,8 @@ class ReplySender:
             return await self._refuse(reply_job, refusal)
         if not reply_job.reply.is_admitted:
             return await self._outcomes.admit(reply_job)
+        if self._is_thanks_for_work(reply_job):
+            return done(show_receipt(reply_job.link.id, reply_job.reply.ts, "acknowledged"))
         waiting = await self._hold_or_ask(reply_job)
         return waiting or await self._deliver_text(reply_job)
 
@@ -126,6 +130,17 @@ class ReplySender:
             person=reply.person, channel=record.channel, at=reply.ts, thread_ts=record.thread_ts
         )
         return done(batch, (requester, refusal))
+
+    def _is_thanks_for_work(self, reply_job: ReplyJob) -> bool:
+        """Whether the reply is nothing but thanks to a task that is done, also if it was paused since.
+
+        Such a reply would only start the agent, or its workspace, again. A person can still send it.
+        """
+        _, link, reply = reply_job
+        is_sent_anyway = reply.is_confirmed or reply.is_from_command or bool(reply.files)
+        is_paused = link.state.phase in (Phase.PAUSING, Phase.PAUSED)
+        phase = link.state.paused_from if is_paused else link.state.phase
+        return phase is Phase.DONE and not is_sent_anyway and is_thanks(self._agent_input.get_plain(reply))
 
     async def _hold_or_ask(self, reply_job: ReplyJob) -> Outcome | None:
         """Return the outcome of a reply that may not be sent now; None if it may be sent.

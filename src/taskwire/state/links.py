@@ -17,7 +17,7 @@ from taskwire.domain.jobs import (
     Job,
     Reply,
 )
-from taskwire.domain.links import Hold, Link, LinkEnd, LinkRecord
+from taskwire.domain.links import Hold, Link, LinkEnd, LinkRecord, PauseLine
 from taskwire.domain.phases import Observation
 from taskwire.domain.queues import (
     LANE_WIDTH,
@@ -251,6 +251,7 @@ def _read_link(fields: dict[str, str]) -> Link:
         state=LinkState.model_validate_json(fields["state"]) if "state" in fields else LinkState(),
         observation=Observation.model_validate_json(fields["seen"]) if "seen" in fields else None,
         hold=Hold.model_validate_json(fields["hold"]) if "hold" in fields else None,
+        pause_line=PauseLine.model_validate_json(fields["pause_line"]) if "pause_line" in fields else None,
         end_reason=cast("LinkEnd | None", fields.get("ended")),
         failure=fields.get("failure", ""),
         moved_to=fields.get("moved_to", ""),

@@ -7,6 +7,7 @@ task.
 
 import contextlib
 from dataclasses import replace
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -26,6 +27,7 @@ from taskwire.domain.retry_policies import THREAD_QUESTION
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, cards, inputs, listing, logs, refusals
 from taskwire.messages.inputs import ClosingReason
+from taskwire.messages.unknown_verbs import ask_about_unknown_verb
 from taskwire.notices.closed_threads import wait_for_new_card
 from taskwire.outbox import questions
 from taskwire.outbox.agent_log import read_full_log, read_last_output
@@ -63,6 +65,7 @@ class KeptAnswer(BaseModel):
     person: UserId
     link: str = ""
     message: Message
+    message_kind: Literal["answer", "output"] = "answer"
 
 
 class ThreadQueries:
@@ -202,8 +205,9 @@ class ThreadQueries:
         if work.question not in FOR_REQUESTER_FIRST or not is_answer:
             return done(batch, (work.requester, message))
         key = digest(link.id, context.job.id)
-        kept = KeptAnswer(person=work.requester.person, link=link.id, message=message).model_dump_json()
-        self._deps.notes.keep_in(batch, kept, "showable_answer", key, ttl_ms=SHOWABLE_MS)
+        kind: Literal["answer", "output"] = "output" if work.question == "logs" else "answer"
+        kept = KeptAnswer(person=work.requester.person, link=link.id, message=message, message_kind=kind)
+        self._deps.notes.keep_in(batch, kept.model_dump_json(), "showable_answer", key, ttl_ms=SHOWABLE_MS)
         return done(batch, (work.requester, answers.add_share_button(message, f"{link.id} {key}")))
 
     async def show_to_everybody(self, context: JobContext, link: Link | None) -> Outcome:
@@ -226,7 +230,7 @@ class ThreadQueries:
             or (answer.link, answer.person) != expected
         ):
             raise UserError(*refusals.button_expired())
-        batch = say(link.id, f"shown:{work.key}", answer.message)
+        batch = say(link.id, f"shown:{work.key}", answer.message, message_kind=answer.message_kind)
         self._deps.notes.forget_in(batch, "showable_answer", work.key)
         return replace_question(batch, work.requester, answers.answer_shared())
 
@@ -285,7 +289,7 @@ class ThreadQueries:
                     else inputs.too_many_replies(MAX_WAITING_REPLIES)
                 )
             case "not_a_verb":
-                return inputs.ask_about_unknown_verb(work.words, f"{link.id} {work.job}", work.text)
+                return ask_about_unknown_verb(work.words, f"{link.id} {work.job}", work.text)
             case _:
                 return answers.verb_not_supported(work.text)
 

@@ -47,11 +47,7 @@ class Pausing(Steering):
     def check(self, actor: Actor) -> None:
         """Check that the workspace was stopped once, and the thread was told so."""
         assert self.new_builds(actor) == ["stop"]
-        assert self.said(actor) == [
-            f"Paused: {title_of(actor)}. {actor.name.capitalize()} paused it. The workspace is stopped. "
-            "Nothing is lost. Reply here and it goes on.\n"
-            "[Resume] [Edit prompt]"
-        ]
+        assert self.said(actor) == [f"Paused by {actor.name.capitalize()}. A reply resumes it."]
         assert self.card(actor) == self.card_of(
             actor,
             f"Paused: {title_of(actor)}. On it.",
@@ -70,7 +66,7 @@ class Pausing(Steering):
 
     def answer(self, actor: Actor) -> str:
         """Return the private answer."""
-        return f"Pausing *{title_of(actor)}*. A reply in its thread, or *Resume*, starts it again."
+        return f"Pausing *{title_of(actor)}*. Your next reply resumes it."
 
 
 class PausingByCommand(Pausing):
@@ -148,13 +144,10 @@ class Resuming(Steering):
     def check(self, actor: Actor) -> None:
         """Check that the workspace was started once, and the thread was told so."""
         assert self.new_builds(actor) == ["start"]
-        assert self.said(actor) == [
-            f"Resumed: {title_of(actor)}. {actor.name.capitalize()} resumed it. The workspace is up again. "
-            "Reply here to talk to the agent."
-        ]
+        assert self.said(actor) == [f"Resumed by {actor.name.capitalize()}."]
         self.told_at_most(
             actor,
-            f"Resuming *{title_of(actor)}*. I say so in the thread when it is up.",
+            f"Resuming *{title_of(actor)}*.",
             wishes=[f"resuming *{title_of(actor)}*"],
         )
 

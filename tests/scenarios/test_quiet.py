@@ -1,0 +1,193 @@
+"""Nobody is called without need, and nothing is said twice."""
+
+import pytest
+
+from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.slack import messages as slack_messages
+
+from .people import Thread
+from .reading import shown
+from .running_tasks import TITLE, a_task
+from .unknown_outcomes import LANDING_SECONDS
+from .world import World
+
+
+def kinds(world: World, thread: Thread) -> list[tuple[str, str]]:
+    """Return the kind and the text of each message of the bot in a thread, without its card."""
+    said = [each for each in world.slack.thread(thread.channel, thread.ts)[1:] if each.get("bot_id")]
+    return [(str(each["metadata"]["event_payload"]["kind"]), shown(each)) for each in said]
+
+
+async def test_a_turn_that_ends_while_a_reply_waits_calls_nobody(world: World) -> None:
+    """The reply goes on at once. The last turn calls."""
+    thread, task = await a_task(world)
+    await world.alice.replies(thread, "also the logout")
+
+    task.becomes("complete", "Opened PR #12")
+    await world.polls()
+    first = thread.new_messages()
+    await world.passes(seconds=10)
+    task.becomes("working", "Mending the logout")
+    await world.polls()
+    task.becomes("complete", "Opened PR #13")
+    await world.polls()
+
+    done = f"Done: {TITLE}. Reply here if there is more to do."
+    assert (first, task.inputs) == ([f"Opened PR #12.\n{done}"], ["also the logout"])
+    assert thread.new_messages() == [f"<@{world.alice.id}> Opened PR #13.\n{done}"]
+
+
+async def test_a_turn_whose_end_is_seen_after_the_next_reply_calls_nobody(world: World) -> None:
+    """The agent has the reply before the bot sees that the turn had ended."""
+    thread, task = await a_task(world)
+    task.becomes("complete", "Opened PR #12")
+    await world.passes(seconds=3)
+
+    await world.alice.replies(thread, "also the logout")
+    task.becomes("working", "Mending the logout")
+    await world.polls()
+
+    assert task.inputs == ["also the logout"]
+    assert thread.new_messages() == [f"Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."]
+
+
+async def test_a_reply_that_a_person_has_to_decide_about_keeps_nobody_from_being_called(world: World) -> None:
+    """The reply may wait for days."""
+    thread, task = await a_task(world)
+    task.agentapi_fails("message")
+    task.becomes("idle", "Ready")
+    await world.alice.replies(thread, "use main")
+    await world.passes(LANDING_SECONDS)
+    await world.passes(seconds=5)
+    asked = thread.new_messages()
+
+    task.becomes("complete", "Opened PR #12")
+    await world.polls()
+
+    assert "[It arrived] [Send again]" in asked[-1]
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."
+    ]
+    await world.alice.clicks(thread, "It arrived")
+
+
+async def test_my_pause_and_resume_are_one_line(world: World) -> None:
+    """The line has no buttons. The resume edits it, and its kind becomes `resumed`."""
+    thread, _ = await a_task(world)
+
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=5)
+    await world.polls()
+    paused = kinds(world, thread)
+    await world.alice.replies(thread, "!resume")
+    await world.passes(seconds=5)
+    await world.polls()
+
+    assert paused == [("paused", "Paused by Alice. A reply resumes it.")]
+    assert kinds(world, thread) == [("resumed", "Paused by Alice, resumed by Alice.")]
+    assert world.alice.reads() == [f"Pausing *{TITLE}*. Your next reply resumes it.", f"Resuming *{TITLE}*."]
+    assert thread.new_messages() == ["Paused by Alice, resumed by Alice."]
+
+
+async def test_each_pause_has_a_line_of_its_own(world: World) -> None:
+    """A resume edits the line of the last pause only."""
+    thread, task = await a_task(world)
+    for _ in range(2):
+        await world.alice.replies(thread, "!pause")
+        await world.passes(seconds=5)
+        await world.polls()
+        task.resume()
+        await world.polls()
+
+    assert thread.new_messages() == ["Paused by Alice, then resumed."] * 2
+    world.alice.reads()
+
+
+async def test_a_deleted_line_is_replaced_by_a_line_about_the_resume(world: World) -> None:
+    """Somebody has deleted the message that would be edited."""
+    thread, _ = await a_task(world)
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=5)
+    await world.polls()
+    thread.new_messages()
+    channel = world.slack.workspace.channel(thread.channel)
+    slack_messages.remove(world.slack.backend, channel, thread.last_message())
+
+    await world.alice.replies(thread, "!resume")
+    await world.passes(seconds=5)
+    await world.polls()
+
+    assert thread.new_messages() == ["Resumed by Alice."]
+    world.alice.reads()
+
+
+async def done(world: World) -> tuple[Thread, SandboxTask]:
+    """Let the task be done, and read the notice."""
+    thread, task = await a_task(world)
+    task.becomes("complete", "Opened PR #12")
+    await world.polls()
+    assert len(thread.new_messages()) == 1
+    return thread, task
+
+
+@pytest.mark.parametrize("words", [":+1:", "Thanks!", "great, thank you :tada:"])
+async def test_thanks_to_a_task_that_is_done_start_nothing(world: World, words: str) -> None:
+    """A reaction acknowledges them."""
+    thread, task = await done(world)
+
+    reply = await world.alice.replies(thread, words)
+    await world.passes(seconds=3)
+
+    assert (task.inputs, thread.receipt(reply)) == ([], ["+1"])
+    assert (thread.new_messages(), world.alice.reads()) == ([], [])
+
+
+async def test_thanks_to_a_paused_task_that_was_done_do_not_resume_it(world: World) -> None:
+    """The workspace stays stopped."""
+    thread, task = await done(world)
+    task.pause()
+    await world.polls()
+    thread.new_messages()
+
+    reply = await world.alice.replies(thread, "thx")
+    await world.passes(seconds=3)
+
+    assert (task.status, thread.receipt(reply)) == ("paused", ["+1"])
+
+
+async def test_a_thumbs_up_answers_an_open_question(world: World) -> None:
+    """The agent gets it like any other reply."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Shall I merge it?")
+    await world.polls()
+    await world.passes(seconds=25)
+    assert len(thread.new_messages()) == 1
+
+    reply = await world.alice.replies(thread, ":+1:")
+    await world.passes(seconds=3)
+
+    assert (task.inputs, thread.receipt(reply)) == ([":+1:"], ["white_check_mark"])
+
+
+async def test_thanks_with_a_wish_are_input(world: World) -> None:
+    """Only bare thanks start nothing."""
+    thread, task = await done(world)
+
+    await world.alice.replies(thread, "thanks, now merge it")
+    await world.passes(seconds=10)
+
+    assert task.inputs == ["thanks, now merge it"]
+
+
+async def test_a_log_that_is_shown_to_everybody_is_the_output_of_an_agent(world: World) -> None:
+    """Other apps can tell it from the bot's own words. A status is an answer."""
+    thread, task = await a_task(world)
+    task.says("I look at it.")
+
+    for verb in ("!logs", "!status"):
+        await world.alice.replies(thread, verb)
+        await world.alice.presses("Show to everybody")
+    world.alice.reads()
+    thread.new_messages()
+
+    assert [kind for kind, _ in kinds(world, thread)] == ["output", "answer"]
