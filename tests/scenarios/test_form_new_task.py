@@ -41,7 +41,7 @@ async def test_create_without_a_prompt_opens_the_form(world: World) -> None:
     [
         ("please fix the login", "please fix the login"),
         ("create name=my-fix", ""),
-        ("stop the server from crashing", "stop the server from crashing"),
+        ("prevent the server from crashing", "prevent the server from crashing"),
         ("create \u200b", ""),
     ],
 )

@@ -35,7 +35,7 @@ from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.enqueue import say, show_receipt
 from taskwire.outbox.error_messages import make_error_answer, make_give_up_message, make_waiting_message
 from taskwire.outbox.observing import observation_of, with_observation
-from taskwire.outbox.posting import post_once
+from taskwire.outbox.posting import get_earliest_unknown_ts, post_once
 from taskwire.outbox.questions import PostedQuestion
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.outbox.undelivered import list_undelivered
@@ -315,14 +315,20 @@ class ThreadQueries:
     async def _send_full_log(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
         """Send the whole log as a direct message: in a thread, everybody would see the file.
 
-        A long log is uploaded here, so that no job has to store it. Another job shares it, and answers.
+        A long log is uploaded here, so that no job has to store it. Another job shares it, and answers. After
+        data loss, a log that the person has already is not sent again.
         """
         log = await read_full_log(self._deps, link)
         if not log.text:
             raise UserError(*refusals.log_empty(link.title))
         name = f"{link.record.name or 'task'}.log"
+        channel = await self._deps.slack.open_direct(work.requester.person)
+        if context.lease.is_suspect:
+            since = get_earliest_unknown_ts(self._deps, context)
+            if await self._deps.slack.has_file(channel, None, since, name, log.text):
+                return done()
         share = ShareFile(
-            channel=await self._deps.slack.open_direct(work.requester.person),
+            channel=channel,
             thread_ts=None,
             name=name,
             title=f"Log of {link.title}",
