@@ -87,7 +87,7 @@ async def test_the_card_opens_the_dialog_for_a_paused_prompt(world: World) -> No
     task = world.task("fix-it")
     await world.alice.types(f"/task pause {task.name}")
     await world.polls()
-    await world.passes(seconds=4)
+    await world.passes(seconds=8)
     assert len(thread.new_messages()) == 1
     world.alice.reads()
 

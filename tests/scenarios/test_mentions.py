@@ -221,7 +221,7 @@ async def test_commands_work_after_a_mention(world: World) -> None:
     await world.slack.mention(world.alice.id, "general", "pause fix-it", root)
     await world.settles()
 
-    assert world.alice.reads() == ["Pausing *Fix it*. A reply in its thread, or *Resume*, starts it again."]
+    assert world.alice.reads() == ["Pausing *Fix it*. Your next reply resumes it."]
 
 
 async def test_the_same_mention_again_asks_first(world: World) -> None:

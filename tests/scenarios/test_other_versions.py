@@ -79,9 +79,7 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
         await world.settles()
 
     until = (world.clock.now() + timedelta(days=7) - timedelta(seconds=360)).strftime("%Y-%m-%d")
-    assert [said.partition(":")[0] for said in at_first] == [
-        f"<@{world.alice.id}> The agent stopped and said nothing.\nNeeds you"
-    ]
+    assert [said.partition(":")[0] for said in at_first] == ["The agent stopped and said nothing.\nNeeds you"]
     assert thread.new_messages() == [
         "Another version of me took what was asked here, and the one that runs now cannot read it. It waits "
         f"for a version that can, until {until} at most. What is asked after it waits too, except a pause. "
@@ -360,7 +358,7 @@ async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it
     await world.alice.types("/task create fix it")
     world.alice.reads()
     redis = world.connections.commands
-    (note,) = [key async for key in redis.scan_iter(world.keys.named("notes", "repeated_request", "*"))]
+    (note,) = [key async for key in redis.scan_iter(world.keys.named("notes", "kept_request", "*"))]
     kept = json.loads(str(await redis.get(note)))
     await redis.set(note, json.dumps(kept | {"mood": "cheerful"}), keepttl=True)
     await record_newer_version(world)

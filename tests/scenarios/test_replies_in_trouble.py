@@ -28,7 +28,7 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
     await world.passes(seconds=5)
 
     assert receipt == ["warning"]
-    assert "Replies in this thread are not delivered while it is broken; a button sends them later." in warned
+    assert warned.startswith("Broken: Fix the login. Its workspace failed.")
     assert said == [
         "This reply was not delivered: the workspace is broken. *Retry and send* starts it again, and sends "
         "the reply when the agent is up.\n> use main\n[Retry and send]"
