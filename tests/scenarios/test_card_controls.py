@@ -117,6 +117,30 @@ async def test_a_press_shows_on_the_card_at_once(world: World) -> None:
     world.alice.reads()
 
 
+async def test_a_stop_that_no_poll_has_seen_does_not_stay_on_the_card(world: World) -> None:
+    """The task is paused and resumed between two polls, so its phase never leaves *working*."""
+    thread, task = await a_task(world)
+    await world.alice.clicks(thread, "Stop")
+    at_once = thread.card()
+    await world.coder.catch_up()
+    was_paused = task.status
+    task.resume()
+    await world.coder.catch_up()
+    task.becomes("working", "Reading the code again")
+
+    await world.polls()
+    await world.passes(CARD_SECONDS)
+
+    assert at_once.startswith(f"Stopping…: {TITLE}.")
+    assert was_paused == "paused"
+    assert (await card(world, thread)).startswith(
+        f"Working: {TITLE}. Reading the code again. If replies wait from before the stop, the next reply "
+        "sends them too. Owner: Alice."
+    )
+    thread.new_messages()
+    world.alice.reads()
+
+
 async def test_a_press_that_came_to_nothing_leaves_the_card_as_it_was(world: World) -> None:
     """Coder refuses the pause, and the person is told why."""
     thread, task = await a_task(world)

@@ -253,9 +253,11 @@ def test_what_is_not_plain_is_explained() -> None:
     assert shown(card(Link(record=BOND, state=paused, hold=hold))) == shown(
         card(Link(record=BOND, state=paused))
     )
-    assert noted(LinkState(phase=Phase.WORKING, status="active"), hold=hold) == (
-        "Stopped. Your next reply resumes it."
+    running = LinkState(phase=Phase.WORKING, status="active")
+    assert noted(running, hold=hold) == (
+        "If replies wait from before the stop, the next reply sends them too."
     )
+    assert noted(running, hold=hold, pending="pause act:1") == "Your next reply resumes it."
 
 
 def test_a_broken_task_says_why() -> None:

@@ -99,14 +99,17 @@ _PENDING_ACTS: dict[str, PendingAct] = {act: act for act in get_args(PendingAct)
 _RUNNING_PHASES = (Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
 
 
-def is_act_overtaken(act: PendingAct, before: Phase, after: Phase) -> bool:
-    """Whether a change of the phase shows that an action has taken effect, or that something else has.
+def is_act_overtaken(act: PendingAct, before: LinkState, after: LinkState) -> bool:
+    """Whether a change of the state shows that an action has taken effect, or that something else has.
 
-    An agent may still report while its workspace is about to be stopped.
+    A new build shows it even if the phase is the same again, for example after a pause and a resume between
+    two polls. An agent may still report while its workspace is about to be stopped.
     """
-    if act == "pause" and before in _RUNNING_PHASES and after in _RUNNING_PHASES:
+    if before.build != after.build:
+        return True
+    if act == "pause" and before.phase in _RUNNING_PHASES and after.phase in _RUNNING_PHASES:
         return False
-    return before is not after
+    return before.phase is not after.phase
 
 
 class Link(BaseModel):

@@ -115,7 +115,7 @@ class Notifier:
         transition = self._reduce(link, event, context.now_ms)
         batch = self._deps.writes.write_state(Batch(), link.id, transition.state, transition.look_at_ms)
         pending = link.pending_act
-        if pending is not None and is_act_overtaken(pending, link.state.phase, transition.state.phase):
+        if pending is not None and is_act_overtaken(pending, link.state, transition.state):
             self._deps.writes.remove_field(batch, link.id, "pending")
         for notice in transition.notices:
             if notice.kind in notices.OF_TURNS and await self._has_next_turn(link, transition.state, notice):
