@@ -111,6 +111,9 @@ def _resolved(schema: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 def _limits(known: dict[str, Any]) -> str:
     if known["type"] == "array":
         return f"array {known.get('minItems', 0)} {known['maxItems']}"
+    if "enum" in known:
+        lengths = [len(value) for value in known["enum"]]
+        return f"string {min(lengths)} {max(lengths)}"
     if known["type"] == "string":
         return f"string {known.get('minLength', 0)} {known['maxLength']}"
     return str(known["type"])

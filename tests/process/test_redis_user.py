@@ -52,6 +52,7 @@ async def test_all_goes_well_for_the_documented_user(place: Place, redis_url: st
         for _ in range(12):
             await place.slack.post("alice", "general", "!status", ts)
         await until(lambda: _is_told(place), "what is said where somebody asks too much")
+        await until(lambda: "Logs" in str(place.slack.message("general", ts)["blocks"]), "the card's menu")
         await place.clicks("alice", ts, "Logs")
         await place.slack.post("alice", "general", "go on", ts)
         await place.slack.command("alice", "general", "/task", "list")

@@ -126,6 +126,9 @@ async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(worl
     assert len(overtakings) == 1
     assert (await card(world, thread)).startswith((f"Working: {TITLE}.", f"Starting: {TITLE}."))
     assert thread.new_messages() == []
+    # The agent works again, so nobody is called at the end.
+    task.becomes("working", "Reading the code")
+    await world.polls()
 
 
 async def test_each_message_says_what_it_is_in_its_metadata(world: World) -> None:

@@ -46,13 +46,13 @@ class Deciding(Flow):
 
     def is_over(self, actor: Actor) -> bool:
         """Return whether the reply is marked as delivered."""
-        return "white_check_mark" in _receipts(self, actor)
+        return "white_check_mark" in self._receipts(actor)
 
     def check(self, actor: Actor) -> None:
         """Check that the agent has all replies once and in order, and that nobody was told anything else."""
         assert actor.task is not None
         assert actor.task.inputs == [_word(number) for number in range(1, actor.run_number + 1)]
-        assert _receipts(self, actor) == ["white_check_mark"]
+        assert self._receipts(actor) == ["white_check_mark"]
         assert self.said(actor) == []
         assert set(self.told(actor)) <= {ONCE_ONLY, CANNOT_TELL}
 
