@@ -9,8 +9,8 @@ from redis.exceptions import ResponseError
 
 from taskwire.domain.ids import Ts, UserId
 from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply
+from taskwire.domain.maintenance import ParkedBatch
 from taskwire.domain.queues import LANE_WIDTH, input_score, to_coder
-from taskwire.domain.upkeep import ParkedBatch
 from taskwire.queue.batch import Batch, Command, Word
 
 from .engine import LIST, Engine, job

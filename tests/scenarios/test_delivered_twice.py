@@ -3,8 +3,8 @@
 from taskwire.domain import reconcile
 from taskwire.domain.ids import TaskId, Ts
 from taskwire.domain.jobs import Job
+from taskwire.domain.maintenance import ReportDuplicateInput
 from taskwire.domain.queues import duplicates
-from taskwire.domain.upkeep import ReportDuplicateInput
 from taskwire.outbox.observing import entries_of
 from taskwire.queue.batch import Batch
 from taskwire_sandbox.coder import SandboxTask

@@ -9,9 +9,9 @@ import aiohttp
 
 from taskwire.domain.ids import ChannelId, LinkId, Ts
 from taskwire.domain.jobs import Job
+from taskwire.domain.maintenance import RemoveDuplicateMessage
 from taskwire.domain.message import Message
 from taskwire.domain.queues import duplicates
-from taskwire.domain.upkeep import RemoveDuplicateMessage
 from taskwire.queue.batch import Batch
 from taskwire.slack.metadata import Metadata
 from taskwire_sandbox.coder.faults import cut_after, late, refused, server_error

@@ -3,20 +3,10 @@
 from taskwire_sandbox.slack import Attachment, DeliveryFault
 
 from .people import Thread
-from .waiting import a_busy_agent, a_waiting_agent
+from .waiting import a_busy_agent, a_waiting_agent, comes_up
 from .world import World
 
 HOLDING = "Pausing. {}.\n[Resume and send] [Drop {}]"
-
-
-async def comes_up(world: World) -> None:
-    """Let time pass, and let the agent take one waiting reply after the other once the workspace runs."""
-    task = world.task("fix-the-login")
-    for _ in range(4):
-        await world.passes(seconds=3)
-        if task.status == "active":
-            task.becomes("idle")
-        await world.polls()
 
 
 async def held(world: World, *texts: str) -> tuple[Thread, list[str]]:

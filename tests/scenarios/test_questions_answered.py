@@ -10,8 +10,8 @@ from taskwire_sandbox.slack import Attachment, CallFault
 
 from .people import Thread
 from .reading import shown
-from .test_held_replies import comes_up, held
-from .waiting import a_busy_agent, a_waiting_agent, takes_all
+from .test_held_replies import held
+from .waiting import a_busy_agent, a_waiting_agent, comes_up, takes_all
 from .world import World
 
 PICTURE = Attachment("plan.png", b"\x89PNG", "image/png")

@@ -6,22 +6,12 @@ from taskwire_sandbox.coder.steps import BuildPlan
 from taskwire_sandbox.slack import Attachment
 
 from .people import Thread
-from .waiting import PROMPT, a_busy_agent, a_waiting_agent
+from .waiting import PROMPT, a_busy_agent, a_waiting_agent, comes_up
 from .world import World
 
 PAUSING = "Pausing *Fix the login*. Your next reply resumes it."
 AS_TEXT = f"{PAUSING}\n[I meant it as text]"
 HOLDING = "Pausing. One reply waits.\n[Resume and send] [Drop it]"
-
-
-async def comes_up(world: World) -> None:
-    """Let the workspace start, and let the agent take one reply after the other."""
-    task = world.task("fix-the-login")
-    for _ in range(4):
-        await world.passes(seconds=3)
-        if task.status == "active":
-            task.becomes("idle")
-        await world.polls()
 
 
 @pytest.mark.parametrize("word", ["stop", "Wait!", "*CANCEL*"])

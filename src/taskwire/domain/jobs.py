@@ -2,7 +2,7 @@
 
 A job is one intended effect. It holds everything that its handler needs. `work` says what the job has to do.
 The id of a job is made from its intent. So if an intent is written twice, there is still only one job.
-`queues.py` names the queues. `upkeep.py` has the work that no person has asked for.
+`queues.py` names the queues. `maintenance.py` has the work that no person has asked for.
 """
 
 from typing import Annotated, Literal, get_args
@@ -12,8 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.events import Event, Notice
 from taskwire.domain.ids import ChannelId, Ts, UserId
-from taskwire.domain.message import AgentOutput, Message
-from taskwire.domain.upkeep import (
+from taskwire.domain.maintenance import (
     ChannelOpened,
     FindThread,
     ParkedBatch,
@@ -24,6 +23,7 @@ from taskwire.domain.upkeep import (
     ScanChannel,
     ThreadReopened,
 )
+from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.work import Work
 
 # The id of the job that first edits a new card.

@@ -14,9 +14,9 @@ from slack_bolt.async_app import AsyncApp
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId
 from taskwire.domain.jobs import Job, MessageToBot, Requester, StopByReaction
+from taskwire.domain.maintenance import ChannelOpened
 from taskwire.domain.message import Message
 from taskwire.domain.queues import intake
-from taskwire.domain.upkeep import ChannelOpened
 from taskwire.listeners.background import Background
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers

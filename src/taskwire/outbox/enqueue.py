@@ -17,6 +17,7 @@ from taskwire.domain.jobs import (
     ShareFile,
 )
 from taskwire.domain.links import Link
+from taskwire.domain.maintenance import ReadThread
 from taskwire.domain.message import Message
 from taskwire.domain.queues import (
     BACKFILL_THREADS,
@@ -25,7 +26,6 @@ from taskwire.domain.queues import (
     receipts,
     to_thread,
 )
-from taskwire.domain.upkeep import ReadThread
 from taskwire.messages import inputs
 from taskwire.queue.batch import Batch
 from taskwire.state.links import LinkWrites

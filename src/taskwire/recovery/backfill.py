@@ -23,9 +23,9 @@ from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, microseconds, ts_of
 from taskwire.domain.jobs import Job, Reply, ReplyChanged
 from taskwire.domain.links import Link
+from taskwire.domain.maintenance import ReadThread, Root, ScanChannel
 from taskwire.domain.queues import BACKFILL_CHANNELS, to_coder, urgent_score
 from taskwire.domain.retry_policies import BACKFILL
-from taskwire.domain.upkeep import ReadThread, Root, ScanChannel
 from taskwire.domain.work import Work
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.notices.card import REACTIONS

@@ -14,9 +14,9 @@ from taskwire.domain import replies
 from taskwire.domain.ids import LinkId, UserId, from_ms
 from taskwire.domain.jobs import Job, PostText, Reply
 from taskwire.domain.links import Link
+from taskwire.domain.maintenance import ParkedBatch, ReadThread
 from taskwire.domain.message import Message
 from taskwire.domain.queues import BACKFILL_THREADS, duplicates, get_link_id
-from taskwire.domain.upkeep import ParkedBatch, ReadThread
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, troubles, waiting
 from taskwire.outbox.direct_messages import AdminAlerts, tell_person

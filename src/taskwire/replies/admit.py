@@ -22,6 +22,7 @@ from taskwire.domain.jobs import (
     ReplyChanged,
     Requester,
 )
+from taskwire.domain.maintenance import FindThread
 from taskwire.domain.message import Block
 from taskwire.domain.queues import (
     lost_threads,
@@ -33,7 +34,6 @@ from taskwire.domain.queues import (
     to_thread,
     urgent_score,
 )
-from taskwire.domain.upkeep import FindThread
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit, limit_of_verb

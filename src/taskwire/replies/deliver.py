@@ -35,12 +35,12 @@ from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
 from taskwire.domain.ids import microseconds, moment_of
 from taskwire.domain.jobs import Job, Reply, Requester
 from taskwire.domain.links import Link
+from taskwire.domain.maintenance import ReportDuplicateInput
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
 from taskwire.domain.queues import duplicates
 from taskwire.domain.reconcile import ResumeNote
 from taskwire.domain.replies import STALE_AFTER
-from taskwire.domain.upkeep import ReportDuplicateInput
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry, unknown
 from taskwire.messages import inputs
 from taskwire.notices.card import REACTIONS

@@ -18,9 +18,9 @@ from taskwire.domain import reconcile
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, Refused, TryLater
 from taskwire.domain.ids import TaskId
 from taskwire.domain.links import Link
+from taskwire.domain.maintenance import ReportDuplicateInput
 from taskwire.domain.reconcile import Finding, Mark, ResumeNote
 from taskwire.domain.retry_policies import INPUT_LOOK_SECONDS, REPLY_RETRIES
-from taskwire.domain.upkeep import ReportDuplicateInput
 from taskwire.job_context import (
     LONGEST_FIRST_BYTE_SECONDS,
     Handler,
