@@ -275,7 +275,9 @@ class TaskActions:
         shown = answers.thread_given(await self._people.get_name(person), len(messages))
         reply = await post_quotation(self._deps, self._people, context, link, person, text, shown)
         given = record.model_copy(update={"context": text})
-        return done(draw(link.id, queue_reply(link, reply, self._deps.writes.write_record(Batch(), given))))
+        return done(
+            draw(link.id, queue_reply(link.id, reply, self._deps.writes.write_record(Batch(), given)))
+        )
 
     async def _choose_replies(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Change whether only replies that mention the bot are input."""

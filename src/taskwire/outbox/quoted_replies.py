@@ -6,7 +6,7 @@ quotation, and the receipt goes on that message.
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import Ts, UserId
+from taskwire.domain.ids import LinkId, Ts, UserId
 from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
@@ -46,11 +46,11 @@ async def post_quotation(
     return Reply(person=person, ts=ts, text=text, is_from_command=True)
 
 
-def queue_reply(link: Link, reply: Reply, batch: Batch | None = None) -> Batch:
-    """Queue a posted quotation as input for the agent, with its receipt."""
+def queue_reply(link: LinkId, reply: Reply, batch: Batch | None = None) -> Batch:
+    """Queue a reply as input for the agent, with its receipt."""
     batch = (batch or Batch()).append(
-        to_coder(link.id),
+        to_coder(link),
         Job(id=f"{REPLY_ID_PREFIX}{reply.ts}", work=reply),
         score=no_agent_score(reply.ts),
     )
-    return show_receipt(link.id, reply.ts, "taken", batch)
+    return show_receipt(link, reply.ts, "taken", batch)

@@ -36,7 +36,7 @@ class ChoiceSender:
             reply = await post_quotation(
                 self._deps, self._people, context, link, work.requester.person, work.text
             )
-            return done(queue_reply(link, reply))
+            return done(queue_reply(link.id, reply))
         await self._people.require_steering_rights(work.requester, link)
         choice = await questions.find_choice(self._deps, link, work.key, work.number)
         if choice is None:

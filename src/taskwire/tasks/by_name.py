@@ -98,7 +98,7 @@ class NamedActions:
                 self._make_question_batch(link, work, reply),
                 (work.requester, answers.input_to_be_confirmed(link)),
             )
-        batch = queue_reply(link, reply)
+        batch = queue_reply(link.id, reply)
         if work.requester.is_elsewhere and work.requester.channel == link.record.channel:
             # The person used a dialog beside the thread, and sees there what they wrote.
             return done(batch)

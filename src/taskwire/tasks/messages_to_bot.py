@@ -18,7 +18,6 @@ from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, ThreadRef, Ts
 from taskwire.domain.jobs import (
-    REPLY_ID_PREFIX,
     CreateRequested,
     EarlierMessages,
     Job,
@@ -29,13 +28,13 @@ from taskwire.domain.jobs import (
 from taskwire.domain.message import Block, Message
 from taskwire.domain.mrkdwn import label_mentions
 from taskwire.domain.naming import digest
-from taskwire.domain.queues import intake, no_agent_score, to_coder
+from taskwire.domain.queues import intake
 from taskwire.domain.requests import make_work
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, listing, refusals
 from taskwire.outbox.agent_input import AgentInput
-from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.posting import post_once
+from taskwire.outbox.quoted_replies import queue_reply
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -124,13 +123,15 @@ class MessagesToBot:
         message = answers.offer_task(request.prompt, key)
         meta = Metadata(id=f"offer:{key}", kind="answer")
         queue = LinkId(f"intake:{requester.person}")
+        # The buttons must work as soon as they are seen, so the request is kept before the post.
+        offered = request.model_copy(update={"is_offered": True})
+        await context.write(keep_request(self._deps, offered, key, OFFER_TTL_MS))
         try:
             await post_once(self._deps, context, queue, requester.channel, requester.thread_ts, message, meta)
         except (ChannelProblem, MessageGone):
             # The person has deleted the message, or the conversation is closed.
             return done()
-        offered = request.model_copy(update={"is_offered": True})
-        return done(keep_request(self._deps, offered, key, OFFER_TTL_MS))
+        return done()
 
     async def _run_command(self, work: MessageToBot, command: Command, context: JobContext) -> Outcome:
         requester = work.requester
@@ -158,7 +159,4 @@ def _pass_as_reply(work: MessageToBot, link: LinkId) -> Batch:
     """Queue the message as a reply in its thread, with its receipt."""
     ts = work.requester.at
     reply = Reply(person=work.requester.person, ts=ts, text=work.text, blocks=work.blocks, files=work.files)
-    batch = Batch().append(
-        to_coder(link), Job(id=f"{REPLY_ID_PREFIX}{ts}", work=reply), score=no_agent_score(ts)
-    )
-    return show_receipt(link, ts, "taken", batch)
+    return queue_reply(link, reply)

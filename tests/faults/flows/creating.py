@@ -153,7 +153,7 @@ class FillingFromMessage(Creating):
 class Offering(Flow):
     """*Create*, below the offer that answers a direct message: the card is in the direct messages."""
 
-    floor = 32
+    floor = 33
     is_lasting = False
     last = "slack chat.postMessage"
 
