@@ -347,7 +347,7 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
     # During a pause, the phase and the thread say what a reply does.
     if link.hold is not None and state.phase not in (Phase.PAUSING, Phase.PAUSED):
         is_stopping = link.shown_pending == "pause"
-        notes.append("Your next reply resumes it." if is_stopping else HELD_NOTE)
+        notes.append("Your next reply resumes it." if is_stopping else _HELD_NOTE)
     if link.is_mention_only:
         notes.append("Mention @Taskwire in a reply to talk to the agent.")
     if state.is_script_failed:
@@ -356,7 +356,7 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
 
 
 # The task was resumed elsewhere, and nobody has decided yet about replies from before its pause.
-HELD_NOTE = "If replies wait from before the stop, the next reply sends them too."
+_HELD_NOTE = "If replies wait from before the stop, the next reply sends them too."
 
 
 def outage_note(since_ms: int, silence: CoderFailure) -> str:
