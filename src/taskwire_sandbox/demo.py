@@ -27,6 +27,8 @@ PORT = 8000
 POLL_SECONDS, SETTLE_SECONDS = 1, 4
 # Display names by user name. The first person is the one whose view the page shows at first.
 PEOPLE = {"alice": "Alice Adams", "bob": "Bob Brown", "carol": "Carol Chen"}
+# A guest is in one channel, has no Coder account, and may use nothing of Taskwire.
+GUEST, GUEST_NAME = "dora", "Dora Diaz"
 TEMPLATE = "tasks-docker"
 
 
@@ -49,7 +51,8 @@ async def _slack(coder: CoderSandbox, wanted: int | None) -> AsyncIterator[Slack
         slack = await _listening(stack, coder, wanted)
         for name, real_name in PEOPLE.items():
             slack.add_user(name, real_name=real_name, email=f"{name}@example.com")
-        slack.add_channel("shop", list(PEOPLE))
+        slack.add_user(GUEST, real_name=GUEST_NAME, email=f"{GUEST}@elsewhere.example", is_restricted=True)
+        slack.add_channel("shop", [*PEOPLE, GUEST])
         slack.add_channel("general", list(PEOPLE))
         slack.add_channel("checkout-team", ["alice", "bob"], kind="private")
         yield slack

@@ -48,7 +48,7 @@ def card(prompt: str, phase: str, created: int) -> list[Json]:
             "block_id": "note",
             "text": words("Reply in *this thread* to talk to the agent."),
         },
-        {"type": "actions", "block_id": "buttons", "elements": [_PULL_REQUEST, *pressed]},
+        {"type": "actions", "block_id": "buttons", "elements": [_PULL_REQUEST, *pressed, _MENU]},
     ]
 
 
@@ -62,6 +62,14 @@ _CONFIRM: Json = {
 }
 
 
+_MENU: Json = {
+    "type": "overflow",
+    "action_id": "task.menu",
+    "options": [
+        {"text": words("Open in Coder", "plain_text"), "value": "open", "url": "https://coder.test/tasks/7"},
+        {"text": words("Mute", "plain_text"), "value": "mute"},
+    ],
+}
 _CHANNELS: Json = {"include": ["public", "private"], "exclude_bot_users": True}
 
 
@@ -183,6 +191,11 @@ def _add_clicks(app: AsyncApp, heard: list[str]) -> None:
         blocks = card("gone", "Gone", 1_700_000_000)[:2]
         await client.chat_update(channel=body["channel"]["id"], ts=message["ts"], text="Gone", blocks=blocks)
 
+    @app.action("task.menu")
+    async def chosen(ack: AsyncAck, body: Json) -> None:
+        await ack()
+        heard.append(f"menu {body['actions'][0]['selected_option']['value']}")
+
     @app.action("open.link")
     @app.action("home.refresh")
     async def noted(ack: AsyncAck, body: Json) -> None:
@@ -199,13 +212,25 @@ def _add_clicks(app: AsyncApp, heard: list[str]) -> None:
         await ack()
 
 
+def _add_shortcuts(app: AsyncApp, heard: list[str]) -> None:
+    @app.shortcut("new_task")
+    async def new_task(ack: AsyncAck, body: Json, client: AsyncWebClient) -> None:
+        await ack()
+        await client.views_open(trigger_id=body["trigger_id"], view=form())
+
+    @app.shortcut("make_task")
+    async def make_task(ack: AsyncAck, body: Json) -> None:
+        await ack()
+        heard.append(f"make a task of {body['message']['text']}")
+
+
 @asynccontextmanager
 async def bot(slack: SlackSandbox) -> AsyncIterator[list[str]]:
     """Run the bot. Yields the list of what it has received, in order."""
     heard: list[str] = []
     client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)
     app = AsyncApp(client=client, signing_secret=slack.signing_secret)
-    for add in (_add_command, _add_thread, _add_clicks):
+    for add in (_add_command, _add_thread, _add_clicks, _add_shortcuts):
         add(app, heard)
     handler = AsyncSocketModeHandler(app, slack.app_token, web_client=client)
     await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it untyped

@@ -6,12 +6,14 @@ The browser must not leave this machine or report errors.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from playwright.async_api import Locator, Page, async_playwright
 
 from taskwire_sandbox import page
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
+from taskwire_sandbox.slack.manifest import EVENT_SCOPES, SCOPES
 from tests.programs import find_chromium
 from tests.sandbox.page_bot import bot
 
@@ -24,6 +26,26 @@ _ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 )
+
+
+# The page offers what the manifest declares.
+_MANIFEST: dict[str, Any] = {
+    "display_information": {"name": "Taskwire"},
+    "features": {
+        "app_home": {"home_tab_enabled": True, "messages_tab_enabled": True},
+        "shortcuts": [
+            {"name": "New task", "type": "global", "callback_id": "new_task"},
+            {"name": "Make a task of this", "type": "message", "callback_id": "make_task"},
+        ],
+        "slash_commands": [{"command": "/task", "should_escape": True}],
+    },
+    "oauth_config": {"scopes": {"bot": sorted(SCOPES)}},
+    "settings": {
+        "event_subscriptions": {"bot_events": sorted(EVENT_SCOPES)},
+        "interactivity": {"is_enabled": True},
+        "socket_mode_enabled": True,
+    },
+}
 
 
 @dataclass
@@ -73,7 +95,8 @@ class World:
 def _furnish(slack: SlackSandbox) -> None:
     for name, real_name in (("alice", "Alice Adams"), ("bob", "Bob Brown"), ("carol", "Carol Chen")):
         slack.add_user(name, real_name=real_name)
-    slack.add_channel("shop", ["alice", "bob"])
+    slack.add_user("dora", real_name="Dora Diaz", is_restricted=True)
+    slack.add_channel("shop", ["alice", "bob", "dora"])
     slack.add_channel("random", ["bob"])
     slack.add_channel("secret", ["alice"], kind="private")
 
@@ -110,7 +133,7 @@ async def opened(coder: CoderSandbox | None = None) -> AsyncIterator[World]:
     """Open the page as Alice, with a running bot. Fail at the end if the browser reported anything."""
     find_chromium()  # skips early if there is no browser
     routes = page.routes(coder_url=coder.url if coder else "", person="alice", hints=HINTS)
-    async with SlackSandbox(routes=routes) as slack:
+    async with SlackSandbox(routes=routes, manifest=_MANIFEST) as slack:
         _furnish(slack)
         async with bot(slack) as heard, browsed() as shown:
             world = World(slack, shown, heard, coder)

@@ -272,6 +272,9 @@ async def _event(stream: Any) -> Any:
             "",
             ("failure", "No access to the payment provider&#39;s test account"),
         ),
+        ("Find out why checkout is flaky", "Try again", ("complete", "The test is steady: 200 runs passed")),
+        ("Upgrade to Python 3.14", "", ("complete", "All 131 tests pass on the new version")),
+        ("Explain the cart", "", ("complete", "Explained how a cart expires; found one defect")),
         ("Audit every module", "", ("complete", "Read 120 modules: 24 findings, one of them slow")),
         ("Tidy the config", "", ("complete", "Removed seven settings that nobody reads")),
     ],
@@ -282,7 +285,7 @@ async def test_the_demo_has_agents_of_several_kinds(
     """The demo's agents finish with a link, ask first, fail, or write much. Each of them ends idle."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", prompt)
-    await stage.sandbox.advance(60)
+    await stage.sandbox.advance(180)
     if answer:
         reply = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": answer})
         assert reply.status == 204

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Locator, Route, ViewportSize, expect
+from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import Attachment
+from tests.sandbox.page_bot import button, words
 from tests.sandbox.page_worlds import World, opened
 
 TELEPHONE: ViewportSize = {"width": 390, "height": 844}
@@ -31,17 +33,33 @@ async def world() -> AsyncIterator[World]:
         yield made
 
 
-async def test_a_telephone_shows_the_ideas_below_each_other_and_everybody(world: World) -> None:
-    """In a narrow window nothing at the top is cut off, and each idea has the full width."""
+async def test_a_telephone_shows_every_idea_and_everybody(world: World) -> None:
+    """In a narrow window nothing at the top is cut off."""
     await world.page.set_viewport_size({"width": 360, "height": 800})
 
-    for name in ("You are Alice Adams", "Be Bob Brown", "Be Carol Chen"):
+    for name in ("You are Alice Adams", "Be Bob Brown", "Be Carol Chen", "Be Dora Diaz, a guest"):
         await expect(world.page.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
-    lefts = await world.page.locator(".idea").evaluate_all(
-        "ideas => ideas.map((idea) => idea.getBoundingClientRect().left)"
-    )
-    assert len(lefts) == 3
-    assert len(set(lefts)) == 1
+    await expect(world.page.locator(".idea")).to_have_count(6)
+    for idea in await world.page.locator(".idea").all():
+        assert await hidden_pixels(idea) == [0, 0]
+
+
+async def test_a_telephone_has_the_conversations_in_a_drawer(world: World) -> None:
+    """A button opens the drawer. A choice closes it, and so does Escape."""
+    await world.page.set_viewport_size(TELEPHONE)
+    drawer = world.page.get_by_role("navigation", name="Conversations")
+    await expect(drawer).to_be_hidden()
+
+    await world.page.get_by_role("button", name="Conversations").click()
+    await drawer.get_by_role("button", name="secret").click()
+
+    await expect(world.page.locator("#conversation-name")).to_have_text("# secret")
+    await expect(drawer).to_be_hidden()
+    await world.page.get_by_role("button", name="Conversations").click()
+    await expect(drawer.get_by_role("button", name="secret")).to_be_focused()
+    await world.page.keyboard.press("Escape")
+    await expect(drawer).to_be_hidden()
+    await expect(world.page.get_by_role("button", name="Conversations")).to_be_focused()
 
 
 async def test_a_telephone_leaves_most_of_its_height_to_what_is_said(world: World) -> None:
@@ -53,6 +71,26 @@ async def test_a_telephone_leaves_most_of_its_height_to_what_is_said(world: Worl
     assert await height(world.page.locator("#messages")) > TELEPHONE["height"] / 2
     await ideas.first.click()
     await expect(world.box).to_have_value("/task create fix the login redirect")
+
+
+async def test_a_card_has_seven_lines_on_a_telephone(world: World) -> None:
+    """Its type is as large as Slack's, and a title of usual length leaves it at seven lines."""
+    await world.page.set_viewport_size({"width": 360, "height": 800})
+    shop = world.slack.workspace.channel("shop").id
+    title = {"type": "link", "text": "Split the customer name into two columns", "url": "https://coder.test"}
+    said = {"type": "text", "text": "Needs you · Needs a decision about the old column · took 12 s"}
+    lines = [{"type": "rich_text_section", "elements": [each]} for each in (title, said)]
+    facts = {"type": "context", "elements": [words("Alice Adams   Tasks on Docker")]}
+    pressed = {"type": "actions", "elements": [button("task.edit", "Answer"), button("task.stop", "Stop")]}
+    client = AsyncWebClient(token=world.slack.bot_token, base_url=world.slack.api_url)
+    await client.chat_postMessage(
+        channel=shop, text="card", blocks=[{"type": "rich_text", "elements": lines}, facts, pressed]
+    )
+
+    card = world.message("Split the customer name")
+    await expect(card).to_have_css("font-size", "15px")
+    await expect(card.locator(".line").first).to_have_css("line-height", "22px")
+    assert await height(card.locator(".message-body")) < 8 * 22
 
 
 async def test_a_telephone_shows_the_message_box_with_one_line_whole(world: World) -> None:

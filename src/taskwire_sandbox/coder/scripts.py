@@ -4,8 +4,9 @@
 """
 
 import re
-from collections.abc import Callable
 
+from taskwire_sandbox.coder.long_scripts import EXPLAINS, READS_EVERYTHING, UPGRADES
+from taskwire_sandbox.coder.script_parts import REPOSITORY, SHORT_PLAN, goes_on, resumed
 from taskwire_sandbox.coder.steps import (
     Ask,
     BuildPlan,
@@ -14,13 +15,10 @@ from taskwire_sandbox.coder.steps import (
     Rewrite,
     Say,
     Script,
-    Step,
     Steps,
     Work,
 )
 
-REPOSITORY = "https://github.com/acme/shop"
-SHORT_PLAN = BuildPlan(queue=0.5, provision=2.0, connect=0.5, start=1.0, app=0.5, stop=1.5, delete=1.0)
 DISK_IS_FULL = "creating container: write /var/lib/docker/tmp/overlay2: no space left on device"
 BROKEN_BUILD = BuildPlan(
     queue=0.5,
@@ -45,28 +43,6 @@ NO = frozenset(("no", "nope", "don't", "not", "keep", "leave", "skip", "wait", "
 ASKS_BACK = frozenset(
     ("what", "which", "why", "how", "recommend", "suggest", "advise", "think", "would", "should")
 )
-
-
-def _resumed() -> Steps:
-    return (
-        Work(1.5, "Picking up where I left off"),
-        Say("I am back. My changes are still in the working tree; tell me what comes next."),
-    )
-
-
-def _goes_on(pull_request: int) -> Callable[[str], Steps]:
-    return lambda text: _follow_up(text, pull_request)
-
-
-def _follow_up(text: str, pull_request: int) -> Steps:
-    topic = " ".join(text.split())[:60]
-    return (
-        Work(2, "Reading the new instruction"),
-        Say(f"Understood: {topic}"),
-        Work(4, "Making the change"),
-        Say("⏺ Bash(pytest -q)\n  ⎿  128 passed in 6.41s"),
-        Complete("Pushed the change", f"{REPOSITORY}/pull/{pull_request}"),
-    )
 
 
 FIXES_IT = Script(
@@ -99,8 +75,8 @@ FIXES_IT = Script(
         ),
         Complete("Opened a pull request with the fix and a test", f"{REPOSITORY}/pull/412"),
     ),
-    on_input=_goes_on(412),
-    on_resume=_resumed(),
+    on_input=goes_on(412),
+    on_resume=resumed(),
     plan=SHORT_PLAN,
 )
 
@@ -124,8 +100,8 @@ DOES_IT = Script(
         ),
         Complete("Opened a pull request with the change", f"{REPOSITORY}/pull/416"),
     ),
-    on_input=_goes_on(416),
-    on_resume=_resumed(),
+    on_input=goes_on(416),
+    on_resume=resumed(),
     plan=SHORT_PLAN,
 )
 
@@ -192,10 +168,26 @@ ASKS_FIRST = Script(
             "Needs a decision about the old column",
         ),
     ),
-    on_input=_goes_on(413),
-    on_resume=_resumed(),
+    on_input=goes_on(413),
+    on_resume=resumed(),
     plan=SHORT_PLAN,
 )
+
+
+def _tries_again(_text: str) -> Steps:
+    return (
+        Work(3, "Trying again"),
+        Say("I record the provider's answers in its public sandbox, which needs no account.", seconds=1),
+        Say("⏺ Write(tests/fixtures/payments.json)\n  ⎿  Wrote 212 lines"),
+        Work(4, "Running the test two hundred times"),
+        Say("⏺ Bash(pytest -q tests/checkout/test_stock.py --count 200)\n  ⎿  200 passed in 38.74s"),
+        Say(
+            "Found it: the test read the stock before the payment had answered. It waits for the answer now, "
+            f"and 200 runs passed. I opened {REPOSITORY}/pull/417."
+        ),
+        Complete("The test is steady: 200 runs passed", f"{REPOSITORY}/pull/417"),
+    )
+
 
 FAILS = Script(
     steps=(
@@ -214,59 +206,15 @@ FAILS = Script(
         ),
         Fail("No access to the payment provider's test account"),
     ),
-    on_input=_goes_on(417),
-    on_resume=_resumed(),
+    on_input=_tries_again,
+    on_resume=resumed(),
     plan=SHORT_PLAN,
 )
 
 BREAKS_AT_FIRST = Script(
-    steps=DOES_IT.steps, on_input=_goes_on(416), on_resume=DOES_IT.steps, plan=BROKEN_BUILD
+    steps=DOES_IT.steps, on_input=goes_on(416), on_resume=DOES_IT.steps, plan=BROKEN_BUILD
 )
 
-
-def _audited(number: int) -> Step:
-    area = ("checkout", "catalog", "customers", "shipping", "search", "reports")[number % 6]
-    findings = ("no finding", "no finding", "one unused import", "no finding", "a query in a loop, line 88")
-    path = f"src/{area}/module_{number:03d}.py"
-    return Say(f"⏺ Read({path})\n  ⎿  Read {60 + number * 7 % 340} lines: {findings[number % 5]}")
-
-
-def _table() -> Steps:
-    rows = [
-        "    ┌────────────┬───────┬──────────┐",
-        "    │ area       │ files │ findings │",
-        "    ├────────────┼───────┼──────────┤",
-    ]
-    rows += [f"    │ {area:<10} │ {files:>5} │ {found:>8} │" for area, files, found in AUDIT_RESULTS]
-    return (Say("\n".join([*rows, "    └────────────┴───────┴──────────┘"])),)
-
-
-AUDIT_RESULTS = (
-    ("checkout", 20, 4),
-    ("catalog", 20, 4),
-    ("customers", 20, 4),
-    ("shipping", 20, 4),
-    ("search", 20, 4),
-    ("reports", 20, 4),
-)
-
-READS_EVERYTHING = Script(
-    steps=(
-        Work(2, "Listing what there is to read"),
-        Say("I'll read every module once and write down what should not be there.", seconds=1),
-        *(step for number in range(120) for step in (Work(0.2), _audited(number))),
-        Work(2, "Writing the summary"),
-        *_table(),
-        Say(
-            "The one that matters is the query in a loop: it runs once for each line of an order. "
-            "The others are unused imports, which I removed."
-        ),
-        Complete("Read 120 modules: 24 findings, one of them slow", f"{REPOSITORY}/pull/414"),
-    ),
-    on_input=_goes_on(414),
-    on_resume=_resumed(),
-    plan=SHORT_PLAN,
-)
 
 REDRAWS_ITS_SCREEN = Script(
     steps=(
@@ -277,12 +225,14 @@ REDRAWS_ITS_SCREEN = Script(
         Rewrite("⏺ Conversation compacted. Seven settings were read by nobody; I removed them."),
         Complete("Removed seven settings that nobody reads", f"{REPOSITORY}/pull/415"),
     ),
-    on_input=_goes_on(415),
-    on_resume=_resumed(),
+    on_input=goes_on(415),
+    on_resume=resumed(),
     plan=SHORT_PLAN,
 )
 
 BY_WORD: tuple[tuple[tuple[str, ...], Script], ...] = (
+    (("explain", "describe"), EXPLAINS),
+    (("upgrade",), UPGRADES),
     (("flaky", "fail", "payment"), FAILS),
     (("migrat", "split", "column", "rename", "schema"), ASKS_FIRST),
     (("gpu", "image", "disk", "docker"), BREAKS_AT_FIRST),

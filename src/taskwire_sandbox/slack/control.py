@@ -93,6 +93,7 @@ class Control:
         features = app.manifest.raw.get("features", {})
         shown["commands"] = features.get("slash_commands", [])
         shown["shortcuts"] = features.get("shortcuts", [])
+        shown["has_home"] = app.manifest.home_enabled
         return web.json_response(shown | {"app": app.profile, "sequence": self._slack.ledger.sequence})
 
     async def _messages(self, request: web.Request) -> web.Response:

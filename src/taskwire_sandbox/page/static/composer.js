@@ -4,6 +4,7 @@ import { act } from "./control.js";
 import { el, fill, signButton, toast, withBusy } from "./dom.js";
 import { attachment, sizeOf } from "./files.js";
 import { Hints } from "./hints.js";
+import { ideasButton } from "./ideas.js";
 
 const TALLEST = 220;
 // The same width as in the style sheet. A narrower box has room for few words.
@@ -22,7 +23,7 @@ export class Composer {
     this.input = el("input", { type: "file", multiple: true, hidden: true, onChange: () => this.attach() });
     const clip = signButton("Attach a file", "📎", () => this.input.click());
     this.button = signButton("Send", "➤", () => this.send(), { class: "send" });
-    const row = el("div", { class: "composer-row" }, clip, this.label, this.box, this.button, this.input);
+    const row = el("div", { class: "composer-row" }, clip, !isThread && ideasButton(this), this.label, this.box, this.button, this.input);
     const keys = el("p", { class: "composer-note" }, KEYS);
     this.node = el("div", { class: "composer" }, this.hints.node, this.chips, row, !isThread && keys);
     this.box.addEventListener("keydown", (event) => this.onKey(event));

@@ -63,6 +63,7 @@ function button(block, element, place, focus) {
 function overflow(block, element, place, focus) {
   const offered = element.options.map((option) => ({
     label: option.text.text,
+    href: safeAddress(option.url),
     act: () => press(node, block, element, place, option.value),
   }));
   const onClick = () => openMenu(node, offered);

@@ -77,7 +77,13 @@ export const PICKED = [
   "raised_hands",
   "thinking_face",
   "octagonal_sign",
+  "robot_face",
 ];
+
+/** List the names that begin so. */
+export function namesBeginning(start) {
+  return Object.keys(TABLE).filter((name) => name.startsWith(start));
+}
 
 /** Return the character for a name, or nothing if the table does not have it. */
 export function emojiSign(name) {

@@ -1,10 +1,13 @@
-// Completions while a person types: commands and their grammar after "/", thread verbs after "!", people after "@".
+// Completions while a person types: commands and their grammar after "/", thread verbs after "!", people after "@",
+// channels after "#" and emoji after ":".
 
 import { el, fill } from "./dom.js";
+import { emojiSign, namesBeginning } from "./emoji.js";
 import { inline } from "./mrkdwn.js";
 
 const MOST = 20;
 const KEYS = "↑ ↓ choose · Tab completes · Esc closes";
+const NAME = /(?:^|\s)([@#]|:(?=[a-z0-9+-]{2}))([\w.+-]*)$/;
 const PLACEHOLDER = /\s*(?:[[(<]|\b[A-Z]{2,}\b).*$/;
 
 /** Offers completions for a text box. `world.settings.hints` has the grammar. The real Slack completes only the command. */
@@ -21,7 +24,8 @@ export class Hints {
 
   showHints() {
     this.items = this.findHints().slice(0, MOST);
-    this.at = -1;
+    // As in Slack, Enter takes the first name. It sends a command as it is typed.
+    this.at = this.items[0]?.isName ? 0 : -1;
     this.draw();
   }
 
@@ -33,8 +37,11 @@ export class Hints {
   findHints() {
     const typed = this.box.value.slice(0, this.box.selectionStart);
     if (/^[/!]/.test(typed) && !typed.includes("\n")) return this.grammar(typed);
-    const name = /(?:^|\s)@([\w.-]*)$/.exec(typed);
-    return name ? this.people(typed, name[1].toLowerCase()) : [];
+    const [, sign, begun] = NAME.exec(typed) ?? [];
+    if (!sign) return [];
+    const names = { "@": () => this.people(begun), "#": () => this.channels(begun), ":": () => this.emoji(begun) };
+    const before = typed.slice(0, typed.length - begun.length - 1);
+    return names[sign]().map(({ title, note }) => ({ title, note, text: `${before}${title} `, isName: true }));
   }
 
   grammar(typed) {
@@ -63,12 +70,21 @@ export class Hints {
     return { title: hint.usage, note: hint.meaning, text: isTyped ? "" : words + (needsMore ? " " : "") };
   }
 
-  people(typed, begun) {
-    const start = typed.slice(0, typed.length - begun.length - 1);
-    const fits = (name) => name.toLowerCase().startsWith(begun);
+  people(begun) {
+    const fits = (name) => name.toLowerCase().startsWith(begun.toLowerCase());
     return [...this.world.people.values()]
       .filter((user) => fits(user.name) || fits(user.real_name))
-      .map((user) => ({ title: `@${user.name}`, note: user.real_name, text: `${start}@${user.name} ` }));
+      .map((user) => ({ title: `@${user.name}`, note: user.real_name }));
+  }
+
+  channels(begun) {
+    return [...this.world.places.values()]
+      .filter((place) => place.name?.startsWith(begun.toLowerCase()) && !place.is_mpim && this.world.canSee(place))
+      .map((place) => ({ title: `#${place.name}`, note: "" }));
+  }
+
+  emoji(begun) {
+    return namesBeginning(begun).map((name) => ({ title: `:${name}:`, note: emojiSign(name) }));
   }
 
   draw() {

@@ -4,15 +4,14 @@ import { act } from "./control.js";
 import { block as drawBlock } from "./blocks.js";
 import { el, fill, note } from "./dom.js";
 
-/** Show the tabs above the conversation with the bot, if the app has a Home. Without a Home there are no tabs. */
+/** Show the tabs above the conversation with the bot, if the app's manifest has a Home. */
 export function showTabs(node, world) {
   const isApp = world.currentPlace()?.id === world.direct(world.bot)?.id && Boolean(world.currentPlace());
   const tab = (name, words) => {
     const given = { type: "button", class: "tab", "aria-pressed": String(world.tab === name) };
     return el("button", { ...given, onClick: () => world.openApp(name) }, words);
   };
-  const hasHome = Boolean(world.homeView) || world.tab === "home";
-  fill(node, isApp && hasHome ? [tab("home", "Home"), tab("messages", "Messages")] : []);
+  fill(node, isApp && world.hasHome ? [tab("home", "Home"), tab("messages", "Messages")] : []);
 }
 
 /** Show the blocks of the Home tab, or a note that it is empty. */

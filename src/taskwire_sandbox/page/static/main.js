@@ -6,13 +6,14 @@ import { Composer } from "./composer.js";
 import { keepTime } from "./dates.js";
 import { Dialogs } from "./dialogs.js";
 import { button, el, fill, stayAtTheEnd, toast } from "./dom.js";
+import { keepDrawer } from "./drawer.js";
 import { showHome, showTabs } from "./home.js";
+import { showIdeas } from "./ideas.js";
 import { openHere } from "./links.js";
 import { screenReaderText, showMessages } from "./messages.js";
 import { rove } from "./roving.js";
 import { showPeople, showSidebar } from "./sidebar.js";
 import { Thread } from "./thread.js";
-import { showWelcome } from "./welcome.js";
 import { World } from "./world.js";
 
 const byId = (id) => document.getElementById(id);
@@ -31,6 +32,7 @@ class Page {
     this.scroll = stayAtTheEnd(byId("messages"));
     this.shown = "";
     byId("composer").append(this.composer.node);
+    keepDrawer(byId("window"), byId("places-switch"), byId("sidebar"));
     this.listen();
   }
 
@@ -51,7 +53,7 @@ class Page {
 
   async start() {
     await this.world.start();
-    showWelcome(byId("welcome"), this.world, this.composer);
+    showIdeas(byId("welcome"), this.world, this.composer);
     byId("coder-switch").hidden = !this.settings.coder_url;
     if (this.settings.coder_url) {
       const wide = window.matchMedia(WIDE);

@@ -90,6 +90,7 @@ function byline(message, author, world) {
     { class: "byline" },
     el("strong", {}, author),
     isApp && el("span", { class: "tag" }, "APP"),
+    world.isGuest(message.user) && el("span", { class: "tag" }, "GUEST"),
     el("time", { title: momentOf(message.ts) }, timeOf(message.ts)),
   );
 }

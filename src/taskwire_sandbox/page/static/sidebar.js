@@ -19,11 +19,12 @@ export function avatar(id, world, kind = "") {
 export function showPeople(node, world) {
   const button = (user) => {
     const isMe = user.id === world.me;
-    const label = isMe ? `You are ${world.person(user.id)}` : `Be ${world.person(user.id)}`;
+    const name = `${world.person(user.id)}${world.isGuest(user.id) ? ", a guest" : ""}`;
+    const label = isMe ? `You are ${name}` : `Be ${name}`;
     const given = { type: "button", class: "person", "aria-pressed": String(isMe), "aria-label": label };
     const more = { title: label, "data-focus": `person/${user.id}`, onClick: () => world.switchPerson(user.id) };
-    const name = el("span", {}, world.person(user.id).split(" ")[0]);
-    return el("button", { ...given, ...more }, avatar(user.id, world, "tiny"), name);
+    const first = el("span", {}, world.person(user.id).split(" ")[0], world.isGuest(user.id) && " (guest)");
+    return el("button", { ...given, ...more }, avatar(user.id, world, "tiny"), first);
   };
   keepingFocus(node, () => fill(node, el("span", { class: "people-label" }, "You are"), world.members().map(button)));
 }

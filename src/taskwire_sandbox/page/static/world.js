@@ -71,6 +71,7 @@ export class World extends EventTarget {
     this.team = state.team;
     this.commands = state.commands;
     this.shortcuts = state.shortcuts;
+    this.hasHome = state.has_home;
     this.emit("people");
   }
 
@@ -244,9 +245,16 @@ export class World extends EventTarget {
     return [...this.people.values()].filter((user) => !user.is_bot && !user.deleted);
   }
 
+  isGuest(id) {
+    const user = this.people.get(id);
+    return Boolean(user?.is_restricted || user?.is_ultra_restricted);
+  }
+
+  /** Whether the present person sees a conversation. A guest sees only those that they are in. */
   canSee(place) {
     if (!place) return false;
-    return !(place.is_private || place.is_im || place.is_mpim) || place.members.includes(this.me);
+    const isOpen = !(place.is_private || place.is_im || place.is_mpim || this.isGuest(this.me));
+    return isOpen || place.members.includes(this.me);
   }
 
   isIn(place) {

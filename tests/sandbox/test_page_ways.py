@@ -1,0 +1,94 @@
+"""The ways to the app that the demo's page has as Slack has them: mentions, menus, shortcuts, guests."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import expect
+
+from tests.sandbox.page_worlds import World, opened
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with opened() as made:
+        yield made
+
+
+async def test_a_mention_is_completed(world: World) -> None:
+    """Enter takes the first name, and Enter again sends the message with the mention."""
+    await world.box.press_sequentially("@task")
+    await expect(world.page.get_by_role("option", selected=True)).to_have_text("@taskwireTaskwire")
+    await world.box.press("Enter")
+    await expect(world.box).to_have_value("@taskwire ")
+    await world.box.press_sequentially("fix the footer")
+    await world.box.press("Enter")
+
+    await world.hears(f"<@{world.slack.bot_user_id}> fix the footer")
+    await expect(world.message("@Taskwire fix the footer")).to_be_visible()
+
+
+async def test_channels_and_emoji_are_completed(world: World) -> None:
+    """As names of people are."""
+    await world.box.press_sequentially("see #sec")
+    await world.box.press("Tab")
+    await world.box.press_sequentially(":ey")
+    await world.box.press("Tab")
+
+    await expect(world.box).to_have_value("see #secret :eyes: ")
+
+
+async def test_a_commands_suggestions_never_change_what_enter_sends(world: World) -> None:
+    """A name is completed by Enter, but a command is sent as it is typed."""
+    await world.box.press_sequentially("/task create")
+    await world.box.press("Enter")
+
+    await world.hears("create")
+
+
+async def test_the_menu_of_a_card_acts_and_opens_pages(world: World) -> None:
+    """Each choice reaches the bot. One with an address opens that page too."""
+    await world.type("/task create fix it")
+    card = world.message("Reply in this thread")
+    await card.get_by_role("button", name="More", exact=True).click()
+    page = world.page.get_by_role("menuitem", name="Open in Coder")
+    await expect(page).to_have_attribute("href", "https://coder.test/tasks/7")
+    await expect(page).to_have_attribute("target", "_blank")
+
+    await world.page.get_by_role("menuitem", name="Mute").click()
+
+    await world.hears("menu mute")
+
+
+async def test_the_shortcuts_are_where_slack_has_them(world: World) -> None:
+    """The global one is in the sidebar, the other in the menu of each message."""
+    ts = await world.slack.post("bob", "shop", "the footer is wrong")
+    await world.message("the footer").hover()
+    await world.message("the footer").get_by_role("button", name="More actions").click()
+    await world.page.get_by_role("menuitem", name="Make a task of this").click()
+    await world.hears("make a task of the footer is wrong")
+    assert world.slack.deliveries[-1].payload["message_ts"] == ts
+
+    await world.page.get_by_role("button", name="New task").click()
+
+    await expect(world.dialog.get_by_label("Template")).to_be_visible()
+
+
+async def test_a_guest_sees_only_their_own_channels(world: World) -> None:
+    """A guest can be chosen among the people, and is marked as one."""
+    await world.page.get_by_role("button", name="Be Dora Diaz, a guest").click()
+
+    await expect(world.page.get_by_role("button", name="shop", exact=True)).to_be_visible()
+    await expect(world.page.get_by_role("button", name="random")).to_have_count(0)
+    await world.type("hello")
+    await expect(world.message("hello")).to_contain_text("Dora DiazGUEST")
+
+
+async def test_the_ideas_stay_at_hand(world: World) -> None:
+    """They are beside the message box when the strip is closed."""
+    await world.page.get_by_role("button", name="Close these suggestions").click()
+    await expect(world.page.locator("#welcome")).to_be_hidden()
+
+    await world.page.get_by_role("button", name="Ideas for a task").click()
+    await world.page.get_by_role("menuitem", name="Read an answer").click()
+
+    await expect(world.box).to_have_value("/task create explain when a cart expires")
