@@ -117,7 +117,13 @@ def _watch(world: World) -> None:
     """Record errors, and requests that leave this machine."""
     shown, ours = world.page, world.slack.backend.base_url
     shown.on("pageerror", lambda error: world.troubles.append(f"error: {error}"))
-    shown.on("requestfailed", lambda failed: world.troubles.append(f"failed: {failed.url}"))
+    # A reload aborts what the page was still asking for. Nothing is wrong then.
+    shown.on(
+        "requestfailed",
+        lambda failed: (
+            None if failed.failure == "net::ERR_ABORTED" else world.troubles.append(f"failed: {failed.url}")
+        ),
+    )
     shown.on(
         "console",
         lambda said: world.troubles.append(said.text) if said.type in ("error", "warning") else None,
@@ -141,4 +147,4 @@ async def opened(coder: CoderSandbox | None = None) -> AsyncIterator[World]:
             await shown.goto(slack.backend.base_url)
             await shown.locator("[data-ready]").wait_for()
             yield world
-            assert world.troubles == []
+            assert world.troubles == [], world.troubles
