@@ -81,26 +81,6 @@ async def test_create_takes_options_in_every_spelling(world: World, options: str
             "There is no template `&lt;b&gt;@\u2060here` for tasks, so nothing was created: choose "
             "`tasks-docker`.",
         ),
-        (
-            "create tmplate=big fix it",
-            "There is no option `tmplate`. Did you mean `template=…`? If it is part of your text, put `--` "
-            "before the text.",
-        ),
-        (
-            "create name=no_underscores fix it",
-            "Coder does not take `no_underscores` as a name. A name has letters and digits with single "
-            "hyphens between them, at most 32 in all, and may not be the word “new”.",
-        ),
-        (
-            "craete fix it",
-            "`craete` is no command; nothing was done. Did you mean `/task create fix it`? To start a "
-            "task with these words, put `create` before them.",
-        ),
-        (
-            "pause the music",
-            "`pause` does not take all of that: it is `/task pause NAME`. To start a task with these words: "
-            "`/task create pause the music`.",
-        ),
     ],
 )
 async def test_what_is_not_known_creates_nothing(world: World, line: str, says: str) -> None:

@@ -157,22 +157,18 @@ async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("list pasued", "I have no list `pasued`. Did you mean `paused`?"),
+        ("list pasued", "I have no list `pasued`.\n[List paused]"),
         (
             "list nonsense",
             "I have no list `nonsense`. Choose one: mine, all, needs-me, working, done, failed, paused.",
         ),
         ("list page=0", "`0` is no page. Write `page=2` for the second."),
         ("list mine owner=bob", "`mine` and `owner=` ask for different tasks. Keep one of the two."),
-        ("list ownr=bob", "There is no option `ownr`. Did you mean `owner=…`?"),
+        ("list ownr=bob", "There is no option `ownr`.\n[Use owner=…]"),
         ("list paused", "No task fits `paused`. `/task list` shows all that you may see."),
         ("list needs-me", "Nothing needs you right now. `/task list` shows your other tasks."),
         ("list owner=nobody", "No task fits `owner=nobody`. `/task list` shows all that you may see."),
-        (
-            "lst",
-            "`lst` is no command; nothing was done. Did you mean `/task list`? To start a task with "
-            "these words, put `create` before them.",
-        ),
+        ("lst", "Show your tasks?\n[List]"),
     ],
 )
 async def test_a_list_of_nothing_says_what_to_do(world: World, line: str, says: str) -> None:
@@ -376,7 +372,7 @@ async def test_help_for_one_verb_has_an_example(world: World) -> None:
         "`/task send NAME TEXT`\nTell its agent something, as a reply in its thread does.\n\n"
         "For example: `/task send fix-login please add a test`"
     )
-    assert slip == "There is no verb `snd`. Did you mean `send`?"
+    assert slip == "There is no verb `snd`.\n[Help with send]"
     assert create.startswith("`/task create [options] PROMPT`\n")
 
 

@@ -10,15 +10,15 @@ from taskwire.domain.commands import (
     Edit,
     Help,
     List,
-    ListFilter,
     Logs,
     OpenForm,
     Pause,
     Send,
-    TaskName,
     Templates,
 )
 from taskwire.domain.errors import UserError
+from taskwire.domain.grammar import ListFilter
+from taskwire.domain.task_names import TaskName
 
 FIX = TaskName(name="fix-login")
 
@@ -39,6 +39,11 @@ FIX = TaskName(name="fix-login")
         ("stop the bleeding in checkout", "stop the bleeding in checkout"),
         ("with thread pools we get deadlocks", "with thread pools we get deadlocks"),
         ("template of the mail is wrong", "template of the mail is wrong"),
+        ("creat a login page", "creat a login page"),
+        ("remove dead code", "remove dead code"),
+        ("show me the failing tests", "show me the failing tests"),
+        ("kill the flaky test", "kill the flaky test"),
+        ("test login", "test login"),
     ],
 )
 @pytest.mark.parametrize("is_direct", [True, False])
@@ -101,7 +106,8 @@ def test_create_starts_a_task_at_once_in_a_direct_message() -> None:
         ("watch", "There is no task in this thread. Mention me with what to do, and I start one."),
         ("pause", "Which task? Write `/task pause NAME`; `/task list` shows the names."),
         ("nmae=x fix it", "There is no option `nmae`."),
-        ("name=My_Fix fix it", "Coder does not take `My_Fix` as a name."),
+        ("stpo fix-login", "Pause *fix-login*?"),
+        ("name=My_Fix fix it", "Names look like `my-fix`."),
     ],
 )
 def test_what_cannot_be_done_is_refused(text: str, says: str) -> None:

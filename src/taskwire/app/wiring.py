@@ -310,11 +310,12 @@ def _listen(
     dialogs = Dialogs(
         ingress, deps.slack, deps.links, lookup, filler, card_questions, background, private_answers
     )
+    commands = Commands(deps, ingress, answerer, dialogs, background, private_answers)
     listen(
         bolt,
-        Commands(ingress, answerer, dialogs, background, private_answers),
+        commands,
         messages,
-        Clicks(ingress, lookup, answerer, card_questions, dialogs, background, private_answers),
+        Clicks(ingress, commands, lookup, answerer, card_questions, dialogs, background, private_answers),
         dialogs,
         Shortcuts(ingress, receiver, dialogs, private_answers),
     )

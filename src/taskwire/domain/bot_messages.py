@@ -2,7 +2,7 @@
 
 The message is Markdown with Slack's tokens, without the mention of the bot at its beginning. People write
 sentences in it, so a verb counts only if the rest of the message fits it: `list mine` is a command, `list the
-open ports` is a prompt.
+open ports` is a prompt. The same holds for a word that is nearly a verb.
 """
 
 import re
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from taskwire.domain import commands
 from taskwire.domain.commands import Command, Create, Edit, Help, Send
 from taskwire.domain.errors import UserError
-from taskwire.domain.grammar import find_thread_verb, find_verb
+from taskwire.domain.grammar import find_nearest, find_thread_verb, find_verb
+from taskwire.domain.near_misses import raise_if_near_verb
 from taskwire.domain.options import asks_for_help, first_word
 
 # The colon is needed: `with thread pools we get deadlocks` is a prompt.
@@ -44,6 +45,8 @@ def read_message(text: str, *, is_direct: bool) -> Command | Prompt:
     verb = find_verb(word)
     if verb is None and find_thread_verb(word) and not rest:
         raise UserError("There is no task in this thread.", "Mention me with what to do, and I start one.")
+    if verb is None and not find_nearest(word, ["create"]):
+        raise_if_near_verb(word, rest)
     if verb is None or verb.name == "create":
         is_command = word.lower() == "create" and (is_direct or not rest or _OPTION.match(rest) is not None)
         return (

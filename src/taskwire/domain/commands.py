@@ -5,24 +5,20 @@ typed. A refusal quotes the person's text escaped for mrkdwn. Other modules deci
 which task a name means.
 
 If the first word is not a verb, the form for a new task opens with the whole text in it. So no sentence
-starts a task by mistake. But a word that is nearly a verb is refused with a suggestion, if it is alone or if
-arguments of that verb follow. For example, `paus fix-login` suggests `/task pause fix-login`. A verb with
-wrong arguments is refused with its usage.
+starts a task by mistake. `near_misses` decides whether the word is nearly a verb. Then nothing is done, and
+the error offers what was probably meant. A verb with wrong arguments is refused in the same way.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from taskwire.domain.agent_text import AgentText, sanitize_for_agent
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import (
     CREATE_OPTIONS,
-    SUGGESTED_FILTERS,
-    VERBS,
-    VERBS_OF_OTHER_TOOLS,
     CommandOption,
+    ListFilter,
     ThreadVerb,
     Verb,
     find_nearest,
@@ -30,76 +26,29 @@ from taskwire.domain.grammar import (
     find_verb,
 )
 from taskwire.domain.ids import UserId
-from taskwire.domain.mrkdwn import break_mentions, escape_mrkdwn, get_link_address, is_blank, to_visible_text
-from taskwire.domain.options import QUOTES, asks_for_help, first_word, take_options, take_options_around
+from taskwire.domain.mrkdwn import is_blank, quote_typed, to_visible_text
+from taskwire.domain.naming import NAME_LENGTH, suggest_name
+from taskwire.domain.near_misses import (
+    offer_filters,
+    offer_help,
+    offer_name,
+    offer_options,
+    offer_prompt,
+    raise_if_near_verb,
+)
+from taskwire.domain.options import (
+    UnknownOption,
+    asks_for_help,
+    first_word,
+    take_options,
+    take_options_around,
+)
+from taskwire.domain.task_names import TaskName, is_task_name
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
-_OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_TASK_URL = re.compile(r"https?://([^/?#\s]+)(?:/[^?#\s]*?)?/(?:tasks/|@)([^/?#\s]+)/([^/?#\s]+)")
 _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
 # Coder's own rule for task names. "new" is taken by a page of Coder's.
 _NEW_NAME = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
 _LIST_OPTIONS = (CommandOption("owner", "whose tasks"), CommandOption("page", "which page"))
-
-
-class ListFilter(StrEnum):
-    """Which tasks `list` shows: all that the person may see, their own, or those that wait for them.
-
-    Other filters are a phase as cards show it, or one of Coder's statuses.
-    """
-
-    MINE = "mine"
-    ALL = "all"
-    NEEDS_ME = "needs-me"
-    PENDING = "pending"
-    INITIALIZING = "initializing"
-    ACTIVE = "active"
-    PAUSED = "paused"
-    ERROR = "error"
-    STARTING = "starting"
-    WORKING = "working"
-    DONE = "done"
-    FAILED = "failed"
-    BROKEN = "broken"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class TaskName:
-    """A task as a person names it: by name or its beginning, by id, or by a link, whose host is `host`."""
-
-    name: str = ""
-    owner: str = ""
-    id: str = ""
-    host: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> "TaskName":
-        """Parse NAME, OWNER/NAME, an id, or a link to the task. Raise UserError for anything else."""
-        # Slack turns an address into a link, and an owner's name after an @ into a mention.
-        is_link = text.startswith("<") and text.endswith(">")
-        plain = (get_link_address(text) if is_link else to_visible_text(text)).strip(QUOTES)
-        if found := _TASK_URL.match(plain):
-            return cls._of(found[3], found[2], found[1])
-        owner, slash, name = plain.rpartition("/")
-        owner = owner.removeprefix("@")
-        if (slash and not _OWNER.fullmatch(owner)) or not _NAME.fullmatch(name):
-            raise UserError(
-                f"`{_quote(to_visible_text(text))}` is no task's name.",
-                "Give its name, `owner/name`, its id, or a link to it in Coder; `/task list` shows them.",
-            )
-        return cls._of(name, owner, "")
-
-    @classmethod
-    def _of(cls, name: str, owner: str, host: str) -> "TaskName":
-        low = name.lower()
-        is_id = _UUID.fullmatch(low) is not None
-        return cls("" if is_id else low, owner.lower(), low if is_id else "", host.lower())
-
-    def __str__(self) -> str:
-        """Return the name as a person would type it: NAME or OWNER/NAME, with the id if there is no name."""
-        return "/".join(part for part in (self.owner, self.name or self.id) if part)
 
 
 @dataclass(frozen=True)
@@ -253,19 +202,31 @@ def parse(text: str) -> Command:
     verb = find_verb(word)
     if verb is None:
         _refuse_thread_verb(word, rest)
-        _refuse_typo(word, rest)
+        raise_if_near_verb(word, rest)
         return OpenForm(to_visible_text(text))
     if verb.unsupported_hint:
         raise UserError(
             f"`{verb.name}` ({verb.meaning}) is not part of this version yet.", verb.unsupported_hint
         )
-    return _PARSERS[verb.name](rest, verb)
+    try:
+        return _PARSERS[verb.name](rest, verb)
+    except _WrongArguments:
+        raise offer_prompt(
+            f"Write `/task {verb.usage}`, or start a task with your words.", text, verb, rest
+        ) from None
+
+
+class _WrongArguments(Exception):
+    """The verb does not take all words that follow it."""
 
 
 def _parse_create(rest: str, _: Verb) -> Command:
     if asks_for_help(rest):
         return Help("create")
-    around = take_options_around(rest, CREATE_OPTIONS)
+    try:
+        around = take_options_around(rest, CREATE_OPTIONS)
+    except UnknownOption as error:
+        raise offer_options("create", rest, error) from None
     given = {name: to_visible_text(value) for name, value in around.given.items()}
     prompt, behind = (
         sanitize_for_agent(to_visible_text(around.text)),
@@ -276,7 +237,7 @@ def _parse_create(rest: str, _: Verb) -> Command:
         try:
             check_new_name(name)
         except UserError as error:
-            raise explain_trailing_options(error, behind) from None
+            raise offer_name(error, given, prompt, rest, around.trailing_options) from None
     if is_blank(prompt):
         return OpenForm("", given.get("template"), given.get("preset"), name, given.get("org"))
     return Create(prompt, given.get("template"), given.get("preset"), name, given.get("org"), behind)
@@ -291,39 +252,44 @@ def explain_trailing_options(error: UserError, behind: str) -> UserError:
         return error
     return UserError(
         str(error),
-        f"I took `{_quote(behind, 200)}` at the end for options. If it is part of your text, put `--` before "
-        "the text.",
+        f"I took `{quote_typed(behind, 200)}` at the end for options. If it is part of your text, put `--` "
+        "before the text.",
     )
 
 
 def check_new_name(name: str) -> None:
     """Raise UserError if Coder would refuse this name for a new task."""
-    if not _NEW_NAME.fullmatch(name) or len(name) > 32 or name.lower() == "new":
-        raise UserError(
-            f"Coder does not take `{_quote(name)}` as a name.",
-            "A name has letters and digits with single hyphens between them, at most 32 in all, "
-            "and may not be the word “new”.",
-        )
+    if _NEW_NAME.fullmatch(name) and len(name) <= NAME_LENGTH and name.lower() != "new":
+        return
+    if near := suggest_name(name):
+        raise UserError(f"Names look like `{near}`.")
+    raise UserError(
+        "A name has letters from a to z, digits, and single hyphens between them, at most 32 in all."
+    )
 
 
-def _parse_list(rest: str, verb: Verb) -> Command:
+def _parse_list(rest: str, _: Verb) -> Command:
     given: dict[str, str] = {}
     words: list[str] = []
+    typed = rest
     while rest:
-        more, rest = take_options(rest, _LIST_OPTIONS, has_text=False)
+        try:
+            more, rest = take_options(rest, _LIST_OPTIONS)
+        except UnknownOption as error:
+            raise offer_options("list", typed, error) from None
         if more.keys() & given.keys():
             raise UserError(f"`{min(more.keys() & given.keys())}` is given twice.", "Keep one of the two.")
         given |= more
         word, rest = first_word(rest)
         words += [to_visible_text(word).lower().removeprefix("--")] if word else []
-    chosen = _parse_filter(words, verb)
+    chosen = _parse_filter(words)
     owner = _parse_owner(given["owner"]) if "owner" in given else None
     if owner is not None and chosen is ListFilter.MINE:
         raise UserError("`mine` and `owner=` ask for different tasks.", "Keep one of the two.")
     return List(chosen, owner, _parse_page(given.get("page", "1")))
 
 
-def _parse_filter(words: list[str], verb: Verb) -> ListFilter:
+def _parse_filter(words: list[str]) -> ListFilter:
     asked = "-".join(words).replace("_", "-")
     if not asked:
         return ListFilter.ALL
@@ -333,12 +299,8 @@ def _parse_filter(words: list[str], verb: Verb) -> ListFilter:
         if asked.replace("-", "") == known.value.replace("-", ""):
             return known
     if len(words) > 1:
-        raise _make_usage_error(verb, " ".join(words))
-    close = find_nearest(asked, list(ListFilter))
-    offered = (
-        f"Did you mean {_join_with_or(close)}?" if close else f"Choose one: {', '.join(SUGGESTED_FILTERS)}."
-    )
-    raise UserError(f"I have no list `{_quote(asked)}`.", offered)
+        raise _WrongArguments
+    raise offer_filters(asked, find_nearest(asked, list(ListFilter)))
 
 
 def _parse_owner(value: str) -> SlackPerson | str:
@@ -349,7 +311,9 @@ def _parse_owner(value: str) -> SlackPerson | str:
 
 def _parse_page(value: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,3}", value):
-        raise UserError(f"`{_quote(to_visible_text(value))}` is no page.", "Write `page=2` for the second.")
+        raise UserError(
+            f"`{quote_typed(to_visible_text(value))}` is no page.", "Write `page=2` for the second."
+        )
     return int(value)
 
 
@@ -357,7 +321,7 @@ def _single_task_parser(make: Callable[[TaskName], SingleTaskCommand]) -> Callab
     def read(rest: str, verb: Verb) -> Command:
         name, more = _take_name(rest, verb)
         if more:
-            raise _make_usage_error(verb, rest)
+            raise _WrongArguments
         return make(TaskName.parse(name))
 
     return read
@@ -366,7 +330,7 @@ def _single_task_parser(make: Callable[[TaskName], SingleTaskCommand]) -> Callab
 def _parse_logs(rest: str, verb: Verb) -> Command:
     name, more = _take_name(rest, verb)
     if more.lower().lstrip("-\u2014\u2013") not in ("", "full"):
-        raise _make_usage_error(verb, rest)
+        raise _WrongArguments
     return Logs(TaskName.parse(name), full=bool(more))
 
 
@@ -388,31 +352,21 @@ def _take_name(rest: str, verb: Verb) -> tuple[str, str]:
     return name, more
 
 
-def _parse_templates(rest: str, verb: Verb) -> Command:
+def _parse_templates(rest: str, _: Verb) -> Command:
     if rest:
-        raise _make_usage_error(verb, rest)
+        raise _WrongArguments
     return Templates()
 
 
-def _parse_help(rest: str, verb: Verb) -> Command:
+def _parse_help(rest: str, _: Verb) -> Command:
     word, more = first_word(rest.removeprefix("/task").lstrip())
     bare = word.lstrip("!/")
     known = find_verb(bare) or find_thread_verb(bare)
     if more:
-        raise _make_usage_error(verb, rest)
+        raise _WrongArguments
     if word and known is None:
-        close = find_nearest(word, _list_verb_names())
-        offered = f"Did you mean {_join_with_or(close)}?" if close else "`/task help` lists them."
-        raise UserError(f"There is no verb `{_quote(to_visible_text(word))}`.", offered)
+        raise offer_help(word)
     return Help(known.name if known else None)
-
-
-def _make_usage_error(verb: Verb, rest: str) -> UserError:
-    prompt = _quote(to_visible_text(f"{verb.name} {rest}"), 200)
-    return UserError(
-        f"`{verb.name}` does not take all of that: it is `/task {verb.usage}`.",
-        f"To start a task with these words: `/task create {prompt}`.",
-    )
 
 
 def _refuse_thread_verb(word: str, rest: str) -> None:
@@ -421,7 +375,7 @@ def _refuse_thread_verb(word: str, rest: str) -> None:
     With any other text after it, the word is the beginning of a sentence and is accepted.
     """
     verb = find_thread_verb(word.removeprefix("!"))
-    if verb is None or not (not rest or _is_name(rest)):
+    if verb is None or not (not rest or is_task_name(rest)):
         return
     raise UserError(
         f"`{verb.name}` belongs in the task's thread{_describe_thread_verb(verb)} Nothing was done."
@@ -433,79 +387,6 @@ def _describe_thread_verb(verb: ThreadVerb) -> str:
         return f", and is not part of this version yet. {verb.unsupported_hint}"
     pressed = f", or press *{verb.button}* on its card" if verb.button else ""
     return f": write `!{verb.name}` there{pressed}."
-
-
-def _refuse_typo(word: str, rest: str) -> None:
-    meant = [verb for verb in _find_likely_verbs(word) if _is_likely_command(verb, rest, word)]
-    if not meant:
-        return
-    behind = _quote(to_visible_text(rest), 200)
-    offers = [f"`/task {f'{verb.name} {behind}'.strip()}`" for verb in meant]
-    raise UserError(
-        f"`{_quote(to_visible_text(word))}` is no command; nothing was done.",
-        f"Did you mean {' or '.join(offers)}? To start a task with these words, put `create` before them.",
-    )
-
-
-def _find_likely_verbs(word: str) -> list[Verb]:
-    low = word.lower()
-    names = (
-        (VERBS_OF_OTHER_TOOLS[low],) if low in VERBS_OF_OTHER_TOOLS else find_nearest(low, _list_verb_names())
-    )
-    return [verb for verb in map(find_verb, names) if verb is not None]
-
-
-def _is_likely_command(verb: Verb, rest: str, word: str) -> bool:
-    """Whether `rest` looks like arguments of the verb, and not like the rest of a sentence.
-
-    `word` is the first word as the person typed it.
-    """
-    name, more = first_word(rest)
-    if not rest:
-        return len(word) > 1
-    if verb.arguments in ("name", "name and full"):
-        is_whole = not more or (more.lower() == "full" and verb.arguments == "name and full")
-        return is_whole and (
-            _is_task_like(name) or (word.lower() not in VERBS_OF_OTHER_TOOLS and _is_name(name))
-        )
-    if verb.arguments == "name and text":
-        return _is_task_like(name)
-    if verb.arguments == "filter":
-        return all(map(_is_filter, rest.lower().split()))
-    if verb.arguments == "prompt":
-        return len(word) >= 5 and find_nearest(word, [verb.name], slips=1) != ()
-    return verb.arguments == "verb" and not more and find_verb(name) is not None
-
-
-def _is_filter(word: str) -> bool:
-    return word.startswith(("owner=", "page=")) or word in set(ListFilter)
-
-
-def _is_name(word: str) -> bool:
-    return _NAME.fullmatch(word) is not None or _is_task_like(word)
-
-
-def _is_task_like(word: str) -> bool:
-    """Whether a word is probably a task's name and not a word of a sentence: it has a hyphen or an owner."""
-    try:
-        name = TaskName.parse(word)
-    except UserError:
-        return False
-    return "-" in (name.name or name.id) or bool(name.owner)
-
-
-def _list_verb_names() -> list[str]:
-    return [name for verb in VERBS for name in (verb.name, *verb.synonyms) if len(name) > 3]
-
-
-def _join_with_or(words: tuple[str, ...]) -> str:
-    return " or ".join(f"`{word}`" for word in words)
-
-
-def _quote(text: str, limit: int = 60) -> str:
-    """Shorten and escape a person's text, so that it can be shown between backticks."""
-    flat = " ".join(text.replace("`", "'").split())
-    return escape_mrkdwn(break_mentions(flat if len(flat) <= limit else flat[: limit - 1] + "…"))
 
 
 _PARSERS: dict[str, Callable[[str, Verb], Command]] = {

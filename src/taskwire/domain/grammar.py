@@ -5,9 +5,32 @@ The help is made from these tables, and `commands` and `replies` parse with them
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 VerbArguments = Literal["nothing", "name", "name and full", "name and text", "filter", "prompt", "verb"]
+
+
+class ListFilter(StrEnum):
+    """Which tasks `list` shows: all that the person may see, their own, or those that wait for them.
+
+    Other filters are a phase as cards show it, or one of Coder's statuses.
+    """
+
+    MINE = "mine"
+    ALL = "all"
+    NEEDS_ME = "needs-me"
+    PENDING = "pending"
+    INITIALIZING = "initializing"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ERROR = "error"
+    STARTING = "starting"
+    WORKING = "working"
+    DONE = "done"
+    FAILED = "failed"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)

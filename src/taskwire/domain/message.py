@@ -86,6 +86,9 @@ class Button(StrEnum):
     # The value is the link's id, a blank, the verb, a colon, and the id of the reply's job. A number ends the
     # action's id, as that of `CHOOSE`.
     DO_VERB = "verb.do"
+    # The value is the key of the note that keeps the offered commands. The number at the end of the action's
+    # id says which one.
+    RUN_OFFERED = "command.run"
     RETRY_AND_SEND = "input.retry"
     RESUME_AND_SEND = "held.send"
     DROP_HELD = "held.drop"

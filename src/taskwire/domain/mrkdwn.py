@@ -71,6 +71,12 @@ def escape_mrkdwn(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def quote_typed(text: str, limit: int = 60) -> str:
+    """Shorten and escape what a person typed, so that it can be shown between back-ticks."""
+    flat = " ".join(text.replace("`", "'").split())
+    return escape_mrkdwn(break_mentions(flat if len(flat) <= limit else flat[: limit - 1] + "…"))
+
+
 def mark_name(text: str) -> str:
     """Mark a name within our own text, so that its characters are not read as markup."""
     return f"{_NAME_BEGINS}{text}{_NAME_ENDS}"

@@ -21,12 +21,27 @@ def make_name(prompt: str, salt: str) -> str:
     For example `fix-the-login-1a2b3c`. The same prompt and salt give the same name at every try. Letters lose
     their accents. A prompt without any Latin letter or digit becomes `task`.
     """
-    plain = unicodedata.normalize("NFKD", prompt.casefold()).encode("ascii", "ignore").decode()
-    words = re.sub(r"[^a-z0-9]+", "-", re.sub("['`]", "", plain)).strip("-")
+    words = _hyphenate(prompt)
     room = NAME_LENGTH - SUFFIX_LENGTH - 1
     if len(words) > room:
         words = words[: room + 1].rpartition("-")[0] or words[:room]
     return f"{words.strip('-') or 'task'}-{digest('name', salt)[:SUFFIX_LENGTH]}"
+
+
+def suggest_name(text: str) -> str:
+    """Return the name that Coder takes and that is most like this text; empty if no letter of it is Latin.
+
+    For example `my-fix` for `My Fix!!`.
+    """
+    near = _hyphenate(text)[:NAME_LENGTH].rstrip("-")
+    # "new" is taken by a page of Coder's.
+    return "new-task" if near == "new" else near
+
+
+def _hyphenate(text: str) -> str:
+    """Return the Latin letters and digits of a text in lower case, with a hyphen for all between them."""
+    plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", re.sub("['`]", "", plain)).strip("-")
 
 
 def make_numbered_name(name: str, number: int) -> str:

@@ -23,11 +23,11 @@ _END_OF_OPTIONS = re.compile(_DASH + r"(?:\s+|$)")
 _FLAG = re.compile(_DASH + r"([A-Za-z][A-Za-z0-9_-]*)(?=[=\s]|$)")
 _KEY = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?==(?![=~]|&gt;))")
 _WORD_START = re.compile(r"(?:^|(?<=\s))(?=\S)")
-_DOUBLE = '"\u201c\u201d\u201e\u201f\u00ab\u00bb'
+DOUBLE_QUOTES = '"\u201c\u201d\u201e\u201f\u00ab\u00bb'
 _SINGLE = "'\u2018\u2019\u201a\u201b"
-QUOTES = _DOUBLE + _SINGLE + "`"
+QUOTES = DOUBLE_QUOTES + _SINGLE + "`"
 # A single closing quote is also an apostrophe, so a space must follow it.
-_CLOSING = {mark: re.compile(f"[{_DOUBLE}]") for mark in _DOUBLE} | {
+_CLOSING = {mark: re.compile(f"[{DOUBLE_QUOTES}]") for mark in DOUBLE_QUOTES} | {
     mark: re.compile(rf"[{_SINGLE}](?=\s|$)") for mark in _SINGLE
 }
 
@@ -43,16 +43,29 @@ def asks_for_help(word: str) -> bool:
     return word.lower() in ("?", "-h", "--help", "\u2014help", "\u2013help")
 
 
-def take_options(
-    text: str, options: Sequence[CommandOption], *, has_text: bool = True
-) -> tuple[dict[str, str], str]:
+class UnknownOption(UserError):
+    """A text begins with an option that does not exist. `near` are the names of similar options.
+
+    `text` is what was typed from this option on, and `word` the option's name in it.
+    """
+
+    def __init__(self, word: str, text: str, options: Sequence[CommandOption]) -> None:
+        self.near = find_nearest(
+            word, [name for option in options for name in (option.name, *option.synonyms)]
+        )
+        *first, last = [f"`{option.name}=…`" for option in options]
+        hint = "" if self.near else f"Options are {', '.join(first)} and {last}."
+        super().__init__(f"There is no option `{word}`.", hint)
+        self.word = word
+        self.text = text
+
+
+def take_options(text: str, options: Sequence[CommandOption]) -> tuple[dict[str, str], str]:
     """Take all options from the beginning of a text. Return their values by name, and the rest.
 
-    `has_text`: the rest may be a prompt. If the prompt looks like an unknown option, the error says how to
-    mark it as text. Raise UserError for an option that is unknown, has no value or is given twice, and for
-    an open quote.
+    Raise UserError for an option that is unknown, has no value or is given twice, and for an open quote.
     """
-    given, rest, _ = _take_leading_options(text, options, has_text=has_text)
+    given, rest, _ = _take_leading_options(text, options)
     return given, rest
 
 
@@ -72,7 +85,7 @@ def take_options_around(text: str, options: Sequence[CommandOption]) -> TextWith
 
     Raise UserError as `take_options` does. But an unknown option at the end stays in the text.
     """
-    given, rest, is_ended = _take_leading_options(text, options, has_text=True)
+    given, rest, is_ended = _take_leading_options(text, options)
     behind = ""
     while not is_ended and (start := _find_trailing_options(rest, options)) is not None:
         more, _ = take_options(rest[start:], options)
@@ -95,13 +108,10 @@ def _find_trailing_options(text: str, options: Sequence[CommandOption]) -> int |
     return None
 
 
-def _take_leading_options(
-    text: str, options: Sequence[CommandOption], *, has_text: bool
-) -> tuple[dict[str, str], str, bool]:
+def _take_leading_options(text: str, options: Sequence[CommandOption]) -> tuple[dict[str, str], str, bool]:
     """Take options from the beginning of a text.
 
-    Return the options' values by name, the rest, and whether a `--` ended the options. `has_text`: the rest
-    may be a prompt, so the error for an unknown option says how to mark it as text.
+    Return the options' values by name, the rest, and whether a `--` ended the options.
     """
     given: dict[str, str] = {}
     while True:
@@ -111,7 +121,9 @@ def _take_leading_options(
         word = _match_option_word(text, options)
         if word is None:
             return given, text, False
-        option = _get_option(word, options, has_text=has_text)
+        option = next((each for each in options if _is_option(word, each)), None)
+        if option is None:
+            raise UnknownOption(word, text, options)
         if option.name in given:
             raise UserError(f"`{option.name}` is given twice.", "Keep one of the two.")
         behind = text[text.index(word) + len(word) :]
@@ -129,17 +141,6 @@ def _match_option_word(text: str, options: Sequence[CommandOption]) -> str | Non
 
 def _is_option(word: str, option: CommandOption) -> bool:
     return word.lower() == option.name or word.lower() in option.synonyms
-
-
-def _get_option(word: str, options: Sequence[CommandOption], *, has_text: bool) -> CommandOption:
-    for option in options:
-        if _is_option(word, option):
-            return option
-    names = [name for option in options for name in (option.name, *option.synonyms)]
-    close = find_nearest(word, names) or tuple(option.name for option in options)
-    listed = " or ".join(f"`{name}=…`" for name in close)
-    is_text = " If it is part of your text, put `--` before the text." if has_text else ""
-    raise UserError(f"There is no option `{word}`.", f"Did you mean {listed}?{is_text}")
 
 
 def _take_value(name: str, behind: str) -> tuple[str, str]:

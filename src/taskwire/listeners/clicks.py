@@ -11,7 +11,7 @@ from functools import partial
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.domain import commands
-from taskwire.domain.commands import List, Logs, TaskName
+from taskwire.domain.commands import List, Logs
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, LinkId
 from taskwire.domain.jobs import (
@@ -35,7 +35,9 @@ from taskwire.domain.queues import (
     to_coder,
     urgent_score,
 )
+from taskwire.domain.task_names import TaskName
 from taskwire.listeners.background import Background, answer_or_explain
+from taskwire.listeners.commands import Commands
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers, refusals
@@ -77,6 +79,7 @@ class Clicks:
     def __init__(
         self,
         ingress: Ingress,
+        offered: Commands,
         lookup: Lookup,
         queries: Queries,
         card_questions: CardQuestions,
@@ -85,6 +88,7 @@ class Clicks:
         private_answers: PrivateAnswers,
     ) -> None:
         self._ingress = ingress
+        self._offered = offered
         self._private_answers = private_answers
         self._lookup = lookup
         self._queries = queries
@@ -103,6 +107,10 @@ class Clicks:
             return
         self._ingress.record_arrival("click")
         requester = _requester(clicked)
+        if clicked.button is Button.RUN_OFFERED:
+            offered = clicked.value, clicked.number
+            await self._offered.run_offered(ack, requester, clicked.trigger_id, *offered)
+            return
         user_limit = limit_of_press(
             clicked.button, clicked.value.partition(" ")[0], requester.person, requester.at
         )
@@ -120,19 +128,24 @@ class Clicks:
             self._private_answers.show(
                 PrivateAnswer(requester, answers.refusal(UserError(*refusals.button_expired())))
             )
-        elif result.is_new and batch is None:
+        elif result.is_new and (batch is None or clicked.button is Button.DO_VERB):
             self._open(clicked)
 
     def _open(self, clicked: Click) -> None:
         """Handle a click that is no job: open or change a dialog, or make an answer."""
         requester = _requester(clicked)
-        dialogs = {
+        dialogs: dict[Button | str, Callable[[Requester, str, LinkId], None]] = {
             Button.ANSWER: self._dialogs.open_answer,
             Button.DELETE: self._dialogs.open_delete,
             Button.EDIT: self._dialogs.open_edit,
+            "delete": self._dialogs.open_delete,
+            "edit": self._dialogs.open_edit,
         }
-        if clicked.button in dialogs:
-            dialogs[clicked.button](requester, clicked.trigger_id, LinkId(clicked.value))
+        link, _, rest = clicked.value.partition(" ")
+        # A verb that was meant may need a dialog. Its job only settles the question.
+        asked = rest.partition(":")[0] if clicked.button is Button.DO_VERB else clicked.button
+        if asked in dialogs:
+            dialogs[asked](requester, clicked.trigger_id, LinkId(link))
             return
         match clicked.button:
             case Button.CHANGE_REQUEST:

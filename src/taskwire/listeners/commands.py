@@ -1,32 +1,44 @@
-"""Listener for the slash command `/task …`.
+"""Listener for the slash command `/task …`, and for the buttons of commands that were offered instead.
 
 A question is acknowledged and later answered through the response URL. A dialog is opened beside the
 acknowledgement, because its trigger expires after three seconds. Every other command becomes a job in the
 person's `intake` queue before it is acknowledged.
 """
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 
+from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
+from taskwire.dependencies import Dependencies
 from taskwire.domain import commands
 from taskwire.domain.commands import Command
 from taskwire.domain.errors import UserError
-from taskwire.domain.jobs import ActRequested, Job, Requester
+from taskwire.domain.ids import Ts
+from taskwire.domain.jobs import ActRequested, CreateRequested, Job, Requester
+from taskwire.domain.message import Message
+from taskwire.domain.naming import digest
+from taskwire.domain.near_misses import NearMiss
 from taskwire.domain.queues import intake
 from taskwire.domain.requests import make_work
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import ClaimAnswer, Ingress
-from taskwire.messages import answers
+from taskwire.messages import answers, inputs
+from taskwire.messages.unknown_verbs import offer_commands, taken_as_command
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import limit_of_command
 from taskwire.slack import inbound
 from taskwire.slack.inbound import SlashCommand
 from taskwire.slack.manifest import SLASH_COMMAND
+from taskwire.tasks.offered_commands import find_offered, keep_offers
 from taskwire.tasks.queries import Queries, Question
+
+# How long the acknowledgement of a press waits for the command that was offered, in seconds.
+FIND_TIMEOUT_SECONDS = 1.5
 
 
 class Commands:
@@ -34,12 +46,14 @@ class Commands:
 
     def __init__(
         self,
+        deps: Dependencies,
         ingress: Ingress,
         queries: Queries,
         dialogs: Dialogs,
         background: Background,
         private_answers: PrivateAnswers,
     ) -> None:
+        self._deps = deps
         self._ingress = ingress
         self._private_answers = private_answers
         self._queries = queries
@@ -58,41 +72,99 @@ class Commands:
         self._ingress.record_arrival("command")
         try:
             command = commands.parse(typed.text)
+        except NearMiss as near_miss:
+            await ack(await self._offer(typed, near_miss))
+            return
         except UserError as error:
             await ack(answers.refusal(error).text)
             return
-        await ack(await self._handle(typed, command))
+        await ack((await self._handle(typed, command)).reply)
 
-    async def _handle(self, typed: SlashCommand, command: Command) -> str:
-        """Do what must precede the acknowledgement, and return the acknowledgement's text."""
+    async def _offer(self, typed: SlashCommand, near_miss: NearMiss, *, is_instead: bool = False) -> str:
+        """Offer what was probably meant, and return the acknowledgement's text."""
+        person, key = typed.requester.person, digest("offered", typed.delivery)
+        batch = keep_offers(self._deps.notes, near_miss, key, person)
+        result = await self._ingress.claim("command", typed.delivery, batch)
+        if result.is_new:
+            self._show(typed.requester, offer_commands(near_miss, key), is_instead=is_instead)
+        return result.reply
+
+    async def run_offered(
+        self, ack: AsyncAck, requester: Requester, trigger_id: str, key: str, number: int
+    ) -> None:
+        """Run the command of a button. It is kept under `key`, with this number.
+
+        All buttons of a question are one delivery, so the first press counts.
+        """
+        try:
+            async with asyncio.timeout(FIND_TIMEOUT_SECONDS):
+                line, kept = await find_offered(self._deps, key, number, requester.person)
+            typed = SlashCommand(requester, line, trigger_id, f"offered:{key}")
+            result = await self._run(typed, kept.thread_ts)
+        except UserError as error:
+            result = ClaimAnswer(answers.refusal(error).text)
+        except (RedisError, TimeoutError):
+            result = ClaimAnswer(answers.store_unreachable())
+        await ack()
+        if not result.is_new:
+            said = Message(text=result.reply) if result.reply else inputs.already_decided()
+            self._show(requester, said)
+
+    async def _run(self, typed: SlashCommand, thread_ts: Ts | None) -> ClaimAnswer:
+        """Run a command that was offered, and let the question show that it was chosen."""
+        try:
+            command = commands.parse(typed.text)
+        except NearMiss as near_miss:
+            # Two words were wrong.
+            reply = await self._offer(typed, near_miss, is_instead=True)
+            return ClaimAnswer(reply, is_new=not reply)
+        if isinstance(command, Question):
+            self._background.start(self._answer(typed.requester, command, is_instead=True))
+            return ClaimAnswer("", is_new=True)
+        result = await self._handle(typed, command, thread_ts)
+        if result.is_new and isinstance(command, commands.Create):
+            self._show(typed.requester, answers.creating_offered(command.prompt), is_instead=True)
+        elif result.is_new:
+            self._show(typed.requester, taken_as_command(typed.text), is_instead=True)
+        return result
+
+    async def _handle(
+        self, typed: SlashCommand, command: Command, thread_ts: Ts | None = None
+    ) -> ClaimAnswer:
+        """Do what must precede the acknowledgement. The result has the acknowledgement's text.
+
+        `thread_ts` is the discussion in which a new task's card goes.
+        """
         match command:
             case (
                 commands.Help() | commands.List() | commands.Status() | commands.Logs() | commands.Templates()
             ):
                 self._background.start(self._answer(typed.requester, command))
-                return ""
+                return ClaimAnswer("", is_new=True)
             case commands.OpenForm():
                 self._dialogs.open_form(typed.requester, typed.trigger_id, command)
-                return ""
+                return ClaimAnswer("", is_new=True)
             case commands.Delete():
                 result = await self._claim(typed, "delete", Batch())
                 if result.is_new:
                     self._dialogs.open_delete(typed.requester, typed.trigger_id, command.name)
-                return result.reply
+                return result
             case _:
                 work = make_work(typed.requester, command)
+                if isinstance(work, CreateRequested):
+                    work = work.model_copy(update={"thread_ts": thread_ts})
                 job = Job(id=f"command:{typed.delivery}", work=work)
                 verb = work.verb if isinstance(work, ActRequested) else "create"
-                return (
-                    await self._claim(typed, verb, Batch().append(intake(typed.requester.person), job))
-                ).reply
+                return await self._claim(typed, verb, Batch().append(intake(typed.requester.person), job))
 
     async def _claim(self, typed: SlashCommand, verb: str, batch: Batch) -> ClaimAnswer:
         user_limit = limit_of_command(verb, typed.requester.person, typed.requester.at)
         return await self._ingress.claim("command", typed.delivery, batch, user_limit)
 
-    async def _answer(self, requester: Requester, question: Question) -> None:
+    async def _answer(self, requester: Requester, question: Question, *, is_instead: bool = False) -> None:
         answer = partial(self._queries.answer, requester, question)
-        self._private_answers.show(
-            PrivateAnswer(requester, await answer_or_explain(answer, lambda said: said))
-        )
+        said = await answer_or_explain(answer, lambda explained: explained)
+        self._show(requester, said, is_instead=is_instead)
+
+    def _show(self, requester: Requester, message: Message, *, is_instead: bool = False) -> None:
+        self._private_answers.show(PrivateAnswer(requester, message, is_instead=is_instead))

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.domain.agent_text import is_shell_command, sanitize_for_agent
-from taskwire.domain.commands import OpenForm, TaskName, check_new_name
+from taskwire.domain.commands import OpenForm, check_new_name
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import ChannelId, LinkId, Ts, find_channel, find_ts, moment_of, ts_of
 from taskwire.domain.jobs import (
@@ -28,6 +28,7 @@ from taskwire.domain.jobs import (
 from taskwire.domain.message import Dialog, View
 from taskwire.domain.mrkdwn import is_blank, unescape
 from taskwire.domain.queues import intake
+from taskwire.domain.task_names import TaskName
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers, forms, refusals

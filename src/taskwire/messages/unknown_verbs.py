@@ -1,11 +1,16 @@
-"""Messages about a reply that begins with `!` and is not a verb: which verb is meant, or is it text?"""
+"""Questions about a verb or an option that does not exist: which one is meant, or is it text?
+
+In a thread, this is about a reply that begins with `!`. Elsewhere, it is about a command.
+"""
 
 from collections.abc import Sequence
 
 from taskwire.domain.grammar import find_thread_verb
 from taskwire.domain.message import Button, Message
+from taskwire.domain.mrkdwn import quote_typed, to_visible_text
+from taskwire.domain.near_misses import NearMiss
 from taskwire.messages.blocks import button, escape_line
-from taskwire.messages.shapes import question
+from taskwire.messages.shapes import question, statement
 
 # Verbs that a button does at once, with its label.
 VERB_BUTTONS = {
@@ -18,8 +23,9 @@ VERB_BUTTONS = {
     "detach": "Detach it",
     "help": "Help",
 }
-# Verbs that need a dialog, with the button that opens it.
-_DIALOGS = {"edit": (Button.EDIT, "Edit prompt"), "delete": (Button.DELETE, "Delete…")}
+# Verbs whose button opens a dialog.
+DIALOG_BUTTONS = {"edit": "Edit prompt", "delete": "Delete…"}
+_LABELS = VERB_BUTTONS | DIALOG_BUTTONS
 
 
 def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Message:
@@ -31,13 +37,12 @@ def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Mes
     link, _, job_id = value.partition(" ")
     verbs = dict.fromkeys(_get_verb(each) for each in nearest)
     offered = [
-        button(Button.DO_VERB, VERB_BUTTONS[verb], f"{link} {verb}:{job_id}")
+        button(Button.DO_VERB, _LABELS[verb], f"{link} {verb}:{job_id}")
         | {"action_id": f"{Button.DO_VERB.value}.{number}"}
         for number, verb in enumerate(verbs)
-        if verb in VERB_BUTTONS
+        if verb in _LABELS
     ]
-    offered += [button(*_DIALOGS[verb], link) for verb in verbs if verb in _DIALOGS]
-    others = [f"`!{verb}`" for verb in verbs if verb not in VERB_BUTTONS and verb not in _DIALOGS]
+    others = [f"`!{verb}`" for verb in verbs if verb not in _LABELS]
     meant = f" Did you mean {' or '.join(others)}?" if others else ""
     words = f"I don't know `{escape_line(word.replace('`', ''), 40)}`.{meant}"
     return question(
@@ -54,3 +59,17 @@ def _get_verb(word: str) -> str:
     """Return the name of a verb that may be written as one of its synonyms."""
     known = find_thread_verb(word.removeprefix("!"))
     return known.name if known is not None else word.removeprefix("!")
+
+
+def offer_commands(near_miss: NearMiss, key: str) -> Message:
+    """Ask which command is meant. The offers are kept under `key`. Each button has its offer's number."""
+    offered = [
+        button(Button.RUN_OFFERED, offer.label, key) | {"action_id": f"{Button.RUN_OFFERED.value}.{number}"}
+        for number, offer in enumerate(near_miss.offers)
+    ]
+    return question(str(near_miss), near_miss.quoted, offered)
+
+
+def taken_as_command(line: str) -> Message:
+    """Return what replaces the question after a person has chosen the command that was meant."""
+    return statement(f"Taken as `/task {quote_typed(to_visible_text(line), 200)}`.")

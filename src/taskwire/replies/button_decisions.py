@@ -22,7 +22,7 @@ from taskwire.domain.links import Link
 from taskwire.domain.queues import input_score, no_agent_score, request_score, thread_answers, to_coder
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs, refusals
-from taskwire.messages.unknown_verbs import VERB_BUTTONS, taken_as_verb
+from taskwire.messages.unknown_verbs import DIALOG_BUTTONS, VERB_BUTTONS, taken_as_verb
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import record_delivery, say_with_file, show_receipt
@@ -109,9 +109,10 @@ class ReplyDecisions:
             return await self._answer_too_late(link, work)
         reply, batch = found
         if work.decision == "verb":
-            if work.verb not in VERB_BUTTONS:
+            if work.verb in VERB_BUTTONS:
+                _append_verb(batch, link, work, f"{work.verb}:{context.job.id}")
+            elif work.verb not in DIALOG_BUTTONS:
                 raise UserError(*refusals.button_expired())
-            _append_verb(batch, link, work, f"{work.verb}:{context.job.id}")
             return await self._show_decision(link, work, taken_as_verb(work.verb), batch)
         if work.decision == "drop":
             show_receipt(link.id, reply.ts, "none", batch)

@@ -170,6 +170,12 @@ class Click:
     view_id: str | None
     values: Mapping[str, str]
 
+    @property
+    def number(self) -> int:
+        """The number at the end of the action id; -1 if it has none."""
+        number = self.action_id.rpartition(".")[2]
+        return int(number) if number.isdecimal() else -1
+
 
 @dataclass(frozen=True)
 class Submission:

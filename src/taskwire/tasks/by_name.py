@@ -7,7 +7,6 @@ from functools import partial
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_text import is_shell_command
-from taskwire.domain.commands import TaskName
 from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import (
     REPLY_ID_PREFIX,
@@ -20,6 +19,7 @@ from taskwire.domain.jobs import (
 from taskwire.domain.links import Link
 from taskwire.domain.queues import request_score, thread_answers, to_coder
 from taskwire.domain.replies import suggest_verbs
+from taskwire.domain.task_names import TaskName
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply

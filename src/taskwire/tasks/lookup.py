@@ -19,7 +19,6 @@ from taskwire.coder.lists import Item, TaskEntry
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_text import sanitize_for_agent
-from taskwire.domain.commands import TaskName
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import find_nearest
 from taskwire.domain.ids import ChannelId, LinkId, TaskId
@@ -27,6 +26,7 @@ from taskwire.domain.jobs import Requester
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.naming import digest
 from taskwire.domain.secrets import mask_beginning
+from taskwire.domain.task_names import TaskName
 from taskwire.messages import refusals
 from taskwire.outbox.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask
 from taskwire.people.permissions import Account, People

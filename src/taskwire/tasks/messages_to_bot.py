@@ -28,10 +28,12 @@ from taskwire.domain.jobs import (
 from taskwire.domain.message import Block, Message
 from taskwire.domain.mrkdwn import label_mentions
 from taskwire.domain.naming import digest
+from taskwire.domain.near_misses import NearMiss
 from taskwire.domain.queues import intake
 from taskwire.domain.requests import make_work
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, listing, refusals
+from taskwire.messages.unknown_verbs import offer_commands
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.quoted_replies import queue_reply
@@ -42,6 +44,7 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 from taskwire.tasks.create import TaskCreator, keep_request
 from taskwire.tasks.lookup import Lookup
+from taskwire.tasks.offered_commands import keep_offers
 from taskwire.tasks.queries import Queries
 
 # How long the buttons of an offer can be pressed.
@@ -89,7 +92,10 @@ class MessagesToBot:
             return done()
         text = replies.remove_bot_mention(work.text, bot, blocks)
         text = label_mentions(text, await self._agent_input.list_names(text))
-        asked = read_message(text, is_direct=work.is_direct)
+        try:
+            asked = read_message(text, is_direct=work.is_direct)
+        except NearMiss as near_miss:
+            return self._offer_commands(work, near_miss, digest("offered", context.job.id))
         if isinstance(asked, Prompt):
             return await self._start(work, asked, context)
         return await self._run_command(work, asked, context)
@@ -132,6 +138,12 @@ class MessagesToBot:
             # The person has deleted the message, or the conversation is closed.
             return done()
         return done()
+
+    def _offer_commands(self, work: MessageToBot, near_miss: NearMiss, key: str) -> Outcome:
+        """Offer what was probably meant. A new task's card goes where the message is."""
+        root = None if work.is_direct else _root_of(work)
+        batch = keep_offers(self._deps.notes, near_miss, key, work.requester.person, root)
+        return done(batch, (work.requester, offer_commands(near_miss, key)))
 
     async def _run_command(self, work: MessageToBot, command: Command, context: JobContext) -> Outcome:
         requester = work.requester

@@ -7,10 +7,11 @@ from typing import NamedTuple
 from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
-from taskwire.domain.commands import Help, List, ListFilter, Logs, SlackPerson, Status, Templates
+from taskwire.domain.commands import Help, List, Logs, SlackPerson, Status, Templates
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.events import Observed
+from taskwire.domain.grammar import ListFilter
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId, microseconds, to_ms
 from taskwire.domain.jobs import Requester
 from taskwire.domain.links import Link

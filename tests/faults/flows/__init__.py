@@ -1,13 +1,14 @@
 """Flows: what people and agents do, and what must be true afterwards, whatever went wrong on the way.
 
-There is one file for each family: `creating` (create by command, form, mention and direct message, attach),
+There is one file for each family: `creating` (create by command, form, mention and direct message, a misspelt
+command, attach),
 `replying` (to an idle agent, to a busy one, a message that is sent to its task), `deciding` (a person's
 decision about input of unknown outcome, a choice of the agent, an answer by dialog), `steering` (pause by
 verb, command, bare word and stop sign, resume, edit, mute, detach, delete), `telling` (each kind of notice),
 `showing` (the card, the log as a file). docs/guarantees.md says how to add one.
 """
 
-from .creating import Attaching, Creating, Filling, FillingFromMessage, Mentioning, Offering
+from .creating import Attaching, Correcting, Creating, Filling, FillingFromMessage, Mentioning, Offering
 from .deciding import Answering, Choosing, Deciding
 from .flow import Flow
 from .replying import Replying, SendingToTask, Waiting
@@ -34,7 +35,7 @@ from .telling import (
 )
 
 FLOWS: tuple[type[Flow], ...] = (
-    *(Creating, Filling, FillingFromMessage, Mentioning, Offering, Attaching),
+    *(Creating, Filling, FillingFromMessage, Mentioning, Offering, Correcting, Attaching),
     *(Replying, Waiting, SendingToTask, Deciding, Choosing, Answering),
     *(Pausing, PausingByCommand, Stopping, StoppingBySign, Resuming, Editing, Muting, Detaching, Deleting),
     *(Needing, Completing, Failing, Breaking, PausedElsewhere, ResumedElsewhere, Vanishing),

@@ -6,9 +6,10 @@ from typing import ClassVar
 from taskwire_sandbox.slack.errors import Json
 from tests.faults.actors import Actor, metadata
 from tests.faults.deployment import Deployment
+from tests.faults.points import Kind
 from tests.scenarios.people import buttons
 
-from .deciding import CANNOT_TELL, ONCE_ONLY, press
+from .deciding import AWAY, CANNOT_TELL, ONCE_ONLY, press
 from .flow import Flow, prompt_of, task_of, title_of
 
 
@@ -207,6 +208,46 @@ class Offering(Flow):
         for message in self._messages(actor):
             for found in buttons(message, "Create"):
                 return str(message["ts"]), found["action_id"], found["value"]
+        return None
+
+
+class Correcting(Flow):
+    """A misspelt `/task craete PROMPT`, and the button that is offered for it."""
+
+    floor = 2
+    is_lasting = False
+    meets = frozenset({Kind.CLAIM})
+    last = "inbox.claim claim:command:offered:*"
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Type the command, and wait for the offer."""
+        for actor in actors:
+            await self.type(actor, f"craete {prompt_of(actor)}")
+        await self.deployment.run_until(lambda: all(map(self._button, actors)), "everybody has an offer")
+
+    async def go(self, actor: Actor) -> None:
+        """Press the button."""
+        await press(self, actor, lambda: self._button(actor))
+
+    def is_over(self, actor: Actor) -> bool:
+        """Return whether there is a card, and its task."""
+        tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
+        actor.task = tasks[0] if tasks else None
+        return bool(tasks) and bool(self.said(actor))
+
+    def check(self, actor: Actor) -> None:
+        """Check that there is one card and one task. A crash may lose the words that replace the offer."""
+        tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
+        assert (len(tasks), len(self.said(actor))) == (1, 1)
+        asked = f"> {prompt_of(actor)}"
+        may_be = [f"Start a task with this?\n{asked}\n[Create]", f"The task is being created.\n{asked}"]
+        wishes = [f"creating *{name}*" for name in (prompt_of(actor), title_of(actor))]
+        self.told_at_most(actor, *may_be, ONCE_ONLY, CANNOT_TELL, AWAY, wishes=wishes)
+
+    def _button(self, actor: Actor) -> tuple[str, str, str] | None:
+        for told in reversed(self.deployment.slack.ephemerals(actor.person)):
+            for found in buttons(told.body, "Create"):
+                return str(told.ts), found["action_id"], found["value"]
         return None
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from taskwire.messages import answers
 from tests.faults.actors import Actor
 from tests.faults.deployment import LOOK_SECONDS
 from tests.faults.points import Kind
@@ -12,6 +13,8 @@ from .flow import LEASE_KINDS, Flow, give_tasks, task_of
 
 ONCE_ONLY = "That has been decided already."
 ANSWERED = "This was answered already."
+# Shown if Redis does not answer before the acknowledgement.
+AWAY = answers.store_unreachable()
 # Shown for a claim whose answer was lost, and for other claims of the same exchange.
 CANNOT_TELL = (
     "I can't tell whether I took this: my store did not answer. Look for its card before you repeat it."
@@ -174,10 +177,15 @@ async def press(
     """
     slack = flow.deployment.slack
     while (button := find()) and not flow.is_over(actor):
-        untold, death = flow.told(actor).count(CANNOT_TELL), flow.deployment.watch.death
+        untold, death = _count_doubts(flow, actor), flow.deployment.watch.death
         answer = await slack.click(actor.person, channel or actor.channel, *button)
         while answer.ok and find() and not flow.is_over(actor):
-            if death.is_set() or flow.told(actor).count(CANNOT_TELL) > untold:
+            if death.is_set() or _count_doubts(flow, actor) > untold:
                 break
             await asyncio.sleep(LOOK_SECONDS)
         await asyncio.sleep(LOOK_SECONDS)
+
+
+def _count_doubts(flow: Flow, actor: Actor) -> int:
+    """Count the answers after which a person presses again."""
+    return sum(flow.told(actor).count(said) for said in (CANNOT_TELL, AWAY))

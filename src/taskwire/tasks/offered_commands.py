@@ -1,0 +1,50 @@
+"""Keeps the commands that a person may have meant, until they press the button of one.
+
+The commands are kept because a prompt can be longer than the value of a button, and because Slack's copy of a
+button is masked.
+"""
+
+from pydantic import BaseModel
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import Ts, UserId
+from taskwire.domain.near_misses import NearMiss
+from taskwire.messages import refusals
+from taskwire.queue.batch import Batch
+from taskwire.redis.decoding import read
+from taskwire.state.notes import Notes
+
+# Slack accepts answers to the press of a button for 30 minutes.
+COMMANDS_TTL_MS = 1_800_000
+
+
+class OfferedCommands(BaseModel):
+    """Commands that were offered to a person, as typed after `/task`.
+
+    `thread_ts` is the discussion in which a new task's card goes; None if the card begins its own thread.
+    """
+
+    person: UserId
+    lines: tuple[str, ...]
+    thread_ts: Ts | None = None
+
+
+def keep_offers(
+    notes: Notes, near_miss: NearMiss, key: str, person: UserId, thread_ts: Ts | None = None
+) -> Batch:
+    """Return a batch that keeps the offers of a near miss. The buttons carry the key."""
+    lines = tuple(offer.line for offer in near_miss.offers)
+    kept = OfferedCommands(person=person, lines=lines, thread_ts=thread_ts)
+    return notes.keep_in(Batch(), kept.model_dump_json(), "offered_commands", key, ttl_ms=COMMANDS_TTL_MS)
+
+
+async def find_offered(
+    deps: Dependencies, key: str, number: int, person: UserId
+) -> tuple[str, OfferedCommands]:
+    """Return the command of a button. Raise UserError if it has expired, or is another person's."""
+    kept = await deps.notes.find("offered_commands", key)
+    offered = read(OfferedCommands.model_validate_json, kept) if kept is not None else None
+    if offered is None or offered.person != person or not 0 <= number < len(offered.lines):
+        raise UserError(*refusals.button_expired())
+    return offered.lines[number], offered

@@ -1,0 +1,248 @@
+"""A command that is nearly right does nothing. The answer has a button that does what was probably meant."""
+
+import asyncio
+
+import pytest
+
+from .people import buttons
+from .reading import shown
+from .running_tasks import TITLE, a_task
+from .test_card_controls import a_question
+from .world import World
+
+DECIDED = "That has been decided already."
+
+
+async def test_a_slip_is_put_right_by_one_press(world: World) -> None:
+    """The question then says what it was taken for, and the answer to the command follows."""
+    thread, task = await a_task(world)
+
+    await world.alice.types(f"/task stpo {task.name}")
+    offered, before = world.alice.reads(), task.status
+    await world.alice.presses("Pause")
+
+    assert offered == [f"Pause *{task.name}*?\n[Pause]"]
+    assert before == "active"
+    assert world.alice.reads() == [f"Pausing *{TITLE}*. Your next reply resumes it."]
+    assert shown(world.slack.ephemerals("alice")[0].body) == f"Taken as `/task pause {task.name}`."
+    await world.polls()
+    thread.new_messages()
+
+
+async def test_a_misspelt_create_starts_the_task_after_a_press(world: World) -> None:
+    """The whole prompt is kept, however long it is, with its options."""
+    prompt = f"fix it\n{'and that ' * 1_000}"
+
+    await world.alice.types(f"/task craete name=fix-it {prompt}")
+    before = list(world.coder.tasks)
+    await world.alice.presses("Create")
+
+    assert before == []
+    assert [(task.name, task.prompt) for task in world.coder.tasks] == [("fix-it", prompt.strip())]
+    asked = world.alice.sees()
+    assert asked.startswith("The task is being created.\n> fix it\n> and that")
+    assert len(world.cards()) == 1
+    world.alice.reads()
+
+
+async def test_the_first_of_two_presses_counts(world: World) -> None:
+    """A double press, or a press of another button of the same question, does nothing more."""
+    _, task = await a_task(world)
+    await world.alice.types(f"/task umute {task.name}")
+    assert world.alice.reads() == [f"I don't know `umute`.\n[Mute {task.name}] [Unmute {task.name}]"]
+    told = world.slack.ephemerals("alice")[-1]
+    pressed = [buttons(told.body, f"{verb} {task.name}")[0] for verb in ("Mute", "Mute", "Unmute")]
+
+    presses = [
+        world.slack.click("alice", told.channel, told.ts, button["action_id"], button["value"])
+        for button in pressed
+    ]
+    await asyncio.gather(*presses)
+    await world.settles()
+
+    done, *late = sorted(world.alice.reads())
+    assert late == [DECIDED, DECIDED]
+    assert done.partition(" any more")[0] in (
+        f"*{TITLE}* mentions nobody",
+        f"*{TITLE}* calls people again when it needs them.",
+    )
+
+
+async def test_a_name_that_coder_refuses_is_offered_in_a_form_that_it_takes(world: World) -> None:
+    """Nothing is created before the person agrees."""
+    await world.alice.types("/task create name=“My Fix!!” fix the login & more")
+    offered = world.alice.reads()
+    await world.alice.presses("Use it")
+
+    assert offered == ["Names look like `my-fix`.\n[Use it]"]
+    assert world.task("my-fix").prompt == "fix the login & more"
+    assert len(world.cards()) == 1
+    world.alice.reads()
+
+
+@pytest.mark.parametrize(
+    ("label", "template", "prompt"),
+    [("Use template=…", "big", "fix it"), ("It is text", "tasks-docker", "tmplate=big fix it")],
+)
+async def test_an_unknown_option_is_an_option_or_text(
+    world: World, label: str, template: str, prompt: str
+) -> None:
+    """Only its author knows which, so each has a button."""
+    world.coder.add_template("big")
+    await world.restarts(template="tasks-docker")
+    await world.alice.types("/task create tmplate=big fix it")
+    offered, before = world.alice.reads(), list(world.coder.tasks)
+
+    await world.alice.presses(label)
+
+    assert offered == ["There is no option `tmplate`.\n[Use template=…] [It is text]"]
+    assert before == []
+    [task] = world.coder.tasks
+    assert (task.row.version.template.name, task.prompt) == (template, prompt)
+    assert len(world.cards()) == 1
+    world.alice.reads()
+
+
+async def test_two_slips_are_put_right_one_after_the_other(world: World) -> None:
+    """The next question takes the place of the first."""
+    await world.alice.types("/task create tmplate=tasks-docker name=My_Fix fix it")
+    await world.alice.presses("Use template=…")
+
+    assert world.alice.sees() == "Names look like `my-fix`.\n[Use it]"
+    await world.alice.presses("Use it")
+
+    assert world.task("my-fix").prompt == "fix it"
+    assert len(world.cards()) == 1
+    world.alice.reads()
+
+
+async def test_a_question_that_was_meant_is_answered_in_place(world: World) -> None:
+    """One message is enough."""
+    world.coder.add_task("alice", "fix it", name="fix").becomes("working", "On it")
+
+    await world.alice.types("/task staus fix")
+    assert world.alice.reads() == ["Show the status of *fix*?\n[Status]"]
+    await world.alice.presses("Status")
+
+    assert world.alice.sees().startswith("Working: Fix it. On it. Owner: alice.")
+    assert world.alice.reads() == []
+
+
+async def test_a_misspelt_delete_opens_its_dialog(world: World) -> None:
+    """Deleting asks once, as it does after the right word."""
+    thread, task = await a_task(world)
+
+    await world.alice.types(f"/task delte {task.name}")
+    await world.alice.presses("Delete…")
+
+    assert world.alice.dialog().startswith("[Delete this task]\nDelete Fix the login redirect?")
+    assert world.alice.reads() == [f"Taken as `/task delete {task.name}`."]
+    assert task.status == "active"
+    assert thread.new_messages() == []
+
+
+async def test_a_misspelt_create_without_a_prompt_opens_the_form(world: World) -> None:
+    """It is the form that the right word opens."""
+    await world.alice.types("/task craete")
+    assert world.alice.reads() == ["Open the form for a new task?\n[New task]"]
+    await world.alice.presses("New task")
+
+    assert world.alice.dialog().startswith("[New task]\nTemplate: Tasks on Docker")
+    assert world.alice.sees() == "Taken as `/task create`."
+
+
+async def test_a_colleague_cannot_press_the_offer_of_another(world: World) -> None:
+    """The command would run in the name of the person who presses."""
+    _, task = await a_task(world)
+    await world.alice.types(f"/task stpo {task.name}")
+    value = buttons(world.slack.ephemerals("alice")[-1].body, "Pause")[0]["value"]
+
+    await world.bob.presses_made_up("command.run.0", value)
+    await world.alice.presses_made_up("command.run.9", value)
+    await world.alice.presses_made_up("command.run", "made up")
+
+    expired = "That button is too old: I no longer know what it was about. Please ask again."
+    assert world.bob.reads() == [expired]
+    assert world.alice.reads() == [f"Pause *{task.name}*?\n[Pause]", expired, expired]
+    assert task.status == "active"
+
+
+async def test_a_slip_in_a_direct_message_has_the_same_button(world: World) -> None:
+    """The commands work there without `/task`."""
+    await world.alice.runs("/task create fix it")
+
+    await world.alice.writes_directly("puase fix-it")
+    assert world.alice.reads() == ["Pause *fix-it*?\n[Pause]"]
+    await world.alice.presses("Pause")
+
+    assert world.alice.reads() == ["Pausing *Fix it*. Your next reply resumes it."]
+
+
+async def test_a_mention_with_a_wrong_name_starts_its_task_in_the_thread(world: World) -> None:
+    """The card goes where the mention is."""
+    channel = world.slack.workspace.channel("general").id
+    root = await world.slack.post("bob", "general", "the login is broken")
+    await world.slack.mention("alice", "general", "name=“My Fix” fix it", root)
+    await world.settles()
+    assert world.alice.reads() == ["Names look like `my-fix`.\n[Use it]"]
+
+    await world.alice.presses("Use it")
+
+    thread = world.alice.finds_card(channel, root)
+    assert thread.card().startswith("Starting: Fix it.")
+    assert world.task("my-fix").prompt == "fix it"
+    world.alice.reads()
+
+
+@pytest.mark.parametrize(
+    ("typed", "label", "dialog"),
+    [
+        ("!delte", "Delete…", "[Delete this task]\nDelete Fix the login redirect?"),
+        ("!eidt", "Edit prompt", "[Edit the prompt]\nFix the login redirect"),
+    ],
+)
+async def test_a_near_verb_of_a_thread_with_a_dialog_settles(
+    world: World, typed: str, label: str, dialog: str
+) -> None:
+    """The press opens the dialog, and the question loses its buttons."""
+    thread, task = await a_question(world)
+    await world.alice.replies(thread, typed)
+    asked = thread.new_messages()
+
+    await world.alice.clicks(thread, label)
+
+    assert asked == [f"I don't know `{typed}`.\n[{label}] [Send as text]"]
+    assert world.alice.dialog().startswith(dialog)
+    verb = {"Delete…": "delete", "Edit prompt": "edit"}[label]
+    assert thread.all_messages()[-1] == f"Taken as `!{verb}`."
+    assert task.inputs == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "label", "verb"),
+    [
+        ("!puase", "Pause it", "pause"),
+        ("!mtue", "Mute it", "mute"),
+        ("!detahc", "Detach it", "detach"),
+        ("!stauts", "Status", "status"),
+        ("!hlep", "Help", "help"),
+    ],
+)
+async def test_a_near_verb_of_a_thread_is_done_by_its_button(
+    world: World, typed: str, label: str, verb: str
+) -> None:
+    """The question shows what it was taken for, and offers nothing more."""
+    thread, task = await a_question(world)
+    await world.alice.replies(thread, typed)
+    asked = thread.new_messages()
+
+    await world.alice.clicks(thread, label)
+    await world.polls()
+    await world.passes(seconds=5)
+
+    assert asked == [f"I don't know `{typed}`.\n[{label}] [Send as text]"]
+    assert thread.all_messages()[2] == f"Taken as `!{verb}`."
+    assert (task.status == "paused") == (verb == "pause")
+    assert task.inputs == []
+    thread.new_messages()
+    world.alice.reads()

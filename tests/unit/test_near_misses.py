@@ -1,0 +1,126 @@
+"""A command that is nearly right is answered with what was probably meant."""
+
+import pytest
+
+from taskwire.domain.agent_text import AgentText
+from taskwire.domain.commands import (
+    Attach,
+    Command,
+    Create,
+    Delete,
+    Detach,
+    Edit,
+    Help,
+    List,
+    Logs,
+    Mute,
+    OpenForm,
+    Pause,
+    Resume,
+    Send,
+    Status,
+    Templates,
+    Unmute,
+    parse,
+)
+from taskwire.domain.grammar import ListFilter
+from taskwire.domain.near_misses import NearMiss
+from taskwire.domain.task_names import TaskName
+
+FIX = TaskName("fix-login")
+OPEN, CLOSE = "\u201c", "\u201d"
+
+
+SLIPS: list[tuple[str, str, dict[str, Command]]] = [
+    ("lsit", "Show your tasks?", {"List": List()}),
+    ("lsit needs-me", "Show your tasks?", {"List": List(ListFilter.NEEDS_ME)}),
+    ("ls", "Show your tasks?", {"List": List()}),
+    ("staus fix-login", "Show the status of *fix-login*?", {"Status": Status(FIX)}),
+    ("Staus fix-login", "Show the status of *fix-login*?", {"Status": Status(FIX)}),
+    ("stpo fix-login", "Pause *fix-login*?", {"Pause": Pause(FIX)}),
+    ("puase fix", "Pause *fix*?", {"Pause": Pause(TaskName("fix"))}),
+    ("halt fix-login", "Pause *fix-login*?", {"Pause": Pause(FIX)}),
+    ("rseume bob/x-1", "Resume *bob/x-1*?", {"Resume": Resume(TaskName("x-1", "bob"))}),
+    ("delte fix-login", "Delete *fix-login*?", {"Delete…": Delete(FIX)}),
+    ("atach fix-login", "Give *fix-login* a thread here?", {"Attach": Attach(FIX)}),
+    ("detatch fix-login", "Detach *fix-login*?", {"Detach": Detach(FIX)}),
+    ("lgos fix-login full", "Show the log of *fix-login*?", {"Logs": Logs(FIX, full=True)}),
+    ("sned fix-login hi there", "Send this to *fix-login*?", {"Send": Send(FIX, AgentText("hi there"))}),
+    (
+        "edti fix-login do it",
+        "Give *fix-login* this prompt?",
+        {"Replace prompt": Edit(FIX, AgentText("do it"))},
+    ),
+    ("creat fix the login", "Start a task with this?", {"Create": Create(AgentText("fix the login"))}),
+    ("craete", "Open the form for a new task?", {"New task": OpenForm()}),
+    ("templtes", "Show the templates?", {"Templates": Templates()}),
+    ("hlep list", "Show the help?", {"Help": Help("list")}),
+    ("puase", "Do you mean `/task pause NAME`?", {"List tasks": List()}),
+    (
+        "umute fix-login",
+        "I don't know `umute`.",
+        {"Mute fix-login": Mute(FIX), "Unmute fix-login": Unmute(FIX)},
+    ),
+    (
+        "pause the music",
+        "Write `/task pause NAME`, or start a task with your words.",
+        {"Create a task": Create(AgentText("pause the music"))},
+    ),
+    (
+        "stop fix-login please",
+        "Write `/task pause NAME`, or start a task with your words.",
+        {"Pause fix-login": Pause(FIX), "Create a task": Create(AgentText("stop fix-login please"))},
+    ),
+    ("list pasued", "I have no list `pasued`.", {"List paused": List(ListFilter.PAUSED)}),
+    ("list onwer=bob", "There is no option `onwer`.", {"Use owner=…": List(owner="bob")}),
+    ("help lst", "There is no verb `lst`.", {"Help with list": Help("list")}),
+    ("help bogus", "There is no verb `bogus`.", {"All verbs": Help()}),
+    (
+        "create tmplate=x go",
+        "There is no option `tmplate`.",
+        {"Use template=…": Create(AgentText("go"), "x"), "It is text": Create(AgentText("tmplate=x go"))},
+    ),
+    (
+        "create template=x prset=y go",
+        "There is no option `prset`.",
+        {
+            "Use preset=…": Create(AgentText("go"), "x", "y"),
+            "It is text": Create(AgentText("prset=y go"), "x"),
+        },
+    ),
+    (
+        "create --force go",
+        "There is no option `force`. Options are `template=…`, `preset=…`, `name=…` and `org=…`.",
+        {"It is text": Create(AgentText("--force go"))},
+    ),
+    (
+        f"create name={OPEN}My Fix!!{CLOSE} preset={OPEN}it\u2019s big{CLOSE} ask <@U1|bob> &amp; go",
+        "Names look like `my-fix`.",
+        {"Use it": Create(AgentText("ask @bob & go"), preset="it\u2019s big", name="my-fix")},
+    ),
+    (
+        "create name=Fix_it template='\u201cmy\u201d docker'",
+        "Names look like `fix-it`.",
+        {"Use it": OpenForm(template="\u201cmy\u201d docker", name="fix-it")},
+    ),
+    (
+        "create go name=new",
+        "Names look like `new-task`. I took `name=new` at the end for options.",
+        {
+            "Use it": Create(AgentText("go"), name="new-task"),
+            "It is text": Create(AgentText("go name=new")),
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "says", "offers"), SLIPS)
+def test_a_slip_is_answered_with_buttons_that_do_what_was_meant(
+    text: str, says: str, offers: dict[str, Command]
+) -> None:
+    """Nothing is created and no form opens before a person has chosen."""
+    with pytest.raises(NearMiss) as missed:
+        parse(text)
+
+    assert str(missed.value) == says
+    assert {offer.label: parse(offer.line) for offer in missed.value.offers} == offers
