@@ -19,7 +19,8 @@ from taskwire.domain.secrets import Masker
 from taskwire.migration import command
 from taskwire.migration.transfer import open_threads
 from taskwire.queue.dead_letters import DeadLetter, DeadLetters, ResendResult
-from taskwire.settings import Settings, SettingsError
+from taskwire.settings import Settings
+from taskwire.settings_errors import SettingsError
 from taskwire.slack import manifest
 from taskwire.telemetry import configure_logs, logger
 

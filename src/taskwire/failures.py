@@ -18,9 +18,9 @@ from taskwire.domain.jobs import (
     CreateTask,
     PostCard,
     Reply,
-    Requester,
 )
 from taskwire.domain.mrkdwn import escape_mrkdwn
+from taskwire.domain.requester import Requester
 from taskwire.domain.retry_policies import (
     ANY_JOB,
     REFUSED_ACCOUNT,

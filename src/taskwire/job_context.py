@@ -17,12 +17,13 @@ from taskwire import transport
 from taskwire.cancelling import cancel_and_wait
 from taskwire.domain.errors import NotDone
 from taskwire.domain.ids import LinkId
-from taskwire.domain.jobs import Job, Requester
+from taskwire.domain.jobs import Job
 from taskwire.domain.links import Link
 from taskwire.domain.maintenance import ReadThread
 from taskwire.domain.message import Message
 from taskwire.domain.queues import get_link_id
 from taskwire.domain.reconcile import Finding
+from taskwire.domain.requester import Requester
 from taskwire.domain.work import Work
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter

@@ -30,6 +30,7 @@ from taskwire.domain import addresses
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import find_nearest
 from taskwire.domain.own_tokens import OwnTokens
+from taskwire.settings_errors import INGRESS_SETTING_MISSING, SettingsError, make_sentence
 
 SLACK_API = "https://slack.com/api/"
 ENV_FILE = ".env"
@@ -46,18 +47,6 @@ _QUOTES = re.compile(
 )
 # Variables that a cluster sets by itself for a service of the name taskwire.
 _OF_KUBERNETES = re.compile(r"TASKWIRE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
-_INGRESS_SETTING_MISSING = (
-    "SLACK_APP_TOKEN is missing: set it for Socket Mode (Slack app, Basic Information, App-Level Tokens), or "
-    "set SLACK_SIGNING_SECRET for HTTP mode."
-)
-
-
-class SettingsError(Exception):
-    """Settings that are missing or wrong, with one sentence for each."""
-
-    def __init__(self, sentences: list[str]) -> None:
-        super().__init__("\n".join(sentences))
-        self.sentences = sentences
 
 
 class Settings(BaseSettings):
@@ -135,7 +124,7 @@ class Settings(BaseSettings):
         The app token is validated first. A wrong app token is not in `known.data` and has its own error.
         """
         if value is None and known.data.get("slack_app_token", "wrong") is None:
-            raise ValueError(_INGRESS_SETTING_MISSING)
+            raise ValueError(INGRESS_SETTING_MISSING)
         return value
 
     @field_validator("coder_url")
@@ -341,16 +330,7 @@ class _ExplicitSettings(Settings):
         return (init_settings,)
 
 
-_MISSING_HINTS = {
-    "SLACK_BOT_TOKEN": "copy the bot token (xoxb-…) from your Slack app, OAuth & Permissions",
-    "CODER_URL": "set it to the address of your Coder, for example https://coder.example.com",
-    "CODER_SESSION_TOKEN": "make a token on Coder's page Settings, Tokens, with an account of role Owner",
-}
 _BOLT_VARIABLES = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_VERIFICATION_TOKEN")
-_CHOICE_ERRORS = {
-    "TASKWIRE_LOG_LEVEL": "must be debug, info, warning or error",
-    "TASKWIRE_LOG_FORMAT": "must be json or text",
-}
 
 
 def load(**overrides: str) -> Settings:
@@ -443,24 +423,14 @@ def _validate(kind: type[Settings], values: Mapping[str, str]) -> Settings:
         return kind(**values)  # type: ignore[arg-type] # pydantic turns the texts into values
     except ValidationError as error:
         # The error's own text would quote the value, which may be a token.
-        sentences = [_sentence(problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()]
+        sentences = [
+            make_sentence(problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()
+        ]
     except UnicodeDecodeError:
         sentences = [f"The file {ENV_FILE} is not text in UTF-8: write it anew, or take it away."]
     except OSError as error:
         sentences = [f"The file {ENV_FILE} cannot be read ({error.strerror}): let this user read it."]
     raise SettingsError(sentences)
-
-
-def _sentence(place: tuple[int | str, ...], kind: str, message: str) -> str:
-    name = str(place[0]).upper() if place else ""
-    sentence = _CHOICE_ERRORS.get(name) or message.removeprefix("Value error, ").rstrip(".")
-    if message.endswith(_INGRESS_SETTING_MISSING):
-        return _INGRESS_SETTING_MISSING
-    if not name or (name == "REDIS_URL" and sentence.startswith(name)):
-        return f"{sentence}."
-    if kind == "missing":
-        return f"{name} is missing: {_MISSING_HINTS[name]}."
-    return f"{name} is wrong: {'it ' if sentence.startswith('must') else ''}{sentence}."
 
 
 def list_names() -> tuple[str, ...]:

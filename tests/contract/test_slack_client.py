@@ -94,7 +94,7 @@ CALLS: dict[str, Callable[[Outbound], Awaitable[object]]] = {
     "reactions.add": lambda outbound: outbound.add_reaction(DEV, TS, "eyes"),
     "reactions.remove": lambda outbound: outbound.remove_reaction(DEV, TS, "eyes"),
     "users.lookupByEmail": lambda outbound: outbound.find_user_by_email("nobody@acme.test"),
-    "files.info": lambda outbound: outbound.find_share("F0TW000001", DEV),
+    "files.info": lambda outbound: outbound.files.find_share("F0TW000001", DEV),
 }
 
 

@@ -30,7 +30,7 @@ from taskwire.queue.leases import LeaseTimes
 from taskwire.queue.rate_limiter import Limit, MethodLimits
 from taskwire.redis import connection
 from taskwire.settings import Settings
-from taskwire.slack.outbound import SlackTimeouts
+from taskwire.slack.calls import SlackTimeouts
 from taskwire.telemetry import Mask, configure_logs
 
 from .clock import SharedClock

@@ -20,8 +20,9 @@ from taskwire.queue.scripts import Clock, ServerClock
 from taskwire.recovery.newer_versions import NewerVersions
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
+from taskwire.slack.calls import SlackTimeouts
 from taskwire.slack.client import make_client
-from taskwire.slack.outbound import Outbound, SlackTimeouts
+from taskwire.slack.outbound import Outbound
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations

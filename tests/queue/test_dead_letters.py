@@ -10,7 +10,6 @@ from taskwire.domain.jobs import (
     Job,
     Receipt,
     Reply,
-    Requester,
 )
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.phases import Observation
@@ -21,6 +20,7 @@ from taskwire.domain.queues import (
     to_coder,
     to_thread,
 )
+from taskwire.domain.requester import Requester
 from taskwire.queue.batch import DEAD_LETTER_TTL_MS, MAX_DEAD_LETTERS, Batch
 from taskwire.queue.dead_letters import (
     MAX_JOB_CHARS,

@@ -10,7 +10,6 @@ from taskwire.domain.jobs import (
     Job,
     PostText,
     Reply,
-    Requester,
 )
 from taskwire.domain.message import Message
 from taskwire.domain.queues import (
@@ -20,6 +19,7 @@ from taskwire.domain.queues import (
     thread_answers,
     to_coder,
 )
+from taskwire.domain.requester import Requester
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import MAX_WAITING_ANSWERS, MAX_WAITING_REPLIES, MAX_WAITING_REQUESTS
 

@@ -7,9 +7,9 @@ from taskwire.domain.jobs import (
     REPLY_ID_PREFIX,
     AnswerInThread,
     Job,
-    Requester,
 )
 from taskwire.domain.queues import thread_answers
+from taskwire.domain.requester import Requester
 from taskwire.queue.batch import Batch
 from taskwire.state.links import KEPT_REPLY_TTL_MS
 from taskwire_sandbox.slack import Attachment, CallFault

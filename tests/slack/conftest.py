@@ -7,8 +7,9 @@ import pytest
 
 from taskwire import transport
 from taskwire.slack.call_priorities import Priority
+from taskwire.slack.calls import SlackTimeouts
 from taskwire.slack.client import make_client
-from taskwire.slack.outbound import Outbound, SlackTimeouts
+from taskwire.slack.outbound import Outbound
 from taskwire_sandbox.slack import SlackSandbox
 
 SECRET = "hunter2"

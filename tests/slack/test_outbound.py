@@ -415,13 +415,13 @@ async def test_roots_say_when_they_were_last_replied_to(
 async def test_a_file_is_shared_once_and_its_share_is_found(slack: SlackSandbox, outbound: Outbound) -> None:
     channel = dev(slack)
     root = await post(outbound, channel, "root")
-    file_id = await outbound.start_upload("log.txt", f"line\n{SECRET}")
-    assert await outbound.find_share(file_id, channel) is None
+    file_id = await outbound.files.start_upload("log.txt", f"line\n{SECRET}")
+    assert await outbound.files.find_share(file_id, channel) is None
 
-    await outbound.complete_upload(file_id, "The whole log", channel, root)
+    await outbound.files.complete_upload(file_id, "The whole log", channel, root)
 
     await slack.wait_until_idle()
-    ts = await outbound.find_share(file_id, channel)
+    ts = await outbound.files.find_share(file_id, channel)
     assert ts is not None
     assert slack.message(channel, ts)["thread_ts"] == root
     assert slack.backend.files.files[file_id].content == b"line\n*****"
@@ -434,9 +434,9 @@ async def test_a_persons_file_is_read_if_it_is_text_of_that_size(
     ts = await slack.post("alice", "dev", "here", files=files)
     text, binary = (file["url_private"] for file in slack.message(dev(slack), ts)["files"])
 
-    assert await outbound.download(text, 100) == "grüße"
-    assert await outbound.download(text, 3) is None
-    assert await outbound.download(binary, 100) is None
+    assert await outbound.files.download(text, 100) == "grüße"
+    assert await outbound.files.download(text, 3) is None
+    assert await outbound.files.download(binary, 100) is None
 
 
 async def test_slacks_own_clock_is_remembered(slack: SlackSandbox, outbound: Outbound) -> None:
@@ -538,6 +538,6 @@ async def test_what_slack_would_spoil_is_not_sent(slack: SlackSandbox, outbound:
     with pytest.raises(drafts.InvalidDraft):
         await outbound.update(dev(slack), SINCE, Message(text="x" * 4_001), META)
     with pytest.raises(drafts.InvalidDraft):
-        await outbound.start_upload("empty.txt", "")
+        await outbound.files.start_upload("empty.txt", "")
 
     assert len(slack.calls) == 0

@@ -12,9 +12,10 @@ from taskwire.domain.errors import AccountRefused, NotDone, OutcomeUnknown, Outs
 from taskwire.domain.ids import ChannelId, Ts
 from taskwire.domain.message import Message
 from taskwire.slack import errors
+from taskwire.slack.calls import SlackTimeouts
 from taskwire.slack.client import make_client
 from taskwire.slack.metadata import Metadata
-from taskwire.slack.outbound import Outbound, SlackTimeouts
+from taskwire.slack.outbound import Outbound
 from taskwire_sandbox.slack import CallFault, SlackSandbox
 from tests.coder.raw_server import (
     Behavior,

@@ -33,4 +33,4 @@ async def test_a_file_is_text_in_an_encoding_that_it_tells(
     ts = await slack.post("alice", "dev", "here", files=[Attachment("a.log", content)])
     (file,) = slack.message("dev", ts)["files"]
 
-    assert await outbound.download(file["url_private"], 100) == read
+    assert await outbound.files.download(file["url_private"], 100) == read

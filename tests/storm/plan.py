@@ -10,7 +10,7 @@ from taskwire.app.wiring import Timings
 from taskwire.coder.client import CoderTimeouts
 from taskwire.queue.leases import LeaseTimes
 from taskwire.queue.rate_limiter import DEFAULT_LIMITS, LIMITS, Limit, MethodLimits
-from taskwire.slack.outbound import SlackTimeouts
+from taskwire.slack.calls import SlackTimeouts
 
 CALL_SECONDS = 2.0
 # Slack's limits allow this many times more calls.

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from taskwire import settings
 from taskwire.domain.secrets import Masker
-from taskwire.settings import SettingsError
+from taskwire.settings_errors import SettingsError
 
 ROOT = Path(__file__).parents[2]
 GOOD = {

@@ -31,11 +31,16 @@ from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import Refused, UserError
 from taskwire.domain.events import Vanished
 from taskwire.domain.ids import moment_of
-from taskwire.domain.jobs import Act, ApplyEvent, EarlierMessages, Job
+from taskwire.domain.jobs import (
+    Act,
+    ApplyEvent,
+    Job,
+)
 from taskwire.domain.links import Link
 from taskwire.domain.naming import digest, make_replacement_title
 from taskwire.domain.queues import to_coder, to_thread
 from taskwire.domain.replies import STALE_AFTER
+from taskwire.domain.requester import EarlierMessages
 from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.thread_context import make_context
 from taskwire.job_context import Handler, JobContext, Outcome, done

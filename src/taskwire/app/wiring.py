@@ -65,9 +65,9 @@ from taskwire.replies.sent_messages import MessageSender
 from taskwire.settings import Settings
 from taskwire.slack.bolt import make_app
 from taskwire.slack.call_priorities import ALL_METHODS, NoLimiter
-from taskwire.slack.calls import Method
+from taskwire.slack.calls import Method, SlackTimeouts
 from taskwire.slack.client import make_client
-from taskwire.slack.outbound import Outbound, SlackTimeouts
+from taskwire.slack.outbound import Outbound
 from taskwire.state.heartbeat import Heartbeat, ReceivedKinds
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes

@@ -24,6 +24,7 @@ from taskwire.domain.maintenance import (
     ThreadReopened,
 )
 from taskwire.domain.message import AgentOutput, Message
+from taskwire.domain.requester import EarlierMessages, FileRef, Requester
 from taskwire.domain.work import Work
 
 # The id of the job that first edits a new card.
@@ -32,35 +33,6 @@ FIRST_DRAW_JOB_ID = "card:first"
 REPLY_ID_PREFIX = "reply:"
 # The `text` of an AnswerInThread with the question `too_many`, if a verb was refused and not a reply.
 VERB_REFUSED = "verb_refused"
-
-
-class Requester(BaseModel):
-    """The person who asked, where and when they asked, and how to answer them privately.
-
-    `response_url` is Slack's URL for private answers; None if Slack gave none.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    person: UserId
-    channel: ChannelId
-    at: Ts
-    thread_ts: Ts | None = None
-    response_url: str | None = None
-    # Whether the person may have asked in another channel. `channel` is then the place for the result.
-    is_elsewhere: bool = False
-
-
-class FileRef(BaseModel):
-    """A file that came with a message."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    name: str
-    url: str = ""
-    size: int = 0
-    mimetype: str = ""
 
 
 ActVerb = Literal[
@@ -79,16 +51,6 @@ ActVerb = Literal[
 ]
 ReplyDecision = Literal["arrived", "send", "drop", "verb"]
 ReceiptState = Literal["taken", "waiting", "delivered", "failed", "acknowledged", "none"]
-
-
-class EarlierMessages(BaseModel):
-    """The messages of a thread before the message at `before`. Without it, all messages are meant."""
-
-    model_config = ConfigDict(frozen=True)
-
-    channel: ChannelId
-    thread_ts: Ts
-    before: Ts | None = None
 
 
 class MessageToBot(Work):

@@ -5,7 +5,11 @@ A command comes from `/task` or from a message to the bot. Questions and dialogs
 
 from taskwire.domain import commands
 from taskwire.domain.commands import Command
-from taskwire.domain.jobs import ActRequested, CreateRequested, Requester
+from taskwire.domain.jobs import (
+    ActRequested,
+    CreateRequested,
+)
+from taskwire.domain.requester import Requester
 
 
 def make_work(requester: Requester, command: Command) -> CreateRequested | ActRequested:

@@ -23,7 +23,6 @@ from taskwire.domain.jobs import (
     DecideReply,
     Job,
     ReplyDecision,
-    Requester,
     ShowAnswer,
 )
 from taskwire.domain.message import Button, Message
@@ -35,6 +34,7 @@ from taskwire.domain.queues import (
     to_coder,
     urgent_score,
 )
+from taskwire.domain.requester import Requester
 from taskwire.domain.task_names import TaskName
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.commands import Commands

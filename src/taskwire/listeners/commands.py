@@ -17,11 +17,12 @@ from taskwire.domain import commands
 from taskwire.domain.commands import Command
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import Ts
-from taskwire.domain.jobs import ActRequested, CreateRequested, Job, Requester
+from taskwire.domain.jobs import ActRequested, CreateRequested, Job
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
 from taskwire.domain.near_misses import NearMiss
 from taskwire.domain.queues import intake
+from taskwire.domain.requester import Requester
 from taskwire.domain.requests import make_work
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.dialogs import Dialogs

@@ -21,13 +21,12 @@ from taskwire.domain.jobs import (
     ActRequested,
     ActVerb,
     CreateRequested,
-    EarlierMessages,
     Job,
-    Requester,
 )
 from taskwire.domain.message import Dialog, View
 from taskwire.domain.mrkdwn import is_blank, unescape
 from taskwire.domain.queues import intake
+from taskwire.domain.requester import EarlierMessages, Requester
 from taskwire.domain.task_names import TaskName
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.ingress import Ingress

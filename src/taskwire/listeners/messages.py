@@ -13,10 +13,15 @@ from slack_bolt.async_app import AsyncApp
 
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import Job, MessageToBot, Requester, StopByReaction
+from taskwire.domain.jobs import (
+    Job,
+    MessageToBot,
+    StopByReaction,
+)
 from taskwire.domain.maintenance import ChannelOpened
 from taskwire.domain.message import Message
 from taskwire.domain.queues import intake
+from taskwire.domain.requester import Requester
 from taskwire.listeners.background import Background
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers

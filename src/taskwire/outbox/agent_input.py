@@ -9,9 +9,10 @@ from taskwire.domain import replies
 from taskwire.domain.agent_text import COMMAND_MARKS, AgentText, remove_control_characters, sanitize_for_agent
 from taskwire.domain.errors import AccountRefused, Refused, UserError
 from taskwire.domain.ids import ChannelId, UserId
-from taskwire.domain.jobs import FileRef, Reply
+from taskwire.domain.jobs import Reply
 from taskwire.domain.message import Block
 from taskwire.domain.mrkdwn import is_blank
+from taskwire.domain.requester import FileRef
 from taskwire.people.permissions import People
 
 # A file with one of these endings is text or code. A file of a type text/… may have any ending.
@@ -84,7 +85,7 @@ class AgentInput:
         if file.size > LARGEST_FILE_BYTES:
             return None
         try:
-            return await self._deps.slack.download(file.url, LARGEST_FILE_BYTES)
+            return await self._deps.slack.files.download(file.url, LARGEST_FILE_BYTES)
         except (Refused, AccountRefused):
             # The address also answers 403 for a single file.
             return None

@@ -234,24 +234,26 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
     if not work.file_id:
         if context.lease.is_suspect and await _was_shared(deps, context, work):
             return done()
-        file_id = await deps.slack.start_upload(work.name, work.text)
+        file_id = await deps.slack.files.start_upload(work.name, work.text)
         return retry(0, context.job.with_work(file_id=file_id))
     if context.is_outcome_unknown:
-        if await deps.slack.find_share(work.file_id, work.channel) is not None:
+        if await deps.slack.files.find_share(work.file_id, work.channel) is not None:
             context.record_reconciled(has_taken_effect=True)
             return await _tell_requester(deps, work)
         # files.info shows a share only some seconds after it was made.
         if work.look_count < FILE_LOOK.max_tries:
             return unknown(context.job.with_work(look_count=work.look_count + 1), FILE_LOOK.interval_seconds)
         context.record_reconciled()
-    elif context.lease.is_suspect and await deps.slack.find_share(work.file_id, work.channel) is not None:
+    elif (
+        context.lease.is_suspect and await deps.slack.files.find_share(work.file_id, work.channel) is not None
+    ):
         return await _tell_requester(deps, work)
     await deps.slack.reserve(Method.COMPLETE_UPLOAD)
     try:
         await context.attempt(
             work.file_id,
             deps.slack.timeouts.post,
-            lambda: deps.slack.complete_upload(work.file_id, work.title, work.channel, work.thread_ts),
+            lambda: deps.slack.files.complete_upload(work.file_id, work.title, work.channel, work.thread_ts),
         )
     except ChannelProblem as problem:
         _log.warning("file cannot be shared", channel=work.channel, code=problem.code)
@@ -270,7 +272,7 @@ async def _tell_requester(deps: Dependencies, work: ShareFile) -> Outcome:
 async def find_file_url(deps: Dependencies, file_id: str) -> str:
     """Return the address of a shared file; empty if Slack does not tell it now."""
     try:
-        return await deps.slack.get_file_url(file_id)
+        return await deps.slack.files.get_file_url(file_id)
     except OutsideError as error:
         _log.info("address of a file not available", file=file_id, error=str(error))
         return ""
@@ -279,4 +281,4 @@ async def find_file_url(deps: Dependencies, file_id: str) -> str:
 async def _was_shared(deps: Dependencies, context: JobContext, work: ShareFile) -> bool:
     """Whether a file with this name and text was shared before Redis lost data."""
     since = get_earliest_unknown_ts(deps, context)
-    return await deps.slack.has_file(work.channel, work.thread_ts, since, work.name, work.text)
+    return await deps.slack.files.has_file(work.channel, work.thread_ts, since, work.name, work.text)

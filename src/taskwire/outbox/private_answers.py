@@ -12,9 +12,13 @@ from redis.exceptions import RedisError
 
 from taskwire.domain.errors import NotDone, OutsideError
 from taskwire.domain.ids import from_ms, moment_of
-from taskwire.domain.jobs import AnswerPrivately, Job, Requester
+from taskwire.domain.jobs import (
+    AnswerPrivately,
+    Job,
+)
 from taskwire.domain.message import Message
 from taskwire.domain.queues import QueueName
+from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues

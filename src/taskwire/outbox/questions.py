@@ -15,13 +15,13 @@ from taskwire.domain.jobs import (
     REPLY_ID_PREFIX,
     Job,
     Reply,
-    Requester,
     SettleQuestion,
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
 from taskwire.domain.queues import to_thread
+from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import inputs, shapes
 from taskwire.messages.cards import find_ending, get_former_page_url

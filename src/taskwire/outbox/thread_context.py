@@ -11,8 +11,8 @@ from taskwire.domain import replies
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import Refused, UserError
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import EarlierMessages
 from taskwire.domain.message import Block
+from taskwire.domain.requester import EarlierMessages
 from taskwire.domain.thread_context import MOST_MESSAGES, EarlierMessage, make_context
 from taskwire.messages import refusals
 from taskwire.outbox.agent_input import AgentInput

@@ -14,8 +14,8 @@ from taskwire.coder.errors import CoderError
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
 from taskwire.domain.ids import ChannelId, UserId, moment_of
-from taskwire.domain.jobs import Requester
 from taskwire.domain.links import Link
+from taskwire.domain.requester import Requester
 from taskwire.messages import refusals
 from taskwire.people.directory import Directory
 from taskwire.slack.models import Profile

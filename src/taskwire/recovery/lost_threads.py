@@ -11,11 +11,15 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.events import Observed
 from taskwire.domain.ids import LinkId, TaskId, ThreadRef, moment_of, to_ms, ts_of
-from taskwire.domain.jobs import ApplyEvent, Job, Requester
+from taskwire.domain.jobs import (
+    ApplyEvent,
+    Job,
+)
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.maintenance import FindThread
 from taskwire.domain.message import Message
 from taskwire.domain.queues import to_thread
+from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs
 from taskwire.outbox.enqueue import draw, request_reading, say

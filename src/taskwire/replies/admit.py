@@ -20,7 +20,6 @@ from taskwire.domain.jobs import (
     Receipt,
     Reply,
     ReplyChanged,
-    Requester,
 )
 from taskwire.domain.maintenance import FindThread
 from taskwire.domain.message import Block
@@ -34,6 +33,7 @@ from taskwire.domain.queues import (
     to_thread,
     urgent_score,
 )
+from taskwire.domain.requester import Requester
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit, limit_of_verb

@@ -33,7 +33,10 @@ from taskwire.domain.bare_words import is_thanks
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
 from taskwire.domain.ids import microseconds, moment_of
-from taskwire.domain.jobs import Job, Reply, Requester
+from taskwire.domain.jobs import (
+    Job,
+    Reply,
+)
 from taskwire.domain.links import Link
 from taskwire.domain.maintenance import ReportDuplicateInput
 from taskwire.domain.message import Message
@@ -41,6 +44,7 @@ from taskwire.domain.phases import Phase
 from taskwire.domain.queues import duplicates
 from taskwire.domain.reconcile import ResumeNote
 from taskwire.domain.replies import STALE_AFTER
+from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry, unknown
 from taskwire.messages import inputs
 from taskwire.notices.card import REACTIONS

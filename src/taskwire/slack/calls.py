@@ -5,6 +5,7 @@ This module returns Slack's answers unparsed. `outbound` and `models` read them.
 
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -57,6 +58,19 @@ class Method(StrEnum):
     FILE = "files.info"
     IDENTITY = "auth.test"
     OPEN_SOCKET = "apps.connections.open"
+
+
+@dataclass(frozen=True)
+class SlackTimeouts:
+    """Longest duration of each kind of call, in seconds.
+
+    Reconciling relies on `post`: no post takes longer.
+    """
+
+    post: float = 15.0
+    change: float = 15.0
+    read: float = 15.0
+    file: float = 60.0
 
 
 class _Response(NamedTuple):

@@ -8,11 +8,8 @@ intent record, so that no wait lies between the record and the call. This module
 bot's token is sent only in the Authorization header.
 """
 
-import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -23,15 +20,15 @@ from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
 from taskwire.domain.message import Message, View
 from taskwire.slack import drafts, inbound, models
 from taskwire.slack.call_priorities import Limiter, Priority, RateLimits
-from taskwire.slack.calls import MOST_PAGES, PAGE_SIZE, Calls, Method
+from taskwire.slack.calls import MOST_PAGES, PAGE_SIZE, Calls, Method, SlackTimeouts
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.drafts import Drafts
+from taskwire.slack.files import Files
 from taskwire.slack.handed_out_urls import HandedOutUrls
 from taskwire.slack.metadata import Metadata, is_copy, make_metadata, read_metadata
 from taskwire.slack.models import Channel, Identity, Profile, RootsPage, ThreadReading, Traces
 from taskwire.slack.payload_fields import (
     read_channel,
-    read_files,
     read_objects,
     read_reactions,
     read_strings,
@@ -40,8 +37,6 @@ from taskwire.slack.payload_fields import (
     read_user,
 )
 
-# In characters. A longer file waits for other long files.
-LONG_FILE = 500_000
 # Messages on a page of `list_roots`; Slack allows 999. 500 messages of ours are 2 MB, which takes 15 ms to
 # parse.
 ROOTS_PAGE_SIZE = 500
@@ -53,19 +48,6 @@ _ALL_CONVERSATION_TYPES = "public_channel,private_channel,mpim,im"
 
 # Users on the one page of `list_some_profiles`.
 PROFILES_PAGE_SIZE = 100
-
-
-@dataclass(frozen=True)
-class SlackTimeouts:
-    """Longest duration of each kind of call, in seconds.
-
-    Reconciling relies on `post`: no post takes longer.
-    """
-
-    post: float = 15.0
-    change: float = 15.0
-    read: float = 15.0
-    file: float = 60.0
 
 
 class Outbound:
@@ -93,9 +75,11 @@ class Outbound:
         self._clock = SlackClock(clock)
         self._calls = Calls(client, self._rate_limits, self._clock)
         self._drafts = Drafts(mask, mask_own)
-        self._long_files = asyncio.Semaphore(1)
         self._handed_out_urls = HandedOutUrls(
             client.session, client.base_url, client.token or "", self._rate_limits
+        )
+        self.files = Files(
+            client, self._calls, self._drafts, self._handed_out_urls, self.timeouts, self._get_own
         )
         self._identity: Identity | None = None
 
@@ -126,6 +110,9 @@ class Outbound:
         answer = await self._calls.make(Method.IDENTITY, self.timeouts.read, self._client.auth_test())
         self._identity = models.parse_identity(answer)
         return self._identity
+
+    async def _get_own(self) -> Identity:
+        return self._identity or await self.get_identity()
 
     async def open_socket(self, app_token: str) -> str:
         """Return the URL for Socket Mode, which works once. Raises `TokenProblem` for a wrong app token."""
@@ -163,7 +150,7 @@ class Outbound:
 
         Without `since`, only one page is read. In a channel that is the newest page.
         """
-        own = self._identity or await self.get_identity()
+        own = await self._get_own()
         found = {
             ts
             async for message in self._calls.iter_messages(channel, thread_ts, since, self.timeouts.read)
@@ -175,7 +162,7 @@ class Outbound:
         self, channel: ChannelId, thread_ts: Ts, since: Ts, priority: Priority = Priority.POST
     ) -> ThreadReading:
         """Return the messages of a thread from `since` on, including a message at `since`."""
-        own = self._identity or await self.get_identity()
+        own = await self._get_own()
         found: dict[Ts, inbound.ThreadMessage] = {}
         own_ids: set[str] = set()
         async for message in self._calls.iter_messages(
@@ -194,7 +181,7 @@ class Outbound:
         self, channel: ChannelId, thread_ts: Ts, before: Ts | None = None
     ) -> list[inbound.WrittenMessage]:
         """Return what people have written in a thread, root included, before the message at `before`."""
-        own = self._identity or await self.get_identity()
+        own = await self._get_own()
         found = []
         async for message in self._calls.iter_messages(channel, thread_ts, thread_ts, self.timeouts.read):
             read = inbound.parse_earlier_message(message, channel, own.bot_user_id)
@@ -211,14 +198,14 @@ class Outbound:
 
     async def find_metadata(self, channel: ChannelId, ts: Ts) -> Metadata | None:
         """Return the metadata of a message, in a thread or not; None if the message is not ours."""
-        own = self._identity or await self.get_identity()
+        own = await self._get_own()
         async for message in self._calls.iter_messages(channel, ts, ts, self.timeouts.read):
             return read_metadata(message, own) if read_ts(message, "ts") == ts else None
         return None
 
     async def find_traces(self, channel: ChannelId, thread_ts: Ts, ts: Ts) -> Traces:
         """Return our reactions on the message at `ts` of a thread, and our messages after it."""
-        own = self._identity or await self.get_identity()
+        own = await self._get_own()
         own_reactions, own_ids = frozenset[str](), []
         async for message in self._calls.iter_messages(channel, thread_ts, ts, self.timeouts.read):
             if read_ts(message, "ts") == ts:
@@ -393,64 +380,6 @@ class Outbound:
         call = self._client.conversations_open(users=user)
         answer = await self._calls.make(Method.OPEN_DIRECT, self.timeouts.change, call)
         return ChannelId(models.require_text(Method.OPEN_DIRECT, answer, "channel", "id"))
-
-    async def start_upload(self, name: str, text: str) -> str:
-        """Upload a text as a file and return its id. Nobody sees the file before `complete_upload`."""
-        # Masking a million characters takes a second, so it runs in a thread beside the event loop. Only one
-        # long text at a time is masked, because each needs several times its size in memory.
-        async with self._long_files if len(text) > LONG_FILE else contextlib.nullcontext():
-            content = await asyncio.to_thread(self._drafts.prepare_file, text)
-        call = self._client.files_getUploadURLExternal(filename=self._drafts.mask(name), length=len(content))
-        answer = await self._calls.make(Method.START_UPLOAD, self.timeouts.change, call)
-        file_id = models.require_text(Method.START_UPLOAD, answer, "file_id")
-        url = models.require_text(Method.START_UPLOAD, answer, "upload_url")
-        await self._handed_out_urls.upload(url, content, self.timeouts.file)
-        return file_id
-
-    async def complete_upload(
-        self, file_id: str, title: str, channel: ChannelId, thread_ts: Ts | None = None
-    ) -> None:
-        """Share an uploaded file in a channel or thread. The caller has taken the place with `reserve`.
-
-        A surrounding `transport.deadline` applies to the call.
-        """
-        call = self._client.files_completeUploadExternal(
-            files=[{"id": file_id, "title": self._drafts.mask(title)}],
-            channel_id=channel,
-            thread_ts=thread_ts,
-        )
-        await self._calls.make(Method.COMPLETE_UPLOAD, self.timeouts.post, call, is_reserved=True)
-
-    async def has_file(
-        self, channel: ChannelId, thread_ts: Ts | None, since: Ts, name: str, text: str
-    ) -> bool:
-        """Return whether the bot has shared a file with this name and the length of `text` since `since`."""
-        own = self._identity or await self.get_identity()
-        sought = (self._drafts.mask(name), len(await asyncio.to_thread(self._drafts.prepare_file, text)))
-        async for message in self._calls.iter_messages(channel, thread_ts, since, self.timeouts.read):
-            is_own = read_user(message, "user") == own.bot_user_id
-            if is_own and any((file.name, file.size) == sought for file in read_files(message)):
-                return True
-        return False
-
-    async def find_share(self, file_id: str, channel: ChannelId) -> Ts | None:
-        """Return the ts of the message that shows a file; None if no message shows it yet.
-
-        Slack posts the message soon after `complete_upload`.
-        """
-        call = self._client.files_info(file=file_id)
-        answer = await self._calls.make(Method.FILE, self.timeouts.read, call, ok_error="file_not_found")
-        return models.find_share(answer, channel)
-
-    async def get_file_url(self, file_id: str) -> str:
-        """Return the address under which Slack shows a shared file."""
-        call = self._client.files_info(file=file_id)
-        answer = await self._calls.make(Method.FILE, self.timeouts.read, call)
-        return models.require_text(Method.FILE, answer, "file", "permalink")
-
-    async def download(self, url: str, limit_bytes: int) -> str | None:
-        """Read a person's file as text; None if the file is longer than the limit or is not text."""
-        return await self._handed_out_urls.download(url, limit_bytes, self.timeouts.file)
 
 
 def _blocks(message: Message) -> list[dict[str, JsonValue]]:

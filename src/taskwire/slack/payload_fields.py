@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from taskwire.domain.ids import ChannelId, Ts, UserId, find_channel, find_ts
-from taskwire.domain.jobs import FileRef
+from taskwire.domain.requester import FileRef
 
 # The same characters as for conversations in `domain/ids.py`.
 _USER = re.compile(r"[UW][A-Za-z0-9_-]{1,40}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from taskwire.domain.ids import ChannelId, Ts, UserId
-from taskwire.domain.jobs import FileRef, Requester
+from taskwire.domain.requester import FileRef, Requester
 from taskwire.slack.payload_fields import (
     read_blocks_json,
     read_channel,

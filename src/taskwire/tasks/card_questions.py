@@ -6,9 +6,9 @@ import contextlib
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId
-from taskwire.domain.jobs import Requester
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
+from taskwire.domain.requester import Requester
 from taskwire.messages import card_controls, cards, refusals
 from taskwire.outbox.agent_log import read_last_output
 from taskwire.people.permissions import People

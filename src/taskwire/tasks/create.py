@@ -18,12 +18,12 @@ from taskwire.domain.jobs import (
     CreateRequested,
     Job,
     PostCard,
-    Requester,
 )
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.mrkdwn import is_blank
 from taskwire.domain.naming import digest, make_name, make_title
 from taskwire.domain.queues import to_coder
+from taskwire.domain.requester import Requester
 from taskwire.domain.secrets import mask_beginning
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, inputs, refusals

@@ -10,8 +10,8 @@ from taskwire.domain import replies
 from taskwire.domain.commands import OpenForm
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import Requester
 from taskwire.domain.message import Block, View
+from taskwire.domain.requester import Requester
 from taskwire.messages import forms
 from taskwire.messages.blocks import cut
 from taskwire.messages.forms import Field, PresetChoice, TemplateChoice

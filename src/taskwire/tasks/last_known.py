@@ -13,10 +13,10 @@ from taskwire.domain.commands import List, SlackPerson, Status
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.grammar import ListFilter
 from taskwire.domain.ids import ChannelId, UserId, microseconds
-from taskwire.domain.jobs import Requester
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
+from taskwire.domain.requester import Requester
 from taskwire.domain.task_names import TaskName
 from taskwire.domain.transitions import NEEDS_PERSON_PHASES
 from taskwire.messages import cards, listing, shapes

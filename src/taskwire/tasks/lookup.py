@@ -22,9 +22,9 @@ from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import find_nearest
 from taskwire.domain.ids import ChannelId, LinkId, TaskId
-from taskwire.domain.jobs import Requester
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.naming import digest
+from taskwire.domain.requester import Requester
 from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.task_names import TaskName
 from taskwire.messages import refusals

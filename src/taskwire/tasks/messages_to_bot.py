@@ -19,17 +19,16 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, ThreadRef, Ts
 from taskwire.domain.jobs import (
     CreateRequested,
-    EarlierMessages,
     Job,
     MessageToBot,
     Reply,
-    Requester,
 )
 from taskwire.domain.message import Block, Message
 from taskwire.domain.mrkdwn import label_mentions
 from taskwire.domain.naming import digest
 from taskwire.domain.near_misses import NearMiss
 from taskwire.domain.queues import intake
+from taskwire.domain.requester import EarlierMessages, Requester
 from taskwire.domain.requests import make_work
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, listing, refusals

@@ -13,10 +13,10 @@ from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.events import Observed
 from taskwire.domain.grammar import ListFilter
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId, microseconds, to_ms
-from taskwire.domain.jobs import Requester
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
+from taskwire.domain.requester import Requester
 from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.transitions import NEEDS_PERSON_PHASES, initial_state
 from taskwire.messages import cards, listing, logs, refusals
@@ -216,9 +216,9 @@ class Queries:
         """Send a text as a file in direct messages, and return the answer with a button that opens it."""
         name, title, text = file
         channel = await self._deps.slack.open_direct(requester.person)
-        file_id = await self._deps.slack.start_upload(name, text)
+        file_id = await self._deps.slack.files.start_upload(name, text)
         await self._deps.slack.reserve(Method.COMPLETE_UPLOAD)
-        await self._deps.slack.complete_upload(file_id, title, channel)
+        await self._deps.slack.files.complete_upload(file_id, title, channel)
         return logs.add_file_button(answer, await find_file_url(self._deps, file_id))
 
     def _make_link(self, each: VisibleTask, now_ms: int) -> Link:

@@ -19,10 +19,10 @@ from taskwire.domain.jobs import (
     CreateTask,
     Job,
     PostCard,
-    Requester,
 )
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.queues import to_coder, to_thread
+from taskwire.domain.requester import Requester
 from taskwire.domain.retry_policies import CREATE_WITH_ERRORS
 from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.transitions import initial_state

@@ -325,7 +325,7 @@ class ThreadQueries:
         channel = await self._deps.slack.open_direct(work.requester.person)
         if context.lease.is_suspect:
             since = get_earliest_unknown_ts(self._deps, context)
-            if await self._deps.slack.has_file(channel, None, since, name, log.text):
+            if await self._deps.slack.files.has_file(channel, None, since, name, log.text):
                 return done()
         share = ShareFile(
             channel=channel,
@@ -333,7 +333,7 @@ class ThreadQueries:
             name=name,
             title=f"Log of {link.title}",
             text="",
-            file_id=await self._deps.slack.start_upload(name, log.text),
+            file_id=await self._deps.slack.files.start_upload(name, log.text),
             requester=work.requester,
             answer=logs.log_sent(link.title, log.snapshot_at, is_snapshot=log.is_snapshot),
         )

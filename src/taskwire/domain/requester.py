@@ -1,0 +1,44 @@
+"""Who asked for something and where, and the messages and files that a request refers to."""
+
+from pydantic import BaseModel, ConfigDict
+
+from taskwire.domain.ids import ChannelId, Ts, UserId
+
+
+class Requester(BaseModel):
+    """The person who asked, where and when they asked, and how to answer them privately.
+
+    `response_url` is Slack's URL for private answers; None if Slack gave none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    person: UserId
+    channel: ChannelId
+    at: Ts
+    thread_ts: Ts | None = None
+    response_url: str | None = None
+    # Whether the person may have asked in another channel. `channel` is then the place for the result.
+    is_elsewhere: bool = False
+
+
+class FileRef(BaseModel):
+    """A file that came with a message."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    url: str = ""
+    size: int = 0
+    mimetype: str = ""
+
+
+class EarlierMessages(BaseModel):
+    """The messages of a thread before the message at `before`. Without it, all messages are meant."""
+
+    model_config = ConfigDict(frozen=True)
+
+    channel: ChannelId
+    thread_ts: Ts
+    before: Ts | None = None
