@@ -9,6 +9,7 @@ from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import Queues
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
+from taskwire.state.channel_settings import ChannelSettingsStore
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
@@ -22,6 +23,7 @@ class Dependencies:
     links: Links
     writes: LinkWrites
     observations: Observations
+    channel_settings: ChannelSettingsStore
     notes: Notes
     dead_letters: DeadLetters
     slack: Outbound

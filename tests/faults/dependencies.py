@@ -23,6 +23,7 @@ from taskwire.redis.keys import Keys
 from taskwire.slack.calls import SlackTimeouts
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
+from taskwire.state.channel_settings import ChannelSettingsStore
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
@@ -56,6 +57,7 @@ async def open_dependencies(
             links=Links(connections, KEYS, clock),
             writes=LinkWrites(KEYS),
             observations=Observations(connections, KEYS, clock),
+            channel_settings=ChannelSettingsStore(connections, KEYS),
             notes=Notes(connections, KEYS),
             dead_letters=DeadLetters(connections, KEYS, clock),
             slack=outbound,

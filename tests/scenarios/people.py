@@ -156,8 +156,17 @@ class Person:
 
     async def submits(self, *, settles: bool = True, **values: str) -> dict[str, str]:
         """Fill the top dialog (`prompt="…"`) and submit it. Return its errors."""
+        return await self._submits("form", values, settles=settles)
+
+    async def saves(self, **values: str) -> dict[str, str]:
+        """Fill the dialog of `/task settings` (`replies="…"`) and save it. Return its errors."""
+        return await self._submits("settings", values)
+
+    async def _submits(
+        self, dialog: str, values: Mapping[str, str], *, settles: bool = True
+    ) -> dict[str, str]:
         view = self._world.slack.views(self.id)[-1]
-        entered = {f"form.{name}": value for name, value in values.items()}
+        entered = {f"{dialog}.{name}": value for name, value in values.items()}
         submitted = await self._world.slack.submit(self.id, view, dict(entered))
         assert not submitted.failure, submitted
         if settles:

@@ -62,7 +62,9 @@ class PauseAndResume:
 
         `build` is None if the task was paused already.
         """
-        words = answers.task_is_pausing(link) if build is not None else answers.task_already_paused(link)
+        settings = await self._deps.channel_settings.get(link.record.channel)
+        make_answer = answers.task_is_pausing if build is not None else answers.task_already_paused
+        words = make_answer(link, is_resumed_by_reply=settings.is_resumed_by_reply)
         if work.reply_id:
             words = inputs.offer_stop_as_text(words, f"{link.id} {work.reply_id}")
         if link.record.thread_ts is None:
@@ -141,8 +143,9 @@ class PauseAndResume:
 
     def _release_held(self, link: Link) -> Batch:
         """Release the replies that a pause holds."""
+        is_held = link.hold is not None or link.waits_for_resume
         batch = self._deps.writes.release_held(Batch(), link.id)
-        return questions.settle_held(self._deps, link, inputs.HELD_SENT, batch) if link.hold else batch
+        return questions.settle_held(self._deps, link, inputs.HELD_SENT, batch) if is_held else batch
 
     async def _start_build(
         self, context: JobContext, link: Link, task: Task, call: Callable[[str], Awaitable[Build]]

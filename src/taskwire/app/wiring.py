@@ -67,13 +67,16 @@ from taskwire.slack.bolt import make_app
 from taskwire.slack.call_priorities import ALL_METHODS, NoLimiter
 from taskwire.slack.calls import Method, SlackTimeouts
 from taskwire.slack.client import make_client
+from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
+from taskwire.state.channel_settings import ChannelSettingsStore
 from taskwire.state.heartbeat import Heartbeat, ReceivedKinds
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
 from taskwire.tasks.by_name import NamedActions
 from taskwire.tasks.card_questions import CardQuestions
+from taskwire.tasks.channel_settings import ChannelSettingsForm, ChannelSettingsSaver
 from taskwire.tasks.create import TaskCreator
 from taskwire.tasks.form import CreateForm
 from taskwire.tasks.lookup import Lookup
@@ -155,30 +158,12 @@ class Parts:
                 client, limiter, mask, mask_own=mask_own, timeouts=timings.slack, clock=_seconds_from(clock)
             )
             await slack.get_identity()
-            deps = Dependencies(
-                queues=queues,
-                links=Links(connections, keys, clock),
-                writes=LinkWrites(keys),
-                observations=Observations(connections, keys, clock),
-                notes=Notes(connections, keys),
-                dead_letters=DeadLetters(connections, keys, clock),
-                slack=slack,
-                coder=coder,
-                bot=bot,
-                coder_url=settings.coder_url,
-                mask=mask,
-                mask_own=mask_own,
-                rules=ReducerSettings(settle_ms=int(settings.settle * 1000)),
-                template=settings.template,
-                preset=settings.preset,
-                forges=frozenset(settings.forges),
-                create_limit=settings.create_limit,
-            )
+            deps = _make_dependencies(settings, connections, clock, queues, slack, coder, bot, masker)
             inbox = Inbox(connections, keys, clock, mask_stored)
             bolt = make_app(make_client(None, settings.slack_api_url, session=session), bot, metrics)
-            stats = QueueStats(connections, keys, clock), ReceivedKinds(connections, keys, clock)
-            heartbeat = Heartbeat(connections, keys, clock)
-            yield cls._assemble(settings, deps, inbox, bolt, *stats, heartbeat, connections, metrics)
+            store = (connections, keys, clock)
+            stats = QueueStats(*store), ReceivedKinds(*store), Heartbeat(*store)
+            yield cls._assemble(settings, deps, inbox, bolt, *stats, connections, metrics)
 
     @classmethod
     def _assemble(
@@ -237,6 +222,40 @@ class Parts:
         )
 
 
+def _make_dependencies(
+    settings: Settings,
+    connections: Connections,
+    clock: Clock,
+    queues: Queues,
+    slack: Outbound,
+    coder: CoderClient,
+    bot: Identity,
+    masker: Masker,
+) -> Dependencies:
+    """Make what every handler is given."""
+    keys = Keys(bot.team_id, settings.key_prefix)
+    return Dependencies(
+        queues=queues,
+        links=Links(connections, keys, clock),
+        writes=LinkWrites(keys),
+        observations=Observations(connections, keys, clock),
+        channel_settings=ChannelSettingsStore(connections, keys),
+        notes=Notes(connections, keys),
+        dead_letters=DeadLetters(connections, keys, clock),
+        slack=slack,
+        coder=coder,
+        bot=bot,
+        coder_url=settings.coder_url,
+        mask=masker.mask,
+        mask_own=masker.mask_own,
+        rules=ReducerSettings(settle_ms=int(settings.settle * 1000)),
+        template=settings.template,
+        preset=settings.preset,
+        forges=frozenset(settings.forges),
+        create_limit=settings.create_limit,
+    )
+
+
 async def _check_store(queues: Queues, connections: Connections, keys: Keys) -> None:
     """Check that the Redis user's rights, the fence and the formats allow this store. Raises `UserError`."""
     store = (connections, keys)
@@ -264,6 +283,7 @@ def _handlers(
     creator = TaskCreator(deps, people, thread_context)
     features = (
         creator,
+        ChannelSettingsSaver(deps, people),
         MessagesToBot(deps, people, lookup, Queries(deps, people, lookup), texts, creator),
         NamedActions(deps, people, lookup, creator),
         ThreadOpener(deps),
@@ -308,7 +328,15 @@ def _listen(
     filler = CreateForm(deps, people, AgentInput(deps, people))
     card_questions = CardQuestions(deps, people, lookup)
     dialogs = Dialogs(
-        ingress, deps.slack, deps.links, lookup, filler, card_questions, background, private_answers
+        ingress,
+        deps.slack,
+        deps.links,
+        lookup,
+        filler,
+        ChannelSettingsForm(deps, people),
+        card_questions,
+        background,
+        private_answers,
     )
     commands = Commands(deps, ingress, answerer, dialogs, background, private_answers)
     listen(

@@ -12,6 +12,7 @@ the error offers what was probably meant. A verb with wrong arguments is refused
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from taskwire.domain.agent_text import AgentText, sanitize_for_agent
 from taskwire.domain.errors import UserError
@@ -180,6 +181,11 @@ class Templates:
 
 
 @dataclass(frozen=True)
+class OpenSettings:
+    """Open the dialog with the settings of the channel."""
+
+
+@dataclass(frozen=True)
 class Help:
     """Show all commands, or the help of one verb."""
 
@@ -187,7 +193,7 @@ class Help:
 
 
 SingleTaskCommand = Status | Pause | Resume | Delete | Attach | Detach | Mute | Unmute
-Command = Create | OpenForm | List | SingleTaskCommand | Logs | Send | Edit | Templates | Help
+Command = Create | OpenForm | List | SingleTaskCommand | Logs | Send | Edit | Templates | OpenSettings | Help
 
 
 def parse(text: str) -> Command:
@@ -352,10 +358,10 @@ def _take_name(rest: str, verb: Verb) -> tuple[str, str]:
     return name, more
 
 
-def _parse_templates(rest: str, _: Verb) -> Command:
+def _parse_bare(command: Templates | OpenSettings, rest: str, _: Verb) -> Command:
     if rest:
         raise _WrongArguments
-    return Templates()
+    return command
 
 
 def _parse_help(rest: str, _: Verb) -> Command:
@@ -403,6 +409,7 @@ _PARSERS: dict[str, Callable[[str, Verb], Command]] = {
     "detach": _single_task_parser(Detach),
     "mute": _single_task_parser(Mute),
     "unmute": _single_task_parser(Unmute),
-    "templates": _parse_templates,
+    "templates": partial(_parse_bare, Templates()),
+    "settings": partial(_parse_bare, OpenSettings()),
     "help": _parse_help,
 }

@@ -158,9 +158,8 @@ VERBS = (
     Verb(
         "settings",
         "settings",
-        "set this channel's defaults and your own",
+        "what holds for this channel",
         "/task settings",
-        unsupported_hint="Until then say it each time: `/task create template=NAME PROMPT`.",
     ),
     Verb(
         "audit",

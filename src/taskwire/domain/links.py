@@ -132,6 +132,8 @@ class Link(BaseModel):
     is_muted: bool = False
     # Whether only replies that mention the bot are input.
     is_mention_only: bool = False
+    # Whether replies wait until somebody resumes the task, because the channel is set so.
+    waits_for_resume: bool = False
     # Whether the card was deleted and posted again.
     has_moved: bool = False
     # Since when the card may have been posted a second time. The channel was closed before this was checked.

@@ -99,6 +99,7 @@ class Button(StrEnum):
     PAUSE_TO_EDIT = "edit.pause"
     LIST_PAGE = "list.page"
     NEW_TASK = "form.open"
+    SETTINGS = "settings.open"
     # The value is the link's id, a blank, and the key of the note that holds the answer.
     SHOW_ANSWER = "answer.show"
 
@@ -117,3 +118,4 @@ class Dialog(StrEnum):
     EDIT = "edit"
     DELETE = "delete"
     ANSWER = "answer"
+    SETTINGS = "settings"

@@ -155,6 +155,8 @@ class Clicks:
                 self._background.start(self._show(clicked, more))
             case Button.NEW_TASK:
                 self._dialogs.open_form(requester, clicked.trigger_id)
+            case Button.SETTINGS:
+                self._dialogs.open_settings(requester, clicked.trigger_id)
             case Button.LOGS:
                 self._background.start(self._show(clicked, partial(self._logs, clicked, requester)))
             case Button.STEPS:
@@ -165,7 +167,7 @@ class Clicks:
                 page = partial(self._page, clicked, requester)
                 self._background.start(self._show(clicked, page, is_instead=True))
             case None:
-                self._dialogs.refresh_presets(clicked)
+                self._dialogs.refresh_presets(requester, clicked)
             case _:
                 # A button with a URL. Slack itself opens the page.
                 pass

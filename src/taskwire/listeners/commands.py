@@ -145,6 +145,9 @@ class Commands:
             case commands.OpenForm():
                 self._dialogs.open_form(typed.requester, typed.trigger_id, command)
                 return ClaimAnswer("", is_new=True)
+            case commands.OpenSettings():
+                self._dialogs.open_settings(typed.requester, typed.trigger_id)
+                return ClaimAnswer("", is_new=True)
             case commands.Delete():
                 result = await self._claim(typed, "delete", Batch())
                 if result.is_new:

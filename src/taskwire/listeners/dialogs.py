@@ -22,6 +22,7 @@ from taskwire.domain.jobs import (
     ActVerb,
     CreateRequested,
     Job,
+    SaveChannelSettings,
 )
 from taskwire.domain.message import Dialog, View
 from taskwire.domain.mrkdwn import is_blank, unescape
@@ -32,6 +33,7 @@ from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers, forms, refusals
 from taskwire.messages.forms import Field
+from taskwire.messages.settings_form import SettingsField, read_settings
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers, without_expired_url
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.queue.batch import Batch
@@ -42,6 +44,7 @@ from taskwire.slack.outbound import Outbound
 from taskwire.slack.shortcuts import ShortcutMessage
 from taskwire.state.links import Links
 from taskwire.tasks.card_questions import CardQuestions
+from taskwire.tasks.channel_settings import ChannelSettingsForm
 from taskwire.tasks.form import CreateForm
 from taskwire.tasks.lookup import Lookup, VisibleTask
 from taskwire.telemetry import logger
@@ -100,7 +103,7 @@ class DialogRequest:
     `errors` has a message for each wrong field.
     """
 
-    job: CreateRequested | ActRequested | None = None
+    job: CreateRequested | ActRequested | SaveChannelSettings | None = None
     errors: Mapping[str, str] | None = None
 
 
@@ -114,6 +117,7 @@ class Dialogs:
         links: Links,
         lookup: Lookup,
         create_form: CreateForm,
+        settings_form: ChannelSettingsForm,
         card_questions: CardQuestions,
         background: Background,
         private_answers: PrivateAnswers,
@@ -124,6 +128,7 @@ class Dialogs:
         self._links = links
         self._lookup = lookup
         self._create_form = create_form
+        self._settings_form = settings_form
         self._card_questions = card_questions
         self._background = background
 
@@ -167,10 +172,20 @@ class Dialogs:
         make_view = partial(self._answer_dialog, requester, target)
         self._open_in_background(requester, trigger_id, Dialog.ANSWER, make_view)
 
-    def refresh_presets(self, clicked: Click) -> None:
-        """If another template was chosen in the form, show its presets."""
-        if clicked.action_id == Field.TEMPLATE and clicked.view_id is not None:
+    def open_settings(self, requester: Requester, trigger_id: str) -> None:
+        """Open the dialog with the settings of the requester's channel."""
+        metadata = _context_of(requester).model_dump_json()
+        make_view = partial(self._settings_form.view, requester, metadata)
+        self._open_in_background(requester, trigger_id, Dialog.SETTINGS, make_view)
+
+    def refresh_presets(self, requester: Requester, clicked: Click) -> None:
+        """If another template was chosen in a dialog, show its presets."""
+        if clicked.view_id is None:
+            return
+        if clicked.action_id == Field.TEMPLATE:
             self._background.start(self._refill(clicked.view_id, clicked))
+        elif clicked.action_id == SettingsField.TEMPLATE:
+            self._background.start(self._refill_settings(clicked.view_id, requester, clicked))
 
     def _open_in_background(
         self, requester: Requester, trigger_id: str, dialog: Dialog, make_view: MakeView
@@ -205,6 +220,16 @@ class Dialogs:
             # The person may no longer create tasks. If Coder does not answer, the form stays unchanged.
             view = forms.notice_dialog(Dialog.CREATE, answers.refusal(error).text)
         await self._slack.update_view(view_id, view)
+
+    async def _refill_settings(self, view_id: str, requester: Requester, clicked: Click) -> None:
+        context = DialogContext.find(clicked.private_metadata)
+        if context is None:
+            return
+        requester = requester.model_copy(update={"channel": context.channel})
+        make_view = partial(
+            self._settings_form.with_template, requester, clicked.values, clicked.private_metadata
+        )
+        await self._fill(view_id, Dialog.SETTINGS, make_view)
 
     async def _delete_dialog(self, requester: Requester, target: TaskName | LinkId) -> View:
         seen = await self._find(requester, target)
@@ -263,8 +288,8 @@ class Dialogs:
         said = await self._ingress.write("dialog", submitted.delivery, batch)
         if not said:
             await ack()
-        elif submitted.dialog is Dialog.DELETE:
-            view = forms.notice_dialog(Dialog.DELETE, said)
+        elif submitted.dialog in (Dialog.DELETE, Dialog.SETTINGS):
+            view = forms.notice_dialog(submitted.dialog, said)
             await ack(response_action="update", view=view.content)
         else:
             await ack(response_action="errors", errors={Field.PROMPT.value: said})
@@ -301,6 +326,8 @@ def _parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
     requester = without_expired_url(requester, moment_of(now)).model_copy(update={"at": now})
     if submitted.dialog is Dialog.CREATE:
         return _parse_create(requester, context, values)
+    if submitted.dialog is Dialog.SETTINGS:
+        return DialogRequest(SaveChannelSettings(requester=requester, settings=read_settings(values)))
     verb, empty = _VERBS[submitted.dialog]
     text = sanitize_for_agent(values.get(Field.PROMPT, ""))
     if empty and is_blank(text):

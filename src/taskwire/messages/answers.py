@@ -7,6 +7,7 @@ are escaped. `refusal` turns a `UserError` into a message. The texts of these er
 from collections.abc import Sequence
 
 from taskwire.domain.errors import UserError
+from taskwire.domain.ids import ChannelId
 from taskwire.domain.links import Link
 from taskwire.domain.message import Button, Message
 from taskwire.messages.blocks import (
@@ -19,6 +20,7 @@ from taskwire.messages.blocks import (
     quote_block,
     section,
 )
+from taskwire.messages.settings_form import name_place
 from taskwire.messages.shapes import bold_title, question, statement
 
 # In characters. Slack refuses a message whose blocks have more than about 13,000 together.
@@ -87,6 +89,16 @@ def replies_read(*, is_mention_only: bool) -> Message:
     if is_mention_only:
         return statement("Only replies that mention me go to the agent now.")
     return statement("Every reply in this thread goes to the agent now.")
+
+
+def settings_saved(channel: ChannelId) -> Message:
+    """Say that the settings of a channel were saved."""
+    return statement(f"Saved the settings of {name_place(channel)}.")
+
+
+def offer_settings() -> Message:
+    """Offer the dialog with the settings: a message cannot open it."""
+    return question("The settings open in a dialog.", "", [button(Button.SETTINGS, "Settings", "settings")])
 
 
 def files_not_given(names: Sequence[str]) -> Message:
@@ -213,12 +225,14 @@ def input_to_be_confirmed(link: Link) -> Message:
     )
 
 
-def task_is_pausing(link: Link) -> Message:
+def task_is_pausing(link: Link, *, is_resumed_by_reply: bool = True) -> Message:
     """Say that the workspace is stopping, and how to start it again."""
-    return statement(f"Pausing {bold_title(link)}. {_how_to_resume(link)}")
+    return statement(f"Pausing {bold_title(link)}. {_how_to_resume(link, is_resumed_by_reply)}")
 
 
-def _how_to_resume(link: Link) -> str:
+def _how_to_resume(link: Link, is_resumed_by_reply: bool) -> str:
+    if _has_thread(link) and not is_resumed_by_reply:
+        return "Replies wait until somebody resumes it."
     return f"{'Your next reply' if _has_thread(link) else _command_for('resume', link)} resumes it."
 
 
@@ -238,9 +252,9 @@ def opposite_done_meanwhile(link: Link, verb: str) -> Message:
     )
 
 
-def task_already_paused(link: Link) -> Message:
+def task_already_paused(link: Link, *, is_resumed_by_reply: bool = True) -> Message:
     """Say that the task is paused already."""
-    return statement(f"{bold_title(link)} is paused already. {_how_to_resume(link)}")
+    return statement(f"{bold_title(link)} is paused already. {_how_to_resume(link, is_resumed_by_reply)}")
 
 
 def task_is_resuming(link: Link) -> Message:

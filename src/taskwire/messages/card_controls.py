@@ -105,10 +105,10 @@ def _entries(link: Link, place: Place, *, is_open: bool, can_steer: bool) -> lis
 
 
 def _discussion_entries(link: Link) -> list[_Entry]:
-    """Return the entries of a card that stands in a discussion."""
+    """Return the entries about which messages the agent gets, for a discussion or a channel of mentions."""
     record = link.record
     if record.root_ts is None:
-        return []
+        return [_Entry(Button.READ_REPLIES, "Read every reply")] if link.is_mention_only else []
     has_more = not record.context and record.root_ts != record.made_at
     entries = [_Entry(Button.GIVE_THREAD, "Give it the thread")] if has_more else []
     if link.is_mention_only:

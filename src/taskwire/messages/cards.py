@@ -80,6 +80,7 @@ class _CardContext(NamedTuple):
     forges: Collection[str]
     unreachable_since_ms: int | None = None
     silence: CoderFailure = "away"
+    is_resumed_by_reply: bool = True
 
 
 def card(
@@ -89,12 +90,13 @@ def card(
     forges: Collection[str] = (),
     unreachable_since_ms: int | None = None,
     silence: CoderFailure = "away",
+    is_resumed_by_reply: bool = True,
 ) -> Message:
     """Make a link's card. `forges` are the hosts of code forges whose links need no host on their button.
 
     If Coder shows no tasks, `unreachable_since_ms` is since when, in Unix milliseconds, and `silence` is why.
     """
-    outside = _CardContext(coder_url, forges, unreachable_since_ms, silence)
+    outside = _CardContext(coder_url, forges, unreachable_since_ms, silence, is_resumed_by_reply)
     return Message(
         text=_text(link, outside), blocks=(*_state_blocks(link, outside), *_controls(link, outside))
     )
@@ -347,7 +349,7 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
     # During a pause, the phase and the thread say what a reply does.
     if link.hold is not None and state.phase not in (Phase.PAUSING, Phase.PAUSED):
         is_stopping = link.shown_pending == "pause"
-        notes.append("Your next reply resumes it." if is_stopping else _HELD_NOTE)
+        notes.append(_stopping_note(outside) if is_stopping else _HELD_NOTE)
     if link.is_mention_only:
         notes.append("Mention @Taskwire in a reply to talk to the agent.")
     if state.is_script_failed:
@@ -357,6 +359,10 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
 
 # The task was resumed elsewhere, and nobody has decided yet about replies from before its pause.
 _HELD_NOTE = "If replies wait from before the stop, the next reply sends them too."
+
+
+def _stopping_note(outside: _CardContext) -> str:
+    return "Your next reply resumes it." if outside.is_resumed_by_reply else "Replies wait."
 
 
 def outage_note(since_ms: int, silence: CoderFailure) -> str:

@@ -17,24 +17,24 @@ from taskwire.domain.message import Block, Dialog, View
 from taskwire.domain.mrkdwn import break_emoji
 from taskwire.messages import blocks
 from taskwire.messages.answer_blocks import answer_block
-from taskwire.messages.blocks import cut, line, mrkdwn, one_line, section, text_piece
+from taskwire.messages.blocks import cut, line, one_line, plain_text, section, text_piece
+from taskwire.messages.dialog_fields import (
+    MOST_OPTIONS,
+    limit_options,
+    make_field,
+    make_menu,
+    make_option,
+    make_view,
+    small_text,
+)
 
 # Slack's limit for a plain_text_input, in characters. It applies to an initial value and to what a person
 # types.
 INPUT_LENGTH = 3_000
-# Slack's limit for the options of a static_select.
-MOST_OPTIONS = 100
 # How much of an agent's answer the dialog shows above the field, in characters.
 ANSWER_SHOWN_LENGTH = 1_500
 TASK_NAME_LENGTH = 32
 
-# The title of each dialog, also while it loads.
-TITLES = {
-    Dialog.CREATE: "New task",
-    Dialog.EDIT: "Edit the prompt",
-    Dialog.DELETE: "Delete this task",
-    Dialog.ANSWER: "Answer",
-}
 # Errors beside a field.
 PROMPT_MISSING = "Say what the agent should do."
 PROMPT_EMPTY = "The prompt cannot be empty."
@@ -78,7 +78,7 @@ class TemplateChoice:
 
 def loading_dialog(dialog: Dialog) -> View:
     """Make a dialog to open at once: Slack's trigger expires after 3 s, and Coder may take longer."""
-    return _view(dialog, [section("loading", "One moment, I am asking Coder…")])
+    return make_view(dialog, [section("loading", "One moment, I am asking Coder…")])
 
 
 def create_form(
@@ -105,7 +105,7 @@ def create_form(
             Dialog.CREATE,
             "There is no template for tasks that you may use. Whoever looks after Coder can give you one.",
         )
-    shown = _limit_templates(templates, chosen)
+    shown = limit_options(templates, next((each for each in templates if each.id == chosen), None))
     template = next((each for each in shown if each.id == chosen), shown[0])
     fields = [_template_field(shown, template)]
     fields += _preset_field(template, preset)
@@ -115,11 +115,11 @@ def create_form(
     layout = [*_error_note(error), *_too_long_note(prompt, "/task create PROMPT"), *fields]
     if len(templates) > len(shown):
         layout.append(
-            _small_text(
+            small_text(
                 "more", f"Only {MOST_OPTIONS} templates fit here; `/task create template=NAME` takes any."
             )
         )
-    return _view(Dialog.CREATE, layout, private_metadata, "Create")
+    return make_view(Dialog.CREATE, layout, private_metadata, "Create")
 
 
 def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "") -> View:
@@ -129,9 +129,9 @@ def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "
         line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)]),
         *_too_long_note(prompt, command),
         _prompt_field("Its new prompt", prompt),
-        _small_text("next", "The agent reads it when the task is resumed."),
+        small_text("next", "The agent reads it when the task is resumed."),
     ]
-    return _view(Dialog.EDIT, layout, private_metadata, "Save")
+    return make_view(Dialog.EDIT, layout, private_metadata, "Save")
 
 
 def answer_dialog(title: str, written: str, *, private_metadata: str) -> View:
@@ -144,7 +144,7 @@ def answer_dialog(title: str, written: str, *, private_metadata: str) -> View:
     if answer.body:
         layout.append(answer_block("written", answer.body))
     layout.append(_prompt_field("Your answer", "", hint="Use the new name, and keep the old one for a year."))
-    return _view(Dialog.ANSWER, layout, private_metadata, "Send")
+    return make_view(Dialog.ANSWER, layout, private_metadata, "Send")
 
 
 def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> View:
@@ -163,40 +163,14 @@ def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> Vie
             ],
         ),
         section("lost", "This is lost:\n" + "\n".join(f"•  {loss}" for loss in losses)),
-        _small_text("stays", "The thread stays. Deleting cannot be undone; pausing keeps everything."),
+        small_text("stays", "The thread stays. Deleting cannot be undone; pausing keeps everything."),
     ]
-    return _view(Dialog.DELETE, layout, private_metadata, "Delete", "Keep it")
+    return make_view(Dialog.DELETE, layout, private_metadata, "Delete", "Keep it")
 
 
 def notice_dialog(dialog: Dialog, text: str) -> View:
     """Make a dialog that only shows a text, for example an error."""
-    return _view(dialog, [section("notice", cut(text.strip(), INPUT_LENGTH) or "Nothing to do here.")])
-
-
-def _view(
-    dialog: Dialog,
-    layout: Sequence[Block],
-    private_metadata: str = "",
-    submit: str = "",
-    close: str = "",
-) -> View:
-    made: Block = {
-        "type": "modal",
-        "callback_id": dialog.value,
-        "title": _plain(TITLES[dialog], 24),
-        "close": _plain(close or ("Cancel" if submit else "Close"), 24),
-        "private_metadata": private_metadata,
-        "blocks": [*layout],
-    }
-    return View(content=made | {"submit": _plain(submit, 24)} if submit else made)
-
-
-def _plain(text: str, limit: int) -> Block:
-    return {"type": "plain_text", "text": one_line(text, limit) or "-", "emoji": False}
-
-
-def _small_text(block_id: str, words: str) -> Block:
-    return blocks.context(block_id, [mrkdwn(words)])
+    return make_view(dialog, [section("notice", cut(text.strip(), INPUT_LENGTH) or "Nothing to do here.")])
 
 
 def _error_note(error: str) -> list[Block]:
@@ -215,44 +189,10 @@ def _too_long_note(prompt: str, command: str) -> list[Block]:
     ]
 
 
-def _limit_templates(templates: Sequence[TemplateChoice], chosen: str) -> Sequence[TemplateChoice]:
-    """Return the first 100 templates, as many as a menu can hold. The chosen one is always included."""
-    if len(templates) <= MOST_OPTIONS:
-        return templates
-    first = [each for each in templates if each.id == chosen]
-    return (first + [each for each in templates if each.id != chosen])[:MOST_OPTIONS]
-
-
-def _option(label: str, value: str, described: str = "") -> Block:
-    made: Block = {"text": _plain(label, 75), "value": value}
-    return made | {"description": _plain(described, 75)} if described else made
-
-
-def _menu(action: Field, options: list[Block], initial: Block | None, hint: str) -> Block:
-    menu: Block = {
-        "type": "static_select",
-        "action_id": action.value,
-        "placeholder": _plain(hint, 150),
-        "options": [*options],
-    }
-    return menu if initial is None else menu | {"initial_option": initial}
-
-
-def _input(block_id: str, label: str, element: Block, *, is_optional: bool = False, hint: str = "") -> Block:
-    made: Block = {
-        "type": "input",
-        "block_id": block_id,
-        "label": _plain(label, 100),
-        "element": element,
-        "optional": is_optional,
-    }
-    return made | {"hint": _plain(hint, 300)} if hint else made
-
-
 def _template_field(templates: Sequence[TemplateChoice], template: TemplateChoice) -> Block:
-    options = {each.id: _option(each.title, each.id, each.organization) for each in templates}
-    menu = _menu(Field.TEMPLATE, list(options.values()), options[template.id], "Choose a template")
-    return _input(Field.TEMPLATE.value, "Template", menu) | {"dispatch_action": True}
+    options = {each.id: make_option(each.title, each.id, each.organization) for each in templates}
+    menu = make_menu(Field.TEMPLATE, list(options.values()), options[template.id], "Choose a template")
+    return make_field(Field.TEMPLATE.value, "Template", menu) | {"dispatch_action": True}
 
 
 def _preset_field(template: TemplateChoice, preset: str) -> list[Block]:
@@ -262,10 +202,10 @@ def _preset_field(template: TemplateChoice, preset: str) -> list[Block]:
     chosen = next((each for each in presets if each.id == preset), None) or next(
         (each for each in presets if each.is_default), None
     )
-    options = {each.id: _option(each.name, each.id) for each in presets}
+    options = {each.id: make_option(each.name, each.id) for each in presets}
     initial = None if chosen is None else options[chosen.id]
-    menu = _menu(Field.PRESET, list(options.values()), initial, "The template's own values")
-    return [_input(preset_block_id(template.id), "Preset", menu, is_optional=True)]
+    menu = make_menu(Field.PRESET, list(options.values()), initial, "The template's own values")
+    return [make_field(preset_block_id(template.id), "Preset", menu, is_optional=True)]
 
 
 def preset_block_id(template: str) -> str:
@@ -282,9 +222,9 @@ def _prompt_field(
         "multiline": True,
         "max_length": INPUT_LENGTH,
         "focus_on_load": True,
-        "placeholder": _plain(hint, 150),
+        "placeholder": plain_text(hint, 150),
     }
-    return _input(
+    return make_field(
         Field.PROMPT.value, label, element | ({"initial_value": prompt[:INPUT_LENGTH]} if prompt else {})
     )
 
@@ -297,21 +237,21 @@ def _name_field(name: str) -> Block:
     }
     given: Block = {"initial_value": name[:TASK_NAME_LENGTH]} if name else {}
     hint = "Letters, digits and hyphens. Left empty, it is made from the prompt."
-    return _input(Field.NAME.value, "Name", element | given, is_optional=True, hint=hint)
+    return make_field(Field.NAME.value, "Name", element | given, is_optional=True, hint=hint)
 
 
 def _thread_field(*, is_chosen: bool) -> Block:
-    options: list[JsonValue] = [_option("Give the agent the other messages of the thread", "yes")]
+    options: list[JsonValue] = [make_option("Give the agent the other messages of the thread", "yes")]
     element: Block = {"type": "checkboxes", "action_id": Field.WITH_THREAD.value, "options": options}
     given: Block = {"initial_options": options} if is_chosen else {}
-    return _input(Field.WITH_THREAD.value, "Context", element | given, is_optional=True)
+    return make_field(Field.WITH_THREAD.value, "Context", element | given, is_optional=True)
 
 
 def _channel_field(channel: str) -> Block:
     element: Block = {
         "type": "conversations_select",
         "action_id": Field.CHANNEL.value,
-        "placeholder": _plain("Choose a channel", 150),
+        "placeholder": plain_text("Choose a channel", 150),
         # The bot must be able to post there: no messages between people, no channels shared with other
         # companies.
         "filter": {
@@ -324,6 +264,6 @@ def _channel_field(channel: str) -> Block:
     hint = "Its thread opens there. Taskwire has to be a member."
     if channel.startswith("D"):
         hint = f"{hint} Left empty, it opens in this direct message."
-    return _input(
+    return make_field(
         Field.CHANNEL.value, "Channel", element | given, hint=hint, is_optional=channel.startswith("D")
     )

@@ -56,6 +56,8 @@ _NEXT: dict[NoticeKind, str] = {
     "resumed": "Reply here to talk to the agent.",
     "gone": "Replies here reach nobody any more. `/task create` starts a new task.",
 }
+# The channel is set so that a reply resumes nothing.
+_PAUSED_WITH_REPLIES_WAITING = "Nothing is lost. *Resume* starts it again. Replies wait until then."
 _AGENT_CRASHED = "The agent crashed. Its workspace itself is fine."
 _RESTART_HINT = "*Retry* stops the workspace and starts it again."
 _STOP_FAILED = "Coder could not stop its workspace, and does not try again by itself."
@@ -95,6 +97,7 @@ def notice(
     is_build_well: bool = False,
     is_stop: bool = False,
     pause_reason: str = "",
+    is_resumed_by_reply: bool = True,
     by_name: str = "",
     calls: tuple[UserId, ...] = (),
 ) -> Message:
@@ -110,6 +113,8 @@ def notice(
     what, follow = _what_happened(notice, pause_reason, one_line(by_name, 80)), _NEXT[notice.kind]
     if notice.kind == "error" and (is_build_well or is_stop):
         what, follow = (_AGENT_CRASHED, _RESTART_HINT) if is_build_well else (_STOP_FAILED, _STOP_FAILED_HINT)
+    if notice.kind == "paused" and not is_resumed_by_reply:
+        follow = _PAUSED_WITH_REPLIES_WAITING
     follow = "Choose, or reply here." if answer.choices else follow
     content = _NoticeContent(
         title=get_name(link),
@@ -134,11 +139,12 @@ def notice(
     return Message(text=_text(content, calls), blocks=tuple(layout))
 
 
-def person_line(notice: Notice, by_name: str) -> Message:
+def person_line(notice: Notice, by_name: str, *, is_resumed_by_reply: bool = True) -> Message:
     """Make the one line about a pause or a resume that a person asked for."""
     who = f" by {escape_line(by_name, 80)}" if by_name else ""
     if notice.kind == "paused":
-        return _line(_LABELS["paused"].emoji, f"Paused{who}. A reply resumes it.")
+        follow = "A reply resumes it." if is_resumed_by_reply else "Replies wait until somebody resumes it."
+        return _line(_LABELS["paused"].emoji, f"Paused{who}. {follow}")
     return _line(_LABELS["resumed"].emoji, f"Resumed{who}.")
 
 

@@ -246,6 +246,14 @@ def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str])
     )
 
 
+def channel_template_missing() -> Refusal:
+    """Say that Coder does not have the template that was set for the channel."""
+    return (
+        "The template that is set for this channel is no longer in Coder. Nothing was created.",
+        "Choose another one in `/task settings`, or name one: `template=NAME`.",
+    )
+
+
 def default_template_missing(default: str, names: Sequence[str]) -> Refusal:
     """Say that Coder does not have the default template of the settings. `names` are all templates."""
     return (

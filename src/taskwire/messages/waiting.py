@@ -16,12 +16,14 @@ from taskwire.domain.jobs import (
     DecideHeld,
     DecideReply,
     PostCard,
+    SaveChannelSettings,
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import make_title
 from taskwire.domain.work import Work
 from taskwire.messages.blocks import bold_name, escape_line
+from taskwire.messages.settings_form import name_place
 from taskwire.messages.shapes import bold_title, statement
 
 _VERB_ACTIVITIES: dict[ActVerb, str] = {
@@ -49,6 +51,8 @@ def describe_request(work: Work, link: Link | None) -> str:
         case PostCard() | CreateTask() if link is not None:
             verb = "giving a thread to" if link.record.task_id is not None else "creating"
             return f"{verb} {bold_title(link)}"
+        case SaveChannelSettings(requester=requester):
+            return f"saving the settings of {name_place(requester.channel)}"
         case ActRequested(verb=verb, name=name):
             return f"{_VERB_ACTIVITIES[verb]} `{escape_line(name, 60)}`"
         case Act(verb=verb) if link is not None:

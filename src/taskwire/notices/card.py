@@ -65,6 +65,7 @@ class CardAndReceipts:
             forges=self._deps.forges,
             unreachable_since_ms=outage.since_ms if outage else None,
             silence=outage.why if outage else "away",
+            is_resumed_by_reply=await self._is_resumed_by_reply(link),
         )
         if context.is_outcome_unknown:
             return await self._post_again(context, link, card)
@@ -90,6 +91,12 @@ class CardAndReceipts:
         return done(
             reopen_if_closed(link, self._deps.writes.set_field(Batch(), link.id, "drawn_card", drawn))
         )
+
+    async def _is_resumed_by_reply(self, link: Link) -> bool:
+        """Whether a reply resumes the task. Only the card of a task that is being stopped says so."""
+        if link.shown_pending != "pause":
+            return True
+        return (await self._deps.channel_settings.get(link.record.channel)).is_resumed_by_reply
 
     async def _post_again(self, context: JobContext, link: Link, card: Message) -> Outcome:
         """Post the card again, once: it was deleted, and a thread without a root accepts no messages.

@@ -4,14 +4,13 @@ A link's events are reduced one at a time. The new state is stored by the call t
 notice is posted once. It may contain an excerpt of the agent's log, and mentions only the task's owner.
 """
 
-import asyncio
 from datetime import datetime
-from typing import NamedTuple
 
 from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.dependencies import Dependencies
 from taskwire.domain import events, transitions
 from taskwire.domain.agent_questions import read_answer
+from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import AccountRefused, OutsideError, Refused
 from taskwire.domain.events import Acted, Delivered, Event, Notice, Observed, TimerFired
@@ -27,8 +26,7 @@ from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.queues import to_coder, to_thread
 from taskwire.domain.retry_policies import AGENT_HISTORY, ASKED_REPLY_SECONDS
-from taskwire.domain.secrets import mask_beginning
-from taskwire.domain.transitions import LinkState
+from taskwire.domain.transitions import LinkState, ReducerSettings
 from taskwire.job_context import (
     Handler,
     JobContext,
@@ -40,6 +38,7 @@ from taskwire.job_context import (
 )
 from taskwire.messages import inputs, notices
 from taskwire.notices.attribution import find_person_behind, prepend_act
+from taskwire.notices.build_summaries import BuildSummary, read_build
 from taskwire.notices.closed_threads import CLOSED_REASON, record_closed, reopen_if_closed, wait_for_new_card
 from taskwire.notices.pause_lines import record_pause, show_resumed
 from taskwire.outbox import questions
@@ -47,7 +46,6 @@ from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.agent_log import read_end_cursor, read_new_output
 from taskwire.outbox.enqueue import draw, share_answer, share_log
 from taskwire.outbox.observing import (
-    LONGEST_REPORT,
     ReportSource,
     find_report_source,
     list_reports,
@@ -63,11 +61,6 @@ from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 from taskwire.slack.metadata import Metadata
 from taskwire.telemetry import logger
 
-BUILD_LOG_LINES = 15
-# At most this many characters of a build log are masked. Far fewer are shown.
-LONGEST_BUILD_LOG = 50_000
-# Coder's status of a build that succeeded.
-BUILD_SUCCEEDED = "succeeded"
 # These notices have a button that starts the workspace. It is removed when the workspace starts.
 WITH_START_BUTTON = ("paused", "error")
 ENDED_TURN_PHASES = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
@@ -76,16 +69,6 @@ STOPPED_PHASES = (Phase.PAUSING, Phase.PAUSED, Phase.BROKEN)
 STEPS_MS = 7 * DAY_MS
 
 _log = logger("taskwire.notices.notify")
-
-
-class _BuildSummary(NamedTuple):
-    """What a workspace's latest build says about an error or a pause."""
-
-    log: str = ""
-    why: str = ""
-    reason: str = ""
-    is_well: bool = False
-    is_stop: bool = False
 
 
 class Notifier:
@@ -108,11 +91,13 @@ class Notifier:
         """Reduce an event, store the new state, and queue the notices."""
         work = context.work(ApplyEvent)
         event = await self._add_reports(context, link, work.event)
+        settings = await self._deps.channel_settings.get(link.record.channel)
+        rules = settings.with_rules(self._deps.rules)
         *before, event = await prepend_act(self._deps, link, event)
         for act in before:
-            earlier = self._reduce(link, act, context.now_ms)
+            earlier = self._reduce(link, act, rules, context.now_ms)
             link = link.model_copy(update={"state": earlier.state})
-        transition = self._reduce(link, event, context.now_ms)
+        transition = self._reduce(link, event, rules, context.now_ms)
         batch = self._deps.writes.write_state(Batch(), link.id, transition.state, transition.look_at_ms)
         pending = link.pending_act
         if pending is not None and is_act_overtaken(pending, link.state, transition.state):
@@ -127,6 +112,7 @@ class Notifier:
         elif link.state.phase in ENDED_TURN_PHASES and transition.state.phase is Phase.WORKING:
             await questions.close_choices(self._deps, link, inputs.CHOICE_PASSED, batch)
         if isinstance(event, Observed):
+            self._release_waiting_for_resume(link, event, batch)
             # The agent may be ready now, so waiting replies are tried again at once.
             batch.hasten_input(to_coder(link.id))
             if event.is_baseline:
@@ -148,6 +134,12 @@ class Notifier:
         # A reply that a person has to decide about waits for long, and others wait behind it.
         return first is not None and not first.question
 
+    def _release_waiting_for_resume(self, link: Link, event: Observed, batch: Batch) -> None:
+        """Send the replies that only waited until somebody resumes the task, if the task is active again."""
+        if link.waits_for_resume and link.hold is None and event.observation.is_active:
+            self._deps.writes.release_held(batch, link.id)
+            questions.settle_held(self._deps, link, inputs.HELD_SENT, batch)
+
     async def _settle_start_button(self, link: Link, event: Event, state: LinkState, batch: Batch) -> None:
         """If the workspace has started, remove the button that starts it, and show who started it."""
         is_act = isinstance(event, Acted) and event.verb == "resume"
@@ -161,9 +153,10 @@ class Notifier:
             words = inputs.workspace_restarted(await self._people.find_name(by))
             questions.settle(link, questions.WORKSPACE, words, batch)
 
-    def _reduce(self, link: Link, event: Event, now_ms: int) -> transitions.Transition:
+    def _reduce(
+        self, link: Link, event: Event, rules: ReducerSettings, now_ms: int
+    ) -> transitions.Transition:
         """Reduce one event. The first event of an attached task gives its present state, without notices."""
-        rules = self._deps.rules
         if isinstance(event, Observed) and event.is_baseline:
             return transitions.reduce(
                 transitions.initial_state(event, rules, now_ms), TimerFired(), rules, now_ms
@@ -227,7 +220,7 @@ class Notifier:
             written = await read_new_output(self._deps, link)
             if written.cursor:
                 return retry(0, context.job.with_work(agent_output=written))
-        build_summary = await self._read_build(link, notice.kind)
+        build_summary = await read_build(self._deps, link, notice.kind)
         key = questions.get_key(_message_id(link, context.job.id))
         message = await self._make_message(link, notice, written or AgentOutput(), build_summary, key)
         posted = await self._post(
@@ -278,12 +271,15 @@ class Notifier:
             await questions.close_choices(self._deps, link, inputs.CHOICE_PASSED, batch)
 
     async def _make_message(
-        self, link: Link, notice: Notice, written: AgentOutput, build_summary: _BuildSummary, key: str
+        self, link: Link, notice: Notice, written: AgentOutput, build_summary: BuildSummary, key: str
     ) -> Message:
         mentions = (link.record.owner_slack,) if _mentions_owner(link, notice) else ()
         by = find_person_behind(link.state, notice)
+        settings = await self._get_settings(link, notice)
         if _is_line(link, notice):
-            return notices.person_line(notice, await self._people.find_name(by))
+            return notices.person_line(
+                notice, await self._people.find_name(by), is_resumed_by_reply=settings.is_resumed_by_reply
+            )
         return notices.notice(
             link,
             notice.model_copy(update={"person": by}),
@@ -293,11 +289,18 @@ class Notifier:
             pause_reason=build_summary.reason,
             is_build_well=build_summary.is_well,
             is_stop=build_summary.is_stop,
+            is_resumed_by_reply=settings.is_resumed_by_reply,
             by_name=await self._people.find_name(by),
             calls=tuple(person for person in mentions if person is not None),
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
         )
+
+    async def _get_settings(self, link: Link, notice: Notice) -> ChannelSettings:
+        """Return the settings of the channel if the notice depends on them."""
+        if notice.kind != "paused":
+            return ChannelSettings()
+        return await self._deps.channel_settings.get(link.record.channel)
 
     async def post_text(self, context: JobContext, link: Link) -> Outcome:
         """Post a message whose text is in the job."""
@@ -373,34 +376,6 @@ class Notifier:
             share = share_answer if written.answer else share_log
             share(link, name, written.full_text, batch)
         return batch
-
-    async def _read_build(self, link: Link, kind: str) -> _BuildSummary:
-        """Return what Coder shows about the latest build; an empty summary if it cannot be read.
-
-        For an error this is the end of the build's log, for a pause its reason.
-        """
-        workspace_id = link.observation.workspace_id if link.observation else None
-        if workspace_id is None or kind not in ("error", "paused"):
-            return _BuildSummary()
-        try:
-            build = (await self._deps.coder.get_workspace(workspace_id)).latest_build
-            if kind == "paused":
-                return _BuildSummary(reason=build.reason)
-            if build.job.status == BUILD_SUCCEEDED:
-                return _BuildSummary(is_well=True)
-            lines = await self._deps.coder.list_build_logs(build.id)
-        except OutsideError as error:
-            _log.info("workspace build not readable", link=link.id, error=str(error))
-            return _BuildSummary()
-        tail = [line.output for line in lines if line.output.strip()][-BUILD_LOG_LINES:]
-        rows = [row for output in tail for row in output.splitlines() if row.strip()][-BUILD_LOG_LINES:]
-        why = build.job.error
-        log = "\n".join([*rows, *([why] if why else [])])
-        # Mask before cutting: half of a secret is not recognised.
-        log = await asyncio.to_thread(self._deps.mask, log[-LONGEST_BUILD_LOG:])
-        # Its beginning is shown on the card, and stored with the link.
-        why = await asyncio.to_thread(mask_beginning, self._deps.mask, why, LONGEST_REPORT)
-        return _BuildSummary(log, why, is_stop=build.transition == "stop")
 
 
 def _has_new_report(state: LinkState, seen: Observation) -> bool:

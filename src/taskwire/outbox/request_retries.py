@@ -18,6 +18,7 @@ from taskwire.domain.jobs import (
     CreateTask,
     MessageToBot,
     PostCard,
+    SaveChannelSettings,
     SendToTask,
     StopByReaction,
 )
@@ -32,7 +33,15 @@ from taskwire.slack.errors import NoCapacity, SlackRateLimited
 from taskwire.telemetry import logger
 
 RequestedWork = (
-    CreateRequested | MessageToBot | SendToTask | ActRequested | StopByReaction | PostCard | CreateTask | Act
+    CreateRequested
+    | MessageToBot
+    | SaveChannelSettings
+    | SendToTask
+    | ActRequested
+    | StopByReaction
+    | PostCard
+    | CreateTask
+    | Act
 )
 
 _log = logger("taskwire.outbox.request_retries")

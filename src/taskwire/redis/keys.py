@@ -24,6 +24,7 @@ PERMANENT = {
     "link:*": "an open link and its records; get a time to live when it ends",
     "queue:*": "jobs that wait; gets a time to live when it is empty",
     "held:*": "input held by a pause; ends when it is sent, dropped or given back",
+    "channel_settings:*": "what people have set for a channel; gone when nothing is set",
     "heartbeat": "one number: when a process last listened to Slack",
     "heartbeat:request": "one number: when Slack last sent an HTTP request",
     "server": "one hash: the server that was last used, and when",

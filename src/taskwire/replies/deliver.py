@@ -204,7 +204,7 @@ class ReplyDeliverer:
             return await self._outcomes.wait_for_task(reply_job)
         if task.status is TaskStatus.PAUSED:
             waiting = await self._find_later_pause(reply_job, task, text) if reply_job.is_suspect else None
-            return waiting or await self._resume_task(reply_job, task)
+            return waiting or await self._resume_or_hold(reply_job, task)
         if task.status is not TaskStatus.ACTIVE:
             return await self._outcomes.wait_for_task(reply_job, is_broken=task.status is TaskStatus.ERROR)
         if task.is_lost:
@@ -317,6 +317,13 @@ class ReplyDeliverer:
         build = (await self._deps.coder.get_workspace(task.workspace_id)).latest_build
         is_newer = build.created_at is not None and build.created_at > moment_of(reply_job.reply.ts)
         return await self._outcomes.ask_after_data_loss(reply_job) if is_newer else None
+
+    async def _resume_or_hold(self, reply_job: ReplyJob, task: Task) -> Outcome:
+        """Resume the task, unless replies wait in this channel and nobody has decided to send this one."""
+        settings = await self._deps.channel_settings.get(reply_job.link.record.channel)
+        if settings.is_resumed_by_reply or reply_job.reply.is_confirmed:
+            return await self._resume_task(reply_job, task)
+        return await self._outcomes.hold_until_resume(reply_job)
 
     async def _resume_task(self, reply_job: ReplyJob, task: Task) -> Outcome:
         note = ResumeNote(build=task.workspace_build_number)

@@ -98,15 +98,22 @@ class ReplyOutcomes:
         return done(batch)
 
     async def hold(self, reply_job: ReplyJob) -> Outcome:
-        """Hold the reply for a pause until a person decides.
+        """Hold the reply for a pause until a person decides."""
+        score, is_paused = input_score(reply_job.reply.ts), reply_job.link.state.status == TaskStatus.PAUSED
+        batch = self._deps.writes.hold_reply(Batch(), reply_job.link.id, score)
+        return await self._ask_about_held(reply_job, batch, is_paused=is_paused)
 
-        The question about held replies shows how many there are.
-        """
+    async def hold_until_resume(self, reply_job: ReplyJob) -> Outcome:
+        """Hold the reply to a paused task until somebody resumes the task, or drops the reply."""
+        score = input_score(reply_job.reply.ts)
+        batch = self._deps.writes.hold_until_resume(Batch(), reply_job.link.id, score)
+        return await self._ask_about_held(reply_job, batch, is_paused=True)
+
+    async def _ask_about_held(self, reply_job: ReplyJob, batch: Batch, *, is_paused: bool) -> Outcome:
+        """End a held reply. The question about held replies shows how many there are."""
         link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
-        batch = self._deps.writes.hold_reply(Batch(), link.id, input_score(reply.ts))
         show_receipt(link.id, reply.ts, "waiting", batch)
         held = {other.id for other in await self._deps.links.list_held(link.id)} | {job.id}
-        is_paused = link.state.status == TaskStatus.PAUSED
         message = inputs.ask_about_held_replies(link, len(held), is_paused=is_paused)
         say(
             link.id,

@@ -258,6 +258,7 @@ def _read_link(fields: dict[str, str]) -> Link:
         build_failure=fields.get("build_failure", ""),
         is_muted="muted" in fields,
         is_mention_only="mention_only" in fields,
+        waits_for_resume="waits_for_resume" in fields,
         has_moved="moved" in fields,
         maybe_moved_since=Ts(fields["maybe_moved"]) if "maybe_moved" in fields else None,
         closed_error=fields.get("closed_error", ""),
@@ -383,6 +384,11 @@ class LinkWrites:
         """Set aside one reply that came late, with those that the hold already keeps."""
         return batch.hold(to_coder(link), self._keys.named("held", link), REPLY_ID_PREFIX, score, score)
 
+    def hold_until_resume(self, batch: Batch, link: LinkId, score: int) -> Batch:
+        """Set aside one reply until the task is resumed, because a reply does not resume it."""
+        self.set_field(batch, link, "waits_for_resume", "1")
+        return self.hold_reply(batch, link, score)
+
     def keep_reply(self, batch: Batch, link: LinkId, job_id: str, work: Reply) -> Batch:
         """Keep a reply that was not delivered, so that its button can send it again."""
         key = self._keys.reply(link, job_id)
@@ -411,6 +417,7 @@ class LinkWrites:
     def release_held(self, batch: Batch, link: LinkId) -> Batch:
         """Bring the held replies back, each in its old place."""
         self.remove_field(batch, link, "hold")
+        self.remove_field(batch, link, "waits_for_resume")
         return batch.unhold(to_coder(link), self._keys.named("held", link))
 
     def replace_held(self, batch: Batch, link: LinkId, job: Job, score: int) -> Batch:

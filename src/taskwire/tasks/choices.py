@@ -6,6 +6,7 @@ A choice is made by name, by the deployment's default, or because there is only 
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Preset, Template
+from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import find_nearest
 from taskwire.domain.naming import make_numbered_name
@@ -38,6 +39,31 @@ def choose_template(
     if len(found) > 1:
         raise UserError(*refusals.organization_ambiguous(wanted, [t.organization_name for t in found]))
     return found[0]
+
+
+def choose_template_in_channel(
+    templates: tuple[Template, ...],
+    named: str | None,
+    organization: str | None,
+    settings: ChannelSettings,
+    default: str | None,
+) -> Template:
+    """Return the named template, else the channel's, else the deployment's, else the only one.
+
+    Raise UserError if there is none. Naming an organization means another template than the channel's.
+    """
+    if named is not None or organization is not None or not settings.template_id or not templates:
+        return choose_template(templates, named, organization, default)
+    found = next((template for template in templates if template.id == settings.template_id), None)
+    if found is None:
+        raise UserError(*refusals.channel_template_missing())
+    return found
+
+
+def get_default_preset(template: Template, settings: ChannelSettings, default: str | None) -> str | None:
+    """Return the name of the channel's or the deployment's preset, to use unless another one is named."""
+    is_channels = template.id == settings.template_id and bool(settings.preset)
+    return settings.preset if is_channels else default
 
 
 def choose_preset(

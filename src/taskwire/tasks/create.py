@@ -10,6 +10,7 @@ from functools import partial
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_text import AgentText, is_shell_command
+from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.commands import explain_trailing_options
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import UserError
@@ -33,7 +34,12 @@ from taskwire.outbox.thread_context import ThreadContext
 from taskwire.people.permissions import Account, People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
-from taskwire.tasks.choices import choose_preset, choose_template, require_free
+from taskwire.tasks.choices import (
+    choose_preset,
+    choose_template_in_channel,
+    get_default_preset,
+    require_free,
+)
 from taskwire.tasks.lookup import bare_record
 
 # If the same request comes again within this time, the person is asked whether they mean it.
@@ -84,7 +90,8 @@ class TaskCreator:
             # Neither the form nor the command can be sent without a prompt: this payload was made up.
             raise UserError(*refusals.button_expired())
         await self._people.require_place(request.requester, "created")
-        record = await self._make_record(request, account, context.job.id)
+        settings = await self._deps.channel_settings.get(request.requester.channel)
+        record = await self._make_record(request, account, settings, context.job.id)
         thread = ThreadRef(record.channel, record.root_ts) if record.root_ts is not None else None
         if thread is not None and await self._deps.links.find_by_thread(thread) not in (None, record.id):
             raise UserError(*refusals.thread_has_task())
@@ -106,7 +113,7 @@ class TaskCreator:
             raise UserError(*refusals.thread_has_task())
         batch = await self._count_task(work.requester.person, record, context.now_ms)
         self._deps.notes.keep_in(batch, f"{context.now_ms} {record.id}", *note, ttl_ms=REPEAT_MS)
-        batch = self._write_link(batch, record, work.requester)
+        batch = self._write_link(batch, record, settings, work.requester)
         if work.note_key:
             make_answer = answers.creating_offered if request.is_offered else answers.creating_another
             return replace_question(batch, work.requester, make_answer(request.prompt))
@@ -153,13 +160,17 @@ class TaskCreator:
         )
         return first.model_copy(update={"requester": requester})
 
-    async def _make_record(self, work: CreateRequested, account: Account, job_id: str) -> LinkRecord:
+    async def _make_record(
+        self, work: CreateRequested, account: Account, settings: ChannelSettings, job_id: str
+    ) -> LinkRecord:
         coder = self._deps.coder
-        template = choose_template(
-            await coder.list_templates(), work.template, work.organization, self._deps.template
+        template = choose_template_in_channel(
+            await coder.list_templates(), work.template, work.organization, settings, self._deps.template
         )
         presets = await coder.list_presets(template.active_version_id)
-        preset = choose_preset(template, presets, work.preset, self._deps.preset)
+        preset = choose_preset(
+            template, presets, work.preset, get_default_preset(template, settings, self._deps.preset)
+        )
         # Everybody reads the task's name and title, so they are made from the masked prompt.
         shown = mask_beginning(self._deps.mask, work.prompt, LONGEST_TITLE)
         context = AgentText("")
@@ -186,13 +197,16 @@ class TaskCreator:
             preset=preset.name if preset else None,
         )
 
-    def _write_link(self, batch: Batch, record: LinkRecord, requester: Requester) -> Batch:
+    def _write_link(
+        self, batch: Batch, record: LinkRecord, settings: ChannelSettings, requester: Requester
+    ) -> Batch:
         self._deps.writes.write_record(batch, record)
         if record.root_ts is not None:
             # The thread exists already. Later mentions in it are replies.
             self._deps.writes.write_thread(batch, record)
-            self._deps.writes.set_field(batch, record.id, "mention_only", "1")
             self._deps.writes.add_taken(batch, record.id, requester.at)
+        if record.root_ts is not None or settings.replies == "mentions":
+            self._deps.writes.set_field(batch, record.id, "mention_only", "1")
         job = Job(id=f"card:{record.id}", work=PostCard(requester=requester))
         return batch.append(to_coder(record.id), job, score=0)
 
@@ -223,7 +237,8 @@ class TaskCreator:
                 "owner_slack_name": await self._people.find_name(owner),
             }
         )
-        return self._write_link(batch, record, requester)
+        settings = await self._deps.channel_settings.get(record.channel)
+        return self._write_link(batch, record, settings, requester)
 
 
 def keep_request(

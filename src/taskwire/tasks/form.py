@@ -9,7 +9,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
 from taskwire.domain.commands import OpenForm
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import UserId
+from taskwire.domain.ids import ChannelId, UserId
 from taskwire.domain.message import Block, View
 from taskwire.domain.requester import Requester
 from taskwire.messages import forms
@@ -19,7 +19,7 @@ from taskwire.outbox.agent_input import AgentInput
 from taskwire.people.permissions import People
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.shortcuts import ShortcutMessage
-from taskwire.tasks.choices import choose_preset, choose_template
+from taskwire.tasks.choices import choose_preset, choose_template_in_channel, get_default_preset
 from taskwire.tasks.create import find_request
 
 
@@ -46,7 +46,7 @@ class CreateForm:
         """
         await self._people.get_account(requester.person)
         templates = await self._deps.coder.list_templates()
-        chosen, preset, error = await self._preselect(templates, given)
+        chosen, preset, error = await self._preselect(templates, given, requester.channel)
         return forms.create_form(
             await self._list_choices(templates, chosen),
             prompt=given.text,
@@ -108,14 +108,20 @@ class CreateForm:
             with_thread=Field.WITH_THREAD in entered if has_thread else None,
         )
 
-    async def _preselect(self, templates: tuple[Template, ...], given: OpenForm) -> tuple[str, str, str]:
+    async def _preselect(
+        self, templates: tuple[Template, ...], given: OpenForm, channel: ChannelId
+    ) -> tuple[str, str, str]:
         """Return the ids of the template and the preset to show, and a sentence if a given name is wrong."""
         chosen, preset = templates[0].id if templates else "", ""
         try:
-            template = choose_template(templates, given.template, given.organization, self._deps.template)
+            settings = await self._deps.channel_settings.get(channel)
+            template = choose_template_in_channel(
+                templates, given.template, given.organization, settings, self._deps.template
+            )
             chosen = template.id
             presets = await self._deps.coder.list_presets(template.active_version_id)
-            found = choose_preset(template, presets, given.preset, self._deps.preset)
+            default = get_default_preset(template, settings, self._deps.preset)
+            found = choose_preset(template, presets, given.preset, default)
             preset = found.id if found else ""
         except UserError as error:
             is_named = given.template or given.organization or given.preset

@@ -13,7 +13,17 @@ from typing import cast
 from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
 from taskwire.domain.bot_messages import Prompt, read_message
-from taskwire.domain.commands import Command, Delete, Help, List, Logs, OpenForm, Status, Templates
+from taskwire.domain.commands import (
+    Command,
+    Delete,
+    Help,
+    List,
+    Logs,
+    OpenForm,
+    OpenSettings,
+    Status,
+    Templates,
+)
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, ThreadRef, Ts
@@ -150,6 +160,8 @@ class MessagesToBot:
             return done(None, (requester, listing.message_help(is_direct=work.is_direct)))
         if isinstance(command, Help | List | Status | Logs | Templates):
             return done(None, (requester, await self._queries.answer(requester, command)))
+        if isinstance(command, OpenSettings):
+            return done(None, (requester, answers.offer_settings()))
         if isinstance(command, Delete):
             return done(None, (requester, await self._offer_deletion(requester, command)))
         job = Job(id=f"command:{context.job.id}", work=make_work(requester, command))

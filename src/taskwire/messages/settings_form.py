@@ -1,0 +1,170 @@
+"""The dialog of `/task settings`: what holds for one channel.
+
+Each menu has an option for what holds where nothing was set. `read_settings` turns a submitted dialog back
+into settings. A value that no menu offers counts as not set, because a submission may carry anything.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from taskwire.domain.channel_settings import ChannelSettings
+from taskwire.domain.ids import ChannelId
+from taskwire.domain.message import Block, Dialog, View
+from taskwire.messages.blocks import format_duration, section
+from taskwire.messages.dialog_fields import (
+    MOST_OPTIONS,
+    limit_options,
+    make_field,
+    make_menu,
+    make_option,
+    make_view,
+)
+from taskwire.messages.forms import TemplateChoice
+
+# The value of the option for what holds where nothing was set.
+_EVERYWHERE = "everywhere"
+_YES, _NO = "yes", "no"
+# The value of a preset's option begins with this, because a preset may have any name.
+_PRESET_PREFIX = "preset:"
+# Slack's limit for the value of an option.
+_VALUE_LENGTH = 150
+_TEMPLATE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+# How long an agent may be idle before it calls, in seconds.
+SETTLE_CHOICES = (5, 20, 60, 300)
+
+
+class SettingsField(StrEnum):
+    """The action id of each field, and its block id. That of the preset also contains the template."""
+
+    TEMPLATE = "settings.template"
+    PRESET = "settings.preset"
+    REPLIES = "settings.replies"
+    RESUMES = "settings.resumes"
+    SETTLE = "settings.settle"
+
+
+class Defaults(NamedTuple):
+    """What holds where nothing was set: a template's name, or an empty text, and times in seconds."""
+
+    template: str
+    settle_seconds: float
+
+
+def settings_form(
+    channel: ChannelId,
+    settings: ChannelSettings,
+    templates: Sequence[TemplateChoice],
+    defaults: Defaults,
+    private_metadata: str,
+) -> View:
+    """Make the dialog with the present settings. Slack sends `private_metadata` back when it is saved."""
+    layout = [
+        section("channel", f"For everybody in {name_place(channel)}:"),
+        *_template_fields(settings, templates, defaults.template),
+        _choice_field(
+            SettingsField.REPLIES,
+            "In new threads, the agent gets",
+            {"all": "Every reply", "mentions": "Only replies that mention @Taskwire"},
+            settings.replies,
+        ),
+        _choice_field(
+            SettingsField.RESUMES,
+            "A reply to a paused task",
+            {_YES: "Resumes it", _NO: "Waits until somebody resumes it"},
+            _YES if settings.is_resumed_by_reply else _NO,
+        ),
+        _duration_field(
+            SettingsField.SETTLE,
+            "An agent that is idle calls its owner after",
+            SETTLE_CHOICES,
+            settings.settle_seconds,
+            defaults.settle_seconds,
+        ),
+    ]
+    return make_view(Dialog.SETTINGS, layout, private_metadata, "Save")
+
+
+def name_place(channel: ChannelId) -> str:
+    """Return a channel as mrkdwn. A direct message has no name that Slack would show."""
+    return "this conversation" if channel.startswith("D") else f"<#{channel}>"
+
+
+def read_settings(values: Mapping[str, str]) -> ChannelSettings:
+    """Return the settings that a submitted dialog has."""
+    template = values.get(SettingsField.TEMPLATE, "")
+    is_template = template != _EVERYWHERE and _TEMPLATE_ID.fullmatch(template) is not None
+    preset = values.get(_preset_block_id(template), "")
+    has_preset = is_template and preset.startswith(_PRESET_PREFIX)
+    return ChannelSettings(
+        template_id=template if is_template else "",
+        preset=preset.removeprefix(_PRESET_PREFIX) if has_preset else "",
+        replies="mentions" if values.get(SettingsField.REPLIES) == "mentions" else "all",
+        is_resumed_by_reply=values.get(SettingsField.RESUMES) != _NO,
+        settle_seconds=_read_duration(values, SettingsField.SETTLE, SETTLE_CHOICES),
+    )
+
+
+def _read_duration(values: Mapping[str, str], field: SettingsField, choices: Sequence[int]) -> int | None:
+    found = values.get(field, "")
+    return next((seconds for seconds in choices if found == f"{seconds}"), None)
+
+
+def _template_fields(
+    settings: ChannelSettings, templates: Sequence[TemplateChoice], default: str
+) -> list[Block]:
+    """Return the menus for template and preset. A template that is set must be chosen again if it is gone."""
+    template = next((each for each in templates if each.id == settings.template_id), None)
+    everywhere = f"As everywhere ({default})" if default else "As everywhere"
+    options = {_EVERYWHERE: make_option(everywhere, _EVERYWHERE)}
+    options |= {
+        each.id: make_option(each.title, each.id, each.organization)
+        for each in limit_options(templates, template, MOST_OPTIONS - 1)
+    }
+    is_gone = bool(settings.template_id) and template is None
+    gone = ":warning: The template that was set here is no longer in Coder."
+    initial = options[_EVERYWHERE if template is None else template.id]
+    menu = make_menu(SettingsField.TEMPLATE, [*options.values()], initial, "Choose a template")
+    field = make_field(SettingsField.TEMPLATE.value, "Template of new tasks", menu)
+    shown = [section("gone", gone)] if is_gone else []
+    return [*shown, field | {"dispatch_action": True}, *_preset_field(template, settings.preset)]
+
+
+def _preset_field(template: TemplateChoice | None, preset: str) -> list[Block]:
+    names = [] if template is None else [each.name for each in template.presets]
+    names = [name for name in names if len(_PRESET_PREFIX + name) <= _VALUE_LENGTH]
+    if template is None or not names:
+        return []
+    chosen = preset if preset in names else None
+    options = {_EVERYWHERE: make_option("The template's own", _EVERYWHERE)}
+    options |= {
+        name: make_option(name, _PRESET_PREFIX + name)
+        for name in limit_options(names, chosen, MOST_OPTIONS - 1)
+    }
+    menu = make_menu(
+        SettingsField.PRESET, [*options.values()], options[chosen or _EVERYWHERE], "Choose a preset"
+    )
+    return [make_field(_preset_block_id(template.id), "Preset of new tasks", menu)]
+
+
+def _preset_block_id(template: str) -> str:
+    """Return the block id of the preset. With one id for all templates, Slack would keep an old choice."""
+    return f"{SettingsField.PRESET}:{template}"[:255]
+
+
+def _choice_field(field: SettingsField, label: str, choices: Mapping[str, str], chosen: str) -> Block:
+    options = {value: make_option(words, value) for value, words in choices.items()}
+    return make_field(field.value, label, make_menu(field, [*options.values()], options[chosen], "Choose"))
+
+
+def _duration_field(
+    field: SettingsField, label: str, choices: Sequence[int], chosen: int | None, default: float
+) -> Block:
+    words = {_EVERYWHERE: f"As everywhere ({_describe(default)})"}
+    words |= {f"{seconds}": _describe(seconds) for seconds in choices}
+    return _choice_field(field, label, words, _EVERYWHERE if chosen is None else f"{chosen}")
+
+
+def _describe(seconds: float) -> str:
+    return format_duration(int(seconds * 1000))

@@ -1,0 +1,327 @@
+"""`/task settings`: one dialog for what holds in a channel, and what each setting changes."""
+
+from taskwire.domain.channel_settings import ChannelSettings
+from taskwire.messages.settings_form import read_settings
+from taskwire_sandbox.coder import faults
+from taskwire_sandbox.slack import DeliveryFault
+
+from .running_tasks import TITLE, a_task, card
+from .world import SETTLE_SECONDS, World
+
+DIALOG = (
+    "[Settings]\n"
+    "For everybody in {place}:\n"
+    "Template of new tasks: {template}\n"
+    "{preset}"
+    "In new threads, the agent gets: {replies}\n"
+    "A reply to a paused task: {resumes}\n"
+    "An agent that is idle calls its owner after: {settle}\n"
+    "[Save]"
+)
+EVERYWHERE = {
+    "template": "As everywhere",
+    "preset": "",
+    "replies": "Every reply",
+    "resumes": "Resumes it",
+    "settle": "As everywhere (20 s)",
+}
+WAITS = "Waits until somebody resumes it"
+
+
+def place(world: World, channel: str = "general") -> str:
+    """Return a channel as Slack shows it in mrkdwn."""
+    return f"<#{world.slack.workspace.channel(channel).id}>"
+
+
+def dialog(world: World, **values: str) -> str:
+    """Return the dialog with these values, and else with those of a new channel."""
+    return DIALOG.format(place=place(world), **(EVERYWHERE | values))
+
+
+async def set_channel(world: World, **values: str) -> None:
+    """Let Alice set something for the channel, and read the answer."""
+    await world.alice.types("/task settings")
+    assert await world.alice.saves(**values) == {}
+    assert world.alice.reads() == [f"Saved the settings of {place(world)}."]
+
+
+async def test_what_was_set_stands_in_the_dialog_for_everybody(world: World) -> None:
+    """Only the person who saves is told. Everybody in the channel finds the new values."""
+    await world.alice.types("/task settings")
+    before = world.alice.dialog()
+
+    await world.alice.saves(replies="Only replies that mention @Taskwire", resumes=WAITS, settle="1 min")
+    await world.bob.types("/task settings")
+
+    assert before == dialog(world)
+    assert world.bob.dialog() == dialog(
+        world, replies="Only replies that mention @Taskwire", resumes=WAITS, settle="1 min"
+    )
+    assert (world.alice.reads(), world.bob.reads()) == ([f"Saved the settings of {place(world)}."], [])
+    assert world.alice.dialog() == ""
+
+
+async def test_the_settings_of_another_channel_stay_as_they_are(world: World) -> None:
+    """Each channel has its own."""
+    world.slack.add_channel("random", ["alice"])
+    await set_channel(world, settle="1 min")
+
+    await world.alice.types("/task settings", "random")
+
+    assert "calls its owner after: As everywhere (20 s)" in world.alice.dialog()
+
+
+async def test_a_channel_whose_settings_are_as_everywhere_keeps_nothing(world: World) -> None:
+    """Whoever sets everything back leaves no trace, so the deployment's settings hold again."""
+    await set_channel(world, settle="1 min")
+    await set_channel(world, settle="As everywhere (20 s)")
+
+    assert await world.connections.commands.keys("*channel_settings*") == []
+
+
+async def test_new_tasks_have_the_channels_template_and_preset(world: World) -> None:
+    """The dialog shows the presets of the template that was chosen. A named template goes first."""
+    presets = [world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")]
+    big = world.coder.add_template("big", display_name="Big ones", presets=presets)
+    await world.alice.types("/task settings")
+    await world.alice.chooses("settings.template", "Big ones")
+    shown = world.alice.dialog()
+    await world.alice.saves(preset="Fast")
+    world.alice.reads()
+
+    await world.alice.runs("/task create fix it")
+    await world.alice.runs("/task create template=tasks-docker fix that")
+    await world.alice.types("/task create")
+
+    one, other = world.task("fix-it").row, world.task("fix-that").row
+    assert shown == dialog(world, template="Big ones", preset="Preset of new tasks: The template's own\n")
+    assert (one.version.template.id, one.workspace.latest.preset_id) == (big.id, presets[1].id)
+    assert other.version.template.name == "tasks-docker"
+    assert "Template: Big ones\nPreset: Fast\n" in world.alice.dialog()
+
+
+async def test_a_template_that_is_gone_creates_nothing(world: World) -> None:
+    """The person is told how to choose another one, and the dialog says why nothing is chosen."""
+    big = world.coder.add_template("big", display_name="Big ones")
+    await set_channel(world, template="Big ones")
+    del world.coder.world.templates[big.id]
+
+    await world.alice.types("/task create fix it")
+    refused = world.alice.reads()
+    await world.alice.types("/task settings")
+
+    assert refused == [
+        "The template that is set for this channel is no longer in Coder. Nothing was created. Choose "
+        "another one in `/task settings`, or name one: `template=NAME`."
+    ]
+    assert ":warning: The template that was set here is no longer in Coder.\n" in world.alice.dialog()
+    assert not world.coder.tasks
+
+
+async def test_in_a_channel_of_mentions_a_plain_reply_is_no_input(world: World) -> None:
+    """The card says so, and has the button that changes it for its thread."""
+    await set_channel(world, replies="Only replies that mention @Taskwire")
+    thread, task = await a_task(world)
+    task.becomes("idle", "Which login?")
+    await world.polls()
+
+    aside = await world.alice.replies(thread, "I wonder whether it finds it")
+    told = await world.slack.mention(world.alice.id, "general", "the one for admins", thread.ts)
+    await world.settles()
+    before = await card(world, thread)
+    await world.alice.clicks(thread, "Read every reply")
+    await world.polls()
+
+    assert task.inputs == ["the one for admins"]
+    assert (thread.receipt(aside), thread.receipt(told)) == ([], ["white_check_mark"])
+    assert "Mention @Taskwire in a reply to talk to the agent." in before
+    assert before.endswith("[⋯ Open in Coder, Logs, Read every reply, Mute, More…]")
+    assert "Mention @Taskwire" not in await card(world, thread)
+    assert world.alice.reads() == ["Every reply in this thread goes to the agent now."]
+    thread.new_messages()
+
+
+async def test_an_attached_task_follows_the_channel_too(world: World) -> None:
+    """A thread is a thread, however it began."""
+    await set_channel(world, replies="Only replies that mention @Taskwire")
+    world.coder.add_task("alice", "fix it", name="fix")
+
+    thread = await world.alice.runs("/task attach fix")
+
+    assert "Mention @Taskwire in a reply to talk to the agent." in await card(world, thread)
+
+
+async def test_a_channel_decides_how_long_idle_must_last(world: World) -> None:
+    """An agent that is idle for less has not stopped."""
+    await set_channel(world, settle="1 min")
+    thread, task = await a_task(world)
+    task.becomes("idle", "Which one?")
+    await world.polls()
+
+    await world.passes(SETTLE_SECONDS)
+    early = thread.new_messages()
+    await world.passes(seconds=60)
+
+    assert early == []
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Which one?\nNeeds you: {TITLE}. Reply here to go on.\n[Logs]"
+    ]
+
+
+async def test_a_reply_to_a_paused_task_waits_where_the_channel_says_so(world: World) -> None:
+    """Nobody starts a workspace by accident. One question has the number of replies and both ways on."""
+    await set_channel(world, resumes=WAITS)
+    thread, task = await a_task(world)
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=5)
+    await world.polls()
+    paused, told = thread.new_messages(), world.alice.reads()
+
+    first = await world.alice.replies(thread, "use main")
+    second = await world.alice.replies(thread, "and add a test")
+    await world.passes(seconds=60)
+    asked, status = thread.new_messages(), task.status
+    await world.alice.clicks(thread, "Resume and send")
+    await world.polls()
+    task.becomes("idle", "Ready")
+    await world.passes(seconds=30)
+    await world.polls()
+    task.becomes("idle", "Ready again")
+    await world.polls()
+    await world.passes(seconds=60)
+
+    assert paused == ["Paused by Alice. Replies wait until somebody resumes it."]
+    assert told == [f"Pausing *{TITLE}*. Replies wait until somebody resumes it."]
+    assert (asked, status) == (["Paused. 2 replies wait.\n[Resume and send] [Drop them]"], "paused")
+    assert task.inputs == ["use main", "and add a test"]
+    assert [thread.receipt(ts) for ts in (first, second)] == [["white_check_mark"]] * 2
+    assert "Resumed: what waited goes to the agent." in thread.all_messages()
+    assert world.alice.reads() == [f"Resuming *{TITLE}*."]
+    thread.new_messages()
+
+
+async def test_replies_that_wait_go_on_when_somebody_resumes_the_task_in_coder(world: World) -> None:
+    """They waited for the workspace and for nothing else."""
+    await set_channel(world, resumes=WAITS)
+    thread, task = await a_task(world)
+    task.pause_by_timeout()
+    await world.polls()
+    notice = thread.new_messages()
+    reply = await world.alice.replies(thread, "use main")
+    await world.passes(seconds=10)
+    waits = (thread.new_messages(), thread.receipt(reply))
+
+    task.resume()
+    await world.polls()
+    task.becomes("idle", "Ready")
+    await world.polls()
+    await world.passes(seconds=10)
+
+    assert notice == [
+        f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing is "
+        "lost. *Resume* starts it again. Replies wait until then.\n[Resume] [Edit prompt]"
+    ]
+    assert waits == (
+        ["Paused. One reply waits.\n[Resume and send] [Drop it]"],
+        ["hourglass_flowing_sand"],
+    )
+    assert (task.inputs, thread.receipt(reply)) == (["use main"], ["white_check_mark"])
+    assert "Resumed: what waited goes to the agent." in thread.all_messages()
+    thread.new_messages()
+
+
+async def test_a_reply_that_waits_can_be_dropped(world: World) -> None:
+    """The workspace stays as it is, and the text is given back."""
+    await set_channel(world, resumes=WAITS)
+    thread, task = await a_task(world)
+    task.pause()
+    await world.polls()
+    await world.alice.replies(thread, "use main")
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "Drop it")
+    task.resume()
+    await comes_up_again(world)
+
+    assert task.inputs == []
+    assert thread.new_messages()[0] == "Dropped one reply:\n| use main"
+
+
+async def comes_up_again(world: World) -> None:
+    """Let the workspace run, and its agent be ready."""
+    await world.polls()
+    world.task("fix-the-login-redirect").becomes("working", "On it")
+    await world.polls()
+    await world.passes(seconds=5)
+
+
+async def test_a_guest_sees_no_settings(world: World) -> None:
+    """The dialog says so, before anything is entered."""
+    guest = world.person("gina", is_restricted=True)
+    world.slack.add_channel("guests", ["gina"])
+
+    await guest.types("/task settings", "guests")
+
+    assert guest.dialog() == (
+        "[Settings]\nGuests of this workspace cannot use Taskwire. Ask a full member to start the task."
+    )
+
+
+async def test_who_has_left_the_channel_saves_nothing(world: World) -> None:
+    """The right is checked again when the settings are saved."""
+    await world.bob.types("/task settings")
+    world.slack.workspace.channel("general").members.remove(world.bob.id)
+    await world.ages(seconds=10)
+
+    await world.bob.saves(settle="1 min")
+    await world.alice.types("/task settings")
+
+    assert world.bob.reads() == [
+        f"You are not in {place(world)}, or I am not. Nothing was changed. Join it, or choose another one."
+    ]
+    assert world.alice.dialog() == dialog(world)
+
+
+async def test_a_message_offers_the_dialog(world: World) -> None:
+    """A message cannot open a dialog, so its answer has the button that does."""
+    await world.alice.writes_directly("settings")
+    offered = world.alice.reads()
+
+    await world.alice.presses("Settings")
+
+    assert offered == ["The settings open in a dialog.\n[Settings]"]
+    assert world.alice.dialog().startswith("[Settings]\nFor everybody in this conversation:\n")
+
+
+async def test_settings_that_are_saved_twice_by_slack_are_saved_once(world: World) -> None:
+    """A submission that Slack delivers again changes nothing, so an older one cannot win."""
+    await world.alice.types("/task settings")
+    world.slack.faults.add("view_submission", DeliveryFault.TWICE)
+
+    await world.alice.saves(settle="5 min")
+
+    assert world.alice.reads() == [f"Saved the settings of {place(world)}."]
+
+
+async def test_the_dialog_says_when_coder_is_away(world: World) -> None:
+    """Nothing is shown that could be saved."""
+    world.coder.plan_fault("templates.*", faults.refused())
+
+    await world.alice.types("/task settings")
+
+    assert world.alice.dialog() == (
+        "[Settings]\nCoder does not answer me right now. Please try again in a minute."
+    )
+
+
+def test_a_made_up_submission_sets_only_what_the_dialog_offers() -> None:
+    """A submission may carry anything."""
+    entered = {
+        "settings.template": "../x",
+        "settings.replies": "none",
+        "settings.resumes": "maybe",
+        "settings.settle": "-1",
+        "settings.preset:../x": "preset:p",
+    }
+
+    assert read_settings(entered) == ChannelSettings()
