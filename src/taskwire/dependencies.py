@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from taskwire.coder.client import CoderClient
-from taskwire.domain.transitions import ReducerSettings
+from taskwire.domain.link_state import ReducerSettings
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import Queues
 from taskwire.slack.models import Identity

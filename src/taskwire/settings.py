@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     key_prefix: str = Field(KEY_PREFIX, validation_alias="TASKWIRE_KEY_PREFIX")
     poll_interval: float = Field(5.0, validation_alias="TASKWIRE_POLL_INTERVAL")
     settle: float = Field(20.0, validation_alias="TASKWIRE_SETTLE")
+    stuck: float = Field(1800.0, validation_alias="TASKWIRE_STUCK")
+    reminder: float = Field(0.0, validation_alias="TASKWIRE_REMINDER")
     template: str | None = Field(None, validation_alias="TASKWIRE_TEMPLATE")
     preset: str | None = Field(None, validation_alias="TASKWIRE_PRESET")
     admins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="TASKWIRE_ADMINS")
@@ -169,7 +171,7 @@ class Settings(BaseSettings):
             raise ValueError("must be a word of at most 40 letters, digits, dots, dashes and underscores")
         return value
 
-    @field_validator("poll_interval", "settle", mode="before")
+    @field_validator("poll_interval", "settle", "stuck", "reminder", mode="before")
     @classmethod
     def _require_number(cls, value: object) -> object:
         try:
@@ -194,9 +196,9 @@ class Settings(BaseSettings):
             raise ValueError(f"must be at least {FASTEST_POLL_SECONDS} seconds")
         return value
 
-    @field_validator("settle")
+    @field_validator("settle", "stuck", "reminder")
     @classmethod
-    def _check_settle(cls, value: float) -> float:
+    def _check_seconds(cls, value: float) -> float:
         if value < 0:
             raise ValueError("must be 0 seconds or more")
         return value

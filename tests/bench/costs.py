@@ -11,9 +11,10 @@ from pathlib import Path
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.events import Observed
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.domain.link_state import LinkState, ReducerSettings
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.phases import Observation, Report
-from taskwire.domain.transitions import LinkState, ReducerSettings, reduce
+from taskwire.domain.transitions import reduce
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues
 from taskwire.queue.scripts import ServerClock

@@ -150,6 +150,7 @@ async def _read_workspace(slack: SlackSandbox, outbound: Outbound) -> None:
     await outbound.get_channel(direct)
     await outbound.list_channels_of(alice)
     await outbound.list_group(group.id)
+    await outbound.list_groups()
     slack.workspace.org_teams = ("T1", "T2")
     await outbound.list_teams()
     slack.workspace.org_teams = ()

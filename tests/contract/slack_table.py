@@ -34,7 +34,7 @@ def _each(prefix: str, names: str) -> str:
 
 _PERSON = (
     "id name real_name deleted team_id is_bot is_workflow_bot? is_restricted is_ultra_restricted is_stranger?"
-    " is_email_confirmed enterprise_user? profile.display_name profile.email"
+    " is_email_confirmed tz_offset enterprise_user? profile.display_name profile.email"
 )
 _OWN_METADATA = "metadata.event_type metadata.event_payload.id"
 _REPLY = (
@@ -86,6 +86,7 @@ METHODS = {
     "users.conversations": Method(
         3, "user types limit cursor", "channels[].id response_metadata.next_cursor", READ_CONVERSATIONS
     ),
+    "usergroups.list": Method(2, "", "usergroups[].id usergroups[].name", "usergroups:read"),
     "usergroups.users.list": Method(2, "usergroup!", "users", "usergroups:read"),
     "views.open": Method(4, "trigger_id view!", "view.id"),
     "views.update": Method(4, "view_id view!"),

@@ -9,7 +9,7 @@ from taskwire import transport
 from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
 from taskwire.domain.jobs import PostText
-from taskwire.domain.transitions import ReducerSettings
+from taskwire.domain.link_state import ReducerSettings
 from taskwire.job_context import Handler, JobContext, Outcome
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers

@@ -80,6 +80,7 @@ _SLACK = {
     "conversations.info": Kind.OUTSIDE_READ,
     "conversations.replies": Kind.OUTSIDE_READ,
     "files.info": Kind.OUTSIDE_READ,
+    "usergroups.list": Kind.OUTSIDE_READ,
     "usergroups.users.list": Kind.OUTSIDE_READ,
     "users.conversations": Kind.OUTSIDE_READ,
     "users.info": Kind.OUTSIDE_READ,

@@ -158,12 +158,12 @@ class Person:
         """Fill the top dialog (`prompt="…"`) and submit it. Return its errors."""
         return await self._submits("form", values, settles=settles)
 
-    async def saves(self, **values: str) -> dict[str, str]:
+    async def saves(self, **values: str | list[str]) -> dict[str, str]:
         """Fill the dialog of `/task settings` (`replies="…"`) and save it. Return its errors."""
         return await self._submits("settings", values)
 
     async def _submits(
-        self, dialog: str, values: Mapping[str, str], *, settles: bool = True
+        self, dialog: str, values: Mapping[str, str | list[str]], *, settles: bool = True
     ) -> dict[str, str]:
         view = self._world.slack.views(self.id)[-1]
         entered = {f"{dialog}.{name}": value for name, value in values.items()}

@@ -118,7 +118,7 @@ def shown(message: Raw) -> str:
 
 # Every notice about an existing task has a button with this label.
 OPEN_PAGE = "Open in Coder"
-_NOTICES = {"needs_input", "completed", "failed", "error", "paused", "resumed"}
+_NOTICES = {"needs_input", "completed", "failed", "error", "paused", "resumed", "stuck", "reminder"}
 
 
 def is_notice(message: Raw) -> bool:

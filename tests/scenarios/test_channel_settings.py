@@ -16,6 +16,9 @@ DIALOG = (
     "In new threads, the agent gets: {replies}\n"
     "A reply to a paused task: {resumes}\n"
     "An agent that is idle calls its owner after: {settle}\n"
+    "A task in which nothing changes calls its owner after: {stuck}\n"
+    "An open question calls its owner again after: {reminder}\n"
+    "If the owner does not answer for as long again, it calls: \n"
     "[Save]"
 )
 EVERYWHERE = {
@@ -24,6 +27,8 @@ EVERYWHERE = {
     "replies": "Every reply",
     "resumes": "Resumes it",
     "settle": "As everywhere (20 s)",
+    "stuck": "As everywhere (30 min)",
+    "reminder": "As everywhere (never)",
 }
 WAITS = "Waits until somebody resumes it"
 

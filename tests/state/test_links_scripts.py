@@ -7,9 +7,9 @@ import pytest
 from taskwire.domain.events import Observed
 from taskwire.domain.ids import LinkId, TaskId
 from taskwire.domain.jobs import ApplyEvent
+from taskwire.domain.link_state import LinkState
 from taskwire.domain.phases import Observation, Report
 from taskwire.domain.queues import QueueName
-from taskwire.domain.transitions import LinkState
 from taskwire.queue.batch import Batch
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.observations import MAX_WAITING_OBSERVATIONS, Observations, Poll, StoredObservation

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.domain.link_state import LinkState
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.phases import Phase, Report
-from taskwire.domain.transitions import LinkState
 
 CODER = "https://coder.example.com"
 FORGES = ("github.com", "git.example.com", "gitlab.example.com")

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from taskwire.domain.events import Event, Notice, Observed, TimerFired
 from taskwire.domain.ids import TaskId, UserId
+from taskwire.domain.link_state import LinkState, ReducerSettings
 from taskwire.domain.phases import Observation, Report
-from taskwire.domain.transitions import LinkState, ReducerSettings, reduce
+from taskwire.domain.transitions import reduce
 
 SECOND, MINUTE = 1_000, 60_000
 SETTLE = 20 * SECOND
@@ -54,6 +55,7 @@ class TaskHistory:
     state: LinkState = field(default_factory=LinkState)
     notices: list[tuple[int, Notice]] = field(default_factory=list)
     look_at: int | None = None
+    rules: ReducerSettings = ReducerSettings(SETTLE)  # noqa: RUF009 - a named tuple cannot change
 
     def at(self, ms: int, event: Event) -> "TaskHistory":
         """Apply an event. Timers that are due before it fire first."""
@@ -66,7 +68,7 @@ class TaskHistory:
         return self.at(ms, TimerFired())
 
     def _take(self, ms: int, event: Event) -> None:
-        state, notices, look_at = reduce(self.state, event, ReducerSettings(SETTLE), T0 + ms)
+        state, notices, look_at = reduce(self.state, event, self.rules, T0 + ms)
         assert look_at is None or look_at > T0 + ms, "a time that has come is not a time to come"
         self.state, self.look_at = state, None if look_at is None else look_at - T0
         self.notices += [(ms, notice) for notice in notices]
@@ -84,6 +86,8 @@ def observed(observation: Observation, *history: Report) -> Observed:
     return Observed(observation=observation, reports=history)
 
 
-def working() -> TaskHistory:
+def working(rules: ReducerSettings | None = None) -> TaskHistory:
     """Return a history in which the agent has begun to work at 0."""
-    return TaskHistory().at(0, observed(seen(last=report(0, "working"))))
+    return TaskHistory(rules=rules or ReducerSettings(SETTLE)).at(
+        0, observed(seen(last=report(0, "working")))
+    )

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.grammar import CREATE_OPTIONS, THREAD_VERBS, VERBS
+from taskwire.domain.link_state import LinkState
 from taskwire.domain.links import Link
 from taskwire.domain.phases import Phase
-from taskwire.domain.transitions import LinkState
 from taskwire.messages import listing
 from taskwire.messages.listing import TaskLine, TemplateLine
 from tests.unit.message_examples import AGO, BOND, CODER, NOON_MS, anything

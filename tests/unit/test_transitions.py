@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.events import Acted, Delivered, Event, Observed, TimerFired, Vanished
+from taskwire.domain.link_state import ReducerSettings
 from taskwire.domain.phases import Observation, Phase, Report
-from taskwire.domain.transitions import ReducerSettings, initial_state
+from taskwire.domain.transitions import initial_state
 
 from .task_histories import (
     ALICE,

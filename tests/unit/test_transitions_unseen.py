@@ -3,8 +3,9 @@
 import pytest
 
 from taskwire.domain.events import Acted, Delivered, Event, Observed, TimerFired
+from taskwire.domain.link_state import ReducerSettings
 from taskwire.domain.phases import Observation, Phase, Report
-from taskwire.domain.transitions import ReducerSettings, initial_state
+from taskwire.domain.transitions import initial_state
 
 from .task_histories import (
     ALICE,

@@ -15,12 +15,13 @@ from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncApp
 
 from taskwire import transport
+from taskwire.actions.snooze import ReminderSnoozer
 from taskwire.actions.stop import StopReactions
 from taskwire.actions.task_actions import TaskActions
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.dependencies import Dependencies
+from taskwire.domain.link_state import ReducerSettings
 from taskwire.domain.secrets import Masker
-from taskwire.domain.transitions import ReducerSettings
 from taskwire.job_context import Handler
 from taskwire.listeners import listen
 from taskwire.listeners.background import Background
@@ -248,7 +249,11 @@ def _make_dependencies(
         coder_url=settings.coder_url,
         mask=masker.mask,
         mask_own=masker.mask_own,
-        rules=ReducerSettings(settle_ms=int(settings.settle * 1000)),
+        rules=ReducerSettings(
+            settle_ms=int(settings.settle * 1000),
+            stuck_ms=int(settings.stuck * 1000),
+            reminder_ms=int(settings.reminder * 1000),
+        ),
         template=settings.template,
         preset=settings.preset,
         forges=frozenset(settings.forges),
@@ -296,6 +301,7 @@ def _handlers(
         ChoiceSender(deps, people),
         TaskActions(deps, people, texts, thread_context),
         StopReactions(deps),
+        ReminderSnoozer(deps, people),
         Notifier(deps, people, texts),
         CardAndReceipts(deps),
         backfill,

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from taskwire.domain.transitions import ReducerSettings
+from taskwire.domain.ids import UserId
+from taskwire.domain.link_state import ReducerSettings
 
 
 class ChannelSettings(BaseModel):
@@ -25,8 +26,24 @@ class ChannelSettings(BaseModel):
     # Whether a reply resumes a paused task.
     is_resumed_by_reply: bool = True
     settle_seconds: int | None = None
+    # 0 means never.
+    stuck_seconds: int | None = None
+    reminder_seconds: int | None = None
+    # The id of the person or user group that is reminded after the owner of a task.
+    fallback: str = ""
 
-    def with_rules(self, rules: ReducerSettings) -> ReducerSettings:
-        """Return the deployment's rules of the reducer with the values of this channel."""
-        settle_ms = rules.settle_ms if self.settle_seconds is None else self.settle_seconds * 1000
-        return rules._replace(settle_ms=settle_ms)
+    def with_rules(self, rules: ReducerSettings, owner: UserId | None) -> ReducerSettings:
+        """Return the deployment's rules of the reducer with the values of this channel.
+
+        `owner` owns the task. A fallback who is the owner is none.
+        """
+        return ReducerSettings(
+            settle_ms=_in_ms(self.settle_seconds, rules.settle_ms),
+            stuck_ms=_in_ms(self.stuck_seconds, rules.stuck_ms),
+            reminder_ms=_in_ms(self.reminder_seconds, rules.reminder_ms),
+            fallback="" if self.fallback == owner else self.fallback,
+        )
+
+
+def _in_ms(seconds: int | None, default_ms: int) -> int:
+    return default_ms if seconds is None else seconds * 1000

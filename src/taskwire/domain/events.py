@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from taskwire.domain.ids import UserId
 from taskwire.domain.phases import Observation, Report
 
-NoticeKind = Literal["needs_input", "completed", "failed", "error", "paused", "resumed", "gone"]
+NoticeKind = Literal[
+    "needs_input", "completed", "failed", "error", "paused", "resumed", "stuck", "gone", "reminder"
+]
 
 
 class FrozenModel(BaseModel):
@@ -30,6 +32,11 @@ class Notice(FrozenModel):
     report: Report | None = None
     build: int = 0
     person: UserId | None = None
+    # Of `stuck` and `reminder`: since when the state lasts, and how long it had lasted, in milliseconds.
+    since_ms: int = 0
+    lasted_ms: int = 0
+    # Of `reminder`: the person or user group that is called instead of the owner; empty for the owner.
+    fallback: str = ""
 
 
 class Observed(FrozenModel):
@@ -70,6 +77,13 @@ class Acted(FrozenModel):
     build: int
 
 
+class Snoozed(FrozenModel):
+    """A person wants to be reminded again at `until_ms`, in milliseconds of Redis's clock."""
+
+    event: Literal["snoozed"] = "snoozed"
+    until_ms: int
+
+
 class TimerFired(FrozenModel):
     """The time in `Transition.look_at_ms` has come."""
 
@@ -83,7 +97,9 @@ class Vanished(FrozenModel):
     person: UserId | None = None
 
 
-Event = Annotated[Observed | Delivered | Acted | TimerFired | Vanished, Field(discriminator="event")]
+Event = Annotated[
+    Observed | Delivered | Acted | Snoozed | TimerFired | Vanished, Field(discriminator="event")
+]
 
 
 def may_mention(event: Event) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskwire.domain.agent_text import AgentText
-from taskwire.domain.channel_settings import ChannelSettings
+from taskwire.domain.channel_jobs import SaveChannelSettings, SnoozeReminder
 from taskwire.domain.events import Event, Notice
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.maintenance import (
@@ -85,14 +85,6 @@ class CreateRequested(Work):
     thread_ts: Ts | None = None
     # The messages that the agent gets as context.
     context: EarlierMessages | None = None
-
-
-class SaveChannelSettings(Work):
-    """Check that a person may change the settings of their channel, and store them (queue `intake`)."""
-
-    kind: Literal["save_channel_settings"] = "save_channel_settings"
-    requester: Requester
-    settings: ChannelSettings
 
 
 class ActRequested(Work):
@@ -417,6 +409,7 @@ AnyWork = Annotated[
     | DecideHeld
     | DecideReply
     | Choose
+    | SnoozeReminder
     | ApplyEvent
     | PostNotice
     | PostText

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from taskwire.domain.agent_text import AgentText, sanitize_for_agent
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId, microseconds
+from taskwire.domain.link_state import LinkState
 from taskwire.domain.phases import Observation, Phase
-from taskwire.domain.transitions import LinkState
 
 _HOUR_US = 3_600_000_000
 

@@ -100,6 +100,8 @@ class Button(StrEnum):
     LIST_PAGE = "list.page"
     NEW_TASK = "form.open"
     SETTINGS = "settings.open"
+    SNOOZE_HOUR = "reminder.hour"
+    SNOOZE_TOMORROW = "reminder.tomorrow"
     # The value is the link's id, a blank, and the key of the note that holds the answer.
     SHOW_ANSWER = "answer.show"
 

@@ -8,106 +8,26 @@ writes only order its reports.
 This module writes no text. A notice says what has changed, and `messages/notices.py` has the words for it.
 """
 
-from datetime import datetime
 from typing import NamedTuple
 
+from taskwire.domain import overdue
 from taskwire.domain.events import (
     Acted,
     Delivered,
     Event,
-    FrozenModel,
     Notice,
     NoticeKind,
     Observed,
+    Snoozed,
     TimerFired,
     Vanished,
 )
-from taskwire.domain.ids import UserId, to_ms
+from taskwire.domain.ids import to_ms
+from taskwire.domain.link_state import START_GRACE_MS, LinkState, ReducerSettings
 from taskwire.domain.phases import Observation, Phase, Report
 
 # In milliseconds. After this time, an active agent that has never reported counts as idle.
 SILENT_START_MS = 30_000
-# In milliseconds. Coder shows an error until the agent's app runs. So an error within this time after a start
-# may end by itself.
-START_GRACE_MS = 300_000
-
-# The phases in which a task waits for a person.
-NEEDS_PERSON_PHASES = (Phase.NEEDS_YOU, Phase.FAILED, Phase.BROKEN)
-
-
-class ReducerSettings(NamedTuple):
-    """The settings that the reducer needs.
-
-    `settle_ms`: an idle agent or an error is announced after it has lasted this many milliseconds.
-    """
-
-    settle_ms: int
-
-
-class LinkState(FrozenModel):
-    """What is known of a link's task, and what was announced of it in the thread.
-
-    Fields that end in `_ms` are times of Redis's clock in milliseconds. Those in `_since_ms` are None while
-    the condition does not hold. Fields in `announced_` record what was announced, so that nothing is
-    announced twice.
-    """
-
-    phase: Phase = Phase.STARTING
-    unknown_status: str = ""
-    since_ms: int = 0
-    status: str = ""
-    build: int = 0
-    started_ms: int = 0
-    active_since_ms: int | None = None
-    last_report: Report | None = None
-    report_build: int = 0
-    final_report: Report | None = None
-    # The last report before this turn. Coder repeats its text while the agent works.
-    previous_report: Report | None = None
-    # When the agent had last reported before it got the last input.
-    input_after: datetime | None = None
-    idle_since_ms: int | None = None
-    error_since_ms: int | None = None
-    unreachable_since_ms: int | None = None
-    is_build_failed: bool = False
-    is_script_failed: bool = False
-    is_need_announced: bool = False
-    announced_need_id: str = ""
-    announced_error_build: int = 0
-    # Whether an error returned after the agent was healthy for a while. Its notice gets another id.
-    is_error_repeated: bool = False
-    announced_pause_build: int = 0
-    # The phase before the workspace was stopped. A question or a failure stays open during a pause.
-    paused_from: Phase | None = None
-    last_action: Acted | None = None
-    # Where the agent's history can be read, even after the workspace has stopped.
-    agent_id: str | None = None
-    app_id: str | None = None
-
-    @property
-    def has_reported(self) -> bool:
-        """Whether the agent has reported since the workspace's last build."""
-        return self.last_report is not None and self.report_build == self.build
-
-    @property
-    def current_report(self) -> Report | None:
-        """The last report; None if the agent works again and the report repeats an earlier turn's text."""
-        last, old = self.last_report, self.previous_report
-        is_old = last is not None and old is not None and last.has_same_text(old)
-        return None if is_old and self.phase is Phase.WORKING else last
-
-    @property
-    def open_phase(self) -> Phase:
-        """The phase, or the phase before a pause if the task was waiting for a person when it was paused."""
-        before = self.paused_from
-        is_paused = self.phase in (Phase.PAUSING, Phase.PAUSED)
-        return before if is_paused and before is not None and before in NEEDS_PERSON_PHASES else self.phase
-
-    @property
-    def grace_ends_ms(self) -> int:
-        """The time until which the present error may be a normal part of the start; 0 if it began later."""
-        is_early = self.error_since_ms is not None and self.error_since_ms - self.started_ms < START_GRACE_MS
-        return self.started_ms + START_GRACE_MS if is_early else 0
 
 
 class Transition(NamedTuple):
@@ -127,12 +47,16 @@ def reduce(state: LinkState, event: Event, rules: ReducerSettings, now_ms: int) 
             updated, notices = _apply_delivered(state, event, now_ms), []
         case Acted():
             updated, notices = state.model_copy(update={"last_action": event}), []
+        case Snoozed():
+            updated, notices = overdue.snooze(state, event), []
         case TimerFired():
             updated, notices = state, []
         case Vanished():
             return _apply_vanished(state, event, now_ms)
     if state.phase is Phase.GONE and not isinstance(event, Observed):
         return Transition(state)
+    if not isinstance(event, TimerFired | Snoozed):
+        updated = overdue.record_change(updated, now_ms)
     is_quiet = isinstance(event, Observed) and event.is_baseline
     return _apply_deadlines(state, updated, [] if is_quiet else notices, rules, now_ms)
 
@@ -163,7 +87,7 @@ def _apply_delivered(state: LinkState, event: Delivered, now_ms: int) -> LinkSta
     keeps_finish = state.final_report is not None and (since is None or state.final_report.at > since)
     earlier = (None if keeps_finish else state.final_report) if is_answered else report
     is_idle = is_answered and report is not None and report.state == "idle"
-    return state.model_copy(
+    return state.begin_turn().model_copy(
         update={
             "final_report": state.final_report if keeps_finish else None,
             "input_after": since,
@@ -173,7 +97,6 @@ def _apply_delivered(state: LinkState, event: Delivered, now_ms: int) -> LinkSta
             "active_since_ms": state.active_since_ms
             if state.active_since_ms is None or state.has_reported
             else now_ms,
-            "is_need_announced": False,
             "phase": Phase.WORKING if state.status == "active" and not keeps_finish else state.phase,
         }
     )
@@ -198,7 +121,7 @@ def _apply_observed(
         state, reported = _apply_reports(state, event, now_ms)
         notices += reported
     if not seen.is_active:
-        state, unseen = _announce_unseen_end(state, event, finished, rules)
+        state, unseen = _announce_unseen_end(state, event, finished, rules, now_ms)
         notices += unseen
         state = _become_inactive(_with_paused_from(state, seen), seen, now_ms)
     state = _with_status(state, seen, now_ms)
@@ -230,20 +153,22 @@ _PHASE_OF_REPORT = {"idle": Phase.NEEDS_YOU, "complete": Phase.DONE, "failed": P
 
 
 def _announce_unseen_end(
-    state: LinkState, event: Observed, finished: Report | None, rules: ReducerSettings
+    state: LinkState, event: Observed, finished: Report | None, rules: ReducerSettings, now_ms: int
 ) -> tuple[LinkState, list[Notice]]:
     """Announce that the agent was idle for `settle_ms` before the stop, unless a person paused the task."""
     last, old, stopped = state.last_report, state.previous_report, event.stopped_at
     ended = state.final_report or finished
     if last is None or stopped is None or last.state != "idle" or state.is_need_announced:
         return state, []
-    if _find_actor(state, "pause") is not None:
+    if state.find_actor("pause") is not None:
         return state, []
     is_old = last.id in (state.announced_need_id, old.id if old is not None else None)
     is_end = ended is not None and last.has_same_text(ended)
     if is_old or is_end or to_ms(stopped) - to_ms(last.at) < rules.settle_ms:
         return state, []
-    updated = state.model_copy(update={"is_need_announced": True, "announced_need_id": last.id})
+    updated = state.model_copy(
+        update={"is_need_announced": True, "announced_need_id": last.id, "asked_ms": now_ms}
+    )
     return updated, [_make_need_notice(last.id, last, state.build)]
 
 
@@ -293,12 +218,8 @@ def _with_build(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
         "paused_from": _phase_without_stop(state),
     }
     if is_start:
-        update |= {
-            "started_ms": now_ms,
-            "is_need_announced": False,
-            "active_since_ms": None,
-            "phase": Phase.STARTING,
-        }
+        update |= {"started_ms": now_ms, "active_since_ms": None, "phase": Phase.STARTING}
+        state = state.begin_turn()
     return state.model_copy(update=update)
 
 
@@ -397,7 +318,7 @@ def _apply_report(state: LinkState, report: Report, now_ms: int) -> LinkState:
 
 def _make_build_notice(state: LinkState, kind: NoticeKind, verb: str) -> Notice:
     """Make the notice of a pause or a resume. `verb` is what a person may have done."""
-    return Notice(kind=kind, id=f"{kind}:{state.build}", build=state.build, person=_find_actor(state, verb))
+    return Notice(kind=kind, id=f"{kind}:{state.build}", build=state.build, person=state.find_actor(verb))
 
 
 def _is_retry(state: LinkState) -> bool:
@@ -405,11 +326,6 @@ def _is_retry(state: LinkState) -> bool:
         "retry",
         state.build,
     )
-
-
-def _find_actor(state: LinkState, verb: str) -> UserId | None:
-    acted = state.last_action
-    return acted.person if acted is not None and (acted.verb, acted.build) == (verb, state.build) else None
 
 
 def _apply_deadlines(
@@ -424,7 +340,7 @@ def _apply_deadlines(
     if idle_from is not None and state.status == "active" and state.final_report is None:
         due = idle_from + rules.settle_ms
         if now_ms >= due:
-            state, needed = _enter_needs_you(state)
+            state, needed = _enter_needs_you(state, now_ms)
             notices += needed
         else:
             deadlines.append(due)
@@ -440,6 +356,9 @@ def _apply_deadlines(
             notices += broken
         else:
             deadlines.append(due)
+    state, late, times = overdue.apply(state, rules, now_ms)
+    notices += late
+    deadlines += times
     if state.phase is not before.phase or not state.since_ms:
         state = state.model_copy(update={"since_ms": now_ms})
     return Transition(state, tuple(notices), min(deadlines, default=None))
@@ -457,14 +376,17 @@ def _find_idle_since(state: LinkState) -> int | None:
     return state.active_since_ms + SILENT_START_MS
 
 
-def _enter_needs_you(state: LinkState) -> tuple[LinkState, list[Notice]]:
+def _enter_needs_you(state: LinkState, now_ms: int) -> tuple[LinkState, list[Notice]]:
     """Enter the phase NEEDS_YOU, and announce that unless the same report or start was announced already."""
     report = state.last_report
     about = report.id if report is not None and state.has_reported else f"build-{state.build}"
-    needing = state.model_copy(update={"phase": Phase.NEEDS_YOU})
+    asked_ms = now_ms if state.asked_ms and state.phase is not Phase.NEEDS_YOU else state.asked_ms
+    needing = state.model_copy(update={"phase": Phase.NEEDS_YOU, "asked_ms": asked_ms})
     if state.is_need_announced or state.announced_need_id == about:
         return needing.model_copy(update={"is_need_announced": True}), []
-    updated = needing.model_copy(update={"is_need_announced": True, "announced_need_id": about})
+    updated = needing.model_copy(
+        update={"is_need_announced": True, "announced_need_id": about, "asked_ms": now_ms}
+    )
     return updated, [_make_need_notice(about, report, state.build)]
 
 

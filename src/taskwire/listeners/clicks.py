@@ -7,10 +7,12 @@ click that opens a dialog opens it at once, because the trigger expires after th
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import Literal
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.domain import commands
+from taskwire.domain.channel_jobs import SnoozeReminder
 from taskwire.domain.commands import List, Logs
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, LinkId
@@ -67,6 +69,10 @@ _DECISIONS: dict[Button, ReplyDecision] = {
     Button.SEND_AS_IT_IS: "send",
     Button.SEND_STILL: "send",
     Button.DROP_INPUT: "drop",
+}
+_SNOOZES: dict[Button, Literal["hour", "tomorrow"]] = {
+    Button.SNOOZE_HOUR: "hour",
+    Button.SNOOZE_TOMORROW: "tomorrow",
 }
 # The value of a click with a user limit is one id, or two separated by a space. Anything else is made up and
 # is rejected.
@@ -202,22 +208,11 @@ def _batch_of(clicked: Click) -> Batch | None:
         act = Act(requester=requester, verb=_VERBS[button], is_retry=button is Button.RETRY)
         job = Job(id=f"{act.verb}:{name}", work=act)
         return Batch().append(to_coder(link), job, score=request_score(act.verb, requester.at))
-    if button in _DECISIONS:
-        decided = DecideReply(requester=requester, job=rest, decision=_DECISIONS[button])
-        return Batch().append(to_coder(link), Job(id=name, work=decided), score=urgent_score(requester.at))
-    if button is Button.DO_VERB:
-        verb, _, job_id = rest.partition(":")
-        meant = DecideReply(requester=requester, job=job_id, decision="verb", verb=verb)
-        return Batch().append(to_coder(link), Job(id=name, work=meant), score=urgent_score(requester.at))
+    decision = _decision_of(button, requester, rest)
+    if decision is not None:
+        return Batch().append(to_coder(link), Job(id=name, work=decision), score=urgent_score(requester.at))
     if button is Button.RETRY_AND_SEND:
         return _retry_and_send(requester, link, rest, name)
-    if button in (Button.RESUME_AND_SEND, Button.DROP_HELD):
-        held = DecideHeld(requester=requester, is_dropped=button is Button.DROP_HELD)
-        return Batch().append(to_coder(link), Job(id=name, work=held), score=urgent_score(requester.at))
-    if button is Button.CHOOSE:
-        key, _, number = rest.partition(":")
-        choose = Choose(requester=requester, key=key, number=int(number) if number.isdecimal() else -1)
-        return Batch().append(to_coder(link), Job(id=name, work=choose), score=urgent_score(requester.at))
     if button is Button.SHOW_ANSWER:
         return Batch().append(
             thread_answers(link), Job(id=name, work=ShowAnswer(requester=requester, key=rest))
@@ -230,6 +225,25 @@ def _batch_of(clicked: Click) -> Batch | None:
         return Batch().append(intake(requester.person), again)
     if button is Button.PAUSE_TO_EDIT:
         return _pause_to_edit(requester, link, rest, name)
+    return None
+
+
+def _decision_of(
+    button: Button | None, requester: Requester, rest: str
+) -> DecideReply | DecideHeld | Choose | SnoozeReminder | None:
+    """Return what a person has decided by a press; None if the button is for something else."""
+    if button in _DECISIONS:
+        return DecideReply(requester=requester, job=rest, decision=_DECISIONS[button])
+    if button is Button.DO_VERB:
+        verb, _, job_id = rest.partition(":")
+        return DecideReply(requester=requester, job=job_id, decision="verb", verb=verb)
+    if button in (Button.RESUME_AND_SEND, Button.DROP_HELD):
+        return DecideHeld(requester=requester, is_dropped=button is Button.DROP_HELD)
+    if button is Button.CHOOSE:
+        key, _, number = rest.partition(":")
+        return Choose(requester=requester, key=key, number=int(number) if number.isdecimal() else -1)
+    if button in _SNOOZES:
+        return SnoozeReminder(requester=requester, until=_SNOOZES[button])
     return None
 
 

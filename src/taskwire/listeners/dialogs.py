@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.domain.agent_text import is_shell_command, sanitize_for_agent
+from taskwire.domain.channel_jobs import SaveChannelSettings
 from taskwire.domain.commands import OpenForm, check_new_name
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import ChannelId, LinkId, Ts, find_channel, find_ts, moment_of, ts_of
@@ -22,7 +23,6 @@ from taskwire.domain.jobs import (
     ActVerb,
     CreateRequested,
     Job,
-    SaveChannelSettings,
 )
 from taskwire.domain.message import Dialog, View
 from taskwire.domain.mrkdwn import is_blank, unescape
@@ -33,7 +33,7 @@ from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers, forms, refusals
 from taskwire.messages.forms import Field
-from taskwire.messages.settings_form import SettingsField, read_settings
+from taskwire.messages.settings_form import SettingsField, find_errors, read_settings
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers, without_expired_url
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.queue.batch import Batch
@@ -327,6 +327,9 @@ def _parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
     if submitted.dialog is Dialog.CREATE:
         return _parse_create(requester, context, values)
     if submitted.dialog is Dialog.SETTINGS:
+        errors = find_errors(values)
+        if errors:
+            return DialogRequest(errors=errors)
         return DialogRequest(SaveChannelSettings(requester=requester, settings=read_settings(values)))
     verb, empty = _VERBS[submitted.dialog]
     text = sanitize_for_agent(values.get(Field.PROMPT, ""))

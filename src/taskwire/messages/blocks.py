@@ -225,9 +225,16 @@ def emoji_piece(name: str) -> Block:
     return {"type": "emoji", "name": name}
 
 
-def mention_piece(user_id: str) -> Block:
-    """Make a piece of rich text that mentions a user."""
-    return {"type": "user", "user_id": user_id}
+def mention(called: str) -> str:
+    """Return mrkdwn that mentions a user or a user group, whose ids begin with `S`."""
+    return f"<!subteam^{called}>" if called.startswith("S") else f"<@{called}>"
+
+
+def mention_piece(called: str) -> Block:
+    """Make a piece of rich text that mentions a user or a user group."""
+    if called.startswith("S"):
+        return {"type": "usergroup", "usergroup_id": called}
+    return {"type": "user", "user_id": called}
 
 
 def title_piece(text: str, url: str) -> Block:

@@ -15,12 +15,12 @@ from typing import Literal, NamedTuple
 
 from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.ids import ChannelId, LinkId, UserId, from_ms, moment_of, ts_of
+from taskwire.domain.link_state import LinkState
 from taskwire.domain.links import Link, LinkEnd, LinkRecord
 from taskwire.domain.message import Block, Message
 from taskwire.domain.mrkdwn import escape_mrkdwn
 from taskwire.domain.naming import is_beginning, is_same_text
 from taskwire.domain.phases import Observation, Phase
-from taskwire.domain.transitions import LinkState
 from taskwire.messages import blocks, card_controls
 from taskwire.messages.blocks import (
     PHASE_LABELS,

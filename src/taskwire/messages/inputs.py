@@ -6,6 +6,7 @@ link's id and `job_id` back.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from taskwire.domain.bare_words import is_stop
@@ -26,6 +27,7 @@ from taskwire.messages.blocks import (
     cut,
     end_sentence,
     escape_line,
+    format_moment,
     one_line,
     quote_block,
     section,
@@ -444,8 +446,14 @@ def choice_made(by_name: str, label: str) -> str:
     return f"{escape_line(by_name, 80)} chose {bold_name(break_emoji(label), BUTTON_LENGTH)}{ending}"
 
 
+STUCK_ENDED = "Something has changed since."
 CHOICE_REPLIED = "Answered in a reply."
 CHOICE_PASSED = "The agent went on without an answer."
+
+
+def reminder_snoozed(by_name: str, until: datetime) -> str:
+    """Return the text that replaces the buttons of a reminder after `by_name` has snoozed it."""
+    return f"Snoozed by {escape_line(by_name, 80) or 'somebody'} until {format_moment(until)}."
 
 
 def choice_too_late() -> Message:

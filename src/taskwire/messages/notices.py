@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from taskwire.domain.agent_questions import Choice, read_answer
 from taskwire.domain.events import Notice, NoticeKind
-from taskwire.domain.ids import UserId
 from taskwire.domain.links import Link
 from taskwire.domain.markdown import Node
 from taskwire.domain.message import AgentOutput, Block, Button, Message
@@ -29,11 +28,13 @@ from taskwire.messages.blocks import (
     section,
     text_piece,
 )
-from taskwire.messages.cards import SHOWN_URL_LENGTH, get_name, get_page_url
+from taskwire.messages.cards import SHOWN_URL_LENGTH, get_name, get_owner_name, get_page_url
 
 BUILD_LOG_LENGTH = 2_800
 # These notices come when the agent stops working, and show what it wrote.
 OF_TURNS: frozenset[NoticeKind] = frozenset({"needs_input", "completed", "failed"})
+# These notices begin with the agent's own words.
+_WITH_AGENTS_WORDS = OF_TURNS | {"reminder"}
 
 _LABELS: dict[NoticeKind, PhaseLabel] = {
     "needs_input": PHASE_LABELS[Phase.NEEDS_YOU],
@@ -42,7 +43,9 @@ _LABELS: dict[NoticeKind, PhaseLabel] = {
     "error": PHASE_LABELS[Phase.BROKEN],
     "paused": PHASE_LABELS[Phase.PAUSED],
     "resumed": PhaseLabel("arrow_forward", "Resumed"),
+    "stuck": PhaseLabel("hourglass", "Stuck"),
     "gone": PHASE_LABELS[Phase.GONE],
+    "reminder": PhaseLabel("alarm_clock", "Still needs you"),
 }
 _NEXT: dict[NoticeKind, str] = {
     "needs_input": "Reply here to go on.",
@@ -54,6 +57,8 @@ _NEXT: dict[NoticeKind, str] = {
     ),
     "paused": "Nothing is lost. Reply here and it goes on.",
     "resumed": "Reply here to talk to the agent.",
+    "stuck": "*Logs* shows what it wrote last.",
+    "reminder": "Reply here, or let me remind you later.",
     "gone": "Replies here reach nobody any more. `/task create` starts a new task.",
 }
 # The channel is set so that a reply resumes nothing.
@@ -72,7 +77,7 @@ _DORMANT_REASONS = frozenset({"dormancy"})
 class _NoticeContent(NamedTuple):
     """The texts and URLs of a notice. `page` is the task in Coder, `reported` is the agent's link.
 
-    `is_of_turn`: the notice is about the end of a turn, and shows what the agent wrote.
+    `has_agents_words`: the notice begins with the agent's question or first sentence.
     """
 
     title: str
@@ -82,7 +87,7 @@ class _NoticeContent(NamedTuple):
     page: str
     reported: str
     answer: tuple[Node, ...] = ()
-    is_of_turn: bool = False
+    has_agents_words: bool = False
 
 
 def notice(
@@ -99,14 +104,14 @@ def notice(
     pause_reason: str = "",
     is_resumed_by_reply: bool = True,
     by_name: str = "",
-    calls: tuple[UserId, ...] = (),
+    calls: tuple[str, ...] = (),
 ) -> Message:
     """Make the message about a change.
 
     `written` is the agent's output. `key` names the notice in the values of its buttons. `is_build_well`: an
     error came although the workspace's latest build succeeded. `is_stop`: the error came while the workspace
     was being stopped. `pause_reason` is Coder's reason for a pause. `by_name` is the name of `notice.person`,
-    shown without a mention. `calls` are the people to mention.
+    shown without a mention. `calls` are the people and user groups to mention.
     """
     written = written or AgentOutput()
     answer = read_answer(written.answer, written.full_text)
@@ -115,19 +120,21 @@ def notice(
         what, follow = (_AGENT_CRASHED, _RESTART_HINT) if is_build_well else (_STOP_FAILED, _STOP_FAILED_HINT)
     if notice.kind == "paused" and not is_resumed_by_reply:
         follow = _PAUSED_WITH_REPLIES_WAITING
+    elif notice.kind in ("stuck", "reminder"):
+        follow = _follow_overdue(link, notice)
     follow = "Choose, or reply here." if answer.choices else follow
     content = _NoticeContent(
         title=get_name(link),
-        face=_LABELS[notice.kind],
+        face=PhaseLabel("alarm_clock", "Still needs somebody") if notice.fallback else _LABELS[notice.kind],
         what=one_line(answer.headline, blocks.REPORT_LENGTH) or what,
         follow=follow,
         page="" if notice.kind == "gone" else get_page_url(link, coder_url),
         reported=blocks.safe_web_url(notice.report.uri) if notice.report else "",
         answer=answer.body,
-        is_of_turn=notice.kind in OF_TURNS,
+        has_agents_words=notice.kind in _WITH_AGENTS_WORDS,
     )
     layout = [_headline(content, calls)]
-    layout += [] if content.is_of_turn else [line("what", [text_piece(content.what)])]
+    layout += [] if content.has_agents_words else [line("what", [text_piece(content.what)])]
     layout += _output_blocks(content, written)
     layout += _step_blocks(written, f"{link.id} {key}")
     layout += _build_log_blocks(build_log)
@@ -199,8 +206,25 @@ def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
             return _why_paused(pause_reason)
         case "resumed":
             return "The workspace is up again."
+        case "stuck":
+            return f"Nothing has changed in it for {blocks.format_duration(notice.lasted_ms)}."
         case "gone":
             return _describe_deletion(notice, by_name)
+        case "reminder":
+            return report or "The agent waits for an answer."
+
+
+def _follow_overdue(link: Link, notice: Notice) -> str:
+    """Return since when a question is open or nothing has changed, and what to do."""
+    lasted = blocks.format_duration(notice.lasted_ms)
+    if notice.fallback:
+        owner = escape_line(get_owner_name(link), 80) or "Its owner"
+        return f"{owner} has not answered for {lasted}. Reply here, or ask them."
+    if notice.kind == "reminder":
+        return f"It has waited for {lasted}. {_NEXT['reminder']}"
+    if link.state.status != "active":
+        return "Coder does not say what its workspace is doing. Look at it there."
+    return f"{_NEXT['stuck']} *Stop* pauses it."
 
 
 def _describe_deletion(notice: Notice, by_name: str) -> str:
@@ -217,12 +241,12 @@ def _why_paused(reason: str) -> str:
     return "The workspace was stopped in Coder."
 
 
-def _headline(content: _NoticeContent, calls: tuple[UserId, ...]) -> Block:
+def _headline(content: _NoticeContent, calls: tuple[str, ...]) -> Block:
     pieces: list[Block] = []
-    for user_id in calls:
-        pieces += [blocks.mention_piece(user_id), text_piece(" ")]
+    for called in calls:
+        pieces += [blocks.mention_piece(called), text_piece(" ")]
     pieces += [blocks.emoji_piece(content.face.emoji), text_piece(" ")]
-    if content.is_of_turn:
+    if content.has_agents_words:
         pieces.append(text_piece(break_emoji(content.what), is_bold=True))
     else:
         pieces += [
@@ -302,6 +326,13 @@ def _buttons(
     made: list[Block] = []
     if content.reported:
         made.append(blocks.report_button(content.reported, *known, is_result=kind == "completed"))
+    if kind == "reminder":
+        made.append(button(Button.ANSWER, "Answer", link.id, style="primary"))
+        made.append(button(Button.SNOOZE_HOUR, "Snooze for 1 h", link.id))
+        made.append(button(Button.SNOOZE_TOMORROW, "Snooze until tomorrow", link.id))
+    if kind == "stuck" and link.state.status == "active":
+        made.append(button(Button.PAUSE, "Stop", link.id))
+        made.append(button(Button.LOGS, "Logs", link.id))
     if kind == "error":
         made.append(button(Button.RETRY, "Retry", link.id, style="primary"))
     if kind == "paused":
@@ -314,13 +345,13 @@ def _buttons(
     return made
 
 
-def _text(content: _NoticeContent, calls: tuple[UserId, ...]) -> str:
+def _text(content: _NoticeContent, calls: tuple[str, ...]) -> str:
     """Write the notice as plain text, for phones and for clients that show no blocks."""
-    parts = [f"<@{user_id}>" for user_id in calls]
+    parts = [blocks.mention(called) for called in calls]
     headed = f"{content.face.label}: {blocks.end_sentence(escape_line(content.title, blocks.TITLE_LENGTH))}"
     what = blocks.end_sentence(break_emoji(escape_line(content.what, blocks.REPORT_LENGTH + 60)))
     # A push notification begins with the words that matter most.
-    parts += [f"{what}\n{headed}"] if content.is_of_turn else [headed, what]
+    parts += [f"{what}\n{headed}"] if content.has_agents_words else [headed, what]
     parts.append(content.follow)
     parts += [escape_mrkdwn(content.reported)] if 0 < len(content.reported) <= SHOWN_URL_LENGTH else []
     return " ".join(parts)

@@ -254,6 +254,12 @@ def channel_template_missing() -> Refusal:
     )
 
 
+def fallback_not_there(name: str) -> Refusal:
+    """Say that the person who should be called after the owner is no full member who is in the channel."""
+    who = escape_line(name, 80) or "The person whom you chose"
+    return (f"{who} is not in this channel, or is a guest. Nothing was changed.", "Choose somebody else.")
+
+
 def default_template_missing(default: str, names: Sequence[str]) -> Refusal:
     """Say that Coder does not have the default template of the settings. `names` are all templates."""
     return (

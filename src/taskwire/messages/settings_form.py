@@ -12,7 +12,7 @@ from typing import NamedTuple
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.ids import ChannelId
 from taskwire.domain.message import Block, Dialog, View
-from taskwire.messages.blocks import format_duration, section
+from taskwire.messages.blocks import format_duration, plain_text, section
 from taskwire.messages.dialog_fields import (
     MOST_OPTIONS,
     limit_options,
@@ -33,6 +33,13 @@ _VALUE_LENGTH = 150
 _TEMPLATE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 # How long an agent may be idle before it calls, in seconds.
 SETTLE_CHOICES = (5, 20, 60, 300)
+# How long nothing may change, and a question may be open, before people are called. 0 means never.
+STUCK_CHOICES = (600, 1_800, 3_600, 14_400, 0)
+REMINDER_CHOICES = (1_800, 3_600, 14_400, 28_800, 86_400, 0)
+# The error beside the field for a group.
+ONE_FALLBACK = "Choose a person or a group, not both."
+_PERSON_ID = re.compile(r"[UW][A-Za-z0-9]{1,40}")
+_GROUP_ID = re.compile(r"S[A-Za-z0-9]{1,40}")
 
 
 class SettingsField(StrEnum):
@@ -43,6 +50,10 @@ class SettingsField(StrEnum):
     REPLIES = "settings.replies"
     RESUMES = "settings.resumes"
     SETTLE = "settings.settle"
+    STUCK = "settings.stuck"
+    REMINDER = "settings.reminder"
+    FALLBACK = "settings.fallback"
+    GROUP = "settings.group"
 
 
 class Defaults(NamedTuple):
@@ -50,16 +61,22 @@ class Defaults(NamedTuple):
 
     template: str
     settle_seconds: float
+    stuck_seconds: float
+    reminder_seconds: float
 
 
 def settings_form(
     channel: ChannelId,
     settings: ChannelSettings,
     templates: Sequence[TemplateChoice],
+    groups: Mapping[str, str],
     defaults: Defaults,
     private_metadata: str,
 ) -> View:
-    """Make the dialog with the present settings. Slack sends `private_metadata` back when it is saved."""
+    """Make the dialog with the present settings. Slack sends `private_metadata` back when it is saved.
+
+    `groups` are the names of the workspace's user groups, by id.
+    """
     layout = [
         section("channel", f"For everybody in {name_place(channel)}:"),
         *_template_fields(settings, templates, defaults.template),
@@ -82,6 +99,21 @@ def settings_form(
             settings.settle_seconds,
             defaults.settle_seconds,
         ),
+        _duration_field(
+            SettingsField.STUCK,
+            "A task in which nothing changes calls its owner after",
+            STUCK_CHOICES,
+            settings.stuck_seconds,
+            defaults.stuck_seconds,
+        ),
+        _duration_field(
+            SettingsField.REMINDER,
+            "An open question calls its owner again after",
+            REMINDER_CHOICES,
+            settings.reminder_seconds,
+            defaults.reminder_seconds,
+        ),
+        *_fallback_fields(settings.fallback, groups),
     ]
     return make_view(Dialog.SETTINGS, layout, private_metadata, "Save")
 
@@ -103,7 +135,25 @@ def read_settings(values: Mapping[str, str]) -> ChannelSettings:
         replies="mentions" if values.get(SettingsField.REPLIES) == "mentions" else "all",
         is_resumed_by_reply=values.get(SettingsField.RESUMES) != _NO,
         settle_seconds=_read_duration(values, SettingsField.SETTLE, SETTLE_CHOICES),
+        stuck_seconds=_read_duration(values, SettingsField.STUCK, STUCK_CHOICES),
+        reminder_seconds=_read_duration(values, SettingsField.REMINDER, REMINDER_CHOICES),
+        fallback=_read_person(values) or _read_group(values),
     )
+
+
+def find_errors(values: Mapping[str, str]) -> dict[str, str]:
+    """Return a sentence for each field that was filled wrongly."""
+    return {SettingsField.GROUP.value: ONE_FALLBACK} if _read_person(values) and _read_group(values) else {}
+
+
+def _read_person(values: Mapping[str, str]) -> str:
+    person = values.get(SettingsField.FALLBACK, "")
+    return person if _PERSON_ID.fullmatch(person) else ""
+
+
+def _read_group(values: Mapping[str, str]) -> str:
+    group = values.get(SettingsField.GROUP, "")
+    return group if _GROUP_ID.fullmatch(group) else ""
 
 
 def _read_duration(values: Mapping[str, str], field: SettingsField, choices: Sequence[int]) -> int | None:
@@ -167,4 +217,25 @@ def _duration_field(
 
 
 def _describe(seconds: float) -> str:
-    return format_duration(int(seconds * 1000))
+    return format_duration(int(seconds * 1000)) if seconds else "never"
+
+
+def _fallback_fields(fallback: str, groups: Mapping[str, str]) -> list[Block]:
+    """Return the fields for who is called if the owner does not answer: a person, or a user group."""
+    # A menu for one person cannot be emptied, so this one is for several, and takes one.
+    person: Block = {
+        "type": "multi_users_select",
+        "action_id": SettingsField.FALLBACK.value,
+        "max_selected_items": 1,
+        "placeholder": plain_text("Nobody", 150),
+    }
+    if fallback and not fallback.startswith("S"):
+        person = person | {"initial_users": [fallback]}
+    label = "If the owner does not answer for as long again, it calls"
+    field = make_field(SettingsField.FALLBACK.value, label, person, is_optional=True)
+    if not groups:
+        return [field]
+    chosen = fallback if fallback in groups else None
+    names = {_EVERYWHERE: "No group"}
+    names |= {group: groups[group] for group in limit_options([*groups], chosen, MOST_OPTIONS - 1)}
+    return [field, _choice_field(SettingsField.GROUP, "Or this group", names, chosen or _EVERYWHERE)]

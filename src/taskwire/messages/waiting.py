@@ -6,6 +6,7 @@
 from datetime import datetime
 from typing import Literal
 
+from taskwire.domain.channel_jobs import SaveChannelSettings, SnoozeReminder
 from taskwire.domain.jobs import (
     Act,
     ActRequested,
@@ -16,7 +17,6 @@ from taskwire.domain.jobs import (
     DecideHeld,
     DecideReply,
     PostCard,
-    SaveChannelSettings,
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
@@ -59,6 +59,8 @@ def describe_request(work: Work, link: Link | None) -> str:
             return f"{_VERB_ACTIVITIES[verb]} {bold_title(link)}"
         case DecideHeld(is_dropped=is_dropped) if link is not None:
             return f"{'dropping' if is_dropped else 'sending'} what waits in {bold_title(link)}"
+        case SnoozeReminder() if link is not None:
+            return f"snoozing {bold_title(link)}"
         case DecideReply() if link is not None:
             return f"carrying out what you decided on a reply in {bold_title(link)}"
         case AnswerInThread() if link is not None:

@@ -19,11 +19,11 @@ from taskwire.domain.jobs import (
     Job,
     Reply,
 )
+from taskwire.domain.link_state import LinkState
 from taskwire.domain.links import Link
 from taskwire.domain.phases import Observation
 from taskwire.domain.queues import to_thread
 from taskwire.domain.reconcile import ResumeNote
-from taskwire.domain.transitions import LinkState
 
 
 async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Event, ...]:

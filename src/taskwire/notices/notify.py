@@ -21,12 +21,12 @@ from taskwire.domain.jobs import (
     PostNotice,
     PostText,
 )
+from taskwire.domain.link_state import LinkState, ReducerSettings
 from taskwire.domain.links import Link, is_act_overtaken
 from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.queues import to_coder, to_thread
 from taskwire.domain.retry_policies import AGENT_HISTORY, ASKED_REPLY_SECONDS
-from taskwire.domain.transitions import LinkState, ReducerSettings
 from taskwire.job_context import (
     Handler,
     JobContext,
@@ -40,6 +40,7 @@ from taskwire.messages import inputs, notices
 from taskwire.notices.attribution import find_person_behind, prepend_act
 from taskwire.notices.build_summaries import BuildSummary, read_build
 from taskwire.notices.closed_threads import CLOSED_REASON, record_closed, reopen_if_closed, wait_for_new_card
+from taskwire.notices.overdue_notices import is_overtaken, settle_overdue, with_question
 from taskwire.notices.pause_lines import record_pause, show_resumed
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -92,7 +93,7 @@ class Notifier:
         work = context.work(ApplyEvent)
         event = await self._add_reports(context, link, work.event)
         settings = await self._deps.channel_settings.get(link.record.channel)
-        rules = settings.with_rules(self._deps.rules)
+        rules = settings.with_rules(self._deps.rules, link.record.owner_slack)
         *before, event = await prepend_act(self._deps, link, event)
         for act in before:
             earlier = self._reduce(link, act, rules, context.now_ms)
@@ -103,10 +104,13 @@ class Notifier:
         if pending is not None and is_act_overtaken(pending, link.state, transition.state):
             self._deps.writes.remove_field(batch, link.id, "pending")
         for notice in transition.notices:
+            if notice.kind == "reminder" and await self._has_next_turn(link, transition.state, notice):
+                continue
             if notice.kind in notices.OF_TURNS and await self._has_next_turn(link, transition.state, notice):
                 notice = notice.model_copy(update={"is_call": False})
             batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
         await self._settle_start_button(link, event, transition.state, batch)
+        settle_overdue(self._deps, link, event, transition.state, batch)
         if isinstance(event, Delivered):
             await questions.close_choices(self._deps, link, inputs.CHOICE_REPLIED, batch)
         elif link.state.phase in ENDED_TURN_PHASES and transition.state.phase is Phase.WORKING:
@@ -123,7 +127,7 @@ class Notifier:
     async def _has_next_turn(self, link: Link, state: LinkState, notice: Notice) -> bool:
         """Whether the turn that has ended is not the last: a reply waits, or the agent has just got one."""
         report, got = notice.report, state.input_after
-        is_end = notice.kind != "needs_input"
+        is_end = notice.kind in ("completed", "failed")
         if is_end and report is not None and got is not None and report.at <= got:
             return True
         behind = [job.work for job in await self._deps.links.list_jobs(to_thread(link.id))]
@@ -210,9 +214,10 @@ class Notifier:
         Its excerpt is read under an earlier lease, so that every try posts the same text.
         """
         work = context.work(PostNotice)
-        if link.record.thread_ts is None:
+        is_late = not context.is_outcome_unknown and is_overtaken(link, work.notice)
+        if link.record.thread_ts is None or is_late:
             return done()
-        notice, written = work.notice, work.agent_output
+        notice, written = await with_question(self._deps, link, work.notice), work.agent_output
         edited = await show_resumed(self._deps, self._people, context, link, notice)
         if edited is not None:
             return done(edited)
@@ -254,6 +259,8 @@ class Notifier:
         """Store where a notice was posted, if it is edited later."""
         if notice.kind == "paused":
             record_pause(self._deps, link, notice, place, batch)
+        if notice.kind in (questions.STUCK, questions.REMINDER):
+            await questions.record_posted(self._deps, link, notice.kind, place, batch)
         if notice.kind in WITH_START_BUTTON and not _is_line(link, notice):
             await questions.record_posted(self._deps, link, questions.WORKSPACE, place, batch)
         if notice.kind in notices.OF_TURNS:
@@ -273,7 +280,7 @@ class Notifier:
     async def _make_message(
         self, link: Link, notice: Notice, written: AgentOutput, build_summary: BuildSummary, key: str
     ) -> Message:
-        mentions = (link.record.owner_slack,) if _mentions_owner(link, notice) else ()
+        mentions = (notice.fallback or link.record.owner_slack,) if _mentions_owner(link, notice) else ()
         by = find_person_behind(link.state, notice)
         settings = await self._get_settings(link, notice)
         if _is_line(link, notice):

@@ -37,6 +37,7 @@ HELD_REPLIES = "held"
 CHOICES = "choices"
 WORKSPACE = "workspace"
 EDIT, DELETE = "edit", "delete"
+STUCK, REMINDER = "stuck", "reminder"
 # A message whose job id begins so replaces the open question. If there is none, it is posted.
 REPLACING_JOB_ID_PREFIX = "replacing:"
 
@@ -149,9 +150,14 @@ async def find_choice(deps: Dependencies, link: Link, key: str, number: int) -> 
     return place.choices[number] if 0 <= number < len(place.choices) else None
 
 
+def settle_finally(deps: Dependencies, link: Link, question_id: str, words: str, batch: Batch) -> Batch:
+    """Settle a question that is about the task. No later press of its buttons counts."""
+    return settle(link, question_id, words, _record_settled(deps, link, question_id, batch))
+
+
 def settle_choices(deps: Dependencies, link: Link, words: str, batch: Batch) -> Batch:
     """Let the choices of an agent show what was chosen. No later press counts."""
-    return settle(link, CHOICES, words, _record_settled(deps, link, CHOICES, batch))
+    return settle_finally(deps, link, CHOICES, words, batch)
 
 
 async def close_choices(deps: Dependencies, link: Link, words: str, batch: Batch) -> None:
@@ -172,7 +178,7 @@ async def change_id(deps: Dependencies, link: Link, question_id: str, new_id: st
 
 def settle_held(deps: Dependencies, link: Link, words: str, batch: Batch) -> Batch:
     """Settle the question about held replies, because they are sent now."""
-    return settle(link, HELD_REPLIES, words, _record_settled(deps, link, HELD_REPLIES, batch))
+    return settle_finally(deps, link, HELD_REPLIES, words, batch)
 
 
 def _record_settled(deps: Dependencies, link: Link, question_id: str, batch: Batch) -> Batch:

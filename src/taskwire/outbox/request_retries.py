@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.dependencies import Dependencies
+from taskwire.domain.channel_jobs import SaveChannelSettings, SnoozeReminder
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 from taskwire.domain.jobs import (
     Act,
@@ -18,7 +19,6 @@ from taskwire.domain.jobs import (
     CreateTask,
     MessageToBot,
     PostCard,
-    SaveChannelSettings,
     SendToTask,
     StopByReaction,
 )
@@ -37,6 +37,7 @@ RequestedWork = (
     | MessageToBot
     | SaveChannelSettings
     | SendToTask
+    | SnoozeReminder
     | ActRequested
     | StopByReaction
     | PostCard

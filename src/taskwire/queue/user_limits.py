@@ -90,6 +90,8 @@ _KINDS: dict[Button, RequestKind] = {
     Button.EDIT: "ask",
     Button.MORE: "ask",
     Button.ANSWER: "ask",
+    Button.SNOOZE_HOUR: "ask",
+    Button.SNOOZE_TOMORROW: "ask",
     Button.MUTE: "ask",
     Button.UNMUTE: "ask",
     Button.SHOW_ANSWER: "ask",

@@ -106,7 +106,8 @@ class ReplyOutcomes:
     async def hold_until_resume(self, reply_job: ReplyJob) -> Outcome:
         """Hold the reply to a paused task until somebody resumes the task, or drops the reply."""
         score = input_score(reply_job.reply.ts)
-        batch = self._deps.writes.hold_until_resume(Batch(), reply_job.link.id, score)
+        batch = self._deps.writes.hold_reply(Batch(), reply_job.link.id, score)
+        self._deps.writes.set_field(batch, reply_job.link.id, "waits_for_resume", "1")
         return await self._ask_about_held(reply_job, batch, is_paused=True)
 
     async def _ask_about_held(self, reply_job: ReplyJob, batch: Batch, *, is_paused: bool) -> Outcome:

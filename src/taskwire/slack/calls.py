@@ -50,6 +50,7 @@ class Method(StrEnum):
     USERS = "users.list"
     USER_BY_EMAIL = "users.lookupByEmail"
     GROUP = "usergroups.users.list"
+    GROUPS = "usergroups.list"
     TEAMS = "auth.teams.list"
     OPEN_VIEW = "views.open"
     UPDATE_VIEW = "views.update"

@@ -59,6 +59,8 @@ class Profile(BaseModel):
     is_guest: bool = False
     is_stranger: bool = False
     is_deleted: bool = False
+    # How far the person's time zone is ahead of UTC now.
+    utc_offset_seconds: int = 0
     teams: frozenset[str] = frozenset()
 
 
@@ -126,6 +128,7 @@ def _find_profile(fields: SlackAnswer) -> Profile | None:
         is_guest=read_flag(fields, "is_restricted") or read_flag(fields, "is_ultra_restricted"),
         is_stranger=read_flag(fields, "is_stranger"),
         is_deleted=read_flag(fields, "deleted"),
+        utc_offset_seconds=read_int(fields, "tz_offset"),
         teams=frozenset(
             team
             for team in (read_text(fields, "team_id"), *read_strings(fields, "enterprise_user", "teams"))

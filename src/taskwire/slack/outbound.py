@@ -356,6 +356,12 @@ class Outbound:
         answer = await self._calls.make(Method.GROUP, self.timeouts.read, call)
         return frozenset(UserId(user) for user in read_strings(answer, "users"))
 
+    async def list_groups(self) -> dict[str, str]:
+        """Return the names of the workspace's user groups by id."""
+        answer = await self._calls.make(Method.GROUPS, self.timeouts.read, self._client.usergroups_list())
+        found = {read_text(row, "id"): read_text(row, "name") for row in read_objects(answer, "usergroups")}
+        return {group: name for group, name in found.items() if group and name}
+
     async def list_teams(self) -> frozenset[str]:
         """Return the workspaces in which the app is installed."""
         found: set[str] = set()

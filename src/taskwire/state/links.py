@@ -3,7 +3,7 @@
 `observations` writes what was last seen of a task. Batches write everything else.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from taskwire.domain.jobs import (
     Job,
     Reply,
 )
+from taskwire.domain.link_state import LinkState
 from taskwire.domain.links import Hold, Link, LinkEnd, LinkRecord, PauseLine
 from taskwire.domain.phases import Observation
 from taskwire.domain.queues import (
@@ -27,7 +28,6 @@ from taskwire.domain.queues import (
     no_agent_score,
     to_coder,
 )
-from taskwire.domain.transitions import LinkState
 from taskwire.queue import dead_letters
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
@@ -354,6 +354,14 @@ class LinkWrites:
             return batch.write("ZREM", self._keys.named("timers"), link)
         return batch.write("ZADD", self._keys.named("timers"), look_at_ms, link)
 
+    def look_again(self, batch: Batch, links: Sequence[LinkId], at_ms: int) -> Batch:
+        """Look at these links again at this time."""
+        for some in _pieces(links):
+            batch.write(
+                "ZADD", self._keys.named("timers"), *(word for link in some for word in (at_ms, link))
+            )
+        return batch
+
     def add_taken(self, batch: Batch, link: LinkId, ts: Ts) -> Batch:
         """Record that the link has received a message."""
         key = self._keys.link(link, "taken")
@@ -383,11 +391,6 @@ class LinkWrites:
     def hold_reply(self, batch: Batch, link: LinkId, score: int) -> Batch:
         """Set aside one reply that came late, with those that the hold already keeps."""
         return batch.hold(to_coder(link), self._keys.named("held", link), REPLY_ID_PREFIX, score, score)
-
-    def hold_until_resume(self, batch: Batch, link: LinkId, score: int) -> Batch:
-        """Set aside one reply until the task is resumed, because a reply does not resume it."""
-        self.set_field(batch, link, "waits_for_resume", "1")
-        return self.hold_reply(batch, link, score)
 
     def keep_reply(self, batch: Batch, link: LinkId, job_id: str, work: Reply) -> Batch:
         """Keep a reply that was not delivered, so that its button can send it again."""

@@ -9,11 +9,12 @@ from functools import partial
 
 from taskwire.coder.models import Template
 from taskwire.dependencies import Dependencies
+from taskwire.domain.channel_jobs import SaveChannelSettings
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import ChannelId
-from taskwire.domain.jobs import Requester, SaveChannelSettings
+from taskwire.domain.ids import ChannelId, UserId
 from taskwire.domain.message import View
+from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals, settings_form
 from taskwire.messages.forms import PresetChoice, TemplateChoice
@@ -21,6 +22,7 @@ from taskwire.messages.settings_form import Defaults
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
+from taskwire.slack.errors import SlackRefused
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.tasks.channel_settings")
@@ -54,8 +56,24 @@ class ChannelSettingsForm:
             )
             for template in await self._deps.coder.list_templates()
         ]
-        defaults = Defaults(self._deps.template or "", self._deps.rules.settle_ms / 1000)
-        return settings_form.settings_form(channel, settings, templates, defaults, metadata)
+        rules = self._deps.rules
+        times = (rules.settle_ms / 1000, rules.stuck_ms / 1000, rules.reminder_ms / 1000)
+        return settings_form.settings_form(
+            channel,
+            settings,
+            templates,
+            await self._list_groups(),
+            Defaults(self._deps.template or "", *times),
+            metadata,
+        )
+
+    async def _list_groups(self) -> dict[str, str]:
+        """Return the names of the user groups; none if Slack does not show them to this installation."""
+        try:
+            return await self._deps.slack.list_groups()
+        except SlackRefused as refused:
+            _log.warning("user groups cannot be read", code=refused.code)
+            return {}
 
     async def _list_presets(self, template: Template) -> tuple[PresetChoice, ...]:
         presets = await self._deps.coder.list_presets(template.active_version_id)
@@ -81,7 +99,11 @@ class ChannelSettingsSaver:
     async def _save(self, work: SaveChannelSettings, context: JobContext) -> Outcome:
         requester = work.requester
         await require_member(self._people, requester)
+        before = await self._deps.channel_settings.get(requester.channel)
+        await self._require_fallback_there(requester.channel, work.settings.fallback)
         batch = self._deps.channel_settings.write(Batch(), requester.channel, work.settings)
+        if before.with_rules(self._deps.rules, None) != work.settings.with_rules(self._deps.rules, None):
+            await self._look_again(requester.channel, context.now_ms, batch)
         _log.info(
             "channel settings saved",
             channel=requester.channel,
@@ -90,6 +112,27 @@ class ChannelSettingsSaver:
             job=context.job.id,
         )
         return done(batch, (requester, answers.settings_saved(requester.channel)))
+
+    async def _require_fallback_there(self, channel: ChannelId, fallback: str) -> None:
+        """Raise UserError for a fallback who could not be called in the channel, or may not use the bot."""
+        if not fallback or fallback.startswith("S"):
+            return
+        person = UserId(fallback)
+        try:
+            await self._people.get_profile(person)
+            is_there = await self._people.directory.is_member(person, channel)
+        except UserError:
+            is_there = False
+        if not is_there:
+            raise UserError(*refusals.fallback_not_there(await self._people.find_name(person)))
+
+    async def _look_again(self, channel: ChannelId, now_ms: int, batch: Batch) -> None:
+        """Let the new times hold for the tasks that have their threads in the channel already."""
+        links = (await self._deps.links.list_open()).values()
+        places = await self._deps.links.list_channels(links)
+        self._deps.writes.look_again(
+            batch, [link for link, each in places.items() if each == channel], now_ms
+        )
 
 
 async def require_member(people: People, requester: Requester) -> None:

@@ -13,12 +13,12 @@ from taskwire.domain.commands import List, SlackPerson, Status
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.grammar import ListFilter
 from taskwire.domain.ids import ChannelId, UserId, microseconds
+from taskwire.domain.link_state import NEEDS_PERSON_PHASES
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
 from taskwire.domain.requester import Requester
 from taskwire.domain.task_names import TaskName
-from taskwire.domain.transitions import NEEDS_PERSON_PHASES
 from taskwire.messages import cards, listing, shapes
 from taskwire.outbox.coder_health import CoderOutage, find_outage
 from taskwire.people.permissions import People

@@ -13,12 +13,13 @@ from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.events import Observed
 from taskwire.domain.grammar import ListFilter
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId, microseconds, to_ms
+from taskwire.domain.link_state import NEEDS_PERSON_PHASES
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
 from taskwire.domain.requester import Requester
 from taskwire.domain.secrets import mask_beginning
-from taskwire.domain.transitions import NEEDS_PERSON_PHASES, initial_state
+from taskwire.domain.transitions import initial_state
 from taskwire.messages import cards, listing, logs, refusals
 from taskwire.outbox.agent_log import read_full_log, read_last_output
 from taskwire.outbox.coder_health import is_coder_away

@@ -1,0 +1,56 @@
+"""Notices about what has lasted too long: whether they still hold when they are posted, and when they settle.
+
+`domain/overdue.py` decides when they are due.
+"""
+
+import asyncio
+import contextlib
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.agent_questions import read_answer
+from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.events import Delivered, Event, Notice
+from taskwire.domain.link_state import LinkState
+from taskwire.domain.links import Link
+from taskwire.domain.overdue import is_question_open
+from taskwire.messages import inputs
+from taskwire.outbox import questions
+from taskwire.outbox.agent_log import read_last_output
+from taskwire.queue.batch import Batch
+
+# In seconds. A reminder shows the agent's report if its log takes longer.
+REMINDER_READ_SECONDS = 3.0
+
+
+def is_overtaken(link: Link, notice: Notice) -> bool:
+    """Whether a notice needs no post any more: something has changed, or a reminder would call nobody."""
+    state = link.state
+    if notice.kind == "stuck":
+        return not state.is_stuck
+    if notice.kind == "reminder":
+        return link.is_muted or state.asked_ms != notice.since_ms or not is_question_open(state)
+    return False
+
+
+async def with_question(deps: Dependencies, link: Link, notice: Notice) -> Notice:
+    """Return a reminder with the agent's question instead of its report, if its log can be read now."""
+    if notice.kind != "reminder" or notice.report is None:
+        return notice
+    with contextlib.suppress(TimeoutError, OutsideError, UserError):
+        async with asyncio.timeout(REMINDER_READ_SECONDS):
+            written = (await read_last_output(deps, link)).output
+        question = read_answer(written.answer, written.full_text).headline
+        if question:
+            report = notice.report.model_copy(update={"message": question})
+            return notice.model_copy(update={"report": report})
+    return notice
+
+
+def settle_overdue(deps: Dependencies, link: Link, event: Event, state: LinkState, batch: Batch) -> None:
+    """Remove the buttons of a notice if something has changed, or if the question is answered."""
+    before = link.state
+    if before.is_stuck and not state.is_stuck:
+        questions.settle_finally(deps, link, questions.STUCK, inputs.STUCK_ENDED, batch)
+    if before.reminder_count and is_question_open(before) and not is_question_open(state):
+        words = inputs.CHOICE_REPLIED if isinstance(event, Delivered) else inputs.CHOICE_PASSED
+        questions.settle_finally(deps, link, questions.REMINDER, words, batch)

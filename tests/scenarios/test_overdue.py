@@ -1,0 +1,327 @@
+"""Tasks in which nothing changes, questions that nobody answers, and who is called then."""
+
+from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.coder.faults import server_error
+
+from .people import Person, Thread
+from .running_tasks import TITLE, a_task, next_list_shows, timeless
+from .world import SETTLE_SECONDS, World
+
+MINUTES = 60
+HOURS = 3_600
+QUESTION = "Which one should I keep?"
+SNOOZES = "[Answer] [Snooze for 1 h] [Snooze until tomorrow]"
+
+
+def stuck(person: Person, lasted: str = "30 min") -> str:
+    """Return the notice of a task that works."""
+    return (
+        f"<@{person.id}> Stuck: {TITLE}. Nothing has changed in it for {lasted}. *Logs* shows what it wrote "
+        "last. *Stop* pauses it.\n[Stop] [Logs]"
+    )
+
+
+def reminder(person: Person, lasted: str = "1 h") -> str:
+    """Return a reminder for the owner."""
+    return (
+        f"<@{person.id}> {QUESTION}\nStill needs you: {TITLE}. It has waited for {lasted}. Reply here, "
+        f"or let me remind you later.\n{SNOOZES}"
+    )
+
+
+def escalation(called: str, lasted: str = "2 h") -> str:
+    """Return a reminder for the fallback."""
+    return (
+        f"{called} {QUESTION}\nStill needs somebody: {TITLE}. Alice has not answered for {lasted}. Reply "
+        f"here, or ask them.\n{SNOOZES}"
+    )
+
+
+async def set_channel(world: World, **values: str | list[str]) -> None:
+    """Let Alice set something for the channel."""
+    await world.alice.types("/task settings")
+    assert await world.alice.saves(**values) == {}
+    assert len(world.alice.reads()) == 1
+
+
+async def a_question(world: World) -> tuple[Thread, SandboxTask]:
+    """Let an agent ask something, and read its notice."""
+    thread, task = await a_task(world)
+    await asks(world, task)
+    assert len(thread.new_messages()) == 1
+    return thread, task
+
+
+async def asks(world: World, task: SandboxTask) -> None:
+    """Let the agent ask, until its question is announced."""
+    task.says(f"There are two configs.\n\n{QUESTION}")
+    task.becomes("idle", "Waiting for a decision")
+    await world.polls()
+    await world.passes(SETTLE_SECONDS)
+
+
+async def test_a_task_in_which_nothing_changes_calls_its_owner_once_a_turn(world: World) -> None:
+    """The notice loses its buttons when something changes."""
+    thread, task = await a_task(world)
+    await world.passes(29 * MINUTES)
+    early = thread.new_messages()
+    await world.passes(MINUTES)
+    first = thread.new_messages()
+
+    task.becomes("working", "Running the tests")
+    await world.polls()
+    await world.passes(5 * HOURS)
+
+    assert (early, first) == ([], [stuck(world.alice)])
+    assert thread.new_messages() == []
+    assert thread.all_messages() == [
+        f"<@{world.alice.id}> Stuck: {TITLE}. Nothing has changed in it for 30 min. Something has changed "
+        "since."
+    ]
+
+
+async def test_a_stuck_task_is_stopped_from_its_notice(world: World) -> None:
+    """The notice has the button that helps."""
+    thread, task = await a_task(world)
+    await world.passes(30 * MINUTES)
+    told = thread.new_messages()
+
+    await world.alice.clicks(thread, "Stop")
+    await world.polls()
+
+    assert told == [stuck(world.alice)]
+    assert task.status == "paused"
+    assert thread.new_messages() == ["Paused by Alice. A reply resumes it."]
+    world.alice.reads()
+
+
+async def test_a_task_whose_status_is_unknown_is_stuck_too(world: World) -> None:
+    """There is no agent to stop."""
+    thread, task = await a_task(world)
+    await next_list_shows(world, task, status="unknown")
+    await world.bot.parts.poller.poll()
+    await world.settles()
+
+    await world.passes(30 * MINUTES)
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Stuck: {TITLE}. Nothing has changed in it for 30 min. Coder does not say what "
+        "its workspace is doing. Look at it there."
+    ]
+    await world.polls()
+
+
+async def test_a_channel_decides_when_a_task_is_stuck(world: World) -> None:
+    """The new time holds at once for the tasks that are there."""
+    thread, _ = await a_task(world)
+    await world.passes(11 * MINUTES)
+
+    await set_channel(world, stuck="10 min")
+    await world.passes(1)
+
+    assert len(thread.new_messages()) == 1
+    await set_channel(world, stuck="never")
+
+
+async def test_where_no_time_is_set_nobody_is_reminded(world: World) -> None:
+    """Nothing is posted that nobody has asked for."""
+    thread, _ = await a_question(world)
+
+    await world.passes(99 * HOURS)
+
+    assert thread.new_messages() == []
+
+
+async def test_an_open_question_calls_the_owner_and_then_the_fallback(world: World) -> None:
+    """Each of them is called once. The older reminder loses its buttons."""
+    await set_channel(world, reminder="1 h", fallback=[world.bob.id])
+    thread, _ = await a_question(world)
+
+    await world.passes(HOURS)
+    first = thread.new_messages()
+    await world.passes(HOURS + 1)
+    second = thread.new_messages()
+    await world.passes(99 * HOURS)
+
+    assert (first, second) == ([reminder(world.alice)], [escalation(f"<@{world.bob.id}>")])
+    assert thread.new_messages() == []
+    assert thread.all_messages()[1].endswith(f"Still needs you: {TITLE}. Asked again below.")
+
+
+async def test_a_user_group_can_be_the_fallback(world: World) -> None:
+    """Slack calls all its members."""
+    group = world.slack.add_group("leads", ["bob"])
+    await set_channel(world, reminder="1 h", group="leads")
+    thread, _ = await a_question(world)
+
+    await world.passes(HOURS)
+    first = thread.new_messages()
+    await world.passes(HOURS + 1)
+
+    assert [*first, *thread.new_messages()] == [reminder(world.alice), escalation(f"<!subteam^{group.id}>")]
+
+
+async def test_an_owner_is_not_the_own_fallback(world: World) -> None:
+    """They were called already."""
+    await set_channel(world, reminder="1 h", fallback=[world.alice.id])
+    thread, _ = await a_question(world)
+
+    await world.passes(HOURS)
+    await world.passes(99 * HOURS)
+
+    assert thread.new_messages() == [reminder(world.alice)]
+
+
+async def test_an_answer_settles_the_reminder(world: World) -> None:
+    """Nobody is reminded of what was answered."""
+    await set_channel(world, reminder="1 h", fallback=[world.bob.id])
+    thread, task = await a_question(world)
+    await world.passes(HOURS)
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "Answer")
+    await world.alice.submits(prompt="the new one")
+    await world.passes(seconds=5)
+    task.becomes("working", "Keeping the new one")
+    await world.polls()
+    await world.passes(20 * MINUTES)
+
+    assert task.inputs == ["the new one"]
+    assert thread.all_messages()[1].endswith(f"Still needs you: {TITLE}. Answered in a reply.")
+    assert thread.new_messages() == ["Alice says: the new one\n> the new one"]
+    task.becomes("complete", "Done")
+    await world.polls()
+    thread.new_messages()
+
+
+async def test_a_reply_that_waits_is_an_answer(world: World) -> None:
+    """Coder does not answer, so the agent does not have the reply yet."""
+    await set_channel(world, reminder="30 min")
+    thread, task = await a_question(world)
+    world.coder.plan_fault("tasks.logs", server_error())
+    await world.alice.replies(thread, "the new one")
+
+    await world.passes(30 * MINUTES)
+
+    assert not [each for each in thread.new_messages() if "Still needs you" in each]
+    world.coder.clear_faults()
+    await world.passes(5 * MINUTES)
+    assert task.inputs == ["the new one"]
+
+
+async def test_a_muted_task_reminds_nobody(world: World) -> None:
+    """A reminder is nothing but a call."""
+    await set_channel(world, reminder="1 h", fallback=[world.bob.id])
+    thread, _ = await a_question(world)
+    await world.alice.replies(thread, "!mute")
+    world.alice.reads()
+
+    await world.passes(99 * HOURS)
+    await world.passes(99 * HOURS)
+
+    assert thread.new_messages() == []
+
+
+async def test_a_stuck_task_that_is_muted_says_so_and_calls_nobody(world: World) -> None:
+    """The messages of a muted task go on."""
+    thread, _ = await a_task(world)
+    await world.alice.replies(thread, "!mute")
+    world.alice.reads()
+
+    await world.passes(30 * MINUTES)
+
+    assert thread.new_messages() == [stuck(world.alice).partition(" ")[2]]
+
+
+async def test_a_reminder_is_snoozed_for_an_hour(world: World) -> None:
+    """It is repeated once. The notice says who snoozed it, and until when."""
+    await set_channel(world, reminder="4 h")
+    thread, _ = await a_question(world)
+    await world.passes(4 * HOURS)
+    first = thread.new_messages()
+
+    await world.alice.clicks(thread, "Snooze for 1 h")
+    snoozed = timeless(thread.all_messages()[1])
+    await world.passes(59 * MINUTES)
+    early = thread.new_messages()
+    await world.passes(MINUTES + 1)
+    again = thread.new_messages()
+    await world.passes(99 * HOURS)
+
+    assert (first, early) == ([reminder(world.alice, "4 h")], [])
+    assert snoozed == (
+        f"<@{world.alice.id}> {QUESTION}\nStill needs you: {TITLE}. Snoozed by Alice until "
+        "<{date_short_pretty} at {time}>."
+    )
+    assert again == [reminder(world.alice, "5 h")]
+    assert thread.new_messages() == []
+
+
+async def test_a_reminder_is_snoozed_until_the_persons_morning(world: World) -> None:
+    """It comes at nine by their clock, which is at most a day and four hours later."""
+    await set_channel(world, reminder="1 h")
+    thread, _ = await a_question(world)
+    await world.passes(HOURS)
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "Snooze until tomorrow")
+    await world.passes(3 * HOURS)
+    early = thread.new_messages()
+    await world.passes(26 * HOURS)
+
+    assert early == []
+    assert len(thread.new_messages()) == 1
+
+
+async def test_the_fallback_may_snooze_and_others_may_not(world: World) -> None:
+    """The rights are checked when somebody presses."""
+    carol = world.person("carol")
+    world.slack.workspace.channel("general").members.append(carol.id)
+    await set_channel(world, reminder="1 h", fallback=[world.bob.id])
+    thread, _ = await a_question(world)
+    await world.passes(HOURS)
+    await world.passes(HOURS + 1)
+    thread.new_messages()
+
+    await carol.clicks(thread, "Snooze for 1 h")
+    refused = carol.reads()
+    await world.bob.clicks(thread, "Snooze for 1 h")
+    await world.passes(HOURS + 1)
+
+    assert refused == [
+        f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+    ]
+    assert thread.new_messages() == [escalation(f"<@{world.bob.id}>", "3 h")]
+
+
+async def test_a_question_that_was_answered_cannot_be_snoozed(world: World) -> None:
+    """Two people act at once."""
+    await set_channel(world, reminder="1 h")
+    thread, task = await a_question(world)
+    await world.passes(HOURS)
+    thread.new_messages()
+    ts, action, value = thread.button("Snooze for 1 h")
+    await world.alice.replies(thread, "the new one")
+    await world.passes(5)
+    task.becomes("working", "Keeping it")
+    await world.polls()
+
+    await world.alice.presses_made_up(action, value)
+
+    assert world.alice.reads() == ["This was answered already."]
+    assert ts
+    thread.new_messages()
+
+
+async def test_a_fallback_must_be_a_member_who_is_there(world: World) -> None:
+    """A mention would reach nobody else. Only one of person and group can be chosen."""
+    carol = world.person("carol")
+    world.slack.add_group("leads", ["bob"])
+    await world.alice.types("/task settings")
+    errors = await world.alice.saves(fallback=[world.bob.id], group="leads")
+    await world.alice.saves(fallback=[carol.id], group="No group")
+
+    assert errors == {"settings.group": "Choose a person or a group, not both."}
+    assert world.alice.reads() == [
+        "Carol is not in this channel, or is a guest. Nothing was changed. Choose somebody else."
+    ]

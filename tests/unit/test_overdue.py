@@ -1,0 +1,196 @@
+"""What the reducer makes of tasks in which nothing changes, and of questions that nobody answers."""
+
+import pytest
+
+from taskwire.domain.events import Acted, Delivered, Event, Snoozed, Vanished
+from taskwire.domain.link_state import ReducerSettings
+
+from .task_histories import (
+    ALICE,
+    MINUTE,
+    SECOND,
+    SETTLE,
+    T0,
+    TaskHistory,
+    observed,
+    report,
+    seen,
+    when,
+    working,
+)
+
+HOUR = 60 * MINUTE
+RULES = ReducerSettings(SETTLE, stuck_ms=30 * MINUTE, reminder_ms=HOUR, fallback="U2")
+ASKED = MINUTE + SETTLE
+
+
+def asking(rules: ReducerSettings = RULES) -> TaskHistory:
+    """Return a history in which the agent has been idle since a minute."""
+    return working(rules).at(MINUTE, observed(seen(last=report(MINUTE, "idle", "Which one?"))))
+
+
+def reminded(told: TaskHistory) -> list[tuple[int, str]]:
+    """Return when reminders were sent, and to whom: nobody means the owner."""
+    return [(ms, notice.fallback) for ms, notice in told.notices if notice.kind == "reminder"]
+
+
+def test_a_task_in_which_nothing_changes_is_stuck_once_a_turn() -> None:
+    """Any change begins the time again. A task that is stuck twice in a turn is announced once."""
+    told = working(RULES).at(29 * MINUTE, observed(seen(last=report(29 * MINUTE, "working", "Tests"))))
+    told.until(58 * MINUTE)
+    assert told.kinds == []
+
+    told.until(3 * HOUR)
+    told.at(3 * HOUR, observed(seen(last=report(3 * HOUR, "working", "More tests")))).until(9 * HOUR)
+    assert told.times == [(59 * MINUTE, "stuck")]
+    notice = told.notices[0][1]
+    assert (notice.is_call, notice.since_ms, notice.lasted_ms) == (True, T0 + 29 * MINUTE, 30 * MINUTE)
+
+
+def test_the_next_turn_can_be_stuck_again() -> None:
+    """An input begins a turn. The second notice has an id of its own."""
+    told = working(RULES).until(HOUR).at(HOUR, Delivered(last_report_at=when(0))).until(9 * HOUR)
+
+    assert told.times == [(30 * MINUTE, "stuck"), (90 * MINUTE, "stuck")]
+    assert len({notice.id for _, notice in told.notices}) == 2
+
+
+def test_a_task_is_stuck_only_as_long_as_nothing_changes() -> None:
+    """The notice loses its button as soon as something changes."""
+    told = working(RULES).until(HOUR)
+    assert told.state.is_stuck
+
+    told.at(HOUR, observed(seen(last=report(HOUR, "working", "Tests"))))
+    assert not told.state.is_stuck
+
+
+@pytest.mark.parametrize("workspace", ["running", "stopping"])
+def test_a_task_of_unknown_status_is_stuck_after_the_same_time(workspace: str) -> None:
+    """Coder does not say what the workspace does, or it never stops."""
+    told = working(RULES).at(MINUTE, observed(seen("unknown", workspace=workspace))).until(HOUR)
+
+    assert told.times == [(31 * MINUTE, "stuck")]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        observed(seen(last=report(MINUTE, "complete", "Done"))),
+        observed(seen(last=report(MINUTE, "idle", "Which one?"))),
+        observed(seen("paused", build=2, workspace="stopped")),
+        observed(seen("initializing", build=2, workspace="starting")),
+        Vanished(),
+    ],
+)
+def test_a_task_that_does_not_work_is_not_stuck(event: Event) -> None:
+    """It waits for a person, for its workspace, or for nothing."""
+    told = working(RULES).at(MINUTE, event).until(9 * HOUR)
+
+    assert "stuck" not in told.kinds
+
+
+def test_what_comes_and_goes_within_the_settle_time_is_not_stuck() -> None:
+    """A stuck time that is shorter than the settle time counts as long as that."""
+    rules = ReducerSettings(SETTLE, stuck_ms=SECOND)
+    told = working(rules).until(SETTLE - SECOND)
+    assert told.kinds == []
+
+    assert told.until(SETTLE).times == [(SETTLE, "stuck")]
+
+
+@pytest.mark.parametrize("rules", [ReducerSettings(SETTLE), ReducerSettings(SETTLE, fallback="U2")])
+def test_without_times_nothing_is_ever_late(rules: ReducerSettings) -> None:
+    """A time of 0 means never."""
+    assert working(rules).until(99 * HOUR).kinds == []
+    assert asking(rules).until(99 * HOUR).kinds == ["needs_input"]
+
+
+def test_a_question_has_two_reminders_at_most() -> None:
+    """One goes to the owner. After the same time, one goes to the fallback."""
+    told = asking().until(99 * HOUR)
+
+    assert reminded(told) == [(ASKED + HOUR, ""), (ASKED + 2 * HOUR, "U2")]
+    assert told.kinds == ["needs_input", "reminder", "reminder"]
+
+
+def test_without_a_fallback_there_is_one_reminder() -> None:
+    """Nobody else is there to be called."""
+    assert reminded(asking(RULES._replace(fallback="")).until(99 * HOUR)) == [(ASKED + HOUR, "")]
+
+
+def test_an_answer_ends_the_reminders() -> None:
+    """The next question of the next turn has its own."""
+    told = asking().until(ASKED + HOUR).at(2 * HOUR, Delivered(last_report_at=when(MINUTE)))
+    told.at(2 * HOUR + SECOND, observed(seen(last=report(2 * HOUR + SECOND, "working", "Ok"))))
+    told.at(2 * HOUR + MINUTE, observed(seen(last=report(2 * HOUR + MINUTE, "idle", "And this?"))))
+    told.until(99 * HOUR)
+
+    asked_again = 2 * HOUR + MINUTE + SETTLE
+    assert reminded(told) == [(ASKED + HOUR, ""), (asked_again + HOUR, ""), (asked_again + 2 * HOUR, "U2")]
+
+
+def test_an_agent_that_goes_on_by_itself_is_not_waited_for() -> None:
+    """If it is idle again, the time begins again."""
+    told = asking().until(30 * MINUTE)
+    told.at(30 * MINUTE, observed(seen(last=report(30 * MINUTE, "working", "I'll try"))))
+    told.at(40 * MINUTE, observed(seen(last=report(40 * MINUTE, "idle", "Which one?"))))
+
+    told.until(90 * MINUTE)
+
+    assert told.kinds == ["needs_input"]
+    assert reminded(told.until(99 * HOUR))[0] == (100 * MINUTE + SETTLE, "")
+
+
+def test_a_question_stays_open_while_coder_pauses_the_task() -> None:
+    """An idle time-out is no answer."""
+    told = asking().at(10 * MINUTE, observed(seen("paused", build=2, workspace="stopped"))).until(HOUR)
+    assert told.kinds == ["needs_input", "paused"]
+
+    assert reminded(told.until(ASKED + HOUR)) == [(ASKED + HOUR, "")]
+
+
+def test_a_person_who_pauses_the_task_needs_no_reminder() -> None:
+    """They know of the question."""
+    told = asking().at(10 * MINUTE, Acted(verb="pause", person=ALICE, build=2))
+    told.at(11 * MINUTE, observed(seen("paused", build=2, workspace="stopped"))).until(99 * HOUR)
+
+    assert reminded(told) == []
+
+
+@pytest.mark.parametrize(("already", "to"), [(1, ""), (2, "U2")])
+def test_a_snoozed_reminder_is_repeated_once(already: int, to: str) -> None:
+    """It goes to the same person. Then the reminders go on as without it."""
+    told = asking().until(ASKED + already * HOUR)
+    assert len(reminded(told)) == already
+
+    told.at(ASKED + already * HOUR + MINUTE, Snoozed(until_ms=T0 + 19 * HOUR))
+    told.at(ASKED + already * HOUR + 2 * MINUTE, Snoozed(until_ms=T0 + 20 * HOUR)).until(99 * HOUR)
+
+    rest = [(21 * HOUR, "U2")] if already == 1 else []
+    assert reminded(told)[already:] == [(20 * HOUR, to), *rest]
+
+
+@pytest.mark.parametrize(
+    "event", [Delivered(last_report_at=when(MINUTE)), observed(seen("initializing", build=2))]
+)
+def test_a_snoozed_reminder_does_not_outlive_its_question(event: Event) -> None:
+    """The question was answered, or the workspace was started again."""
+    told = asking().until(ASKED + HOUR).at(ASKED + HOUR + MINUTE, Snoozed(until_ms=T0 + 20 * HOUR))
+
+    told.at(ASKED + HOUR + 2 * MINUTE, event).until(30 * HOUR)
+
+    assert (told.state.snoozed_until_ms, len(reminded(told))) == (0, 1)
+
+
+def test_nothing_is_snoozed_before_the_first_reminder() -> None:
+    """Such a press is made up."""
+    told = asking().until(10 * MINUTE).at(10 * MINUTE, Snoozed(until_ms=T0 + 99 * HOUR)).until(98 * HOUR)
+
+    assert len(reminded(told)) == 2
+
+
+def test_a_state_of_an_older_version_is_neither_stuck_nor_asked() -> None:
+    """It does not say since when nothing has changed."""
+    old = asking().until(2 * MINUTE).state.model_copy(update={"changed_ms": 0, "asked_ms": 0})
+
+    assert TaskHistory(old, rules=RULES).until(99 * HOUR).kinds == []
