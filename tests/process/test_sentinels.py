@@ -1,6 +1,7 @@
 """The real bot behind three sentinels: a master dies, or loses its replicas, while people work."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     """Make a place in which Slack soon repeats deliveries that were not taken."""
     slack = SlackSandbox(manifest=manifest.make_manifest(), retry_seconds=RETRY_SECONDS)
     async with new_place(tmp_path, slack) as made:
+        # Alice types as fast as she gets answers, so she would soon be told that she has started too many tasks.
+        made.settings["TASKWIRE_CREATE_LIMIT"] = "0"
         yield made
 
 
@@ -61,6 +64,7 @@ class Alice:
         known = {
             "": self.accepted,
             answers.store_unreachable(): self.refused,
+            answers.too_many_jobs_waiting(): self.refused,
             answers.command_outcome_unknown(): self.unknown,
         }
         known[said].append(prompt)
@@ -105,7 +109,7 @@ async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, cluste
     await _all_delivered(task, alice.replies)
 
     assert len(alice.accepted) == before + 1
-    await until(lambda: _is_done(place, cluster), "nothing is left to do")
+    await until(lambda: _is_done(alice, cluster), lambda: f"the effects of {alice.accepted}")
     assert await bot.stop() == 0
     _check(alice)
     # A repeated delivery may arrive after a message that was written later.
@@ -116,12 +120,13 @@ async def _fails_over(alice: Alice, cluster: SentinelCluster, thread_ts: str) ->
     """Kill the master while Alice works, and wait until a later command is accepted. Return the killed
     master."""
     going_on = asyncio.create_task(alice.goes_on(thread_ts))
-    await until(lambda: alice.count > 2, "some commands before")
+    await until(lambda: going_on.done() or alice.count > 2, "some commands before")
     old = await cluster.kill_master()
     before = len(alice.accepted)
-    await until(lambda: len(alice.accepted) > before, "a command after")
+    await until(lambda: going_on.done() or len(alice.accepted) > before, "a command after")
     going_on.cancel()
-    await asyncio.gather(going_on, return_exceptions=True)
+    with contextlib.suppress(asyncio.CancelledError):
+        await going_on
     return old
 
 
@@ -136,10 +141,15 @@ async def _all_delivered(task: SandboxTask, replies: list[str]) -> None:
     await until(has_them, lambda: f"the agent has {task.inputs} of {replies}")
 
 
-async def _is_done(place: Place, cluster: SentinelCluster) -> bool:
-    """Return whether no command and no reply is waiting."""
+async def _is_done(alice: Alice, cluster: SentinelCluster) -> bool:
+    """Return whether all accepted commands have had their effects, and no command and no reply is waiting.
+
+    A command that the new master lacks waits nowhere until the bot writes it again.
+    """
+    if not all(alice.tasks(prompt) and alice.cards(prompt) for prompt in alice.accepted):
+        return False
     async with (await cluster.master()).client() as client:
-        lists = await client.zrange(Keys(place.slack.workspace.team_id).named("ready"), 0, -1)
+        lists = await client.zrange(Keys(alice.place.slack.workspace.team_id).named("ready"), 0, -1)
     return not any(name.startswith(("intake:", "to_coder:")) for name in cast("list[str]", lists))
 
 
@@ -173,7 +183,7 @@ async def test_a_master_cut_from_its_replicas_promises_nothing(
     await until(lambda: _takes(alice), "a command that is accepted")
 
     assert (promised, cards) == ([], [])
-    await until(lambda: _is_done(place, cluster), "nothing is left to do")
+    await until(lambda: _is_done(alice, cluster), lambda: f"the effects of {alice.accepted}")
     assert await bot.stop() == 0
     _check(alice)
 
