@@ -218,8 +218,8 @@ class Taskwire:
         """Send it a signal."""
         self.process.send_signal(number)
 
-    async def wait_for_exit(self, seconds: float = END_SECONDS) -> int:
-        """Wait until it has ended, and return its exit code."""
+    async def wait_for_exit(self, seconds: float = PATIENCE_SECONDS) -> int:
+        """Wait until it has ended, and return its exit code. It may still be starting."""
         async with asyncio.timeout(seconds):
             code = await self.process.wait()
             await asyncio.gather(*self._listening)
@@ -228,7 +228,7 @@ class Taskwire:
     async def stop(self) -> int:
         """Send SIGTERM, wait until it has ended, and return its exit code."""
         self.send_signal(signal.SIGTERM)
-        return await self.wait_for_exit()
+        return await self.wait_for_exit(END_SECONDS)
 
 
 async def until(condition: Callable[[], Awaitable[object] | object], what: Callable[[], str] | str) -> None:

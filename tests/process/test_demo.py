@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from tests.sandbox.page_worlds import browsed
 
 from .conftest import StartTaskwire
-from .processes import Taskwire
+from .processes import END_SECONDS, Taskwire
 
 pytestmark = pytest.mark.real_start
 
@@ -27,7 +27,7 @@ def _names_in(directory: Path) -> list[str]:
 
 async def _end(demo: Taskwire) -> int:
     demo.send_signal(signal.SIGINT)
-    return await demo.wait_for_exit()
+    return await demo.wait_for_exit(END_SECONDS)
 
 
 async def _goes_through_a_story(page: Page) -> None:

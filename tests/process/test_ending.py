@@ -11,7 +11,7 @@ import pytest
 from taskwire.redis import data_directory
 from taskwire_sandbox.slack import CallFault
 
-from .processes import Place, Taskwire, until
+from .processes import END_SECONDS, Place, Taskwire, until
 
 
 def store_pid(place: Place) -> int:
@@ -61,7 +61,7 @@ async def test_ctrl_c_ends_it_too(place: Place) -> None:
 
     bot.send_signal(signal.SIGINT)
 
-    assert await bot.wait_for_exit() == 0
+    assert await bot.wait_for_exit(END_SECONDS) == 0
 
 
 async def test_sigterm_ends_it_while_slack_hangs(place: Place) -> None:
@@ -143,5 +143,5 @@ async def test_a_restart_waits_for_the_one_that_ends(place: Place) -> None:
 
     new = await place.run_ready()
 
-    assert await old.wait_for_exit() == 0
+    assert await old.wait_for_exit(END_SECONDS) == 0
     assert (await new.readiness())[0] == 200

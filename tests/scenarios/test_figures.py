@@ -178,7 +178,7 @@ async def test_turns_that_change_hands_are_counted(world: World) -> None:
 
     await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
     await world.until(lambda: len(world.coder.requests) > asked, "Coder is asked for the task")
-    await world.passes(seconds=11)
+    await world.passes(seconds=11, amid_jobs=True)
     now = await look(world)
 
     assert now("leases_taken_over_total", "reply") == now("lost_leases_total", "reply") == 1

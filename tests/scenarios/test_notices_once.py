@@ -59,7 +59,7 @@ async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fa
     assert await world.crashes() == 1
 
     await world.starts()
-    await world.passes(LANDED_SECONDS)
+    await world.passes(LANDED_SECONDS, amid_jobs=True)
     await world.passes(LANDED_SECONDS)
     task.says("And a note.")
     task.becomes("failed", "The tests broke")
