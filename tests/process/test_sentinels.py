@@ -36,7 +36,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     """Make a place in which Slack soon repeats deliveries that were not taken."""
     slack = SlackSandbox(manifest=manifest.make_manifest(), retry_seconds=RETRY_SECONDS)
     async with new_place(tmp_path, slack) as made:
-        # Alice types as fast as she gets answers, so she would soon be told that she has started too many tasks.
+        # Alice types as fast as she gets answers, and soon has started more tasks than one person may.
         made.settings["TASKWIRE_CREATE_LIMIT"] = "0"
         yield made
 
