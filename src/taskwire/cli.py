@@ -318,7 +318,11 @@ def _load_quietly() -> Settings:
 
 
 def _manifest(args: argparse.Namespace) -> int:
-    _print(manifest.to_yaml(manifest.make_manifest(_request_url(args.url))).rstrip("\n"))
+    _print(
+        manifest.to_yaml(
+            manifest.make_manifest(_request_url(args.url), settings_module.find_coder_host())
+        ).rstrip("\n")
+    )
     return 0
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from taskwire.domain import addresses
+from taskwire.domain.bare_words import STOP_SIGN
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import find_nearest
 from taskwire.domain.own_tokens import OwnTokens
@@ -36,6 +37,8 @@ SLACK_API = "https://slack.com/api/"
 ENV_FILE = ".env"
 # The hosts of most pull requests.
 FORGES = ("github.com", "gitlab.com", "bitbucket.org")
+# The reaction that makes a task of a message, and the word for no such reaction.
+DEFAULT_EMOJI, NO_EMOJI = "robot_face", "none"
 # The beginning of all keys in Redis.
 KEY_PREFIX = "tw"
 FASTEST_POLL_SECONDS = 0.2
@@ -79,6 +82,7 @@ class Settings(BaseSettings):
     shared_channels: Annotated[tuple[str, ...], NoDecode] = Field(
         (), validation_alias="TASKWIRE_SHARED_CHANNELS"
     )
+    emoji: str = Field(DEFAULT_EMOJI, validation_alias="TASKWIRE_EMOJI")
     forges: Annotated[tuple[str, ...], NoDecode] = Field(FORGES, validation_alias="TASKWIRE_FORGES")
     webhook_token: SecretStr | None = Field(None, validation_alias="TASKWIRE_WEBHOOK_TOKEN")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -217,6 +221,16 @@ class Settings(BaseSettings):
         if not all(re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?", host) for host in hosts):
             raise ValueError("must be hosts with commas between them, for example github.com,git.example.com")
         return hosts
+
+    @field_validator("emoji")
+    @classmethod
+    def _check_emoji(cls, value: str) -> str:
+        name = value.strip(":").lower()
+        if not re.fullmatch(r"[a-z0-9_'+-]{1,100}", name):
+            raise ValueError("must be the name of an emoji, for example robot_face, or none")
+        if name == STOP_SIGN:
+            raise ValueError("must be another emoji than the stop sign, which stops tasks")
+        return "" if name == NO_EMOJI else name
 
     @field_validator("admins")
     @classmethod
@@ -398,6 +412,20 @@ def is_http_only() -> bool:
     except (ValidationError, UnicodeDecodeError, OSError):
         return False
     return ingress.slack_app_token is None and ingress.slack_signing_secret is not None
+
+
+class _CoderSetting(BaseSettings):
+    model_config = Settings.model_config
+
+    coder_url: str = ""
+
+
+def find_coder_host() -> str:
+    """Return the host of Coder, even if other settings are wrong; empty if it is not set."""
+    try:
+        return urlsplit(_CoderSetting().coder_url.strip()).hostname or ""
+    except (ValidationError, UnicodeDecodeError, OSError, ValueError):
+        return ""
 
 
 def host_and_port(address: str) -> tuple[str, int]:

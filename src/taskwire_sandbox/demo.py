@@ -104,7 +104,9 @@ async def _listening(
     """
     for port in (PORT, 0) if wanted is None else (wanted,):
         routes = page.routes(coder_url=coder.url, person=next(iter(PEOPLE)), hints=_hints())
-        slack = SlackSandbox(port=port, manifest=manifest.make_manifest(), routes=routes)
+        slack = SlackSandbox(
+            port=port, manifest=manifest.make_manifest(coder_host="127.0.0.1"), routes=routes
+        )
         try:
             return await stack.enter_async_context(slack)
         except OSError:

@@ -125,6 +125,10 @@ async def _post_messages(slack: SlackSandbox, outbound: Outbound) -> None:
     await outbound.post_ephemeral(dev, alice, HELLO, root)
     await outbound.respond(slack.backend.tickets.response_url("commands", alice, dev), HELLO)
     await outbound.get_permalink(dev, root)
+    link = "https://coder.example.com/tasks/alice/1"
+    posted = Ts(await slack.post("alice", "dev", f"see {link}", root))
+    await outbound.unfurl(dev, posted, {link: HELLO})
+    await outbound.find_picked(dev, posted)
     files = [Attachment("a.txt", b"abc")]
     reply = Ts(await slack.post("alice", "dev", "see", root, files=files))
     await outbound.add_reaction(dev, reply, "eyes")

@@ -40,6 +40,7 @@ _OWN_METADATA = "metadata.event_type metadata.event_payload.id"
 _REPLY = (
     f"ts thread_ts parent_user_id user bot_id subtype text blocks {FILE} {_OWN_METADATA}"
     " metadata.event_payload.kind metadata.event_payload.task_id reactions[].name reactions[].users"
+    " username? bot_profile?"
 )
 
 METHODS = {
@@ -55,6 +56,7 @@ METHODS = {
     "chat.postEphemeral": Method(4, "channel! user! text blocks thread_ts", scopes="chat:write"),
     "chat.update": Method(3, "channel! ts! text blocks metadata", scopes="chat:write"),
     "chat.delete": Method(3, "channel! ts!", scopes="chat:write"),
+    "chat.unfurl": Method(3, "channel ts unfurls", scopes="links:write"),
     "chat.getPermalink": Method(0, "channel! message_ts!", "permalink"),
     "conversations.history": Method(
         3,
@@ -124,6 +126,7 @@ EVENTS = {
     "message.im": "im:history",
     "message.mpim": "mpim:history",
     "reaction_added": "reactions:read",
+    "link_shared": "links:read",
     "member_joined_channel": "channels:read",
     "channel_unarchive": "channels:read",
     "group_unarchive": "groups:read",
@@ -148,6 +151,8 @@ MANIFEST = {
     "features.shortcuts[].type!": "string 6 7",
     "features.shortcuts[].callback_id!": "string 1 255",
     "features.shortcuts[].description!": "string 1 150",
+    "features.unfurl_domains": "array 1 5",
+    "features.unfurl_domains[]": "string 1 255",
     "features.slash_commands": "array 1 50",
     "features.slash_commands[].command!": "string 2 32",
     "features.slash_commands[].description!": "string 1 2000",

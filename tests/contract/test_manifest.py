@@ -50,6 +50,19 @@ def test_http_mode_names_the_address_everywhere(capsys: pytest.CaptureFixture[st
     assert settings["socket_mode_enabled"] is False
 
 
+def test_links_to_the_deployments_coder_get_previews(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slack wants the host alone, without a port. The file in the repository knows no Coder."""
+    monkeypatch.setenv("CODER_URL", "https://coder.example.com:8443/")
+
+    assert main(["manifest"]) == 0
+
+    features = yaml.safe_load(capsys.readouterr().out)["features"]
+    assert features["unfurl_domains"] == ["coder.example.com"]
+    assert "unfurl_domains" not in yaml.safe_load((ROOT / "manifest.yml").read_text())["features"]
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
@@ -110,12 +123,13 @@ def _values(part: object, path: str = "") -> Iterator[tuple[str, object]]:
 KINDS: dict[str, type] = {"string": str, "boolean": bool, "array": list}
 
 
+@pytest.mark.parametrize("coder_host", ["", "coder.example.com"])
 @pytest.mark.parametrize("request_url", ["", f"{URL}/slack/events"])
-def test_its_values_are_of_the_kind_and_length_that_slack_takes(request_url: str) -> None:
+def test_its_values_are_of_the_kind_and_length_that_slack_takes(request_url: str, coder_host: str) -> None:
     """Slack would refuse a key that is not in the table, but only when the app is created."""
     rows = {row.removesuffix("!"): kind.split() for row, kind in MANIFEST.items()}
 
-    for path, value in _values(manifest.make_manifest(request_url)):
+    for path, value in _values(manifest.make_manifest(request_url, coder_host)):
         kind, *limits = rows[path]
         assert isinstance(value, KINDS[kind]), path
         if isinstance(value, str | list):
@@ -125,7 +139,7 @@ def test_its_values_are_of_the_kind_and_length_that_slack_takes(request_url: str
 def test_it_has_all_that_slack_requires_and_every_key_of_the_table() -> None:
     """Both modes have all required keys, and together they use each row of the table."""
     by_socket = {path for path, _ in _values(manifest.make_manifest())}
-    by_address = {path for path, _ in _values(manifest.make_manifest(f"{URL}/slack/events"))}
+    by_address = {path for path, _ in _values(manifest.make_manifest(f"{URL}/slack/events", "coder.test"))}
 
     assert by_socket | by_address == {row.removesuffix("!") for row in MANIFEST}
     assert {row.removesuffix("!") for row in MANIFEST if row.endswith("!")} <= by_socket & by_address

@@ -87,6 +87,7 @@ _SLACK = {
     "users.list": Kind.OUTSIDE_READ,
     "users.lookupByEmail": Kind.OUTSIDE_READ,
     "chat.postEphemeral": Kind.OUTSIDE_LIGHT,
+    "chat.unfurl": Kind.OUTSIDE_LIGHT,
     "chat.update": Kind.OUTSIDE_LIGHT,
     "reactions.add": Kind.OUTSIDE_LIGHT,
     "reactions.remove": Kind.OUTSIDE_LIGHT,

@@ -299,7 +299,9 @@ async def new_world(
     clock = WorldClock(bot_is_off)
     async with contextlib.AsyncExitStack() as stack:
         slack = await stack.enter_async_context(
-            SlackSandbox(clock=clock.time, manifest=manifest.make_manifest(), limits="documented")
+            SlackSandbox(
+                clock=clock.time, manifest=manifest.make_manifest(coder_host="127.0.0.1"), limits="documented"
+            )
         )
         coder = await stack.enter_async_context(CoderSandbox(clock=clock))
         url = store_url or (await stack.enter_async_context(embedded.store(directory / "store"))).url

@@ -40,6 +40,7 @@ async def test_a_reaction_names_its_message_and_its_person(slack: SlackSandbox, 
 
     assert isinstance(found, ReactionAdded)
     assert (found.channel, found.ts, found.person, found.is_on_own) == (dev, notice, alice, True)
+    assert found.author == bot
     assert found.name == "octagonal_sign"
     assert found.delivery == last(slack)["event_id"]
     assert await outbound.find_metadata(dev, notice) == Metadata("n1", "completed")

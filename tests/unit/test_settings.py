@@ -37,6 +37,7 @@ GOOD = {
     "TASKWIRE_ADMINS": "U0ALICE1, S0ADMINS1",
     "TASKWIRE_CREATE_LIMIT": "0",
     "TASKWIRE_SHARED_CHANNELS": "C0PARTNERS, G0OLDONE1",
+    "TASKWIRE_EMOJI": ":Ticket:",
     "TASKWIRE_FORGES": "GitHub.com, git.example.com:8443",
     "TASKWIRE_LOG_LEVEL": "DEBUG",
     "TASKWIRE_LOG_FORMAT": "Text",
@@ -103,6 +104,12 @@ WRONG = [
         "it must be Slack ids of channels (C…) with commas between them, and number 2 is not one; a "
         "channel's details in Slack end with its id.",
     ),
+    ("TASKWIRE_EMOJI", "two words", "it must be the name of an emoji, for example robot_face, or none."),
+    (
+        "TASKWIRE_EMOJI",
+        "octagonal_sign",
+        "it must be another emoji than the stop sign, which stops tasks.",
+    ),
     ("TASKWIRE_FORGES", "github.com,https://git.example.com", HOSTS),
     ("TASKWIRE_FORGES", "github.com git.example.com", HOSTS),
     ("SLACK_BOT_TOKEN", '"xoxb-quoted"', QUOTED),
@@ -156,6 +163,7 @@ def test_every_setting_is_read_by_its_name() -> None:
         "admins": ("U0ALICE1", "S0ADMINS1"),
         "create_limit": 0,
         "shared_channels": ("C0PARTNERS", "G0OLDONE1"),
+        "emoji": "ticket",
         "forges": ("github.com", "git.example.com:8443"),
         "log_level": "debug",
         "log_format": "text",

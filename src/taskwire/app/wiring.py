@@ -80,7 +80,9 @@ from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.channel_settings import ChannelSettingsForm, ChannelSettingsSaver
 from taskwire.tasks.create import TaskCreator
 from taskwire.tasks.form import CreateForm
+from taskwire.tasks.link_previews import LinkPreviews
 from taskwire.tasks.lookup import Lookup
+from taskwire.tasks.marked_messages import MarkedMessages
 from taskwire.tasks.messages_to_bot import MessagesToBot
 from taskwire.tasks.queries import Queries
 from taskwire.tasks.start import TaskBinder, ThreadOpener
@@ -199,6 +201,8 @@ class Parts:
             outsiders,
             deps.slack,
             background,
+            settings.emoji,
+            LinkPreviews(deps, people, lookup),
         )
         _listen(bolt, messages, receiver, deps, people, lookup, background, private_answers, ingress)
         return cls(
@@ -302,6 +306,7 @@ def _handlers(
         TaskActions(deps, people, texts, thread_context),
         StopReactions(deps),
         ReminderSnoozer(deps, people),
+        MarkedMessages(deps, people, texts, creator),
         Notifier(deps, people, texts),
         CardAndReceipts(deps),
         backfill,

@@ -5,12 +5,14 @@
 
 import re
 
+# The name of the emoji that stops a task, as a word or as a reaction.
+STOP_SIGN = "octagonal_sign"
 # No longer text can be a bare word. The patterns below are not tried on it.
 _LONGEST = 60
 # A person may write such a word in bold or italics, and end it with full stops or exclamation marks.
 _MARKS, _ENDS = r"[\s*_~]*", r"[\s*_~.!…]*"
 _STOP = re.compile(
-    rf"{_MARKS}(?:stop|cancel|halt|abort|wait|:octagonal_sign:|\N{{OCTAGONAL SIGN}}\ufe0f?){_ENDS}",
+    rf"{_MARKS}(?:stop|cancel|halt|abort|wait|:{STOP_SIGN}:|\N{{OCTAGONAL SIGN}}\ufe0f?){_ENDS}",
     re.IGNORECASE,
 )
 

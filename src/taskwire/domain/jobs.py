@@ -212,6 +212,14 @@ class StopByReaction(Work):
     message_ts: Ts
 
 
+class MakeTaskOfMessage(Work):
+    """Start a task with a message on which a person put the reaction for that (queue `intake`)."""
+
+    kind: Literal["make_task_of_message"] = "make_task_of_message"
+    requester: Requester
+    message_ts: Ts
+
+
 class DecideHeld(Work):
     """Resume a paused task to send the replies that wait for it, or drop them (queue `to_coder`).
 
@@ -406,6 +414,7 @@ AnyWork = Annotated[
     | ParkedBatch
     | Act
     | StopByReaction
+    | MakeTaskOfMessage
     | DecideHeld
     | DecideReply
     | Choose

@@ -70,6 +70,8 @@ class Button(StrEnum):
     DETACH = "task.detach"
     MUTE = "task.mute"
     UNMUTE = "task.unmute"
+    # The value is the id of a task in Coder.
+    ATTACH = "task.attach"
     GIVE_THREAD = "task.give_thread"
     READ_REPLIES = "task.read_replies"
     READ_MENTIONS = "task.read_mentions"

@@ -8,6 +8,8 @@ import unicodedata
 NAME_LENGTH = 32
 TASK_TITLE_LENGTH = 64
 SUFFIX_LENGTH = 6
+# What stands between a prompt that was made of a message and the address of the message.
+LINK_BACK = "\n\nFrom Slack: "
 
 
 def digest(*parts: str) -> str:

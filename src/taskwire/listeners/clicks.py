@@ -18,6 +18,7 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, LinkId
 from taskwire.domain.jobs import (
     Act,
+    ActRequested,
     ActVerb,
     Choose,
     CreateRequested,
@@ -217,14 +218,21 @@ def _batch_of(clicked: Click) -> Batch | None:
         return Batch().append(
             thread_answers(link), Job(id=name, work=ShowAnswer(requester=requester, key=rest))
         )
-    if button in (Button.CREATE, Button.CREATE_ANOTHER):
-        # Pressed twice, the button gives the same job, and therefore the same link.
-        again = Job(
-            id=f"another:{clicked.value}", work=CreateRequested(requester=requester, note_key=clicked.value)
-        )
-        return Batch().append(intake(requester.person), again)
     if button is Button.PAUSE_TO_EDIT:
         return _pause_to_edit(requester, link, rest, name)
+    return _intake_batch(clicked)
+
+
+def _intake_batch(clicked: Click) -> Batch | None:
+    """Return a batch with the job for a click that is about no link; None if it needs none."""
+    requester = _requester(clicked)
+    if clicked.button in (Button.CREATE, Button.CREATE_ANOTHER):
+        # Pressed twice, the button gives the same job, and therefore the same link.
+        again = CreateRequested(requester=requester, note_key=clicked.value)
+        return Batch().append(intake(requester.person), Job(id=f"another:{clicked.value}", work=again))
+    if clicked.button is Button.ATTACH:
+        attach = ActRequested(requester=requester, verb="attach", name=clicked.value)
+        return Batch().append(intake(requester.person), Job(id=f"click:{clicked.delivery}", work=attach))
     return None
 
 

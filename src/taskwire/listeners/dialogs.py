@@ -41,7 +41,7 @@ from taskwire.slack import inbound
 from taskwire.slack.call_priorities import retry_while_rate_limited
 from taskwire.slack.inbound import Click, Submission
 from taskwire.slack.outbound import Outbound
-from taskwire.slack.shortcuts import ShortcutMessage
+from taskwire.slack.shortcuts import PickedMessage
 from taskwire.state.links import Links
 from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.channel_settings import ChannelSettingsForm
@@ -143,7 +143,7 @@ class Dialogs:
         make_view = partial(self._create_form.view, requester, given or OpenForm(), metadata)
         self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
 
-    def open_form_for_message(self, requester: Requester, trigger_id: str, message: ShortcutMessage) -> None:
+    def open_form_for_message(self, requester: Requester, trigger_id: str, message: PickedMessage) -> None:
         """Open the form with a message as the prompt, and the choice to give its thread to the agent."""
         source = {"source_channel": requester.channel, "source_thread": message.thread_ts}
         context = _context_of(requester).model_copy(update=source)

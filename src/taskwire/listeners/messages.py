@@ -11,13 +11,10 @@ from redis.exceptions import RedisError
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp
 
+from taskwire.domain.bare_words import STOP_SIGN
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import (
-    Job,
-    MessageToBot,
-    StopByReaction,
-)
+from taskwire.domain.jobs import Job, MakeTaskOfMessage, MessageToBot, StopByReaction
 from taskwire.domain.maintenance import ChannelOpened
 from taskwire.domain.message import Message
 from taskwire.domain.queues import intake
@@ -44,15 +41,22 @@ from taskwire.slack.inbound import (
 )
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.reactions import ReactionAdded, parse_reaction
+from taskwire.slack.shared_links import SharedLinks, parse_shared_links
+from taskwire.tasks.link_previews import LinkPreviews
 from taskwire.telemetry import logger
 
 # A channel that was closed to the bot may be open again.
 CHANNEL_OPENED_EVENTS = ("member_joined_channel", "channel_unarchive", "group_unarchive")
 # A person's rights may have changed.
 PERSON_CHANGED_EVENTS = ("user_change", "subteam_updated", "subteam_members_changed")
-HANDLED_EVENTS = ("message", "app_mention", "reaction_added", *CHANNEL_OPENED_EVENTS, *PERSON_CHANGED_EVENTS)
-# This reaction on a message of the bot stops the message's task.
-STOP_SIGN = "octagonal_sign"
+HANDLED_EVENTS = (
+    "message",
+    "app_mention",
+    "reaction_added",
+    "link_shared",
+    *CHANNEL_OPENED_EVENTS,
+    *PERSON_CHANGED_EVENTS,
+)
 OTHER_EVENTS = re.compile(f"(?!(?:{'|'.join(HANDLED_EVENTS)})$).*")
 
 _log = logger("taskwire.listeners.messages")
@@ -60,7 +64,7 @@ Body = Mapping[str, object]
 
 
 class Messages:
-    """Handles events."""
+    """Handles events. `emoji` is the reaction that makes a task of a message; empty if none does."""
 
     def __init__(
         self,
@@ -72,8 +76,12 @@ class Messages:
         outsiders: Outsiders,
         slack: Outbound,
         background: Background,
+        emoji: str,
+        link_previews: LinkPreviews,
     ) -> None:
         self._bot = bot
+        self._emoji = emoji
+        self._link_previews = link_previews
         self._ingress = ingress
         self._inbox = inbox
         self._receiver = receiver
@@ -88,6 +96,7 @@ class Messages:
             "message": self._message,
             "app_mention": self._mention,
             "reaction_added": self._reaction_added,
+            "link_shared": self._link_shared,
         }
         handlers |= dict.fromkeys(PERSON_CHANGED_EVENTS, self._person_changed)
         for name in HANDLED_EVENTS:
@@ -151,20 +160,35 @@ class Messages:
         return await self._claim_for_bot(mention, "mention")
 
     async def _reaction_added(self, body: Body) -> ClaimResult | None:
-        """Stop a task. Its job finds the task: a reaction does not name the thread of its message."""
+        """Stop a task, or make one of a message.
+
+        The job finds the task or the message: a reaction does not name the thread of its message.
+        """
         reaction = parse_reaction(body, self._bot)
-        if not isinstance(reaction, ReactionAdded) or reaction.name != STOP_SIGN or not reaction.is_on_own:
+        if not isinstance(reaction, ReactionAdded):
             return None
         requester = Requester(person=reaction.person, channel=reaction.channel, at=reaction.at)
-        work = StopByReaction(requester=requester, message_ts=reaction.ts)
-        batch = Batch().append(intake(reaction.person), Job(id=f"stop:{reaction.delivery}", work=work))
-        user_limit = limit_of_verb("pause", reaction.person, reaction.at, Batch(), Batch())
+        work: StopByReaction | MakeTaskOfMessage
+        if reaction.name == STOP_SIGN and reaction.is_on_own:
+            verb, work = "pause", StopByReaction(requester=requester, message_ts=reaction.ts)
+        elif reaction.name == self._emoji and reaction.author != self._bot:
+            verb, work = "", MakeTaskOfMessage(requester=requester, message_ts=reaction.ts)
+        else:
+            return None
+        job = Job(id=f"{work.kind}:{reaction.delivery}", work=work)
+        batch = Batch().append(intake(reaction.person), job)
+        user_limit = limit_of_verb(verb, reaction.person, reaction.at, Batch(), Batch())
         claim = await self._ingress.count_claim(
             "reaction", self._inbox.claim("event", reaction.delivery, batch, user_limit), reaction.at
         )
-        if claim == "limit_told":
-            self._background.start(show_privately(self._slack, requester, answers.too_many_requests()))
+        self._tell_if_refused(claim, requester)
         return claim
+
+    async def _link_shared(self, body: Body) -> None:
+        """Show previews of tasks. This is not claimed: showing one twice is harmless."""
+        shared = parse_shared_links(body, self._bot)
+        if isinstance(shared, SharedLinks):
+            self._background.start(self._link_previews.show(shared))
 
     async def _channel_opened(self, body: Body) -> ClaimResult | None:
         opened = inbound.parse_conversation_opened(body, self._bot)
@@ -202,6 +226,11 @@ class Messages:
         claim = await self._ingress.count_claim(
             kind, self._inbox.claim("message", message.delivery, batch, user_limit), message.ts
         )
+        self._tell_if_refused(claim, requester)
+        return claim
+
+    def _tell_if_refused(self, claim: ClaimResult, requester: Requester) -> None:
+        """Tell the person if a request was refused, because they asked for too much."""
         if claim in ("rejected", "limit_told"):
             told = (
                 answers.too_many_requests()
@@ -209,7 +238,6 @@ class Messages:
                 else Message(text=answers.too_many_jobs_waiting())
             )
             self._background.start(show_privately(self._slack, requester, told))
-        return claim
 
 
 async def _do_nothing() -> None:

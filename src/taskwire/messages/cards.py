@@ -17,7 +17,7 @@ from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.ids import ChannelId, LinkId, UserId, from_ms, moment_of, ts_of
 from taskwire.domain.link_state import LinkState
 from taskwire.domain.links import Link, LinkEnd, LinkRecord
-from taskwire.domain.message import Block, Message
+from taskwire.domain.message import Block, Button, Message
 from taskwire.domain.mrkdwn import escape_mrkdwn
 from taskwire.domain.naming import is_beginning, is_same_text
 from taskwire.domain.phases import Observation, Phase
@@ -125,6 +125,22 @@ def status_card(
     if hint:
         layout.append(blocks.context("hint", [mrkdwn(hint)]))
     return Message(text=_text(link, outside, hint), blocks=tuple(layout))
+
+
+def preview(
+    link: Link, *, coder_url: str, forges: Collection[str] = (), permalink: str = "", attachable: str = ""
+) -> Message:
+    """Make the preview of a link to a task: the card without its controls.
+
+    `permalink` is the URL of the thread. `attachable` is the id of a task without a thread, which can get one
+    in the conversation of the preview.
+    """
+    outside = _CardContext(coder_url, forges)
+    thread = blocks.safe_web_url(permalink)
+    row = [blocks.button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else []
+    row += [blocks.button(Button.ATTACH, "Attach here", attachable)] if attachable else []
+    layout = (*_state_blocks(link, outside), *blocks.button_rows("buttons", row))
+    return Message(text=_text(link, outside), blocks=layout)
 
 
 def make_unlinked(seen: Observation, state: LinkState, prompt: str = "") -> Link:

@@ -116,6 +116,30 @@ def thread_has_task() -> Refusal:
     return ("This thread has a task already.", "Mention me here again, and its agent gets your words.")
 
 
+def message_thread_has_task() -> Refusal:
+    """Say that a message cannot become a task, because its thread has one."""
+    return (
+        "This thread has a task already.",
+        "*Send to its task*, in the menu of the message, gives the message to its agent.",
+    )
+
+
+def message_unreadable() -> Refusal:
+    """Say that a message cannot become a task, because the bot cannot read it."""
+    return (
+        "I can't read that message. Nothing was created.",
+        "It may be deleted, or I am not in its channel.",
+    )
+
+
+def message_without_text() -> Refusal:
+    """Say that a message cannot become a task, because it has no text."""
+    return (
+        "That message has no text that an agent could get. Nothing was created.",
+        "Reply to it with @Taskwire and what to do.",
+    )
+
+
 def earlier_messages_unreadable() -> Refusal:
     """Say that the messages that the agent should get as context cannot be read."""
     return (

@@ -12,8 +12,11 @@ from taskwire.domain.ids import ChannelId, UserId
 from taskwire.domain.jobs import Reply
 from taskwire.domain.message import Block
 from taskwire.domain.mrkdwn import is_blank
+from taskwire.domain.naming import LINK_BACK
 from taskwire.domain.requester import FileRef
 from taskwire.people.permissions import People
+from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.slack.shortcuts import PickedMessage
 
 # A file with one of these endings is text or code. A file of a type text/… may have any ending.
 TEXT_ENDINGS = re.compile(
@@ -57,6 +60,14 @@ class AgentInput:
         text = sanitize_for_agent("\n\n".join(parts))
         # The same text is sent, written into the intent record, and looked for. So tokens are masked here.
         return PreparedInput(sanitize_for_agent(self._deps.mask_own(text)), tuple(refused))
+
+    async def link_back(self, channel: ChannelId, message: PickedMessage) -> str:
+        """Return the line that leads from a prompt to its message; empty if the bot is not in its channel."""
+        try:
+            link = await self._deps.slack.get_permalink(channel, message.ts)
+        except (ChannelProblem, MessageGone):
+            return ""
+        return f"{LINK_BACK}{link}"
 
     async def get_display_text(self, reply: Reply) -> str:
         """Return the text that shows people which reply is meant; without text, the names of its files."""

@@ -17,6 +17,7 @@ from taskwire.domain.jobs import (
     ActRequested,
     CreateRequested,
     CreateTask,
+    MakeTaskOfMessage,
     MessageToBot,
     PostCard,
     SendToTask,
@@ -38,6 +39,7 @@ RequestedWork = (
     | SaveChannelSettings
     | SendToTask
     | SnoozeReminder
+    | MakeTaskOfMessage
     | ActRequested
     | StopByReaction
     | PostCard

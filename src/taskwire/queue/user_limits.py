@@ -92,6 +92,7 @@ _KINDS: dict[Button, RequestKind] = {
     Button.ANSWER: "ask",
     Button.SNOOZE_HOUR: "ask",
     Button.SNOOZE_TOMORROW: "ask",
+    Button.ATTACH: "steer",
     Button.MUTE: "ask",
     Button.UNMUTE: "ask",
     Button.SHOW_ANSWER: "ask",

@@ -43,7 +43,7 @@ from taskwire.slack.inbound import (
     ThreadMessage,
     WrittenMessage,
 )
-from taskwire.slack.shortcuts import ShortcutMessage
+from taskwire.slack.shortcuts import PickedMessage
 from taskwire.state.links import LinkWrites
 
 # The claim replaces this id by the link's id.
@@ -214,11 +214,11 @@ class ReplyReceiver:
             was_away=was_away,
         )
 
-    def choose_blocks(self, message: WrittenMessage | ShortcutMessage) -> str:
+    def choose_blocks(self, message: WrittenMessage | PickedMessage) -> str:
         """Return the blocks of a message that may be stored; an empty text if they show a token of ours."""
         return "" if self._has_own_token(message) else message.blocks_json
 
-    def _has_own_token(self, message: WrittenMessage | ShortcutMessage) -> bool:
+    def _has_own_token(self, message: WrittenMessage | PickedMessage) -> bool:
         """Whether the message's blocks together show one of Taskwire's own tokens.
 
         If half of a token is bold, for example, no single block contains it, so it could not be masked
@@ -300,7 +300,7 @@ def _make_change_batch(message: MessageEdited | MessageDeleted, work: ReplyChang
     return Batch().append(to_coder(CLAIMED_LINK), job, score=urgent_score(at))
 
 
-def _parse_blocks(message: WrittenMessage | ShortcutMessage) -> list[Block]:
+def _parse_blocks(message: WrittenMessage | PickedMessage) -> list[Block]:
     return cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
 
 

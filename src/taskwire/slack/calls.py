@@ -38,6 +38,7 @@ class Method(StrEnum):
     POST_EPHEMERAL = "chat.postEphemeral"
     UPDATE = "chat.update"
     DELETE = "chat.delete"
+    UNFURL = "chat.unfurl"
     PERMALINK = "chat.getPermalink"
     REACT = "reactions.add"
     UNREACT = "reactions.remove"

@@ -110,7 +110,8 @@ _RATE_LIMIT_CODES = _split_codes("message_limit_exceeded rate_limited ratelimite
 
 _CHANNEL_CODES = _split_codes(
     """
-    cant_broadcast_message channel_is_limited_access channel_not_found external_channel_migrating
+    cannot_find_channel cant_broadcast_message channel_is_limited_access channel_not_found
+    external_channel_migrating
     invalid_channel is_archived is_inactive messages_tab_disabled method_not_supported_for_channel_type
     no_access not_in_channel posting_to_channel_denied restricted_action
     restricted_action_non_threadable_channel restricted_action_read_only_channel
@@ -118,7 +119,9 @@ _CHANNEL_CODES = _split_codes(
     """
 )
 
-_MESSAGE_CODES = _split_codes("cannot_reply_to_message message_not_found thread_not_found")
+_MESSAGE_CODES = _split_codes(
+    "cannot_find_message cannot_reply_to_message message_not_found thread_not_found"
+)
 
 _DIALOG_CODES = _split_codes(
     "duplicate_external_id exchanged_trigger_id expired_trigger_id hash_conflict invalid_trigger_id not_found"
@@ -136,6 +139,9 @@ _SCOPE_CODES = _split_codes("missing_scope")
 
 _OTHER_CODES = _split_codes(
     """
+    cannot_auth_user cannot_find_service cannot_parse_attachment cannot_prompt cannot_unfurl_message
+    cannot_unfurl_url invalid_source invalid_unfurl_id invalid_unfurls_format missing_channel missing_source
+    missing_ts missing_unfurl_id missing_unfurls
     accesslimited already_reacted alt_txt_too_large as_user_not_supported attachment_payload_limit_exceeded
     bad_timestamp block_mismatch blocked_file_type cant_delete_message cant_update_message
     canvas_disabled_file_team canvas_disabled_user_team canvas_globally_disabled channels_limit_exceeded

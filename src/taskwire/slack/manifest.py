@@ -32,9 +32,11 @@ SCOPES: Mapping[str, str] = {
     "im:history": "the same as channels:history in direct messages",
     "im:read": "the same as channels:read for direct messages",
     "im:write": "send somebody a file in their direct messages",
+    "links:read": "hear of links to tasks",
+    "links:write": "show a preview below such a link",
     "mpim:history": "the same as channels:history in group messages",
     "mpim:read": "the same as channels:read for group messages",
-    "reactions:read": "stop a task when somebody puts a stop sign on one of its messages",
+    "reactions:read": "make a task of a message, and stop one, when somebody reacts to a message",
     "reactions:write": "put the receipt on a reply",
     "usergroups:read": "know who is in an administrators' group",
     "users:read": "know names, guests and bots",
@@ -44,6 +46,8 @@ EVENTS = (
     *("app_mention", "message.channels", "message.groups", "message.im", "message.mpim"),
     # A stop sign on a card or a notice stops the task.
     "reaction_added",
+    # A link to a task gets a preview.
+    "link_shared",
     # A channel accepts the bot's messages again: the bot was invited, or the channel was unarchived.
     *("member_joined_channel", "channel_unarchive", "group_unarchive"),
     # A person's rights have changed: they left, became a guest, or are in another user group.
@@ -51,8 +55,12 @@ EVENTS = (
 )
 
 
-def make_manifest(request_url: str = "") -> Manifest:
-    """Return the manifest for Socket Mode, or for HTTP mode if there is a request URL."""
+def make_manifest(request_url: str = "", coder_host: str = "") -> Manifest:
+    """Return the manifest for Socket Mode, or for HTTP mode if there is a request URL.
+
+    Links to `coder_host` get previews.
+    """
+    unfurls: dict[str, ManifestValue] = {"unfurl_domains": [coder_host]} if coder_host else {}
     settings: dict[str, ManifestValue] = {
         "event_subscriptions": {**_with_url(request_url, "request_url"), "bot_events": list(EVENTS)},
         "interactivity": {"is_enabled": True, **_with_url(request_url, "request_url")},
@@ -81,6 +89,7 @@ def make_manifest(request_url: str = "") -> Manifest:
                 ),
             ],
             "slash_commands": [_command(request_url)],
+            **unfurls,
         },
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
         "settings": settings,

@@ -9,7 +9,7 @@ bot's token is sent only in the Authorization header.
 """
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -23,6 +23,7 @@ from taskwire.slack.call_priorities import Limiter, Priority, RateLimits
 from taskwire.slack.calls import MOST_PAGES, PAGE_SIZE, Calls, Method, SlackTimeouts
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.drafts import Drafts
+from taskwire.slack.errors import MessageGone
 from taskwire.slack.files import Files
 from taskwire.slack.handed_out_urls import HandedOutUrls
 from taskwire.slack.metadata import Metadata, is_copy, make_metadata, read_metadata
@@ -36,6 +37,7 @@ from taskwire.slack.payload_fields import (
     read_ts,
     read_user,
 )
+from taskwire.slack.shortcuts import PickedMessage, parse_picked
 
 # Messages on a page of `list_roots`; Slack allows 999. 500 messages of ours are 2 MB, which takes 15 ms to
 # parse.
@@ -203,6 +205,16 @@ class Outbound:
             return read_metadata(message, own) if read_ts(message, "ts") == ts else None
         return None
 
+    async def find_picked(self, channel: ChannelId, ts: Ts) -> PickedMessage | None:
+        """Return a message, in a thread or not; None if it is ours. Raises `MessageGone` if there is none."""
+        own = await self._get_own()
+        async for message in self._calls.iter_messages(channel, ts, ts, self.timeouts.read):
+            found = parse_picked(message)
+            if found is not None and found.ts == ts:
+                is_own = own.bot_user_id == read_user(message, "user")
+                return None if is_own or read_text(message, "bot_id") == (own.bot_id or None) else found
+        raise MessageGone(Method.REPLIES, "message_not_found")
+
     async def find_traces(self, channel: ChannelId, thread_ts: Ts, ts: Ts) -> Traces:
         """Return our reactions on the message at `ts` of a thread, and our messages after it."""
         own = await self._get_own()
@@ -246,6 +258,13 @@ class Outbound:
             priority=priority,
             is_reserved=is_reserved,
         )
+
+    async def unfurl(self, channel: ChannelId, ts: Ts, previews: Mapping[str, Message]) -> None:
+        """Show a preview below each of these links of a person's message."""
+        ready = {url: self._drafts.prepare_message(each) for url, each in previews.items()}
+        unfurls = {url: {"fallback": each.text, "blocks": _blocks(each)} for url, each in ready.items()}
+        call = self._client.chat_unfurl(channel=channel, ts=ts, unfurls=unfurls)
+        await self._calls.make(Method.UNFURL, self.timeouts.change, call, priority=Priority.CARD)
 
     async def reserve_update(self, channel: ChannelId, ts: Ts, priority: Priority = Priority.CARD) -> None:
         """Take a place for one edit of a message, or raise `NoCapacity`."""

@@ -12,7 +12,8 @@ from taskwire.slack.payload_fields import read_channel, read_object, read_text, 
 class ReactionAdded:
     """A reaction that a person put on a message. `ts` is the message, `at` the time of the reaction.
 
-    `is_on_own`: the message may be the bot's. Slack does not say in which thread the message is.
+    `author` is who wrote the message; None if Slack does not say. `is_on_own`: the message may be the bot's.
+    Slack does not say in which thread the message is.
     """
 
     channel: ChannelId
@@ -21,6 +22,7 @@ class ReactionAdded:
     person: UserId
     at: Ts
     delivery: str
+    author: UserId | None
     is_on_own: bool
 
 
@@ -29,7 +31,7 @@ def parse_reaction(body: Mapping[str, object], bot: UserId) -> ReactionAdded | I
     event = read_object(body, "event")
     channel, ts = read_channel(event, "item", "channel"), read_ts(event, "item", "ts")
     person, at = read_user(event, "user"), read_ts(event, "event_ts")
-    delivery = read_text(body, "event_id")
+    delivery, author = read_text(body, "event_id"), read_user(event, "item_user")
     if person is None or person == bot:
         return IgnoredPayload("a reaction of the bot, or of nobody")
     if channel is None or ts is None or at is None or not delivery:
@@ -42,5 +44,6 @@ def parse_reaction(body: Mapping[str, object], bot: UserId) -> ReactionAdded | I
         person=person,
         at=at,
         delivery=delivery,
-        is_on_own=read_user(event, "item_user") in (None, bot),
+        author=author,
+        is_on_own=author in (None, bot),
     )

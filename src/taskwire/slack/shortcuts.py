@@ -1,6 +1,7 @@
-"""Parses the payloads of shortcuts. `inbound.py` parses all others.
+"""Parses the payloads of shortcuts, and the messages that people pick. `inbound.py` parses all others.
 
-A shortcut of a message brings the message itself, which the bot may have no other way to read.
+A shortcut of a message brings the message itself, which the bot may have no other way to read. A message that
+got a reaction is read from its thread.
 """
 
 from collections.abc import Mapping
@@ -22,8 +23,8 @@ Body = Mapping[str, object]
 
 
 @dataclass(frozen=True)
-class ShortcutMessage:
-    """The message from whose menu a shortcut was used. `person` is None for an app's message."""
+class PickedMessage:
+    """A message that a person has picked, by its menu or by a reaction. `person` is None for an app."""
 
     ts: Ts
     thread_ts: Ts | None
@@ -42,7 +43,7 @@ class Shortcut:
     requester: Requester
     trigger_id: str
     delivery: str
-    message: ShortcutMessage | None = None
+    message: PickedMessage | None = None
 
 
 def parse_shortcut(body: Body) -> Shortcut | None:
@@ -51,21 +52,29 @@ def parse_shortcut(body: Body) -> Shortcut | None:
     trigger = read_text(body, "trigger_id")
     if person is None or at is None or not trigger:
         return None
-    message = read_object(body, "message")
-    channel, ts = read_channel(body, "channel", "id"), read_ts(message, "ts")
-    thread_ts = read_ts(message, "thread_ts")
+    channel, message = read_channel(body, "channel", "id"), parse_picked(read_object(body, "message"))
     requester = Requester(
         person=person,
         channel=channel or ChannelId(""),
         at=at,
-        thread_ts=thread_ts,
+        thread_ts=message.thread_ts if message is not None else None,
         response_url=read_text(body, "response_url") or None,
     )
     shortcut = Shortcut(read_text(body, "callback_id"), requester, trigger, f"{at}:{person}")
-    if channel is None or ts is None:
-        return shortcut
-    author = None if read_text(message, "bot_id") else read_user(message, "user")
-    name = read_text(message, "username") or read_text(message, "bot_profile", "name")
-    blocks, files = read_blocks_json(message), read_files(message)
-    used_on = ShortcutMessage(ts, thread_ts, read_text(message, "text"), blocks, files, author, name)
-    return replace(shortcut, message=used_on)
+    return replace(shortcut, message=message) if channel is not None else shortcut
+
+
+def parse_picked(message: Body) -> PickedMessage | None:
+    """Parse a message of a person or an app; None if it is no message."""
+    ts = read_ts(message, "ts")
+    if ts is None:
+        return None
+    return PickedMessage(
+        ts=ts,
+        thread_ts=read_ts(message, "thread_ts"),
+        text=read_text(message, "text"),
+        blocks_json=read_blocks_json(message),
+        files=read_files(message),
+        person=None if read_text(message, "bot_id") else read_user(message, "user"),
+        app_name=read_text(message, "username") or read_text(message, "bot_profile", "name"),
+    )

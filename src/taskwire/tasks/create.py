@@ -22,7 +22,7 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.mrkdwn import is_blank
-from taskwire.domain.naming import digest, make_name, make_title
+from taskwire.domain.naming import LINK_BACK, digest, make_name, make_title
 from taskwire.domain.queues import to_coder
 from taskwire.domain.requester import Requester
 from taskwire.domain.secrets import mask_beginning
@@ -172,13 +172,14 @@ class TaskCreator:
             template, presets, work.preset, get_default_preset(template, settings, self._deps.preset)
         )
         # Everybody reads the task's name and title, so they are made from the masked prompt.
-        shown = mask_beginning(self._deps.mask, work.prompt, LONGEST_TITLE)
+        words = work.prompt.partition(LINK_BACK)[0] or work.prompt
+        shown = mask_beginning(self._deps.mask, words, LONGEST_TITLE)
         context = AgentText("")
         if work.context is not None:
             context = await self._thread_context.read(work.requester.person, work.context)
         name = await self._people.find_name(work.requester.person)
         return LinkRecord(
-            id=_make_link_id(job_id),
+            id=make_link_id(job_id),
             channel=work.requester.channel,
             made_at=work.requester.at,
             requested_by=work.requester.person,
@@ -232,7 +233,7 @@ class TaskCreator:
             raise UserError(*refusals.attach_in_progress(task.name))
         record = bare_record(task, requester, self._deps.mask).model_copy(
             update={
-                "id": _make_link_id(job_id),
+                "id": make_link_id(job_id),
                 "owner_slack": owner,
                 "owner_slack_name": await self._people.find_name(owner),
             }
@@ -268,6 +269,6 @@ def _make_fingerprint(work: CreateRequested, record: LinkRecord) -> str:
     )
 
 
-def _make_link_id(job_id: str) -> LinkId:
+def make_link_id(job_id: str) -> LinkId:
     """Return the id of the link that a job makes."""
     return LinkId(digest("link", job_id)[:12])

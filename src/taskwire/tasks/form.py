@@ -17,8 +17,7 @@ from taskwire.messages.blocks import cut
 from taskwire.messages.forms import Field, PresetChoice, TemplateChoice
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.people.permissions import People
-from taskwire.slack.errors import ChannelProblem, MessageGone
-from taskwire.slack.shortcuts import ShortcutMessage
+from taskwire.slack.shortcuts import PickedMessage
 from taskwire.tasks.choices import choose_preset, choose_template_in_channel, get_default_preset
 from taskwire.tasks.create import find_request
 
@@ -60,18 +59,13 @@ class CreateForm:
         )
 
     async def view_message(
-        self, requester: Requester, message: ShortcutMessage, metadata: Callable[[str], str]
+        self, requester: Requester, message: PickedMessage, metadata: Callable[[str], str]
     ) -> View:
         """Return the form with a message as the prompt, and a link back to it; raises UserError as `view`."""
         blocks = cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
         raw = replies.to_markdown(message.text, blocks)
         text = replies.to_agent_text(raw, await self._agent_input.list_names(raw))
-        try:
-            link = await self._deps.slack.get_permalink(requester.channel, message.ts)
-        except (ChannelProblem, MessageGone):
-            # The bot is not in that conversation.
-            link = ""
-        behind = f"\n\nFrom Slack: {link}" if link else ""
+        behind = await self._agent_input.link_back(requester.channel, message)
         prompt = f"{cut(text, forms.INPUT_LENGTH - len(behind))}{behind}"
         with_thread = False if message.thread_ts is not None else None
         return await self.view(requester, OpenForm(prompt), metadata, with_thread=with_thread)

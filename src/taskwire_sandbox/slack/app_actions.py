@@ -140,6 +140,7 @@ class AppActions(MessageActions):
         pressed = action(self.backend, block, element, value)
         payload = common_fields(self.backend, "block_actions", person)
         payload |= self._where(here, message_ts, body, ephemeral)
+        payload["container"] |= _attachment_fields(body, block)
         payload |= {"state": {"values": _pressed_state(pressed)}, "actions": [pressed]}
         thread_ts = ephemeral.thread_ts if ephemeral else body.get("thread_ts")
         return await self._interact(
@@ -311,6 +312,15 @@ def _failure_text(error: str) -> str:
 def _blocks(body: Json) -> list[Json]:
     attached = (block for item in body.get("attachments", []) for block in item.get("blocks", []))
     return [*body.get("blocks", []), *attached]
+
+
+def _attachment_fields(body: Json, pressed: Json) -> Json:
+    """Return what a payload says of the unfurl whose block was pressed; nothing for a message's own block."""
+    for number, item in enumerate(body.get("attachments", []), 1):
+        if any(block is pressed for block in item.get("blocks", [])):
+            made: Json = {"type": "message_attachment", "attachment_id": number, "is_app_unfurl": True}
+            return made | {"app_unfurl_url": item["from_url"]}
+    return {}
 
 
 def _without_metadata(body: Json) -> Json:

@@ -1,14 +1,23 @@
 """Flows: what people and agents do, and what must be true afterwards, whatever went wrong on the way.
 
-There is one file for each family: `creating` (create by command, form, mention and direct message, a misspelt
-command, attach),
+There is one file for each family: `creating` (create by command, form, mention, reaction and direct message,
+a misspelt command, attach),
 `replying` (to an idle agent, to a busy one, a message that is sent to its task), `deciding` (a person's
 decision about input of unknown outcome, a choice of the agent, an answer by dialog), `steering` (pause by
 verb, command, bare word and stop sign, resume, edit, mute, detach, delete), `telling` (each kind of notice),
 `showing` (the card, the log as a file). docs/guarantees.md says how to add one.
 """
 
-from .creating import Attaching, Correcting, Creating, Filling, FillingFromMessage, Mentioning, Offering
+from .creating import (
+    Attaching,
+    Correcting,
+    Creating,
+    Filling,
+    FillingFromMessage,
+    Marking,
+    Mentioning,
+    Offering,
+)
 from .deciding import Answering, Choosing, Deciding
 from .flow import Flow
 from .replying import Replying, SendingToTask, Waiting
@@ -35,7 +44,7 @@ from .telling import (
 )
 
 FLOWS: tuple[type[Flow], ...] = (
-    *(Creating, Filling, FillingFromMessage, Mentioning, Offering, Correcting, Attaching),
+    *(Creating, Filling, FillingFromMessage, Mentioning, Marking, Offering, Correcting, Attaching),
     *(Replying, Waiting, SendingToTask, Deciding, Choosing, Answering),
     *(Pausing, PausingByCommand, Stopping, StoppingBySign, Resuming, Editing, Muting, Detaching, Deleting),
     *(Needing, Completing, Failing, Breaking, PausedElsewhere, ResumedElsewhere, Vanishing),

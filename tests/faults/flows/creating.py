@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from taskwire.settings import DEFAULT_EMOJI
+from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack.errors import Json
 from tests.faults.actors import Actor, metadata
 from tests.faults.deployment import Deployment
@@ -112,6 +114,47 @@ class Mentioning(Creating):
         assert (card["thread_ts"], metadata(card)["task_id"]) == (actor.thread_ts, actor.task.id)
         wishes = [f"creating *{name}*" for name in (prompt_of(actor), title_of(actor))]
         self.told_at_most(actor, wishes=[*wishes, "what you asked for"])
+
+
+class Marking(Creating):
+    """A person puts the reaction for that on a message of a discussion: the card is a reply there."""
+
+    floor = 34
+    last = "slack chat.postMessage"
+    dies_twice = ()
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Write the message in a discussion."""
+        await super().prepare_run(actors)
+        slack = self.deployment.slack
+        for actor in actors:
+            actor.thread_ts = await slack.post(actor.person, actor.channel, "it is broken")
+            actor.message_ts = await slack.post(
+                actor.person, actor.channel, prompt_of(actor), actor.thread_ts
+            )
+
+    async def go(self, actor: Actor) -> None:
+        """React to the message."""
+        await self.deployment.slack.react(actor.person, actor.channel, actor.message_ts, DEFAULT_EMOJI)
+
+    def check(self, actor: Actor) -> None:
+        """Check that there is one card, in the discussion, and one task."""
+        (actor.task,) = self._tasks(actor)
+
+        (card,) = self.messages(actor)
+        assert (card["thread_ts"], metadata(card)["task_id"]) == (actor.thread_ts, actor.task.id)
+        (said,) = self.said(actor)
+        assert said.startswith(f"Working: {title_of(actor)}")
+        self.told_at_most(actor, wishes=[f"creating *{prompt_of(actor)}*", "what you asked for"])
+
+    def check_untaken(self, actor: Actor) -> None:
+        """Check that there is neither a card nor a task."""
+        super().check_untaken(actor)
+        assert self._tasks(actor) == []
+
+    def _tasks(self, actor: Actor) -> list[SandboxTask]:
+        begins = f"{prompt_of(actor)}\n\nFrom Slack: "
+        return [task for task in self.deployment.coder.tasks if task.prompt.startswith(begins)]
 
 
 class FillingFromMessage(Creating):

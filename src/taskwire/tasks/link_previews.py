@@ -1,0 +1,87 @@
+"""Shows a preview of a task below a link to it that a person has posted: the card's summary.
+
+Everybody in the conversation reads a preview. So it is shown only if the task's thread is in the
+conversation, or if the task's owner has posted the link. It is never shown where another company reads,
+unless the settings allow that. A preview is not updated, and it is not durable: if the process dies, the link
+stays without one.
+"""
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.events import Observed
+from taskwire.domain.ids import microseconds
+from taskwire.domain.message import Message
+from taskwire.domain.requester import Requester
+from taskwire.domain.task_names import TaskName
+from taskwire.domain.transitions import initial_state
+from taskwire.messages import cards
+from taskwire.outbox.observing import observation_of, with_observation
+from taskwire.people.permissions import People
+from taskwire.slack.shared_links import SharedLinks
+from taskwire.tasks.lookup import Lookup, VisibleTask, find_permalink
+from taskwire.telemetry import logger
+
+# Of the links in one message, only the first ones get a preview.
+MOST_PREVIEWS = 3
+
+_log = logger("taskwire.tasks.link_previews")
+
+
+class LinkPreviews:
+    """Makes the previews."""
+
+    def __init__(self, deps: Dependencies, people: People, lookup: Lookup) -> None:
+        self._deps = deps
+        self._people = people
+        self._lookup = lookup
+
+    async def show(self, shared: SharedLinks) -> None:
+        """Show a preview of each task that the conversation may see. Raise nothing of the clients."""
+        requester = Requester(person=shared.person, channel=shared.channel, at=shared.at)
+        previews: dict[str, Message] = {}
+        try:
+            for url in self._list_task_urls(shared):
+                preview = await self._find_preview(requester, url)
+                if preview is not None:
+                    previews[url] = preview
+            if previews:
+                await self._deps.slack.unfurl(shared.channel, shared.message_ts, previews)
+        except OutsideError as error:
+            _log.info("link not previewed", channel=shared.channel, error=str(error))
+
+    def _list_task_urls(self, shared: SharedLinks) -> list[str]:
+        begins = f"{self._deps.coder_url}/".lower()
+        return [url for url in dict.fromkeys(shared.urls) if url.lower().startswith(begins)][:MOST_PREVIEWS]
+
+    async def _find_preview(self, requester: Requester, url: str) -> Message | None:
+        """Return the preview; None if there is no such task, or the conversation may not see it."""
+        try:
+            name = TaskName.parse(url)
+            # Of a channel that the bot cannot see, it is not known who reads there.
+            if not name.host or await self._people.directory.find_channel(requester.channel) is None:
+                return None
+            await self._people.require_place(requester, "attached")
+            seen = await self._lookup.get(requester, name)
+            is_here = seen.link is not None and seen.link.record.channel == requester.channel
+            if not is_here and (await self._people.get_account(requester.person)).id != seen.task.owner_id:
+                return None
+        except UserError:
+            return None
+        return await self._make(requester, seen)
+
+    async def _make(self, requester: Requester, seen: VisibleTask) -> Message:
+        found, rules = Observed(observation=observation_of(seen.task, self._deps.mask)), self._deps.rules
+        now_ms = microseconds(requester.at) // 1000
+        link = (
+            with_observation(seen.link, found, rules, now_ms)
+            if seen.link is not None
+            else cards.make_unlinked(found.observation, initial_state(found, rules, now_ms))
+        )
+        permalink = await find_permalink(self._deps, seen.link.record) if seen.link is not None else ""
+        return cards.preview(
+            link,
+            coder_url=self._deps.coder_url,
+            forges=self._deps.forges,
+            permalink=permalink,
+            attachable=seen.task.id if seen.link is None else "",
+        )

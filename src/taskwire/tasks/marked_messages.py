@@ -1,0 +1,85 @@
+"""Starts a task with a message on which a person has put the reaction for that (`TASKWIRE_EMOJI`).
+
+The prompt is the message, with its text files and a link back to it. The task belongs to the person who
+reacted, and its card is in the message's thread. `create.py` checks the request, as for a mention.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.agent_text import sanitize_for_agent
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import ThreadRef
+from taskwire.domain.jobs import CreateRequested, MakeTaskOfMessage, Reply
+from taskwire.domain.mrkdwn import is_blank
+from taskwire.domain.requester import Requester
+from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.messages import answers, refusals
+from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.request_retries import retry_for_person
+from taskwire.people.permissions import People
+from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.slack.shortcuts import PickedMessage
+from taskwire.tasks.create import TaskCreator, make_link_id
+
+
+class MarkedMessages:
+    """Handles the jobs of messages that got the reaction."""
+
+    def __init__(
+        self, deps: Dependencies, people: People, agent_input: AgentInput, creator: TaskCreator
+    ) -> None:
+        self._deps = deps
+        self._people = people
+        self._agent_input = agent_input
+        self._creator = creator
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.without_link(MakeTaskOfMessage, self.handle),)
+
+    async def handle(self, context: JobContext) -> Outcome:
+        """Start a task with the message. A message of the bot starts nothing."""
+        work = context.work(MakeTaskOfMessage)
+        return await retry_for_person(self._deps, context, None, partial(self._handle, work))
+
+    async def _handle(self, work: MakeTaskOfMessage, context: JobContext) -> Outcome:
+        await self._people.get_account(work.requester.person)
+        channel = work.requester.channel
+        try:
+            message = await self._deps.slack.find_picked(channel, work.message_ts)
+        except (ChannelProblem, MessageGone):
+            raise UserError(*refusals.message_unreadable()) from None
+        if message is None:
+            return done()
+        # A person who reacted to a reply reads the answer in its thread.
+        requester = work.requester.model_copy(update={"thread_ts": message.thread_ts})
+        try:
+            return await self._start(requester, message, context)
+        except UserError as error:
+            return replace(done(None, (requester, answers.refusal(error))), is_refusal=True)
+
+    async def _start(self, requester: Requester, message: PickedMessage, context: JobContext) -> Outcome:
+        root = message.thread_ts or message.ts
+        link = await self._deps.links.find_by_thread(ThreadRef(requester.channel, root))
+        if link not in (None, make_link_id(context.job.id)):
+            raise UserError(*refusals.message_thread_has_task())
+        # The text of a message that mentions the bot is read without the mention.
+        written = Reply(
+            person=message.person or requester.person,
+            ts=message.ts,
+            text=message.text,
+            blocks=message.blocks_json,
+            files=message.files,
+        )
+        prepared = await self._agent_input.prepare(written)
+        if is_blank(prepared.text):
+            raise UserError(*refusals.message_without_text())
+        behind = await self._agent_input.link_back(requester.channel, message)
+        prompt = sanitize_for_agent(f"{prepared.text}{behind}")
+        request = CreateRequested(requester=requester, prompt=prompt, thread_ts=root)
+        outcome = await self._creator.create(request, context)
+        refused = prepared.refused_files
+        told = ((requester, answers.files_not_given(refused)),) if refused else ()
+        return replace(outcome, private_messages=(*outcome.private_messages, *told))

@@ -1,0 +1,126 @@
+"""A link to a task in Coder gets a preview, if the people who read it there may see the task."""
+
+import pytest
+
+from taskwire_sandbox.coder.faults import server_error
+
+from .people import buttons
+from .reading import shown
+from .world import World
+
+
+async def _shares(world: World, text: str, channel: str = "general", who: str = "alice") -> list[str]:
+    """Let a person post a message, and return the previews below it as people read them."""
+    ts = await world.slack.post(who, channel, text)
+    await world.settles()
+    return [shown(item | {"text": item["fallback"]}) for item in _previews(world, channel, ts)]
+
+
+def _previews(world: World, channel: str, ts: str) -> list[dict[str, object]]:
+    message = world.slack.message(world.slack.workspace.channel(channel).id, ts)
+    return list(message.get("attachments", []))
+
+
+async def test_a_link_shows_the_task_and_leads_to_its_thread(world: World) -> None:
+    """Everybody in the thread's channel may see the task, so anybody may post the link there."""
+    thread = await world.alice.runs("/task create fix the login")
+    task = world.task("fix-the-login")
+    task.becomes("working", "Reading the code")
+    await world.polls()
+    url = f"{world.coder.url}/tasks/alice/{task.id}"
+
+    previews = await _shares(world, f"how is {url} going?", who="bob")
+
+    assert previews == [
+        f"Working: Fix the login. Reading the code. Owner: Alice. Template: Tasks on Docker. {url}\n"
+        "[Open thread]"
+    ]
+    assert (thread.new_messages(), world.bob.reads()) == ([], [])
+
+
+async def test_the_owner_gives_a_task_without_a_thread_one_where_the_link_is(world: World) -> None:
+    """*Attach here* posts the card. The press of somebody else is refused."""
+    task = world.coder.add_task("alice", "fix the login")
+    url = f"{world.coder.url}/tasks/alice/{task.id}"
+    ts = await world.slack.post("alice", "general", f"look: {url}")
+    await world.settles()
+    (preview,) = _previews(world, "general", ts)
+    (button,) = buttons(preview, "Attach here")
+    where = ("general", ts, button["action_id"], button["value"])
+
+    await world.slack.click(world.bob.id, *where)
+    await world.settles()
+    assert world.bob.reads() == [
+        "I know no such task that you can see here: it may have been deleted in the meantime. `/task list` "
+        "shows what there is."
+    ]
+    await world.slack.click(world.alice.id, *where)
+    await world.settles()
+
+    (card,) = world.cards()
+    assert card.startswith("Working: Fix the login.")
+    assert world.alice.reads() == []
+
+
+async def test_nobody_shows_other_peoples_tasks(world: World) -> None:
+    """Bob has the address from somewhere. Neither he nor an administrator shows the task to the channel."""
+    await world.restarts(admins=(world.bob.id,))
+    task = world.coder.add_task("alice", "fix the login")
+    carol = world.person("carol")
+    await world.slack.join(carol.id, "general")
+
+    for who in ("carol", "bob"):
+        assert await _shares(world, f"{world.coder.url}/tasks/alice/{task.id}", who=who) == []
+
+
+async def test_a_task_of_another_channel_is_shown_by_its_owner_only(world: World) -> None:
+    """The thread is in a private channel, and its readers are not those of the link."""
+    world.slack.add_channel("secret", ["alice", "bob"], kind="private")
+    await world.alice.runs("/task create fix the login", channel="secret")
+    url = f"{world.coder.url}/tasks/alice/{world.task('fix-the-login').id}"
+
+    by_bob = await _shares(world, url, who="bob")
+    by_alice = await _shares(world, url)
+
+    assert (by_bob, len(by_alice)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "path", ["/tasks/alice/no-such-task", "/workspaces", "/tasks/alice", "", "/tasks/bob/..%2F"]
+)
+async def test_other_links_stay_as_they_are(world: World, path: str) -> None:
+    """A page that is no task, or a task that does not exist, gets no preview and no answer."""
+    assert await _shares(world, f"see {world.coder.url}{path}") == []
+
+
+async def test_three_links_of_a_message_get_a_preview(world: World) -> None:
+    """A long list of links does not fill the channel."""
+    tasks = [world.coder.add_task("alice", f"fix bug {number}") for number in range(5)]
+    urls = [f"{world.coder.url}/tasks/alice/{task.id}" for task in tasks]
+
+    assert len(await _shares(world, " ".join([*urls, urls[0]]))) == 3
+
+
+async def test_a_channel_that_another_company_reads_gets_no_preview(world: World) -> None:
+    """The owner posts the link there, perhaps by mistake."""
+    task = world.coder.add_task("alice", "fix the login")
+    world.slack.workspace.channel("general").is_ext_shared = True
+
+    assert await _shares(world, f"{world.coder.url}/tasks/alice/{task.id}") == []
+
+
+async def test_a_conversation_without_the_bot_gets_no_preview(world: World) -> None:
+    """The bot does not know who reads in a private channel in which it is not."""
+    task = world.coder.add_task("alice", "fix the login")
+    world.slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
+
+    assert await _shares(world, f"{world.coder.url}/tasks/alice/{task.id}", "secret") == []
+
+
+async def test_while_coder_is_away_a_link_stays_as_it_is(world: World) -> None:
+    """Nobody is told: nobody has asked."""
+    task = world.coder.add_task("alice", "fix the login")
+    url = f"{world.coder.url}/tasks/alice/{task.id}"
+    world.coder.plan_fault("tasks.get", server_error(), times=1)
+
+    assert await _shares(world, url) == []

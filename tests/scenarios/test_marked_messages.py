@@ -1,0 +1,179 @@
+"""A reaction makes a task of a message. Its card is in the message's thread, as after a mention."""
+
+from pathlib import Path
+
+import pytest
+
+from taskwire_sandbox.slack import Attachment
+
+from .people import Thread
+from .world import World, new_world
+
+HAS_TASK = (
+    "This thread has a task already. *Send to its task*, in the menu of the message, gives the message to "
+    "its agent."
+)
+
+
+async def _marks(world: World, ts: str, root: str | None = None) -> Thread:
+    """Let Alice put the reaction on a message, and open the thread with the card."""
+    channel = world.slack.workspace.channel("general").id
+    await world.slack.react(world.alice.id, "general", ts, "robot_face")
+    await world.settles()
+    return world.alice.finds_card(channel, root or ts)
+
+
+async def _alert(world: World) -> str:
+    """Let another app post an alert."""
+    ts = await world.slack.post_as_bot("general", "disk full on web-1")
+    world.reader.read_root(world.slack.workspace.channel("general").id, ts)
+    return ts
+
+
+def _link(world: World, ts: str) -> str:
+    return world.slack.backend.permalink(world.slack.workspace.channel("general").id, ts)
+
+
+async def test_a_reaction_makes_a_task_of_a_message(world: World) -> None:
+    """The task is of the person who reacted. Its prompt is the message, with a link back to it."""
+    ts = await world.slack.post(world.bob.id, "general", "fix the *login*, @alice")
+
+    thread = await _marks(world, ts)
+
+    (task,) = world.coder.tasks
+    assert (task.row.owner.username, task.prompt) == (
+        "alice",
+        f"fix the *login*, @Alice\n\nFrom Slack: {_link(world, ts)}",
+    )
+    assert thread.card().startswith(
+        "Starting: Fix the *login*, @Alice From Slack:… Mention @Taskwire in a reply to talk to the agent."
+    )
+    assert (thread.new_messages(), world.alice.reads()) == ([], [])
+
+
+async def test_a_reply_that_gets_the_reaction_becomes_a_task_in_its_thread(world: World) -> None:
+    """The card is in the thread of the reply, and the rest of the thread is not given."""
+    root = await world.slack.post(world.bob.id, "general", "the login is broken")
+    ts = await world.slack.post(world.bob.id, "general", "the redirect is wrong", root)
+
+    thread = await _marks(world, ts, root)
+
+    assert world.task("the-redirect").prompt.startswith("the redirect is wrong\n\nFrom Slack: ")
+    assert "Give it the thread" in thread.card()
+
+
+async def test_an_alert_of_an_app_becomes_a_task_too(world: World) -> None:
+    """Slack does not say who wrote it. The person who reacted has read it."""
+    ts = await _alert(world)
+
+    await _marks(world, ts)
+
+    assert world.task("disk-full").prompt == f"disk full on web-1\n\nFrom Slack: {_link(world, ts)}"
+
+
+async def test_text_files_of_the_message_are_in_the_prompt(world: World) -> None:
+    """An image is not, and the person is told so."""
+    files = (Attachment("app.log", b"line 1"), Attachment("shot.png", b"\x89PNG", "image/png"))
+    ts = await world.slack.post(world.bob.id, "general", "why?", files=files)
+
+    await _marks(world, ts)
+
+    assert world.coder.tasks[0].prompt == (
+        f"why?\n\napp.log:\n```\nline 1\n```\n\nFrom Slack: {_link(world, ts)}"
+    )
+    assert world.alice.reads() == ["The agent can't get shot.png: only text files travel with the words."]
+
+
+async def test_a_second_reaction_starts_no_second_task(world: World) -> None:
+    """Neither of the same person, nor of another, nor on another message of the thread."""
+    ts = await world.slack.post(world.bob.id, "general", "fix it")
+    await _marks(world, ts)
+    reply = await world.slack.post(world.bob.id, "general", "and that", ts)
+
+    await world.slack.unreact(world.alice.id, "general", ts, "robot_face")
+    await world.slack.react(world.alice.id, "general", ts, "robot_face")
+    await world.slack.react(world.bob.id, "general", reply, "robot_face")
+    await world.settles()
+
+    assert len(world.coder.tasks) == 1
+    assert (world.alice.reads(), world.bob.reads()) == ([HAS_TASK], [HAS_TASK])
+
+
+async def test_two_messages_with_the_same_words_are_two_tasks(world: World) -> None:
+    """Alerts repeat themselves. The link back is different, so each is a task of its own."""
+    first, second = await _alert(world), await _alert(world)
+
+    await _marks(world, first)
+    await _marks(world, second)
+
+    assert len(world.coder.tasks) == 2
+
+
+async def test_a_card_and_a_notice_start_nothing(world: World) -> None:
+    """What the bot writes is no request."""
+    thread = await world.alice.runs("/task create fix it")
+
+    await world.slack.react(world.bob.id, thread.channel, thread.ts, "robot_face")
+    await world.settles()
+
+    assert (len(world.coder.tasks), world.bob.reads()) == (1, [])
+
+
+async def test_other_reactions_start_nothing(world: World) -> None:
+    """Neither another emoji, nor the stop sign on a person's message."""
+    ts = await world.slack.post(world.bob.id, "general", "fix it")
+
+    await world.slack.react(world.alice.id, "general", ts, "tada")
+    await world.slack.react(world.alice.id, "general", ts, "octagonal_sign")
+    await world.settles()
+
+    assert (world.coder.tasks, world.alice.reads()) == ([], [])
+
+
+async def test_a_guest_and_a_person_without_account_start_nothing(world: World) -> None:
+    """Each is told why, privately."""
+    guest = world.person("gus", is_restricted=True)
+    stranger = world.person("sue", in_coder=False)
+    ts = await world.slack.post(world.bob.id, "general", "fix it")
+    for person in (guest, stranger):
+        await world.slack.join(person.id, "general")
+        await world.slack.react(person.id, "general", ts, "robot_face")
+    await world.settles()
+
+    assert world.coder.tasks == []
+    assert guest.reads() == [
+        "Guests of this workspace cannot use Taskwire. Ask a full member to start the task."
+    ]
+    assert stranger.reads() == [
+        "No Coder user has your address sue@example.com. Sign in to Coder once with it, or ask a Coder "
+        "administrator to add you."
+    ]
+
+
+async def test_a_message_without_words_starts_nothing(world: World) -> None:
+    """The person is told what to do instead."""
+    files = (Attachment("shot.png", b"\x89PNG", "image/png"),)
+    ts = await world.slack.post(world.bob.id, "general", "", files=files)
+
+    await world.slack.react(world.alice.id, "general", ts, "robot_face")
+    await world.settles()
+
+    assert world.alice.reads() == [
+        "That message has no text that an agent could get. Nothing was created. Reply to it with @Taskwire "
+        "and what to do."
+    ]
+
+
+@pytest.mark.parametrize(("emoji", "count"), [("none", 0), (":ticket:", 1)])
+async def test_the_reaction_can_be_chosen(
+    tmp_path: Path, empty_store_url: str, emoji: str, count: int
+) -> None:
+    """With `none`, no reaction makes a task."""
+    async with new_world(tmp_path, store_url=empty_store_url, TASKWIRE_EMOJI=emoji) as world:
+        ts = await world.slack.post(world.bob.id, "general", "fix it")
+        for name in ("robot_face", "ticket", "none"):
+            await world.slack.react(world.alice.id, "general", ts, name)
+            await world.settles()
+
+        world.reader.new_in(world.slack.workspace.channel("general").id, ts)
+        assert len(world.coder.tasks) == count
