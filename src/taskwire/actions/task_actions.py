@@ -44,7 +44,8 @@ from taskwire.domain.requester import EarlierMessages
 from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.thread_context import make_context
 from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import answers, inputs, refusals
+from taskwire.messages import answers, inputs, live, refusals
+from taskwire.notices.follow import is_followed, start_following
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import draw, say
@@ -62,7 +63,7 @@ DETACHED_ID_PREFIX = "detached:"
 # The transition of the latest build if somebody has done the opposite of the verb.
 _OPPOSITE_TRANSITIONS = {"pause": "start", "resume": "stop"}
 # These verbs need no call to Coder.
-_WITHOUT_CODER = ("detach", "mute", "unmute", "read_replies", "read_mentions")
+_WITHOUT_CODER = ("detach", "mute", "unmute", "follow", "unfollow", "read_replies", "read_mentions")
 
 
 class TaskActions:
@@ -84,6 +85,8 @@ class TaskActions:
             "detach": self._detach,
             "mute": self._mute,
             "unmute": self._mute,
+            "follow": self._follow,
+            "unfollow": self._follow,
             "give_thread": self._give_thread,
             "read_replies": self._choose_replies,
             "read_mentions": self._choose_replies,
@@ -266,6 +269,15 @@ class TaskActions:
             self._deps.writes.remove_field(batch, link.id, "muted")
         del context
         return done(draw(link.id, batch), (work.requester, answers.mute_changed(link, is_muted=is_muted)))
+
+    async def _follow(self, context: JobContext, link: Link, work: Act) -> Outcome:
+        """Start or end a message in the thread that shows what the agent writes."""
+        if work.verb == "unfollow":
+            batch = self._deps.writes.end_following(Batch(), link.id)
+            return done(batch, (work.requester, live.not_following(link)))
+        if is_followed(link, context.now_ms):
+            return done(None, (work.requester, live.following(link)))
+        return done(await start_following(self._deps, link, context.now_ms))
 
     async def _give_thread(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Give the agent the messages that were in the thread before its card."""

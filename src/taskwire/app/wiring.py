@@ -33,6 +33,7 @@ from taskwire.listeners.messages import Messages
 from taskwire.listeners.shortcuts import Shortcuts
 from taskwire.notices import closed_threads
 from taskwire.notices.card import CardAndReceipts
+from taskwire.notices.follow import Follower
 from taskwire.notices.notify import Notifier
 from taskwire.notices.outsiders import Outsiders
 from taskwire.outbox import direct_messages, posting, private_answers, questions
@@ -309,6 +310,7 @@ def _handlers(
         MarkedMessages(deps, people, texts, creator),
         Notifier(deps, people, texts),
         CardAndReceipts(deps),
+        Follower(deps),
         backfill,
         LostThreads(deps, people),
     )

@@ -194,6 +194,8 @@ THREAD_VERBS = (
     ThreadVerb("detach", "!detach", "end this thread's link and leave the task alone"),
     ThreadVerb("mute", "!mute", "mention nobody any more; its messages still come", button="Mute"),
     ThreadVerb("unmute", "!unmute", "mention people again when it needs them", button="Unmute"),
+    ThreadVerb("follow", "!follow", "show for ten minutes what its agent writes"),
+    ThreadVerb("unfollow", "!unfollow", "stop that before"),
     ThreadVerb("help", "!help", "what can be said in this thread"),
     ThreadVerb(
         "watch",

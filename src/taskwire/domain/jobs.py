@@ -46,6 +46,8 @@ ActVerb = Literal[
     "detach",
     "mute",
     "unmute",
+    "follow",
+    "unfollow",
     "give_thread",
     "read_replies",
     "read_mentions",
@@ -371,6 +373,26 @@ class ShareFile(Work):
     answer: Message | None = None
 
 
+class StartFollowing(Work):
+    """Post the message that shows what the agent writes, until `until_ms` (queue `to_thread`)."""
+
+    kind: Literal["start_following"] = "start_following"
+    until_ms: int
+
+
+class ShowLive(Work):
+    """Let the message at `ts` show what the agent writes now (queue `live`).
+
+    `shown` is a digest of what the message shows.
+    """
+
+    kind: Literal["show_live"] = "show_live"
+    ts: Ts
+    message_id: str
+    until_ms: int
+    shown: str = ""
+
+
 class DrawCard(Work):
     """Update the card (queue `card`)."""
 
@@ -427,6 +449,8 @@ AnyWork = Annotated[
     | ShowAnswer
     | ReplyChanged
     | ShareFile
+    | StartFollowing
+    | ShowLive
     | DrawCard
     | Receipt
     | MessagePerson

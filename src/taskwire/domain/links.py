@@ -144,6 +144,8 @@ class Link(BaseModel):
     cursor: str = ""
     drawn_card: str = ""
     last_input_ts: Ts | None = None
+    # Until when a message in the thread shows what the agent writes, in Unix milliseconds; 0 if none does.
+    follow_until_ms: int = 0
     # The action that is being carried out, a blank, and the id of its job.
     pending: str = ""
 

@@ -70,6 +70,8 @@ class Button(StrEnum):
     DETACH = "task.detach"
     MUTE = "task.mute"
     UNMUTE = "task.unmute"
+    FOLLOW = "task.follow"
+    UNFOLLOW = "task.unfollow"
     # The value is the id of a task in Coder.
     ATTACH = "task.attach"
     GIVE_THREAD = "task.give_thread"

@@ -49,6 +49,11 @@ def card(link: str) -> QueueName:
     return QueueName(f"card:{link}")
 
 
+def live(link: str) -> QueueName:
+    """Name the queue of edits of the message that shows what one link's agent writes."""
+    return QueueName(f"live:{link}")
+
+
 def duplicates(link: str) -> QueueName:
     """Name the queue that checks whether stopped processes posted or sent something of one link twice."""
     return QueueName(f"duplicates:{link}")

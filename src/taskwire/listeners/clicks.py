@@ -60,6 +60,8 @@ _VERBS: dict[Button, ActVerb] = {
     Button.DETACH: "detach",
     Button.MUTE: "mute",
     Button.UNMUTE: "unmute",
+    Button.FOLLOW: "follow",
+    Button.UNFOLLOW: "unfollow",
     Button.GIVE_THREAD: "give_thread",
     Button.READ_REPLIES: "read_replies",
     Button.READ_MENTIONS: "read_mentions",

@@ -101,6 +101,11 @@ def _entries(link: Link, place: Place, *, is_open: bool, can_steer: bool) -> lis
     entries.append(_Entry(Button.UNMUTE, "Unmute") if link.is_muted else _Entry(Button.MUTE, "Mute"))
     entries.append(_Entry(Button.DETACH, "Detach"))
     entries.append(_Entry(Button.DELETE, "Delete"))
+    if link.state.phase is Phase.WORKING and len(entries) > MOST_ENTRIES:
+        # It takes no other entry's place in the menu itself.
+        is_followed = link.follow_until_ms > 0
+        follow = _Entry(Button.UNFOLLOW, "Stop following") if is_followed else _Entry(Button.FOLLOW, "Follow")
+        entries.insert(MOST_ENTRIES - 1, follow)
     return entries
 
 

@@ -36,6 +36,8 @@ _VERB_ACTIVITIES: dict[ActVerb, str] = {
     "detach": "detaching",
     "mute": "muting",
     "unmute": "unmuting",
+    "follow": "following",
+    "unfollow": "no longer following",
     "give_thread": "giving the thread to",
     "read_replies": "changing which replies go to",
     "read_mentions": "changing which replies go to",

@@ -31,6 +31,10 @@ LONGEST_ANSWER = 3_000
 # In characters. The steps of a turn are kept for as long as their button works.
 LONGEST_STEPS = 100_000
 
+# What somebody who follows an agent sees. Of a longer log only the end is read, in characters.
+LIVE_LINES = 12
+LONGEST_LIVE_LOG = 50_000
+
 _log = logger("taskwire.outbox.agent_log")
 
 
@@ -107,6 +111,17 @@ async def read_last_output(deps: Dependencies, link: Link) -> LastOutput:
     excerpt = await asyncio.to_thread(excerpts.excerpt_last_output, lines, mask=deps.mask)
     output = _make_output(excerpt) if excerpt is not None else AgentOutput()
     return LastOutput(output, logs.snapshot, logs.snapshot_at)
+
+
+async def read_last_lines(deps: Dependencies, link: Link) -> str:
+    """Return the last lines that the agent has written; empty if the log cannot be read now."""
+    logs = await _find_logs(deps, link)
+    if logs is None or logs.snapshot:
+        return ""
+    entries = excerpts.keep_recent(entries_of(logs), LONGEST_LIVE_LOG)
+    excerpt = await asyncio.to_thread(excerpts.excerpt_last_output, entries, mask=deps.mask)
+    rows = excerpt.text.rstrip().split("\n") if excerpt is not None else []
+    return "\n".join(rows[-LIVE_LINES:])
 
 
 async def read_full_log(deps: Dependencies, link: Link) -> FullLog:

@@ -21,6 +21,7 @@ QUEUE_KINDS = (
     "thread_answers",
     "receipts",
     "card",
+    "live",
     "duplicates",
     "lost_threads",
     "backfill",

@@ -93,6 +93,8 @@ _KINDS: dict[Button, RequestKind] = {
     Button.SNOOZE_HOUR: "ask",
     Button.SNOOZE_TOMORROW: "ask",
     Button.ATTACH: "steer",
+    Button.FOLLOW: "ask",
+    Button.UNFOLLOW: "ask",
     Button.MUTE: "ask",
     Button.UNMUTE: "ask",
     Button.SHOW_ANSWER: "ask",

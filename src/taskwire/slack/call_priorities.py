@@ -32,6 +32,8 @@ class Priority(IntEnum):
     CARD = 5
     # Backfill of threads.
     BACKFILL = 6
+    # An edit of the message that follows an agent. The next one soon replaces it.
+    LIVE = 7
 
 
 # How long a method is blocked if Slack rate-limits it without a Retry-After.

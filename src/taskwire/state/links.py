@@ -54,6 +54,8 @@ KEPT_REPLY_TTL_MS = 7 * DAY_MS
 LINKS_PER_EXCHANGE = 50
 # For how many replies a link stores the reaction, and that the agent has them.
 MAX_MARKED_REPLIES = 500
+# How long the store knows which agents are followed. Nobody follows one for longer.
+FOLLOWED_TTL_MS = DAY_MS
 # How long the reactions of replies, and that they were delivered, are remembered.
 RECEIPT_TTL_MS = 7 * DAY_MS
 
@@ -222,6 +224,10 @@ class Links:
         bodies = await cast("Awaitable[list[str | None]]", self._redis.hmget(f"{base}:jobs", names))
         return _jobs(body for body in bodies if body)
 
+    async def count_followed(self, now_ms: int) -> int:
+        """Count the tasks whose agents are followed now."""
+        return len(await self._redis.zrangebyscore(self._keys.named("followed"), now_ms, "+inf"))
+
     async def is_empty(self, name: QueueName) -> bool:
         """Whether a queue has no jobs at all, readable or not."""
         return not await self._redis.zcard(self._keys.named("queue", name, "order"))
@@ -265,6 +271,7 @@ def _read_link(fields: dict[str, str]) -> Link:
         cursor=fields.get("cursor", ""),
         drawn_card=fields.get("drawn_card", ""),
         last_input_ts=Ts(fields["last_input"]) if "last_input" in fields else None,
+        follow_until_ms=int(fields.get("follow", 0)),
         pending=fields.get("pending", ""),
     )
 
@@ -346,6 +353,16 @@ class LinkWrites:
     def remove_field(self, batch: Batch, link: LinkId, name: str) -> Batch:
         """Remove one of a link's fields."""
         return batch.write("HDEL", self._keys.link(link), name)
+
+    def start_following(self, batch: Batch, link: LinkId, until_ms: int) -> Batch:
+        """Note until when a message shows what the agent writes."""
+        self.set_field(batch, link, "follow", f"{until_ms}")
+        return batch.write_expiring(FOLLOWED_TTL_MS, "ZADD", self._keys.named("followed"), until_ms, link)
+
+    def end_following(self, batch: Batch, link: LinkId) -> Batch:
+        """Note that no message shows any more what the agent writes."""
+        self.remove_field(batch, link, "follow")
+        return batch.write("ZREM", self._keys.named("followed"), link)
 
     def write_state(self, batch: Batch, link: LinkId, state: LinkState, look_at_ms: int | None) -> Batch:
         """Write the task state of a link, and when to look at it again."""

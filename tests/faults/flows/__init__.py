@@ -4,8 +4,8 @@ There is one file for each family: `creating` (create by command, form, mention,
 a misspelt command, attach),
 `replying` (to an idle agent, to a busy one, a message that is sent to its task), `deciding` (a person's
 decision about input of unknown outcome, a choice of the agent, an answer by dialog), `steering` (pause by
-verb, command, bare word and stop sign, resume, edit, mute, detach, delete), `telling` (each kind of notice),
-`showing` (the card, the log as a file). docs/guarantees.md says how to add one.
+verb, command, bare word and stop sign, resume, edit, mute, follow, detach, delete), `telling` (each kind of
+notice), `showing` (the card, the log as a file). docs/guarantees.md says how to add one.
 """
 
 from .creating import (
@@ -26,6 +26,7 @@ from .steering import (
     Deleting,
     Detaching,
     Editing,
+    Following,
     Muting,
     Pausing,
     PausingByCommand,
@@ -46,7 +47,18 @@ from .telling import (
 FLOWS: tuple[type[Flow], ...] = (
     *(Creating, Filling, FillingFromMessage, Mentioning, Marking, Offering, Correcting, Attaching),
     *(Replying, Waiting, SendingToTask, Deciding, Choosing, Answering),
-    *(Pausing, PausingByCommand, Stopping, StoppingBySign, Resuming, Editing, Muting, Detaching, Deleting),
+    *(
+        Pausing,
+        PausingByCommand,
+        Stopping,
+        StoppingBySign,
+        Resuming,
+        Editing,
+        Muting,
+        Following,
+        Detaching,
+        Deleting,
+    ),
     *(Needing, Completing, Failing, Breaking, PausedElsewhere, ResumedElsewhere, Vanishing),
     *(Drawing, Logging),
 )

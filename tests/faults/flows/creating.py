@@ -119,7 +119,7 @@ class Mentioning(Creating):
 class Marking(Creating):
     """A person puts the reaction for that on a message of a discussion: the card is a reply there."""
 
-    floor = 34
+    floor = 38
     last = "slack chat.postMessage"
     dies_twice = ()
 

@@ -240,6 +240,29 @@ class Muting(Steering):
         )
 
 
+class Following(Steering):
+    """`!follow`: one message shows what the agent writes, until its turn ends."""
+
+    floor = 21
+    is_lasting = False
+    last = "slack chat.postMessage"
+    verb = "!follow"
+
+    def is_over(self, actor: Actor) -> bool:
+        """Let the turn end when the message is there. Return whether the message and the notice say so."""
+        if self.said(actor) and task_of(actor).state == "working":
+            task_of(actor).becomes("complete", "Opened PR #12")
+        return len(self.said(actor)) > 1 and not self.said(actor)[0].startswith("Live")
+
+    def check(self, actor: Actor) -> None:
+        """Check that the agent was followed in one message."""
+        assert self.said(actor) == [
+            f"Followed *{title_of(actor)}* until its turn ended.",
+            f"<@{actor.person}> Opened PR #12.\nDone: {title_of(actor)}. Reply here if there is more to do.",
+        ]
+        self.told_at_most(actor, wishes=[f"following *{title_of(actor)}*"])
+
+
 class Detaching(Steering):
     """`!detach`: the link ends, and the task continues."""
 

@@ -1,0 +1,71 @@
+"""The message that shows what an agent writes, while somebody follows it."""
+
+from typing import Literal
+
+from taskwire.domain.ids import from_ms
+from taskwire.domain.links import Link
+from taskwire.domain.message import Button, Message
+from taskwire.domain.mrkdwn import break_emoji
+from taskwire.messages.blocks import (
+    TEXT_LENGTH,
+    bold_name,
+    button,
+    button_rows,
+    code_block,
+    cut,
+    escape_line,
+    format_time,
+    section,
+)
+from taskwire.messages.cards import get_name
+from taskwire.messages.refusals import Refusal
+from taskwire.messages.shapes import statement
+
+# Why a message no longer follows its agent.
+FollowingEnd = Literal["stopped", "time", "turn", "link"]
+# In characters. Slack refuses a longer text of an edit.
+_LONGEST_LINES = 2_000
+
+
+def showing(link: Link, lines: str, until_ms: int) -> Message:
+    """Show the last lines that the agent wrote. Before it wrote any, `lines` is empty."""
+    words = f"Live from {bold_name(get_name(link))}, until {format_time(from_ms(until_ms))}:"
+    written = cut(break_emoji(escape_line(lines, _LONGEST_LINES)), _LONGEST_LINES)
+    layout = [section("live", words)]
+    if lines.strip():
+        layout.append(code_block("text", lines))
+    layout += button_rows("buttons", [button(Button.UNFOLLOW, "Stop following", link.id)])
+    return Message(text=cut(f"{words}\n{written}".strip(), TEXT_LENGTH), blocks=tuple(layout))
+
+
+def ended(link: Link, why: FollowingEnd) -> Message:
+    """Say that the agent is no longer followed, and why."""
+    name = bold_name(get_name(link))
+    if why == "stopped":
+        return statement(f"No longer following {name}.")
+    if why != "time":
+        until = "its turn" if why == "turn" else "this thread"
+        return statement(f"Followed {name} until {until} ended.")
+    words = f"Followed {name} for ten minutes."
+    row = button_rows("buttons", [button(Button.FOLLOW, "Follow", link.id)])
+    return Message(text=words, blocks=(section("live", words), *row))
+
+
+def following(link: Link) -> Message:
+    """Say that a message in the thread follows the agent already."""
+    return statement(f"A message in this thread shows already what {bold_name(get_name(link))} writes.")
+
+
+def not_following(link: Link) -> Message:
+    """Say that no message follows the agent any more."""
+    return statement(f"No message follows {bold_name(get_name(link))} now.")
+
+
+def not_working(link: Link) -> Refusal:
+    """Say that there is nothing to follow."""
+    return (f"The agent of {bold_name(get_name(link))} is not working now.", "Follow it when it works.")
+
+
+def too_many_followed(most: int) -> Refusal:
+    """Say that as many agents are followed as Slack allows."""
+    return (f"{most} agents are being followed, as many as Slack allows me.", "Try again in a few minutes.")

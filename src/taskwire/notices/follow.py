@@ -1,0 +1,136 @@
+"""Follows an agent: one message in the thread shows the last lines that it writes, for ten minutes.
+
+The message is posted once and then edited. Coder's log is read only while somebody follows, once a tick for
+each followed task. The edits have the lowest priority in Slack's limits, so cards go first. Following ends by
+itself after its time, and at the end of the agent's turn.
+"""
+
+from typing import NamedTuple
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import Ts
+from taskwire.domain.jobs import Job, ShowLive, StartFollowing
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.domain.naming import digest
+from taskwire.domain.phases import Phase
+from taskwire.domain.queues import live, to_thread
+from taskwire.job_context import Handler, JobContext, Outcome, done, retry
+from taskwire.messages import live as messages
+from taskwire.messages.live import FollowingEnd
+from taskwire.outbox.agent_log import read_last_lines
+from taskwire.outbox.posting import post_once
+from taskwire.queue.batch import Batch
+from taskwire.slack.call_priorities import Priority
+from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
+from taskwire.slack.metadata import Metadata
+
+FOLLOW_MS = 600_000
+# How often the log is read.
+TICK_SECONDS = 5.0
+# How many agents are followed at once. All cards and these messages share 45 edits a minute.
+MOST_FOLLOWED = 10
+FOLLOWED_PHASES = (Phase.STARTING, Phase.WORKING)
+
+
+class _Place(NamedTuple):
+    ts: Ts
+    message_id: str
+
+
+async def start_following(deps: Dependencies, link: Link, now_ms: int) -> Batch:
+    """Return the batch that starts to follow the agent. Raise UserError if there is nothing to follow."""
+    if link.state.phase not in FOLLOWED_PHASES:
+        raise UserError(*messages.not_working(link))
+    if await deps.links.count_followed(now_ms) >= MOST_FOLLOWED:
+        raise UserError(*messages.too_many_followed(MOST_FOLLOWED))
+    until_ms = now_ms + FOLLOW_MS
+    batch = deps.writes.start_following(Batch(), link.id, until_ms)
+    return batch.append(
+        to_thread(link.id), Job(id=f"follow:{until_ms}", work=StartFollowing(until_ms=until_ms))
+    )
+
+
+def is_followed(link: Link, now_ms: int) -> bool:
+    """Whether a message follows the agent now."""
+    return link.follow_until_ms > now_ms
+
+
+class Follower:
+    """Handles the jobs of the message that follows an agent."""
+
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.with_link(StartFollowing, self.post), Handler.with_link(ShowLive, self.show))
+
+    async def post(self, context: JobContext, link: Link) -> Outcome:
+        """Post the message, once. Its lines follow by an edit."""
+        until_ms, record = context.work(StartFollowing).until_ms, link.record
+        is_over = _find_end(link, until_ms, context.now_ms) is not None
+        if record.thread_ts is None or (is_over and not context.is_outcome_unknown):
+            return done(self._end(link, until_ms))
+        meta = Metadata(id=f"{link.id}:{context.job.id}", kind="live", task_id=record.task_id)
+        message = messages.showing(link, "", until_ms)
+        try:
+            ts = await post_once(
+                self._deps, context, link.id, record.channel, record.thread_ts, message, meta
+            )
+        except (ChannelProblem, MessageGone):
+            return done(self._end(link, until_ms))
+        return done(
+            Batch().append(live(link.id), _tick(ShowLive(ts=ts, message_id=meta.id, until_ms=until_ms)))
+        )
+
+    async def show(self, context: JobContext, link: Link) -> Outcome:
+        """Show what the agent writes now, and come again; or say that following has ended."""
+        work = context.work(ShowLive)
+        place = _Place(work.ts, work.message_id)
+        # A process that is stopped here may later put old lines over what others have shown since.
+        again = work.model_copy(update={"shown": ""})
+        context.compensation = Batch().append(live(link.id), _tick(again), is_newest=True)
+        end = _find_end(link, work.until_ms, context.now_ms)
+        try:
+            if end is not None:
+                await self._edit(link, place, messages.ended(link, end), Priority.CARD)
+                return done(self._end(link, work.until_ms))
+            lines = await read_last_lines(self._deps, link)
+            shown = digest(lines)
+            if not lines or shown == work.shown:
+                return retry(TICK_SECONDS)
+            await self._edit(link, place, messages.showing(link, lines, work.until_ms), Priority.LIVE)
+        except NoCapacity as busy:
+            # The next tick reads the log again, and the claim keeps its age.
+            if end is not None:
+                raise
+            return retry(max(TICK_SECONDS, busy.retry_after_seconds or 0.0))
+        except (ChannelProblem, MessageGone):
+            return done(self._end(link, work.until_ms))
+        return retry(TICK_SECONDS, context.job.with_work(shown=shown))
+
+    async def _edit(self, link: Link, place: _Place, message: Message, priority: Priority) -> None:
+        meta = Metadata(id=place.message_id, kind="live", task_id=link.record.task_id)
+        await self._deps.slack.update(link.record.channel, place.ts, message, meta, priority)
+
+    def _end(self, link: Link, until_ms: int) -> Batch:
+        """Return the batch that ends this following. A newer one goes on."""
+        is_newer = link.follow_until_ms not in (0, until_ms)
+        return Batch() if is_newer else self._deps.writes.end_following(Batch(), link.id)
+
+
+def _tick(work: ShowLive) -> Job:
+    return Job(id=f"live:{work.until_ms}", work=work)
+
+
+def _find_end(link: Link, until_ms: int, now_ms: int) -> FollowingEnd | None:
+    """Return why following ends now; None while it goes on."""
+    if link.end_reason is not None:
+        return "link"
+    if link.follow_until_ms != until_ms:
+        return "stopped"
+    if now_ms >= until_ms:
+        return "time"
+    return None if link.state.phase in FOLLOWED_PHASES else "turn"

@@ -1,0 +1,227 @@
+"""Somebody follows an agent: one message shows the last lines that it writes, for ten minutes at most."""
+
+from taskwire.notices.follow import MOST_FOLLOWED
+from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.coder.faults import server_error
+
+from .people import Thread
+from .waiting import a_busy_agent
+from .world import World
+
+STOPPED = "No longer following *Fix the login*."
+
+
+async def _followed(world: World) -> tuple[Thread, SandboxTask, str]:
+    """Let Alice follow a busy agent. Return the thread, the task, and the ts of the message."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, "!follow")
+    return thread, task, thread.last_message()
+
+
+def _shows(world: World, thread: Thread, ts: str) -> str:
+    """Return what the message shows below its first line, as people read it."""
+    message = world.slack.message(thread.channel, ts)
+    pieces = [
+        str(piece["text"])
+        for block in message["blocks"]
+        if block["type"] == "rich_text"
+        for part in block["elements"]
+        for piece in part["elements"]
+        if part["type"] == "rich_text_preformatted"
+    ]
+    return "".join(pieces)
+
+
+async def _ends(world: World, thread: Thread) -> list[str]:
+    """Let Alice stop to follow, and return the thread's new messages."""
+    await world.alice.replies(thread, "!unfollow")
+    await world.passes(6)
+    world.alice.reads()
+    return thread.new_messages()
+
+
+async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
+    """It is edited in place. *Stop following* ends it, and the answer is private."""
+    thread, task, ts = await _followed(world)
+    task.says("Reading src/login.py")
+    await world.passes(6)
+    first = _shows(world, thread, ts)
+    task.rewrites("Reading src/login.py\nRunning the tests")
+    await world.passes(6)
+    second = _shows(world, thread, ts)
+
+    await world.alice.clicks(thread, "Stop following")
+    await world.passes(6)
+
+    assert (first, second) == ("Reading src/login.py", "Reading src/login.py\nRunning the tests")
+    assert thread.new_messages() == [STOPPED]
+    assert world.alice.reads() == ["No message follows *Fix the login* now."]
+    meta = world.slack.backend.workspace.channels[thread.channel].messages[ts].metadata
+    assert meta is not None
+    assert meta["event_payload"]["kind"] == "live"
+
+
+async def test_following_ends_by_itself_after_ten_minutes(world: World) -> None:
+    """The message says so, and offers to go on."""
+    thread, task, _ = await _followed(world)
+    task.says("Still reading")
+    await world.passes(6)
+
+    await world.passes(600)
+
+    assert thread.new_messages() == ["Followed *Fix the login* for ten minutes.\n[Follow]"]
+    await world.alice.clicks(thread, "Follow")
+    assert await _ends(world, thread) == [STOPPED]
+
+
+async def test_following_ends_with_the_turn(world: World) -> None:
+    """The notice has the answer."""
+    thread, task, ts = await _followed(world)
+    task.becomes("complete", "Opened PR #12")
+    await world.polls()
+    await world.passes(6)
+
+    assert thread.new_messages() == [
+        "Followed *Fix the login* until its turn ended.",
+        f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login. Reply here if there is more to do.",
+    ]
+    assert _shows(world, thread, ts) == ""
+
+
+async def test_coder_is_asked_for_the_log_only_while_somebody_follows(world: World) -> None:
+    """One request a tick, and none afterwards. The message is not edited if nothing is new."""
+    thread, task = await a_busy_agent(world)
+    task.says("Reading")
+    await world.passes(30)
+    assert _count(world) == 0
+
+    await world.alice.replies(thread, "!follow")
+    await world.passes(6)
+    edits = _count_edits(world, thread)
+    await world.passes(6)
+    await world.passes(6)
+    assert _count(world) == 4
+    assert _count_edits(world, thread) == edits
+    assert await _ends(world, thread) == [STOPPED]
+    asked = _count(world)
+    await world.passes(60)
+
+    assert _count(world) == asked
+
+
+def _count(world: World) -> int:
+    return sum(request.route == "tasks.logs" for request in world.coder.requests)
+
+
+def _count_edits(world: World, thread: Thread) -> int:
+    ts = thread.last_message()
+    return sum(call.method == "chat.update" and call.arguments["ts"] == ts for call in world.slack.calls)
+
+
+async def test_following_goes_on_after_a_restart(world: World) -> None:
+    """There is no second message."""
+    thread, task, ts = await _followed(world)
+    await world.restarts()
+
+    task.says("Reading on")
+    await world.passes(6)
+
+    assert (_shows(world, thread, ts), thread.last_message()) == ("Reading on", ts)
+    assert await _ends(world, thread) == [STOPPED]
+
+
+async def test_what_an_agent_writes_stays_text(world: World) -> None:
+    """It calls nobody, and shows no secret."""
+    thread, task, ts = await _followed(world)
+    task.says(f"<!channel> token {world.slack.bot_token} *bold*")
+    await world.passes(6)
+
+    shown = _shows(world, thread, ts)
+    text = str(world.slack.message(thread.channel, ts)["text"])
+
+    assert world.slack.bot_token not in shown + text
+    assert "<!channel>" not in text
+    assert "*bold*" in shown
+    assert await _ends(world, thread) == [STOPPED]
+
+
+async def test_a_log_that_cannot_be_read_changes_nothing(world: World) -> None:
+    """The next tick reads it again."""
+    thread, task, ts = await _followed(world)
+    task.says("Reading")
+    await world.passes(6)
+    world.coder.plan_fault("tasks.logs", server_error(), times=1)
+    task.rewrites("Reading on")
+    await world.passes(6)
+    before = _shows(world, thread, ts)
+
+    await world.passes(6)
+
+    assert (before, _shows(world, thread, ts)) == ("Reading", "Reading on")
+    assert await _ends(world, thread) == [STOPPED]
+
+
+async def test_there_is_nothing_to_follow_while_the_agent_waits(world: World) -> None:
+    """A second message is not posted either."""
+    thread, task, _ = await _followed(world)
+    await world.alice.replies(thread, "!follow")
+    twice = world.alice.reads()
+    assert await _ends(world, thread) == [STOPPED]
+    task.becomes("idle", "Which login?")
+    await world.polls()
+    await world.passes(30)
+    thread.new_messages()
+
+    await world.alice.replies(thread, "!follow")
+
+    assert twice == ["A message in this thread shows already what *Fix the login* writes."]
+    assert world.alice.reads() == [
+        "The agent of *Fix the login* is not working now. Follow it when it works."
+    ]
+
+
+async def test_only_people_who_may_steer_follow(world: World) -> None:
+    """The message is for everybody in the thread."""
+    thread, _ = await a_busy_agent(world)
+
+    await world.bob.replies(thread, "!follow")
+
+    assert world.bob.reads() == [
+        "*Fix the login* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+    ]
+    assert thread.new_messages() == []
+
+
+async def test_a_few_agents_are_followed_at_once(world: World) -> None:
+    """All cards share Slack's limit for edits."""
+    thread, _ = await a_busy_agent(world)
+    key, soon = world.keys.named("followed"), 10**15
+    await world.connections.commands.zadd(key, {f"other{number}": soon for number in range(MOST_FOLLOWED)})
+    await world.connections.commands.expire(key, 60)
+
+    await world.alice.replies(thread, "!follow")
+
+    assert world.alice.reads() == [
+        "10 agents are being followed, as many as Slack allows me. Try again in a few minutes."
+    ]
+
+
+async def test_the_menu_of_a_card_offers_to_follow(world: World) -> None:
+    """It offers the opposite while somebody follows."""
+    thread = await world.alice.mentions("fix it")
+    world.task("fix-it").becomes("working", "On it")
+    await world.polls()
+    await world.passes(4)
+
+    await world.alice.clicks(thread, "More…")
+    offered = world.alice.reads()
+    await world.alice.presses("Follow")
+    await world.alice.clicks(thread, "More…")
+    again = world.alice.reads()
+    await world.alice.presses("Stop following")
+    await world.passes(6)
+
+    assert offered == ["More for *Fix it*:\n[Follow] [Detach] [Delete]"]
+    assert again == ["More for *Fix it*:\n[Stop following] [Detach] [Delete]"]
+    assert thread.new_messages() == ["No longer following *Fix it*."]
+    assert world.alice.reads() == ["No message follows *Fix it* now."]
