@@ -72,6 +72,30 @@ async def test_a_visitor_lives_through_one_story(start_taskwire: StartTaskwire) 
     assert "Traceback" not in demo.output
 
 
+# The agent works for three quarters of a minute; a busy machine needs longer.
+@pytest.mark.timeout(300)
+async def test_the_tour_goes_to_its_end(start_taskwire: StartTaskwire) -> None:
+    """Every step shows its effect. The tour plays until it is paused, and goes on by steps."""
+    async with browsed() as page:
+        demo = await start_taskwire("demo")
+        await page.goto(await _address(demo))
+        await page.locator("[data-ready]").wait_for()
+        await page.locator("#tour-switch").click()
+        tour = page.get_by_role("region", name="Tour")
+        await tour.get_by_role("button", name="Play").click()
+        await expect(tour).to_contain_text("Step 1 of 10")
+        await tour.get_by_role("button", name="Pause").click()
+
+        for number in range(2, 11):
+            await expect(tour).to_have_attribute("data-busy", "false", timeout=PATIENCE_MS)
+            await tour.get_by_role("button", name="Next").click()
+            await expect(tour).to_contain_text(f"Step {number} of 10")
+
+        listed = page.locator("#messages .message.ephemeral", has_text="Split the").last
+        await expect(listed).to_be_visible(timeout=PATIENCE_MS)
+        assert await _end(demo) == 0
+
+
 async def test_two_demos_find_two_ports(start_taskwire: StartTaskwire) -> None:
     """A taken port only matters if it was asked for."""
     first, second = [await start_taskwire("demo") for _ in range(2)]

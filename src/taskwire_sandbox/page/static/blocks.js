@@ -38,7 +38,7 @@ const DRAWERS = {
       ),
       block.accessory && el("div", { class: "accessory" }, actionElement(block, block.accessory, place)),
     ),
-  header: (block, place) => el("h3", { class: "block header" }, text(block.text, place.world)),
+  header: (block, place) => el(place.isPage ? "h2" : "h3", { class: "block header" }, text(block.text, place.world)),
   divider: () => el("hr", { class: "block" }),
   context: (block, place) =>
     el(

@@ -28,6 +28,6 @@ export function showHome(node, world) {
     return act("press", { ...given, value });
   };
   const state = (block, element) => view.state.values[block.block_id]?.[element.action_id];
-  const place = { world, press, state, suggest: async () => [] };
+  const place = { world, press, state, suggest: async () => [], isPage: true };
   fill(node, view.blocks.map((block) => (block.type === "input" ? null : drawBlock(block, place))));
 }

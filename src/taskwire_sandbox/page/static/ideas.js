@@ -2,7 +2,7 @@
 //
 // The words decide which scripted agent takes the task; see `taskwire_sandbox/coder/scripts.py`.
 
-import { el, fill, signButton } from "./dom.js";
+import { button, el, fill, signButton } from "./dom.js";
 import { openMenu } from "./menu.js";
 
 const HOW = "Pick one, press Enter, then reply in its thread.";
@@ -40,8 +40,8 @@ const IDEAS = [
   },
 ];
 
-/** Show the strip of ideas unless it was closed in this window. */
-export function showIdeas(node, world, composer) {
+/** Show the strip of ideas unless it was closed in this window. `startTour` is null if there is no tour. */
+export function showIdeas(node, world, composer, startTour) {
   if (sessionStorage.getItem(KEY) || !world.commands) return;
   const close = () => {
     sessionStorage.setItem(KEY, "yes");
@@ -57,7 +57,12 @@ export function showIdeas(node, world, composer) {
     );
   fill(
     node,
-    el("p", { class: "welcome-words" }, el("strong", {}, "Give a task to an AI agent. "), HOW),
+    el(
+      "div",
+      { class: "welcome-words" },
+      el("p", {}, el("strong", {}, "Give a task to an AI agent. "), HOW),
+      startTour && button("Take the tour", startTour, { class: "button small" }),
+    ),
     el("div", { class: "ideas" }, IDEAS.map(idea)),
     signButton("Close these suggestions", "✕", close),
   );

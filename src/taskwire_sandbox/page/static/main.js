@@ -14,6 +14,7 @@ import { screenReaderText, showMessages } from "./messages.js";
 import { rove } from "./roving.js";
 import { showPeople, showSidebar } from "./sidebar.js";
 import { Thread } from "./thread.js";
+import { Tour } from "./tour.js";
 import { World } from "./world.js";
 
 const byId = (id) => document.getElementById(id);
@@ -34,6 +35,8 @@ class Page {
     byId("composer").append(this.composer.node);
     keepDrawer(byId("window"), byId("places-switch"), byId("sidebar"));
     this.listen();
+    // After `listen`: it marks rows that have just been drawn.
+    this.tour = new Tour(byId("tour"), byId("tour-switch"), this);
   }
 
   listen() {
@@ -53,8 +56,10 @@ class Page {
 
   async start() {
     await this.world.start();
-    showIdeas(byId("welcome"), this.world, this.composer);
+    const startTour = this.settings.coder_url ? () => this.tour.open() : null;
+    showIdeas(byId("welcome"), this.world, this.composer, startTour);
     byId("coder-switch").hidden = !this.settings.coder_url;
+    byId("tour-switch").hidden = !this.settings.coder_url;
     if (this.settings.coder_url) {
       const wide = window.matchMedia(WIDE);
       wide.addEventListener("change", () => this.coder.setOpen(wide.matches));

@@ -28,7 +28,8 @@ export function openMenu(button, items, { isRow = false } = {}) {
   menu.addEventListener("close", () => close({ isBack: false }));
   document.addEventListener("pointerdown", onOutside, true);
   button.setAttribute("aria-expanded", "true");
-  document.body.append(menu);
+  // In the same landmark as the button. In a dialog, anything outside it would be out of reach.
+  (button.closest("dialog, main, aside, nav") ?? document.body).append(menu);
   place(menu, button);
   menu.firstElementChild?.focus();
 }

@@ -1,0 +1,131 @@
+// The steps of the tour: what is done, what happens behind it, and when its effect shows. `seconds` is for reading.
+
+const term = (words) => ({ term: words });
+
+export const STEPS = [
+  {
+    title: "Alice asks for something",
+    words: [
+      "Slack delivers the command, perhaps twice. ",
+      term("Claim"),
+      ": Taskwire writes it down once, as a job in Redis, and only then tells Slack that it has it.",
+    ],
+    act: async (hand) => {
+      await hand.begin();
+      await hand.command(`/task create ${hand.prompt}`);
+    },
+    until: (hand) => hand.card(),
+    spot: (hand) => hand.cardNode(),
+    seconds: 7,
+  },
+  {
+    title: "A card, and its thread",
+    words: [
+      term("Queue and lease"),
+      ": the job waits in Alice’s queue. The worker that holds the queue’s lease posts the card and creates the task " +
+        "in Coder as Alice. If that worker dies, another one goes on.",
+    ],
+    act: (hand) => hand.openThread(),
+    until: (hand) => hand.shows("Working", "Needs you"),
+    spot: (hand) => hand.cardNode(),
+    seconds: 7,
+  },
+  {
+    title: "The agent works",
+    words: [
+      term("Poll"),
+      ": one request a second asks Coder about all tasks, however many there are. Only a change becomes a job. " +
+        "The card is edited in place, and nobody is called.",
+    ],
+    until: (hand) => hand.calls() > 0,
+    spot: (hand) => hand.cardNode(),
+    seconds: 1,
+  },
+  {
+    title: "It needs Alice",
+    words: [
+      term("Notice"),
+      ": the agent has been idle for four seconds, so it really waits. One message calls Alice, once, whatever is " +
+        "restarted meanwhile. It begins with the question.",
+    ],
+    spot: (hand) => hand.newestNode(),
+    seconds: 8,
+  },
+  {
+    title: "One click answers",
+    words: [
+      "The click is claimed as the command was. ",
+      term("Intent record"),
+      ": it is written before the words go to the agent. If the outcome is lost, Taskwire looks whether they arrived " +
+        "before it tries again. ✅ means that the agent has them.",
+    ],
+    act: (hand) => hand.choose(),
+    until: (hand) => hand.hasReaction("white_check_mark"),
+    seconds: 5,
+  },
+  {
+    title: "The end is told at once",
+    words: [
+      term("Reducer"),
+      ": one pure function turns what Coder says into the card’s phase and the notices. State and notices are written " +
+        "in one step, so no notice is lost or said twice.",
+    ],
+    until: (hand) => hand.calls() > 1,
+    spot: (hand) => hand.newestNode(),
+    seconds: 8,
+  },
+  {
+    title: "Stop means stop",
+    words: [
+      "A reply in the thread goes to the agent. ",
+      term("Lanes"),
+      ": the word “stop” goes ahead of everything that waits in the task’s queue, and pauses the workspace.",
+    ],
+    act: async (hand) => {
+      await hand.reply("and describe it in the docs");
+      await hand.reply("stop");
+    },
+    until: (hand) => hand.shows("Paused"),
+    spot: (hand) => hand.cardNode(),
+    seconds: 6,
+  },
+  {
+    title: "Coder goes away",
+    words: [
+      "Nothing is lost while Coder does not answer. The reply is kept and waits with ⏳, and the card says since when " +
+        "it shows what was last known.",
+    ],
+    act: async (hand) => {
+      await hand.takeCoderAway();
+      await hand.reply("use the new columns in the report");
+    },
+    until: (hand) => hand.hasReaction("hourglass_flowing_sand", { onLast: true }),
+    spot: (hand) => hand.newestNode(),
+    seconds: 7,
+  },
+  {
+    title: "Coder comes back",
+    words: [
+      "The reply resumes the paused task by itself, and reaches the agent once. ",
+      term("Guarantee"),
+      ": a crash at any point of all this would have changed nothing but the time it takes.",
+    ],
+    act: (hand) => hand.bringCoderBack(),
+    until: (hand) => hand.hasReaction("white_check_mark", { onLast: true }),
+    spot: (hand) => hand.newestNode(),
+    seconds: 7,
+  },
+  {
+    title: "What needs me?",
+    words: [
+      "The list begins with what needs you. This was the real bot; only Slack and Coder were stand-ins. Now try your " +
+        "own words, or an idea from 💡.",
+    ],
+    act: async (hand) => {
+      hand.since = Date.now() / 1000 - 1;
+      await hand.command("/task list");
+    },
+    until: (hand) => hand.answer(),
+    seconds: 1,
+  },
+];
