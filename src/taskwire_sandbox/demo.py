@@ -91,8 +91,7 @@ def _hints() -> Iterator[page.Hint]:
         if not verb.unsupported_hint:
             yield page.Hint(f"{manifest.SLASH_COMMAND} {verb.usage}", verb.meaning)
     for thread_verb in THREAD_VERBS:
-        if not thread_verb.unsupported_hint:
-            yield page.Hint(thread_verb.usage, thread_verb.meaning)
+        yield page.Hint(thread_verb.usage, thread_verb.meaning)
 
 
 async def _listening(

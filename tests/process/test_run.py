@@ -53,7 +53,7 @@ async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
         await until(lambda: "white_check_mark" in slack.reactions("general", reply), "the receipt")
         assert task.inputs == ["please add a test"]
 
-        await place.clicks("alice", card, "Delete")
+        await slack.command("alice", "general", "/task", f"delete {task.name}")
         await until(lambda: slack.views("alice"), "the dialog")
         await until(
             lambda: "cannot be undone" in json.dumps(slack.views("alice")[-1].content), "its question"

@@ -38,9 +38,7 @@ async def test_a_mention_in_a_channel_starts_a_task_in_the_thread_of_that_messag
     thread = await world.alice.mentions("fix the login redirect")
 
     task = world.task("fix-the-login-redirect")
-    assert (
-        thread.card().splitlines()[-1] == "[Stop] [⋯ Open in Coder, Read every reply, Mute, Detach, Delete]"
-    )
+    assert thread.card().splitlines()[-1] == "[Stop] [⋯ Open in Coder, Read every reply, Mute, Watch, More…]"
     await world.polls()
     task.becomes("complete", "Opened PR #12")
     await world.polls()

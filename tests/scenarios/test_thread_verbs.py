@@ -188,19 +188,6 @@ async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
     assert task.status == "active"
 
 
-async def test_a_verb_of_a_later_version_says_what_to_do_instead(world: World) -> None:
-    """The verb is not sent to the agent."""
-    thread, task = await a_waiting_agent(world)
-
-    await world.alice.replies(thread, "!watch")
-
-    assert world.alice.reads() == [
-        "I can't do that yet. Until then, follow the task's thread in Slack: its menu has *Get notified "
-        "about new replies*."
-    ]
-    assert task.inputs == []
-
-
 async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) -> None:
     """Agents take it for a shell command, so it is sent only if the person confirms."""
     thread, task = await a_waiting_agent(world)

@@ -179,7 +179,7 @@ async def test_what_was_asked_keeps_nobody_from_what_steers(world: World) -> Non
     await world.coder.catch_up()
     await world.polls()
     await world.passes(seconds=5)
-    await world.alice.clicks(thread, "Delete")
+    await world.alice.types(f"/task delete {task.name}")
 
     assert task.status == "paused"
     assert "Delete" in world.alice.dialog()

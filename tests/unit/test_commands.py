@@ -235,8 +235,7 @@ def test_every_verb_is_read(text: str, command: Command) -> None:
         (
             "watch fix-login",
             (
-                "`watch` belongs in the task's thread, and is not part of this version yet. Until then, "
-                "follow the task's thread in Slack: its menu has *Get notified about new replies*. "
+                "`watch` belongs in the task's thread: write `!watch` there, or press *Watch* on its card. "
                 "Nothing was done."
             ),
         ),

@@ -17,17 +17,17 @@ def card(drawn: Link) -> Message:
 @pytest.mark.parametrize(
     ("phase", "status", "labels"),
     [
-        (Phase.STARTING, "initializing", ["Stop", "Open in Coder", "Mute", "Detach", "Delete"]),
-        (Phase.WORKING, "active", ["Stop", "Open in Coder", "Logs", "Mute", "Detach", "Delete"]),
-        (Phase.NEEDS_YOU, "active", ["Answer", "Stop", "Open in Coder", "Logs", "Mute", "Detach", "Delete"]),
-        (Phase.DONE, "active", ["Stop", "Open in Coder", "Logs", "Mute", "Detach", "Delete"]),
-        (Phase.FAILED, "active", ["Answer", "Stop", "Open in Coder", "Logs", "Mute", "Detach", "Delete"]),
-        (Phase.PAUSING, "unknown", ["Open in Coder", "Logs", "Mute", "Detach", "Delete"]),
-        (Phase.UNCLEAR, "unknown", ["Open in Coder", "Mute", "Detach", "Delete"]),
+        (Phase.STARTING, "initializing", ["Stop", "Open in Coder", "Mute", "Watch", "Detach", "Delete"]),
+        (Phase.WORKING, "active", ["Stop", "Open in Coder", "Logs", "Mute", "Watch", "More…"]),
+        (Phase.NEEDS_YOU, "active", ["Answer", "Stop", "Open in Coder", "Logs", "Mute", "Watch", "More…"]),
+        (Phase.DONE, "active", ["Stop", "Open in Coder", "Logs", "Mute", "Watch", "More…"]),
+        (Phase.FAILED, "active", ["Answer", "Stop", "Open in Coder", "Logs", "Mute", "Watch", "More…"]),
+        (Phase.PAUSING, "unknown", ["Open in Coder", "Logs", "Mute", "Watch", "More…"]),
+        (Phase.UNCLEAR, "unknown", ["Open in Coder", "Mute", "Watch", "Detach", "Delete"]),
         (Phase.PAUSED, "paused", ["Resume", "Open in Coder", "Logs", "Edit prompt", "Mute", "More…"]),
-        (Phase.BROKEN, "error", ["Retry", "Open in Coder", "Mute", "Detach", "Delete"]),
+        (Phase.BROKEN, "error", ["Retry", "Open in Coder", "Mute", "Watch", "Detach", "Delete"]),
         (Phase.GONE, "paused", []),
-        (Phase.OTHER, "hibernating", ["Open in Coder", "Mute", "Detach", "Delete"]),
+        (Phase.OTHER, "hibernating", ["Open in Coder", "Mute", "Watch", "Detach", "Delete"]),
     ],
 )
 def test_each_phase_has_the_controls_that_make_sense(phase: Phase, status: str, labels: list[str]) -> None:
@@ -47,13 +47,26 @@ def test_what_the_menu_has_no_place_for_is_behind_more() -> None:
     """Slack's menu has five options at most."""
     paused = link(Phase.PAUSED, None, "paused")
 
-    message = card_controls.more(paused, card_controls.Place("https://coder.example.com/t", CODER))
+    place = card_controls.Place("https://coder.example.com/t", CODER)
+    message = card_controls.more(paused, place, can_steer=True)
 
+    assert message is not None
     assert message.text == "More for *Fix the login*:"
     assert {label: (each["action_id"], each["value"]) for label, each in buttons(message).items()} == {
+        "Watch": ("task.watch", "L1"),
         "Detach": ("task.detach", "L1"),
         "Delete": ("task.delete", "L1"),
     }
+
+
+def test_more_shows_only_what_the_person_may_do() -> None:
+    """Everybody may watch. If nothing is left, there is no such message."""
+    place = card_controls.Place("https://coder.example.com/t", CODER)
+    paused = card_controls.more(link(Phase.PAUSED, None, "paused"), place, can_steer=False)
+
+    assert paused is not None
+    assert list(buttons(paused)) == ["Watch"]
+    assert card_controls.more(link(Phase.WORKING, None), place, can_steer=False) is None
 
 
 def test_an_open_question_can_be_answered_during_a_pause() -> None:

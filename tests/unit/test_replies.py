@@ -106,16 +106,6 @@ def test_naming_oneself_is_no_mention_of_another() -> None:
     assert classify("as <@UALICE> I disagree", BOT, UserId("UBOB")) == Aside()
 
 
-@pytest.mark.parametrize("name", ["watch"])
-def test_a_verb_of_a_later_version_says_what_to_do_instead(name: str) -> None:
-    """Such a verb is known, so it is never sent to the agent."""
-    reply = classify(f"!{name}", BOT)
-
-    assert isinstance(reply, ThreadCommand)
-    assert reply.name == name
-    assert reply.unsupported_hint.startswith("Until then")
-
-
 @pytest.mark.parametrize(
     ("message", "seen"),
     [

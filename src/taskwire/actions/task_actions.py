@@ -19,6 +19,7 @@ from taskwire.actions.pause_resume import (
     wait_for_build,
 )
 from taskwire.actions.stop import take_as_reply
+from taskwire.actions.teammates import Teammates
 from taskwire.coder.errors import (
     BuildActive,
     CoderError,
@@ -31,11 +32,7 @@ from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import Refused, UserError
 from taskwire.domain.events import Vanished
 from taskwire.domain.ids import moment_of
-from taskwire.domain.jobs import (
-    Act,
-    ApplyEvent,
-    Job,
-)
+from taskwire.domain.jobs import Act, ActVerb, ApplyEvent, Job
 from taskwire.domain.links import Link
 from taskwire.domain.naming import digest, make_replacement_title
 from taskwire.domain.queues import to_coder, to_thread
@@ -63,7 +60,9 @@ DETACHED_ID_PREFIX = "detached:"
 # The transition of the latest build if somebody has done the opposite of the verb.
 _OPPOSITE_TRANSITIONS = {"pause": "start", "resume": "stop"}
 # These verbs need no call to Coder.
-_WITHOUT_CODER = ("detach", "mute", "unmute", "follow", "unfollow", "read_replies", "read_mentions")
+_WITHOUT_CODER: frozenset[ActVerb] = frozenset(
+    {"detach", "mute", "unmute", "watch", "unwatch", "follow", "unfollow", "read_replies", "read_mentions"}
+)
 
 
 class TaskActions:
@@ -76,7 +75,7 @@ class TaskActions:
         self._thread_context = thread_context
         self._people = people
         self._agent_input = agent_input
-        workspace = PauseAndResume(deps, people)
+        workspace, teammates = PauseAndResume(deps, people), Teammates(deps)
         self._verbs: dict[str, Callable[[JobContext, Link, Act], Awaitable[Outcome]]] = {
             "pause": workspace.pause,
             "resume": workspace.resume,
@@ -87,6 +86,8 @@ class TaskActions:
             "unmute": self._mute,
             "follow": self._follow,
             "unfollow": self._follow,
+            "watch": teammates.watch,
+            "unwatch": teammates.watch,
             "give_thread": self._give_thread,
             "read_replies": self._choose_replies,
             "read_mentions": self._choose_replies,
@@ -137,7 +138,7 @@ class TaskActions:
             return done(None, (work.requester, answers.verb_too_old(work.verb)))
         if not context.is_outcome_unknown:
             needs_coder = work.verb not in _WITHOUT_CODER
-            await self._people.require_steering_rights(work.requester, link, needs_coder=needs_coder)
+            await self._people.require_right_to(work.verb, work.requester, link, needs_coder=needs_coder)
         try:
             overtaken = await self._end_if_undone(context, link, work)
             return overtaken or await self._verbs[work.verb](context, link, work)

@@ -389,8 +389,6 @@ def _refuse_thread_verb(word: str, rest: str) -> None:
 
 
 def _describe_thread_verb(verb: ThreadVerb) -> str:
-    if verb.unsupported_hint:
-        return f", and is not part of this version yet. {verb.unsupported_hint}"
     pressed = f", or press *{verb.button}* on its card" if verb.button else ""
     return f": write `!{verb.name}` there{pressed}."
 

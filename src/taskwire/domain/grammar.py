@@ -68,7 +68,6 @@ class ThreadVerb:
     argument: Literal["none", "full", "text"] = "none"
     button: str = ""
     synonyms: tuple[str, ...] = ()
-    unsupported_hint: str = ""
 
 
 VERBS = (
@@ -196,14 +195,9 @@ THREAD_VERBS = (
     ThreadVerb("unmute", "!unmute", "mention people again when it needs them", button="Unmute"),
     ThreadVerb("follow", "!follow", "show for ten minutes what its agent writes"),
     ThreadVerb("unfollow", "!unfollow", "stop that before"),
+    ThreadVerb("watch", "!watch", "be called when it needs somebody, is done or fails", button="Watch"),
+    ThreadVerb("unwatch", "!unwatch", "be called no more"),
     ThreadVerb("help", "!help", "what can be said in this thread"),
-    ThreadVerb(
-        "watch",
-        "!watch",
-        "be called when the task needs somebody",
-        unsupported_hint="Until then, follow the task's thread in Slack: "
-        "its menu has *Get notified about new replies*.",
-    ),
 )
 
 # The filters that help offers for `list`. Coder's statuses are accepted too.

@@ -48,6 +48,8 @@ ActVerb = Literal[
     "unmute",
     "follow",
     "unfollow",
+    "watch",
+    "unwatch",
     "give_thread",
     "read_replies",
     "read_mentions",
@@ -307,7 +309,7 @@ class SettleQuestion(Work):
 
 
 ThreadQuestion = Literal[
-    "status", "logs", "full_logs", "help", "edit", "delete", "not_a_verb", "rejection", "too_fast", "words"
+    "status", "logs", "full_logs", "help", "edit", "delete", "not_a_verb", "rejection", "too_fast"
 ]
 
 
@@ -460,7 +462,6 @@ AnyWork = Annotated[
     | ReportDuplicateInput,
     Field(discriminator="kind"),
 ]
-# The kinds of all jobs.
 JOB_KINDS = frozenset(str(work.model_fields["kind"].default) for work in get_args(get_args(AnyWork)[0]))
 
 

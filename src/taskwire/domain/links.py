@@ -130,6 +130,8 @@ class Link(BaseModel):
     # The number of the build that failed, a blank, and its error as the thread shows it.
     build_failure: str = ""
     is_muted: bool = False
+    # The people who are called besides the owner.
+    watchers: tuple[UserId, ...] = ()
     # Whether only replies that mention the bot are input.
     is_mention_only: bool = False
     # Whether replies wait until somebody resumes the task, because the channel is set so.

@@ -74,6 +74,8 @@ class Button(StrEnum):
     UNFOLLOW = "task.unfollow"
     # The value is the id of a task in Coder.
     ATTACH = "task.attach"
+    WATCH = "task.watch"
+    UNWATCH = "task.unwatch"
     GIVE_THREAD = "task.give_thread"
     READ_REPLIES = "task.read_replies"
     READ_MENTIONS = "task.read_mentions"

@@ -64,11 +64,10 @@ _VERB = re.compile(r"(!?)([A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
 
 @dataclass(frozen=True)
 class ThreadCommand:
-    """A command in the thread. `unsupported_hint` says what to do instead; empty if it can be done."""
+    """A command in the thread."""
 
     name: str
     argument: str = ""
-    unsupported_hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,8 +162,7 @@ def suggest_verbs(said: str) -> tuple[str, ...]:
     If no verb is similar, list the most useful verbs.
     """
     word = re.match(r"!+\s*([A-Za-z]*)", said)
-    ready = [verb for verb in THREAD_VERBS if not verb.unsupported_hint]
-    names = [name for verb in ready for name in (verb.name, *verb.synonyms)]
+    names = [name for verb in THREAD_VERBS for name in (verb.name, *verb.synonyms)]
     close = find_nearest(word[1], names) if word and word[1] else ()
     return tuple(f"!{name}" for name in close or ("help",))
 
@@ -188,7 +186,7 @@ def _find_command(said: str, *, has_mention: bool) -> ThreadCommand | NotAVerb |
         verb = find_thread_verb(found[2])
         argument = (found[3] or "").strip()
         if verb is not None and _accepts_argument(verb, argument, is_marked=is_marked):
-            return ThreadCommand(verb.name, argument, verb.unsupported_hint)
+            return ThreadCommand(verb.name, argument)
     return NotAVerb(said, suggest_verbs(said)) if is_marked else None
 
 

@@ -62,6 +62,8 @@ _VERBS: dict[Button, ActVerb] = {
     Button.UNMUTE: "unmute",
     Button.FOLLOW: "follow",
     Button.UNFOLLOW: "unfollow",
+    Button.WATCH: "watch",
+    Button.UNWATCH: "unwatch",
     Button.GIVE_THREAD: "give_thread",
     Button.READ_REPLIES: "read_replies",
     Button.READ_MENTIONS: "read_mentions",

@@ -482,8 +482,3 @@ def slack_rate_limited() -> Message:
 def slack_failed() -> Message:
     """Say that a call to Slack failed, and that the person can try again."""
     return statement("Slack did not do what I asked of it just now. Please try again in a minute.")
-
-
-def verb_not_supported(what: str) -> Message:
-    """Say that this version does not have a verb. `what` says what to do instead."""
-    return statement(f"I can't do that yet. {what}")

@@ -56,12 +56,16 @@ def controls(link: Link, place: Place, *, is_open: bool, can_steer: bool) -> lis
     return blocks.button_rows("buttons", row)
 
 
-def more(link: Link, place: Place) -> Message:
-    """Make the private answer to *More…*: buttons for the entries that the menu has no place for."""
-    entries = _entries(link, place, is_open=True, can_steer=True)
-    rows = blocks.button_rows("buttons", [_as_button(link, each) for each in entries[MOST_ENTRIES - 1 :]])
+def more(link: Link, place: Place, *, can_steer: bool) -> Message | None:
+    """Make the private answer to *More…*: buttons for the entries that the menu has no place for.
+
+    Return None if this person may use none of them.
+    """
+    left = _entries(link, place, is_open=True, can_steer=True)[MOST_ENTRIES - 1 :]
+    allowed = _entries(link, place, is_open=True, can_steer=can_steer)
+    rows = blocks.button_rows("buttons", [_as_button(link, each) for each in left if each in allowed])
     words = f"More for {blocks.bold_name(link.title)}:"
-    return Message(text=words, blocks=(blocks.section("more", words), *rows))
+    return Message(text=words, blocks=(blocks.section("more", words), *rows)) if rows else None
 
 
 def _asked_for(link: Link, place: Place, *, is_open: bool, can_steer: bool) -> list[Block]:
@@ -93,12 +97,14 @@ def _entries(link: Link, place: Place, *, is_open: bool, can_steer: bool) -> lis
         return entries
     if link.state.has_reported or link.state.phase in PHASES_WITH_REPORT:
         entries.append(_Entry(Button.LOGS, "Logs"))
+    watch = _Entry(Button.WATCH, "Watch")
     if not can_steer:
-        return entries
+        return [*entries, watch]
     if link.state.phase is Phase.PAUSED:
         entries.append(_Entry(Button.EDIT, "Edit prompt"))
     entries += _discussion_entries(link)
     entries.append(_Entry(Button.UNMUTE, "Unmute") if link.is_muted else _Entry(Button.MUTE, "Mute"))
+    entries.append(watch)
     entries.append(_Entry(Button.DETACH, "Detach"))
     entries.append(_Entry(Button.DELETE, "Delete"))
     if link.state.phase is Phase.WORKING and len(entries) > MOST_ENTRIES:

@@ -297,10 +297,11 @@ def message_help(*, is_direct: bool) -> Message:
 
 
 def _thread_verbs_help() -> str:
-    ready = [verb for verb in THREAD_VERBS if not verb.unsupported_hint]
     return (
         "*In a task's thread*, a plain reply goes to the agent. These do not:\n"
-        + "\n".join(f"`{_escape_grammar(verb.usage)}`  {_escape_grammar(verb.meaning)}" for verb in ready)
+        + "\n".join(
+            f"`{_escape_grammar(verb.usage)}`  {_escape_grammar(verb.meaning)}" for verb in THREAD_VERBS
+        )
         + "\n`//` or `!aside`  before a reply: it stays between people"
     )
 
@@ -332,12 +333,7 @@ def _verb_help(verb: Verb) -> list[str]:
 
 
 def _thread_verb_help(verb: ThreadVerb) -> list[str]:
-    about = [f"`{_escape_grammar(verb.usage)}` in a task's thread\n{_as_sentence(verb.meaning)}"]
-    return (
-        [*about, f"This is not there yet. {_escape_grammar(verb.unsupported_hint)}"]
-        if verb.unsupported_hint
-        else about
-    )
+    return [f"`{_escape_grammar(verb.usage)}` in a task's thread\n{_as_sentence(verb.meaning)}"]
 
 
 def _unknown_verb_help(word: str) -> list[str]:

@@ -20,6 +20,8 @@ VERB_BUTTONS = {
     "logs": "Logs",
     "mute": "Mute it",
     "unmute": "Unmute it",
+    "watch": "Watch it",
+    "unwatch": "Unwatch it",
     "detach": "Detach it",
     "help": "Help",
 }

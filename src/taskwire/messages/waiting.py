@@ -38,6 +38,8 @@ _VERB_ACTIVITIES: dict[ActVerb, str] = {
     "unmute": "unmuting",
     "follow": "following",
     "unfollow": "no longer following",
+    "watch": "watching",
+    "unwatch": "ending your watch of",
     "give_thread": "giving the thread to",
     "read_replies": "changing which replies go to",
     "read_mentions": "changing which replies go to",

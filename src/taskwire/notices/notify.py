@@ -1,7 +1,8 @@
 """Turns events into notices: reduces the events of a link, and posts messages in its thread.
 
 A link's events are reduced one at a time. The new state is stored by the call that completes the job. A
-notice is posted once. It may contain an excerpt of the agent's log, and mentions only the task's owner.
+notice is posted once. It may contain an excerpt of the agent's log, and mentions only the task's owner and
+people who watch it.
 """
 
 from datetime import datetime
@@ -39,6 +40,7 @@ from taskwire.job_context import (
 from taskwire.messages import inputs, notices
 from taskwire.notices.attribution import find_person_behind, prepend_act
 from taskwire.notices.build_summaries import BuildSummary, read_build
+from taskwire.notices.calls import list_called
 from taskwire.notices.closed_threads import CLOSED_REASON, record_closed, reopen_if_closed, wait_for_new_card
 from taskwire.notices.overdue_notices import is_overtaken, settle_overdue, with_question
 from taskwire.notices.pause_lines import record_pause, show_resumed
@@ -280,7 +282,6 @@ class Notifier:
     async def _make_message(
         self, link: Link, notice: Notice, written: AgentOutput, build_summary: BuildSummary, key: str
     ) -> Message:
-        mentions = (notice.fallback or link.record.owner_slack,) if _mentions_owner(link, notice) else ()
         by = find_person_behind(link.state, notice)
         settings = await self._get_settings(link, notice)
         if _is_line(link, notice):
@@ -298,7 +299,7 @@ class Notifier:
             is_stop=build_summary.is_stop,
             is_resumed_by_reply=settings.is_resumed_by_reply,
             by_name=await self._people.find_name(by),
-            calls=tuple(person for person in mentions if person is not None),
+            calls=list_called(link, notice),
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
         )
@@ -395,7 +396,7 @@ def _may_mention(link: Link, job: Job) -> bool:
     """Whether this job posts a message that mentions somebody, or may lead to one."""
     match job.work:
         case PostNotice(notice=notice):
-            return _mentions_owner(link, notice)
+            return bool(list_called(link, notice))
         case PostText(is_call=is_call):
             return is_call
         case ApplyEvent(event=event):
@@ -407,10 +408,6 @@ def _may_mention(link: Link, job: Job) -> bool:
 def _is_line(link: Link, notice: Notice) -> bool:
     """Whether the notice is one line, because a person has asked for the change here."""
     return notice.kind in ("paused", "resumed") and find_person_behind(link.state, notice) is not None
-
-
-def _mentions_owner(link: Link, notice: Notice) -> bool:
-    return notice.is_call and not link.is_muted
 
 
 def _make_posted_question(

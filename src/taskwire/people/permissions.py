@@ -14,6 +14,7 @@ from taskwire.coder.errors import CoderError
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
 from taskwire.domain.ids import ChannelId, UserId, moment_of
+from taskwire.domain.jobs import ActVerb
 from taskwire.domain.links import Link
 from taskwire.domain.requester import Requester
 from taskwire.messages import refusals
@@ -23,6 +24,8 @@ from taskwire.telemetry import logger
 
 # A person who acts in a conversation is in it, as Slack shows. After this time they may have left it.
 PRESENCE_WINDOW = timedelta(seconds=10)
+# What everybody may do who sees the task.
+VIEWERS_VERBS = frozenset[ActVerb]({"watch", "unwatch"})
 
 _log = logger("taskwire.people.permissions")
 
@@ -125,6 +128,17 @@ class People:
         if not link.record.owner_id:
             return person == link.record.requested_by
         return (await self.get_account(person)).id == link.record.owner_id
+
+    async def require_right_to(
+        self, verb: ActVerb, requester: Requester, link: Link, *, needs_coder: bool = True
+    ) -> None:
+        """Raise UserError unless the person may do this to the task."""
+        if verb not in VIEWERS_VERBS:
+            return await self.require_steering_rights(requester, link, needs_coder=needs_coder)
+        await self.require_account(requester.person)
+        if await self.find_visible(requester, link) is None:
+            raise UserError(*refusals.no_such_id())
+        return None
 
     async def require_steering_rights(
         self, requester: Requester, link: Link, *, needs_coder: bool = True

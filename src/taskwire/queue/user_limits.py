@@ -97,6 +97,8 @@ _KINDS: dict[Button, RequestKind] = {
     Button.UNFOLLOW: "ask",
     Button.MUTE: "ask",
     Button.UNMUTE: "ask",
+    Button.WATCH: "ask",
+    Button.UNWATCH: "ask",
     Button.SHOW_ANSWER: "ask",
     Button.CREATE_ANOTHER: "ask",
     Button.CREATE: "ask",

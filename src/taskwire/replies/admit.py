@@ -239,12 +239,6 @@ class ReplyReceiver:
         self, batch: Batch, message: ThreadMessage, verb: replies.ThreadCommand, *, was_away: bool
     ) -> Batch:
         requester = _make_requester(message)
-        if verb.unsupported_hint:
-            return self._append_answer(
-                batch,
-                message,
-                AnswerInThread(requester=requester, question="words", text=verb.unsupported_hint),
-            )
         match verb.name:
             case "status" | "help" | "delete":
                 return self._append_answer(

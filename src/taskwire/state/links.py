@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.events import TimerFired
-from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId
 from taskwire.domain.jobs import (
     REPLY_ID_PREFIX,
     ApplyEvent,
@@ -263,6 +263,7 @@ def _read_link(fields: dict[str, str]) -> Link:
         moved_to=fields.get("moved_to", ""),
         build_failure=fields.get("build_failure", ""),
         is_muted="muted" in fields,
+        watchers=tuple(UserId(person) for person in fields.get("watchers", "").split()),
         is_mention_only="mention_only" in fields,
         waits_for_resume="waits_for_resume" in fields,
         has_moved="moved" in fields,
@@ -349,6 +350,12 @@ class LinkWrites:
     def set_field(self, batch: Batch, link: LinkId, name: str, value: str) -> Batch:
         """Write one of a link's fields."""
         return batch.write("HSET", self._keys.link(link), name, value)
+
+    def set_people(self, batch: Batch, link: LinkId, name: str, people: Sequence[str]) -> Batch:
+        """Write a link's list of people, or remove it if it is empty."""
+        if not people:
+            return self.remove_field(batch, link, name)
+        return self.set_field(batch, link, name, " ".join(people))
 
     def remove_field(self, batch: Batch, link: LinkId, name: str) -> Batch:
         """Remove one of a link's fields."""

@@ -32,6 +32,9 @@ class CardQuestions:
         Raise UserError for a person who may not answer.
         """
         link = await self._find_open_link(requester, link_id)
+        # While Coder does not answer, the right is checked only when the person acts.
+        with contextlib.suppress(OutsideError):
+            await self._people.require_steering_rights(requester, link, needs_coder=False)
         report = link.state.current_report
         written = report.message if report is not None else ""
         with contextlib.suppress(TimeoutError, OutsideError, UserError):
@@ -42,19 +45,20 @@ class CardQuestions:
     async def show_more(self, requester: Requester, link_id: LinkId) -> Message:
         """Return buttons for the entries that the menu of the card has no place for."""
         link = await self._find_open_link(requester, link_id)
-        page = cards.get_page_url(link, self._deps.coder_url)
-        return card_controls.more(link, card_controls.Place(page, self._deps.coder_url))
+        place = card_controls.Place(cards.get_page_url(link, self._deps.coder_url), self._deps.coder_url)
+        can_steer = True
+        with contextlib.suppress(OutsideError):
+            can_steer = await self._people.can_steer(requester.person, link, needs_coder=False)
+        shown = card_controls.more(link, place, can_steer=can_steer)
+        if shown is None:
+            raise UserError(*refusals.not_owner(link))
+        return shown
 
     async def _find_open_link(self, requester: Requester, link_id: LinkId) -> Link:
-        """Return the link of an existing task; UserError if the person may not steer it.
-
-        While Coder does not answer, the right is checked only when the person acts.
-        """
+        """Return the link of an existing task that the person may see."""
         link = await self._lookup.find_link(requester, link_id)
         if link.end_reason is not None:
             raise UserError(*refusals.link_ended(link))
         if link.record.task_id is None:
             raise UserError(*refusals.task_not_created_yet(link))
-        with contextlib.suppress(OutsideError):
-            await self._people.require_steering_rights(requester, link, needs_coder=False)
         return link

@@ -288,10 +288,8 @@ class ThreadQueries:
                     if work.text == VERB_REFUSED
                     else inputs.too_many_replies(MAX_WAITING_REPLIES)
                 )
-            case "not_a_verb":
-                return ask_about_unknown_verb(work.words, f"{link.id} {work.job}", work.text)
             case _:
-                return answers.verb_not_supported(work.text)
+                return ask_about_unknown_verb(work.words, f"{link.id} {work.job}", work.text)
 
     async def _make_status(self, link: Link, work: AnswerInThread, now_ms: int) -> Message:
         if link.record.task_id is not None:

@@ -49,7 +49,7 @@ class Creating(Flow):
                 actor,
                 f"Working: {title_of(actor)}.",
                 f" {self.page(actor)}",
-                "[Stop] [⋯ Open in Coder, Logs, Mute, Detach, Delete]",
+                "[Stop] [⋯ Open in Coder, Logs, Mute, Watch, More…]",
             )
         ]
         assert metadata(self.messages(actor)[0])["task_id"] == actor.task.id
@@ -321,7 +321,7 @@ class Attaching(Flow):
                 actor,
                 f"Working: {title_of(actor)}. On it.",
                 f" {self.page(actor)}",
-                "[Stop] [⋯ Open in Coder, Logs, Mute, Detach, Delete]",
+                "[Stop] [⋯ Open in Coder, Logs, Mute, Watch, More…]",
             )
         ]
         assert metadata(self.messages(actor)[0])["task_id"] == task_of(actor).id

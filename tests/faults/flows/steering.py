@@ -230,7 +230,7 @@ class Muting(Steering):
             actor,
             f"Working: {title_of(actor)}. On it.",
             f" {self.page(actor)}",
-            "[Stop] [⋯ Open in Coder, Logs, Unmute, Detach, Delete]",
+            "[Stop] [⋯ Open in Coder, Logs, Unmute, Watch, More…]",
         )
         self.told_at_most(
             actor,

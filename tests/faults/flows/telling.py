@@ -9,7 +9,7 @@ from tests.faults.points import Kind
 
 from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
-MENU = "[⋯ Open in Coder, Logs, Mute, Detach, Delete]"
+MENU = "[⋯ Open in Coder, Logs, Mute, Watch, More…]"
 RUNS = f"[Stop] {MENU}"
 
 

@@ -1,0 +1,128 @@
+"""Watching a task: its watchers are called beside its owner."""
+
+import pytest
+
+from .running_tasks import TITLE, a_task
+from .world import World
+
+WATCHED = f"You're called when *{TITLE}* needs somebody, is done or fails.\n[Stop watching]"
+NOT_WATCHED = f"You don't watch *{TITLE}*, so it doesn't call you."
+
+
+@pytest.mark.parametrize("way", ["verb", "menu"])
+async def test_a_watcher_is_called_beside_the_owner(world: World, way: str) -> None:
+    """A teammate who may not steer the task can still follow it."""
+    thread, task = await a_task(world)
+
+    await (world.bob.replies(thread, "!watch") if way == "verb" else world.bob.clicks(thread, "Watch"))
+    task.becomes("complete", "Opened PR #12")
+    await world.polls()
+
+    assert world.bob.reads() == [WATCHED]
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> <@{world.bob.id}> Opened PR #12.\n"
+        f"Done: {TITLE}. Reply here if there is more to do."
+    ]
+
+
+async def test_a_watcher_is_not_called_by_a_pause(world: World) -> None:
+    """A pause calls nobody."""
+    thread, task = await a_task(world)
+    await world.bob.replies(thread, "!watch")
+    world.bob.reads()
+
+    task.pause_by_timeout()
+    await world.polls()
+
+    assert thread.new_messages() == [
+        f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing is "
+        "lost. Reply here and it goes on.\n[Resume] [Edit prompt]"
+    ]
+
+
+@pytest.mark.parametrize("way", ["verb", "button"])
+async def test_a_person_stops_watching(world: World, way: str) -> None:
+    """The button below the answer does the same as the verb."""
+    thread, task = await a_task(world)
+    await world.bob.clicks(thread, "Watch")
+    world.bob.reads()
+
+    await (world.bob.replies(thread, "!unwatch") if way == "verb" else world.bob.presses("Stop watching"))
+    task.becomes("failed", "No luck")
+    await world.polls()
+
+    assert world.bob.reads() == [NOT_WATCHED]
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> No luck.\nFailed: {TITLE}. Reply here to tell the agent how to go on.\n[Logs]"
+    ]
+
+
+async def test_a_muted_task_calls_no_watcher_either(world: World) -> None:
+    """Mute ends the calls to everybody. A new watcher hears that."""
+    thread, task = await a_task(world)
+    await world.bob.replies(thread, "!watch")
+    await world.alice.replies(thread, "!mute")
+    await world.bob.replies(thread, "!watch")
+    task.becomes("complete", "Opened PR #12")
+    await world.polls()
+
+    world.alice.reads()
+    assert world.bob.reads() == [
+        WATCHED,
+        f"You're called when *{TITLE}* needs somebody, is done or fails. It is muted now, so nobody is "
+        "called.\n[Stop watching]",
+    ]
+    assert thread.new_messages() == [f"Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."]
+
+
+async def test_the_owner_need_not_watch(world: World) -> None:
+    """The owner is called once, not twice."""
+    thread, _ = await a_task(world)
+
+    await world.alice.replies(thread, "!watch")
+    await world.alice.replies(thread, "!unwatch")
+
+    assert world.alice.reads() == [f"*{TITLE}* is yours, so it calls you anyway. `!mute` ends its calls."] * 2
+    assert thread.new_messages() == []
+
+
+async def test_only_so_many_people_watch_one_task(world: World) -> None:
+    """A notice must not mention a whole company."""
+    thread, _ = await a_task(world)
+    people = [world.person(f"person{number}") for number in range(21)]
+    world.slack.workspace.channel("general").members += [person.id for person in people]
+
+    for person in people:
+        await world.passes(seconds=5)
+        await person.replies(thread, "!watch")
+
+    assert [person.reads() for person in people] == [[WATCHED]] * 20 + [
+        [f"20 people watch *{TITLE}* already. More can't."]
+    ]
+
+
+async def test_who_cannot_see_a_task_cannot_watch_it(world: World) -> None:
+    """An invented press names a task of a private channel."""
+    world.slack.add_channel("secret", ["alice"], kind="private")
+    await world.alice.runs("/task create fix it", "secret")
+    link = await world.bot.parts.deps.links.list_open()
+
+    await world.bob.presses_made_up("task.watch", next(iter(link.values())))
+
+    assert world.bob.reads() == [
+        "I know no such task that you can see here: it may have been deleted in the meantime. `/task list` "
+        "shows what there is."
+    ]
+
+
+async def test_the_menu_shows_a_teammate_only_what_they_may_do(world: World) -> None:
+    """The card is the same for everybody, but *More…* is answered to one person."""
+    thread, task = await a_task(world)
+    task.pause()
+    await world.polls()
+    await world.passes(seconds=4)
+    thread.new_messages()
+
+    await world.bob.clicks(thread, "More…")
+
+    assert world.bob.reads() == [f"More for *{TITLE}*:\n[Watch]"]
