@@ -181,7 +181,7 @@ async def test_more_has_what_the_menu_has_no_place_for(world: World) -> None:
     await world.alice.presses("Delete")
     await world.bob.clicks(thread, "More…")
 
-    assert offered == [f"More for *{TITLE}*:\n[Watch] [Detach] [Delete]"]
+    assert offered == [f"More for *{TITLE}*:\n[Watch] [Share] [Detach] [Delete]"]
     assert world.alice.dialog().startswith("[Delete this task]")
     assert len(world.bob.reads()) == 1
 

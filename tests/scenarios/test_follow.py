@@ -221,7 +221,7 @@ async def test_the_menu_of_a_card_offers_to_follow(world: World) -> None:
     await world.alice.presses("Stop following")
     await world.passes(6)
 
-    assert offered == ["More for *Fix it*:\n[Follow] [Detach] [Delete]"]
-    assert again == ["More for *Fix it*:\n[Stop following] [Detach] [Delete]"]
+    assert offered == ["More for *Fix it*:\n[Watch] [Follow] [Share] [Detach] [Delete]"]
+    assert again == ["More for *Fix it*:\n[Watch] [Stop following] [Share] [Detach] [Delete]"]
     assert thread.new_messages() == ["No longer following *Fix it*."]
     assert world.alice.reads() == ["No message follows *Fix it* now."]

@@ -29,7 +29,7 @@ async def test_a_workspace_that_comes_up_is_starting(world: World) -> None:
     assert list(shown) == ["pending", "initializing"]
     assert shown["initializing"] == (
         f"Starting: {TITLE}. Owner: Alice. Template: Tasks on Docker. <{page(world)}>\n"
-        "[Stop] [⋯ Open in Coder, Mute, Watch, Detach, Delete]"
+        "[Stop] [⋯ Open in Coder, Mute, Watch, Share, More…]"
     )
 
 

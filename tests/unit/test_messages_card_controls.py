@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.domain.links import Link
+from taskwire.domain.links import Link, Rights
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
 from taskwire.messages import card_controls, cards
@@ -17,17 +17,17 @@ def card(drawn: Link) -> Message:
 @pytest.mark.parametrize(
     ("phase", "status", "labels"),
     [
-        (Phase.STARTING, "initializing", ["Stop", "Open in Coder", "Mute", "Watch", "Detach", "Delete"]),
+        (Phase.STARTING, "initializing", ["Stop", "Open in Coder", "Mute", "Watch", "Share", "More…"]),
         (Phase.WORKING, "active", ["Stop", "Open in Coder", "Logs", "Mute", "Watch", "More…"]),
         (Phase.NEEDS_YOU, "active", ["Answer", "Stop", "Open in Coder", "Logs", "Mute", "Watch", "More…"]),
         (Phase.DONE, "active", ["Stop", "Open in Coder", "Logs", "Mute", "Watch", "More…"]),
         (Phase.FAILED, "active", ["Answer", "Stop", "Open in Coder", "Logs", "Mute", "Watch", "More…"]),
         (Phase.PAUSING, "unknown", ["Open in Coder", "Logs", "Mute", "Watch", "More…"]),
-        (Phase.UNCLEAR, "unknown", ["Open in Coder", "Mute", "Watch", "Detach", "Delete"]),
+        (Phase.UNCLEAR, "unknown", ["Open in Coder", "Mute", "Watch", "Share", "More…"]),
         (Phase.PAUSED, "paused", ["Resume", "Open in Coder", "Logs", "Edit prompt", "Mute", "More…"]),
-        (Phase.BROKEN, "error", ["Retry", "Open in Coder", "Mute", "Watch", "Detach", "Delete"]),
+        (Phase.BROKEN, "error", ["Retry", "Open in Coder", "Mute", "Watch", "Share", "More…"]),
         (Phase.GONE, "paused", []),
-        (Phase.OTHER, "hibernating", ["Open in Coder", "Mute", "Watch", "Detach", "Delete"]),
+        (Phase.OTHER, "hibernating", ["Open in Coder", "Mute", "Watch", "Share", "More…"]),
     ],
 )
 def test_each_phase_has_the_controls_that_make_sense(phase: Phase, status: str, labels: list[str]) -> None:
@@ -48,12 +48,13 @@ def test_what_the_menu_has_no_place_for_is_behind_more() -> None:
     paused = link(Phase.PAUSED, None, "paused")
 
     place = card_controls.Place("https://coder.example.com/t", CODER)
-    message = card_controls.more(paused, place, can_steer=True)
+    message = card_controls.more(paused, place, rights=Rights.MANAGE)
 
     assert message is not None
     assert message.text == "More for *Fix the login*:"
     assert {label: (each["action_id"], each["value"]) for label, each in buttons(message).items()} == {
         "Watch": ("task.watch", "L1"),
+        "Share": ("task.share", "L1"),
         "Detach": ("task.detach", "L1"),
         "Delete": ("task.delete", "L1"),
     }
@@ -62,11 +63,11 @@ def test_what_the_menu_has_no_place_for_is_behind_more() -> None:
 def test_more_shows_only_what_the_person_may_do() -> None:
     """Everybody may watch. If nothing is left, there is no such message."""
     place = card_controls.Place("https://coder.example.com/t", CODER)
-    paused = card_controls.more(link(Phase.PAUSED, None, "paused"), place, can_steer=False)
+    paused = card_controls.more(link(Phase.PAUSED, None, "paused"), place, rights=Rights.SEE)
 
     assert paused is not None
     assert list(buttons(paused)) == ["Watch"]
-    assert card_controls.more(link(Phase.WORKING, None), place, can_steer=False) is None
+    assert card_controls.more(link(Phase.WORKING, None), place, rights=Rights.STEER) is None
 
 
 def test_an_open_question_can_be_answered_during_a_pause() -> None:

@@ -197,7 +197,8 @@ async def attempt_change(
     If this is not the first attempt, check the person's rights again.
     """
     if context.reconcile_result is not None:
-        await people.require_steering_rights(context.work(Act).requester, link)
+        work = context.work(Act)
+        await people.require_right_to(work.verb, work.requester, link)
     return await context.attempt(note, deps.coder.timeouts.change, call)
 
 

@@ -75,7 +75,7 @@ class TaskActions:
         self._thread_context = thread_context
         self._people = people
         self._agent_input = agent_input
-        workspace, teammates = PauseAndResume(deps, people), Teammates(deps)
+        workspace, teammates = PauseAndResume(deps, people), Teammates(deps, people)
         self._verbs: dict[str, Callable[[JobContext, Link, Act], Awaitable[Outcome]]] = {
             "pause": workspace.pause,
             "resume": workspace.resume,
@@ -88,6 +88,8 @@ class TaskActions:
             "unfollow": self._follow,
             "watch": teammates.watch,
             "unwatch": teammates.watch,
+            "share": teammates.share,
+            "unshare": teammates.share,
             "give_thread": self._give_thread,
             "read_replies": self._choose_replies,
             "read_mentions": self._choose_replies,

@@ -27,7 +27,12 @@ from taskwire.domain.grammar import (
     find_verb,
 )
 from taskwire.domain.ids import UserId
-from taskwire.domain.mrkdwn import is_blank, quote_typed, to_visible_text
+from taskwire.domain.mrkdwn import (
+    is_blank,
+    quote_typed,
+    take_people,
+    to_visible_text,
+)
 from taskwire.domain.naming import NAME_LENGTH, suggest_name
 from taskwire.domain.near_misses import (
     offer_filters,
@@ -176,6 +181,23 @@ class Unmute:
 
 
 @dataclass(frozen=True)
+class Share:
+    """Let these people and user groups steer the task. Without any, say who may.
+
+    `other_text` is what the command says beside the mentions of people and groups.
+    """
+
+    name: TaskName
+    who: tuple[str, ...]
+    other_text: AgentText
+
+
+@dataclass(frozen=True)
+class Unshare(Share):
+    """Let these people and user groups steer the task no more."""
+
+
+@dataclass(frozen=True)
 class Templates:
     """Show the templates that this person may use."""
 
@@ -193,7 +215,19 @@ class Help:
 
 
 SingleTaskCommand = Status | Pause | Resume | Delete | Attach | Detach | Mute | Unmute
-Command = Create | OpenForm | List | SingleTaskCommand | Logs | Send | Edit | Templates | OpenSettings | Help
+Command = (
+    Create
+    | OpenForm
+    | List
+    | SingleTaskCommand
+    | Logs
+    | Send
+    | Edit
+    | Share
+    | Templates
+    | OpenSettings
+    | Help
+)
 
 
 def parse(text: str) -> Command:
@@ -351,6 +385,13 @@ def _text_parser(make: type[Send] | type[Edit]) -> Callable[[str, Verb], Command
     return read
 
 
+def _parse_share(rest: str, verb: Verb) -> Command:
+    name, more = _take_name(rest, verb)
+    who, other_text = take_people(more)
+    make = Unshare if verb.name == "unshare" else Share
+    return make(TaskName.parse(name), who, sanitize_for_agent(other_text))
+
+
 def _take_name(rest: str, verb: Verb) -> tuple[str, str]:
     name, more = first_word(rest)
     if not name:
@@ -407,6 +448,8 @@ _PARSERS: dict[str, Callable[[str, Verb], Command]] = {
     "detach": _single_task_parser(Detach),
     "mute": _single_task_parser(Mute),
     "unmute": _single_task_parser(Unmute),
+    "share": _parse_share,
+    "unshare": _parse_share,
     "templates": partial(_parse_bare, Templates()),
     "settings": partial(_parse_bare, OpenSettings()),
     "help": _parse_help,

@@ -65,7 +65,7 @@ class ThreadVerb:
     name: str
     usage: str
     meaning: str
-    argument: Literal["none", "full", "text"] = "none"
+    argument: Literal["none", "full", "text", "people"] = "none"
     button: str = ""
     synonyms: tuple[str, ...] = ()
 
@@ -138,6 +138,20 @@ VERBS = (
         "/task unmute fix-login",
         "name",
     ),
+    Verb(
+        "share",
+        "share NAME @who…",
+        "let people or user groups direct its agent; without anybody it says who may",
+        "/task share fix-login @bob",
+        "name and text",
+    ),
+    Verb(
+        "unshare",
+        "unshare NAME @who…",
+        "let them direct its agent no more",
+        "/task unshare fix-login @bob",
+        "name and text",
+    ),
     Verb("templates", "templates", "templates you may use, with their presets", "/task templates"),
     Verb("help", "help [VERB]", "this page, or one verb with its example", "/task help create", "verb"),
     Verb(
@@ -197,6 +211,8 @@ THREAD_VERBS = (
     ThreadVerb("unfollow", "!unfollow", "stop that before"),
     ThreadVerb("watch", "!watch", "be called when it needs somebody, is done or fails", button="Watch"),
     ThreadVerb("unwatch", "!unwatch", "be called no more"),
+    ThreadVerb("share", "!share @who…", "let people or user groups direct its agent", "people", "Share"),
+    ThreadVerb("unshare", "!unshare @who…", "let them direct its agent no more", "people"),
     ThreadVerb("help", "!help", "what can be said in this thread"),
 )
 

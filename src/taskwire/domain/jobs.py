@@ -50,6 +50,8 @@ ActVerb = Literal[
     "unfollow",
     "watch",
     "unwatch",
+    "share",
+    "unshare",
     "give_thread",
     "read_replies",
     "read_mentions",
@@ -99,6 +101,8 @@ class ActRequested(Work):
     verb: ActVerb
     name: str
     text: AgentText = AgentText("")
+    # The ids of the people and user groups that a share is about.
+    who: tuple[str, ...] = ()
 
 
 class AnswerPrivately(Work):
@@ -193,6 +197,8 @@ class Act(Work):
     requester: Requester
     verb: ActVerb
     text: AgentText = AgentText("")
+    # The ids of the people and user groups that a share is about.
+    who: tuple[str, ...] = ()
     # The key of the note that holds the text, if the person pressed a button.
     note_key: str = ""
     # Whether backfill found the message after the bot had been away.

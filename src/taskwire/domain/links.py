@@ -1,6 +1,7 @@
 """The link between one Slack thread and one Coder task, as Redis stores it."""
 
 from datetime import datetime
+from enum import IntEnum
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -11,6 +12,19 @@ from taskwire.domain.link_state import LinkState
 from taskwire.domain.phases import Observation, Phase
 
 _HOUR_US = 3_600_000_000
+
+
+class Rights(IntEnum):
+    """What a person may do with a task. Each right includes those before it."""
+
+    SEE = 0
+    STEER = 1
+    MANAGE = 2
+
+
+def is_group(who: str) -> bool:
+    """Whether this is the id of a user group. Other ids are those of people."""
+    return who.startswith("S")
 
 
 class LinkRecord(BaseModel):
@@ -132,6 +146,8 @@ class Link(BaseModel):
     is_muted: bool = False
     # The people who are called besides the owner.
     watchers: tuple[UserId, ...] = ()
+    # The ids of the people and user groups whom the owner lets steer the task.
+    shares: tuple[str, ...] = ()
     # Whether only replies that mention the bot are input.
     is_mention_only: bool = False
     # Whether replies wait until somebody resumes the task, because the channel is set so.

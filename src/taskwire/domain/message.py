@@ -76,6 +76,7 @@ class Button(StrEnum):
     ATTACH = "task.attach"
     WATCH = "task.watch"
     UNWATCH = "task.unwatch"
+    SHARE = "task.share"
     GIVE_THREAD = "task.give_thread"
     READ_REPLIES = "task.read_replies"
     READ_MENTIONS = "task.read_mentions"

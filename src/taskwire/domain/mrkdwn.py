@@ -141,6 +141,14 @@ def list_mentions(text: str) -> Mentions:
     )
 
 
+def take_people(text: str) -> tuple[tuple[str, ...], str]:
+    """Return the ids of the people and user groups that a text mentions, and its other words."""
+    mentioned = list_mentions(text)
+    rest = _GROUP.sub(" ", _PERSON.sub(" ", text))
+    words = [word for word in re.split(r"[\s,]+", rest) if word.lower() not in ("", "and", "with")]
+    return (*mentioned.users, *mentioned.groups), " ".join(words)
+
+
 def label_mentions(text: str, names: Names) -> str:
     """Write these names into the tokens of people and channels that have none, as Slack does in commands."""
 

@@ -7,7 +7,7 @@
   but `@Taskwire edit the readme` is input.
 - A message that begins with `!` and is no command is not input, because agents run such text as a shell
   command.
-- A message that mentions other people and not the bot is for these people.
+- A message that mentions other people and not the bot is for these people, unless it is `!share @bob`.
 - A message that is nothing but a word such as `stop` stops the task. It needs no mark and no mention.
 
 Texts in the results are Markdown in which people, channels and links are still Slack's tokens.
@@ -30,12 +30,15 @@ from taskwire.domain.mrkdwn import (
     break_mentions,
     escape_mrkdwn,
     list_mentions,
+    take_people,
     to_visible_text,
 )
 from taskwire.domain.rich_text import from_blocks, from_mrkdwn
 
 # If backfill finds a message that is older than this, its author is asked before it is sent to the agent.
 STALE_AFTER = timedelta(hours=1)
+# The people whom these verbs mention are not addressed.
+PEOPLE_VERBS = ("share", "unshare")
 
 __all__ = [
     "Aside",
@@ -54,6 +57,7 @@ __all__ = [
     "list_mentions",
     "remove_bot_mention",
     "suggest_verbs",
+    "take_people",
     "to_agent_text",
     "to_markdown",
 ]
@@ -112,13 +116,16 @@ def classify(text: str, bot: UserId, author: UserId | None = None, blocks: Seque
     is_to_bot = bot in mentioned.users
     if _ASIDE.match(said):
         return Aside()
+    command = _find_command(said, has_mention=said != whole)
+    if isinstance(command, ThreadCommand) and command.name in PEOPLE_VERBS:
+        return command
     others = set(mentioned.users) - {bot, author}
     if not is_to_bot and (others or mentioned.groups or mentioned.has_channel_mention):
         return Aside()
     bare = _remove_last_mention(said, bot)
     if is_stop(bare):
         return Stop(bare)
-    return _find_command(said, has_mention=said != whole) or Input(said, is_to_bot)
+    return command or Input(said, is_to_bot)
 
 
 def remove_bot_mention(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> str:
@@ -193,4 +200,6 @@ def _find_command(said: str, *, has_mention: bool) -> ThreadCommand | NotAVerb |
 def _accepts_argument(verb: ThreadVerb, argument: str, *, is_marked: bool) -> bool:
     if verb.argument == "full":
         return argument.lower() in ("", "full")
-    return not argument or (verb.argument == "text" and is_marked)
+    if verb.argument == "people" and not is_marked:
+        return not take_people(argument)[1]
+    return not argument or (verb.argument in ("text", "people") and is_marked)

@@ -5,11 +5,18 @@ A command comes from `/task` or from a message to the bot. Questions and dialogs
 
 from taskwire.domain import commands
 from taskwire.domain.commands import Command
-from taskwire.domain.jobs import (
-    ActRequested,
-    CreateRequested,
-)
+from taskwire.domain.jobs import ActRequested, ActVerb, CreateRequested
 from taskwire.domain.requester import Requester
+
+# The verbs of commands that have only a task's name.
+_VERBS: dict[type[object], ActVerb] = {
+    commands.Pause: "pause",
+    commands.Resume: "resume",
+    commands.Attach: "attach",
+    commands.Detach: "detach",
+    commands.Mute: "mute",
+    commands.Unmute: "unmute",
+}
 
 
 def make_work(requester: Requester, command: Command) -> CreateRequested | ActRequested:
@@ -29,17 +36,17 @@ def make_work(requester: Requester, command: Command) -> CreateRequested | ActRe
             return ActRequested(requester=requester, verb="send", name=str(command.name), text=command.text)
         case commands.Edit():
             return ActRequested(requester=requester, verb="edit", name=str(command.name), text=command.text)
-        case commands.Pause():
-            return ActRequested(requester=requester, verb="pause", name=str(command.name))
-        case commands.Resume():
-            return ActRequested(requester=requester, verb="resume", name=str(command.name))
-        case commands.Attach():
-            return ActRequested(requester=requester, verb="attach", name=str(command.name))
-        case commands.Detach():
-            return ActRequested(requester=requester, verb="detach", name=str(command.name))
-        case commands.Mute():
-            return ActRequested(requester=requester, verb="mute", name=str(command.name))
-        case commands.Unmute():
-            return ActRequested(requester=requester, verb="unmute", name=str(command.name))
+        case commands.Share():
+            verb: ActVerb = "unshare" if isinstance(command, commands.Unshare) else "share"
+            return ActRequested(
+                requester=requester,
+                verb=verb,
+                name=str(command.name),
+                text=command.other_text,
+                who=command.who,
+            )
+        case _ if type(command) in _VERBS:
+            name = str(getattr(command, "name", ""))
+            return ActRequested(requester=requester, verb=_VERBS[type(command)], name=name)
         case _:
             raise TypeError(f"{type(command).__name__} is no act")

@@ -64,6 +64,7 @@ _VERBS: dict[Button, ActVerb] = {
     Button.UNFOLLOW: "unfollow",
     Button.WATCH: "watch",
     Button.UNWATCH: "unwatch",
+    Button.SHARE: "share",
     Button.GIVE_THREAD: "give_thread",
     Button.READ_REPLIES: "read_replies",
     Button.READ_MENTIONS: "read_mentions",

@@ -232,7 +232,7 @@ class Dialogs:
         await self._fill(view_id, Dialog.SETTINGS, make_view)
 
     async def _delete_dialog(self, requester: Requester, target: TaskName | LinkId) -> View:
-        seen = await self._find(requester, target)
+        seen = await self._find("delete", requester, target)
         return forms.delete_dialog(
             seen.task.title,
             private_metadata=_context_of(requester, seen.task.id).model_dump_json(),
@@ -240,7 +240,7 @@ class Dialogs:
         )
 
     async def _edit_dialog(self, requester: Requester, target: TaskName | LinkId) -> View:
-        seen = await self._find(requester, target)
+        seen = await self._find("edit", requester, target)
         return forms.edit_dialog(
             seen.task.title,
             seen.task.initial_prompt,
@@ -256,17 +256,17 @@ class Dialogs:
             private_metadata=_context_of(requester, str(link.record.task_id)).model_dump_json(),
         )
 
-    async def _find(self, requester: Requester, target: TaskName | LinkId) -> VisibleTask:
-        """Return the task if this person may see it and act on it. Raise UserError if not."""
+    async def _find(self, verb: ActVerb, requester: Requester, target: TaskName | LinkId) -> VisibleTask:
+        """Return the task if this person may see it and do this to it. Raise UserError if not."""
         if isinstance(target, TaskName):
-            return await self._lookup.get_steerable(requester, target)
+            return await self._lookup.get_permitted(verb, requester, target)
         link = await self._lookup.find_link(requester, target)
         if link.end_reason is not None:
             raise UserError(*refusals.link_ended(link))
         if link.record.task_id is None:
             raise UserError(*refusals.task_not_created_yet(link))
         requester = requester.model_copy(update={"channel": link.record.channel})
-        return await self._lookup.get_steerable(requester, TaskName(id=link.record.task_id))
+        return await self._lookup.get_permitted(verb, requester, TaskName(id=link.record.task_id))
 
     async def _count_undelivered(self, seen: VisibleTask) -> int:
         return len(await list_undelivered(self._links, seen.link.id)) if seen.link is not None else 0

@@ -7,7 +7,7 @@ others as buttons. A new entry gets a line in `_entries`, at the place that says
 from collections.abc import Collection
 from typing import NamedTuple
 
-from taskwire.domain.links import Link
+from taskwire.domain.links import Link, Rights
 from taskwire.domain.message import Block, Button, Message
 from taskwire.domain.phases import Phase
 from taskwire.messages import blocks
@@ -39,16 +39,16 @@ class _Entry(NamedTuple):
     url: str = ""
 
 
-def controls(link: Link, place: Place, *, is_open: bool, can_steer: bool) -> list[Block]:
+def controls(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list[Block]:
     """Return the row of controls. `is_open`: the task exists, and its link has not ended.
 
-    Controls that change the task are left out unless `can_steer`.
+    Controls that these rights do not allow are left out.
     """
     row = [button(Button.OPEN_THREAD, "Open thread", url=place.thread)] if place.thread else []
-    row += _asked_for(link, place, is_open=is_open, can_steer=can_steer)
-    if is_open and can_steer and _is_agent_running(link):
+    row += _asked_for(link, place, is_open=is_open, rights=rights)
+    if is_open and rights >= Rights.STEER and _is_agent_running(link):
         row.append(button(Button.PAUSE, "Stop", link.id))
-    entries = _entries(link, place, is_open=is_open, can_steer=can_steer)
+    entries = _entries(link, place, is_open=is_open, rights=rights)
     if len(entries) > 1:
         row.append(_menu(link, entries))
     else:
@@ -56,22 +56,22 @@ def controls(link: Link, place: Place, *, is_open: bool, can_steer: bool) -> lis
     return blocks.button_rows("buttons", row)
 
 
-def more(link: Link, place: Place, *, can_steer: bool) -> Message | None:
+def more(link: Link, place: Place, *, rights: Rights) -> Message | None:
     """Make the private answer to *More…*: buttons for the entries that the menu has no place for.
 
     Return None if this person may use none of them.
     """
-    left = _entries(link, place, is_open=True, can_steer=True)[MOST_ENTRIES - 1 :]
-    allowed = _entries(link, place, is_open=True, can_steer=can_steer)
+    left = _entries(link, place, is_open=True, rights=Rights.MANAGE)[MOST_ENTRIES - 1 :]
+    allowed = _entries(link, place, is_open=True, rights=rights)
     rows = blocks.button_rows("buttons", [_as_button(link, each) for each in left if each in allowed])
     words = f"More for {blocks.bold_name(link.title)}:"
     return Message(text=words, blocks=(blocks.section("more", words), *rows)) if rows else None
 
 
-def _asked_for(link: Link, place: Place, *, is_open: bool, can_steer: bool) -> list[Block]:
+def _asked_for(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list[Block]:
     """Return the control that the phase asks for, if any."""
     state = link.state
-    acts = is_open and can_steer
+    acts = is_open and rights >= Rights.STEER
     if acts and (state.phase is Phase.BROKEN or link.is_agent_unreachable):
         return [button(Button.RETRY, "Retry", link.id, style="primary")]
     if acts and state.open_phase in (Phase.NEEDS_YOU, Phase.FAILED):
@@ -90,7 +90,7 @@ def _is_agent_running(link: Link) -> bool:
     return link.state.status == "active" or link.state.phase is Phase.STARTING
 
 
-def _entries(link: Link, place: Place, *, is_open: bool, can_steer: bool) -> list[_Entry]:
+def _entries(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list[_Entry]:
     """Return the entries of the menu, the most used first."""
     entries = [_Entry(Button.OPEN_CODER, "Open in Coder", place.page)] if place.page else []
     if not is_open:
@@ -98,21 +98,21 @@ def _entries(link: Link, place: Place, *, is_open: bool, can_steer: bool) -> lis
     if link.state.has_reported or link.state.phase in PHASES_WITH_REPORT:
         entries.append(_Entry(Button.LOGS, "Logs"))
     watch = _Entry(Button.WATCH, "Watch")
-    if not can_steer:
+    if rights < Rights.STEER:
         return [*entries, watch]
     if link.state.phase is Phase.PAUSED:
         entries.append(_Entry(Button.EDIT, "Edit prompt"))
     entries += _discussion_entries(link)
     entries.append(_Entry(Button.UNMUTE, "Unmute") if link.is_muted else _Entry(Button.MUTE, "Mute"))
     entries.append(watch)
-    entries.append(_Entry(Button.DETACH, "Detach"))
-    entries.append(_Entry(Button.DELETE, "Delete"))
-    if link.state.phase is Phase.WORKING and len(entries) > MOST_ENTRIES:
-        # It takes no other entry's place in the menu itself.
+    if link.state.phase is Phase.WORKING:
         is_followed = link.follow_until_ms > 0
         follow = _Entry(Button.UNFOLLOW, "Stop following") if is_followed else _Entry(Button.FOLLOW, "Follow")
-        entries.insert(MOST_ENTRIES - 1, follow)
-    return entries
+        entries.append(follow)
+    if rights < Rights.MANAGE:
+        return entries
+    owners = (_Entry(Button.SHARE, "Share"), _Entry(Button.DETACH, "Detach"), _Entry(Button.DELETE, "Delete"))
+    return [*entries, *owners]
 
 
 def _discussion_entries(link: Link) -> list[_Entry]:

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.ids import ChannelId, LinkId, UserId, from_ms, moment_of, ts_of
 from taskwire.domain.link_state import LinkState
-from taskwire.domain.links import Link, LinkEnd, LinkRecord
+from taskwire.domain.links import Link, LinkEnd, LinkRecord, Rights
 from taskwire.domain.message import Block, Button, Message
 from taskwire.domain.mrkdwn import escape_mrkdwn
 from taskwire.domain.naming import is_beginning, is_same_text
@@ -108,20 +108,23 @@ def status_card(
     coder_url: str,
     forges: Collection[str] = (),
     permalink: str = "",
-    can_steer: bool = True,
+    rights: Rights = Rights.MANAGE,
+    let_in: str = "",
     unreachable_since_ms: int | None = None,
     silence: CoderFailure = "away",
 ) -> Message:
     """Make the card for the answer to `/task status`, which one person sees.
 
-    `permalink` is the URL of the thread. Without `can_steer`, the controls that change the task are left out.
+    `permalink` is the URL of the thread. Controls that the person's `rights` do not allow are left out.
+    `let_in` are the people whom the owner lets steer the task, as mrkdwn.
     """
     outside = _CardContext(coder_url, forges, unreachable_since_ms, silence)
     layout = [
         *_state_blocks(link, outside),
-        *_controls(link, outside, blocks.safe_web_url(permalink), can_steer=can_steer),
+        *_controls(link, outside, blocks.safe_web_url(permalink), rights=rights),
     ]
     hint = "" if link.id or find_ending(link) else _no_thread_hint(link.record.name)
+    hint = f"{let_in} can direct its agent too." if let_in else hint
     if hint:
         layout.append(blocks.context("hint", [mrkdwn(hint)]))
     return Message(text=_text(link, outside, hint), blocks=tuple(layout))
@@ -419,7 +422,7 @@ def _no_thread_hint(name: str) -> str:
 
 
 def _controls(
-    link: Link, outside: _CardContext, thread_url: str = "", *, can_steer: bool = True
+    link: Link, outside: _CardContext, thread_url: str = "", *, rights: Rights = Rights.MANAGE
 ) -> list[Block]:
     """Return the row of controls."""
     has_ended = find_ending(link) is not None
@@ -431,7 +434,7 @@ def _controls(
         forges=outside.forges,
     )
     is_open = bool(link.id) and not has_ended and link.record.task_id is not None
-    return card_controls.controls(link, place, is_open=is_open, can_steer=can_steer)
+    return card_controls.controls(link, place, is_open=is_open, rights=rights)
 
 
 def _text(link: Link, outside: _CardContext, hint: str = "") -> str:

@@ -93,6 +93,29 @@ def not_owner(link: Link) -> Refusal:
     )
 
 
+def not_mentioned(text: str, verb: str) -> Refusal:
+    """Say that a part of a share is no mention of a person or group. `verb` is `share` or `unshare`."""
+    return (
+        f"I don't know who `{escape_line(text.replace('`', ''), 60)}` is. Nothing was changed.",
+        f"Mention people or user groups: `!{verb} @bob`.",
+    )
+
+
+def cannot_let_in(name: str, why: str = "") -> Refusal:
+    """Say that nobody was let in, because one person never can be. Without `why`, they lack an account."""
+    shown = escape_line(name, 60) or "Somebody of them"
+    why = why or "They have no Coder account with their address in Slack."
+    return (f"{shown} can't direct an agent. {why}", "Nobody was let in.")
+
+
+def too_many_shares(link: Link, most: int) -> Refusal:
+    """Say that nobody was let in, because the task is shared with `most` people and groups already."""
+    return (
+        f"{bold_name(get_name(link))} is shared with {most} people and groups at most. Nobody was let in.",
+        "Share it with a user group, or end other shares with `!unshare @who`.",
+    )
+
+
 def too_many_tasks(most: int, minutes: int) -> Refusal:
     """Say that the person has started `most` tasks within an hour, and may start one in `minutes` minutes."""
     return (
@@ -341,6 +364,11 @@ def task_has_no_thread(verb: str, name: str) -> Refusal:
         return (f"`{shown}` has no thread in Slack.", "There is nothing to detach.")
     if verb in ("mute", "unmute"):
         return (f"`{shown}` has no thread in Slack, so it calls nobody.", "")
+    if verb in ("share", "unshare"):
+        return (
+            f"`{shown}` has no thread in Slack, where others could direct it.",
+            f"Give it one first: `/task attach {shown}`.",
+        )
     return (
         f"`{shown}` has no thread in Slack, where your words would have to be shown.",
         f"Give it one first: `/task attach {shown}`.",

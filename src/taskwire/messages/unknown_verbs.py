@@ -22,6 +22,7 @@ VERB_BUTTONS = {
     "unmute": "Unmute it",
     "watch": "Watch it",
     "unwatch": "Unwatch it",
+    "share": "Share it",
     "detach": "Detach it",
     "help": "Help",
 }

@@ -40,6 +40,8 @@ _VERB_ACTIVITIES: dict[ActVerb, str] = {
     "unfollow": "no longer following",
     "watch": "watching",
     "unwatch": "ending your watch of",
+    "share": "sharing",
+    "unshare": "unsharing",
     "give_thread": "giving the thread to",
     "read_replies": "changing which replies go to",
     "read_mentions": "changing which replies go to",

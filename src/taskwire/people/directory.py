@@ -164,7 +164,7 @@ class Directory:
         except SlackRefused as refused:
             if refused.code != "no_such_subteam":
                 raise
-            _log.warning("administrators' group no longer exists", group=group)
+            _log.warning("user group no longer exists", group=group)
             return ""
 
     async def _ask_channel(self, channel: ChannelId) -> str:

@@ -13,17 +13,19 @@ from pydantic import BaseModel
 from taskwire.coder.errors import CoderError
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
-from taskwire.domain.ids import ChannelId, UserId, moment_of
+from taskwire.domain.ids import ChannelId, LinkId, UserId, moment_of
 from taskwire.domain.jobs import ActVerb
-from taskwire.domain.links import Link
+from taskwire.domain.links import Link, Rights, is_group
 from taskwire.domain.requester import Requester
-from taskwire.messages import refusals
+from taskwire.messages import refusals, teammates
 from taskwire.people.directory import Directory
 from taskwire.slack.models import Profile
 from taskwire.telemetry import logger
 
 # A person who acts in a conversation is in it, as Slack shows. After this time they may have left it.
 PRESENCE_WINDOW = timedelta(seconds=10)
+# What only the owner and administrators may do.
+OWNERS_VERBS = frozenset[ActVerb]({"delete", "detach", "share", "unshare"})
 # What everybody may do who sees the task.
 VIEWERS_VERBS = frozenset[ActVerb]({"watch", "unwatch"})
 
@@ -35,6 +37,10 @@ class Account(BaseModel):
 
     id: str
     username: str
+
+
+class NoAccount(UserError):
+    """The person is not exactly one user of Coder, as far as their e-mail address shows."""
 
 
 class Suspended(UserError):
@@ -69,12 +75,12 @@ class People:
         """Return the person's Coder account. Raise UserError, which says what is missing."""
         profile = await self.get_profile(person)
         if not profile.email or not profile.is_email_confirmed:
-            raise UserError(*refusals.no_email())
+            raise NoAccount(*refusals.no_email())
         found = await self.directory.list_accounts(profile.email)
         if not found:
             await require_rights(self._deps)
         if len(found) != 1:
-            raise UserError(*refusals.no_account(profile.email, len(found)))
+            raise NoAccount(*refusals.no_account(profile.email, len(found)))
         if found[0].is_suspended:
             raise Suspended(*refusals.account_suspended(profile.email))
         return Account(id=found[0].id, username=found[0].username)
@@ -115,8 +121,8 @@ class People:
             return True
         return any([person in await self.directory.list_group(group) for group in self._groups])
 
-    async def can_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
-        """Whether the person may act on this link's task: its owner and administrators may.
+    async def can_manage(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
+        """Whether the person may do everything with this link's task: its owner and administrators may.
 
         Raise UserError for a person who must not use the bot at all, and the errors of the clients. If
         `needs_coder` is False, an administrator passes even while Coder does not answer.
@@ -129,27 +135,66 @@ class People:
             return person == link.record.requested_by
         return (await self.get_account(person)).id == link.record.owner_id
 
+    async def can_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
+        """Whether the person may act on this link's task. Its owner can let others do that.
+
+        It raises what `can_manage` raises.
+        """
+        if await self.can_manage(person, link, needs_coder=needs_coder) or person in link.shares:
+            return True
+        return await self._is_in_groups(person, link.shares)
+
+    async def get_rights(self, person: UserId, link: Link, *, needs_coder: bool = True) -> Rights:
+        """Return what the person may do with the task. It raises what `can_manage` raises."""
+        if await self.can_manage(person, link, needs_coder=needs_coder):
+            return Rights.MANAGE
+        can_steer = await self.can_steer(person, link, needs_coder=needs_coder)
+        return Rights.STEER if can_steer else Rights.SEE
+
+    async def list_let_in(self, link: Link, *, is_for_all: bool = False) -> str:
+        """Return whom the owner lets steer the task, as mrkdwn; empty if nobody.
+
+        A group's token shows its name, and calls the group if everybody sees the message. So with
+        `is_for_all` the group is not named.
+        """
+        people = [await self.find_name(UserId(each)) for each in link.shares if not is_group(each)]
+        groups = [each for each in link.shares if is_group(each)]
+        return teammates.list_people(people, groups, is_for_all=is_for_all)
+
+    async def _is_in_groups(self, person: UserId, shares: tuple[str, ...]) -> bool:
+        groups = [each for each in shares if is_group(each)]
+        return any([person in await self.directory.list_group(group) for group in groups])
+
+    async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
+        """List the links whose tasks others let this person steer."""
+        shared = await self._deps.links.list_shares()
+        wanted = {each for shares in shared.values() for each in shares if is_group(each)}
+        own = {each for each in wanted if person in await self.directory.list_group(each)} | {str(person)}
+        return frozenset(link for link, shares in shared.items() if own & set(shares))
+
     async def require_right_to(
         self, verb: ActVerb, requester: Requester, link: Link, *, needs_coder: bool = True
     ) -> None:
         """Raise UserError unless the person may do this to the task."""
-        if verb not in VIEWERS_VERBS:
-            return await self.require_steering_rights(requester, link, needs_coder=needs_coder)
-        await self.require_account(requester.person)
-        if await self.find_visible(requester, link) is None:
-            raise UserError(*refusals.no_such_id())
-        return None
+        if verb in VIEWERS_VERBS:
+            await self.require_account(requester.person)
+            is_allowed = await self.find_visible(requester, link) is not None
+        elif verb in OWNERS_VERBS:
+            is_allowed = await self.can_manage(requester.person, link, needs_coder=needs_coder)
+        else:
+            is_allowed = await self.can_steer(requester.person, link, needs_coder=needs_coder)
+        if not is_allowed:
+            await self._refuse(requester, link)
 
     async def require_steering_rights(
         self, requester: Requester, link: Link, *, needs_coder: bool = True
     ) -> None:
-        """Raise UserError unless the person may act on the task.
+        """Raise UserError unless the person may steer the task."""
+        await self.require_right_to("send", requester, link, needs_coder=needs_coder)
 
-        If they may not even see the task, the error does not show that it exists.
-        """
-        if await self.can_steer(requester.person, link, needs_coder=needs_coder):
-            return
-        if not await self._can_see(requester, link.record.channel):
+    async def _refuse(self, requester: Requester, link: Link) -> None:
+        """Raise UserError. It does not show that the task exists if the person may not even see it."""
+        if await self.find_visible(requester, link) is None:
             raise UserError(*refusals.no_such_id())
         raise UserError(*refusals.not_owner(link))
 

@@ -99,6 +99,7 @@ _KINDS: dict[Button, RequestKind] = {
     Button.UNMUTE: "ask",
     Button.WATCH: "ask",
     Button.UNWATCH: "ask",
+    Button.SHARE: "ask",
     Button.SHOW_ANSWER: "ask",
     Button.CREATE_ANOTHER: "ask",
     Button.CREATE: "ask",

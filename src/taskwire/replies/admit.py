@@ -251,6 +251,13 @@ class ReplyReceiver:
             case "logs":
                 what: Literal["full_logs", "logs"] = "full_logs" if verb.argument == "full" else "logs"
                 return self._append_answer(batch, message, AnswerInThread(requester=requester, question=what))
+            case "share" | "unshare":
+                who, other_text = replies.take_people(verb.argument)
+                act = Act(
+                    requester=requester, verb=verb.name, who=who, text=replies.to_agent_text(other_text)
+                )
+                job = Job(id=f"{verb.name}:{message.ts}", work=act)
+                return batch.append(to_coder(CLAIMED_LINK), job, score=request_score(act.verb, message.ts))
             case _:
                 named = cast("ActVerb", verb.name)
                 text = replies.to_agent_text(verb.argument)

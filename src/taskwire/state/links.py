@@ -105,6 +105,11 @@ class Links:
         found = {link: _if_readable(fields) async for link, fields in read if "record" in fields}
         return {link: each for link, each in found.items() if each is not None}
 
+    async def list_shares(self) -> dict[LinkId, tuple[str, ...]]:
+        """Return for each open link that is shared whom its owner has let in."""
+        found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.named("shared")))
+        return {LinkId(link): tuple(shares.split()) for link, shares in found.items()}
+
     async def list_channels(self, link_ids: Iterable[LinkId]) -> dict[LinkId, ChannelId]:
         """Return the channel of each link's thread, also if the thread does not exist yet."""
         read = self._of_each(link_ids, "HGET", "record")
@@ -264,6 +269,7 @@ def _read_link(fields: dict[str, str]) -> Link:
         build_failure=fields.get("build_failure", ""),
         is_muted="muted" in fields,
         watchers=tuple(UserId(person) for person in fields.get("watchers", "").split()),
+        shares=tuple(fields.get("shares", "").split()),
         is_mention_only="mention_only" in fields,
         waits_for_resume="waits_for_resume" in fields,
         has_moved="moved" in fields,
@@ -356,6 +362,12 @@ class LinkWrites:
         if not people:
             return self.remove_field(batch, link, name)
         return self.set_field(batch, link, name, " ".join(people))
+
+    def set_shares(self, batch: Batch, link: LinkId, shares: Sequence[str]) -> Batch:
+        """Write whom the owner of a link's task lets steer it."""
+        index = self._keys.named("shared")
+        batch.write("HSET", index, link, " ".join(shares)) if shares else batch.write("HDEL", index, link)
+        return self.set_people(batch, link, "shares", shares)
 
     def remove_field(self, batch: Batch, link: LinkId, name: str) -> Batch:
         """Remove one of a link's fields."""
@@ -469,6 +481,7 @@ class LinkWrites:
         batch.write("PEXPIRE", self._keys.link(record.id), ENDED_LINK_TTL_MS)
         batch.write("ZREM", self._keys.named("timers"), record.id)
         batch.write("DEL", self._keys.named("held", record.id))
+        batch.write("HDEL", self._keys.named("shared"), record.id)
         if record.task_id is not None:
             batch.write("HDEL", self._keys.named("links"), record.task_id)
         root = record.thread_ts or record.root_ts

@@ -54,10 +54,10 @@ class NamedActions:
             return await self._attach(context, work, seen)
         if seen.link is None:
             return self._act_without_thread(context, work, seen)
-        await self._people.require_steering_rights(work.requester, seen.link)
+        await self._people.require_right_to(work.verb, work.requester, seen.link)
         if work.verb == "send":
             return await self._send(context, work, seen.link)
-        act = Act(requester=work.requester, verb=work.verb, text=work.text)
+        act = Act(requester=work.requester, verb=work.verb, text=work.text, who=work.who)
         job = Job(id=f"{work.verb}:{context.job.id}", work=act)
         score = request_score(work.verb, work.requester.at)
         return done(Batch().append(to_coder(seen.link.id), job, score=score))
@@ -77,7 +77,7 @@ class NamedActions:
 
     def _act_without_thread(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
         """Act on a task without a thread. Its link is only for this action and expires within a day."""
-        if work.verb in ("send", "detach", "mute", "unmute"):
+        if work.verb in ("send", "detach", "mute", "unmute", "share", "unshare"):
             raise UserError(*refusals.task_has_no_thread(work.verb, seen.task.name))
         record = bare_record(seen.task, work.requester, self._deps.mask)
         batch = self._deps.writes.write_threadless_record(Batch(), record)

@@ -6,7 +6,7 @@ import contextlib
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId
-from taskwire.domain.links import Link
+from taskwire.domain.links import Link, Rights
 from taskwire.domain.message import Message
 from taskwire.domain.requester import Requester
 from taskwire.messages import card_controls, cards, refusals
@@ -46,10 +46,10 @@ class CardQuestions:
         """Return buttons for the entries that the menu of the card has no place for."""
         link = await self._find_open_link(requester, link_id)
         place = card_controls.Place(cards.get_page_url(link, self._deps.coder_url), self._deps.coder_url)
-        can_steer = True
+        rights = Rights.MANAGE
         with contextlib.suppress(OutsideError):
-            can_steer = await self._people.can_steer(requester.person, link, needs_coder=False)
-        shown = card_controls.more(link, place, can_steer=can_steer)
+            rights = await self._people.get_rights(requester.person, link, needs_coder=False)
+        shown = card_controls.more(link, place, rights=rights)
         if shown is None:
             raise UserError(*refusals.not_owner(link))
         return shown

@@ -12,9 +12,9 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.commands import List, SlackPerson, Status
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.grammar import ListFilter
-from taskwire.domain.ids import ChannelId, UserId, microseconds
+from taskwire.domain.ids import ChannelId, LinkId, UserId, microseconds
 from taskwire.domain.link_state import NEEDS_PERSON_PHASES
-from taskwire.domain.links import Link
+from taskwire.domain.links import Link, Rights
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
 from taskwire.domain.requester import Requester
@@ -32,10 +32,17 @@ class _Viewer(NamedTuple):
     person: UserId
     channel: ChannelId
     is_admin: bool
+    shared: frozenset[LinkId]
 
     def can_see(self, link: Link) -> bool:
         """Whether they may see the task."""
-        return self.is_admin or self.owns(link) or link.record.channel == self.channel
+        return self.get_rights(link) > Rights.SEE or link.record.channel == self.channel
+
+    def get_rights(self, link: Link) -> Rights:
+        """Return what they may do with the task."""
+        if self.is_admin or self.owns(link):
+            return Rights.MANAGE
+        return Rights.STEER if link.id in self.shared else Rights.SEE
 
     def owns(self, link: Link) -> bool:
         """Whether the task is theirs, as far as Slack knows."""
@@ -88,7 +95,7 @@ class LastKnown:
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
             permalink=await self._find_permalink(link) if is_elsewhere else "",
-            can_steer=viewer.is_admin or viewer.owns(link),
+            rights=viewer.get_rights(link),
             unreachable_since_ms=outage.since_ms,
             silence=outage.why,
         )
@@ -120,7 +127,12 @@ class LastKnown:
     async def _get_viewer(self, requester: Requester) -> _Viewer:
         await self._people.get_profile(requester.person)
         is_admin = await self._people.is_admin(requester.person)
-        return _Viewer(requester.person, await self._people.find_conversation(requester), is_admin)
+        return _Viewer(
+            requester.person,
+            await self._people.find_conversation(requester),
+            is_admin,
+            await self._people.list_shared_links(requester.person),
+        )
 
     async def _find_outage(self, requester: Requester) -> CoderOutage:
         """Return the outage. If no poll has failed yet, it begins when the person asks."""

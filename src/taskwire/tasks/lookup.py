@@ -1,8 +1,8 @@
 """Finds the task that a person names, if they may see it.
 
-A person sees their own tasks, and tasks whose thread is in the conversation where they ask. Administrators
-see all. No answer and no suggestion shows another task. An exact name costs one request to Coder.
-Everything else needs the whole list.
+A person sees their own tasks, tasks whose owner has let them in, and tasks whose thread is in the
+conversation where they ask. Administrators see all. No answer and no suggestion shows another task. An exact
+name costs one request to Coder. Everything else needs the whole list.
 
 The list may have ten thousand tasks. People who ask at the same time share one request. The list is read in
 pieces, so that other work can run in between. At first only the id, owner and name of each task are read.
@@ -22,6 +22,7 @@ from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import find_nearest
 from taskwire.domain.ids import ChannelId, LinkId, TaskId
+from taskwire.domain.jobs import ActVerb
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.naming import digest
 from taskwire.domain.requester import Requester
@@ -57,6 +58,7 @@ class Catalogue:
     def __init__(self) -> None:
         self.entries: list[CatalogueEntry] = []
         self._by_owner: dict[str, list[CatalogueEntry]] = defaultdict(list)
+        self._by_link: dict[LinkId, CatalogueEntry] = {}
         self._by_channel: dict[ChannelId, list[CatalogueEntry]] = defaultdict(list)
 
     def add(self, item: Item, entry: TaskEntry, link: LinkId | None, channel: ChannelId | None) -> None:
@@ -64,14 +66,19 @@ class Catalogue:
         listed = CatalogueEntry(len(self.entries), entry, link, item)
         self.entries.append(listed)
         self._by_owner[entry.owner_id].append(listed)
+        if link is not None:
+            self._by_link[link] = listed
         if channel is not None:
             self._by_channel[channel].append(listed)
 
-    def list_of(self, owner_id: str | None, channel: ChannelId) -> list[CatalogueEntry]:
-        """List an owner's tasks, and the tasks whose threads are in a channel, in Coder's order."""
+    def list_of(
+        self, owner_id: str | None, channel: ChannelId, links: Iterable[LinkId]
+    ) -> list[CatalogueEntry]:
+        """List an owner's tasks, those with a thread in a channel, and those of links, in Coder's order."""
         own = self._by_owner.get(owner_id, []) if owner_id else []
         here = self._by_channel.get(channel, [])
-        found = {listed.position: listed for listed in (*own, *here)}
+        shared = [self._by_link[link] for link in links if link in self._by_link]
+        found = {listed.position: listed for listed in (*own, *here, *shared)}
         return [found[position] for position in sorted(found)]
 
 
@@ -129,6 +136,8 @@ class _Viewer:
     channel: ChannelId
     account: Account | None
     is_admin: bool
+    # The links of tasks that others let them steer.
+    shared: frozenset[LinkId]
 
     @property
     def username(self) -> str:
@@ -136,16 +145,18 @@ class _Viewer:
         return self.account.username if self.account else ""
 
     def can_see(self, task: Task, link: Link | None) -> bool:
-        """Whether they may see the task: as its owner, from its thread's conversation, or as an
-        administrator.
+        """Whether they may see the task: as its owner, from its thread's conversation, as an
+        administrator, or because its owner has let them in.
         """
         is_own = self.account is not None and task.owner_id == self.account.id
-        return self.is_admin or is_own or (link is not None and link.record.channel == self.channel)
+        if self.is_admin or is_own:
+            return True
+        return link is not None and (link.record.channel == self.channel or link.id in self.shared)
 
     def list_visible(self, catalogue: Catalogue) -> list[CatalogueEntry]:
         """List the tasks that they may see."""
         owner_id = self.account.id if self.account else None
-        return catalogue.entries if self.is_admin else catalogue.list_of(owner_id, self.channel)
+        return catalogue.entries if self.is_admin else catalogue.list_of(owner_id, self.channel, self.shared)
 
 
 class Lookup:
@@ -177,7 +188,8 @@ class Lookup:
     async def _get_viewer(self, requester: Requester) -> _Viewer:
         is_admin = await self._people.is_admin(requester.person)
         account = await self._people.find_account(requester.person)
-        return _Viewer(await self._people.find_conversation(requester), account, is_admin)
+        shared = await self._people.list_shared_links(requester.person)
+        return _Viewer(await self._people.find_conversation(requester), account, is_admin, shared)
 
     async def _find_exact(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
         """Find the task of exactly this name with one request.
@@ -223,11 +235,11 @@ class Lookup:
             await asyncio.sleep(0)
         return seen
 
-    async def get_steerable(self, requester: Requester, name: TaskName) -> VisibleTask:
-        """Return the task of this name; UserError if the person may not steer it."""
+    async def get_permitted(self, verb: ActVerb, requester: Requester, name: TaskName) -> VisibleTask:
+        """Return the task of this name; UserError if the person may not do this to it."""
         seen = await self.get(requester, name)
         link = seen.link or Link(record=bare_record(seen.task, requester, self._deps.mask))
-        await self._people.require_steering_rights(requester, link)
+        await self._people.require_right_to(verb, requester, link)
         return seen
 
 

@@ -168,7 +168,7 @@ class MessagesToBot:
         return done(Batch().append(intake(requester.person), job))
 
     async def _offer_deletion(self, requester: Requester, command: Delete) -> Message:
-        seen = await self._lookup.get_steerable(requester, command.name)
+        seen = await self._lookup.get_permitted("delete", requester, command.name)
         if seen.link is None:
             raise UserError(*refusals.no_dialog_from_message("delete", seen.task.name))
         return answers.offer_delete_dialog(seen.link)

@@ -118,11 +118,12 @@ class Queries:
         pages = max(1, ceil(len(shown) / listing.TASKS_PER_PAGE))
         page = min(max(question.page, 1), pages)
         is_admin = await self._people.is_admin(requester.person)
+        shared = await self._people.list_shared_links(requester.person)
         lines = [
             listing.TaskLine(
                 link=each.link,
                 permalink=await self._find_permalink(each.seen),
-                can_steer=is_admin or each.seen.task.owner_id == mine,
+                can_steer=is_admin or each.seen.task.owner_id == mine or each.link.id in shared,
             )
             for each in shown[(page - 1) * listing.TASKS_PER_PAGE : page * listing.TASKS_PER_PAGE]
         ]
@@ -178,7 +179,8 @@ class Queries:
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
             permalink=await self._find_permalink(seen),
-            can_steer=await self._people.can_steer(requester.person, link),
+            rights=await self._people.get_rights(requester.person, link),
+            let_in=await self._people.list_let_in(link),
         )
 
     async def _reload(self, task: Task) -> Task:

@@ -18,7 +18,15 @@ from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
 from taskwire.domain.events import Observed
 from taskwire.domain.ids import Ts, UserId, microseconds
-from taskwire.domain.jobs import REPLY_ID_PREFIX, VERB_REFUSED, AnswerInThread, Job, ShareFile, ShowAnswer
+from taskwire.domain.jobs import (
+    REPLY_ID_PREFIX,
+    VERB_REFUSED,
+    ActVerb,
+    AnswerInThread,
+    Job,
+    ShareFile,
+    ShowAnswer,
+)
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
@@ -137,7 +145,8 @@ class ThreadQueries:
     async def _require_rights(self, link: Link, work: AnswerInThread) -> None:
         await self._people.require_account(work.requester.person, needs_coder=work.question != "help")
         if link.end_reason is None and work.question in WITH_BUTTON:
-            await self._people.require_steering_rights(work.requester, link)
+            verb: ActVerb = "delete" if work.question == "delete" else "send"
+            await self._people.require_right_to(verb, work.requester, link)
 
     async def _answer_without_coder(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
@@ -301,9 +310,12 @@ class ThreadQueries:
                     self._deps.rules,
                     now_ms,
                 )
-        can_steer = await self._people.can_steer(work.requester.person, link)
         return cards.status_card(
-            link, coder_url=self._deps.coder_url, forges=self._deps.forges, can_steer=can_steer
+            link,
+            coder_url=self._deps.coder_url,
+            forges=self._deps.forges,
+            rights=await self._people.get_rights(work.requester.person, link),
+            let_in=await self._people.list_let_in(link, is_for_all=True),
         )
 
     async def _make_logs(self, link: Link) -> Message:

@@ -13,5 +13,7 @@ redis.call('HDEL', key, 'ended', 'missed', 'seen')
 redis.call('PERSIST', key)
 redis.call('SET', prefix .. 'thread:' .. record.channel .. ':' .. record.thread_ts, link)
 redis.call('HSET', links, task, link)
+local shares = redis.call('HGET', key, 'shares')
+if shares then redis.call('HSET', prefix .. 'shared', link, shares) end
 put('to_thread:' .. link, 'back:' .. number, 'next', '0', 'new', job)
 return 1

@@ -1,0 +1,262 @@
+"""Sharing a task: its owner lets people and user groups steer it, and ends that."""
+
+import pytest
+
+from taskwire_sandbox.coder.faults import Fault
+from taskwire_sandbox.coder.wire import Response
+
+from .people import Person
+from .running_tasks import TITLE, a_task
+from .test_gone_tasks import EMPTY, NOT_FOUND
+from .world import World
+
+ONLY_ALICE = f"Only Alice can direct *{TITLE}*. `!share @who` lets others in."
+NOT_BOBS = f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+
+
+def and_bob(who: str = "Bob") -> str:
+    return f"{who} can direct *{TITLE}*, as Alice can. `!unshare @who` ends that."
+
+
+@pytest.mark.parametrize("way", ["command", "verb", "mention"])
+async def test_who_is_let_in_talks_to_the_agent(world: World, way: str) -> None:
+    """Their replies are input like the owner's, and have receipts."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+
+    if way == "command":
+        await world.alice.types(f"/task share {task.name} <@{world.bob.id}|bob>")
+    else:
+        verb = "!share" if way == "verb" else f"<@{world.slack.bot_user_id}> share"
+        await world.alice.replies(thread, f"{verb} <@{world.bob.id}>")
+    reply = await world.bob.replies(thread, "please add a test")
+    await world.passes(seconds=3)
+
+    assert world.alice.reads() == [and_bob()]
+    assert task.inputs == ["please add a test"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert (world.bob.reads(), thread.new_messages()) == ([], [])
+
+
+async def test_who_is_let_in_pauses_resumes_and_edits(world: World) -> None:
+    """These are steering too, by verb, button, command and dialog."""
+    thread, task = await a_task(world)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    world.alice.reads()
+
+    await world.bob.clicks(thread, "Stop")
+    await world.polls()
+    await world.passes(seconds=5)
+    await world.bob.replies(thread, "!edit fix the logout redirect")
+    await world.bob.types(f"/task resume {task.name}")
+    await world.polls()
+
+    assert task.prompt == "fix the logout redirect"
+    assert [build.transition for build in task.builds][-2:] == ["stop", "start"]
+    assert len(world.bob.reads()) == 3
+    assert thread.new_messages() == ["Paused by Bob, resumed by Bob."]
+
+
+@pytest.mark.parametrize(
+    "words", ["!delete", "!detach", "!share <@{carol}>", "!unshare <@{bob}>", "/task detach {name}"]
+)
+async def test_who_is_let_in_may_not_end_or_share_it(world: World, words: str) -> None:
+    """These stay with the owner."""
+    thread, task = await a_task(world)
+    carol = world.person("carol")
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    world.alice.reads()
+    said = words.format(carol=carol.id, bob=world.bob.id, name=task.name)
+
+    await (world.bob.types(said) if said.startswith("/") else world.bob.replies(thread, said))
+
+    assert world.bob.reads() == [NOT_BOBS]
+    await world.bob.replies(thread, "!status")
+    assert "Bob can direct its agent too." in world.bob.reads()[0]
+    assert (task.status, thread.new_messages()) == ("active", [])
+
+
+async def test_the_menu_of_who_is_let_in_has_no_share_detach_or_delete(world: World) -> None:
+    """*More…* is answered to one person, so it shows only what they may do."""
+    thread, task = await a_task(world)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    task.pause()
+    await world.polls()
+    await world.passes(seconds=4)
+    thread.new_messages()
+    world.alice.reads()
+
+    await world.alice.clicks(thread, "More…")
+    await world.bob.clicks(thread, "More…")
+    await world.bob.types(f"/task status {task.name}")
+
+    assert world.alice.reads() == [f"More for *{TITLE}*:\n[Watch] [Share] [Detach] [Delete]"]
+    more, status = world.bob.reads()
+    assert more == f"More for *{TITLE}*:\n[Watch]"
+    assert status.splitlines()[-1].endswith("[Resume] [⋯ Open in Coder, Logs, Edit prompt, Mute, Watch]")
+
+
+async def test_share_in_the_menu_says_who_may_steer(world: World) -> None:
+    """The owner sees how to let others in."""
+    thread, _ = await a_task(world)
+
+    await world.alice.clicks_more(thread, "Share")
+    await world.alice.replies(thread, "!share")
+
+    assert world.alice.reads() == [ONLY_ALICE, ONLY_ALICE]
+
+
+async def test_a_user_group_is_let_in(world: World) -> None:
+    """Whoever joins the group may steer at once, and who leaves it may not."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    group = world.slack.add_group("reviewers", [])
+
+    await world.alice.types(f"/task share {task.name} <!subteam^{group.id}|@reviewers>")
+    group.members.append(world.bob.id)
+    await world.forgets()
+    await world.bob.replies(thread, "please add a test")
+    group.members.clear()
+    await world.forgets()
+    await world.bob.replies(thread, "!pause")
+
+    assert world.alice.reads() == [and_bob(f"<!subteam^{group.id}>")]
+    assert task.inputs == ["please add a test"]
+    assert world.bob.reads() == [NOT_BOBS]
+    assert task.status == "active"
+    await world.alice.replies(thread, "!status")
+    assert "a user group can direct its agent too." in world.alice.reads()[0]
+    thread.new_messages()
+
+
+async def test_who_is_let_in_finds_the_task_from_anywhere(world: World) -> None:
+    """It is in their list, by its name, and with the buttons that they may use."""
+    thread, task = await a_task(world)
+    world.slack.add_channel("random", ["bob"])
+    await world.bob.types(f"/task status {task.name}", "random")
+    assert world.bob.reads()[0].startswith("There is no task")
+
+    await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
+    world.alice.reads()
+    for line in ("list", f"status alice/{task.name}", "status fix-the", f"pause {task.name}"):
+        await world.bob.types(f"/task {line}", "random")
+
+    listed, status, by_prefix, paused = world.bob.reads()
+    assert TITLE in listed
+    assert TITLE in status
+    assert TITLE in by_prefix
+    assert paused.startswith(f"Pausing *{TITLE}*.")
+    await world.polls()
+    assert thread.new_messages() == ["Paused by Bob. A reply resumes it."]
+
+
+@pytest.mark.parametrize("way", ["command", "verb"])
+async def test_a_share_ends(world: World, way: str) -> None:
+    """The next act is refused. Others stay let in."""
+    thread, task = await a_task(world)
+    carol = world.person("carol")
+    await world.alice.replies(thread, f"!share <@{world.bob.id}> and <@{carol.id}>")
+
+    words = f"unshare {task.name} <@{world.bob.id}>" if way == "command" else f"!unshare <@{world.bob.id}>"
+    await (world.alice.types(f"/task {words}") if way == "command" else world.alice.replies(thread, words))
+    await world.bob.clicks(thread, "Stop")
+
+    assert world.alice.reads() == [and_bob("Bob and Carol"), and_bob("Carol")]
+    assert world.bob.reads() == [NOT_BOBS]
+    assert task.status == "active"
+
+
+async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> None:
+    """It is checked again when it is delivered."""
+    thread, task = await a_task(world)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    reply = await world.bob.replies(thread, "please add a test")
+    await world.passes(seconds=3)
+    assert thread.receipt(reply) == ["hourglass_flowing_sand"]
+
+    await world.alice.replies(thread, f"!unshare <@{world.bob.id}>")
+    world.alice.reads()
+    task.becomes("idle", "Ready")
+    await world.polls()
+    await world.passes(seconds=30)
+
+    assert (task.inputs, thread.receipt(reply)) == ([], [])
+    assert len(world.bob.reads()) == 1
+
+
+@pytest.mark.parametrize(
+    ("profile", "why"),
+    [
+        ({"is_restricted": True}, "Guests of this workspace cannot use Taskwire."),
+        ({"is_stranger": True}, "Taskwire works for members of this workspace only."),
+        ({"is_bot": True}, "Only people can steer tasks."),
+        ({"in_coder": False}, "They have no Coder account with their address in Slack."),
+    ],
+    ids=["guest", "stranger", "bot", "no account"],
+)
+async def test_who_can_never_steer_cannot_be_let_in(world: World, profile: dict[str, bool], why: str) -> None:
+    """The sentence says who, and nobody else is let in either."""
+    thread, task = await a_task(world)
+    gina: Person = world.person("gina", **profile)  # type: ignore[arg-type] # as `person` takes them
+
+    await world.alice.replies(thread, f"!share <@{world.bob.id}> <@{gina.id}>")
+    await world.alice.replies(thread, "!share")
+
+    assert world.alice.reads() == [f"Gina can't direct an agent. {why} Nobody was let in.", ONLY_ALICE]
+    assert task.inputs == []
+
+
+@pytest.mark.parametrize("words", ["/task share {name} bob", "!share bob"])
+async def test_who_is_not_mentioned_is_not_guessed(world: World, words: str) -> None:
+    """A name may belong to several people."""
+    thread, task = await a_task(world)
+    said = words.format(name=task.name)
+
+    await (world.alice.types(said) if said.startswith("/") else world.alice.replies(thread, said))
+
+    assert world.alice.reads() == [
+        "I don't know who `bob` is. Nothing was changed. Mention people or user groups: `!share @bob`."
+    ]
+
+
+async def test_only_so_many_are_let_in(world: World) -> None:
+    """More people are a user group."""
+    thread, _ = await a_task(world)
+    people = [world.person(f"person{number}") for number in range(21)]
+
+    await world.alice.replies(thread, "!share " + " ".join(f"<@{person.id}>" for person in people))
+
+    assert world.alice.reads() == [
+        f"*{TITLE}* is shared with 20 people and groups at most. Nobody was let in. Share it with a user "
+        "group, or end other shares with `!unshare @who`."
+    ]
+
+
+async def test_a_task_without_a_thread_cannot_be_shared(world: World) -> None:
+    """The share is kept with its thread."""
+    world.coder.add_task("alice", "fix it", name="loose")
+
+    await world.alice.types(f"/task share loose <@{world.bob.id}>")
+
+    assert world.alice.reads() == [
+        "`loose` has no thread in Slack, where others could direct it. Give it one first: `/task attach "
+        "loose`."
+    ]
+
+
+async def test_a_task_that_is_back_is_still_shared(world: World) -> None:
+    """Coder had lost it for a while."""
+    thread, task = await a_task(world)
+    world.slack.add_channel("random", ["bob"])
+    await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
+    world.alice.reads()
+
+    world.coder.plan_fault("tasks.list", EMPTY, times=2)
+    world.coder.plan_fault("tasks.get", Fault("hidden", answer=Response(404, NOT_FOUND)))
+    await world.polls(times=2)
+    assert await world.bot.parts.deps.links.list_shares() == {}
+    await world.polls(times=2)
+    await world.bob.types("/task list", "random")
+
+    assert TITLE in world.bob.reads()[0]
+    thread.new_messages()
