@@ -230,7 +230,10 @@ class Thread:
 
 
 def buttons(message: Json, label: str) -> list[Json]:
-    """Return the buttons, and the options of menus, with this label in a message."""
+    """Return the buttons, and the options of menus, with this label in a message.
+
+    A label that ends with a blank is the beginning of theirs.
+    """
     blocks = message.get("blocks") or []
     rows = [block["elements"] for block in blocks if block["type"] == "actions"]
     rows += [[block["accessory"]] for block in blocks if "accessory" in block]
@@ -241,4 +244,7 @@ def buttons(message: Json, label: str) -> list[Json]:
         if element["type"] == "overflow"
         for option in element["options"]
     ]
-    return [each for each in (*found, *options) if each.get("text", {}).get("text") == label]
+    labelled = [(each, str(each.get("text", {}).get("text", ""))) for each in (*found, *options)]
+    if label.endswith(" "):
+        return [each for each, text in labelled if text.startswith(label)]
+    return [each for each, text in labelled if text == label]

@@ -345,10 +345,7 @@ async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
     await back(world)
 
     assert task.inputs == []
-    assert world.bob.reads() == [
-        "Your replies here do not reach the agent: only alice, who owns *Fix the login*, can talk to it. Ask "
-        "alice to pass them on. Your further replies get no notice."
-    ]
+    assert world.bob.reads() == ["Only Alice can direct this agent.\n[Ask Alice to pass it on]"]
     await is_quiet(world)
 
 

@@ -36,8 +36,7 @@ async def _removed(world: World) -> None:
         (
             {"email": "bob@example.com"},
             "*Fix it* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire.",
-            "Your replies here do not reach the agent: only alice, who owns *Fix it*, can talk to it. Ask "
-            "alice to pass them on. Your further replies get no notice.",
+            NOT_TO_THE_AGENT,
         ),
         ({"is_email_confirmed": False}, NO_MAIL, NOT_TO_THE_AGENT),
         ({"is_email_confirmed": None}, NO_MAIL, NOT_TO_THE_AGENT),
@@ -267,7 +266,8 @@ async def test_a_reply_that_waits_does_not_outlive_its_authors_rights(world: Wor
         await world.passes(seconds=10)
 
     assert (before, thread.receipt(reply), task.inputs) == (["hourglass_flowing_sand"], [], [])
-    assert [said.split(":")[0].split(".")[0] for said in carol.reads()] == [NOT_TO_THE_AGENT[:-1]]
+    told = "Only Alice can direct this agent." if loses == "group" else NOT_TO_THE_AGENT
+    assert [said[: len(told)] for said in carol.reads()] == [told]
     thread.new_messages()
 
 

@@ -181,7 +181,8 @@ async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> No
     await world.passes(seconds=30)
 
     assert (task.inputs, thread.receipt(reply)) == ([], [])
-    assert len(world.bob.reads()) == 1
+    assert world.bob.reads() == ["Only Alice can direct this agent.\n[Ask Alice to pass it on]"]
+    thread.new_messages()
 
 
 @pytest.mark.parametrize(

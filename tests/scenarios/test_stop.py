@@ -75,10 +75,7 @@ async def test_a_bare_word_of_somebody_who_may_not_steer_is_a_reply_like_any_oth
     await world.bob.replies(thread, "use main")
 
     assert (task.status, task.inputs) == ("active", [])
-    assert world.bob.reads() == [
-        "Your replies here do not reach the agent: only alice, who owns *Fix the login*, can talk to it. Ask "
-        "alice to pass them on. Your further replies get no notice."
-    ]
+    assert world.bob.reads() == ["Only Alice can direct this agent.\n[Ask Alice to pass it on]"]
     assert thread.new_messages() == []
 
 

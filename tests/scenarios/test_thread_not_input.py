@@ -58,10 +58,7 @@ async def test_who_may_not_steer_is_told_once_and_privately(world: World) -> Non
 
     assert task.inputs == []
     assert [thread.receipt(reply) for reply in (first, second)] == [[], []]
-    assert world.bob.reads() == [
-        "Your replies here do not reach the agent: only alice, who owns *Fix the login*, can talk to it. Ask "
-        "alice to pass them on. Your further replies get no notice."
-    ]
+    assert world.bob.reads() == ["Only Alice can direct this agent.\n[Ask Alice to pass it on]"]
 
 
 async def test_who_may_not_steer_is_told_although_another_reply_waits(world: World) -> None:
@@ -76,10 +73,7 @@ async def test_who_may_not_steer_is_told_although_another_reply_waits(world: Wor
     await world.passes(seconds=5)
 
     assert told == (
-        [
-            "Your replies here do not reach the agent: only alice, who owns *Fix the login*, can talk to it. "
-            "Ask alice to pass them on. Your further replies get no notice."
-        ],
+        ["Only Alice can direct this agent.\n[Ask Alice to pass it on]"],
         [],
         ["hourglass_flowing_sand"],
     )

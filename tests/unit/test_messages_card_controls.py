@@ -67,7 +67,7 @@ def test_more_shows_only_what_the_person_may_do() -> None:
 
     assert paused is not None
     assert list(buttons(paused)) == ["Watch"]
-    assert card_controls.more(link(Phase.WORKING, None), place, rights=Rights.STEER) is None
+    assert card_controls.more(link(Phase.DONE, None), place, rights=Rights.STEER) is None
 
 
 def test_an_open_question_can_be_answered_during_a_pause() -> None:

@@ -63,6 +63,7 @@ from taskwire.replies.button_decisions import ReplyDecisions
 from taskwire.replies.choices import ChoiceSender
 from taskwire.replies.deliver import ReplySender
 from taskwire.replies.edits import ReplyEdits
+from taskwire.replies.pass_on import ReplyPasser
 from taskwire.replies.sent_messages import MessageSender
 from taskwire.settings import Settings
 from taskwire.slack.bolt import make_app
@@ -190,7 +191,9 @@ class Parts:
         lookup = Lookup(deps, people)
         newer = NewerVersions(deps, alerts, metrics)
         private_answers = PrivateAnswers(deps.slack, deps.queues)
-        worker = Worker(deps, _handlers(deps, people, lookup, backfill), metrics, newer, private_answers)
+        worker = Worker(
+            deps, _handlers(deps, people, lookup, backfill, receiver), metrics, newer, private_answers
+        )
         ingress = Ingress(deps.slack, deps.bot, inbox, metrics, worker.ingress_priority)
         outsiders = Outsiders(deps, alerts, settings.shared_channels)
         messages = Messages(
@@ -285,7 +288,7 @@ def _seconds_from(clock: Clock) -> Callable[[], float]:
 
 
 def _handlers(
-    deps: Dependencies, people: People, lookup: Lookup, backfill: Backfill
+    deps: Dependencies, people: People, lookup: Lookup, backfill: Backfill, receiver: ReplyReceiver
 ) -> Mapping[str, Handler]:
     """Return the handlers of all features, by kind of job."""
     texts = AgentInput(deps, people)
@@ -304,6 +307,7 @@ def _handlers(
         ReplyEdits(deps, people, texts),
         ReplyDecisions(deps, people, texts),
         ChoiceSender(deps, people),
+        ReplyPasser(deps, people, texts, receiver),
         TaskActions(deps, people, texts, thread_context),
         StopReactions(deps),
         ReminderSnoozer(deps, people),

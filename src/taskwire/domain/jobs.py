@@ -2,7 +2,8 @@
 
 A job is one intended effect. It holds everything that its handler needs. `work` says what the job has to do.
 The id of a job is made from its intent. So if an intent is written twice, there is still only one job.
-`queues.py` names the queues. `maintenance.py` has the work that no person has asked for.
+`queues.py` names the queues. `decisions.py` has the work of buttons about input, and
+`maintenance.py` the work that no person has asked for.
 """
 
 from typing import Annotated, Literal, get_args
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.channel_jobs import SaveChannelSettings, SnoozeReminder
+from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, PassOn
 from taskwire.domain.events import Event, Notice
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.maintenance import (
@@ -56,7 +58,6 @@ ActVerb = Literal[
     "read_replies",
     "read_mentions",
 ]
-ReplyDecision = Literal["arrived", "send", "drop", "verb"]
 ReceiptState = Literal["taken", "waiting", "delivered", "failed", "acknowledged", "none"]
 
 
@@ -228,45 +229,6 @@ class MakeTaskOfMessage(Work):
     kind: Literal["make_task_of_message"] = "make_task_of_message"
     requester: Requester
     message_ts: Ts
-
-
-class DecideHeld(Work):
-    """Resume a paused task to send the replies that wait for it, or drop them (queue `to_coder`).
-
-    `is_dropped`: the person chose to drop them.
-    """
-
-    kind: Literal["decide_held"] = "decide_held"
-    requester: Requester
-    is_dropped: bool
-
-
-class DecideReply(Work):
-    """Carry out a person's decision about a reply that may not have arrived (queue `to_coder`).
-
-    `job` is the id of the reply's job.
-    `verb` is the verb that was meant, if the decision is `verb`.
-    """
-
-    kind: Literal["decide_reply"] = "decide_reply"
-    requester: Requester
-    job: str
-    decision: ReplyDecision
-    verb: str = ""
-
-
-class Choose(Work):
-    """Send the choice that a person pressed to the agent, as that person's reply (queue `to_coder`).
-
-    `key` names the notice with the choices, and `number` the choice. `text` is the reply. It is set when the
-    buttons of the notice have been removed.
-    """
-
-    kind: Literal["choose"] = "choose"
-    requester: Requester
-    key: str
-    number: int
-    text: str = ""
 
 
 class ApplyEvent(Work):
@@ -449,6 +411,7 @@ AnyWork = Annotated[
     | DecideReply
     | Choose
     | SnoozeReminder
+    | PassOn
     | ApplyEvent
     | PostNotice
     | PostText

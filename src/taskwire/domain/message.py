@@ -96,6 +96,10 @@ class Button(StrEnum):
     # The value is the key of the note that keeps the offered commands. The number at the end of the action's
     # id says which one.
     RUN_OFFERED = "command.run"
+    ASK_OWNER = "teammate.ask"
+    SEND_THEIRS = "teammate.send"
+    ALWAYS_LET = "teammate.always"
+    NOT_NOW = "teammate.not_now"
     RETRY_AND_SEND = "input.retry"
     RESUME_AND_SEND = "held.send"
     DROP_HELD = "held.drop"

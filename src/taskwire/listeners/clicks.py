@@ -14,20 +14,10 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from taskwire.domain import commands
 from taskwire.domain.channel_jobs import SnoozeReminder
 from taskwire.domain.commands import List, Logs
+from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, PassOn, PassOnStep, ReplyDecision
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, LinkId
-from taskwire.domain.jobs import (
-    Act,
-    ActRequested,
-    ActVerb,
-    Choose,
-    CreateRequested,
-    DecideHeld,
-    DecideReply,
-    Job,
-    ReplyDecision,
-    ShowAnswer,
-)
+from taskwire.domain.jobs import Act, ActRequested, ActVerb, CreateRequested, Job, ShowAnswer
 from taskwire.domain.message import Button, Message
 from taskwire.domain.queues import (
     intake,
@@ -79,6 +69,12 @@ _DECISIONS: dict[Button, ReplyDecision] = {
 _SNOOZES: dict[Button, Literal["hour", "tomorrow"]] = {
     Button.SNOOZE_HOUR: "hour",
     Button.SNOOZE_TOMORROW: "tomorrow",
+}
+_PASS_ON_STEPS: dict[Button, PassOnStep] = {
+    Button.ASK_OWNER: "ask",
+    Button.SEND_THEIRS: "pass_on",
+    Button.ALWAYS_LET: "always",
+    Button.NOT_NOW: "not_now",
 }
 # The value of a click with a user limit is one id, or two separated by a space. Anything else is made up and
 # is rejected.
@@ -243,7 +239,7 @@ def _intake_batch(clicked: Click) -> Batch | None:
 
 def _decision_of(
     button: Button | None, requester: Requester, rest: str
-) -> DecideReply | DecideHeld | Choose | SnoozeReminder | None:
+) -> DecideReply | DecideHeld | Choose | PassOn | SnoozeReminder | None:
     """Return what a person has decided by a press; None if the button is for something else."""
     if button in _DECISIONS:
         return DecideReply(requester=requester, job=rest, decision=_DECISIONS[button])
@@ -255,6 +251,8 @@ def _decision_of(
     if button is Button.CHOOSE:
         key, _, number = rest.partition(":")
         return Choose(requester=requester, key=key, number=int(number) if number.isdecimal() else -1)
+    if button in _PASS_ON_STEPS:
+        return PassOn(requester=requester, job=rest, step=_PASS_ON_STEPS[button])
     if button in _SNOOZES:
         return SnoozeReminder(requester=requester, until=_SNOOZES[button])
     return None

@@ -356,23 +356,9 @@ def thread_task_gone() -> Message:
     )
 
 
-def reply_not_allowed(link: Link) -> Message:
-    """Say that the author may not talk to this agent."""
-    whom = escape_line(link.record.owner_name, 60) or "them"
-    return statement(
-        f"Your replies here do not reach the agent: only {_owner(link)} can talk to it. Ask {whom} to pass "
-        "them on. Your further replies get no notice."
-    )
-
-
 def reply_refused(error: UserError) -> Message:
     """Say that the author may not use the bot, or is not known in Coder. `error` has the reason."""
     return statement(f"Your replies here do not reach the agent. {error}")
-
-
-def _owner(link: Link) -> str:
-    name = escape_line(link.record.owner_name, 60)
-    return f"{name}, who owns {bold_title(link)}," if name else f"the owner of {bold_title(link)}"
 
 
 def undelivered_replies_returned(texts: Sequence[str]) -> Message:

@@ -7,9 +7,21 @@ from collections.abc import Sequence
 
 from taskwire.domain.links import Link
 from taskwire.domain.message import Button, Message
-from taskwire.messages.blocks import button, escape_line
+from taskwire.messages.blocks import (
+    TEXT_LENGTH,
+    button,
+    button_rows,
+    cut,
+    escape_line,
+    one_line,
+    quote_block,
+    section,
+)
 from taskwire.messages.cards import get_owner_name
-from taskwire.messages.shapes import bold_title, question, statement
+from taskwire.messages.shapes import CHOICES_BLOCK_ID, bold_title, question, statement
+
+# The owner sees what they pass on. Slack's limit for a block is 3,000 characters.
+PASSED_TEXT_LENGTH = 2_900
 
 
 def watching(link: Link) -> Message:
@@ -56,3 +68,80 @@ def who_may_steer(link: Link, let_in: str) -> Message:
             f"{let_in} can direct {bold_title(link)}, as {owner} can. `!unshare @who` ends that."
         )
     return statement(f"Only {owner} can direct {bold_title(link)}. `!share @who` lets others in.")
+
+
+def only_owner(link: Link, value: str = "") -> Message:
+    """Tell the author of a reply that it is no input. With a `value`, offer to ask the owner."""
+    owner = get_owner_name(link)
+    words = f"Only {escape_line(owner, 60) or 'its owner'} can direct this agent."
+    if not value:
+        return statement(words)
+    label = f"Ask {one_line(owner, 40) or 'the owner'} to pass it on"
+    return question(words, "", [button(Button.ASK_OWNER, label, value)])
+
+
+def was_asked(link: Link) -> Message:
+    """Tell the author of a reply that the owner was asked to pass it on."""
+    return statement(f"{escape_line(get_owner_name(link), 60) or 'The owner'} was asked to pass it on.")
+
+
+def let_in_meanwhile(link: Link) -> Message:
+    """Tell the author of a reply that it goes to the agent, because they may steer the task by now."""
+    owner = escape_line(get_owner_name(link), 60) or "The owner"
+    return statement(f"{owner} has let you in meanwhile, so your reply goes to the agent.")
+
+
+def nothing_to_pass_on() -> Message:
+    """Tell the author of a reply that there is nothing to pass on."""
+    return statement("Your reply is gone, so there is nothing to pass on.")
+
+
+def ask_owner(name: str, text: str, files: Sequence[str], value: str, *, is_changed: bool = False) -> Message:
+    """Ask the owner whether to pass on a reply. `name` is its author's name, and `files` name its files.
+
+    `is_changed`: the author has changed the reply since the owner was asked.
+    """
+    shown = escape_line(name, 60) or "Somebody"
+    named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in files)
+    having = f" with {named}" if named else ""
+    words = f"{shown} asks you to pass this on to the agent{having}:"
+    if is_changed:
+        words = f"{shown} has changed it, so nothing was sent yet. Pass this on{having}?"
+    choices = [
+        button(Button.SEND_THEIRS, "Pass it on", value, style="primary"),
+        button(Button.ALWAYS_LET, f"Always let {one_line(name, 40) or 'them'}", value),
+        button(Button.NOT_NOW, "Not now", value),
+    ]
+    quoted = quote_block("text", text, PASSED_TEXT_LENGTH)
+    row = button_rows(CHOICES_BLOCK_ID, choices)
+    return Message(text=cut(words, TEXT_LENGTH), blocks=(section("question", words), quoted, *row))
+
+
+def passed_on(name: str, *, is_always: bool) -> Message:
+    """Tell the owner that a reply goes to the agent. With `is_always`, its author may steer from now on."""
+    shown = escape_line(name, 60) or "Somebody"
+    words = f"Passed on. The mark on {shown}'s reply shows when the agent has it."
+    if is_always:
+        words += f" From now on {shown} can direct the agent; `!unshare @who` ends that."
+    return statement(words)
+
+
+def not_passed_on() -> Message:
+    """Tell the owner that the reply stays between people."""
+    return statement("Not passed on.")
+
+
+def taken_back(name: str) -> Message:
+    """Tell the owner that the reply does not exist any more."""
+    return statement(f"{escape_line(name, 60) or 'Its author'} has taken it back, so nothing was sent.")
+
+
+def settled_already() -> Message:
+    """Say that the reply was passed on or left already, or that the button is too old."""
+    return statement("That is settled already, or the button is too old.")
+
+
+def edited_after_passing_on(name: str, text: str) -> Message:
+    """Say that a reply was changed after another person sent it to the agent. `text` is the new text."""
+    words = f"{escape_line(name, 60)} has changed this, but the agent gets it as it was passed on."
+    return question(words, text, [])

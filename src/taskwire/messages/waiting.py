@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from taskwire.domain.channel_jobs import SaveChannelSettings, SnoozeReminder
+from taskwire.domain.decisions import DecideHeld, DecideReply, PassOn
 from taskwire.domain.jobs import (
     Act,
     ActRequested,
@@ -14,8 +15,6 @@ from taskwire.domain.jobs import (
     AnswerInThread,
     CreateRequested,
     CreateTask,
-    DecideHeld,
-    DecideReply,
     PostCard,
 )
 from taskwire.domain.links import Link
@@ -67,7 +66,7 @@ def describe_request(work: Work, link: Link | None) -> str:
             return f"{'dropping' if is_dropped else 'sending'} what waits in {bold_title(link)}"
         case SnoozeReminder() if link is not None:
             return f"snoozing {bold_title(link)}"
-        case DecideReply() if link is not None:
+        case DecideReply() | PassOn() if link is not None:
             return f"carrying out what you decided on a reply in {bold_title(link)}"
         case AnswerInThread() if link is not None:
             return f"answering you in the thread of {bold_title(link)}"

@@ -7,17 +7,9 @@ questions.
 from typing import NamedTuple, cast
 
 from taskwire.dependencies import Dependencies
+from taskwire.domain.decisions import DecideHeld, DecideReply, ReplyDecision
 from taskwire.domain.errors import UserError
-from taskwire.domain.jobs import (
-    Act,
-    ActVerb,
-    AnswerInThread,
-    DecideHeld,
-    DecideReply,
-    Job,
-    Reply,
-    ReplyDecision,
-)
+from taskwire.domain.jobs import Act, ActVerb, AnswerInThread, Job, Reply
 from taskwire.domain.links import Link
 from taskwire.domain.queues import input_score, no_agent_score, request_score, thread_answers, to_coder
 from taskwire.job_context import Handler, JobContext, Outcome, done

@@ -5,8 +5,8 @@ thread as that person's words, and goes to the agent as their reply.
 """
 
 from taskwire.dependencies import Dependencies
+from taskwire.domain.decisions import Choose
 from taskwire.domain.errors import UserError
-from taskwire.domain.jobs import Choose
 from taskwire.domain.links import Link
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import inputs, refusals

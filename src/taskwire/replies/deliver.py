@@ -39,14 +39,13 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import Link
 from taskwire.domain.maintenance import ReportDuplicateInput
-from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
 from taskwire.domain.queues import duplicates
 from taskwire.domain.reconcile import ResumeNote
 from taskwire.domain.replies import STALE_AFTER
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry, unknown
-from taskwire.messages import inputs
+from taskwire.messages import inputs, refusals
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -55,14 +54,19 @@ from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.error_messages import get_refusal_text
 from taskwire.outbox.observing import entries_of
 from taskwire.outbox.tell_once import record_unless_told
-from taskwire.people.permissions import People
+from taskwire.people.permissions import NoAccount, People
 from taskwire.queue.batch import Batch
+from taskwire.replies.pass_on import NOT_ALLOWED, offer_to_ask
 from taskwire.replies.reconcile import Reconciler, SendNote
 from taskwire.replies.wait_or_give_up import ReplyJob, ReplyOutcomes, ask
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 
 # A person who may not steer the task is told so once in 30 days.
 REFUSAL_TTL_MS = 30 * DAY_MS
+
+
+class NotAllowed(UserError):
+    """The person may use the bot, but may not steer this task."""
 
 
 class ReplySender:
@@ -110,30 +114,42 @@ class ReplySender:
         waiting = await self._hold_or_ask(reply_job)
         return waiting or await self._deliver_text(reply_job)
 
-    async def _find_refusal(self, reply_job: ReplyJob) -> Message | None:
-        """Return why the author of this reply may not send input; None if they may."""
-        try:
-            if await self._people.can_steer(reply_job.reply.person, reply_job.link):
-                return None
-        except UserError as error:
-            return inputs.reply_refused(error)
-        return inputs.reply_not_allowed(reply_job.link)
+    async def _find_refusal(self, reply_job: ReplyJob) -> UserError | None:
+        """Return why this person may not send input; None if they may.
 
-    async def _refuse(self, reply_job: ReplyJob, refusal: Message) -> Outcome:
+        A person without an account in Coder is like any other who may not, except if the task is theirs.
+        """
+        person, record = reply_job.reply.person, reply_job.link.record
+        try:
+            if await self._people.can_steer(person, reply_job.link):
+                return None
+        except NoAccount as error:
+            if person in (record.owner_slack, record.requested_by):
+                return error
+        except UserError as error:
+            return error
+        # The owner in Slack may have another address by now.
+        kind = UserError if person == record.owner_slack else NotAllowed
+        return kind(*refusals.not_owner(reply_job.link))
+
+    async def _refuse(self, reply_job: ReplyJob, why: UserError) -> Outcome:
         """End the reply and tell its author why, privately and once.
 
-        The message stays in the thread for other people.
+        The message stays in the thread for other people. If the author may not steer the task, they can ask
+        its owner to pass the reply on.
         """
         record, reply = reply_job.link.record, reply_job.reply
         batch = show_receipt(record.id, reply.ts, "none")
         if not await record_unless_told(
-            self._deps, batch, "not_allowed", record.id, reply.person, ttl_ms=REFUSAL_TTL_MS
+            self._deps, batch, NOT_ALLOWED, record.id, reply.person, ttl_ms=REFUSAL_TTL_MS
         ):
             return done(batch)
         requester = Requester(
             person=reply.person, channel=record.channel, at=reply.ts, thread_ts=record.thread_ts
         )
-        return done(batch, (requester, refusal))
+        if not isinstance(why, NotAllowed):
+            return done(batch, (requester, inputs.reply_refused(why)))
+        return done(batch, (requester, offer_to_ask(self._deps, reply_job.link, reply, batch)))
 
     def _is_thanks_for_work(self, reply_job: ReplyJob) -> bool:
         """Whether the reply is nothing but thanks to a task that is done, also if it was paused since.

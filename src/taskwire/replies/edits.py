@@ -24,7 +24,7 @@ from taskwire.domain.message import Block
 from taskwire.domain.queues import input_score, no_agent_score, to_coder
 from taskwire.domain.retry_policies import ASKED_REPLY_SECONDS
 from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import inputs
+from taskwire.messages import inputs, teammates
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import say, show_receipt
@@ -69,6 +69,8 @@ class ReplyEdits:
             (links.list_held, self._change_held),
         ):
             if old := find_reply(await list_jobs(link.id), job_id):
+                if old.author_name and work.new_input is not None:
+                    return done(await self._keep_as_sent(link, old, work.new_input))
                 change = self._interpret(old, work)
                 batch = await apply(link, job_id, old, change)
                 if apply == self._change_held and change.new_input is None:
@@ -88,6 +90,12 @@ class ReplyEdits:
         is_known = work.ts in await links.list_taken(link.id)
         is_between_people = link.is_mention_only and not self._is_addressed(work.new_input)
         return done(None if is_known or is_between_people else self._claim_early_change(link, work))
+
+    async def _keep_as_sent(self, link: Link, old: Reply, new_input: Reply) -> Batch:
+        """Leave a reply as it is that another person sends: that person has not seen the new text."""
+        words = await self._agent_input.get_display_text(new_input)
+        message = teammates.edited_after_passing_on(old.author_name, words)
+        return say(link.id, f"edited-passed:{old.ts}", message)
 
     def _is_addressed(self, reply: Reply | None) -> bool:
         """Whether the changed message mentions the bot."""

@@ -66,4 +66,7 @@ class MessageSender:
             return ""
         if work.author is None:
             return work.app_name or "An app"
-        return await self._people.find_name(work.author) or "Somebody"
+        try:
+            return await self._people.get_name(work.author)
+        except UserError:
+            return "Somebody"

@@ -132,7 +132,9 @@ class ReplyOutcomes:
         batch = record_delivery(self._deps.writes, link, reply.ts, reported_at)
         await settle_sent_replies(self._deps, link, [reply], None, batch)
         last = link.last_input_ts
-        if last is not None and microseconds(reply.ts) < microseconds(last):
+        # What somebody else sends comes late because they decided so.
+        is_late = last is not None and microseconds(reply.ts) < microseconds(last)
+        if is_late and not reply.author_name:
             words = await self._agent_input.get_display_text(reply)
             say(link.id, f"late:{reply.ts}", inputs.reply_delivered_late(words), batch)
         return done(batch)

@@ -162,19 +162,12 @@ class Links:
         return [Ts(ts) for ts in cast("list[str]", await taken)]
 
     async def find_receipt(self, link_id: LinkId, ts: Ts) -> str:
-        """Return the reaction of a reply, or an empty text.
-
-        While the reaction is being changed, return all reactions that the reply may have, separated by
-        spaces.
-        """
+        """Return the reaction of a reply, or all that it may have while it is being changed; may be empty."""
         found = self._redis.hget(self._keys.link(link_id, "receipts"), ts)
         return await cast("Awaitable[str | None]", found) or ""
 
     async def find_delivered(self, link_id: LinkId, ts: Ts) -> str | None:
-        """Return what the thread was told about later changes of a reply.
-
-        It is None if the reply was not delivered.
-        """
+        """Return what the thread was told about changes of a delivered reply; None if not delivered."""
         found = self._redis.hget(self._keys.link(link_id, "delivered"), ts)
         return await cast("Awaitable[str | None]", found)
 
@@ -317,10 +310,7 @@ class LinkWrites:
         return batch.adopt(self._keys.named("parked", f"{thread.channel}:{thread.ts}"), link)
 
     def move_thread(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
-        """Give the link a new thread.
-
-        The old thread still leads to the link, for as long as the thread of an ended link would.
-        """
+        """Give the link a new thread. The old one leads to it as long as that of an ended link would."""
         self.set_field(batch, record.id, "moved", f"{record.thread_ts}")
         batch.write(
             "PEXPIRE", self._keys.named("thread", f"{record.channel}:{record.thread_ts}"), ENDED_LINK_TTL_MS

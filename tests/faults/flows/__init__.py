@@ -1,11 +1,11 @@
 """Flows: what people and agents do, and what must be true afterwards, whatever went wrong on the way.
 
-There is one file for each family: `creating` (create by command, form, mention, reaction and direct message,
-a misspelt command, attach),
-`replying` (to an idle agent, to a busy one, a message that is sent to its task), `deciding` (a person's
-decision about input of unknown outcome, a choice of the agent, an answer by dialog), `steering` (pause by
-verb, command, bare word and stop sign, resume, edit, mute, follow, detach, delete), `telling` (each kind of
-notice), `showing` (the card, the log as a file). docs/guarantees.md says how to add one.
+There is one file for each family: `creating` (create by command, form, mention, reaction, direct message, a
+misspelt command, attach), `replying` (to an idle agent, to a busy one, a message that is sent to its task),
+`deciding` (a person's decision about input of unknown outcome, a choice of the agent, an answer by dialog),
+`letting_in` (passing on a teammate's reply, and a share), `steering` (pause by verb, command, bare word and
+stop sign, resume, edit, mute, follow, detach, delete), `telling` (each kind of notice), `showing` (the card,
+the log as a file). docs/guarantees.md says how to add one.
 """
 
 from .creating import (
@@ -20,6 +20,7 @@ from .creating import (
 )
 from .deciding import Answering, Choosing, Deciding
 from .flow import Flow
+from .letting_in import LettingIn
 from .replying import Replying, SendingToTask, Waiting
 from .showing import Drawing, Logging
 from .steering import (
@@ -46,7 +47,7 @@ from .telling import (
 
 FLOWS: tuple[type[Flow], ...] = (
     *(Creating, Filling, FillingFromMessage, Mentioning, Marking, Offering, Correcting, Attaching),
-    *(Replying, Waiting, SendingToTask, Deciding, Choosing, Answering),
+    *(Replying, Waiting, SendingToTask, Deciding, Choosing, Answering, LettingIn),
     *(
         Pausing,
         PausingByCommand,

@@ -1,0 +1,60 @@
+"""The work of jobs in which a person decides, by a button, about input for the agent."""
+
+from typing import Literal
+
+from taskwire.domain.requester import Requester
+from taskwire.domain.work import Work
+
+ReplyDecision = Literal["arrived", "send", "drop", "verb"]
+PassOnStep = Literal["ask", "pass_on", "always", "not_now"]
+
+
+class DecideHeld(Work):
+    """Resume a paused task to send the replies that wait for it, or drop them (queue `to_coder`).
+
+    `is_dropped`: the person chose to drop them.
+    """
+
+    kind: Literal["decide_held"] = "decide_held"
+    requester: Requester
+    is_dropped: bool
+
+
+class DecideReply(Work):
+    """Carry out a person's decision about a reply that may not have arrived (queue `to_coder`).
+
+    `job` is the id of the reply's job.
+    `verb` is the verb that was meant, if the decision is `verb`.
+    """
+
+    kind: Literal["decide_reply"] = "decide_reply"
+    requester: Requester
+    job: str
+    decision: ReplyDecision
+    verb: str = ""
+
+
+class PassOn(Work):
+    """Ask a task's owner to pass a teammate's reply on, or do what the owner has decided (queue `to_coder`).
+
+    `job` is the id of the reply's job. With `always`, the owner also lets the reply's author steer the task.
+    """
+
+    kind: Literal["pass_on"] = "pass_on"
+    requester: Requester
+    job: str
+    step: PassOnStep
+
+
+class Choose(Work):
+    """Send the choice that a person pressed to the agent, as that person's reply (queue `to_coder`).
+
+    `key` names the notice with the choices, and `number` the choice. `text` is the reply. It is set when the
+    buttons of the notice have been removed.
+    """
+
+    kind: Literal["choose"] = "choose"
+    requester: Requester
+    key: str
+    number: int
+    text: str = ""

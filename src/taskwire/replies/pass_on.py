@@ -1,0 +1,180 @@
+"""Passes a teammate's reply on to the agent, if the task's owner agrees.
+
+A reply of a person who may not steer the task is no input. Its author can ask the owner, privately, to pass
+it on. The owner decides on the text as it is then. Between these steps the reply is kept in a note. When it
+is passed on, it becomes a reply of the owner that names its author, in its place among the other replies.
+"""
+
+from pydantic import BaseModel
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.decisions import PassOn
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import ChannelId, Ts, UserId
+from taskwire.domain.jobs import REPLY_ID_PREFIX, ActVerb, Reply
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.domain.requester import Requester
+from taskwire.job_context import Handler, JobContext, Outcome, replace_question
+from taskwire.messages import refusals, teammates
+from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.quoted_replies import queue_reply
+from taskwire.people.permissions import NoAccount, People
+from taskwire.people.shares import let_in
+from taskwire.queue.batch import Batch
+from taskwire.redis.decoding import read
+from taskwire.replies.admit import ReplyReceiver
+from taskwire.slack.errors import ChannelProblem, MessageGone
+
+# How long the buttons about a reply work.
+OFFERED_REPLY_TTL_MS = 7 * DAY_MS
+# The note that a person was told that they may not steer the task.
+NOT_ALLOWED = "not_allowed"
+
+
+class OfferedReply(BaseModel):
+    """A reply that may be passed on, and the thread in which it stands."""
+
+    reply: Reply
+    channel: ChannelId
+    thread_ts: Ts
+    # Whether the owner was asked.
+    is_asked: bool = False
+
+
+def offer_to_ask(deps: Dependencies, link: Link, reply: Reply, batch: Batch) -> Message:
+    """Return the message to a reply's author, with a button that asks the owner to pass the reply on.
+
+    The batch keeps the reply. The button is left out if nobody can be asked, or if the author has not
+    written the message in the thread.
+    """
+    thread = link.record.thread
+    is_possible = not reply.is_from_command and not reply.author_name
+    if link.record.owner_slack is None or thread is None or not is_possible:
+        return teammates.only_owner(link)
+    job_id = f"{REPLY_ID_PREFIX}{reply.ts}"
+    offered = OfferedReply(reply=reply, channel=thread.channel, thread_ts=thread.ts)
+    _keep(deps, link, offered, batch)
+    return teammates.only_owner(link, f"{link.id} {job_id}")
+
+
+def _keep(deps: Dependencies, link: Link, offered: OfferedReply, batch: Batch) -> Batch:
+    name = ("offered_reply", link.id, f"{REPLY_ID_PREFIX}{offered.reply.ts}")
+    return deps.notes.keep_in(batch, offered.model_dump_json(), *name, ttl_ms=OFFERED_REPLY_TTL_MS)
+
+
+class ReplyPasser:
+    """Handles the jobs of these buttons."""
+
+    def __init__(
+        self, deps: Dependencies, people: People, agent_input: AgentInput, receiver: ReplyReceiver
+    ) -> None:
+        self._deps = deps
+        self._people = people
+        self._agent_input = agent_input
+        self._receiver = receiver
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.with_any_link(PassOn, self.pass_on),)
+
+    async def pass_on(self, context: JobContext, link: Link | None) -> Outcome:
+        """Ask the owner, pass the reply on, or leave it. The answer replaces the pressed question."""
+        work = context.work(PassOn)
+        if link is None or link.end_reason is not None:
+            raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
+        if work.step != "ask":
+            verb: ActVerb = "share" if work.step == "always" else "send"
+            await self._people.require_right_to(verb, work.requester, link)
+        kept = await self._deps.notes.find("offered_reply", link.id, work.job)
+        if kept is None:
+            return _answer(work, teammates.settled_already())
+        offered = read(OfferedReply.model_validate_json, kept)
+        if work.step == "ask":
+            return await self._ask(link, work, offered)
+        if work.step == "not_now":
+            return _answer(work, teammates.not_passed_on(), self._forget(link, work))
+        return await self._decide(link, work, offered)
+
+    def _forget(self, link: Link, work: PassOn, batch: Batch | None = None) -> Batch:
+        return self._deps.notes.forget_in(batch or Batch(), "offered_reply", link.id, work.job)
+
+    async def _ask(self, link: Link, work: PassOn, offered: OfferedReply) -> Outcome:
+        """Ask the owner, privately in the thread."""
+        author, owner = offered.reply.person, link.record.owner_slack
+        if work.requester.person != author or owner is None:
+            raise UserError(*refusals.button_expired())
+        if offered.is_asked:
+            return _answer(work, teammates.was_asked(link))
+        if await self._may_steer(author, link):
+            batch = queue_reply(link.id, offered.reply, self._forget(link, work))
+            return _answer(work, teammates.let_in_meanwhile(link), batch)
+        present = await self._read_present(offered)
+        if present is None:
+            return _answer(work, teammates.nothing_to_pass_on(), self._forget(link, work))
+        asked = offered.model_copy(update={"reply": present, "is_asked": True})
+        batch = _keep(self._deps, link, asked, Batch())
+        # They want to talk to the agent, so they hear what becomes of their next reply too.
+        self._deps.notes.forget_in(batch, "told", NOT_ALLOWED, link.id, author)
+        to_owner = Requester(
+            person=owner, channel=offered.channel, at=work.requester.at, thread_ts=offered.thread_ts
+        )
+        outcome = _answer(work, teammates.was_asked(link), batch)
+        return Outcome(
+            "done",
+            outcome.batch,
+            private_messages=((to_owner, await self._make_question(link, present)),),
+            replacements=outcome.replacements,
+        )
+
+    async def _get_author_name(self, reply: Reply) -> str:
+        """Return the author's name, which the agent gets too; empty if Slack does not show it to us."""
+        try:
+            return await self._people.get_name(reply.person)
+        except UserError:
+            return ""
+
+    async def _may_steer(self, person: UserId, link: Link) -> bool:
+        try:
+            return await self._people.can_steer(person, link)
+        except NoAccount:
+            return False
+
+    async def _make_question(self, link: Link, reply: Reply, *, is_changed: bool = False) -> Message:
+        name = await self._get_author_name(reply)
+        words = await self._agent_input.get_display_text(reply)
+        value = f"{link.id} {REPLY_ID_PREFIX}{reply.ts}"
+        files = [file.name for file in reply.files]
+        return teammates.ask_owner(name, words, files, value, is_changed=is_changed)
+
+    async def _decide(self, link: Link, work: PassOn, offered: OfferedReply) -> Outcome:
+        """Pass the reply on, if it still has the text that the owner has seen."""
+        name = await self._get_author_name(offered.reply)
+        present = await self._read_present(offered)
+        if present is None:
+            return _answer(work, teammates.taken_back(name), self._forget(link, work))
+        if (present.text, present.files) != (offered.reply.text, offered.reply.files):
+            changed = offered.model_copy(update={"reply": present})
+            question = await self._make_question(link, present, is_changed=True)
+            return _answer(work, question, _keep(self._deps, link, changed, Batch()))
+        batch = self._forget(link, work)
+        if work.step == "always":
+            await let_in(self._deps, self._people, link, (present.person,), batch)
+        updates = {"person": work.requester.person, "author_name": name or "Somebody", "is_confirmed": True}
+        queue_reply(link.id, present.model_copy(update=updates), batch)
+        return _answer(work, teammates.passed_on(name, is_always=work.step == "always"), batch)
+
+    async def _read_present(self, offered: OfferedReply) -> Reply | None:
+        """Return the reply as it is in Slack now; None if it was deleted or is no input any more."""
+        ts = offered.reply.ts
+        try:
+            found = await self._deps.slack.list_replies(offered.channel, offered.thread_ts, ts)
+        except (ChannelProblem, MessageGone):
+            return None
+        message = next((each for each in found.replies if each.ts == ts), None)
+        return self._receiver.to_input(message) if message is not None else None
+
+
+def _answer(work: PassOn, message: Message, batch: Batch | None = None) -> Outcome:
+    return replace_question(batch or Batch(), work.requester, message)

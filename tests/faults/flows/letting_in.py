@@ -1,0 +1,113 @@
+"""A flow in which the owner of a task lets a teammate talk to its agent."""
+
+from collections.abc import Callable, Sequence
+
+from tests.faults.actors import Actor
+from tests.faults.deployment import Deployment
+from tests.faults.points import Kind
+from tests.scenarios.people import buttons
+
+from .deciding import CANNOT_TELL, press
+from .flow import LEASE_KINDS, Flow, give_tasks, task_of
+
+Find = Callable[[], tuple[str, str, str] | None]
+SETTLED = "That is settled already, or the button is too old."
+
+
+class LettingIn(Flow):
+    """*Always let NAME*: a teammate's reply is passed on, and their next one needs nobody."""
+
+    floor = 27
+    meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM}
+    last = "end to_coder:pass_on done"
+
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__(deployment)
+        self._teammates: dict[Actor, str] = {}
+        # The reply that is passed on, and the next one.
+        self._passed: dict[Actor, str] = {}
+        self._next: dict[Actor, str] = {}
+
+    async def prepare(self, actors: Sequence[Actor]) -> None:
+        """Give each actor a task with a thread, and a teammate in the channel."""
+        await give_tasks(self, actors)
+        slack = self.deployment.slack
+        for actor in actors:
+            name = f"mate{actor.number}"
+            mate = slack.add_user(name, email=f"{name}@example.com")
+            self.deployment.coder.add_user(name, email=f"{name}@example.com")
+            slack.workspace.channel(actor.channel).members.append(mate.id)
+            self.deployment.watch.names.add(actor, mate.id)
+            self._teammates[actor] = mate.id
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Let each teammate reply and ask the owner. In later runs, the owner has ended the share before."""
+        deployment, slack = self.deployment, self.deployment.slack
+        for actor in actors:
+            task_of(actor).becomes("idle", f"waiting for word {actor.run_number + 1}")
+            mate = self._teammates[actor]
+            self._next.pop(actor, None)
+            await self.write(actor, f"!unshare <@{mate}>")
+            self._passed[actor] = await slack.post(
+                mate, actor.channel, _word(actor.run_number + 1), actor.thread_ts
+            )
+        await deployment.run_until(lambda: all(self._offer(actor)() for actor in actors), "offers")
+        for actor in actors:
+            offer = self._offer(actor)()
+            assert offer is not None
+            assert (await slack.click(self._teammates[actor], actor.channel, *offer)).ok
+        await deployment.run_until(lambda: all(self._question(actor)() for actor in actors), "questions")
+
+    async def go(self, actor: Actor) -> None:
+        """Press *Always let NAME*. When the reply has arrived, let the teammate write again."""
+        question = self._question(actor)
+        await press(self, actor, lambda: None if self._has_arrived(actor) else question())
+        await self.deployment.until(lambda: self._has_arrived(actor), "the reply was passed on")
+        mate = self._teammates[actor]
+        self._next[actor] = await self.deployment.slack.post(
+            mate, actor.channel, f"{_word(actor.run_number)} again", actor.thread_ts
+        )
+        task_of(actor).becomes("idle", f"waiting for the next word {actor.run_number}")
+
+    def is_over(self, actor: Actor) -> bool:
+        """Return whether both replies are marked as delivered."""
+        return actor in self._next and self._is_marked(actor, self._next[actor])
+
+    def check(self, actor: Actor) -> None:
+        """Check that the agent has both replies once and in order, the first with its author's name."""
+        name = f"Mate{actor.number}"
+        word = _word(actor.run_number)
+        assert task_of(actor).inputs[-2:] == [f"{name} wrote:\n{word}", f"{word} again"]
+        assert len(task_of(actor).inputs) == 2 * actor.run_number
+        assert self.said(actor) == []
+        passed = f"Passed on. The mark on {name}'s reply shows when the agent has it."
+        always = f" From now on {name} can direct the agent; `!unshare @who` ends that."
+        assert set(self.told(actor)) <= {passed + always, SETTLED, CANNOT_TELL}
+
+    def _has_arrived(self, actor: Actor) -> bool:
+        return self._is_marked(actor, self._passed[actor])
+
+    def _is_marked(self, actor: Actor, ts: str) -> bool:
+        return list(self.deployment.slack.reactions(actor.channel, ts)) == ["white_check_mark"]
+
+    def _offer(self, actor: Actor) -> Find:
+        return self._private_button(actor, self._teammates[actor], "Ask ")
+
+    def _question(self, actor: Actor) -> Find:
+        return self._private_button(actor, actor.person, "Always let ")
+
+    def _private_button(self, actor: Actor, person: str, label: str) -> Find:
+        """Return a function that finds the button about the actor's present reply."""
+
+        def find() -> tuple[str, str, str] | None:
+            for told in self.deployment.slack.ephemerals(person):
+                for found in buttons(told.body, label):
+                    if found["value"].endswith(f":{self._passed[actor]}"):
+                        return told.ts, found["action_id"], found["value"]
+            return None
+
+        return find
+
+
+def _word(number: int) -> str:
+    return f"word {number}"

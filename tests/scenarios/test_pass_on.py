@@ -1,0 +1,354 @@
+"""A reply of a person who may not steer: its author can ask the owner to pass it on."""
+
+import pytest
+
+from taskwire_sandbox.slack import Attachment
+
+from .people import Thread
+from .reading import shown
+from .running_tasks import TITLE, a_task
+from .world import World
+
+OFFERED = "Only Alice can direct this agent.\n[Ask Alice to pass it on]"
+WAS_ASKED = "Alice was asked to pass it on."
+SETTLED = "That is settled already, or the button is too old."
+PASSED = "Passed on. The mark on Bob's reply shows when the agent has it."
+BUTTONS = "[Pass it on] [Always let Bob] [Not now]"
+
+
+async def bob_asks(world: World, thread: Thread, words: str = "please add a test") -> str:
+    """Let Bob reply, and ask Alice to pass the reply on. Return the ts of the reply."""
+    reply = await world.bob.replies(thread, words)
+    assert world.bob.reads() == [OFFERED]
+    await world.bob.presses("Ask Alice to pass it on")
+    assert world.bob.sees() == WAS_ASKED
+    return reply
+
+
+async def test_a_reply_is_passed_on_with_its_authors_name(world: World) -> None:
+    """The author asks, and the owner agrees. The receipts are on the author's message."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    reply = await world.bob.replies(thread, "please add a test")
+    before, offered = thread.receipt(reply), world.bob.reads()
+
+    await world.bob.presses("Ask Alice to pass it on")
+    asked = world.alice.reads()
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=3)
+
+    assert before == []
+    assert (offered, world.bob.sees()) == ([OFFERED], WAS_ASKED)
+    assert asked == [f"Bob asks you to pass this on to the agent:\n> please add a test\n{BUTTONS}"]
+    assert world.alice.sees() == PASSED
+    assert task.inputs == ["Bob wrote:\nplease add a test"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert thread.new_messages() == []
+
+
+async def test_a_passed_reply_waits_and_goes_in_its_order(world: World) -> None:
+    """It has its place among the owner's replies, by the time at which it was written."""
+    thread, task = await a_task(world)
+    first = await world.alice.replies(thread, "first")
+    reply = await bob_asks(world, thread, "second")
+    third = await world.alice.replies(thread, "third")
+    world.alice.reads()
+
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=3)
+    waiting = [thread.receipt(ts) for ts in (first, reply, third)]
+    for _ in range(3):
+        task.becomes("idle", "Ready")
+        await world.polls()
+        await world.passes(seconds=10)
+        task.becomes("working", "On it")
+        await world.polls()
+        await world.passes(seconds=10)
+
+    assert waiting == [["hourglass_flowing_sand"]] * 3
+    assert task.inputs == ["first", "Bob wrote:\nsecond", "third"]
+    assert world.alice.sees() == PASSED
+    assert thread.new_messages() == []
+
+
+async def test_a_reply_is_passed_on_once(world: World) -> None:
+    """A second press finds that it is settled."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    await bob_asks(world, thread)
+    world.alice.reads()
+    asked = world.slack.ephemerals(world.alice.id)[-1]
+    value = next(
+        str(each["value"])
+        for block in asked.body["blocks"]
+        if block["type"] == "actions"
+        for each in block["elements"]
+    )
+
+    await world.alice.presses("Pass it on")
+    for action in ("teammate.send", "teammate.always", "teammate.not_now"):
+        await world.alice.presses_made_up(action, value)
+    await world.bob.presses_made_up("teammate.ask", value)
+    await world.passes(seconds=3)
+
+    assert task.inputs == ["Bob wrote:\nplease add a test"]
+    assert world.alice.reads() == [SETTLED, SETTLED, SETTLED]
+    assert world.bob.reads() == [SETTLED]
+
+
+async def test_the_owner_leaves_a_reply_for_now(world: World) -> None:
+    """Nobody hears of that but the owner. The author's next reply can be passed on again."""
+    thread, task = await a_task(world)
+    await bob_asks(world, thread)
+    world.alice.reads()
+
+    await world.alice.presses("Not now")
+    await world.bob.replies(thread, "and a changelog")
+
+    assert world.alice.sees() == "Not passed on."
+    assert world.bob.reads() == [OFFERED]
+    assert (task.inputs, thread.new_messages()) == ([], [])
+
+
+async def test_who_does_not_ask_is_told_once(world: World) -> None:
+    """People may talk with each other in the thread."""
+    thread, task = await a_task(world)
+
+    for words in ("nice", "is it not?", "see you tomorrow"):
+        await world.bob.replies(thread, words)
+
+    assert world.bob.reads() == [OFFERED]
+    assert (task.inputs, world.alice.reads()) == ([], [])
+
+
+async def test_the_owner_always_lets_a_teammate(world: World) -> None:
+    """This reply is passed on, and the next ones need nobody."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    await bob_asks(world, thread)
+    world.alice.reads()
+
+    await world.alice.presses("Always let Bob")
+    await world.passes(seconds=3)
+    task.becomes("idle", "Ready again")
+    reply = await world.bob.replies(thread, "and a changelog")
+    await world.passes(seconds=3)
+
+    assert world.alice.sees() == f"{PASSED} From now on Bob can direct the agent; `!unshare @who` ends that."
+    assert task.inputs == ["Bob wrote:\nplease add a test", "and a changelog"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    await world.alice.replies(thread, "!share")
+    assert world.alice.reads() == [f"Bob can direct *{TITLE}*, as Alice can. `!unshare @who` ends that."]
+    thread.new_messages()
+
+
+async def test_who_has_no_coder_account_can_be_passed_on_but_not_let_in(world: World) -> None:
+    """A designer need not be in Coder to be heard."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    dora = world.person("dora", in_coder=False)
+    world.slack.workspace.channel("general").members.append(dora.id)
+    await dora.replies(thread, "make it blue")
+    offered = dora.reads()
+    await dora.presses("Ask Alice to pass it on")
+    world.alice.reads()
+
+    await world.alice.presses("Always let Dora")
+    refused = world.alice.reads()
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=3)
+
+    assert (offered, dora.sees()) == ([OFFERED], WAS_ASKED)
+    assert refused == [
+        "Dora can't direct an agent. They have no Coder account with their address in Slack. Nobody was let "
+        "in."
+    ]
+    told = [shown(each.body) for each in world.slack.ephemerals(world.alice.id)]
+    assert "Passed on. The mark on Dora's reply shows when the agent has it." in told
+    assert task.inputs == ["Dora wrote:\nmake it blue"]
+
+
+async def test_a_reply_that_was_edited_is_shown_again_first(world: World) -> None:
+    """The owner passes on only what they have read."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    reply = await bob_asks(world, thread)
+    world.alice.reads()
+
+    await world.bob.edits(thread, reply, "please remove the tests")
+    await world.alice.presses("Pass it on")
+    asked, before = world.alice.sees(), list(task.inputs)
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=3)
+
+    assert before == []
+    assert asked == (
+        f"Bob has changed it, so nothing was sent yet. Pass this on?\n> please remove the tests\n{BUTTONS}"
+    )
+    assert world.alice.sees() == PASSED
+    assert task.inputs == ["Bob wrote:\nplease remove the tests"]
+
+
+@pytest.mark.parametrize("change", ["deleted", "turned into an aside"])
+async def test_a_reply_that_was_taken_back_is_not_passed_on(world: World, change: str) -> None:
+    """The owner hears that there is nothing to send."""
+    thread, task = await a_task(world)
+    reply = await bob_asks(world, thread)
+    world.alice.reads()
+
+    if change == "deleted":
+        await world.bob.deletes(thread, reply)
+    else:
+        await world.bob.edits(thread, reply, "// never mind")
+    await world.alice.presses("Pass it on")
+
+    assert world.alice.sees() == "Bob has taken it back, so nothing was sent."
+    assert task.inputs == []
+
+
+async def test_a_reply_deleted_before_the_owner_is_asked_asks_nobody(world: World) -> None:
+    """There is nothing to decide."""
+    thread, _ = await a_task(world)
+    reply = await world.bob.replies(thread, "please add a test")
+    await world.bob.deletes(thread, reply)
+
+    await world.bob.presses("Ask Alice to pass it on")
+
+    assert world.bob.reads() == ["Your reply is gone, so there is nothing to pass on."]
+    assert world.alice.reads() == []
+
+
+async def test_an_edit_after_passing_on_does_not_reach_the_agent(world: World) -> None:
+    """The owner has not seen it. The thread is told."""
+    thread, task = await a_task(world)
+    reply = await bob_asks(world, thread)
+    world.alice.reads()
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=3)
+
+    await world.bob.edits(thread, reply, "please remove the tests")
+    task.becomes("idle", "Ready")
+    await world.polls()
+    await world.passes(seconds=10)
+
+    assert task.inputs == ["Bob wrote:\nplease add a test"]
+    assert thread.new_messages() == [
+        "Bob has changed this, but the agent gets it as it was passed on.\n> please remove the tests"
+    ]
+    assert world.alice.sees() == PASSED
+
+
+async def test_a_passed_reply_resumes_a_paused_task(world: World) -> None:
+    """The owner's press is newer than the pause, as a reply of theirs would be."""
+    thread, task = await a_task(world)
+    await bob_asks(world, thread)
+    await world.alice.clicks(thread, "Stop")
+    await world.polls()
+    await world.passes(seconds=5)
+    world.alice.reads()
+
+    await world.alice.presses("Pass it on")
+    for _ in range(6):
+        await world.passes(seconds=10)
+        await world.polls()
+    task.becomes("idle", "Ready")
+    await world.polls()
+    await world.passes(seconds=10)
+
+    assert task.inputs == ["Bob wrote:\nplease add a test"]
+    assert thread.new_messages() == ["Paused by Alice, resumed by Alice."]
+
+
+async def test_a_reply_with_a_file_is_passed_on_with_it(world: World) -> None:
+    """The owner sees the file's name."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    file = Attachment("trace.log", b"boom in line 7", "text/plain")
+    await world.bob.replies(thread, "look at this", files=(file,))
+    await world.bob.presses("Ask Alice to pass it on")
+    asked = world.alice.reads()
+
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=3)
+
+    assert asked == [
+        f"Bob asks you to pass this on to the agent with `trace.log`:\n> look at this\n{BUTTONS}"
+    ]
+    assert task.inputs == ["Bob wrote:\nlook at this\n\ntrace.log:\n```\nboom in line 7\n```"]
+    world.bob.reads()
+
+
+async def test_who_was_let_in_meanwhile_needs_nobody(world: World) -> None:
+    """The button then sends the reply."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    await world.bob.replies(thread, "please add a test")
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    world.alice.reads()
+
+    await world.bob.presses("Ask Alice to pass it on")
+    await world.passes(seconds=3)
+
+    assert world.bob.reads() == ["Alice has let you in meanwhile, so your reply goes to the agent."]
+    assert task.inputs == ["please add a test"]
+    assert world.alice.reads() == []
+
+
+async def test_nobody_else_can_pass_it_on(world: World) -> None:
+    """The rights are checked at each press: the value of a button can be invented."""
+    thread, task = await a_task(world)
+    carol = world.person("carol")
+    world.slack.workspace.channel("general").members.append(carol.id)
+    await bob_asks(world, thread)
+    world.alice.reads()
+    [link] = (await world.bot.parts.deps.links.list_open()).values()
+    reply = world.slack.thread(thread.channel, thread.ts)[-1]["ts"]
+
+    for person in (world.bob, carol):
+        await person.presses_made_up("teammate.send", f"{link} reply:{reply}")
+    await carol.presses_made_up("teammate.ask", f"{link} reply:{reply}")
+
+    refused = f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+    assert world.bob.reads() == [refused]
+    assert carol.reads() == [
+        refused,
+        "That button is too old: I no longer know what it was about. Please ask again.",
+    ]
+    assert task.inputs == []
+
+
+async def test_who_was_let_in_may_pass_on_but_not_let_in_others(world: World) -> None:
+    """Sharing stays with the owner."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    carol = world.person("carol")
+    await world.alice.replies(thread, f"!share <@{carol.id}>")
+    await bob_asks(world, thread)
+    world.alice.reads()
+    [link] = (await world.bot.parts.deps.links.list_open()).values()
+    reply = world.slack.thread(thread.channel, thread.ts)[-1]["ts"]
+
+    await carol.presses_made_up("teammate.always", f"{link} reply:{reply}")
+    await carol.presses_made_up("teammate.send", f"{link} reply:{reply}")
+    await world.passes(seconds=3)
+
+    refused, passed = carol.reads()[-2:]
+    assert refused.startswith(f"*{TITLE}* belongs to alice")
+    assert passed == PASSED
+    assert task.inputs == ["Bob wrote:\nplease add a test"]
+
+
+async def test_a_thread_that_lost_its_task_passes_nothing_on(world: World) -> None:
+    """The button says that the link has ended."""
+    thread, task = await a_task(world)
+    await bob_asks(world, thread)
+    world.alice.reads()
+    await world.alice.replies(thread, "!detach")
+    thread.new_messages()
+
+    await world.alice.presses("Pass it on")
+
+    assert world.alice.reads() == [
+        f"The thread of *{TITLE}* is no longer linked to a task. `/task list` shows what there is."
+    ]
+    assert task.inputs == []
