@@ -30,6 +30,7 @@ async def _tests(*words: str, **environment: str) -> tuple[int, str]:
     return run.returncode, said.decode()
 
 
+@pytest.mark.timeout(300)
 async def test_without_other_programs_nothing_fails_and_it_is_told_what_to_install(tmp_path: Path) -> None:
     """The end of the output says which tests were skipped, and what to install for them."""
     code, said = await _tests(*STARTING, PATH=str(tmp_path), TASKWIRE_CHROMIUM="chromium")
