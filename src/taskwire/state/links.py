@@ -6,11 +6,9 @@
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
-from pydantic import ValidationError
-
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.events import TimerFired
-from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts
 from taskwire.domain.jobs import (
     REPLY_ID_PREFIX,
     ApplyEvent,
@@ -18,8 +16,7 @@ from taskwire.domain.jobs import (
     Reply,
 )
 from taskwire.domain.link_state import LinkState
-from taskwire.domain.links import Hold, Link, LinkEnd, LinkRecord, PauseLine
-from taskwire.domain.phases import Observation
+from taskwire.domain.links import Hold, Link, LinkRecord
 from taskwire.domain.queues import (
     LANE_WIDTH,
     QueueName,
@@ -33,8 +30,9 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
-from taskwire.redis.decoding import CannotRead, read_if_possible, read_partially
+from taskwire.redis.decoding import read_if_possible, read_partially
 from taskwire.redis.keys import Keys
+from taskwire.state.link_fields import read_link, read_link_if_possible
 
 # How long an ended link is remembered, so that a reply in its thread gets an answer.
 ENDED_LINK_TTL_MS = 30 * DAY_MS
@@ -82,7 +80,7 @@ class Links:
     async def find(self, link_id: LinkId) -> Link | None:
         """Find a link, open or ended. Raises CannotRead if a newer version has written it."""
         fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.link(link_id)))
-        return _link(fields) if "record" in fields else None
+        return read_link(fields) if "record" in fields else None
 
     async def find_by_task(self, task_id: TaskId) -> Link | None:
         """Find the open link of a task."""
@@ -102,7 +100,7 @@ class Links:
     async def list_links(self, link_ids: Iterable[LinkId]) -> dict[LinkId, Link]:
         """Read many links. Links that do not exist or that only a newer version can read are left out."""
         read = self._of_each(link_ids, "HGETALL")
-        found = {link: _if_readable(fields) async for link, fields in read if "record" in fields}
+        found = {link: read_link_if_possible(fields) async for link, fields in read if "record" in fields}
         return {link: each for link, each in found.items() if each is not None}
 
     async def list_shares(self) -> dict[LinkId, tuple[str, ...]]:
@@ -240,47 +238,6 @@ def _pieces(link_ids: Iterable[LinkId]) -> Iterator[list[LinkId]]:
     wanted = list(link_ids)
     for start in range(0, len(wanted), LINKS_PER_EXCHANGE):
         yield wanted[start : start + LINKS_PER_EXCHANGE]
-
-
-def _link(fields: dict[str, str]) -> Link:
-    try:
-        return _read_link(fields)
-    except ValidationError as error:
-        raise CannotRead(error) from error
-
-
-def _read_link(fields: dict[str, str]) -> Link:
-    return Link(
-        record=LinkRecord.model_validate_json(fields["record"]),
-        state=LinkState.model_validate_json(fields["state"]) if "state" in fields else LinkState(),
-        observation=Observation.model_validate_json(fields["seen"]) if "seen" in fields else None,
-        hold=Hold.model_validate_json(fields["hold"]) if "hold" in fields else None,
-        pause_line=PauseLine.model_validate_json(fields["pause_line"]) if "pause_line" in fields else None,
-        end_reason=cast("LinkEnd | None", fields.get("ended")),
-        failure=fields.get("failure", ""),
-        moved_to=fields.get("moved_to", ""),
-        build_failure=fields.get("build_failure", ""),
-        is_muted="muted" in fields,
-        watchers=tuple(UserId(person) for person in fields.get("watchers", "").split()),
-        shares=tuple(fields.get("shares", "").split()),
-        is_mention_only="mention_only" in fields,
-        waits_for_resume="waits_for_resume" in fields,
-        has_moved="moved" in fields,
-        maybe_moved_since=Ts(fields["maybe_moved"]) if "maybe_moved" in fields else None,
-        closed_error=fields.get("closed_error", ""),
-        cursor=fields.get("cursor", ""),
-        drawn_card=fields.get("drawn_card", ""),
-        last_input_ts=Ts(fields["last_input"]) if "last_input" in fields else None,
-        follow_until_ms=int(fields.get("follow", 0)),
-        pending=fields.get("pending", ""),
-    )
-
-
-def _if_readable(fields: dict[str, str]) -> Link | None:
-    try:
-        return _link(fields)
-    except CannotRead:
-        return None
 
 
 class LinkWrites:
