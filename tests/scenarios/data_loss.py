@@ -67,6 +67,15 @@ class StoreCopy:
         """Do the same while the bot is off, so that no process remembers anything."""
         await self._world.stops()
         await self._replace()
+        await self.start_bot()
+
+    async def replace_store_and_stop_bot(self) -> None:
+        """Replace the store under the running bot, and stop the bot at once."""
+        await self._replace()
+        await self._world.stops()
+
+    async def start_bot(self) -> None:
+        """Start the bot again, and let it catch up."""
         await self._world.starts()
         await self._world.until(
             lambda: self._world.bot.recovered_data_loss is not None, "the bot has noticed"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from taskwire.app import bot
 from taskwire.queue import inbox
 from taskwire_sandbox.slack import CallFault
 
@@ -52,6 +53,28 @@ async def test_a_task_that_the_store_has_lost_is_written_down_again(
     thread = await world.alice.runs("/task create fix the login")
 
     await store_copy.replace_running_store()
+    world.task("fix-the-login").becomes("complete", "Opened PR #12")
+    await world.polls()
+    await store_copy.let_limits_pass()
+
+    assert len(world.coder.tasks) == 1
+    assert world.cards() == []
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login. Reply here if there is more to do."
+    ]
+
+
+async def test_a_task_that_the_store_has_lost_outlives_the_end_of_the_bot(
+    world: World, store_copy: StoreCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bot is told to end before it has recovered. It first writes again what only it remembers."""
+    with monkeypatch.context() as patched:
+        patched.setattr(bot, "MONITOR_SECONDS", 3_600)
+        await store_copy.take()
+        thread = await world.alice.runs("/task create fix the login")
+
+        await store_copy.replace_store_and_stop_bot()
+    await store_copy.start_bot()
     world.task("fix-the-login").becomes("complete", "Opened PR #12")
     await world.polls()
     await store_copy.let_limits_pass()

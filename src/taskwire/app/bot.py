@@ -28,7 +28,7 @@ from taskwire.queue.data_loss_detector import DataLoss
 from taskwire.queue.scripts import Clock, ServerClock
 from taskwire.queue.stats import NO_DEPTH, QUEUE_KINDS
 from taskwire.recovery import downtime
-from taskwire.recovery.data_loss import recover
+from taskwire.recovery.data_loss import recover, repeat_before_end
 from taskwire.recovery.downtime import Downtime
 from taskwire.redis import connection
 from taskwire.redis.connection import Connections
@@ -202,7 +202,7 @@ class Bot:
         work = asyncio.create_task(parts.worker.run(), name="worker")
         work.add_done_callback(self._on_worker_ended)
         stack.push_async_callback(cancel_and_wait, work)
-        stack.push_async_callback(parts.worker.stop, DRAIN_SECONDS)
+        stack.push_async_callback(self._drain)
         stack.push_async_callback(self.downtime.end)
         self.downtime.queue_missed()
         monitor = asyncio.create_task(self._monitor(), name="monitor")
@@ -217,6 +217,14 @@ class Bot:
                 parts.poller.poll, parts.poller.fire_timers, parts.account.check, slow_calls
             )
             stack.push_async_callback(self.periodic_calls.stop, PERIODIC_CALLS_SECONDS)
+
+    async def _drain(self) -> None:
+        """Let running jobs end, and meanwhile repeat the claims that Redis has lost."""
+        worker, inbox = self.parts.worker, self.parts.inbox
+        claims = repeat_before_end(
+            self.parts.deps, inbox, lambda: worker.data_loss is not None, DRAIN_SECONDS
+        )
+        await asyncio.gather(worker.stop(DRAIN_SECONDS), claims)
 
     async def _hand_over_answers(self) -> None:
         """Write the private answers that are not shown yet as jobs, so that another process shows them."""
@@ -378,7 +386,8 @@ class Bot:
             elif self.has_recorded_gap:
                 await self.downtime.beat()
             data_loss = self.parts.worker.data_loss
-            if is_up and data_loss is not None:
+            if has_store and data_loss is not None:
+                # Without Slack too: only this process knows the claims that Redis has lost.
                 await self._recover(data_loss)
 
     async def _recover(self, data_loss: DataLoss) -> None:

@@ -152,6 +152,12 @@ class Inbox:
         )
         return await self._claim_and_remember(self._claim_in_thread, *words)
 
+    @property
+    def has_recent_claims(self) -> bool:
+        """Whether this process made claims within the last ten minutes."""
+        self._forget_old()
+        return bool(self._recent)
+
     async def repeat_lost_claims(self) -> int:
         """Repeat the claims of the last ten minutes that Redis has lost. Returns their number.
 

@@ -5,7 +5,10 @@ look for an earlier effect before they repeat it. This module repeats lost claim
 how far back Redis went. A backfill reads what people wrote in the meantime (`recovery/downtime.py`).
 """
 
-from redis.exceptions import RedisError
+import asyncio
+from collections.abc import Callable
+
+from redis.exceptions import RedisError, ResponseError
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError
@@ -16,6 +19,9 @@ from taskwire.queue.data_loss_detector import SUSPECT_MS, DataLoss
 from taskwire.queue.inbox import Inbox
 from taskwire.recovery import downtime
 from taskwire.telemetry import logger
+
+# How long to wait between two looks while Redis is away.
+LOOK_AGAIN_SECONDS = 0.2
 
 _log = logger("taskwire.recovery.data_loss")
 
@@ -38,3 +44,32 @@ async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_lo
         return None
     _log.info("claims lost by Redis written again", count=lost)
     return is_first
+
+
+async def repeat_before_end(
+    deps: Dependencies, inbox: Inbox, is_loss_known: Callable[[], bool], within_seconds: float
+) -> None:
+    """Repeat the claims that Redis has lost. Only this process knows them, and it is about to end.
+
+    After a failover, Redis may still be away. An embedded Redis loses nothing while it runs.
+    `is_loss_known` says whether the worker has found a loss that is not recovered yet.
+    """
+    detector = deps.queues.data_loss_detector
+    if detector.is_embedded or not inbox.has_recent_claims:
+        return
+    try:
+        async with asyncio.timeout(within_seconds):
+            while True:
+                try:
+                    if await detector.find_new() is not None or is_loss_known():
+                        lost = await inbox.repeat_lost_claims()
+                        _log.info("claims lost by Redis written again before the end", count=lost)
+                    return
+                except ResponseError as error:
+                    # For example, the store was moved.
+                    _log.warning("claims not compared before the end", error=str(error))
+                    return
+                except (OutsideError, RedisError):
+                    await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    except TimeoutError:
+        _log.warning("ending without knowing whether Redis has all claims of this process")
