@@ -121,21 +121,3 @@ async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
     assert task.is_deleted
     assert any("use main" in message for message in thread.new_messages())
     assert world.alice.reads() == ["*Fix it* is deleted."]
-
-
-async def test_a_list_resumes_what_is_paused(world: World) -> None:
-    """The button in the list does the same as the one on the card."""
-    thread = await world.alice.runs("/task create fix it")
-    await world.polls()
-    task = world.task("fix-it")
-    task.pause()
-    await world.polls()
-    await world.alice.types("/task list")
-
-    await world.alice.presses("Resume")
-    await world.polls()
-    await world.passes(POST_SECONDS)
-
-    assert task.status == "active"
-    assert len(thread.new_messages()) == 2
-    assert world.alice.reads()[1:] == ["Resuming *Fix it*."]

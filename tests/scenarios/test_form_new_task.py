@@ -242,7 +242,7 @@ async def test_who_has_no_account_is_told_in_the_dialog(world: World) -> None:
 
 async def test_the_helps_button_opens_the_form(world: World) -> None:
     """The button *New task* saves the reader from typing a command."""
-    await world.alice.types("/task")
+    await world.alice.types("/task help")
     world.alice.reads()
 
     await world.alice.presses("New task")

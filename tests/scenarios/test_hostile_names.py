@@ -22,8 +22,9 @@ def _live(node: object) -> list[str]:
         return [found for each in node for found in _live(each)]
     if not isinstance(node, dict):
         return []
-    is_markup = node.get("type") not in ("plain_text", "text")
-    text = str(node.get("text", "")) if is_markup else ""
+    text = node.get("text", "")
+    if node.get("type") in ("plain_text", "text") or not isinstance(text, str):
+        text = ""
     found = [text for live in ("<!channel", "<@U0TW000009", "<https://evil.example|") if live in text]
     if node.get("type") in ("broadcast", "user") or "evil.example" in str(node.get("url", "")):
         found.append(str(node))

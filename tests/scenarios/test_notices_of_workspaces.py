@@ -54,7 +54,7 @@ async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_re
         "| terraform apply: exit status 1: no space left on device\n"
         "[Retry]"
     ]
-    assert f"Broken: {TITLE}, alice" in listed
+    assert f"Broken: {TITLE}. Workspace failed: terraform apply" in listed
     assert world.task("fix-the-login").status == "active"
     assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
     assert thread.new_messages() == []

@@ -92,6 +92,11 @@ class OpenForm:
 
 
 @dataclass(frozen=True)
+class Overview:
+    """Show what needs this person, and what runs."""
+
+
+@dataclass(frozen=True)
 class List:
     """Show tasks. `owner` is a mentioned person, the name of a Coder user, or None for any owner."""
 
@@ -218,6 +223,7 @@ SingleTaskCommand = Status | Pause | Resume | Delete | Attach | Detach | Mute | 
 Command = (
     Create
     | OpenForm
+    | Overview
     | List
     | SingleTaskCommand
     | Logs
@@ -237,7 +243,9 @@ def parse(text: str) -> Command:
     """
     text = text.strip()
     word, rest = first_word(text)
-    if not word or asks_for_help(word):
+    if not word:
+        return Overview()
+    if asks_for_help(word):
         return Help()
     verb = find_verb(word)
     if verb is None:

@@ -108,7 +108,11 @@ class Button(StrEnum):
     CREATE = "create.offered"
     CHANGE_REQUEST = "create.change"
     PAUSE_TO_EDIT = "edit.pause"
+    # The value is the number of the page, a blank, and the filter. A number may end the action's id.
     LIST_PAGE = "list.page"
+    HELP = "help.show"
+    # The value is the template's id in Coder.
+    USE_TEMPLATE = "template.use"
     NEW_TASK = "form.open"
     SETTINGS = "settings.open"
     SNOOZE_HOUR = "reminder.hour"

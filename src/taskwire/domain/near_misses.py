@@ -59,6 +59,8 @@ _QUESTIONS = {
     "detach": "Detach {}?",
     "mute": "Mute {}?",
     "unmute": "Unmute {}?",
+    "share": "Share {}?",
+    "unshare": "Stop sharing {}?",
     "templates": "Show the templates?",
     "help": "Show the help?",
 }
@@ -199,7 +201,7 @@ def _is_likely_command(verb: Verb, rest: str, word: str) -> bool:
         return is_whole and (
             is_likely_task_name(name) or (word.lower() not in VERBS_OF_OTHER_TOOLS and is_task_name(name))
         )
-    if verb.arguments == "name and text":
+    if verb.arguments in ("name and text", "name and people"):
         return is_likely_task_name(name)
     if verb.arguments == "filter":
         return all(map(_is_filter, rest.lower().split()))

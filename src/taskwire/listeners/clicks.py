@@ -13,7 +13,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.domain import commands
 from taskwire.domain.channel_jobs import SnoozeReminder
-from taskwire.domain.commands import List, Logs
+from taskwire.domain.commands import Help, List, Logs, OpenForm
 from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, PassOn, PassOnStep, ReplyDecision
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, LinkId
@@ -155,22 +155,24 @@ class Clicks:
         if asked in dialogs:
             dialogs[asked](requester, clicked.trigger_id, LinkId(link))
             return
+        questions: dict[Button | None, Callable[[], Awaitable[Message]]] = {
+            Button.MORE: partial(self._card_questions.show_more, requester, LinkId(link)),
+            Button.LOGS: partial(self._logs, clicked, requester),
+            Button.STEPS: partial(self._queries.show_steps, requester, LinkId(link), rest),
+            Button.HELP: partial(self._queries.answer, requester, Help()),
+        }
+        if clicked.button in questions:
+            self._background.start(self._show(clicked, questions[clicked.button]))
+            return
         match clicked.button:
             case Button.CHANGE_REQUEST:
                 self._dialogs.open_offered(requester, clicked.trigger_id, clicked.value)
-            case Button.MORE:
-                more = partial(self._card_questions.show_more, requester, LinkId(clicked.value))
-                self._background.start(self._show(clicked, more))
             case Button.NEW_TASK:
                 self._dialogs.open_form(requester, clicked.trigger_id)
             case Button.SETTINGS:
                 self._dialogs.open_settings(requester, clicked.trigger_id)
-            case Button.LOGS:
-                self._background.start(self._show(clicked, partial(self._logs, clicked, requester)))
-            case Button.STEPS:
-                link, _, key = clicked.value.partition(" ")
-                steps = partial(self._queries.show_steps, requester, LinkId(link), key)
-                self._background.start(self._show(clicked, steps))
+            case Button.USE_TEMPLATE:
+                self._dialogs.open_form(requester, clicked.trigger_id, OpenForm(template=clicked.value))
             case Button.LIST_PAGE:
                 page = partial(self._page, clicked, requester)
                 self._background.start(self._show(clicked, page, is_instead=True))

@@ -136,12 +136,10 @@ class Commands:
 
         `thread_ts` is the discussion in which a new task's card goes.
         """
+        if isinstance(command, Question):
+            self._background.start(self._answer(typed.requester, command))
+            return ClaimAnswer("", is_new=True)
         match command:
-            case (
-                commands.Help() | commands.List() | commands.Status() | commands.Logs() | commands.Templates()
-            ):
-                self._background.start(self._answer(typed.requester, command))
-                return ClaimAnswer("", is_new=True)
             case commands.OpenForm():
                 self._dialogs.open_form(typed.requester, typed.trigger_id, command)
                 return ClaimAnswer("", is_new=True)

@@ -238,7 +238,7 @@ def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
 
 def _phase_line(link: Link, most_lines: int) -> tuple[list[Block], int]:
     """Return the line with the phase, what is to be said of it, and its time; and its lines on a phone."""
-    face, age, words = get_phase_label(link), _age(link), _detail(link)
+    face, age, words = get_phase_label(link), _age(link), get_detail(link)
     # An emoji is as wide as two letters. Each part has ` · ` before it.
     fixed = len(face.label) + 3 + (len(age.shown) + 3 if age else 0)
     detail = _fit(words, max(20, most_lines * LETTERS_PER_LINE - fixed - 6))
@@ -249,7 +249,7 @@ def _phase_line(link: Link, most_lines: int) -> tuple[list[Block], int]:
     return pieces, _count_lines("x" * fixed + (f" · {detail}" if detail else ""))
 
 
-def _detail(link: Link) -> str:
+def get_detail(link: Link) -> str:
     """Return the agent's latest report, or the reason of a phase that no agent reports."""
     if find_ending(link) is not None or link.record.task_id is None:
         return ""
@@ -442,7 +442,7 @@ def _text(link: Link, outside: _CardContext, hint: str = "") -> str:
     record = link.record
     name = blocks.end_sentence(escape_line(get_name(link), blocks.TITLE_LENGTH))
     sentences = [f"{escape_line(get_phase_label(link).label, 60)}: {name}"]
-    sentences.append(blocks.end_sentence(escape_line(_detail(link), blocks.REPORT_LENGTH)))
+    sentences.append(blocks.end_sentence(escape_line(get_detail(link), blocks.REPORT_LENGTH)))
     if record.task_id is None and not says_same(get_name(link), record.prompt):
         sentences.append(f"Asked for: {blocks.end_sentence(escape_line(record.prompt, 100))}")
     sentences += _notes(link, outside)

@@ -1,4 +1,4 @@
-"""Answers `list` and `status` from what Redis knows while Coder does not answer, and says how old that is.
+"""Answers `/task`, `list` and `status` from what Redis knows while Coder does not answer, and says its age.
 
 Coder cannot say then who owns which task. A person sees the tasks that they started, and those whose thread
 is in the conversation where they ask; administrators see all. Tasks without a thread are not known.
@@ -9,7 +9,7 @@ from math import ceil
 from typing import NamedTuple
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.commands import List, SlackPerson, Status
+from taskwire.domain.commands import List, Overview, SlackPerson, Status
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.grammar import ListFilter
 from taskwire.domain.ids import ChannelId, LinkId, UserId, microseconds
@@ -19,7 +19,7 @@ from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
 from taskwire.domain.requester import Requester
 from taskwire.domain.task_names import TaskName
-from taskwire.messages import cards, listing, shapes
+from taskwire.messages import cards, shapes, task_lists
 from taskwire.outbox.coder_health import CoderOutage, find_outage
 from taskwire.people.permissions import People
 from taskwire.single_flight import SingleFlight
@@ -76,11 +76,15 @@ class LastKnown:
         self._people = people
         # People who ask at once share one reading of all links.
         self._links = SingleFlight(self._read_links)
+        self._hosts = task_lists.Hosts(deps.coder_url, deps.forges)
 
-    async def answer(self, requester: Requester, question: List | Status) -> Message | None:
+    async def answer(self, requester: Requester, question: Overview | List | Status) -> Message | None:
         """Return the answer; None if nothing is known that this person may see."""
         viewer = await self._get_viewer(requester)
         links = [link for link in await self._links.get() if viewer.can_see(link)]
+        links.sort(key=lambda link: _get_sort_key(viewer, link))
+        if isinstance(question, Overview):
+            return await self._show_overview(requester, viewer, links)
         if isinstance(question, List):
             return await self._list_tasks(requester, viewer, question, links)
         found = _find_named(links, question.name)
@@ -106,19 +110,42 @@ class LastKnown:
         if not links:
             return None
         shown = [link for link in links if viewer.wants(link, question)]
-        shown.sort(
-            key=lambda link: (listing.get_rank(link.state.open_phase), -microseconds(link.record.made_at))
-        )
-        pages = max(1, ceil(len(shown) / listing.TASKS_PER_PAGE))
+        pages = max(1, ceil(len(shown) / task_lists.TASKS_PER_PAGE))
         page = min(max(question.page, 1), pages)
-        here = shown[(page - 1) * listing.TASKS_PER_PAGE : page * listing.TASKS_PER_PAGE]
-        lines = [listing.TaskLine(link, await self._find_permalink(link)) for link in here]
+        here = shown[(page - 1) * task_lists.TASKS_PER_PAGE : page * task_lists.TASKS_PER_PAGE]
         words = question.filter.value if question.filter is not ListFilter.ALL else ""
-        made = listing.task_list(
-            lines, coder_url=self._deps.coder_url, page=page, pages=pages, filtered=words
+        lines = await self._make_lines(viewer, here)
+        made = task_lists.task_list(lines, self._hosts, page=page, pages=pages, filtered=words)
+        return await self._add_age(requester, made)
+
+    async def _show_overview(
+        self, requester: Requester, viewer: _Viewer, links: list[Link]
+    ) -> Message | None:
+        own = [link for link in links if viewer.owns(link)]
+        if not own:
+            return None
+        needing = [link for link in own if link.state.open_phase in NEEDS_PERSON_PHASES]
+        running = [link for link in own if link.state.phase in task_lists.RUNNING_PHASES]
+        made = task_lists.overview(
+            await self._make_lines(viewer, needing), await self._make_lines(viewer, running), self._hosts
         )
+        return await self._add_age(requester, made)
+
+    async def _make_lines(self, viewer: _Viewer, links: list[Link]) -> list[task_lists.TaskLine]:
+        """Return the lines of these tasks. Those that one message can show have the URL of their thread."""
+        return [
+            task_lists.TaskLine(
+                link,
+                await self._find_permalink(link) if number < task_lists.TASKS_PER_PAGE else "",
+                is_own=viewer.owns(link),
+            )
+            for number, link in enumerate(links)
+        ]
+
+    async def _add_age(self, requester: Requester, message: Message) -> Message:
+        """Say above the message since when Coder has not answered."""
         outage = await self._find_outage(requester)
-        return shapes.with_note(made, cards.outage_note(outage.since_ms, outage.why))
+        return shapes.with_note(message, cards.outage_note(outage.since_ms, outage.why))
 
     async def _read_links(self) -> list[Link]:
         found = await self._deps.links.list_links((await self._deps.links.list_open()).values())
@@ -143,6 +170,11 @@ class LastKnown:
         with contextlib.suppress(OutsideError):
             return await find_permalink(self._deps, link.record)
         return ""
+
+
+def _get_sort_key(viewer: _Viewer, link: Link) -> tuple[int, bool, int]:
+    """Return a key that orders tasks as `queries.DisplayedTask.get_sort_key` does."""
+    return task_lists.get_rank(link), not viewer.owns(link), -microseconds(link.record.made_at)
 
 
 def _find_named(links: list[Link], name: TaskName) -> Link | None:

@@ -13,17 +13,7 @@ from typing import cast
 from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
 from taskwire.domain.bot_messages import Prompt, read_message
-from taskwire.domain.commands import (
-    Command,
-    Delete,
-    Help,
-    List,
-    Logs,
-    OpenForm,
-    OpenSettings,
-    Status,
-    Templates,
-)
+from taskwire.domain.commands import Command, Delete, Help, OpenForm, OpenSettings
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, ThreadRef, Ts
@@ -41,7 +31,7 @@ from taskwire.domain.queues import intake
 from taskwire.domain.requester import EarlierMessages, Requester
 from taskwire.domain.requests import make_work
 from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import answers, listing, refusals
+from taskwire.messages import answers, help_texts, refusals
 from taskwire.messages.unknown_verbs import offer_commands
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.posting import post_once
@@ -54,7 +44,7 @@ from taskwire.slack.metadata import Metadata
 from taskwire.tasks.create import TaskCreator, keep_request
 from taskwire.tasks.lookup import Lookup
 from taskwire.tasks.offered_commands import keep_offers
-from taskwire.tasks.queries import Queries
+from taskwire.tasks.queries import Queries, Question
 
 # How long the buttons of an offer can be pressed.
 OFFER_TTL_MS = 7 * DAY_MS
@@ -157,8 +147,8 @@ class MessagesToBot:
     async def _run_command(self, work: MessageToBot, command: Command, context: JobContext) -> Outcome:
         requester = work.requester
         if isinstance(command, OpenForm) or (isinstance(command, Help) and command.verb is None):
-            return done(None, (requester, listing.message_help(is_direct=work.is_direct)))
-        if isinstance(command, Help | List | Status | Logs | Templates):
+            return done(None, (requester, help_texts.message_help(is_direct=work.is_direct)))
+        if isinstance(command, Question):
             return done(None, (requester, await self._queries.answer(requester, command)))
         if isinstance(command, OpenSettings):
             return done(None, (requester, answers.offer_settings()))

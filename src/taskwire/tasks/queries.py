@@ -1,13 +1,13 @@
-"""Answers `list`, `status`, `logs`, `templates` and `help`. They change nothing and need no job."""
+"""Answers `/task` alone, `list`, `status`, `logs`, `templates` and `help`. They need no job."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from math import ceil
 from typing import NamedTuple
 
 from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
-from taskwire.domain.commands import Help, List, Logs, SlackPerson, Status, Templates
+from taskwire.domain.commands import Help, List, Logs, Overview, SlackPerson, Status, Templates
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.events import Observed
@@ -20,7 +20,7 @@ from taskwire.domain.phases import Phase
 from taskwire.domain.requester import Requester
 from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.transitions import initial_state
-from taskwire.messages import cards, listing, logs, refusals
+from taskwire.messages import cards, help_texts, logs, refusals, task_lists, template_lists
 from taskwire.outbox.agent_log import read_full_log, read_last_output
 from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.observing import LONGEST_PROMPT, observation_of, observe_first, with_observation
@@ -32,7 +32,7 @@ from taskwire.tasks.lookup import Lookup, VisibleTask
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.tasks.queries")
-Question = List | Status | Logs | Templates | Help
+Question = Overview | List | Status | Logs | Templates | Help
 
 
 class DisplayedTask(NamedTuple):
@@ -59,10 +59,10 @@ class DisplayedTask(NamedTuple):
             case _:
                 return wanted.value in (self.link.state.phase, self.seen.task.raw_status)
 
-    def get_sort_key(self, account: str) -> tuple[bool, int, int]:
-        """Return a key that puts tasks that wait for this person first, then orders by phase and age."""
+    def get_sort_key(self, account: str) -> tuple[int, bool, int]:
+        """Return a key that orders tasks by their group, then this person's own first, then by age."""
         created_ms = to_ms(self.seen.task.created_at)
-        return (not self.needs_person(account), listing.get_rank(self.link.state.open_phase), -created_ms)
+        return (task_lists.get_rank(self.link), self.seen.task.owner_id != account, -created_ms)
 
 
 class Queries:
@@ -73,12 +73,15 @@ class Queries:
         self._people = people
         self._lookup = lookup
         self._last_known = LastKnown(deps, people)
+        self._hosts = task_lists.Hosts(deps.coder_url, deps.forges)
 
     async def answer(self, requester: Requester, question: Question) -> Message:
         """Return the answer; UserError if there is none."""
         match question:
             case Help():
-                return listing.help_text(question.verb)
+                return help_texts.help_text(question.verb)
+            case Overview():
+                return await self._or_last_known(requester, question, self._show_overview(requester))
             case List():
                 return await self._or_last_known(requester, question, self._list_tasks(requester, question))
             case Status():
@@ -89,7 +92,7 @@ class Queries:
                 return await self._list_templates(requester)
 
     async def _or_last_known(
-        self, requester: Requester, question: List | Status, answering: Awaitable[Message]
+        self, requester: Requester, question: Overview | List | Status, answering: Awaitable[Message]
     ) -> Message:
         """Return the answer. While Coder does not answer, return what was last known."""
         try:
@@ -101,37 +104,57 @@ class Queries:
             return known
 
     async def _list_tasks(self, requester: Requester, question: List) -> Message:
-        seen = await self._lookup.list_visible(requester)
-        account = await self._people.find_account(requester.person)
-        mine = account.id if account else ""
         owner = await self._find_owner(question)
-        now_ms = microseconds(requester.at) // 1000
-        shown = [
+        account, displayed = await self._read_tasks(requester, owner)
+        shown = [each for each in displayed if each.matches(question.filter, account)]
+        if not shown:
+            await require_rights(self._deps)
+        pages = max(1, ceil(len(shown) / task_lists.TASKS_PER_PAGE))
+        page = min(max(question.page, 1), pages)
+        here = shown[(page - 1) * task_lists.TASKS_PER_PAGE : page * task_lists.TASKS_PER_PAGE]
+        words = [question.filter.value] if question.filter is not ListFilter.ALL else []
+        words += [f"owner={owner}"] if owner else []
+        lines = await self._make_lines(here, account)
+        return task_lists.task_list(lines, self._hosts, page=page, pages=pages, filtered=" ".join(words))
+
+    async def _show_overview(self, requester: Requester) -> Message:
+        account, displayed = await self._read_tasks(requester)
+        if not displayed:
+            await require_rights(self._deps)
+        own = [each for each in displayed if each.seen.task.owner_id == account]
+        needing = [each for each in own if each.needs_person(account)]
+        running = [each for each in own if each.link.state.phase in task_lists.RUNNING_PHASES]
+        return task_lists.overview(
+            await self._make_lines(needing, account), await self._make_lines(running, account), self._hosts
+        )
+
+    async def _read_tasks(
+        self, requester: Requester, owner: str | None = None
+    ) -> tuple[str, list[DisplayedTask]]:
+        """Return the id of the person's account, and the tasks that they may see, in the order of a list.
+
+        `owner` is the name of their owner in Coder, or None for any.
+        """
+        seen = await self._lookup.list_visible(requester)
+        found = await self._people.find_account(requester.person)
+        account, now_ms = found.id if found else "", microseconds(requester.at) // 1000
+        displayed = [
             DisplayedTask(each, self._make_link(each, now_ms))
             for each in seen
             if owner is None or each.task.owner_name.lower() == owner
         ]
-        shown = [each for each in shown if each.matches(question.filter, mine)]
-        if not shown:
-            await require_rights(self._deps)
-        shown.sort(key=lambda each: each.get_sort_key(mine))
-        pages = max(1, ceil(len(shown) / listing.TASKS_PER_PAGE))
-        page = min(max(question.page, 1), pages)
-        is_admin = await self._people.is_admin(requester.person)
-        shared = await self._people.list_shared_links(requester.person)
-        lines = [
-            listing.TaskLine(
-                link=each.link,
-                permalink=await self._find_permalink(each.seen),
-                can_steer=is_admin or each.seen.task.owner_id == mine or each.link.id in shared,
+        return account, sorted(displayed, key=lambda each: each.get_sort_key(account))
+
+    async def _make_lines(self, shown: Sequence[DisplayedTask], account: str) -> list[task_lists.TaskLine]:
+        """Return the lines of these tasks. Those that one message can show have the URL of their thread."""
+        return [
+            task_lists.TaskLine(
+                each.link,
+                await self._find_permalink(each.seen) if number < task_lists.TASKS_PER_PAGE else "",
+                is_own=each.seen.task.owner_id == account,
             )
-            for each in shown[(page - 1) * listing.TASKS_PER_PAGE : page * listing.TASKS_PER_PAGE]
+            for number, each in enumerate(shown)
         ]
-        words = [question.filter.value] if question.filter is not ListFilter.ALL else []
-        words += [f"owner={owner}"] if owner else []
-        return listing.task_list(
-            lines, coder_url=self._deps.coder_url, page=page, pages=pages, filtered=" ".join(words)
-        )
 
     async def _find_owner(self, question: List) -> str | None:
         if not isinstance(question.owner, SlackPerson):
@@ -240,7 +263,8 @@ class Queries:
         for template in await self._deps.coder.list_templates():
             presets = await self._deps.coder.list_presets(template.active_version_id)
             lines.append(
-                listing.TemplateLine(
+                template_lists.TemplateLine(
+                    id=template.id,
                     name=template.name,
                     title=template.title,
                     description=template.description,
@@ -249,4 +273,4 @@ class Queries:
                     default_preset=next((preset.name for preset in presets if preset.is_default), ""),
                 )
             )
-        return listing.template_list(lines)
+        return template_lists.template_list(lines)

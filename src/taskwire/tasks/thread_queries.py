@@ -33,7 +33,7 @@ from taskwire.domain.naming import digest
 from taskwire.domain.queues import to_thread
 from taskwire.domain.retry_policies import THREAD_QUESTION
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
-from taskwire.messages import answers, cards, inputs, listing, logs, refusals
+from taskwire.messages import answers, cards, help_texts, inputs, logs, refusals
 from taskwire.messages.inputs import ClosingReason
 from taskwire.messages.unknown_verbs import ask_about_unknown_verb
 from taskwire.notices.closed_threads import wait_for_new_card
@@ -283,7 +283,7 @@ class ThreadQueries:
             case "too_fast":
                 return answers.too_many_requests()
             case "help":
-                return listing.thread_help()
+                return help_texts.thread_help()
             case "edit":
                 is_running = link.state.status == TaskStatus.ACTIVE
                 return (

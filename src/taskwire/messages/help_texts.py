@@ -1,0 +1,138 @@
+"""The help: what people can type after `/task`, in a task's thread, and in a message to the bot.
+
+It is made from the tables in `grammar`, with which commands are parsed. So it lists exactly what is
+understood.
+"""
+
+from collections.abc import Sequence
+
+from taskwire.domain.grammar import (
+    CREATE_OPTIONS,
+    THREAD_VERBS,
+    VERBS,
+    ThreadVerb,
+    Verb,
+    find_nearest,
+    find_thread_verb,
+    find_verb,
+)
+from taskwire.domain.message import Block, Button, Message
+from taskwire.domain.mrkdwn import escape_mrkdwn
+from taskwire.messages import blocks
+from taskwire.messages.blocks import button, escape_line, section
+
+
+def help_text(topic: str | None = None) -> Message:
+    """Show what people can type. If `topic` is the name of a verb, show only that verb and an example."""
+    word = (topic or "").strip()
+    if not word:
+        return _full_help()
+    verb = find_verb(word)
+    if verb is not None:
+        return _paragraphs(_verb_help(verb))
+    in_thread = find_thread_verb(word.removeprefix("!"))
+    return _paragraphs(_thread_verb_help(in_thread) if in_thread is not None else _unknown_verb_help(word))
+
+
+def thread_help() -> Message:
+    """Show what people can type in a task's thread."""
+    return _paragraphs([_thread_verbs_help(), "`/task help` lists what you can say anywhere."])
+
+
+def message_help(*, is_direct: bool) -> Message:
+    """Show what a mention in a discussion, or a direct message, can start."""
+    words = (
+        "Write me what to do, and I offer to start a task with it. `list`, `status NAME` and the other "
+        "commands work here too, without `/task`."
+        if is_direct
+        else "Mention me with what to do, and I start a task in this thread: "
+        "`@Taskwire fix the login redirect`. `@Taskwire with thread: …` also gives the agent the earlier "
+        "messages."
+    )
+    return Message(text=words, blocks=(section("help", words), *_start_buttons()))
+
+
+def _thread_verbs_help() -> str:
+    return (
+        "*In a task's thread*, a plain reply goes to the agent. These do not:\n"
+        + "\n".join(
+            f"`{_escape_grammar(verb.usage)}`  {_escape_grammar(verb.meaning)}" for verb in THREAD_VERBS
+        )
+        + "\n`//` or `!aside`  before a reply: it stays between people"
+    )
+
+
+_NAMES_HELP = (
+    "A task's name may be its beginning, `owner/name`, its id, or a link to it in Coder. {} go before or "
+    "after the prompt. `/task help VERB` says more about a verb."
+)
+
+
+def _full_help() -> Message:
+    ready = [verb for verb in VERBS if not verb.unsupported_hint]
+    options = ", ".join(f"`{option.name}=`" for option in CREATE_OPTIONS)
+    thread = " ".join(f"`!{verb.name}`" for verb in THREAD_VERBS)
+    paragraphs = [
+        "Each task has a thread, and your replies in it reach its agent.",
+        "\n".join(f"`{_escape_grammar(verb.example)}`  {_escape_grammar(verb.meaning)}" for verb in ready),
+        _NAMES_HELP.format(options),
+        f"In a task's thread: {thread}. A reply that begins with `//` stays between people.",
+    ]
+    made = _paragraphs(paragraphs)
+    return Message(text=made.text, blocks=(*made.blocks, *_start_buttons()))
+
+
+def _start_buttons() -> list[Block]:
+    return blocks.button_rows(
+        "buttons",
+        [
+            button(Button.NEW_TASK, "New task", "new", style="primary"),
+            button(Button.LIST_PAGE, "My tasks", "1 mine"),
+        ],
+    )
+
+
+def _verb_help(verb: Verb) -> list[str]:
+    about = [f"`/task {_escape_grammar(verb.usage)}`\n{_as_sentence(verb.meaning)}"]
+    if verb.unsupported_hint:
+        return [*about, f"This is not there yet. {_escape_grammar(verb.unsupported_hint)}"]
+    about.append(f"For example: `{_escape_grammar(verb.example)}`")
+    if verb.synonyms:
+        about.append("Also: " + ", ".join(f"`/task {name}`" for name in verb.synonyms))
+    return [*about, _options_help()] if verb.arguments == "prompt" else about
+
+
+def _thread_verb_help(verb: ThreadVerb) -> list[str]:
+    return [f"`{_escape_grammar(verb.usage)}` in a task's thread\n{_as_sentence(verb.meaning)}"]
+
+
+def _unknown_verb_help(word: str) -> list[str]:
+    shown = escape_line(word.replace("`", ""), 40)
+    near = [f"`/task help {name}`" for name in find_nearest(word, [verb.name for verb in VERBS])]
+    follow = f"Did you mean {' or '.join(near)}?" if near else "`/task help` lists them."
+    return [f"There is no verb “{shown}”. {follow}"]
+
+
+def _options_help() -> str:
+    listed = "\n".join(
+        f"`{option.name}=VALUE`  {_escape_grammar(option.meaning)}" for option in CREATE_OPTIONS
+    )
+    first = CREATE_OPTIONS[0].name
+    return (
+        f"*Options of* `/task create`\n{listed}\nAlso written `--{first} VALUE`, before the prompt or "
+        "after it. Quote a value with blanks."
+    )
+
+
+def _as_sentence(meaning: str) -> str:
+    return blocks.end_sentence(_escape_grammar(meaning[:1].upper() + meaning[1:]))
+
+
+def _escape_grammar(text: str) -> str:
+    """Escape a text of `grammar` for mrkdwn. Back-ticks in it still mark code."""
+    return escape_mrkdwn(text)
+
+
+def _paragraphs(paragraphs: Sequence[str]) -> Message:
+    layout = [section(f"help.{number}", text) for number, text in enumerate(paragraphs)]
+    return Message(text="\n\n".join(paragraphs), blocks=tuple(layout))

@@ -1,0 +1,237 @@
+"""Lists of tasks, for one person: the answer to `/task list`, and the overview for `/task` alone.
+
+Each task has two lines: what it is and how it stands; what its agent reported, its pull request, its thread
+and its name. The caller sorts the tasks by `get_rank`. An empty list says what to do.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from taskwire.domain.ids import from_ms, to_ms
+from taskwire.domain.links import Link
+from taskwire.domain.message import Block, Button, Message
+from taskwire.domain.mrkdwn import escape_mrkdwn
+from taskwire.domain.phases import Phase
+from taskwire.messages import blocks
+from taskwire.messages.blocks import (
+    PHASE_LABELS,
+    PhaseLabel,
+    age_piece,
+    button,
+    cut,
+    escape_line,
+    line,
+    one_line,
+    section,
+    text_piece,
+)
+from taskwire.messages.cards import (
+    find_ending,
+    get_detail,
+    get_name,
+    get_owner_name,
+    get_page_url,
+    get_phase_label,
+    get_reported_url,
+)
+
+TASKS_PER_PAGE = 10
+# The most tasks in each part of the overview.
+OVERVIEW_LENGTH = 5
+# In characters. With them, a task has two lines in a window of the usual width.
+_TITLE_LENGTH, _DETAIL_LENGTH, _OWNER_LENGTH = 60, 100, 20
+_SEPARATOR = " · "
+
+# The groups of a list, in their order. All other phases are in the last group.
+_GROUPS = (
+    (Phase.NEEDS_YOU,),
+    (Phase.BROKEN, Phase.FAILED),
+    (Phase.WORKING, Phase.STARTING, Phase.UNCLEAR, Phase.OTHER, Phase.PAUSING),
+    (Phase.DONE,),
+)
+RUNNING_PHASES = _GROUPS[2]
+_REPORTED_PHASES = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
+
+
+@dataclass(frozen=True)
+class TaskLine:
+    """A task in a list: its link, the URL of its thread, and whether it is the reader's own.
+
+    `link` of a task without a thread is made by `cards.make_unlinked`.
+    """
+
+    link: Link
+    permalink: str = ""
+    is_own: bool = True
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The URL of Coder, and the hosts of code forges whose links are shown without their host."""
+
+    coder_url: str
+    forges: Collection[str] = ()
+
+
+def get_open_phase(link: Link) -> Phase:
+    """Return the phase that a person should know of.
+
+    A pause does not answer a question, and does not show that anybody has read what is done. But a person who
+    pauses a task has read it.
+    """
+    state = link.state
+    is_paused = state.phase in (Phase.PAUSING, Phase.PAUSED)
+    if is_paused and state.paused_from is Phase.DONE and link.hold is None:
+        return Phase.DONE
+    return state.open_phase
+
+
+def get_rank(link: Link) -> int:
+    """Return the number of the task's group: open questions, failures, running tasks, done ones, the rest."""
+    phase = get_open_phase(link)
+    return next((number for number, group in enumerate(_GROUPS) if phase in group), len(_GROUPS))
+
+
+def task_list(
+    items: Sequence[TaskLine], hosts: Hosts, *, page: int = 1, pages: int = 1, filtered: str = ""
+) -> Message:
+    """Show one page of tasks, in the given order. `filtered` is the filter as the person typed it."""
+    shown = items[:TASKS_PER_PAGE]
+    if not shown:
+        nothing = _no_tasks(one_line(filtered, 60))
+        return Message(text=nothing, blocks=(section("none", nothing),))
+    where = f"page {page} of {pages}" if pages > 1 else ""
+    about = "".join(f"{_SEPARATOR}{part}" for part in (one_line(filtered, 60), where) if part)
+    layout = [_heading("heading", "Tasks", about)]
+    layout += [_task(f"task.{number}", item, hosts) for number, item in enumerate(shown)]
+    layout += _page_buttons(page, pages, filtered)
+    lines = [f"Tasks{escape_mrkdwn(about)}:", *[_task_text(item) for item in shown]]
+    return Message(text=blocks.join_lines(lines), blocks=tuple(layout))
+
+
+def overview(needing: Sequence[TaskLine], running: Sequence[TaskLine], hosts: Hosts) -> Message:
+    """Show a person which of their tasks need them, and which run. `needing` and `running` may be empty."""
+    layout: list[Block] = []
+    lines: list[str] = []
+    nothing = "" if running else "You have no running tasks."
+    for name, title, items, empty in (
+        ("needing", "Needs you", needing, "Nothing needs you right now."),
+        ("running", "Running", running, nothing),
+    ):
+        shown = items[:OVERVIEW_LENGTH]
+        if not shown:
+            lines += [empty] if empty else []
+            layout += [section(f"{name}.none", empty)] if empty else []
+            continue
+        more = f"{_SEPARATOR}{len(items) - len(shown)} more in the list" if items[OVERVIEW_LENGTH:] else ""
+        lines += [f"{title}{more}:", *[_task_text(item) for item in shown]]
+        layout.append(_heading(name, title, more))
+        layout += [_task(f"{name}.{number}", item, hosts) for number, item in enumerate(shown)]
+    layout += blocks.button_rows(
+        "buttons",
+        [
+            button(Button.NEW_TASK, "New task", "new", style="primary"),
+            button(Button.LIST_PAGE, "All tasks", "1"),
+            button(Button.HELP, "Help", "help"),
+        ],
+    )
+    return Message(text=blocks.join_lines(lines), blocks=tuple(layout))
+
+
+def _heading(block_id: str, title: str, about: str) -> Block:
+    return line(block_id, [text_piece(title, is_bold=True), *([text_piece(about)] if about else [])])
+
+
+def _no_tasks(filtered: str) -> str:
+    if filtered == "needs-me":
+        return "Nothing needs you right now. `/task list` shows your other tasks."
+    if filtered and filtered != "mine":
+        words = escape_mrkdwn(filtered.replace("`", "'"))
+        return f"No task fits `{words}`. `/task list` shows all that you may see."
+    return "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
+
+
+def _task(block_id: str, item: TaskLine, hosts: Hosts) -> Block:
+    """Return the two lines of a task. Everything from outside is plain text, so it cannot be markup."""
+    link, thread = item.link, blocks.safe_web_url(item.permalink)
+    label = _task_label(link)
+    title = one_line(get_name(link), _TITLE_LENGTH)
+    page = thread or get_page_url(link, hosts.coder_url)
+    first = [blocks.emoji_piece(label.emoji), text_piece(" "), blocks.title_piece(title, page)]
+    first.append(text_piece(f"{_SEPARATOR}{one_line(label.label, 40)}"))
+    since_ms = _since_ms(link)
+    first += [text_piece(_SEPARATOR), age_piece(from_ms(since_ms))] if since_ms else []
+    owner = _foreign_owner(item)
+    first += [text_piece(f"{_SEPARATOR}{owner}")] if owner else []
+    second = [[text_piece(detail)]] if (detail := one_line(get_detail(link), _DETAIL_LENGTH)) else []
+    if url := get_reported_url(link):
+        second.append([_link(blocks.link_name(url, hosts.coder_url, hosts.forges), url)])
+    if thread:
+        second.append([_link("thread", thread)])
+    if link.record.name:
+        second.append([_code(link.record.name)])
+        second += [] if thread else [[text_piece("no thread yet")]]
+    for number, pieces in enumerate(second):
+        first += [text_piece(_SEPARATOR if number else "\n"), *pieces]
+    return line(block_id, first)
+
+
+def _link(text: str, url: str) -> Block:
+    return {"type": "link", "url": url, "text": text}
+
+
+def _code(name: str) -> Block:
+    """Return the task's name as people type it in commands. The title is another text."""
+    return {"type": "text", "text": one_line(name, 60) or "-", "style": {"code": True}}
+
+
+def _task_label(link: Link) -> PhaseLabel:
+    """Return the emoji and the label of the task's phase.
+
+    If a paused task was waiting for somebody, the label says so too: `Needs you (paused)`.
+    """
+    label, phase = get_phase_label(link), get_open_phase(link)
+    if find_ending(link) is not None or phase is link.state.phase:
+        return label
+    return PhaseLabel(PHASE_LABELS[phase].emoji, f"{PHASE_LABELS[phase].label} ({label.label.lower()})")
+
+
+def _foreign_owner(item: TaskLine) -> str:
+    """Return the owner of another person's task."""
+    return "" if item.is_own else one_line(get_owner_name(item.link), _OWNER_LENGTH)
+
+
+def _since_ms(link: Link) -> int:
+    """Return since when the task has been in its phase; 0 if that is not known.
+
+    The phase began with the agent's report, or else when Taskwire first saw the phase.
+    """
+    state, report = link.state, link.state.last_report
+    is_of_before = report is None or (
+        state.previous_report is not None and report.has_same_text(state.previous_report)
+    )
+    if report is not None and not is_of_before and state.has_reported and state.phase in _REPORTED_PHASES:
+        return min(state.since_ms, to_ms(report.at)) if state.since_ms else 0
+    return state.since_ms
+
+
+def _page_buttons(page: int, pages: int, filtered: str) -> list[Block]:
+    """Return the buttons for the previous and the next page. In one row, no two may have one action id."""
+    steps = [
+        button(Button.LIST_PAGE, label, cut(f"{to} {filtered}".strip(), 1_000))
+        | {"action_id": f"{Button.LIST_PAGE.value}.{number}"}
+        for number, (to, label) in enumerate(((page - 1, "Previous page"), (page + 1, "Next page")))
+        if 1 <= to <= pages
+    ]
+    return blocks.button_rows("pages", steps)
+
+
+def _task_text(item: TaskLine) -> str:
+    link = item.link
+    owner, detail = _foreign_owner(item), get_detail(link)
+    parts = [f"•  {escape_line(_task_label(link).label, 60)}: {escape_line(get_name(link), 60)}"]
+    parts += [f", {escape_line(owner, _OWNER_LENGTH)}"] if owner else []
+    parts += [f". {escape_line(detail, _DETAIL_LENGTH)}"] if detail else []
+    urls = (get_reported_url(link), blocks.safe_web_url(item.permalink))
+    parts += [f" {escape_mrkdwn(url)}" for url in urls if 0 < len(url) <= 150]
+    return "".join(parts)

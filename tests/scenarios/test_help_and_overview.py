@@ -1,0 +1,121 @@
+"""`/task` alone, `/task templates` and `/task help`: answered only to the person who asks."""
+
+import pytest
+
+from .running_tasks import timeless
+from .test_list_tasks import shown_lines
+from .world import World
+
+
+async def test_templates_are_listed_with_their_presets(world: World) -> None:
+    """Each has a button that opens the form with it."""
+    presets = [world.coder.new_preset("Small", is_default=True), world.coder.new_preset("Large")]
+    world.coder.add_template("big", display_name="Big ones", description="For builds", presets=presets)
+    world.coder.add_template("plain", has_ai_task=False)
+
+    await world.alice.types("/task templates")
+
+    assert world.alice.reads() == [
+        "Templates for tasks:\n•  big (Presets: Small (default), Large)\n•  tasks-docker\n"
+        "Big ones (big): For builds\nPresets: Small (default), Large [Use]\n"
+        "Tasks on Docker (tasks-docker) [Use]"
+    ]
+
+
+async def test_a_template_of_the_list_opens_the_form_with_it(world: World) -> None:
+    """Its presets are there to choose from."""
+    world.coder.add_template("big", presets=[world.coder.new_preset("Small", is_default=True)])
+    await world.restarts(template="tasks-docker")
+    await world.alice.types("/task templates")
+    world.alice.reads()
+
+    await world.alice.presses("Use")
+
+    assert world.alice.dialog().startswith("[New task]\nTemplate: big\nPreset: Small\n")
+
+
+@pytest.mark.parametrize("line", ["help", "?", "--help"])
+async def test_help_comes_in_many_ways(world: World, line: str) -> None:
+    """It has an example of each verb, and the buttons for what people want most."""
+    await world.alice.types(f"/task {line}")
+
+    [answer] = world.alice.reads()
+    assert answer.startswith("Each task has a thread, and your replies in it reach its agent.\n")
+    assert "`/task pause fix-login`  stop its workspace and keep everything\n" in answer
+    assert answer.endswith("[New task] [My tasks]")
+
+
+async def test_task_alone_says_that_nothing_needs_the_person(world: World) -> None:
+    """Its buttons start a task, show the list, and show the help."""
+    await world.alice.types("/task")
+    [answer] = world.alice.reads()
+    await world.alice.presses("Help")
+    await world.alice.presses("New task")
+
+    assert answer == (
+        "Nothing needs you right now.\nYou have no running tasks.\n[New task] [All tasks] [Help]"
+    )
+    assert world.alice.reads()[0].startswith("Each task has a thread")
+    assert world.alice.dialog().startswith("[New task]")
+
+
+async def test_task_alone_shows_what_needs_the_person_and_what_runs(world: World) -> None:
+    """Tasks of other people, and those at rest, are in the list only."""
+    for name, state in (("lose", "failed"), ("busy", "working"), ("end", "complete")):
+        world.coder.add_task("alice", name, name=name).becomes(state, "So it is")
+    world.coder.add_task("bob", "theirs", name="theirs").becomes("working", "On it")
+
+    await world.alice.types("/task")
+
+    assert world.alice.reads() == [
+        "Needs you:\n•  Failed: Lose. So it is\nRunning:\n•  Working: Busy. So it is\n"
+        "[New task] [All tasks] [Help]"
+    ]
+    assert shown_lines(world)[0] == ["Lose · Failed · {ago}", "So it is · lose · no thread yet"]
+
+
+async def test_task_alone_shows_what_was_last_known(world: World) -> None:
+    """While Coder is away, the answer says since when."""
+    thread = await world.alice.runs("/task create fix it")
+    await world.polls()
+    world.task("fix-it").becomes("working", "On it")
+    await world.polls()
+    link = world.slack.backend.permalink(thread.channel, thread.ts)
+
+    async with world.coder.outage():
+        await world.polls(times=2)
+        await world.alice.types("/task")
+        [answer] = world.alice.reads()
+        await world.bob.types("/task")
+
+    assert timeless(answer) == (
+        ":warning: Coder has not answered since <{date_short_pretty} at {time}>; this is from then. "
+        f"Nothing needs you right now.\nRunning:\n•  Working: Fix it. On it <{link}>\n"
+        "[New task] [All tasks] [Help]"
+    )
+    assert world.bob.reads() == ["Coder does not answer me right now. Please try again in a minute."]
+    await world.polls()
+
+
+async def test_help_for_one_verb_has_an_example(world: World) -> None:
+    """For an unknown verb, the answer has similar ones."""
+    await world.alice.types("/task help send")
+    await world.alice.types("/task help snd")
+    await world.alice.types("/task create --help")
+
+    send, slip, create = world.alice.reads()
+    assert send == (
+        "`/task send NAME TEXT`\nTell its agent something, as a reply in its thread does.\n\n"
+        "For example: `/task send fix-login please add a test`"
+    )
+    assert slip == "There is no verb `snd`.\n[Help with send]"
+    assert create.startswith("`/task create [options] PROMPT`\n")
+
+
+@pytest.mark.parametrize("verb", ["connect", "disconnect", "audit", "doctor"])
+async def test_what_comes_later_says_what_to_do_until_then(world: World, verb: str) -> None:
+    """Such a verb is known, so it does not open a form."""
+    await world.alice.types(f"/task {verb}")
+
+    assert f"`{verb}` (" in world.alice.reads()[0]
+    assert not world.alice.dialog()

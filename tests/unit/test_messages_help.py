@@ -1,0 +1,60 @@
+"""The help."""
+
+import pytest
+
+from taskwire.domain.grammar import CREATE_OPTIONS, THREAD_VERBS, VERBS
+from taskwire.messages import help_texts
+from tests.unit.message_view import buttons, faults, shown
+
+
+def test_the_help_has_an_example_of_every_verb_that_works() -> None:
+    """The help is made from the grammar. Verbs of a later version are left out."""
+    message = help_texts.help_text()
+    _, examples, options, thread, _ = shown(message)
+
+    for verb in VERBS:
+        assert (f"`{verb.example}`" in examples) is (not verb.unsupported_hint)
+    assert all(f"`!{verb.name}`" in thread for verb in THREAD_VERBS)
+    assert all(f"`{option.name}=`" in options for option in CREATE_OPTIONS)
+    assert list(buttons(message)) == ["New task", "My tasks"]
+    assert len(message.text) < 2_500
+    assert faults(message) == []
+
+
+@pytest.mark.parametrize(
+    ("topic", "says"),
+    [
+        (
+            "list",
+            (
+                "`/task list [mine|all|needs-me|working|done|failed|paused] [owner=NAME]`\n"
+                "Tasks you may see, those that need you first.\n\nFor example: `/task list needs-me`"
+            ),
+        ),
+        ("!edit", "`!edit TEXT` in a task's thread\nGive the paused task another prompt."),
+        ("lst", "There is no verb “lst”. Did you mean `/task help list`?"),
+        ("<frobnicate>", "There is no verb “&lt;frobnicate&gt;”. `/task help` lists them."),
+    ],
+)
+def test_the_help_of_one_verb(topic: str, says: str) -> None:
+    """The help has an example. For a mistyped verb it offers the nearest one."""
+    assert help_texts.help_text(topic).text == says
+
+
+def test_the_help_of_create_has_its_other_words_and_options() -> None:
+    """People may be used to `new` and `run`."""
+    lines = shown(help_texts.help_text("new"))
+
+    assert lines[0].startswith("`/task create [options] PROMPT`\nStart a task here")
+    assert lines[2] == "Also: `/task new`, `/task run`"
+    assert lines[3].startswith("*Options of* `/task create`\n`template=VALUE`  the template to use")
+
+
+@pytest.mark.parametrize(
+    "verb", [verb for verb in VERBS if verb.unsupported_hint], ids=lambda verb: verb.name
+)
+def test_a_verb_to_come_says_what_to_do_until_then(verb: object) -> None:
+    """There is always a next step."""
+    name, until = getattr(verb, "name", ""), getattr(verb, "unsupported_hint", "")
+
+    assert help_texts.help_text(name).text.endswith(f"This is not there yet. {until}")
