@@ -60,13 +60,12 @@ async def test_create_takes_options_in_every_spelling(world: World, options: str
     [
         (
             "create template=tasks-dokcer fix it",
-            "There is no template `tasks-dokcer` for tasks. Nothing was created. "
-            "Did you mean `tasks-docker`?",
+            "There is no template `tasks-dokcer` for tasks. Nothing was created.\n[Use tasks-docker]",
         ),
         (
             "create template=nothing-like-it fix it",
             "There is no template `nothing-like-it` for tasks, so nothing was created: choose "
-            "`tasks-docker`.",
+            "`tasks-docker`.\n[Use tasks-docker]",
         ),
         (
             "create preset=x fix it",
@@ -74,12 +73,12 @@ async def test_create_takes_options_in_every_spelling(world: World, options: str
         ),
         (
             "create org=codr fix it",
-            "No organization `codr` has a template for tasks. Nothing was created. Did you mean `coder`?",
+            "No organization `codr` has a template for tasks. Nothing was created.\n[Use coder]",
         ),
         (
             "create template=<b><!here> fix it",
             "There is no template `&lt;b&gt;@\u2060here` for tasks, so nothing was created: choose "
-            "`tasks-docker`.",
+            "`tasks-docker`.\n[Use tasks-docker]",
         ),
     ],
 )
@@ -99,8 +98,8 @@ async def test_an_unknown_preset_is_answered_with_those_there_are(world: World) 
     await world.alice.types("/task create template=big preset=green fix it")
 
     assert world.alice.reads() == [
-        "The template `big` has no preset `fsat`. Nothing was created. Did you mean `Fast`?",
-        "The template `big` has no preset `green`. Nothing was created. It has `Fast`, `Slow`.",
+        "The template `big` has no preset `fsat`. Nothing was created.\n[Use Fast]",
+        "The template `big` has no preset `green`. Nothing was created.\n[Use Fast] [Use Slow]",
     ]
 
 
@@ -111,8 +110,8 @@ async def test_among_several_templates_one_has_to_be_named(world: World) -> None
     await world.alice.types("/task create fix it")
 
     assert world.alice.reads() == [
-        "Which template? You can use `big`, `tasks-docker`. Nothing was created. "
-        "Try `/task create template=big …`."
+        "Which template? You can use `big`, `tasks-docker`. Nothing was created.\n"
+        "[Use big] [Use tasks-docker]"
     ]
 
 
@@ -135,8 +134,7 @@ async def test_a_default_that_is_gone_is_said(world: World) -> None:
     await world.alice.types("/task create fix it")
 
     assert world.alice.reads() == [
-        "The default template `old` is not in Coder. Nothing was created. "
-        "Name one yourself: `template=tasks-docker`, for example."
+        "The default template `old` is not in Coder. Nothing was created.\n[Use tasks-docker]"
     ]
 
 
@@ -176,9 +174,10 @@ async def test_a_name_that_is_taken_is_answered_with_a_free_one(world: World) ->
 
     await world.alice.types("/task create name=fix fix it")
 
-    assert world.alice.reads() == ["The name `fix` is taken in Coder. This one is free: `name=fix-3`."]
-    await world.alice.runs("/task create name=fix-3 fix it")
+    assert world.alice.reads() == ["The name `fix` is taken in Coder.\n[Use fix-3]"]
+    await world.alice.presses("Use fix-3")
     assert world.task("fix-3").prompt == "fix it"
+    assert len(world.cards()) == 1
 
 
 async def test_options_behind_the_prompt_are_read_and_named(world: World) -> None:
@@ -204,7 +203,8 @@ async def test_an_option_behind_the_prompt_that_does_not_exist_creates_nothing(w
     assert len(world.coder.tasks) == 0
     [answer] = world.alice.reads()
     assert answer.endswith(
-        "I took `template=nope` at the end for options. If it is part of your text, put `--` before the text."
+        "I took `template=nope` at the end for options. If it is part of your text, put `--` before the "
+        "text.\n[Use tasks-docker]"
     )
 
 

@@ -258,4 +258,21 @@ async def test_a_refusal_reaches_a_person_whose_form_was_open_for_long(world: Wo
 
     await world.alice.submits(prompt="fix it", name="fix")
 
-    assert world.alice.reads() == ["The name `fix` is taken in Coder. This one is free: `name=fix-2`."]
+    assert world.alice.reads() == ["The name `fix` is taken in Coder.\n[Use fix-2]"]
+
+
+async def test_a_free_name_is_used_in_the_channel_that_the_form_names(world: World) -> None:
+    """The button keeps all that was entered."""
+    world.coder.add_task("alice", "older", name="fix")
+    shop = world.slack.add_channel("shop", ["alice", "taskwire"]).id
+    await world.alice.types("/task create")
+    await world.alice.submits(prompt="fix it", name="fix", channel=shop)
+    assert world.alice.reads() == ["The name `fix` is taken in Coder.\n[Use fix-2]"]
+
+    await world.alice.presses("Use fix-2")
+
+    assert world.task("fix-2").prompt == "fix it"
+    [card] = world.slack.messages(shop)
+    assert str(card["text"]).startswith("Starting: Fix it.")
+    world.cards()
+    world.alice.reads()

@@ -127,6 +127,17 @@ def offer_name(
     return NearMiss(error.sentence, offers, hint) if offers else error
 
 
+def offer_values(
+    sentence: str, option: str, near: Sequence[str], given: Mapping[str, str], prompt: str
+) -> NearMiss:
+    """Return the refusal of the value of an option of `create`. `near` are values that fit.
+
+    `given` are all options.
+    """
+    offers = [Offer(f"Use {value}", _format_create({**given, option: value}, prompt)) for value in near]
+    return NearMiss(sentence, offers)
+
+
 def offer_filters(asked: str, near: Sequence[str]) -> UserError:
     """Return the refusal of a filter that `list` does not have. `near` are similar filters."""
     sentence = f"I have no list `{quote_typed(asked)}`."
@@ -201,7 +212,7 @@ def _is_likely_command(verb: Verb, rest: str, word: str) -> bool:
         return is_whole and (
             is_likely_task_name(name) or (word.lower() not in VERBS_OF_OTHER_TOOLS and is_task_name(name))
         )
-    if verb.arguments in ("name and text", "name and people"):
+    if verb.arguments == "name and text":
         return is_likely_task_name(name)
     if verb.arguments == "filter":
         return all(map(_is_filter, rest.lower().split()))

@@ -16,7 +16,6 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain import commands
 from taskwire.domain.commands import Command
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import Ts
 from taskwire.domain.jobs import ActRequested, CreateRequested, Job
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
@@ -35,7 +34,7 @@ from taskwire.queue.user_limits import limit_of_command
 from taskwire.slack import inbound
 from taskwire.slack.inbound import SlashCommand
 from taskwire.slack.manifest import SLASH_COMMAND
-from taskwire.tasks.offered_commands import find_offered, keep_offers
+from taskwire.tasks.offered_commands import OfferedCommands, find_offered, keep_offers
 from taskwire.tasks.queries import Queries, Question
 
 # How long the acknowledgement of a press waits for the command that was offered, in seconds.
@@ -83,8 +82,8 @@ class Commands:
 
     async def _offer(self, typed: SlashCommand, near_miss: NearMiss, *, is_instead: bool = False) -> str:
         """Offer what was probably meant, and return the acknowledgement's text."""
-        person, key = typed.requester.person, digest("offered", typed.delivery)
-        batch = keep_offers(self._deps.notes, near_miss, key, person)
+        key = digest("offered", typed.delivery)
+        batch = keep_offers(self._deps.notes, near_miss, key, typed.requester)
         result = await self._ingress.claim("command", typed.delivery, batch)
         if result.is_new:
             self._show(typed.requester, offer_commands(near_miss, key), is_instead=is_instead)
@@ -101,7 +100,7 @@ class Commands:
             async with asyncio.timeout(FIND_TIMEOUT_SECONDS):
                 line, kept = await find_offered(self._deps, key, number, requester.person)
             typed = SlashCommand(requester, line, trigger_id, f"offered:{key}")
-            result = await self._run(typed, kept.thread_ts)
+            result = await self._run(typed, kept)
         except UserError as error:
             result = ClaimAnswer(answers.refusal(error).text)
         except (RedisError, TimeoutError):
@@ -111,7 +110,7 @@ class Commands:
             said = Message(text=result.reply) if result.reply else inputs.already_decided()
             self._show(requester, said)
 
-    async def _run(self, typed: SlashCommand, thread_ts: Ts | None) -> ClaimAnswer:
+    async def _run(self, typed: SlashCommand, kept: OfferedCommands) -> ClaimAnswer:
         """Run a command that was offered, and let the question show that it was chosen."""
         try:
             command = commands.parse(typed.text)
@@ -122,7 +121,7 @@ class Commands:
         if isinstance(command, Question):
             self._background.start(self._answer(typed.requester, command, is_instead=True))
             return ClaimAnswer("", is_new=True)
-        result = await self._handle(typed, command, thread_ts)
+        result = await self._handle(typed, command, kept)
         if result.is_new and isinstance(command, commands.Create):
             self._show(typed.requester, answers.creating_offered(command.prompt), is_instead=True)
         elif result.is_new:
@@ -130,11 +129,11 @@ class Commands:
         return result
 
     async def _handle(
-        self, typed: SlashCommand, command: Command, thread_ts: Ts | None = None
+        self, typed: SlashCommand, command: Command, kept: OfferedCommands | None = None
     ) -> ClaimAnswer:
         """Do what must precede the acknowledgement. The result has the acknowledgement's text.
 
-        `thread_ts` is the discussion in which a new task's card goes.
+        `kept` says where the card of a new task goes, if the command was offered.
         """
         if isinstance(command, Question):
             self._background.start(self._answer(typed.requester, command))
@@ -153,8 +152,9 @@ class Commands:
                 return result
             case _:
                 work = make_work(typed.requester, command)
-                if isinstance(work, CreateRequested):
-                    work = work.model_copy(update={"thread_ts": thread_ts})
+                if isinstance(work, CreateRequested) and kept is not None:
+                    requester = typed.requester.model_copy(update={"channel": kept.channel})
+                    work = work.model_copy(update={"requester": requester, "thread_ts": kept.thread_ts})
                 job = Job(id=f"command:{typed.delivery}", work=work)
                 verb = work.verb if isinstance(work, ActRequested) else "create"
                 return await self._claim(typed, verb, Batch().append(intake(typed.requester.person), job))

@@ -3,6 +3,8 @@
 A choice is made by name, by the deployment's default, or because there is only one.
 """
 
+from collections.abc import Sequence
+
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Preset, Template
@@ -11,6 +13,18 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import find_nearest
 from taskwire.domain.naming import make_numbered_name
 from taskwire.messages import refusals
+
+# How many values are offered as buttons.
+MOST_OFFERED = 4
+
+
+class WrongOption(UserError):
+    """The value of an option of `create` does not fit. `near` are values that do fit. Each is offered."""
+
+    def __init__(self, option: str, refusal: refusals.Refusal, near: Sequence[str]) -> None:
+        super().__init__(*refusal)
+        self.option = option
+        self.near = tuple(near[:MOST_OFFERED])
 
 
 def choose_template(
@@ -22,22 +36,24 @@ def choose_template(
     usable = [t for t in templates if organization is None or _is_one_of(organization, t.organization_name)]
     if organization is not None and not usable:
         names = list(dict.fromkeys(t.organization_name for t in templates))
-        raise UserError(
-            *refusals.unknown_organization(organization, find_nearest(organization, names), names)
-        )
+        near = find_nearest(organization, names)
+        raise WrongOption("org", refusals.unknown_organization(organization, near, names), near or names)
     wanted = named or default
     if wanted is None:
         if len(usable) == 1:
             return usable[0]
-        raise UserError(*refusals.template_ambiguous([t.name for t in usable]))
+        names = [t.name for t in usable]
+        raise WrongOption("template", refusals.template_ambiguous(names), names)
     found = [t for t in usable if _is_one_of(wanted, t.name, t.display_name, t.id)]
     names = [t.name for t in usable]
     if not found and named is None:
-        raise UserError(*refusals.default_template_missing(wanted, names))
+        raise WrongOption("template", refusals.default_template_missing(wanted, names), names)
     if not found:
-        raise UserError(*refusals.unknown_template(wanted, find_nearest(wanted, names), names))
+        near = find_nearest(wanted, names)
+        raise WrongOption("template", refusals.unknown_template(wanted, near, names), near or names)
     if len(found) > 1:
-        raise UserError(*refusals.organization_ambiguous(wanted, [t.organization_name for t in found]))
+        organizations = [t.organization_name for t in found]
+        raise WrongOption("org", refusals.organization_ambiguous(wanted, organizations), organizations)
     return found[0]
 
 
@@ -76,7 +92,10 @@ def choose_preset(
         found = [p for p in presets if _is_one_of(named, p.name, p.id)]
         if not found:
             names = [p.name for p in presets]
-            raise UserError(*refusals.unknown_preset(template.name, named, find_nearest(named, names), names))
+            near = find_nearest(named, names)
+            raise WrongOption(
+                "preset", refusals.unknown_preset(template.name, named, near, names), near or names
+            )
         return found[0]
     preferred = [p for p in presets if default is not None and _is_one_of(default, p.name)]
     return next(iter(preferred), None) or next((p for p in presets if p.is_default), None)
@@ -92,15 +111,21 @@ NAMES_TO_TRY = 8
 async def require_free(coder: CoderClient, owner: str, name: str) -> None:
     """Raise UserError if the owner has a task of this name. The error suggests a free name."""
     if not await _is_free(coder, owner, name):
-        raise UserError(*await make_name_taken_refusal(coder, owner, name))
+        free = await _find_free_name(coder, owner, name)
+        raise WrongOption("name", refusals.name_taken(name, free), [free] if free else [])
 
 
 async def make_name_taken_refusal(coder: CoderClient, owner: str, name: str) -> refusals.Refusal:
     """Return a refusal that says that the name is taken, with a similar free name if one is found."""
+    return refusals.name_taken(name, await _find_free_name(coder, owner, name))
+
+
+async def _find_free_name(coder: CoderClient, owner: str, name: str) -> str:
+    """Return a similar name that is free; empty if none is found."""
     for number in range(2, 2 + NAMES_TO_TRY):
         if await _is_free(coder, owner, make_numbered_name(name, number)):
-            return refusals.name_taken(name, make_numbered_name(name, number))
-    return refusals.name_taken(name, "")
+            return make_numbered_name(name, number)
+    return ""
 
 
 async def _is_free(coder: CoderClient, owner: str, name: str) -> bool:

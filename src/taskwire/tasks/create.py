@@ -23,11 +23,13 @@ from taskwire.domain.jobs import (
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.mrkdwn import is_blank
 from taskwire.domain.naming import LINK_BACK, digest, make_name, make_title
+from taskwire.domain.near_misses import offer_values
 from taskwire.domain.queues import to_coder
 from taskwire.domain.requester import Requester
 from taskwire.domain.secrets import mask_beginning
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, inputs, refusals
+from taskwire.messages.unknown_verbs import offer_commands
 from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.outbox.thread_context import ThreadContext
@@ -35,12 +37,14 @@ from taskwire.people.permissions import Account, People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 from taskwire.tasks.choices import (
+    WrongOption,
     choose_preset,
     choose_template_in_channel,
     get_default_preset,
     require_free,
 )
 from taskwire.tasks.lookup import bare_record
+from taskwire.tasks.offered_commands import keep_offers
 
 # If the same request comes again within this time, the person is asked whether they mean it.
 REPEAT_MS = 120_000
@@ -78,8 +82,28 @@ class TaskCreator:
         """Check a request, and store it as a new link. Raise UserError if it is refused."""
         try:
             return await self._check_and_write(work, context)
+        except WrongOption as error:
+            request = await self._get_full_request(work)
+            if not error.near or request.context is not None:
+                raise explain_trailing_options(error, work.trailing_options) from None
+            return self._offer_values(work, request, error, digest("offered", context.job.id))
         except UserError as error:
             raise explain_trailing_options(error, work.trailing_options) from None
+
+    def _offer_values(
+        self, work: CreateRequested, request: CreateRequested, error: WrongOption, key: str
+    ) -> Outcome:
+        """Offer the same task with values that fit. The offers are kept under `key`."""
+        values = (request.template, request.preset, request.name, request.organization)
+        given = dict(zip(("template", "preset", "name", "org"), values, strict=True))
+        known = {name: value for name, value in given.items() if value is not None}
+        refusal = offer_values(error.sentence, error.option, error.near, known, request.prompt)
+        refusal.hint = explain_trailing_options(UserError(""), work.trailing_options).hint
+        batch = keep_offers(self._deps.notes, refusal, key, request.requester, request.thread_ts)
+        asked = offer_commands(refusal, key)
+        if work.note_key:
+            return replace_question(batch, work.requester, asked)
+        return done(batch, (work.requester, asked))
 
     async def _check_and_write(self, work: CreateRequested, context: JobContext) -> Outcome:
         request = await self._get_full_request(work)

@@ -141,7 +141,7 @@ class MessagesToBot:
     def _offer_commands(self, work: MessageToBot, near_miss: NearMiss, key: str) -> Outcome:
         """Offer what was probably meant. A new task's card goes where the message is."""
         root = None if work.is_direct else _root_of(work)
-        batch = keep_offers(self._deps.notes, near_miss, key, work.requester.person, root)
+        batch = keep_offers(self._deps.notes, near_miss, key, work.requester, root)
         return done(batch, (work.requester, offer_commands(near_miss, key)))
 
     async def _run_command(self, work: MessageToBot, command: Command, context: JobContext) -> Outcome:

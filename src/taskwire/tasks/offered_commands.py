@@ -8,8 +8,9 @@ from pydantic import BaseModel
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import Ts, UserId
+from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.near_misses import NearMiss
+from taskwire.domain.requester import Requester
 from taskwire.messages import refusals
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
@@ -22,20 +23,26 @@ COMMANDS_TTL_MS = 1_800_000
 class OfferedCommands(BaseModel):
     """Commands that were offered to a person, as typed after `/task`.
 
-    `thread_ts` is the discussion in which a new task's card goes; None if the card begins its own thread.
+    A new task's card goes to `channel`. `thread_ts` is the discussion in which it goes; None if the card
+    begins its own thread.
     """
 
     person: UserId
     lines: tuple[str, ...]
+    channel: ChannelId
     thread_ts: Ts | None = None
 
 
 def keep_offers(
-    notes: Notes, near_miss: NearMiss, key: str, person: UserId, thread_ts: Ts | None = None
+    notes: Notes, near_miss: NearMiss, key: str, requester: Requester, thread_ts: Ts | None = None
 ) -> Batch:
     """Return a batch that keeps the offers of a near miss. The buttons carry the key."""
-    lines = tuple(offer.line for offer in near_miss.offers)
-    kept = OfferedCommands(person=person, lines=lines, thread_ts=thread_ts)
+    kept = OfferedCommands(
+        person=requester.person,
+        lines=tuple(offer.line for offer in near_miss.offers),
+        channel=requester.channel,
+        thread_ts=thread_ts,
+    )
     return notes.keep_in(Batch(), kept.model_dump_json(), "offered_commands", key, ttl_ms=COMMANDS_TTL_MS)
 
 
