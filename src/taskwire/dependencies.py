@@ -10,6 +10,7 @@ from taskwire.queue.leases import Queues
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
 from taskwire.state.channel_settings import ChannelSettingsStore
+from taskwire.state.followed import FollowedAgents
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
@@ -22,6 +23,7 @@ class Dependencies:
     queues: Queues
     links: Links
     writes: LinkWrites
+    followed: FollowedAgents
     observations: Observations
     channel_settings: ChannelSettingsStore
     notes: Notes

@@ -24,6 +24,7 @@ from taskwire.slack.calls import SlackTimeouts
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
 from taskwire.state.channel_settings import ChannelSettingsStore
+from taskwire.state.followed import FollowedAgents
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
@@ -56,6 +57,7 @@ async def open_dependencies(
             queues=Queues(connections, KEYS, clock, TIMES),
             links=Links(connections, KEYS, clock),
             writes=LinkWrites(KEYS),
+            followed=FollowedAgents(connections, KEYS),
             observations=Observations(connections, KEYS, clock),
             channel_settings=ChannelSettingsStore(connections, KEYS),
             notes=Notes(connections, KEYS),

@@ -276,7 +276,7 @@ class TaskActions:
     async def _follow(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Start or end a message in the thread that shows what the agent writes."""
         if work.verb == "unfollow":
-            batch = self._deps.writes.end_following(Batch(), link.id)
+            batch = self._deps.followed.end(Batch(), link.id)
             return done(batch, (work.requester, live.not_following(link)))
         if is_followed(link, context.now_ms):
             return done(None, (work.requester, live.following(link)))

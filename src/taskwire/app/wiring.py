@@ -73,6 +73,7 @@ from taskwire.slack.client import make_client
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
 from taskwire.state.channel_settings import ChannelSettingsStore
+from taskwire.state.followed import FollowedAgents
 from taskwire.state.heartbeat import Heartbeat, ReceivedKinds
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes
@@ -247,6 +248,7 @@ def _make_dependencies(
         queues=queues,
         links=Links(connections, keys, clock),
         writes=LinkWrites(keys),
+        followed=FollowedAgents(connections, keys),
         observations=Observations(connections, keys, clock),
         channel_settings=ChannelSettingsStore(connections, keys),
         notes=Notes(connections, keys),

@@ -38,8 +38,7 @@ from taskwire.state.link_fields import read_link, read_link_if_possible
 ENDED_LINK_TTL_MS = 30 * DAY_MS
 # How many ts of received messages a link stores, so that backfill skips them.
 MAX_TAKEN_MESSAGES = 200
-# How long these ts are stored: far longer than a thread is silent. Backfill would ask about a message whose
-# ts has expired.
+# How long these ts are stored: far longer than a thread is silent. After that, backfill would ask again.
 TAKEN_MESSAGE_TTL_MS = 400 * DAY_MS
 # How long it is stored that a channel is closed. If it opens within this time, its threads get messages
 # again.
@@ -52,8 +51,6 @@ KEPT_REPLY_TTL_MS = 7 * DAY_MS
 LINKS_PER_EXCHANGE = 50
 # For how many replies a link stores the reaction, and that the agent has them.
 MAX_MARKED_REPLIES = 500
-# How long the store knows which agents are followed. Nobody follows one for longer.
-FOLLOWED_TTL_MS = DAY_MS
 # How long the reactions of replies, and that they were delivered, are remembered.
 RECEIPT_TTL_MS = 7 * DAY_MS
 
@@ -220,10 +217,6 @@ class Links:
         bodies = await cast("Awaitable[list[str | None]]", self._redis.hmget(f"{base}:jobs", names))
         return _jobs(body for body in bodies if body)
 
-    async def count_followed(self, now_ms: int) -> int:
-        """Count the tasks whose agents are followed now."""
-        return len(await self._redis.zrangebyscore(self._keys.named("followed"), now_ms, "+inf"))
-
     async def is_empty(self, name: QueueName) -> bool:
         """Whether a queue has no jobs at all, readable or not."""
         return not await self._redis.zcard(self._keys.named("queue", name, "order"))
@@ -319,16 +312,6 @@ class LinkWrites:
     def remove_field(self, batch: Batch, link: LinkId, name: str) -> Batch:
         """Remove one of a link's fields."""
         return batch.write("HDEL", self._keys.link(link), name)
-
-    def start_following(self, batch: Batch, link: LinkId, until_ms: int) -> Batch:
-        """Note until when a message shows what the agent writes."""
-        self.set_field(batch, link, "follow", f"{until_ms}")
-        return batch.write_expiring(FOLLOWED_TTL_MS, "ZADD", self._keys.named("followed"), until_ms, link)
-
-    def end_following(self, batch: Batch, link: LinkId) -> Batch:
-        """Note that no message shows any more what the agent writes."""
-        self.remove_field(batch, link, "follow")
-        return batch.write("ZREM", self._keys.named("followed"), link)
 
     def write_state(self, batch: Batch, link: LinkId, state: LinkState, look_at_ms: int | None) -> Batch:
         """Write the task state of a link, and when to look at it again."""
