@@ -152,7 +152,7 @@ MANIFEST = {
     "features.shortcuts[].callback_id!": "string 1 255",
     "features.shortcuts[].description!": "string 1 150",
     "features.unfurl_domains": "array 1 5",
-    "features.unfurl_domains[]": "string 1 255",
+    "features.unfurl_domains[]": "string 0 255",
     "features.slash_commands": "array 1 50",
     "features.slash_commands[].command!": "string 2 32",
     "features.slash_commands[].description!": "string 1 2000",
