@@ -107,8 +107,8 @@ def save(cart: Cart) -> None:
 In the database it stays until a job at night removes what is older than 14 days. \
 So three things can happen when somebody comes back:
 
-- Within 30 minutes: the cart comes from Redis, with the prices of then.
-- Within 14 days: it comes from the database, and the prices are read again.
+- Within 30 minutes: from Redis, with the prices of then.
+- Within 14 days: from the database, with the prices of today.
 - Later: it is empty, and nobody is told why.
 
 The second case has a defect. The prices are read again, but the discount is not:

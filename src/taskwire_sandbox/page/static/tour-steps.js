@@ -70,7 +70,7 @@ export const STEPS = [
       ": one pure function turns what Coder says into the card’s phase and the notices. State and notices are written " +
         "in one step, so no notice is lost or said twice.",
     ],
-    until: (hand) => hand.calls() > 1,
+    until: (hand) => hand.calls() > 1 && hand.shows("Done"),
     spot: (hand) => hand.newestNode(),
     seconds: 8,
   },

@@ -1,0 +1,165 @@
+"""Makes the pictures of `docs/using.md`, from the demo: `python -m tests.sandbox.pictures [FOLDER]`.
+
+It needs chromium, and takes about two minutes, because the demo's agents take their time.
+"""
+
+import asyncio
+import contextlib
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from playwright.async_api import Browser, Locator, Page, ViewportSize, async_playwright, expect
+
+from tests.programs import find_chromium
+from tests.sandbox.small_png import shrink
+
+FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+PATIENCE_MS = 120_000
+# Of this width, a message has about as many words in a line as in Slack's own window.
+NARROW: ViewportSize = {"width": 600, "height": 1500}
+WIDE: ViewportSize = {"width": 1000, "height": 620}
+PHONE: ViewportSize = {"width": 360, "height": 480}
+# Task, the phase that its card shows in the end, and the name of its picture.
+TASKS = (
+    ("upgrade the project to Python 3.14", "Working", "working"),
+    ("split the customer name into two columns", "Needs you", "needs-you"),
+    ("fix the login redirect", "Done", "done"),
+    ("find out why the checkout test is flaky", "Failed", "failed"),
+    ("update the base image", "Broken", "broken"),
+    ("audit every module", "Paused", "paused"),
+)
+# Letters without colored edges make a small picture.
+ARGUMENTS = ("--no-sandbox", "--disable-lcd-text")
+EXPLAINS = "explain when a cart expires"
+TOURED = 6
+
+
+@contextlib.asynccontextmanager
+async def _demo() -> AsyncIterator[str]:
+    """Run the demo. Yields its address."""
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "taskwire", "demo", "--port", "0"), stdout=asyncio.subprocess.PIPE
+    )
+    assert running.stdout is not None
+    try:
+        while (line := await running.stdout.readline()) and b"http://" not in line:
+            pass
+        yield line.decode().strip()
+    finally:
+        running.send_signal(signal.SIGINT)
+        await running.wait()
+
+
+@contextlib.asynccontextmanager
+async def _page(browser: Browser, address: str, size: ViewportSize) -> AsyncIterator[Page]:
+    """Open the page as Alice in a window of this size."""
+    context = await browser.new_context(viewport=size)
+    page = await context.new_page()
+    await page.goto(address)
+    await page.locator("[data-ready]").wait_for()
+    yield page
+    await context.close()
+
+
+def _card(page: Page, prompt: str) -> Locator:
+    return page.locator("#messages .message", has_text=re.compile(re.escape(prompt), re.IGNORECASE)).first
+
+
+async def _says(page: Page, text: str) -> None:
+    await page.locator("#message-box").fill(text)
+    await page.locator("#message-box").press("Enter")
+
+
+async def _take(shown: Locator, folder: Path, name: str) -> None:
+    """Save a picture, without the marks of the mouse and the keyboard."""
+    await shown.page.evaluate("document.activeElement.blur()")
+    await shown.page.mouse.move(0, 0)
+    await shown.screenshot(path=folder / f"{name}.png", animations="disabled")
+
+
+async def _cards_and_notices(page: Page, folder: Path) -> None:
+    for prompt in (*(task[0] for task in TASKS), EXPLAINS):
+        await _says(page, f"/task create {prompt}")
+        await _card(page, prompt).wait_for(timeout=PATIENCE_MS)
+    audit = _card(page, "audit every module")
+    await expect(audit).to_contain_text("Working", timeout=PATIENCE_MS)
+    await audit.get_by_role("button", name="Stop").click()
+    await expect(_card(page, EXPLAINS)).to_contain_text("Done", timeout=PATIENCE_MS)
+    for prompt, phase, name in TASKS:
+        card = _card(page, prompt)
+        await expect(card).to_contain_text(phase, timeout=PATIENCE_MS)
+        await _take(card, folder, f"card-{name}")
+    for prompt, name in ((TASKS[1][0], "question"), (TASKS[2][0], "done"), (TASKS[3][0], "failed")):
+        await _notice(page, prompt, folder, f"notice-{name}")
+    await _notice(page, TASKS[4][0], folder, "notice-broken")
+    await _notice(page, EXPLAINS, folder, "notice-answer")
+
+
+async def _notice(page: Page, prompt: str, folder: Path, name: str) -> None:
+    """Take the newest message that calls Alice in a task's thread."""
+    await _card(page, prompt).get_by_role("button", name=re.compile("repl(y|ies)")).click()
+    called = page.locator("#thread .message", has_text="@Alice Adams").last
+    await called.wait_for(timeout=PATIENCE_MS)
+    await _take(called, folder, name)
+    await page.get_by_role("button", name="Close thread").click()
+
+
+async def _surfaces(page: Page, folder: Path) -> None:
+    """Take the menu of a card, the form, the list, and Home where the app has one."""
+    await _card(page, TASKS[0][0]).get_by_role("button", name="More", exact=True).click()
+    await page.get_by_role("menu").screenshot(path=folder / "menu.png")
+    await page.keyboard.press("Escape")
+    await _says(page, "/task list")
+    listed = page.locator("#messages .message.ephemeral").last
+    await expect(listed).to_contain_text("Split the customer", timeout=PATIENCE_MS)
+    await _take(listed, folder, "list")
+    await _says(page, "/task create")
+    form = page.get_by_role("dialog")
+    await form.locator("textarea").wait_for(timeout=PATIENCE_MS)
+    await _take(form, folder, "form")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Conversations").click()
+    await page.locator("#sidebar").get_by_role("button", name=re.compile("^Taskwire")).click()
+    home = page.get_by_role("button", name="Home", exact=True)
+    if await home.is_visible():
+        await home.click()
+        await page.locator("#home .block").first.wait_for(timeout=PATIENCE_MS)
+        await page.set_viewport_size({"width": NARROW["width"], "height": 700})
+        await _take(page.locator("#home"), folder, "home")
+
+
+async def _whole_page(page: Page, folder: Path) -> None:
+    """Take the page in the middle of the tour."""
+    await page.locator("#tour-switch").click()
+    tour = page.get_by_role("region", name="Tour")
+    for number in range(1, TOURED + 1):
+        await page.locator("#tour .primary").click()
+        await expect(tour).to_contain_text(f"Step {number} of")
+        await expect(tour).to_have_attribute("data-busy", "false", timeout=PATIENCE_MS)
+    await _take(page.locator("body"), folder, "tour")
+
+
+async def main(folder: Path) -> None:
+    """Make all pictures."""
+    async with async_playwright() as playwright, _demo() as address:
+        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        async with _page(browser, address, WIDE) as page:
+            await _whole_page(page, folder)
+        async with _page(browser, address, NARROW) as page:
+            await page.get_by_role("button", name="Close these suggestions").click()
+            await _cards_and_notices(page, folder)
+            await _surfaces(page, folder)
+        async with _page(browser, address, PHONE) as page:
+            await page.get_by_role("button", name="Close these suggestions").click()
+            await _take(_card(page, TASKS[1][0]), folder, "phone")
+        await browser.close()
+
+
+if __name__ == "__main__":
+    wanted = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    asyncio.run(main(wanted))
+    for made in wanted.glob("*.png"):
+        shrink(made)
