@@ -107,6 +107,18 @@ async def _notice(page: Page, prompt: str, folder: Path, name: str) -> None:
     await page.get_by_role("button", name="Close thread").click()
 
 
+async def _live(page: Page, folder: Path) -> None:
+    """Take what one sees who follows a task."""
+    await _card(page, TASKS[0][0]).hover()
+    await _card(page, TASKS[0][0]).get_by_role("button", name="Reply in thread").click()
+    await page.locator("#reply-box").fill("!follow")
+    await page.locator("#reply-box").press("Enter")
+    live = page.locator("#thread .message", has_text="Live from")
+    await expect(live).to_contain_text("Update", timeout=PATIENCE_MS)
+    await _take(live, folder, "live")
+    await page.get_by_role("button", name="Close thread").click()
+
+
 async def _surfaces(page: Page, folder: Path) -> None:
     """Take the menu of a card, the form, the list, and Home where the app has one."""
     await _card(page, TASKS[0][0]).get_by_role("button", name="More", exact=True).click()
@@ -151,6 +163,7 @@ async def main(folder: Path) -> None:
         async with _page(browser, address, NARROW) as page:
             await page.get_by_role("button", name="Close these suggestions").click()
             await _cards_and_notices(page, folder)
+            await _live(page, folder)
             await _surfaces(page, folder)
         async with _page(browser, address, PHONE) as page:
             await page.get_by_role("button", name="Close these suggestions").click()
