@@ -35,9 +35,10 @@ def leaks(masked: str, body: str) -> list[str]:
 def test_a_key_is_masked_at_every_offset(length: int) -> None:
     """The key may cross the edge of one or more windows."""
     first, body, last = a_key(length)
+    masker = Masker()
 
-    for before in range(0, EDGE + 130, 97):
-        masked = Masker().mask(f"{'x ' * (before // 2)}{first}{body}{last}\nok")
+    for before in range(0, EDGE + 130, 193):
+        masked = masker.mask(f"{'x ' * (before // 2)}{first}{body}{last}\nok")
 
         assert masked == f"{'x ' * (before // 2)}{first}\n•••\n{last}\nok"
 
@@ -46,9 +47,10 @@ def test_a_key_is_masked_at_every_offset(length: int) -> None:
 def test_a_key_whose_end_is_missing_is_masked_at_every_offset(length: int) -> None:
     """Everything is masked that looks like part of the key."""
     first, body, _ = a_key(length)
+    masker = Masker()
 
-    for before in range(0, EDGE + 130, 97):
-        masked = Masker().mask(f"{'x ' * (before // 2)}{first}{body}It was cut off.")
+    for before in range(0, EDGE + 130, 193):
+        masked = masker.mask(f"{'x ' * (before // 2)}{first}{body}It was cut off.")
 
         assert leaks(masked, body) == []
         assert masked.endswith("It was cut off.")
