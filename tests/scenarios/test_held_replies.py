@@ -195,8 +195,8 @@ async def test_detach_gives_back_what_waits(world: World) -> None:
     assert task.inputs == []
     assert thread.new_messages() == [
         "2 replies had not reached the agent:\n| first\n| \n| second",
-        "This thread is detached: the task itself is left alone, and I say no more about it here. "
-        f"`/task attach {task.name}` gives it a new thread.",
+        f"Detached: the task goes on without this thread. `/task attach {task.name}` gives it a new one.\n"
+        "[Attach again]",
     ]
     assert [thread.receipt(reply) for reply in replies] == [["warning"]] * 2
 
@@ -260,4 +260,4 @@ async def test_more_than_a_message_holds_is_given_back_as_a_file_too(world: Worl
     # Slack shows a file only after it has processed it, so a later message may come first.
     with_file, detached = sorted(rest)
     assert with_file == "(file replies.txt)"
-    assert detached.startswith("This thread is detached")
+    assert detached.startswith("Detached")

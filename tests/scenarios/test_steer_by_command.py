@@ -294,8 +294,8 @@ async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) ->
     await world.alice.types(f"/task detach {task.name}")
 
     assert thread.new_messages() == [
-        "This thread is detached: the task itself is left alone, and I say no more about it here. "
-        f"`/task attach {task.name}` gives it a new thread."
+        f"Detached: the task goes on without this thread. `/task attach {task.name}` gives it a new one.\n"
+        "[Attach again]"
     ]
     assert (await card(world, thread)).startswith("Detached: Fix it.")
     assert task.status == "active"

@@ -268,8 +268,8 @@ async def test_a_thread_that_was_detached_stays_so(world: World, store_copy: Sto
     assert len(said) == 1
     assert task.inputs == []
     assert thread.new_messages() == [
-        "Nobody gets replies in this thread now: it was detached from its task. "
-        f"`/task attach {task.name}` gives it a thread again."
+        f"This thread is detached, so your reply went nowhere. `/task attach {task.name}` gives its task a "
+        "new one.\n[Attach again]"
     ]
 
 

@@ -7,8 +7,8 @@ from .world import POST_SECONDS, World
 
 ENDED = "Nobody gets replies in this thread now: {}. `/task create …` starts a new one."
 DETACHED = (
-    "Nobody gets replies in this thread now: it was detached from its task. `/task attach {}` gives it a "
-    "thread again."
+    "This thread is detached, so your reply went nowhere. `/task attach {}` gives its task a new one.\n"
+    "[Attach again]"
 )
 
 
@@ -39,6 +39,38 @@ async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
     await world.passes(POST_SECONDS)
 
     assert thread.new_messages() == [DETACHED.format(task.name)]
+
+
+async def test_attach_again_gives_the_task_a_new_thread(world: World) -> None:
+    """The old thread leads to the new one then, and has no such button any more."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, "!detach")
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "Attach again")
+    await world.passes(POST_SECONDS)
+
+    (card,) = world.cards()
+    assert card.startswith("Working: Fix the login.")
+    assert thread.all_messages()[-1].startswith("Attached again: the task has <")
+    assert thread.all_messages()[-1].endswith("|another thread> now.")
+    assert thread.new_messages() == []
+    assert task.status == "active"
+
+
+async def test_a_stranger_cannot_attach_a_detached_task(world: World) -> None:
+    """Only the owner and administrators can, and the button stays for them."""
+    thread, _ = await a_waiting_agent(world)
+    await world.alice.replies(thread, "!detach")
+    thread.new_messages()
+
+    await world.bob.clicks(thread, "Attach again")
+
+    assert world.bob.reads() == [
+        "I know no such task that you can see here: it may have been deleted in the meantime. `/task list` "
+        "shows what there is."
+    ]
+    assert thread.all_messages()[-1].endswith("[Attach again]")
 
 
 async def test_a_reply_after_the_task_is_gone(world: World) -> None:

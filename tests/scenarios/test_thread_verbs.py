@@ -182,8 +182,8 @@ async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
     await world.alice.replies(thread, "!detach")
 
     assert thread.new_messages() == [
-        "This thread is detached: the task itself is left alone, and I say no more about it here. "
-        f"`/task attach {task.name}` gives it a new thread."
+        f"Detached: the task goes on without this thread. `/task attach {task.name}` gives it a new one.\n"
+        "[Attach again]"
     ]
     assert task.status == "active"
 
@@ -364,8 +364,8 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
         "*Fix the login* calls people again when it needs them.",
     ]
     assert [each.replace(task.name, "NAME") for each in thread.new_messages()] == [
-        "This thread is detached: the task itself is left alone, and I say no more about it here. "
-        "`/task attach NAME` gives it a new thread."
+        "Detached: the task goes on without this thread. `/task attach NAME` gives it a new one.\n"
+        "[Attach again]"
     ]
 
 

@@ -196,8 +196,8 @@ async def test_a_detached_thread_gives_back_replies_of_unknown_outcome_as_that(w
     assert thread.new_messages() == [
         "I never learned whether the agent got this reply:\n| use main",
         "One reply had not reached the agent:\n| and test it",
-        "This thread is detached: the task itself is left alone, and I say no more about it here. "
-        f"`/task attach {task.name}` gives it a new thread.",
+        f"Detached: the task goes on without this thread. `/task attach {task.name}` gives it a new one.\n"
+        "[Attach again]",
     ]
     assert [thread.receipt(ts) for ts in (reply, later)] == [["warning"]] * 2
     assert task.inputs == []

@@ -246,7 +246,8 @@ class TaskActions:
         batch = await questions.settle_all(self._deps, link, Batch())
         await self._return_replies(link, work, batch)
         if not link.closed_error:
-            say(link.id, f"{DETACHED_ID_PREFIX}{context.job.id}", answers.thread_detached(link), batch)
+            job_id, message = f"{DETACHED_ID_PREFIX}{context.job.id}", answers.thread_detached(link)
+            say(link.id, job_id, message, batch, question_id=questions.ATTACH)
         self._deps.writes.end(batch, link.record, "detached")
         # The task may get another thread. Then this thread's card links to it.
         self._deps.notes.keep_in(

@@ -20,6 +20,7 @@ from taskwire.messages.blocks import (
     quote_block,
     section,
 )
+from taskwire.messages.inputs import attach_button
 from taskwire.messages.settings_form import name_place
 from taskwire.messages.shapes import bold_title, question, statement
 
@@ -323,11 +324,10 @@ def task_deleted(link: Link) -> Message:
 
 def thread_detached(link: Link) -> Message:
     """Say in the thread that it no longer belongs to the task."""
-    name = escape_line(link.record.name, 60)
-    return statement(
-        f"This thread is detached: the task itself is left alone, and I say no more about it here. "
-        f"`/task attach {name}` gives it a new thread."
+    words = (
+        f"Detached: the task goes on without this thread. {_command_for('attach', link)} gives it a new one."
     )
+    return question(words, "", [attach_button(link)])
 
 
 def task_detached(link: Link) -> Message:

@@ -13,7 +13,7 @@ from taskwire.domain.bare_words import is_stop
 from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import Reply
 from taskwire.domain.links import Link, LinkEnd
-from taskwire.domain.message import Button, Message
+from taskwire.domain.message import Block, Button, Message
 from taskwire.domain.mrkdwn import break_emoji
 from taskwire.messages import refusals
 from taskwire.messages.blocks import (
@@ -317,14 +317,23 @@ def link_ended(link: Link) -> Message:
     """Say that the thread no longer leads to a task."""
     if link.moved_to:
         return task_has_other_thread(link.moved_to)
-    why = _ENDINGS[link.end_reason or "gone"]
     name = escape_line(link.record.name, 60)
-    follow = (
-        f"`/task attach {name}` gives it a thread again."
-        if link.end_reason == "detached" and name
-        else "`/task create …` starts a new one."
-    )
-    return statement(f"Nobody gets replies in this thread now: {why}. {follow}")
+    if link.end_reason == "detached" and name:
+        attach = f"`/task attach {name}` gives its task a new one."
+        words = f"This thread is detached, so your reply went nowhere. {attach}"
+        return question(words, "", [attach_button(link)])
+    why = _ENDINGS[link.end_reason or "gone"]
+    return statement(f"Nobody gets replies in this thread now: {why}. `/task create …` starts a new one.")
+
+
+def attach_button(link: Link) -> Block:
+    """Return the button that gives the task of a detached thread a new thread."""
+    return button(Button.ATTACH, "Attach again", str(link.record.task_id))
+
+
+def attached_again(where: str) -> str:
+    """Return the text that replaces *Attach again*. `where` is the permalink of the task's new thread."""
+    return f"Attached again: the task has <{where}|another thread> now."
 
 
 def thread_found_again() -> Message:

@@ -36,7 +36,7 @@ from taskwire.slack.metadata import Metadata
 HELD_REPLIES = "held"
 CHOICES = "choices"
 WORKSPACE = "workspace"
-EDIT, DELETE = "edit", "delete"
+EDIT, DELETE, ATTACH = "edit", "delete", "attach"
 STUCK, REMINDER = "stuck", "reminder"
 # A message whose job id begins so replaces the open question. If there is none, it is posted.
 REPLACING_JOB_ID_PREFIX = "replacing:"

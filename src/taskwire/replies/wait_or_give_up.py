@@ -27,7 +27,7 @@ from taskwire.notices.card import REACTIONS
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import record_delivery, say, show_receipt
-from taskwire.outbox.questions import HELD_REPLIES, REPLACING_JOB_ID_PREFIX, settle_reply
+from taskwire.outbox.questions import ATTACH, HELD_REPLIES, REPLACING_JOB_ID_PREFIX, settle_reply
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.outbox.undelivered import (
     give_up_together,
@@ -85,7 +85,7 @@ class ReplyOutcomes:
             words = await self._agent_input.get_display_text(reply_job.reply)
             return done(say(link.id, f"never-known:{ts}", inputs.unknown_replies_returned([words]), batch))
         if await record_unless_told(self._deps, batch, "link_ended", link.id, ttl_ms=DAY_MS):
-            say(link.id, f"ended:{ts}", inputs.link_ended(link), batch)
+            say(link.id, f"ended:{ts}", inputs.link_ended(link), batch, question_id=ATTACH)
         return done(batch)
 
     async def admit(self, reply_job: ReplyJob) -> Outcome:

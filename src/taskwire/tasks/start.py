@@ -27,7 +27,8 @@ from taskwire.domain.retry_policies import CREATE_WITH_ERRORS
 from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.transitions import initial_state
 from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import answers, cards, refusals
+from taskwire.messages import answers, cards, inputs, refusals
+from taskwire.outbox import questions
 from taskwire.outbox.enqueue import draw, draw_first_card, request_reading
 from taskwire.outbox.error_messages import get_refusal_text
 from taskwire.outbox.observing import LONGEST_TITLE, observation_of, observe_first
@@ -255,6 +256,7 @@ class TaskBinder:
         with contextlib.suppress(OutsideError):
             if where := await find_permalink(self._deps, link.record):
                 self._deps.writes.write_moved_to(batch, former.id, where)
+                questions.settle(former, questions.ATTACH, inputs.attached_again(where), batch)
                 return draw(former.id, batch)
         return batch
 

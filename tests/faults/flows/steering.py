@@ -275,8 +275,8 @@ class Detaching(Steering):
         """Check that the thread was told once, the card shows it, and the task was not touched."""
         name = task_of(actor).name
         assert self.said(actor) == [
-            "This thread is detached: the task itself is left alone, and I say no more about it here. "
-            f"`/task attach {name}` gives it a new thread."
+            f"Detached: the task goes on without this thread. `/task attach {name}` gives it a new one.\n"
+            "[Attach again]"
         ]
         assert self.card(actor) == self.card_of(
             actor,
