@@ -137,7 +137,7 @@ class Failures:
         except (RedisError, CannotRead):
             raise
         except Exception:  # noqa: BLE001 - a job that nobody can be told of must still leave its queue
-            _log.exception("outcome of a job could not be told", job=context.job.id)
+            _log.exception("cannot tell the person that their job was given up", job=context.job.id)
             outcome = end_as_dead_letter(dead_letter_batch(context, why))
         if outcome.kind == "done":
             _log.error("job given up", job=context.job.id, kind=context.job.work.kind, why=why)

@@ -42,7 +42,8 @@ DEFAULT_EMOJI, NO_EMOJI = "robot_face", "none"
 # The beginning of all keys in Redis.
 KEY_PREFIX = "tw"
 FASTEST_POLL_SECONDS = 0.2
-# In characters. A token of this length is in no other text by chance, so it is masked in any encoding.
+# In characters. A token of at least this length is in no other text by chance, so it is masked in any
+# encoding.
 SAFE_TOKEN_LENGTH = 16
 # A pair of quotation marks around a value. A password may have a single mark at one end.
 _QUOTES = re.compile(

@@ -49,7 +49,8 @@ RELEASE_TIMEOUT_SECONDS = 1.0
 # The names of the asyncio tasks that run jobs begin with this.
 JOB_TASK_NAME = "job "
 
-# The reason of a retry, by the queue's trouble. Waiting for an agent is no retry.
+# The label `reason` of the metric of retries, for each trouble that counts as a retry. A job that waits for
+# an agent does not count.
 _RETRY_REASONS: dict[Trouble, str] = {"failing": "failed", "refused": "account"}
 
 _log = logger("taskwire.worker")
@@ -364,7 +365,7 @@ class Worker:
 
 
 def _create_counters(metrics: Metrics, kinds: Iterable[str]) -> None:
-    """Create the counters that alerts watch with the value 0.
+    """Create, with the value 0, the counters that alerts watch.
 
     Prometheus does not notice the increase of a counter whose first value is 1.
     """

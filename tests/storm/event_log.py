@@ -9,7 +9,7 @@ from pathlib import Path
 COUNTED = {
     "job repeatedly taken, never ended; it may crash workers": "jobs that were running at four kills",
     "listening": "started",
-    "post looked for in Slack before posting": "looked before a first try",
+    "looked in Slack for an earlier post before posting": "looked before a first try",
     "job failed, will retry": "tried again later",
     "reply not delivered, will retry": "tried again later",
     "thread backfilled": "threads read after a gap",

@@ -53,13 +53,13 @@ _log = logger("taskwire.app.http_server")
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """Most connections in each state, and their time limits."""
+    """How many connections may be open at most in each state, and for how long."""
 
     waiting: int = 320
     # Includes the connections that are kept open between two requests.
     trusted: int = 256
     health: int = 32
-    # Most bytes from all waiting connections together.
+    # In bytes, from all waiting connections together.
     waiting_bytes: int = 32 * 1024 * 1024
     request_seconds: float = REQUEST_SECONDS
     keep_alive_seconds: float = KEEP_ALIVE_SECONDS

@@ -14,7 +14,7 @@ NEEDED_SCOPES = (
     *("workspace:create", "workspace:read", "workspace:update", "workspace:start", "workspace:stop"),
     *("workspace:delete", "workspace:ssh", "workspace:application_connect"),
 )
-# The needed scopes that each of Coder's composed scopes includes.
+# For each of Coder's composed scopes: which of the needed scopes it includes.
 _COMPOSED_SCOPES = {
     "coder:workspaces.create": {"template:read", "template:use"}
     | {"workspace:create", "workspace:read", "workspace:update"},

@@ -35,7 +35,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer for a notice. `headline` is plain text, and `body` has the blocks below it."""
+    """An agent's answer as a notice shows it.
+
+    `headline` is plain text. `body` is the parsed Markdown below it. `choices` become buttons.
+    """
 
     headline: str
     body: tuple[Node, ...]

@@ -3,8 +3,8 @@
 A log is unreliable. Its newest entry grows and is rewritten while the agent works. After a restart the ids
 begin at 0 again, even within the same build. An input may have been typed without becoming an entry. Other
 people type too. So a mark is stored before an input is sent: it says where the log ended. Only two cases are
-proof: the log shows the input once after the mark, or the log has not changed since the mark. In all other
-cases a person decides.
+proof. If the log shows the input once after the mark, the agent has it. If the log has not changed since the
+mark, the agent does not have it. In all other cases a person decides.
 """
 
 from collections.abc import Sequence

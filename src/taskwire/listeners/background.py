@@ -44,7 +44,7 @@ class Background:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_seconds)
         if self._tasks:
-            _log.info("questions not answered before the stop", count=len(self._tasks))
+            _log.info("process stops, background answers are cancelled", count=len(self._tasks))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -76,12 +76,12 @@ class Background:
         try:
             await work
         except RedisError as error:
-            # The worker logs this, once.
+            # The worker logs an outage of Redis, once.
             _log.debug("private answer not shown", error=str(error))
         except OutsideError as error:
             _log.info("private answer not shown", error=str(error))
         except Exception:  # noqa: BLE001 - nobody awaits this, so it must be logged here
-            _log.exception("unexpected exception in background answer")
+            _log.exception("unexpected exception after an ack, nobody was told")
 
 
 async def answer_or_explain(answer: Callable[[], Awaitable[T]], explain: Callable[[Message], T]) -> T:
@@ -95,7 +95,7 @@ async def answer_or_explain(answer: Callable[[], Awaitable[T]], explain: Callabl
     except UserError as error:
         return explain(answers.refusal(error))
     except RedisError as error:
-        # The worker logs this, once.
+        # The worker logs an outage of Redis, once.
         _log.debug("question not answered", error=str(error))
         return explain(make_error_answer(error))
     except (OutsideError, CannotRead) as error:
@@ -103,5 +103,5 @@ async def answer_or_explain(answer: Callable[[], Awaitable[T]], explain: Callabl
         return explain(make_error_answer(error))
     except Exception:  # noqa: BLE001 - the person gets a reference, the log the exception
         error_reference = reference()
-        _log.exception("unexpected exception in background answer", reference=error_reference)
+        _log.exception("unexpected exception in an answer, person got a reference", reference=error_reference)
         return explain(answers.unexpected_error(error_reference))

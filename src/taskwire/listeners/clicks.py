@@ -274,7 +274,7 @@ def _pause_to_edit(requester: Requester, link: str, kept: str, name: str) -> Bat
 
 
 def _retry_and_send(requester: Requester, link: str, job: str, name: str) -> Batch:
-    """Start a failed workspace again. Then send the reply of `job`, which could not be delivered to it."""
+    """Return two jobs: the decision to send the reply of `job`, and a restart of its failed workspace."""
     send = DecideReply(requester=requester, job=job, decision="send")
     retry = Act(requester=requester, verb="resume", is_retry=True)
     batch = Batch().append(to_coder(link), Job(id=name, work=send), score=urgent_score(requester.at))

@@ -19,7 +19,7 @@ _BULLET, _ORDERED = "bullet", "ordered"
 
 
 def answer_block(block_id: str, nodes: Sequence[Node]) -> Block:
-    """Make one block of an answer. `nodes` must not be empty.
+    """Make one Slack block from `nodes`, which must not be empty.
 
     If the answer has too many elements for Slack, show it as fixed-width text.
     """

@@ -1,4 +1,4 @@
-"""The controls of a card: one that the phase asks for, *Stop* while an agent runs, and a menu with the rest.
+"""The controls of a card: what the phase asks for, *Stop* while an agent runs, and a menu with the rest.
 
 Slack's menu has at most five options. If there are more, the last one is *More…*: its private answer has the
 others as buttons. A new entry gets a line in `_entries`, at the place that says how often it is used.
@@ -69,7 +69,7 @@ def more(link: Link, place: Place, *, rights: Rights) -> Message | None:
 
 
 def _asked_for(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list[Block]:
-    """Return the control that the phase asks for, if any."""
+    """Return the controls that the phase asks for: none, one, or *Answer* with *Resume*."""
     state = link.state
     acts = is_open and rights >= Rights.STEER
     if acts and (state.phase is Phase.BROKEN or link.is_agent_unreachable):

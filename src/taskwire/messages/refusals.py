@@ -1,6 +1,7 @@
 """Refusals: pairs of what is wrong and what to do next, the two arguments of a `UserError`.
 
 Each function returns one such pair. The second text is empty if nothing can be done.
+What is said when Slack refuses a channel is in `answers` (`cannot_post_card`, `thread_closed`).
 """
 
 from collections.abc import Sequence

@@ -27,7 +27,7 @@ def not_owner(username: str) -> Refusal:
 
 
 def agent_access_denied(username: str) -> Refusal:
-    """Say that Coder does not let owners talk to other people's agents."""
+    """Say that Coder does not let accounts with the role Owner talk to other people's agents."""
     return (
         f"The Coder account {username} may see tasks but not talk to their agents, so no reply reaches one.",
         "Start Coder without CODER_DISABLE_OWNER_WORKSPACE_ACCESS.",

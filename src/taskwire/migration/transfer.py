@@ -81,10 +81,11 @@ class Transfer:
         self._reported_at = 0.0
 
     async def move(self, *, replaces: bool = False) -> Moved | None:
-        """Move everything; None if this move has ended before.
+        """Copy everything and switch over. Return None if an earlier run has finished this move.
 
-        Raises `UserError` if the move is not allowed; then nothing was changed. Also raises it if another run
-        takes over. With `replaces`, this installation's own data in the target may be dropped.
+        Raise `UserError` if the move is not allowed; then nothing was changed. Raise it too if another run
+        takes over, or if something still writes to the source. `replaces`: this installation's data in the
+        target may be deleted.
         """
         try:
             return await self._move(replaces=replaces)

@@ -80,7 +80,7 @@ class CardAndReceipts:
         await slack.reserve_update(channel, ts, priority)
         # If the answer is lost, the edit may have been made. From here on, nobody knows what the card shows.
         await context.write(self._deps.writes.remove_field(Batch(), link.id, "drawn_card"))
-        # A process that is stopped here may later put an old card over a newer one.
+        # If the process freezes here, its call may arrive later and put an old card over a newer one.
         context.compensation = draw(link.id, self._deps.writes.remove_field(Batch(), link.id, "drawn_card"))
         try:
             await slack.update(channel, ts, card, _make_metadata(link), is_reserved=True)

@@ -213,7 +213,8 @@ class Notifier:
     async def post_notice(self, context: JobContext, link: Link) -> Outcome:
         """Post a notice.
 
-        Its excerpt is read under an earlier lease, so that every try posts the same text.
+        If it shows what the agent wrote, the first run only reads that text and stores it in the job. So
+        every try posts the same text.
         """
         work = context.work(PostNotice)
         is_late = not context.is_outcome_unknown and is_overtaken(link, work.notice)

@@ -91,5 +91,5 @@ async def _message_person(deps: Dependencies, context: JobContext) -> Outcome:
         link = LinkId(f"direct_messages:{work.person}")
         await post_once(deps, context, link, channel, None, work.message, meta, Priority.MENTION)
     except SlackRefused as refused:
-        _log.warning("direct message refused", person=work.person, code=refused.code)
+        _log.warning("Slack refused a direct message, message dropped", person=work.person, code=refused.code)
     return done()

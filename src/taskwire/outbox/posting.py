@@ -116,7 +116,7 @@ async def _find_earlier_post(
         raise JobEnded(retry(deps.queues.times.recheck_ms / 1000))
     copies = await _find_copies(deps, note)
     _log.info(
-        "post looked for in Slack before posting",
+        "looked in Slack for an earlier post before posting",
         job=context.job.id,
         message=note.message_id,
         copies=len(copies),

@@ -36,7 +36,7 @@ _log = logger("taskwire.outbox.private_answers")
 
 
 def without_expired_url(requester: Requester, now: datetime) -> Requester:
-    """Return the requester without a response URL that Slack does not accept any more."""
+    """Return the requester. If the response URL is too old for Slack, it is removed."""
     is_fresh = now - moment_of(requester.at) < RESPONSE_URL_LIFETIME
     return requester if is_fresh else requester.model_copy(update={"response_url": None})
 
@@ -184,7 +184,7 @@ class PrivateAnswers:
             async with asyncio.timeout(HAND_OVER_TIMEOUT_SECONDS):
                 await self._queues.write(batch)
         except (RedisError, TimeoutError):
-            _log.warning("private answers not shown before the stop", count=len(answers))
+            _log.warning("private answers could not be handed over, lost", count=len(answers))
 
     async def _show_all(self, pending: deque[PrivateAnswer]) -> None:
         with wait_for_capacity(self._release_place):

@@ -26,11 +26,10 @@ from taskwire.slack.errors import ChannelProblem, SlackRefused
 from taskwire.slack.models import Channel, Profile
 from taskwire.telemetry import logger
 
-ANSWER_TTL_MS = 5_000
-# In milliseconds. Slack allows 20 calls a minute about groups, and 20 about the workspaces where we are
-# installed. An answer about a group is kept for SHARE_MS times the number of groups, but for FRESH_MS at
-# least and OLDEST_MS at most. Answers about our workspaces and about conversations are kept for OLDEST_MS.
-MS_FOR_EACH_GROUP, LONGEST_TTL_MS = 3_200, 10_000
+# Slack allows 20 calls a minute about groups, and 20 about the workspaces where we are installed. An answer
+# about a group is kept for MS_FOR_EACH_GROUP times the number of groups, but for ANSWER_TTL_MS at least and
+# LONGEST_TTL_MS at most. Answers about our workspaces and about conversations are kept for LONGEST_TTL_MS.
+ANSWER_TTL_MS, MS_FOR_EACH_GROUP, LONGEST_TTL_MS = 5_000, 3_200, 10_000
 
 T = TypeVar("T")
 _log = logger("taskwire.people.directory")

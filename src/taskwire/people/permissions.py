@@ -90,13 +90,6 @@ class People:
 
         If `needs_coder` is False, an administrator passes even while Coder does not answer.
         """
-        await self._require_account_unless_admin(person, needs_coder=needs_coder)
-
-    async def _require_account_unless_admin(self, person: UserId, *, needs_coder: bool) -> None:
-        """Raise UserError for a person who has no Coder account and is no administrator.
-
-        If `needs_coder` is False, an administrator passes even while Coder does not answer.
-        """
         try:
             await self.find_account(person)
         except (CoderError, TryLater, OutcomeUnknown):
@@ -129,7 +122,7 @@ class People:
         """
         await self.get_profile(person)
         if await self.is_admin(person):
-            await self._require_account_unless_admin(person, needs_coder=needs_coder)
+            await self.require_account(person, needs_coder=needs_coder)
             return True
         if not link.record.owner_id:
             return person == link.record.requested_by

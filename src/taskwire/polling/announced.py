@@ -68,11 +68,13 @@ class AnnouncedChanges:
                 if await self._wait_until_seen(announced):
                     self._poll_soon()
         except TimeoutError:
-            _log.info("announced change not seen in time", task=announced.task_id)
+            _log.info(
+                "change announced by Coder not visible in time, left to the next poll", task=announced.task_id
+            )
         except CannotRead as error:
             _log.info("task left to a newer version", task=announced.task_id, why=error.why)
         except RedisError as error:
-            # The worker logs this, once.
+            # The worker logs an outage of Redis, once.
             _log.debug("announced change not looked for, will retry", error=str(error))
 
     async def _wait_until_seen(self, announced: AnnouncedChange) -> bool:

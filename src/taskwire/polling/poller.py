@@ -66,7 +66,8 @@ _log = logger("taskwire.polling.poller")
 class _ListProgress:
     """What the poller has learned from the list so far.
 
-    `changed` tasks are to be stored, and `new` ones to be looked up in Redis. Both have a task's JSON.
+    `changed` tasks are to be stored. For `new` tasks, which have no link, Redis is asked if they had one.
+    Both map a task's id to its JSON.
     `unlinked` tasks have no link. The links of `revived` tasks were reopened.
     """
 
@@ -318,7 +319,7 @@ class Poller:
         known = await self._deps.notes.find("roles", ACCOUNT)
         is_same = me.is_owner if known is None else _roles(me) == known
         if not is_same:
-            _log.warning("roles of the service account changed", account=me.username)
+            _log.warning("service account lacks its roles, missing tasks are not ended", account=me.username)
         return is_same
 
     async def _record_roles(self, linked: Linked) -> None:

@@ -73,8 +73,8 @@ _BLOCK = load_script("queue/rate_limiter.block")
 class Limit(NamedTuple):
     """The limit of a bucket: `burst` calls at once, then one every `interval_ms`.
 
-    At most `per_minute` calls are made in 62 seconds; 0 means any number. With `has_reserve`, a call of the
-    highest priority may be one more, if there was no call in the interval before.
+    `per_minute` is the most calls in a window; 0 means any number. `has_reserve`: if no call was made for one
+    interval, a call of the highest priority may exceed `burst` by one.
     """
 
     interval_ms: int

@@ -67,7 +67,7 @@ class LostThreads:
                 return done()
             return await self._restore_or_explain(context, work, card)
         except (ChannelProblem, MessageGone) as problem:
-            _log.info("lost thread closed to the bot", channel=work.channel, error=str(problem))
+            _log.info("thread of an unknown card cannot be read", channel=work.channel, error=str(problem))
             return done()
 
     async def _restore_or_explain(self, context: JobContext, work: FindThread, card: Metadata) -> Outcome:

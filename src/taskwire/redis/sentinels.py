@@ -47,7 +47,7 @@ class SentinelView:
 
 
 class Masters:
-    """The successive masters that the sentinels know under one name."""
+    """Finds the present master of one name, and remembers the last one found."""
 
     def __init__(self, address: RedisAddress, sentinels: Sequence[Redis]) -> None:
         self.last: HostPort | None = None

@@ -74,11 +74,11 @@ class ForeignUrl(SlackRefused):
 
 
 class SlackRateLimited(TryLater):
-    """Slack's rate limit was exceeded. `after_seconds` comes from Retry-After; None without that header."""
+    """Slack's rate limit was exceeded. `retry_after_seconds` is from Retry-After; None if it is absent."""
 
 
 class NoCapacity(TryLater):
-    """Our own rate limiter has no place for this call yet. `after_seconds` says when to ask again."""
+    """Our own rate limiter has no place for this call yet. `retry_after_seconds` says when to ask again."""
 
 
 class SlackTrouble(OutcomeUnknown):

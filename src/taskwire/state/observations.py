@@ -17,8 +17,8 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.state.links import ENDED_LINK_TTL_MS
 
-# How many observations of a task may wait while its notices cannot be posted. The newest one is then
-# replaced. No report is lost, because all reports are in the agent's history.
+# How many observations of a task may wait while its notices cannot be posted. When there are so many, a new
+# one replaces the newest. No report is lost, because all reports are in the agent's history.
 MAX_WAITING_OBSERVATIONS = 200
 
 _CLAIM = load_script("state/polls.claim")
@@ -60,9 +60,9 @@ class StoredObservation(NamedTuple):
         return cls(seen, seen.model_dump_json())
 
     def words(self) -> tuple[str, ...]:
-        """Return the six arguments of `polls.observe` for this observation.
+        """Return this observation's six arguments for the script `state/lua/polls.observe.lua`.
 
-        The script replaces `@N@` by a number.
+        The script replaces `@N@` in the job's id by the observation's number.
         """
         seen = self.seen
         job = Job(id="observed:@N@", work=ApplyEvent(event=Observed(observation=seen))).model_dump_json()

@@ -164,7 +164,10 @@ class ThreadQueries:
     def _retry_behind_others(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
     ) -> Outcome:
-        """Put a question about a message behind the other questions of the thread, until Coder answers."""
+        """Queue a question again, behind the others of its thread, because Coder or Slack did not answer.
+
+        After an hour, give up and tell the person.
+        """
         if THREAD_QUESTION.is_over(context.job.failing_since_ms, context.now_ms):
             return done(None, (work.requester, make_give_up_message(work, link, error)))
         tries = context.job.tries

@@ -26,7 +26,7 @@ class Ids:
         return f"{self._random.getrandbits(16):04x}"
 
     def new_nanoseconds(self) -> int:
-        """Return a number from 0 to 999: the nanoseconds of a time after its microseconds.
+        """Return a random number from 0 to 999: the last three digits of a time in nanoseconds.
 
         Coder's times have nanoseconds, and Python's have only microseconds.
         """
