@@ -14,6 +14,7 @@ from taskwire.state.followed import FollowedAgents
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
+from taskwire.state.person_settings import PersonSettingsStore
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Dependencies:
     followed: FollowedAgents
     observations: Observations
     channel_settings: ChannelSettingsStore
+    person_settings: PersonSettingsStore
     notes: Notes
     dead_letters: DeadLetters
     slack: Outbound

@@ -28,6 +28,7 @@ WORDS: Block = {"type": "section", "text": {"type": "mrkdwn", "text": "Hello."}}
 HELLO = Message(text="Hello.", blocks=(WORDS,))
 TITLE: Block = {"type": "plain_text", "text": "New task"}
 DIALOG = View(content={"type": "modal", "title": TITLE, "blocks": []})
+HOME = View(content={"type": "home", "blocks": [WORDS]})
 SINCE = Ts("0.000000")
 
 
@@ -162,8 +163,9 @@ async def _read_workspace(slack: SlackSandbox, outbound: Outbound) -> None:
 
 async def _open_dialogs_and_share_files(slack: SlackSandbox, outbound: Outbound) -> None:
     dev, alice = ChannelId(slack.workspace.channel("dev").id), UserId(slack.workspace.user("alice").id)
-    view_id = await outbound.open_view(slack.backend.tickets.trigger(alice), DIALOG)
-    await outbound.update_view(view_id, DIALOG)
+    view_id = await outbound.views.open(slack.backend.tickets.trigger(alice), DIALOG)
+    await outbound.views.update(view_id, DIALOG)
+    await outbound.views.publish(alice, HOME)
     root = await outbound.post(dev, HELLO, Metadata("files", "card"))
     secret = ChannelId(slack.add_channel("secret", ["alice"], kind="private").id)
     for channel, thread_ts in ((dev, root), (dev, None), (secret, None)):

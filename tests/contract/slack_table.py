@@ -34,7 +34,7 @@ def _each(prefix: str, names: str) -> str:
 
 _PERSON = (
     "id name real_name deleted team_id is_bot is_workflow_bot? is_restricted is_ultra_restricted is_stranger?"
-    " is_email_confirmed tz_offset enterprise_user? profile.display_name profile.email"
+    " is_email_confirmed enterprise_user? profile.display_name profile.email tz tz_offset"
 )
 _OWN_METADATA = "metadata.event_type metadata.event_payload.id"
 _REPLY = (
@@ -92,6 +92,7 @@ METHODS = {
     "usergroups.users.list": Method(2, "usergroup!", "users", "usergroups:read"),
     "views.open": Method(4, "trigger_id view!", "view.id"),
     "views.update": Method(4, "view_id view!"),
+    "views.publish": Method(4, "user_id! view!"),
     "files.getUploadURLExternal": Method(4, "filename! length!", "upload_url file_id", "files:write"),
     "files.completeUploadExternal": Method(4, "files! channel_id thread_ts", scopes="files:write"),
     "files.info": Method(
@@ -113,12 +114,12 @@ OTHER_SCOPES = {"commands": "a slash command"}
 TIERS = {2: 20, 3: 50, 4: 100, 0: 300}
 # The longest text in characters. Slack cuts a longer post and refuses a longer edit.
 POSTED_TEXT, EDITED_TEXT = 40_000, 4_000
-# The most blocks of a message and of a dialog.
-MOST_BLOCKS = {"message": 50, "modal": 100}
+# The most blocks of a message, of a dialog and of a Home tab.
+MOST_BLOCKS = {"message": 50, "modal": 100, "home": 100}
 # The arguments sent to a response URL, which answers a command or a press.
 RESPONSE = "text blocks response_type replace_original"
 
-# The scope without which Slack does not send an event.
+# The scope without which Slack does not send an event; empty if it needs none.
 EVENTS = {
     "app_mention": "app_mentions:read",
     "message.channels": "channels:history",
@@ -133,6 +134,7 @@ EVENTS = {
     "user_change": "users:read",
     "subteam_updated": "usergroups:read",
     "subteam_members_changed": "usergroups:read",
+    "app_home_opened": "",
 }
 
 # The kind of each key, and the least and the greatest length of a text or a list. `!`: Slack requires the

@@ -28,6 +28,7 @@ from taskwire.state.followed import FollowedAgents
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
+from taskwire.state.person_settings import PersonSettingsStore
 from taskwire.telemetry import Metrics
 from taskwire.worker import Worker
 from taskwire_sandbox.slack import SlackSandbox
@@ -60,6 +61,7 @@ async def open_dependencies(
             followed=FollowedAgents(connections, KEYS),
             observations=Observations(connections, KEYS, clock),
             channel_settings=ChannelSettingsStore(connections, KEYS),
+            person_settings=PersonSettingsStore(connections, KEYS),
             notes=Notes(connections, KEYS),
             dead_letters=DeadLetters(connections, KEYS, clock),
             slack=outbound,

@@ -92,6 +92,7 @@ _SLACK = {
     "reactions.add": Kind.OUTSIDE_LIGHT,
     "reactions.remove": Kind.OUTSIDE_LIGHT,
     "response_url": Kind.OUTSIDE_LIGHT,
+    "views.publish": Kind.OUTSIDE_LIGHT,
     "chat.delete": Kind.OUTSIDE_WRITE,
     "chat.postMessage": Kind.OUTSIDE_WRITE,
     "conversations.open": Kind.OUTSIDE_WRITE,

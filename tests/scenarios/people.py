@@ -9,7 +9,7 @@ from taskwire_sandbox.slack.errors import Json
 from taskwire_sandbox.slack.interaction_payloads import common_fields, place, view_payload
 from taskwire_sandbox.slack.ledger import Delivery
 
-from .reading import shown, shown_dialog
+from .reading import shown, shown_dialog, shown_home
 
 if TYPE_CHECKING:
     from .world import World
@@ -137,6 +137,29 @@ class Person:
         # The answer to an invented question cannot replace any message, so this violation is expected.
         violations = self._world.slack.violations
         violations[:] = [said for said in violations if said != "response_url: message_not_found"]
+
+    async def opens_home(self) -> str:
+        """Open the bot's Home tab, and return what it shows when the bot has answered."""
+        await self._world.slack.open_home(self.id)
+        await self._world.settles()
+        return self.home()
+
+    def home(self) -> str:
+        """Return what the Home tab shows; empty if it was never published."""
+        view = self._world.slack.home(self.id)
+        return shown_home(view.content) if view is not None else ""
+
+    async def presses_in_home(self, label: str, number: int = 0) -> None:
+        """Press a button of the Home tab. `number` counts the buttons with this label from the top."""
+        view = self._world.slack.home(self.id)
+        assert view is not None, "the Home tab is empty"
+        found = buttons(view.content, label)
+        assert len(found) > number, f"no button {label!r} in {self.home()}"
+        pressed = found[number]
+        value = pressed.get("value", "")
+        answer = await self._world.slack.press(self.id, view, pressed["action_id"], value)
+        assert answer.ok, answer
+        await self._world.settles()
 
     def dialog(self) -> str:
         """Return what the top dialog shows, with the values of its fields; empty if no dialog is open."""

@@ -181,6 +181,31 @@ def shown_dialog(view: Raw) -> str:
     return "\n".join([*lines, *([f"[{submit}]"] if submit else [])])
 
 
+def shown_home(view: Raw) -> str:
+    """Return a Home tab as a person reads it. Ages are shown as `…`, because Slack counts them."""
+    lines = []
+    for block in _rows(view["blocks"]):
+        if block["type"] == "section":
+            accessory = f" [{_label(cast('Raw', block['accessory']))}]" if "accessory" in block else ""
+            lines.append(str(cast("Raw", block["text"])["text"]) + accessory)
+        elif block["type"] == "context":
+            lines.append(" · ".join(str(piece["text"]) for piece in _rows(block["elements"])))
+        elif block["type"] == "actions":
+            lines.append(" ".join(f"[{_label(element)}]" for element in _rows(block["elements"])))
+        elif block["type"] == "rich_text":
+            pieces = [piece for part in _rows(block["elements"]) for piece in _rows(part["elements"])]
+            lines.append("".join(_shown_piece(piece) for piece in pieces))
+        else:
+            lines.append("---")
+    return "\n".join(lines)
+
+
+def _shown_piece(piece: Raw) -> str:
+    if piece["type"] == "emoji":
+        return f":{piece['name']}:"
+    return "…" if piece["type"] == "date" else str(piece.get("text", ""))
+
+
 def _label_of(block: Raw) -> str:
     return str(cast("Raw", block["label"])["text"])
 

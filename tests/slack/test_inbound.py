@@ -270,9 +270,22 @@ FORM = {
 }
 
 
+async def test_a_home_tab_that_was_opened(slack: SlackSandbox) -> None:
+    await slack.open_home("alice")
+    await slack.wait_until_idle()
+    found = inbound.parse_home_opened(last(slack, "app_home_opened"))
+    await slack.open_home("alice", "messages")
+    await slack.wait_until_idle()
+
+    assert isinstance(found, inbound.HomeOpened)
+    assert found.person == alice(slack)
+    assert found.delivery.startswith("Ev")
+    assert isinstance(inbound.parse_home_opened(last(slack, "app_home_opened")), IgnoredPayload)
+
+
 async def test_a_dialog_that_was_filled_in(slack: SlackSandbox, outbound: Outbound) -> None:
     trigger = slack.backend.tickets.trigger(alice(slack))
-    view_id = await outbound.open_view(trigger, View.model_validate({"content": FORM}))
+    view_id = await outbound.views.open(trigger, View.model_validate({"content": FORM}))
     entered = {"prompt": "fix it", "template": "vm", "channel": dev(slack), "with": ["thread", "files"]}
 
     await slack.submit("alice", view_id, entered)
@@ -291,7 +304,7 @@ async def test_a_dialog_that_was_filled_in(slack: SlackSandbox, outbound: Outbou
 
 async def test_a_choice_within_a_dialog(slack: SlackSandbox, outbound: Outbound) -> None:
     trigger = slack.backend.tickets.trigger(alice(slack))
-    view_id = await outbound.open_view(trigger, View.model_validate({"content": FORM}))
+    view_id = await outbound.views.open(trigger, View.model_validate({"content": FORM}))
 
     await slack.press("alice", view_id, "chosen", "vm", block_id="template")
 

@@ -82,6 +82,7 @@ BODY = record(
 def test_nothing_that_arrives_breaks_anything(body: Body) -> None:
     inbound.parse_message_event(body)
     inbound.parse_mention(body)
+    inbound.parse_home_opened(body)
     inbound.parse_command(body, NOW)
     inbound.parse_click(body)
     inbound.parse_submission(body)

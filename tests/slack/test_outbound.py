@@ -224,14 +224,14 @@ def dialog(title: str) -> View:
 async def test_a_dialog_opens_and_is_filled_by_its_id(slack: SlackSandbox, outbound: Outbound) -> None:
     trigger = slack.backend.tickets.trigger(person(slack, "alice"))
 
-    view_id = await outbound.open_view(trigger, dialog("One moment"))
-    await outbound.update_view(view_id, dialog("New task"))
+    view_id = await outbound.views.open(trigger, dialog("One moment"))
+    await outbound.views.update(view_id, dialog("New task"))
 
     opened = slack.backend.views.find(view_id)
     assert opened is not None
     assert opened.content["title"]["text"] == "New task"
     with pytest.raises(errors.DialogGone):
-        await outbound.open_view(trigger, dialog("Again"))
+        await outbound.views.open(trigger, dialog("Again"))
 
 
 async def test_what_comes_back_to_us_is_not_masked(slack: SlackSandbox, outbound: Outbound) -> None:
@@ -250,7 +250,7 @@ async def test_what_comes_back_to_us_is_not_masked(slack: SlackSandbox, outbound
         "blocks": [field],
     }
 
-    view_id = await outbound.open_view(trigger, View(content=content))
+    view_id = await outbound.views.open(trigger, View(content=content))
 
     opened = slack.backend.views.find(view_id)
     assert opened is not None
@@ -270,7 +270,7 @@ async def test_a_field_with_a_token_of_ours_is_left_empty(
     async with transport.make_session() as session:
         client = make_client(slack.bot_token, slack.api_url, session=session)
         outbound = Outbound(client, rate_limiter, mask, mask_own=mask)
-        view_id = await outbound.open_view(trigger, View(content=content))
+        view_id = await outbound.views.open(trigger, View(content=content))
 
     opened = slack.backend.views.find(view_id)
     assert opened is not None
@@ -292,6 +292,7 @@ async def test_a_profile_says_who_may_not_act(slack: SlackSandbox, outbound: Out
         is_email_confirmed=True,
         is_guest=True,
         teams=frozenset({"T0TASKWIRE"}),
+        time_zone="Etc/UTC",
     )
     found = await outbound.get_profile(UserId(stranger.id))
     assert (found.is_stranger, found.teams, found.is_email_confirmed) == (True, frozenset({"T0OTHER"}), False)
@@ -498,7 +499,7 @@ async def test_a_place_that_is_too_far_off_is_not_waited_for(
     rate_limiter.seconds = 2.0
 
     with pytest.raises(errors.NoCapacity):
-        await outbound.open_view("trigger", dialog("One moment"))
+        await outbound.views.open("trigger", dialog("One moment"))
 
     assert rate_limiter.waits == [("views.open", "", Priority.POST)]
 

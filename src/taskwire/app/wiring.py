@@ -22,6 +22,8 @@ from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.dependencies import Dependencies
 from taskwire.domain.link_state import ReducerSettings
 from taskwire.domain.secrets import Masker
+from taskwire.home.preferences import Preferences
+from taskwire.home.publish import HomePublisher
 from taskwire.job_context import Handler
 from taskwire.listeners import listen
 from taskwire.listeners.background import Background
@@ -78,6 +80,7 @@ from taskwire.state.heartbeat import Heartbeat, ReceivedKinds
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
+from taskwire.state.person_settings import PersonSettingsStore
 from taskwire.tasks.by_name import NamedActions
 from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.channel_settings import ChannelSettingsForm, ChannelSettingsSaver
@@ -251,6 +254,7 @@ def _make_dependencies(
         followed=FollowedAgents(connections, keys),
         observations=Observations(connections, keys, clock),
         channel_settings=ChannelSettingsStore(connections, keys),
+        person_settings=PersonSettingsStore(connections, keys),
         notes=Notes(connections, keys),
         dead_letters=DeadLetters(connections, keys, clock),
         slack=slack,
@@ -317,6 +321,8 @@ def _handlers(
         Notifier(deps, people, texts),
         CardAndReceipts(deps),
         Follower(deps),
+        HomePublisher(deps, people),
+        Preferences(deps, people),
         backfill,
         LostThreads(deps, people),
     )
@@ -350,6 +356,7 @@ def _listen(
         ingress,
         deps.slack,
         deps.links,
+        deps.person_settings,
         lookup,
         filler,
         ChannelSettingsForm(deps, people),

@@ -2,8 +2,8 @@
 
 A job is one intended effect. It holds everything that its handler needs. `work` says what the job has to do.
 The id of a job is made from its intent. So if an intent is written twice, there is still only one job.
-`queues.py` names the queues. `decisions.py` has the work of buttons about input, and
-`maintenance.py` the work that no person has asked for.
+`queues.py` names the queues. `decisions.py` has the work of buttons about input, `person_jobs.py` the work
+for one person, and `maintenance.py` the work that no person has asked for.
 """
 
 from typing import Annotated, Literal, get_args
@@ -22,11 +22,12 @@ from taskwire.domain.maintenance import (
     ReadThread,
     RemoveDuplicateMessage,
     ReportDuplicateInput,
-    Root,
     ScanChannel,
     ThreadReopened,
 )
 from taskwire.domain.message import AgentOutput, Message
+from taskwire.domain.person_jobs import PersonWork
+from taskwire.domain.person_settings import CallPlan
 from taskwire.domain.requester import EarlierMessages, FileRef, Requester
 from taskwire.domain.work import Work
 
@@ -239,11 +240,15 @@ class ApplyEvent(Work):
 
 
 class PostNotice(Work):
-    """Post a notice (queue `to_thread`). `agent_output` is None until the agent's output was read."""
+    """Post a notice (queue `to_thread`).
+
+    `agent_output` is None until the agent's output was read. `calls` is set if somebody wants no mention.
+    """
 
     kind: Literal["post_notice"] = "post_notice"
     notice: Notice
     agent_output: AgentOutput | None = None
+    calls: CallPlan | None = None
 
 
 class PostText(Work):
@@ -382,14 +387,6 @@ class Receipt(Work):
     stray_reaction: str | None = None
 
 
-class MessagePerson(Work):
-    """Send one person a direct message (queue `direct_messages`)."""
-
-    kind: Literal["message_person"] = "message_person"
-    person: UserId
-    message: Message
-
-
 AnyWork = Annotated[
     CreateRequested
     | MessageToBot
@@ -424,7 +421,7 @@ AnyWork = Annotated[
     | ShowLive
     | DrawCard
     | Receipt
-    | MessagePerson
+    | PersonWork
     | ChannelOpened
     | ThreadReopened
     | RemoveDuplicateMessage
@@ -468,7 +465,7 @@ class Job(BaseModel):
             first_written_ms=self.first_written_ms or written_ms,
         )
 
-    def with_work(self, **changes: str | int | AgentOutput | tuple[Root, ...] | tuple[str, ...]) -> "Job":
+    def with_work(self, **changes: object) -> "Job":
         """Return the job with these fields of its `work` replaced."""
         return self.model_copy(update={"work": self.work.model_copy(update=changes)})
 

@@ -161,6 +161,8 @@ class Link(BaseModel):
     # The cursor of the last excerpt, and the digest of the card as it was last posted or edited.
     cursor: str = ""
     drawn_card: str = ""
+    # The digest of the card when the owner's Home tab was last told to change.
+    told_home: str = ""
     last_input_ts: Ts | None = None
     # Until when a message in the thread shows what the agent writes, in Unix milliseconds; 0 if none does.
     follow_until_ms: int = 0

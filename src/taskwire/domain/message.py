@@ -117,6 +117,7 @@ class Button(StrEnum):
     SETTINGS = "settings.open"
     SNOOZE_HOUR = "reminder.hour"
     SNOOZE_TOMORROW = "reminder.tomorrow"
+    PREFERENCES = "preferences.open"
     # The value is the link's id, a blank, and the key of the note that holds the answer.
     SHOW_ANSWER = "answer.show"
 
@@ -136,3 +137,4 @@ class Dialog(StrEnum):
     DELETE = "delete"
     ANSWER = "answer"
     SETTINGS = "settings"
+    PREFERENCES = "preferences"

@@ -59,6 +59,16 @@ def duplicates(link: str) -> QueueName:
     return QueueName(f"duplicates:{link}")
 
 
+def home(person: str) -> QueueName:
+    """Name the queue that shows a person's tasks in their Home tab."""
+    return QueueName(f"home:{person}")
+
+
+def quiet_hours(person: str) -> QueueName:
+    """Name the queue of the summary that a person gets after their quiet hours. It waits until then."""
+    return QueueName(f"quiet_hours:{person}")
+
+
 def lost_threads(channel: str, ts: str) -> QueueName:
     """Name the queue of a thread whose link is not known. `ts` is the ts of the thread's first message."""
     return QueueName(f"lost_threads:{channel}:{ts}")

@@ -164,13 +164,17 @@ class Clicks:
         if clicked.button in questions:
             self._background.start(self._show(clicked, questions[clicked.button]))
             return
+        dialogs_without_task = {
+            Button.NEW_TASK: self._dialogs.open_form,
+            Button.SETTINGS: self._dialogs.open_settings,
+            Button.PREFERENCES: self._dialogs.open_preferences,
+        }
+        if clicked.button in dialogs_without_task:
+            dialogs_without_task[clicked.button](requester, clicked.trigger_id)
+            return
         match clicked.button:
             case Button.CHANGE_REQUEST:
                 self._dialogs.open_offered(requester, clicked.trigger_id, clicked.value)
-            case Button.NEW_TASK:
-                self._dialogs.open_form(requester, clicked.trigger_id)
-            case Button.SETTINGS:
-                self._dialogs.open_settings(requester, clicked.trigger_id)
             case Button.USE_TEMPLATE:
                 self._dialogs.open_form(requester, clicked.trigger_id, OpenForm(template=clicked.value))
             case Button.LIST_PAGE:

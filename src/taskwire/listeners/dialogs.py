@@ -26,6 +26,7 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.message import Dialog, View
 from taskwire.domain.mrkdwn import is_blank, unescape
+from taskwire.domain.person_jobs import SavePersonSettings
 from taskwire.domain.queues import intake
 from taskwire.domain.requester import EarlierMessages, Requester
 from taskwire.domain.task_names import TaskName
@@ -33,6 +34,7 @@ from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers, forms, refusals
 from taskwire.messages.forms import Field
+from taskwire.messages.person_settings_form import read_person_settings
 from taskwire.messages.settings_form import SettingsField, find_errors, read_settings
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers, without_expired_url
 from taskwire.outbox.undelivered import list_undelivered
@@ -43,6 +45,7 @@ from taskwire.slack.inbound import Click, Submission
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.shortcuts import PickedMessage
 from taskwire.state.links import Links
+from taskwire.state.person_settings import PersonSettingsStore
 from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.channel_settings import ChannelSettingsForm
 from taskwire.tasks.form import CreateForm
@@ -103,7 +106,7 @@ class DialogRequest:
     `errors` has a message for each wrong field.
     """
 
-    job: CreateRequested | ActRequested | SaveChannelSettings | None = None
+    job: CreateRequested | ActRequested | SaveChannelSettings | SavePersonSettings | None = None
     errors: Mapping[str, str] | None = None
 
 
@@ -115,6 +118,7 @@ class Dialogs:
         ingress: Ingress,
         slack: Outbound,
         links: Links,
+        person_settings: PersonSettingsStore,
         lookup: Lookup,
         create_form: CreateForm,
         settings_form: ChannelSettingsForm,
@@ -126,6 +130,7 @@ class Dialogs:
         self._ingress = ingress
         self._slack = slack
         self._links = links
+        self._person_settings = person_settings
         self._lookup = lookup
         self._create_form = create_form
         self._settings_form = settings_form
@@ -172,6 +177,11 @@ class Dialogs:
         make_view = partial(self._answer_dialog, requester, target)
         self._open_in_background(requester, trigger_id, Dialog.ANSWER, make_view)
 
+    def open_preferences(self, requester: Requester, trigger_id: str) -> None:
+        """Open the dialog for the person's own settings."""
+        make_view = partial(self._preferences_dialog, requester)
+        self._open_in_background(requester, trigger_id, Dialog.PREFERENCES, make_view)
+
     def open_settings(self, requester: Requester, trigger_id: str) -> None:
         """Open the dialog with the settings of the requester's channel."""
         metadata = _context_of(requester).model_dump_json()
@@ -195,7 +205,7 @@ class Dialogs:
     async def _open(self, requester: Requester, trigger_id: str, dialog: Dialog, make_view: MakeView) -> None:
         """Open the empty dialog at once, and start to fill it."""
         try:
-            view_id = await self._slack.open_view(trigger_id, forms.loading_dialog(dialog))
+            view_id = await self._slack.views.open(trigger_id, forms.loading_dialog(dialog))
         except OutsideError as error:
             _log.warning("dialog not opened", error=str(error))
             if requester.response_url is not None:
@@ -206,7 +216,7 @@ class Dialogs:
     async def _fill(self, view_id: str, dialog: Dialog, make_view: MakeView) -> None:
         """Fill the dialog with Coder's answer, or with the error message."""
         view = await answer_or_explain(make_view, lambda said: forms.notice_dialog(dialog, said.text))
-        await retry_while_rate_limited(lambda: self._slack.update_view(view_id, view))
+        await retry_while_rate_limited(lambda: self._slack.views.update(view_id, view))
 
     async def _refill(self, view_id: str, clicked: Click) -> None:
         context = DialogContext.find(clicked.private_metadata)
@@ -219,7 +229,7 @@ class Dialogs:
         except UserError as error:
             # The person may no longer create tasks. If Coder does not answer, the form stays unchanged.
             view = forms.notice_dialog(Dialog.CREATE, answers.refusal(error).text)
-        await self._slack.update_view(view_id, view)
+        await self._slack.views.update(view_id, view)
 
     async def _refill_settings(self, view_id: str, requester: Requester, clicked: Click) -> None:
         context = DialogContext.find(clicked.private_metadata)
@@ -256,6 +266,11 @@ class Dialogs:
             private_metadata=_context_of(requester, str(link.record.task_id)).model_dump_json(),
         )
 
+    async def _preferences_dialog(self, requester: Requester) -> View:
+        settings = await self._person_settings.get(requester.person)
+        metadata = _context_of(requester).model_dump_json()
+        return forms.preferences_dialog(settings, private_metadata=metadata)
+
     async def _find(self, verb: ActVerb, requester: Requester, target: TaskName | LinkId) -> VisibleTask:
         """Return the task if this person may see it and do this to it. Raise UserError if not."""
         if isinstance(target, TaskName):
@@ -288,7 +303,7 @@ class Dialogs:
         said = await self._ingress.write("dialog", submitted.delivery, batch)
         if not said:
             await ack()
-        elif submitted.dialog in (Dialog.DELETE, Dialog.SETTINGS):
+        elif submitted.dialog in (Dialog.DELETE, Dialog.SETTINGS, Dialog.PREFERENCES):
             view = forms.notice_dialog(submitted.dialog, said)
             await ack(response_action="update", view=view.content)
         else:
@@ -331,6 +346,9 @@ def _parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
         if errors:
             return DialogRequest(errors=errors)
         return DialogRequest(SaveChannelSettings(requester=requester, settings=read_settings(values)))
+    if submitted.dialog is Dialog.PREFERENCES:
+        settings = read_person_settings(values)
+        return DialogRequest(SavePersonSettings(person=submitted.person, settings=settings))
     verb, empty = _VERBS[submitted.dialog]
     text = sanitize_for_agent(values.get(Field.PROMPT, ""))
     if empty and is_blank(text):

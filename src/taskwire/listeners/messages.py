@@ -23,6 +23,7 @@ from taskwire.listeners.background import Background
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers
 from taskwire.notices.outsiders import Outsiders
+from taskwire.outbox.home_requests import show_opened_home
 from taskwire.outbox.private_answers import show_privately
 from taskwire.people.directory import Directory
 from taskwire.queue.batch import Batch
@@ -33,6 +34,7 @@ from taskwire.slack import inbound
 from taskwire.slack.inbound import (
     ConversationOpened,
     DirectMessage,
+    HomeOpened,
     Mention,
     MessageDeleted,
     MessageEdited,
@@ -49,10 +51,12 @@ from taskwire.telemetry import logger
 CHANNEL_OPENED_EVENTS = ("member_joined_channel", "channel_unarchive", "group_unarchive")
 # A person's rights may have changed.
 PERSON_CHANGED_EVENTS = ("user_change", "subteam_updated", "subteam_members_changed")
+HOME_EVENT = "app_home_opened"
 HANDLED_EVENTS = (
     "message",
     "app_mention",
     "reaction_added",
+    HOME_EVENT,
     "link_shared",
     *CHANNEL_OPENED_EVENTS,
     *PERSON_CHANGED_EVENTS,
@@ -97,6 +101,7 @@ class Messages:
             "app_mention": self._mention,
             "reaction_added": self._reaction_added,
             "link_shared": self._link_shared,
+            HOME_EVENT: self._home_opened,
         }
         handlers |= dict.fromkeys(PERSON_CHANGED_EVENTS, self._person_changed)
         for name in HANDLED_EVENTS:
@@ -197,6 +202,13 @@ class Messages:
         job = Job(id=f"opened:{opened.delivery}", work=ChannelOpened(channel=opened.channel))
         batch = Batch().append(intake(opened.channel), job)
         return await self._ingress.count_claim("channel", self._inbox.claim("event", opened.delivery, batch))
+
+    async def _home_opened(self, body: Body) -> ClaimResult | None:
+        opened = inbound.parse_home_opened(body)
+        if not isinstance(opened, HomeOpened):
+            return None
+        batch = show_opened_home(opened.person)
+        return await self._ingress.count_claim("home", self._inbox.claim("event", opened.delivery, batch))
 
     async def _person_changed(self, body: Body) -> ClaimResult | None:
         """Forget what is known of a person or group, because Slack reports a change.

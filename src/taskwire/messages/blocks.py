@@ -368,6 +368,11 @@ def link_label(url: str) -> str:
     return next((label for pattern, label in _LINK_LABELS if pattern.search(path)), "Open link")
 
 
+def is_pull_request(url: str) -> bool:
+    """Return whether a URL that the agent reported leads to a pull request or a merge request."""
+    return link_label(url) in ("View pull request", "View merge request")
+
+
 _LINK_NAMES = (
     (re.compile(r"/merge_requests/(\d{1,9})"), "MR !"),
     (re.compile(r"/(?:pull|pulls|pull-requests|pullrequest)/(\d{1,9})"), "PR #"),

@@ -115,6 +115,11 @@ def _entries(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list
     return [*entries, *owners]
 
 
+def asked_for(link: Link, place: Place) -> list[Block]:
+    """Return the controls that the phase asks for, for the task's owner."""
+    return _asked_for(link, place, is_open=True, rights=Rights.MANAGE)
+
+
 def _discussion_entries(link: Link) -> list[_Entry]:
     """Return the entries about which messages the agent gets, for a discussion or a channel of mentions."""
     record = link.record

@@ -259,7 +259,7 @@ def get_detail(link: Link) -> str:
         case Phase.UNCLEAR:
             return "Coder does not say what its workspace is doing"
         case _:
-            return _report(link)
+            return get_report(link)
 
 
 class _Age(NamedTuple):
@@ -321,7 +321,7 @@ def _strip_dates(note: str) -> str:
     return re.sub(r"<!date[^>]*>", "Yesterday at 14:50", re.sub(r"<[^|>]*\|([^>]*)>", r"\1", note))
 
 
-def _report(link: Link) -> str:
+def get_report(link: Link) -> str:
     """Return the agent's latest report; an empty string if it is not about the present state."""
     report = link.state.current_report
     is_shown = find_ending(link) is None and link.state.phase in card_controls.PHASES_WITH_REPORT

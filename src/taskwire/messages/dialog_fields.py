@@ -20,6 +20,7 @@ TITLES = {
     Dialog.DELETE: "Delete this task",
     Dialog.ANSWER: "Answer",
     Dialog.SETTINGS: "Settings",
+    Dialog.PREFERENCES: "Preferences",
 }
 
 T = TypeVar("T")

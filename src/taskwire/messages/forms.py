@@ -15,6 +15,7 @@ from taskwire.domain.agent_questions import read_answer
 from taskwire.domain.markdown import cut_at_block
 from taskwire.domain.message import Block, Dialog, View
 from taskwire.domain.mrkdwn import break_emoji
+from taskwire.domain.person_settings import PersonSettings
 from taskwire.messages import blocks
 from taskwire.messages.answer_blocks import answer_block
 from taskwire.messages.blocks import cut, line, one_line, plain_text, section, text_piece
@@ -27,6 +28,7 @@ from taskwire.messages.dialog_fields import (
     make_view,
     small_text,
 )
+from taskwire.messages.person_settings_form import person_fields
 
 # Slack's limit for a plain_text_input, in characters. It applies to an initial value and to what a person
 # types.
@@ -166,6 +168,15 @@ def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> Vie
         small_text("stays", "The thread stays. Deleting cannot be undone; pausing keeps everything."),
     ]
     return make_view(Dialog.DELETE, layout, private_metadata, "Delete", "Keep it")
+
+
+def preferences_dialog(settings: PersonSettings, *, private_metadata: str) -> View:
+    """Make the dialog for a person's own settings. Slack sends `private_metadata` back on Save."""
+    layout = [
+        *person_fields(settings),
+        small_text("zone", "Times are in your time zone. Notices are in their threads in any case."),
+    ]
+    return make_view(Dialog.PREFERENCES, layout, private_metadata, "Save")
 
 
 def notice_dialog(dialog: Dialog, text: str) -> View:

@@ -125,7 +125,7 @@ def notice(
     follow = "Choose, or reply here." if answer.choices else follow
     content = _NoticeContent(
         title=get_name(link),
-        face=PhaseLabel("alarm_clock", "Still needs somebody") if notice.fallback else _LABELS[notice.kind],
+        face=get_notice_label(notice),
         what=one_line(answer.headline, blocks.REPORT_LENGTH) or what,
         follow=follow,
         page="" if notice.kind == "gone" else get_page_url(link, coder_url),
@@ -144,6 +144,17 @@ def notice(
         "buttons", _buttons(link, notice.kind, content, (coder_url, forges), written)
     )
     return Message(text=_text(content, calls), blocks=tuple(layout))
+
+
+def describe_notice(notice: Notice, written: AgentOutput) -> str:
+    """Return what a notice says, on one line: the agent's question or first sentence, or what happened."""
+    headline = read_answer(written.answer, written.full_text).headline
+    return one_line(headline, blocks.REPORT_LENGTH) or _what_happened(notice, "", "")
+
+
+def get_notice_label(notice: Notice) -> PhaseLabel:
+    """Return the emoji and the word for what a notice tells."""
+    return PhaseLabel("alarm_clock", "Still needs somebody") if notice.fallback else _LABELS[notice.kind]
 
 
 def person_line(notice: Notice, by_name: str, *, is_resumed_by_reply: bool = True) -> Message:

@@ -103,9 +103,9 @@ def task_list(
     where = f"page {page} of {pages}" if pages > 1 else ""
     about = "".join(f"{_SEPARATOR}{part}" for part in (one_line(filtered, 60), where) if part)
     layout = [_heading("heading", "Tasks", about)]
-    layout += [_task(f"task.{number}", item, hosts) for number, item in enumerate(shown)]
+    layout += [task_row(f"task.{number}", item, hosts) for number, item in enumerate(shown)]
     layout += _page_buttons(page, pages, filtered)
-    lines = [f"Tasks{escape_mrkdwn(about)}:", *[_task_text(item) for item in shown]]
+    lines = [f"Tasks{escape_mrkdwn(about)}:", *[get_task_text(item) for item in shown]]
     return Message(text=blocks.join_lines(lines), blocks=tuple(layout))
 
 
@@ -124,9 +124,9 @@ def overview(needing: Sequence[TaskLine], running: Sequence[TaskLine], hosts: Ho
             layout += [section(f"{name}.none", empty)] if empty else []
             continue
         more = f"{_SEPARATOR}{len(items) - len(shown)} more in the list" if items[OVERVIEW_LENGTH:] else ""
-        lines += [f"{title}{more}:", *[_task_text(item) for item in shown]]
+        lines += [f"{title}{more}:", *[get_task_text(item) for item in shown]]
         layout.append(_heading(name, title, more))
-        layout += [_task(f"{name}.{number}", item, hosts) for number, item in enumerate(shown)]
+        layout += [task_row(f"{name}.{number}", item, hosts) for number, item in enumerate(shown)]
     layout += blocks.button_rows(
         "buttons",
         [
@@ -151,7 +151,7 @@ def _no_tasks(filtered: str) -> str:
     return "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
 
 
-def _task(block_id: str, item: TaskLine, hosts: Hosts) -> Block:
+def task_row(block_id: str, item: TaskLine, hosts: Hosts) -> Block:
     """Return the two lines of a task. Everything from outside is plain text, so it cannot be markup."""
     link, thread = item.link, blocks.safe_web_url(item.permalink)
     label = _task_label(link)
@@ -226,7 +226,8 @@ def _page_buttons(page: int, pages: int, filtered: str) -> list[Block]:
     return blocks.button_rows("pages", steps)
 
 
-def _task_text(item: TaskLine) -> str:
+def get_task_text(item: TaskLine) -> str:
+    """Return a task as text on one line, for clients that show no blocks."""
     link = item.link
     owner, detail = _foreign_owner(item), get_detail(link)
     parts = [f"•  {escape_line(_task_label(link).label, 60)}: {escape_line(get_name(link), 60)}"]

@@ -1,14 +1,45 @@
-"""Decides which people a notice calls, that is, mentions."""
+"""Decides which people a notice calls, and how: by mention, by direct message, or after their quiet hours.
 
+Each person chooses the way. A notice is posted in its thread in any case.
+"""
+
+from collections.abc import Sequence
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain import events
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.errors import UserError
 from taskwire.domain.events import Notice, NoticeKind
+from taskwire.domain.ids import Ts, UserId, from_ms, to_ms
+from taskwire.domain.jobs import ApplyEvent, Job, PostNotice, PostText
 from taskwire.domain.links import Link
+from taskwire.domain.message import AgentOutput
+from taskwire.domain.person_jobs import CallPerson, SummarizeQuietHours
+from taskwire.domain.person_settings import (
+    CallPlan,
+    HeldCall,
+    PersonSettings,
+    QuietPeriod,
+    find_quiet_period,
+    make_zone,
+)
+from taskwire.domain.queues import quiet_hours
+from taskwire.job_context import JobContext
+from taskwire.messages import calls
+from taskwire.outbox.direct_messages import direct_messages
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
 
+# The id of the job that sends the summary. While it waits, later calls of the same quiet hours add nothing.
+SUMMARY_JOB_ID = "summary"
+# The note with the links about which a person was not called in their quiet hours, and how many it has.
+HELD_CALLS, MOST_HELD_LINKS = "held_calls", 50
 # These notices also call the people who watch the task. Others call only its owner.
 FOR_WATCHERS: frozenset[NoticeKind] = frozenset({"needs_input", "completed", "failed", "error"})
 
 
-def list_called(link: Link, notice: Notice) -> tuple[str, ...]:
-    """List whom a notice mentions: the owner, or the fallback of a reminder, then people who watch.
+def list_called(link: Link, notice: Notice) -> tuple[UserId, ...]:
+    """List whom a notice calls: the owner, or the fallback of a reminder, then people who watch.
 
     A muted task calls nobody.
     """
@@ -16,4 +47,98 @@ def list_called(link: Link, notice: Notice) -> tuple[str, ...]:
         return ()
     first = notice.fallback or link.record.owner_slack or ""
     watchers = link.watchers if notice.kind in FOR_WATCHERS else ()
-    return tuple(dict.fromkeys(each for each in (first, *watchers) if each))
+    return tuple(dict.fromkeys(UserId(each) for each in (first, *watchers) if each))
+
+
+def may_mention(link: Link, job: Job) -> bool:
+    """Whether this job posts a message that mentions somebody, or may lead to one."""
+    match job.work:
+        case PostNotice(notice=notice):
+            return bool(list_called(link, notice))
+        case PostText(is_call=is_call):
+            return is_call
+        case ApplyEvent(event=event):
+            return events.may_mention(event) and not link.is_muted
+        case _:
+            return False
+
+
+async def decide_calls(deps: Dependencies, people: People, context: JobContext, link: Link) -> CallPlan:
+    """Return how the people of a notice are called: as an earlier try has decided, or as they want now."""
+    work = context.work(PostNotice)
+    called = list_called(link, work.notice)
+    if work.calls is not None:
+        return work.calls.limited_to(called)
+    if context.is_outcome_unknown:
+        return CallPlan(mentioned=called)
+    return await _plan_calls(deps, people, called, context.now_ms)
+
+
+async def _plan_calls(deps: Dependencies, people: People, called: Sequence[UserId], now_ms: int) -> CallPlan:
+    """Decide how each of these people is called now."""
+    mentioned, told_directly, held = [], [], []
+    for person in called:
+        # A user group has no settings.
+        settings = await deps.person_settings.get(person)
+        if settings.calls == "nothing":
+            continue
+        period = await find_present_quiet_period(people, person, settings, now_ms)
+        if period is not None:
+            until_ms = to_ms(period.ends)
+            held.append(HeldCall(person=person, quiet_since_ms=to_ms(period.began), quiet_until_ms=until_ms))
+            continue
+        if settings.calls != "direct":
+            mentioned.append(person)
+        if settings.calls != "thread":
+            told_directly.append(person)
+    return CallPlan(
+        mentioned=tuple(mentioned),
+        told_directly=tuple(told_directly),
+        held=tuple(held),
+        is_chosen=bool(told_directly) or len(mentioned) < len(called),
+    )
+
+
+async def find_present_quiet_period(
+    people: People, person: UserId, settings: PersonSettings, now_ms: int
+) -> QuietPeriod | None:
+    """Return the quiet hours in which the person is now; None if they are in none."""
+    if not settings.has_quiet_hours:
+        return None
+    try:
+        profile = await people.directory.get_profile(person)
+    except UserError:
+        # Slack does not show this person any more.
+        return None
+    zone = make_zone(profile.time_zone, profile.utc_offset_seconds)
+    return find_quiet_period(settings, zone, from_ms(now_ms))
+
+
+def queue_calls(
+    deps: Dependencies,
+    plan: CallPlan,
+    link: Link,
+    notice: Notice,
+    written: AgentOutput,
+    ts: Ts,
+    now_ms: int,
+    batch: Batch,
+) -> Batch:
+    """Queue the direct messages about the notice at `ts`, and the summaries of people with quiet hours."""
+    for person in plan.told_directly:
+        work = CallPerson(
+            person=person,
+            channel=link.record.channel,
+            ts=ts,
+            task_id=link.record.task_id,
+            message=calls.call(link, notice, written),
+        )
+        batch.append(direct_messages(person), Job(id=f"call:{link.id}:{notice.id}", work=work))
+    for held in plan.held:
+        summary = SummarizeQuietHours(person=held.person, since_ms=held.quiet_since_ms)
+        delay_ms = max(0, held.quiet_until_ms - now_ms)
+        batch.append(quiet_hours(held.person), Job(id=SUMMARY_JOB_ID, work=summary), delay_ms=delay_ms)
+        deps.notes.count_in(
+            batch, link.id, now_ms, MOST_HELD_LINKS, HELD_CALLS, held.person, ttl_ms=delay_ms + DAY_MS
+        )
+    return batch

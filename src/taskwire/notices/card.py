@@ -23,6 +23,7 @@ from taskwire.messages import cards
 from taskwire.notices.closed_threads import claim_attempt, record_closed, reopen_if_closed
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import draw
+from taskwire.outbox.home_requests import is_home_kept, refresh_home
 from taskwire.outbox.posting import PostNote, post_once
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
@@ -73,6 +74,7 @@ class CardAndReceipts:
         # Older versions also stored a time after the digest.
         if drawn == link.drawn_card.partition(" ")[0]:
             return done()
+        await self._tell_home(context, link, drawn)
         if not await claim_attempt(self._deps, link):
             return done()
         priority = _priority(context, link)
@@ -97,6 +99,14 @@ class CardAndReceipts:
         if link.shown_pending != "pause":
             return True
         return (await self._deps.channel_settings.get(link.record.channel)).is_resumed_by_reply
+
+    async def _tell_home(self, context: JobContext, link: Link, drawn: str) -> None:
+        """Let the owner's Home tab show what the card will show, even while the card waits for its place."""
+        owner = link.record.owner_slack
+        if owner is None or link.told_home == drawn or not await is_home_kept(self._deps, owner):
+            return
+        told = self._deps.writes.set_field(Batch(), link.id, "told_home", drawn)
+        await context.write(refresh_home(owner, told))
 
     async def _post_again(self, context: JobContext, link: Link, card: Message) -> Outcome:
         """Post the card again, once: it was deleted, and a thread without a root accepts no messages.

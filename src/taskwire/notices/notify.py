@@ -9,7 +9,7 @@ from datetime import datetime
 
 from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.dependencies import Dependencies
-from taskwire.domain import events, transitions
+from taskwire.domain import transitions
 from taskwire.domain.agent_questions import read_answer
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.durations import DAY_MS
@@ -25,6 +25,7 @@ from taskwire.domain.jobs import (
 from taskwire.domain.link_state import LinkState, ReducerSettings
 from taskwire.domain.links import Link, is_act_overtaken
 from taskwire.domain.message import AgentOutput, Message
+from taskwire.domain.person_settings import CallPlan
 from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.queues import to_coder, to_thread
 from taskwire.domain.retry_policies import AGENT_HISTORY, ASKED_REPLY_SECONDS
@@ -40,7 +41,7 @@ from taskwire.job_context import (
 from taskwire.messages import inputs, notices
 from taskwire.notices.attribution import find_person_behind, prepend_act
 from taskwire.notices.build_summaries import BuildSummary, read_build
-from taskwire.notices.calls import list_called
+from taskwire.notices.calls import decide_calls, may_mention, queue_calls
 from taskwire.notices.closed_threads import CLOSED_REASON, record_closed, reopen_if_closed, wait_for_new_card
 from taskwire.notices.overdue_notices import is_overtaken, settle_overdue, with_question
 from taskwire.notices.pause_lines import record_pause, show_resumed
@@ -224,16 +225,18 @@ class Notifier:
         edited = await show_resumed(self._deps, self._people, context, link, notice)
         if edited is not None:
             return done(edited)
+        plan = await decide_calls(self._deps, self._people, context, link)
         if written is None and notice.kind in notices.OF_TURNS and not context.is_outcome_unknown:
             written = await read_new_output(self._deps, link)
-            if written.cursor:
-                return retry(0, context.job.with_work(agent_output=written))
+        is_new_output = written is not None and written.cursor and work.agent_output is None
+        if is_new_output or (plan.is_chosen and work.calls is None):
+            # Every try posts the same text, and calls the same people in the same way.
+            frozen = {"agent_output": written, "calls": plan if plan.is_chosen else None}
+            return retry(0, context.job.with_work(**frozen))
         build_summary = await read_build(self._deps, link, notice.kind)
         key = questions.get_key(_message_id(link, context.job.id))
-        message = await self._make_message(link, notice, written or AgentOutput(), build_summary, key)
-        posted = await self._post(
-            context, link, message, notice.kind, is_call=_may_mention(link, context.job)
-        )
+        message = await self._make_message(link, notice, written or AgentOutput(), build_summary, key, plan)
+        posted = await self._post(context, link, message, notice.kind, is_call=may_mention(link, context.job))
         if isinstance(posted, Outcome):
             outcome = posted
         else:
@@ -245,6 +248,9 @@ class Notifier:
                 draw(link.id, batch)
             place = _make_posted_question(link, context, posted, notice.kind, message)
             await self._record_posted(link, notice, written or AgentOutput(), place, batch)
+            queue_calls(
+                self._deps, plan, link, notice, written or AgentOutput(), posted, context.now_ms, batch
+            )
             outcome = done(reopen_if_closed(link, batch))
         if notice.kind == "gone" and outcome.kind == "done":
             await questions.settle_all(self._deps, link, outcome.batch)
@@ -281,7 +287,13 @@ class Notifier:
             await questions.close_choices(self._deps, link, inputs.CHOICE_PASSED, batch)
 
     async def _make_message(
-        self, link: Link, notice: Notice, written: AgentOutput, build_summary: BuildSummary, key: str
+        self,
+        link: Link,
+        notice: Notice,
+        written: AgentOutput,
+        build_summary: BuildSummary,
+        key: str,
+        plan: CallPlan,
     ) -> Message:
         by = find_person_behind(link.state, notice)
         settings = await self._get_settings(link, notice)
@@ -300,7 +312,7 @@ class Notifier:
             is_stop=build_summary.is_stop,
             is_resumed_by_reply=settings.is_resumed_by_reply,
             by_name=await self._people.find_name(by),
-            calls=list_called(link, notice),
+            calls=plan.mentioned,
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
         )
@@ -357,7 +369,7 @@ class Notifier:
 
     async def _is_call_behind(self, link: Link) -> bool:
         jobs = await self._deps.links.list_jobs(to_thread(link.id))
-        return any(_may_mention(link, job) for job in jobs)
+        return any(may_mention(link, job) for job in jobs)
 
     async def _handle_message_gone(self, context: JobContext, link: Link, code: str) -> Outcome:
         return await wait_for_new_card(self._deps, context, link) or self._give_up_closed(context, link, code)
@@ -391,19 +403,6 @@ def _has_new_report(state: LinkState, seen: Observation) -> bool:
     """Whether the observation has a newer report than the last known one."""
     last = state.last_report
     return seen.report is not None and (last is None or seen.report.at > last.at)
-
-
-def _may_mention(link: Link, job: Job) -> bool:
-    """Whether this job posts a message that mentions somebody, or may lead to one."""
-    match job.work:
-        case PostNotice(notice=notice):
-            return bool(list_called(link, notice))
-        case PostText(is_call=is_call):
-            return is_call
-        case ApplyEvent(event=event):
-            return events.may_mention(event) and not link.is_muted
-        case _:
-            return False
 
 
 def _is_line(link: Link, notice: Notice) -> bool:

@@ -1,26 +1,29 @@
-"""Direct messages that nobody asked for: alerts for administrators, and messages for single people.
+"""Direct messages that nobody asked for: alerts for administrators, calls, and messages for single people.
 
 An administrator gets each alert once a day at most. Answers to requests are in `private_answers.py`.
 """
 
+import contextlib
 import hashlib
 from datetime import UTC, datetime
 from functools import partial
+from typing import Literal
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import ChannelId, LinkId, UserId
-from taskwire.domain.jobs import Job, MessagePerson
+from taskwire.domain.jobs import Job
 from taskwire.domain.message import Message
+from taskwire.domain.person_jobs import CallPerson, MessagePerson
 from taskwire.domain.queues import QueueName
 from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import notices
+from taskwire.messages import calls, notices
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.tell_once import claim_telling, has_told, record_told
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
-from taskwire.slack.errors import SlackRefused
+from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused
 from taskwire.slack.metadata import Metadata
 from taskwire.telemetry import logger
 
@@ -70,22 +73,47 @@ def direct_messages(person: str) -> QueueName:
     return QueueName(f"direct_messages:{person}")
 
 
-def tell_person(person: UserId, name: str, message: Message, batch: Batch) -> Batch:
+def tell_person(
+    person: UserId,
+    name: str,
+    message: Message,
+    batch: Batch,
+    *,
+    message_kind: Literal["answer", "summary"] = "answer",
+) -> Batch:
     """Queue a direct message. `name` is the job's id, so a message that waits already is not queued twice."""
-    return batch.append(
-        direct_messages(person), Job(id=name, work=MessagePerson(person=person, message=message))
-    )
+    work = MessagePerson(person=person, message=message, message_kind=message_kind)
+    return batch.append(direct_messages(person), Job(id=name, work=work))
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:
     """List the handlers of this module."""
-    return (Handler.without_link(MessagePerson, partial(_message_person, deps)),)
+    return (
+        Handler.without_link(MessagePerson, partial(_send_message, deps)),
+        Handler.without_link(CallPerson, partial(_call_person, deps)),
+    )
 
 
-async def _message_person(deps: Dependencies, context: JobContext) -> Outcome:
-    """Post a direct message. If Slack refuses it, for example because the person has left, drop it."""
+async def _send_message(deps: Dependencies, context: JobContext) -> Outcome:
     work = context.work(MessagePerson)
-    meta = Metadata(id=f"{work.person}:{context.job.id}", kind="answer")
+    meta = Metadata(id=f"{work.person}:{context.job.id}", kind=work.message_kind)
+    return await _message_person(deps, context, work, meta)
+
+
+async def _call_person(deps: Dependencies, context: JobContext) -> Outcome:
+    """Call a person, with a button that leads to the notice."""
+    work, address = context.work(CallPerson), ""
+    with contextlib.suppress(ChannelProblem, MessageGone):
+        address = await deps.slack.get_permalink(work.channel, work.ts)
+    work = work.model_copy(update={"message": calls.add_thread_button(work.message, address)})
+    meta = Metadata(id=f"{work.person}:{context.job.id}", kind="call", task_id=work.task_id)
+    return await _message_person(deps, context, work, meta)
+
+
+async def _message_person(
+    deps: Dependencies, context: JobContext, work: MessagePerson | CallPerson, meta: Metadata
+) -> Outcome:
+    """Post a direct message. If Slack refuses it, for example because the person has left, drop it."""
     try:
         channel = ChannelId(await deps.slack.open_direct(work.person))
         link = LinkId(f"direct_messages:{work.person}")

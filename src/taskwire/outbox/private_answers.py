@@ -1,4 +1,7 @@
-"""Shows answers to one person, in the place where they asked: at most once, and without a guarantee."""
+"""Shows answers to one person, in the place where they asked: at most once, and without a guarantee.
+
+A press of a button in the Home tab is answered in that tab.
+"""
 
 import asyncio
 import contextlib
@@ -20,6 +23,7 @@ from taskwire.domain.message import Message
 from taskwire.domain.queues import QueueName
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.outbox.home_requests import answer_in_home
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues
 from taskwire.slack.call_priorities import Priority, retry_while_rate_limited, wait_for_capacity
@@ -220,11 +224,14 @@ class PrivateAnswers:
     async def _show(self, answer: PrivateAnswer) -> None:
         requester = without_expired_url(answer.requester, self._slack.now())
         try:
-            if answer.is_instead:
+            if not requester.channel:
+                # A button in the Home tab was pressed, which is in no channel.
+                await self._queues.write(answer_in_home(requester.person, answer.message))
+            elif answer.is_instead:
                 await show_instead(self._slack, requester, answer.message)
             else:
                 await show_privately(self._slack, requester, answer.message, answer.priority)
-        except OutsideError as error:
+        except (OutsideError, RedisError) as error:
             _log.info("private answer not shown", person=requester.person, error=str(error))
         except Exception:  # noqa: BLE001 - it must not end unseen, and nobody awaits it
             _log.exception("unexpected exception while showing a private answer")

@@ -102,7 +102,11 @@ class Batch:
 
     def hasten_input(self, name: QueueName, longest_ms: int = MAX_BUSY_DELAY_MS) -> Self:
         """Make the reply at the head of the queue due now, if its delay ends within `longest_ms`."""
-        self._operations.append(["hasten", name, REPLY_ID_PREFIX, str(longest_ms)])
+        return self.hasten(name, REPLY_ID_PREFIX, longest_ms)
+
+    def hasten(self, name: QueueName, prefix: str, longest_ms: int) -> Self:
+        """Make the job at the head of the queue due now, if its id begins so and its delay ends in time."""
+        self._operations.append(["hasten", name, prefix, str(longest_ms)])
         return self
 
     def keep_newest(self, key: str, most: int) -> Self:

@@ -21,6 +21,7 @@ These limits stay below Slack's (https://docs.slack.dev/apis/web-api/rate-limits
   workspace may post "several hundred a minute": 300.
 - Edits have tier 3. Cards use 45 of these 50, and one card is edited once in three seconds, so that 5
   edits are left for other messages. A card has a reserve too, to show at once that a press was heard.
+- A person's Home tab is published once in three seconds. Its reserve shows it at once when it is opened.
 - Backfill uses half of the calls that read a thread, and four fifths of those that read a channel, because
   little else needs these methods.
 
@@ -123,6 +124,7 @@ LIMITS: Mapping[str, MethodLimits] = MappingProxyType(
         "reactions.remove": MethodLimits(tier(20, burst=5)),
         "chat.postMessage": MethodLimits(tier(300, burst=20), per_target=Limit(1_010, 2, has_reserve=True)),
         "chat.update": MethodLimits(tier(45, burst=3), per_target=Limit(3_000, 1, has_reserve=True)),
+        "views.publish": MethodLimits(TIER_4, per_target=Limit(3_000, 1, has_reserve=True)),
     }
 )
 # By Slack's documentation, "most methods allow at least 20+ requests per minute".

@@ -16,6 +16,8 @@ QUEUE_KINDS = (
     "intake",
     "handed_over_answers",
     "direct_messages",
+    "home",
+    "quiet_hours",
     "to_coder",
     "to_thread",
     "thread_answers",

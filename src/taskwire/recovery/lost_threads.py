@@ -24,6 +24,7 @@ from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs
 from taskwire.outbox.enqueue import draw, request_reading, say
 from taskwire.outbox.observing import observation_of
+from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import CLOCK_TOLERANCE, post_once
 from taskwire.outbox.private_answers import show_privately
 from taskwire.outbox.tell_once import record_unless_told
@@ -31,7 +32,7 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused
 from taskwire.slack.metadata import Metadata
-from taskwire.tasks.lookup import bare_record, find_permalink
+from taskwire.tasks.lookup import bare_record
 from taskwire.telemetry import logger
 
 # The second word in the id of a card. The id of a card that was posted again has a third word.

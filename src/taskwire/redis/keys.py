@@ -21,6 +21,8 @@ PERMANENT = {
     "timers": "when to look at a link again; a link leaves it when it ends",
     "links": "task to open link; a link leaves it when it ends",
     "shared": "link to the people whom its owner has let in; a link leaves it when it ends",
+    "links_of:*": "a person's open links; a link leaves it when it ends",
+    "person_settings:*": "what a person has set for themselves; stays until they change it",
     "thread:*": "thread to link; gets a time to live when the link ends",
     "link:*": "an open link and its records; get a time to live when it ends",
     "queue:*": "jobs that wait; gets a time to live when it is empty",

@@ -55,6 +55,7 @@ class Method(StrEnum):
     TEAMS = "auth.teams.list"
     OPEN_VIEW = "views.open"
     UPDATE_VIEW = "views.update"
+    PUBLISH_VIEW = "views.publish"
     START_UPLOAD = "files.getUploadURLExternal"
     COMPLETE_UPLOAD = "files.completeUploadExternal"
     FILE = "files.info"

@@ -140,6 +140,14 @@ class RightsChanged:
 
 
 @dataclass(frozen=True)
+class HomeOpened:
+    """A person looks at the bot's Home tab."""
+
+    person: UserId
+    delivery: str
+
+
+@dataclass(frozen=True)
 class SlashCommand:
     """A slash command that a person has typed."""
 
@@ -218,6 +226,15 @@ def parse_conversation_opened(body: Body, bot: UserId | None = None) -> Conversa
         if channel is not None and delivery
         else IgnoredPayload("no channel")
     )
+
+
+def parse_home_opened(body: Body) -> HomeOpened | IgnoredPayload:
+    """Parse the event that a person has opened the Home tab. Slack sends it for the Messages tab too."""
+    event, delivery = read_object(body, "event"), read_text(body, "event_id")
+    person = read_user(event, "user")
+    if person is None or not delivery or read_text(event, "tab") == "messages":
+        return IgnoredPayload("not the Home tab")
+    return HomeOpened(person, delivery)
 
 
 def parse_rights_changed(body: Body) -> RightsChanged | IgnoredPayload:

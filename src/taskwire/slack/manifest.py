@@ -52,6 +52,8 @@ EVENTS = (
     *("member_joined_channel", "channel_unarchive", "group_unarchive"),
     # A person's rights have changed: they left, became a guest, or are in another user group.
     *("user_change", "subteam_updated", "subteam_members_changed"),
+    # A person looks at the Home tab.
+    "app_home_opened",
 )
 
 
@@ -76,7 +78,7 @@ def make_manifest(request_url: str = "", coder_host: str = "") -> Manifest:
         },
         "features": {
             "app_home": {
-                "home_tab_enabled": False,
+                "home_tab_enabled": True,
                 "messages_tab_enabled": True,
                 "messages_tab_read_only_enabled": False,
             },

@@ -62,6 +62,8 @@ class Profile(BaseModel):
     # How far the person's time zone is ahead of UTC now.
     utc_offset_seconds: int = 0
     teams: frozenset[str] = frozenset()
+    # The name of the person's time zone.
+    time_zone: str = ""
 
 
 class Channel(BaseModel):
@@ -134,6 +136,7 @@ def _find_profile(fields: SlackAnswer) -> Profile | None:
             for team in (read_text(fields, "team_id"), *read_strings(fields, "enterprise_user", "teams"))
             if team
         ),
+        time_zone=read_text(fields, "tz"),
     )
 
 

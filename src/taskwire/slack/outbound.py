@@ -17,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
-from taskwire.domain.message import Message, View
+from taskwire.domain.message import Message
 from taskwire.slack import drafts, inbound, models
 from taskwire.slack.call_priorities import Limiter, Priority, RateLimits
 from taskwire.slack.calls import MOST_PAGES, PAGE_SIZE, Calls, Method, SlackTimeouts
@@ -38,6 +38,7 @@ from taskwire.slack.payload_fields import (
     read_user,
 )
 from taskwire.slack.shortcuts import PickedMessage, parse_picked
+from taskwire.slack.views import Views
 
 # Messages on a page of `list_roots`; Slack allows 999. 500 messages of ours are 2 MB, which takes 15 ms to
 # parse.
@@ -77,6 +78,7 @@ class Outbound:
         self._clock = SlackClock(clock)
         self._calls = Calls(client, self._rate_limits, self._clock)
         self._drafts = Drafts(mask, mask_own)
+        self.views = Views(client, self._calls, self._drafts, self.timeouts.change)
         self._handed_out_urls = HandedOutUrls(
             client.session, client.base_url, client.token or "", self._rate_limits
         )
@@ -317,17 +319,6 @@ class Outbound:
             channel=channel, user=user, text=ready.text, blocks=_blocks(ready) or None, thread_ts=thread_ts
         )
         await self._calls.make(Method.POST_EPHEMERAL, self.timeouts.change, call, priority=priority)
-
-    async def open_view(self, trigger_id: str, view: View) -> str:
-        """Open a dialog and return its id. Raises `DialogGone` if the trigger is older than three seconds."""
-        call = self._client.views_open(trigger_id=trigger_id, view=self._drafts.prepare_view(view))
-        answer = await self._calls.make(Method.OPEN_VIEW, self.timeouts.change, call)
-        return models.require_text(Method.OPEN_VIEW, answer, "view", "id")
-
-    async def update_view(self, view_id: str, view: View) -> None:
-        """Replace a dialog's content. Raises `DialogGone` if the dialog is closed."""
-        call = self._client.views_update(view_id=view_id, view=self._drafts.prepare_view(view))
-        await self._calls.make(Method.UPDATE_VIEW, self.timeouts.change, call)
 
     async def get_profile(self, user: UserId) -> Profile:
         """Return a user's profile."""

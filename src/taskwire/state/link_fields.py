@@ -40,6 +40,7 @@ def _read_link(fields: dict[str, str]) -> Link:
         closed_error=fields.get("closed_error", ""),
         cursor=fields.get("cursor", ""),
         drawn_card=fields.get("drawn_card", ""),
+        told_home=fields.get("told_home", ""),
         last_input_ts=Ts(fields["last_input"]) if "last_input" in fields else None,
         follow_until_ms=int(fields.get("follow", 0)),
         pending=fields.get("pending", ""),

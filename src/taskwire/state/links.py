@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.events import TimerFired
-from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId, microseconds
 from taskwire.domain.jobs import (
     REPLY_ID_PREFIX,
     ApplyEvent,
@@ -49,6 +49,8 @@ THREADLESS_LINK_TTL_MS = DAY_MS
 KEPT_REPLY_TTL_MS = 7 * DAY_MS
 # How many links one exchange with Redis reads. It takes two or three milliseconds.
 LINKS_PER_EXCHANGE = 50
+# How many links of one person are read.
+MOST_LINKS_OF_PERSON = 200
 # For how many replies a link stores the reaction, and that the agent has them.
 MAX_MARKED_REPLIES = 500
 # How long the reactions of replies, and that they were delivered, are remembered.
@@ -93,6 +95,13 @@ class Links:
         """Return the open link of each task that has one."""
         found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.named("links")))
         return {TaskId(task): LinkId(link) for task, link in found.items()}
+
+    async def list_of(self, owner: UserId) -> list[Link]:
+        """List the open links of a person's tasks, the newest first, at most `MOST_LINKS_OF_PERSON`."""
+        key = self._keys.named("links_of", owner)
+        newest = cast("list[str]", await self._redis.zrange(key, 0, MOST_LINKS_OF_PERSON - 1, desc=True))
+        found = (await self.list_links(LinkId(link) for link in newest)).values()
+        return [link for link in found if link.end_reason is None and link.record.owner_slack == owner]
 
     async def list_links(self, link_ids: Iterable[LinkId]) -> dict[LinkId, Link]:
         """Read many links. Links that do not exist or that only a newer version can read are left out."""
@@ -240,8 +249,12 @@ class LinkWrites:
         self._keys = keys
 
     def write_record(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Write the record of a link."""
-        return batch.write("HSET", self._keys.link(record.id), "record", record.model_dump_json())
+        """Write the record of a link, and let it be found by its owner."""
+        batch.write("HSET", self._keys.link(record.id), "record", record.model_dump_json())
+        if record.owner_slack is not None:
+            made_ms = microseconds(record.made_at) // 1000
+            batch.write("ZADD", self._keys.named("links_of", record.owner_slack), made_ms, record.id)
+        return batch
 
     def write_threadless_record(self, batch: Batch, record: LinkRecord) -> Batch:
         """Write the record of a task without a thread. It expires after a day; no request takes longer."""
@@ -412,6 +425,8 @@ class LinkWrites:
         batch.write("ZREM", self._keys.named("timers"), record.id)
         batch.write("DEL", self._keys.named("held", record.id))
         batch.write("HDEL", self._keys.named("shared"), record.id)
+        if record.owner_slack is not None:
+            batch.write("ZREM", self._keys.named("links_of", record.owner_slack), record.id)
         if record.task_id is not None:
             batch.write("HDEL", self._keys.named("links"), record.task_id)
         root = record.thread_ts or record.root_ts

@@ -73,6 +73,10 @@ class Notes:
         found = await self._redis.zrangebyscore(key, since_ms, "+inf", withscores=True)
         return [int(at_ms) for _, at_ms in cast("list[tuple[str, float]]", found)]
 
+    async def list_counted(self, *parts: str) -> list[str]:
+        """Return the names of counted events, the oldest first."""
+        return cast("list[str]", await self._redis.zrange(self._keys.named("notes", *parts), 0, -1))
+
     def count_in(self, batch: Batch, name: str, at_ms: int, most: int, *parts: str, ttl_ms: int) -> Batch:
         """Add to a batch that an event is counted, once by its name. The newest `most` events are stored."""
         key = self._keys.named("notes", *parts)

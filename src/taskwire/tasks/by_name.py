@@ -22,12 +22,13 @@ from taskwire.domain.replies import suggest_verbs
 from taskwire.domain.task_names import TaskName
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals
+from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.tasks.create import TaskCreator
-from taskwire.tasks.lookup import Lookup, VisibleTask, bare_record, find_permalink
+from taskwire.tasks.lookup import Lookup, VisibleTask, bare_record
 
 
 class NamedActions:

@@ -21,9 +21,9 @@ from taskwire.domain.requester import Requester
 from taskwire.domain.task_names import TaskName
 from taskwire.messages import cards, shapes, task_lists
 from taskwire.outbox.coder_health import CoderOutage, find_outage
+from taskwire.outbox.permalinks import find_permalink
 from taskwire.people.permissions import People
 from taskwire.single_flight import SingleFlight
-from taskwire.tasks.lookup import find_permalink
 
 
 class _Viewer(NamedTuple):

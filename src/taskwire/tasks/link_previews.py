@@ -16,9 +16,10 @@ from taskwire.domain.task_names import TaskName
 from taskwire.domain.transitions import initial_state
 from taskwire.messages import cards
 from taskwire.outbox.observing import observation_of, with_observation
+from taskwire.outbox.permalinks import find_permalink
 from taskwire.people.permissions import People
 from taskwire.slack.shared_links import SharedLinks
-from taskwire.tasks.lookup import Lookup, VisibleTask, find_permalink
+from taskwire.tasks.lookup import Lookup, VisibleTask
 from taskwire.telemetry import logger
 
 # Of the links in one message, only the first ones get a preview.

@@ -32,7 +32,6 @@ from taskwire.messages import refusals
 from taskwire.outbox.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask
 from taskwire.people.permissions import Account, People
 from taskwire.single_flight import SingleFlight
-from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.tasks.lookup")
@@ -286,13 +285,3 @@ def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
         task_id=TaskId(task.id),
         created_at=task.created_at,
     )
-
-
-async def find_permalink(deps: Dependencies, record: LinkRecord) -> str:
-    """Return the address of a link's thread; empty if it has none, or Slack does not show it to us."""
-    if record.thread_ts is None:
-        return ""
-    try:
-        return await deps.slack.get_permalink(record.channel, record.thread_ts)
-    except (ChannelProblem, MessageGone):
-        return ""

@@ -8,11 +8,10 @@ from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.commands import Help, List, Logs, Overview, SlackPerson, Status, Templates
-from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.events import Observed
 from taskwire.domain.grammar import ListFilter
-from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId, microseconds, to_ms
+from taskwire.domain.ids import LinkId, UserId, microseconds, to_ms
 from taskwire.domain.link_state import NEEDS_PERSON_PHASES
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
@@ -24,6 +23,7 @@ from taskwire.messages import cards, help_texts, logs, refusals, task_lists, tem
 from taskwire.outbox.agent_log import read_full_log, read_last_output
 from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.observing import LONGEST_PROMPT, observation_of, observe_first, with_observation
+from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import find_file_url
 from taskwire.people.permissions import People, require_rights
 from taskwire.slack.calls import Method
@@ -168,20 +168,13 @@ class Queries:
 
     async def _find_permalink(self, seen: VisibleTask) -> str:
         """Return the address of the task's thread; empty if there is none, or Slack does not return it."""
-        if seen.link is None or seen.link.record.thread_ts is None:
+        if seen.link is None:
             return ""
         try:
-            return await self._get_permalink(seen.link.record.channel, seen.link.record.thread_ts)
+            return await find_permalink(self._deps, seen.link.record)
         except OutsideError as error:
             _log.info("permalink not available", link=seen.link.id, error=str(error))
             return ""
-
-    async def _get_permalink(self, channel: ChannelId, ts: Ts) -> str:
-        known = await self._deps.notes.find("permalink", channel, ts)
-        if known is None:
-            known = await self._deps.slack.get_permalink(channel, ts)
-            await self._deps.notes.keep(known, "permalink", channel, ts, ttl_ms=DAY_MS)
-        return known
 
     async def _show_status(self, requester: Requester, question: Status) -> Message:
         seen = await self._lookup.get(requester, question.name)

@@ -32,6 +32,7 @@ from taskwire.outbox import questions
 from taskwire.outbox.enqueue import draw, draw_first_card, request_reading
 from taskwire.outbox.error_messages import get_refusal_text
 from taskwire.outbox.observing import LONGEST_TITLE, observation_of, observe_first
+from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
 from taskwire.people.permissions import People
@@ -39,7 +40,6 @@ from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 from taskwire.tasks.choices import make_name_taken_refusal
-from taskwire.tasks.lookup import find_permalink
 
 
 class ThreadOpener:

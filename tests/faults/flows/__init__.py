@@ -5,9 +5,11 @@ misspelt command, attach), `replying` (to an idle agent, to a busy one, a messag
 `deciding` (a person's decision about input of unknown outcome, a choice of the agent, an answer by dialog),
 `letting_in` (passing on a teammate's reply, and a share), `steering` (pause by verb, command, bare word and
 stop sign, resume, edit, mute, follow, detach, delete), `telling` (each kind of notice), `showing` (the card,
-the log as a file). docs/guarantees.md says how to add one.
+the log as a file), `calling` (a call by direct message, the summary after quiet hours). docs/guarantees.md
+says how to add one.
 """
 
+from .calling import CallingDirectly, EndingQuietHours
 from .creating import (
     Attaching,
     Correcting,
@@ -62,4 +64,5 @@ FLOWS: tuple[type[Flow], ...] = (
     ),
     *(Needing, Completing, Failing, Breaking, PausedElsewhere, ResumedElsewhere, Vanishing),
     *(Drawing, Logging),
+    *(CallingDirectly, EndingQuietHours),
 )

@@ -15,5 +15,8 @@ redis.call('SET', prefix .. 'thread:' .. record.channel .. ':' .. record.thread_
 redis.call('HSET', links, task, link)
 local shares = redis.call('HGET', key, 'shares')
 if shares then redis.call('HSET', prefix .. 'shared', link, shares) end
+if type(record.owner_slack) == 'string' then
+  redis.call('ZADD', prefix .. 'links_of:' .. record.owner_slack, whole(now), link)
+end
 put('to_thread:' .. link, 'back:' .. number, 'next', '0', 'new', job)
 return 1

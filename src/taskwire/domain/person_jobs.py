@@ -1,0 +1,66 @@
+"""Work for one person, in that person's own queues: direct messages, the Home tab, the person's settings.
+
+`jobs.py` has the work that belongs to tasks.
+"""
+
+from typing import Literal
+
+from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId
+from taskwire.domain.message import Message
+from taskwire.domain.person_settings import PersonSettings
+from taskwire.domain.work import Work
+
+
+class MessagePerson(Work):
+    """Send one person a direct message (queue `direct_messages`)."""
+
+    kind: Literal["message_person"] = "message_person"
+    person: UserId
+    message: Message
+    # The kind in the metadata.
+    message_kind: Literal["answer", "summary"] = "answer"
+
+
+class CallPerson(Work):
+    """Tell a person in a direct message about the notice at `ts` of a channel (queue `direct_messages`)."""
+
+    kind: Literal["call_person"] = "call_person"
+    person: UserId
+    channel: ChannelId
+    ts: Ts
+    task_id: TaskId | None
+    message: Message
+
+
+class SummarizeQuietHours(Work):
+    """Tell a person after their quiet hours what they have missed (queue `quiet_hours`).
+
+    `since_ms` is when the quiet hours began, in Unix milliseconds.
+    """
+
+    kind: Literal["summarize_quiet_hours"] = "summarize_quiet_hours"
+    person: UserId
+    since_ms: int
+
+
+class SavePersonSettings(Work):
+    """Store what a person has entered as their settings (queue `intake`)."""
+
+    kind: Literal["save_person_settings"] = "save_person_settings"
+    person: UserId
+    settings: PersonSettings
+
+
+class PublishHome(Work):
+    """Show a person's tasks, as they are when the job runs, in the person's Home tab (queue `home`).
+
+    `is_opened`: the person has just opened the tab. `answer` answers a press of a button in the tab.
+    """
+
+    kind: Literal["publish_home"] = "publish_home"
+    person: UserId
+    is_opened: bool = False
+    answer: Message | None = None
+
+
+PersonWork = MessagePerson | CallPerson | SummarizeQuietHours | SavePersonSettings | PublishHome

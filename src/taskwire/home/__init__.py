@@ -1,0 +1,1 @@
+"""The Home tab of each person: their tasks, and how they are called."""

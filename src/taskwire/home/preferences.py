@@ -1,0 +1,82 @@
+"""A person's own settings: stores them, and sends the summary after quiet hours.
+
+The summary is sent once, when the quiet hours end in which a call was held back. If they are changed
+meanwhile, it comes when the new ones end. If nothing is left to tell by then, there is none.
+"""
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.ids import LinkId, UserId, to_ms
+from taskwire.domain.person_jobs import SavePersonSettings, SummarizeQuietHours
+from taskwire.domain.phases import Phase
+from taskwire.domain.queues import quiet_hours
+from taskwire.home.person_tasks import PersonTasks, find_threads, sort_links
+from taskwire.job_context import Handler, JobContext, Outcome, done, retry
+from taskwire.messages import calls
+from taskwire.messages.task_lists import Hosts
+from taskwire.notices.calls import HELD_CALLS, SUMMARY_JOB_ID, find_present_quiet_period
+from taskwire.outbox.direct_messages import tell_person
+from taskwire.outbox.home_requests import refresh_home
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+
+
+class Preferences:
+    """Handles the jobs of people's own settings."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (
+            Handler.without_link(SavePersonSettings, self.save),
+            Handler.without_link(SummarizeQuietHours, self.summarize),
+        )
+
+    async def save(self, context: JobContext) -> Outcome:
+        """Store the settings, and show them in the Home tab."""
+        work = context.work(SavePersonSettings)
+        await self._people.get_profile(work.person)
+        batch = self._deps.person_settings.write(Batch(), work.person, work.settings)
+        # A summary that waits finds out whether there are still quiet hours.
+        batch.hasten(quiet_hours(work.person), SUMMARY_JOB_ID, DAY_MS)
+        return done(refresh_home(work.person, batch))
+
+    async def summarize(self, context: JobContext) -> Outcome:
+        """Send the summary, or wait until the present quiet hours end."""
+        work = context.work(SummarizeQuietHours)
+        settings = await self._deps.person_settings.get(work.person)
+        if settings.calls == "nothing":
+            return done()
+        period = await find_present_quiet_period(self._people, work.person, settings, context.now_ms)
+        if period is not None:
+            return retry((to_ms(period.ends) - context.now_ms) / 1000)
+        seen = await self._read_tasks(work.person, context.now_ms)
+        needs = [link for link in seen.needs if link.state.phase is not Phase.DONE]
+        finished = [
+            link
+            for link in (*seen.needs, *seen.lately)
+            if link.state.phase is Phase.DONE and link.state.since_ms >= work.since_ms
+        ]
+        if not needs and not finished:
+            return done()
+        most = calls.MOST_SUMMARIZED
+        message = calls.summary(
+            await find_threads(self._deps, needs, most),
+            await find_threads(self._deps, finished, most),
+            Hosts(self._deps.coder_url, self._deps.forges),
+        )
+        # Quiet hours that are changed may end twice. Each summary is another message.
+        name = f"summary:{context.now_ms}"
+        batch = self._deps.notes.forget_in(Batch(), HELD_CALLS, work.person)
+        return done(tell_person(work.person, name, message, batch, message_kind="summary"))
+
+    async def _read_tasks(self, person: UserId, now_ms: int) -> PersonTasks:
+        """Return the person's tasks, and those of others about which they would have been called."""
+        held = [LinkId(link) for link in await self._deps.notes.list_counted(HELD_CALLS, person)]
+        others = {link.id: link for link in (await self._deps.links.list_links(held)).values()}
+        own = {link.id: link for link in await self._deps.links.list_of(person)}
+        links = [link for link in (others | own).values() if link.end_reason is None]
+        return sort_links(links, now_ms)

@@ -1,0 +1,89 @@
+"""Publishes Home tabs. Each publication shows what is true when it is made, so a repetition does no harm.
+
+A tab is published in the queue of its person, and at most once in three seconds (`queue/rate_limiter.py`).
+The answer to a press of a button in the tab is shown at its top for two minutes.
+"""
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import UserId
+from taskwire.domain.message import Message, View
+from taskwire.domain.person_jobs import PublishHome
+from taskwire.home.person_tasks import find_threads, read_tasks
+from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.messages import home
+from taskwire.messages.cards import outage_note
+from taskwire.messages.task_lists import Hosts
+from taskwire.outbox.coder_health import find_outage
+from taskwire.outbox.home_requests import keep_home, refresh_home
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.redis.decoding import read_if_possible
+from taskwire.slack.call_priorities import Priority
+from taskwire.slack.calls import Method
+from taskwire.slack.errors import SlackRefused
+from taskwire.telemetry import logger
+
+HOME_ANSWER_TTL_MS = 120_000
+
+_log = logger("taskwire.home.publish")
+
+
+class HomePublisher:
+    """Handles the jobs of Home tabs."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.without_link(PublishHome, self.publish),)
+
+    async def publish(self, context: JobContext) -> Outcome:
+        """Publish the Home tab of a person."""
+        work = context.work(PublishHome)
+        is_watched = work.is_opened or work.answer is not None
+        priority = Priority.MENTION if is_watched else Priority.CARD
+        await self._deps.slack.reserve(Method.PUBLISH_VIEW, work.person, priority)
+        view = await self._make_view(context, work)
+        # A process that is stopped here may later put an old tab over a newer one.
+        context.compensation = refresh_home(work.person)
+        try:
+            await self._deps.slack.views.publish(work.person, view)
+        except SlackRefused as refused:
+            # For example, the app has no Home tab yet, because its manifest is older.
+            _log.info("Home tab not published", person=work.person, code=refused.code)
+        batch = Batch()
+        if work.answer is not None:
+            kept = work.answer.model_dump_json()
+            self._deps.notes.keep_in(batch, kept, "home_answer", work.person, ttl_ms=HOME_ANSWER_TTL_MS)
+        return done(batch)
+
+    async def _make_view(self, context: JobContext, work: PublishHome) -> View:
+        """Make the tab.
+
+        Only an opening asks Slack who the person is. Later changes show no more than the person's own tasks.
+        """
+        person = work.person
+        if work.is_opened:
+            try:
+                await self._people.get_profile(person)
+            except UserError as error:
+                return home.refused_home(str(error))
+            # Before the tasks are read, so that no later change is missed.
+            await context.write(keep_home(self._deps, person))
+        seen = await read_tasks(self._deps, person, context.now_ms)
+        outage = await find_outage(self._deps)
+        page = home.HomePage(
+            needs=await find_threads(self._deps, seen.needs, home.MOST_NEEDS),
+            running=await find_threads(self._deps, seen.running, home.MOST_RUNNING),
+            lately=await find_threads(self._deps, seen.lately, home.MOST_LATELY),
+            note=outage_note(outage.since_ms, outage.why) if outage is not None else "",
+            answer=work.answer or await self._find_answer(person),
+            settings=await self._deps.person_settings.get(person),
+        )
+        return home.home_view(page, Hosts(self._deps.coder_url, self._deps.forges))
+
+    async def _find_answer(self, person: UserId) -> Message | None:
+        return read_if_possible(Message, await self._deps.notes.find("home_answer", person))

@@ -1,0 +1,54 @@
+"""Direct messages that call a person: about one notice, and the summary after quiet hours."""
+
+from collections.abc import Sequence
+
+from taskwire.domain.events import Notice
+from taskwire.domain.links import Link
+from taskwire.domain.message import AgentOutput, Block, Button, Message
+from taskwire.domain.mrkdwn import break_emoji
+from taskwire.messages import blocks
+from taskwire.messages.blocks import button, end_sentence, escape_line, line, section, text_piece
+from taskwire.messages.cards import get_name
+from taskwire.messages.notices import describe_notice, get_notice_label
+from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_row
+
+# How many tasks the summary lists of each kind.
+MOST_SUMMARIZED = 10
+
+
+def call(link: Link, notice: Notice, written: AgentOutput) -> Message:
+    """Say in one sentence what a notice says. `add_thread_button` adds where to read the rest."""
+    face, what, title = get_notice_label(notice), describe_notice(notice, written), get_name(link)
+    text = f"{face.label}: {end_sentence(escape_line(title, blocks.TITLE_LENGTH))} "
+    text += end_sentence(break_emoji(escape_line(what, blocks.REPORT_LENGTH + 60)))
+    pieces = [blocks.emoji_piece(face.emoji), text_piece(f" {face.label}: ", is_bold=True)]
+    pieces.append(text_piece(title, is_bold=True))
+    return Message(
+        text=text, blocks=(line("headline", pieces), line("what", [text_piece(break_emoji(what))]))
+    )
+
+
+def add_thread_button(message: Message, address: str) -> Message:
+    """Add a button that opens the thread. Without an address, return the message as it is."""
+    url = blocks.safe_web_url(address)
+    if not url:
+        return message
+    row = blocks.button_rows("buttons", [button(Button.OPEN_THREAD, "Open thread", url=url)])
+    return Message(text=message.text, blocks=(*message.blocks, *row))
+
+
+def summary(needs: Sequence[TaskLine], finished: Sequence[TaskLine], hosts: Hosts) -> Message:
+    """List after quiet hours what needs the person, and what has finished meanwhile."""
+    words = "While you had quiet hours:"
+    layout: list[Block] = [section("summary", words)]
+    lines = [words]
+    for name, heading, tasks in (("needs", "Needs you", needs), ("finished", "Finished", finished)):
+        layout += [section(name, f"*{heading}*")] if tasks else []
+        for number, task in enumerate(tasks[:MOST_SUMMARIZED]):
+            layout.append(task_row(f"{name}.{number}", task, hosts))
+            lines.append(get_task_text(task))
+        hidden = len(tasks) - MOST_SUMMARIZED
+        if hidden > 0:
+            lines.append(f"{hidden} more: `/task list`")
+            layout.append(section(f"{name}.more", lines[-1]))
+    return Message(text=blocks.join_lines(lines), blocks=tuple(layout))

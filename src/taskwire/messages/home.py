@@ -1,0 +1,107 @@
+"""The Home tab: what needs a person, what runs, and what is paused or was finished lately.
+
+Only this person sees it, and each task in it is theirs. Without tasks, it says what Taskwire is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from taskwire.domain.message import Block, Button, Message, View
+from taskwire.domain.person_settings import PersonSettings
+from taskwire.domain.phases import Phase
+from taskwire.messages import blocks, card_controls
+from taskwire.messages.blocks import button, context, mrkdwn, section
+from taskwire.messages.cards import get_page_url, get_reported_url
+from taskwire.messages.person_settings_form import describe_settings
+from taskwire.messages.task_lists import Hosts, TaskLine, task_row
+
+# Slack takes 100 blocks. A task has two, and an answer a few.
+MOST_NEEDS, MOST_RUNNING, MOST_LATELY, MOST_ANSWER_BLOCKS = 15, 12, 10, 6
+
+_ABOUT = (
+    "Taskwire gives your work to AI agents in Coder, each in a Slack thread of its own. There you answer and "
+    "stop them, and here you see which of them need you."
+)
+_EXAMPLE = "Or write in a channel: `/task create fix the login redirect`"
+
+
+@dataclass(frozen=True)
+class HomePage:
+    """What a Home tab shows. `note` is mrkdwn. `answer` answers the last press of a button in the tab."""
+
+    needs: Sequence[TaskLine] = ()
+    running: Sequence[TaskLine] = ()
+    lately: Sequence[TaskLine] = ()
+    note: str = ""
+    answer: Message | None = None
+    settings: PersonSettings = field(default_factory=PersonSettings)
+
+
+def home_view(page: HomePage, hosts: Hosts) -> View:
+    """Make the Home tab."""
+    layout = [*_answer_blocks(page.answer)]
+    layout += [section("note", page.note)] if page.note else []
+    if not (page.needs or page.running or page.lately):
+        layout += [section("about", _ABOUT), *_buttons(), context("example", [mrkdwn(_EXAMPLE)])]
+        return _view([*layout, *_preferences(page.settings)])
+    layout += _buttons()
+    heading = "*Needs you*" if page.needs else "Nothing needs you right now."
+    layout += [section("needs", heading), *_rows("needs", page.needs, MOST_NEEDS, "list needs-me", hosts)]
+    if page.running:
+        layout += [section("running", "*Running*")]
+        layout += _rows("running", page.running, MOST_RUNNING, "list mine", hosts)
+    if page.lately:
+        layout += [section("lately", "*Paused or finished lately*")]
+        layout += _rows("lately", page.lately, MOST_LATELY, "list mine", hosts)
+    return _view([*layout, *_preferences(page.settings)])
+
+
+def refused_home(words: str) -> View:
+    """Make the Home tab of a person who may not use Taskwire. `words` say why."""
+    return _view([section("refused", words)])
+
+
+def _view(layout: list[Block]) -> View:
+    return View(content={"type": "home", "blocks": [*layout]})
+
+
+def _answer_blocks(answer: Message | None) -> list[Block]:
+    if answer is None:
+        return []
+    shown = answer.blocks or (section("answer", answer.text),)
+    return [*shown[:MOST_ANSWER_BLOCKS], {"type": "divider", "block_id": "answer.end"}]
+
+
+def _buttons() -> list[Block]:
+    return blocks.button_rows("home", [button(Button.NEW_TASK, "New task", "new", style="primary")])
+
+
+def _preferences(settings: PersonSettings) -> list[Block]:
+    """Return a line that says how the person is called, with the button that changes it."""
+    words = section("preferences", describe_settings(settings))
+    accessory = button(Button.PREFERENCES, "Change", "own")
+    return [{"type": "divider", "block_id": "tasks.end"}, {**words, "accessory": accessory}]
+
+
+def _rows(name: str, tasks: Sequence[TaskLine], most: int, command: str, hosts: Hosts) -> list[Block]:
+    """Return the tasks, and where the others are if there are more than `most`."""
+    layout: list[Block] = []
+    for number, task in enumerate(tasks[:most]):
+        layout.append(task_row(f"{name}.{number}", task, hosts))
+        layout += blocks.button_rows(f"{name}.{number}.do", _controls(name, task, hosts))
+    hidden = len(tasks) - most
+    if hidden > 0:
+        layout.append(context(f"{name}.more", [mrkdwn(f"{hidden} more: `/task {command}`")]))
+    return layout
+
+
+def _controls(name: str, task: TaskLine, hosts: Hosts) -> list[Block]:
+    """Return the buttons below a task. A running or finished task has none: its title leads to its thread."""
+    is_asked = name == "needs" or task.link.state.phase is Phase.PAUSED
+    if not is_asked:
+        return []
+    page, reported = get_page_url(task.link, hosts.coder_url), get_reported_url(task.link)
+    place = card_controls.Place(page, hosts.coder_url, hosts.forges, reported=reported)
+    row = card_controls.asked_for(task.link, place)
+    thread = blocks.safe_web_url(task.permalink)
+    return [*row, *([button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else [])]

@@ -1,0 +1,95 @@
+"""A person's own settings: their fields in a dialog, and a sentence that says what is set.
+
+A value that no menu offers counts as not set, because a submission may carry anything.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import get_args
+
+from taskwire.domain.message import Block
+from taskwire.domain.person_settings import CallPlace, PersonSettings
+
+_NO_QUIET_HOURS = "none"
+_USUAL_END = 8
+_CALL_LABELS: dict[CallPlace, str] = {
+    "thread": "By a mention in the thread",
+    "direct": "By a direct message",
+    "both": "By a mention and a direct message",
+    "nothing": "Not at all",
+}
+_CALL_SENTENCES: dict[CallPlace, str] = {
+    "thread": "I call you in the thread",
+    "direct": "I call you by direct message",
+    "both": "I call you in the thread and by direct message",
+    "nothing": "I never call you",
+}
+
+
+class PersonField(StrEnum):
+    """The action id of each field, and its block id."""
+
+    CALLS = "person.calls"
+    QUIET_FROM = "person.quiet_from"
+    QUIET_UNTIL = "person.quiet_until"
+
+
+def person_fields(settings: PersonSettings) -> list[Block]:
+    """Make the fields with the present settings."""
+    begins, ends = settings.quiet_from_hour, settings.quiet_until_hour
+    hours = {f"{hour}": _show_hour(hour) for hour in range(24)}
+    starts = {_NO_QUIET_HOURS: "No quiet hours"} | hours
+    return [
+        _menu(PersonField.CALLS, "When a task needs you", _CALL_LABELS, settings.calls),
+        _menu(
+            PersonField.QUIET_FROM, "Quiet from", starts, _NO_QUIET_HOURS if begins is None else f"{begins}"
+        ),
+        _menu(PersonField.QUIET_UNTIL, "Quiet until", hours, f"{_USUAL_END if ends is None else ends}"),
+    ]
+
+
+def read_person_settings(values: Mapping[str, str]) -> PersonSettings:
+    """Return the settings that a submitted dialog has."""
+    calls = values.get(PersonField.CALLS, "")
+    begins = _read_hour(values.get(PersonField.QUIET_FROM, ""))
+    ends = _read_hour(values.get(PersonField.QUIET_UNTIL, ""))
+    has_hours = None not in (begins, ends) and begins != ends
+    return PersonSettings(
+        calls=next((place for place in get_args(CallPlace) if place == calls), "thread"),
+        quiet_from_hour=begins if has_hours else None,
+        quiet_until_hour=ends if has_hours else None,
+    )
+
+
+def describe_settings(settings: PersonSettings) -> str:
+    """Say in a sentence how the person is called."""
+    words = _CALL_SENTENCES[settings.calls]
+    if settings.calls == "nothing" or not settings.has_quiet_hours:
+        return f"{words}."
+    begins, ends = _show_hour(settings.quiet_from_hour or 0), _show_hour(settings.quiet_until_hour or 0)
+    return f"{words}, but not from {begins} to {ends}; then you get a summary."
+
+
+def _show_hour(hour: int) -> str:
+    return f"{hour:02}:00"
+
+
+def _read_hour(value: str) -> int | None:
+    return next((hour for hour in range(24) if value == f"{hour}"), None)
+
+
+def _menu(
+    field: PersonField, label: str, choices: Mapping[str, str] | Mapping[CallPlace, str], chosen: str
+) -> Block:
+    options: list[Block] = [
+        {"text": {"type": "plain_text", "text": words, "emoji": False}, "value": value}
+        for value, words in choices.items()
+    ]
+    initial = next(option for option in options if option["value"] == chosen)
+    menu: Block = {"type": "static_select", "action_id": field.value, "options": [*options]}
+    return {
+        "type": "input",
+        "block_id": field.value,
+        "label": {"type": "plain_text", "text": label, "emoji": False},
+        "element": menu | {"initial_option": initial},
+    }

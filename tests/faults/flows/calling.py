@@ -1,0 +1,117 @@
+"""Flows in which a person is called by direct message: about a notice, and after their quiet hours."""
+
+from collections.abc import Mapping, Sequence
+
+from taskwire.domain.ids import UserId, from_ms
+from taskwire.domain.jobs import Job
+from taskwire.domain.person_jobs import SavePersonSettings
+from taskwire.domain.person_settings import PersonSettings
+from taskwire.domain.queues import intake
+from taskwire.queue.batch import Batch
+from taskwire.queue.leases import Queues
+from taskwire.redis.connection import Connections
+from tests.faults.actors import Actor, metadata
+from tests.faults.deployment import Deployment
+from tests.faults.points import Kind
+from tests.scenarios.reading import shown
+
+from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
+from .telling import Failing
+
+
+class _Direct(Flow):
+    """A flow that ends with one direct message."""
+
+    settings = PersonSettings()
+
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__(deployment)
+        self._sent_before: dict[Actor, int] = {}
+
+    async def prepare(self, actors: Sequence[Actor]) -> None:
+        """Give each actor a task whose agent is working, and the settings of the flow."""
+        for actor in actors:
+            # A call that names the person's direct messages belongs to the actor.
+            self.deployment.watch.names.add(actor, self.deployment.slack.open_direct(actor.person).id)
+        await give_tasks(self, actors)
+        await self.set_up(actors)
+
+    async def set_up(self, actors: Sequence[Actor]) -> None:
+        """Give each actor the settings of the flow."""
+        for actor in actors:
+            key = self.deployment.keys.named("person_settings", actor.person)
+            await self.deployment.store.set(key, self.settings.model_dump_json())
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Note which direct messages there are."""
+        for actor in actors:
+            self._sent_before[actor] = len(self._sent(actor))
+
+    def new_directs(self, actor: Actor) -> list[tuple[str, str]]:
+        """Return the kind and the text of each direct message of this run."""
+        new = self._sent(actor)[self._sent_before[actor] :]
+        return [(metadata(message)["kind"], shown(message)) for message in new]
+
+    def _sent(self, actor: Actor) -> list[Mapping[str, object]]:
+        slack = self.deployment.slack
+        return list(slack.messages(slack.open_direct(actor.person).id))
+
+    def is_over(self, actor: Actor) -> bool:
+        """Return whether the direct message is there."""
+        return bool(self.new_directs(actor))
+
+
+class CallingDirectly(_Direct, Failing):
+    """An agent fails, and its owner wants to be called by direct message."""
+
+    floor = 40
+    settings = PersonSettings(calls="direct")
+
+    def notice(self, actor: Actor) -> str:
+        """Return the notice. It mentions nobody."""
+        return super().notice(actor).removeprefix(f"<@{actor.person}> ")
+
+    def check(self, actor: Actor) -> None:
+        """Check that the notice and the direct message were posted once."""
+        super().check(actor)
+        assert self.new_directs(actor) == [
+            ("call", f"Failed: {title_of(actor)}. No luck with try {actor.run_number}.\n[Open thread]")
+        ]
+
+
+class EndingQuietHours(_Direct):
+    """A person ends their quiet hours, and gets the summary of what has failed meanwhile.
+
+    How a dialog is claimed is proved by other flows. Here the settings are saved as that claim saves them.
+    """
+
+    floor = 28
+    meets = LEASE_KINDS | {Kind.OUTSIDE_WRITE}
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Let each agent fail in the quiet hours of its owner, which last for most of a day."""
+        await super().prepare_run(actors)
+        hour = from_ms(self.deployment.clock.now_ms).hour
+        self.settings = PersonSettings(quiet_from_hour=(hour - 1) % 24, quiet_until_hour=(hour + 20) % 24)
+        await self.set_up(actors)
+        for actor in actors:
+            task_of(actor).becomes("working", f"Try {actor.run_number}")
+        await self.deployment.poll()
+        for actor in actors:
+            task_of(actor).becomes("failed", f"No luck with try {actor.run_number}")
+        await self.deployment.poll()
+
+    async def go(self, actor: Actor) -> None:
+        """Save the settings without quiet hours."""
+        work = SavePersonSettings(person=UserId(actor.person), settings=PersonSettings())
+        job = Job(id=f"dialog:{actor.run_number}", work=work)
+        store = Connections(self.deployment.store, self.deployment.store, "")
+        queues = Queues(store, self.deployment.keys, self.deployment.clock)
+        await queues.write(Batch().append(intake(actor.person), job))
+
+    def check(self, actor: Actor) -> None:
+        """Check that the summary was sent once."""
+        address = self.deployment.slack.backend.permalink(actor.channel, actor.thread_ts)
+        failed = f"{title_of(actor)}. No luck with try {actor.run_number - 1} <{address}>"
+        assert self.new_directs(actor) == [("summary", f"While you had quiet hours:\n•  Failed: {failed}")]
+        assert self.said(actor) == []

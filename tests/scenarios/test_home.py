@@ -1,0 +1,255 @@
+"""The Home tab: what a person finds there, what they can do there, and how current it is."""
+
+import re
+
+from taskwire_sandbox.coder.faults import Fault, server_error
+from taskwire_sandbox.coder.wire import Response
+
+from .people import Thread
+from .running_tasks import PULL, TITLE, a_task, timeless
+from .world import CARD_SECONDS, SETTLE_SECONDS, World
+
+ABOUT = (
+    "Taskwire gives your work to AI agents in Coder, each in a Slack thread of its own. There you answer and "
+    "stop them, and here you see which of them need you."
+)
+EMPTY = f"{ABOUT}\n[New task]\nOr write in a channel: `/task create fix the login redirect`"
+NO_TASKS = Fault("empty", answer=Response(200, b'{"tasks":[],"count":0}'))
+NOT_FOUND = b'{"message":"Resource not found or you do not have access to this resource"}'
+# Where the task is, and its name.
+PLACE = "thread · fix-the-login-redirect"
+QUIET = "[New task]\nNothing needs you right now."
+
+
+# What every tab ends with, unless the person has changed their preferences.
+USUAL_CALLS = "\n---\nI call you in the thread. [Change]"
+
+
+def tasks_in(home: str) -> str:
+    """Return what a tab shows above the preferences."""
+    assert home.endswith(USUAL_CALLS), home
+    return shorten_names(home.removesuffix(USUAL_CALLS))
+
+
+def shorten_names(home: str) -> str:
+    """Leave out the random end of each task's name."""
+    return re.sub(r"-[0-9a-f]{6}$", "", home, flags=re.MULTILINE)
+
+
+async def current_home(world: World) -> str:
+    """Return what Alice's tab shows after its next publication, which may wait for that of the card."""
+    for _ in range(3):
+        await world.passes(CARD_SECONDS)
+    return tasks_in(world.alice.home())
+
+
+async def asks(world: World, thread: Thread) -> None:
+    """Let the agent of the only task ask something, and read the notice."""
+    world.task("fix-the-login-redirect").becomes("idle", "Which config should I keep?")
+    await world.polls()
+    await world.passes(SETTLE_SECONDS)
+    await world.passes(CARD_SECONDS)
+    assert len(thread.new_messages()) == 1
+
+
+async def test_an_empty_home_says_what_taskwire_is(world: World) -> None:
+    """Who has no task yet finds a button and an example."""
+    assert tasks_in(await world.alice.opens_home()) == EMPTY
+
+    await world.alice.presses_in_home("New task")
+
+    assert world.alice.dialog().startswith("[New task]\nTemplate:")
+
+
+async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: World) -> None:
+    """Nobody has to open the tab again to see what has changed."""
+    await world.alice.opens_home()
+    thread, task = await a_task(world)
+    running = await current_home(world)
+    await asks(world, thread)
+    asked = await current_home(world)
+    await world.alice.replies(thread, "the new one")
+    task.becomes("working", "Editing the config")
+    await world.polls()
+    task.becomes("complete", "Opened the pull request", PULL)
+    await world.polls()
+    done = await current_home(world)
+
+    assert running == f"{QUIET}\n*Running*\n:gear: {TITLE} · Working · …\nReading the code · {PLACE}"
+    assert asked == (
+        f"[New task]\n*Needs you*\n:raising_hand: {TITLE} · Needs you · …\n"
+        f"Which config should I keep? · {PLACE}\n"
+        "[Answer] [Open thread]"
+    )
+    assert done == (
+        f"[New task]\n*Needs you*\n:white_check_mark: {TITLE} · Done · …\n"
+        f"Opened the pull request · PR #12 · {PLACE}\n"
+        "[View pull request] [Open thread]"
+    )
+    assert len(thread.new_messages()) == 1
+
+
+async def test_a_question_is_answered_in_home(world: World) -> None:
+    """The dialog is that of the card. The tab says where the words went."""
+    thread, task = await a_task(world)
+    await asks(world, thread)
+    await world.alice.opens_home()
+
+    await world.alice.presses_in_home("Answer")
+    await world.alice.submits(prompt="Keep new.toml")
+    await world.passes(seconds=5)
+
+    told = world.alice.home()
+    sent = await current_home(world)
+
+    assert task.inputs == ["Keep new.toml"]
+    assert thread.new_messages() == ["Alice says: Keep new.toml\n> Keep new.toml"]
+    assert told.startswith(
+        f"Your words are in the thread of *{TITLE}*; the mark on them says when the agent has them.\n---\n"
+    )
+    assert sent.endswith(f"*Running*\n:gear: {TITLE} · Working · …\n{PLACE}")
+
+
+async def test_a_paused_task_is_resumed_in_home(world: World) -> None:
+    """The tab says at once that it is being resumed, and answers where the button was pressed."""
+    thread, task = await a_task(world)
+    task.pause()
+    await world.polls()
+    paused = tasks_in(await world.alice.opens_home())
+
+    await world.alice.presses_in_home("Resume")
+    pressed = await current_home(world)
+    await world.polls(times=2)
+    resumed = await current_home(world)
+
+    assert paused == (
+        f"{QUIET}\n*Paused or finished lately*\n:double_vertical_bar: {TITLE} · Paused · …\n"
+        f"Reading the code · {PLACE}\n[Resume] [Open thread]"
+    )
+    assert pressed == (
+        f"Resuming *{TITLE}*.\n---\n{QUIET}\n*Paused or finished lately*\n"
+        f":arrow_forward: {TITLE} · Resuming… · …\nReading the code · {PLACE}\n"
+        "[Resume] [Open thread]"
+    )
+    assert resumed == (
+        f"Resuming *{TITLE}*.\n---\n{QUIET}\n*Running*\n"
+        f":hourglass_flowing_sand: {TITLE} · Starting · …\n{PLACE}"
+    )
+    assert len(thread.new_messages()) == 2
+
+
+async def test_a_question_stays_in_home_while_its_task_is_paused(world: World) -> None:
+    """A pause answers nothing."""
+    thread, task = await a_task(world)
+    await asks(world, thread)
+    task.pause()
+    await world.polls()
+
+    assert tasks_in(await world.alice.opens_home()) == (
+        f"[New task]\n*Needs you*\n:raising_hand: {TITLE} · Needs you (paused) · …\n"
+        f"Which config should I keep? · {PLACE}\n[Answer] [Resume] [Open thread]"
+    )
+    assert len(thread.new_messages()) == 1
+
+
+async def test_a_refused_press_is_explained_in_home(world: World) -> None:
+    """Somebody else may have acted since the tab was shown."""
+    thread, task = await a_task(world)
+    task.pause()
+    await world.polls()
+    await world.alice.opens_home()
+    task.delete()
+
+    await world.alice.presses_in_home("Resume")
+    told = world.alice.home()
+    await world.polls(times=2)
+    await world.ages(seconds=130)
+    await current_home(world)
+
+    assert told.startswith(
+        f"*{TITLE}* is no longer in Coder. `/task list` shows what there is.\n---\n{QUIET}\n"
+    )
+    assert tasks_in(await world.alice.opens_home()) == EMPTY
+    assert len(thread.new_messages()) == 2
+
+
+async def test_while_coder_is_away_home_says_since_when(world: World) -> None:
+    """What is shown stays there, and is marked as old until Coder is back."""
+    await world.alice.opens_home()
+    await a_task(world)
+    world.coder.plan_fault("tasks.list", server_error(), times=2)
+
+    await world.polls(times=2)
+    away = await current_home(world)
+    await world.polls()
+    back = await current_home(world)
+
+    shown = f"{QUIET}\n*Running*\n:gear: {TITLE} · Working · …\nReading the code · {PLACE}"
+    assert timeless(away) == (
+        ":warning: Coder has not answered since <{date_short_pretty} at {time}>; this is from then.\n" + shown
+    )
+    assert back == shown
+
+
+async def test_home_shows_only_ones_own_tasks(world: World) -> None:
+    """Bob finds Alice's tasks by `/task list` in their channel, not in his Home tab."""
+    await a_task(world)
+
+    assert tasks_in(await world.bob.opens_home()) == EMPTY
+
+
+async def test_a_guest_finds_in_home_who_can_help(world: World) -> None:
+    """Guests cannot use Taskwire, so the tab offers them no button."""
+    guest = world.person("guest", is_restricted=True)
+
+    assert await guest.opens_home() == (
+        "Guests of this workspace cannot use Taskwire. Ask a full member to start the task."
+    )
+
+
+async def test_the_tab_of_somebody_who_does_not_look_is_left_alone(world: World) -> None:
+    """Slack allows a hundred publications a minute for all people together."""
+    await world.slack.open_home(world.alice.id, "messages")
+    await a_task(world)
+    await world.bob.opens_home()
+    await world.passes(CARD_SECONDS)
+
+    published = [call.arguments["user_id"] for call in world.slack.calls if call.method == "views.publish"]
+    assert published == [world.bob.id]
+
+
+async def test_many_changes_at_once_are_published_together(world: World) -> None:
+    """A tab changes once in three seconds at most."""
+    await world.alice.opens_home()
+    for number in range(2):
+        await world.alice.runs(f"/task create write page {number}")
+    await world.polls()
+    await world.passes(CARD_SECONDS)
+
+    published = [call for call in world.slack.calls if call.method == "views.publish"]
+    heading, *rows = tasks_in(world.alice.home()).rsplit("\n", 4)
+    assert heading == f"{QUIET}\n*Running*"
+    assert sorted(rows) == [
+        ":gear: Write page 0 · Working · …",
+        ":gear: Write page 1 · Working · …",
+        "thread · write-page-0",
+        "thread · write-page-1",
+    ]
+    assert len(published) == 2
+
+
+async def test_a_task_that_is_gone_leaves_home_until_it_is_back(world: World) -> None:
+    """A task that Coder shows no more, and then again, is in the tab again."""
+    await world.alice.opens_home()
+    thread, _ = await a_task(world)
+    world.coder.plan_fault("tasks.list", NO_TASKS, times=2)
+    world.coder.plan_fault("tasks.get", Fault("hidden", answer=Response(404, NOT_FOUND)))
+
+    await world.polls(times=2)
+    gone = await current_home(world)
+    await world.polls(times=2)
+    back = await current_home(world)
+
+    assert gone == EMPTY
+    assert back == f"{QUIET}\n*Running*\n:gear: {TITLE} · Working · …\nReading the code · {PLACE}"
+    assert [message.partition(":")[0] for message in thread.new_messages()] == ["Gone", "Back"]

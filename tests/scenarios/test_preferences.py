@@ -1,0 +1,180 @@
+"""How people are called: where they want it, and not in their quiet hours."""
+
+from datetime import timedelta
+
+from .people import Person, Thread
+from .reading import shown
+from .running_tasks import PULL, TITLE, a_task
+from .world import CARD_SECONDS, SETTLE_SECONDS, World
+
+DIALOG = (
+    "[Preferences]\nWhen a task needs you: {calls}\nQuiet from: {begins}\nQuiet until: {ends}\n"
+    "Times are in your time zone. Notices are in their threads in any case.\n[Save]"
+)
+ASKED = "Which config should I keep?\nNeeds you: Fix the login redirect. Reply here to go on.\n[Logs]"
+
+
+async def saves(world: World, person: Person, **values: str) -> None:
+    """Open the preferences in the Home tab, change these fields, and save."""
+    await person.opens_home()
+    await person.presses_in_home("Change")
+    entered = {f"person.{name}": value for name, value in values.items()}
+    submitted = await world.slack.submit(person.id, world.slack.views(person.id)[-1], dict(entered))
+    assert submitted.ok, submitted
+    await world.settles()
+    for _ in range(3):
+        await world.passes(CARD_SECONDS)
+
+
+async def is_quiet_for_two_hours(world: World, person: Person, **values: str) -> None:
+    """Let the person have quiet hours from this hour on."""
+    now = world.clock.now()
+    begins, ends = now.hour, (now + timedelta(hours=2)).hour
+    await saves(world, person, quiet_from=f"{begins}", quiet_until=f"{ends}", **values)
+
+
+async def asks(world: World) -> None:
+    """Let the agent of the only task ask something."""
+    world.task("fix-the-login-redirect").becomes("idle", "Which config should I keep?")
+    await world.polls()
+    await world.passes(SETTLE_SECONDS)
+    await world.passes(CARD_SECONDS)
+
+
+def notice(thread: Thread) -> str:
+    """Return the only new message of a thread."""
+    [message] = thread.new_messages()
+    return message
+
+
+def address(thread: Thread) -> str:
+    """Return the address of a thread."""
+    return f"https://acme.slack.com/archives/{thread.channel}/p{thread.ts.replace('.', '')}"
+
+
+async def test_preferences_are_changed_in_home(world: World) -> None:
+    """The tab says in a sentence what is set."""
+    usual = await world.alice.opens_home()
+    await world.alice.presses_in_home("Change")
+    dialog = world.alice.dialog()
+    await world.slack.close(world.alice.id, world.slack.views(world.alice.id)[-1])
+
+    await saves(world, world.alice, calls="both", quiet_from="22", quiet_until="7")
+    changed = world.alice.home()
+    await world.alice.presses_in_home("Change")
+
+    assert usual.endswith("\n---\nI call you in the thread. [Change]")
+    assert dialog == DIALOG.format(calls="By a mention in the thread", begins="No quiet hours", ends="08:00")
+    assert changed.endswith(
+        "\n---\nI call you in the thread and by direct message, but not from 22:00 to 07:00; "
+        "then you get a summary. [Change]"
+    )
+    assert world.alice.dialog() == DIALOG.format(
+        calls="By a mention and a direct message", begins="22:00", ends="07:00"
+    )
+
+
+async def test_who_wants_direct_messages_is_called_by_one(world: World) -> None:
+    """The notice is in the thread without a mention. The direct message leads to it."""
+    await saves(world, world.alice, calls="direct")
+    thread, _ = await a_task(world)
+
+    await asks(world)
+
+    assert notice(thread) == ASKED
+    assert world.cards() == ["Needs you: Fix the login redirect. Which config should I keep?\n[Open thread]"]
+    [call] = world.slack.messages(world.alice.direct())
+    assert call["metadata"]["event_payload"]["kind"] == "call"
+    assert f"p{thread.last_message().replace('.', '')}" in str(call["blocks"])
+
+
+async def test_both_and_nothing_are_what_they_say(world: World) -> None:
+    """A notice is always in the thread. How often it calls is the person's choice."""
+    thread, task = await a_task(world)
+    await saves(world, world.alice, calls="both")
+    await asks(world)
+    both = notice(thread), world.cards()
+    await saves(world, world.alice, calls="nothing")
+
+    task.becomes("complete", "Opened the pull request", PULL)
+    await world.polls()
+
+    assert both == (
+        f"<@{world.alice.id}> {ASKED}",
+        ["Needs you: Fix the login redirect. Which config should I keep?\n[Open thread]"],
+    )
+    assert notice(thread).startswith("Opened the pull request.\nDone: ")
+    assert world.cards() == []
+
+
+async def test_quiet_hours_hold_calls_until_a_summary(world: World) -> None:
+    """The notices are posted at once, without a mention. One message tells of all of them afterwards."""
+    await is_quiet_for_two_hours(world, world.alice)
+    thread, task = await a_task(world)
+    await asks(world)
+    asked = notice(thread)
+    task.becomes("complete", "Opened the pull request", PULL)
+    await world.polls()
+    done = notice(thread)
+    quiet = world.cards()
+
+    await world.passes(2 * 3600)
+    told = world.cards()
+    await world.passes(24 * 3600)
+
+    assert asked == ASKED
+    assert done.startswith("Opened the pull request.\nDone: ")
+    assert quiet == []
+    assert told == [
+        f"While you had quiet hours:\n•  Done: {TITLE}. Opened the pull request <{PULL}> <{address(thread)}>"
+    ]
+    [summary] = world.slack.messages(world.alice.direct())
+    assert summary["metadata"]["event_payload"]["kind"] == "summary"
+    assert shown(summary) == told[0]
+
+
+async def test_no_summary_comes_if_nothing_is_left_to_tell(world: World) -> None:
+    """The person has answered meanwhile."""
+    await is_quiet_for_two_hours(world, world.alice)
+    thread, task = await a_task(world)
+    await asks(world)
+    assert notice(thread) == ASKED
+    await world.alice.replies(thread, "the new one")
+    task.becomes("working", "Editing")
+    await world.polls()
+
+    await saves(world, world.alice, quiet_from="none")
+
+    assert world.cards() == []
+
+
+async def test_the_summary_comes_when_quiet_hours_are_ended_early(world: World) -> None:
+    """Who is awake wants to know."""
+    await is_quiet_for_two_hours(world, world.alice, calls="direct")
+    thread, _ = await a_task(world)
+    await asks(world)
+    assert notice(thread) == ASKED
+
+    await saves(world, world.alice, quiet_from="none")
+
+    assert world.cards() == [
+        f"While you had quiet hours:\n•  Needs you: {TITLE}. Which config should I keep? <{address(thread)}>"
+    ]
+
+
+async def test_the_summary_tells_of_a_task_that_somebody_watches(world: World) -> None:
+    """Whoever watches a task of another person is called for it too."""
+    thread, _ = await a_task(world)
+    await world.bob.replies(thread, "!watch")
+    await is_quiet_for_two_hours(world, world.bob)
+    thread.new_messages(), world.bob.reads()
+
+    await asks(world)
+    asked = notice(thread)
+    await world.passes(2 * 3600)
+
+    assert asked == f"<@{world.alice.id}> {ASKED}"
+    assert world.cards() == [
+        f"While you had quiet hours:\n•  Needs you: {TITLE}. Which config should I keep? <{address(thread)}>"
+    ]
+    thread.new_messages()

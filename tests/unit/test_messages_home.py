@@ -1,0 +1,100 @@
+"""The Home tab fits Slack's limits whatever it shows, and its tasks are in the right order."""
+
+from typing import cast
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.ids import LinkId
+from taskwire.domain.link_state import LinkState
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.domain.phases import Phase
+from taskwire.home.person_tasks import LATELY_MS, sort_links
+from taskwire.messages import home
+from taskwire.messages.home import HomePage
+from taskwire.messages.task_lists import Hosts, TaskLine
+from taskwire_sandbox.slack.view_rules import view_problems
+from tests.unit.message_examples import BOND, CODER, NOON_MS, OPENED, anything
+
+THREAD = "https://acme.slack.com/archives/C1/p1777636800000200"
+
+
+def task(
+    name: str, phase: Phase, *, age_ms: int = 0, has_pull_request: bool = False, **state: object
+) -> Link:
+    """Make a link that has been in this phase for `age_ms`."""
+    record = BOND.model_copy(update={"id": LinkId(name), "title": name})
+    report = OPENED if has_pull_request else None
+    made = LinkState(phase=phase, since_ms=NOON_MS - age_ms, last_report=report, build=1, report_build=1)
+    return Link(record=record, state=made.model_copy(update=state))
+
+
+def test_what_needs_somebody_comes_first() -> None:
+    """Questions, also of paused tasks, then failures, then finished pull requests; the newest first."""
+    links = [
+        task("working", Phase.WORKING),
+        task("pull request", Phase.DONE, has_pull_request=True),
+        task("failed", Phase.FAILED),
+        task("asked long ago", Phase.NEEDS_YOU, age_ms=90 * DAY_MS),
+        task("asked and paused", Phase.PAUSED, paused_from=Phase.NEEDS_YOU),
+        task("broken", Phase.BROKEN),
+        task("done", Phase.DONE),
+        task("done long ago", Phase.DONE, age_ms=LATELY_MS),
+        task("pull request of long ago", Phase.DONE, age_ms=LATELY_MS, has_pull_request=True),
+        task("paused", Phase.PAUSED, age_ms=1),
+        task("starting", Phase.STARTING, age_ms=1),
+    ]
+
+    found = sort_links(links, NOON_MS)
+
+    assert [link.id for link in found.needs] == [
+        *("asked and paused", "asked long ago", "failed", "broken", "pull request"),
+    ]
+    assert [link.id for link in found.running] == ["working", "starting"]
+    assert [link.id for link in found.lately] == ["done", "paused"]
+
+
+def test_more_tasks_than_fit_are_counted() -> None:
+    """The tab stays within Slack's hundred blocks, and says how to see the other tasks."""
+    many = [TaskLine(task("asked", Phase.NEEDS_YOU, paused_from=Phase.NEEDS_YOU), THREAD)] * 40
+    paused = [TaskLine(task("paused", Phase.PAUSED), THREAD)] * 40
+    page = HomePage(needs=many, running=many, lately=paused, note="Late.", answer=Message(text="Done."))
+
+    view = home.home_view(page, Hosts(CODER))
+
+    assert view_problems(view.content, "home") == []
+    blocks = cast("list[dict[str, object]]", view.content["blocks"])
+    more = [
+        cast("list[dict[str, str]]", block["elements"])[0]["text"]
+        for block in blocks
+        if "more" in str(block["block_id"])
+    ]
+    assert more == [
+        "25 more: `/task list needs-me`",
+        "28 more: `/task list mine`",
+        "30 more: `/task list mine`",
+    ]
+
+
+@settings(max_examples=50, deadline=None)
+@given(title=anything, report=anything, phase=st.sampled_from(list(Phase)))
+def test_no_text_from_outside_breaks_the_tab(title: str, report: str, phase: Phase) -> None:
+    """Titles and reports are text, and never markup."""
+    link = Link(
+        record=BOND.model_copy(update={"title": title, "name": ""}),
+        state=LinkState(
+            phase=phase,
+            last_report=OPENED.model_copy(update={"message": report, "uri": title}),
+            build=1,
+            report_build=1,
+            since_ms=NOON_MS,
+        ),
+    )
+    page = HomePage(needs=[TaskLine(link)], running=[TaskLine(link)], lately=[TaskLine(link)])
+
+    view = home.home_view(page, Hosts(CODER))
+
+    assert view_problems(view.content, "home") == []
+    assert "<!channel>" not in str(view.content)
