@@ -91,6 +91,7 @@ class Deployment:
         directory: Path,
         timeout_seconds: float,
         settle_seconds: float,
+        reminder_seconds: float,
     ) -> None:
         self.slack = slack
         self.coder = coder
@@ -103,6 +104,7 @@ class Deployment:
         self._directory = directory
         self._timeout_seconds = timeout_seconds
         self._settle_seconds = settle_seconds
+        self._reminder_seconds = reminder_seconds
         coder.add_user("taskwire", roles=("owner",))
         self._token = coder.add_token("taskwire")
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -395,12 +397,19 @@ class Deployment:
             "TASKWIRE_DATA_DIR": str(self._directory / "data"),
             "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
             "TASKWIRE_SETTLE": str(self._settle_seconds),
+            # The clock moves to the next timer, so every task would be stuck.
+            "TASKWIRE_STUCK": "0",
+            "TASKWIRE_REMINDER": str(self._reminder_seconds),
         }
 
 
 @contextlib.asynccontextmanager
 async def new_deployment(
-    environment: Environment, directory: Path, timeout_seconds: float, settle_seconds: float
+    environment: Environment,
+    directory: Path,
+    timeout_seconds: float,
+    settle_seconds: float,
+    reminder_seconds: float = 0.0,
 ) -> AsyncIterator[Deployment]:
     """Start a deployment without actors, and its first bot."""
     await asyncio.to_thread(directory.mkdir)
@@ -416,7 +425,16 @@ async def new_deployment(
         CoderSandbox(clock=clock) as coder,
     ):
         deployment = Deployment(
-            environment, slack, coder, store, clock, number, directory, timeout_seconds, settle_seconds
+            environment,
+            slack,
+            coder,
+            store,
+            clock,
+            number,
+            directory,
+            timeout_seconds,
+            settle_seconds,
+            reminder_seconds,
         )
         async with deployment.serving():
             await deployment.start_bot()

@@ -153,7 +153,8 @@ class Proof:
     def _new_deployment(self, timeout_seconds: float) -> AbstractAsyncContextManager[Deployment]:
         self._deployments += 1
         place = self._directory / f"deployment-{self._deployments}"
-        return new_deployment(self._environment, place, timeout_seconds, self._flow.settle_seconds)
+        times = (timeout_seconds, self._flow.settle_seconds, self._flow.reminder_seconds)
+        return new_deployment(self._environment, place, *times)
 
 
 async def _run_rounds(flow_run: FlowRun, rounds: Sequence[Round]) -> list[Aim]:

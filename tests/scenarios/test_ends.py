@@ -178,4 +178,7 @@ async def test_a_pause_that_is_given_up_may_have_happened_and_that_is_said(world
         "`taskwire doctor`."
     ]
     assert await world.dead_letters() == ["it did not succeed in a day"]
+    assert [text.partition(". ")[0] for text in thread.new_messages()] == [
+        f"<@{world.alice.id}> Stuck: {TITLE}"
+    ]
     world.errors.clear()

@@ -111,6 +111,24 @@ async def test_a_task_whose_status_is_unknown_is_stuck_too(world: World) -> None
     await world.polls()
 
 
+async def test_a_task_that_coder_does_not_show_is_not_stuck(world: World) -> None:
+    """Something may have changed meanwhile. The time begins again when Coder answers."""
+    thread, _ = await a_task(world)
+    world.coder.plan_fault("tasks.list", server_error(), times=None)
+    await world.polls(times=2)
+
+    await world.passes(30 * MINUTES)
+    away = thread.new_messages()
+    world.coder.clear_faults()
+    await world.polls()
+    await world.passes(29 * MINUTES)
+    back = thread.new_messages()
+    await world.passes(2 * MINUTES)
+
+    assert (away, back) == ([], [])
+    assert thread.new_messages() == [stuck(world.alice, "31 min")]
+
+
 async def test_a_channel_decides_when_a_task_is_stuck(world: World) -> None:
     """The new time holds at once for the tasks that are there."""
     thread, _ = await a_task(world)

@@ -1,6 +1,7 @@
 """Notices: what each says, whom it mentions. Text from outside stays plain text."""
 
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ answers = st.one_of(
         lambda lead, one, other: f"{lead}\n\nWhich one?\n\n1. {one}\n2. {other}", hostile, hostile, hostile
     ),
 )
-KINDS: list[NoticeKind] = ["needs_input", "completed", "failed", "error", "paused", "resumed", "gone"]
+KINDS: tuple[NoticeKind, ...] = get_args(NoticeKind)
 BOB = UserId("U2")
 
 
@@ -198,6 +199,12 @@ def test_what_happened_is_said_in_a_sentence(
         ("failed", "Reply here to tell the agent how to go on.", ["Open in Coder", "Logs"]),
         ("paused", "Nothing is lost. Reply here and it goes on.", ["Resume", "Edit prompt", "Open in Coder"]),
         ("resumed", "Reply here to talk to the agent.", ["Open in Coder"]),
+        ("stuck", "*Logs* shows what it wrote last. *Stop* pauses it.", ["Stop", "Logs", "Open in Coder"]),
+        (
+            "reminder",
+            "It has waited for 0 s. Reply here, or let me remind you later.",
+            ["Answer", "Snooze for 1 h", "Snooze until tomorrow", "Open in Coder"],
+        ),
         ("gone", "Replies here reach nobody any more. `/task create` starts a new task.", []),
     ],
 )

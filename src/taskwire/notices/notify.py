@@ -43,7 +43,12 @@ from taskwire.notices.attribution import find_person_behind, prepend_act
 from taskwire.notices.build_summaries import BuildSummary, read_build
 from taskwire.notices.calls import decide_calls, may_mention, queue_calls
 from taskwire.notices.closed_threads import CLOSED_REASON, record_closed, reopen_if_closed, wait_for_new_card
-from taskwire.notices.overdue_notices import is_overtaken, settle_overdue, with_question
+from taskwire.notices.overdue_notices import (
+    is_overtaken,
+    restart_if_unseen,
+    settle_overdue,
+    with_question,
+)
 from taskwire.notices.pause_lines import record_pause, show_resumed
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -102,16 +107,14 @@ class Notifier:
             earlier = self._reduce(link, act, rules, context.now_ms)
             link = link.model_copy(update={"state": earlier.state})
         transition = self._reduce(link, event, rules, context.now_ms)
+        if any(notice.kind == "stuck" for notice in transition.notices):
+            link = await restart_if_unseen(self._deps, link, context.now_ms)
+            transition = self._reduce(link, event, rules, context.now_ms)
         batch = self._deps.writes.write_state(Batch(), link.id, transition.state, transition.look_at_ms)
         pending = link.pending_act
         if pending is not None and is_act_overtaken(pending, link.state, transition.state):
             self._deps.writes.remove_field(batch, link.id, "pending")
-        for notice in transition.notices:
-            if notice.kind == "reminder" and await self._has_next_turn(link, transition.state, notice):
-                continue
-            if notice.kind in notices.OF_TURNS and await self._has_next_turn(link, transition.state, notice):
-                notice = notice.model_copy(update={"is_call": False})
-            batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
+        await self._append_notices(link, transition, batch)
         await self._settle_start_button(link, event, transition.state, batch)
         settle_overdue(self._deps, link, event, transition.state, batch)
         if isinstance(event, Delivered):
@@ -126,6 +129,19 @@ class Notifier:
                 # The thread is not told what the task wrote before it had a thread.
                 self._deps.writes.set_field(batch, link.id, "cursor", await read_end_cursor(self._deps, link))
         return done(draw(link.id, batch))
+
+    async def _append_notices(self, link: Link, transition: transitions.Transition, batch: Batch) -> None:
+        """Queue the notices. While a reply waits, the end of a turn calls nobody, and nobody is reminded."""
+        for notice in transition.notices:
+            is_of_turn = notice.kind in notices.OF_TURNS
+            is_reminder = notice.kind == "reminder"
+            has_next = (is_of_turn or is_reminder) and await self._has_next_turn(
+                link, transition.state, notice
+            )
+            if has_next and is_reminder:
+                continue
+            notice = notice.model_copy(update={"is_call": False}) if has_next else notice
+            batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
 
     async def _has_next_turn(self, link: Link, state: LinkState, notice: Notice) -> bool:
         """Whether the turn that has ended is not the last: a reply waits, or the agent has just got one."""

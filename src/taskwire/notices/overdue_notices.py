@@ -12,10 +12,11 @@ from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.events import Delivered, Event, Notice
 from taskwire.domain.link_state import LinkState
 from taskwire.domain.links import Link
-from taskwire.domain.overdue import is_question_open
+from taskwire.domain.overdue import is_question_open, record_change
 from taskwire.messages import inputs
 from taskwire.outbox import questions
 from taskwire.outbox.agent_log import read_last_output
+from taskwire.outbox.coder_health import find_outage
 from taskwire.queue.batch import Batch
 
 # In seconds. A reminder shows the agent's report if its log takes longer.
@@ -30,6 +31,17 @@ def is_overtaken(link: Link, notice: Notice) -> bool:
     if notice.kind == "reminder":
         return link.is_muted or state.asked_ms != notice.since_ms or not is_question_open(state)
     return False
+
+
+async def restart_if_unseen(deps: Dependencies, link: Link, now_ms: int) -> Link:
+    """Return the link as if something had changed now, if Coder does not show the task.
+
+    Coder does not answer, or its list lacks the task. So something may have changed.
+    """
+    is_shown = await find_outage(deps) is None and not await deps.observations.is_missing(link.id)
+    if is_shown:
+        return link
+    return link.model_copy(update={"state": record_change(link.state, now_ms)})
 
 
 async def with_question(deps: Dependencies, link: Link, notice: Notice) -> Notice:

@@ -5,7 +5,7 @@ module stores observations and appends jobs. The handlers of these jobs decide w
 """
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from taskwire.domain.events import Observed
@@ -109,6 +109,11 @@ class Observations:
         """
         found = cast("list[str] | int", await self._count_missing(account, poll.number, *tasks))
         return None if isinstance(found, int) else [LinkId(link) for link in found]
+
+    async def is_missing(self, link: LinkId) -> bool:
+        """Whether the last poll did not list the task of this link."""
+        found = self._redis.hget(self._keys.link(link), "missed")
+        return await cast("Awaitable[str | None]", found) is not None
 
     async def list_gone(self, tasks: Iterable[TaskId], now_ms: int) -> Mapping[TaskId, GoneTask]:
         """Return the links of these tasks that ended because the task was gone, within the last 30 days."""

@@ -25,6 +25,7 @@ from .flow import Flow
 from .letting_in import LettingIn
 from .replying import Replying, SendingToTask, Waiting
 from .showing import Drawing, Logging
+from .snoozing import Snoozing
 from .steering import (
     Deleting,
     Detaching,
@@ -48,6 +49,7 @@ from .telling import (
 )
 
 FLOWS: tuple[type[Flow], ...] = (
+    Snoozing,
     *(Creating, Filling, FillingFromMessage, Mentioning, Marking, Offering, Correcting, Attaching),
     *(Replying, Waiting, SendingToTask, Deciding, Choosing, Answering, LettingIn),
     *(

@@ -26,6 +26,8 @@ class Flow:
     is_watched: ClassVar[bool] = False
     # How many seconds an agent must be idle before it needs a person. By default it never does.
     settle_seconds: ClassVar[float] = 1_000_000.0
+    # How many seconds a question is open before somebody is reminded. By default nobody ever is.
+    reminder_seconds: ClassVar[float] = 0.0
     # Whether an actor can run the flow again. If not, all actors start again in an empty store.
     is_lasting: ClassVar[bool] = True
     # Whether a fault of one actor would hold up another. If so, each actor runs alone.
