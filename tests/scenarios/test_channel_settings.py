@@ -14,6 +14,7 @@ DIALOG = (
     "Template of new tasks: {template}\n"
     "{preset}"
     "In new threads, the agent gets: {replies}\n"
+    "Who may direct the agents: {steerers}\n"
     "A reply to a paused task: {resumes}\n"
     "An agent that is idle calls its owner after: {settle}\n"
     "A task in which nothing changes calls its owner after: {stuck}\n"
@@ -25,6 +26,7 @@ EVERYWHERE = {
     "template": "As everywhere",
     "preset": "",
     "replies": "Every reply",
+    "steerers": "The owner of each task",
     "resumes": "Resumes it",
     "settle": "As everywhere (20 s)",
     "stuck": "As everywhere (30 min)",
@@ -154,6 +156,29 @@ async def test_an_attached_task_follows_the_channel_too(world: World) -> None:
     thread = await world.alice.runs("/task attach fix")
 
     assert "Mention @Taskwire in a reply to talk to the agent." in await card(world, thread)
+
+
+async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: World) -> None:
+    """They reply, pause and resume. Deleting stays with the owner. Who leaves the channel loses the right."""
+    await set_channel(world, steerers="Everybody in this channel")
+    thread, task = await a_task(world)
+    task.becomes("idle", "Which one?")
+    await world.polls()
+
+    reply = await world.bob.replies(thread, "the new one")
+    await world.passes(seconds=5)
+    inputs = list(task.inputs)
+    await world.bob.types(f"/task delete {task.name}")
+    refused = world.bob.dialog()
+    world.slack.workspace.channel("general").members.remove(world.bob.id)
+    await world.ages(seconds=10)
+    await world.bob.types(f"/task pause {task.name}", world.bob.direct())
+
+    assert (inputs, thread.receipt(reply)) == (["the new one"], ["white_check_mark"])
+    assert refused.startswith("[Delete this task]\n")
+    assert "belongs to alice" in refused
+    assert task.status == "active"
+    assert len(world.bob.reads()) == 1
 
 
 async def test_a_channel_decides_how_long_idle_must_last(world: World) -> None:

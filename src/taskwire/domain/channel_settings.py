@@ -23,6 +23,9 @@ class ChannelSettings(BaseModel):
     preset: str = ""
     # Which replies are input in the threads of new tasks.
     replies: Literal["all", "mentions"] = "all"
+    # Who may steer a task whose thread is in the channel: its owner and whom the owner lets in, or everybody
+    # in the channel. Nobody but the owner may delete, detach or share it.
+    steerers: Literal["owner", "channel"] = "owner"
     # Whether a reply resumes a paused task.
     is_resumed_by_reply: bool = True
     settle_seconds: int | None = None

@@ -48,6 +48,7 @@ class SettingsField(StrEnum):
     TEMPLATE = "settings.template"
     PRESET = "settings.preset"
     REPLIES = "settings.replies"
+    STEERERS = "settings.steerers"
     RESUMES = "settings.resumes"
     SETTLE = "settings.settle"
     STUCK = "settings.stuck"
@@ -85,6 +86,12 @@ def settings_form(
             "In new threads, the agent gets",
             {"all": "Every reply", "mentions": "Only replies that mention @Taskwire"},
             settings.replies,
+        ),
+        _choice_field(
+            SettingsField.STEERERS,
+            "Who may direct the agents",
+            {"owner": "The owner of each task", "channel": "Everybody in this channel"},
+            settings.steerers,
         ),
         _choice_field(
             SettingsField.RESUMES,
@@ -133,6 +140,7 @@ def read_settings(values: Mapping[str, str]) -> ChannelSettings:
         template_id=template if is_template else "",
         preset=preset.removeprefix(_PRESET_PREFIX) if has_preset else "",
         replies="mentions" if values.get(SettingsField.REPLIES) == "mentions" else "all",
+        steerers="channel" if values.get(SettingsField.STEERERS) == "channel" else "owner",
         is_resumed_by_reply=values.get(SettingsField.RESUMES) != _NO,
         settle_seconds=_read_duration(values, SettingsField.SETTLE, SETTLE_CHOICES),
         stuck_seconds=_read_duration(values, SettingsField.STUCK, STUCK_CHOICES),

@@ -129,13 +129,13 @@ class People:
         return (await self.get_account(person)).id == link.record.owner_id
 
     async def can_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
-        """Whether the person may act on this link's task. Its owner can let others do that.
+        """Whether the person may act on this link's task. Its owner, or its channel, can let others do that.
 
         It raises what `can_manage` raises.
         """
         if await self.can_manage(person, link, needs_coder=needs_coder) or person in link.shares:
             return True
-        return await self._is_in_groups(person, link.shares)
+        return await self._is_in_groups(person, link.shares) or await self._is_let_in_by_channel(person, link)
 
     async def get_rights(self, person: UserId, link: Link, *, needs_coder: bool = True) -> Rights:
         """Return what the person may do with the task. It raises what `can_manage` raises."""
@@ -157,6 +157,12 @@ class People:
     async def _is_in_groups(self, person: UserId, shares: tuple[str, ...]) -> bool:
         groups = [each for each in shares if is_group(each)]
         return any([person in await self.directory.list_group(group) for group in groups])
+
+    async def _is_let_in_by_channel(self, person: UserId, link: Link) -> bool:
+        """Whether the channel's settings let all its people steer, and the person is one of them."""
+        channel = link.record.channel
+        settings = await self._deps.channel_settings.get(channel)
+        return settings.steerers == "channel" and await self.directory.is_member(person, channel)
 
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
         """List the links whose tasks others let this person steer."""
