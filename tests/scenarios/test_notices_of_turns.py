@@ -1,6 +1,8 @@
 """Who is mentioned when an agent stops: once each turn, at the right moment, and never for short-lived
 states."""
 
+import pytest
+
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import CallFault
 
@@ -23,6 +25,39 @@ async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) ->
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do. <{PULL}>\n"
         "[View pull request]"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "notice", "listed"),
+    [
+        ("complete", f"Done: {TITLE}. Reply here if there is more to do.", "Paused"),
+        ("failed", f"Failed: {TITLE}. Reply here to tell the agent how to go on.\n[Logs]", "Failed (paused)"),
+    ],
+)
+async def test_an_end_is_not_undone_by_an_idle_that_is_first_seen_with_a_pause(
+    world: World, state: str, notice: str, listed: str
+) -> None:
+    """The agent reports idle after the end, and a person pauses the task before the next poll. This is not a
+    question."""
+    thread, task = await a_task(world)
+    task.becomes(state, "I tried it")
+    await world.polls()
+    await world.passes(seconds=3)
+    reported = task.state
+
+    await world.alice.types(f"/task pause {task.name}")
+    await world.passes(seconds=5)
+    await world.polls()
+    await world.alice.types("/task list")
+
+    link = world.slack.backend.permalink(thread.channel, thread.ts)
+    _, tasks = world.alice.reads()
+    assert (reported, task.status) == ("idle", "paused")
+    assert tasks == f"Tasks:\n•  {listed}: {TITLE}. I tried it <{link}>"
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> I tried it.\n{notice}",
+        "Paused by Alice. A reply resumes it.",
     ]
 
 

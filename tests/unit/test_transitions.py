@@ -96,6 +96,30 @@ def test_the_end_is_told_at_once_and_sticks(state: str, phase: Phase) -> None:
     assert told.times == [(MINUTE, "completed" if state == "complete" else "failed")]
 
 
+@pytest.mark.parametrize("polls", [["unknown"], ["paused"], ["unknown", "paused"]])
+@pytest.mark.parametrize(("state", "phase"), [("complete", Phase.DONE), ("failed", Phase.FAILED)])
+def test_the_end_sticks_though_the_idle_after_it_is_first_seen_with_a_stop(
+    state: str, phase: Phase, polls: list[str]
+) -> None:
+    """The idle report repeats the message of the end. It may come before the stop or during it."""
+    end, idle = report(MINUTE, state, "Opened PR"), report(MINUTE + 2_000, "idle", "Opened PR")
+    told = working().at(MINUTE, observed(seen(last=end)))
+    for n, status in enumerate(polls, 1):
+        is_last = n == len(polls)
+        told.at(MINUTE + n * 5_000, observed(seen(status, idle if is_last else end, 2, "stopping")))
+    told.until(60 * MINUTE)
+
+    assert (told.state.paused_from, "needs_input" in told.kinds) == (phase, False)
+
+
+def test_a_question_after_the_end_that_is_first_seen_with_a_stop_stays_open() -> None:
+    """An idle report with another message ends Done, also if the workspace is stopped meanwhile."""
+    told = working().at(MINUTE, observed(seen(last=report(MINUTE, "complete", "Opened PR"))))
+    told.at(2 * MINUTE, observed(seen("paused", report(MINUTE + 2_000, "idle", "Merge it?"), 2, "stopped")))
+
+    assert told.state.paused_from is Phase.NEEDS_YOU
+
+
 def test_an_end_too_short_for_the_list_is_found_in_the_history() -> None:
     """The list shows only the idle report after the end. The agent's history shows both."""
     history = [

@@ -212,7 +212,8 @@ def _with_build(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
     is_start = is_up or state.build == 0
     update: dict[str, object] = {
         "build": seen.build,
-        "final_report": None,
+        # A stop does not end Done or Failed. The idle report that repeats the end may be seen only later.
+        "final_report": None if is_start else state.final_report,
         "idle_since_ms": None,
         "is_error_repeated": False,
         "paused_from": _phase_without_stop(state),
