@@ -136,8 +136,8 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
     code, said = await doctor(place)
 
     assert select_findings(said, "Versions").startswith(
-        "WRONG Versions 1 list of work begins with something that another version of Taskwire wrote, and the "
-        "one that runs now cannot read it. Start a version "
+        "WRONG Versions 1 list of work begins with something that another version of Taskwire wrote and this "
+        "one can't read. Start a version "
     )
     assert code == 1
 

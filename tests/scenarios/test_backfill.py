@@ -17,8 +17,9 @@ from .world import SETTLE_SECONDS, World
 
 HISTORY, REPLIES = "conversations.history", "conversations.replies"
 STALE = (
-    "This was written while I was away, more than an hour ago. Still send it? Later replies wait.\n"
-    "> {}\n[Send it] [Leave it]"
+    "This was written more than an hour ago, while I was away. Send it now? Later replies wait.\n"
+    "> {}\n"
+    "[Send it] [Leave it]"
 )
 
 
@@ -101,7 +102,7 @@ async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> No
     assert task.inputs == ["heard", "lost"]
     assert thread.receipt(lost) == ["white_check_mark"]
     assert thread.new_messages() == [
-        "Slack brought me this reply late: the agent got it after one that was written later.\n> lost"
+        ("Slack delivered this reply late, so the agent got it after a newer one.\n> lost")
     ]
 
 
@@ -328,8 +329,8 @@ async def test_an_old_verb_does_nothing_and_says_so(world: World) -> None:
 
     assert task.status == "active"
     assert world.alice.reads() == [
-        "`!pause` was written while I was away, more than an hour ago, so I did nothing. Write it again if "
-        "it still holds."
+        "`!pause` was written more than an hour ago, while I was away, so I did nothing. Write it again if "
+        "you still want it."
     ]
     await is_quiet(world)
 

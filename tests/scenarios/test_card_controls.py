@@ -80,7 +80,7 @@ async def test_only_people_who_may_steer_get_the_dialog(world: World) -> None:
     await world.bob.clicks(thread, "Answer")
 
     assert world.bob.dialog() == (
-        f"[Answer]\n*{TITLE}* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+        f"[Answer]\n*{TITLE}* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
     )
 
 

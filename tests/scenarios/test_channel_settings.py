@@ -293,7 +293,7 @@ async def test_a_guest_sees_no_settings(world: World) -> None:
     await guest.types("/task settings", "guests")
 
     assert guest.dialog() == (
-        "[Settings]\nGuests of this workspace cannot use Taskwire. Ask a full member to start the task."
+        "[Settings]\nGuests of this workspace cannot use Taskwire. Ask a full member to do it."
     )
 
 
@@ -339,9 +339,7 @@ async def test_the_dialog_says_when_coder_is_away(world: World) -> None:
 
     await world.alice.types("/task settings")
 
-    assert world.alice.dialog() == (
-        "[Settings]\nCoder does not answer me right now. Please try again in a minute."
-    )
+    assert world.alice.dialog() == ("[Settings]\nCoder is not answering. Try again in a minute.")
 
 
 def test_a_made_up_submission_sets_only_what_the_dialog_offers() -> None:

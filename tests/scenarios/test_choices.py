@@ -71,7 +71,7 @@ async def test_the_first_of_two_presses_counts(world: World) -> None:
 
     assert len(task.inputs) == 1
     assert len(thread.new_messages()) == 1
-    assert world.alice.reads() == ["This was answered already."]
+    assert world.alice.reads() == ["This was already answered."]
 
 
 async def test_a_reply_answers_as_well_as_a_button(world: World) -> None:
@@ -132,7 +132,7 @@ async def test_a_newer_question_closes_the_one_above(world: World) -> None:
         f"<@{world.alice.id}> Or which test?\nDone: {TITLE}. Choose, or reply here.\n1. fast\n2. slow\n"
         "[1. fast] [2. slow]",
     ]
-    assert world.alice.reads() == ["This was answered already."]
+    assert world.alice.reads() == ["This was already answered."]
     assert task.inputs == []
     thread.new_messages()
 
@@ -174,7 +174,7 @@ async def test_a_made_up_choice_is_no_choice(world: World, value: str) -> None:
 
     await world.alice.presses_made_up(action, f"{real.partition(' ')[0]} {value}")
 
-    assert world.alice.reads() == ["This was answered already."]
+    assert world.alice.reads() == ["This was already answered."]
     assert task.inputs == []
 
 

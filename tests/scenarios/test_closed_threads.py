@@ -11,8 +11,8 @@ from .world import CARD_SECONDS, World
 
 DONE = "Opened PR #12.\nDone: Fix the login redirect. Reply here if there is more to do."
 IT_GOES_ON = (
-    "The agent goes on all the same. When I may write there again, I say there what it missed. "
-    "`/task detach {name}`, then `/task attach {name}` elsewhere gives it a new thread."
+    "The agent goes on. When I can write there again, I catch up. To move the thread: `/task detach "
+    "{name}`, then `/task attach {name}` elsewhere."
 )
 
 
@@ -129,8 +129,7 @@ async def test_a_task_of_a_closed_thread_moves_to_another_channel(world: World) 
     await world.passes(seconds=5)
 
     assert detached == [
-        f"*{TITLE}* has no thread any more: the task itself is left alone, and I say no more about it. "
-        f"`/task attach {task.name}` gives it a new thread."
+        f"*{TITLE}* has no thread any more; the task goes on. `/task attach {task.name}` gives it a new one."
     ]
     assert moved.card().startswith(f"Done: {TITLE}. Opened PR #12.")
     assert len(await world.dead_letters()) == 1
@@ -145,8 +144,8 @@ async def test_who_attaches_a_task_of_a_closed_thread_is_told_how(world: World) 
     await world.alice.types(f"/task attach {task.name}", "elsewhere")
 
     assert world.alice.reads() == [
-        f"*{TITLE}* has a thread already, but I can't write in it any more. `/task detach {task.name}`, "
-        f"then `/task attach {task.name}` gives it a new one."
+        f"*{TITLE}* already has a thread, but I can't write there any more. To move it: `/task detach "
+        f"{task.name}`, then `/task attach {task.name}`."
     ]
     assert await world.dead_letters() == []
 
@@ -202,10 +201,10 @@ async def test_a_card_that_may_stand_in_a_closed_channel_is_told_as_that(world: 
     await world.passes(seconds=61)
 
     assert world.alice.reads() == [
-        "Slack does not answer me right now, so creating *fix the login redirect* has to wait. I try again "
-        "for up to an hour; there is no need to repeat it.",
-        "I can't tell whether I posted a card in <#{}>: Slack's answer was lost, and now I can't look there "
-        "(not_in_channel). The task was not created. If you see its card there, it leads to nothing.".format(
+        "Slack is not answering, so creating *fix the login redirect* has to wait. I keep trying for an "
+        "hour; no need to repeat it.",
+        "I may have posted a card in <#{}>: Slack's answer was lost, and I can't look there now "
+        "(not_in_channel). The task was not created. If you see the card, ignore it.".format(
             world.slack.workspace.channel("general").id
         ),
     ]

@@ -14,14 +14,12 @@ from taskwire_sandbox.slack import CallFault, DeliveryFault
 
 from .world import World, new_world
 
-AWAY = "Coder does not answer me right now. Please try again in a minute."
+AWAY = "Coder is not answering. Try again in a minute."
 WAITS = (
-    "Coder does not answer me right now, so creating *fix it* has to wait. I try again for up to an hour; "
-    "there is no need to repeat it."
+    "Coder is not answering, so creating *fix it* has to wait. I keep trying for an hour; no need to "
+    "repeat it."
 )
-NOT_TAKEN = (
-    "I could not take this: my store cannot be reached. Nothing was done; please try again in a minute."
-)
+NOT_TAKEN = "I can't reach my data store, so nothing was done. Try again in a minute."
 
 
 @pytest.fixture
@@ -74,10 +72,10 @@ async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -
     await world.passes(seconds=20)
 
     assert world.alice.reads() == [
-        "Coder refuses my token, so I can do nothing there. Please tell whoever runs Taskwire: "
+        "Coder refuses my token, so I can do nothing there. Please tell a Taskwire administrator: "
         "`taskwire doctor` says what to do.",
-        "Coder refuses my token, so creating *fix it* has to wait. I try again for up to an hour. Please "
-        "tell whoever runs Taskwire: `taskwire doctor` says what to do.",
+        "Coder refuses my token, so creating *fix it* has to wait. I keep trying for an hour. Please tell "
+        "a Taskwire administrator: `taskwire doctor` says what to do.",
     ]
 
     world.coder.clear_faults()
@@ -116,8 +114,8 @@ async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> N
     [
         (
             faults.server_error("You are signed out or your session has expired.", 401),
-            "Coder refused my token for an hour, so I gave up pausing `loose`. Please ask again when "
-            "whoever runs Taskwire has mended that.",
+            "Coder refused my token for an hour, so I gave up pausing `loose`. Ask again when a Taskwire "
+            "administrator has fixed that.",
         ),
         (
             faults.server_error("Route not found.", 404),
@@ -149,7 +147,7 @@ async def test_a_coder_without_tasks_is_named(world: World) -> None:
     await world.alice.replies(thread, "!status")
 
     named = (
-        "This Coder has no Tasks, so I can do nothing there. Please tell whoever runs Taskwire: "
+        "This Coder has no Tasks, so I can do nothing there. Please tell a Taskwire administrator: "
         "`taskwire doctor` says more."
     )
     assert world.alice.reads() == [named] * 2
@@ -207,8 +205,7 @@ async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> No
 
     assert world.alice.reads() == [
         WAITS,
-        "Coder did not answer me for an hour, so I gave up creating *fix it*. Please ask again when it is "
-        "back.",
+        "Coder did not answer for an hour, so I gave up creating *fix it*. Ask again when it is back.",
     ]
     await world.passes(seconds=60)
     assert not world.coder.tasks
@@ -230,9 +227,9 @@ async def test_whoever_asks_for_more_meanwhile_is_told_that_it_waits_too(world: 
         await world.passes(seconds=2)
 
     assert told == [WAITS, WAITS.replace("creating *fix it*", "pausing `loose`")]
-    assert [said.partition(",")[0] for said in after_an_hour] == ["Coder did not answer me for an hour"]
+    assert [said.partition(",")[0] for said in after_an_hour] == ["Coder did not answer for an hour"]
     assert world.alice.reads() == [
-        "Coder did not answer me for an hour, so I gave up pausing `loose`. Please ask again when it is back."
+        "Coder did not answer for an hour, so I gave up pausing `loose`. Ask again when it is back."
     ]
 
 
@@ -259,7 +256,7 @@ async def test_a_card_whose_task_cannot_be_made_for_an_hour_says_so(world: World
     await world.passes(seconds=3_700)
     await world.passes(seconds=20)
 
-    why = "Coder did not answer me for an hour, so I stopped trying."
+    why = "Coder did not answer for an hour, so I stopped trying."
     assert thread.card() == (
         f"Not created: fix it. Coder did not make this task. {why} `/task create` starts another. "
         "Owner: Alice. Template: Tasks on Docker."
@@ -291,11 +288,11 @@ async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(w
         await world.passes(seconds=90)
 
     assert thread.card().startswith(
-        "Not created: fix it. Coder did not make this task. Coder answered with an error each time I asked, "
-        "for a quarter of an hour. Whoever looks after it can find out why."
+        "Not created: fix it. Coder did not make this task. Coder answered with errors for a quarter of an "
+        "hour. A Coder administrator can find out why."
     )
     assert [said.split(".")[0] for said in world.alice.reads()] == [
-        "Coder does not answer me right now, so creating *fix it* has to wait",
+        "Coder is not answering, so creating *fix it* has to wait",
         "The task was not created",
     ]
 
@@ -359,7 +356,7 @@ async def test_the_store_is_away(frail: World) -> None:
         assert frail.alice.reads() == [NOT_TAKEN]
 
     await frail.alice.types("/task create", settles=False)
-    await frail.until(lambda: "my store" in frail.alice.dialog(), "the dialog says so")
+    await frail.until(lambda: "my data store" in frail.alice.dialog(), "the dialog says so")
     assert frail.alice.dialog() == f"[New task]\n{NOT_TAKEN}"
 
     await frail.finds_its_store()
@@ -377,7 +374,10 @@ async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
     await frail.alice.types("/task create fix it", settles=False)
 
     assert frail.alice.reads() == [
-        "I can't tell whether I took this: my store did not answer. Look for its card before you repeat it."
+        (
+            "I'm not sure that I took this: my data store did not answer. Look for its card before you "
+            "repeat it."
+        )
     ]
     frail.store.thaw()
     await frail.until(lambda: len(frail.coder.tasks) == 2, "what was taken happens")
@@ -413,9 +413,7 @@ async def test_a_dialog_that_slack_does_not_open_is_said(world: World) -> None:
 
     await world.alice.types("/task create")
 
-    assert world.alice.reads() == [
-        "Slack did not let me open the dialog in time. Nothing was done; please try again."
-    ]
+    assert world.alice.reads() == ["Slack did not open the dialog in time. Nothing was done; try again."]
 
 
 async def test_a_command_that_slack_brings_twice_is_one(world: World) -> None:

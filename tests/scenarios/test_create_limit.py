@@ -4,8 +4,8 @@ from .people import Person
 from .world import World
 
 TOO_MANY = (
-    "You have started 3 tasks within an hour, as many as one person may. You can start the next one in {} "
-    "minutes. Nothing was created."
+    "You have started 3 tasks within an hour, the most that one person may. You can start the next one in "
+    "{} minutes. Nothing was created."
 )
 
 

@@ -187,8 +187,7 @@ async def test_options_behind_the_prompt_are_read_and_named(world: World) -> Non
     assert world.task("renamer").prompt == "fix it"
     assert thread.card().startswith("Starting: Fix it. ")
     assert world.alice.reads() == [
-        "I took `name=renamer` at the end for options, so your prompt ends before it. Was it part of the "
-        "text? Then put `--` before the text: `/task create -- …`."
+        "I read `name=renamer` at the end as options. If it belongs to your text, write `/task create -- …`."
     ]
 
     await world.alice.runs("/task create -- fix it name=other")
@@ -213,16 +212,13 @@ async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
 
-    assert world.alice.reads() == [
-        "You started exactly this task here less than two minutes ago. Another one?\n> fix it\n"
-        "[Create another]"
-    ]
+    assert world.alice.reads() == ["You just started this task. Another one?\n> fix it\n[Create another]"]
     assert len(world.coder.tasks) == 1
 
     await world.alice.presses("Create another")
 
     assert len(world.coder.tasks) == 2
-    assert world.alice.sees() == "Another one is being created.\n> fix it"
+    assert world.alice.sees() == ("Creating another one.\n> fix it")
     assert len(world.cards()) == 1
 
 
@@ -235,9 +231,7 @@ async def test_a_question_that_is_too_old_says_so(world: World) -> None:
 
     await world.alice.presses("Create another")
 
-    assert world.alice.sees() == (
-        "That button is too old: I no longer know what it was about. Please ask again."
-    )
+    assert world.alice.sees() == ("This button has expired. Ask again.")
     assert len(world.coder.tasks) == 1
 
 
@@ -288,8 +282,7 @@ async def test_a_template_that_coder_refuses_is_said_on_the_card(world: World) -
     await world.alice.replies(thread, "hello?")
 
     assert thread.new_messages() == [
-        "Nobody gets replies in this thread now: its task was never created. `/task create …` starts a new "
-        "one."
+        "Your reply went nowhere: its task was never created. `/task create …` starts a new one."
     ]
 
 
@@ -328,8 +321,7 @@ async def test_a_channel_without_the_bot_gets_nothing(world: World) -> None:
 
     place = world.slack.workspace.channel("random").id
     assert world.alice.reads() == [
-        f"Nothing was created. I'm not in <#{place}>. Invite me there with `/invite @Taskwire`, then try "
-        "again.",
+        f"Nothing was created. I'm not in <#{place}>. Invite me with `/invite @Taskwire`, then try again.",
         "Nothing was created. I can't see this conversation. If it is a private channel, invite me with "
         "`/invite @Taskwire`; in a direct message with somebody else, use a channel instead.",
     ]

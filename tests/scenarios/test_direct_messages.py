@@ -31,7 +31,7 @@ async def test_create_starts_the_task_in_the_direct_messages(world: World) -> No
 
     assert [task.prompt for task in world.coder.tasks] == ["fix the login redirect"]
     offered, card = world.reader.new_roots()
-    assert offered == "The task is being created.\n> fix the login redirect"
+    assert offered == ("Creating the task.\n> fix the login redirect")
     assert card.startswith("Starting: Fix the login redirect. Owner: Alice.")
 
 
@@ -57,7 +57,7 @@ async def test_change_opens_the_form_with_the_text(world: World) -> None:
     assert errors == {}
     assert [task.prompt for task in world.coder.tasks] == ["fix the logout redirect"]
     offered, card = world.reader.new_roots()
-    assert offered == "The task is being created.\n> fix the logout redirect"
+    assert offered == ("Creating the task.\n> fix the logout redirect")
     assert card.startswith("Starting: Fix the logout redirect.")
 
 
@@ -73,8 +73,7 @@ async def test_the_same_message_again_asks_before_a_second_task(world: World) ->
 
     assert len(world.coder.tasks) == 1
     assert world.reader.new_roots() == [
-        "You started exactly this task here less than two minutes ago. Another one?\n"
-        "> fix the login redirect\n[Create another]"
+        "You just started this task. Another one?\n> fix the login redirect\n[Create another]"
     ]
 
 
@@ -112,7 +111,7 @@ async def test_delete_in_a_direct_message_offers_the_dialog(world: World) -> Non
     await world.alice.writes_directly("delete fix-it")
 
     assert world.alice.reads() == [
-        "Deleting *Fix it* removes its workspace and everything in it that was not pushed.\n[Delete…]"
+        ("Delete *Fix it*? Its workspace goes too, with everything that was not pushed.\n[Delete…]")
     ]
 
 

@@ -54,8 +54,7 @@ async def test_a_task_that_never_gets_ready_gives_its_replies_back_after_a_day(w
     assert waiting == ["hourglass_flowing_sand"]
     assert thread.receipt(reply) == ["warning"]
     assert thread.new_messages()[-1] == (
-        "This reply was not delivered: the agent took nothing for a whole day, so I stopped trying.\n"
-        "> use main\n[Try again]"
+        "This reply was not delivered: the agent was not ready for a whole day.\n> use main\n[Try again]"
     )
     assert len(world.coder.requests) == asked
     assert task.inputs == []
@@ -151,7 +150,7 @@ async def test_what_is_given_up_is_named_to_whoever_asked(world: World) -> None:
     await world.alice.types(f"/task pause {task.name}")
     await world.alice.replies(thread, "!status")
 
-    why = "users.info: invalid_arguments. Whoever runs Taskwire can see it with `taskwire doctor`."
+    why = "users.info: invalid_arguments. Administrators find it with `taskwire doctor`."
     assert world.alice.reads() == [
         f"I gave up pausing `{task.name}`: {why}",
         f"I gave up answering you in the thread of *{TITLE}*: {why}",
@@ -173,9 +172,8 @@ async def test_a_pause_that_is_given_up_may_have_happened_and_that_is_said(world
 
     assert task.status in ("unknown", "paused")
     assert world.alice.reads() == [
-        f"I gave up pausing *{TITLE}*: it did not succeed in a day. I could not find out whether it "
-        "happened, so please look before you ask again. Whoever runs Taskwire can see it with "
-        "`taskwire doctor`."
+        f"I gave up pausing *{TITLE}*: it did not succeed in a day. It may have happened, so look before "
+        "you ask again. Administrators find it with `taskwire doctor`."
     ]
     assert await world.dead_letters() == ["it did not succeed in a day"]
     assert [text.partition(". ")[0] for text in thread.new_messages()] == [

@@ -131,7 +131,7 @@ async def test_a_snapshot_is_no_news(world: World) -> None:
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Tested it.\nDone: {TITLE}. Reply here if there is more to do.",
-        f"Paused: {TITLE}. The workspace was stopped in Coder. Nothing is lost. Reply here and it goes on.\n"
+        f"Paused: {TITLE}. The workspace was stopped in Coder. Nothing is lost: a reply resumes it.\n"
         "[Resume] [Edit prompt]",
     ]
 

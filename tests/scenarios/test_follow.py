@@ -174,7 +174,7 @@ async def test_there_is_nothing_to_follow_while_the_agent_waits(world: World) ->
 
     await world.alice.replies(thread, "!follow")
 
-    assert twice == ["A message in this thread shows already what *Fix the login* writes."]
+    assert twice == ["A message in this thread already shows what *Fix the login* writes."]
     assert world.alice.reads() == [
         "The agent of *Fix the login* is not working now. Follow it when it works."
     ]
@@ -187,7 +187,7 @@ async def test_only_people_who_may_steer_follow(world: World) -> None:
     await world.bob.replies(thread, "!follow")
 
     assert world.bob.reads() == [
-        "*Fix the login* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+        "*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
     ]
     assert thread.new_messages() == []
 

@@ -61,7 +61,7 @@ async def test_the_form_opens_before_coder_answers(world: World) -> None:
 
     await world.until(world.alice.dialog, "a dialog is open")
 
-    assert world.alice.dialog() == "[New task]\nOne moment, I am asking Coder…"
+    assert world.alice.dialog() == ("[New task]\nOne moment, asking Coder…")
     await typing
     assert world.alice.dialog() == form(world)
 
@@ -197,8 +197,7 @@ async def test_another_channel_can_be_chosen(world: World) -> None:
     await world.alice.submits(channel=quiet)
 
     assert world.alice.reads() == [
-        f"Nothing was created. I'm not in <#{quiet}>. Invite me there with `/invite @Taskwire`, then try "
-        "again."
+        f"Nothing was created. I'm not in <#{quiet}>. Invite me with `/invite @Taskwire`, then try again."
     ]
 
 
@@ -222,8 +221,7 @@ async def test_without_any_template_the_form_says_so(world: World) -> None:
     await world.alice.types("/task create")
 
     assert world.alice.dialog() == (
-        "[New task]\nThere is no template for tasks that you may use. Whoever looks after Coder can give you "
-        "one."
+        "[New task]\nYou may use no template for tasks. Ask a Coder administrator for one."
     )
 
 

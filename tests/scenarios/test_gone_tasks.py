@@ -13,7 +13,7 @@ from .running_tasks import TITLE, a_task, card
 from .world import World
 
 GONE = (
-    f"Gone: {TITLE}. The task no longer exists in Coder. Replies here reach nobody any more. `/task create` "
+    f"Gone: {TITLE}. The task no longer exists in Coder. Replies here go nowhere now. `/task create` "
     "starts a new task."
 )
 EMPTY = Fault("empty", answer=Response(200, b'{"tasks":[],"count":0}'))
@@ -31,7 +31,7 @@ async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World)
     assert after_one == []
     assert thread.new_messages() == [GONE]
     assert (await card(world, thread)).startswith(
-        f"Gone: {TITLE}. This task is no longer in Coder: replies here reach nobody. `/task create` starts a "
+        f"Gone: {TITLE}. This task is no longer in Coder: replies here go nowhere. `/task create` starts a "
         "new one."
     )
 
@@ -46,8 +46,7 @@ async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
 
     assert task.is_deleted
     assert thread.new_messages() == [
-        f"Gone: {TITLE}. Alice deleted it. Replies here reach nobody any more. `/task create` starts a "
-        "new task."
+        f"Gone: {TITLE}. Alice deleted it. Replies here go nowhere now. `/task create` starts a new task."
     ]
 
 

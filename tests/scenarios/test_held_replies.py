@@ -84,7 +84,10 @@ async def test_a_stranger_decides_nothing(world: World) -> None:
 
     assert (
         refused
-        == ["*Fix the login* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."] * 2
+        == [
+            ("*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator.")
+        ]
+        * 2
     )
     assert thread.new_messages() == ["Dropped one reply:\n| first"]
 
@@ -194,7 +197,7 @@ async def test_detach_gives_back_what_waits(world: World) -> None:
 
     assert task.inputs == []
     assert thread.new_messages() == [
-        "2 replies had not reached the agent:\n| first\n| \n| second",
+        ("The agent did not get these 2 replies:\n| first\n| \n| second"),
         f"Detached: the task goes on without this thread. `/task attach {task.name}` gives it a new one.\n"
         "[Attach again]",
     ]
@@ -208,7 +211,7 @@ async def test_a_reply_of_files_alone_is_given_back_by_their_names(world: World)
 
     await world.alice.replies(thread, "!detach")
 
-    assert thread.new_messages()[0] == "One reply had not reached the agent:\n| build.log"
+    assert thread.new_messages()[0] == ("The agent did not get this reply:\n| build.log")
 
 
 async def test_delete_gives_back_what_waits_and_what_is_held(world: World) -> None:
@@ -222,9 +225,9 @@ async def test_delete_gives_back_what_waits_and_what_is_held(world: World) -> No
     await world.passes(seconds=5)
 
     assert thread.new_messages()[1:] == [
-        "2 replies had not reached the agent:\n| first\n| \n| second",
-        "Gone: Fix the login. Alice deleted it. Replies here reach nobody any more. `/task create` starts a "
-        "new task.",
+        ("The agent did not get these 2 replies:\n| first\n| \n| second"),
+        "Gone: Fix the login. Alice deleted it. Replies here go nowhere now. `/task create` starts a new "
+        "task.",
     ]
 
 
@@ -237,9 +240,9 @@ async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> 
     await world.polls(times=3)
 
     assert thread.new_messages() == [
-        "Gone: Fix the login. The task no longer exists in Coder. Replies here reach nobody any more. "
-        "`/task create` starts a new task.",
-        "2 replies had not reached the agent:\n| first\n| \n| second",
+        "Gone: Fix the login. The task no longer exists in Coder. Replies here go nowhere now. `/task "
+        "create` starts a new task.",
+        ("The agent did not get these 2 replies:\n| first\n| \n| second"),
     ]
     assert [thread.receipt(reply) for reply in replies] == [["warning"]] * 2
 
@@ -255,7 +258,7 @@ async def test_more_than_a_message_holds_is_given_back_as_a_file_too(world: Worl
 
     said, *rest = thread.new_messages()
     assert said.startswith(
-        "3 replies had not reached the agent (here is the end, the file below has all):\n| …"
+        "The agent did not get these 3 replies (here is the end, the file below has all):\n| …"
     )
     # Slack shows a file only after it has processed it, so a later message may come first.
     with_file, detached = sorted(rest)

@@ -93,7 +93,7 @@ async def test_task_alone_shows_what_was_last_known(world: World) -> None:
         f"Nothing needs you right now.\nRunning:\n•  Working: Fix it. On it <{link}>\n"
         "[New task] [All tasks] [Help]"
     )
-    assert world.bob.reads() == ["Coder does not answer me right now. Please try again in a minute."]
+    assert world.bob.reads() == ["Coder is not answering. Try again in a minute."]
     await world.polls()
 
 

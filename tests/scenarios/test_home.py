@@ -105,7 +105,7 @@ async def test_a_question_is_answered_in_home(world: World) -> None:
     assert task.inputs == ["Keep new.toml"]
     assert thread.new_messages() == ["Alice says: Keep new.toml\n> Keep new.toml"]
     assert told.startswith(
-        f"Your words are in the thread of *{TITLE}*; the mark on them says when the agent has them.\n---\n"
+        f"Posted in the thread of *{TITLE}*. The reaction there shows when the agent has it.\n---\n"
     )
     assert sent.endswith(f"*Running*\n:gear: {TITLE} · Working · …\n{PLACE}")
 
@@ -166,9 +166,7 @@ async def test_a_refused_press_is_explained_in_home(world: World) -> None:
     await world.ages(seconds=130)
     await current_home(world)
 
-    assert told.startswith(
-        f"*{TITLE}* is no longer in Coder. `/task list` shows what there is.\n---\n{QUIET}\n"
-    )
+    assert told.startswith(f"*{TITLE}* is no longer in Coder. `/task list` shows your tasks.\n---\n{QUIET}\n")
     assert tasks_in(await world.alice.opens_home()) == EMPTY
     assert len(thread.new_messages()) == 2
 
@@ -203,7 +201,7 @@ async def test_a_guest_finds_in_home_who_can_help(world: World) -> None:
     guest = world.person("guest", is_restricted=True)
 
     assert await guest.opens_home() == (
-        "Guests of this workspace cannot use Taskwire. Ask a full member to start the task."
+        "Guests of this workspace cannot use Taskwire. Ask a full member to do it."
     )
 
 

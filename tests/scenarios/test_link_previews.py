@@ -51,8 +51,8 @@ async def test_the_owner_gives_a_task_without_a_thread_one_where_the_link_is(wor
     await world.slack.click(world.bob.id, *where)
     await world.settles()
     assert world.bob.reads() == [
-        "I know no such task that you can see here: it may have been deleted in the meantime. `/task list` "
-        "shows what there is."
+        "There is no such task that you can see here. It may have been deleted. `/task list` shows your "
+        "tasks."
     ]
     await world.slack.click(world.alice.id, *where)
     await world.settles()

@@ -307,10 +307,12 @@ async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
     await world.alice.types("/task status")
 
     assert world.alice.reads() == [
-        "`fix` fits several tasks: `alice/fix-logout`, `alice/fix-login`. Type a little more of the one you "
-        "mean.",
-        "There is no task `fix-lgoin` that you may see here. Did you mean `fix-login`?",
-        "There is no task `nothing-like-it` that you may see here. `/task list` shows those that you can.",
+        "`fix` fits several tasks: `alice/fix-logout`, `alice/fix-login`. Type more of its name.",
+        "There is no task `fix-lgoin` that you can see here. Did you mean `fix-login`?",
+        (
+            "There is no task `nothing-like-it` that you can see here. `/task list` shows the ones you "
+            "can see."
+        ),
         "`fix_login` is no task's name. Give its name, `owner/name`, its id, or a link to it in Coder; "
         "`/task list` shows them.",
         "Which task? Write `/task status NAME`; `/task list` shows the names.",
@@ -361,7 +363,7 @@ async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
     await world.alice.types("/task logs lost")
 
     assert [timeless(said) for said in world.alice.reads()] == [
-        "Coder shows no log of *Fix it* while its workspace is in this state. Try again when it is up.",
+        "Coder shows no log of *Fix it* while its workspace is not running. Try again when it is up.",
         "The agent of *Fix that* is not reachable, so I can't read its log. Its last report was <{ago}>: "
         "“Reading code”. Try again when it is back; *Retry* on its card starts its workspace again.",
     ]

@@ -28,12 +28,12 @@ from .waiting import a_busy_agent, takes_all
 from .world import World
 
 TOO_MANY = (
-    "200 replies wait for the agent already, so I take no more for now. Those marked :warning: are not sent: "
-    "please write them again when some of the others have gone."
+    "200 replies already wait for the agent, so I take no more for now. Those marked :warning: were not "
+    "taken: write them again later."
 )
 TOO_MUCH = (
-    "So much that was asked for in this thread still waits that I take no more for now. What is marked "
-    ":warning: is not done: please ask again in a few minutes."
+    "Too many requests wait in this thread. Those marked :warning: were not taken: try again in a few "
+    "minutes."
 )
 
 
@@ -178,8 +178,7 @@ async def test_a_click_where_much_still_waits_is_refused_in_words(world: World) 
     await world.alice.clicks(thread, "Stop")
 
     assert said == [
-        "So much that was asked for still waits that I did not take this one. Please try again in a few "
-        "minutes."
+        "You have too many requests waiting, so I did not take this one. Try again in a few minutes."
     ]
     assert (before, task.status) == ("active", "paused")
     assert world.alice.reads() == ["Pausing *Fix the login*. Your next reply resumes it."]

@@ -81,7 +81,7 @@ async def test_text_files_of_the_message_are_in_the_prompt(world: World) -> None
     assert world.coder.tasks[0].prompt == (
         f"why?\n\napp.log:\n```\nline 1\n```\n\nFrom Slack: {_link(world, ts)}"
     )
-    assert world.alice.reads() == ["The agent can't get shot.png: only text files travel with the words."]
+    assert world.alice.reads() == ["Not sent: shot.png. The agent can get text files only."]
 
 
 async def test_a_second_reaction_starts_no_second_task(world: World) -> None:
@@ -141,9 +141,7 @@ async def test_a_guest_and_a_person_without_account_start_nothing(world: World) 
     await world.settles()
 
     assert world.coder.tasks == []
-    assert guest.reads() == [
-        "Guests of this workspace cannot use Taskwire. Ask a full member to start the task."
-    ]
+    assert guest.reads() == ["Guests of this workspace cannot use Taskwire. Ask a full member to do it."]
     assert stranger.reads() == [
         "No Coder user has your address sue@example.com. Sign in to Coder once with it, or ask a Coder "
         "administrator to add you."

@@ -55,8 +55,7 @@ async def test_a_mention_takes_the_options_of_create(world: World) -> None:
 
     assert [(world.task(name).prompt) for name in ("one", "two")] == ["fix it", "fix that"]
     assert world.alice.reads() == [
-        "I took `name=two` at the end for options, so your prompt ends before it. Was it part of the text? "
-        "Then put `--` before the text: `/task create -- …`."
+        "I read `name=two` at the end as options. If it belongs to your text, write `/task create -- …`."
     ]
 
 
@@ -178,7 +177,7 @@ async def test_the_button_is_for_people_who_may_steer(world: World) -> None:
     await world.bob.clicks(thread, "Read every reply")
 
     assert world.bob.reads() == [
-        "*Fix it* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+        "*Fix it* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
     ]
 
 
@@ -227,16 +226,13 @@ async def test_the_same_mention_again_asks_first(world: World) -> None:
     await world.alice.mentions("fix it")
     ts = await world.slack.mention(world.alice.id, "general", "fix it")
     await world.settles()
-    assert world.alice.reads() == [
-        "You started exactly this task here less than two minutes ago. Another one?\n"
-        "> fix it\n[Create another]"
-    ]
+    assert world.alice.reads() == ["You just started this task. Another one?\n> fix it\n[Create another]"]
 
     await world.alice.presses("Create another")
 
     world.alice.finds_card(world.slack.workspace.channel("general").id, ts)
     assert [task.prompt for task in world.coder.tasks] == ["fix it", "fix it"]
-    assert world.alice.sees() == "Another one is being created.\n> fix it"
+    assert world.alice.sees() == ("Creating another one.\n> fix it")
 
 
 async def test_a_guest_cannot_start_a_task_by_a_mention(world: World) -> None:
@@ -247,9 +243,7 @@ async def test_a_guest_cannot_start_a_task_by_a_mention(world: World) -> None:
     await world.slack.mention(guest.id, "general", "fix it")
     await world.settles()
 
-    assert guest.reads() == [
-        "Guests of this workspace cannot use Taskwire. Ask a full member to start the task."
-    ]
+    assert guest.reads() == ["Guests of this workspace cannot use Taskwire. Ask a full member to do it."]
     assert world.coder.tasks == []
 
 
@@ -282,7 +276,7 @@ async def test_text_files_travel_with_the_mention(world: World) -> None:
 
     world.alice.finds_card(world.slack.workspace.channel("general").id, ts)
     assert [task.prompt for task in world.coder.tasks] == ["fix it\n\ntrace.log:\n```\nboom\n```"]
-    assert world.alice.reads() == ["The agent can't get shot.png: only text files travel with the words."]
+    assert world.alice.reads() == ["Not sent: shot.png. The agent can get text files only."]
 
 
 async def test_a_deleted_card_is_posted_again_in_its_discussion(world: World) -> None:

@@ -10,7 +10,7 @@ from .running_tasks import TITLE, a_task
 from .test_card_controls import a_question
 from .world import World
 
-DECIDED = "That has been decided already."
+DECIDED = "Somebody already decided this."
 
 
 async def test_a_slip_is_put_right_by_one_press(world: World) -> None:
@@ -40,7 +40,7 @@ async def test_a_misspelt_create_starts_the_task_after_a_press(world: World) -> 
     assert before == []
     assert [(task.name, task.prompt) for task in world.coder.tasks] == [("fix-it", prompt.strip())]
     asked = world.alice.sees()
-    assert asked.startswith("The task is being created.\n> fix it\n> and that")
+    assert asked.startswith("Creating the task.\n> fix it\n> and that")
     assert len(world.cards()) == 1
     world.alice.reads()
 
@@ -161,7 +161,7 @@ async def test_a_colleague_cannot_press_the_offer_of_another(world: World) -> No
     await world.alice.presses_made_up("command.run.9", value)
     await world.alice.presses_made_up("command.run", "made up")
 
-    expired = "That button is too old: I no longer know what it was about. Please ask again."
+    expired = "This button has expired. Ask again."
     assert world.bob.reads() == [expired]
     assert world.alice.reads() == [f"Pause *{task.name}*?\n[Pause]", expired, expired]
     assert task.status == "active"

@@ -97,7 +97,7 @@ async def test_an_end_before_a_pause_is_told_before_it_though_nobody_saw_the_age
         f"<@{world.alice.id}> No access to the repository.\n"
         f"Failed: {TITLE}. Reply here to tell the agent how to go on.\n"
         "[Logs]",
-        f"Paused: {TITLE}. The workspace was stopped in Coder. Nothing is lost. Reply here and it goes on.\n"
+        f"Paused: {TITLE}. The workspace was stopped in Coder. Nothing is lost: a reply resumes it.\n"
         "[Resume] [Edit prompt]",
     ]
 
@@ -121,7 +121,8 @@ async def test_what_finished_and_was_paused_while_the_bot_was_away_is_told_as_fi
         f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do. "
         "<https://github.com/acme/app/pull/12>\n[View pull request]",
         f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing is "
-        "lost. Reply here and it goes on.\n[Resume] [Edit prompt]",
+        "lost: a reply resumes it.\n"
+        "[Resume] [Edit prompt]",
     ]
     assert [message.partition(".")[0] for message in thread.new_messages()] == [f"Resumed: {TITLE}"]
 
@@ -148,7 +149,8 @@ async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its
         [
             f"<@{world.alice.id}> Opened PR #12.\nNeeds you: {TITLE}. Reply here to go on.\n[Logs]",
             f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing "
-            "is lost. Reply here and it goes on.\n[Resume] [Edit prompt]",
+            "is lost: a reply resumes it.\n"
+            "[Resume] [Edit prompt]",
         ],
     )
     assert [message.partition(".")[0] for message in thread.new_messages()] == [f"Resumed: {TITLE}"]

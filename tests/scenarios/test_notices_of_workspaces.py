@@ -43,9 +43,8 @@ async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_re
         f"Broken: {TITLE}. Workspace failed: terraform apply: exit status 1: no space left on device."
     )
     assert told == [
-        f"<@{world.alice.id}> Broken: {TITLE}. Coder reports an error with the workspace, so the agent "
-        "cannot work. *Retry* starts the workspace again. If it fails the same way, show this to whoever "
-        "looks after the template.\n"
+        f"<@{world.alice.id}> Broken: {TITLE}. The workspace failed, so the agent can't work. *Retry* "
+        "starts it again. If it fails again, show this to a Coder administrator.\n"
         "| Terraform 1.14.1\n"
         "| Downloading the image\n"
         "| Mounting the volume\n"
@@ -118,7 +117,7 @@ async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> 
     assert "not reachable" not in await card(world, thread)
     assert thread.new_messages() == []
     assert world.alice.reads() == [
-        f"Stopping the workspace of *{TITLE}*. I start it again as soon as that is over.",
+        f"Restarting the workspace of *{TITLE}*.",
         f"Resuming *{TITLE}*.",
     ]
 
@@ -211,7 +210,7 @@ async def test_an_idle_time_out_says_so(world: World) -> None:
 
     assert thread.new_messages() == [
         f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing is "
-        "lost. Reply here and it goes on.\n"
+        "lost: a reply resumes it.\n"
         "[Resume] [Edit prompt]"
     ]
 

@@ -52,13 +52,13 @@ KINDS: dict[str, tuple[Act, str, list[str]]] = {
     ),
     "paused": (
         lambda task: task.pause(),
-        "Paused: {title}. The workspace was stopped in Coder. Nothing is lost. Reply here and it goes on.",
+        "Paused: {title}. The workspace was stopped in Coder. Nothing is lost: a reply resumes it.",
         ["[Resume]", "[Edit prompt]", "[Open in Coder] {page}"],
     ),
     "gone": (
         lambda task: task.delete(),
-        "Gone: {title}. The task no longer exists in Coder. Replies here reach nobody any more. "
-        "`/task create` starts a new task.",
+        "Gone: {title}. The task no longer exists in Coder. Replies here go nowhere now. `/task create` "
+        "starts a new task.",
         [],
     ),
 }

@@ -10,9 +10,7 @@ from .people import Person
 from .world import World
 
 ORG, SISTER = "E0ORG", "T0SISTER"
-STRANGER = (
-    "Taskwire works for members of this workspace only. Ask somebody of this workspace to start the task."
-)
+STRANGER = "Taskwire works for members of this workspace only. Ask somebody of this workspace to do it."
 
 
 async def _of_organization(world: World, *, installed: tuple[str, ...] = ()) -> None:

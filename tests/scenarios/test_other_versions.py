@@ -81,14 +81,14 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
     until = (world.clock.now() + timedelta(days=7) - timedelta(seconds=360)).strftime("%Y-%m-%d")
     assert [said.partition(":")[0] for said in at_first] == ["The agent stopped and said nothing.\nNeeds you"]
     assert thread.new_messages() == [
-        "Another version of me took what was asked here, and the one that runs now cannot read it. It waits "
-        f"for a version that can, until {until} at most. What is asked after it waits too, except a pause. "
-        "Administrators, where any are named, are told."
+        "Another version of Taskwire took your request, and this one can't read it. It waits for that "
+        f"version until {until} at most, and so does what you ask after it, except a pause. I told the "
+        "administrators."
     ]
     (told,) = direct_messages(world, "bob")
     assert told.startswith(
-        ":warning: 1 list of work begins with something that another version of Taskwire wrote, and the one "
-        "that runs now cannot read it. Start a version "
+        ":warning: 1 list of work begins with something that another version of Taskwire wrote and this "
+        "one can't read. Start a version "
     )
     await switch_to_newer_version(world, to_coder(link))
     await world.passes(seconds=60)
@@ -125,7 +125,8 @@ async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_t
     ) in thread.new_messages()
     assert [why.partition(": ")[0] for why in await world.dead_letters()] == ["it cannot be read"]
     assert direct_messages(world, "bob")[-1].startswith(
-        ":warning: Another version of Taskwire wrote work into my store that I cannot read, and none that"
+        ":warning: Another version of Taskwire wrote work into my data store that I cannot read, and "
+        "none that"
     )
     await world.alice.clicks(thread, "Try again")
     await world.polls()
@@ -180,7 +181,7 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
         await world.passes(seconds=60)
     await keeper.tell_waiting()
     await world.settles()
-    at_first = [said for said in thread.new_messages() if said.startswith("Another version of me took")]
+    at_first = [said for said in thread.new_messages() if said.startswith("Another version of Taskwire took")]
     told = direct_messages(world, "bob")
 
     await world.passes(seconds=7 * DAY)
@@ -191,7 +192,7 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
     assert len(at_first) == 2
     assert [said.partition(" with ")[0] for said in told] == [":warning: 2 lists of work begin"]
     assert any(said.startswith("This reply was not delivered: another version of me") for said in given_up)
-    assert any(said.startswith("Another version of me took something here") for said in given_up)
+    assert any(said.startswith("Another version of Taskwire took a request here") for said in given_up)
     assert len(await world.dead_letters()) == 2
     assert direct_messages(world, "bob")[-1].startswith(
         ":warning: Another version of Taskwire wrote work into"
@@ -209,7 +210,7 @@ async def test_a_person_whose_command_waits_for_a_newer_version_is_written_to(wo
     await world.settles()
 
     (told,) = direct_messages(world, "alice")
-    assert told.startswith("Another version of me took what was asked here, and the one that runs now cannot")
+    assert told.startswith("Another version of Taskwire took your request, and this one can't")
     await switch_to_newer_version(world)
     await drop(world, intake(world.alice.id), "click:1")
 
@@ -276,7 +277,9 @@ async def test_replies_of_a_newer_version_are_given_back_with_the_others(world: 
     await world.alice.types(f"/task detach {task.name}")
     await world.passes(seconds=60)
 
-    assert thread.new_messages()[0] == "2 replies had not reached the agent:\n| use main\n| \n| and rebase"
+    assert thread.new_messages()[0] == (
+        "The agent did not get these 2 replies:\n| use main\n| \n| and rebase"
+    )
     assert await world.jobs() == {}
     world.alice.reads()
 
@@ -342,8 +345,7 @@ async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World
     assert other.new_messages()[-1].startswith(f"<@{world.bob.id}> Opened PR #13.\nDone: ")
     assert "Fix the login" in said[0]
     assert said[1] == (
-        "Another version of Taskwire has written this, and the one that runs now cannot read it. "
-        "Try again when the other one is back."
+        "Another version of Taskwire wrote this, and I can't read it. Try again when that version is back."
     )
     assert await world.dead_letters() == []
     await story()
@@ -372,5 +374,5 @@ async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it
 
     assert before == 1
     assert len(world.coder.tasks) == 2
-    assert world.alice.sees() == "Another one is being created.\n> fix it"
+    assert world.alice.sees() == ("Creating another one.\n> fix it")
     assert len(world.cards()) == 1

@@ -7,9 +7,9 @@ from .waiting import a_waiting_agent
 from .world import World
 
 OUTSIDERS = (
-    "<#{0}> is shared with another company: its people read what the agent of *Fix the login* says there. "
-    "What they write does not reach it. `/task detach {1}` ends the thread there; then `/task attach {1}` in "
-    "another channel gives the task a new one."
+    "<#{0}> is shared with another company now. Its people can read what the agent of *Fix the login* says "
+    "there, but not write to it. To move the thread: `/task detach {1}`, then `/task attach {1}` in "
+    "another channel."
 )
 TO_ADMINISTRATORS = (
     ":warning: The channel {} is shared with another company and has threads of tasks: its people read what "

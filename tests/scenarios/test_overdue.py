@@ -307,7 +307,7 @@ async def test_the_fallback_may_snooze_and_others_may_not(world: World) -> None:
     await world.passes(HOURS + 1)
 
     assert refused == [
-        f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+        f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
     ]
     assert thread.new_messages() == [escalation(f"<@{world.bob.id}>", "3 h")]
 
@@ -326,7 +326,7 @@ async def test_a_question_that_was_answered_cannot_be_snoozed(world: World) -> N
 
     await world.alice.presses_made_up(action, value)
 
-    assert world.alice.reads() == ["This was answered already."]
+    assert world.alice.reads() == ["This was already answered."]
     assert ts
     thread.new_messages()
 

@@ -12,7 +12,7 @@ from .world import World
 OFFERED = "Only Alice can direct this agent.\n[Ask Alice to pass it on]"
 WAS_ASKED = "Alice was asked to pass it on."
 SETTLED = "That is settled already, or the button is too old."
-PASSED = "Passed on. The mark on Bob's reply shows when the agent has it."
+PASSED = "Passed on. The reaction on Bob's reply shows when the agent has it."
 BUTTONS = "[Pass it on] [Always let Bob] [Not now]"
 
 
@@ -164,7 +164,7 @@ async def test_who_has_no_coder_account_can_be_passed_on_but_not_let_in(world: W
         "in."
     ]
     told = [shown(each.body) for each in world.slack.ephemerals(world.alice.id)]
-    assert "Passed on. The mark on Dora's reply shows when the agent has it." in told
+    assert "Passed on. The reaction on Dora's reply shows when the agent has it." in told
     assert task.inputs == ["Dora wrote:\nmake it blue"]
 
 
@@ -308,11 +308,11 @@ async def test_nobody_else_can_pass_it_on(world: World) -> None:
         await person.presses_made_up("teammate.send", f"{link} reply:{reply}")
     await carol.presses_made_up("teammate.ask", f"{link} reply:{reply}")
 
-    refused = f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+    refused = f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
     assert world.bob.reads() == [refused]
     assert carol.reads() == [
         refused,
-        "That button is too old: I no longer know what it was about. Please ask again.",
+        "This button has expired. Ask again.",
     ]
     assert task.inputs == []
 
@@ -349,6 +349,6 @@ async def test_a_thread_that_lost_its_task_passes_nothing_on(world: World) -> No
     await world.alice.presses("Pass it on")
 
     assert world.alice.reads() == [
-        f"The thread of *{TITLE}* is no longer linked to a task. `/task list` shows what there is."
+        f"The thread of *{TITLE}* is no longer linked to a task. `/task list` shows your tasks."
     ]
     assert task.inputs == []

@@ -8,10 +8,9 @@ from .waiting import a_waiting_agent
 from .world import World
 
 UNKNOWN = (
-    "I know no such task that you can see here: it may have been deleted in the meantime. `/task list` shows "
-    "what there is."
+    "There is no such task that you can see here. It may have been deleted. `/task list` shows your tasks."
 )
-TOO_OLD = "That button is too old: I no longer know what it was about. Please ask again."
+TOO_OLD = "This button has expired. Ask again."
 NOT_IN = "You are not in <#{}>, or I am not. Nothing was {}. Join it, or choose another one."
 
 
@@ -64,7 +63,7 @@ async def test_what_has_ended_in_a_private_channel_is_not_named_either(world: Wo
     await world.bob.presses_made_up("task.logs", link)
 
     assert world.bob.reads() == [
-        "The thread is no longer linked to a task. `/task list` shows what there is.",
+        "The thread is no longer linked to a task. `/task list` shows your tasks.",
         UNKNOWN,
     ]
 
@@ -80,9 +79,8 @@ async def test_who_is_in_the_channel_asks_from_anywhere(world: World) -> None:
 
     logs, pause = world.bob.reads()
     assert logs.startswith("What the agent of *The secret plan* wrote last:")
-    assert (
-        pause
-        == "*The secret plan* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+    assert pause == (
+        "*The secret plan* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
     )
 
 
@@ -243,8 +241,8 @@ async def test_a_form_sends_its_card_to_where_the_person_is(world: World) -> Non
 
 
 SHARED = (
-    "<#{}> is shared with another company, which would read what the agent writes. Nothing was {}. Use "
-    "another channel, or ask whoever runs Taskwire to allow this one."
+    "<#{}> is shared with another company, which could read what the agent writes. Nothing was {}. Use "
+    "another channel, or ask a Taskwire administrator to allow this one."
 )
 
 

@@ -158,7 +158,7 @@ async def test_what_a_pause_held_is_asked_about_no_more_when_its_authors_take_it
 
     assert len(meanwhile) == 1
     assert offers(thread) == []
-    assert "No need to decide here any more: nothing waits any more." in thread.all_messages()
+    assert "Settled: nothing waits any more." in thread.all_messages()
     thread.new_messages()
 
 
@@ -190,7 +190,7 @@ async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
     await world.passes(seconds=31)
 
     assert meanwhile == [
-        "Sending it again. The mark on it shows when the agent has it.\n> use main",
+        ("Sending it again.\n> use main"),
     ]
     assert said(world, thread)[0] == "Sent again.\n> use main"
     assert task.inputs == ["use main"]
@@ -207,7 +207,7 @@ async def test_sent_again_is_not_said_of_what_was_refused_again(world: World) ->
     await world.passes(seconds=3)
 
     first, second = said(world, thread)
-    assert first == "It was tried again, and was not sent. The reason stands below.\n> use main"
+    assert first == ("Tried again, but not sent. The reason is below.\n> use main")
     assert second == (
         "This reply was not delivered. Coder said: Only http scheme is supported.\n> use main\n[Try again]"
     )
@@ -224,8 +224,10 @@ async def test_what_was_left_out_is_named(world: World) -> None:
     await world.passes(seconds=3)
 
     assert asked == [
-        "The agent only gets text files of up to 100 kB, not this file: `plan.png`. This reply and later "
-        "ones wait for your word.\n> look\n[Send without them] [Don't send]"
+        "The agent can get text files of up to 100 kB, not this file: `plan.png`. Send the rest? Later "
+        "replies wait.\n"
+        "> look\n"
+        "[Send without them] [Don't send]"
     ]
     assert said(world, thread) == ["Sent without `plan.png`.\n> look"]
     assert task.inputs == ["look\n\nnotes.md:\n```\nsee line 7\n```"]
@@ -241,7 +243,7 @@ async def test_several_replies_are_sent_again_when_the_last_has_arrived(world: W
     for _ in range(3):
         await world.passes(seconds=31)
 
-    assert meanwhile.startswith("Sending all 3 again. The marks on them show when the agent has them.")
+    assert meanwhile.startswith("Sending all 3 again.")
     [after] = [each for each in said(world, thread) if "> first" in each]
     assert after.startswith("Sent all 3 again.")
     assert task.inputs == ["first", "second", "third"]
@@ -261,7 +263,7 @@ async def test_of_several_replies_that_are_sent_again_one_may_be_refused(world: 
     await world.alice.clicks(thread, "Try again")
     await world.passes(seconds=31)
 
-    assert together.startswith("Sent 2 of 3. The marks on them show which.\n> first")
+    assert together.startswith("Sent 2 of 3. The reactions show which.\n> first")
     assert alone == (
         "This reply was not delivered. Coder said: Only http scheme is supported.\n> first\n[Try again]"
     )
@@ -284,7 +286,7 @@ async def test_replies_that_are_dropped_on_their_way_are_not_called_sent(world: 
     await world.passes(seconds=3)
 
     [together] = [each for each in said(world, thread) if "> first" in each]
-    assert together.startswith("Sent 1 of 3. The marks on them show which.\n> first")
+    assert together.startswith("Sent 1 of 3. The reactions show which.\n> first")
     assert task.inputs == ["first"]
     await world.polls()
     thread.new_messages()
@@ -301,8 +303,10 @@ async def test_a_newer_reply_that_cannot_resume_the_task_has_not_resumed_it(worl
 
     assert [each for each in thread.all_messages() if each not in ("first", "second", "!pause")] == [
         "What waited goes to the agent, before the newer reply.",
-        "These 2 replies were not delivered: the task is paused, and I could not resume it. "
-        "Coder said: No capacity.\n> first\n> second\n[Try again]",
+        "These 2 replies were not delivered: I could not resume the task. Coder said: No capacity.\n"
+        "> first\n"
+        "> second\n"
+        "[Try again]",
     ]
     assert world.task("fix-the-login").inputs == []
     await world.polls()
@@ -320,7 +324,7 @@ async def test_a_reply_that_goes_as_it_is_says_so_once_it_has_gone(world: World)
     await takes_all(world, task)
     await world.passes(seconds=31)
 
-    assert meanwhile == ["Sending it as text. The mark on it shows when the agent has it.\n> !make test"]
+    assert meanwhile == [("Sending it as text.\n> !make test")]
     assert said(world, thread)[0] == "Sent as text.\n> !make test"
     assert task.inputs == ["!make test"]
     thread.new_messages()
@@ -369,7 +373,7 @@ async def test_the_button_for_a_new_prompt_goes_when_there_is_one(world: World) 
 
     assert said(world, thread)[-1] == "The prompt has been changed."
     assert world.alice.reads() == [
-        "*Fix the login* has its new prompt. The agent reads it when the task is resumed."
+        "*Fix the login* has a new prompt. The agent reads it when the task is resumed."
     ]
 
 
@@ -389,8 +393,10 @@ async def test_a_workspace_that_is_broken_is_retried_and_gets_what_could_not_be_
         await world.polls()
 
     assert asked == [
-        "This reply was not delivered: the workspace is broken. *Retry and send* starts it again, and sends "
-        "the reply when the agent is up.\n> use main\n[Retry and send]"
+        "This reply was not delivered: the workspace is broken. *Retry and send* restarts it, then sends "
+        "the reply.\n"
+        "> use main\n"
+        "[Retry and send]"
     ]
     assert offers(thread) == []
     assert "Sent again.\n> use main" in thread.all_messages()
@@ -414,9 +420,9 @@ async def test_private_questions_lose_their_buttons_too(world: World) -> None:
     await world.passes(seconds=4)
 
     assert another[0].endswith("[Create another]")
-    assert created == "Another one is being created.\n> fix it"
+    assert created == ("Creating another one.\n> fix it")
     assert edit[0].endswith("[Pause, then change it]")
-    assert world.alice.sees() == ("*Fix it* has its new prompt. The agent reads it when the task is resumed.")
+    assert world.alice.sees() == ("*Fix it* has a new prompt. The agent reads it when the task is resumed.")
     assert world.alice.reads() == []
     assert len(world.cards()) == 1
     await world.polls()
@@ -437,8 +443,8 @@ async def test_who_waits_behind_an_edit_hears_so_where_they_asked(world: World) 
     await world.passes(seconds=2)
     await world.passes(seconds=4)
     waits = (
-        "Coder does not answer me right now, so {} *Fix the login* has to wait. I try again for up to an "
-        "hour; there is no need to repeat it."
+        "Coder is not answering, so {} *Fix the login* has to wait. I keep trying for an hour; no need to "
+        "repeat it."
     )
     by_bob, by_alice, in_place = world.bob.reads(), world.alice.reads(), world.alice.sees()
 
@@ -448,7 +454,7 @@ async def test_who_waits_behind_an_edit_hears_so_where_they_asked(world: World) 
 
     assert by_bob == [waits.format("muting")]
     assert (by_alice, in_place) == ([], waits.format("changing the prompt of"))
-    assert world.alice.sees().startswith("*Fix the login* has its new prompt.")
+    assert world.alice.sees().startswith("*Fix the login* has a new prompt.")
     world.bob.reads()
     thread.new_messages()
 
@@ -463,9 +469,7 @@ async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world
     await world.alice.presses("Pause, then change it")
     await world.passes(seconds=4)
 
-    assert (
-        world.alice.sees() == "That button is too old: I no longer know what it was about. Please ask again."
-    )
+    assert world.alice.sees() == "This button has expired. Ask again."
     assert world.alice.reads() == []
     await world.polls()
     thread.new_messages()

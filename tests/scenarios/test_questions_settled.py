@@ -19,7 +19,7 @@ from .unknown_outcomes import reply_of_unknown_outcome
 from .waiting import a_busy_agent
 from .world import World
 
-NO_NEED = "No need to decide here any more: {}."
+NO_NEED = "Settled: {}."
 
 
 def buttons_left(thread: Thread) -> list[str]:
@@ -150,7 +150,7 @@ async def test_a_question_whose_reply_is_sent_while_it_is_posted_does_not_call_i
     await world.passes(seconds=3)
 
     assert task.inputs == ["!make test"]
-    assert thread.new_messages() == [NO_NEED.format("somebody has decided") + "\n> !make test"]
+    assert thread.new_messages() == [NO_NEED.format("somebody decided") + "\n> !make test"]
     world.alice.reads()
 
 
@@ -174,6 +174,6 @@ async def test_a_reply_that_nobody_could_be_asked_about_for_a_week_gets_a_word(w
     await world.passes(seconds=1)
 
     assert thread.new_messages() == [
-        "Nobody decided on this reply for a week, so it was not sent.\n> !make test"
+        ("Nobody answered for a week, so this reply was not sent.\n> !make test")
     ]
     assert task.inputs == []

@@ -126,7 +126,7 @@ async def test_trying_again_twice_sends_once(world: World) -> None:
     await world.passes(seconds=31)
 
     assert task.inputs == ["use main"]
-    assert world.alice.reads() == ["That has been decided already."]
+    assert world.alice.reads() == ["Somebody already decided this."]
 
 
 async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
@@ -141,7 +141,7 @@ async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
         "This reply was not delivered. Coder said: Only http scheme is supported.\n> use main\n[Try again]"
     )
     await world.passes(seconds=4)
-    told = "It was tried again, and was not sent. The reason stands below.\n> use main"
+    told = "Tried again, but not sent. The reason is below.\n> use main"
     assert thread.new_messages() == [told, refused]
     assert thread.receipt(reply) == ["warning"]
 

@@ -88,7 +88,7 @@ async def test_a_reply_that_comes_after_a_later_one_goes_last_and_says_so(world:
     assert task.inputs == ["second", "first"]
     assert [thread.receipt(reply) for reply in (first, second)] == [["white_check_mark"]] * 2
     assert thread.new_messages() == [
-        "Slack brought me this reply late: the agent got it after one that was written later.\n> first"
+        ("Slack delivered this reply late, so the agent got it after a newer one.\n> first")
     ]
 
 

@@ -30,13 +30,15 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
     assert receipt == ["warning"]
     assert warned.startswith("Broken: Fix the login. Its workspace failed.")
     assert said == [
-        "This reply was not delivered: the workspace is broken. *Retry and send* starts it again, and sends "
-        "the reply when the agent is up.\n> use main\n[Retry and send]"
+        "This reply was not delivered: the workspace is broken. *Retry and send* restarts it, then sends "
+        "the reply.\n"
+        "> use main\n"
+        "[Retry and send]"
     ]
     assert task.inputs == ["use main"]
     assert thread.receipt(reply) == ["white_check_mark"]
     assert world.alice.reads() == [
-        "Stopping the workspace of *Fix the login*. I start it again as soon as that is over.",
+        "Restarting the workspace of *Fix the login*.",
         "Resuming *Fix the login*.",
     ]
     assert thread.new_messages() == []
@@ -76,9 +78,9 @@ async def test_an_agent_that_stays_out_of_reach_is_told_once(world: World) -> No
     await world.passes(seconds=31)
 
     assert said == [
-        "Replies here have been waiting for a while: Coder can't reach the agent of *Fix the login*. Often "
-        "it comes back by itself; `!pause`, then `!resume` starts its workspace again. I go on trying for a "
-        "day; there is no need to repeat them."
+        "Replies are waiting: Coder can't reach the agent of *Fix the login*. It often comes back by "
+        "itself; if not, `!pause`, then `!resume` restarts its workspace. I keep trying for a day; no need "
+        "to repeat them."
     ]
     assert task.inputs == ["use main", "and test it"]
 
@@ -97,9 +99,8 @@ async def test_a_log_that_coder_does_not_show_is_told_once(world: World) -> None
     await world.passes(seconds=31)
 
     assert said == [
-        "Replies here have been waiting for a while: Coder does not tell me whether the agent of *Fix the "
-        "login* takes them. Whoever looks after Coder can find out why. I go on trying for a day; there is "
-        "no need to repeat them."
+        "Replies are waiting: Coder does not say whether the agent of *Fix the login* is ready. A Coder "
+        "administrator can find out why. I keep trying for a day; no need to repeat them."
     ]
     assert task.inputs == ["use main"]
 
@@ -133,8 +134,11 @@ async def test_a_task_that_coder_does_not_resume_gives_all_that_waits_back(world
 
     assert receipts == [["warning"]] * 2
     assert said == [
-        "These 2 replies were not delivered: the task is paused, and I could not resume it. Coder said: You "
-        "have used up your quota.\n> first\n> second\n[Try again]"
+        "These 2 replies were not delivered: I could not resume the task. Coder said: You have used up "
+        "your quota.\n"
+        "> first\n"
+        "> second\n"
+        "[Try again]"
     ]
     assert task.inputs == ["first", "second"]
     assert await world.dead_letters() == []
@@ -239,8 +243,7 @@ async def test_a_reply_for_which_the_agent_is_never_ready_is_given_back_after_a_
 
     assert receipt == ["warning"]
     assert said[-1] == (
-        "This reply was not delivered: the agent took nothing for a whole day, so I stopped trying.\n"
-        "> use main\n[Try again]"
+        "This reply was not delivered: the agent was not ready for a whole day.\n> use main\n[Try again]"
     )
     assert task.inputs == ["use main"]
 
@@ -257,8 +260,11 @@ async def test_what_waits_behind_is_given_back_with_it_and_sent_with_it(world: W
     await world.passes(seconds=5)
 
     assert said == (
-        "These 3 replies were not delivered: the agent took nothing for a whole day, so I stopped trying.\n"
-        "> first\n> second\n> third\n[Try again]"
+        "These 3 replies were not delivered: the agent was not ready for a whole day.\n"
+        "> first\n"
+        "> second\n"
+        "> third\n"
+        "[Try again]"
     )
     assert receipts == [["warning"]] * 3
     assert task.inputs == ["first", "second", "third"]

@@ -63,7 +63,7 @@ async def test_words_sent_by_command_arrive_as_they_were_typed(world: World) -> 
         "Alice says: use &lt;b&gt; &amp; *x* &amp;lt; `y`, @bob\n> use <b> & *x* &lt; `y`, @bob"
     ]
     assert world.alice.reads() == [
-        "Your words are in the thread of *Fix the login*; the mark on them says when the agent has them."
+        "Posted in the thread of *Fix the login*. The reaction there shows when the agent has it."
     ]
 
 
@@ -101,8 +101,10 @@ async def test_other_files_are_refused_by_name_and_the_reply_waits(world: World)
 
     assert waiting == ([], ["hourglass_flowing_sand"])
     assert question == [
-        "The agent only gets text files of up to 100 kB, not this file: `screen.png`. This reply and later "
-        "ones wait for your word.\n> like in the picture\n[Send without them] [Don't send]"
+        "The agent can get text files of up to 100 kB, not this file: `screen.png`. Send the rest? Later "
+        "replies wait.\n"
+        "> like in the picture\n"
+        "[Send without them] [Don't send]"
     ]
     assert thread.all_messages()[-1] == "Sent without `screen.png`.\n> like in the picture"
     assert task.inputs == ["like in the picture\n\nUntitled:\n```\nSELECT 1;\n```"]
@@ -131,8 +133,7 @@ async def test_a_reply_of_nothing_but_a_picture_says_that_nothing_was_sent(world
 
     assert thread.receipt(reply) == ["warning"]
     assert thread.new_messages() == [
-        "The agent only gets text files of up to 100 kB, not this file: `screen.png`. There was nothing else "
-        "in the reply, so nothing was sent."
+        "The agent can get text files of up to 100 kB, not this file: `screen.png`. So nothing was sent."
     ]
     assert task.inputs == ["in words then"]
 
@@ -145,8 +146,10 @@ async def test_a_text_file_that_is_too_long_is_refused_too(world: World) -> None
 
     assert task.inputs == []
     assert thread.new_messages() == [
-        "The agent only gets text files of up to 100 kB, not this file: `huge.txt`. This reply and later "
-        "ones wait for your word.\n> all of it\n[Send without them] [Don't send]"
+        "The agent can get text files of up to 100 kB, not this file: `huge.txt`. Send the rest? Later "
+        "replies wait.\n"
+        "> all of it\n"
+        "[Send without them] [Don't send]"
     ]
     await world.alice.clicks(thread, "Don't send")
 

@@ -9,8 +9,8 @@ from .waiting import a_waiting_agent
 from .world import World, new_world
 
 LACKS = (
-    "My own account in Coder lacks the rights that it needs, so I can't see your tasks. "
-    "Tell whoever runs me: `taskwire doctor` says what to do."
+    "My Coder account lacks rights, so I can't see your tasks. Tell a Taskwire administrator: `taskwire "
+    "doctor` says what to do."
 )
 KEPT_OUT = (
     "The Coder account taskwire may see tasks but not talk to their agents, so no reply reaches one. "
@@ -66,8 +66,9 @@ async def test_a_reply_to_a_workspace_that_is_closed_to_owners_says_what_it_is(w
 
     assert said == [
         "This reply was not delivered. My account in Coder may see *Fix the login* but not talk to its "
-        "agent. Only whoever runs Coder can change that; `taskwire doctor` tells them how.\n"
-        "> use main\n[Try again]"
+        "agent. A Coder administrator can change that; `taskwire doctor` says how.\n"
+        "> use main\n"
+        "[Try again]"
     ]
     assert (task.inputs, thread.receipt(reply)) == (["use main"], ["white_check_mark"])
     assert thread.new_messages() == []
@@ -84,8 +85,8 @@ async def test_logs_of_a_workspace_that_is_closed_to_owners_say_what_it_is(world
     await world.alice.replies(thread, "!logs")
 
     said = (
-        "My account in Coder may see *Fix the login redirect* but not talk to its agent. "
-        "Only whoever runs Coder can change that; `taskwire doctor` tells them how."
+        "My account in Coder may see *Fix the login redirect* but not talk to its agent. A Coder "
+        "administrator can change that; `taskwire doctor` says how."
     )
     assert world.alice.reads() == [said, said]
 

@@ -11,7 +11,7 @@ from taskwire_sandbox.slack.ledger import Call
 from .people import Person
 from .world import World
 
-NO_GUESTS = "Guests of this workspace cannot use Taskwire. Ask a full member to start the task."
+NO_GUESTS = "Guests of this workspace cannot use Taskwire. Ask a full member to do it."
 NO_MAIL = (
     "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address. Confirm it in "
     "Slack, or ask an administrator."
@@ -35,7 +35,7 @@ async def _removed(world: World) -> None:
         ({"is_restricted": True}, NO_GUESTS, NOT_TO_THE_AGENT),
         (
             {"email": "bob@example.com"},
-            "*Fix it* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire.",
+            "*Fix it* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator.",
             NOT_TO_THE_AGENT,
         ),
         ({"is_email_confirmed": False}, NO_MAIL, NOT_TO_THE_AGENT),
@@ -119,7 +119,7 @@ async def test_who_left_the_administrators_steers_no_others_task(world: World, i
     await erik.types("/task pause loose", "ops-room")
 
     assert dora.reads() == [
-        "There is no task `loose` that you may see here. `/task list` shows those that you can."
+        "There is no task `loose` that you can see here. `/task list` shows the ones you can see."
     ]
     assert erik.reads() == ["Pausing *Fix it*. `/task resume loose` resumes it."]
     assert task.status == "paused"
@@ -137,7 +137,7 @@ async def test_a_group_that_is_gone_has_nobody_in_it(world: World) -> None:
     await world.alice.types("/task pause fix-it")
 
     assert world.bob.reads() == [
-        "*Fix it* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+        "*Fix it* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
     ]
     assert [said.split(".")[0] for said in world.alice.reads()] == ["Pausing *Fix it*"]
 

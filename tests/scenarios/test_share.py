@@ -11,7 +11,7 @@ from .test_gone_tasks import EMPTY, NOT_FOUND
 from .world import World
 
 ONLY_ALICE = f"Only Alice can direct *{TITLE}*. `!share @who` lets others in."
-NOT_BOBS = f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+NOT_BOBS = f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
 
 
 def and_bob(who: str = "Bob") -> str:

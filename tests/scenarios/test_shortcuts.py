@@ -96,7 +96,7 @@ async def test_a_thread_that_a_person_cannot_read_is_not_given(world: World) -> 
     await world.alice.submits(prompt="fix it", with_thread="yes")
 
     assert world.alice.reads() == [
-        "I can't read the messages of that thread. Nothing was created. Invite me there, or leave them out."
+        "I can't read that thread, so nothing was created. Invite me there, or leave the thread out."
     ]
     assert world.coder.tasks == []
 
@@ -132,7 +132,7 @@ async def test_a_message_is_sent_once(world: World) -> None:
     await _uses(world, ts, "send_to_task")
 
     assert task.inputs == ["go on"]
-    assert world.alice.reads() == ["The agent has this message already, or gets it when it is ready."]
+    assert world.alice.reads() == ["The agent already has this message, or gets it when it is ready."]
 
 
 async def test_only_people_who_may_steer_send_a_message(world: World) -> None:
@@ -155,5 +155,5 @@ async def test_a_thread_without_a_task_offers_to_start_one(world: World) -> None
     await _uses(world, ts, "send_to_task")
 
     assert world.alice.reads() == [
-        "There is no task in this thread. *Make a task of this*, in the same menu, starts one."
+        "This thread has no task. *Make a task of this*, in the same menu, starts one."
     ]

@@ -27,7 +27,7 @@ async def test_send_shows_the_words_in_the_thread_and_then_delivers_them(world: 
     assert thread.new_messages() == ["Alice says: add a &lt;test&gt; &amp;amp; go\n> add a <test> &amp; go"]
     assert task.inputs == ["add a <test> &amp; go"]
     assert world.alice.reads() == [
-        "Your words are in the thread of *Fix it*; the mark on them says when the agent has them."
+        "Posted in the thread of *Fix it*. The reaction there shows when the agent has it."
     ]
     [_, said] = world.slack.thread(thread.channel, thread.ts)
     assert list(world.slack.reactions(thread.channel, said["ts"])) == ["white_check_mark"]
@@ -66,9 +66,9 @@ async def test_pause_and_resume(world: World) -> None:
     ]
     assert world.alice.reads() == [
         "Pausing *Fix it*. Your next reply resumes it.",
-        "*Fix it* is paused already. Your next reply resumes it.",
+        "*Fix it* is already paused. Your next reply resumes it.",
         "Resuming *Fix it*.",
-        "*Fix it* is running already.",
+        "*Fix it* is already running.",
     ]
 
 
@@ -87,8 +87,8 @@ async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
     assert (task.status, task.prompt) == ("active", "fix that")
     assert world.alice.reads() == [
         "Pausing *Fix it*. `/task resume loose` resumes it.",
-        "*Fix it* is paused already. `/task resume loose` resumes it.",
-        "*Fix it* has its new prompt. The agent reads it when the task is resumed.",
+        "*Fix it* is already paused. `/task resume loose` resumes it.",
+        "*Fix it* has a new prompt. The agent reads it when the task is resumed.",
         "Resuming *Fix it*. `/task status loose` says how it stands.",
         "`loose` has no thread in Slack, where your words would have to be shown. Give it one first: "
         "`/task attach loose`.",
@@ -105,8 +105,8 @@ async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
 
     assert task.prompt == "fix it"
     assert world.alice.reads() == [
-        "*Fix it* is running, and Coder changes the prompt of a paused task only. Pause it and change it "
-        "then?\n[Pause, then change it]"
+        "*Fix it* is running. Its prompt can only change while it is paused. Pause it first?\n"
+        "[Pause, then change it]"
     ]
 
     await world.alice.presses("Pause, then change it")
@@ -116,7 +116,7 @@ async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
     await world.passes(seconds=7)
 
     assert (task.status, task.prompt) == ("paused", "fix that instead")
-    assert world.alice.sees() == "*Fix it* has its new prompt. The agent reads it when the task is resumed."
+    assert world.alice.sees() == "*Fix it* has a new prompt. The agent reads it when the task is resumed."
     assert len(thread.new_messages()) == 1
     assert thread.card().startswith("Paused: Fix that instead. ")
     assert "> " not in thread.card()
@@ -138,9 +138,9 @@ async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> Non
 
     assert (task.status, task.prompt) == ("paused", "fix that")
     assert [said.split(".")[0] for said in (asked, waits, world.alice.sees())] == [
-        "*Fix it* is running, and Coder changes the prompt of a paused task only",
+        "*Fix it* is running",
         "The workspace of *Fix it* is just starting or stopping",
-        "*Fix it* has its new prompt",
+        "*Fix it* has a new prompt",
     ]
     assert [message.split(".")[0] for message in thread.new_messages()][1:] == ["Paused by Alice"]
 
@@ -189,8 +189,8 @@ async def test_a_task_that_vanishes_while_its_dialog_is_open(world: World) -> No
     await world.alice.submits()
 
     assert world.alice.reads() == [
-        "I know no such task that you can see here: it may have been deleted in the meantime. "
-        "`/task list` shows what there is."
+        "There is no such task that you can see here. It may have been deleted. `/task list` shows your "
+        "tasks."
     ]
 
 
@@ -214,7 +214,7 @@ async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
     await world.alice.types(f"/task {verb} fix-lgoin{text}")
 
     assert world.alice.reads() == [
-        "There is no task `fix-lgoin` that you may see here. Did you mean `fix-login`?"
+        "There is no task `fix-lgoin` that you can see here. Did you mean `fix-login`?"
     ]
 
 
@@ -223,8 +223,8 @@ async def test_delete_of_a_task_that_is_not_there_says_so_in_the_dialog(world: W
     await world.alice.types("/task delete nothing")
 
     assert world.alice.dialog() == (
-        "[Delete this task]\nThere is no task `nothing` that you may see here. "
-        "`/task list` shows those that you can."
+        "[Delete this task]\n"
+        "There is no task `nothing` that you can see here. `/task list` shows the ones you can see."
     )
 
 
@@ -266,7 +266,7 @@ async def test_a_task_has_one_thread(world: World) -> None:
 
     await world.alice.types(f"/task attach {world.task('fix-it').name}")
 
-    assert world.alice.reads() == [f"*Fix it* has a thread already: <{where}>"]
+    assert world.alice.reads() == [f"*Fix it* already has a thread: <{where}>"]
 
 
 async def test_attach_where_the_bot_is_not(world: World) -> None:
@@ -278,8 +278,8 @@ async def test_attach_where_the_bot_is_not(world: World) -> None:
     await world.alice.types("/task attach loose", "random")
 
     assert world.alice.reads() == [
-        f"The task got no thread. I'm not in <#{random.id}>. Invite me there with `/invite @Taskwire`, then "
-        "try again."
+        f"The task got no thread. I'm not in <#{random.id}>. Invite me with `/invite @Taskwire`, then try "
+        "again."
     ]
     random.members.append(world.slack.bot_user_id)
     thread = await world.alice.runs("/task attach loose", "random")
@@ -320,9 +320,7 @@ async def test_the_card_of_a_thread_that_was_left_leads_to_the_new_one(world: Wo
     assert (await card(world, thread)).startswith(
         f"Detached: Fix it. This thread is no longer the task's: it has <{where}|another one> now."
     )
-    assert thread.new_messages() == [
-        f"Nobody gets replies in this thread now: its task has <{where}|another thread>."
-    ]
+    assert thread.new_messages() == [f"Your reply went nowhere: this task now has <{where}|another thread>."]
     assert task.inputs == []
 
 
@@ -349,5 +347,5 @@ async def test_a_task_that_goes_between_asking_and_doing(world: World) -> None:
 
     await world.alice.types(f"/task pause {task.name}")
 
-    assert world.alice.reads() == ["*Fix it* is no longer in Coder. `/task list` shows what there is."]
+    assert world.alice.reads() == ["*Fix it* is no longer in Coder. `/task list` shows your tasks."]
     assert thread.new_messages() == []

@@ -43,7 +43,7 @@ async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) 
     await world.alice.replies(thread, "then test")
     await comes_up(world)
 
-    assert pressed == "Sending it as text. The mark on it shows when the agent has it."
+    assert pressed == "Sending it as text."
     assert task.inputs == ["use main", "wait", "then test"]
     assert thread.receipt(word) == ["white_check_mark"]
     world.alice.reads()
@@ -63,7 +63,7 @@ async def test_a_word_is_sent_once_though_its_button_is_pressed_twice(world: Wor
     await comes_up(world)
 
     assert task.inputs == ["stop"]
-    assert "That has been decided already." in world.alice.reads()
+    assert "Somebody already decided this." in world.alice.reads()
     thread.new_messages()
 
 
@@ -151,8 +151,7 @@ async def test_a_task_is_stopped_while_its_workspace_starts(world: World) -> Non
 
     assert (task.status, task.inputs) == ("paused", [])
     assert world.alice.reads() == [
-        "The workspace of *Fix the login* is just starting or stopping. I'll pause it as soon as that is "
-        "over.",
+        "The workspace of *Fix the login* is just starting or stopping. I'll pause it right after.",
         AS_TEXT,
     ]
     assert thread.new_messages() == [HOLDING]
@@ -192,7 +191,7 @@ async def test_a_stop_sign_of_somebody_who_may_not_steer_stops_nothing(world: Wo
 
     assert task.status == "active"
     assert world.bob.reads() == [
-        "*Fix the login* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+        "*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
     ]
 
 
@@ -223,8 +222,8 @@ async def test_many_stop_signs_are_limited(world: World) -> None:
     assert len(said) == 11
     assert (
         said.count(
-            "That is more than ten requests in a minute, so the rest is not done. Wait a minute; replies to "
-            "the agent go on as usual."
+            "That is more than ten requests in a minute, so I skipped the rest. Try again in a minute. "
+            "Replies to agents still go through."
         )
         == 1
     )

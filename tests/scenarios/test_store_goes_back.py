@@ -206,8 +206,8 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
     assert task.status == "active"
     assert thread.new_messages() == []
     assert world.alice.reads() == [
-        "*Fix the login* has been started since you asked me to pause it, so I left it as it is.",
-        "*Fix the login* is running already.",
+        "*Fix the login* was started after you asked to pause it, so I left it alone.",
+        "*Fix the login* is already running.",
     ]
 
 
@@ -230,8 +230,7 @@ async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, s
     assert task.inputs == ["use main", "and test it"]
     assert thread.receipt(ts) == ["white_check_mark"]
     assert thread.new_messages() == [
-        "My store had lost this thread. I have found its task again: the card shows how it stands, and "
-        "replies reach the agent.",
+        "My data store had lost this thread. I found its task again: replies reach the agent.",
         f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login. Reply here if there is more to do.",
     ]
 
@@ -334,8 +333,9 @@ async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, st
     assert task.status == "paused"
     assert task.inputs == []
     assert asked == [
-        "I can't tell whether the agent got this: my store lost what became of it, and nothing here shows "
-        "it. Later replies wait until you decide.\n> use main\n[It arrived] [Send again]"
+        "Not sure that this arrived: my data store lost what became of it. Later replies wait.\n"
+        "> use main\n"
+        "[It arrived] [Send again]"
     ]
 
 
@@ -352,9 +352,9 @@ async def test_administrators_hear_of_an_older_copy(world: World, store_copy: St
     told = [str(message["text"]) for message in world.slack.messages(channel)]
     world.cards()
     assert [text.partition(" UTC")[2] for text in told] == [
-        ". What I did after that I look for before I do it again. The thread of a task that was made after "
-        "that I may not know any more: write a reply in it, and I look for its task. What was muted "
-        "after that calls people again."
+        ". I look for everything that I did since then before I do it again. If a newer thread gets no "
+        "answers, write a reply there and I find its task. Tasks that were muted since then call people "
+        "again."
     ]
 
 

@@ -8,7 +8,7 @@ from taskwire_sandbox.slack import DeliveryFault
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import POST_SECONDS, World
 
-LATE_EDIT = "This edit came after the agent had the reply: it knows the earlier words. Reply to correct it."
+LATE_EDIT = "The agent already has the earlier words of this reply. Write a new one to correct them."
 
 
 async def test_an_edit_before_delivery_changes_what_the_agent_gets(world: World) -> None:
@@ -76,7 +76,7 @@ async def test_a_deletion_after_delivery_is_said(world: World) -> None:
 
     assert task.inputs == ["use main"]
     assert thread.new_messages() == [
-        "The agent already has the reply of Alice that was deleted here. Reply to tell it otherwise."
+        "The agent already has the deleted reply of Alice. Write a new one to correct it."
     ]
 
 
@@ -275,7 +275,7 @@ async def test_an_edit_of_a_reply_of_unknown_outcome_does_not_send_it(world: Wor
 
     assert before == []
     assert said == [
-        "I can't tell whether the agent has the earlier words of this reply. *Send again* sends these:\n"
+        "Not sure whether the agent has the earlier words of this reply. *Send again* sends these:\n"
         "> use main"
     ]
     assert task.inputs == ["use main"]
@@ -295,10 +295,9 @@ async def test_a_reply_of_unknown_outcome_that_is_deleted_is_not_sent_again(worl
 
     assert task.inputs == ["use main"]
     assert thread.new_messages() == [
-        "I can't tell whether the agent got the reply of Alice that was deleted here, and I don't send it "
-        "again."
+        "Not sure whether the agent got the deleted reply of Alice. I don't send it again."
     ]
-    assert "No need to decide here any more: the reply was deleted.\n> use mian" in thread.all_messages()
+    assert ("Settled: the reply was deleted.\n> use mian") in thread.all_messages()
 
 
 def _asked(world: World, route: str) -> bool:

@@ -5,7 +5,7 @@ from taskwire_sandbox.coder.faults import server_error
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import POST_SECONDS, World
 
-ENDED = "Nobody gets replies in this thread now: {}. `/task create …` starts a new one."
+ENDED = "Your reply went nowhere: {}. `/task create …` starts a new one."
 DETACHED = (
     "This thread is detached, so your reply went nowhere. `/task attach {}` gives its task a new one.\n"
     "[Attach again]"
@@ -67,8 +67,8 @@ async def test_a_stranger_cannot_attach_a_detached_task(world: World) -> None:
     await world.bob.clicks(thread, "Attach again")
 
     assert world.bob.reads() == [
-        "I know no such task that you can see here: it may have been deleted in the meantime. `/task list` "
-        "shows what there is."
+        "There is no such task that you can see here. It may have been deleted. `/task list` shows your "
+        "tasks."
     ]
     assert thread.all_messages()[-1].endswith("[Attach again]")
 
@@ -95,8 +95,8 @@ async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -
     await world.passes(seconds=31)
 
     assert thread.new_messages() == [
-        "Gone: Fix the login. The task no longer exists in Coder. Replies here reach nobody any more. "
-        "`/task create` starts a new task.",
+        "Gone: Fix the login. The task no longer exists in Coder. Replies here go nowhere now. `/task "
+        "create` starts a new task.",
         ENDED.format("its task is no longer in Coder"),
     ]
     assert [thread.receipt(reply) for reply in replies] == [["warning"], ["warning"]]
@@ -115,8 +115,7 @@ async def test_a_reply_where_no_task_was_created(world: World) -> None:
 
 
 UNKNOWN = (
-    "I no longer know this thread, so nobody gets replies in it. "
-    "`/task attach NAME` gives its task a new one."
+    "Your reply went nowhere: I no longer know this thread. `/task attach NAME` gives its task a new one."
 )
 
 
@@ -132,7 +131,7 @@ async def test_verbs_after_the_end_are_answered(world: World) -> None:
     assert thread.new_messages() == []
     assert world.alice.reads() == [
         DETACHED.format(task.name),
-        "The thread of *Fix the login* is no longer linked to a task. `/task list` shows what there is.",
+        "The thread of *Fix the login* is no longer linked to a task. `/task list` shows your tasks.",
     ]
 
 

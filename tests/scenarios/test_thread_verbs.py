@@ -59,7 +59,7 @@ async def test_logs_of_a_task_that_is_gone_say_so(world: World) -> None:
 
     await world.alice.replies(thread, "!logs")
 
-    assert world.alice.reads() == ["*Fix the login* is no longer in Coder. `/task list` shows what there is."]
+    assert world.alice.reads() == ["*Fix the login* is no longer in Coder. `/task list` shows your tasks."]
 
 
 async def test_help_lists_what_can_be_said(world: World) -> None:
@@ -122,8 +122,8 @@ async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
     await world.alice.replies(thread, "!unmute")
 
     assert world.alice.reads() == [
-        f"*Fix the login* mentions nobody any more; its messages still come. `/task unmute {task.name}`, or "
-        "`!unmute` in its thread, undoes this.",
+        f"Muted: *Fix the login* calls nobody. Its messages still come. `/task unmute {task.name}` undoes "
+        "this, and so does `!unmute` in its thread.",
         "*Fix the login* calls people again when it needs them.",
     ]
     world.task("fix-the-login").becomes("idle")
@@ -141,7 +141,7 @@ async def test_edit_with_a_text_changes_the_prompt_of_a_paused_task(world: World
 
     assert task.prompt == "fix the *logout* & test it"
     assert world.alice.reads() == [
-        "*Fix the login* has its new prompt. The agent reads it when the task is resumed."
+        "*Fix the login* has a new prompt. The agent reads it when the task is resumed."
     ]
 
 
@@ -154,8 +154,9 @@ async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world
     await world.alice.clicks(thread, "Edit prompt")
 
     assert said == [
-        "*Fix the login* is running, and Coder changes the prompt of a paused task only. Write the new one; "
-        "*Pause, then change it* follows.\n[Edit prompt]"
+        "*Fix the login* is running. Its prompt can only change while it is paused. Write the new one, "
+        "then choose *Pause, then change it*.\n"
+        "[Edit prompt]"
     ]
     assert world.alice.dialog().startswith("[Edit the prompt]")
 
@@ -169,7 +170,7 @@ async def test_delete_brings_the_button_that_asks_once(world: World) -> None:
     await world.alice.clicks(thread, "Delete…")
 
     assert said == [
-        "Deleting *Fix the login* removes its workspace and everything in it that was not pushed.\n[Delete…]"
+        ("Delete *Fix the login*? Its workspace goes too, with everything that was not pushed.\n[Delete…]")
     ]
     assert world.alice.dialog().startswith("[Delete this task]")
     assert not task.is_deleted
@@ -264,7 +265,7 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
         await world.bob.replies(thread, verb)
 
     assert (task.status, task.inputs, thread.new_messages()) == ("active", [], [])
-    refused = "*Fix the login* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+    refused = "*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
     assert world.bob.reads() == [refused] * 5
 
 
@@ -285,7 +286,7 @@ LAST_KNOWN = (
     "Working: Fix the login. :warning: Coder has not answered since <{date_short_pretty} at {time}>; this is "
     "from then. Owner: Alice. Template: Tasks on Docker."
 )
-AWAY = "Coder does not answer me right now. Please try again in a minute."
+AWAY = "Coder is not answering. Try again in a minute."
 
 
 async def test_a_question_is_answered_at_once_though_nobody_knows_who_asks(world: World) -> None:
@@ -321,8 +322,8 @@ async def test_what_is_no_verb_waits_for_coder_and_keeps_no_question_waiting(wor
     assert timeless(at_once[0]).partition(" <http")[0] == LAST_KNOWN
     assert at_once[1:] == [AWAY]
     assert later == [
-        "Coder does not answer me right now, so answering you in the thread of *Fix the login* has to wait. "
-        "I try again for up to an hour; there is no need to repeat it."
+        "Coder is not answering, so answering you in the thread of *Fix the login* has to wait. I keep "
+        "trying for an hour; no need to repeat it."
     ]
     assert [said for said in thread.new_messages() if "[Send as text]" in said] == [
         "I don't know `!foo`.\n[Help] [Send as text]"
@@ -359,8 +360,8 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
 
     assert said[0].startswith("*In a task's thread*, a plain reply goes to the agent.")
     assert said[1:] == [
-        "*Fix the login* mentions nobody any more; its messages still come. `/task unmute NAME`, or "
-        "`!unmute` in its thread, undoes this.",
+        "Muted: *Fix the login* calls nobody. Its messages still come. `/task unmute NAME` undoes this, "
+        "and so does `!unmute` in its thread.",
         "*Fix the login* calls people again when it needs them.",
     ]
     assert [each.replace(task.name, "NAME") for each in thread.new_messages()] == [

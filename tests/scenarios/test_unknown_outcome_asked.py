@@ -49,7 +49,7 @@ async def test_deciding_twice_does_it_once(world: World) -> None:
 
     assert task.inputs == ["use main"]
     assert "Sent again.\n> use main" in thread.all_messages()
-    assert world.alice.reads() == ["That has been decided already."] * 2
+    assert world.alice.reads() == ["Somebody already decided this."] * 2
 
 
 async def test_a_stranger_cannot_decide(world: World) -> None:
@@ -63,7 +63,7 @@ async def test_a_stranger_cannot_decide(world: World) -> None:
     await world.alice.clicks(thread, "It arrived")
 
     assert refusal == [
-        "*Fix the login* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+        "*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
     ]
     assert (before, task.inputs) == ([], [])
 
@@ -77,7 +77,7 @@ async def test_a_question_that_nobody_answers_ends_after_a_week(world: World) ->
     await world.passes(seconds=7 * 24 * 3600 + 1)
 
     assert without_notices(thread) == [
-        "Nobody told me for a week whether the agent got this, so I leave it at that.\n> use main"
+        ("Nobody said for a week whether the agent got this, so I leave it at that.\n> use main")
     ]
     assert thread.receipt(reply) == ["warning"]
     assert task.inputs == ["and test it"]
@@ -124,7 +124,7 @@ async def test_two_people_decide_at_once(world: World) -> None:
 
     is_sent = task.inputs == ["use main"]
     late, first = (world.bob, world.alice) if is_sent else (world.alice, world.bob)
-    assert late.reads() == ["That has been decided already."]
+    assert late.reads() == ["Somebody already decided this."]
     assert first.reads() == []
     assert thread.receipt(reply) == ["white_check_mark"]
     words = "Sent again." if is_sent else "Decided: it arrived."
@@ -139,7 +139,7 @@ async def test_nothing_is_decided_after_a_week(world: World) -> None:
     without_notices(thread)
 
     assert QUESTION not in thread.all_messages()
-    assert "No need to decide here any more: nobody decided for a week.\n> use main" in thread.all_messages()
+    assert ("Settled: nobody answered for a week.\n> use main") in thread.all_messages()
     assert task.inputs == []
     assert thread.receipt(reply) == ["warning"]
 

@@ -157,11 +157,10 @@ async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> Non
     said = thread.new_messages()
 
     assert said == [
-        "Gone: Fix the login. The task no longer exists in Coder. Replies here reach nobody any more. "
-        "`/task create` starts a new task.",
-        "I never learned whether the agent got this reply:\n| use main",
-        "Nobody gets replies in this thread now: its task is no longer in Coder. `/task create …` starts a "
-        "new one.",
+        "Gone: Fix the login. The task no longer exists in Coder. Replies here go nowhere now. `/task "
+        "create` starts a new task.",
+        ("Not sure whether the agent got this reply:\n| use main"),
+        "Your reply went nowhere: its task is no longer in Coder. `/task create …` starts a new one.",
     ]
     no_need = "Settled: this thread has no task any more.\n> use main"
     assert no_need in thread.all_messages()
@@ -180,7 +179,7 @@ async def test_a_reply_of_unknown_outcome_when_the_task_goes_is_told_of(world: W
     thread.new_messages()
     await world.passes(LANDING_SECONDS)
 
-    assert thread.new_messages() == ["I never learned whether the agent got this reply:\n| use main"]
+    assert thread.new_messages() == [("Not sure whether the agent got this reply:\n| use main")]
     assert thread.receipt(reply) == ["warning"]
 
 
@@ -194,8 +193,8 @@ async def test_a_detached_thread_gives_back_replies_of_unknown_outcome_as_that(w
     await world.passes(seconds=3)
 
     assert thread.new_messages() == [
-        "I never learned whether the agent got this reply:\n| use main",
-        "One reply had not reached the agent:\n| and test it",
+        ("Not sure whether the agent got this reply:\n| use main"),
+        ("The agent did not get this reply:\n| and test it"),
         f"Detached: the task goes on without this thread. `/task attach {task.name}` gives it a new one.\n"
         "[Attach again]",
     ]

@@ -10,10 +10,10 @@ from .waiting import a_busy_agent, a_waiting_agent
 from .world import World
 
 TOO_FAST = (
-    "That is more than ten requests in a minute, so the rest is not done. Wait a minute; replies to the "
-    "agent go on as usual."
+    "That is more than ten requests in a minute, so I skipped the rest. Try again in a minute. Replies to "
+    "agents still go through."
 )
-NOT_YOURS = "*Fix the login* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+NOT_YOURS = "*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
 
 
 @pytest.mark.parametrize("verb", ["!status", "!mute", "!foo", "!delete", "!help"])

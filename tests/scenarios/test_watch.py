@@ -36,7 +36,8 @@ async def test_a_watcher_is_not_called_by_a_pause(world: World) -> None:
 
     assert thread.new_messages() == [
         f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing is "
-        "lost. Reply here and it goes on.\n[Resume] [Edit prompt]"
+        "lost: a reply resumes it.\n"
+        "[Resume] [Edit prompt]"
     ]
 
 
@@ -97,7 +98,7 @@ async def test_only_so_many_people_watch_one_task(world: World) -> None:
         await person.replies(thread, "!watch")
 
     assert [person.reads() for person in people] == [[WATCHED]] * 20 + [
-        [f"20 people watch *{TITLE}* already. More can't."]
+        [f"20 people already watch *{TITLE}*, the most that may."]
     ]
 
 
@@ -110,8 +111,8 @@ async def test_who_cannot_see_a_task_cannot_watch_it(world: World) -> None:
     await world.bob.presses_made_up("task.watch", next(iter(link.values())))
 
     assert world.bob.reads() == [
-        "I know no such task that you can see here: it may have been deleted in the meantime. `/task list` "
-        "shows what there is."
+        "There is no such task that you can see here. It may have been deleted. `/task list` shows your "
+        "tasks."
     ]
 
 

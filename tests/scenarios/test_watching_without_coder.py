@@ -84,7 +84,7 @@ async def test_list_and_status_show_what_was_last_known(world: World) -> None:
     assert listed.startswith(f":warning: {AWAY} Tasks:\n•  Working: {TITLE}")
     assert status.startswith(f"Working: {TITLE}. Reading the code. :warning: {AWAY} Owner: Alice.")
     nothing, here = world.bob.reads()
-    assert nothing == "Coder does not answer me right now. Please try again in a minute."
+    assert nothing == "Coder is not answering. Try again in a minute."
     assert TITLE in here
     assert thread.new_messages() == []
 

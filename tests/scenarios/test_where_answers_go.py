@@ -30,8 +30,8 @@ async def test_mute_and_unmute_work_by_name(world: World) -> None:
     assert ", Unmute," in muted
     assert ", Mute," in await card(world, thread)
     assert world.alice.reads() == [
-        f"*Fix it* mentions nobody any more; its messages still come. `/task unmute {name}`, or "
-        "`!unmute` in its thread, undoes this.",
+        f"Muted: *Fix it* calls nobody. Its messages still come. `/task unmute {name}` undoes this, and so "
+        "does `!unmute` in its thread.",
         "*Fix it* calls people again when it needs them.",
     ]
     assert thread.new_messages() == []
@@ -60,8 +60,7 @@ async def test_detach_is_answered_where_it_was_typed(world: World, channel: str)
     await world.alice.types(f"/task detach {name}", channel)
 
     assert world.alice.reads() == [
-        "*Fix it* has no thread any more: the task itself is left alone, and I say no more about it. "
-        f"`/task attach {name}` gives it a new thread."
+        f"*Fix it* has no thread any more; the task goes on. `/task attach {name}` gives it a new one."
     ]
     assert [said.channel for said in world.slack.ephemerals(world.alice.id)] == [
         world.slack.workspace.channel(channel).id

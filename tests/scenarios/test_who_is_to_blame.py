@@ -8,7 +8,7 @@ from taskwire_sandbox.slack import CallFault
 from .people import Person
 from .world import World
 
-SLACK_AWAY = "Slack did not do what I asked of it just now. Please try again in a minute."
+SLACK_AWAY = "Slack refused that just now. Try again in a minute."
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ async def test_an_act_that_fails_in_slack_is_not_called_coder_s(world: World, fa
     await world.passes(seconds=20)
 
     assert world.alice.reads() == [
-        "Slack does not answer me right now, so pausing `loose` has to wait. I try again for up to an hour; "
-        "there is no need to repeat it.",
+        "Slack is not answering, so pausing `loose` has to wait. I keep trying for an hour; no need to "
+        "repeat it.",
         "Pausing *Fix it*. `/task resume loose` resumes it.",
     ]
 

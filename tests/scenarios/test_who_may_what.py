@@ -10,16 +10,15 @@ from .world import World
     [
         (
             {"is_restricted": True},
-            "Guests of this workspace cannot use Taskwire. Ask a full member to start the task.",
+            "Guests of this workspace cannot use Taskwire. Ask a full member to do it.",
         ),
         (
             {"is_restricted": True, "is_ultra_restricted": True},
-            "Guests of this workspace cannot use Taskwire. Ask a full member to start the task.",
+            "Guests of this workspace cannot use Taskwire. Ask a full member to do it.",
         ),
         (
             {"is_stranger": True},
-            "Taskwire works for members of this workspace only. Ask somebody of this workspace to start the "
-            "task.",
+            "Taskwire works for members of this workspace only. Ask somebody of this workspace to do it.",
         ),
         ({"is_bot": True}, "Only people can steer tasks."),
         (
@@ -86,8 +85,8 @@ async def test_one_sees_ones_own_and_what_is_linked_here(world: World) -> None:
     assert "Fix it" in here
     assert there.startswith("You have no tasks yet.")
     assert "Fix it." in status
-    assert (
-        unknown == f"There is no task `{name}` that you may see here. `/task list` shows those that you can."
+    assert unknown == (
+        f"There is no task `{name}` that you can see here. `/task list` shows the ones you can see."
     )
 
 
@@ -133,8 +132,8 @@ async def test_a_dialog_tells_nothing_of_what_one_may_not_see(world: World) -> N
     await world.bob.types("/task delete secret-plan")
 
     assert world.bob.dialog() == (
-        "[Delete this task]\nThere is no task `secret-plan` that you may see here. "
-        "`/task list` shows those that you can."
+        "[Delete this task]\n"
+        "There is no task `secret-plan` that you can see here. `/task list` shows the ones you can see."
     )
 
 
@@ -149,7 +148,7 @@ async def test_only_its_owner_steers_a_task(world: World, line: str) -> None:
     await world.bob.types("/task " + line.format(name=task.name))
 
     assert world.bob.reads() == [
-        "*Fix it* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+        "*Fix it* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
     ]
     assert (task.status, task.prompt, task.inputs) == ("active", "fix it", [])
     assert thread.new_messages() == []
@@ -169,7 +168,7 @@ async def test_only_its_owner_is_asked_whether_to_delete(world: World) -> None:
     await world.bob.clicks(thread, "More…")
     await world.bob.clicks(thread, "Stop")
 
-    refused = "*Fix it* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+    refused = "*Fix it* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
     assert first == f"[Delete this task]\n{refused}"
     assert world.bob.reads() == [refused, refused]
     assert world.task("fix-it").status == "active"
@@ -183,7 +182,7 @@ async def test_what_is_visible_but_not_theirs_cannot_be_attached(world: World) -
 
     await world.bob.types(f"/task attach {task.name}")
 
-    assert world.bob.reads() == [f"*Fix it* has a thread already: <{where}>"]
+    assert world.bob.reads() == [f"*Fix it* already has a thread: <{where}>"]
 
 
 @pytest.mark.parametrize("listed", ["person", "group"])

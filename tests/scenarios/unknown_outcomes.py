@@ -6,10 +6,7 @@ from .people import Thread
 from .waiting import a_waiting_agent
 from .world import World
 
-QUESTION = (
-    "I can't tell whether the agent got this: the answer was lost, and its log does not say. "
-    "Later replies wait until you decide.\n> use main\n[It arrived] [Send again]"
-)
+QUESTION = "Not sure that this arrived. Later replies wait.\n> use main\n[It arrived] [Send again]"
 # An input can take effect until a minute after it was begun, plus five seconds.
 LANDING_SECONDS = 66
 # Seconds for which an unreadable log is tried again.

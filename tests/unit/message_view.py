@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import count
 
 from pydantic import JsonValue
 
@@ -100,6 +101,10 @@ def _field(block: Block) -> str:
 
 
 def _pieces(part: Block, between: str) -> str:
+    if part["type"] == "rich_text_list":
+        marks = (f"{number}." if part["style"] == "ordered" else "•" for number in count(1))
+        items = zip(marks, _blocks(part["elements"]), strict=False)
+        return "\n".join(f"{mark} {_pieces(item, '')}" for mark, item in items)
     return _MARKS.get(str(part["type"]), "") + between.join(
         _piece(each) for each in _blocks(part["elements"])
     )

@@ -87,7 +87,7 @@ def test_without_templates_the_form_says_whom_to_ask() -> None:
 
     assert shown_view(view) == [
         "# New task",
-        "There is no template for tasks that you may use. Whoever looks after Coder can give you one.",
+        "You may use no template for tasks. Ask a Coder administrator for one.",
         "[Close]",
     ]
     assert view_faults(view) == []
@@ -138,7 +138,7 @@ def test_editing_shows_the_prompt_as_it_is() -> None:
 
 def test_what_stands_in_for_a_dialog() -> None:
     """Something is shown at once, and a final state offers nothing to submit."""
-    assert shown_view(forms.loading_dialog(Dialog.CREATE))[1] == "One moment, I am asking Coder…"
+    assert shown_view(forms.loading_dialog(Dialog.CREATE))[1] == "One moment, asking Coder…"
     assert shown_view(forms.notice_dialog(Dialog.DELETE, "This task is gone already.")) == [
         "# Delete this task",
         "This task is gone already.",

@@ -171,7 +171,7 @@ def test_templates_with_their_presets() -> None:
 def test_no_templates() -> None:
     """The answer says whom to ask."""
     assert template_lists.template_list([]).text == (
-        "There is no template for tasks that you may use. Whoever looks after Coder can give you one."
+        "You may use no template for tasks. Ask a Coder administrator for one."
     )
 
 

@@ -75,14 +75,13 @@ def test_what_stands_around_a_name_with_marks_is_what_it_was() -> None:
         ("channel", None, None),
         (
             "text",
-            " is archived. The agent goes on all the same. When I may write there again, I say there what it "
-            "missed. ",
+            " is archived. The agent goes on. When I can write there again, I catch up. To move the thread: ",
             None,
         ),
         ("text", "/task detach fix-login-1a2b", {"code": True}),
         ("text", ", then ", None),
         ("text", "/task attach fix-login-1a2b", {"code": True}),
-        ("text", " elsewhere gives it a new thread.", None),
+        ("text", " elsewhere.", None),
     ]
     assert quote_names(message.text).startswith("I can't write in the thread of “*x*” any more: <#C1>")
 

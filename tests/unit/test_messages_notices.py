@@ -136,16 +136,13 @@ def test_a_broken_task_shows_the_end_of_its_build() -> None:
     lines = shown(message)
     assert lines[:3] == [
         ":warning: Broken: Fix the login",
-        "Coder reports an error with the workspace, so the agent cannot work.",
+        "The workspace failed, so the agent can't work.",
         "~ The end of the build's log:",
     ]
     assert lines[3].startswith("``` …\nline ")
     assert lines[3].endswith("Error: quota exceeded")
     assert lines[4:] == [
-        (
-            "*Retry* starts the workspace again. If it fails the same way, show this to whoever looks after "
-            "the template."
-        ),
+        ("*Retry* starts it again. If it fails again, show this to a Coder administrator."),
         "[Retry] [Open in Coder]",
     ]
 
@@ -197,7 +194,7 @@ def test_what_happened_is_said_in_a_sentence(
         ("needs_input", "Reply here to go on.", ["Open in Coder", "Logs"]),
         ("completed", "Reply here if there is more to do.", ["Open in Coder"]),
         ("failed", "Reply here to tell the agent how to go on.", ["Open in Coder", "Logs"]),
-        ("paused", "Nothing is lost. Reply here and it goes on.", ["Resume", "Edit prompt", "Open in Coder"]),
+        ("paused", "Nothing is lost: a reply resumes it.", ["Resume", "Edit prompt", "Open in Coder"]),
         ("resumed", "Reply here to talk to the agent.", ["Open in Coder"]),
         ("stuck", "*Logs* shows what it wrote last. *Stop* pauses it.", ["Stop", "Logs", "Open in Coder"]),
         (
@@ -205,7 +202,7 @@ def test_what_happened_is_said_in_a_sentence(
             "It has waited for 0 s. Reply here, or let me remind you later.",
             ["Answer", "Snooze for 1 h", "Snooze until tomorrow", "Open in Coder"],
         ),
-        ("gone", "Replies here reach nobody any more. `/task create` starts a new task.", []),
+        ("gone", "Replies here go nowhere now. `/task create` starts a new task.", []),
     ],
 )
 def test_each_notice_says_what_to_do_next(kind: NoticeKind, follow: str, labels: list[str]) -> None:

@@ -46,13 +46,13 @@ def ask_to_create_another(prompt: str, key: str) -> Message:
 
     `key` is the value of the button. The request is stored under this key.
     """
-    words = "You started exactly this task here less than two minutes ago. Another one?"
+    words = "You just started this task. Another one?"
     return question(words, prompt, [button(Button.CREATE_ANOTHER, "Create another", key, style="primary")])
 
 
 def creating_another(prompt: str) -> Message:
     """Replace `ask_to_create_another`: say that another task with the same prompt is being created."""
-    return question("Another one is being created.", prompt, [])
+    return question("Creating another one.", prompt, [])
 
 
 def offer_task(prompt: str, key: str) -> Message:
@@ -66,17 +66,17 @@ def offer_task(prompt: str, key: str) -> Message:
 
 def creating_offered(prompt: str) -> Message:
     """Say that the task is being created. This replaces `offer_task`."""
-    return question("The task is being created.", prompt, [])
+    return question("Creating the task.", prompt, [])
 
 
 def thread_without_task() -> Message:
     """Say that a message cannot be sent to a task: its thread has none."""
-    return statement("There is no task in this thread. *Make a task of this*, in the same menu, starts one.")
+    return statement("This thread has no task. *Make a task of this*, in the same menu, starts one.")
 
 
 def agent_has_message() -> Message:
     """Say that the message was sent before."""
-    return statement("The agent has this message already, or gets it when it is ready.")
+    return statement("The agent already has this message, or gets it when it is ready.")
 
 
 def thread_given(author: str, count: int) -> Message:
@@ -105,15 +105,14 @@ def offer_settings() -> Message:
 def files_not_given(names: Sequence[str]) -> Message:
     """Say that the agent did not get these files, because they are no text."""
     shown = ", ".join(escape_line(name, 60) for name in names[:5])
-    return statement(f"The agent can't get {shown}: only text files travel with the words.")
+    return statement(f"Not sent: {shown}. The agent can get text files only.")
 
 
 def options_after_prompt(typed: str) -> Message:
     """Say that the end of a prompt was read as options, and how to prevent that."""
     shown = escape_line(typed.replace("`", "'"), 200)
     return statement(
-        f"I took `{shown}` at the end for options, so your prompt ends before it. Was it part of the text? "
-        "Then put `--` before the text: `/task create -- …`."
+        f"I read `{shown}` at the end as options. If it belongs to your text, write `/task create -- …`."
     )
 
 
@@ -135,9 +134,8 @@ def card_may_be_posted(code_word: str, channel: str, *, is_attached: bool = Fals
     where = _conversation(channel)
     left = "got no thread from me" if is_attached else "was not created"
     return statement(
-        f"I can't tell whether I posted a card in {where}: Slack's answer was lost, and now I can't look "
-        f"there ({escape_line(code_word, 60)}). The task {left}. If you see its card there, it leads to "
-        "nothing."
+        f"I may have posted a card in {where}: Slack's answer was lost, and I can't look there now "
+        f"({escape_line(code_word, 60)}). The task {left}. If you see the card, ignore it."
     )
 
 
@@ -152,7 +150,7 @@ def cannot_post_card(code_word: str, channel: str = "", *, is_attached: bool = F
     """
     where = _conversation(channel)
     reasons = {
-        "not_in_channel": f"I'm not in {where}. Invite me there with `/invite @Taskwire`, then try again.",
+        "not_in_channel": f"I'm not in {where}. Invite me with `/invite @Taskwire`, then try again.",
         "channel_not_found": "I can't see this conversation. If it is a private channel, invite me with "
         "`/invite @Taskwire`; in a direct message with somebody else, use a channel instead.",
         "is_archived": f"The channel {where} is archived. Use another one.",
@@ -173,9 +171,9 @@ def thread_closed(link: Link, code_word: str) -> Message:
     }.get(code_word, f"Slack does not let me post in {where} ({escape_line(code_word, 60)})")
     name = escape_line(link.record.name, 60)
     return statement(
-        f"I can't write in the thread of {bold_title(link)} any more: {why}. The agent goes on all the same. "
-        "When I may write there again, I say there what it missed. "
-        f"`/task detach {name}`, then `/task attach {name}` elsewhere gives it a new thread."
+        f"I can't write in the thread of {bold_title(link)} any more: {why}. The agent goes on. When I can "
+        f"write there again, I catch up. To move the thread: `/task detach {name}`, then `/task attach "
+        f"{name}` elsewhere."
     )
 
 
@@ -183,17 +181,17 @@ def thread_read_by_outsiders(link: Link) -> Message:
     """Say that people of another company can now read a task's thread."""
     name = escape_line(link.record.name, 60)
     return statement(
-        f"<#{link.record.channel}> is shared with another company: its people read what the agent of "
-        f"{bold_title(link)} says there. What they write does not reach it. `/task detach {name}` ends the "
-        f"thread there; then `/task attach {name}` in another channel gives the task a new one."
+        f"<#{link.record.channel}> is shared with another company now. Its people can read what the agent "
+        f"of {bold_title(link)} says there, but not write to it. To move the thread: `/task detach "
+        f"{name}`, then `/task attach {name}` in another channel."
     )
 
 
 def verb_too_old(verb: str) -> Message:
     """Say that a verb such as `!pause` was ignored, because the bot found it more than an hour late."""
     return statement(
-        f"`!{verb}` was written while I was away, more than an hour ago, so I did nothing. "
-        "Write it again if it still holds."
+        f"`!{verb}` was written more than an hour ago, while I was away, so I did nothing. Write it again "
+        "if you still want it."
     )
 
 
@@ -211,7 +209,7 @@ def quoted_input(author: str, text: str) -> Message:
 def input_shown_in_thread(link: Link) -> Message:
     """Tell the author of `/task send` that the text is shown in the thread."""
     return statement(
-        f"Your words are in the thread of {bold_title(link)}; the mark on them says when the agent has them."
+        f"Posted in the thread of {bold_title(link)}. The reaction there shows when the agent has it."
     )
 
 
@@ -221,8 +219,8 @@ def input_to_be_confirmed(link: Link) -> Message:
     The reason is that the text begins with `!`.
     """
     return statement(
-        f"Nothing was sent yet: your words begin with `!`, which agents take for a shell command. I ask in "
-        f"the thread of {bold_title(link)} whether you mean that."
+        "Not sent yet: agents run what begins with `!` as a shell command. I ask in the thread of "
+        f"{bold_title(link)} whether you mean that."
     )
 
 
@@ -239,7 +237,7 @@ def _how_to_resume(link: Link, is_resumed_by_reply: bool) -> str:
 
 def task_paused_meanwhile(link: Link) -> Message:
     """Say that the task stays paused, because somebody paused it after this person's request to resume it."""
-    return statement(f"{bold_title(link)} was paused after you asked for that, so it stays paused.")
+    return statement(f"{bold_title(link)} was paused after you asked to resume it, so it stays paused.")
 
 
 def opposite_done_meanwhile(link: Link, verb: str) -> Message:
@@ -248,14 +246,12 @@ def opposite_done_meanwhile(link: Link, verb: str) -> Message:
     `verb` is what the person asked for: `pause` or `resume`.
     """
     since = "started" if verb == "pause" else "stopped"
-    return statement(
-        f"{bold_title(link)} has been {since} since you asked me to {verb} it, so I left it as it is."
-    )
+    return statement(f"{bold_title(link)} was {since} after you asked to {verb} it, so I left it alone.")
 
 
 def task_already_paused(link: Link, *, is_resumed_by_reply: bool = True) -> Message:
     """Say that the task is paused already."""
-    return statement(f"{bold_title(link)} is paused already. {_how_to_resume(link, is_resumed_by_reply)}")
+    return statement(f"{bold_title(link)} is already paused. {_how_to_resume(link, is_resumed_by_reply)}")
 
 
 def task_is_resuming(link: Link) -> Message:
@@ -266,7 +262,7 @@ def task_is_resuming(link: Link) -> Message:
 
 def task_already_running(link: Link) -> Message:
     """Say that the task is running already."""
-    return statement(f"{bold_title(link)} is running already.")
+    return statement(f"{bold_title(link)} is already running.")
 
 
 def task_waits_for_build(link: Link, verb: str) -> Message:
@@ -275,21 +271,18 @@ def task_waits_for_build(link: Link, verb: str) -> Message:
     `verb` is what the bot will do.
     """
     return statement(
-        f"The workspace of {bold_title(link)} is just starting or stopping. "
-        f"I'll {verb} it as soon as that is over."
+        f"The workspace of {bold_title(link)} is just starting or stopping. I'll {verb} it right after."
     )
 
 
 def workspace_is_restarting(link: Link) -> Message:
     """Say that the workspace is being stopped and then started, because its agent cannot be reached."""
-    return statement(
-        f"Stopping the workspace of {bold_title(link)}. I start it again as soon as that is over."
-    )
+    return statement(f"Restarting the workspace of {bold_title(link)}.")
 
 
 def prompt_replaced(link: Link) -> Message:
     """Say that the prompt was replaced."""
-    return statement(f"{bold_title(link)} has its new prompt. The agent reads it when the task is resumed.")
+    return statement(f"{bold_title(link)} has a new prompt. The agent reads it when the task is resumed.")
 
 
 def ask_to_pause_for_edit(link: Link, key: str) -> Message:
@@ -298,22 +291,19 @@ def ask_to_pause_for_edit(link: Link, key: str) -> Message:
     `key` is the value of the button: the link's id, a blank, and the key under which the new prompt is
     stored.
     """
-    words = (
-        f"{bold_title(link)} is running, and Coder changes the prompt of a paused task only. "
-        "Pause it and change it then?"
-    )
+    words = f"{bold_title(link)} is running. Its prompt can only change while it is paused. Pause it first?"
     return question(words, "", [button(Button.PAUSE_TO_EDIT, "Pause, then change it", key)])
 
 
 def offer_edit_dialog(link: Link) -> Message:
     """Offer a button that opens the dialog for a new prompt. Slack opens a dialog only after a click."""
-    words = f"Coder takes a new prompt for {bold_title(link)} while the task is paused."
+    words = f"Change the prompt of {bold_title(link)}?"
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 
 
 def offer_delete_dialog(link: Link) -> Message:
     """Offer a button that opens the dialog for deletion. Slack opens a dialog only after a click."""
-    words = f"Deleting {bold_title(link)} removes its workspace and everything in it that was not pushed."
+    words = f"Delete {bold_title(link)}? Its workspace goes too, with everything that was not pushed."
     return question(words, "", [button(Button.DELETE, "Delete…", link.id, style="danger")])
 
 
@@ -333,8 +323,8 @@ def thread_detached(link: Link) -> Message:
 def task_detached(link: Link) -> Message:
     """Say that the task has no thread any more, to the person who named the task in a command."""
     return statement(
-        f"{bold_title(link)} has no thread any more: the task itself is left alone, and I say no more about "
-        f"it. {_command_for('attach', link)} gives it a new thread."
+        f"{bold_title(link)} has no thread any more; the task goes on. {_command_for('attach', link)} "
+        "gives it a new one."
     )
 
 
@@ -342,8 +332,8 @@ def mute_changed(link: Link, *, is_muted: bool) -> Message:
     """Say that the task no longer mentions people, or mentions them again."""
     if is_muted:
         return statement(
-            f"{bold_title(link)} mentions nobody any more; its messages still come. "
-            f"{_command_for('unmute', link)}, or `!unmute` in its thread, undoes this."
+            f"Muted: {bold_title(link)} calls nobody. Its messages still come. "
+            f"{_command_for('unmute', link)} undoes this, and so does `!unmute` in its thread."
         )
     return statement(f"{bold_title(link)} calls people again when it needs them.")
 
@@ -351,10 +341,10 @@ def mute_changed(link: Link, *, is_muted: bool) -> Message:
 def task_already_attached(link: Link, permalink: str) -> Message:
     """Say that the task has a thread already. `permalink` is its URL; empty if the bot cannot post in it."""
     if permalink:
-        return statement(f"{bold_title(link)} has a thread already: <{permalink}>")
+        return statement(f"{bold_title(link)} already has a thread: <{permalink}>")
     return statement(
-        f"{bold_title(link)} has a thread already, but I can't write in it any more. "
-        f"{_command_for('detach', link)}, then {_command_for('attach', link)} gives it a new one."
+        f"{bold_title(link)} already has a thread, but I can't write there any more. To move it: "
+        f"{_command_for('detach', link)}, then {_command_for('attach', link)}."
     )
 
 
@@ -362,8 +352,8 @@ def too_many_requests(most: int = 10) -> Message:
     """Say that the person has made more than `most` requests in a minute."""
     count = {10: "ten", 30: "thirty"}.get(most, str(most))
     return statement(
-        f"That is more than {count} requests in a minute, so the rest is not done. "
-        "Wait a minute; replies to the agent go on as usual."
+        f"That is more than {count} requests in a minute, so I skipped the rest. Try again in a minute. "
+        "Replies to agents still go through."
     )
 
 
@@ -381,44 +371,38 @@ def answer_shared() -> Message:
 def command_outcome_unknown() -> str:
     """Say that nobody can know whether a command was stored: Redis did not answer."""
     return (
-        "I can't tell whether I took this: my store did not answer. Look for its card before you repeat it."
+        "I'm not sure that I took this: my data store did not answer. Look for its card before you repeat it."
     )
 
 
 def store_unreachable() -> str:
     """Say that nothing was accepted: Redis cannot be reached."""
-    return (
-        "I could not take this: my store cannot be reached. Nothing was done; please try again in a minute."
-    )
+    return "I can't reach my data store, so nothing was done. Try again in a minute."
 
 
 def written_by_other_version() -> Message:
     """Say that another version stored what the person asks for, and that this version cannot read that."""
     return statement(
-        "Another version of Taskwire has written this, and the one that runs now cannot read it. Try again "
-        "when the other one is back."
+        "Another version of Taskwire wrote this, and I can't read it. Try again when that version is back."
     )
 
 
 def too_many_jobs_waiting() -> str:
     """Say that a request was not accepted, because too many requests of this person or thread still wait."""
-    return (
-        "So much that was asked for still waits that I did not take this one. "
-        "Please try again in a few minutes."
-    )
+    return "You have too many requests waiting, so I did not take this one. Try again in a few minutes."
 
 
 def unexpected_error(reference: str) -> Message:
     """Say that an unexpected error occurred. Operators find the line in our log by `reference`."""
     return statement(
-        "Something went wrong on my side, and nothing was done. If it stays, give whoever runs "
-        f"Taskwire this reference: `{reference}`."
+        "Something went wrong on my side, and nothing was done. If it happens again, give a Taskwire "
+        f"administrator this reference: `{reference}`."
     )
 
 
 def dialog_failed() -> Message:
     """Say that Slack did not open the dialog in time."""
-    return statement("Slack did not let me open the dialog in time. Nothing was done; please try again.")
+    return statement("Slack did not open the dialog in time. Nothing was done; try again.")
 
 
 # Reasons why a job is given up.
@@ -432,27 +416,27 @@ SHARED_REASONS = (FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK)
 
 def internal_error(reference: str) -> str:
     """Return a reason for giving up a job: an unexpected error. `reference` is also in our log."""
-    return f"something is wrong with me (reference {reference})"
+    return f"something went wrong on my side (reference {reference})"
 
 
 def job_given_up(request: str, why: str, *, is_outcome_unknown: bool) -> Message:
     """Say that a job was given up. `request` is what was asked for, for example `pausing *Fix the login*`."""
-    doubt = "I could not find out whether it happened, so please look before you ask again. "
+    doubt = "It may have happened, so look before you ask again. "
     return statement(
-        f"I gave up {request}: {end_sentence(escape_line(why, 300))} {doubt if is_outcome_unknown else ''}"
-        "Whoever runs Taskwire can see it with `taskwire doctor`."
+        f"I gave up {request}: {end_sentence(escape_line(why, 300))} "
+        f"{(doubt if is_outcome_unknown else '')}Administrators find it with `taskwire doctor`."
     )
 
 
 def coder_unreachable() -> Message:
     """Say that Coder does not answer at the moment."""
-    return statement("Coder does not answer me right now. Please try again in a minute.")
+    return statement("Coder is not answering. Try again in a minute.")
 
 
 def token_refused() -> Message:
     """Say that Coder refuses the bot's own token."""
     return statement(
-        "Coder refuses my token, so I can do nothing there. Please tell whoever runs Taskwire: "
+        "Coder refuses my token, so I can do nothing there. Please tell a Taskwire administrator: "
         "`taskwire doctor` says what to do."
     )
 
@@ -460,13 +444,13 @@ def token_refused() -> Message:
 def card_never_posted(*, is_attached: bool) -> Message:
     """Say that the card could not be posted for an hour. `is_attached`: the task itself exists."""
     left = "The task got no thread." if is_attached else "Nothing was created."
-    return statement(f"I could not post the card for an hour, so I stopped trying. {left}")
+    return statement(f"I tried to post the card for an hour, then stopped. {left}")
 
 
 def coder_has_no_tasks() -> Message:
     """Say that this version of Coder has no Tasks."""
     return statement(
-        "This Coder has no Tasks, so I can do nothing there. Please tell whoever runs Taskwire: "
+        "This Coder has no Tasks, so I can do nothing there. Please tell a Taskwire administrator: "
         "`taskwire doctor` says more."
     )
 
@@ -474,11 +458,10 @@ def coder_has_no_tasks() -> Message:
 def slack_rate_limited() -> Message:
     """Say that Slack's rate limits left no room for the answer in time."""
     return statement(
-        "Slack lets me make only so many calls a minute, and too many were asked of me. "
-        "Please ask again in a while."
+        "Slack limits how often I may call it, and I am at the limit. Try again in a few minutes."
     )
 
 
 def slack_failed() -> Message:
     """Say that a call to Slack failed, and that the person can try again."""
-    return statement("Slack did not do what I asked of it just now. Please try again in a minute.")
+    return statement("Slack refused that just now. Try again in a minute.")

@@ -69,7 +69,7 @@ _PENDING_LABELS = {
     "delete": PhaseLabel("wastebasket", "Deleting…"),
 }
 _ENDING_NOTES = {
-    "gone": "This task is no longer in Coder: replies here reach nobody. `/task create` starts a new one.",
+    "gone": "This task is no longer in Coder: replies here go nowhere. `/task create` starts a new one.",
 }
 
 

@@ -80,7 +80,7 @@ class TemplateChoice:
 
 def loading_dialog(dialog: Dialog) -> View:
     """Make a dialog to open at once: Slack's trigger expires after 3 s, and Coder may take longer."""
-    return make_view(dialog, [section("loading", "One moment, I am asking Coder…")])
+    return make_view(dialog, [section("loading", "One moment, asking Coder…")])
 
 
 def create_form(
@@ -105,7 +105,7 @@ def create_form(
     if not templates:
         return notice_dialog(
             Dialog.CREATE,
-            "There is no template for tasks that you may use. Whoever looks after Coder can give you one.",
+            "You may use no template for tasks. Ask a Coder administrator for one.",
         )
     shown = limit_options(templates, next((each for each in templates if each.id == chosen), None))
     template = next((each for each in shown if each.id == chosen), shown[0])

@@ -45,49 +45,47 @@ _ENDINGS: dict[LinkEnd, str] = {
 
 def reply_delivered_late(text: str) -> Message:
     """Say that a reply was delivered after another reply that was written later."""
-    words = "Slack brought me this reply late: the agent got it after one that was written later."
+    words = "Slack delivered this reply late, so the agent got it after a newer one."
     return _notice_about(words, text)
 
 
 def reply_delivered_twice(text: str) -> Message:
     """Say that the agent got a reply twice."""
-    words = "I was interrupted while delivering this, and the agent got it twice. Tell it if that matters."
+    words = "I was interrupted here, and the agent got this twice. Tell it if that matters."
     return _notice_about(words, text)
 
 
 def reply_maybe_delivered_twice(text: str) -> Message:
     """Say that the agent may have got a reply twice, and that the log which would show that is gone."""
     words = (
-        "I was interrupted while delivering this, and the log that would show it is gone: the agent may have "
-        "got it twice. Tell it if that matters."
+        "I was interrupted here, and its log is gone: the agent may have got this twice. Tell it if that "
+        "matters."
     )
     return _notice_about(words, text)
 
 
 def reply_edited_late(text: str) -> Message:
     """Say that a reply was edited after the agent got it. `text` is the edited text."""
-    words = "This edit came after the agent had the reply: it knows the earlier words. Reply to correct it."
+    words = "The agent already has the earlier words of this reply. Write a new one to correct them."
     return _notice_about(words, text) if text.strip() else statement(words)
 
 
 def reply_deleted_late(author: str) -> Message:
     """Say that a reply was deleted after the agent got it. `author` is a name; empty if not known."""
-    which = f"the reply of {escape_line(author, 80)}" if author else "the reply"
-    return statement(f"The agent already has {which} that was deleted here. Reply to tell it otherwise.")
+    which = f"the deleted reply of {escape_line(author, 80)}" if author else "the deleted reply"
+    return statement(f"The agent already has {which}. Write a new one to correct it.")
 
 
 def unknown_reply_edited(text: str) -> Message:
     """Say that a reply was edited, and that nobody can know whether the agent has the earlier text."""
-    words = "I can't tell whether the agent has the earlier words of this reply. *Send again* sends these:"
+    words = "Not sure whether the agent has the earlier words of this reply. *Send again* sends these:"
     return _notice_about(words, text)
 
 
 def unknown_reply_deleted(author: str) -> Message:
     """Say that a reply was deleted, and that nobody can know whether the agent has it."""
-    which = f"the reply of {escape_line(author, 80)}" if author else "the reply"
-    return statement(
-        f"I can't tell whether the agent got {which} that was deleted here, and I don't send it again."
-    )
+    which = f"the deleted reply of {escape_line(author, 80)}" if author else "the deleted reply"
+    return statement(f"Not sure whether the agent got {which}. I don't send it again.")
 
 
 def _notice_about(words: str, text: str) -> Message:
@@ -103,18 +101,17 @@ def _button_value(link: Link, job_id: str) -> str:
 
 def ask_whether_it_arrived(link: Link, job_id: str, text: str) -> Message:
     """Ask whether a reply arrived: Coder's answer was lost, and the agent's log does not show it."""
-    return _ask_arrived_or_not(link, job_id, text, "the answer was lost, and its log does not say")
+    return _ask_arrived_or_not(link, job_id, text, "Not sure that this arrived.")
 
 
 def ask_after_data_loss(link: Link, job_id: str, text: str) -> Message:
     """Ask whether a reply arrived: Redis has lost what became of it."""
-    return _ask_arrived_or_not(
-        link, job_id, text, "my store lost what became of it, and nothing here shows it"
-    )
+    why = "Not sure that this arrived: my data store lost what became of it."
+    return _ask_arrived_or_not(link, job_id, text, why)
 
 
 def _ask_arrived_or_not(link: Link, job_id: str, text: str, why: str) -> Message:
-    words = f"I can't tell whether the agent got this: {why}. Later replies wait until you decide."
+    words = f"{why} Later replies wait."
     value = _button_value(link, job_id)
     choices = [
         button(Button.ARRIVED, "It arrived", value),
@@ -125,7 +122,7 @@ def _ask_arrived_or_not(link: Link, job_id: str, text: str, why: str) -> Message
 
 def ask_about_old_reply(link: Link, job_id: str, text: str) -> Message:
     """Ask whether to send a reply that the bot found more than an hour late, because the bot was away."""
-    words = "This was written while I was away, more than an hour ago. Still send it? Later replies wait."
+    words = "This was written more than an hour ago, while I was away. Send it now? Later replies wait."
     value = _button_value(link, job_id)
     choices = [
         button(Button.SEND_STILL, "Send it", value, style="primary"),
@@ -141,17 +138,13 @@ def ask_about_refused_files(link: Link, job_id: str, names: Sequence[str], text:
         button(Button.SEND_AS_IT_IS, "Send without them", value),
         button(Button.DROP_INPUT, "Don't send", value),
     ]
-    return question(
-        f"{_cannot_take_files(names)} This reply and later ones wait for your word.", text, choices
-    )
+    return question(f"{_cannot_take_files(names)} Send the rest? Later replies wait.", text, choices)
 
 
 def nothing_to_send(names: Sequence[str]) -> Message:
     """Say that nothing in a reply can go to the agent. `names` are the names of its files; may be empty."""
     if names:
-        return statement(
-            f"{_cannot_take_files(names)} There was nothing else in the reply, so nothing was sent."
-        )
+        return statement(f"{_cannot_take_files(names)} So nothing was sent.")
     return statement(
         "There was nothing in this reply that the agent could get. Write a few words and try again."
     )
@@ -160,22 +153,22 @@ def nothing_to_send(names: Sequence[str]) -> Message:
 def too_many_replies(most: int) -> Message:
     """Say that a reply was not accepted: `most` replies wait already."""
     return statement(
-        f"{most} replies wait for the agent already, so I take no more for now. Those marked :warning: are "
-        "not sent: please write them again when some of the others have gone."
+        f"{most} replies already wait for the agent, so I take no more for now. Those marked :warning: "
+        "were not taken: write them again later."
     )
 
 
 def too_many_requests_in_thread() -> Message:
     """Say that a request was not accepted, because too many requests wait already in this thread."""
     return statement(
-        "So much that was asked for in this thread still waits that I take no more for now. What is marked "
-        ":warning: is not done: please ask again in a few minutes."
+        "Too many requests wait in this thread. Those marked :warning: were not taken: try again in a few "
+        "minutes."
     )
 
 
 def _cannot_take_files(names: Sequence[str]) -> str:
     what = "this file" if len(names) == 1 else "these files"
-    return f"The agent only gets text files of up to 100 kB, not {what}: {_list_names(names)}."
+    return f"The agent can get text files of up to 100 kB, not {what}: {_list_names(names)}."
 
 
 def _list_names(names: Sequence[str]) -> str:
@@ -198,7 +191,7 @@ def task_not_resumed(why: str, link: Link, job_id: str, texts: Sequence[str]) ->
 
     `why` is Coder's text. A button tries again.
     """
-    words = f"{_not_delivered(texts)}: the task is paused, and I could not resume it. {coder_said(why)}"
+    words = f"{_not_delivered(texts)}: I could not resume the task. {coder_said(why)}"
     return _ask_to_try_again(link, job_id, words, _join_texts(texts))
 
 
@@ -210,31 +203,28 @@ def delivery_given_up(link: Link, job_id: str, why: str, texts: Sequence[str]) -
 
 def agent_never_ready(link: Link, job_id: str, texts: Sequence[str]) -> Message:
     """Say that the agent accepted no reply for a day, and offer to try again."""
-    words = f"{_not_delivered(texts)}: the agent took nothing for a whole day, so I stopped trying."
+    words = f"{_not_delivered(texts)}: the agent was not ready for a whole day."
     return _ask_to_try_again(link, job_id, words, _join_texts(texts))
 
 
 def replies_wait_for_agent(link: Link) -> Message:
     """Say that replies have waited for a while, because Coder cannot reach the agent."""
     return _replies_wait(
-        f"Coder can't reach the agent of {bold_title(link)}. Often it comes back by itself; `!pause`, then "
-        "`!resume` starts its workspace again"
+        f"Coder can't reach the agent of {bold_title(link)}. It often comes back by itself; if not, "
+        "`!pause`, then `!resume` restarts its workspace"
     )
 
 
 def replies_wait_for_coder(link: Link) -> Message:
     """Say that replies have waited for a while, because Coder does not say if the agent accepts input."""
     return _replies_wait(
-        f"Coder does not tell me whether the agent of {bold_title(link)} takes them. Whoever looks after "
-        "Coder can find out why"
+        f"Coder does not say whether the agent of {bold_title(link)} is ready. A Coder administrator can "
+        "find out why"
     )
 
 
 def _replies_wait(why: str) -> Message:
-    return statement(
-        f"Replies here have been waiting for a while: {why}. I go on trying for a day; there is no need to "
-        "repeat them."
-    )
+    return statement(f"Replies are waiting: {why}. I keep trying for a day; no need to repeat them.")
 
 
 def _not_delivered(texts: Sequence[str]) -> str:
@@ -255,8 +245,7 @@ def workspace_broken(link: Link, job_id: str, texts: Sequence[str]) -> Message:
     """Say that the workspace is broken. Offer to restart the workspace and then send these replies."""
     what = "the reply" if len(texts) == 1 else "the replies"
     words = (
-        f"{_not_delivered(texts)}: the workspace is broken. *Retry and send* starts it again, and sends "
-        f"{what} when the agent is up."
+        f"{_not_delivered(texts)}: the workspace is broken. *Retry and send* restarts it, then sends {what}."
     )
     choices = [button(Button.RETRY_AND_SEND, "Retry and send", _button_value(link, job_id), style="primary")]
     return question(words, _join_texts(texts), choices)
@@ -269,9 +258,9 @@ _CLOSING_REASONS: dict[ClosingReason, str] = {
     "deleted": "the reply was deleted",
     "edited": "the reply was edited",
     "dropped": "the reply was dropped",
-    "late": "nobody decided for a week",
+    "late": "nobody answered for a week",
     "empty": "nothing waits any more",
-    "decided": "somebody has decided",
+    "decided": "somebody decided",
 }
 
 
@@ -284,8 +273,8 @@ def question_closed(why: ClosingReason) -> str:
     if why == "ended_unsent":
         return "Settled: this thread has no task any more, and this reply was not sent."
     if why == "unsent":
-        return "It was tried again, and was not sent. The reason stands below."
-    return f"No need to decide here any more: {_CLOSING_REASONS[why]}."
+        return "Tried again, but not sent. The reason is below."
+    return f"Settled: {_CLOSING_REASONS[why]}."
 
 
 def replies_tried_again(sent: int, tried: int, outcome: str, why: ClosingReason) -> str:
@@ -297,8 +286,8 @@ def replies_tried_again(sent: int, tried: int, outcome: str, why: ClosingReason)
     if sent == tried:
         return outcome
     if sent:
-        return f"Sent {sent} of {tried}. The marks on them show which."
-    return question_closed(why) if tried == 1 else f"None of the {tried} was sent. The marks on them show it."
+        return f"Sent {sent} of {tried}. The reactions show which."
+    return question_closed(why) if tried == 1 else f"None of the {tried} was sent."
 
 
 def question_expired(text: str, *, is_outcome_unknown: bool) -> Message:
@@ -308,9 +297,9 @@ def question_expired(text: str, *, is_outcome_unknown: bool) -> Message:
     """
     if is_outcome_unknown:
         return _notice_about(
-            "Nobody told me for a week whether the agent got this, so I leave it at that.", text
+            "Nobody said for a week whether the agent got this, so I leave it at that.", text
         )
-    return _notice_about("Nobody decided on this reply for a week, so it was not sent.", text)
+    return _notice_about("Nobody answered for a week, so this reply was not sent.", text)
 
 
 def link_ended(link: Link) -> Message:
@@ -323,7 +312,7 @@ def link_ended(link: Link) -> Message:
         words = f"This thread is detached, so your reply went nowhere. {attach}"
         return question(words, "", [attach_button(link)])
     why = _ENDINGS[link.end_reason or "gone"]
-    return statement(f"Nobody gets replies in this thread now: {why}. `/task create …` starts a new one.")
+    return statement(f"Your reply went nowhere: {why}. `/task create …` starts a new one.")
 
 
 def attach_button(link: Link) -> Block:
@@ -338,31 +327,25 @@ def attached_again(where: str) -> str:
 
 def thread_found_again() -> Message:
     """Say that Redis had lost the thread, and that the bot has found the thread's task again."""
-    return statement(
-        "My store had lost this thread. I have found its task again: the card shows how it stands, and "
-        "replies reach the agent."
-    )
+    return statement("My data store had lost this thread. I found its task again: replies reach the agent.")
 
 
 def thread_unknown() -> Message:
     """Say that the bot knows nothing about this thread any more, although it posted the card."""
     return statement(
-        "I no longer know this thread, so nobody gets replies in it. "
-        "`/task attach NAME` gives its task a new one."
+        "Your reply went nowhere: I no longer know this thread. `/task attach NAME` gives its task a new one."
     )
 
 
 def task_has_other_thread(where: str) -> Message:
     """Say that the task has another thread. `where` is that thread's permalink; it may be empty."""
     another = f"<{where}|another thread>" if where else "another thread"
-    return statement(f"Nobody gets replies in this thread now: its task has {another}.")
+    return statement(f"Your reply went nowhere: this task now has {another}.")
 
 
 def thread_task_gone() -> Message:
     """Say that the task of this thread is no longer in Coder."""
-    return statement(
-        f"Nobody gets replies in this thread now: {_ENDINGS['gone']}. `/task create …` starts a new one."
-    )
+    return statement(f"Your reply went nowhere: {_ENDINGS['gone']}. `/task create …` starts a new one.")
 
 
 def reply_refused(error: UserError) -> Message:
@@ -372,14 +355,14 @@ def reply_refused(error: UserError) -> Message:
 
 def undelivered_replies_returned(texts: Sequence[str]) -> Message:
     """Show the texts of the replies that the agent did not get."""
-    few = "One reply" if len(texts) == 1 else f"{len(texts)} replies"
-    return _with_texts("given-back", f"{few} had not reached the agent", texts)
+    which = "this reply" if len(texts) == 1 else f"these {len(texts)} replies"
+    return _with_texts("given-back", f"The agent did not get {which}", texts)
 
 
 def unknown_replies_returned(texts: Sequence[str]) -> Message:
     """Show the texts of replies that the agent may or may not have got."""
     which = "this reply" if len(texts) == 1 else "these replies"
-    return _with_texts("never-known", f"I never learned whether the agent got {which}", texts)
+    return _with_texts("never-known", f"Not sure whether the agent got {which}", texts)
 
 
 def held_replies_dropped(texts: Sequence[str]) -> Message:
@@ -453,7 +436,7 @@ def reminder_snoozed(by_name: str, until: datetime) -> str:
 
 def choice_too_late() -> Message:
     """Say to a person who presses a choice that the question was answered already."""
-    return statement("This was answered already.")
+    return statement("This was already answered.")
 
 
 class SendingTexts(NamedTuple):
@@ -482,15 +465,15 @@ def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False
     else:
         how = "again"
     if count > 1:
-        return SendingTexts(f"Sending {how}. The marks on them show when the agent has them.", f"Sent {how}.")
-    return SendingTexts(f"Sending it {how}. The mark on it shows when the agent has it.", f"Sent {how}.")
+        return SendingTexts(f"Sending {how}.", f"Sent {how}.")
+    return SendingTexts(f"Sending it {how}.", f"Sent {how}.")
 
 
 def offer_edit_while_running(link: Link) -> Message:
     """Offer a button to edit the prompt of a running task. Say that the task must be paused for that."""
     words = (
-        f"{bold_title(link)} is running, and Coder changes the prompt of a paused task only. "
-        "Write the new one; *Pause, then change it* follows."
+        f"{bold_title(link)} is running. Its prompt can only change while it is paused. Write the new one, "
+        "then choose *Pause, then change it*."
     )
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 
@@ -502,9 +485,9 @@ def nothing_held(link: Link) -> Message:
 
 def decision_too_late(link: Link) -> str:
     """Return the text that replaces a question when its thread is no longer linked to a task."""
-    return f"Not decided: {_ENDINGS[link.end_reason or 'gone']}."
+    return f"Too late: {_ENDINGS[link.end_reason or 'gone']}."
 
 
 def already_decided() -> Message:
     """Say that somebody else has decided already."""
-    return statement("That has been decided already.")
+    return statement("Somebody already decided this.")

@@ -53,7 +53,7 @@ def ended(link: Link, why: FollowingEnd) -> Message:
 
 def following(link: Link) -> Message:
     """Say that a message in the thread follows the agent already."""
-    return statement(f"A message in this thread shows already what {bold_name(get_name(link))} writes.")
+    return statement(f"A message in this thread already shows what {bold_name(get_name(link))} writes.")
 
 
 def not_following(link: Link) -> Message:

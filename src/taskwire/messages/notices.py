@@ -51,15 +51,12 @@ _NEXT: dict[NoticeKind, str] = {
     "needs_input": "Reply here to go on.",
     "completed": "Reply here if there is more to do.",
     "failed": "Reply here to tell the agent how to go on.",
-    "error": (
-        "*Retry* starts the workspace again. If it fails the same way, show this to whoever looks after the "
-        "template."
-    ),
-    "paused": "Nothing is lost. Reply here and it goes on.",
+    "error": ("*Retry* starts it again. If it fails again, show this to a Coder administrator."),
+    "paused": "Nothing is lost: a reply resumes it.",
     "resumed": "Reply here to talk to the agent.",
     "stuck": "*Logs* shows what it wrote last.",
     "reminder": "Reply here, or let me remind you later.",
-    "gone": "Replies here reach nobody any more. `/task create` starts a new task.",
+    "gone": "Replies here go nowhere now. `/task create` starts a new task.",
 }
 # The channel is set so that a reply resumes nothing.
 _PAUSED_WITH_REPLIES_WAITING = "Nothing is lost. *Resume* starts it again. Replies wait until then."
@@ -212,7 +209,7 @@ def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
         case "failed":
             return report or "The agent says that it failed."
         case "error":
-            return "Coder reports an error with the workspace, so the agent cannot work."
+            return "The workspace failed, so the agent can't work."
         case "paused":
             return _why_paused(pause_reason)
         case "resumed":

@@ -24,9 +24,9 @@ Refusal = tuple[str, str]
 NOT_FOR_BOTS = ("Only people can steer tasks.", "")
 NOT_FOR_STRANGERS = (
     "Taskwire works for members of this workspace only.",
-    "Ask somebody of this workspace to start the task.",
+    "Ask somebody of this workspace to do it.",
 )
-NOT_FOR_GUESTS = ("Guests of this workspace cannot use Taskwire.", "Ask a full member to start the task.")
+NOT_FOR_GUESTS = ("Guests of this workspace cannot use Taskwire.", "Ask a full member to do it.")
 
 
 def _list_names(names: Sequence[str], most: int = 8) -> str:
@@ -70,8 +70,8 @@ def no_account(email: str, count: int) -> Refusal:
 def own_account_lacks_rights() -> Refusal:
     """Say that Taskwire's own Coder account lacks the role that it needs."""
     return (
-        "My own account in Coder lacks the rights that it needs, so I can't see your tasks.",
-        "Tell whoever runs me: `taskwire doctor` says what to do.",
+        "My Coder account lacks rights, so I can't see your tasks.",
+        "Tell a Taskwire administrator: `taskwire doctor` says what to do.",
     )
 
 
@@ -82,7 +82,7 @@ def account_suspended(email: str) -> Refusal:
 
 def account_changed() -> Refusal:
     """Say that the person's Coder account has changed since the request for the task."""
-    return ("Your Coder account is another one than when you asked for this task.", "Ask for it again.")
+    return ("Your Coder account has changed since you asked for this task.", "Ask again.")
 
 
 def not_owner(link: Link) -> Refusal:
@@ -90,7 +90,7 @@ def not_owner(link: Link) -> Refusal:
     owner = escape_line(link.record.owner_name, 60) or "somebody else"
     return (
         f"{bold_name(get_name(link))} belongs to {owner}, so you can't do that.",
-        "Ask them, or whoever runs Taskwire.",
+        "Ask them, or a Taskwire administrator.",
     )
 
 
@@ -120,7 +120,7 @@ def too_many_shares(link: Link, most: int) -> Refusal:
 def too_many_tasks(most: int, minutes: int) -> Refusal:
     """Say that the person has started `most` tasks within an hour, and may start one in `minutes` minutes."""
     return (
-        f"You have started {_count(most, 'task')} within an hour, as many as one person may.",
+        f"You have started {_count(most, 'task')} within an hour, the most that one person may.",
         f"You can start the next one in {_count(minutes, 'minute')}. Nothing was created.",
     )
 
@@ -167,8 +167,8 @@ def message_without_text() -> Refusal:
 def earlier_messages_unreadable() -> Refusal:
     """Say that the messages that the agent should get as context cannot be read."""
     return (
-        "I can't read the messages of that thread. Nothing was created.",
-        "Invite me there, or leave them out.",
+        "I can't read that thread, so nothing was created.",
+        "Invite me there, or leave the thread out.",
     )
 
 
@@ -179,10 +179,10 @@ def shared_channel(channel: str, what: str) -> Refusal:
     """
     return (
         (
-            f"<#{channel}> is shared with another company, which would read what the agent writes. "
-            f"Nothing was {what}."
+            f"<#{channel}> is shared with another company, which could read what the agent writes. Nothing "
+            f"was {what}."
         ),
-        "Use another channel, or ask whoever runs Taskwire to allow this one.",
+        "Use another channel, or ask a Taskwire administrator to allow this one.",
     )
 
 
@@ -207,20 +207,20 @@ def not_owner_to_attach(name: str) -> Refusal:
 
 def no_such_task(name: str, near: Sequence[str]) -> Refusal:
     """Say that the person can see no task of this name. `near` are similar names."""
-    offered = f"Did you mean {_join_with_or(near)}?" if near else "`/task list` shows those that you can."
-    return (f"There is no task `{escape_line(name, 80)}` that you may see here.", offered)
+    offered = f"Did you mean {_join_with_or(near)}?" if near else "`/task list` shows the ones you can see."
+    return (f"There is no task `{escape_line(name, 80)}` that you can see here.", offered)
 
 
 def task_gone(title: str) -> Refusal:
     """Say that the task is no longer in Coder."""
-    return (f"{bold_name(title)} is no longer in Coder.", "`/task list` shows what there is.")
+    return (f"{bold_name(title)} is no longer in Coder.", "`/task list` shows your tasks.")
 
 
 def no_such_id() -> Refusal:
     """Say that the person can see no task of the id that was given."""
     return (
-        "I know no such task that you can see here: it may have been deleted in the meantime.",
-        "`/task list` shows what there is.",
+        "There is no such task that you can see here. It may have been deleted.",
+        "`/task list` shows your tasks.",
     )
 
 
@@ -228,7 +228,7 @@ def several_tasks(name: str, names: Sequence[str]) -> Refusal:
     """Say that several tasks match the name that was typed. `names` are the names of these tasks."""
     return (
         f"`{escape_line(name, 80)}` fits several tasks: {_list_names(names)}.",
-        "Type a little more of the one you mean.",
+        "Type more of its name.",
     )
 
 
@@ -329,11 +329,8 @@ def coder_said(why: str) -> str:
     return f"Coder said: {end_sentence(escape_line(why, 500))}"
 
 
-CREATE_FAILED = (
-    "Coder answered with an error each time I asked, for a quarter of an hour. "
-    "Whoever looks after it can find out why."
-)
-CODER_NEVER_ANSWERED = "Coder did not answer me for an hour, so I stopped trying."
+CREATE_FAILED = "Coder answered with errors for a quarter of an hour. A Coder administrator can find out why."
+CODER_NEVER_ANSWERED = "Coder did not answer for an hour, so I stopped trying."
 TASK_GONE = "It is no longer in Coder."
 
 
@@ -350,7 +347,7 @@ def attach_in_progress(name: str) -> Refusal:
 def link_ended(link: Link | None) -> Refusal:
     """Say that the thread no longer leads to a task."""
     name = f" of {bold_name(get_name(link))}" if link is not None else ""
-    return (f"The thread{name} is no longer linked to a task.", "`/task list` shows what there is.")
+    return (f"The thread{name} is no longer linked to a task.", "`/task list` shows your tasks.")
 
 
 def task_not_created_yet(link: Link) -> Refusal:
@@ -391,7 +388,7 @@ def prompt_is_command() -> Refusal:
 
 def button_expired() -> Refusal:
     """Say that a button is too old: what it refers to is no longer stored."""
-    return ("That button is too old: I no longer know what it was about.", "Please ask again.")
+    return ("This button has expired.", "Ask again.")
 
 
 def steps_too_old() -> Refusal:
@@ -403,11 +400,8 @@ def thread_closed(link: Link) -> Refusal:
     """Say that the bot cannot write in the task's thread any more, so the agent got nothing."""
     name = escape_line(link.record.name, 60)
     return (
-        f"I can't write in the thread of {bold_name(get_name(link))} any more: its agent got nothing.",
-        (
-            "Invite me to its channel again, or give it a new thread: "
-            f"`/task detach {name}`, then `/task attach {name}`."
-        ),
+        f"I can't write in the thread of {bold_name(get_name(link))} any more, so its agent got nothing.",
+        (f"Invite me to its channel, or move the thread: `/task detach {name}`, then `/task attach {name}`."),
     )
 
 
@@ -443,7 +437,7 @@ def agent_access_denied(title: str) -> Refusal:
     """Say that Coder shows the task to our account, but not its agent."""
     return (
         f"My account in Coder may see {bold_name(title)} but not talk to its agent.",
-        "Only whoever runs Coder can change that; `taskwire doctor` tells them how.",
+        "A Coder administrator can change that; `taskwire doctor` says how.",
     )
 
 
@@ -456,21 +450,21 @@ def build_never_ends(link: Link) -> Refusal:
     """Say that the workspace has been starting or stopping for too long."""
     return (
         f"The workspace of {bold_name(get_name(link))} has been starting or stopping for minutes.",
-        "I gave up waiting. Look at it in Coder, then try again.",
+        "I stopped waiting. Look at it in Coder, then try again.",
     )
 
 
 def logs_unavailable(title: str) -> Refusal:
     """Say that Coder shows no log while the workspace is in its present state."""
     return (
-        f"Coder shows no log of {bold_name(title)} while its workspace is in this state.",
+        f"Coder shows no log of {bold_name(title)} while its workspace is not running.",
         "Try again when it is up.",
     )
 
 
 def log_too_long(title: str) -> Refusal:
     """Say that the log is too long to be read."""
-    return (f"The log of {bold_name(title)} is too long for me to read.", "Open the task in Coder.")
+    return (f"The log of {bold_name(title)} is too long to read here.", "Open the task in Coder.")
 
 
 def log_empty(title: str) -> Refusal:

@@ -43,7 +43,7 @@ def owner_watches(link: Link) -> Message:
 
 def too_many_watch(link: Link, most: int) -> Message:
     """Say that `most` people watch the task already, so this person cannot."""
-    return statement(f"{most} people watch {bold_title(link)} already. More can't.")
+    return statement(f"{most} people already watch {bold_title(link)}, the most that may.")
 
 
 def list_people(names: Sequence[str], groups: Sequence[str], *, is_for_all: bool) -> str:
@@ -120,7 +120,7 @@ def ask_owner(name: str, text: str, files: Sequence[str], value: str, *, is_chan
 def passed_on(name: str, *, is_always: bool) -> Message:
     """Tell the owner that a reply goes to the agent. With `is_always`, its author may steer from now on."""
     shown = escape_line(name, 60) or "Somebody"
-    words = f"Passed on. The mark on {shown}'s reply shows when the agent has it."
+    words = f"Passed on. The reaction on {shown}'s reply shows when the agent has it."
     if is_always:
         words += f" From now on {shown} can direct the agent; `!unshare @who` ends that."
     return statement(words)

@@ -11,9 +11,9 @@ from taskwire.messages.refusals import Refusal
 
 TOKEN_REFUSED = ("Coder refuses CODER_SESSION_TOKEN.", "Make a new one, with an account of role Owner.")
 NO_READABLE_VERSION = (
-    "Another version of Taskwire wrote work into my store that I cannot read, and none that can has come for "
-    "a week. I gave that work up and told the people who wait for it. `taskwire doctor --dead-letters` lists "
-    "it; a newer version can send it again."
+    "Another version of Taskwire wrote work into my data store that I cannot read, and none that can has "
+    "come for a week. I gave that work up and told the people who wait for it. `taskwire doctor "
+    "--dead-letters` lists it; a newer version can send it again."
 )
 NO_TASKS = ("This Coder has no Tasks.", "They are part of Coder 2.28 to 2.36, and of the 2.34 support line.")
 
@@ -67,18 +67,18 @@ def jobs_wait_for_version(count: int, until: datetime) -> str:
     """Say that the first job of `count` queues cannot be read by this version, and is given up at `until`."""
     lists = "1 list of work begins" if count == 1 else f"{count} lists of work begin"
     return (
-        f"{lists} with something that another version of Taskwire wrote, and the one that runs now cannot "
-        "read it. Start a version that can read it (as a rule the newest that has run here, or a newer one) "
-        f"by {until:%Y-%m-%d at %H:%M} UTC; after that I give the work up."
+        f"{lists} with something that another version of Taskwire wrote and this one can't read. Start a "
+        "version that can (usually the newest that has run here, or a newer one) by "
+        f"{until:%Y-%m-%d at %H:%M} UTC; after that I give it up."
     )
 
 
 def data_loss(since: datetime) -> str:
     """Say that Redis has lost what was written after `since`, for example because a backup was restored."""
     return (
-        f"My store (Redis) came back as it was on {since:%Y-%m-%d at %H:%M} UTC. What I did after that I "
-        "look for before I do it again. The thread of a task that was made after that I may not know any "
-        "more: write a reply in it, and I look for its task. What was muted after that calls people again."
+        f"My data store (Redis) went back to {since:%Y-%m-%d at %H:%M} UTC. I look for everything that I "
+        "did since then before I do it again. If a newer thread gets no answers, write a reply there and I "
+        "find its task. Tasks that were muted since then call people again."
     )
 
 

@@ -80,42 +80,40 @@ def request_waits_for_version(until: datetime) -> Message:
     At `until` the request is given up.
     """
     return statement(
-        "Another version of me took what was asked here, and the one that runs now cannot read it. It waits "
-        f"for a version that can, until {until:%Y-%m-%d} at most. What is asked after it waits too, except a "
-        "pause. Administrators, where any are named, are told."
+        "Another version of Taskwire took your request, and this one can't read it. It waits for that "
+        f"version until {until:%Y-%m-%d} at most, and so does what you ask after it, except a pause. I "
+        "told the administrators."
     )
 
 
 def request_never_readable() -> Message:
     """Say that the request was given up: no version that can read it came for a week."""
     return statement(
-        "Another version of me took something here, and the one that runs now cannot read it. No version "
-        "that can has come for a week, so I gave it up. Please ask again. Whoever runs Taskwire can see it "
-        "with `taskwire doctor`."
+        "Another version of Taskwire took a request here, and this one can't read it. I waited a week for "
+        "that version, then gave it up. Ask again. Administrators find it with `taskwire doctor`."
     )
 
 
 def request_waits(side: SilentSystem, request: str) -> Message:
     """Say that the request waits, because Coder or Slack (`side`) does not answer."""
     return statement(
-        f"{side} does not answer me right now, so {request} has to wait. I try again for up to an hour; "
-        "there is no need to repeat it."
+        f"{side} is not answering, so {request} has to wait. I keep trying for an hour; no need to repeat it."
     )
 
 
 def request_waits_for_token(request: str) -> Message:
     """Say that the request waits, because Coder refuses the bot's own token."""
     return statement(
-        f"Coder refuses my token, so {request} has to wait. I try again for up to an hour. "
-        "Please tell whoever runs Taskwire: `taskwire doctor` says what to do."
+        f"Coder refuses my token, so {request} has to wait. I keep trying for an hour. Please tell a "
+        "Taskwire administrator: `taskwire doctor` says what to do."
     )
 
 
 def token_refused_too_long(request: str) -> Message:
     """Say that the request was given up: Coder refused the bot's own token for an hour."""
     return statement(
-        f"Coder refused my token for an hour, so I gave up {request}. Please ask again when whoever runs "
-        "Taskwire has mended that."
+        f"Coder refused my token for an hour, so I gave up {request}. Ask again when a Taskwire "
+        "administrator has fixed that."
     )
 
 
@@ -126,6 +124,4 @@ def coder_never_had_tasks(request: str) -> Message:
 
 def never_answered_in_time(side: SilentSystem, request: str) -> Message:
     """Say that the request was given up: Coder or Slack did not answer for an hour."""
-    return statement(
-        f"{side} did not answer me for an hour, so I gave up {request}. Please ask again when it is back."
-    )
+    return statement(f"{side} did not answer for an hour, so I gave up {request}. Ask again when it is back.")

@@ -11,13 +11,13 @@ from tests.scenarios.reading import shown
 
 from .flow import LEASE_KINDS, Flow, give_tasks, task_of
 
-ONCE_ONLY = "That has been decided already."
-ANSWERED = "This was answered already."
+ONCE_ONLY = "Somebody already decided this."
+ANSWERED = "This was already answered."
 # Shown if Redis does not answer before the acknowledgement.
 AWAY = answers.store_unreachable()
 # Shown for a claim whose answer was lost, and for other claims of the same exchange.
 CANNOT_TELL = (
-    "I can't tell whether I took this: my store did not answer. Look for its card before you repeat it."
+    "I'm not sure that I took this: my data store did not answer. Look for its card before you repeat it."
 )
 
 

@@ -129,8 +129,8 @@ class Flow:
         """
         told = self.told(actor)
         waits = [
-            f"{side} does not answer me right now, so {wish} has to wait. I try again for up to an hour; "
-            "there is no need to repeat it."
+            f"{side} is not answering, so {wish} has to wait. I keep trying for an hour; no need to repeat "
+            "it."
             for side in ("Coder", "Slack")
             for wish in wishes
         ]

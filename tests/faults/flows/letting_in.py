@@ -80,7 +80,7 @@ class LettingIn(Flow):
         assert task_of(actor).inputs[-2:] == [f"{name} wrote:\n{word}", f"{word} again"]
         assert len(task_of(actor).inputs) == 2 * actor.run_number
         assert self.said(actor) == []
-        passed = f"Passed on. The mark on {name}'s reply shows when the agent has it."
+        passed = f"Passed on. The reaction on {name}'s reply shows when the agent has it."
         always = f" From now on {name} can direct the agent; `!unshare @who` ends that."
         assert set(self.told(actor)) <= {passed + always, SETTLED, CANNOT_TELL}
 

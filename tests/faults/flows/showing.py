@@ -10,8 +10,8 @@ from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 from .telling import RUNS
 
 NOT_NOW = (
-    "Coder does not answer me right now. Please try again in a minute.",
-    "Slack did not do what I asked of it just now. Please try again in a minute.",
+    "Coder is not answering. Try again in a minute.",
+    "Slack refused that just now. Try again in a minute.",
 )
 
 

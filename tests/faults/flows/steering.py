@@ -188,10 +188,7 @@ class Editing(Steering):
         titles = [title_of(actor), *(self._title(actor, number) for number in range(actor.run_number + 1))]
         self.told_at_most(
             actor,
-            *(
-                f"*{name}* has its new prompt. The agent reads it when the task is resumed."
-                for name in titles
-            ),
+            *(f"*{name}* has a new prompt. The agent reads it when the task is resumed." for name in titles),
             wishes=[f"changing the prompt of *{name}*" for name in titles],
         )
 
@@ -234,8 +231,8 @@ class Muting(Steering):
         )
         self.told_at_most(
             actor,
-            f"*{title_of(actor)}* mentions nobody any more; its messages still come. "
-            f"`/task unmute {task_of(actor).name}`, or `!unmute` in its thread, undoes this.",
+            f"Muted: *{title_of(actor)}* calls nobody. Its messages still come. `/task unmute "
+            f"{task_of(actor).name}` undoes this, and so does `!unmute` in its thread.",
             wishes=[f"muting *{title_of(actor)}*"],
         )
 
@@ -308,13 +305,13 @@ class Deleting(Steering):
         """Check that the task is gone, and the thread was told so once."""
         assert task_of(actor).is_deleted
         assert self.said(actor) == [
-            f"Gone: {title_of(actor)}. {actor.name.capitalize()} deleted it. Replies here reach nobody any "
-            "more. `/task create` starts a new task."
+            f"Gone: {title_of(actor)}. {actor.name.capitalize()} deleted it. Replies here go nowhere now. "
+            "`/task create` starts a new task."
         ]
         assert self.card(actor) == self.card_of(
             actor,
-            f"Gone: {title_of(actor)}. This task is no longer in Coder: replies here reach nobody. "
-            "`/task create` starts a new one.",
+            f"Gone: {title_of(actor)}. This task is no longer in Coder: replies here go nowhere. `/task "
+            "create` starts a new one.",
             "",
             "",
         )

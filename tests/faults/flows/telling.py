@@ -203,8 +203,8 @@ class Breaking(Telling):
         """Return the notice. It says only what Coder's list says."""
         return self._told(
             actor,
-            "Coder reports an error with the workspace, so the agent cannot work. *Retry* starts the "
-            "workspace again. If it fails the same way, show this to whoever looks after the template.",
+            "The workspace failed, so the agent can't work. *Retry* starts it again. If it fails again, "
+            "show this to a Coder administrator.",
         )
 
     def _told(self, actor: Actor, what: str) -> str:
@@ -248,8 +248,7 @@ class PausedElsewhere(Telling):
 
     def _told(self, actor: Actor, why: str) -> str:
         return (
-            f"Paused: {title_of(actor)}. {why} Nothing is lost. Reply here and it goes on.\n"
-            "[Resume] [Edit prompt]"
+            f"Paused: {title_of(actor)}. {why} Nothing is lost: a reply resumes it.\n[Resume] [Edit prompt]"
         )
 
     def shows(self, actor: Actor) -> str:
@@ -307,16 +306,16 @@ class Vanishing(Telling):
     def notice(self, actor: Actor) -> str:
         """Return the notice. It mentions nobody."""
         return (
-            f"Gone: {title_of(actor)}. The task no longer exists in Coder. Replies here reach nobody any "
-            "more. `/task create` starts a new task."
+            f"Gone: {title_of(actor)}. The task no longer exists in Coder. Replies here go nowhere now. "
+            "`/task create` starts a new task."
         )
 
     def shows(self, actor: Actor) -> str:
         """Return the card. It says that the task is gone."""
         return self.card_of(
             actor,
-            f"Gone: {title_of(actor)}. This task is no longer in Coder: replies here reach nobody. "
-            "`/task create` starts a new one.",
+            f"Gone: {title_of(actor)}. This task is no longer in Coder: replies here go nowhere. `/task "
+            "create` starts a new one.",
             "",
             "",
         )

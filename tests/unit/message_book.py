@@ -1,0 +1,330 @@
+"""The book of everything that the bot says: docs/messages.md, made from the functions in `taskwire.messages`.
+
+Each public function that returns something to show is called with example arguments, which are found by the
+names of its parameters. So a new function is in the book by itself, or the book fails with the name of a
+parameter that has no example. `python -m tests.unit.message_book` writes the page again.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Literal, cast, get_args, get_origin
+
+from taskwire import messages
+from taskwire.domain.agent_text import AgentText
+from taskwire.domain.channel_settings import ChannelSettings
+from taskwire.domain.commands import parse
+from taskwire.domain.errors import UserError
+from taskwire.domain.events import Notice, NoticeKind
+from taskwire.domain.ids import ChannelId, Ts, UserId
+from taskwire.domain.jobs import CreateRequested, Reply
+from taskwire.domain.message import AgentOutput, Block, Message, View
+from taskwire.domain.near_misses import NearMiss
+from taskwire.domain.person_settings import PersonSettings
+from taskwire.domain.phases import Phase
+from taskwire.domain.requester import Requester
+from taskwire.messages import cards, notices, shapes
+from taskwire.messages.card_controls import Place
+from taskwire.messages.forms import PresetChoice, TemplateChoice
+from taskwire.messages.home import HomePage
+from taskwire.messages.settings_form import Defaults
+from taskwire.messages.task_lists import Hosts, TaskLine
+from taskwire.messages.template_lists import TemplateLine
+from tests.unit.message_examples import ALICE, CODER, FORGES, NOON, NOON_MS, OPENED, link
+from tests.unit.message_view import shown, shown_view
+
+PAGE = Path(__file__).parents[2] / "docs" / "messages.md"
+_HEAD = """# Everything that Taskwire says
+
+A test makes this page from the functions that write the messages, with example names, so it is complete.
+Each heading is a file in `src/taskwire/messages/`. A line in italics says what the message below it is for.
+`[Brackets]` are buttons, and `[⋯ …]` is a menu.
+"""
+# These modules only have parts of messages.
+_PARTS = {"blocks", "shapes", "answer_blocks", "card_controls", "dialog_fields"}
+
+_ANSWER = AgentOutput(
+    answer="The redirect is fixed. I changed two files:\n\n- `login.py`\n- `routes.py`",
+    steps_text="▸ Edit(login.py)\n▸ Bash(pytest)",
+    step_count=9,
+    tests_passed=127,
+)
+_CHOICE = AgentOutput(
+    answer="Two tests fail on main too. What shall I do?\n\n1. Mend them here\n2. Leave them alone",
+    step_count=4,
+)
+_REPLY = Reply(person=UserId("U2"), ts=Ts("1777636800.000300"), text="use the fast path")
+_REQUESTER = Requester(person=ALICE, channel=ChannelId("C1"), at=Ts("1777636800.000100"))
+_ERROR = UserError("There is no task `fix-lgoin` that you can see here.", "Did you mean `fix-login-1a2b`?")
+
+
+def _find_near_miss(typed: str) -> NearMiss:
+    try:
+        parse(typed)
+    except NearMiss as found:
+        return found
+    raise AssertionError(f"/task {typed} is understood")
+
+
+# Examples by the name of a parameter, or of a function and its parameter. All of several are shown.
+_EXAMPLES: dict[str, tuple[object, ...]] = {
+    "address": ("127.0.0.1:8080",),
+    "at": (NOON,),
+    "author": ("Bob Berg",),
+    "by_name": ("Alice Adams",),
+    "channel": ("C0GENERAL",),
+    "chosen": ("t1",),
+    "code_word": ("not_in_channel", "is_archived", "channel_not_found", "restricted_action"),
+    "coder_url": (CODER,),
+    "count": (1, 3),
+    "default": ("docker",),
+    "defaults": (Defaults("docker", 20, 1_800, 0),),
+    "email": ("alice@example.com",),
+    "error": (_ERROR,),
+    "create_form.error": ("",),
+    "files": ((), ("plan.pdf",)),
+    "filtered": ("mine",),
+    "forges": (FORGES,),
+    "finished": ((TaskLine(link(Phase.DONE)),), ()),
+    "free": ("fix-login-2",),
+    "groups": (("platform-team",),),
+    "settings_form.groups": ({"S1": "platform-team"},),
+    "hosts": (Hosts(CODER, FORGES),),
+    "items": ((TaskLine(link(Phase.NEEDS_YOU)), TaskLine(link(Phase.WORKING))), ()),
+    "template_list.items": ((TemplateLine("docker", "Tasks on Docker", presets=("Small", "Large")),), ()),
+    "job_id": ("reply:1",),
+    "key": ("k1",),
+    "label": ("Leave them alone",),
+    "let_in": ("Bob Berg",),
+    "line": ("pause fix-login-1a2b",),
+    "link": (link(),),
+    "lines": ("$ pytest\n127 passed",),
+    "linked": (40,),
+    "message": (shapes.statement("…"),),
+    "answer": (shapes.statement("Pausing *Fix the login*. Your next reply resumes it."),),
+    "minutes": (12,),
+    "missing": (("workspace:read",),),
+    "most": (10,),
+    "name": ("fix-login-1a2b",),
+    "names": (("docker", "kubernetes"),),
+    "near_miss": (_find_near_miss("create tempalte=docker fix it"), _find_near_miss("stpo fix-login")),
+    "near": (("fix-login-1a2b",), ()),
+    "needs": ((TaskLine(link(Phase.NEEDS_YOU)),), ()),
+    "needing": ((TaskLine(link(Phase.NEEDS_YOU)),), ()),
+    "nearest": (("status", "stop"), ()),
+    "notice": (Notice(kind="paused", id="n1", person=ALICE), Notice(kind="resumed", id="n2", person=ALICE)),
+    "organizations": (("platform", "web"),),
+    "outcome": ("Sent.",),
+    "output": (_ANSWER, AgentOutput(text="$ pytest\n127 passed", full_text="…"), AgentOutput()),
+    "page": (1,),
+    "home_view.page": (
+        HomePage(needs=(TaskLine(link(Phase.NEEDS_YOU)),), running=(TaskLine(link()),)),
+        HomePage(),
+    ),
+    "pages": (1,),
+    "pause_reason": ("",),
+    "paused_by": ("Alice Adams", ""),
+    "permalink": ("https://acme.slack.com/archives/C1/p1",),
+    "person": ("Alice Adams",),
+    "place": (Place(f"{CODER}/tasks/alice/t-1", CODER, FORGES),),
+    "preset": ("p1",),
+    "private_metadata": ("",),
+    "prompt": ("fix the login redirect",),
+    "reference": ("k3-7f2a",),
+    "reply": (_REPLY,),
+    "request": ("pausing *Fix the login*",),
+    "resumed_by": ("Bob Berg", ""),
+    "running": ((TaskLine(link(Phase.WORKING)),), ()),
+    "sent": (2, 0),
+    "settings": (PersonSettings(),),
+    "settings_form.settings": (ChannelSettings(),),
+    "sentence": ("Coder refuses my token.",),
+    "setting": ("TASKWIRE_HTTP_ADDR",),
+    "since": (NOON,),
+    "since_ms": (NOON_MS,),
+    "snapshot_at": (None, NOON),
+    "template": ("docker",),
+    "templates": ((TemplateChoice("t1", "Tasks on Docker", presets=(PresetChoice("p1", "Large"),)),), ()),
+    "text": ("use the fast path",),
+    "texts": (("use the fast path",), ("use the fast path", "and add a test")),
+    "title": ("Fix the login",),
+    "topic": (None, "pause", "!logs", "frobnicate"),
+    "tried": (3,),
+    "typed": ("template=docker",),
+    "unreachable_since_ms": (None, NOON_MS),
+    "until": (NOON + timedelta(days=7),),
+    "until_ms": (NOON_MS,),
+    "url": ("https://acme.slack.com/files/U1/F1",),
+    "username": ("taskwire",),
+    "value": ("v1",),
+    "verb": ("pause", "resume"),
+    "no_dialog_from_message.verb": ("edit", "delete"),
+    "task_has_no_thread.verb": ("detach", "mute", "send"),
+    "coder_refused.verb": ("pause",),
+    "waiting": (0, 2),
+    "wanted": ("dokcer",),
+    "what": ("created",),
+    "verb_not_supported.what": ("`share`",),
+    "where": ("https://acme.slack.com/archives/C1/p1",),
+    "why": ("no space left on device",),
+    "task_not_created.why": ("Coder said: no space left on device.",),
+    "task_not_attached.why": ("It is no longer in Coder.",),
+    "job_given_up.why": ("Coder did not answer for an hour.",),
+    "with_thread": (None, True),
+    "words": ("Guests of this workspace cannot use Taskwire.",),
+    "work": (CreateRequested(requester=_REQUESTER, prompt=AgentText("fix the login redirect")),),
+    "written": (_ANSWER,),
+    "answer_dialog.written": ("Which branch shall I use?",),
+}
+
+
+def write_page() -> str:
+    """Return the text of docs/messages.md."""
+    parts = [_HEAD, *_card_section(), *_notice_section()]
+    for info in sorted(pkgutil.iter_modules(messages.__path__), key=lambda each: each.name):
+        if info.name not in _PARTS | {"cards"}:
+            parts += _module_section(info.name)
+    parts += _command_section()
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _module_section(name: str) -> Iterator[str]:
+    module = importlib.import_module(f"taskwire.messages.{name}")
+    found = [
+        function
+        for _, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__
+        and not function.__name__.startswith(("_", "read_", "find_errors", "task_row", "get_"))
+    ]
+    entries = [
+        entry
+        for function in sorted(found, key=lambda each: each.__code__.co_firstlineno)
+        if function is not notices.notice
+        for entry in _entries(function)
+    ]
+    if entries:
+        yield f"## `{name}.py`\n"
+        yield from entries
+
+
+def _entries(function: Callable[..., object]) -> Iterator[str]:
+    """Show a function's messages: one for each example of each parameter, without repetitions."""
+    texts = list(dict.fromkeys(text for text in map(_render, _calls(function)) if text))
+    if texts:
+        yield f"*{_first_sentence(function)}*\n"
+        yield from texts
+
+
+def _calls(function: Callable[..., object]) -> Iterator[object]:
+    choices = {
+        name: _examples(function.__name__, parameter)
+        for name, parameter in inspect.signature(function).parameters.items()
+    }
+    first = {name: values[0] for name, values in choices.items()}
+    yield function(**first)
+    for name, values in choices.items():
+        for value in values[1:]:
+            yield function(**first | {name: value})
+
+
+def _examples(function: str, parameter: inspect.Parameter) -> tuple[object, ...]:
+    kind = parameter.annotation
+    for key in (f"{function}.{parameter.name}", parameter.name):
+        if key in _EXAMPLES and get_origin(kind) is not Literal:
+            return _EXAMPLES[key]
+    if kind is bool:
+        return (False, True)
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return tuple(kind)
+    if parameter.default is not inspect.Parameter.empty:
+        return (parameter.default,)
+    raise LookupError(f"{function} has a parameter {parameter.name!r}: give an example of it in _EXAMPLES")
+
+
+def _first_sentence(function: Callable[..., object]) -> str:
+    first, _, _ = (inspect.getdoc(function) or "").partition("\n")
+    return first.partition(". ")[0].rstrip(".") + "."
+
+
+def _render(made: object) -> str:
+    """Show a message, a dialog or a sentence as a person sees it; empty for a part of a message."""
+    match made:
+        case Message():
+            lines = shown(made) or [made.text]
+        case View(content={"type": "home", "blocks": [*blocks]}):
+            lines = shown(Message(text="Home", blocks=tuple(cast("list[Block]", blocks))))
+        case View():
+            lines = shown_view(made)
+        case str() if " " in made:
+            lines = [made]
+        case (str() as what, str() as hint):
+            lines = [f"{what} {hint}".strip()]
+        case _:
+            return ""
+    return "\n".join(f"> {line}  " for part in lines for line in (part.splitlines() or [""])) + "\n"
+
+
+def _card_section() -> Iterator[str]:
+    yield "## `cards.py`\n"
+    for phase in Phase:
+        yield f"*The card while the task is “{phase.value}”.*\n"
+        yield _render(cards.card(link(phase), coder_url=CODER, forges=FORGES))
+    yield "*The card while Coder does not answer.*\n"
+    yield _render(cards.card(link(), coder_url=CODER, forges=FORGES, unreachable_since_ms=NOON_MS))
+    yield "*The answer to `/task status`.*\n"
+    yield _render(
+        cards.status_card(link(), coder_url=CODER, forges=FORGES, permalink="https://acme.slack.com/1")
+    )
+
+
+def _notice_section() -> Iterator[str]:
+    yield "## `notices.py`: what a thread is told\n"
+    for kind in get_args(NoticeKind):
+        yield f"*{kind}*\n"
+        told = Notice(kind=kind, id="n1", report=OPENED, build=1)
+        yield _render(notices.notice(link(), told, coder_url=CODER, forges=FORGES, calls=(ALICE,)))
+    yield "*needs_input, with the agent's own words and a choice*\n"
+    asked = Notice(kind="needs_input", id="n2", report=OPENED, build=1)
+    yield _render(
+        notices.notice(link(), asked, coder_url=CODER, forges=FORGES, written=_CHOICE, calls=(ALICE,))
+    )
+    yield "*completed, with the agent's own words*\n"
+    done = Notice(kind="completed", id="n3", report=OPENED, build=1)
+    yield _render(notices.notice(link(), done, coder_url=CODER, forges=FORGES, written=_ANSWER))
+
+
+_WRONG = (
+    "stauts",
+    "pause",
+    "pause a b",
+    "create tempalte=docker fix it",
+    "create name=My_Fix!! fix it",
+    "create template= fix it",
+    'create template="docker fix it',
+    "create template=a template=b fix it",
+    "list needs",
+    "list mine owner=bob",
+    "list page=x",
+    "send fix-login",
+    "!logs",
+)
+
+
+def _command_section() -> Iterator[str]:
+    yield "## `/task` and something wrong\n"
+    for typed in _WRONG:
+        try:
+            parse(typed)
+        except UserError as error:
+            yield f"*`/task {typed}`*\n"
+            yield _render(str(error))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(write_page())
