@@ -297,7 +297,7 @@ async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:
 
     ((job, why),) = await bench.letters()
     assert job == "a"
-    assert why.startswith("something is wrong with me (reference ")
+    assert why.startswith("something went wrong on my side (reference ")
 
 
 async def test_a_job_that_goes_on_forgets_its_failures(bench: Bench) -> None:

@@ -64,8 +64,7 @@ async def test_a_visitor_lives_through_one_story(start_taskwire: StartTaskwire) 
         await _goes_through_a_story(page)
         await page.get_by_role("button", name="Taskwire", exact=True).click()
         await expect(page.get_by_role("heading", name="Taskwire", exact=True)).to_be_visible()
-        # The manifest offers no Home tab.
-        await expect(page.get_by_role("button", name="Home", exact=True)).to_have_count(0)
+        await expect(page.get_by_role("button", name="Home", exact=True)).to_be_visible()
         code = await _end(demo)
 
     assert code == 0

@@ -41,7 +41,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "messages.md"
 _HEAD = """# Everything that Taskwire says
 
 A test makes this page from the functions that write the messages, with example names, so it is complete.
-Each heading is a file in `src/taskwire/messages/`. A line in italics says what the message below it is for.
+Each heading is a file in `src/taskwire/`. A line in italics says what the message below it is for.
 `[Brackets]` are buttons, and `[⋯ …]` is a menu.
 """
 # These modules only have parts of messages.
@@ -207,7 +207,7 @@ def _module_section(name: str) -> Iterator[str]:
         for entry in _entries(function)
     ]
     if entries:
-        yield f"## `{name}.py`\n"
+        yield f"## `messages/{name}.py`\n"
         yield from entries
 
 
@@ -271,7 +271,7 @@ def _render(made: object) -> str:
 
 
 def _card_section() -> Iterator[str]:
-    yield "## `cards.py`\n"
+    yield "## `messages/cards.py`\n"
     for phase in Phase:
         yield f"*The card while the task is “{phase.value}”.*\n"
         yield _render(cards.card(link(phase), coder_url=CODER, forges=FORGES))
@@ -284,7 +284,7 @@ def _card_section() -> Iterator[str]:
 
 
 def _notice_section() -> Iterator[str]:
-    yield "## `notices.py`: what a thread is told\n"
+    yield "## `messages/notices.py`: what a thread is told\n"
     for kind in get_args(NoticeKind):
         yield f"*{kind}*\n"
         told = Notice(kind=kind, id="n1", report=OPENED, build=1)

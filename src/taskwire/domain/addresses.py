@@ -53,7 +53,7 @@ class RedisAddress:
 def parse_redis_url(url: str) -> RedisAddress:
     """Parse and check a REDIS_URL. Raise UserError if it is not valid."""
     try:
-        parts = urlsplit(url)
+        parts = _split(url)
         # A URL of sentinels has several hosts and ports, which `port` cannot parse.
         port = parts.port if parts.scheme in PLAIN_SCHEMES else None
     except ValueError:  # the error's own text quotes the URL
@@ -76,6 +76,15 @@ def parse_redis_url(url: str) -> RedisAddress:
     return RedisAddress(
         url, f"{parts.scheme}://{parts.hostname or 'localhost'}:{port or 6379}{_format_database(database)}"
     )
+
+
+def _split(url: str) -> SplitResult:
+    """Split a URL. Newer versions of `urlsplit` refuse an IPv6 address among several hosts."""
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() not in SENTINEL_SCHEMES:
+        return urlsplit(url)
+    hosts = re.split("[/?#]", rest, maxsplit=1)[0]
+    return urlsplit(f"{scheme}://{rest.removeprefix(hosts)}")._replace(netloc=hosts)
 
 
 def _parse_sentinel_url(parts: SplitResult) -> RedisAddress:

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from tests.faults.actors import Actor
 from tests.faults.deployment import Deployment
+from tests.faults.points import Kind
 
 from .deciding import CANNOT_TELL
-from .flow import Flow, give_tasks, task_of
+from .flow import LEASE_KINDS, Flow, give_tasks, task_of
 
 
 class Replying(Flow):
@@ -84,9 +85,11 @@ class Waiting(Replying):
 
 
 class SendingToTask(Replying):
-    """*Send to its task*: a message that was no input becomes a reply."""
+    """*Send to its task*: a message that was no input becomes a reply. `Replying` proves the rest."""
 
-    floor = 44
+    floor = 16
+    meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM}
+    last = "end to_coder:send_to_task done"
     dies_twice = ()
 
     async def prepare_run(self, actors: Sequence[Actor]) -> None:

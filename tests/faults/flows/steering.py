@@ -83,9 +83,14 @@ class PausingByCommand(Pausing):
 
 
 class Stopping(Pausing):
-    """A bare `stop`: it pauses as the verb does, and is kept, so that it can be sent as text."""
+    """A bare `stop`: it pauses as the verb does, and is kept, so that it can be sent as text.
 
-    floor = 60
+    `Pausing` proves what follows.
+    """
+
+    floor = 26
+    last = "end to_coder:act:pause done"
+    dies_twice = ()
     verb = "stop"
 
     def answer(self, actor: Actor) -> str:
