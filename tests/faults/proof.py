@@ -16,7 +16,7 @@ from .deployment import Deployment, new_deployment
 from .environment import Environment
 from .flow_run import FlowRun
 from .flows.flow import Flow
-from .points import Aim, Kind, Point, is_outside
+from .points import Aim, Fault, Kind, Point, is_outside
 from .rounds import ALONE, TOGETHER, Round, rounds_of
 from .traces import Rehearsals, find_unknown_outcomes, first_deaths, until_call
 
@@ -110,7 +110,7 @@ class Proof:
         flow_run = FlowRun(deployment, self._flow, TOGETHER + ALONE)
         rehearsals = await self._rehearse(flow_run)
         again = await self._recover(flow_run, rehearsals)
-        aims = [*rehearsals.aims(), *again]
+        aims = [*self._aims(rehearsals), *again]
         self.tally.tried = len(aims)
         short = shortfalls(self._flow, self.tally)
         assert not short, "; ".join(short)
@@ -121,8 +121,13 @@ class Proof:
         traces = [await flow_run.rehearse() for _ in range(REHEARSALS)]
         rehearsals = Rehearsals([until_call(trace, self._flow.last) for trace in traces])
         self.tally.points, self.tally.sure = rehearsals.points, len(rehearsals.sure)
-        self.tally.same = rehearsals.fault_count - len(list(rehearsals.aims()))
+        self.tally.same = rehearsals.fault_count - len(self._aims(rehearsals))
         return rehearsals
+
+    def _aims(self, rehearsals: Rehearsals) -> list[Aim]:
+        # A flow that inherits from another one does not inherit this.
+        is_tried = vars(self._flow).get("tries_silence", False)
+        return [aim for aim in rehearsals.aims() if is_tried or aim.fault is not Fault.SILENT]
 
     async def _recover(self, flow_run: FlowRun, rehearsals: Rehearsals) -> list[Aim]:
         """Rehearse the recovery from each death in `dies_twice`, and return the second deaths to try."""

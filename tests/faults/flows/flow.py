@@ -33,6 +33,10 @@ class Flow:
     # Whether a fault of one actor would hold up another. If so, each actor runs alone.
     is_solitary: ClassVar[bool] = False
 
+    # Whether calls that are never answered are tried too. The bot notices a timeout in place of a cut, which
+    # depends on the client and not on the flow. So flows that use each client prove it for all.
+    tries_silence: ClassVar[bool] = False
+
     # Calls whose outcome is unknown if the bot dies, and whose recovery this flow proves: the recovering bot
     # is killed too.
     dies_twice: ClassVar[tuple[str, ...]] = ()
