@@ -20,7 +20,7 @@ class Replying(Flow):
     """
 
     floor = 44
-    tries_silence = True
+    tries_all_errors = True
     dies_twice: ClassVar[tuple[str, ...]] = ("coder tasks.send",)
 
     def __init__(self, deployment: Deployment) -> None:
