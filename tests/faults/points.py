@@ -104,9 +104,6 @@ _SLACK = {
 }
 OF_REDIS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.ANSWER_LOST, Fault.CUT_BEFORE, Fault.SILENT)
 OF_OUTSIDE = tuple(Fault)
-# A call that is never answered, or that fails although it was done, is like one whose answer is lost. A call
-# that is rate limited is like one whose connection is refused.
-SAME_FOR_A_FLOW = frozenset({Fault.SILENT, Fault.FAILED_DONE, Fault.LIMITED})
 
 
 def call_of_redis(verb: str, key: str) -> Call:

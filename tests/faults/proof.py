@@ -16,7 +16,7 @@ from .deployment import Deployment, new_deployment
 from .environment import Environment
 from .flow_run import FlowRun
 from .flows.flow import Flow
-from .points import SAME_FOR_A_FLOW, Aim, Kind, Point, is_outside
+from .points import Aim, Fault, Kind, Point, is_outside
 from .rounds import ALONE, TOGETHER, Round, rounds_of
 from .traces import Rehearsals, find_unknown_outcomes, first_deaths, until_call
 
@@ -126,8 +126,8 @@ class Proof:
 
     def _aims(self, rehearsals: Rehearsals) -> list[Aim]:
         # A flow that inherits from another one does not inherit this.
-        is_tried = vars(self._flow).get("tries_all_errors", False)
-        return [aim for aim in rehearsals.aims() if is_tried or aim.fault not in SAME_FOR_A_FLOW]
+        is_tried = vars(self._flow).get("tries_silence", False)
+        return [aim for aim in rehearsals.aims() if is_tried or aim.fault is not Fault.SILENT]
 
     async def _recover(self, flow_run: FlowRun, rehearsals: Rehearsals) -> list[Aim]:
         """Rehearse the recovery from each death in `dies_twice`, and return the second deaths to try."""

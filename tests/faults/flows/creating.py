@@ -19,7 +19,7 @@ class Creating(Flow):
     """`/task create`: a card, a task, and the link between them."""
 
     floor = 67
-    tries_all_errors = True
+    tries_silence = True
     is_watched = True
     is_lasting = False
     dies_twice: ClassVar[tuple[str, ...]] = ("slack chat.postMessage", "coder tasks.create")

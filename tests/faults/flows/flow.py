@@ -33,9 +33,9 @@ class Flow:
     # Whether a fault of one actor would hold up another. If so, each actor runs alone.
     is_solitary: ClassVar[bool] = False
 
-    # Whether the faults of `SAME_FOR_A_FLOW` are tried too. They differ from others only in how a client
-    # notices them, and not in what follows. So flows that use each client prove them for all.
-    tries_all_errors: ClassVar[bool] = False
+    # Whether calls that are never answered are tried too. The bot notices a timeout in place of a cut, which
+    # depends on the client and not on the flow. So flows that use each client prove it for all.
+    tries_silence: ClassVar[bool] = False
 
     # Calls whose outcome is unknown if the bot dies, and whose recovery this flow proves: the recovering bot
     # is killed too.

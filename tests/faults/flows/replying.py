@@ -20,7 +20,7 @@ class Replying(Flow):
     """
 
     floor = 44
-    tries_all_errors = True
+    tries_silence = True
     dies_twice: ClassVar[tuple[str, ...]] = ("coder tasks.send",)
 
     def __init__(self, deployment: Deployment) -> None:

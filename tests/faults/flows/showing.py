@@ -52,7 +52,7 @@ class Logging(Flow):
     """`!logs full`: the whole log, as a file in direct messages."""
 
     floor = 30
-    tries_all_errors = True
+    tries_silence = True
     dies_twice = ("slack files.completeUploadExternal",)
 
     async def prepare(self, actors: Sequence[Actor]) -> None:

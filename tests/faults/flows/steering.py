@@ -33,7 +33,7 @@ class Pausing(Steering):
     """`!pause`: the workspace is stopped, and the thread is told."""
 
     floor = 60
-    tries_all_errors = True
+    tries_silence = True
     dies_twice: ClassVar[tuple[str, ...]] = ("coder tasks.pause",)
     verb = "!pause"
 

@@ -84,7 +84,7 @@ class Completing(Writing):
     """An agent writes something and reports that it is done."""
 
     floor = 27
-    tries_all_errors = True
+    tries_silence = True
 
     async def go(self, actor: Actor) -> None:
         """Let the agent write something and report that it is done."""
