@@ -22,7 +22,9 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._open.set()
-        self._drop_next = False
+        # After how many answers, or before how many requests, a connection is cut; 0 for never.
+        self._drop_in = 0
+        self._cut_in = 0
         self._server: asyncio.Server | None = None
         self.delay_seconds = 0.0
         self.connections = 0
@@ -37,8 +39,18 @@ class FaultProxy:
 
     def drop_next_reply(self) -> None:
         """Let the next request reach the server, but cut its connection instead of passing the answer."""
+        self.drop_reply(1)
+
+    def drop_reply(self, number: int) -> None:
+        """Do the same at the request with this number, counted from the next one; 0 ends it."""
         self.dropped.clear()
-        self._drop_next = True
+        self._drop_in = number
+
+    def cut_request(self, number: int) -> None:
+        """Cut the connection before the request with this number reaches the server, counted from the next
+        one; 0 ends it."""
+        self.dropped.clear()
+        self._cut_in = number
 
     def delay(self, seconds: float) -> None:
         """Delay every answer by this number of seconds; 0 ends it."""
@@ -105,6 +117,10 @@ class FaultProxy:
     async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(CHUNK):
             await self._open.wait()
+            self._cut_in -= 1
+            if self._cut_in == 0:
+                self.dropped.set()
+                break
             self.requests += 1
             writer.write(chunk)
             await writer.drain()
@@ -112,8 +128,8 @@ class FaultProxy:
 
     async def _replies(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(CHUNK):
-            if self._drop_next:
-                self._drop_next = False
+            self._drop_in -= 1
+            if self._drop_in == 0:
                 self.dropped.set()
                 break
             await asyncio.sleep(self.delay_seconds)

@@ -2,11 +2,12 @@
 
 There is one file for each family: `creating` (create by command, form, mention, reaction, direct message, a
 misspelt command, attach), `replying` (to an idle agent, to a busy one, a message that is sent to its task),
-`deciding` (a person's decision about input of unknown outcome, a choice of the agent, an answer by dialog),
-`letting_in` (passing on a teammate's reply, and a share), `steering` (pause by verb, command, bare word and
-stop sign, resume, edit, mute, follow, detach, delete), `telling` (each kind of notice), `showing` (the card,
-the log as a file), `calling` (a call by direct message, the summary after quiet hours). docs/guarantees.md
-says how to add one.
+`deciding` (a person's decision about input of unknown outcome and about held input, a choice of the agent, an
+answer by dialog), `letting_in` (passing on a teammate's reply, and a share), `steering` (pause by verb,
+command, bare word and stop sign, resume, edit, mute, follow, detach, delete), `telling` (each kind of
+notice), `showing` (the card, the log as a file), `calling` (a call by direct message, the summary after quiet
+hours), `overdue` (reminders, and a stuck task after the settings of a channel were saved), `snoozing`.
+docs/guarantees.md says how to add one.
 """
 
 from .calling import CallingDirectly, EndingQuietHours
@@ -20,9 +21,10 @@ from .creating import (
     Mentioning,
     Offering,
 )
-from .deciding import Answering, Choosing, Deciding
+from .deciding import Answering, Choosing, Deciding, Releasing
 from .flow import Flow
 from .letting_in import LettingIn
+from .overdue import Reminding, SettingUp
 from .replying import Replying, SendingToTask, Waiting
 from .showing import Drawing, Logging
 from .snoozing import Snoozing
@@ -49,9 +51,9 @@ from .telling import (
 )
 
 FLOWS: tuple[type[Flow], ...] = (
-    Snoozing,
+    *(Snoozing, Reminding, SettingUp),
     *(Creating, Filling, FillingFromMessage, Mentioning, Marking, Offering, Correcting, Attaching),
-    *(Replying, Waiting, SendingToTask, Deciding, Choosing, Answering, LettingIn),
+    *(Replying, Waiting, SendingToTask, Deciding, Releasing, Choosing, Answering, LettingIn),
     *(
         Pausing,
         PausingByCommand,

@@ -7,9 +7,10 @@ from taskwire.messages import answers
 from tests.faults.actors import Actor
 from tests.faults.deployment import LOOK_SECONDS
 from tests.faults.points import Kind
+from tests.scenarios.people import buttons
 from tests.scenarios.reading import shown
 
-from .flow import LEASE_KINDS, Flow, give_tasks, task_of
+from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 ONCE_ONLY = "Somebody already decided this."
 ANSWERED = "This was already answered."
@@ -69,6 +70,63 @@ class Deciding(Flow):
 
 def _word(number: int) -> str:
     return f"word {number}"
+
+
+class Releasing(Flow):
+    """*Resume and send*: the task is resumed, and a reply that a pause has held goes to the agent.
+
+    `Pausing` proves the pause, and `Waiting` what follows the resume.
+    """
+
+    floor = 25
+    is_watched = True
+    last = "end to_coder:act:resume done"
+
+    async def prepare(self, actors: Sequence[Actor]) -> None:
+        """Give each actor a task with a thread."""
+        await give_tasks(self, actors)
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Write a reply to a busy agent, and pause the task, until the reply is held."""
+        for actor in actors:
+            task_of(actor).becomes("working", f"Turn {actor.run_number + 1}")
+        await self.deployment.poll()
+        for actor in actors:
+            await self.write(actor, _word(actor.run_number + 1))
+        await self.deployment.run_until(lambda: all(map(self._is_waiting, actors)), "all replies wait")
+        for actor in actors:
+            await self.deployment.slack.post(actor.person, actor.channel, "!pause", actor.thread_ts)
+        await self.deployment.run_until(lambda: all(map(self._button, actors)), "all replies are held")
+        await self.deployment.poll()
+
+    async def go(self, actor: Actor) -> None:
+        """Press the button."""
+        await press(self, actor, lambda: self._button(actor))
+
+    def is_over(self, actor: Actor) -> bool:
+        """Let the agent be ready when its workspace runs. Return whether the reply is marked as delivered."""
+        if task_of(actor).status == "active" and not task_of(actor).is_stable:
+            task_of(actor).becomes("idle", "Ready")
+        return self.marks(actor) == ["white_check_mark"]
+
+    def check(self, actor: Actor) -> None:
+        """Check that the workspace was started once, and the agent has all replies once and in order."""
+        assert task_of(actor).inputs == [_word(number) for number in range(1, actor.run_number + 1)]
+        assert self.new_builds(actor) == ["start"]
+        assert self.said(actor) == []
+        title = f"*{title_of(actor)}*"
+        # A person who was not told presses again.
+        late = (f"{title} is already running.", f"Nothing waits in {title} any more.")
+        self.told_at_most(actor, f"Resuming {title}.", *late, CANNOT_TELL, AWAY, wishes=[f"resuming {title}"])
+
+    def _is_waiting(self, actor: Actor) -> bool:
+        return self.marks(actor) == ["hourglass_flowing_sand"]
+
+    def _button(self, actor: Actor) -> tuple[str, str, str] | None:
+        for message in self.deployment.slack.thread(actor.channel, actor.thread_ts):
+            for button in buttons(message, "Resume and send"):
+                return str(message["ts"]), button["action_id"], button["value"]
+        return None
 
 
 class Choosing(Flow):
