@@ -4,17 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from taskwire.coder.client import CoderClient
+from taskwire.domain.channel_settings import ChannelSettings
+from taskwire.domain.ids import ChannelId, UserId
 from taskwire.domain.link_state import ReducerSettings
+from taskwire.domain.person_settings import PersonSettings
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import Queues
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
-from taskwire.state.channel_settings import ChannelSettingsStore
-from taskwire.state.followed import FollowedAgents
-from taskwire.state.links import Links, LinkWrites
+from taskwire.state.link_writes import LinkWrites
+from taskwire.state.links import Links
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
-from taskwire.state.person_settings import PersonSettingsStore
+from taskwire.state.settings import SettingsStore
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,9 @@ class Dependencies:
     queues: Queues
     links: Links
     writes: LinkWrites
-    followed: FollowedAgents
     observations: Observations
-    channel_settings: ChannelSettingsStore
-    person_settings: PersonSettingsStore
+    channel_settings: SettingsStore[ChannelId, ChannelSettings]
+    person_settings: SettingsStore[UserId, PersonSettings]
     notes: Notes
     dead_letters: DeadLetters
     slack: Outbound

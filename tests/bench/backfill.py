@@ -25,7 +25,7 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.slack import manifest
 from taskwire.state.heartbeat import Heartbeat
-from taskwire.state.links import LinkWrites
+from taskwire.state.link_writes import LinkWrites
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
 from taskwire_sandbox.slack.workspace import Channel, StoredMessage

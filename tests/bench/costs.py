@@ -21,7 +21,7 @@ from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection, embedded
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
-from taskwire.state.links import LinkWrites
+from taskwire.state.link_writes import LinkWrites
 from tests.bench.figures import Figure
 
 LINKS = 1_000

@@ -17,7 +17,7 @@ from taskwire.redis import connection, embedded
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.slack import manifest
-from taskwire.state.links import LinkWrites
+from taskwire.state.link_writes import LinkWrites
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import SlackSandbox
 from tests.process.processes import PASSED_VARIABLES, Place, Taskwire, end, new_place

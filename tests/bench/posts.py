@@ -12,7 +12,7 @@ from taskwire.domain.message import Message
 from taskwire.domain.queues import to_thread
 from taskwire.queue.batch import Batch
 from taskwire.slack import manifest
-from taskwire.state.links import LinkWrites
+from taskwire.state.link_writes import LinkWrites
 from taskwire_sandbox.slack import Call, SlackSandbox
 from tests.bench.figures import Figure
 from tests.bench.places import keys_of, new_bench_place, queues_of, run_module, store_of

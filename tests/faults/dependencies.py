@@ -8,8 +8,10 @@ from types import MappingProxyType
 from taskwire import transport
 from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
+from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.jobs import PostText
 from taskwire.domain.link_state import ReducerSettings
+from taskwire.domain.person_settings import PersonSettings
 from taskwire.job_context import Handler, JobContext, Outcome
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers
@@ -23,12 +25,11 @@ from taskwire.redis.keys import Keys
 from taskwire.slack.calls import SlackTimeouts
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
-from taskwire.state.channel_settings import ChannelSettingsStore
-from taskwire.state.followed import FollowedAgents
-from taskwire.state.links import Links, LinkWrites
+from taskwire.state.link_writes import LinkWrites
+from taskwire.state.links import Links
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
-from taskwire.state.person_settings import PersonSettingsStore
+from taskwire.state.settings import SettingsStore
 from taskwire.telemetry import Metrics
 from taskwire.worker import Worker
 from taskwire_sandbox.slack import SlackSandbox
@@ -58,10 +59,9 @@ async def open_dependencies(
             queues=Queues(connections, KEYS, clock, TIMES),
             links=Links(connections, KEYS, clock),
             writes=LinkWrites(KEYS),
-            followed=FollowedAgents(connections, KEYS),
             observations=Observations(connections, KEYS, clock),
-            channel_settings=ChannelSettingsStore(connections, KEYS),
-            person_settings=PersonSettingsStore(connections, KEYS),
+            channel_settings=SettingsStore(connections, KEYS, "channel_settings", ChannelSettings()),
+            person_settings=SettingsStore(connections, KEYS, "person_settings", PersonSettings()),
             notes=Notes(connections, KEYS),
             dead_letters=DeadLetters(connections, KEYS, clock),
             slack=outbound,

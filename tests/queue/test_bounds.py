@@ -21,7 +21,7 @@ from taskwire.queue.inbox import (
     Inbox,
 )
 from taskwire.redis.connection import Connections
-from taskwire.state.links import MAX_MARKED_REPLIES, LinkWrites
+from taskwire.state.link_writes import MAX_MARKED_REPLIES, LinkWrites
 
 from .engine import Engine, job
 

@@ -31,7 +31,7 @@ from taskwire.queue.dead_letters import (
 )
 from taskwire.queue.leases import Lease, UnreadableJob
 from taskwire.redis.connection import Connections
-from taskwire.state.links import LinkWrites
+from taskwire.state.link_writes import LinkWrites
 
 from .engine import LIST, Engine, job
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from taskwire_sandbox.slack.block_rules import HOME, MESSAGE, MODAL, problems
-from taskwire_sandbox.slack.view_rules import view_problems
+from taskwire_sandbox.slack.block_rules import HOME, MESSAGE, MODAL, problems, view_problems
 from tests.sandbox.slack_app import Json
 from tests.sandbox.slack_worlds import world
 

@@ -4,8 +4,7 @@ import pytest
 from pydantic import JsonValue
 
 from taskwire.domain.message import Block
-from taskwire_sandbox.slack.block_rules import HOME, MESSAGE, MODAL, problems
-from taskwire_sandbox.slack.view_rules import view_problems
+from taskwire_sandbox.slack.block_rules import HOME, MESSAGE, MODAL, problems, view_problems
 
 
 def plain(length: int) -> Block:

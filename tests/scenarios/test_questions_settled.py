@@ -11,7 +11,7 @@ from taskwire.domain.jobs import (
 from taskwire.domain.queues import thread_answers
 from taskwire.domain.requester import Requester
 from taskwire.queue.batch import Batch
-from taskwire.state.links import KEPT_REPLY_TTL_MS
+from taskwire.state.link_writes import KEPT_REPLY_TTL_MS
 from taskwire_sandbox.slack import Attachment, CallFault
 
 from .people import Thread

@@ -11,7 +11,8 @@ from taskwire.domain.link_state import LinkState
 from taskwire.domain.phases import Observation, Report
 from taskwire.domain.queues import QueueName
 from taskwire.queue.batch import Batch
-from taskwire.state.links import Links, LinkWrites
+from taskwire.state.link_writes import LinkWrites
+from taskwire.state.links import Links
 from taskwire.state.observations import MAX_WAITING_OBSERVATIONS, Observations, Poll, StoredObservation
 from tests.queue.engine import NOON_MS, Engine
 

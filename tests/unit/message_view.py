@@ -8,8 +8,7 @@ from pydantic import JsonValue
 
 from taskwire.domain.message import Block, Message, View
 from taskwire.slack.drafts import EDITED_TEXT_LENGTH, InvalidDraft, check_message
-from taskwire_sandbox.slack.block_rules import MESSAGE, problems
-from taskwire_sandbox.slack.view_rules import view_problems
+from taskwire_sandbox.slack.block_rules import MESSAGE, problems, view_problems
 
 # Slack refuses blocks with more than about 13,100 characters in all (`msg_blocks_too_long`; observed, not
 # documented).

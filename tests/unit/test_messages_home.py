@@ -15,7 +15,7 @@ from taskwire.home.person_tasks import LATELY_MS, sort_links
 from taskwire.messages import home
 from taskwire.messages.home import HomePage
 from taskwire.messages.task_lists import Hosts, TaskLine
-from taskwire_sandbox.slack.view_rules import view_problems
+from taskwire_sandbox.slack.block_rules import view_problems
 from tests.unit.message_examples import BOND, CODER, NOON_MS, OPENED, anything
 
 THREAD = "https://acme.slack.com/archives/C1/p1777636800000200"

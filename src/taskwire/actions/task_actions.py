@@ -1,4 +1,4 @@
-"""Actions on a linked task: checks rights, and edits, deletes, detaches or mutes a task.
+"""Actions on a linked task: checks rights, and edits, deletes, detaches, mutes or shares a task.
 
 Pause and resume are in `pause_resume.py`. Each action is one job in the link's `to_coder` queue. Pause,
 delete and detach go ahead of waiting replies. The call that completes such an action also writes what
@@ -19,7 +19,6 @@ from taskwire.actions.pause_resume import (
     wait_for_build,
 )
 from taskwire.actions.stop import take_as_reply
-from taskwire.actions.teammates import Teammates
 from taskwire.coder.errors import (
     BuildActive,
     CoderError,
@@ -41,7 +40,7 @@ from taskwire.domain.requester import EarlierMessages
 from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.thread_context import make_context
 from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import answers, inputs, live, refusals
+from taskwire.messages import answers, inputs, live, refusals, teammates
 from taskwire.notices.follow import is_followed, start_following
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -53,10 +52,12 @@ from taskwire.outbox.thread_context import ThreadContext
 from taskwire.outbox.undelivered import list_undelivered, return_replies
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.state.links import ENDED_LINK_TTL_MS
+from taskwire.state.link_writes import ENDED_LINK_TTL_MS
 
 # The id of the message that says that the thread was detached begins so.
 DETACHED_ID_PREFIX = "detached:"
+# A notice mentions at most this many people beside the owner.
+MOST_WATCHERS = 20
 # The transition of the latest build if somebody has done the opposite of the verb.
 _OPPOSITE_TRANSITIONS = {"pause": "start", "resume": "stop"}
 # These verbs need no call to Coder.
@@ -75,7 +76,7 @@ class TaskActions:
         self._thread_context = thread_context
         self._people = people
         self._agent_input = agent_input
-        workspace, teammates = PauseAndResume(deps, people), Teammates(deps, people)
+        workspace = PauseAndResume(deps, people)
         self._verbs: dict[str, Callable[[JobContext, Link, Act], Awaitable[Outcome]]] = {
             "pause": workspace.pause,
             "resume": workspace.resume,
@@ -86,10 +87,10 @@ class TaskActions:
             "unmute": self._mute,
             "follow": self._follow,
             "unfollow": self._follow,
-            "watch": teammates.watch,
-            "unwatch": teammates.watch,
-            "share": teammates.share,
-            "unshare": teammates.share,
+            "watch": self._watch,
+            "unwatch": self._watch,
+            "share": self._share,
+            "unshare": self._share,
             "give_thread": self._give_thread,
             "read_replies": self._choose_replies,
             "read_mentions": self._choose_replies,
@@ -277,11 +278,40 @@ class TaskActions:
     async def _follow(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Start or end a message in the thread that shows what the agent writes."""
         if work.verb == "unfollow":
-            batch = self._deps.followed.end(Batch(), link.id)
+            batch = self._deps.writes.unfollow(Batch(), link.id)
             return done(batch, (work.requester, live.not_following(link)))
         if is_followed(link, context.now_ms):
             return done(None, (work.requester, live.following(link)))
         return done(await start_following(self._deps, link, context.now_ms))
+
+    async def _watch(self, context: JobContext, link: Link, work: Act) -> Outcome:
+        """Let the person be called when the task needs somebody, or not any more."""
+        del context
+        person = work.requester.person
+        others = [each for each in link.watchers if each != person]
+        if person == link.record.owner_slack:
+            return done(None, (work.requester, teammates.owner_watches(link)))
+        if work.verb == "unwatch":
+            batch = self._deps.writes.set_people(Batch(), link.id, "watchers", others)
+            return done(batch, (work.requester, teammates.not_watching(link)))
+        if len(others) >= MOST_WATCHERS:
+            return done(None, (work.requester, teammates.too_many_watch(link, MOST_WATCHERS)))
+        batch = self._deps.writes.set_people(Batch(), link.id, "watchers", [*others, person])
+        return done(batch, (work.requester, teammates.watching(link)))
+
+    async def _share(self, context: JobContext, link: Link, work: Act) -> Outcome:
+        """Let people and user groups steer the task, or not any more. Without any, say who may."""
+        del context
+        if work.text:
+            raise UserError(*refusals.not_mentioned(work.text, work.verb))
+        batch = Batch()
+        if work.verb == "share":
+            shares = await self._people.let_in(link, work.who, batch)
+        else:
+            shares = tuple(each for each in link.shares if each not in work.who)
+            self._deps.writes.set_shares(batch, link.id, shares)
+        shown = await self._people.list_let_in(link.model_copy(update={"shares": shares}))
+        return done(batch, (work.requester, teammates.who_may_steer(link, shown)))
 
     async def _give_thread(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Give the agent the messages that were in the thread before its card."""

@@ -20,7 +20,9 @@ from taskwire.actions.stop import StopReactions
 from taskwire.actions.task_actions import TaskActions
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.dependencies import Dependencies
+from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.link_state import ReducerSettings
+from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.secrets import Masker
 from taskwire.home.preferences import Preferences
 from taskwire.home.publish import HomePublisher
@@ -62,7 +64,6 @@ from taskwire.redis.keys import Keys
 from taskwire.replies import reconcile
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.replies.button_decisions import ReplyDecisions
-from taskwire.replies.choices import ChoiceSender
 from taskwire.replies.deliver import ReplySender
 from taskwire.replies.edits import ReplyEdits
 from taskwire.replies.pass_on import ReplyPasser
@@ -74,13 +75,12 @@ from taskwire.slack.calls import Method, SlackTimeouts
 from taskwire.slack.client import make_client
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
-from taskwire.state.channel_settings import ChannelSettingsStore
-from taskwire.state.followed import FollowedAgents
 from taskwire.state.heartbeat import Heartbeat, ReceivedKinds
-from taskwire.state.links import Links, LinkWrites
+from taskwire.state.link_writes import LinkWrites
+from taskwire.state.links import Links
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
-from taskwire.state.person_settings import PersonSettingsStore
+from taskwire.state.settings import SettingsStore
 from taskwire.tasks.by_name import NamedActions
 from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.channel_settings import ChannelSettingsForm, ChannelSettingsSaver
@@ -251,10 +251,9 @@ def _make_dependencies(
         queues=queues,
         links=Links(connections, keys, clock),
         writes=LinkWrites(keys),
-        followed=FollowedAgents(connections, keys),
         observations=Observations(connections, keys, clock),
-        channel_settings=ChannelSettingsStore(connections, keys),
-        person_settings=PersonSettingsStore(connections, keys),
+        channel_settings=SettingsStore(connections, keys, "channel_settings", ChannelSettings()),
+        person_settings=SettingsStore(connections, keys, "person_settings", PersonSettings()),
         notes=Notes(connections, keys),
         dead_letters=DeadLetters(connections, keys, clock),
         slack=slack,
@@ -312,7 +311,6 @@ def _handlers(
         MessageSender(deps, people),
         ReplyEdits(deps, people, texts),
         ReplyDecisions(deps, people, texts),
-        ChoiceSender(deps, people),
         ReplyPasser(deps, people, texts, receiver),
         TaskActions(deps, people, texts, thread_context),
         StopReactions(deps),

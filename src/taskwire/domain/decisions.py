@@ -1,4 +1,4 @@
-"""The work of jobs in which a person decides, by a button, about input for the agent."""
+"""The work of jobs in which a person presses a button of a question in a thread."""
 
 from typing import Literal
 
@@ -58,3 +58,11 @@ class Choose(Work):
     key: str
     number: int
     text: str = ""
+
+
+class SnoozeReminder(Work):
+    """Repeat a reminder of a question later, in an hour or tomorrow (queue `to_coder`)."""
+
+    kind: Literal["snooze_reminder"] = "snooze_reminder"
+    requester: Requester
+    until: Literal["hour", "tomorrow"]

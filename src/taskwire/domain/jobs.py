@@ -2,7 +2,7 @@
 
 A job is one intended effect. It holds everything that its handler needs. `work` says what the job has to do.
 The id of a job is made from its intent. So if an intent is written twice, there is still only one job.
-`queues.py` names the queues. `decisions.py` has the work of buttons about input, `person_jobs.py` the work
+`queues.py` names the queues. `decisions.py` has the work of questions' buttons, `person_jobs.py` the work
 for one person, and `maintenance.py` the work that no person has asked for.
 """
 
@@ -11,8 +11,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskwire.domain.agent_text import AgentText
-from taskwire.domain.channel_jobs import SaveChannelSettings, SnoozeReminder
-from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, PassOn
+from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, PassOn, SnoozeReminder
 from taskwire.domain.events import Event, Notice
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.maintenance import (
@@ -390,7 +389,6 @@ class Receipt(Work):
 AnyWork = Annotated[
     CreateRequested
     | MessageToBot
-    | SaveChannelSettings
     | ActRequested
     | AnswerPrivately
     | PostCard

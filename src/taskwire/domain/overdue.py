@@ -4,9 +4,15 @@ A task is announced as stuck at most once in a turn. A question has at most two 
 the owner, and one for the channel's fallback. A person may snooze a reminder; then it is repeated once.
 """
 
+from datetime import datetime, timedelta
+
 from taskwire.domain.events import Notice, Snoozed
 from taskwire.domain.link_state import LinkState, ReducerSettings
 from taskwire.domain.phases import Phase
+
+MORNING_HOUR = 9
+# A person who is awake before this hour means the morning of the same day.
+NIGHT_ENDS_HOUR = 5
 
 
 def record_change(state: LinkState, now_ms: int) -> LinkState:
@@ -49,6 +55,15 @@ def apply(state: LinkState, rules: ReducerSettings, now_ms: int) -> tuple[LinkSt
 def is_question_open(state: LinkState) -> bool:
     """Whether a question that was announced still waits for an answer, also during a pause."""
     return bool(state.asked_ms) and state.open_phase is Phase.NEEDS_YOU
+
+
+def find_next_morning(now: datetime, utc_offset: timedelta) -> datetime:
+    """Return the next morning by the clock of a person whose time is ahead of UTC by `utc_offset`."""
+    local = now + utc_offset
+    morning = local.replace(hour=MORNING_HOUR, minute=0, second=0, microsecond=0)
+    if local.hour >= NIGHT_ENDS_HOUR:
+        morning += timedelta(days=1)
+    return morning - utc_offset
 
 
 def _find_stuck_time(state: LinkState, rules: ReducerSettings) -> int | None:

@@ -1,13 +1,15 @@
-"""Work for one person, in that person's own queues: direct messages, the Home tab, the person's settings.
+"""Work for one person, in that person's own queues: direct messages, the Home tab, and settings.
 
 `jobs.py` has the work that belongs to tasks.
 """
 
 from typing import Literal
 
+from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId
 from taskwire.domain.message import Message
 from taskwire.domain.person_settings import PersonSettings
+from taskwire.domain.requester import Requester
 from taskwire.domain.work import Work
 
 
@@ -51,6 +53,14 @@ class SavePersonSettings(Work):
     settings: PersonSettings
 
 
+class SaveChannelSettings(Work):
+    """Check that a person may change the settings of their channel, and store them (queue `intake`)."""
+
+    kind: Literal["save_channel_settings"] = "save_channel_settings"
+    requester: Requester
+    settings: ChannelSettings
+
+
 class PublishHome(Work):
     """Show a person's tasks, as they are when the job runs, in the person's Home tab (queue `home`).
 
@@ -63,4 +73,6 @@ class PublishHome(Work):
     answer: Message | None = None
 
 
-PersonWork = MessagePerson | CallPerson | SummarizeQuietHours | SavePersonSettings | PublishHome
+PersonWork = (
+    MessagePerson | CallPerson | SummarizeQuietHours | SavePersonSettings | SaveChannelSettings | PublishHome
+)

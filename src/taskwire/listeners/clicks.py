@@ -12,9 +12,16 @@ from typing import Literal
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.domain import commands
-from taskwire.domain.channel_jobs import SnoozeReminder
 from taskwire.domain.commands import Help, List, Logs, OpenForm
-from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, PassOn, PassOnStep, ReplyDecision
+from taskwire.domain.decisions import (
+    Choose,
+    DecideHeld,
+    DecideReply,
+    PassOn,
+    PassOnStep,
+    ReplyDecision,
+    SnoozeReminder,
+)
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, LinkId
 from taskwire.domain.jobs import Act, ActRequested, ActVerb, CreateRequested, Job, ShowAnswer

@@ -14,10 +14,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.domain.agent_text import is_shell_command, sanitize_for_agent
-from taskwire.domain.channel_jobs import SaveChannelSettings
 from taskwire.domain.commands import OpenForm, check_new_name
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import ChannelId, LinkId, Ts, find_channel, find_ts, moment_of, ts_of
+from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId, find_channel, find_ts, moment_of, ts_of
 from taskwire.domain.jobs import (
     ActRequested,
     ActVerb,
@@ -26,7 +25,8 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.message import Dialog, View
 from taskwire.domain.mrkdwn import is_blank, unescape
-from taskwire.domain.person_jobs import SavePersonSettings
+from taskwire.domain.person_jobs import SaveChannelSettings, SavePersonSettings
+from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.queues import intake
 from taskwire.domain.requester import EarlierMessages, Requester
 from taskwire.domain.task_names import TaskName
@@ -45,7 +45,7 @@ from taskwire.slack.inbound import Click, Submission
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.shortcuts import PickedMessage
 from taskwire.state.links import Links
-from taskwire.state.person_settings import PersonSettingsStore
+from taskwire.state.settings import SettingsStore
 from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.channel_settings import ChannelSettingsForm
 from taskwire.tasks.form import CreateForm
@@ -118,7 +118,7 @@ class Dialogs:
         ingress: Ingress,
         slack: Outbound,
         links: Links,
-        person_settings: PersonSettingsStore,
+        person_settings: SettingsStore[UserId, PersonSettings],
         lookup: Lookup,
         create_form: CreateForm,
         settings_form: ChannelSettingsForm,

@@ -6,8 +6,7 @@
 from datetime import datetime
 from typing import Literal
 
-from taskwire.domain.channel_jobs import SaveChannelSettings, SnoozeReminder
-from taskwire.domain.decisions import DecideHeld, DecideReply, PassOn
+from taskwire.domain.decisions import DecideHeld, DecideReply, PassOn, SnoozeReminder
 from taskwire.domain.jobs import (
     Act,
     ActRequested,
@@ -20,6 +19,7 @@ from taskwire.domain.jobs import (
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import make_title
+from taskwire.domain.person_jobs import SaveChannelSettings
 from taskwire.domain.work import Work
 from taskwire.messages.blocks import bold_name, escape_line
 from taskwire.messages.settings_form import name_place

@@ -43,10 +43,10 @@ async def start_following(deps: Dependencies, link: Link, now_ms: int) -> Batch:
     """Return the batch that starts to follow the agent. Raise UserError if there is nothing to follow."""
     if link.state.phase not in FOLLOWED_PHASES:
         raise UserError(*messages.not_working(link))
-    if await deps.followed.count(now_ms) >= MOST_FOLLOWED:
+    if await deps.links.count_followed(now_ms) >= MOST_FOLLOWED:
         raise UserError(*messages.too_many_followed(MOST_FOLLOWED))
     until_ms = now_ms + FOLLOW_MS
-    batch = deps.followed.start(Batch(), link.id, until_ms)
+    batch = deps.writes.follow(Batch(), link.id, until_ms)
     return batch.append(
         to_thread(link.id), Job(id=f"follow:{until_ms}", work=StartFollowing(until_ms=until_ms))
     )
@@ -118,7 +118,7 @@ class Follower:
     def _end(self, link: Link, until_ms: int) -> Batch:
         """Return the batch that ends this following. A newer one goes on."""
         is_newer = link.follow_until_ms not in (0, until_ms)
-        return Batch() if is_newer else self._deps.followed.end(Batch(), link.id)
+        return Batch() if is_newer else self._deps.writes.unfollow(Batch(), link.id)
 
 
 def _tick(work: ShowLive) -> Job:

@@ -28,7 +28,7 @@ from taskwire.domain.queues import (
 )
 from taskwire.messages import inputs
 from taskwire.queue.batch import Batch
-from taskwire.state.links import LinkWrites
+from taskwire.state.link_writes import LinkWrites
 
 
 def say(

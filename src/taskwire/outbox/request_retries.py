@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.dependencies import Dependencies
-from taskwire.domain.channel_jobs import SaveChannelSettings, SnoozeReminder
+from taskwire.domain.decisions import SnoozeReminder
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 from taskwire.domain.jobs import (
     Act,
@@ -25,6 +25,7 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
+from taskwire.domain.person_jobs import SaveChannelSettings
 from taskwire.domain.retry_policies import COMMAND
 from taskwire.job_context import JobContext, Outcome, PrivateMessage
 from taskwire.outbox.error_messages import make_give_up_message, make_waiting_message

@@ -24,7 +24,8 @@ from taskwire.outbox.enqueue import say, say_with_file, show_receipt
 from taskwire.outbox.questions import settle, settle_reply
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
-from taskwire.state.links import KEPT_REPLY_TTL_MS, Links
+from taskwire.state.link_writes import KEPT_REPLY_TTL_MS
+from taskwire.state.links import Links
 
 # Replies that one answer has sent are counted until the last of them has ended. No thread has more than this.
 MOST_COUNTED_REPLIES, COUNT_TTL_MS = 1_000, 8 * DAY_MS

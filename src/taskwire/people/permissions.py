@@ -19,6 +19,7 @@ from taskwire.domain.links import Link, Rights, is_group
 from taskwire.domain.requester import Requester
 from taskwire.messages import refusals, teammates
 from taskwire.people.directory import Directory
+from taskwire.queue.batch import Batch
 from taskwire.slack.models import Profile
 from taskwire.telemetry import logger
 
@@ -28,6 +29,8 @@ PRESENCE_WINDOW = timedelta(seconds=10)
 OWNERS_VERBS = frozenset[ActVerb]({"delete", "detach", "share", "unshare"})
 # What everybody may do who sees the task.
 VIEWERS_VERBS = frozenset[ActVerb]({"watch", "unwatch"})
+# Each group costs a call to Slack when a person acts who is not let in by name.
+MOST_SHARES = 20
 
 _log = logger("taskwire.people.permissions")
 
@@ -153,6 +156,31 @@ class People:
         people = [await self.find_name(UserId(each)) for each in link.shares if not is_group(each)]
         groups = [each for each in link.shares if is_group(each)]
         return teammates.list_people(people, groups, is_for_all=is_for_all)
+
+    async def let_in(self, link: Link, who: tuple[str, ...], batch: Batch) -> tuple[str, ...]:
+        """Let these people and groups steer the task, and return all who may then, beside the owner.
+
+        Raise UserError if somebody among them can never be let in. Then nobody is.
+        """
+        for each in who:
+            if not is_group(each):
+                await self._require_possible(UserId(each))
+        owner = link.record.owner_slack or ""
+        shares = tuple(dict.fromkeys((*link.shares, *(each for each in who if each != owner))))
+        if len(shares) > MOST_SHARES:
+            raise UserError(*refusals.too_many_shares(link, MOST_SHARES))
+        self._deps.writes.set_shares(batch, link.id, shares)
+        return shares
+
+    async def _require_possible(self, person: UserId) -> None:
+        """Raise UserError, for the person who shares, if this person can never be let in."""
+        try:
+            await self.get_account(person)
+        except NoAccount:
+            raise UserError(*refusals.cannot_let_in(await self.find_name(person))) from None
+        except UserError as error:
+            name = await self.find_name(person)
+            raise UserError(*refusals.cannot_let_in(name, error.sentence)) from None
 
     async def _is_in_groups(self, person: UserId, shares: tuple[str, ...]) -> bool:
         groups = [each for each in shares if is_group(each)]

@@ -44,7 +44,7 @@ from taskwire.slack.inbound import (
     WrittenMessage,
 )
 from taskwire.slack.shortcuts import PickedMessage
-from taskwire.state.links import LinkWrites
+from taskwire.state.link_writes import LinkWrites
 
 # The claim replaces this id by the link's id.
 CLAIMED_LINK = LinkId("@")

@@ -1,24 +1,27 @@
-"""Handles the buttons of questions about replies.
+"""Handles the buttons of questions about replies, and of the choices that an agent offers.
 
-Such a reply is held by a pause, was not delivered, or has an unknown outcome. `messages/inputs.py` has the
-questions.
+A reply that is asked about is held by a pause, was not delivered, or has an unknown outcome.
+`messages/inputs.py` has the questions. Of the presses on the choices at the end of an agent's answer, the
+first counts. The notice loses its buttons and says who chose what. Then the choice is posted in the thread
+as that person's words, and goes to the agent as their reply.
 """
 
 from typing import NamedTuple, cast
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.decisions import DecideHeld, DecideReply, ReplyDecision
+from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, ReplyDecision
 from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import Act, ActVerb, AnswerInThread, Job, Reply
 from taskwire.domain.links import Link
 from taskwire.domain.queues import input_score, no_agent_score, request_score, thread_answers, to_coder
-from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import inputs, refusals
 from taskwire.messages.unknown_verbs import DIALOG_BUTTONS, VERB_BUTTONS, taken_as_verb
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import record_delivery, say_with_file, show_receipt
 from taskwire.outbox.questions import settle_reply
+from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.undelivered import find_reply, list_given_up_together, list_held, settle_sent_replies
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -33,7 +36,7 @@ class PendingReply(NamedTuple):
 
 
 class ReplyDecisions:
-    """Handles people's decisions on replies."""
+    """Handles people's decisions on replies, and their choices."""
 
     def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
         self._deps = deps
@@ -45,6 +48,7 @@ class ReplyDecisions:
         return (
             Handler.with_any_link(DecideHeld, self.decide_held),
             Handler.with_any_link(DecideReply, self.decide_reply),
+            Handler.with_any_link(Choose, self.choose),
         )
 
     async def decide_held(self, context: JobContext, link: Link | None) -> Outcome:
@@ -177,6 +181,24 @@ class ReplyDecisions:
         return PendingReply(
             read(Reply.model_validate_json, kept), writes.forget_reply(Batch(), link.id, job_id)
         )
+
+    async def choose(self, context: JobContext, link: Link | None) -> Outcome:
+        """Settle the question under one lease, then send the choice under the next."""
+        work = context.work(Choose)
+        if link is None or link.end_reason is not None:
+            raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
+        if work.text:
+            reply = await post_quotation(
+                self._deps, self._people, context, link, work.requester.person, work.text
+            )
+            return done(queue_reply(link.id, reply))
+        await self._people.require_steering_rights(work.requester, link)
+        choice = await questions.find_choice(self._deps, link, work.key, work.number)
+        if choice is None:
+            return done(None, (work.requester, inputs.choice_too_late()))
+        name = await self._people.get_name(work.requester.person)
+        batch = questions.settle_choices(self._deps, link, inputs.choice_made(name, choice.label), Batch())
+        return retry(0, context.job.with_work(text=choice.reply), batch)
 
 
 def _is_awaiting(reply: Reply, decision: ReplyDecision) -> bool:

@@ -21,7 +21,6 @@ from taskwire.messages import refusals, teammates
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.quoted_replies import queue_reply
 from taskwire.people.permissions import NoAccount, People
-from taskwire.people.shares import let_in
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 from taskwire.replies.admit import ReplyReceiver
@@ -160,7 +159,7 @@ class ReplyPasser:
             return _answer(work, question, _keep(self._deps, link, changed, Batch()))
         batch = self._forget(link, work)
         if work.step == "always":
-            await let_in(self._deps, self._people, link, (present.person,), batch)
+            await self._people.let_in(link, (present.person,), batch)
         updates = {"person": work.requester.person, "author_name": name or "Somebody", "is_confirmed": True}
         queue_reply(link.id, present.model_copy(update=updates), batch)
         return _answer(work, teammates.passed_on(name, is_always=work.step == "always"), batch)

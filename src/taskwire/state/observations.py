@@ -15,7 +15,7 @@ from taskwire.domain.phases import Observation
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
-from taskwire.state.links import ENDED_LINK_TTL_MS
+from taskwire.state.link_writes import ENDED_LINK_TTL_MS
 
 # How many observations of a task may wait while its notices cannot be posted. When there are so many, a new
 # one replaces the newest. No report is lost, because all reports are in the agent's history.

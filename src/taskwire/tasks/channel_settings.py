@@ -9,11 +9,11 @@ from functools import partial
 
 from taskwire.coder.models import Template
 from taskwire.dependencies import Dependencies
-from taskwire.domain.channel_jobs import SaveChannelSettings
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, UserId
 from taskwire.domain.message import View
+from taskwire.domain.person_jobs import SaveChannelSettings
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals, settings_form

@@ -53,7 +53,7 @@ from taskwire.queue.inbox import MAX_WAITING_REPLIES
 from taskwire.redis.decoding import read
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity, SlackRateLimited
 from taskwire.slack.metadata import Metadata
-from taskwire.state.links import KEPT_REPLY_TTL_MS
+from taskwire.state.link_writes import KEPT_REPLY_TTL_MS
 from taskwire.tasks.last_known import LastKnown
 from taskwire.telemetry import logger
 

@@ -1,4 +1,4 @@
-"""The rules of Block Kit: which blocks exist, where they are allowed, their keys, lengths and counts.
+"""The rules of Block Kit: blocks, and the dialogs and Home tabs that hold them: keys, lengths and counts.
 
 Only rules that Slack documents, or that were observed, are here. The rules for elements are in
 `element_rules`, and the checks that all rules consist of in `shape_checks`.
@@ -36,6 +36,8 @@ MESSAGE, MODAL, HOME = "message", "modal", "home"
 MOST_BLOCKS = {MESSAGE: 50, MODAL: 100, HOME: 100}
 # The most characters in all markdown blocks of a message together [Block Kit reference, markdown].
 MARKDOWN_TOGETHER = 12_000
+# Slack answers a larger view with view_too_large. The number is in bytes of JSON.
+VIEW_BYTES = 250_000
 _EVERYWHERE = frozenset(
     {"actions", "context", "divider", "header", "image", "input", "rich_text", "section", "video"}
 )
@@ -147,6 +149,18 @@ BLOCKS["container"] = _block(
     default_collapsed=boolean,
     has_header_divider=boolean,
 )
+_VIEW_OPTIONS: dict[str, Check] = {
+    "private_metadata": string(3000, least=0),
+    "callback_id": string(255, least=0),
+    "external_id": string(255, least=0),
+}
+_MODAL_VIEW = shape(
+    {"type": one_of("modal"), "title": plain(24), "blocks": anything},
+    _VIEW_OPTIONS
+    | {"submit": plain(24), "close": plain(24), "clear_on_close": boolean}
+    | {"notify_on_close": boolean, "submit_disabled": boolean},
+)
+_HOME_VIEW = shape({"type": one_of("home"), "blocks": anything}, _VIEW_OPTIONS)
 
 
 def problems(blocks: object, surface: str, at: str = "/blocks") -> list[str]:
@@ -169,6 +183,17 @@ def problems(blocks: object, surface: str, at: str = "/blocks") -> list[str]:
     if not report.messages:
         _check_together(blocks, at, report)
     return report.messages
+
+
+def view_problems(view: Json, kind: str) -> list[str]:
+    """List the reasons for which Slack would refuse this view."""
+    report = Report()
+    (_MODAL_VIEW if kind == "modal" else _HOME_VIEW)(view, "/view", report)
+    blocks = view.get("blocks", [])
+    found = report.messages + problems(blocks, MODAL if kind == "modal" else HOME, "/view/blocks")
+    if not found and kind == "modal" and "submit" not in view and any(b["type"] == "input" for b in blocks):
+        found.append("[ERROR] missing required field: submit [json-pointer:/view]")
+    return found
 
 
 def _check_together(blocks: list[Json], at: str, report: Report) -> None:

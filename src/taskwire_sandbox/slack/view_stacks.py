@@ -1,4 +1,4 @@
-"""The open dialogs and Home tabs of each person. The rules for their content are in `view_rules`."""
+"""The open dialogs and Home tabs of each person. The rules for their content are in `block_rules`."""
 
 import hashlib
 import json

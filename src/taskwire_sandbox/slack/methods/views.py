@@ -4,11 +4,11 @@ import json
 
 from taskwire_sandbox.slack import view_stacks
 from taskwire_sandbox.slack.backend import Backend
+from taskwire_sandbox.slack.block_rules import VIEW_BYTES, view_problems
 from taskwire_sandbox.slack.errors import ApiError, Json, invalid_arguments
 from taskwire_sandbox.slack.interaction_payloads import view_payload
 from taskwire_sandbox.slack.methods.spec import method
 from taskwire_sandbox.slack.tickets import Trigger
-from taskwire_sandbox.slack.view_rules import VIEW_BYTES, view_problems
 from taskwire_sandbox.slack.view_stacks import MAX_STACK, View
 
 

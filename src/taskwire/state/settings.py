@@ -1,0 +1,35 @@
+"""The settings of channels and of people in Redis: one key for each one for which something is changed."""
+
+from typing import Generic, TypeVar, cast
+
+from pydantic import BaseModel
+
+from taskwire.queue.batch import Batch
+from taskwire.redis.connection import Connections
+from taskwire.redis.decoding import read
+from taskwire.redis.keys import Keys
+
+K = TypeVar("K", bound=str)
+S = TypeVar("S", bound=BaseModel)
+
+
+class SettingsStore(Generic[K, S]):
+    """The settings of the channels, or of the people, of one workspace. `defaults` count where no key is."""
+
+    def __init__(self, connections: Connections, keys: Keys, name: str, defaults: S) -> None:
+        self._redis = connections.commands
+        self._keys = keys
+        self._name = name
+        self._defaults = defaults
+
+    async def get(self, whose: K) -> S:
+        """Return the settings of a channel or person. Raise CannotRead if a newer version wrote them."""
+        found = cast("str | None", await self._redis.get(self._keys.named(self._name, whose)))
+        return read(type(self._defaults).model_validate_json, found) if found else self._defaults
+
+    def write(self, batch: Batch, whose: K, settings: S) -> Batch:
+        """Write the settings of a channel or person. If nothing is changed, there is no key."""
+        key = self._keys.named(self._name, whose)
+        if settings == self._defaults:
+            return batch.write("DEL", key)
+        return batch.write("SET", key, settings.model_dump_json())
