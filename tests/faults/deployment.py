@@ -22,6 +22,7 @@ from taskwire.redis.keys import Keys
 from taskwire.slack import manifest
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
+from tests.lua import KEYS_WITHOUT_TTL
 
 from .actors import Actor
 from .bot import Given
@@ -67,13 +68,6 @@ for _, index in ipairs(ARGV[3] == '1' and {ready} or indexes) do
   end
 end
 return {}
-"""
-_ENDLESS = """
-local found = {}
-for _, key in ipairs(redis.call('KEYS', '*')) do
-  if redis.call('TTL', key) == -1 then found[#found + 1] = key end
-end
-return found
 """
 
 
@@ -354,7 +348,7 @@ class Deployment:
     async def check(self) -> None:
         """Check what must be true of all actors when a run has ended."""
         assert not await self.jobs(), f"jobs are left: {await self.jobs()}"
-        endless = await cast("Awaitable[list[str]]", self.store.eval(_ENDLESS, 0))
+        endless = await cast("Awaitable[list[str]]", self.store.eval(KEYS_WITHOUT_TTL, 0))
         left = [key for key in endless if not self.keys.is_permanent(key)]
         assert not left, f"keys without an end: {left}"
         letters = DeadLetters(Connections(self.store, self.store, ""), self.keys, self.clock)

@@ -53,6 +53,14 @@ class Bench:
         await worker.stop(5)
         await running
 
+    async def is_stopped_after(self, began: asyncio.Event, carry: Carry) -> None:
+        """Let a process begin a job, then stop it while the job runs."""
+        worker = new_worker(self.deps, carry)
+        running = asyncio.create_task(worker.run())
+        await began.wait()
+        await worker.stop(0.1)
+        await running
+
     async def takes(self, times: int) -> None:
         """Acquire a lease and let it lapse, as a dying process does. Repeat this `times` times."""
         for _ in range(times):
@@ -489,12 +497,8 @@ async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None
         return done()
 
     await bench.append("a")
-    worker = new_worker(bench.deps, carry)
-    running = asyncio.create_task(worker.run())
-    await began.wait()
 
-    await worker.stop(0.1)
-    await running
+    await bench.is_stopped_after(began, carry)
 
     state = await bench.state()
     assert (state["attempt_job"], state["attempt"]) == ("a", "note")
@@ -511,12 +515,8 @@ async def test_what_a_stopped_process_breaks_off_is_handed_on(bench: Bench) -> N
         return done()
 
     await bench.append("a")
-    worker = new_worker(bench.deps, carry)
-    running = asyncio.create_task(worker.run())
-    await began.wait()
 
-    await worker.stop(0.1)
-    await running
+    await bench.is_stopped_after(began, carry)
     bench.clock.now_ms += 1_000
     taken = await bench.deps.queues.acquire()
 

@@ -282,10 +282,7 @@ async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
 async def test_an_old_reply_is_asked_about(world: World) -> None:
     """An old reply may not be valid any more."""
     thread, task = await a_waiting_agent(world)
-    await away(world)
-    old = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
-    world.clock.passes(3700)
-    await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
+    old = await writes_while_away(world, thread)
 
     await back(world)
     said, before = without_notices(thread.new_messages()), list(task.inputs)
@@ -302,10 +299,7 @@ async def test_an_old_reply_is_asked_about(world: World) -> None:
 async def test_an_old_reply_can_be_left(world: World) -> None:
     """A button drops the old reply. Later replies then continue."""
     thread, task = await a_waiting_agent(world)
-    await away(world)
-    old = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
-    world.clock.passes(3700)
-    await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
+    old = await writes_while_away(world, thread)
     await back(world)
     said = without_notices(thread.new_messages())
 
@@ -482,6 +476,15 @@ async def has_gap(world: World, missed: str, tasks: list[SandboxTask]) -> None:
     world.slack.faults.add("message", DeliveryFault.LOST)
     await world.slack.post(world.alice.id, "general", missed, threads_of(world, tasks)[0])
     await world.settles()
+
+
+async def writes_while_away(world: World, thread: Thread) -> str:
+    """Stop the bot, and let Alice write one reply, and another an hour later. Return the ts of the first."""
+    await away(world)
+    old = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
+    world.clock.passes(3700)
+    await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
+    return old
 
 
 def without_notices(said: list[str]) -> list[str]:

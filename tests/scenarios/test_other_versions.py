@@ -10,7 +10,9 @@ from taskwire.domain.queues import (
     thread_answers,
     to_coder,
 )
+from taskwire_sandbox.coder import SandboxTask
 
+from .people import Thread
 from .test_notices_to_administrators import direct_messages
 from .versions import (
     append_unreadable_job,
@@ -61,11 +63,8 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
     """The thread is told, and administrators in direct messages, but not while one version replaces the
     other."""
     await world.restarts(admins=(world.bob.id,))
-    thread, task = await a_busy_agent(world)
+    thread, task = await a_reply_that_another_version_took(world)
     link = await link_of(world)
-    await world.alice.replies(thread, "use main")
-    await record_newer_version(world)
-    await rewrite_jobs_as_newer(world, to_coder(link))
     await takes_all(world, task)
     await world.passes(seconds=60)
     keeper = world.bot.parts.newer
@@ -98,11 +97,7 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
 async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_told(world: World) -> None:
     """The author gets the text back with a button. Later jobs continue, and administrators are told."""
     await world.restarts(admins=(world.bob.id,))
-    thread, task = await a_busy_agent(world)
-    link = await link_of(world)
-    await world.alice.replies(thread, "use main")
-    await record_newer_version(world)
-    await rewrite_jobs_as_newer(world, to_coder(link))
+    thread, task = await a_reply_that_another_version_took(world)
     await world.alice.replies(thread, "and rebase")
     await takes_all(world, task)
     keeper = world.bot.parts.newer
@@ -139,11 +134,7 @@ async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_t
 
 async def test_a_reply_given_up_for_a_newer_version_is_sent_again_once_only(world: World) -> None:
     """The operator resends it where the newer version runs. Then its author's button sends nothing more."""
-    thread, task = await a_busy_agent(world)
-    link = await link_of(world)
-    await world.alice.replies(thread, "use main")
-    await record_newer_version(world)
-    await rewrite_jobs_as_newer(world, to_coder(link))
+    thread, task = await a_reply_that_another_version_took(world)
     await takes_all(world, task)
     await world.passes(seconds=7 * DAY + 60)
     await world.bot.parts.newer.tell_waiting()
@@ -266,11 +257,7 @@ async def test_what_can_be_made_anew_waits_for_nobody(world: World) -> None:
 
 async def test_replies_of_a_newer_version_are_given_back_with_the_others(world: World) -> None:
     """A task is detached while the older version runs, and no author loses a text."""
-    thread, task = await a_busy_agent(world)
-    link = await link_of(world)
-    await world.alice.replies(thread, "use main")
-    await record_newer_version(world)
-    await rewrite_jobs_as_newer(world, to_coder(link))
+    thread, task = await a_reply_that_another_version_took(world)
     await world.passes(seconds=31)
     await world.alice.replies(thread, "and rebase")
 
@@ -376,3 +363,12 @@ async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it
     assert len(world.coder.tasks) == 2
     assert world.alice.sees() == ("Creating another one.\n> fix it")
     assert len(world.cards()) == 1
+
+
+async def a_reply_that_another_version_took(world: World) -> tuple[Thread, SandboxTask]:
+    """Let Alice write *use main* to a busy agent, and a newer version take it."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, "use main")
+    await record_newer_version(world)
+    await rewrite_jobs_as_newer(world, to_coder(await link_of(world)))
+    return thread, task

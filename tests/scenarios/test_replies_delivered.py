@@ -129,13 +129,8 @@ async def test_a_very_long_reply_arrives_whole(world: World) -> None:
 
 async def test_a_reply_written_before_slack_has_answered_our_post_is_delivered(world: World) -> None:
     """People can see and answer the card before the bot knows its ts."""
-    world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.5)
-    place = world.slack.workspace.channel("general").id
-    await world.slack.command(world.alice.id, place, "/task", f"create {PROMPT}")
-    card = await world.slack.until(lambda: world.slack.messages(place), "the card")
+    thread = await a_card_before_slack_answers(world)
 
-    thread = Thread(world, place, str(card[0]["ts"]))
-    world.reader.read_root(place, thread.ts)
     await world.alice.replies(thread, "and add a test")
     await world.until(lambda: world.coder.tasks, "the task")
     await world.polls()
@@ -166,17 +161,23 @@ async def test_a_reply_is_delivered_although_the_answer_to_our_post_is_lost(worl
 
 async def test_a_reply_edited_before_slack_has_answered_our_post_arrives_as_edited(world: World) -> None:
     """An edit counts even if the bot does not know its card yet."""
-    world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.5)
-    place = world.slack.workspace.channel("general").id
-    await world.slack.command(world.alice.id, place, "/task", f"create {PROMPT}")
-    card = await world.slack.until(lambda: world.slack.messages(place), "the card")
+    thread = await a_card_before_slack_answers(world)
 
-    thread = Thread(world, place, str(card[0]["ts"]))
-    world.reader.read_root(place, thread.ts)
-    reply = await world.slack.post(world.alice.id, place, "and add a tset", thread.ts)
-    await world.slack.edit(world.alice.id, place, reply, "and add a test")
+    reply = await world.slack.post(world.alice.id, thread.channel, "and add a tset", thread.ts)
+    await world.slack.edit(world.alice.id, thread.channel, reply, "and add a test")
     await world.until(lambda: world.coder.tasks, "the task")
     await world.polls()
     await world.passes(seconds=5)
 
     assert world.task("fix-the-login").inputs == ["and add a test"]
+
+
+async def a_card_before_slack_answers(world: World) -> Thread:
+    """Let Alice create a task. Slack shows the card before it answers the bot's call."""
+    world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.5)
+    place = world.slack.workspace.channel("general").id
+    await world.slack.command(world.alice.id, place, "/task", f"create {PROMPT}")
+    cards = await world.slack.until(lambda: world.slack.messages(place), "the card")
+    thread = Thread(world, place, str(cards[0]["ts"]))
+    world.reader.read_root(place, thread.ts)
+    return thread

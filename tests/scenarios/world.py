@@ -25,6 +25,7 @@ from taskwire_sandbox.coder import CoderSandbox, SandboxTask
 from taskwire_sandbox.slack import SlackSandbox
 from tests.crash import cancel_jobs
 from tests.faults.proxy import FaultProxy, proxy
+from tests.lua import KEYS_WITHOUT_TTL
 
 from .clock import WorldClock
 from .people import Person, Thread
@@ -40,13 +41,6 @@ for _, name in ipairs(redis.call('ZRANGE', prefix .. 'ready', 0, -1)) do
   busy = busy + redis.call('HEXISTS', prefix .. 'queue:' .. name .. ':state', 'token')
 end
 return busy
-"""
-_ENDLESS = """
-local found = {}
-for _, key in ipairs(redis.call('KEYS', '*')) do
-  if redis.call('TTL', key) == -1 then found[#found + 1] = key end
-end
-return found
 """
 PATIENCE_SECONDS = 60.0
 SETTLE_SECONDS = 20.0
@@ -232,7 +226,7 @@ class World:
 
     async def keys_without_end(self) -> list[str]:
         """Return the keys without a time to live that are not on the list of permanent keys."""
-        found = await cast("Awaitable[list[str]]", self.connections.commands.eval(_ENDLESS, 0))
+        found = await cast("Awaitable[list[str]]", self.connections.commands.eval(KEYS_WITHOUT_TTL, 0))
         return [key for key in found if not self.keys.is_permanent(key)]
 
     async def check_end(self) -> None:

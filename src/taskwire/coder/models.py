@@ -114,10 +114,6 @@ class WorkspaceStatus(_TolerantEnum):
 _STATE_SPELLINGS = {"failure": "failed", "completed": "complete"}
 
 
-def _parse_state(word: str) -> TaskState:
-    return TaskState(_STATE_SPELLINGS.get(word, word))
-
-
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -164,10 +160,9 @@ class AgentHealth(_Model):
     reason: str = ""
 
 
-class CurrentState(_Model):
-    """The newest report of a task's agent."""
+class _Report(_Model):
+    """What an agent says about its work."""
 
-    timestamp: Time
     raw_state: str = Field(alias="state")
     message: Unescaped = ""
     uri: str = ""
@@ -175,7 +170,13 @@ class CurrentState(_Model):
     @property
     def state(self) -> TaskState:
         """The state that `raw_state` means."""
-        return _parse_state(self.raw_state)
+        return TaskState(_STATE_SPELLINGS.get(self.raw_state, self.raw_state))
+
+
+class CurrentState(_Report):
+    """The newest report of a task's agent."""
+
+    timestamp: Time
 
 
 class Task(_Model):
@@ -332,7 +333,7 @@ class BuildLog(_Model):
     output: str = ""
 
 
-class AgentReport(_Model):
+class AgentReport(_Report):
     """One report of an agent. `id` never changes.
 
     Each start of the workspace makes a new agent, so `agent_id` says which start the report belongs to.
@@ -341,14 +342,6 @@ class AgentReport(_Model):
     id: str
     agent_id: str = ""
     created_at: Time
-    raw_state: str = Field(alias="state")
-    message: Unescaped = ""
-    uri: str = ""
-
-    @property
-    def state(self) -> TaskState:
-        """The state that `raw_state` means."""
-        return _parse_state(self.raw_state)
 
 
 class AgentApp(_Model):

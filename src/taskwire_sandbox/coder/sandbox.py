@@ -5,7 +5,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
@@ -20,10 +20,6 @@ from taskwire_sandbox.coder.fixtures import YEAR, Fixtures
 from taskwire_sandbox.coder.notifications import Notifications
 from taskwire_sandbox.coder.reports import Reports
 from taskwire_sandbox.coder.rows import (
-    ExternalAuth,
-    Organization,
-    Parameter,
-    Preset,
     Task,
     Template,
     User,
@@ -31,7 +27,6 @@ from taskwire_sandbox.coder.rows import (
 )
 from taskwire_sandbox.coder.sandbox_task import SandboxTask
 from taskwire_sandbox.coder.server import ArrivalHook, RecordedRequest, RequestHook, Server
-from taskwire_sandbox.coder.steps import INSTANT, BuildPlan, Script, quiet
 from taskwire_sandbox.coder.wire import encode
 from taskwire_sandbox.coder.world import Settings, World
 from taskwire_sandbox.ports import HOST, Port
@@ -68,7 +63,9 @@ class ScriptedCoder:
         self.notifications = Notifications(self.world)
         builds = Builds(self.world, reports)
         self.deployment = Deployment(self.world, reports, builds, self.notifications)
-        self.fixtures = Fixtures(self.world, builds)
+        self.fixtures = fixtures = Fixtures(self.world, builds)
+        self.add_organization, self.add_user = fixtures.add_organization, fixtures.add_user
+        self.add_template, self.new_preset = fixtures.add_template, fixtures.new_preset
         self.webhook_url = webhook_url
         self._server = Server(self.deployment, self.answer_control)
         self._port = port
@@ -158,64 +155,11 @@ class ScriptedCoder:
         self.world.schedule.catch_up()
         return [SandboxTask(self.deployment, task) for task in reversed(list(self.world.newest_tasks()))]
 
-    def add_organization(self, name: str, display_name: str = "") -> Organization:
-        """Add an organization."""
-        return self.fixtures.add_organization(name, display_name)
-
-    def add_user(
-        self,
-        username: str,
-        *,
-        email: str = "",
-        name: str = "",
-        roles: Iterable[str] = (),
-        organizations: Mapping[str, Iterable[str]] | None = None,
-        github_id: int = 0,
-    ) -> User:
-        """Add a user. By default it is an ordinary member of the default organization."""
-        return self.fixtures.add_user(
-            username, email=email, name=name, roles=roles, organizations=organizations, github_id=github_id
-        )
-
     def add_token(
         self, username: str, *, name: str = "", lifetime: timedelta = YEAR, scopes: tuple[str, ...] = ("all",)
     ) -> str:
         """Add a key for a user and return the session token that a client sends."""
         return self.fixtures.add_token(self.user(username), name, lifetime, scopes).key
-
-    def add_template(
-        self,
-        name: str,
-        *,
-        display_name: str = "",
-        organization: str = "default",
-        description: str = "",
-        presets: Iterable[Preset] = (),
-        parameters: Iterable[Parameter] = (),
-        external_auth: Iterable[ExternalAuth] = (),
-        script: Callable[[str], Script] = quiet,
-        plan: BuildPlan = INSTANT,
-        has_ai_task: bool = True,
-    ) -> Template:
-        """Add a template. `script` chooses the agent's script for a prompt."""
-        return self.fixtures.add_template(
-            name,
-            display_name=display_name,
-            organization=organization,
-            description=description,
-            presets=presets,
-            parameters=parameters,
-            external_auth=external_auth,
-            script=script,
-            plan=plan,
-            has_ai_task=has_ai_task,
-        )
-
-    def new_preset(
-        self, name: str, parameters: Mapping[str, str] | None = None, *, is_default: bool = False
-    ) -> Preset:
-        """Make a preset for a template that is not added yet."""
-        return self.fixtures.new_preset(name, parameters, is_default=is_default)
 
     def add_task(
         self, username: str, prompt: str, *, name: str = "", template: Template | None = None

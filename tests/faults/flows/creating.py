@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from taskwire.settings import DEFAULT_EMOJI
 from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.slack import ActionResult
 from taskwire_sandbox.slack.errors import Json
 from tests.faults.actors import Actor, metadata
 from tests.faults.deployment import Deployment
@@ -168,14 +169,13 @@ class FillingFromMessage(Creating):
     async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Write a thread, and open the form from its last message."""
         await super().prepare_run(actors)
+        await self.open_each(actors, self._open_from_message)
+
+    async def _open_from_message(self, actor: Actor) -> ActionResult:
         slack = self.deployment.slack
-        for actor in actors:
-            for left in slack.views(actor.person):
-                await slack.close(actor.person, left)
-            root = await slack.post(actor.person, actor.channel, "it is broken")
-            ts = await slack.post(actor.person, actor.channel, "since Monday", root)
-            assert (await slack.message_shortcut(actor.person, actor.channel, ts, "make_task")).ok
-        await self.deployment.until(lambda: all(map(self._is_filled, actors)), "dialogs are open")
+        root = await slack.post(actor.person, actor.channel, "it is broken")
+        ts = await slack.post(actor.person, actor.channel, "since Monday", root)
+        return await slack.message_shortcut(actor.person, actor.channel, ts, "make_task")
 
     async def go(self, actor: Actor) -> None:
         """Submit the form."""

@@ -199,11 +199,10 @@ class Answering(Flow):
             lambda: all(f"try {actor.run_number + 1}" in self.card(actor) for actor in actors),
             "all have failed",
         )
-        for actor in actors:
-            for left in slack.views(actor.person):
-                await slack.close(actor.person, left)
-            assert (await slack.click(actor.person, actor.channel, actor.thread_ts, "task.answer")).ok
-        await self.deployment.until(lambda: all(map(self._is_filled, actors)), "dialogs are open")
+        await self.open_each(
+            actors,
+            lambda actor: slack.click(actor.person, actor.channel, actor.thread_ts, "task.answer"),
+        )
 
     async def go(self, actor: Actor) -> None:
         """Submit the dialog."""

@@ -1,11 +1,12 @@
 """What a flow is: an action of a person or an agent, how to see that it is over, and what must be
 true then."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar
 
 from taskwire.messages import answers
 from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.slack import ActionResult
 from tests.faults.actors import Actor, metadata, said_in
 from tests.faults.deployment import Deployment
 from tests.faults.points import Kind
@@ -77,6 +78,14 @@ class Flow:
 
     # What flows use.
 
+    async def let_work(self, actors: Sequence[Actor]) -> None:
+        """Let each agent work, after a pause too, and let the bot see it."""
+        for task in map(task_of, actors):
+            if task.status == "paused":
+                task.resume()
+            task.becomes("working", "On it")
+        await self.deployment.poll()
+
     async def write(self, actor: Actor, words: str) -> None:
         """Write in the actor's thread."""
         actor.message_ts = await self.deployment.slack.post(
@@ -91,11 +100,20 @@ class Flow:
     async def open_dialogs(self, words: Mapping[Actor, str]) -> None:
         """Let each actor open a dialog by a command, and wait until it is filled."""
         slack = self.deployment.slack
-        for actor, typed in words.items():
+        await self.open_each(
+            list(words), lambda actor: slack.command(actor.person, actor.channel, "/task", words[actor])
+        )
+
+    async def open_each(
+        self, actors: Sequence[Actor], open_one: Callable[[Actor], Awaitable[ActionResult]]
+    ) -> None:
+        """Let each actor open a dialog, and wait until it is filled."""
+        slack = self.deployment.slack
+        for actor in actors:
             for left in slack.views(actor.person):
                 await slack.close(actor.person, left)
-            assert (await slack.command(actor.person, actor.channel, "/task", typed)).ok
-        await self.deployment.until(lambda: all(map(self._is_filled, words)), "dialogs are open")
+            assert (await open_one(actor)).ok
+        await self.deployment.until(lambda: all(map(self._is_filled, actors)), "dialogs are open")
 
     def _is_filled(self, actor: Actor) -> bool:
         views = self.deployment.slack.views(actor.person)

@@ -39,11 +39,7 @@ class Pausing(Steering):
 
     async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Let the task run."""
-        for task in map(task_of, actors):
-            if task.status == "paused":
-                task.resume()
-            task.becomes("working", "On it")
-        await self.deployment.poll()
+        await self.let_work(actors)
 
     def check(self, actor: Actor) -> None:
         """Check that the workspace was stopped once, and the thread was told so."""

@@ -229,11 +229,7 @@ class PausedElsewhere(Telling):
 
     async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Let the task run."""
-        for task in map(task_of, actors):
-            if task.status == "paused":
-                task.resume()
-            task.becomes("working", "On it")
-        await self.deployment.poll()
+        await self.let_work(actors)
 
     async def go(self, actor: Actor) -> None:
         """Let Coder stop the workspace."""
