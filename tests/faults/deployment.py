@@ -109,7 +109,7 @@ class Deployment:
         self._ticking: asyncio.Task[str] | None = None
         # The tokens of leases whose holder is dead.
         self._dead: set[str] = set()
-        self._next_sweep_ms = 0
+        self._next_poll_ms = 0
         self._read = 0
         self._database = database
 
@@ -280,11 +280,11 @@ class Deployment:
             return False
         if times and float(times[1]) <= now:
             return self._tick("times")
-        if self.is_changed() and now >= self._next_sweep_ms:
-            self._next_sweep_ms = now + POLL_MS
+        if self.is_changed() and now >= self._next_poll_ms:
+            self._next_poll_ms = now + POLL_MS
             return self._tick("poll")
         due = [float(row[1]) for row in rows] + [float(score) for score in times[1:]]
-        due += [self._next_sweep_ms] if self.is_changed() else []
+        due += [self._next_poll_ms] if self.is_changed() else []
         booked = self.coder.world.schedule.next_due()
         due += [booked.timestamp() * 1000] if booked is not None else []
         if not due or min(due) > now + MAX_REPORTED_WAIT_MS:
@@ -313,7 +313,7 @@ class Deployment:
     async def advance(self, ms: int) -> None:
         """Move the clock forward, and let the jobs run that are due then."""
         await self._move_to(self.clock.now_ms + ms)
-        self._next_sweep_ms = 0
+        self._next_poll_ms = 0
         await self.wait_until_idle()
 
     def is_changed(self) -> bool:

@@ -122,7 +122,7 @@ async def test_many_hints_at_once_are_one_look(world: World) -> None:
     assert lists(world) - before <= 3
 
 
-async def test_a_hint_to_the_replica_that_does_not_sweep_is_followed_too(world: World) -> None:
+async def test_a_hint_to_the_replica_that_does_not_poll_is_followed_too(world: World) -> None:
     """The replica that gets the hint polls."""
     thread, task = await a_task(world)
     hinted = world.settings.model_copy(update={"webhook_token": SecretStr(TOKEN)})

@@ -66,7 +66,7 @@ async def _claim(polls: Observations) -> Poll:
     return poll
 
 
-async def _can_sweep(polls: Observations) -> bool:
+async def _can_poll(polls: Observations) -> bool:
     return isinstance(await polls.claim("service", 20_000), Poll)
 
 
@@ -176,20 +176,20 @@ async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observatio
     assert await polls.count_missing("service", new, [TASK]) == []
 
 
-async def test_one_replica_sweeps_at_a_time(engine: Engine, polls: Observations) -> None:
+async def test_one_replica_polls_at_a_time(engine: Engine, polls: Observations) -> None:
     """One replica polls until its lease ends or it releases the account."""
     other = Observations(engine.connections, engine.keys, engine.clock)
     await _claim(polls)
 
-    assert not await _can_sweep(other)
+    assert not await _can_poll(other)
     engine.passes(20)
-    assert await _can_sweep(other)
-    assert not await _can_sweep(polls)
+    assert await _can_poll(other)
+    assert not await _can_poll(polls)
     await other.release("service")
-    assert await _can_sweep(polls)
+    assert await _can_poll(polls)
 
 
-async def test_each_sweep_has_a_higher_number(polls: Observations) -> None:
+async def test_each_poll_has_a_higher_number(polls: Observations) -> None:
     """The number of polls only rises."""
     numbers = [(await _claim(polls)).number for _ in range(3)]
 

@@ -316,7 +316,7 @@ class Poller:
         If no roles were recorded, it must be an Owner. Raises the errors of Coder's client.
         """
         me = await self._deps.coder.get_own_user()
-        known = await self._deps.notes.find("roles", ACCOUNT)
+        known = await self._deps.notes.find("account_roles", ACCOUNT)
         is_same = me.is_owner if known is None else _roles(me) == known
         if not is_same:
             _log.warning("service account lacks its roles, missing tasks are not ended", account=me.username)
@@ -331,7 +331,7 @@ class Poller:
                 # The list has arrived, so polling works.
                 _log.info("service account cannot be read", error=str(error))
                 return
-            await self._deps.notes.keep(_roles(me), "roles", ACCOUNT, ttl_ms=ROLES_TTL_MS)
+            await self._deps.notes.keep(_roles(me), "account_roles", ACCOUNT, ttl_ms=ROLES_TTL_MS)
             self._has_recorded_roles = True
 
     async def _is_gone(self, link: Link) -> bool:

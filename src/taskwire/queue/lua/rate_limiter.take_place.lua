@@ -2,7 +2,7 @@
 --
 -- A bucket is a hash, a list of the times of its last places, and two sorted sets of claims. The hash says
 -- when the next place is due, when a place was asked for last, how many places went since one was let
--- ahead, and whether the reserve is there. One set is ordered by who goes first (urgency, then the time
+-- ahead, and whether the reserve is there. One set is ordered by who goes first (priority, then the time
 -- of the first request), the other by when claims lapse. The time of the first request is kept beside the
 -- bucket; requests of one millisecond are kept apart by a hundredth.
 -- requires: queue/fence, queue/batch
