@@ -88,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     app_manifest.add_argument(
         "--url", metavar="https://HOST", help="for HTTP mode: where Slack finds Taskwire"
     )
+    app_manifest.add_argument(
+        "--agent", action="store_true", help="declare the app as an agent: Slack shows its status, with Stop"
+    )
     app_manifest.set_defaults(call=_manifest)
     demo = verbs.add_parser(
         "demo",
@@ -318,11 +321,10 @@ def _load_quietly() -> Settings:
 
 
 def _manifest(args: argparse.Namespace) -> int:
-    _print(
-        manifest.to_yaml(
-            manifest.make_manifest(_request_url(args.url), settings_module.find_coder_host())
-        ).rstrip("\n")
+    made = manifest.make_manifest(
+        _request_url(args.url), settings_module.find_coder_host(), is_agent=args.agent
     )
+    _print(manifest.to_yaml(made).rstrip("\n"))
     return 0
 
 

@@ -126,6 +126,7 @@ async def _post_messages(slack: SlackSandbox, outbound: Outbound) -> None:
     await outbound.post_ephemeral(dev, alice, HELLO, root)
     await outbound.respond(slack.backend.tickets.response_url("commands", alice, dev), HELLO)
     await outbound.get_permalink(dev, root)
+    await outbound.sessions.set_status(dev, root, "processing", "Fix the login")
     link = "https://coder.example.com/tasks/alice/1"
     posted = Ts(await slack.post("alice", "dev", f"see {link}", root))
     await outbound.unfurl(dev, posted, {link: HELLO})

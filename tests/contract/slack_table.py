@@ -44,6 +44,7 @@ _REPLY = (
 )
 
 METHODS = {
+    "agents.sessions.setStatus": Method(3, "channel_id status! thread_ts title", scopes="chat:write"),
     "auth.test": Method(0, reads="user_id bot_id team_id team enterprise_id? is_enterprise_install"),
     "auth.teams.list": Method(2, "cursor limit", "teams[].id response_metadata.next_cursor"),
     "apps.connections.open": Method(3, reads="url"),
@@ -137,12 +138,17 @@ EVENTS = {
     "app_home_opened": "",
 }
 
+# The scope that only an app needs that is declared as an agent, and the events of such an app.
+AGENT_SCOPES = {"assistant:write": "Slack grants it with the declaration"}
+AGENT_EVENTS = {"agent_session_stopped": ""}
+
 # The kind of each key, and the least and the greatest length of a text or a list. `!`: Slack requires the
 # key.
 MANIFEST = {
     "display_information.name!": "string 1 35",
     "display_information.description": "string 1 140",
     "display_information.background_color": "string 4 7",
+    "features.agent_view.agent_description": "string 0 300",
     "features.app_home.home_tab_enabled": "boolean",
     "features.app_home.messages_tab_enabled": "boolean",
     "features.app_home.messages_tab_read_only_enabled": "boolean",

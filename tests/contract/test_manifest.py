@@ -11,7 +11,7 @@ from taskwire.cli import main
 from taskwire.listeners.messages import HANDLED_EVENTS
 from taskwire.slack import manifest
 
-from .slack_table import EVENTS, MANIFEST, METHODS, OTHER_SCOPES, list_scopes
+from .slack_table import AGENT_EVENTS, AGENT_SCOPES, EVENTS, MANIFEST, METHODS, OTHER_SCOPES, list_scopes
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "taskwire"
@@ -123,13 +123,16 @@ def _values(part: object, path: str = "") -> Iterator[tuple[str, object]]:
 KINDS: dict[str, type] = {"string": str, "boolean": bool, "array": list}
 
 
+@pytest.mark.parametrize("is_agent", [False, True])
 @pytest.mark.parametrize("coder_host", ["", "coder.example.com"])
 @pytest.mark.parametrize("request_url", ["", f"{URL}/slack/events"])
-def test_its_values_are_of_the_kind_and_length_that_slack_takes(request_url: str, coder_host: str) -> None:
+def test_its_values_are_of_the_kind_and_length_that_slack_takes(
+    request_url: str, coder_host: str, is_agent: bool
+) -> None:
     """Slack would refuse a key that is not in the table, but only when the app is created."""
     rows = {row.removesuffix("!"): kind.split() for row, kind in MANIFEST.items()}
 
-    for path, value in _values(manifest.make_manifest(request_url, coder_host)):
+    for path, value in _values(manifest.make_manifest(request_url, coder_host, is_agent=is_agent)):
         kind, *limits = rows[path]
         assert isinstance(value, KINDS[kind]), path
         if isinstance(value, str | list):
@@ -139,7 +142,8 @@ def test_its_values_are_of_the_kind_and_length_that_slack_takes(request_url: str
 def test_it_has_all_that_slack_requires_and_every_key_of_the_table() -> None:
     """Both modes have all required keys, and together they use each row of the table."""
     by_socket = {path for path, _ in _values(manifest.make_manifest())}
-    by_address = {path for path, _ in _values(manifest.make_manifest(f"{URL}/slack/events", "coder.test"))}
+    full = manifest.make_manifest(f"{URL}/slack/events", "coder.test", is_agent=True)
+    by_address = {path for path, _ in _values(full)}
 
     assert by_socket | by_address == {row.removesuffix("!") for row in MANIFEST}
     assert {row.removesuffix("!") for row in MANIFEST if row.endswith("!")} <= by_socket & by_address
@@ -173,10 +177,27 @@ def test_it_subscribes_to_what_is_listened_to() -> None:
         "the names of HANDLED_EVENTS, and all others"
     )
 
-    subscribed = {event.partition(".")[0] for event in manifest.EVENTS}
+    events = (*manifest.EVENTS, *manifest.AGENT_EVENTS)
+    subscribed = {event.partition(".")[0] for event in events}
 
     assert subscribed == set(HANDLED_EVENTS)
     assert set(manifest.EVENTS) == EVENTS.keys()
+    assert set(manifest.AGENT_EVENTS) == AGENT_EVENTS.keys()
+
+
+def test_an_app_is_declared_as_an_agent_only_if_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """The declaration brings one scope and one event more, and changes how Slack shows the app."""
+    usual = manifest.make_manifest()
+
+    assert main(["manifest", "--agent"]) == 0
+
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed["features"].pop("agent_view") == {
+        "agent_description": "Coder AI tasks in Slack: create, watch, answer and steer them from a thread."
+    }
+    assert set(printed["oauth_config"]["scopes"].pop("bot")) == manifest.SCOPES.keys() | AGENT_SCOPES.keys()
+    assert set(printed["settings"]["event_subscriptions"].pop("bot_events")) == {*EVENTS, *AGENT_EVENTS}
+    assert printed["features"] == usual["features"]
 
 
 def test_it_declares_the_commands_and_shortcuts_that_are_taken() -> None:

@@ -50,7 +50,9 @@ local prefix, rows = ARGV[1], {}
 local all = redis.call('ZRANGE', prefix .. 'ready', 0, -1, 'WITHSCORES')
 for i = 1, #all, 2 do
   local token = redis.call('HGET', prefix .. 'queue:' .. all[i] .. ':state', 'token') or ''
-  rows[#rows + 1] = {all[i], all[i + 1], token}
+  -- A status in Slack is shown again and again while its agent works. Nobody waits for that.
+  local head = redis.call('ZRANGE', prefix .. 'queue:' .. all[i] .. ':order', 0, 0)[1] or ''
+  if token ~= '' or head:sub(1, 6) ~= 'again:' then rows[#rows + 1] = {all[i], all[i + 1], token} end
 end
 return {rows, redis.call('ZRANGE', prefix .. 'timers', 0, 0, 'WITHSCORES')}
 """
@@ -329,7 +331,9 @@ class Deployment:
 
     async def jobs(self) -> list[str]:
         """Return every queue that has jobs."""
-        return cast("list[str]", await self.store.zrange(self.keys.named("ready"), 0, -1))
+        found = self.store.eval(_ROWS, 0, self.keys.prefix)
+        rows, _ = await cast("Awaitable[tuple[list[list[str]], list[str]]]", found)
+        return [name for name, _, _ in rows]
 
     async def forget_people(self) -> None:
         """Delete all that the bot knows of people and conversations, as if some minutes had passed."""
@@ -404,6 +408,8 @@ async def new_deployment(
     timeout_seconds: float,
     settle_seconds: float,
     reminder_seconds: float = 0.0,
+    *,
+    is_agent: bool = False,
 ) -> AsyncIterator[Deployment]:
     """Start a deployment without actors, and its first bot."""
     await asyncio.to_thread(directory.mkdir)
@@ -412,7 +418,7 @@ async def new_deployment(
         environment.database() as (number, store),
         SlackSandbox(
             clock=clock.time,
-            manifest=manifest.make_manifest(),
+            manifest=manifest.make_manifest(is_agent=is_agent),
             retry_seconds=RETRIES,
             ack_seconds=ACK_SECONDS,
         ) as slack,

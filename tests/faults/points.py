@@ -86,6 +86,7 @@ _SLACK = {
     "users.info": Kind.OUTSIDE_READ,
     "users.list": Kind.OUTSIDE_READ,
     "users.lookupByEmail": Kind.OUTSIDE_READ,
+    "agents.sessions.setStatus": Kind.OUTSIDE_LIGHT,
     "chat.postEphemeral": Kind.OUTSIDE_LIGHT,
     "chat.unfurl": Kind.OUTSIDE_LIGHT,
     "chat.update": Kind.OUTSIDE_LIGHT,

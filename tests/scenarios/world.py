@@ -287,17 +287,21 @@ async def new_world(
     has_store_faults: bool = False,
     timings: Timings | None = None,
     bot_is_off: float = 0.0,
+    is_agent: bool = False,
     **given: str,
 ) -> AsyncIterator[World]:
     """Make a world with a running bot, and check it at its end.
 
-    With `has_store_faults`, its store can be cut off. Without the URL of an empty store, it starts its own.
+    With `has_store_faults`, its store can be cut off. With `is_agent`, the app is declared as an agent.
+    Without the URL of an empty store, the world starts its own.
     """
     clock = WorldClock(bot_is_off)
     async with contextlib.AsyncExitStack() as stack:
         slack = await stack.enter_async_context(
             SlackSandbox(
-                clock=clock.time, manifest=manifest.make_manifest(coder_host="127.0.0.1"), limits="documented"
+                clock=clock.time,
+                manifest=manifest.make_manifest(coder_host="127.0.0.1", is_agent=is_agent),
+                limits="documented",
             )
         )
         coder = await stack.enter_async_context(CoderSandbox(clock=clock))

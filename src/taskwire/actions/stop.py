@@ -1,6 +1,7 @@
-"""Stops a task when a person says so without a verb: by a bare word in its thread, or by a stop sign.
+"""Stops a task when a person says so without a verb: by a bare word in its thread, by a stop sign, or
+by Slack's own *Stop*.
 
-Both become the action `pause`, which `pause_resume.py` carries out. This module decides whether a bare word
+All become the action `pause`, which `pause_resume.py` carries out. This module decides whether a bare word
 stops the task, and finds the task of a message that got a stop sign.
 """
 

@@ -36,6 +36,7 @@ from taskwire.listeners.ingress import Ingress
 from taskwire.listeners.messages import Messages
 from taskwire.listeners.shortcuts import Shortcuts
 from taskwire.notices import closed_threads
+from taskwire.notices.agent_sessions import SessionStatuses
 from taskwire.notices.card import CardAndReceipts
 from taskwire.notices.follow import Follower
 from taskwire.notices.notify import Notifier
@@ -319,6 +320,7 @@ def _handlers(
         Notifier(deps, people, texts),
         CardAndReceipts(deps),
         Follower(deps),
+        SessionStatuses(deps),
         HomePublisher(deps, people),
         Preferences(deps, people),
         backfill,

@@ -73,7 +73,7 @@ def judge_scopes(granted: frozenset[str] | None) -> Finding:
             f"The Slack app lacks {', '.join(lacking)}.",
             "Put what `taskwire manifest` prints into the app's page App Manifest, then install it again.",
         )
-    if more := sorted(granted - wanted):
+    if more := sorted(granted - wanted - {manifest.AGENT_SCOPE}):
         return Finding("Slack scopes", "note", f"All are there. Taskwire has no use for {', '.join(more)}.")
     return Finding("Slack scopes", "ok", "All are there, and no others.")
 

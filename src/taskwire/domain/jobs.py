@@ -216,7 +216,10 @@ class Act(Work):
 
 
 class StopByReaction(Work):
-    """Queue `intake`. A person put a stop sign on a message of the bot. Pause the message's task."""
+    """Queue `intake`. Pause the task of a message of the bot: a person put a stop sign on it.
+
+    The message may also be the root of a thread in which the person pressed Slack's own *Stop*.
+    """
 
     kind: Literal["stop_by_reaction"] = "stop_by_reaction"
     requester: Requester
@@ -367,6 +370,17 @@ class ShowLive(Work):
     shown: str = ""
 
 
+class ShowSession(Work):
+    """Let Slack's agent surface show whether the agent works (queue `session`).
+
+    Slack forgets a status after an hour. `repeats` is the link's `session` that is to be shown again; empty
+    if the status may have changed.
+    """
+
+    kind: Literal["show_session"] = "show_session"
+    repeats: str = ""
+
+
 class DrawCard(Work):
     """Update the card (queue `card`)."""
 
@@ -417,6 +431,7 @@ AnyWork = Annotated[
     | ShareFile
     | StartFollowing
     | ShowLive
+    | ShowSession
     | DrawCard
     | Receipt
     | PersonWork

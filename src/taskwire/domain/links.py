@@ -166,6 +166,8 @@ class Link(BaseModel):
     last_input_ts: Ts | None = None
     # Until when a message in the thread shows what the agent writes, in Unix milliseconds; 0 if none does.
     follow_until_ms: int = 0
+    # What Slack's agent surface shows: the status, the thread's ts, and when it was set in Unix milliseconds.
+    session: str = ""
     # The action that is being carried out, a blank, and the id of its job.
     pending: str = ""
 

@@ -54,6 +54,11 @@ def live(link: str) -> QueueName:
     return QueueName(f"live:{link}")
 
 
+def session(link: str) -> QueueName:
+    """Name the queue that shows in Slack's agent surface whether one link's agent works."""
+    return QueueName(f"session:{link}")
+
+
 def duplicates(link: str) -> QueueName:
     """Name the queue that checks whether stopped processes posted or sent something of one link twice."""
     return QueueName(f"duplicates:{link}")

@@ -43,6 +43,7 @@ from taskwire.slack.inbound import (
 )
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.reactions import ReactionAdded, parse_reaction
+from taskwire.slack.sessions import SessionStopped, parse_session_stopped
 from taskwire.slack.shared_links import SharedLinks, parse_shared_links
 from taskwire.tasks.link_previews import LinkPreviews
 from taskwire.telemetry import logger
@@ -52,12 +53,15 @@ CHANNEL_OPENED_EVENTS = ("member_joined_channel", "channel_unarchive", "group_un
 # A person's rights may have changed.
 PERSON_CHANGED_EVENTS = ("user_change", "subteam_updated", "subteam_members_changed")
 HOME_EVENT = "app_home_opened"
+# A person pressed Slack's own button that stops an agent.
+SESSION_STOPPED_EVENT = "agent_session_stopped"
 HANDLED_EVENTS = (
     "message",
     "app_mention",
     "reaction_added",
     HOME_EVENT,
     "link_shared",
+    SESSION_STOPPED_EVENT,
     *CHANNEL_OPENED_EVENTS,
     *PERSON_CHANGED_EVENTS,
 )
@@ -101,6 +105,7 @@ class Messages:
             "app_mention": self._mention,
             "reaction_added": self._reaction_added,
             "link_shared": self._link_shared,
+            SESSION_STOPPED_EVENT: self._session_stopped,
             HOME_EVENT: self._home_opened,
         }
         handlers |= dict.fromkeys(PERSON_CHANGED_EVENTS, self._person_changed)
@@ -180,11 +185,26 @@ class Messages:
             verb, work = "", MakeTaskOfMessage(requester=requester, message_ts=reaction.ts)
         else:
             return None
-        job = Job(id=f"{work.kind}:{reaction.delivery}", work=work)
-        batch = Batch().append(intake(reaction.person), job)
-        user_limit = limit_of_verb(verb, reaction.person, reaction.at, Batch(), Batch())
+        return await self._claim_request("reaction", reaction.delivery, work, verb)
+
+    async def _session_stopped(self, body: Body) -> ClaimResult | None:
+        """Stop the task of a thread. The job finds the task."""
+        stopped = parse_session_stopped(body)
+        if not isinstance(stopped, SessionStopped):
+            return None
+        requester = Requester(person=stopped.person, channel=stopped.channel, at=stopped.at)
+        work = StopByReaction(requester=requester, message_ts=stopped.thread_ts)
+        return await self._claim_request("session", stopped.delivery, work, "pause")
+
+    async def _claim_request(
+        self, kind: str, delivery: str, work: StopByReaction | MakeTaskOfMessage, verb: str
+    ) -> ClaimResult:
+        """Claim the event by which a person has asked for something without a word."""
+        requester = work.requester
+        batch = Batch().append(intake(requester.person), Job(id=f"{work.kind}:{delivery}", work=work))
+        user_limit = limit_of_verb(verb, requester.person, requester.at, Batch(), Batch())
         claim = await self._ingress.count_claim(
-            "reaction", self._inbox.claim("event", reaction.delivery, batch, user_limit), reaction.at
+            kind, self._inbox.claim("event", delivery, batch, user_limit), requester.at
         )
         self._tell_if_refused(claim, requester)
         return claim

@@ -20,6 +20,7 @@ from taskwire.domain.message import Message
 from taskwire.domain.phases import FINAL_PHASES
 from taskwire.job_context import Handler, JobContext, Outcome, done, unknown
 from taskwire.messages import cards
+from taskwire.notices.agent_sessions import is_session_outdated, show_session
 from taskwire.notices.closed_threads import claim_attempt, record_closed, reopen_if_closed
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import draw
@@ -75,6 +76,8 @@ class CardAndReceipts:
         if drawn == link.drawn_card.partition(" ")[0]:
             return done()
         await self._tell_home(context, link, drawn)
+        if is_session_outdated(self._deps, link):
+            await context.write(show_session(link.id))
         if not await claim_attempt(self._deps, link):
             return done()
         priority = _priority(context, link)

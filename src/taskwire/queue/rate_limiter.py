@@ -100,8 +100,8 @@ def tier(per_minute: int, burst: int | None = None) -> Limit:
 TIER_2, TIER_3, TIER_4, SPECIAL = tier(20), tier(50), tier(100), tier(300)
 _OF_TIER_2 = ("auth.teams.list", "usergroups.list", "usergroups.users.list", "users.list")
 _OF_TIER_3 = (
-    *("apps.connections.open", "chat.delete", "chat.unfurl", "conversations.info", "conversations.open"),
-    *("users.conversations", "users.lookupByEmail"),
+    *("agents.sessions.setStatus", "apps.connections.open", "chat.delete", "chat.unfurl"),
+    *("conversations.info", "conversations.open", "users.conversations", "users.lookupByEmail"),
 )
 _OF_TIER_4 = (
     *("chat.postEphemeral", "files.completeUploadExternal", "files.getUploadURLExternal", "files.info"),

@@ -24,6 +24,7 @@ QUEUE_KINDS = (
     "receipts",
     "card",
     "live",
+    "session",
     "duplicates",
     "lost_threads",
     "backfill",

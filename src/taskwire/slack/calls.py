@@ -39,6 +39,7 @@ class Method(StrEnum):
     UPDATE = "chat.update"
     DELETE = "chat.delete"
     UNFURL = "chat.unfurl"
+    SET_SESSION = "agents.sessions.setStatus"
     PERMALINK = "chat.getPermalink"
     REACT = "reactions.add"
     UNREACT = "reactions.remove"
@@ -120,7 +121,8 @@ class Calls:
         sent_at = self._clock.local_time()
         status, body, headers = await transport.exchange(method, seconds, _read_response(call))
         self._note_time(body, headers.get("Date", ""), sent_at)
-        if scopes := headers.get("X-OAuth-Scopes"):
+        # This one method is called with the app's token and not with the bot's.
+        if method != Method.OPEN_SOCKET and (scopes := headers.get("X-OAuth-Scopes")):
             self.granted_scopes = frozenset(scope.strip() for scope in scopes.split(","))
         if status == 200 and (body.get("ok") is True or (ok_error and body.get("error") == ok_error)):
             return body

@@ -155,10 +155,11 @@ _OTHER_CODES = _split_codes(
     limit_required markdown_text_conflict max_file_sharing_exceeded metadata_must_be_sent_from_app
     metadata_too_large method_deprecated missing_argument missing_charset missing_file_data missing_post_type
     missing_profile_id msg_blocks_too_long msg_too_long no_dual_broadcast_content_update no_item_specified
-    no_reaction no_such_subteam no_text not_enabled not_enough_users not_implemented not_reactable
-    not_visible plan_upgrade_required slack_connect_blocked_file_type slack_connect_canvas_sharing_blocked
-    slack_connect_clip_sharing_blocked slack_connect_file_link_sharing_blocked
-    slack_connect_file_upload_sharing_blocked slack_connect_lists_sharing_blocked snippet_too_large
+    no_reaction no_such_subteam no_text not_authorized not_enabled not_enough_users not_implemented
+    not_reactable not_visible plan_upgrade_required slack_connect_blocked_file_type
+    slack_connect_canvas_sharing_blocked slack_connect_clip_sharing_blocked
+    slack_connect_file_link_sharing_blocked slack_connect_file_upload_sharing_blocked
+    slack_connect_lists_sharing_blocked snippet_too_large
     storage_limit_reached streaming_state_conflict team_not_found template_not_visible too_many_attachments
     too_many_contact_cards too_many_emoji too_many_reactions too_many_users unable_to_share_files
     unknown_method unknown_snippet_type unknown_subtype user_disabled user_not_found user_not_visible

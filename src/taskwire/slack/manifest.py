@@ -16,6 +16,7 @@ SLASH_COMMAND = "/task"
 NEW_TASK, MAKE_TASK, SEND_TO_TASK = "new_task", "make_task", "send_to_task"
 REQUEST_PATH = "/slack/events"
 APP_NAME = "Taskwire"
+DESCRIPTION = "Coder AI tasks in Slack: create, watch, answer and steer them from a thread."
 BACKGROUND_COLOR = "#1f3a4d"
 
 # Scopes, with the purpose of each.
@@ -55,16 +56,23 @@ EVENTS = (
     # A person looks at the Home tab.
     "app_home_opened",
 )
+# What else an app has that is declared as an agent. Slack then shows a status in the threads of its tasks,
+# and a button *Stop* of its own.
+AGENT_SCOPE = "assistant:write"
+AGENT_EVENTS = ("agent_session_stopped",)
 
 
-def make_manifest(request_url: str = "", coder_host: str = "") -> Manifest:
+def make_manifest(request_url: str = "", coder_host: str = "", *, is_agent: bool = False) -> Manifest:
     """Return the manifest for Socket Mode, or for HTTP mode if there is a request URL.
 
-    Links to `coder_host` get previews.
+    Links to `coder_host` get previews. `is_agent` declares the app as an agent.
     """
+    agent: dict[str, ManifestValue] = {"agent_view": {"agent_description": DESCRIPTION}} if is_agent else {}
+    scopes = [*SCOPES, AGENT_SCOPE] if is_agent else [*SCOPES]
+    events = [*EVENTS, *AGENT_EVENTS] if is_agent else [*EVENTS]
     unfurls: dict[str, ManifestValue] = {"unfurl_domains": [coder_host]} if coder_host else {}
     settings: dict[str, ManifestValue] = {
-        "event_subscriptions": {**_with_url(request_url, "request_url"), "bot_events": list(EVENTS)},
+        "event_subscriptions": {**_with_url(request_url, "request_url"), "bot_events": [*events]},
         "interactivity": {"is_enabled": True, **_with_url(request_url, "request_url")},
         "org_deploy_enabled": False,
         "socket_mode_enabled": not request_url,
@@ -73,7 +81,7 @@ def make_manifest(request_url: str = "", coder_host: str = "") -> Manifest:
     return {
         "display_information": {
             "name": APP_NAME,
-            "description": "Coder AI tasks in Slack: create, watch, answer and steer them from a thread.",
+            "description": DESCRIPTION,
             "background_color": BACKGROUND_COLOR,
         },
         "features": {
@@ -92,8 +100,9 @@ def make_manifest(request_url: str = "", coder_host: str = "") -> Manifest:
             ],
             "slash_commands": [_command(request_url)],
             **unfurls,
+            **agent,
         },
-        "oauth_config": {"scopes": {"bot": list(SCOPES)}},
+        "oauth_config": {"scopes": {"bot": [*scopes]}},
         "settings": settings,
     }
 

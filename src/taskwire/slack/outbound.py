@@ -37,6 +37,7 @@ from taskwire.slack.payload_fields import (
     read_ts,
     read_user,
 )
+from taskwire.slack.sessions import AgentSessions
 from taskwire.slack.shortcuts import PickedMessage, parse_picked
 from taskwire.slack.views import Views
 
@@ -79,6 +80,7 @@ class Outbound:
         self._calls = Calls(client, self._rate_limits, self._clock)
         self._drafts = Drafts(mask, mask_own)
         self.views = Views(client, self._calls, self._drafts, self.timeouts.change)
+        self.sessions = AgentSessions(client, self._calls, self._drafts, self.timeouts.change)
         self._handed_out_urls = HandedOutUrls(
             client.session, client.base_url, client.token or "", self._rate_limits
         )
@@ -102,7 +104,7 @@ class Outbound:
 
     @property
     def granted_scopes(self) -> frozenset[str] | None:
-        """The scopes of the token that made the last call; None if Slack did not name them."""
+        """The scopes of the bot's token; None if Slack has not named them."""
         return self._calls.granted_scopes
 
     async def reserve(self, method: str, channel: str = "", priority: Priority = Priority.POST) -> None:

@@ -251,6 +251,7 @@ def _read_link(fields: dict[str, str]) -> Link:
             told_home=fields.get("told_home", ""),
             last_input_ts=Ts(fields["last_input"]) if "last_input" in fields else None,
             follow_until_ms=int(fields.get("follow", 0)),
+            session=fields.get("session", ""),
             pending=fields.get("pending", ""),
         )
     except ValidationError as error:

@@ -12,6 +12,7 @@ from taskwire_sandbox.slack.ids import Ids
 from taskwire_sandbox.slack.ledger import Ledger
 from taskwire_sandbox.slack.manifest import Manifest
 from taskwire_sandbox.slack.rate_limiter import MethodRateLimiter
+from taskwire_sandbox.slack.sessions import AgentSession
 from taskwire_sandbox.slack.tickets import Tickets
 from taskwire_sandbox.slack.view_stacks import ViewStacks
 from taskwire_sandbox.slack.workspace import Workspace
@@ -68,6 +69,8 @@ class Backend:
     base_url: str = ""
     share_seconds: float = 0.02
     ephemerals: list[Ephemeral] = field(default_factory=list)
+    # By channel and ts of the thread's root.
+    sessions: dict[tuple[str, str], AgentSession] = field(default_factory=dict)
 
     @property
     def team(self) -> Json:

@@ -15,6 +15,7 @@ SCOPES = (
 )  # fmt: skip
 # The scope that each event type needs. message.* differs by the type of the conversation.
 EVENT_SCOPES = {
+    "agent_session_stopped": "",
     "app_mention": "app_mentions:read",
     "app_home_opened": "",
     "link_shared": "links:read",
@@ -61,6 +62,7 @@ class Manifest:
     messages_enabled: bool = True
     interactive: bool = True
     socket_mode: bool = True
+    is_agent: bool = True
     event_url: str = ""
     interactivity_url: str = ""
     raw: Json = field(default_factory=dict)
@@ -109,6 +111,7 @@ def read(raw: Json | None) -> Manifest:
         and not home.get("messages_tab_read_only_enabled", False),
         interactive=interactivity.get("is_enabled", False),
         socket_mode=settings.get("socket_mode_enabled", False),
+        is_agent="agent_view" in features,
         event_url=subscriptions.get("request_url", ""),
         interactivity_url=interactivity.get("request_url", ""),
         raw=raw,

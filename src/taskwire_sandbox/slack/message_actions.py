@@ -12,6 +12,7 @@ from taskwire_sandbox.slack.backend import Backend, Ephemeral
 from taskwire_sandbox.slack.errors import ImpossibleAction, Json
 from taskwire_sandbox.slack.events import emit
 from taskwire_sandbox.slack.file_store import Attachment
+from taskwire_sandbox.slack.sessions import SESSION_SECONDS, STOPPED_EVENT
 from taskwire_sandbox.slack.workspace import IM, PUBLIC, Channel, User
 
 
@@ -145,6 +146,24 @@ class MessageActions:
         self._message(place, ts)
         if not messages.unreact(self.backend, place, ts, name.strip(":"), person.id):
             raise ImpossibleAction(f"{person.name} has not reacted with {name}")
+
+    async def stop_session(self, user: str, channel: str, thread_ts: str) -> None:
+        """Press Slack's own button that stops the agent of a thread. The app must set the status itself."""
+        person, place = self._here(user, channel)
+        is_subscribed = self.backend.app.manifest.wants(STOPPED_EVENT)
+        if self.session_status(channel, thread_ts) != "processing" or not is_subscribed:
+            raise ImpossibleAction("Slack shows no button that stops an agent here")
+        event: Json = {"type": STOPPED_EVENT, "channel": place.id, "thread_ts": thread_ts}
+        event |= {"user": person.id, "streaming_message_ts": [], "event_ts": self.backend.ids.ts()}
+        emit(self.backend, event, place)
+
+    def session_status(self, channel: str, thread_ts: str) -> str:
+        """Return what Slack shows of the agent of a thread; empty if it shows nothing."""
+        session = self.backend.sessions.get((self.backend.workspace.channel(channel).id, thread_ts))
+        if session is None:
+            return ""
+        is_forgotten = self.backend.ids.clock() - session.set_at > SESSION_SECONDS
+        return "active" if is_forgotten and session.status == "processing" else session.status
 
     async def join(self, user: str, channel: str) -> None:
         """Join a conversation, or be added to it. `user` may be the bot."""

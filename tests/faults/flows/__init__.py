@@ -5,9 +5,9 @@ misspelt command, attach), `replying` (to an idle agent, to a busy one, a messag
 `deciding` (a person's decision about input of unknown outcome and about held input, a choice of the agent, an
 answer by dialog), `letting_in` (passing on a teammate's reply, and a share), `steering` (pause by verb,
 command, bare word and stop sign, resume, edit, mute, follow, detach, delete), `telling` (each kind of
-notice), `showing` (the card, the log as a file), `calling` (a call by direct message, the summary after quiet
-hours), `overdue` (reminders, and a stuck task after the settings of a channel were saved), `snoozing`.
-docs/guarantees.md says how to add one.
+notice), `showing` (the card, Slack's agent surface, the log as a file), `calling` (a call by direct message,
+the summary after quiet hours), `overdue` (reminders, and a stuck task after the settings of a channel were
+saved), `snoozing`. docs/guarantees.md says how to add one.
 """
 
 from .calling import CallingDirectly, EndingQuietHours
@@ -26,7 +26,7 @@ from .flow import Flow
 from .letting_in import LettingIn
 from .overdue import Reminding, SettingUp
 from .replying import Replying, SendingToTask, Waiting
-from .showing import Drawing, Logging
+from .showing import Drawing, Logging, ShowingSession
 from .snoozing import Snoozing
 from .steering import (
     Deleting,
@@ -67,6 +67,6 @@ FLOWS: tuple[type[Flow], ...] = (
         Deleting,
     ),
     *(Needing, Completing, Failing, Breaking, PausedElsewhere, ResumedElsewhere, Vanishing),
-    *(Drawing, Logging),
+    *(Drawing, ShowingSession, Logging),
     *(CallingDirectly, EndingQuietHours),
 )

@@ -29,6 +29,8 @@ class Flow:
     settle_seconds: ClassVar[float] = 1_000_000.0
     # How many seconds a question is open before somebody is reminded. By default nobody ever is.
     reminder_seconds: ClassVar[float] = 0.0
+    # Whether the Slack app is declared as an agent.
+    is_agent: ClassVar[bool] = False
     # Whether an actor can run the flow again. If not, all actors start again in an empty store.
     is_lasting: ClassVar[bool] = True
     # Whether a fault of one actor would hold up another. If so, each actor runs alone.

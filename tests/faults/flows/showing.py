@@ -48,6 +48,29 @@ class Drawing(Flow):
         return f"Step {actor.run_number} of {actor.name}"
 
 
+class ShowingSession(Drawing):
+    """Slack's own agent surface shows that the agent works again. `Drawing` proves what comes before."""
+
+    floor = 24
+    is_agent = True
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Let the agent end its turn."""
+        for actor in actors:
+            task_of(actor).becomes("complete", f"Done with {actor.run_number + 1}")
+        await self.deployment.poll()
+        await self.deployment.run_until(
+            lambda: all(self._shown(actor) == "active" for actor in actors), "no agent works"
+        )
+
+    def is_over(self, actor: Actor) -> bool:
+        """Return whether Slack shows it."""
+        return super().is_over(actor) and self._shown(actor) == "processing"
+
+    def _shown(self, actor: Actor) -> str:
+        return self.deployment.slack.session_status(actor.channel, actor.thread_ts)
+
+
 class Logging(Flow):
     """`!logs full`: the whole log, as a file in direct messages."""
 

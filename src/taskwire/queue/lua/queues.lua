@@ -66,7 +66,7 @@ local function index_of(name)
     return redis.call('HEXISTS', jobs, 'body|' .. FIRST_DRAWING) == 1 and acts or nil
   end
   if kind == 'receipts' then return receipts end
-  if kind == 'live' then return nil end
+  if kind == 'live' or kind == 'session' then return nil end
   local is_of_person = kind == 'intake' or kind == 'handed_over_answers' or kind == 'direct_messages'
   if is_of_person or kind == 'to_thread' and is_call_near(name) then return calls end
   -- Replies that wait for their agent are tried again and again; they must not keep others waiting.

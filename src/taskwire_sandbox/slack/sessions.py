@@ -1,0 +1,17 @@
+"""What Slack's agent surface shows of a thread. `methods/sessions.py` sets it."""
+
+from dataclasses import dataclass
+
+# The event of Slack's own button that stops an agent.
+STOPPED_EVENT = "agent_session_stopped"
+# How long Slack shows that an agent works, unless the app says it again.
+SESSION_SECONDS = 3600
+
+
+@dataclass
+class AgentSession:
+    """The session of one thread. `set_at` is when its status was last set."""
+
+    title: str
+    status: str = ""
+    set_at: float = 0.0

@@ -1,0 +1,134 @@
+"""Slack's own agent surface: what it shows of a task, and its button that stops the agent."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from taskwire_sandbox.slack import CallFault
+
+from .waiting import PROMPT
+from .world import Thread, World, new_world
+
+PAUSING = "Pausing *Fix the login*. Your next reply resumes it."
+
+
+@pytest.fixture
+async def surface(tmp_path: Path, empty_store_url: str) -> AsyncIterator[World]:
+    """Provide a world whose Slack app is declared as an agent."""
+    async with new_world(tmp_path, store_url=empty_store_url, is_agent=True) as made:
+        yield made
+
+
+def _shown(world: World, thread: Thread) -> str:
+    return world.slack.session_status(thread.channel, thread.ts)
+
+
+def _calls(world: World) -> list[str]:
+    return [call.outcome for call in world.slack.calls if call.method == "agents.sessions.setStatus"]
+
+
+async def _a_working_agent(world: World) -> Thread:
+    thread = await world.alice.runs(f"/task create {PROMPT}")
+    await world.polls()
+    world.task("fix-the-login").becomes("working", "On it")
+    await world.polls()
+    await world.passes(seconds=4)
+    return thread
+
+
+async def test_slack_shows_what_the_agent_does(surface: World) -> None:
+    """Its words are Slack's own: it works, it waits for a person, it has done its turn, the task is over."""
+    thread, shown = await _a_working_agent(surface), []
+    task = surface.task("fix-the-login")
+
+    shown.append(_shown(surface, thread))
+    task.becomes("idle", "Which branch?")
+    await surface.polls()
+    await surface.passes(seconds=21)
+    await surface.passes(seconds=4)
+    shown.append(_shown(surface, thread))
+    await surface.alice.replies(thread, "main")
+    task.becomes("working", "Using main")
+    await surface.polls()
+    await surface.passes(seconds=4)
+    shown.append(_shown(surface, thread))
+    task.becomes("complete", "Opened PR #12")
+    await surface.polls()
+    await surface.passes(seconds=4)
+    shown.append(_shown(surface, thread))
+    await surface.alice.types("/task detach fix-the-login")
+    await surface.passes(seconds=4)
+    shown.append(_shown(surface, thread))
+
+    assert shown == ["processing", "suspended", "processing", "active", "closed"]
+    assert surface.slack.backend.sessions[thread.channel, thread.ts].title == "Fix the login"
+    surface.alice.reads()
+    thread.new_messages()
+
+
+async def test_slacks_own_stop_is_the_cards_stop(surface: World) -> None:
+    """The person is told the same, and Slack takes its button away."""
+    thread = await _a_working_agent(surface)
+
+    await surface.slack.stop_session(surface.alice.id, thread.channel, thread.ts)
+    await surface.passes(seconds=5)
+
+    assert surface.task("fix-the-login").status == "paused"
+    assert surface.alice.reads() == [PAUSING]
+    assert _shown(surface, thread) == "active"
+    thread.new_messages()
+
+
+async def test_slacks_own_stop_is_refused_to_somebody_who_may_not_steer(surface: World) -> None:
+    """Slack shows its button to everybody. The agent goes on, and the person is told who may stop it."""
+    thread = await _a_working_agent(surface)
+
+    await surface.slack.stop_session(surface.bob.id, thread.channel, thread.ts)
+    await surface.settles()
+
+    assert surface.task("fix-the-login").status == "active"
+    assert surface.bob.reads() == [
+        "*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
+    ]
+    surface.task("fix-the-login").becomes("complete", "Done")
+    await surface.polls()
+    await surface.passes(seconds=4)
+    thread.new_messages()
+
+
+async def test_slack_is_told_again_before_it_forgets_that_an_agent_works(surface: World) -> None:
+    """Slack forgets it after an hour. An agent may work for longer."""
+    thread = await _a_working_agent(surface)
+
+    for _ in range(5):
+        await surface.passes(seconds=1_800)
+        assert _shown(surface, thread) == "processing"
+    surface.task("fix-the-login").becomes("complete", "Done")
+    await surface.polls()
+    await surface.passes(seconds=4)
+
+    assert (_shown(surface, thread), len(_calls(surface))) == ("active", 4)
+    thread.new_messages()
+
+
+async def test_a_workspace_without_the_surface_loses_nothing(surface: World) -> None:
+    """Slack refuses once. Nobody hears of it, and it is asked again only after a day."""
+    method, code = "agents.sessions.setStatus", "feature_not_enabled"
+    surface.slack.faults.add(method, CallFault.ERROR, times=None, error=code)
+
+    thread = await _a_working_agent(surface)
+    surface.task("fix-the-login").becomes("complete", "Opened PR #12")
+    await surface.polls()
+    await surface.passes(seconds=4)
+
+    assert len(_calls(surface)) == 1
+    assert thread.card().startswith("Done: Fix the login. Opened PR #12.")
+    thread.new_messages()
+
+
+async def test_an_app_that_is_no_agent_never_asks(world: World) -> None:
+    """The bot sees it by the scopes that Slack has granted."""
+    thread = await _a_working_agent(world)
+
+    assert (_calls(world), _shown(world, thread)) == ([], "")
