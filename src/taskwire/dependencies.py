@@ -32,7 +32,8 @@ class Dependencies:
     notes: Notes
     dead_letters: DeadLetters
     slack: Outbound
-    coder: CoderClient
+    # For calls that no account of a person makes. Handlers use the client of their `JobContext`.
+    service_coder: CoderClient
     bot: Identity
     coder_url: str
     mask: Callable[[str], str]

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from taskwire import transport
 from taskwire.cancelling import cancel_and_wait
+from taskwire.coder.client import CoderClient
 from taskwire.domain.errors import NotDone
 from taskwire.domain.ids import LinkId
 from taskwire.domain.jobs import Job
@@ -106,6 +107,7 @@ class JobContext:
     def __init__(self, lease: Lease, queues: Queues) -> None:
         self.lease = lease
         self._queues = queues
+        self._coder: CoderClient | None = None
         self._taken_at = transport.boottime()
         self.note = lease.attempt or ""
         self.is_outcome_unknown = lease.attempt is not None
@@ -122,6 +124,17 @@ class JobContext:
     def job(self) -> Job:
         """The job that is run."""
         return self.lease.job
+
+    @property
+    def coder(self) -> CoderClient:
+        """The client with whose account Coder is asked for this job. The worker chooses it."""
+        if self._coder is None:
+            raise RuntimeError("no account was chosen for this job")
+        return self._coder
+
+    @coder.setter
+    def coder(self, client: CoderClient) -> None:
+        self._coder = client
 
     def work(self, kind: type[W]) -> W:
         """Return the job's work. Raise TypeError if it is of another kind."""

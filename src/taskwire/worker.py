@@ -24,6 +24,7 @@ from taskwire.ingress_priority import IngressPriority
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome
 from taskwire.messages import answers
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
+from taskwire.people.accounts import Accounts
 from taskwire.queue.batch import Batch
 from taskwire.queue.data_loss_detector import DataLoss
 from taskwire.queue.leases import (
@@ -74,12 +75,14 @@ class Worker:
     def __init__(
         self,
         deps: Dependencies,
+        accounts: Accounts,
         handlers: Mapping[str, Handler],
         metrics: Metrics,
         newer_versions: NewerVersions,
         private_answers: PrivateAnswers,
     ) -> None:
         self._deps = deps
+        self._accounts = accounts
         self._newer_versions = newer_versions
         self._private_answers = private_answers
         self._handlers = handlers
@@ -344,6 +347,7 @@ class Worker:
         try:
             handler = self._handlers[job.work.kind]
             link = await self._deps.links.find(context.link_id) if handler.needs_link else None
+            context.coder = await self._accounts.get_client_for_job(job.work, link)
             return normalize_retry(context, await handler.run(context, link))
         except (LeaseLost, CannotRead):
             raise

@@ -68,7 +68,7 @@ class ProbedBot:
     async def _read(self) -> Timings:
         """The baseline: fetch the list first, then time only its parsing, with the same cutting and the same
         partial model."""
-        body = await self._bot.parts.deps.coder.list_tasks_raw()
+        body = await self._bot.parts.deps.service_coder.list_tasks_raw()
 
         async def reading() -> None:
             for item in lists.split_list(body):

@@ -15,6 +15,7 @@ from taskwire.domain.person_settings import PersonSettings
 from taskwire.job_context import Handler, JobContext, Outcome
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers
+from taskwire.people.accounts import Accounts
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import LeaseTimes, Queues
 from taskwire.queue.rate_limiter import MethodLimits, RateLimiter
@@ -65,7 +66,7 @@ async def open_dependencies(
             notes=Notes(connections, KEYS),
             dead_letters=DeadLetters(connections, KEYS, clock),
             slack=outbound,
-            coder=coder,
+            service_coder=coder,
             bot=await outbound.get_identity(),
             coder_url=NOWHERE,
             mask=str,
@@ -79,6 +80,7 @@ def new_worker(deps: Dependencies, carry: Callable[[JobContext], Awaitable[Outco
     metrics = Metrics()
     return Worker(
         deps,
+        Accounts(deps.service_coder),
         {"post_text": Handler.without_link(PostText, carry)},
         metrics,
         NewerVersions(deps, AdminAlerts(deps, ()), metrics),

@@ -40,6 +40,6 @@ def timeless(text: str) -> str:
 
 async def next_list_shows(world: World, task: SandboxTask, **fields: object) -> None:
     """Change fields of a task in Coder's next list only."""
-    answer = json.loads(await world.bot.parts.deps.coder.list_tasks_raw())
+    answer = json.loads(await world.bot.parts.deps.service_coder.list_tasks_raw())
     answer["tasks"] = [each | fields if each["id"] == task.id else each for each in answer["tasks"]]
     world.coder.plan_fault("tasks.list", Fault("altered", answer=Response(200, json.dumps(answer).encode())))

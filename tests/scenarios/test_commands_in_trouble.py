@@ -47,7 +47,7 @@ async def test_a_question_that_coder_does_not_answer(world: World, line: str, fa
 
 async def test_a_coder_that_is_too_slow_is_not_waited_for(world: World) -> None:
     """A query is answered with a sentence. A command waits, and is executed when Coder is fast again."""
-    world.bot.parts.deps.coder.timeouts = CoderTimeouts(read=0.2)
+    world.bot.parts.deps.service_coder.timeouts = CoderTimeouts(read=0.2)
     world.coder.plan_fault("*", faults.hang(), times=None)
 
     await world.alice.types("/task list")

@@ -25,7 +25,7 @@ async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:
     """Deliver a reply, and return the job that a lost lease leaves behind to look for a second copy."""
     thread, task = await a_waiting_agent(world)
     deps = world.bot.parts.deps
-    logs = await deps.coder.get_logs(task.id)
+    logs = await deps.service_coder.get_logs(task.id)
     marked = reconcile.make_mark("use main", task.prompt, 1, entries_of(logs))
     reply = await world.alice.replies(thread, "use main")
     link = await deps.links.find_by_task(TaskId(task.id))

@@ -121,7 +121,7 @@ def link_of(number: int) -> LinkId:
 async def _crowd(world: World) -> AsyncIterator[Crowd]:
     world.coder.add_task("alice", "mend the docs")
     await world.bot.parts.worker.stop(1)
-    shown = json.loads(await world.bot.parts.deps.coder.list_tasks_raw())["tasks"][0]
+    shown = json.loads(await world.bot.parts.deps.service_coder.list_tasks_raw())["tasks"][0]
     crowd = Crowd(world, shown)
     await crowd.is_linked()
     yield crowd

@@ -42,7 +42,7 @@ class PauseAndResume:
     async def pause(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Stop the workspace. Replies that were written before are held until a person decides on them."""
         await show_pending(self._deps, context, link, work)
-        task = await get_task(self._deps, link)
+        task = await get_task(context, link)
         if context.is_outcome_unknown:
             is_newer = task.workspace_build_number > int(context.note)
             is_done = is_newer and task.status in (TaskStatus.UNKNOWN, TaskStatus.PAUSED)
@@ -52,7 +52,7 @@ class PauseAndResume:
         if task.status is TaskStatus.PAUSED:
             return await self._finish_pause(context, link, work, None)
         try:
-            build = await self._start_build(context, link, task, self._deps.coder.pause)
+            build = await self._start_build(context, link, task, context.coder.pause)
         except BuildActive:
             return wait_for_build(context, link, work)
         return await self._finish_pause(context, link, work, build.build_number)
@@ -105,7 +105,7 @@ class PauseAndResume:
 
     async def resume(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Start the workspace. If it runs but is broken, or its agent is lost, stop it first."""
-        task = await get_task(self._deps, link)
+        task = await get_task(context, link)
         if context.is_outcome_unknown:
             is_done = task.workspace_build_number > int(context.note) and task.is_up
             context.record_reconciled("there" if is_done else "not_there")
@@ -117,14 +117,14 @@ class PauseAndResume:
         is_running = task.workspace_status is WorkspaceStatus.RUNNING
         if (task.status is TaskStatus.ERROR or (work.is_retry and task.is_lost)) and is_running:
             # Coder refuses to resume a running workspace, so a broken one has to be stopped first.
-            build = await self._start_build(context, link, task, self._deps.coder.pause)
+            build = await self._start_build(context, link, task, context.coder.pause)
             acted = Acted(verb="retry", person=work.requester.person, build=build.build_number)
             busy = wait_for_build(context, link, work, answers.workspace_is_restarting(link))
             stop = Job(id=f"retry:{context.job.id}", work=ApplyEvent(event=acted))
             busy.batch.append(to_thread(link.id), stop)
             return busy
         try:
-            build = await self._start_build(context, link, task, self._deps.coder.resume)
+            build = await self._start_build(context, link, task, context.coder.resume)
         except AlreadyRunning:
             return done(self._release_held(link), (work.requester, answers.task_already_running(link)))
         except BuildActive:
@@ -152,7 +152,7 @@ class PauseAndResume:
     ) -> Build:
         """Pause or resume the task. The intent record has the number of the last build."""
         return await attempt_change(
-            self._deps, self._people, context, link, str(task.workspace_build_number), lambda: call(task.id)
+            self._people, context, link, str(task.workspace_build_number), lambda: call(task.id)
         )
 
 
@@ -177,15 +177,14 @@ async def forget_pending(deps: Dependencies, context: JobContext, outcome: Outco
     return outcome
 
 
-async def get_task(deps: Dependencies, link: Link) -> Task:
+async def get_task(context: JobContext, link: Link) -> Task:
     """Return the link's task; UserError while the task is still being created."""
     if link.record.task_id is None:
         raise UserError(*refusals.task_not_created_yet(link))
-    return await deps.coder.get_task(link.record.task_id)
+    return await context.coder.get_task(link.record.task_id)
 
 
 async def attempt_change(
-    deps: Dependencies,
     people: People,
     context: JobContext,
     link: Link,
@@ -199,7 +198,7 @@ async def attempt_change(
     if context.reconcile_result is not None:
         work = context.work(Act)
         await people.require_right_to(work.verb, work.requester, link)
-    return await context.attempt(note, deps.coder.timeouts.change, call)
+    return await context.attempt(note, context.coder.timeouts.change, call)
 
 
 def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | None = None) -> Outcome:

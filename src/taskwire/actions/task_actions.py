@@ -163,10 +163,10 @@ class TaskActions:
             or work.verb not in _OPPOSITE_TRANSITIONS
         ):
             return None
-        task = await get_task(self._deps, link)
+        task = await get_task(context, link)
         if task.workspace_id is None:
             return None
-        build = (await self._deps.coder.get_workspace(task.workspace_id)).latest_build
+        build = (await context.coder.get_workspace(task.workspace_id)).latest_build
         is_newer = build.created_at is not None and build.created_at > moment_of(work.requester.at)
         if not is_newer or build.transition != _OPPOSITE_TRANSITIONS[work.verb]:
             return None
@@ -176,18 +176,17 @@ class TaskActions:
         text = await self._get_prompt(work)
         if is_shell_command(text):
             raise UserError(*refusals.prompt_is_command())
-        task = await get_task(self._deps, link)
+        task = await get_task(context, link)
         is_done = context.is_outcome_unknown and task.initial_prompt == text
         context.record_reconciled("there" if is_done else "not_there", has_taken_effect=is_done)
         if not is_done:
             try:
                 await attempt_change(
-                    self._deps,
                     self._people,
                     context,
                     link,
                     "edit",
-                    lambda: self._deps.coder.edit_input(task.id, text),
+                    lambda: context.coder.edit_input(task.id, text),
                 )
             except MustBePaused:
                 if work.waits_for_stop:
@@ -215,19 +214,18 @@ class TaskActions:
     async def _delete(self, context: JobContext, link: Link, work: Act) -> Outcome:
         await show_pending(self._deps, context, link, work)
         try:
-            task = await get_task(self._deps, link)
+            task = await get_task(context, link)
             context.record_reconciled()
             await attempt_change(
-                self._deps,
                 self._people,
                 context,
                 link,
                 "delete",
-                lambda: self._deps.coder.delete_task(task.id),
+                lambda: context.coder.delete_task(task.id),
             )
         except NotFound:
             # The task is gone only if our account still has its role. Without the role, Coder shows no task.
-            if not context.is_outcome_unknown and not await self._can_list_tasks():
+            if not context.is_outcome_unknown and not await self._can_list_tasks(context):
                 raise
             context.record_reconciled("there", has_taken_effect=True)
         except BuildActive:
@@ -240,8 +238,8 @@ class TaskActions:
         batch.append(to_thread(link.id), Job(id=f"deleted:{context.job.id}", work=ApplyEvent(event=gone)))
         return done(batch, *answer_elsewhere(work, link, answers.task_deleted(link)))
 
-    async def _can_list_tasks(self) -> bool:
-        return (await self._deps.coder.get_own_user()).is_owner
+    async def _can_list_tasks(self, context: JobContext) -> bool:
+        return (await context.coder.get_own_user()).is_owner
 
     async def _detach(self, context: JobContext, link: Link, work: Act) -> Outcome:
         batch = await questions.settle_all(self._deps, link, Batch())

@@ -296,7 +296,7 @@ class Bot:
     async def _coder_id(self, parts: Parts) -> str:
         try:
             async with asyncio.timeout(CODER_TIMEOUT_SECONDS):
-                return (await parts.deps.coder.get_build_info()).deployment_id
+                return (await parts.deps.service_coder.get_build_info()).deployment_id
         except (OutsideError, TimeoutError):
             return ""
 

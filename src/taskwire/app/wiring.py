@@ -196,9 +196,8 @@ class Parts:
         lookup = Lookup(deps, people)
         newer = NewerVersions(deps, alerts, metrics)
         private_answers = PrivateAnswers(deps.slack, deps.queues)
-        worker = Worker(
-            deps, _handlers(deps, people, lookup, backfill, receiver), metrics, newer, private_answers
-        )
+        handlers = _handlers(deps, people, lookup, backfill, receiver)
+        worker = Worker(deps, people.accounts, handlers, metrics, newer, private_answers)
         ingress = Ingress(deps.slack, deps.bot, inbox, metrics, worker.ingress_priority)
         outsiders = Outsiders(deps, alerts, settings.shared_channels)
         messages = Messages(
@@ -258,7 +257,7 @@ def _make_dependencies(
         notes=Notes(connections, keys),
         dead_letters=DeadLetters(connections, keys, clock),
         slack=slack,
-        coder=coder,
+        service_coder=coder,
         bot=bot,
         coder_url=settings.coder_url,
         mask=masker.mask,

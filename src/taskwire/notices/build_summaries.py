@@ -3,6 +3,7 @@
 import asyncio
 from typing import NamedTuple
 
+from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.links import Link
@@ -29,7 +30,7 @@ class BuildSummary(NamedTuple):
     is_stop: bool = False
 
 
-async def read_build(deps: Dependencies, link: Link, kind: str) -> BuildSummary:
+async def read_build(deps: Dependencies, coder: CoderClient, link: Link, kind: str) -> BuildSummary:
     """Return what Coder shows about the latest build; an empty summary if it cannot be read.
 
     For an error this is the end of the build's log, for a pause its reason.
@@ -38,12 +39,12 @@ async def read_build(deps: Dependencies, link: Link, kind: str) -> BuildSummary:
     if workspace_id is None or kind not in ("error", "paused"):
         return BuildSummary()
     try:
-        build = (await deps.coder.get_workspace(workspace_id)).latest_build
+        build = (await coder.get_workspace(workspace_id)).latest_build
         if kind == "paused":
             return BuildSummary(reason=build.reason)
         if build.job.status == BUILD_SUCCEEDED:
             return BuildSummary(is_well=True)
-        lines = await deps.coder.list_build_logs(build.id)
+        lines = await coder.list_build_logs(build.id)
     except OutsideError as error:
         _log.info("workspace build not readable", link=link.id, error=str(error))
         return BuildSummary()

@@ -97,7 +97,7 @@ class Follower:
             if end is not None:
                 await self._edit(link, place, messages.ended(link, end), Priority.CARD)
                 return done(self._end(link, work.until_ms))
-            lines = await read_last_lines(self._deps, link)
+            lines = await read_last_lines(self._deps, context.coder, link)
             shown = digest(lines)
             if not lines or shown == work.shown:
                 return retry(TICK_SECONDS)

@@ -7,6 +7,7 @@ people who watch it.
 
 from datetime import datetime
 
+from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.dependencies import Dependencies
 from taskwire.domain import transitions
@@ -127,7 +128,9 @@ class Notifier:
             batch.hasten_input(to_coder(link.id))
             if event.is_baseline:
                 # The thread is not told what the task wrote before it had a thread.
-                self._deps.writes.set_field(batch, link.id, "cursor", await read_end_cursor(self._deps, link))
+                self._deps.writes.set_field(
+                    batch, link.id, "cursor", await read_end_cursor(self._deps, context.coder, link)
+                )
         return done(draw(link.id, batch))
 
     async def _append_notices(self, link: Link, transition: transitions.Transition, batch: Batch) -> None:
@@ -201,7 +204,7 @@ class Notifier:
         if not event.is_baseline and not _has_new_report(state, seen) and not is_new_start:
             return event
         try:
-            history, stopped_at = await self._list_past_reports(link, seen)
+            history, stopped_at = await self._list_past_reports(context.coder, link, seen)
         except AccountRefused:
             raise
         except OutsideError as error:
@@ -214,7 +217,7 @@ class Notifier:
         return event.model_copy(update={"reports": reports, "stopped_at": stopped_at})
 
     async def _list_past_reports(
-        self, link: Link, seen: Observation
+        self, coder: CoderClient, link: Link, seen: Observation
     ) -> tuple[tuple[Report, ...], datetime | None]:
         """Return the agent's reports, and when its workspace was told to stop, if it was.
 
@@ -222,8 +225,8 @@ class Notifier:
         """
         reporter = ReportSource(link.state.agent_id, link.state.app_id)
         try:
-            reporter = await find_report_source(self._deps, seen, reporter)
-            return await list_reports(self._deps, reporter), reporter.stopped_at
+            reporter = await find_report_source(coder, seen, reporter)
+            return await list_reports(self._deps, coder, reporter), reporter.stopped_at
         except Refused:
             return (), reporter.stopped_at
 
@@ -237,19 +240,19 @@ class Notifier:
         is_late = not context.is_outcome_unknown and is_overtaken(link, work.notice)
         if link.record.thread_ts is None or is_late:
             return done()
-        notice, written = await with_question(self._deps, link, work.notice), work.agent_output
+        notice, written = await with_question(self._deps, context.coder, link, work.notice), work.agent_output
         edited = await show_resumed(self._deps, self._people, context, link, notice)
         if edited is not None:
             return done(edited)
         plan = await decide_calls(self._deps, self._people, context, link)
         if written is None and notice.kind in notices.OF_TURNS and not context.is_outcome_unknown:
-            written = await read_new_output(self._deps, link)
+            written = await read_new_output(self._deps, context.coder, link)
         is_new_output = written is not None and written.cursor and work.agent_output is None
         if is_new_output or (plan.is_chosen and work.calls is None):
             # Every try posts the same text, and calls the same people in the same way.
             frozen = {"agent_output": written, "calls": plan if plan.is_chosen else None}
             return retry(0, context.job.with_work(**frozen))
-        build_summary = await read_build(self._deps, link, notice.kind)
+        build_summary = await read_build(self._deps, context.coder, link, notice.kind)
         key = questions.get_key(_message_id(link, context.job.id))
         message = await self._make_message(link, notice, written or AgentOutput(), build_summary, key, plan)
         posted = await self._post(context, link, message, notice.kind, is_call=may_mention(link, context.job))

@@ -6,6 +6,7 @@
 import asyncio
 import contextlib
 
+from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_questions import read_answer
 from taskwire.domain.errors import OutsideError, UserError
@@ -44,13 +45,13 @@ async def restart_if_unseen(deps: Dependencies, link: Link, now_ms: int) -> Link
     return link.model_copy(update={"state": record_change(link.state, now_ms)})
 
 
-async def with_question(deps: Dependencies, link: Link, notice: Notice) -> Notice:
+async def with_question(deps: Dependencies, coder: CoderClient, link: Link, notice: Notice) -> Notice:
     """Return a reminder with the agent's question instead of its report, if its log can be read now."""
     if notice.kind != "reminder" or notice.report is None:
         return notice
     with contextlib.suppress(TimeoutError, OutsideError, UserError):
         async with asyncio.timeout(REMINDER_READ_SECONDS):
-            written = (await read_last_output(deps, link)).output
+            written = (await read_last_output(deps, coder, link)).output
         question = read_answer(written.answer, written.full_text).headline
         if question:
             report = notice.report.model_copy(update={"message": question})

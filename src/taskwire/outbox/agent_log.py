@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import NamedTuple
 
+from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound, TooLong
 from taskwire.coder.models import TaskLogs
 from taskwire.dependencies import Dependencies
@@ -54,9 +55,9 @@ class FullLog(NamedTuple):
     snapshot_at: datetime | None = None
 
 
-async def read_new_output(deps: Dependencies, link: Link) -> AgentOutput:
+async def read_new_output(deps: Dependencies, coder: CoderClient, link: Link) -> AgentOutput:
     """Return what the agent has written since the last excerpt. It is empty if the log cannot be read."""
-    logs = await _find_logs(deps, link)
+    logs = await _find_logs(coder, link)
     if logs is None:
         return AgentOutput()
     excerpt, cursor = await asyncio.to_thread(
@@ -92,9 +93,9 @@ def _make_output(excerpt: Excerpt, cursor: str = "") -> AgentOutput:
     )
 
 
-async def read_end_cursor(deps: Dependencies, link: Link) -> str:
+async def read_end_cursor(deps: Dependencies, coder: CoderClient, link: Link) -> str:
     """Return a cursor at the end of the log, as if all of it had been shown; empty without a readable log."""
-    logs = await _find_logs(deps, link)
+    logs = await _find_logs(coder, link)
     if logs is None:
         return ""
     build = link.observation.build if link.observation else link.state.build
@@ -102,9 +103,9 @@ async def read_end_cursor(deps: Dependencies, link: Link) -> str:
     return _dump_cursor(cursor)
 
 
-async def read_last_output(deps: Dependencies, link: Link) -> LastOutput:
+async def read_last_output(deps: Dependencies, coder: CoderClient, link: Link) -> LastOutput:
     """Return what the agent wrote last; UserError if Coder cannot show the log now."""
-    logs = await _get_logs(deps, link)
+    logs = await _get_logs(coder, link)
     if logs is None:
         return LastOutput()
     lines = _recent_entries(logs)
@@ -113,9 +114,9 @@ async def read_last_output(deps: Dependencies, link: Link) -> LastOutput:
     return LastOutput(output, logs.snapshot, logs.snapshot_at)
 
 
-async def read_last_lines(deps: Dependencies, link: Link) -> str:
+async def read_last_lines(deps: Dependencies, coder: CoderClient, link: Link) -> str:
     """Return the last lines that the agent has written; empty if the log cannot be read now."""
-    logs = await _find_logs(deps, link)
+    logs = await _find_logs(coder, link)
     if logs is None or logs.snapshot:
         return ""
     entries = excerpts.keep_recent(entries_of(logs), LONGEST_LIVE_LOG)
@@ -124,16 +125,16 @@ async def read_last_lines(deps: Dependencies, link: Link) -> str:
     return "\n".join(rows[-LIVE_LINES:])
 
 
-async def read_full_log(deps: Dependencies, link: Link) -> FullLog:
+async def read_full_log(coder: CoderClient, link: Link) -> FullLog:
     """Return all of the log, unmasked: Slack's client masks files. UserError if Coder cannot show it now."""
-    logs = await _get_logs(deps, link)
+    logs = await _get_logs(coder, link)
     if logs is None:
         return FullLog()
     text = await asyncio.to_thread(excerpts.render_log, entries_of(logs))
     return FullLog(text, logs.snapshot, logs.snapshot_at)
 
 
-async def _get_logs(deps: Dependencies, link: Link) -> TaskLogs | None:
+async def _get_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
     """Return the log, or None if the task was not created yet; UserError if Coder cannot show it now."""
     task_id, title = link.record.task_id, link.title
     if task_id is None:
@@ -142,24 +143,24 @@ async def _get_logs(deps: Dependencies, link: Link) -> TaskLogs | None:
         # Coder would look for the agent for 30 s, in vain.
         raise UserError(*refusals.agent_lost(link))
     try:
-        return await deps.coder.get_logs(task_id)
+        return await coder.get_logs(task_id)
     except NoLogs:
         raise UserError(*refusals.logs_unavailable(title)) from None
     except AppUnreachable:
         raise UserError(*refusals.agent_unreachable(title)) from None
     except NotFound:
-        why = refusals.agent_access_denied if await is_agent_forbidden(deps, task_id) else refusals.task_gone
+        why = refusals.agent_access_denied if await is_agent_forbidden(coder, task_id) else refusals.task_gone
         raise UserError(*why(title)) from None
     except TooLong:
         raise UserError(*refusals.log_too_long(title)) from None
 
 
-async def _find_logs(deps: Dependencies, link: Link) -> TaskLogs | None:
+async def _find_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
     if link.record.task_id is None or (link.observation is not None and link.observation.is_lost):
         return None
     try:
         async with asyncio.timeout(LOG_TIMEOUT_SECONDS):
-            return await deps.coder.get_logs(link.record.task_id)
+            return await coder.get_logs(link.record.task_id)
     except (OutsideError, TimeoutError) as error:
         # The notice is more important than its excerpt, and must not wait for the agent.
         _log.info("agent log not readable", link=link.id, error=str(error))

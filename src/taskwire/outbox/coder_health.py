@@ -170,7 +170,7 @@ class ServiceAccount:
         return self.troubles
 
     async def _list_troubles(self, now: datetime) -> list[UserError]:
-        coder = self._deps.coder
+        coder = self._deps.service_coder
         if scope_trouble := await find_scope_trouble(coder):
             return [scope_trouble]
         rights = await find_rights_trouble(coder)
@@ -194,13 +194,13 @@ async def find_rights_trouble(coder: CoderClient) -> UserError | None:
     return None
 
 
-async def is_agent_forbidden(deps: Dependencies, task_id: str) -> bool:
-    """Whether our account may see this task, but not reach its agent.
+async def is_agent_forbidden(coder: CoderClient, task_id: str) -> bool:
+    """Whether this account may see this task, but not reach its agent.
 
     Call it after a 404 for the agent: Coder answers 404 in both cases.
     """
     try:
-        await deps.coder.get_task(task_id)
+        await coder.get_task(task_id)
     except NotFound:
         return False
     return True

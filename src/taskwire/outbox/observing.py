@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from taskwire.coder.client import CoderClient
 from taskwire.coder.models import AgentReport, Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, OutsideError
@@ -122,11 +123,11 @@ def _report_of(report: AgentReport, mask: Mask) -> Report:
 _log = logger("taskwire.outbox.observing")
 
 
-async def observe_first(deps: Dependencies, task: Task) -> Observed:
+async def observe_first(deps: Dependencies, coder: CoderClient, task: Task) -> Observed:
     """Return the event for a task that has no link yet, with its reports if they can be read now."""
     seen = observation_of(task, deps.mask)
     try:
-        return Observed(observation=seen, reports=await _list_reports_of(deps, seen), is_baseline=True)
+        return Observed(observation=seen, reports=await _list_reports_of(deps, coder, seen), is_baseline=True)
     except AccountRefused:
         raise
     except OutsideError as error:
@@ -142,7 +143,7 @@ class ReportSource(NamedTuple):
     stopped_at: datetime | None = None
 
 
-async def find_report_source(deps: Dependencies, seen: Observation, known: ReportSource) -> ReportSource:
+async def find_report_source(coder: CoderClient, seen: Observation, known: ReportSource) -> ReportSource:
     """Find the agent that has the reports. `known` is the result of an earlier call.
 
     While a workspace is stopped, its task shows no agent. The workspace may have run and stopped since the
@@ -151,7 +152,7 @@ async def find_report_source(deps: Dependencies, seen: Observation, known: Repor
     agent, app = seen.agent_id or known.agent, seen.app_id or known.app
     if seen.agent_id is not None or seen.workspace_id is None:
         return ReportSource(agent, app)
-    workspace = await deps.coder.get_workspace(seen.workspace_id)
+    workspace = await coder.get_workspace(seen.workspace_id)
     last, build = workspace.latest_app_status, workspace.latest_build
     stopped_at = build.created_at if build.transition == "stop" else None
     return (
@@ -159,14 +160,15 @@ async def find_report_source(deps: Dependencies, seen: Observation, known: Repor
     )
 
 
-async def list_reports(deps: Dependencies, reporter: ReportSource) -> tuple[Report, ...]:
+async def list_reports(deps: Dependencies, coder: CoderClient, reporter: ReportSource) -> tuple[Report, ...]:
     """List all reports, the oldest first; none if the agent is not known."""
     if reporter.agent is None or reporter.app is None:
         return ()
-    return await reports_of(await deps.coder.list_reports(reporter.agent, reporter.app), deps.mask)
+    return await reports_of(await coder.list_reports(reporter.agent, reporter.app), deps.mask)
 
 
-async def _list_reports_of(deps: Dependencies, seen: Observation) -> tuple[Report, ...]:
+async def _list_reports_of(deps: Dependencies, coder: CoderClient, seen: Observation) -> tuple[Report, ...]:
     if seen.agent_id is None and seen.report is None:
         return ()
-    return await list_reports(deps, await find_report_source(deps, seen, ReportSource(None, None)))
+    source = await find_report_source(coder, seen, ReportSource(None, None))
+    return await list_reports(deps, coder, source)

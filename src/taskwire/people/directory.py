@@ -150,7 +150,7 @@ class Directory:
         return profile.model_dump_json()
 
     async def _ask_accounts(self, email: str) -> str:
-        users = await self._deps.coder.list_users_by_email(email)
+        users = await self._deps.service_coder.list_users_by_email(email)
         found = tuple(
             CoderAccount(id=user.id, username=user.username, is_suspended=user.status == "suspended")
             for user in users

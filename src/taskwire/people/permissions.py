@@ -18,6 +18,7 @@ from taskwire.domain.jobs import ActVerb
 from taskwire.domain.links import Link, Rights, is_group
 from taskwire.domain.requester import Requester
 from taskwire.messages import refusals, teammates
+from taskwire.people.accounts import Accounts
 from taskwire.people.directory import Directory
 from taskwire.queue.batch import Batch
 from taskwire.slack.models import Profile
@@ -60,6 +61,7 @@ class People:
         self._admins = admins
         self._shared_channels = shared_channels
         self._groups = tuple(name for name in admins if name.startswith("S"))
+        self.accounts = Accounts(deps.service_coder)
         self.directory = Directory(deps, len(self._groups))
 
     async def get_profile(self, person: UserId) -> Profile:
@@ -265,7 +267,7 @@ class People:
 
     async def find_in_slack(self, owner_id: str) -> UserId | None:
         """Return the Slack user who is this Coder user, if that can be found."""
-        user = await self._deps.coder.get_user(owner_id)
+        user = await self._deps.service_coder.get_user(owner_id)
         return await self._deps.slack.find_user_by_email(user.email) if user.email else None
 
     async def get_name(self, person: UserId) -> str:
@@ -288,5 +290,5 @@ async def require_rights(deps: Dependencies) -> None:
 
     Call this when Coder has found nobody or nothing: an account without that role does not see everything.
     """
-    if not (await deps.coder.get_own_user()).is_owner:
+    if not (await deps.service_coder.get_own_user()).is_owner:
         raise UserError(*refusals.own_account_lacks_rights())

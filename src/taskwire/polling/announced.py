@@ -86,7 +86,9 @@ class AnnouncedChanges:
         failures = 0
         while True:
             try:
-                if (await self._deps.coder.get_task(announced.task_id)).status in announced.expected_statuses:
+                if (
+                    await self._deps.service_coder.get_task(announced.task_id)
+                ).status in announced.expected_statuses:
                     return True
                 failures = 0
             except NotFound:

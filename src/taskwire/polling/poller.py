@@ -127,7 +127,7 @@ class Poller:
         # Read the links first: a task that is linked during the request may be missing from the list.
         linked = await self._deps.links.list_open()
         try:
-            body = await self._deps.coder.list_tasks_raw()
+            body = await self._deps.service_coder.list_tasks_raw()
             outcome = await self._process_list(poll, body, linked)
         except OutsideError as error:
             self._metrics.polls.labels("failed").inc()
@@ -315,7 +315,7 @@ class Poller:
 
         If no roles were recorded, it must be an Owner. Raises the errors of Coder's client.
         """
-        me = await self._deps.coder.get_own_user()
+        me = await self._deps.service_coder.get_own_user()
         known = await self._deps.notes.find("account_roles", ACCOUNT)
         is_same = me.is_owner if known is None else _roles(me) == known
         if not is_same:
@@ -326,7 +326,7 @@ class Poller:
         """Record our account's roles after a list that shows all linked tasks, once for each process."""
         if linked and not self._has_recorded_roles:
             try:
-                me = await self._deps.coder.get_own_user()
+                me = await self._deps.service_coder.get_own_user()
             except OutsideError as error:
                 # The list has arrived, so polling works.
                 _log.info("service account cannot be read", error=str(error))
@@ -338,7 +338,7 @@ class Poller:
         if link.record.task_id is None:
             return False
         try:
-            await self._deps.coder.get_task(link.record.task_id)
+            await self._deps.service_coder.get_task(link.record.task_id)
         except NotFound:
             return True
         return False

@@ -79,7 +79,7 @@ class LostThreads:
             where = await find_permalink(self._deps, other.record)
             return await self._answer(context, work, inputs.task_has_other_thread(where))
         try:
-            task = await self._deps.coder.get_task(card.task_id)
+            task = await context.coder.get_task(card.task_id)
         except NotFound:
             return await self._answer(context, work, inputs.thread_task_gone())
         _log.warning("lost thread linked again", channel=work.channel, task=task.id)

@@ -214,7 +214,7 @@ class ReplyDeliverer:
         task_id = reply_job.link.record.task_id
         assert task_id is not None  # noqa: S101 - a link's first jobs bind it before any reply
         try:
-            task = await self._deps.coder.get_task(task_id)
+            task = await reply_job.context.coder.get_task(task_id)
         except NotFound:
             # The poller finds out whether the task is gone. Until then the reply waits.
             return await self._outcomes.wait_for_task(reply_job)
@@ -230,7 +230,7 @@ class ReplyDeliverer:
 
     async def _send(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome:
         try:
-            logs = await self._deps.coder.get_logs(task.id)
+            logs = await reply_job.context.coder.get_logs(task.id)
             if reply_job.is_suspect and (sent := await self._find_earlier_send(reply_job, logs, text)):
                 return sent
             note = SendNote.create(reply_job.context, task, logs, text)
@@ -257,7 +257,7 @@ class ReplyDeliverer:
         If the task is gone, the reply waits until the poller reports that. If only its agent cannot be
         reached, our account lacks the right, so the reply is given up.
         """
-        if not await is_agent_forbidden(self._deps, task.id):
+        if not await is_agent_forbidden(reply_job.context.coder, task.id):
             return await self._outcomes.wait_for_task(reply_job)
         words = await self._agent_input.get_display_text(reply_job.reply)
         return await self._outcomes.give_up_and_keep(
@@ -276,12 +276,12 @@ class ReplyDeliverer:
         try:
             await context.attempt(
                 note.model_dump_json(),
-                self._deps.coder.timeouts.send,
-                lambda: self._deps.coder.send(task.id, text),
+                context.coder.timeouts.send,
+                lambda: context.coder.send(task.id, text),
                 _make_compensation(reply_job, note),
             )
         except OutcomeUnknown as error:
-            if await self._reconciler.is_in_log(task.id, note):
+            if await self._reconciler.is_in_log(context.coder, task.id, note):
                 context.record_reconciled(has_taken_effect=True)
             elif isinstance(error, RejectedByApp):
                 return unknown(context.job.with_work(was_rejected=True))
@@ -324,13 +324,12 @@ class ReplyDeliverer:
         Such a reply must not resume the task.
         """
         with contextlib.suppress(NoLogs):
-            if sent := await self._find_earlier_send(
-                reply_job, await self._deps.coder.get_logs(task.id), text
-            ):
+            logs = await reply_job.context.coder.get_logs(task.id)
+            if sent := await self._find_earlier_send(reply_job, logs, text):
                 return sent
         if task.workspace_id is None:
             return None
-        build = (await self._deps.coder.get_workspace(task.workspace_id)).latest_build
+        build = (await reply_job.context.coder.get_workspace(task.workspace_id)).latest_build
         is_newer = build.created_at is not None and build.created_at > moment_of(reply_job.reply.ts)
         return await self._outcomes.ask_after_data_loss(reply_job) if is_newer else None
 
@@ -343,7 +342,7 @@ class ReplyDeliverer:
 
     async def _resume_task(self, reply_job: ReplyJob, task: Task) -> Outcome:
         note = ResumeNote(build=task.workspace_build_number)
-        coder = self._deps.coder
+        coder = reply_job.context.coder
         try:
             build = await reply_job.context.attempt(
                 note.model_dump_json(), coder.timeouts.change, lambda: coder.resume(task.id)

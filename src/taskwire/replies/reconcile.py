@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound, NotReady
 from taskwire.coder.models import Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
@@ -78,11 +79,6 @@ class Reconciler:
         self._deps = deps
         self._outcomes = outcomes
 
-    @property
-    def write_seconds(self) -> float:
-        """The longest time from the start of an attempt to the first byte that it writes."""
-        return min(LONGEST_FIRST_BYTE_SECONDS, self._deps.coder.timeouts.send)
-
     async def reconcile_attempt(self, reply_job: ReplyJob) -> Outcome:
         """Find out what became of an attempt whose answer was lost.
 
@@ -101,15 +97,15 @@ class Reconciler:
             seconds = REPLY_RETRIES.wait_seconds(context.job.tries + 1, error.retry_after_seconds)
             return unknown(context.failed_again(), seconds, "failing")
 
-    async def is_in_log(self, task_id: str, note: SendNote) -> bool:
+    async def is_in_log(self, coder: CoderClient, task_id: str, note: SendNote) -> bool:
         """Whether the input is in the agent's log already. False proves nothing: it may still arrive."""
         try:
-            return await self._find_in_log(task_id, note) == "there"
+            return await self._find_in_log(coder, task_id, note) == "there"
         except OutsideError:
             return False
 
     async def _reconcile_resume(self, reply_job: ReplyJob, note: ResumeNote) -> Outcome:
-        task = await self._deps.coder.get_task(_task_id(reply_job))
+        task = await reply_job.context.coder.get_task(_task_id(reply_job))
         is_done = task.workspace_build_number > note.build and task.is_up
         reply_job.context.record_reconciled("there" if is_done else "not_there")
         return (
@@ -121,10 +117,10 @@ class Reconciler:
     async def _reconcile_send(self, reply_job: ReplyJob, note: SendNote) -> Outcome:
         context, reply = reply_job.context, reply_job.reply
         found, question = (
-            await self._find_in_log(_task_id(reply_job), note),
+            await self._find_in_log(context.coder, _task_id(reply_job), note),
             await self._outcomes.ask_about_unknown_outcome(reply_job),
         )
-        since_ms = context.now_ms - self._landing_end_ms(note)
+        since_ms = context.now_ms - _landing_end_ms(context.coder, note)
         decision = reconcile.decide(
             found, since_ms, was_rejected=reply.was_rejected, was_repeated=reply.was_repeated
         )
@@ -148,24 +144,27 @@ class Reconciler:
             case "ask":
                 return question
 
-    def _landing_end_ms(self, note: SendNote) -> int:
-        """Return the time, by Redis's clock, after which the attempt can no longer reach the agent."""
-        landing = min(LANDING_SECONDS, self._deps.coder.timeouts.send)
-        return note.begun_ms + int((self.write_seconds + landing) * 1000)
-
-    async def _find_in_log(self, task_id: str, note: SendNote) -> Finding | None:
+    async def _find_in_log(self, coder: CoderClient, task_id: str, note: SendNote) -> Finding | None:
         """Return what the agent's log says of the input; None if it cannot be read now."""
         build = note.marked.build
         try:
-            task = await self._deps.coder.get_task(task_id)
+            task = await coder.get_task(task_id)
             if task.workspace_build_number != build:
                 return "unclear"
             if task.status is not TaskStatus.ACTIVE:
                 return None
-            logs = await self._deps.coder.get_logs(task.id)
+            logs = await coder.get_logs(task.id)
         except (Refused, NotReady, AppUnreachable):
             return None
         return None if logs.snapshot else reconcile.find_input(note.marked, build, entries_of(logs))
+
+
+def _landing_end_ms(coder: CoderClient, note: SendNote) -> int:
+    """Return the time, by Redis's clock, after which the attempt can no longer reach the agent."""
+    seconds = coder.timeouts.send
+    # The first byte leaves within the first of these times. Then the input lands within the second.
+    lasts = min(LONGEST_FIRST_BYTE_SECONDS, seconds) + min(LANDING_SECONDS, seconds)
+    return note.begun_ms + int(lasts * 1000)
 
 
 def _task_id(reply_job: ReplyJob) -> str:
@@ -184,26 +183,28 @@ async def _report_duplicate_input(deps: Dependencies, context: JobContext, link:
     if link.record.task_id is None:
         return done()
     try:
-        copies = await _count_copies(deps, link.record.task_id, work.mark)
+        copies = await _count_copies(context.coder, link.record.task_id, work.mark)
     except NotFound:
         return done()
     if copies is not None and copies > 1:
         context.duplicates_removed += 1
         return done(say(link.id, f"twice:{work.ts}", inputs.reply_delivered_twice(work.mark.text)))
     if not work.look_count:
-        return retry(get_landing_seconds(deps, deps.coder.timeouts.send), context.job.with_work(look_count=1))
+        return retry(
+            get_landing_seconds(deps, context.coder.timeouts.send), context.job.with_work(look_count=1)
+        )
     if copies is None:
         return done(say(link.id, f"twice:{work.ts}", inputs.reply_maybe_delivered_twice(work.mark.text)))
     return done()
 
 
-async def _count_copies(deps: Dependencies, task_id: TaskId, marked: Mark) -> int | None:
+async def _count_copies(coder: CoderClient, task_id: TaskId, marked: Mark) -> int | None:
     """Count how often the input is in the agent's log; None if that log cannot be read or is of another
     build.
     """
     try:
-        task = await deps.coder.get_task(task_id)
-        logs = await deps.coder.get_logs(task_id)
+        task = await coder.get_task(task_id)
+        logs = await coder.get_logs(task_id)
     except NoLogs:
         return None
     return (

@@ -39,7 +39,8 @@ class CardQuestions:
         written = report.message if report is not None else ""
         with contextlib.suppress(TimeoutError, OutsideError, UserError):
             async with asyncio.timeout(QUESTION_TIMEOUT_SECONDS):
-                written = (await read_last_output(self._deps, link)).output.answer or written
+                coder = await self._people.accounts.get_client(requester.person)
+                written = (await read_last_output(self._deps, coder, link)).output.answer or written
         return link, written
 
     async def show_more(self, requester: Requester, link_id: LinkId) -> Message:

@@ -7,7 +7,6 @@ them is told. If two people save at once, the later one wins.
 from collections.abc import Mapping
 from functools import partial
 
-from taskwire.coder.models import Template
 from taskwire.dependencies import Dependencies
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.errors import UserError
@@ -17,12 +16,13 @@ from taskwire.domain.person_jobs import SaveChannelSettings
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals, settings_form
-from taskwire.messages.forms import PresetChoice, TemplateChoice
+from taskwire.messages.forms import TemplateChoice
 from taskwire.messages.settings_form import Defaults
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import SlackRefused
+from taskwire.tasks.form import list_preset_choices
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.tasks.channel_settings")
@@ -39,27 +39,30 @@ class ChannelSettingsForm:
         """Return the dialog of the requester's channel; UserError if the person may not change it."""
         await require_member(self._people, requester)
         settings = await self._deps.channel_settings.get(requester.channel)
-        return await self._make_view(requester.channel, settings, metadata)
+        return await self._make_view(requester, settings, metadata)
 
     async def with_template(self, requester: Requester, entered: Mapping[str, str], metadata: str) -> View:
         """Return the dialog for another template, with what was entered so far. UserError as `view`."""
         await require_member(self._people, requester)
-        return await self._make_view(requester.channel, settings_form.read_settings(entered), metadata)
+        return await self._make_view(requester, settings_form.read_settings(entered), metadata)
 
-    async def _make_view(self, channel: ChannelId, settings: ChannelSettings, metadata: str) -> View:
+    async def _make_view(self, requester: Requester, settings: ChannelSettings, metadata: str) -> View:
+        coder = await self._people.accounts.get_client(requester.person)
         templates = [
             TemplateChoice(
                 id=template.id,
                 title=template.title,
                 organization=template.organization_name,
-                presets=await self._list_presets(template) if template.id == settings.template_id else (),
+                presets=await list_preset_choices(coder, template)
+                if template.id == settings.template_id
+                else (),
             )
-            for template in await self._deps.coder.list_templates()
+            for template in await coder.list_templates()
         ]
         rules = self._deps.rules
         times = (rules.settle_ms / 1000, rules.stuck_ms / 1000, rules.reminder_ms / 1000)
         return settings_form.settings_form(
-            channel,
+            requester.channel,
             settings,
             templates,
             await self._list_groups(),
@@ -74,10 +77,6 @@ class ChannelSettingsForm:
         except SlackRefused as refused:
             _log.warning("user groups cannot be read", code=refused.code)
             return {}
-
-    async def _list_presets(self, template: Template) -> tuple[PresetChoice, ...]:
-        presets = await self._deps.coder.list_presets(template.active_version_id)
-        return tuple(PresetChoice(preset.id, preset.name, preset.is_default) for preset in presets)
 
 
 class ChannelSettingsSaver:

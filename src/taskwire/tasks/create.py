@@ -115,7 +115,7 @@ class TaskCreator:
             raise UserError(*refusals.button_expired())
         await self._people.require_place(request.requester, "created")
         settings = await self._deps.channel_settings.get(request.requester.channel)
-        record = await self._make_record(request, account, settings, context.job.id)
+        record = await self._make_record(request, account, settings, context)
         thread = ThreadRef(record.channel, record.root_ts) if record.root_ts is not None else None
         if thread is not None and await self._deps.links.find_by_thread(thread) not in (None, record.id):
             raise UserError(*refusals.thread_has_task())
@@ -132,7 +132,7 @@ class TaskCreator:
                 else done(batch, (work.requester, asked))
             )
         if request.name is not None:
-            await require_free(self._deps.coder, account.username, request.name)
+            await require_free(context.coder, account.username, request.name)
         if thread is not None and not await self._claim_thread(thread, context.job.id):
             raise UserError(*refusals.thread_has_task())
         batch = await self._count_task(work.requester.person, record, context.now_ms)
@@ -185,9 +185,9 @@ class TaskCreator:
         return first.model_copy(update={"requester": requester})
 
     async def _make_record(
-        self, work: CreateRequested, account: Account, settings: ChannelSettings, job_id: str
+        self, work: CreateRequested, account: Account, settings: ChannelSettings, context: JobContext
     ) -> LinkRecord:
-        coder = self._deps.coder
+        coder, job_id = context.coder, context.job.id
         template = choose_template_in_channel(
             await coder.list_templates(), work.template, work.organization, settings, self._deps.template
         )
@@ -198,9 +198,9 @@ class TaskCreator:
         # Everybody reads the task's name and title, so they are made from the masked prompt.
         words = work.prompt.partition(LINK_BACK)[0] or work.prompt
         shown = mask_beginning(self._deps.mask, words, LONGEST_TITLE)
-        context = AgentText("")
+        earlier = AgentText("")
         if work.context is not None:
-            context = await self._thread_context.read(work.requester.person, work.context)
+            earlier = await self._thread_context.read(work.requester.person, work.context)
         name = await self._people.find_name(work.requester.person)
         return LinkRecord(
             id=make_link_id(job_id),
@@ -212,7 +212,7 @@ class TaskCreator:
             owner_id=account.id,
             owner_name=account.username,
             prompt=work.prompt,
-            context=context,
+            context=earlier,
             root_ts=work.thread_ts,
             name=work.name or make_name(shown, job_id),
             title=make_title(shown),

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
+from taskwire.coder.client import CoderClient
 from taskwire.coder.models import Template
 from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
@@ -44,10 +45,11 @@ class CreateForm:
         `with_thread` is as in `forms.create_form`.
         """
         await self._people.get_account(requester.person)
-        templates = await self._deps.coder.list_templates()
-        chosen, preset, error = await self._preselect(templates, given, requester.channel)
+        coder = await self._people.accounts.get_client(requester.person)
+        templates = await coder.list_templates()
+        chosen, preset, error = await self._preselect(coder, templates, given, requester.channel)
         return forms.create_form(
-            await self._list_choices(templates, chosen),
+            await _list_choices(coder, templates, chosen),
             prompt=given.text,
             chosen=chosen,
             preset=preset,
@@ -91,9 +93,10 @@ class CreateForm:
         metadata for the id of the template that is shown.
         """
         await self._people.get_account(person)
-        templates = await self._deps.coder.list_templates()
+        coder = await self._people.accounts.get_client(person)
+        templates = await coder.list_templates()
         return forms.create_form(
-            await self._list_choices(templates, chosen),
+            await _list_choices(coder, templates, chosen),
             prompt=entered.get(Field.PROMPT, ""),
             chosen=chosen,
             name=entered.get(Field.NAME, ""),
@@ -103,7 +106,7 @@ class CreateForm:
         )
 
     async def _preselect(
-        self, templates: tuple[Template, ...], given: OpenForm, channel: ChannelId
+        self, coder: CoderClient, templates: tuple[Template, ...], given: OpenForm, channel: ChannelId
     ) -> tuple[str, str, str]:
         """Return the ids of the template and the preset to show, and a sentence if a given name is wrong."""
         chosen, preset = templates[0].id if templates else "", ""
@@ -113,7 +116,7 @@ class CreateForm:
                 templates, given.template, given.organization, settings, self._deps.template
             )
             chosen = template.id
-            presets = await self._deps.coder.list_presets(template.active_version_id)
+            presets = await coder.list_presets(template.active_version_id)
             default = get_default_preset(template, settings, self._deps.preset)
             found = choose_preset(template, presets, given.preset, default)
             preset = found.id if found else ""
@@ -122,18 +125,23 @@ class CreateForm:
             return chosen, preset, error.sentence if is_named and templates else ""
         return chosen, preset, ""
 
-    async def _list_choices(self, templates: Sequence[Template], chosen: str) -> list[TemplateChoice]:
-        """Return all templates, but only the presets of the chosen one, so that two requests are enough."""
-        return [
-            TemplateChoice(
-                id=template.id,
-                title=template.title,
-                organization=template.organization_name,
-                presets=await self._list_presets(template) if template.id == chosen else (),
-            )
-            for template in templates
-        ]
 
-    async def _list_presets(self, template: Template) -> tuple[PresetChoice, ...]:
-        presets = await self._deps.coder.list_presets(template.active_version_id)
-        return tuple(PresetChoice(preset.id, preset.name, preset.is_default) for preset in presets)
+async def _list_choices(
+    coder: CoderClient, templates: Sequence[Template], chosen: str
+) -> list[TemplateChoice]:
+    """Return all templates, but only the presets of the chosen one, so that two requests are enough."""
+    return [
+        TemplateChoice(
+            id=template.id,
+            title=template.title,
+            organization=template.organization_name,
+            presets=await list_preset_choices(coder, template) if template.id == chosen else (),
+        )
+        for template in templates
+    ]
+
+
+async def list_preset_choices(coder: CoderClient, template: Template) -> tuple[PresetChoice, ...]:
+    """List the presets of a template, for a dialog."""
+    presets = await coder.list_presets(template.active_version_id)
+    return tuple(PresetChoice(preset.id, preset.name, preset.is_default) for preset in presets)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Sequence
 from math import ceil
 from typing import NamedTuple
 
+from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
@@ -178,10 +179,11 @@ class Queries:
 
     async def _show_status(self, requester: Requester, question: Status) -> Message:
         seen = await self._lookup.get(requester, question.name)
-        task = await self._reload(seen.task)
+        coder = await self._people.accounts.get_client(requester.person)
+        task = await _reload(coder, seen.task)
         now_ms = microseconds(requester.at) // 1000
         if seen.link is None:
-            first = await observe_first(self._deps, task)
+            first = await observe_first(self._deps, coder, task)
             state = initial_state(first, self._deps.rules, now_ms)
             link = cards.make_unlinked(
                 first.observation,
@@ -199,20 +201,14 @@ class Queries:
             let_in=await self._people.list_let_in(link),
         )
 
-    async def _reload(self, task: Task) -> Task:
-        try:
-            return await self._deps.coder.get_task(task.id)
-        except NotFound:
-            raise UserError(*refusals.task_gone(task.title)) from None
-
     async def _show_logs(self, requester: Requester, question: Logs) -> Message:
         seen = await self._lookup.get(requester, question.name)
-        task = seen.task
+        task, coder = seen.task, await self._people.accounts.get_client(requester.person)
         link = self._make_link(seen, microseconds(requester.at) // 1000)
         if not question.full:
-            last = await read_last_output(self._deps, link)
+            last = await read_last_output(self._deps, coder, link)
             return logs.last_output(task.title, last.output, last.snapshot_at, is_snapshot=last.is_snapshot)
-        log = await read_full_log(self._deps, link)
+        log = await read_full_log(coder, link)
         if not log.text:
             raise UserError(*refusals.log_empty(task.title))
         answer = logs.log_sent(task.title, log.snapshot_at, is_snapshot=log.is_snapshot)
@@ -252,9 +248,9 @@ class Queries:
 
     async def _list_templates(self, requester: Requester) -> Message:
         await self._people.get_account(requester.person)
-        lines = []
-        for template in await self._deps.coder.list_templates():
-            presets = await self._deps.coder.list_presets(template.active_version_id)
+        lines, coder = [], await self._people.accounts.get_client(requester.person)
+        for template in await coder.list_templates():
+            presets = await coder.list_presets(template.active_version_id)
             lines.append(
                 template_lists.TemplateLine(
                     id=template.id,
@@ -267,3 +263,10 @@ class Queries:
                 )
             )
         return template_lists.template_list(lines)
+
+
+async def _reload(coder: CoderClient, task: Task) -> Task:
+    try:
+        return await coder.get_task(task.id)
+    except NotFound:
+        raise UserError(*refusals.task_gone(task.title)) from None

@@ -66,7 +66,7 @@ class ThreadOpener:
         record = link.record
         meta = Metadata(id=context.job.id, kind="card", task_id=record.task_id)
         try:
-            link = await self._with_present_state(link, context.now_ms)
+            link = await self._with_present_state(link, context)
             card = cards.card(link, coder_url=self._deps.coder_url, forges=self._deps.forges)
             ts = await post_once(self._deps, context, record.id, record.channel, record.root_ts, card, meta)
         except (ChannelProblem, MessageGone) as problem:
@@ -93,12 +93,13 @@ class ThreadOpener:
         job = Job(id=f"create:{record.id}", work=CreateTask(requester=requester))
         return done(batch.append(to_coder(record.id), job, score=1))
 
-    async def _with_present_state(self, link: Link, now_ms: int) -> Link:
+    async def _with_present_state(self, link: Link, context: JobContext) -> Link:
         """Return the link with the present state of its task, so that its first card is right."""
         if link.record.task_id is None:
             return link
-        seen = await observe_first(self._deps, await self._deps.coder.get_task(link.record.task_id))
-        state = initial_state(seen, self._deps.rules, now_ms)
+        task = await context.coder.get_task(link.record.task_id)
+        seen = await observe_first(self._deps, context.coder, task)
+        state = initial_state(seen, self._deps.rules, context.now_ms)
         return link.model_copy(update={"observation": seen.observation, "state": state})
 
 
@@ -133,7 +134,6 @@ class TaskBinder:
         return done(self._bind_task(link, task, is_baseline=False))
 
     async def _handle_attach(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
-        del context
         task_id = TaskId(str(link.record.task_id))
         other = await self._deps.links.find_by_task(task_id)
         if other is not None and other.id != link.id:
@@ -141,7 +141,7 @@ class TaskBinder:
             return self._fail(link, requester, refusals.task_has_thread(where))
         try:
             await self._people.require_steering_rights(requester, link)
-            task = await self._deps.coder.get_task(task_id)
+            task = await context.coder.get_task(task_id)
         except UserError as error:
             return self._fail(link, requester, str(error))
         except NotFound:
@@ -154,7 +154,7 @@ class TaskBinder:
         work = context.work(CreateTask)
         was_outcome_unknown = context.is_outcome_unknown or context.lease.is_suspect or work.was_tried
         if was_outcome_unknown:
-            found = await self._find_created(record)
+            found = await self._find_created(context, record)
             context.record_reconciled("there" if found is not None else "not_there")
             if found is not None:
                 return found
@@ -163,8 +163,8 @@ class TaskBinder:
         try:
             return await context.attempt(
                 record.name,
-                self._deps.coder.timeouts.create,
-                lambda: self._deps.coder.create_task(
+                context.coder.timeouts.create,
+                lambda: context.coder.create_task(
                     record.owner_id,
                     record.template_version_id,
                     record.task_input,
@@ -175,7 +175,7 @@ class TaskBinder:
         except OutcomeUnknown as error:
             # A look now can only find the task, because the request may still be on its way. If so, a second
             # request meets a task with its name.
-            task = await self._look_for_created(record)
+            task = await self._look_for_created(context, record)
             context.record_reconciled(has_taken_effect=task is not None)
             if task is None:
                 context.update_work(
@@ -186,13 +186,15 @@ class TaskBinder:
         except NameTaken:
             # If the name is taken at the first attempt, it is a conflict. A later attempt may meet its own
             # task.
-            found = await self._find_created(record) if was_outcome_unknown else None
+            found = await self._find_created(context, record) if was_outcome_unknown else None
             if found is not None:
                 return found
             if was_outcome_unknown and not self._has_taken_effect(context):
                 context.update_work(was_tried=True)
                 raise TryLater("the name is taken, and its task cannot be seen yet") from None
-            raise UserError(*await self._make_name_taken_refusal(record)) from None
+            raise UserError(
+                *await make_name_taken_refusal(context.coder, record.owner_name, record.name)
+            ) from None
 
     async def _require_same_account(self, context: JobContext, work: CreateTask, record: LinkRecord) -> None:
         """Raise UserError if the person may no longer create the task, or now has another Coder account.
@@ -217,30 +219,27 @@ class TaskBinder:
 
     def _has_taken_effect(self, context: JobContext) -> bool:
         """Whether the first failed call must have taken effect by now, if it reached Coder at all."""
-        lasts_ms = self._deps.coder.timeouts.create * 1000 + self._deps.queues.times.late_arrival_ms
+        lasts_ms = context.coder.timeouts.create * 1000 + self._deps.queues.times.late_arrival_ms
         since_ms = context.job.failing_since_ms
         return since_ms > 0 and context.now_ms - since_ms > lasts_ms
 
-    async def _make_name_taken_refusal(self, record: LinkRecord) -> refusals.Refusal:
-        return await make_name_taken_refusal(self._deps.coder, record.owner_name, record.name)
-
-    async def _find_created(self, record: LinkRecord) -> Task | None:
+    async def _find_created(self, context: JobContext, record: LinkRecord) -> Task | None:
         """Find the task that an earlier try created: with this name and prompt, and without a link.
 
         Raises UserError if the owner has another task of this name.
         """
         try:
-            task = await self._deps.coder.get_task(f"{record.owner_name}/{record.name}")
+            task = await context.coder.get_task(f"{record.owner_name}/{record.name}")
         except NotFound:
             return None
         is_ours = task.initial_prompt == record.task_input
         if not is_ours or await self._deps.links.find_by_task(TaskId(task.id)) is not None:
-            raise UserError(*await self._make_name_taken_refusal(record))
+            raise UserError(*await make_name_taken_refusal(context.coder, record.owner_name, record.name))
         return task
 
-    async def _look_for_created(self, record: LinkRecord) -> Task | None:
+    async def _look_for_created(self, context: JobContext, record: LinkRecord) -> Task | None:
         try:
-            return await self._find_created(record)
+            return await self._find_created(context, record)
         except (UserError, OutsideError):
             return None
 

@@ -266,7 +266,7 @@ class ThreadQueries:
             if work.question == "full_logs":
                 return await self._send_full_log(link, work, context)
             if work.question == "logs":
-                return await self._make_logs(link), True
+                return await self._make_logs(link, context), True
             return await self._make_short_answer(link, work, context), True
         except UserError as error:
             return answers.refusal(error), False
@@ -282,7 +282,7 @@ class ThreadQueries:
     async def _make_short_answer(self, link: Link, work: AnswerInThread, context: JobContext) -> Message:
         match work.question:
             case "status":
-                return await self._make_status(link, work, context.now_ms)
+                return await self._make_status(link, work, context)
             case "too_fast":
                 return answers.too_many_requests()
             case "help":
@@ -303,15 +303,15 @@ class ThreadQueries:
             case _:
                 return ask_about_unknown_verb(work.words, f"{link.id} {work.job}", work.text)
 
-    async def _make_status(self, link: Link, work: AnswerInThread, now_ms: int) -> Message:
+    async def _make_status(self, link: Link, work: AnswerInThread, context: JobContext) -> Message:
         if link.record.task_id is not None:
             with contextlib.suppress(NotFound):
-                task = await self._deps.coder.get_task(link.record.task_id)
+                task = await context.coder.get_task(link.record.task_id)
                 link = with_observation(
                     link,
                     Observed(observation=observation_of(task, self._deps.mask)),
                     self._deps.rules,
-                    now_ms,
+                    context.now_ms,
                 )
         return cards.status_card(
             link,
@@ -321,8 +321,8 @@ class ThreadQueries:
             let_in=await self._people.list_let_in(link, is_for_all=True),
         )
 
-    async def _make_logs(self, link: Link) -> Message:
-        last = await read_last_output(self._deps, link)
+    async def _make_logs(self, link: Link, context: JobContext) -> Message:
+        last = await read_last_output(self._deps, context.coder, link)
         return logs.last_output(link.title, last.output, last.snapshot_at, is_snapshot=last.is_snapshot)
 
     async def _send_full_log(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
@@ -331,7 +331,7 @@ class ThreadQueries:
         A long log is uploaded here, so that no job has to store it. Another job shares it, and answers. After
         data loss, a log that the person has already is not sent again.
         """
-        log = await read_full_log(self._deps, link)
+        log = await read_full_log(context.coder, link)
         if not log.text:
             raise UserError(*refusals.log_empty(link.title))
         name = f"{link.record.name or 'task'}.log"

@@ -1,0 +1,28 @@
+"""Which modules may ask Coder with the service account, whoever asked for something."""
+
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2] / "src/taskwire"
+# What they ask belongs to no person: who somebody is, the list of all tasks, and our own account.
+ASK_FOR_NOBODY = {
+    "app/bot.py",
+    "app/wiring.py",
+    "dependencies.py",
+    "outbox/coder_health.py",
+    "people/directory.py",
+    "people/permissions.py",
+    "polling/announced.py",
+    "polling/poller.py",
+    "tasks/lookup.py",
+}
+
+
+def test_only_what_belongs_to_no_person_is_asked_with_the_service_account() -> None:
+    """Everything else asks with the account that was chosen for the person, the link or the job."""
+    users = {
+        str(path.relative_to(SOURCE))
+        for path in SOURCE.rglob("*.py")
+        if "service_coder" in path.read_text(encoding="utf-8")
+    }
+
+    assert users == ASK_FOR_NOBODY
