@@ -216,6 +216,56 @@ async def test_keys_are_made_and_deleted(stage: Scene) -> None:
     assert (await stage.with_key(made.json["key"]).asks("GET", TASKS)).status == 401
 
 
+async def test_a_key_without_a_name_is_a_session(stage: Scene) -> None:
+    """Coder's pages make such a key for their reader: for a week, with all rights, and in no list."""
+    path = "/api/v2/users/me/keys"
+
+    made = await stage.alice.asks("POST", path)
+    key_id = made.json["key"].partition("-")[0]
+    seen = (await stage.with_key(made.json["key"]).asks("GET", f"{path}/{key_id}")).json
+    listed = [key["id"] for key in (await stage.alice.asks("GET", f"{path}/tokens")).json]
+    others = await stage.alice.asks("POST", "/api/v2/users/admin/keys")
+
+    assert made.status == 201
+    assert (seen["login_type"], seen["token_name"], seen["scopes"]) == ("password", "", ["coder:all"])
+    assert seen["lifetime_seconds"] == 7 * 24 * 3600
+    assert key_id not in listed
+    assert others.status == 404
+
+
+async def test_the_page_for_tools_shows_a_token(stage: Scene) -> None:
+    """It asks who signs in, and then shows that person a key that works and that nothing keeps."""
+    nobody, alice = stage.with_key(""), stage.sandbox.user("alice")
+
+    asked = await nobody.asks("GET", "/cli-auth")
+    shown = await nobody.asks("GET", "/cli-auth", query={"user": alice.id})
+    unknown = await nobody.asks("GET", "/cli-auth", query={"user": "nobody"})
+
+    key = shown.text.partition("<code>")[2].partition("</code>")[0]
+    me = (await stage.with_key(key).asks("GET", "/api/v2/users/me")).json
+    assert f'<a href="?user={alice.id}">' in asked.text
+    assert me["username"] == "alice"
+    assert shown.headers["Cache-Control"] == "no-store"
+    assert unknown.status == 404
+
+
+async def test_only_the_scope_for_keys_lets_a_key_make_keys(stage: Scene) -> None:
+    """A key without that scope cannot see, make or delete the keys of its own person."""
+    path = "/api/v2/users/me/keys"
+    narrow = stage.with_key(stage.sandbox.add_token("alice", scopes=("task:*", "user:read")))
+    wide = stage.with_key(stage.sandbox.add_token("alice", scopes=("coder:apikeys.manage_self", "task:read")))
+
+    refused = [
+        (await narrow.asks("GET", f"{path}/tokens")).status,
+        (await narrow.asks("POST", f"{path}/tokens", {"token_name": "bot"})).status,
+        (await narrow.asks("DELETE", f"{path}/{narrow.token.partition('-')[0]}")).status,
+    ]
+    made = await wide.asks("POST", f"{path}/tokens", {"token_name": "bot"})
+
+    assert refused == [404, 404, 404]
+    assert made.status == 201
+
+
 async def test_a_scope_narrows_a_key(stage: Scene) -> None:
     """A key that may only read tasks cannot create or pause them."""
     task = stage.sandbox.add_task("alice", "Do it")

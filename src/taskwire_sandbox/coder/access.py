@@ -64,10 +64,8 @@ class Viewer:
         granted = self.token.scopes
         if "all" in granted or "coder:all" in granted:
             return True
-        wildcard = permission.partition(":")[0] + ":*"
-        return any(
-            scope in (permission, wildcard) or permission in COMPOSITES.get(scope, ()) for scope in granted
-        )
+        sufficient = {permission, permission.partition(":")[0] + ":*"}
+        return any(not sufficient.isdisjoint({scope, *COMPOSITES.get(scope, ())}) for scope in granted)
 
     def describe_rights(self) -> str:
         """Return roles, memberships, scopes and rules as one text.

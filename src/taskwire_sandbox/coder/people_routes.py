@@ -167,12 +167,29 @@ def create_token(call: Call) -> Response:
     return json_response(201, {"key": add_token(call, user, name, lifetime, scopes).key})
 
 
-def add_token(call: Call, user: User, name: str, lifetime: timedelta, scopes: tuple[str, ...]) -> Token:
+def create_session_key(call: Call) -> Response:
+    """Create a key without a name and without limits, as Coder's own pages do for their reader."""
+    user = _keys_of(call, "create")
+    lifetime = timedelta(days=call.world.settings.default_lifetime_days)
+    made = add_token(call, user, "", lifetime, ("all",), login_type="password")
+    return json_response(201, {"key": made.key})
+
+
+def add_token(
+    call: Call,
+    user: User,
+    name: str,
+    lifetime: timedelta,
+    scopes: tuple[str, ...],
+    *,
+    login_type: str = "token",
+) -> Token:
     """Add a key."""
     world = call.world
     key_id, secret = world.ids.new_token()
     now = world.schedule.next_timestamp()
     token = Token(key_id, secret, user, name, now, now + lifetime, int(lifetime.total_seconds()), scopes)
+    token.login_type = login_type
     world.tokens[key_id] = token
     return token
 

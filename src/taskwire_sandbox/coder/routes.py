@@ -1,6 +1,13 @@
 """All routes of the stand-in, each with the query keys that the real server reads."""
 
-from taskwire_sandbox.coder import agent_routes, people_routes, task_routes, template_routes, workspace_routes
+from taskwire_sandbox.coder import (
+    agent_routes,
+    people_routes,
+    sign_in_page,
+    task_routes,
+    template_routes,
+    workspace_routes,
+)
 from taskwire_sandbox.coder.calls import Route
 
 V2 = "/api/v2"
@@ -44,6 +51,7 @@ OTHER_ROUTES = (
     ),
     Route("tokens.list", "GET", f"{KEYS}/tokens", people_routes.list_tokens, frozenset({"include_expired"})),
     Route("tokens.create", "POST", f"{KEYS}/tokens", people_routes.create_token),
+    Route("keys.create", "POST", KEYS, people_routes.create_session_key),
     Route("tokens.config", "GET", f"{KEYS}/tokens/tokenconfig", people_routes.token_config),
     Route("keys.get", "GET", f"{KEYS}/{{keyid}}", people_routes.get_key),
     Route("keys.delete", "DELETE", f"{KEYS}/{{keyid}}", people_routes.delete_key),
@@ -140,6 +148,11 @@ OTHER_ROUTES = (
     ),
 )
 
+PAGES = (
+    Route(
+        "pages.cli_auth", "GET", "/cli-auth", sign_in_page.show_session_token, frozenset({"user"}), "anyone"
+    ),
+)
 EXPERIMENTAL = "/api/experimental"
 ALL_ROUTES = TASK_ROUTES + OTHER_ROUTES
 
@@ -153,7 +166,7 @@ class RouteTable:
     def __init__(self) -> None:
         self._by_length: dict[tuple[str, int], list[tuple[tuple[str, ...], Route]]] = {}
         self._task_routes = frozenset(route.name for route in TASK_ROUTES)
-        for route in sorted(ALL_ROUTES, key=lambda route: route.pattern.count("{")):
+        for route in sorted(ALL_ROUTES + PAGES, key=lambda route: route.pattern.count("{")):
             parts = tuple(route.pattern.strip("/").split("/"))
             self._by_length.setdefault((route.method, len(parts)), []).append((parts, route))
 

@@ -41,7 +41,8 @@ export function openHere(address, { world, coderUrl, showTask }) {
     world.open(message.channel, message.thread);
     return true;
   }
-  if (coderUrl && address.startsWith(coderUrl)) {
+  // Coder's page with a token is a real page of the stand-in.
+  if (coderUrl && address.startsWith(coderUrl) && address !== `${coderUrl}/cli-auth`) {
     showTask(decodeURIComponent(new URL(address).pathname.split("/").pop()));
     return true;
   }
