@@ -1,4 +1,4 @@
-"""The order of the tests, and what is printed after them besides their outcomes."""
+"""Orders the tests, and prints after them what was tried and what was skipped."""
 
 import gc
 import os
@@ -13,7 +13,7 @@ from tests import ports
 from tests.programs import NOT_TESTED
 from tests.stores import running_store
 
-# What is not a test module but asserts for one.
+# These modules are no tests, but they assert for tests.
 pytest.register_assert_rewrite("tests.faults.flows", "tests.faults.deployment")
 
 # The property under which a test of `tests/faults` reports what it tried.
@@ -21,7 +21,7 @@ TRIED = "tried"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let each process begin with its share of the long tests: none of them is left for the end.
+    """Put the long tests first, evenly over the processes, so that no process ends with a long test.
 
     Each gets a part of the list as it stands. Long are those that have a time-out of their own.
     """
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exclude what is there before the first test from garbage collection: it stays until the end."""
+    """Exclude the objects that exist before the first test from garbage collection, because they are kept."""
     gc.collect()
     gc.freeze()
 
@@ -50,9 +50,9 @@ def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def empty_store_url(store_url: str) -> str:
-    """The URL of that Valkey, which is empty now."""
+    """The URL of the Valkey of all tests, with all keys removed."""
     async with connection.open(store_url) as both:
-        # One test lets the store demand a replica; it may have failed before it took that back.
+        # One test makes the store require a replica. If that test failed, the setting may still be there.
         await both.commands.config_set("min-replicas-to-write", 0)
         await both.commands.flushall()
     return store_url
@@ -60,14 +60,14 @@ async def empty_store_url(store_url: str) -> str:
 
 @pytest.fixture
 async def shared_store(empty_store_url: str) -> AsyncIterator[Connections]:
-    """Connections to that Valkey."""
+    """Connections to the Valkey of all tests, which is empty."""
     async with connection.open(empty_store_url) as both:
         yield both
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-    """Say how much was tried to break; and what was not tested here, behind all else."""
+    """Print how many faults were tried, and at the end which tests were skipped."""
     reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
     lines = [str(text) for report in reports for name, text in report.user_properties if name == TRIED]
     if lines:
@@ -79,7 +79,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
 
 
 def _tell_what_was_not_tested(reporter: pytest.TerminalReporter) -> None:
-    """Say it once for each reason: a line among hundreds of skips is not read."""
+    """Print each reason for a skip once, because nobody reads hundreds of lines."""
     skipped = [report.longrepr for report in reporter.getreports("skipped")]
     reasons = Counter(place[2].partition(NOT_TESTED)[2] for place in skipped if isinstance(place, tuple))
     missed = {reason: count for reason, count in reasons.items() if reason}
@@ -91,5 +91,5 @@ def _tell_what_was_not_tested(reporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Let go of the ports that servers of tests had."""
+    """Release the ports of the tests' servers."""
     ports.let_go()

@@ -1,9 +1,9 @@
-"""Lua of a test's own, with the libraries that the product's scripts begin with."""
+"""Makes Lua scripts for tests, with the libraries of the product's scripts."""
 
 from taskwire.queue import batch, fence
 from taskwire.queue.lua_files import load
 
-# Lists the keys that have no time to live.
+# A script that lists the keys without a time to live.
 KEYS_WITHOUT_TTL = """
 local found = {}
 for _, key in ipairs(redis.call('KEYS', '*')) do

@@ -1,4 +1,4 @@
-"""Ports for servers that tests start, end and start again: nobody else gets them in between."""
+"""Ports for servers that tests start, end and start again. No other program gets such a port in between."""
 
 from taskwire_sandbox.ports import Port
 
@@ -6,13 +6,13 @@ _held: list[Port] = []
 
 
 def free_port() -> int:
-    """A port on which nobody listens; it stays the test's own until the session ends."""
+    """Return a port on which nobody listens. It is reserved for the test until the session ends."""
     port = Port()
     _held.append(port)
     return port.number
 
 
 def let_go() -> None:
-    """Let go of all ports."""
+    """Release all ports."""
     while _held:
         _held.pop().close()

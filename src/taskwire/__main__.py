@@ -9,8 +9,8 @@ def main() -> int:
     try:
         Path.home()
     except RuntimeError:
-        # A container's user may have no home. slack_sdk looks for it when it is imported, and writes nothing
-        # there.
+        # A container's user may have no home directory. slack_sdk looks for it when it is imported, and
+        # writes nothing there.
         os.environ["HOME"] = "/"
     from taskwire import cli  # here, since it brings slack_sdk
 

@@ -25,7 +25,7 @@ from taskwire.slack import manifest
 from taskwire.telemetry import configure_logs, logger
 
 ALL = "all"
-# Results of sending a dead letter again.
+# What is printed for each result of sending a dead letter again.
 _RESEND_TEXTS: dict[ResendResult, str] = {
     "sent": "It waits for its turn again.",
     "already_handled": "There is no such dead letter, or somebody has just dealt with it.",
@@ -174,7 +174,7 @@ def _run(_: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         raise
     except Exception:  # noqa: BLE001 - the log is masked; Python's own traceback would not be
-        _log.exception("unexpected exception, stopping")
+        _log.exception("unexpected exception, process stops")
         return 1
 
 
@@ -187,7 +187,7 @@ def _log_fatal(error: SettingsError | UserError) -> int:
 def _list_sentences(error: SettingsError | UserError) -> list[str]:
     if isinstance(error, UserError):
         return [str(error)]
-    # A missing setting may be present under an unknown name.
+    # A setting that is missing may be set under a wrong name.
     return [*error.sentences, *settings_module.list_unknown()]
 
 
@@ -201,7 +201,7 @@ def _doctor(args: argparse.Namespace) -> int:
         found = [Finding("Settings", "wrong", sentence) for sentence in error.sentences]
         found += [Finding("Settings", "note", sentence) for sentence in settings_module.list_unknown()]
         return _report(found, is_json=args.json)
-    # Warnings of libraries are no findings.
+    # Hide the warnings of libraries: they are no findings.
     configure_logs("error", "text", Masker(loaded.secrets(), loaded.tokens()).mask)
     if is_about_dead_letters:
         return asyncio.run(_manage_dead_letters(loaded, args))
@@ -345,7 +345,7 @@ def _request_url(url: str | None) -> str:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    # Imported by name: the stand-ins are not part of the shipped package, which must not depend on them.
+    # Imported here by name: the shipped package must not depend on the stand-ins, which are no part of it.
     if importlib.util.find_spec("taskwire_sandbox") is None:
         raise UserError(
             "The demo is not part of this installation: install Git and Python 3.11 or later, get Taskwire's "

@@ -37,12 +37,12 @@ class Dependencies:
     bot: Identity
     coder_url: str
     mask: Callable[[str], str]
-    # Masks only our own tokens, in text of people that must otherwise stay as it is.
+    # Masks only our own tokens, for people's texts that must otherwise stay unchanged.
     mask_own: Callable[[str], str]
     rules: ReducerSettings
     template: str | None = None
     preset: str | None = None
     # Hosts whose links are shown without their name.
     forges: frozenset[str] = frozenset()
-    # Most tasks that one person may start in an hour; 0 means any number.
+    # The most tasks that one person may start in an hour; 0 means any number.
     create_limit: int = 0

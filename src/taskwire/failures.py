@@ -1,4 +1,4 @@
-"""Failures of jobs: what follows when a handler raises, and what a job that is given up leaves behind.
+"""Failures of jobs: decides what follows when a handler raises, and what is written when a job is given up.
 
 Exceptions are sorted here and nowhere else. After "not done" and "outcome unknown" the job is tried again at
 growing intervals, until its retry policy (`domain/retry_policies.py`) gives it up. A `UserError` is an
@@ -67,14 +67,16 @@ class Failures:
         """Return the outcome for an error of the Slack or Coder client: wait, try again, or give up."""
         if isinstance(error, NoCapacity):
             self._metrics.retries.labels(context.job.work.kind, "rate_limited").inc()
-            # The limiter gives each waiting job a time of its own.
+            # The rate limiter tells each waiting job another time, so no jitter is needed.
             return _delay(context, error.retry_after_seconds or 1.0, "unchanged")
         if isinstance(error, AccountRefused):
-            # It is no fault of this job: the operator has a week to mend it.
-            _log.warning("service account refused, job will retry", job=context.job.id, error=str(error))
+            # The account is refused, not this job. The operator has a week to correct that.
+            _log.warning(
+                "account refused by Slack or Coder, job will retry", job=context.job.id, error=str(error)
+            )
             if _was_refused_for_long(context):
                 return await self.give_up(context, answers.REFUSED_FOR_A_WEEK)
-            # The jobs that wait for one account should not all try at the same moment.
+            # Jitter, so that the jobs that wait for the account do not all try at the same moment.
             return _delay(context, REFUSED_ACCOUNT.interval_seconds * random.uniform(1.0, 1.25), "refused")  # noqa: S311 - jitter
         if isinstance(error, Refused):
             if not context.keeps_intent_record:
@@ -102,7 +104,7 @@ class Failures:
         """
         if isinstance(error, ResponseError):
             return self._retry_after_failure(context, OutcomeUnknown(f"Redis refused: {error}"), None)
-        _log.debug("redis was away while a job ran", job=context.job.id, error=str(error))
+        _log.debug("redis is away, job will retry", job=context.job.id, error=str(error))
         return _delay(context, WITHOUT_REDIS_SECONDS, "unchanged")
 
     def _answer_refusal(self, context: JobContext, error: UserError) -> Outcome:

@@ -9,9 +9,9 @@ import contextlib
 from types import TracebackType
 from typing import Self
 
-# A worker goes ahead after this time, so that deliveries without a pause cannot stop all jobs.
+# In seconds. A worker continues after this time, so that endless deliveries cannot stop all jobs.
 LONGEST_SECONDS = 0.25
-# Deliveries of the same moment arrive a few milliseconds apart.
+# In seconds. Deliveries of the same moment arrive a few milliseconds apart.
 LINGER_SECONDS = 0.005
 
 

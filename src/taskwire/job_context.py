@@ -111,9 +111,10 @@ class JobContext:
         self._taken_at = transport.boottime()
         self.note = lease.attempt or ""
         self.is_outcome_unknown = lease.attempt is not None
-        # The effect exists. A later failure must not lead to a second one.
+        # Whether the effect exists. If so, a later failure must not lead to a second effect.
         self.has_taken_effect = False
-        # What to write if the lease is lost before the job ends: this process may have acted too late.
+        # What to write if the lease is lost before the job ends: this process may then have acted after
+        # another one.
         self.compensation: Batch | None = None
         # For the metrics: attempts begun, what reconciling found, and duplicates removed.
         self.attempts_begun = 0
@@ -179,9 +180,9 @@ class JobContext:
     def failed_again(self) -> Job:
         """Return the job after one more failed try.
 
-        The job counts as failing from now on. If the queue was failing already, the job counts as failing
-        since then, or since it was queued if that was later. So jobs behind a failing one are given up at the
-        same time as that one.
+        The job counts as failing since this try. If its queue was failing already, the job counts as failing
+        since then, but not since before the job was written. So the jobs behind a failing job are given up at
+        the same time as that job.
         """
         lease = self.lease
         is_failing = lease.trouble == "failing"
@@ -267,13 +268,13 @@ class JobContext:
 def end_as_dead_letter(batch: Batch, *private_messages: PrivateMessage) -> Outcome:
     """Return the outcome of a job that is given up.
 
-    `batch` has its dead letter. If the job's queue was in trouble, it stays so.
+    `batch` has its dead letter. If the job's queue was in trouble, the trouble is kept.
     """
     return Outcome("done", batch, private_messages=private_messages, trouble="unchanged", is_dead_letter=True)
 
 
 def dead_letter_batch(context: JobContext, why: str) -> Batch:
-    """Return a batch with only the dead letter."""
+    """Return a batch that contains only the dead letter of this job."""
     return add_dead_letter(Batch(), context.lease, context.job.model_dump_json(), why)
 
 

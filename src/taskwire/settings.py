@@ -35,11 +35,11 @@ from taskwire.settings_errors import INGRESS_SETTING_MISSING, SettingsError, mak
 
 SLACK_API = "https://slack.com/api/"
 ENV_FILE = ".env"
-# The hosts of most pull requests.
+# The default for the hosts whose links are shown without their host: most pull requests are there.
 FORGES = ("github.com", "gitlab.com", "bitbucket.org")
-# The reaction that makes a task of a message, and the word for no such reaction.
+# The default reaction that starts a task from a message, and the value for no such reaction.
 DEFAULT_EMOJI, NO_EMOJI = "robot_face", "none"
-# The beginning of all keys in Redis.
+# The default prefix of all keys in Redis.
 KEY_PREFIX = "tw"
 FASTEST_POLL_SECONDS = 0.2
 # In characters. A token of at least this length is in no other text by chance, so it is masked in any
@@ -49,7 +49,7 @@ SAFE_TOKEN_LENGTH = 16
 _QUOTES = re.compile(
     "\".*\"|'.*'|[\u201c\u201d\u201e].*[\u201c\u201d]|[\u2018\u2019].*[\u2018\u2019]", re.DOTALL
 )
-# Variables that a cluster sets by itself for a service of the name taskwire.
+# Variables that Kubernetes sets by itself for a service named taskwire.
 _OF_KUBERNETES = re.compile(r"TASKWIRE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
 
 
@@ -293,7 +293,7 @@ class Settings(BaseSettings):
 
     @property
     def is_socket_mode(self) -> bool:
-        """Whether there is an app token. Then Socket Mode is used, whatever else is set."""
+        """Whether there is an app token. Then Socket Mode is used, even if a signing secret is set."""
         return self.slack_app_token is not None
 
     @property
@@ -326,7 +326,7 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Return every value that must never be shown: all tokens, and the passwords of the store."""
         url = self.redis_url.get_secret_value() if self.redis_url is not None else ""
-        # A value that is no address may be a token in the wrong place.
+        # A value that is no address may be a token in the wrong variable.
         misplaced = (url,) if url and "://" not in url else ()
         return (*self.tokens(), *self._redis_passwords(), *misplaced)
 

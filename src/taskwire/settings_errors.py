@@ -1,4 +1,4 @@
-"""What is said of a setting that is missing or wrong: one sentence, which never quotes its value."""
+"""Makes the sentence about a setting that is missing or wrong. It never quotes the setting's value."""
 
 INGRESS_SETTING_MISSING = (
     "SLACK_APP_TOKEN is missing: set it for Socket Mode (Slack app, Basic Information, App-Level Tokens), or "

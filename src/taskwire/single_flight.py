@@ -1,10 +1,4 @@
-"""Single flight: callers who want the same answer at once share one call.
-
-It is for long answers that are the same for all. Coder's list of ten thousand tasks takes 50 MB and a tenth
-of a second, so thirty people must not cause thirty lists at a time. Nobody gets the answer of a call that
-began before they asked. The call runs in a context of its own, without the first caller's deadline and claim
-on a rate limit.
-"""
+"""Single flight: callers who ask for the same answer at the same time share one call."""
 
 import asyncio
 import contextvars
@@ -38,7 +32,7 @@ class SingleFlight(Generic[T]):
 
     async def _run_after(self, before: asyncio.Task[T] | None) -> T:
         if before is not None:
-            # The result of the earlier call is only for its own callers.
+            # The call that runs now began before this caller asked, so its result is not used here.
             await asyncio.wait({before})
         self._running, self._upcoming = self._upcoming, None
         return await self._call()

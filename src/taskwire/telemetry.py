@@ -15,8 +15,8 @@ from taskwire import __version__
 from taskwire.domain.secrets import mask_beginning
 
 Mask = Callable[[str], str]
-# In characters. Everything is masked on the event loop. A value that somebody made to be slow takes some
-# milliseconds at most. Stacks may be longer, because most of a stack is our own code.
+# In characters. All values are masked on the event loop. Even a value that somebody made slow to mask takes
+# only some milliseconds at this length. Stacks may be longer, because most of a stack is our own code.
 LONGEST_VALUE, LONGEST_STACK = 4_000, 20_000
 _STACK_FIELDS = ("exception", "stack")
 # Characters that a terminal obeys or takes for the end of a line. The line breaks of a stack are kept.
@@ -25,7 +25,7 @@ _CONTROL_CHARACTERS = re.compile(
 )
 Logger = structlog.stdlib.BoundLogger
 
-# How often a log line is repeated for an event that lasts long, or that strangers can cause.
+# In seconds: how often a log line is repeated for an event that lasts long, or that strangers can cause.
 LOG_INTERVAL_SECONDS = 60.0
 LIMITER_WAIT_BUCKETS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 # In seconds. Slack repeats a delivery without an ack after one minute, and again after five more.
@@ -35,7 +35,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 
 
 def configure_logs(level: str, log_format: str, mask: Mask, stream: TextIO | None = None) -> None:
-    """Send our log and the logs of all libraries to one place, in one format, masked."""
+    """Send our log and the logs of all libraries to one stream, in one format, with secrets masked."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -60,11 +60,12 @@ def configure_logs(level: str, log_format: str, mask: Mask, stream: TextIO | Non
     root.handlers = [handler]
     root.setLevel(_LEVELS[level])
     logging.captureWarnings(capture=True)
-    # At "info" they write one line for each connection or call, at "debug" whole requests.
+    # At "info" these libraries write one line for each connection or call, and at "debug" whole requests.
     for name in ("apscheduler", "aiohttp.access", "slack_sdk", "slack_bolt", "httpx"):
         logging.getLogger(name).setLevel(max(_LEVELS[level], logging.WARNING))
-    # A timer skips a call on purpose while its last call still runs: twice a second while Redis hangs. What a
-    # call raises is logged by the code that made it. A call that is cancelled at the end is not an error.
+    # APScheduler would warn whenever a timer skips a call because its last call still runs. That is intended,
+    # and happens twice a second while Redis hangs. Exceptions of a call are logged by the code that made the
+    # call. A call that is cancelled when the process ends is no error.
     logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
     structlog.configure(
@@ -110,7 +111,7 @@ def _masking_processor(mask: Mask) -> structlog.typing.Processor:
 
 
 def _mask_value(value: object, mask: Mask, longest: int = LONGEST_VALUE) -> object:
-    """Return a value for the log. Secrets in it are masked at any depth: in a list, in an error's text.
+    """Return a value for the log, with secrets masked at any depth, for example in a list or an error.
 
     A long value is cut. A secret that reaches over the cut is masked too.
     """

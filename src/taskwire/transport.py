@@ -38,12 +38,12 @@ from httpx_aiohttp import AiohttpTransport
 
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 
-# In seconds. This is less than the 5 s by which an attempt may outlast its timeout (`late_arrival_ms` in
-# `queue/leases.py`), so that the kernel has given up by then what a stopped process left in it. The time
-# counts while bytes wait for the peer, and not while the peer prepares its answer.
+# In seconds. It must be below the 5 s that an attempt may outlast its timeout (`late_arrival_ms` in
+# `queue/leases.py`), so that the kernel discards in time what a stopped process left in it. The time counts
+# while bytes wait for the peer, and not while the peer prepares its answer.
 USER_TIMEOUT_SECONDS = 4.0
 
-# In bytes. One non-blocking send should take a whole request, so that no rest of it waits in this process.
+# In bytes. One non-blocking send should take a whole request, so that no part of it waits in this process.
 # Linux limits this to net.core.wmem_max (208 KiB unless changed), which is more than any message here.
 SEND_BUFFER_BYTES = 256 * 1024
 
@@ -123,13 +123,16 @@ def _classify(what: str, progress: RequestProgress, exc: Exception) -> OutsideEr
 
 
 def _describe(cause: BaseException) -> str:
-    """Return why there is no connection. Prefer the system's words: the library's are for programmers."""
+    """Return why there is no connection, in the system's words if there are any.
+
+    The library's words are for programmers.
+    """
     if isinstance(cause, aiohttp.ClientConnectorCertificateError):
         why = getattr(cause.certificate_error, "verify_message", "") or "it does not fit the name"
         known = "SSL_CERT_FILE names a file with those that are"
         return f"the certificate of {cause.host}:{cause.port} is not trusted here ({why}); {known}"
     if isinstance(cause, aiohttp.ClientConnectorSSLError):
-        # The number of this error is not an errno of the system.
+        # The error number is not an errno of the operating system.
         return f"TLS failed ({getattr(cause.os_error, 'reason', '')}; {cause.host}:{cause.port})"
     if isinstance(cause, aiohttp.ClientConnectorError) and cause.errno:
         why = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror

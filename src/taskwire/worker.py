@@ -42,7 +42,7 @@ from taskwire.slack.call_priorities import Priority, as_claimant
 from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 MAX_CONCURRENT_JOBS = 32
-# One in this many acquires ignores priorities and asks for the oldest due job, so that cards are drawn even
+# One in this many acquires ignores priorities and asks for the oldest due job, so that cards are updated even
 # if messages never stop.
 IGNORE_PRIORITY_EVERY = 5
 DATA_LOSS_CHECK_SECONDS = 2.0
@@ -50,7 +50,7 @@ RELEASE_TIMEOUT_SECONDS = 1.0
 # The names of the asyncio tasks that run jobs begin with this.
 JOB_TASK_NAME = "job "
 
-# The label `reason` of the metric of retries, for each trouble that counts as a retry. A job that waits for
+# The label `reason` in the metric of retries, for each trouble that counts as a retry. A job that waits for
 # an agent does not count.
 _RETRY_REASONS: dict[Trouble, str] = {"failing": "failed", "refused": "account"}
 
@@ -97,12 +97,12 @@ class Worker:
         self._is_acquiring = False
         self._acquisitions = 0
         self._next_data_loss_check = 0.0
-        # Only this place logs that Redis is away: acquiring is tried all the time.
+        # Only this part of the process logs that Redis is away, because it calls Redis all the time.
         self._log_redis_away = ThrottledLog(_log.warning, "redis is away")
         # Redis answers, but refuses: for example, the store was moved, or belongs to a newer version.
         self._log_redis_refusal = ThrottledLog(_log.warning, "redis refuses to hand out jobs")
         self._is_stopping = asyncio.Event()
-        # Why Redis took no write at the last acquire; empty if it did. It may still answer reads.
+        # Why Redis accepted no write at the last acquire; empty if it did. It may still answer reads.
         self.store_trouble = ""
         # The data loss that was found. `app/bot.py` handles it and clears this.
         self.data_loss: DataLoss | None = None
@@ -128,7 +128,8 @@ class Worker:
             task = asyncio.create_task(self._run_lease(acquired), name=f"{JOB_TASK_NAME}{acquired.name}")
             self._leases[task] = acquired
             if self._is_risky(acquired):
-                # Another job of the process may be the reason, or somebody kills processes: no error yet.
+                # Logged as a warning and not as an error: the cause may be another job, or a person who kills
+                # processes.
                 _log.warning(
                     "job repeatedly taken, never ended; it may crash workers",
                     job=acquired.job_id,
@@ -172,7 +173,7 @@ class Worker:
         return len(self._leases)
 
     def _is_risky(self, acquired: Acquired) -> bool:
-        """Whether the job was acquired often and never ended. At most one such job runs at a time."""
+        """Return whether the job was acquired often and never ended. At most one such job runs at a time."""
         return (
             isinstance(acquired, Lease) and acquired.acquisitions > self._deps.queues.times.risky_acquisitions
         )
@@ -218,7 +219,7 @@ class Worker:
             (self._log_redis_refusal if is_refused else self._log_redis_away)(error=str(error))
             await self._pause(1.0)
         except Exception:  # noqa: BLE001 - no stored job may end the acquire loop
-            _log.exception("could not acquire a lease")
+            _log.exception("unexpected exception while acquiring a lease")
             await self._pause(1.0)
         return None
 
@@ -228,7 +229,7 @@ class Worker:
         await self._deps.queues.formats.record_presence()
         if data_loss := await self._deps.queues.data_loss_detector.find_new():
             silent_ms = data_loss.at_ms - data_loss.since_ms
-            _log.warning("redis has gone back in time, or is another one", last_used_before_ms=silent_ms)
+            _log.warning("redis has lost writes, or is another server", last_used_before_ms=silent_ms)
             self._metrics.data_losses.inc()
             self.data_loss = data_loss
         self._next_data_loss_check = time.monotonic() + DATA_LOSS_CHECK_SECONDS
@@ -290,7 +291,8 @@ class Worker:
         await self._complete(context, outcome)
         _count_outcome(self._metrics, context, outcome)
         if outcome.private_messages or outcome.replacements:
-            # This may have to wait for a place in Slack's limits, and the lease is over.
+            # Showing messages may have to wait for Slack's limits. It begins after the lease is over, so it
+            # delays no job.
             self._show_private_messages(outcome)
 
     async def _complete(self, context: JobContext, outcome: Outcome) -> None:
@@ -314,7 +316,7 @@ class Worker:
             except RedisError as error:
                 if time.monotonic() > retry_until:
                     raise
-                _log.debug("completing a job again", job=context.job.id, error=str(error))
+                _log.debug("complete was not answered, repeating it", job=context.job.id, error=str(error))
                 await asyncio.sleep(WITHOUT_REDIS_SECONDS)
 
     async def _defer(self, acquired: Acquired, body: str, why: str) -> None:
@@ -328,10 +330,13 @@ class Worker:
         deferral = await self._deps.queues.defer(acquired)
         if deferral == "deferred":
             _log.warning(
-                "job needs another version, waits for it", queue=acquired.name, job=acquired.job_id, why=why
+                "job not readable by this version, waits for a newer version",
+                queue=acquired.name,
+                job=acquired.job_id,
+                why=why,
             )
         if deferral == "no newer version":
-            _log.error("gave up a job that cannot be read", queue=acquired.name, job=acquired.job_id, why=why)
+            _log.error("unreadable job given up", queue=acquired.name, job=acquired.job_id, why=why)
             self._metrics.dead_letters.labels("unreadable").inc()
             await self._deps.queues.complete(
                 acquired, "done", await self._newer_versions.give_up(acquired, body, why)
@@ -380,7 +385,7 @@ def _create_counters(metrics: Metrics, kinds: Iterable[str]) -> None:
 
 
 def _count_lease(metrics: Metrics, lease: Lease) -> None:
-    """Count a lease that was taken over from another process."""
+    """Count the lease, if it was taken over from another process."""
     if lease.acquisitions > 1:
         metrics.leases_taken_over.labels(lease.job.work.kind).inc()
 

@@ -23,7 +23,7 @@ from taskwire_sandbox.slack import SlackSandbox
 
 HOST = "127.0.0.1"
 PORT = 8000
-# Shorter than the defaults, because a person who tries the demo does not wait as for a real agent.
+# In seconds. Shorter than the defaults, because a person who tries the demo does not wait long.
 POLL_SECONDS, SETTLE_SECONDS = 1, 4
 # Display names by user name. The first person is the one whose view the page shows at first.
 PEOPLE = {"alice": "Alice Adams", "bob": "Bob Brown", "carol": "Carol Chen"}

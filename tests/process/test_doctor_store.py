@@ -131,13 +131,13 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
         await newer.formats.record_presence()
         body = "put(ARGV[3], 'a', 'next', '0', 'new', ARGV[4]) return 1"
         await Script(store.commands, keys, ServerClock(), with_libraries(body))("to_thread:L1", "{}")
-    await bot.says("job needs another version, waits for it")
+    await bot.says("job not readable by this version, waits for a newer version")
 
     code, said = await doctor(place)
 
     assert select_findings(said, "Versions").startswith(
-        "WRONG Versions 1 list of work begins with something that another version of Taskwire wrote and this "
-        "one can't read. Start a version "
+        "WRONG Versions 1 queue waits for another version of Taskwire: this one can't read its next job. "
+        "Start a version "
     )
     assert code == 1
 

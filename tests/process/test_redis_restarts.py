@@ -14,7 +14,7 @@ from tests.ports import free_port
 from .conftest import redis_on
 from .processes import Place, Taskwire, until
 
-BACK = "redis has gone back in time, or is another one"
+BACK = "redis has lost writes, or is another server"
 
 
 class Server:

@@ -123,7 +123,7 @@ async def test_forward_and_back_and_forward_again(place: Place, redis_url: str, 
     made = Counter(each.prompt for each in place.coder.tasks)
     assert made == Counter(["sort the shelf", *people.prompts])
     assert await left_over(place, redis_url) == []
-    assert "job needs another version" in old[0].output
+    assert "job not readable by this version" in old[0].output
 
 
 async def test_one_that_is_not_borne_any_more_ends_as_it_would_not_start(

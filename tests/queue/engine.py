@@ -42,7 +42,7 @@ class Engine:
         self.queues = Queues(connections, self.keys, self.clock, TIMES)
 
     def passes(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self.clock.now_ms += round(seconds * 1000)
 
     async def append(
@@ -102,7 +102,7 @@ class Engine:
         return [str(key) for key in await self.connections.commands.keys("*") if key != own]
 
     async def run(self, body: str, *words: str) -> ScriptAnswer:
-        """Run a script that has the operations of batches at hand."""
+        """Run a script that may use the operations of batches."""
         return await Script(self.connections.commands, self.keys, self.clock, with_libraries(body))(*words)
 
 

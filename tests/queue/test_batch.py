@@ -37,7 +37,7 @@ async def test_a_job_is_appended_once_by_its_id(engine: Engine) -> None:
     assert await engine.due() == {}
 
 
-async def test_an_append_keeps_the_place_and_the_words_of_the_first(engine: Engine) -> None:
+async def test_a_repeated_append_changes_nothing(engine: Engine) -> None:
     """A repeated append changes nothing."""
     await engine.queues.write(Batch().append(LIST, job("a", "first"), score=1))
     await engine.queues.write(Batch().append(LIST, job("a", "second"), score=2, delay_ms=5_000))
@@ -45,7 +45,7 @@ async def test_an_append_keeps_the_place_and_the_words_of_the_first(engine: Engi
     assert (await engine.takes()).job == job("a", "first")
 
 
-async def test_the_newest_replaces_what_waits_under_its_id(engine: Engine) -> None:
+async def test_the_newest_job_replaces_the_waiting_one_of_its_id(engine: Engine) -> None:
     """The newest job replaces the place, the text and the delay of the waiting one."""
     await engine.queues.write(Batch().append(LIST, job("a", "first"), delay_ms=60_000))
     await engine.queues.write(Batch().append(LIST, job("a", "second"), is_newest=True))
@@ -53,7 +53,7 @@ async def test_the_newest_replaces_what_waits_under_its_id(engine: Engine) -> No
     assert (await engine.takes()).job == job("a", "second")
 
 
-async def test_what_is_to_be_done_again_keeps_its_place(engine: Engine) -> None:
+async def test_a_waiting_job_that_is_redone_keeps_its_place(engine: Engine) -> None:
     """A job that still waits is not queued twice: it has not begun, so it serves the new request too."""
     await engine.append("a", "b")
 
@@ -62,7 +62,7 @@ async def test_what_is_to_be_done_again_keeps_its_place(engine: Engine) -> None:
     assert (await engine.takes()).job == job("a")
 
 
-async def test_what_is_in_hand_is_done_again(engine: Engine) -> None:
+async def test_a_running_job_that_is_redone_runs_once_more(engine: Engine) -> None:
     """A running job is done once more, because it may have looked too early."""
     await engine.append("a")
     turn = await engine.takes()
@@ -76,7 +76,7 @@ async def test_what_is_in_hand_is_done_again(engine: Engine) -> None:
     assert await engine.due() == {}
 
 
-async def test_a_job_knows_since_when_it_waits(engine: Engine) -> None:
+async def test_a_replaced_job_keeps_the_time_of_its_first_append(engine: Engine) -> None:
     """A job that is replaced keeps the time of its first append."""
     await engine.append("a")
     began = engine.clock.now_ms
@@ -102,7 +102,7 @@ async def test_held_replies_come_back_in_their_places(engine: Engine) -> None:
     assert await engine.connections.commands.exists(held) == 0
 
 
-async def test_only_what_is_named_so_is_held(engine: Engine) -> None:
+async def test_only_jobs_with_the_prefix_are_held(engine: Engine) -> None:
     """A pause holds replies only, not an edit that a person asked for."""
     await engine.append("edit:1.000000", name=STEER, score=input_score("1.000000"))
     held = engine.keys.named("held", "L1")
@@ -122,7 +122,7 @@ async def test_a_change_brings_the_next_try_of_an_input_forward(engine: Engine) 
 
 
 @pytest.mark.parametrize("seconds", [61, 3600])
-async def test_a_change_does_not_hasten_what_waits_for_a_person(engine: Engine, seconds: int) -> None:
+async def test_a_change_does_not_hasten_a_reply_that_waits_for_a_person(engine: Engine, seconds: int) -> None:
     """A reply with a delay over a minute waits for a person, so a change does not make it due."""
     batch = Batch().append(STEER, reply("1.000000"), score=1, delay_ms=seconds * 1000)
     await engine.queues.write(batch.hasten_input(STEER))
@@ -130,7 +130,7 @@ async def test_a_change_does_not_hasten_what_waits_for_a_person(engine: Engine, 
     assert await engine.due() == {STEER: seconds}
 
 
-async def test_what_waits_for_a_person_is_hastened_when_nothing_can_come_of_it(engine: Engine) -> None:
+async def test_a_reply_that_waits_for_a_person_is_hastened_when_its_task_is_gone(engine: Engine) -> None:
     """A reply that waits for a person is made due when its task is gone."""
     batch = Batch().append(STEER, reply("1.000000"), score=1, delay_ms=3_600_000)
     await engine.queues.write(batch.hasten_input(STEER, longest_ms=3_600_000))
@@ -138,7 +138,7 @@ async def test_what_waits_for_a_person_is_hastened_when_nothing_can_come_of_it(e
     assert await engine.due() == {STEER: 0}
 
 
-async def test_a_change_does_not_hasten_the_read_back_of_an_attempt(engine: Engine) -> None:
+async def test_a_change_does_not_hasten_a_reconciliation(engine: Engine) -> None:
     """A reconciliation before the attempt can no longer land could be wrong."""
     await engine.queues.write(Batch().append(STEER, reply("1.000000"), score=1))
     turn = await engine.takes()
@@ -160,7 +160,7 @@ async def test_text_arrives_as_it_was_written(engine: Engine) -> None:
     assert turn.job == job("a %1 @", text)
 
 
-async def test_a_step_of_many_operations_is_written(engine: Engine) -> None:
+async def test_a_batch_of_many_operations_is_written(engine: Engine) -> None:
     """A batch of two thousand jobs is written."""
     batch = Batch()
     for number in range(2_000):
@@ -199,7 +199,7 @@ async def test_a_wrong_operation_writes_nothing(engine: Engine, command: Command
 @pytest.mark.parametrize(
     "wrong", ["[[1]]", '[["append","to_thread:L1"]]', '{"a":1}x', "", '[["adopt","a",1]]']
 )
-async def test_what_is_no_step_writes_nothing(engine: Engine, wrong: str) -> None:
+async def test_a_malformed_batch_writes_nothing(engine: Engine, wrong: str) -> None:
     """A malformed batch of another version writes nothing."""
     # fakeredis raises the error of its own JSON reader.
     with pytest.raises((ResponseError, ValueError)):
@@ -208,7 +208,7 @@ async def test_what_is_no_step_writes_nothing(engine: Engine, wrong: str) -> Non
     assert await engine.written() == []
 
 
-async def test_a_key_of_another_kind_stops_the_step_before_its_first_word(engine: Engine) -> None:
+async def test_a_key_of_another_type_stops_the_batch_before_its_first_write(engine: Engine) -> None:
     """An operation that would fail halfway is found before the first write."""
     await engine.connections.commands.set("tw:hash", "no hash")
     batch = Batch().append(LIST, job("a")).write_expiring(1_000, "HSET", "tw:hash", "field", "value")
@@ -219,7 +219,7 @@ async def test_a_key_of_another_kind_stops_the_step_before_its_first_word(engine
     assert await engine.due() == {}
 
 
-async def test_what_a_newer_version_kept_does_not_stop_the_link(engine: Engine) -> None:
+async def test_a_parked_batch_of_a_newer_version_does_not_stop_the_link(engine: Engine) -> None:
     """A parked batch of a newer version becomes a job in its place, and the other batches are adopted."""
     kept = engine.keys.named("parked", "C1:1.0")
     good, last = (Batch().append(to_coder("@"), reply(f"{n}.0"), score=n).encoded() for n in (2, 4))
@@ -243,7 +243,7 @@ async def test_what_a_newer_version_kept_does_not_stop_the_link(engine: Engine) 
 
 
 @pytest.mark.parametrize("link", ["L1", "%1", "a%b%", "@", "task-0%0f"])
-async def test_the_links_own_name_is_only_text(engine: Engine, link: str) -> None:
+async def test_a_links_id_is_only_text(engine: Engine, link: str) -> None:
     """A link id with a percent sign, which is special in Lua patterns, is taken as text."""
     kept = engine.keys.named("parked", "C1:1.0")
     await engine.connections.commands.rpush(
@@ -256,7 +256,7 @@ async def test_the_links_own_name_is_only_text(engine: Engine, link: str) -> Non
 
 
 @given(words=st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"])), min_size=1, max_size=20))
-def test_a_step_reads_as_it_was_written(words: list[str]) -> None:
+def test_a_batch_reads_as_it_was_written(words: list[str]) -> None:
     """An encoded batch is plain JSON."""
     batch = Batch()
     for word in words:

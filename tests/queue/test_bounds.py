@@ -84,7 +84,7 @@ async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, inbox:
     )
 
 
-async def test_what_was_taken_is_not_refused_when_it_comes_again(engine: Engine, inbox: Inbox) -> None:
+async def test_an_accepted_reply_is_not_rejected_when_slack_retries(engine: Engine, inbox: Inbox) -> None:
     """An accepted reply that Slack retries is a duplicate, even if too many replies wait by then."""
     await linked(engine)
     await writes(inbox, 1)
@@ -93,7 +93,7 @@ async def test_what_was_taken_is_not_refused_when_it_comes_again(engine: Engine,
     assert await writes(inbox, 2) == ["duplicate", "rejected"]
 
 
-async def test_what_was_promised_is_not_refused_when_redis_has_lost_it(engine: Engine, inbox: Inbox) -> None:
+async def test_accepted_requests_are_not_rejected_after_data_loss(engine: Engine, inbox: Inbox) -> None:
     """Accepted replies and commands that a failover lost are accepted again, even if many others wait."""
     await linked(engine)
     await writes(inbox, 2)
@@ -120,7 +120,7 @@ async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox
     assert await writes(inbox, 2) == ["claimed", "rejected"]
 
 
-async def test_a_pause_is_taken_however_many_replies_wait(engine: Engine, inbox: Inbox) -> None:
+async def test_a_pause_is_accepted_however_many_replies_wait(engine: Engine, inbox: Inbox) -> None:
     """A pause is accepted when too many replies wait, because a pause helps then."""
     await linked(engine)
     await filled(engine, MAX_WAITING_REPLIES)
@@ -128,9 +128,7 @@ async def test_a_pause_is_taken_however_many_replies_wait(engine: Engine, inbox:
     assert await writes(inbox, 1, name="pause:") == ["claimed"]
 
 
-async def test_what_people_do_to_waiting_replies_is_taken_however_many_were_sent_again(
-    engine: Engine, inbox: Inbox
-) -> None:
+async def test_acts_on_waiting_replies_are_accepted_however_many_wait(engine: Engine, inbox: Inbox) -> None:
     """Acts on waiting replies are accepted even if 400 replies wait or are held."""
     await linked(engine)
     batch, held = Batch(), engine.keys.named("held", "L1")
@@ -151,7 +149,7 @@ async def test_what_people_do_to_waiting_replies_is_taken_however_many_were_sent
     assert await engine.connections.commands.hlen(held) == 2 * MAX_WAITING_REPLIES
 
 
-async def test_of_a_thousand_orders_in_a_thread_two_hundred_and_fifty_are_kept(
+async def test_of_a_thousand_acts_in_a_thread_two_hundred_and_fifty_are_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
     """If Coder is away, 250 acts wait; edits of earlier replies are still accepted."""
@@ -180,9 +178,7 @@ async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
     assert await waiting(engine, "to_thread:L1") == 2 * MAX_WAITING_ANSWERS
 
 
-async def test_of_what_is_said_before_a_thread_is_known_the_newest_is_kept(
-    engine: Engine, inbox: Inbox
-) -> None:
+async def test_the_newest_messages_of_an_unknown_thread_are_kept(engine: Engine, inbox: Inbox) -> None:
     """A thread that never becomes known keeps the newest 200 messages, so its list does not grow for ever."""
     taken = await writes(inbox, MAX_WAITING_REPLIES + 20)
 
@@ -193,7 +189,7 @@ async def test_of_what_is_said_before_a_thread_is_known_the_newest_is_kept(
     assert (await engine.takes()).job_id == "reply:20"
 
 
-async def test_a_person_may_ask_for_fifty_things_at_once(inbox: Inbox) -> None:
+async def test_a_person_may_have_fifty_commands_waiting(inbox: Inbox) -> None:
     """If Coder is away, 50 commands of one person wait; other people have a queue of their own."""
     taken = [
         await inbox.claim("command", f"T{number}", Batch().append(intake("U1"), job(f"c{number}")))

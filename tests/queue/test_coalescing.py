@@ -35,7 +35,7 @@ def script(engine: Engine) -> Counted:
     return Counted(engine)
 
 
-async def test_what_comes_while_an_exchange_is_under_way_is_the_next_one(script: Counted) -> None:
+async def test_calls_during_an_exchange_share_the_next_one(script: Counted) -> None:
     """Calls from different turns of the event loop share the next exchange."""
     together = Coalescer(script, TRY_SECONDS)
     first = asyncio.create_task(together.call("first"))

@@ -71,7 +71,7 @@ async def gives_up(engine: Engine, name: QueueName = LIST, given: Job | None = N
     return dead_letter_id(name, given.id)
 
 
-async def test_a_letter_says_what_was_given_up_and_whose_it_was(engine: Engine, letters: DeadLetters) -> None:
+async def test_a_dead_letter_shows_its_job_and_its_task(engine: Engine, letters: DeadLetters) -> None:
     """A dead letter shows the kind of its job, the name of the task and the reason."""
     await linked(engine)
     await gives_up(engine)
@@ -84,9 +84,7 @@ async def test_a_letter_says_what_was_given_up_and_whose_it_was(engine: Engine, 
     assert await letters.count() == 1
 
 
-async def test_a_letter_of_what_was_asked_of_a_task_says_what_that_was(
-    engine: Engine, letters: DeadLetters
-) -> None:
+async def test_a_dead_letter_of_an_act_names_its_verb(engine: Engine, letters: DeadLetters) -> None:
     """The operator can tell a pause from a deletion before sending it again."""
     await linked(engine)
     await gives_up(engine, to_coder(LINK), Job(id="pause:1", work=Act(requester=ASKER, verb="pause")))
@@ -97,7 +95,7 @@ async def test_a_letter_of_what_was_asked_of_a_task_says_what_that_was(
     assert newest[2:] == ("pause", "fix-the-login", "no answer")
 
 
-async def test_what_is_sent_again_is_as_new_but_looks_whether_it_was_done(
+async def test_a_job_that_is_sent_again_is_as_new_but_looks_for_its_effect(
     engine: Engine, letters: DeadLetters
 ) -> None:
     """The tries and the age of the job begin again, but it is marked as perhaps done before."""
@@ -115,7 +113,7 @@ async def test_what_is_sent_again_is_as_new_but_looks_whether_it_was_done(
     assert await letters.count() == 0
 
 
-async def test_what_is_given_up_again_is_one_letter(engine: Engine, letters: DeadLetters) -> None:
+async def test_a_job_that_is_given_up_twice_is_one_dead_letter(engine: Engine, letters: DeadLetters) -> None:
     """A job that is given up twice has one dead letter, and keeps the time when it was first written."""
     await linked(engine)
     began_ms = engine.clock.now_ms
@@ -131,7 +129,7 @@ async def test_what_is_given_up_again_is_one_letter(engine: Engine, letters: Dea
     assert await letters.count() == 0
 
 
-async def test_sent_again_twice_at_once_it_waits_once(engine: Engine, letters: DeadLetters) -> None:
+async def test_a_job_that_is_sent_again_twice_waits_once(engine: Engine, letters: DeadLetters) -> None:
     """The dead letter is removed in the call that brings the job back."""
     await linked(engine)
     letter = await gives_up(engine)
@@ -143,7 +141,7 @@ async def test_sent_again_twice_at_once_it_waits_once(engine: Engine, letters: D
     assert await engine.takes_nothing() == 1.0
 
 
-async def test_what_waits_already_is_not_put_there_again(engine: Engine, letters: DeadLetters) -> None:
+async def test_a_waiting_job_is_not_replaced_by_an_older_one(engine: Engine, letters: DeadLetters) -> None:
     """If a newer job of the same id waits, the old one does not replace it."""
     await linked(engine)
     letter = await gives_up(engine)
@@ -156,7 +154,7 @@ async def test_what_waits_already_is_not_put_there_again(engine: Engine, letters
     assert await letters.count() == 0
 
 
-async def test_a_reply_goes_back_to_its_place(engine: Engine, letters: DeadLetters) -> None:
+async def test_a_reply_is_sent_again_in_its_old_place(engine: Engine, letters: DeadLetters) -> None:
     """A reply goes back before later ones, and what was learned about its delivery is forgotten."""
     await linked(engine)
     keeping = LinkWrites(engine.keys)
@@ -186,7 +184,7 @@ async def test_a_reply_that_its_author_has_sent_again_is_not_sent_by_the_operato
     assert await letters.send_again(letter) == "already_handled"
 
 
-async def test_a_reply_that_nobody_can_decide_on_any_more_stays_with_its_author(
+async def test_a_reply_whose_button_has_expired_is_not_sent_by_the_operator(
     engine: Engine, letters: DeadLetters
 ) -> None:
     """A reply whose button has expired is not sent again, because its author may have written it again."""
@@ -198,7 +196,7 @@ async def test_a_reply_that_nobody_can_decide_on_any_more_stays_with_its_author(
 
 
 @pytest.mark.parametrize("ended", [True, False])
-async def test_what_has_no_open_link_is_said_and_stays(
+async def test_a_job_without_an_open_link_stays_a_dead_letter(
     engine: Engine, letters: DeadLetters, ended: bool
 ) -> None:
     """A job without an open link is not sent again, and its dead letter stays."""
@@ -213,7 +211,7 @@ async def test_what_has_no_open_link_is_said_and_stays(
     assert await engine.takes_nothing() == 1.0
 
 
-async def test_a_job_that_nobody_could_read_is_a_letter_too(engine: Engine, letters: DeadLetters) -> None:
+async def test_an_unreadable_job_is_a_dead_letter_too(engine: Engine, letters: DeadLetters) -> None:
     """A job of a newer version, given up after a rollback, is a dead letter that cannot be sent again yet."""
     await engine.run("put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1", LIST, "no json")
     taken = await engine.takes_unreadable()
@@ -228,7 +226,7 @@ async def test_a_job_that_nobody_could_read_is_a_letter_too(engine: Engine, lett
     assert await letters.send_again(newest.id) == "unreadable"
 
 
-async def test_once_it_can_be_read_it_is_sent_again(engine: Engine, letters: DeadLetters) -> None:
+async def test_a_newer_version_can_send_an_unreadable_job_again(engine: Engine, letters: DeadLetters) -> None:
     """When the newer version is back, it can send the job again."""
     await linked(engine)
     await engine.queues.write(Batch().append(to_coder(LINK), REPLY))
@@ -248,10 +246,10 @@ async def test_once_it_can_be_read_it_is_sent_again(engine: Engine, letters: Dea
     assert (await engine.takes()).job.work == REPLY.work
 
 
-async def test_a_look_at_the_task_is_made_of_how_it_stands_by_now(
+async def test_an_observation_that_is_sent_again_shows_the_present_task(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """An observation that is sent again shows the task as it is now, not old news."""
+    """An observation that is sent again shows the task as it is now."""
     await linked(engine)
     old, new = _seen(build=1), _seen(build=2)
     observed = Job(id="observed:1", work=ApplyEvent(event=Observed(observation=old)))
@@ -270,7 +268,7 @@ async def test_a_look_at_the_task_is_made_of_how_it_stands_by_now(
         (job("a", "x" * MAX_JOB_CHARS), "too_long"),
     ],
 )
-async def test_what_is_of_no_use_any_more_is_said_and_stays(
+async def test_a_job_of_no_use_stays_a_dead_letter(
     engine: Engine, letters: DeadLetters, given: Job, answer: ResendResult
 ) -> None:
     """A job that cannot be sent again stays a dead letter until the operator forgets it."""
@@ -282,7 +280,7 @@ async def test_what_is_of_no_use_any_more_is_said_and_stays(
     assert await letters.count() == 0
 
 
-async def test_a_thousand_are_kept_for_a_month(engine: Engine, letters: DeadLetters) -> None:
+async def test_a_thousand_dead_letters_are_kept_for_a_month(engine: Engine, letters: DeadLetters) -> None:
     """The oldest dead letters go first, by number and by age."""
     for number in range(3):
         await engine.queues.write(Batch().add_dead_letter(f"old-{number}", "{}"))

@@ -43,7 +43,7 @@ async def leaves(engine: Engine) -> str:
     return await engine.queues.defer(await engine.takes_unreadable())
 
 
-async def test_it_is_left_to_the_newer_version_at_once(engine: Engine, newer: Queues) -> None:
+async def test_an_unreadable_job_is_left_to_the_newer_version_at_once(engine: Engine, newer: Queues) -> None:
     """The older version does not get the job again, and the newer one gets it at once."""
     await newer_writes(engine)
 
@@ -58,7 +58,7 @@ async def test_it_is_left_to_the_newer_version_at_once(engine: Engine, newer: Qu
     assert await engine.takes_nothing() == 1.0
 
 
-async def test_nothing_overtakes_it(engine: Engine, newer: Queues) -> None:
+async def test_nothing_overtakes_an_unreadable_job(engine: Engine, newer: Queues) -> None:
     """A job that an older version appends behind the unreadable job waits until that one is done."""
     await newer_writes(engine)
     await leaves(engine)
@@ -73,7 +73,7 @@ async def test_nothing_overtakes_it(engine: Engine, newer: Queues) -> None:
     assert (await engine.takes()).job.id == "behind"
 
 
-async def test_it_keeps_no_other_list_waiting(engine: Engine, newer: Queues) -> None:
+async def test_unreadable_jobs_keep_no_other_queue_waiting(engine: Engine, newer: Queues) -> None:
     """150 queues that wait for a newer version hold up no other queue."""
     for number in range(150):
         await newer_writes(engine, name=to_thread(f"N{number:03}"))
@@ -87,7 +87,7 @@ async def test_it_keeps_no_other_list_waiting(engine: Engine, newer: Queues) -> 
     assert await engine.takes_nothing() == 1.0
 
 
-async def test_what_goes_ahead_of_it_is_carried_out(engine: Engine, newer: Queues) -> None:
+async def test_a_pause_goes_ahead_of_an_unreadable_job(engine: Engine, newer: Queues) -> None:
     """A pause goes ahead of the unreadable job; then the queue waits again."""
     await newer_writes(engine, score="5")
     await leaves(engine)
@@ -101,9 +101,7 @@ async def test_what_goes_ahead_of_it_is_carried_out(engine: Engine, newer: Queue
     assert isinstance(await newer.acquire(), UnreadableJob)
 
 
-async def test_what_went_ahead_while_a_newer_one_died_is_found_by_the_look(
-    engine: Engine, newer: Queues
-) -> None:
+async def test_a_pause_is_found_after_the_newer_process_has_died(engine: Engine, newer: Queues) -> None:
     """If a newer process dies with the lease, a look brings the queue and its pause back to this version."""
     await newer_writes(engine, score="5")
     await leaves(engine)
@@ -116,7 +114,9 @@ async def test_what_went_ahead_while_a_newer_one_died_is_found_by_the_look(
     assert (await engine.takes()).job.id == "pause"
 
 
-async def test_an_attempt_stays_pinned_while_it_waits(engine: Engine, newer: Queues) -> None:
+async def test_an_attempt_stays_pinned_while_its_job_waits_for_a_newer_version(
+    engine: Engine, newer: Queues
+) -> None:
     """Only a version that can read the job reconciles its attempt, when it can no longer land."""
     await newer_writes(engine, score="5")
     taken = await newer.acquire()
@@ -135,8 +135,8 @@ async def test_an_attempt_stays_pinned_while_it_waits(engine: Engine, newer: Que
     assert (again.job_id, await newer.formats.list_stranded()) == ("n", [])  # type: ignore[union-attr] # it is taken
 
 
-async def test_a_late_end_of_whoever_left_it_does_nothing(engine: Engine) -> None:
-    """After a deferral the token no longer holds."""
+async def test_a_late_complete_after_a_deferral_does_nothing(engine: Engine) -> None:
+    """After a deferral the lease's token is not accepted any more."""
     await newer_writes(engine)
     taken = await engine.takes_unreadable()
     await engine.queues.defer(taken)
@@ -147,7 +147,7 @@ async def test_a_late_end_of_whoever_left_it_does_nothing(engine: Engine) -> Non
         await engine.queues.defer(taken)
 
 
-async def test_what_replaces_it_can_be_read(engine: Engine) -> None:
+async def test_a_newer_state_of_an_unreadable_job_can_be_read(engine: Engine) -> None:
     """If an older version writes a newer state of the same job, such as of a card, it can be read."""
     await newer_writes(engine)
     await leaves(engine)
@@ -157,7 +157,7 @@ async def test_what_replaces_it_can_be_read(engine: Engine) -> None:
     assert (await engine.takes()).job.id == "n"
 
 
-async def test_without_a_newer_version_it_is_tried_each_minute_for_a_week(engine: Engine) -> None:
+async def test_without_a_newer_version_a_job_is_tried_each_minute_for_a_week(engine: Engine) -> None:
     """If no newer version was seen, the job is tried each minute for a week, and then none is expected."""
     await engine.connections.commands.delete(engine.keys.named("formats"))
     await newer_writes(engine)
@@ -174,7 +174,7 @@ async def test_without_a_newer_version_it_is_tried_each_minute_for_a_week(engine
     assert (await engine.due())[LIST] == 10
 
 
-async def test_what_no_version_that_was_seen_can_read_is_known_to_wait(engine: Engine) -> None:
+async def test_a_job_that_no_known_version_can_read_is_listed(engine: Engine) -> None:
     """A job that no known version can read is listed until it is gone or such a version comes."""
     await engine.connections.commands.delete(engine.keys.named("formats"))
     formats = engine.queues.formats
@@ -200,7 +200,7 @@ async def test_what_no_version_that_was_seen_can_read_is_known_to_wait(engine: E
     assert await engine.connections.commands.exists(engine.keys.named("unreadable")) == 0
 
 
-async def test_who_has_not_been_there_for_a_week_is_not_waited_for(engine: Engine) -> None:
+async def test_a_version_that_was_absent_for_a_week_is_not_expected(engine: Engine) -> None:
     """After a week without the newer version, a look gives the job back, and no version is expected."""
     await newer_writes(engine)
     await leaves(engine)
@@ -216,7 +216,7 @@ async def test_who_has_not_been_there_for_a_week_is_not_waited_for(engine: Engin
     assert await leaves(engine) == "no newer version"
 
 
-async def test_a_version_that_comes_back_is_waited_for_anew(engine: Engine, newer: Queues) -> None:
+async def test_a_version_that_comes_back_is_expected_again(engine: Engine, newer: Queues) -> None:
     """Each time the newer version is seen, the week of waiting starts again."""
     await newer_writes(engine)
     await leaves(engine)
@@ -229,7 +229,7 @@ async def test_a_version_that_comes_back_is_waited_for_anew(engine: Engine, newe
     assert found == StrandedQueue(LIST, "n", (WEEK - 1) * 1000, engine.clock.now_ms + 1000)
 
 
-async def test_a_version_between_leaves_it_to_one_that_is_newer_still(engine: Engine, newer: Queues) -> None:
+async def test_a_middle_version_leaves_the_job_to_the_newest(engine: Engine, newer: Queues) -> None:
     """With three versions, the one in the middle leaves the job to the newest."""
     newest = Queues(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER + 1)
     await newest.formats.record_presence()
@@ -244,7 +244,9 @@ async def test_a_version_between_leaves_it_to_one_that_is_newer_still(engine: En
     assert isinstance(await newest.acquire(), UnreadableJob)
 
 
-async def test_what_calls_somebody_goes_first_among_both(engine: Engine, newer: Queues) -> None:
+async def test_a_request_goes_before_a_card_that_was_left_to_a_newer_version(
+    engine: Engine, newer: Queues
+) -> None:
     """A newer version runs a command before a card that the older version left to it."""
     await newer_writes(engine, name=QueueName("card:C"))
     await leaves(engine)
@@ -257,7 +259,7 @@ async def test_what_calls_somebody_goes_first_among_both(engine: Engine, newer: 
     assert (first.job_id, second.job_id) == ("asked", "n")  # type: ignore[union-attr] # there is something
 
 
-async def test_what_waits_for_a_newer_version_is_counted(engine: Engine) -> None:
+async def test_jobs_that_wait_for_a_newer_version_are_counted(engine: Engine) -> None:
     """The statistics count jobs that only a newer version can read."""
     queue_stats = QueueStats(engine.connections, engine.keys, engine.clock)
     await newer_writes(engine)
@@ -286,7 +288,7 @@ async def test_a_version_that_would_do_damage_does_not_start(engine: Engine, new
     await newer.formats.record_presence()
 
 
-async def test_nothing_is_written_beside_a_version_that_does_not_bear_it(engine: Engine) -> None:
+async def test_an_older_process_is_refused_at_its_next_call(engine: Engine) -> None:
     """A process of an older version that already runs is refused at its next call."""
     await engine.append("a")
     turn = await engine.takes()
@@ -308,7 +310,7 @@ async def test_nothing_is_written_beside_a_version_that_does_not_bear_it(engine:
     assert await engine.written() == before
 
 
-async def test_a_format_is_noted_by_whoever_works_there(engine: Engine) -> None:
+async def test_each_process_notes_its_format(engine: Engine) -> None:
     """Each process notes its format, with the time, every few seconds."""
     formats = Formats(engine.connections, engine.keys, engine.clock)
     for _ in range(4):

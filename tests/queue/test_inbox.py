@@ -28,7 +28,7 @@ def inbox(engine: Engine) -> Inbox:
     return Inbox(engine.connections, engine.keys, engine.clock)
 
 
-async def test_a_delivery_is_taken_once(engine: Engine, inbox: Inbox) -> None:
+async def test_a_delivery_is_claimed_once(engine: Engine, inbox: Inbox) -> None:
     """Slack sends an event again if our ack did not arrive; the second delivery is a duplicate."""
     first = await inbox.claim("event", "Ev1", Batch().append(LIST, job("a")))
     await engine.ends(await engine.takes())
@@ -46,7 +46,7 @@ async def test_a_claim_outlives_slacks_last_retry(engine: Engine, inbox: Inbox) 
     assert 15 * 60_000 < lives <= DELIVERY_CLAIM_TTL_MS
 
 
-async def test_of_many_at_once_one_takes_it(inbox: Inbox) -> None:
+async def test_of_many_claims_at_once_one_succeeds(inbox: Inbox) -> None:
     """A mention arrives as two events, perhaps at two replicas, and is claimed once."""
     batch = Batch().append(LIST, job("a"))
 
@@ -55,7 +55,7 @@ async def test_of_many_at_once_one_takes_it(inbox: Inbox) -> None:
     assert sorted(taken) == ["claimed"] + ["duplicate"] * 7
 
 
-async def test_a_step_that_cannot_be_written_leaves_no_claim(engine: Engine, inbox: Inbox) -> None:
+async def test_a_wrong_batch_leaves_no_claim(engine: Engine, inbox: Inbox) -> None:
     """A claim without its batch would lose the delivery: Slack's next try would be a duplicate."""
     await engine.connections.commands.set("tw:x", "no hash")
 
@@ -84,7 +84,7 @@ async def test_a_message_goes_to_the_link_of_its_thread(engine: Engine, inbox: I
     assert await engine.due() == {"to_coder:L1": 0}
 
 
-async def test_what_is_said_before_the_thread_is_known_is_kept_for_it(engine: Engine, inbox: Inbox) -> None:
+async def test_a_message_before_its_thread_is_known_is_parked(engine: Engine, inbox: Inbox) -> None:
     """A reply to the card can arrive before Slack's answer to our post of the card.
 
     It is parked for the link.
@@ -104,7 +104,7 @@ async def test_what_is_said_before_the_thread_is_known_is_kept_for_it(engine: En
     assert await engine.connections.commands.exists(kept) == 0
 
 
-async def test_a_wrong_step_is_refused_before_it_is_kept(engine: Engine, inbox: Inbox) -> None:
+async def test_a_wrong_batch_is_refused_before_it_is_parked(engine: Engine, inbox: Inbox) -> None:
     """A wrong batch is not parked, because nobody could be told later."""
     wrong = Batch().write("HSET", "tw:x", "a field and no value")
 
@@ -128,7 +128,7 @@ async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
     assert await engine.due() == {LIST: 0}
 
 
-async def test_a_lost_answer_to_what_is_kept_is_asked_for_again(real: Connections) -> None:
+async def test_a_lost_answer_to_a_parked_message_is_asked_for_again(real: Connections) -> None:
     """A message is parked once, even if the first answer was lost."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
@@ -142,7 +142,7 @@ async def test_a_lost_answer_to_what_is_kept_is_asked_for_again(real: Connection
     assert await real.commands.llen(engine.keys.named("parked", "C1:1.000000")) == 1
 
 
-async def test_a_delivery_that_another_took_is_not_ours_after_a_lost_answer(real: Connections) -> None:
+async def test_a_delivery_that_another_claimed_is_not_ours_after_a_lost_answer(real: Connections) -> None:
     """If two replicas get the same delivery, only one may say that it claimed it."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
@@ -178,7 +178,7 @@ async def test_claims_that_begin_together_go_together(real: Connections) -> None
     assert network.requests == before + 1
 
 
-async def test_a_lost_answer_of_many_is_asked_for_again_for_each(real: Connections) -> None:
+async def test_each_call_of_a_failed_exchange_is_tried_again(real: Connections) -> None:
     """If an exchange fails, each of its calls is tried again."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
@@ -246,7 +246,7 @@ def _url(real: Connections) -> str:
     return real.where
 
 
-async def test_what_redis_has_lost_is_taken_once_more(engine: Engine, inbox: Inbox) -> None:
+async def test_a_claim_that_redis_has_lost_is_made_again(engine: Engine, inbox: Inbox) -> None:
     """A claim that this process made and Redis lost is made again, with the same job id."""
     await inbox.claim("command", "one", Batch().append(LIST, job("a")))
     await engine.connections.commands.flushall()
@@ -257,7 +257,7 @@ async def test_what_redis_has_lost_is_taken_once_more(engine: Engine, inbox: Inb
     assert (await engine.takes()).job_id == "a"
 
 
-async def test_what_was_taken_with_a_lost_answer_is_taken_once_more_too(real: Connections) -> None:
+async def test_a_claim_with_a_lost_answer_is_made_again_too(real: Connections) -> None:
     """A claim is made again after a loss, even if the answer to its first try had been lost too."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
@@ -273,7 +273,7 @@ async def test_what_was_taken_with_a_lost_answer_is_taken_once_more_too(real: Co
     assert (await engine.takes()).job_id == "a"
 
 
-async def test_what_redis_has_kept_is_not_taken_again(engine: Engine, inbox: Inbox) -> None:
+async def test_a_claim_that_redis_has_kept_is_not_made_again(engine: Engine, inbox: Inbox) -> None:
     """If the claim is still there, its job was written and is not written again."""
     await inbox.claim("command", "one", Batch().append(LIST, job("a")))
     await engine.ends(await engine.takes())
@@ -282,7 +282,7 @@ async def test_what_redis_has_kept_is_not_taken_again(engine: Engine, inbox: Inb
     assert await engine.due() == {}
 
 
-async def test_only_what_was_taken_lately_is_remembered(
+async def test_only_the_last_claims_are_remembered(
     engine: Engine, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process remembers only a limited size of its last claims."""
@@ -294,8 +294,11 @@ async def test_only_what_was_taken_lately_is_remembered(
     assert 0 < await inbox.repeat_lost_claims() < 10
 
 
-async def test_a_thread_that_nobody_knows_is_looked_for(engine: Engine, inbox: Inbox) -> None:
-    """A search for an unknown thread is queued; it is removed when the thread becomes known before that."""
+async def test_a_search_for_an_unknown_thread_is_queued(engine: Engine, inbox: Inbox) -> None:
+    """A search for an unknown thread is queued.
+
+    It is removed if the thread becomes known before the search.
+    """
     looking, unknown = QueueName("lost_threads:C1:1.000000"), Batch()
     unknown.append(QueueName("lost_threads:C1:1.000000"), job("find"), score="due", delay_ms=30_000)
     batch = Batch().append(HERE, job("a"))

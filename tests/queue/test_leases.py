@@ -13,7 +13,7 @@ from taskwire.redis.connection import Connections
 from .engine import LIST, OTHER, Engine, job
 
 
-async def test_a_list_is_carried_out_in_its_order(engine: Engine) -> None:
+async def test_a_queue_is_carried_out_in_its_order(engine: Engine) -> None:
     """Jobs run first in, first out, one at a time."""
     await engine.append("a", "b", "c")
 
@@ -27,7 +27,7 @@ async def test_a_list_is_carried_out_in_its_order(engine: Engine) -> None:
     assert await engine.due() == {}
 
 
-async def test_a_list_in_hand_is_not_taken_again(engine: Engine) -> None:
+async def test_a_leased_queue_is_not_acquired_again(engine: Engine) -> None:
     """While a queue is leased, a second worker does not get it."""
     await engine.append("a")
     await engine.takes()
@@ -35,7 +35,7 @@ async def test_a_list_in_hand_is_not_taken_again(engine: Engine) -> None:
     assert await engine.takes_nothing() == 1.0
 
 
-async def test_every_taking_has_a_token_of_its_own(engine: Engine) -> None:
+async def test_every_lease_has_a_token_of_its_own(engine: Engine) -> None:
     """A token is never used again, so no worker can end the lease of another."""
     await engine.append("a")
     tokens = set()
@@ -46,7 +46,7 @@ async def test_every_taking_has_a_token_of_its_own(engine: Engine) -> None:
     assert len(tokens) == 5
 
 
-async def test_each_taking_without_an_end_doubles_the_lease_up_to_a_minute(engine: Engine) -> None:
+async def test_each_lease_without_completion_is_twice_as_long_up_to_a_minute(engine: Engine) -> None:
     """A job that takes longer than its lease gets a longer lease, so it is not started again for ever."""
     await engine.append("a")
     leases = []
@@ -58,7 +58,7 @@ async def test_each_taking_without_an_end_doubles_the_lease_up_to_a_minute(engin
     assert leases == [(1, 10), (2, 20), (3, 40), (4, 60), (5, 60)]
 
 
-async def test_what_was_taken_ten_times_without_an_end_is_taken_now_and_then(engine: Engine) -> None:
+async def test_a_job_that_was_never_completed_in_ten_leases_is_tried_rarely(engine: Engine) -> None:
     """A job that crashes its worker does so every ten minutes and not every minute."""
     await engine.append("a")
     began_ms = engine.clock.now_ms
@@ -72,7 +72,7 @@ async def test_what_was_taken_ten_times_without_an_end_is_taken_now_and_then(eng
     assert (turn.acquisitions, turn.first_acquired_ms) == (11, began_ms)
 
 
-async def test_a_list_that_may_end_its_process_can_be_left_for_later(engine: Engine) -> None:
+async def test_a_queue_that_may_crash_its_worker_can_be_skipped(engine: Engine) -> None:
     """A queue whose job may crash its worker is left for a second; other queues go on."""
     await engine.append("a")
     for _ in range(3):
@@ -88,7 +88,7 @@ async def test_a_list_that_may_end_its_process_can_be_left_for_later(engine: Eng
     assert (await engine.takes()).job_id == "a"
 
 
-async def test_a_list_that_fails_remembers_since_when(engine: Engine) -> None:
+async def test_a_failing_queue_stores_since_when(engine: Engine) -> None:
     """A queue stores how long it has failed, until a lease ends well.
 
     Waiting for capacity changes nothing.
@@ -108,7 +108,7 @@ async def test_a_list_that_fails_remembers_since_when(engine: Engine) -> None:
     assert seen == [("failing", 0), ("failing", 0), ("failing", 0), ("refused", 180_000), ("", 0)]
 
 
-async def test_what_is_due_keeps_its_place_when_something_is_appended(engine: Engine) -> None:
+async def test_a_due_queue_keeps_its_place_when_a_job_is_appended(engine: Engine) -> None:
     """An append does not move a due queue behind the others."""
     await engine.append("a")
     engine.passes(1)
@@ -119,7 +119,7 @@ async def test_what_is_due_keeps_its_place_when_something_is_appended(engine: En
     assert await engine.due() == {LIST: -2, OTHER: -1}
 
 
-async def test_a_turn_that_is_put_back_is_as_if_it_had_not_been(engine: Engine) -> None:
+async def test_a_released_lease_is_as_if_it_had_not_been(engine: Engine) -> None:
     """A released queue is due again in a second, and the lease does not count as a failure of the job."""
     await engine.append("a")
     late = await engine.takes()
@@ -134,7 +134,7 @@ async def test_a_turn_that_is_put_back_is_as_if_it_had_not_been(engine: Engine) 
         await engine.ends(late)
 
 
-async def test_a_turn_that_is_put_back_with_an_attempt_waits_until_that_has_landed(engine: Engine) -> None:
+async def test_a_lease_that_is_released_with_an_attempt_waits_until_that_has_arrived(engine: Engine) -> None:
     """The next worker gets the queue when the attempt can no longer land, and then reconciles it."""
     await engine.append("a")
     turn = await engine.takes()
@@ -147,7 +147,7 @@ async def test_a_turn_that_is_put_back_with_an_attempt_waits_until_that_has_land
     assert (await engine.takes()).attempt == "note"
 
 
-async def test_a_turn_that_somebody_else_has_is_not_put_back(engine: Engine) -> None:
+async def test_a_late_release_does_nothing_to_another_lease(engine: Engine) -> None:
     """A late release does nothing to the lease of another worker."""
     await engine.append("a")
     late = await engine.takes()
@@ -160,7 +160,7 @@ async def test_a_turn_that_somebody_else_has_is_not_put_back(engine: Engine) -> 
     await engine.ends(turn)
 
 
-async def test_an_end_begins_the_lease_anew(engine: Engine) -> None:
+async def test_a_completion_starts_the_count_of_leases_again(engine: Engine) -> None:
     """Only leases in a row without an end are counted."""
     await engine.append("a", "b")
     await engine.takes()
@@ -172,7 +172,7 @@ async def test_an_end_begins_the_lease_anew(engine: Engine) -> None:
     assert (turn.job.id, turn.acquisitions) == ("b", 1)
 
 
-async def test_a_holder_whose_lease_has_passed_cannot_begin(engine: Engine) -> None:
+async def test_a_worker_whose_queue_another_has_acquired_cannot_begin(engine: Engine) -> None:
     """A worker cannot begin if another worker has the lease now."""
     await engine.append("a")
     late = await engine.takes()
@@ -183,7 +183,7 @@ async def test_a_holder_whose_lease_has_passed_cannot_begin(engine: Engine) -> N
         await engine.queues.begin(late, "note", 15)
 
 
-async def test_a_holder_whose_lease_has_passed_still_holds_what_nobody_took(engine: Engine) -> None:
+async def test_an_expired_lease_still_holds_if_nobody_acquired_the_queue(engine: Engine) -> None:
     """An expired lease still holds if nobody took the queue: the token decides, not the clock."""
     await engine.append("a")
     late = await engine.takes()
@@ -194,7 +194,7 @@ async def test_a_holder_whose_lease_has_passed_still_holds_what_nobody_took(engi
     assert await engine.due() == {LIST: 20}
 
 
-async def test_an_end_that_the_token_refuses_writes_only_its_tidying(engine: Engine) -> None:
+async def test_a_refused_complete_writes_only_its_compensation(engine: Engine) -> None:
     """If the lease is lost, only the compensation is written, not the batch."""
     await engine.append("a")
     late = await engine.takes()
@@ -214,7 +214,7 @@ async def test_an_end_that_the_token_refuses_writes_only_its_tidying(engine: Eng
     assert (await engine.due())[LIST] == 20
 
 
-async def test_a_second_end_changes_nothing(engine: Engine) -> None:
+async def test_a_second_complete_changes_nothing(engine: Engine) -> None:
     """An end that a network sends twice finds its token gone the second time."""
     await engine.append("a", "b")
     turn = await engine.takes()
@@ -226,7 +226,7 @@ async def test_a_second_end_changes_nothing(engine: Engine) -> None:
     assert (await engine.takes()).job.id == "b"
 
 
-async def test_an_end_removes_its_own_job_and_not_the_head(engine: Engine) -> None:
+async def test_a_complete_removes_its_own_job_and_not_the_head(engine: Engine) -> None:
     """An end removes its own job, even if another job has gone ahead meanwhile."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
@@ -237,7 +237,7 @@ async def test_an_end_removes_its_own_job_and_not_the_head(engine: Engine) -> No
     assert (await engine.takes()).job.id == "pause"
 
 
-async def test_an_end_writes_what_follows_in_the_same_call(engine: Engine) -> None:
+async def test_a_complete_writes_what_follows_in_the_same_call(engine: Engine) -> None:
     """There is no moment in which the job is gone and what follows is not yet written."""
     await engine.append("a")
     turn = await engine.takes()
@@ -247,7 +247,7 @@ async def test_an_end_writes_what_follows_in_the_same_call(engine: Engine) -> No
     assert await engine.fields(engine.keys.link("L1")) == {"x": "1"}
 
 
-async def test_a_step_that_cannot_be_written_leaves_the_turn_as_it_was(engine: Engine) -> None:
+async def test_a_wrong_batch_leaves_the_lease_as_it_was(engine: Engine) -> None:
     """Redis cannot roll back, so a batch is checked before its first write."""
     await engine.append("a")
     turn = await engine.takes()
@@ -261,7 +261,7 @@ async def test_a_step_that_cannot_be_written_leaves_the_turn_as_it_was(engine: E
     await engine.ends(turn)
 
 
-async def test_begin_pins_the_job_until_its_call_can_no_longer_land(engine: Engine) -> None:
+async def test_begin_pins_the_job_until_its_call_can_no_longer_arrive(engine: Engine) -> None:
     """If a worker dies during an attempt, its queue is due only after the timeout and the landing margin."""
     await engine.append("a")
     turn = await engine.takes()
@@ -297,7 +297,7 @@ async def test_an_attempt_without_a_note_is_an_attempt(engine: Engine) -> None:
     assert (await engine.takes()).attempt == ""
 
 
-async def test_begin_is_refused_if_something_has_gone_ahead(engine: Engine) -> None:
+async def test_begin_is_refused_if_a_job_has_gone_ahead(engine: Engine) -> None:
     """A pause that came while a reply was being prepared is done first."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
@@ -311,7 +311,7 @@ async def test_begin_is_refused_if_something_has_gone_ahead(engine: Engine) -> N
     assert (first.job.id, first.attempt) == ("pause", None)
 
 
-async def test_an_attempt_that_goes_on_is_kept_up_whatever_has_gone_ahead(engine: Engine) -> None:
+async def test_a_running_attempt_is_renewed_even_if_a_job_has_gone_ahead(engine: Engine) -> None:
     """A pause that comes during a call waits for it; only the holder of the lease can renew the attempt."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
@@ -382,7 +382,7 @@ async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> No
     assert again.job == job("reply", "tried once")
 
 
-async def test_an_unknown_outcome_may_be_read_back_later_still(engine: Engine) -> None:
+async def test_a_reconciliation_can_be_delayed(engine: Engine) -> None:
     """A reconciliation can be delayed, and an append does not bring it forward."""
     await engine.append("a")
     turn = await engine.takes()
@@ -405,7 +405,7 @@ async def test_a_delay_belongs_to_the_job(engine: Engine) -> None:
     assert await engine.due() == {LIST: 30, OTHER: 0}
 
 
-async def test_what_goes_ahead_of_a_delayed_job_is_due_at_once(engine: Engine) -> None:
+async def test_a_job_that_goes_ahead_of_a_delayed_one_is_due_at_once(engine: Engine) -> None:
     """A job that goes ahead is due at once, and the delayed one keeps its time."""
     await engine.append("reply", score=10)
     await engine.queues.complete(await engine.takes(), "retry", Batch(), delay_ms=30_000)
@@ -417,7 +417,7 @@ async def test_what_goes_ahead_of_a_delayed_job_is_due_at_once(engine: Engine) -
     assert await engine.due() == {LIST: 30}
 
 
-async def test_while_a_list_is_held_nobody_else_moves_its_time(engine: Engine) -> None:
+async def test_an_append_does_not_make_a_leased_queue_due(engine: Engine) -> None:
     """An append does not make a leased queue due."""
     await engine.append("a")
     await engine.takes()
@@ -428,7 +428,7 @@ async def test_while_a_list_is_held_nobody_else_moves_its_time(engine: Engine) -
     assert await engine.due() == {LIST: 6}
 
 
-async def test_a_newer_state_survives_the_end_of_the_older_one(engine: Engine) -> None:
+async def test_a_newer_state_survives_the_completion_of_the_older_one(engine: Engine) -> None:
     """A card that changed while an edit was on its way is drawn once more."""
     name = receipts("L1")
     await engine.append("card", name=name, score="due", is_newest=True)
@@ -451,7 +451,7 @@ async def test_a_delayed_card_does_not_hold_up_receipts(engine: Engine) -> None:
     assert (await engine.takes()).job.id == "receipt"
 
 
-async def test_a_busy_list_does_not_starve_the_others(engine: Engine) -> None:
+async def test_a_busy_queue_does_not_starve_the_others(engine: Engine) -> None:
     """Queues are served in the order in which they became due."""
     await engine.append("a", "b", "c")
     engine.passes(0.1)
@@ -468,7 +468,7 @@ async def test_a_busy_list_does_not_starve_the_others(engine: Engine) -> None:
     assert done == ["a", "d", "b", "c"]
 
 
-async def test_a_job_that_cannot_be_read_is_handed_out_as_that(engine: Engine) -> None:
+async def test_an_unreadable_job_can_be_completed(engine: Engine) -> None:
     """An unreadable job can be completed like any other; then the job behind it is next."""
     await engine.run("put(ARGV[3], 'new kind', '1', '0', 'new', '{\"id\": \"x\"}') return 1", LIST)
     await engine.append("b", score=2)
@@ -480,7 +480,7 @@ async def test_a_job_that_cannot_be_read_is_handed_out_as_that(engine: Engine) -
     assert (await engine.takes()).job.id == "b"
 
 
-async def test_an_attempt_whose_job_is_gone_does_not_block_its_list(engine: Engine) -> None:
+async def test_an_attempt_whose_job_is_gone_does_not_block_its_queue(engine: Engine) -> None:
     """If the job of an attempt was dropped, the queue goes on without it."""
     await engine.append("a", "b")
     await engine.queues.begin(await engine.takes(), "note", 15)
@@ -492,7 +492,7 @@ async def test_an_attempt_whose_job_is_gone_does_not_block_its_list(engine: Engi
     assert (turn.job.id, turn.attempt) == ("b", None)
 
 
-async def test_an_empty_list_leaves_nothing_for_ever(engine: Engine) -> None:
+async def test_the_record_of_an_empty_queue_expires(engine: Engine) -> None:
     """The record of an empty queue expires, unless a job is appended."""
     state = engine.keys.named("queue", LIST, "state")
     await engine.append("a")
@@ -504,7 +504,7 @@ async def test_an_empty_list_leaves_nothing_for_ever(engine: Engine) -> None:
     assert await engine.connections.commands.pttl(state) == -1
 
 
-async def test_two_takers_never_get_the_same_list(engine: Engine) -> None:
+async def test_two_workers_never_acquire_the_same_queue(engine: Engine) -> None:
     """Eight workers that acquire at once get each queue once."""
     await engine.append("a")
     await engine.append("b", name=OTHER)
@@ -522,7 +522,7 @@ async def test_scripts_survive_a_server_that_forgot_them(engine: Engine) -> None
     assert (await engine.takes()).job.id == "a"
 
 
-async def test_a_word_wakes_whoever_waits(real: Connections) -> None:
+async def test_a_wake_up_wakes_a_waiting_worker(real: Connections) -> None:
     """Each call that makes a queue due adds a wake-up; the list of wake-ups stays short."""
     engine = Engine(real)
     waiting = asyncio.create_task(engine.queues.wait(1.9))
@@ -533,7 +533,7 @@ async def test_a_word_wakes_whoever_waits(real: Connections) -> None:
     assert await real.commands.llen(engine.keys.named("wakeups")) <= 64
 
 
-async def test_without_a_clock_of_ours_the_server_tells_the_time(real: Connections) -> None:
+async def test_without_a_test_clock_the_server_tells_the_time(real: Connections) -> None:
     """Without a test clock, Redis's own time counts, so all replicas share one clock."""
     engine = Engine(real)
     await engine.append("a")

@@ -59,7 +59,7 @@ def test_a_script_comes_after_each_library_once_and_has_its_values() -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_refused(name: str, constants: dict[str, str | int], told: str) -> None:
+def test_a_wrong_script_is_refused(name: str, constants: dict[str, str | int], told: str) -> None:
     """A wrong script is refused when its module is imported, before anything runs."""
     with pytest.raises(LuaFileError) as refused:
         load(name, **constants)

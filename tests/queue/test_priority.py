@@ -62,7 +62,7 @@ ASKING = Job(id="a", work=PostText(message=Message(text="Send it?"), is_call=Tru
 
 
 @pytest.mark.parametrize("calling", [CALLING, ASKING], ids=["a notice", "a question"])
-async def test_who_is_called_waits_for_nothing_else_that_is_said(engine: Engine, calling: Job) -> None:
+async def test_a_job_that_mentions_somebody_goes_first(engine: Engine, calling: Job) -> None:
     """A job that mentions somebody goes first, together with the jobs before it in its thread."""
     await much_is_said(engine)
     await engine.append(*(f"before {number}" for number in range(MENTION_LOOKAHEAD - 1)), name=to_thread("T"))
@@ -93,9 +93,7 @@ async def test_a_call_in_which_a_token_is_masked_is_still_a_call(engine: Engine)
 
 
 @pytest.mark.parametrize("ahead", [(intake("U1"), 1), (to_coder("L1"), no_agent_score("1764071000.000100"))])
-async def test_what_people_ask_waits_for_nothing_that_is_said(
-    engine: Engine, ahead: tuple[QueueName, int]
-) -> None:
+async def test_a_request_goes_before_notices(engine: Engine, ahead: tuple[QueueName, int]) -> None:
     """A command or a pause goes before twenty notices."""
     await much_is_said(engine)
     await engine.append("asked", name=ahead[0], score=ahead[1])
@@ -103,7 +101,7 @@ async def test_what_people_ask_waits_for_nothing_that_is_said(
     assert await taken(engine) == ahead[0]
 
 
-async def test_a_reply_that_is_tried_again_goes_with_what_is_said(engine: Engine) -> None:
+async def test_a_reply_that_waits_for_its_agent_has_no_priority(engine: Engine) -> None:
     """A reply that waits for its agent has no priority: ten thousand busy agents would hold up all others."""
     await much_is_said(engine)
     await engine.append("reply:1", name=to_coder("L1"), score=input_score(Ts("1764071000.000100")))
@@ -111,7 +109,7 @@ async def test_a_reply_that_is_tried_again_goes_with_what_is_said(engine: Engine
     assert await taken(engine) == to_thread("N00")
 
 
-async def test_no_words_of_a_persons_make_a_call(engine: Engine) -> None:
+async def test_a_persons_text_gives_no_priority(engine: Engine) -> None:
     """A person's text cannot give its job priority."""
     await much_is_said(engine)
     await engine.queues.write(Batch().append(to_thread("T"), job("a", '"is_call":true')))
@@ -134,7 +132,7 @@ async def test_a_new_card_waits_for_no_other_card_and_no_receipt(engine: Engine)
     assert later == [receipts("R"), CARDS[0]]
 
 
-async def test_what_is_said_goes_before_receipts_and_those_before_cards(engine: Engine) -> None:
+async def test_notices_go_before_receipts_and_receipts_before_cards(engine: Engine) -> None:
     """Notices and receipts go before cards that were due earlier: many cards change when Coder goes away."""
     await cards_wait(engine)
     await engine.append("receipt:1.1", name=receipts("R"), score="due", is_newest=True)
@@ -143,7 +141,7 @@ async def test_what_is_said_goes_before_receipts_and_those_before_cards(engine: 
     assert [await taken(engine) for _ in range(3)] == [to_thread("T"), receipts("R"), CARDS[0]]
 
 
-async def test_receipts_and_cards_get_on_however_much_is_said(engine: Engine) -> None:
+async def test_receipts_and_cards_are_served_however_many_notices_wait(engine: Engine) -> None:
     """One in five acquires takes the queue that has been due for longest, so each queue has its turn."""
     older, waiting = 10, {receipts("R"), card("C")}
     for number in range(older):
@@ -163,7 +161,7 @@ async def test_receipts_and_cards_get_on_however_much_is_said(engine: Engine) ->
     assert takings <= IGNORE_PRIORITY_EVERY * (older + 2)
 
 
-async def test_as_many_lists_as_another_version_has_moved_hold_up_nobody(engine: Engine) -> None:
+async def test_queues_that_another_version_has_moved_hold_up_no_other(engine: Engine) -> None:
     """150 queues that another version holds do not hold up the cards behind them."""
     names = [to_thread(f"T{number}") for number in range(150)]
     for name in names:
@@ -175,7 +173,7 @@ async def test_as_many_lists_as_another_version_has_moved_hold_up_nobody(engine:
     assert [await taken(engine) for _ in range(3)] == CARDS[:3]
 
 
-async def test_a_list_that_is_not_due_holds_nobody_up(engine: Engine) -> None:
+async def test_a_queue_that_is_not_due_holds_up_no_other(engine: Engine) -> None:
     """A notice that is due later does not go before a card that is due now."""
     await engine.append("notice", name=to_thread("T"), delay_ms=5_000)
     await cards_wait(engine)
@@ -183,7 +181,7 @@ async def test_a_list_that_is_not_due_holds_nobody_up(engine: Engine) -> None:
     assert await taken(engine) == CARDS[0]
 
 
-async def test_what_another_version_has_moved_is_found(engine: Engine) -> None:
+async def test_a_queue_that_another_version_has_moved_is_found(engine: Engine) -> None:
     """A version that does not know the priorities moves a queue.
 
     This version still finds it when it is due.
@@ -199,7 +197,7 @@ async def test_what_another_version_has_moved_is_found(engine: Engine) -> None:
     assert await taken(engine) == to_thread("T")
 
 
-async def test_nothing_is_left_of_lists_that_are_empty(engine: Engine) -> None:
+async def test_nothing_is_left_of_empty_queues(engine: Engine) -> None:
     """Empty queues leave no entry in any index."""
     await engine.append("receipt:1.1", name=receipts("R"), score="due", is_newest=True)
     await engine.append("notice", name=to_thread("T"))

@@ -169,7 +169,7 @@ def _connected(runner: asyncio.Runner, kind: str, directory: Path) -> Iterator[C
 
 
 @pytest.mark.parametrize(("kind", "examples"), [("valkey", 120), ("fakeredis", 25)])
-def test_the_lists_do_what_their_model_does(kind: str, examples: int, tmp_path: Path) -> None:
+def test_the_queues_do_what_their_model_does(kind: str, examples: int, tmp_path: Path) -> None:
     """Appends, drops, leases, attempts and ends in any order and at any time, also by late workers."""
     with asyncio.Runner() as runner, _connected(runner, kind, tmp_path) as connections:
 

@@ -1,4 +1,4 @@
-"""The rate limiter: all replicas share one pace, priorities decide, and a 429 from Slack rests a method."""
+"""The rate limiter: all replicas share the limits, priorities decide, and a 429 blocks a method."""
 
 from collections import Counter
 from itertools import pairwise
@@ -57,9 +57,7 @@ async def test_two_come_at_once_and_then_one_a_second(engine: Engine, limiter: R
     assert later == [0, 1.01]
 
 
-async def test_a_call_has_a_place_kept_in_a_channel_that_was_silent(
-    engine: Engine, limiter: RateLimiter
-) -> None:
+async def test_a_mention_uses_the_reserve_of_a_silent_channel(engine: Engine, limiter: RateLimiter) -> None:
     """A call that mentions somebody finds a place kept after two posts; then it waits a second longer."""
     posts = await waits(limiter, "a", "b", "c")
     calls = await waits(limiter, "d", "e", priority=Priority.MENTION)
@@ -86,7 +84,7 @@ async def test_each_is_told_a_time_of_its_own(engine: Engine, slow: RateLimiter)
     assert came == [0, 0, 0, 0]
 
 
-async def test_who_asks_again_keeps_its_place(engine: Engine, slow: RateLimiter) -> None:
+async def test_a_claimant_that_asks_again_keeps_its_place(engine: Engine, slow: RateLimiter) -> None:
     """A claimant that asks again keeps its place, whoever asks in between."""
     await waits(slow, *"abc")
 
@@ -97,7 +95,7 @@ async def test_who_asks_again_keeps_its_place(engine: Engine, slow: RateLimiter)
     assert await waits(slow, "b", "c") == [0.5, 1.5]
 
 
-async def test_who_leaves_no_claim_pushes_nobody_back(engine: Engine, slow: RateLimiter) -> None:
+async def test_a_caller_without_a_claim_pushes_nobody_back(engine: Engine, slow: RateLimiter) -> None:
     """A caller without a claim waits behind the others, and takes no place from them."""
     await waits(slow, "a")
     nameless = await waits(slow, "", "", "")
@@ -122,7 +120,7 @@ async def test_a_call_gets_the_next_place_although_others_asked_before(
     assert await waits(slow, "post 0") == [0]
 
 
-async def test_each_class_goes_before_the_next(engine: Engine, slow: RateLimiter) -> None:
+async def test_each_priority_goes_before_the_next(engine: Engine, slow: RateLimiter) -> None:
     """Claims of each priority go before those of the next, whatever order they came in."""
     await waits(slow, "first", method=UPDATE)
     for priority in reversed(Priority):
@@ -139,7 +137,7 @@ async def test_each_class_goes_before_the_next(engine: Engine, slow: RateLimiter
     assert order == sorted(Priority)
 
 
-async def test_a_claim_becomes_more_urgent_with_what_it_is_for(slow: RateLimiter) -> None:
+async def test_a_claim_gets_the_new_priority_of_its_caller(slow: RateLimiter) -> None:
     """A card whose task ends while the card waits goes before the other cards."""
     await waits(slow, "first", "one", "two", "three", method=UPDATE, priority=Priority.CARD)
 
@@ -149,7 +147,7 @@ async def test_a_claim_becomes_more_urgent_with_what_it_is_for(slow: RateLimiter
     assert await waits(slow, "one", method=UPDATE, priority=Priority.CARD) == [2]
 
 
-async def test_a_claim_ends_if_its_claimant_does_not_come(engine: Engine, slow: RateLimiter) -> None:
+async def test_a_claim_lapses_if_its_claimant_does_not_ask_again(engine: Engine, slow: RateLimiter) -> None:
     """Claims of a dead process lapse after three seconds."""
     await waits(slow, "first")
     await waits(slow, *(f"dead {number}" for number in range(5)), priority=Priority.MENTION)
@@ -161,7 +159,9 @@ async def test_a_claim_ends_if_its_claimant_does_not_come(engine: Engine, slow: 
     assert await waits(slow, "post") == [0]
 
 
-async def test_who_comes_too_late_is_still_the_older(engine: Engine, slow: RateLimiter) -> None:
+async def test_a_claimant_that_asks_too_late_keeps_the_age_of_its_claim(
+    engine: Engine, slow: RateLimiter
+) -> None:
     """A claimant that comes too late keeps the age of its claim, and goes before newer ones."""
     await waits(slow, "first", "late")
     engine.passes(1 + CLAIM_GRACE_MS / 1000)
@@ -171,7 +171,7 @@ async def test_who_comes_too_late_is_still_the_older(engine: Engine, slow: RateL
     assert await waits(slow, "c", "d") == [2, 3]
 
 
-async def test_nobody_is_passed_over_for_ever(engine: Engine, slow: RateLimiter) -> None:
+async def test_no_claim_starves(engine: Engine, slow: RateLimiter) -> None:
     """A post that has waited for a minute gets one in five places, even if calls never end."""
     posts = dict.fromkeys((f"post {number}" for number in range(4)), Priority.POST)
     await waits(slow, "first", *posts)
@@ -235,7 +235,7 @@ async def test_backfill_takes_half_and_leaves_half(limiter: RateLimiter) -> None
 
 
 async def test_a_429_rests_the_method_for_all_replicas(engine: Engine, limiter: RateLimiter) -> None:
-    """The method rests in every channel, as Slack does not say which limit was passed.
+    """The method is blocked in every channel, because Slack does not say which limit was exceeded.
 
     Other methods go on.
     """
@@ -253,7 +253,7 @@ async def test_a_429_rests_the_method_for_all_replicas(engine: Engine, limiter: 
 
 
 async def test_a_429_of_the_whole_app_rests_everything(engine: Engine, limiter: RateLimiter) -> None:
-    """A rest of everything also holds for methods without a limit."""
+    """A block of all methods also holds for methods without a limit."""
     await limiter.block(ALL_METHODS, 7)
     methods = (POST, UPDATE, "users.info", "response_url", "a.new.method")
 
@@ -271,7 +271,7 @@ async def test_a_shorter_rest_does_not_end_a_longer_one(limiter: RateLimiter) ->
 
 
 async def test_after_a_rest_places_come_one_by_one(engine: Engine, limiter: RateLimiter) -> None:
-    """After a rest there is no burst, because Slack has counted more calls than we have."""
+    """After a block there is no burst, because Slack has counted more calls than the limiter."""
     await limiter.block(UPDATE, 10)
     engine.passes(10)
 
@@ -284,7 +284,7 @@ async def test_after_a_rest_places_come_one_by_one(engine: Engine, limiter: Rate
 
 
 async def test_a_method_without_limit_only_rests(limiter: RateLimiter) -> None:
-    """Response URLs and uploads have no stated limit, but a 429 rests them."""
+    """Response URLs and uploads have no stated limit, but a 429 blocks them."""
     free = await waits(limiter, *[""] * 200, method="response_url")
     await limiter.block("response_url", 3)
 
@@ -293,14 +293,14 @@ async def test_a_method_without_limit_only_rests(limiter: RateLimiter) -> None:
     assert await waits(limiter, "a", method="upload") == [0]
 
 
-async def test_what_nobody_has_listed_has_the_limit_of_most_methods(limiter: RateLimiter) -> None:
+async def test_an_unlisted_method_has_the_limit_of_most_methods(limiter: RateLimiter) -> None:
     """An unlisted method may be called twenty times a minute, ten of them at once."""
     told = await waits(limiter, *[""] * 12, method="a.new.method")
 
     assert told == [0] * 10 + [3.1] * 2
 
 
-async def test_nothing_of_it_stays(engine: Engine, limiter: RateLimiter) -> None:
+async def test_every_key_of_the_limiter_expires(engine: Engine, limiter: RateLimiter) -> None:
     """Every key of the limiter expires."""
     await waits(limiter, "a", "b", "c")
     await waits(limiter, "a", "b", method=UPDATE, where="C1:1.1")

@@ -52,7 +52,7 @@ def test_each_call_of_its_own_is_tried() -> None:
     assert not re.search(r"pipeline\((?!transaction=False)", text)
 
 
-async def test_who_may_do_everything_is_let_pass_and_keeps_nothing(connections: Connections) -> None:
+async def test_a_user_with_all_rights_passes_and_no_key_is_left(connections: Connections) -> None:
     """A user with all rights passes, and every key of the self-test is gone."""
     await self_test.check_rights(connections, Keys("T1"))
 

@@ -17,7 +17,7 @@ def queue_stats(engine: Engine) -> QueueStats:
     return QueueStats(engine.connections, engine.keys, engine.clock)
 
 
-async def test_what_waits_is_told_by_kind_of_list(engine: Engine, queue_stats: QueueStats) -> None:
+async def test_waiting_jobs_are_counted_by_kind_of_queue(engine: Engine, queue_stats: QueueStats) -> None:
     """The numbers are the jobs, how long they have been due, and their age, which a delay does not change."""
     await engine.append("a", "b", name=to_thread("L1"))
     engine.passes(2)
@@ -38,7 +38,7 @@ async def test_nothing_waits(engine: Engine, queue_stats: QueueStats) -> None:
     assert await queue_stats.read() == ({}, 0)
 
 
-async def test_a_look_has_its_bound(engine: Engine, queue_stats: QueueStats) -> None:
+async def test_one_read_counts_at_most_a_thousand_queues(engine: Engine, queue_stats: QueueStats) -> None:
     """A look reads at most a thousand queues, those that have been due for longest."""
     batch = Batch()
     for number in range(MAX_QUEUES_READ + 100):
@@ -48,7 +48,7 @@ async def test_a_look_has_its_bound(engine: Engine, queue_stats: QueueStats) -> 
     assert (await queue_stats.read()).by_kind["receipts"].jobs == MAX_QUEUES_READ
 
 
-def test_no_kind_of_list_is_out_of_sight() -> None:
+def test_every_kind_of_queue_is_counted() -> None:
     """Every kind of queue that the code makes is in the statistics."""
     rooms = {**vars(queues), **vars(direct_messages), **vars(private_answers)}
     makers = {name for name, made in rooms.items() if _returns(made) is QueueName}

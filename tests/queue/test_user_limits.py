@@ -66,7 +66,9 @@ async def test_ten_of_fifteen_are_done_in_any_order(engine: Engine, inbox: Inbox
 
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
-async def test_who_keeps_to_the_pace_is_never_refused(engine: Engine, inbox: Inbox, order: list[int]) -> None:
+async def test_requests_within_the_limit_are_never_refused(
+    engine: Engine, inbox: Inbox, order: list[int]
+) -> None:
     """Ten requests a minute are all done, even if backfill finds all of them at once."""
     await linked(engine)
 
@@ -85,7 +87,7 @@ async def test_all_replicas_count_together(engine: Engine, inbox: Inbox) -> None
     assert sorted(taken) == ["claimed"] * 10 + ["duplicate"] * 15 + ["limit_told"] + ["limited"] * 4
 
 
-async def test_who_was_refused_stays_so_when_it_comes_again(engine: Engine, inbox: Inbox) -> None:
+async def test_a_refused_request_stays_refused_when_slack_retries(engine: Engine, inbox: Inbox) -> None:
     """A request over the limit is not done when Slack retries it after the minute is over."""
     await linked(engine)
     for number in range(12):
@@ -123,7 +125,7 @@ async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inb
 
 @pytest.mark.parametrize("bad", ["when_told", "when_limited"])
 @pytest.mark.parametrize("comes", ["by a button", "in a thread"])
-async def test_a_limit_with_a_step_that_cannot_be_written_writes_nothing(
+async def test_a_limit_with_a_wrong_batch_writes_nothing(
     engine: Engine, inbox: Inbox, bad: str, comes: str
 ) -> None:
     """If any batch of a limit is wrong, nothing is written and nothing is counted."""
@@ -144,7 +146,7 @@ async def test_a_limit_with_a_step_that_cannot_be_written_writes_nothing(
     assert not [key for kind in kinds async for key in redis.scan_iter(engine.keys.named(kind) + "*")]
 
 
-async def test_what_counts_ends_by_itself(engine: Engine, inbox: Inbox) -> None:
+async def test_all_counts_expire(engine: Engine, inbox: Inbox) -> None:
     """Everything that is counted expires within ten minutes."""
     await linked(engine)
     for number in range(12):

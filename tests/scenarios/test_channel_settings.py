@@ -19,18 +19,18 @@ DIALOG = (
     "An agent that is idle calls its owner after: {settle}\n"
     "A task in which nothing changes calls its owner after: {stuck}\n"
     "An open question calls its owner again after: {reminder}\n"
-    "If the owner does not answer for as long again, it calls: \n"
+    "If the owner does not answer within the same time, it then calls: \n"
     "[Save]"
 )
 EVERYWHERE = {
-    "template": "As everywhere",
+    "template": "Default",
     "preset": "",
     "replies": "Every reply",
     "steerers": "The owner of each task",
     "resumes": "Resumes it",
-    "settle": "As everywhere (20 s)",
-    "stuck": "As everywhere (30 min)",
-    "reminder": "As everywhere (never)",
+    "settle": "Default (20 s)",
+    "stuck": "Default (30 min)",
+    "reminder": "Default (never)",
 }
 WAITS = "Waits until somebody resumes it"
 
@@ -75,13 +75,13 @@ async def test_the_settings_of_another_channel_stay_as_they_are(world: World) ->
 
     await world.alice.types("/task settings", "random")
 
-    assert "calls its owner after: As everywhere (20 s)" in world.alice.dialog()
+    assert "calls its owner after: Default (20 s)" in world.alice.dialog()
 
 
 async def test_a_channel_whose_settings_are_as_everywhere_keeps_nothing(world: World) -> None:
     """Whoever sets everything back leaves no trace, so the deployment's settings hold again."""
     await set_channel(world, settle="1 min")
-    await set_channel(world, settle="As everywhere (20 s)")
+    await set_channel(world, settle="Default (20 s)")
 
     assert await world.connections.commands.keys("*channel_settings*") == []
 

@@ -86,8 +86,8 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
     ]
     (told,) = direct_messages(world, "bob")
     assert told.startswith(
-        ":warning: 1 list of work begins with something that another version of Taskwire wrote and this "
-        "one can't read. Start a version "
+        ":warning: 1 queue waits for another version of Taskwire: this one can't read its next job. "
+        "Start a version "
     )
     await switch_to_newer_version(world, to_coder(link))
     await world.passes(seconds=60)
@@ -181,7 +181,7 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
 
     given_up = thread.new_messages()
     assert len(at_first) == 2
-    assert [said.partition(" with ")[0] for said in told] == [":warning: 2 lists of work begin"]
+    assert [said.partition(" for ")[0] for said in told] == [":warning: 2 queues wait"]
     assert any(said.startswith("This reply was not delivered: another version of me") for said in given_up)
     assert any(said.startswith("Another version of Taskwire took a request here") for said in given_up)
     assert len(await world.dead_letters()) == 2
@@ -218,7 +218,7 @@ async def test_administrators_hear_what_waits_though_they_wait_themselves(world:
 
     told = direct_messages(world, "alice")
     assert len(told) == 2
-    assert any(said.startswith(":warning: 1 list of work begins with something that") for said in told)
+    assert any(said.startswith(":warning: 1 queue waits for another version") for said in told)
     await switch_to_newer_version(world)
     await drop(world, intake(world.alice.id), "click:1")
 

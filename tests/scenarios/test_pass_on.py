@@ -289,7 +289,7 @@ async def test_who_was_let_in_meanwhile_needs_nobody(world: World) -> None:
     await world.bob.presses("Ask Alice to pass it on")
     await world.passes(seconds=3)
 
-    assert world.bob.reads() == ["Alice has let you in meanwhile, so your reply goes to the agent."]
+    assert world.bob.reads() == ["You can direct this agent now, so your reply goes to it."]
     assert task.inputs == ["please add a test"]
     assert world.alice.reads() == []
 

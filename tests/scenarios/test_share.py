@@ -203,7 +203,7 @@ async def test_who_can_never_steer_cannot_be_let_in(world: World, profile: dict[
     await world.alice.replies(thread, f"!share <@{world.bob.id}> <@{gina.id}>")
     await world.alice.replies(thread, "!share")
 
-    assert world.alice.reads() == [f"Gina can't direct an agent. {why} Nobody was let in.", ONLY_ALICE]
+    assert world.alice.reads() == [f"Gina can't direct an agent. {why} Nothing was shared.", ONLY_ALICE]
     assert task.inputs == []
 
 
@@ -228,8 +228,8 @@ async def test_only_so_many_are_let_in(world: World) -> None:
     await world.alice.replies(thread, "!share " + " ".join(f"<@{person.id}>" for person in people))
 
     assert world.alice.reads() == [
-        f"*{TITLE}* is shared with 20 people and groups at most. Nobody was let in. Share it with a user "
-        "group, or end other shares with `!unshare @who`."
+        f"*{TITLE}* is shared with 20 people and groups, the most possible. Nothing was changed. "
+        "Share it with a user group, or end other shares with `!unshare @who`."
     ]
 
 

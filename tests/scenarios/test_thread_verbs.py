@@ -250,7 +250,7 @@ async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
     assert [timeless(told) for told in world.alice.reads()] == [
         "What the agent of *Fix the login* wrote last before its pause, <{ago}>, as Coder kept it:\n"
         f"I look at it.\nI look at it.{button}",
-        "The log of *Fix the login* before its pause, <{ago}>, as Coder kept it is in your direct messages "
+        "The log of *Fix the login* before its pause, <{ago}>, as Coder kept it, is in your direct messages "
         "with me.\n[Open the file]",
     ]
     assert world.cards() == [f"(file {task.name}.log)"]

@@ -1,7 +1,8 @@
 """The people of a storm. They create tasks, write in their threads, and do what the bot asks of them.
 
 They know only what Slack shows them, and remember what they typed and what they were told. If a command may
-have failed, its author looks for the card, as the bot says, and asks again in other words.
+have failed, its author looks for the card, as the bot has asked. Without a card, the author repeats the
+command with other words.
 """
 
 import asyncio

@@ -47,7 +47,7 @@ async def _main() -> None:
 
 
 def _widen(seconds: float) -> None:
-    """Widen the window between the last look at the deadline and the write. See CONTRIBUTING."""
+    """Lengthen the time between the last check of the deadline and the write (docs/guarantees.md)."""
     mark_sent = transport._mark_sent  # noqa: SLF001 - the place itself is what is widened
 
     def slow_mark_sent(conn: Connection) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .bot import live
 
-# Within this time after it continues, a stopped process has completed or lost what it wrote late.
+# In seconds. Within this time after a stopped process continues, its late writes are complete or refused.
 STEADY_SECONDS = 3.0
 SUPERVISOR_SECONDS = 0.5
 

@@ -1,4 +1,4 @@
-"""Holds everything that people were promised against the stand-ins' ledgers when a storm is over.
+"""Compares the bot's promises with the stand-ins' ledgers when a storm is over.
 
 Each judge checks one promise and writes a sentence for each case in which it was broken.
 """
@@ -47,7 +47,7 @@ def judge(
     queues: Sequence[str],
     dead_letters: Sequence[str],
 ) -> Tally:
-    """Compare what people did with what became of it."""
+    """Compare what people did with its results."""
     tally = Tally()
     wrongs = tally.wrongs
     _count(tally.counts, ledger, typed, written)

@@ -96,6 +96,8 @@ def _field(block: Block) -> str:
     element = block["element"]
     assert isinstance(element, dict)
     initial = next((element[key] for key in element if key.startswith("initial_")), "")
+    if isinstance(initial, list):
+        return ", ".join(_label(each["text"]) if isinstance(each, dict) else str(each) for each in initial)
     return _label(initial["text"]) if isinstance(initial, dict) else str(initial)
 
 

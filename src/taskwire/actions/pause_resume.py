@@ -1,7 +1,7 @@
 """Pauses and resumes a linked task, and has the functions that all actions on a task share.
 
-Both make a new build of the task's workspace. The intent record has the number of the last build before. A
-higher number shows later that the call was carried out, even if its answer was lost.
+A pause and a resume each make a new build of the task's workspace. The intent record has the number of the
+last build before. A higher number shows later that the call was carried out, even if its answer was lost.
 """
 
 from collections.abc import Awaitable, Callable
@@ -104,7 +104,7 @@ class PauseAndResume:
         return max([link.record.shown_ts, *await self._deps.links.list_taken(link.id)], key=microseconds)
 
     async def resume(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Start the workspace. If it runs but is broken, or its agent is lost, stop it first."""
+        """Start the workspace. If it runs but is broken, or its agent cannot be reached, stop it first."""
         task = await get_task(context, link)
         if context.is_outcome_unknown:
             is_done = task.workspace_build_number > int(context.note) and task.is_up
@@ -150,14 +150,14 @@ class PauseAndResume:
     async def _start_build(
         self, context: JobContext, link: Link, task: Task, call: Callable[[str], Awaitable[Build]]
     ) -> Build:
-        """Pause or resume the task. The intent record has the number of the last build."""
+        """Call Coder to pause or resume the task. The intent record has the number of the last build."""
         return await attempt_change(
             self._people, context, link, str(task.workspace_build_number), lambda: call(task.id)
         )
 
 
 async def show_pending(deps: Dependencies, context: JobContext, link: Link, work: Act) -> None:
-    """Let the card show at once that this action is being carried out, unless it shows that already."""
+    """Show on the card at once that this action is being carried out, unless the card shows it already."""
     act = "retry" if work.is_retry else work.verb
     pending = f"{act} {context.job.id}"
     is_shown = link.model_copy(update={"pending": pending}).shown_pending is not None
@@ -168,7 +168,7 @@ async def show_pending(deps: Dependencies, context: JobContext, link: Link, work
 
 
 async def forget_pending(deps: Dependencies, context: JobContext, outcome: Outcome) -> Outcome:
-    """Let the card show the phase again, if this action has ended without being carried out."""
+    """Show the phase on the card again, if this action has ended without being carried out."""
     if outcome.kind != "done" or not (outcome.is_refusal or outcome.trouble != "none"):
         return outcome
     link = await deps.links.find(context.link_id)
@@ -202,7 +202,7 @@ async def attempt_change(
 
 
 def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | None = None) -> Outcome:
-    """Try again after the build that is under way. The person is told once that their action waits."""
+    """Try again after the build that runs now. Tell the person once that their action waits."""
     if work.wait_count >= BUILD_UNDER_WAY.max_tries:
         raise UserError(*refusals.build_never_ends(link))
     words = words or answers.task_waits_for_build(link, work.verb)
@@ -215,7 +215,7 @@ def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | 
 def answer_elsewhere(work: Act, link: Link, words: Message) -> tuple[PrivateMessage, ...]:
     """Return a private answer if the person acted outside the thread, for example by a command.
 
-    In the thread they see the message that everybody gets.
+    In the thread, the person sees the message that everybody gets.
     """
     here = (work.requester.channel, work.requester.thread_ts)
     return () if here == (link.record.channel, link.record.thread_ts) else ((work.requester, words),)

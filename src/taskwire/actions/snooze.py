@@ -1,4 +1,4 @@
-"""Snoozes the reminder of a question: it is repeated in an hour, or tomorrow morning."""
+"""Handles *Snooze* on a reminder: the reminder is repeated in an hour, or tomorrow morning."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,7 +21,7 @@ from taskwire.queue.batch import Batch
 
 
 class ReminderSnoozer:
-    """Handles presses of the buttons that snooze."""
+    """Handles presses of the buttons that snooze a reminder."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
@@ -53,7 +53,7 @@ class ReminderSnoozer:
         return done(questions.settle_finally(self._deps, link, questions.REMINDER, words, batch))
 
     async def _is_fallback(self, person: UserId, link: Link) -> bool:
-        """Whether the reminder may have called this person instead of the owner."""
+        """Return whether the reminder may have called this person instead of the owner."""
         await self._people.get_profile(person)
         fallback = (await self._deps.channel_settings.get(link.record.channel)).fallback
         if fallback.startswith("S"):

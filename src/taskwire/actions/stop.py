@@ -23,16 +23,16 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 
 
 async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Act) -> Outcome | None:
-    """Queue a bare `stop` as a plain reply; return None if it stops the task.
+    """Queue a bare `stop` as a plain reply. Return None if it must stop the task.
 
     It stops nothing if its author may not steer the task, if the thread has lost its task, or if the bot
-    found it too late. The reply's own handler says what becomes of it then.
+    found it too late. Then the handler of replies decides about it.
     """
     if not work.reply_id or await _may_stop(deps, people, link, work):
         return None
     kept = await deps.notes.find("reply", link.id, work.reply_id)
     if kept is None:
-        # Its author has deleted it.
+        # The author has deleted the message.
         return done()
     reply = read(Reply.model_validate_json, kept)
     batch = deps.writes.forget_reply(Batch(), link.id, work.reply_id)

@@ -54,11 +54,11 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.state.link_writes import ENDED_LINK_TTL_MS
 
-# The id of the message that says that the thread was detached begins so.
+# The id of the message that says that the thread was detached begins with this.
 DETACHED_ID_PREFIX = "detached:"
 # A notice mentions at most this many people beside the owner.
 MOST_WATCHERS = 20
-# The transition of the latest build if somebody has done the opposite of the verb.
+# For each verb, the build that shows that somebody has done the opposite since.
 _OPPOSITE_TRANSITIONS = {"pause": "start", "resume": "stop"}
 # These verbs need no call to Coder.
 _WITHOUT_CODER: frozenset[ActVerb] = frozenset(
@@ -108,14 +108,14 @@ class TaskActions:
         return await forget_pending(self._deps, context, outcome)
 
     async def _run_and_answer(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
-        """Run the action. If its button was in a private question, the answer replaces the question."""
+        """Run the action. If the button was in a private question, the answer replaces that question."""
         try:
             outcome = await self._run(link, work, context)
         except UserError as error:
             outcome = replace(done(None, (work.requester, answers.refusal(error))), is_refusal=True)
         if work.is_answered_elsewhere:
             return replace(outcome, private_messages=())
-        # With a kept text, a button in a private question was pressed. The answer replaces the question.
+        # If a text was stored, a button in a private question was pressed. The answer replaces that question.
         return (
             replace(outcome, private_messages=(), replacements=outcome.private_messages)
             if work.note_key
@@ -129,7 +129,7 @@ class TaskActions:
             and work.verb == "delete"
             and context.is_outcome_unknown
         ):
-            # A poll has shown the deletion before Coder's answer came, so the thread was told already.
+            # A poll saw the deletion before Coder's answer came, so the thread was told already.
             return done(None, *answer_elsewhere(work, link, answers.task_deleted(link)))
         if link is not None and not context.is_outcome_unknown:
             plain = await take_as_reply(self._deps, self._people, link, work)
@@ -153,9 +153,9 @@ class TaskActions:
             raise UserError(*refusals.coder_refused(work.verb, link, refused.answer.text)) from refused
 
     async def _end_if_undone(self, context: JobContext, link: Link, work: Act) -> Outcome | None:
-        """End the action if somebody has done the opposite since; None if nobody has.
+        """End the action if somebody has done the opposite since. Return None if nobody has.
 
-        After data loss, the action may be old. Doing it again would then undo the later action.
+        After data loss, the action may be old. Repeating it would then undo the later action.
         """
         if (
             not context.lease.is_suspect
@@ -203,7 +203,10 @@ class TaskActions:
         return done(batch, (work.requester, answers.prompt_replaced(link)))
 
     async def _get_prompt(self, work: Act) -> AgentText:
-        """Return the new prompt. For a button, the text is in a note that lasts for a day."""
+        """Return the new prompt.
+
+        If a button was pressed, the text is read from a note that lasts for a day.
+        """
         if not work.note_key:
             return work.text
         kept = await self._deps.notes.find("edit", work.note_key)
@@ -248,7 +251,7 @@ class TaskActions:
             job_id, message = f"{DETACHED_ID_PREFIX}{context.job.id}", answers.thread_detached(link)
             say(link.id, job_id, message, batch, question_id=questions.ATTACH)
         self._deps.writes.end(batch, link.record, "detached")
-        # The task may get another thread. Then this thread's card links to it.
+        # The task may get another thread. Then this thread's card links to the new thread.
         self._deps.notes.keep_in(
             batch, link.id, "detached_link", str(link.record.task_id), ttl_ms=ENDED_LINK_TTL_MS
         )
@@ -274,7 +277,7 @@ class TaskActions:
         return done(draw(link.id, batch), (work.requester, answers.mute_changed(link, is_muted=is_muted)))
 
     async def _follow(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Start or end a message in the thread that shows what the agent writes."""
+        """Start or end the message in the thread that shows what the agent writes."""
         if work.verb == "unfollow":
             batch = self._deps.writes.unfollow(Batch(), link.id)
             return done(batch, (work.requester, live.not_following(link)))
@@ -329,7 +332,7 @@ class TaskActions:
         )
 
     async def _choose_replies(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Change whether only replies that mention the bot are input."""
+        """Set whether only replies that mention the bot are input."""
         is_mention_only = work.verb == "read_mentions"
         batch = Batch()
         if is_mention_only:

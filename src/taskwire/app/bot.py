@@ -81,8 +81,8 @@ class Bot:
         # Why this store is not used yet; empty if it is used.
         self._store_trouble = ""
         self._down_since: float | None = None
-        # Whether Redis was unreachable during the present outage. In that case, Slack may have tried to
-        # deliver payloads that this process could not claim.
+        # Whether Redis was unreachable during the present outage. If so, Slack may have delivered payloads
+        # that this process could not claim.
         self._was_without_store = False
         self._downtime: Downtime | None = None
         # Resolves with the reason if this process must stop using the store.
@@ -272,7 +272,8 @@ class Bot:
                 refusal = owners.refusal(noted, who, self._connections.where)
                 is_ours = refusal is None and noted.is_another_coder(who) is False
                 if is_ours:
-                    # Only now: in another installation's store, this could lock out its older version.
+                    # Only now: in another installation's store, this could lock out that installation's
+                    # version.
                     await formats.record_presence()
             except RedisError as error:
                 # Redis may accept writes again soon, for example after a failover.
@@ -373,7 +374,7 @@ class Bot:
         return f"Redis takes nothing: {trouble}." if trouble else "ok"
 
     async def _monitor(self) -> None:
-        """Notice when the socket or the store is down. After an outage of a minute, start a backfill."""
+        """Check the socket and the store at intervals. After an outage of a minute, start a backfill."""
         while True:
             await asyncio.sleep(MONITOR_SECONDS)
             has_store = await self._check_store() and not self.parts.worker.store_trouble
@@ -387,7 +388,7 @@ class Bot:
                 await self.downtime.beat()
             data_loss = self.parts.worker.data_loss
             if has_store and data_loss is not None:
-                # Without Slack too: only this process knows the claims that Redis has lost.
+                # Even without Slack, because only this process knows the claims that Redis has lost.
                 await self._recover(data_loss)
 
     async def _recover(self, data_loss: DataLoss) -> None:
@@ -423,7 +424,7 @@ class Bot:
         was_without_store, self._was_without_store, self._down_since = self._was_without_store, False, None
         if outage_seconds < downtime.GAP_SECONDS:
             return
-        _log.warning("no connection to Slack for a while", seconds=round(outage_seconds))
+        _log.warning("Slack and Redis can be reached again after an outage", seconds=round(outage_seconds))
         self.downtime.queue_missed(int(outage_seconds * 1000) if was_without_store else None)
 
 

@@ -16,7 +16,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 
-# Most bytes in a request line and all headers together. Slack's have about 1 KB, and proxies add some.
+# The most bytes in a request line and all headers together. Slack's have about 1 KB, and proxies add some.
 LARGEST_HEAD = 16 * 1024
 MOST_HEADERS = 100
 _HEAD_END = b"\r\n\r\n"

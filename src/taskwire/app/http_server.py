@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
         self._is_busy = self._has_stopped_reading = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait. If too many connections wait, the oldest is closed."""
+        """Let a new connection wait for its request. If too many connections wait, the oldest is closed."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP stream has this type
         self._transport = transport
         self._inner.connection_made(transport)
@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool | None:
-        """Let the transport close. An incomplete request will never be complete."""
+        """Accept the end of the client's bytes: a request that is incomplete now stays incomplete."""
         return None
 
     def pause_writing(self) -> None:
@@ -145,7 +145,7 @@ class Connection(asyncio.Protocol):
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        """Let `inner` write again. A kept connection gets its usual time limit back."""
+        """Let aiohttp (`inner`) write again. A kept connection gets its usual time limit back."""
         if self.state == "kept":
             self._set_timeout(self._table.limits.keep_alive_seconds, why="idle")
         self._inner.resume_writing()
@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _yield_to_others(self) -> None:
-        """Pause a long body, so that other connections are read first."""
+        """Pause reading a long body, so that other connections are read first."""
         if (
             self._framing.byte_count > LONG_BYTES
             and not self._has_stopped_reading
@@ -227,7 +227,10 @@ class Connection(asyncio.Protocol):
             self._inner.data_received(request.data)
 
     def _reject(self, rejected: Rejected) -> None:
-        """Send the answer, read nothing more, and close once the answer has had time to arrive."""
+        """Send the answer and read nothing more.
+
+        Close the connection when the answer has had time to arrive.
+        """
         self._stop_reading()
         if self._transport is None or self._transport.is_closing():
             return
@@ -376,7 +379,7 @@ async def guard_connection(
     except Exception:  # noqa: BLE001 - aiohttp would log the request's content too
         # After a connection has ended, aiohttp raises many kinds of exceptions. They are no defects.
         if request.transport is not None:
-            _log.exception("unexpected exception in HTTP request")
+            _log.exception("unexpected exception while handling an HTTP request")
         answer = web.Response(status=500)
     connection = find_connection(request)
     if connection is not None and connection.state == "trusted":

@@ -75,10 +75,10 @@ class Process:
                 bot.lockout.add_done_callback(self._on_lockout)
                 freeze_garbage_collection()
                 mode = "socket" if self._settings.is_socket_mode else "http"
-                _log.info("running", mode=mode, port=bot.port)
+                _log.info("bot started", mode=mode, port=bot.port)
                 self._on_ready()
                 await self._stop.wait()
-                _log.info("stopping")
+                _log.info("bot is stopping")
 
     def _on_lockout(self, lockout: "asyncio.Future[UserError]") -> None:
         if not lockout.cancelled():
@@ -92,10 +92,10 @@ class Process:
 
 
 def freeze_garbage_collection() -> None:
-    """Exclude all present objects from garbage collection.
+    """Exclude all existing objects from garbage collection.
 
     A started process keeps about a hundred thousand objects for good, mostly of libraries. A full collection
-    would take up to 100 ms and free nothing. In that time nothing could be acknowledged.
+    would take up to 100 ms and free nothing. During a collection nothing can be acknowledged.
     """
     gc.freeze()
 

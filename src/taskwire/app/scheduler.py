@@ -66,7 +66,7 @@ class PeriodicCalls:
         self._scheduler.start()
 
     def postpone_poll(self) -> None:
-        """Move the next poll to a whole interval from now, because there has just been one."""
+        """Move the next poll to a whole interval from now, because a poll has just been made."""
         if self._scheduler.running:
             at = datetime.now(UTC) + timedelta(seconds=self._poll_seconds)
             self._scheduler.modify_job("poll", next_run_time=at)

@@ -30,9 +30,9 @@ from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 # Coder signs nothing and sends no custom header. Therefore the token that proves the sender is in the URL.
 HINT_PATH = "/coder/webhook"
-# Largest body from Slack, in bytes. Slack's payloads are far smaller; files are never sent here.
+# The largest body from Slack, in bytes. Slack's payloads are far smaller; files are never sent here.
 LARGEST_BODY = 2 * 1024 * 1024
-# Largest body from Coder, in bytes. Coder's notifications have a few kilobytes.
+# The largest body from Coder, in bytes. Coder's notifications have a few kilobytes.
 LARGEST_HINT = 256 * 1024
 RefusalReason = SignatureProblem | Literal["malformed", "length", "token"]
 # These counters exist from the start, because an alert watches their increase.
@@ -66,7 +66,7 @@ class Hints(NamedTuple):
 
 
 class Refusals:
-    """Counts refused requests, for operators: with a wrong signing secret, nothing else shows the cause."""
+    """Counts refused requests for operators. If the signing secret is wrong, only this count shows it."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._counters = {why: metrics.requests_refused.labels(why) for why in REFUSAL_REASONS}
@@ -77,7 +77,7 @@ class Refusals:
         self.is_any_accepted = False
 
     def count(self, why: str) -> None:
-        """Count a refused request, and log it from time to time."""
+        """Count a refused request. Log it at most once a minute."""
         reason = next(reason for reason in REFUSAL_REASONS if reason == why)
         self._counters[reason].inc()
         self._counts[reason] += 1
@@ -108,7 +108,7 @@ class SlackRequests:
         self.refusals = refusals
 
     def expect(self, head: RawRequestMessage) -> Expectation:
-        """Return the expectation after a head: a body that fits the signature in the head.
+        """Return what to expect after a head: a body that fits the signature in the head.
 
         Raises `Rejected` if the head cannot be Slack's.
         """
@@ -129,14 +129,15 @@ class SlackRequests:
         """Pass a verified request to Bolt."""
         connection = find_connection(request)
         if connection is None or not connection.is_verified:
-            # The request reached this route without verification.
+            # This request was not verified, so it is refused.
             raise web.HTTPNotFound
         self.refusals.is_any_accepted = True
         if not connection.promote("trusted"):
             return web.Response(status=503, text=_TOO_MANY_REQUESTS)
         app = self._find_app()
         if app is None:
-            # Slack sends an event again. To a person who acted, it shows an error.
+            # After this error, Slack sends an event again. For a command or a click, it shows the person an
+            # error.
             return web.Response(status=503, text="Taskwire is starting.\n")
         try:
             answer = await dispatch(app, parse_request(request.headers, await request.read()))

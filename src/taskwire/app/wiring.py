@@ -162,7 +162,8 @@ class Parts:
                 connections, keys, clock, metrics, limits=timings.limits, default=timings.other_limits
             )
             for method in (*Method, *timings.limits, ALL_METHODS):
-                # An alert watches the increase. A counter that first appears with 1 shows none.
+                # An alert watches the increase of these counters, so they must exist with the value 0 from
+                # the start.
                 metrics.rate_limited.labels(method)
             slack = Outbound(
                 client, limiter, mask, mask_own=mask_own, timeouts=timings.slack, clock=_seconds_from(clock)

@@ -24,10 +24,11 @@ from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import name_failing_system
 
 USERS_PAGE_SIZE = 100
-# The longest accepted answers. A longer one would fill this process's memory. A task takes about 1 kB in a
-# list, and more when parsed. Up to three lists may be in memory at once.
+# The longest accepted answers, in bytes. A longer one would fill this process's memory. A task takes about 1
+# kB in a list, and more when parsed. Up to three lists may be in memory at once.
 LARGEST_LIST_BYTES, LARGEST_ANSWER_BYTES = 64 * 1024 * 1024, 16 * 1024 * 1024
-# Answers that are longer than this are read one after the other: together they would fill the memory too.
+# Answers that are longer than this many bytes are read one at a time: together they would fill the memory
+# too.
 LONG_ANSWER_BYTES = 256 * 1024
 # A search for one e-mail address never has this many pages.
 MOST_USERS_PAGES = 20
@@ -35,7 +36,7 @@ MOST_USERS_PAGES = 20
 
 @dataclass(frozen=True)
 class CoderTimeouts:
-    """Longest duration of each kind of call, in seconds."""
+    """The longest duration of each kind of call, in seconds."""
 
     connect: float = 10.0
     read: float = 15.0
@@ -71,7 +72,7 @@ class CoderClient:
         self._long_lists, self._long_answers = asyncio.Semaphore(), asyncio.Semaphore()
         self._base_url = base_url.rstrip("/")
         self._token = token
-        # The time of the last answer, by the clock of Coder or of a proxy before it.
+        # When Coder last answered, by its own clock or that of a proxy before it.
         self.last_answer_at: datetime | None = None
 
     @classmethod
@@ -91,7 +92,7 @@ class CoderClient:
             yield cls(http, base_url, token, timeouts=timeouts, most_bytes=most_bytes, mask=mask)
 
     def __repr__(self) -> str:
-        """Name the server, and never the token."""
+        """Return a text for logs: it names the server and never the token."""
         return f"CoderClient({self._base_url!r})"
 
     async def get_build_info(self) -> models.BuildInfo:
@@ -109,7 +110,7 @@ class CoderClient:
         return models.parse(models.User, body, "get user")
 
     async def find_connect_right(self) -> bool | None:
-        """Return whether this account may connect to the agents of all users; None if Coder does not say."""
+        """Return whether this account may connect to all users' agents; None if Coder does not say."""
         check = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
         try:
             body = await self._request(
@@ -257,7 +258,7 @@ class CoderClient:
         try:
             body = await self._get("get key", f"/users/me/keys/{_quote_segment(key_id)}")
         except (errors.NotFound, errors.Forbidden):
-            # An account may always read its own keys, so it is the token that lacks the right.
+            # An account may always read its own keys. So if Coder refuses, the token lacks the right.
             return [scopes.READ_OWN_KEY]
         return scopes.list_missing(models.parse(models.ApiKey, body, "get key").scopes)
 
@@ -356,7 +357,7 @@ class CoderClient:
 
 
 class _AnswerLimit(NamedTuple):
-    """How long an answer may be, and the semaphore that limits how many long answers are read at once."""
+    """The longest accepted answer in bytes, and the semaphore that lets one long answer be read at a time."""
 
     most_bytes: int
     semaphore: asyncio.Semaphore
@@ -376,7 +377,7 @@ async def _read(answer: httpx.Response, limit: _AnswerLimit) -> bytes | None:
             if body.tell() + len(piece) > limit.most_bytes:
                 return None
             if not is_long and body.tell() + len(piece) > LONG_ANSWER_BYTES:
-                # While this waits, the rest of the body stays at the sender.
+                # While this waits, the rest of the body stays with the sender.
                 is_long = True
                 await turn.enter_async_context(limit.semaphore)
             body.write(piece)

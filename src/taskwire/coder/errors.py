@@ -93,7 +93,7 @@ class CoderAnswer:
         return f"{self.status} " + "; ".join(part for part in parts if part)
 
 
-# Longest text that is kept of an answer, in characters. No sentence for people is longer.
+# The longest text that is kept of an answer, in characters. No sentence for people is longer.
 LONGEST_TEXT = 2_000
 MOST_FIELD_ERRORS = 20
 
@@ -126,7 +126,7 @@ class _CoderRefused(CoderError, Refused):
 
 
 class BadRequest(_CoderRefused):
-    """Coder does not accept the request as it is."""
+    """Coder does not accept this request. A repetition would be refused too."""
 
 
 class MustBeActive(BadRequest):
@@ -220,8 +220,8 @@ class UnexpectedCoderAnswer(OutcomeUnknown):
 
 NOT_FROM_CODER = "the answer is not one of Coder's"
 
-# The first match counts. The message decides only where the status alone does not. Each entry has as little
-# of the message as distinguishes it from the others.
+# The first entry that matches an answer decides. A message is given only where the status alone is not
+# enough, with just the part that distinguishes the entry from the others.
 _BY_MESSAGE: tuple[tuple[int, str, type[CoderError]], ...] = (
     (400, "must be active", MustBeActive),
     (409, "already exists", NameTaken),
@@ -233,12 +233,12 @@ _BY_MESSAGE: tuple[tuple[int, str, type[CoderError]], ...] = (
     (409, "task is initializing", NotReady),
     (409, "not ready", NotReady),
     (409, "cannot fetch logs", NoLogs),
-    # Nothing is made, and a second try gets the same answer.
+    # Coder has done nothing, and a second try gets the same answer.
     (500, "failed to fetch preset parameter", BadRequest),
     (500, "archived template versions", BadRequest),
     (502, "failed to reach task app", AppUnreachable),
     (502, "failed to get status from task app", AppUnreachable),
-    # Only a read of the log ends like this, so the outcome is never unknown.
+    # Only a call that reads the log gets this answer, so the outcome is never unknown.
     (502, "failed to get messages from task app", AppUnreachable),
     (502, "task app rejected", RejectedByApp),
 )

@@ -48,7 +48,7 @@ def _null_as_empty(value: object) -> object:
     return [] if value is None else value
 
 
-# Coder escapes these characters before it stores a report, because it means the report for a web page.
+# Coder escapes these characters before it stores a report, because reports are meant for web pages.
 _ESCAPES = re.compile(r"&(?:amp|lt|gt|#34|#39|#13);")
 
 
@@ -110,7 +110,7 @@ class WorkspaceStatus(_TolerantEnum):
     OTHER = "<other>"
 
 
-# The agent's history says `failure`, and so do older task lists. A struct tag in Coder says `completed`.
+# The agent's history and older task lists say `failure`. A struct tag in Coder's source says `completed`.
 _STATE_SPELLINGS = {"failure": "failed", "completed": "complete"}
 
 
@@ -148,7 +148,10 @@ class User(_Model):
 
 
 class AgentRights(_Model):
-    """Whether an account may connect to everybody's agents. Our own request has named this field."""
+    """Whether an account may connect to the agents of all users.
+
+    The request that we send chooses this field's name.
+    """
 
     can_connect: bool
 
@@ -212,7 +215,7 @@ class Task(_Model):
         health = self.workspace_agent_health
         if health is None or health.healthy or self.workspace_agent_lifecycle != "start_error":
             return False
-        # If the agent is also lost, the reason says that instead.
+        # If the agent is also lost, Coder gives that as the reason instead.
         return not health.reason or "startup script" in health.reason
 
     @property
@@ -280,9 +283,9 @@ class Template(_Model):
 
 
 def _make_aliases(go: str) -> AliasChoices:
-    """Return both names of a field:
+    """Return the two names under which a field is accepted.
 
-    Go's name, which the server sends, and the documentation's, in lower case.
+    The server sends the name that the field has in Go. The documentation names it in lower case.
     """
     return AliasChoices(go, go.lower())
 
@@ -407,7 +410,7 @@ def parse_task(item: bytes) -> Task:
 
 
 def _describe_error(exc: ValidationError) -> str:
-    """Say what is wrong and where, without the value: a prompt or a log must not get into our log."""
+    """Return what is wrong and where, without the value: a prompt or a log must not get into our log."""
     first = exc.errors(include_input=False, include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{exc.error_count()} faults, first at {where or 'the top'}: {first['type']}"

@@ -1,6 +1,6 @@
 """Reads notifications from Coder's webhook: which task is about to change, and how.
 
-Notifications are not signed, so their content is not trusted. It only says which task to look at.
+Notifications are not signed, so their content is not trusted. It only tells Taskwire which task to read.
 """
 
 from typing import NamedTuple

@@ -318,7 +318,7 @@ class Examination:
 
     def _note_clock(self, whose: str, theirs: datetime | None) -> None:
         if theirs is not None:
-            # A Date header is cut to whole seconds, so it is half a second old on average.
+            # A Date header is cut to whole seconds, so on average it is half a second early.
             self._clock_offsets[whose] = (datetime.now(UTC) - theirs).total_seconds() - 0.5
 
 

@@ -24,8 +24,8 @@ from taskwire.slack.models import Profile
 from taskwire.state import owner as owners
 from taskwire.state.owner import Owner
 
-# Largest accepted difference between two clocks, in seconds. A Date header has whole seconds, and the answer
-# takes time to arrive. An attempt may still take effect 5 s after its timeout.
+# The largest accepted difference between two clocks, in seconds. A Date header has whole seconds, and the
+# answer takes time to arrive. An attempt may still take effect 5 s after its timeout.
 MAX_CLOCK_DIFFERENCE_SECONDS = 5.0
 FEWEST_SENTINELS = 3
 ALMOST_FULL = 0.9
@@ -186,7 +186,8 @@ def judge_versions(stranded: Sequence[StrandedQueue]) -> Finding:
 def judge_arrivals(last: Mapping[str, datetime]) -> Finding:
     """Report when each kind of payload last arrived.
 
-    This shows whether the Slack app sends commands, events and clicks to us. No call to Slack can tell that.
+    This shows whether the Slack app sends commands, events and clicks to this installation. No call to Slack
+    can show that.
     """
     name, never = "From Slack", [words for kind, words in ARRIVALS.items() if kind not in last]
     if never:

@@ -18,7 +18,7 @@ TLS_OPTIONS = frozenset(
     f"ssl_{name}"
     for name in ("ca_certs", "ca_path", "certfile", "keyfile", "password", "cert_reqs", "check_hostname")
 )
-# The account for the Sentinels. The user and password before the host are those of Redis.
+# The user and password for the Sentinels. Those in the URL before the host are for Redis.
 SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
 URL_EXAMPLES = (
     "It looks like redis://host:6379/0, rediss://… for TLS, unix:///path/to/socket, or "
@@ -140,7 +140,7 @@ def _parse_database(parts: SplitResult, in_path: str) -> int:
 
 
 def _format_database(database: int) -> str:
-    """Return the database as the end of an address, for example `/2`; an empty string for 0."""
+    """Return the number of a database as the end of an address, such as `/2`; empty for database 0."""
     return f"/{database}" if database else ""
 
 

@@ -1,9 +1,9 @@
 """Splits what an agent wrote in its turn into its answer and its steps.
 
-The answer is the last text that the agent wrote to the person. The steps are what it did on the way:
-commands, files read and written, tests run. The marks of `agent_screens` tell them apart. Text without a
-mark belongs to the answer unless it looks like the output of a program. If nothing is left, the turn has no
-answer, and people are shown the end of what was written.
+The answer is the last text that the agent wrote to the person. The steps are what the agent did before that:
+commands, files read and written, tests run. The marks of `agent_screens` tell them apart. Text without a mark
+belongs to the answer unless it looks like the output of a program. If no text is left, the turn has no
+answer. Then people see the end of what the agent wrote.
 """
 
 import re
@@ -27,7 +27,7 @@ _CALLED = re.compile(rf" {{0,3}}[{CALL_MARKS}] ")
 _RESULT = re.compile(rf" {{1,6}}[{RESULT_MARKS}](?: |$)")
 # `⏺ Bash(make test)`: a call whose result is not there yet.
 _CALL_HEAD = re.compile(rf" {{0,3}}[{CALL_MARKS}] (?:[A-Z]\w*(?: \w+)?|\w+_\w+|[\w-]+ - \w+ \(MCP\))\(")
-# Codex marks its text with the bullet of a list.
+# Codex puts the same bullet before its text that lists have.
 _BULLET = "• "
 _MARK = "⏺ "
 _PASSED = re.compile(r"\b([0-9]{1,7}) (?:tests? )?pass(?:ed|ing)\b")
@@ -41,10 +41,10 @@ _OUTPUT = re.compile(
     r"|(?:command|path|file_text|source): ?\S*$|\S+/\S*$|[<{}\])]|\[(?!\w[^\]]*\]\()|\((?![A-Z])"
     r"|[0-9]+ (?:passed|failed)\b"
 )
-# Two blanks between words. Some people write two after a sentence.
+# Two blanks between words, as in columns. After a full stop they are no sign, because some people write two.
 _COLUMNS = re.compile(r"[^\s.!?:] {2,}\S|\t")
 _STATEMENT_END = re.compile(r"[;{}\\]$")
-# Lists, headings, quotes and tables occur in both.
+# Lists, headings, quotes and tables. They occur in an agent's text and in the output of programs.
 _NEUTRAL = re.compile(r"(?:[-*+•◦▪☐☒✓✔✗] |[0-9]{1,3}[.)] |[A-Za-z][.)] |#{1,6} |> |\|)|.* \| ")
 
 
@@ -77,7 +77,7 @@ class _Part:
 
     @property
     def is_own(self) -> bool:
-        """Whether this part is a tool call that only reports to Coder. Such a call is not a step."""
+        """Whether this part is a tool call by which the agent reports to Coder. Such a call is not a step."""
         return self.kind == "step" and any(OWN_CALLS.search(line) for line in self.lines[:4])
 
 
@@ -103,7 +103,7 @@ def split(lines: list[str], readable: Callable[[list[str]], str]) -> AgentTurn:
 
 
 def _without_edits(lines: list[str]) -> list[str]:
-    """Drop the edits that an agent proposes inside its text, each with the file name on the line above."""
+    """Drop the edits that an agent proposes inside its text, each with the line above that names the file."""
     if not any(line.strip().startswith(EDIT_BEGINS) for line in lines):
         return lines
     kept: list[str] = []
@@ -127,7 +127,10 @@ def _closes(lines: list[str], opening: int, at: int) -> bool:
 
 
 def _with_marks(lines: list[str]) -> list[str]:
-    """Replace the bullet before Codex's text by another agent's mark, unless the bullets may be a list."""
+    """Replace the bullet before Codex's text by another agent's mark.
+
+    Nothing is replaced if the bullets may be a list.
+    """
     fenced = find_fenced_rows(lines)
     outer = [at for at, line in enumerate(lines) if line and not line.startswith(" ") and not fenced[at]]
     bullets = [at for at in outer if lines[at].startswith(_BULLET)]
@@ -177,7 +180,7 @@ def _result_follows(lines: list[str], at: int) -> bool:
 
 
 def _ends(part: _Part, lines: list[str], at: int) -> bool:
-    """Whether line `at`, which has no mark, ends `part`, which has the lines above it.
+    """Return whether line `at`, which has no mark, ends `part`, which has the lines above it.
 
     The line ends the part if it is not indented deeper than the part's first line.
     """
@@ -193,7 +196,7 @@ def _indent(line: str) -> int:
 
 
 def _last_words(parts: list[_Part]) -> tuple[int, int]:
-    """Return the start and the end, as indexes, of the last parts that are not steps."""
+    """Return the range of the last parts that are not steps, as a start and an end index."""
     end = len(parts)
     while end and parts[end - 1].kind == "step":
         end -= 1
@@ -204,12 +207,12 @@ def _last_words(parts: list[_Part]) -> tuple[int, int]:
 
 
 def _without_output(parts: list[_Part]) -> tuple[list[str], list[str]]:
-    """Split parts into the output of programs, which comes first, and the answer after it."""
+    """Split parts into lines of program output, which come first, and the lines of the answer after them."""
     first = next((at for at, part in enumerate(parts) if part.kind == "said"), len(parts))
     plain = [line for part in parts[:first] for line in part.lines]
     said = [line for part in parts[first:] for line in part.lines]
     if said and plain and ECHO.match(next(line for line in plain if line.strip())):
-        # The terminal repeats what the person has typed.
+        # Skip what the person has typed: the terminal shows it too.
         return [], said
     blocks = list(_blocks(plain))
     begin = len(blocks)
@@ -233,7 +236,10 @@ def _blocks(lines: list[str]) -> Iterator[list[str]]:
 
 
 def _is_output(blocks: list[list[str]], at: int) -> bool:
-    """Whether a block looks like the output of a program. Code below a line that ends with `:` does not."""
+    """Return whether a block looks like the output of a program.
+
+    Code below a line that ends with `:` does not.
+    """
     rows = [line for line in blocks[at] if line.strip()]
     if not rows or any(find_fenced_rows(blocks[at])):
         return False

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 from taskwire.domain.markdown import Node, is_sequence, parse, plain
 
-# In characters. A phone shows about as many of a notification.
+# In characters. A phone shows about this many characters of a notification.
 LONGEST_HEADLINE = 200
-# A first sentence that is shorter says too little ("Done."), so the next one joins it.
+# In characters. A shorter first sentence says too little ("Done."), so the next sentence is added to it.
 _SHORT = 25
-# A question may be followed by its choices and a remark.
+# How many blocks at the end are searched for a question. Its choices and a remark may follow it.
 _NEAR_END = 3
 MOST_CHOICES = 8
-# In characters. A question and its choices are within this end of a long answer.
+# In characters. In a long answer, only this much of the end is searched for a question and its choices.
 LONGEST_ENDING = 4_000
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'\u201d\u2019)*_]{0,3}\s+(?=[^\sa-z])")
@@ -56,8 +56,8 @@ class Headline:
 def read_answer(text: str, full_text: str = "") -> Answer:
     """Find the headline and the choices of an answer.
 
-    If `text` is only the beginning of the answer, `full_text` is all of it. Then the question and the choices
-    are searched at the end of `full_text`.
+    `text` may be only the beginning of the answer. Then `full_text` is the whole answer, and the question and
+    the choices are searched at its end.
     """
     nodes = parse(text)
     if not full_text or not text:
@@ -84,7 +84,7 @@ def find_question(nodes: Sequence[Node]) -> Headline | None:
 
 
 def _places_near_end(nodes: Sequence[Node]) -> int:
-    """Count the nodes of the last three blocks, where a question is searched. A whole list is one block."""
+    """Count the nodes in the last three blocks of an answer. A whole list counts as one block."""
     seen, previous = 0, ""
     for count, node in enumerate(reversed(nodes)):
         if node.kind != "item" or previous != "item":
@@ -96,10 +96,10 @@ def _places_near_end(nodes: Sequence[Node]) -> int:
 
 
 def _asked(nodes: Sequence[Node], at: int) -> Headline:
-    """Make a headline of the last line with a question in paragraph `at`.
+    """Make a headline of the last question in the paragraph `at`.
 
-    The line is removed from the rest. Of a line that is too long for a headline, the last question is taken,
-    and the rest keeps the whole line.
+    The headline is the whole line, which is removed from the rest. If the line is too long for a headline,
+    only the question is taken, and the rest keeps the line.
     """
     rows = nodes[at].source.split("\n")
     place = max(number for number, row in enumerate(rows) if _ASKS.search(plain(row)))
@@ -179,7 +179,7 @@ def _place(mark: str) -> int | None:
 
 
 def _asks_to_choose(nodes: Sequence[Node], start: int, end: int) -> bool:
-    """Whether the text before or after the list, which is `nodes[start:end]`, asks to choose from it."""
+    """Return whether the text around the list asks to choose from it. The list is `nodes[start:end]`."""
     lead = start and nodes[start - 1].kind in ("paragraph", "heading")
     before = plain(nodes[start - 1].source) if lead else ""
     behind = plain(nodes[end].source) if end < len(nodes) else ""

@@ -26,7 +26,7 @@ class AgentScreen:
     result_marks: str = ""
     # Lines that are a step without such a mark.
     steps: tuple[str, ...] = ()
-    # The title of a rule above a call.
+    # A title in a horizontal line above a call.
     call_title: str = ""
 
 
@@ -133,7 +133,7 @@ SCREENS = (
         status=(
             r"(?:esc|ctrl[+-]c) to (?:interrupt|exit|quit)",
             r"Ctrl-C again to exit",
-            # Spinners of other agents: half circles before a word, and Braille dots.
+            # Spinners of agents that have no row here: half circles before a word, and Braille dots.
             r"^[◐◓◑◒] ?[\w' -]{1,40}(?:…|\.\.\.)",
             r"^[\u2800-\u28ff]",
             # An empty prompt.
@@ -148,13 +148,13 @@ STATUS = re.compile("|".join(pattern for screen in SCREENS for pattern in screen
 TEXT_MARKS = "".join(screen.text_marks for screen in SCREENS)
 CALL_MARKS = "".join(screen.call_marks for screen in SCREENS)
 RESULT_MARKS = "".join(screen.result_marks for screen in SCREENS)
-# `terminal` turns the title of a rule into a line that begins with this.
+# `terminal` turns the title of a horizontal line into a text line that begins with this.
 STEP_MARK = "▸ "
 STEP = re.compile("|".join([f"^{STEP_MARK}", *(pattern for screen in SCREENS for pattern in screen.steps)]))
 CALL_TITLE = re.compile("|".join(screen.call_title for screen in SCREENS if screen.call_title))
-# A call that only reports to Coder.
+# A tool call by which the agent reports to Coder.
 OWN_CALLS = re.compile(r"coder_report_task|\bReport ?Task\b", re.IGNORECASE)
-# The terminal repeats what a person typed.
+# What a person typed, as the terminal shows it.
 ECHO = re.compile(r"\s*[>\u276f\u203a] \S")
 # An edit that an agent proposes in its text, before its program carries it out.
 EDIT_BEGINS = "<<<<<<< SEARCH"

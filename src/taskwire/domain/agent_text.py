@@ -88,7 +88,7 @@ def remove_control_characters(text: str) -> str:
     if text.isascii():
         return text
     parts = _FLAG.split(text) if _BLACK_FLAG in text else [text]
-    # Every second part is a flag.
+    # Every second part is a flag of England, Scotland or Wales, which is kept whole.
     parts[::2] = [_HIDDEN.sub("", part) for part in parts[::2]]
     return "".join(parts)
 
@@ -104,5 +104,5 @@ def sanitize_for_agent(text: str) -> AgentText:
 
 
 def is_shell_command(text: AgentText) -> bool:
-    """Whether the text begins with `!`, so that an agent would run it as a shell command."""
+    """Return whether the text begins with `!`, so that an agent would run it as a shell command."""
     return text.startswith(SHELL_COMMAND_MARK)

@@ -7,7 +7,7 @@ import re
 
 # The name of the emoji that stops a task, as a word or as a reaction.
 STOP_SIGN = "octagonal_sign"
-# No longer text can be a bare word. The patterns below are not tried on it.
+# In characters. A longer text cannot be a bare word, so it is not searched.
 _LONGEST = 60
 # A person may write such a word in bold or italics, and end it with full stops or exclamation marks.
 _MARKS, _ENDS = r"[\s*_~]*", r"[\s*_~.!…]*"
@@ -32,10 +32,10 @@ _THANKS = re.compile(
 
 
 def is_stop(said: str) -> bool:
-    """Whether a text is nothing but `stop`, `cancel`, `halt`, `abort`, `wait` or the emoji of a stop sign."""
+    """Return whether a text is only `stop`, `cancel`, `halt`, `abort`, `wait` or a stop sign."""
     return len(said) <= _LONGEST and _STOP.fullmatch(said) is not None
 
 
 def is_thanks(said: str) -> bool:
-    """Whether a text is nothing but thanks, such as `great, thanks!`, or a glad emoji such as a thumbs up."""
+    """Return whether a text only says thanks, such as `great, thanks!` or a thumbs up."""
     return len(said) <= _LONGEST and _THANKS.fullmatch(said) is not None

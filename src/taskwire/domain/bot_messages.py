@@ -20,7 +20,7 @@ _WITH_THREAD = re.compile(r"with (?:the |this )?thread\s*:\s*", re.IGNORECASE)
 _OPTION = re.compile(
     r"(?:--|[\u2014\u2013])?(?:template|preset|name|org|organi[sz]ation)\b[= ]", re.IGNORECASE
 )
-# A verb that is followed by more words than this and does not fit them begins a sentence.
+# If more words than this follow a verb and are not its arguments, the verb begins a sentence.
 _MOST_WORDS_BEHIND_VERB = 1
 
 

@@ -1,4 +1,4 @@
-"""What people have set for one channel, and what that means together with the deployment's settings."""
+"""The settings that people have made for one channel, and how they change the deployment's settings."""
 
 from typing import Literal
 
@@ -36,9 +36,9 @@ class ChannelSettings(BaseModel):
     fallback: str = ""
 
     def with_rules(self, rules: ReducerSettings, owner: UserId | None) -> ReducerSettings:
-        """Return the deployment's rules of the reducer with the values of this channel.
+        """Return the deployment's rules of the reducer, changed by the settings of this channel.
 
-        `owner` owns the task. A fallback who is the owner is none.
+        `owner` is the task's owner. If the owner is also the fallback, there is no fallback.
         """
         return ReducerSettings(
             settle_ms=_in_ms(self.settle_seconds, rules.settle_ms),

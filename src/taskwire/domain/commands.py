@@ -5,8 +5,9 @@ typed. A refusal quotes the person's text escaped for mrkdwn. Other modules deci
 which task a name means.
 
 If the first word is not a verb, the form for a new task opens with the whole text in it. So no sentence
-starts a task by mistake. `near_misses` decides whether the word is nearly a verb. Then nothing is done, and
-the error offers what was probably meant. A verb with wrong arguments is refused in the same way.
+starts a task by mistake. `near_misses` decides whether the word is nearly a verb. If it is, nothing is done,
+and the error offers the commands that were probably meant. A verb with wrong arguments is refused in the same
+way.
 """
 
 import re
@@ -187,10 +188,7 @@ class Unmute:
 
 @dataclass(frozen=True)
 class Share:
-    """Let these people and user groups steer the task. Without any, say who may.
-
-    `other_text` is what the command says beside the mentions of people and groups.
-    """
+    """Share the task with these people and user groups. If none are named, say with whom it is shared."""
 
     name: TaskName
     who: tuple[str, ...]
@@ -199,7 +197,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Unshare(Share):
-    """Let these people and user groups steer the task no more."""
+    """End the sharing of the task with these people and user groups."""
 
 
 @dataclass(frozen=True)
@@ -265,7 +263,7 @@ def parse(text: str) -> Command:
 
 
 class _WrongArguments(Exception):
-    """The verb does not take all words that follow it."""
+    """The words after a verb are not arguments of this verb."""
 
 
 def _parse_create(rest: str, _: Verb) -> Command:
@@ -292,7 +290,7 @@ def _parse_create(rest: str, _: Verb) -> Command:
 
 
 def explain_trailing_options(error: UserError, behind: str) -> UserError:
-    """Return the error with a hint that `behind`, the end of the prompt, was read as options.
+    """Return the error with a hint that the end of the prompt, `behind`, was read as options.
 
     The person may have meant it as a part of the prompt. If `behind` is empty, return the error unchanged.
     """

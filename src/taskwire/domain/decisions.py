@@ -35,9 +35,10 @@ class DecideReply(Work):
 
 
 class PassOn(Work):
-    """Ask a task's owner to pass a teammate's reply on, or do what the owner has decided (queue `to_coder`).
+    """Ask a task's owner whether a teammate's reply may go to the agent, or do what the owner decided.
 
-    `job` is the id of the reply's job. With `always`, the owner also lets the reply's author steer the task.
+    Queue `to_coder`. `job` is the id of the reply's job. With `always`, the task is also shared with the
+    reply's author.
     """
 
     kind: Literal["pass_on"] = "pass_on"

@@ -32,10 +32,11 @@ class Notice(FrozenModel):
     report: Report | None = None
     build: int = 0
     person: UserId | None = None
-    # Of `stuck` and `reminder`: since when the state lasts, and how long it had lasted, in milliseconds.
+    # For `stuck` and `reminder`: since when the state lasts, and how long it lasted when this was written, in
+    # milliseconds.
     since_ms: int = 0
     lasted_ms: int = 0
-    # Of `reminder`: the person or user group that is called instead of the owner; empty for the owner.
+    # For `reminder`: the person or user group that is called instead of the owner; empty for the owner.
     fallback: str = ""
 
 
@@ -49,7 +50,7 @@ class Observed(FrozenModel):
     event: Literal["observed"] = "observed"
     observation: Observation
     reports: tuple[Report, ...] = ()
-    # When the stop of a paused task was asked for, if that is known.
+    # When the workspace of a paused task was told to stop, if that is known.
     stopped_at: datetime | None = None
     is_baseline: bool = False
 
@@ -91,7 +92,7 @@ class TimerFired(FrozenModel):
 
 
 class Vanished(FrozenModel):
-    """The task is no longer in Coder. `person` deleted it from Slack; None if nobody did so."""
+    """The task is no longer in Coder. `person` deleted it from Slack; None if it was deleted elsewhere."""
 
     event: Literal["vanished"] = "vanished"
     person: UserId | None = None
@@ -103,7 +104,10 @@ Event = Annotated[
 
 
 def may_mention(event: Event) -> bool:
-    """Whether this event may lead to a notice that mentions somebody. Only the reducer knows for certain."""
+    """Return whether this event may lead to a notice that mentions somebody.
+
+    Only the reducer knows for certain.
+    """
     match event:
         case TimerFired():
             return True

@@ -17,18 +17,18 @@ from taskwire.domain.phases import AgentLogEntry
 from taskwire.domain.prose import make_readable
 from taskwire.domain.terminal import extract_lines, join_cut_rows, remove_escape_codes
 
-# In characters. A block of a message takes 3,000. The difference is for escaping and for the note about
-# left-out lines.
+# In characters. A block of a message may have 3,000. The rest is for escaping and for the note about lines
+# that are left out.
 MAX_EXCERPT_CHARACTERS = 2_800
 MAX_EXCERPT_LINES = 60
-# In characters. Of a longer log only the end is read for an excerpt. This many characters take a second.
+# In characters. If a log is longer, only its end is read for an excerpt. Reading this many takes a second.
 MAX_LOG_CHARACTERS = 1_000_000
-# The most lines of a log that are read: each line costs some microseconds, even a short one.
+# In lines, for the same reason: each line costs some microseconds, even a short one.
 MAX_LOG_LINES = 50_000
 _FINGERPRINTS_KEPT = 40
-# A cut may fall inside a word of more than 10,000 characters: no token is that long.
+# In characters. A longer word may be cut anywhere, because no token is so long.
 _PART_OF_WORD = re.compile(r"\S{1,10000}(?!\S)")
-# This many matching lines in a row are no coincidence.
+# This many matching lines in a row prove that the place was found.
 _SURE_MATCHES = 3
 
 Mask = Callable[[str], str]
@@ -47,7 +47,8 @@ class Cursor:
     line_count: int = 0
     fingerprint: str = ""
     last_lines: tuple[str, ...] = ()
-    # When the last input before the entry was made. It tells this log from another one with the same ids.
+    # When the last input before the entry was made. It distinguishes this log from another log with the same
+    # ids.
     last_input_at: datetime | None = None
 
 
@@ -70,7 +71,8 @@ def clean_entry(text: str, *, is_folded: bool = True) -> str:
 
     `is_folded`: of a long run of tool calls only the last ones are kept.
     """
-    # A joined paragraph can look like another kind of line. Each round removes or joins lines, so this ends.
+    # A joined paragraph can look like another kind of line, so the text is processed again. Each round
+    # removes or joins lines, so the loop ends.
     for _ in range(8):
         cleaned = make_readable(extract_lines(text), is_folded=is_folded)
         if cleaned == text:
@@ -148,7 +150,7 @@ def keep_recent(
             break
         text = _cut_beginning(line.text, room, lines)
         kept.insert(0, line if text is line.text else replace(line, text=text))
-        # After an entry that was cut, the loop ends: no older entry is shown.
+        # The loop ends at the entry that was cut, so no older entry is shown.
         room -= len(line.text)
         lines -= line.text.count("\n") + 1
     left_out = sum(len(line.text) for line in log) - sum(len(line.text) for line in kept)
@@ -228,7 +230,7 @@ def _is_same_history(log: Sequence[AgentLogEntry], cursor: Cursor, build: int) -
     if cursor.last_input_at is None:
         return build == cursor.build
     is_there = any(line.is_input and line.at == cursor.last_input_at for line in log)
-    # The log may have lost its beginning, and the input at `last_input_at` with it.
+    # The log may have lost its beginning, and with it the input at `last_input_at`.
     has_lost_it = min(line.id for line in log) > 0 and all(line.at > cursor.last_input_at for line in log)
     return is_there or (has_lost_it and build == cursor.build)
 
@@ -253,8 +255,8 @@ def _find_end_of_shown(prints: list[str], cursor: Cursor) -> int:
         and len(prints) >= cursor.line_count
     ):
         return cursor.line_count
-    # The screen was redrawn, so its last shown lines may have changed. The nearest unchanged lines before
-    # them still show the place.
+    # The agent's program may have changed the last lines that were shown. Unchanged lines before them still
+    # show the place.
     is_whole = cursor.line_count == len(cursor.last_lines)
     for known in range(len(cursor.last_lines), 0, -1):
         matches = [

@@ -148,7 +148,7 @@ VERBS = (
     Verb(
         "unshare",
         "unshare NAME @who…",
-        "let them direct its agent no more",
+        "take back their right to direct its agent",
         "/task unshare fix-login @bob",
         "name and text",
     ),
@@ -171,7 +171,7 @@ VERBS = (
     Verb(
         "settings",
         "settings",
-        "what holds for this channel",
+        "this channel's settings",
         "/task settings",
     ),
     Verb(
@@ -208,12 +208,12 @@ THREAD_VERBS = (
     ThreadVerb("mute", "!mute", "mention nobody any more; its messages still come", button="Mute"),
     ThreadVerb("unmute", "!unmute", "mention people again when it needs them", button="Unmute"),
     ThreadVerb("follow", "!follow", "show for ten minutes what its agent writes"),
-    ThreadVerb("unfollow", "!unfollow", "stop that before"),
+    ThreadVerb("unfollow", "!unfollow", "stop showing it"),
     ThreadVerb("watch", "!watch", "be called when it needs somebody, is done or fails", button="Watch"),
-    ThreadVerb("unwatch", "!unwatch", "be called no more"),
+    ThreadVerb("unwatch", "!unwatch", "stop being called"),
     ThreadVerb("share", "!share @who…", "let people or user groups direct its agent", "people", "Share"),
-    ThreadVerb("unshare", "!unshare @who…", "let them direct its agent no more", "people"),
-    ThreadVerb("help", "!help", "what can be said in this thread"),
+    ThreadVerb("unshare", "!unshare @who…", "take back their right to direct its agent", "people"),
+    ThreadVerb("help", "!help", "what you can type in this thread"),
 )
 
 # The filters that help offers for `list`. Coder's statuses are accepted too.

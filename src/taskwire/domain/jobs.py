@@ -34,7 +34,8 @@ from taskwire.domain.work import Work
 FIRST_DRAW_JOB_ID = "card:first"
 # The ids of jobs of the kind `Reply` begin with this.
 REPLY_ID_PREFIX = "reply:"
-# The `text` of an AnswerInThread with the question `too_many`, if a verb was refused and not a reply.
+# The `text` of an AnswerInThread with the question `too_many` if the rejected message was a verb, and not a
+# reply.
 VERB_REFUSED = "verb_refused"
 
 
@@ -86,7 +87,7 @@ class CreateRequested(Work):
     trailing_options: str = ""
     # The key of the note that holds the request, if the person pressed the button of a question about it.
     note_key: str = ""
-    # Whether the bot offered the request and the person agreed. It may be a repetition all the same.
+    # Whether the person accepted an offer of the bot. The request may still be a repetition.
     is_offered: bool = False
     # The thread in which the card goes; None if the card begins its own thread.
     thread_ts: Ts | None = None
@@ -155,7 +156,8 @@ class Reply(Work):
     author_name: str = ""
     # Whether the author used `/task send` and did not write in the thread.
     is_from_command: bool = False
-    # Whether the author may steer. Until that is checked, the reply is in a lane without waiting replies.
+    # Whether the author may steer. Until that is checked, the reply is in the lane of jobs that need no
+    # agent.
     is_admitted: bool = False
     # Whether a person answered the question about the reply by sending it.
     is_confirmed: bool = False
@@ -163,7 +165,7 @@ class Reply(Work):
     is_without_files: bool = False
     # The names of the files that the agent cannot get, if the question was about them.
     unreadable_files: tuple[str, ...] = ()
-    # The id of the question that the delivery answers, and the text that the question shows after it.
+    # The id of the question that the delivery settles, and the text that the question shows then.
     question_id: str = ""
     question_outcome: str = ""
     # The question about the reply that waits for a person's answer.
@@ -216,7 +218,7 @@ class Act(Work):
 
 
 class StopByReaction(Work):
-    """Queue `intake`. Pause the task of a message of the bot: a person put a stop sign on it.
+    """Pause the task of a message of the bot on which a person put a stop sign (queue `intake`).
 
     The message may also be the root of a thread in which the person pressed Slack's own *Stop*.
     """
@@ -227,7 +229,7 @@ class StopByReaction(Work):
 
 
 class MakeTaskOfMessage(Work):
-    """Start a task with a message on which a person put the reaction for that (queue `intake`)."""
+    """Start a task from a message because a person put the configured reaction on it (queue `intake`)."""
 
     kind: Literal["make_task_of_message"] = "make_task_of_message"
     requester: Requester
@@ -244,7 +246,8 @@ class ApplyEvent(Work):
 class PostNotice(Work):
     """Post a notice (queue `to_thread`).
 
-    `agent_output` is None until the agent's output was read. `calls` is set if somebody wants no mention.
+    `agent_output` is None until the agent's output was read. `calls` is set if a person is not to be called
+    by a mention.
     """
 
     kind: Literal["post_notice"] = "post_notice"
@@ -256,10 +259,9 @@ class PostNotice(Work):
 class PostText(Work):
     """Post a message in the thread (queue `to_thread`).
 
-    `is_call`: a person has to answer or act, so the message goes ahead of others. `question_id` is set if the
-    message is a question with buttons. It is the id of a reply's job, or a word if the question is about the
-    task.
-    `message_kind` is the kind in the metadata: `output` is what an agent wrote.
+    `is_call`: a person has to answer or act, so the message is posted before others. `question_id` is set if
+    the message is a question with buttons. It is the id of a reply's job, or a word if the question is about
+    the task. `message_kind` is the kind in the metadata: `output` is what an agent wrote.
     """
 
     kind: Literal["post_text"] = "post_text"
@@ -358,7 +360,7 @@ class StartFollowing(Work):
 
 
 class ShowLive(Work):
-    """Let the message at `ts` show what the agent writes now (queue `live`).
+    """Edit the message at `ts` so that it shows what the agent writes now (queue `live`).
 
     `shown` is a digest of what the message shows.
     """
@@ -382,7 +384,7 @@ class ShowSession(Work):
 
 
 class DrawCard(Work):
-    """Update the card (queue `card`)."""
+    """Edit the card so that it shows the present state (queue `card`)."""
 
     kind: Literal["draw_card"] = "draw_card"
 
@@ -449,7 +451,8 @@ class Job(BaseModel):
 
     `tries` counts the failed tries in a row, `failing_since_ms` is when they began, and `unexpected_errors`
     counts those with an unexpected exception. `first_written_ms` is set if the job was given up and sent
-    again. `last_look` is an attempt, a blank, and how often this attempt was looked for and not found.
+    again. `last_look` is an attempt, a blank, and how many searches have not found the effect of that
+    attempt.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -483,12 +486,12 @@ class Job(BaseModel):
         return self.model_copy(update={"work": self.work.model_copy(update=changes)})
 
     def count_looks(self, attempt: str) -> int:
-        """Return how often this attempt was looked for and not found."""
+        """Return how many searches have not found the effect of this attempt."""
         which, _, count = self.last_look.rpartition(" ")
         return int(count) if which == attempt and count else 0
 
     def with_look(self, attempt: str) -> "Job":
-        """Return the job after one more look that did not find this attempt."""
+        """Return the job after one more search that has not found the effect of this attempt."""
         return self.model_copy(update={"last_look": f"{attempt} {self.count_looks(attempt) + 1}"})
 
     def with_failure(self, since_ms: int) -> "Job":

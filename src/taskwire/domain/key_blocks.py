@@ -43,9 +43,9 @@ def find_key_blocks(text: str) -> Iterator[SecretSpan]:
 
 
 def _find_unended_key(text: str, begins: int | None, limit: int) -> Iterator[SecretSpan]:
-    """Yield the span of a key that no line ends, searched from `begins` up to `limit`.
+    """Yield the span of a key that has no last line, searched from `begins` up to `limit`.
 
-    `begins` is the index after the line that begins the key. Yield nothing if it is None.
+    `begins` is the index after the key's first line. Yield nothing if it is None.
     """
     if begins is None:
         return
@@ -59,7 +59,7 @@ def _find_unended_key(text: str, begins: int | None, limit: int) -> Iterator[Sec
 
 
 def _find_unbegun_key(text: str, free: int, end: int) -> int:
-    """Return the index at which a key begins that ends at `end` and has no line that begins it.
+    """Return the index at which a key without a first line begins. The key ends at `end`.
 
     The key is searched upwards, but not before index `free`. Return `end` if there is no key.
     """

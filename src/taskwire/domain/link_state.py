@@ -1,4 +1,4 @@
-"""The state of a link's task: what is known of it, and what was announced of it in the thread.
+"""The state of a link's task: what is known of the task, and what was announced in the thread.
 
 `transitions.py` decides how an event changes the state.
 """
@@ -10,8 +10,8 @@ from taskwire.domain.events import Acted, FrozenModel
 from taskwire.domain.ids import UserId
 from taskwire.domain.phases import Phase, Report
 
-# In milliseconds. Coder shows an error until the agent's app runs. So an error within this time after a start
-# may end by itself.
+# In milliseconds. After a start, Coder shows an error until the agent's app runs. So an error within this
+# time may end by itself.
 START_GRACE_MS = 300_000
 # The phases in which a task waits for a person.
 NEEDS_PERSON_PHASES = (Phase.NEEDS_YOU, Phase.FAILED, Phase.BROKEN)
@@ -62,7 +62,7 @@ class LinkState(FrozenModel):
     is_need_announced: bool = False
     announced_need_id: str = ""
     announced_error_build: int = 0
-    # Whether an error returned after the agent was healthy for a while. Its notice gets another id.
+    # Whether an error came back after the agent was healthy for a while. Its notice gets another id.
     is_error_repeated: bool = False
     announced_pause_build: int = 0
     # The phase before the workspace was stopped. A question or a failure stays open during a pause.

@@ -23,7 +23,7 @@ class Rights(IntEnum):
 
 
 def is_group(who: str) -> bool:
-    """Whether this is the id of a user group. Other ids are those of people."""
+    """Return whether this is the id of a user group. Other ids are those of people."""
     return who.startswith("S")
 
 
@@ -114,7 +114,7 @@ _RUNNING_PHASES = (Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, P
 
 
 def is_act_overtaken(act: PendingAct, before: LinkState, after: LinkState) -> bool:
-    """Whether a change of the state shows that an action has taken effect, or that something else has.
+    """Return whether a change of the state shows that an action has taken effect, or that something else has.
 
     A new build shows it even if the phase is the same again, for example after a pause and a resume between
     two polls. An agent may still report while its workspace is about to be stopped.
@@ -146,7 +146,7 @@ class Link(BaseModel):
     is_muted: bool = False
     # The people who are called besides the owner.
     watchers: tuple[UserId, ...] = ()
-    # The ids of the people and user groups whom the owner lets steer the task.
+    # The ids of the people and user groups with whom the owner shares the task.
     shares: tuple[str, ...] = ()
     # Whether only replies that mention the bot are input.
     is_mention_only: bool = False
@@ -154,14 +154,14 @@ class Link(BaseModel):
     waits_for_resume: bool = False
     # Whether the card was deleted and posted again.
     has_moved: bool = False
-    # Since when the card may have been posted a second time. The channel was closed before this was checked.
+    # Since when the card may exist a second time. The channel was closed before that could be checked.
     maybe_moved_since: Ts | None = None
     # Slack's error code that says why the thread accepts no messages; empty if it accepts them.
     closed_error: str = ""
     # The cursor of the last excerpt, and the digest of the card as it was last posted or edited.
     cursor: str = ""
     drawn_card: str = ""
-    # The digest of the card when the owner's Home tab was last told to change.
+    # The digest of the card when an update of the owner's Home tab was last queued.
     told_home: str = ""
     last_input_ts: Ts | None = None
     # Until when a message in the thread shows what the agent writes, in Unix milliseconds; 0 if none does.

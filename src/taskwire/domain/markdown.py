@@ -25,12 +25,12 @@ class Node:
 
     kind: Kind
     source: str
-    # How many lists it is nested in; 0 for an item of the outermost list.
+    # How many lists the item is nested in; 0 for the outermost list.
     depth: int = 0
     # The mark of an item: its number or its letter, if it has one.
     number: int | None = None
     letter: str = ""
-    # The cursor of a menu on the terminal stands before the item.
+    # Whether the cursor of a menu on the terminal stands before the item.
     has_cursor: bool = False
 
 
@@ -176,7 +176,7 @@ class _Blocks:
         return Node("item", "\n".join(lines).strip(), depth, number, letter, bool(found[2]))
 
     def _goes_on(self, indent: int) -> bool:
-        """Whether the next line continues a paragraph or an item: its indent is deeper than `indent`."""
+        """Return whether the next line continues a paragraph or an item: its indent exceeds `indent`."""
         if self._at >= len(self._lines) or self._fenced[self._at] or self._is_table(self._at):
             return False
         line = self._lines[self._at]
@@ -244,7 +244,7 @@ def _found(found: re.Match[str], style: Span) -> Iterator[Span]:
 
 
 def _styled(inside: str, style: Span, *, is_known: bool) -> Iterator[Span]:
-    # A style within itself changes nothing, so the nesting ends.
+    # A style within the same style changes nothing, so there is nothing to nest.
     return iter((replace(style, text=inside),)) if is_known else _spans(inside, style)
 
 
@@ -318,5 +318,5 @@ def cut_at_block(text: str, longest: int) -> str:
 
 
 def is_sequence(numbers: Sequence[int | None]) -> bool:
-    """Whether each number is one more than the number before it, as in one list. None is no number."""
+    """Return whether each number is one more than the number before it, as in one list. None is no number."""
     return all(other is not None and one is not None and other == one + 1 for one, other in pairwise(numbers))

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 _TOKEN_OR_ENTITY = re.compile(r"<[^<>\n]*>|&(?:amp|lt|gt);")
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
-# These mark a name in our own text. Text from outside cannot contain them: control characters are removed.
+# These characters mark a name in our own text. Text from outside cannot contain them: control characters are
+# removed.
 _NAME_BEGINS, _NAME_ENDS = "\x0e", "\x0f"
 # The kinds of parts of our own text.
 _PART = re.compile(
@@ -26,7 +27,8 @@ _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|[^<>]*)?>")
 _CHANNEL = re.compile(r"<#([A-Z0-9]+)(?:\|[^<>]*)?>")
 _GROUP = re.compile(r"<!subteam\^([A-Z0-9]+)(?:\|[^<>]*)?>")
 _CALLS_ALL = re.compile(r"<!(?:here|channel|everyone|group)(?:\|[^<>]*)?>")
-# Tokens and bare words that would notify somebody. `<!DOCTYPE html>` and `<!-- … -->` notify nobody and stay.
+# Tokens and words that would notify somebody. `<!DOCTYPE html>` and `<!-- … -->` notify nobody and are left
+# unchanged.
 _LIVE_TOKEN = re.compile(r"<(?=@[A-Z0-9]{2}|!(?:here|channel|everyone|group|subteam)\b|#[CDG][A-Z0-9])")
 # The @ comes before the lookbehind, because a search for a plain character is fast.
 _LIVE_WORD = re.compile(r"@(?<!\w@)(?=(?:here|channel|everyone)\b)", re.IGNORECASE)
@@ -62,7 +64,7 @@ class Mentions:
 
 
 def is_blank(text: str) -> bool:
-    """Whether a text shows nothing: it has only blanks and characters without width."""
+    """Return whether a text shows nothing: it has only blanks and characters without width."""
     return all(letter.isspace() or unicodedata.category(letter) in ("Cf", "Cc") for letter in text)
 
 
@@ -88,14 +90,14 @@ def quote_names(text: str) -> str:
 
 
 def has_name(text: str) -> bool:
-    """Whether a text has a name that `mark_name` has marked."""
+    """Return whether a text has a name that `mark_name` has marked."""
     return _NAME_BEGINS in text
 
 
 class Part(NamedTuple):
     """A part of our own text. `kind` is, for example, `text`, `name`, `code`, `bold` or `emoji`.
 
-    `found` has the texts of the part, unescaped, by what they are. For a link these are `url` and `label`.
+    `found` has the unescaped texts of the part by name. For a link these are `url` and `label`.
     """
 
     kind: str
@@ -150,7 +152,7 @@ def take_people(text: str) -> tuple[tuple[str, ...], str]:
 
 
 def label_mentions(text: str, names: Names) -> str:
-    """Write these names into the tokens of people and channels that have none, as Slack does in commands."""
+    """Write names into the tokens of people and channels that have none, as Slack does in commands."""
 
     def label(found: re.Match[str], known: Mapping[str, str]) -> str:
         name = re.sub(r"[<>|\n]", " ", known.get(found[1], "")).strip()

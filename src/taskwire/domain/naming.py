@@ -8,7 +8,7 @@ import unicodedata
 NAME_LENGTH = 32
 TASK_TITLE_LENGTH = 64
 SUFFIX_LENGTH = 6
-# What stands between a prompt that was made of a message and the address of the message.
+# The text between a message that became a prompt and the address of that message.
 LINK_BACK = "\n\nFrom Slack: "
 
 
@@ -31,7 +31,7 @@ def make_name(prompt: str, salt: str) -> str:
 
 
 def suggest_name(text: str) -> str:
-    """Return the name that Coder takes and that is most like this text; empty if no letter of it is Latin.
+    """Return the name most like this text that Coder accepts; empty if the text has no Latin letter.
 
     For example `my-fix` for `My Fix!!`.
     """
@@ -41,7 +41,7 @@ def suggest_name(text: str) -> str:
 
 
 def _hyphenate(text: str) -> str:
-    """Return the Latin letters and digits of a text in lower case, with a hyphen for all between them."""
+    """Return the Latin letters and digits of a text in lower case, with a hyphen for each gap."""
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", re.sub("['`]", "", plain)).strip("-")
 
@@ -68,12 +68,12 @@ def make_replacement_title(prompt: str) -> str:
 
 
 def is_same_text(title: str, prompt: str) -> bool:
-    """Whether title and prompt are the same, apart from case, blanks and a full stop at the end."""
+    """Return whether title and prompt are the same, apart from case, blanks and a full stop at the end."""
     return _bare(title) == _bare(prompt)
 
 
 def is_beginning(title: str, prompt: str) -> bool:
-    """Whether a title is the beginning of the prompt, with or without a `…` at its end."""
+    """Return whether a title is the beginning of the prompt, with or without a `…` at its end."""
     return _bare(prompt).startswith(_bare(title).removesuffix("…")) if title.strip() else False
 
 

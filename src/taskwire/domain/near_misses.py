@@ -1,4 +1,4 @@
-"""Commands that are nearly right: what was probably meant, to be offered as buttons.
+"""Commands that are nearly right: finds the commands that were probably meant, which are offered as buttons.
 
 Nothing is done before a person presses such a button. `commands.parse` decides that a text is no command, and
 asks this module about its first word. A word that is nearly a verb is a near miss if it is alone, or if
@@ -44,7 +44,7 @@ class NearMiss(UserError):
         self.quoted = quoted
 
 
-# What is asked before a verb is done: about a task, whose name replaces `{}`, or about nothing.
+# The question before a verb is carried out: `{}` is replaced by the task's name, if there is one.
 _QUESTIONS = {
     "create": "Start a task with this?",
     "list": "Show your tasks?",
@@ -84,7 +84,7 @@ def raise_if_near_verb(word: str, rest: str) -> None:
 
 
 def offer_prompt(sentence: str, text: str, verb: Verb, rest: str) -> NearMiss:
-    """Return the refusal of a verb with words that do not belong to it. The text may be meant as a prompt.
+    """Return the refusal of a verb whose arguments are wrong. The text may be meant as a prompt.
 
     `text` is all that was typed. `rest` is what follows the verb.
     """
@@ -170,7 +170,7 @@ def _format_value(value: str) -> str:
 
 
 def _label(verb: Verb, rest: str = "") -> str:
-    """Return the label of a verb's button, with the name of the task that it is about, if `rest` has one."""
+    """Return the label of a verb's button, with the task's name if `rest` has one."""
     label = _LABELS.get(verb.name, verb.name.capitalize())
     name, _ = first_word(rest if verb.arguments.startswith("name") else "")
     return f"{label} {to_visible_text(name)}".strip()
@@ -200,7 +200,7 @@ def _find_likely_verbs(word: str) -> list[Verb]:
 
 
 def _is_likely_command(verb: Verb, rest: str, word: str) -> bool:
-    """Whether `rest` looks like arguments of the verb, and not like the rest of a sentence.
+    """Return whether `rest` looks like arguments of the verb, and not like the rest of a sentence.
 
     `word` is the first word as the person typed it.
     """
@@ -226,7 +226,7 @@ def _is_filter(word: str) -> bool:
 
 
 def is_likely_task_name(word: str) -> bool:
-    """Whether a word is probably a task's name and not a word of a sentence: it has a hyphen or an owner."""
+    """Return whether a word is probably a task's name: it has a hyphen or names an owner."""
     try:
         name = TaskName.parse(word)
     except UserError:

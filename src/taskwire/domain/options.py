@@ -39,14 +39,14 @@ def first_word(text: str) -> tuple[str, str]:
 
 
 def asks_for_help(word: str) -> bool:
-    """Whether a word asks for help, for example `?` or `--help`."""
+    """Return whether a word asks for help, for example `?` or `--help`."""
     return word.lower() in ("?", "-h", "--help", "\u2014help", "\u2013help")
 
 
 class UnknownOption(UserError):
     """A text begins with an option that does not exist. `near` are the names of similar options.
 
-    `text` is what was typed from this option on, and `word` the option's name in it.
+    `text` is the rest of the typed text from this option on. `word` is the option's name as typed.
     """
 
     def __init__(self, word: str, text: str, options: Sequence[CommandOption]) -> None:

@@ -53,7 +53,7 @@ def apply(state: LinkState, rules: ReducerSettings, now_ms: int) -> tuple[LinkSt
 
 
 def is_question_open(state: LinkState) -> bool:
-    """Whether a question that was announced still waits for an answer, also during a pause."""
+    """Return whether a question that was announced still waits for an answer, also during a pause."""
     return bool(state.asked_ms) and state.open_phase is Phase.NEEDS_YOU
 
 

@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 from taskwire.domain.agent_text import ZERO_WIDTH
 
-# In characters. A shorter value would mask ordinary words everywhere.
+# In characters. A shorter value is not masked, because it would mask ordinary words everywhere.
 SHORTEST = 6
-# This many letters and digits in a given order are in no text by chance. In base64 fewer are enough, because
-# base64 has no words.
+# In characters. No text has so many given letters and digits in order by chance. In base64 fewer are enough,
+# because base64 has no words.
 _CERTAIN, _CERTAIN_IN_BASE64 = 16, 12
 _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789"
 _LOWER = bytes(range(256)).lower()
@@ -26,7 +26,7 @@ _DROPPED = bytes(set(range(256)) - set(_PLAIN) - set(_PLAIN.upper()))
 # What may stand between two letters of a token. A quotation mark ends a string in JSON, so it is excluded,
 # unless it is a part of the token.
 _BETWEEN = r"[^A-Za-z0-9\"]*+"
-# A match begins only at the first of several backslashes. With a match at each of 100,000, the search would
+# A match begins only at the first of several backslashes. If it began at each of 100,000, the search would
 # take minutes.
 _ESCAPES = re.compile(r"(?<!\\)\\++(?:u[0-9a-fA-F]{4}|[nrtbf])")
 
@@ -54,7 +54,7 @@ class OwnTokens:
         return sorted(found.span() for form in forms for found in form.pattern.finditer(text))
 
     def may_be_in_json(self, text: str) -> bool:
-        """Whether a JSON text may have a token in a string, or in JSON within a string.
+        """Return whether a JSON text may have a token in a string, or in JSON within a string.
 
         If the result is False, there is certainly none. If it is True, there may be none.
         """
@@ -65,12 +65,12 @@ class OwnTokens:
 
 
 def is_plain_word(token: str) -> bool:
-    """Whether a token is a short word, name or number, which unrelated texts may also have."""
+    """Return whether a token is a short word, name or number, which unrelated texts may also have."""
     return len(token) < _CERTAIN and re.fullmatch("[A-Za-z_]+|[0-9]+", token) is not None
 
 
 def is_json(text: str) -> bool:
-    """Whether a text is a JSON object or list that can be parsed. False if it is nested too deeply."""
+    """Return whether a text is a JSON object or list that can be parsed. False if it is nested too deeply."""
     if not text.startswith(("{", "[")):
         return False
     try:

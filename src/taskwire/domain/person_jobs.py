@@ -35,7 +35,7 @@ class CallPerson(Work):
 
 
 class SummarizeQuietHours(Work):
-    """Tell a person after their quiet hours what they have missed (queue `quiet_hours`).
+    """Send a person the summary of the calls that their quiet hours have held back (queue `quiet_hours`).
 
     `since_ms` is when the quiet hours began, in Unix milliseconds.
     """

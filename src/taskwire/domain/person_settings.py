@@ -1,4 +1,4 @@
-"""How a person wants to be called, and which of the people that a notice calls are called now, and how."""
+"""How a person wants to be called: whether a notice calls them now, and by which message."""
 
 from collections.abc import Collection
 from datetime import datetime, time, timedelta, timezone, tzinfo
@@ -83,7 +83,7 @@ class CallPlan(BaseModel):
     mentioned: tuple[UserId, ...] = ()
     told_directly: tuple[UserId, ...] = ()
     held: tuple[HeldCall, ...] = ()
-    # Whether somebody is called in another way than by a mention, because they have chosen it.
+    # Whether at least one person has chosen another way than a mention.
     is_chosen: bool = False
 
     def limited_to(self, called: Collection[UserId]) -> "CallPlan":

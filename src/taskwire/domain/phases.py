@@ -61,12 +61,12 @@ class Report(BaseModel):
         return self.state in ("complete", "failed")
 
     def has_same_text(self, other: "Report") -> bool:
-        """Whether both reports have the same message and the same `uri`."""
+        """Return whether both reports have the same message and the same `uri`."""
         return (self.message, self.uri) == (other.message, other.uri)
 
 
 def is_agent_lost(*, is_active: bool, is_healthy: bool | None, is_script_failed: bool) -> bool:
-    """Whether Coder cannot reach the agent of an active task.
+    """Return whether Coder cannot reach the agent of an active task.
 
     A call to such an agent fails after half a minute. An agent whose startup script failed is unhealthy, but
     can be reached.

@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from taskwire.domain.agent_screens import CALL_MARKS, RESULT_MARKS, TEXT_MARKS
 from taskwire.domain.terminal import find_fenced_rows
 
-# The widths, in characters, at which a text may have been wrapped. Nobody wraps below 40, and no terminal is
-# wider than 240.
+# The narrowest and the widest terminal, in characters, that may have wrapped a text.
 _SHORTEST, _LONGEST = 40, 240
-# These widths are assumed if the text is too short to show the width. Most terminals have 80 columns. Those
+# In characters: assumed if the text is too short to show its width. Most terminals have 80 columns; those
 # that Coder's modules start have 67. Frames and indents take about five columns.
 _USUAL_WIDTHS = (67, 80)
 _FRAME_WIDTH, _WIDTH_TOLERANCE = 6, 2
-# This many lines that end where the next word did not fit are no coincidence. Fewer are enough for lines that
-# are longer than usual, because people do not write such lines.
+# If this many lines end where the next word did not fit, a terminal has wrapped them. Fewer are enough for
+# lines that are longer than usual, because people do not write such lines.
 _SURE, _SURE_IF_LONG = 3, 2
 _RESULT_LINES = 3
 _WORDS_BEFORE_COLON = 8
@@ -59,7 +58,7 @@ class _Width:
     full: int
     widest: int
     shortest: int = _SHORTEST
-    # Whether the text showed the width. Otherwise a usual width is assumed.
+    # Whether the width was found in the text. Otherwise it is a usual width.
     is_found: bool = False
 
 
@@ -261,7 +260,7 @@ def _list_breaks(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _may_continue(above: str, line: str, column: int) -> bool:
-    """Whether `line` may continue the paragraph of the line above, whose text begins at `column`."""
+    """Return whether `line` may continue the paragraph of the line above, whose text begins at `column`."""
     said = line.strip()
     if not said or _NOT_PROSE.match(said) or "  " in said or said.endswith("{") or _STATEMENT.search(said):
         return False
@@ -285,7 +284,7 @@ class _Paragraph:
         self._column = _find_text_column(self._last)
 
     def takes(self, line: str) -> bool:
-        """Whether a line continues this paragraph: its first word did not fit on the line above."""
+        """Return whether a line continues this paragraph: its first word did not fit on the line above."""
         if not self._parts or not _may_continue(self._last, line, self._column):
             return False
         if not self._find_width.is_found and (
@@ -321,7 +320,8 @@ def _is_prose(line: str) -> bool:
     mark = _LIST_MARK.match(said)
     said = said[mark.end() :] if mark else said
     is_code = _NOT_PROSE.match(said) is not None or said.endswith(("{", "}", "\\", ",)"))
-    # A short line that ends with a colon introduces the line below. A terminal may also break after a colon.
+    # A short line that ends with a colon introduces the next line, so it is not joined. A longer one may be
+    # wrapped.
     is_code = is_code or (said.endswith(":") and said.count(" ") < _WORDS_BEFORE_COLON)
     is_code = is_code or _STATEMENT.search(said) is not None
     return not is_code and "  " not in said and " | " not in said and said.count(" ") >= 3

@@ -103,7 +103,10 @@ def no_agent_score(ts: str) -> int:
 
 
 def backfill_score(ts: str) -> int:
-    """Return the score of a thread to read in backfill. `ts` is its newest message. The newest goes first."""
+    """Return the score of a thread to read in backfill.
+
+    `ts` is the thread's newest message. The thread with the newest message is read first.
+    """
     return -microseconds(ts)
 
 

@@ -67,12 +67,12 @@ def find_input(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> Findin
         return "unclear"
     if copies == 1 and not marked.is_prompt:
         return "there"
-    # An agent that got an input changes its screen, and with it the newest entry.
+    # An agent that gets an input changes its screen. So the newest entry would have changed.
     return "not_there" if _is_last_unchanged(marked, log) else "unclear"
 
 
 def count_copies(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> int | None:
-    """Count the copies of the input after the mark; None if this is not a later state of the marked log."""
+    """Count the copies of the input after the mark; None if this log does not continue the marked one."""
     if not _is_continued(marked, build, log):
         return None
     newer = (entry for entry in log if entry.is_input and entry.id > marked.last_id)
@@ -113,7 +113,7 @@ def normalise(text: str) -> str:
 
 
 def _is_continued(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> bool:
-    """Whether this log is a later state of the marked log: same build, same entries before the mark."""
+    """Return whether this log continues the marked one: same build, same entries up to the mark."""
     older = [entry for entry in log if entry.id <= marked.last_id]
     if build != marked.build or (older[-1].id if older else -1) != marked.last_id:
         return False
@@ -121,7 +121,7 @@ def _is_continued(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> boo
 
 
 def _is_last_unchanged(marked: Mark, log: Sequence[AgentLogEntry]) -> bool:
-    """Whether the newest entry is unchanged since the mark.
+    """Return whether the newest entry is unchanged since the mark.
 
     Return False for an empty log, because the log may stay empty even if the agent got the input.
     """

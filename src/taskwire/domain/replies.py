@@ -35,9 +35,9 @@ from taskwire.domain.mrkdwn import (
 )
 from taskwire.domain.rich_text import from_blocks, from_mrkdwn
 
-# If backfill finds a message that is older than this, its author is asked before it is sent to the agent.
+# If backfill finds an older message than this, its author is asked before the message goes to the agent.
 STALE_AFTER = timedelta(hours=1)
-# The people whom these verbs mention are not addressed.
+# A mention after these verbs is an argument: the message is not for the mentioned person.
 PEOPLE_VERBS = ("share", "unshare")
 
 __all__ = [
@@ -134,7 +134,7 @@ def remove_bot_mention(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> 
 
 
 def is_addressed(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
-    """Whether a message is surely for the bot: it mentions the bot, or it is a verb with its `!`."""
+    """Return whether a message is certainly for the bot: it mentions the bot, or is a verb after `!`."""
     whole = sanitize_for_agent(to_markdown(text, blocks))
     return bot in list_mentions(whole).users or isinstance(
         _find_command(whole, has_mention=False), ThreadCommand
@@ -142,7 +142,7 @@ def is_addressed(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
 
 
 def begins_with_shell_mark(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
-    """Whether a message begins with `!`, or with a mention of the bot and then `!`."""
+    """Return whether a message begins with `!`, or with a mention of the bot and then `!`."""
     return is_shell_command(to_agent_text(remove_bot_mention(text, bot, blocks)))
 
 

@@ -42,7 +42,7 @@ class RetryPolicy:
         return max(longest * random.uniform(0.5, 1.0), asked_seconds or 0.0)  # noqa: S311 - jitter
 
     def is_over(self, since_ms: int, now_ms: int) -> bool:
-        """Whether tries have lasted too long. `since_ms` is when the first began; 0 if there was none.
+        """Return whether tries have lasted too long. `since_ms` is when the first began; 0 if there was none.
 
         Both times are Unix milliseconds.
         """
@@ -55,7 +55,7 @@ HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 ANY_JOB = RetryPolicy(300.0, DAY, is_exponential=True)
 # A job that raises an unexpected exception. The end is the same, and the person gets a reference to the log.
 UNEXPECTED = replace(ANY_JOB, max_tries=5)
-# A request that is refused although an earlier attempt of it may have succeeded. The next try looks again.
+# A request that is refused although an earlier attempt of it may have succeeded. Each try checks that again.
 # The end is that of any job.
 REFUSED_AFTER_UNKNOWN_SECONDS = 5.0
 # A job whose account is refused, until the operator solves that. The end is that of any job.
@@ -78,18 +78,18 @@ THREAD_QUESTION = COMMAND
 REPLY_RETRIES = RetryPolicy(30.0, DAY, is_exponential=True)
 # A reply that waits for a person's decision. At the end it is not delivered.
 ASKED_REPLY_SECONDS = WEEK.total_seconds()
-# The interval of looks in the agent's log for an input of unknown outcome. `domain/reconcile.py` decides when
-# they end.
+# The interval between searches in the agent's log for an input of unknown outcome. `domain/reconcile.py`
+# decides when they end.
 INPUT_LOOK_SECONDS = 5.0
 
 # An event that needs the agent's history from Coder. At the end the last report in Coder's list is used.
 AGENT_HISTORY = replace(ANY_JOB, max_tries=4)
-# A look for a shared file of unknown outcome. At the end the same file is shared again.
+# A search for a shared file of unknown outcome. At the end the same file is shared again.
 FILE_LOOK = RetryPolicy(5.0, max_tries=6)
 # A message for a thread whose card was deleted, until the card is posted again. At the end the thread counts
 # as closed.
 CARD_MOVING = RetryPolicy(3.0, timedelta(minutes=1))
-# Backfill of a channel or a thread. Others go first. The end is that of any job.
+# Backfill of a channel or a thread. Other channels and threads go first. The end is that of any job.
 BACKFILL = RetryPolicy(5.0, DAY)
 
 # Reading a task whose change was announced, until Coder shows the change. These are the intervals while Coder

@@ -126,7 +126,7 @@ def _styled(node: BlockNode, text: str) -> str:
         return _code(text)
     marks = "".join(mark for name, mark in reversed(_STYLES) if style.get(name))
     closing = "".join(mark for name, mark in _STYLES if style.get(name))
-    # In Markdown a mark beside a space has no effect, and no mark reaches over the end of a line.
+    # In Markdown a mark beside a space has no effect, and a style cannot continue on the next line.
     return "\n".join(_wrapped(line, marks, closing) for line in text.split("\n"))
 
 

@@ -19,10 +19,10 @@ _HAS_DIGIT = r"(?=[^\s0-9]{0,64}[0-9])"
 # A likely secret has a digit or at least 20 characters. A word of a sentence has neither.
 _LIKELY = rf"(?:{_HAS_DIGIT}|(?=[^\s\"'•]{{20}}))"
 _VALUE = r"[^\s\"'$<>{}()•]"
-# The border between two cells of a table.
+# The characters between two cells of a table.
 _CELL = r"[ \t]{0,80}[|│┃][ \t]{0,80}"
 _BASE64 = "[A-Za-z0-9+/=]"
-# Conditions for a value that is neither a word nor a path.
+# Lookaheads for a value that is neither a word nor a path.
 _MIXED = (
     r"(?=[^\s0-9]{0,40}[0-9])(?=[^\sA-Z]{0,40}[A-Z])(?=[^\sa-z]{0,40}[a-z])(?![^\s/]{0,40}/[^\s/]{0,40}/)"
 )
@@ -52,7 +52,7 @@ _OF_SENTENCES = (
     "must|should|cannot|can't|can not|could not|may not|do not|does not|don't|is not|isn't|is required"
     "|is invalid|is incorrect|at least"
 )
-# Values and code that are no secret, although they stand in the place of one.
+# Values and code that are no secret, although they stand where a secret may stand.
 _NO_VALUE = (
     r"(?!(?i:none|null|true|false|undefined)\b)(?![0-9.]+\b)"
     r"(?!(?:[A-Za-z_]\w{0,40}\.){1,4}[A-Za-z_]\w{0,40}\b)"

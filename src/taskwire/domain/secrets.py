@@ -34,13 +34,12 @@ from taskwire.domain.secret_patterns import (
 # A terminal of 80 columns breaks a long token at its edge, or inside a box a little before the edge. A line
 # of this many characters counts as full.
 _FULL_LINE = 70
-# What may be between two parts of a token that a terminal broke: padding, a box's edges, and an indent.
+# The characters between two parts of a token that a terminal broke: padding, a box's edges, and an indent.
 _EDGE = r"[ \t]{0,200}(?:[│┃|][ \t]{0,200})?"
 _BREAK = rf"(?:{_EDGE}\r?\n{_EDGE})?"
 # A single line of up to this many characters is first searched for hints. Most lines have none.
 _SHORT_LINE = 500
-# The most rounds of masking. After one round, two parts of another secret may be beside each other. That is
-# rare.
+# The most rounds of masking. In rare cases, a round brings two parts of another secret together.
 _ROUNDS = 4
 # A string in JSON, with its quotation marks.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
@@ -76,7 +75,7 @@ class Masker:
 
     def mask_own(self, text: str) -> str:
         """Mask our own tokens in a text. Everything else in it stays unchanged."""
-        # When a token is masked, a short token beside it may become a word of its own.
+        # When a token is masked, a short token beside it may become a whole word, so the search is repeated.
         while found := self._own.find(text):
             text = replace_spans(text, (SecretSpan(start, end) for start, end in found))
         return text
@@ -259,7 +258,7 @@ def _place_spans(
             start = max(begins, begins + first - edges[line])
             end = min(ends, begins + behind - edges[line])
             if start == begins and end == ends and not instead:
-                # The line has no text before these blanks any more.
+                # The line has no text left before these blanks.
                 end += len(text[end : end + MARGIN]) - len(text[end : end + MARGIN].lstrip(" "))
             yield SecretSpan(start, end, instead)
             line, instead = line + 1, ""

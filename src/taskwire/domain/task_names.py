@@ -15,7 +15,10 @@ _TASK_URL = re.compile(r"https?://([^/?#\s]+)(?:/[^?#\s]*?)?/(?:tasks/|@)([^/?#\
 
 @dataclass(frozen=True)
 class TaskName:
-    """A task as a person names it: by name or its beginning, by id, or by a link, whose host is `host`."""
+    """A task as a person names it: by its name or the beginning of it, by id, or by a link.
+
+    `host` is the host of the link; empty without a link.
+    """
 
     name: str = ""
     owner: str = ""
@@ -51,7 +54,7 @@ class TaskName:
 
 
 def is_task_name(word: str) -> bool:
-    """Whether a word can be a task's name."""
+    """Return whether a word can be a task's name."""
     try:
         TaskName.parse(word)
     except UserError:

@@ -45,9 +45,9 @@ _FENCE = re.compile(r"[ \t]*(`{3,})([^`\n]*)")
 _PROMPTS = (">", "\u276f", "\u203a")
 # The widths of most terminals, and of those that Coder's own modules start. None is narrower than 40.
 _USUAL_WIDTHS, _NARROWEST = (67, 80), 40
-# In characters: a search of this many takes a few milliseconds.
+# In characters. Searching a piece of this length takes a few milliseconds.
 _PIECE = 32_768
-# In characters. A status bar is not longer than this. A paragraph that only mentions one may be.
+# In characters. A longer line is no status bar: it may be a paragraph that mentions one.
 _STATUS_LENGTH = 160
 
 
@@ -101,7 +101,7 @@ def join_cut_rows(lines: list[str]) -> list[str]:
     joined: list[str] = []
     above = ""
     for line in lines:
-        # At the width, the row was full. One less, a blank at its end was dropped.
+        # A row was full if it has the width, or one character less because a blank at its end was dropped.
         is_cut = len(above) in (width, width - 1) and bool(line) and not line.startswith(STEP_MARK)
         if is_cut and joined:
             joined[-1] += line if len(above) == width else f" {line}"
@@ -118,7 +118,10 @@ def _remove_prompt(lines: list[str]) -> list[str]:
 
 
 def find_fenced_rows(rows: list[str]) -> list[bool]:
-    """Return for each row whether it is in a fenced code block. A block without a closing fence is none."""
+    """Return for each row whether it is in a fenced code block.
+
+    A block without a closing fence does not count.
+    """
     closing: dict[int, list[int]] = {}
     for at, row in enumerate(rows):
         if (bare := row.strip()) and len(bare) >= 3 and not bare.strip("`"):
@@ -177,7 +180,7 @@ def _remove_frame(row: str) -> str:
     """Return a row without its frame characters. A row that is only a border or a picture becomes empty."""
     said = row.strip()
     if not said.strip(_FRAME + _ART + " "):
-        # Three frame characters are a border or a picture. One or two may belong to a text.
+        # Three frame characters or more are a border or a picture. One or two may belong to a text.
         return "" if len(said) > 2 or said in _UPRIGHT else row
     if said[0] in _ART and said[1:2] in (*_ART, " ") and said[0] not in "▌▍▎▏":
         return ""

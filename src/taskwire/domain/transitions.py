@@ -93,7 +93,7 @@ def _apply_delivered(state: LinkState, event: Delivered, now_ms: int) -> LinkSta
             "input_after": since,
             "previous_report": earlier,
             "idle_since_ms": now_ms if is_idle else None,
-            # An agent that never reports gets the whole SILENT_START_MS again.
+            # An agent that never reports has SILENT_START_MS from now until it counts as idle.
             "active_since_ms": state.active_since_ms
             if state.active_since_ms is None or state.has_reported
             else now_ms,
@@ -110,7 +110,8 @@ def _apply_observed(
     if state.phase is Phase.GONE:
         state = state.model_copy(update={"phase": Phase.STARTING})
     if seen.report is None and event.reports:
-        # Coder shows no report from before the start. So all reports of the history are from before it.
+        # Coder's list shows no report from before the start. So all reports of the history are from before
+        # it.
         state, notices = _apply_reports(state, event, now_ms)
     finished = state.final_report
     state = _with_build(state, seen, now_ms)
@@ -212,7 +213,8 @@ def _with_build(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
     is_start = is_up or state.build == 0
     update: dict[str, object] = {
         "build": seen.build,
-        # A stop does not end Done or Failed. The idle report that repeats the end may be seen only later.
+        # A stop does not end Done or Failed. The idle report that repeats the end may be seen only after the
+        # stop.
         "final_report": None if is_start else state.final_report,
         "idle_since_ms": None,
         "is_error_repeated": False,
@@ -271,7 +273,7 @@ def _active_phase(state: LinkState) -> Phase:
         return state.phase
     if not state.has_reported:
         return Phase.STARTING
-    # The agent was idle before Coder could not see it for a moment.
+    # Coder has not seen the agent for a moment. Before that, the agent was idle.
     return Phase.NEEDS_YOU if state.is_need_announced else Phase.WORKING
 
 
@@ -295,7 +297,7 @@ def _apply_reports(state: LinkState, event: Observed, now_ms: int) -> tuple[Link
 
 
 def _reapply_last_report(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
-    """Apply the last report again, for the present build, if Coder's list still shows it."""
+    """Apply the last report to the present build too, if Coder's list still shows it."""
     last = state.last_report
     if last is None or seen.report is None or not seen.is_active or state.report_build == state.build:
         return state

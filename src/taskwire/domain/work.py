@@ -1,4 +1,4 @@
-"""What every kind of job has: the work that it has to do."""
+"""The base class of all kinds of work. The work of a job says what the job has to do."""
 
 from typing import Self
 

@@ -1,7 +1,6 @@
-"""A person's tasks as Redis knows them: what needs the person, what runs, and what ended lately.
+"""Reads a person's tasks from Redis: what needs the person, what runs, and what ended recently.
 
-Coder is not asked, so this is there during an outage too, and costs nothing per look. Tasks without a thread
-are not in it.
+Coder is not asked, so the tasks are shown during an outage too. Tasks without a thread are not in Redis.
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from taskwire.messages.cards import get_reported_url
 from taskwire.messages.task_lists import RUNNING_PHASES, TaskLine, get_rank
 from taskwire.outbox.permalinks import find_permalink
 
-# How long a task that is paused or done counts as lately, and its pull request as something to look at.
+# For how long a paused or finished task is shown as recent, and its pull request as something to review.
 LATELY_MS = 7 * DAY_MS
 
 
@@ -31,7 +30,10 @@ class PersonTasks(NamedTuple):
 
 
 def sort_links(links: Sequence[Link], now_ms: int) -> PersonTasks:
-    """Sort a person's links. Questions come before failures, these before pull requests; then the newest."""
+    """Sort a person's links: questions, then failures, then pull requests.
+
+    In each group the newest come first.
+    """
     newest = sorted(links, key=lambda link: link.state.since_ms, reverse=True)
     needs = sorted(
         (link for link in newest if needs_owner(link, now_ms)),
@@ -48,7 +50,7 @@ def sort_links(links: Sequence[Link], now_ms: int) -> PersonTasks:
 
 
 def needs_owner(link: Link, now_ms: int) -> bool:
-    """Whether the task waits for its owner: a question or failure, also of a paused task; a pull request."""
+    """Return whether the task waits for its owner: a question, a failure or a pull request is open."""
     if link.state.open_phase in NEEDS_PERSON_PHASES:
         return True
     is_new = now_ms - link.state.since_ms < LATELY_MS
@@ -61,6 +63,6 @@ async def read_tasks(deps: Dependencies, person: UserId, now_ms: int) -> PersonT
 
 
 async def find_threads(deps: Dependencies, links: Sequence[Link], most: int) -> list[TaskLine]:
-    """Add the addresses of the threads of the first `most` links."""
+    """Return the links as lines of a list. The first `most` have the addresses of their threads."""
     shown = [TaskLine(link, await find_permalink(deps, link.record)) for link in links[:most]]
     return [*shown, *(TaskLine(link) for link in links[most:])]

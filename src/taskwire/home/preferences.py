@@ -1,7 +1,7 @@
-"""A person's own settings: stores them, and sends the summary after quiet hours.
+"""Handles a person's own settings: stores them, and sends the summary after quiet hours.
 
-The summary is sent once, when the quiet hours end in which a call was held back. If they are changed
-meanwhile, it comes when the new ones end. If nothing is left to tell by then, there is none.
+The summary is sent once, when the quiet hours end in which a call was held back. If the person changes the
+quiet hours meanwhile, it is sent when the new ones end. If nothing is left to tell, no summary is sent.
 """
 
 from taskwire.dependencies import Dependencies
@@ -22,7 +22,7 @@ from taskwire.queue.batch import Batch
 
 
 class Preferences:
-    """Handles the jobs of people's own settings."""
+    """Stores people's own settings, and sends their summaries."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
@@ -40,7 +40,7 @@ class Preferences:
         work = context.work(SavePersonSettings)
         await self._people.get_profile(work.person)
         batch = self._deps.person_settings.write(Batch(), work.person, work.settings)
-        # A summary that waits finds out whether there are still quiet hours.
+        # A waiting summary is run now, to check whether there are still quiet hours.
         batch.hasten(quiet_hours(work.person), SUMMARY_JOB_ID, DAY_MS)
         return done(refresh_home(work.person, batch))
 
@@ -68,7 +68,7 @@ class Preferences:
             await find_threads(self._deps, finished, most),
             Hosts(self._deps.coder_url, self._deps.forges),
         )
-        # Quiet hours that are changed may end twice. Each summary is another message.
+        # If quiet hours are changed, they may end twice. Each end has a message of its own.
         name = f"summary:{context.now_ms}"
         batch = self._deps.notes.forget_in(Batch(), HELD_CALLS, work.person)
         return done(tell_person(work.person, name, message, batch, message_kind="summary"))

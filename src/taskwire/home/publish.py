@@ -1,4 +1,4 @@
-"""Publishes Home tabs. Each publication shows what is true when it is made, so a repetition does no harm.
+"""Publishes Home tabs. Each publication shows the present state, so it may be repeated.
 
 A tab is published in the queue of its person, and at most once in three seconds (`queue/rate_limiter.py`).
 The answer to a press of a button in the tab is shown at its top for two minutes.
@@ -30,7 +30,7 @@ _log = logger("taskwire.home.publish")
 
 
 class HomePublisher:
-    """Handles the jobs of Home tabs."""
+    """Publishes people's Home tabs."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
@@ -47,7 +47,7 @@ class HomePublisher:
         priority = Priority.MENTION if is_watched else Priority.CARD
         await self._deps.slack.reserve(Method.PUBLISH_VIEW, work.person, priority)
         view = await self._make_view(context, work)
-        # A process that is stopped here may later put an old tab over a newer one.
+        # A process that is stopped here may later overwrite a newer tab with an old one.
         context.compensation = refresh_home(work.person)
         try:
             await self._deps.slack.views.publish(work.person, view)
@@ -61,9 +61,10 @@ class HomePublisher:
         return done(batch)
 
     async def _make_view(self, context: JobContext, work: PublishHome) -> View:
-        """Make the tab.
+        """Make the Home tab.
 
-        Only an opening asks Slack who the person is. Later changes show no more than the person's own tasks.
+        Slack is asked about the person only when they open the tab. Later changes show only the person's own
+        tasks.
         """
         person = work.person
         if work.is_opened:
@@ -71,7 +72,7 @@ class HomePublisher:
                 await self._people.get_profile(person)
             except UserError as error:
                 return home.refused_home(str(error))
-            # Before the tasks are read, so that no later change is missed.
+            # The opening is recorded before the tasks are read, so that no change after that is missed.
             await context.write(keep_home(self._deps, person))
         seen = await read_tasks(self._deps, person, context.now_ms)
         outage = await find_outage(self._deps)

@@ -1,4 +1,4 @@
-"""Work that follows an acknowledgement and is no job: making private answers and filling dialogs.
+"""Runs work that follows an acknowledgement and is no job: private answers, and filling dialogs.
 
 A limited number of tasks runs at a time, so that fifty questions at once do not slow each other's
 acknowledgement. A task that waits for a place in Slack's limits does not count. `outbox/private_answers`
@@ -44,7 +44,7 @@ class Background:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_seconds)
         if self._tasks:
-            _log.info("process stops, background answers are cancelled", count=len(self._tasks))
+            _log.info("process stops, unfinished private answers are cancelled", count=len(self._tasks))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -81,7 +81,7 @@ class Background:
         except OutsideError as error:
             _log.info("private answer not shown", error=str(error))
         except Exception:  # noqa: BLE001 - nobody awaits this, so it must be logged here
-            _log.exception("unexpected exception after an ack, nobody was told")
+            _log.exception("unexpected exception in background work, person not told")
 
 
 async def answer_or_explain(answer: Callable[[], Awaitable[T]], explain: Callable[[Message], T]) -> T:
@@ -96,10 +96,10 @@ async def answer_or_explain(answer: Callable[[], Awaitable[T]], explain: Callabl
         return explain(answers.refusal(error))
     except RedisError as error:
         # The worker logs an outage of Redis, once.
-        _log.debug("question not answered", error=str(error))
+        _log.debug("question could not be answered, person was told", error=str(error))
         return explain(make_error_answer(error))
     except (OutsideError, CannotRead) as error:
-        _log.warning("question not answered", error=str(error))
+        _log.warning("question could not be answered, person was told", error=str(error))
         return explain(make_error_answer(error))
     except Exception:  # noqa: BLE001 - the person gets a reference, the log the exception
         error_reference = reference()

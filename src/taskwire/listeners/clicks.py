@@ -157,7 +157,8 @@ class Clicks:
             "edit": self._dialogs.open_edit,
         }
         link, _, rest = clicked.value.partition(" ")
-        # A verb that was meant may need a dialog. Its job only settles the question.
+        # The verb that the person meant may need a dialog, which is opened here. The job only settles the
+        # question.
         asked = rest.partition(":")[0] if clicked.button is Button.DO_VERB else clicked.button
         if asked in dialogs:
             dialogs[asked](requester, clicked.trigger_id, LinkId(link))
@@ -241,7 +242,7 @@ def _intake_batch(clicked: Click) -> Batch | None:
     """Return a batch with the job for a click that is about no link; None if it needs none."""
     requester = _requester(clicked)
     if clicked.button in (Button.CREATE, Button.CREATE_ANOTHER):
-        # Pressed twice, the button gives the same job, and therefore the same link.
+        # If the button is pressed twice, both presses make the same job, and therefore the same link.
         again = CreateRequested(requester=requester, note_key=clicked.value)
         return Batch().append(intake(requester.person), Job(id=f"another:{clicked.value}", work=again))
     if clicked.button is Button.ATTACH:
@@ -253,7 +254,7 @@ def _intake_batch(clicked: Click) -> Batch | None:
 def _decision_of(
     button: Button | None, requester: Requester, rest: str
 ) -> DecideReply | DecideHeld | Choose | PassOn | SnoozeReminder | None:
-    """Return what a person has decided by a press; None if the button is for something else."""
+    """Return the decision that a press makes; None if the button is for something else."""
     if button in _DECISIONS:
         return DecideReply(requester=requester, job=rest, decision=_DECISIONS[button])
     if button is Button.DO_VERB:
@@ -272,9 +273,9 @@ def _decision_of(
 
 
 def _pause_to_edit(requester: Requester, link: str, kept: str, name: str) -> Batch:
-    """Pause the task.
+    """Return a batch that pauses the task and then replaces its prompt.
 
-    When the workspace has stopped, replace the prompt by the text that `kept` is the key of.
+    The new prompt is the text that is stored under `kept`. It is written when the workspace has stopped.
     """
     pause = Act(requester=requester, verb="pause", is_answered_elsewhere=True)
     edit = Act(requester=requester, verb="edit", note_key=kept, waits_for_stop=True)
@@ -301,6 +302,6 @@ def _requester(clicked: Click) -> Requester:
         at=clicked.action_ts,
         thread_ts=clicked.thread_ts,
         response_url=clicked.response_url,
-        # The message with the button may be old, and the person may have left the channel since.
+        # The message with the button may be old, and the person may no longer be in the channel.
         is_elsewhere=True,
     )

@@ -81,7 +81,7 @@ class Commands:
         await ack((await self._handle(typed, command)).reply)
 
     async def _offer(self, typed: SlashCommand, near_miss: NearMiss, *, is_instead: bool = False) -> str:
-        """Offer what was probably meant, and return the acknowledgement's text."""
+        """Offer the commands that were probably meant. Return the acknowledgement's text."""
         key = digest("offered", typed.delivery)
         batch = keep_offers(self._deps.notes, near_miss, key, typed.requester)
         result = await self._ingress.claim("command", typed.delivery, batch)
@@ -92,7 +92,7 @@ class Commands:
     async def run_offered(
         self, ack: AsyncAck, requester: Requester, trigger_id: str, key: str, number: int
     ) -> None:
-        """Run the command of a button. It is kept under `key`, with this number.
+        """Run the offered command of a button. It is stored under `key` with this number.
 
         All buttons of a question are one delivery, so the first press counts.
         """
@@ -115,7 +115,7 @@ class Commands:
         try:
             command = commands.parse(typed.text)
         except NearMiss as near_miss:
-            # Two words were wrong.
+            # The offered command was wrong too: more than one word was mistyped.
             reply = await self._offer(typed, near_miss, is_instead=True)
             return ClaimAnswer(reply, is_new=not reply)
         if isinstance(command, Question):
@@ -131,9 +131,10 @@ class Commands:
     async def _handle(
         self, typed: SlashCommand, command: Command, kept: OfferedCommands | None = None
     ) -> ClaimAnswer:
-        """Do what must precede the acknowledgement. The result has the acknowledgement's text.
+        """Do everything for a command that must happen before its acknowledgement.
 
-        `kept` says where the card of a new task goes, if the command was offered.
+        The result has the acknowledgement's text. `kept` says where the card of a new task goes, if the
+        command was offered.
         """
         if isinstance(command, Question):
             self._background.start(self._answer(typed.requester, command))

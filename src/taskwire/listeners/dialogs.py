@@ -101,10 +101,7 @@ class DialogContext(BaseModel):
 
 @dataclass(frozen=True)
 class DialogRequest:
-    """What follows from a submission: a job, or error messages.
-
-    `errors` has a message for each wrong field.
-    """
+    """The result of a submission: a job, or error messages."""
 
     job: CreateRequested | ActRequested | SaveChannelSettings | SavePersonSettings | None = None
     errors: Mapping[str, str] | None = None
@@ -362,7 +359,7 @@ def _parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
     )
 
 
-# What a dialog about a task does, and the error beside its field if that is empty.
+# For each dialog about a task: its verb, and the error beside its field if the field is empty.
 _VERBS: dict[Dialog, tuple[ActVerb, str]] = {
     Dialog.DELETE: ("delete", ""),
     Dialog.EDIT: ("edit", forms.PROMPT_EMPTY),

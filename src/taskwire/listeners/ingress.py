@@ -69,7 +69,8 @@ class Ingress:
         # In an organization, a payload may name another of a person's workspaces. The worker asks Slack
         # whether the person is a member here.
         if not is_ours:
-            # Nothing else would show this: the payload is acknowledged to Slack.
+            # Only this count and this log line show the rejection, because the payload is acknowledged to
+            # Slack.
             self._dropped_counters["place"].inc()
             self._log_foreign(
                 is_org_wide=bot.is_org_wide, names_organization=source.enterprise_id is not None
@@ -124,7 +125,10 @@ class Ingress:
             raise
 
     async def write(self, kind: str, delivery: str, batch: Batch) -> str:
-        """Claim a delivery with its batch. Return what to tell the person at once; empty if all went well."""
+        """Claim a delivery with its batch.
+
+        Return what to tell the person at once; empty if it was claimed.
+        """
         return (await self.claim(kind, delivery, batch)).reply
 
     async def claim_in_thread(

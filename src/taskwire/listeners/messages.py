@@ -122,7 +122,7 @@ class Messages:
             self._ingress.learn_time(body)
             shared = inbound.find_shared_thread(body, self._bot)
             if shared is not None:
-                # This includes messages of strangers and of the bot, which are ignored otherwise.
+                # Messages of strangers and of the bot count here, although they are ignored otherwise.
                 self._background.start(self._outsiders.tell_about_outsiders(shared))
             if not self._ingress.is_accepted(body):
                 return BoltResponse(status=200)
@@ -231,7 +231,7 @@ class Messages:
         return await self._ingress.count_claim("home", self._inbox.claim("event", opened.delivery, batch))
 
     async def _person_changed(self, body: Body) -> ClaimResult | None:
-        """Forget what is known of a person or group, because Slack reports a change.
+        """Forget what is stored about a person or group, because Slack reports a change.
 
         Slack sends such an event for every change of every profile. It is not claimed: forgetting twice is
         harmless.

@@ -42,7 +42,7 @@ class Shortcuts:
         app.shortcut(SEND_TO_TASK)(self._send_to_task)
 
     def _find(self, body: Mapping[str, object]) -> Shortcut | None:
-        """Return the shortcut, if it is for us."""
+        """Return the shortcut of a payload; None if the payload is rejected or is no shortcut of ours."""
         used = parse_shortcut(body)
         if used is None or not self._ingress.is_accepted(body):
             return None

@@ -1,1 +1,1 @@
-"""Everything that the bot says in Slack: values in, text and blocks out."""
+"""Everything that the bot says in Slack. Functions take values and return text and blocks."""

@@ -51,7 +51,7 @@ def ask_to_create_another(prompt: str, key: str) -> Message:
 
 
 def creating_another(prompt: str) -> Message:
-    """Replace `ask_to_create_another`: say that another task with the same prompt is being created."""
+    """Say that another task with the same prompt is being created. This replaces `ask_to_create_another`."""
     return question("Creating another one.", prompt, [])
 
 
@@ -70,12 +70,12 @@ def creating_offered(prompt: str) -> Message:
 
 
 def thread_without_task() -> Message:
-    """Say that a message cannot be sent to a task: its thread has none."""
+    """Say, after the shortcut `Send to its task`, that the message's thread has no task."""
     return statement("This thread has no task. *Make a task of this*, in the same menu, starts one.")
 
 
 def agent_has_message() -> Message:
-    """Say that the message was sent before."""
+    """Say, after the shortcut `Send to its task`, that the agent has the message already."""
     return statement("The agent already has this message, or gets it when it is ready.")
 
 
@@ -86,7 +86,7 @@ def thread_given(author: str, count: int) -> Message:
 
 
 def replies_read(*, is_mention_only: bool) -> Message:
-    """Say which replies in the thread go to the agent now."""
+    """Say which replies go to the agent, after a person has changed that on the card."""
     if is_mention_only:
         return statement("Only replies that mention me go to the agent now.")
     return statement("Every reply in this thread goes to the agent now.")
@@ -98,7 +98,7 @@ def settings_saved(channel: ChannelId) -> Message:
 
 
 def offer_settings() -> Message:
-    """Offer the dialog with the settings: a message cannot open it."""
+    """Offer the dialog with the channel's settings to a person who asked for it by a message."""
     return question("The settings open in a dialog.", "", [button(Button.SETTINGS, "Settings", "settings")])
 
 
@@ -109,7 +109,7 @@ def files_not_given(names: Sequence[str]) -> Message:
 
 
 def options_after_prompt(typed: str) -> Message:
-    """Say that the end of a prompt was read as options, and how to prevent that."""
+    """Say, with a new task, that the end of its prompt was read as options, and how to prevent that."""
     shown = escape_line(typed.replace("`", "'"), 200)
     return statement(
         f"I read `{shown}` at the end as options. If it belongs to your text, write `/task create -- …`."
@@ -127,10 +127,7 @@ def task_not_attached(why: str) -> Message:
 
 
 def card_may_be_posted(code_word: str, channel: str, *, is_attached: bool = False) -> Message:
-    """Say that nobody can know whether the card was posted. `code_word` is the last error code from Slack.
-
-    `is_attached`: the task existed already, and only its thread is missing.
-    """
+    """Say that it is not known whether the card was posted. `code_word` is the last error code from Slack."""
     where = _conversation(channel)
     left = "got no thread from me" if is_attached else "was not created"
     return statement(
@@ -144,7 +141,9 @@ def _conversation(channel: str) -> str:
 
 
 def cannot_post_card(code_word: str, channel: str = "", *, is_attached: bool = False) -> Message:
-    """Say that the card cannot be posted in this channel, and what to do. `code_word` is Slack's error code.
+    """Say that the card cannot be posted in this channel, and what the person can do.
+
+    `code_word` is Slack's error code.
 
     `is_attached`: the task existed already, and only its thread is missing.
     """
@@ -162,7 +161,10 @@ def cannot_post_card(code_word: str, channel: str = "", *, is_attached: bool = F
 
 
 def thread_closed(link: Link, code_word: str) -> Message:
-    """Say that the bot can no longer post in a task's thread. `code_word` is Slack's error code."""
+    """Tell the task's owner that the bot can no longer post in the thread.
+
+    `code_word` is Slack's error code.
+    """
     where = f"<#{link.record.channel}>" if link.record.channel.startswith("C") else "its conversation"
     why = {
         "is_archived": f"{where} is archived",
@@ -178,7 +180,7 @@ def thread_closed(link: Link, code_word: str) -> Message:
 
 
 def thread_read_by_outsiders(link: Link) -> Message:
-    """Say that people of another company can now read a task's thread."""
+    """Tell the task's owner that people of another company can now read the thread."""
     name = escape_line(link.record.name, 60)
     return statement(
         f"<#{link.record.channel}> is shared with another company now. Its people can read what the agent "
@@ -281,7 +283,7 @@ def workspace_is_restarting(link: Link) -> Message:
 
 
 def prompt_replaced(link: Link) -> Message:
-    """Say that the prompt was replaced."""
+    """Say that the prompt of a paused task was replaced."""
     return statement(f"{bold_title(link)} has a new prompt. The agent reads it when the task is resumed.")
 
 
@@ -308,12 +310,12 @@ def offer_delete_dialog(link: Link) -> Message:
 
 
 def task_deleted(link: Link) -> Message:
-    """Say that the task was deleted, to a person who does not see the thread."""
+    """Say that the task was deleted, to a person who asked for it outside its thread."""
     return statement(f"{bold_title(link)} is deleted.")
 
 
 def thread_detached(link: Link) -> Message:
-    """Say in the thread that it no longer belongs to the task."""
+    """Say in the thread that a person has detached it from the task."""
     words = (
         f"Detached: the task goes on without this thread. {_command_for('attach', link)} gives it a new one."
     )
@@ -369,7 +371,7 @@ def answer_shared() -> Message:
 
 
 def command_outcome_unknown() -> str:
-    """Say that nobody can know whether a command was stored: Redis did not answer."""
+    """Say that it is not known whether a command was stored, because Redis did not answer."""
     return (
         "I'm not sure that I took this: my data store did not answer. Look for its card before you repeat it."
     )
@@ -381,7 +383,7 @@ def store_unreachable() -> str:
 
 
 def written_by_other_version() -> Message:
-    """Say that another version stored what the person asks for, and that this version cannot read that."""
+    """Say that an answer needs data that another version stored and this version cannot read."""
     return statement(
         "Another version of Taskwire wrote this, and I can't read it. Try again when that version is back."
     )
@@ -410,7 +412,7 @@ PROCESS_KILLED = "I was stopped in the middle of it again and again"
 FAILED_FOR_A_DAY = "it did not succeed in a day"
 REFUSED_FOR_A_WEEK = "my account was refused for a week"
 WHY_NO_VERSION_READ_IT = "another version of me took it, and none that can read it has come for a week"
-# If a reply is given up for one of these reasons, the later replies of its thread are given up with it.
+# If a reply is given up for one of these reasons, the later replies of its thread are given up too.
 SHARED_REASONS = (FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK)
 
 

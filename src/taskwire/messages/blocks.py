@@ -19,7 +19,7 @@ from taskwire.domain.phases import Phase
 # In characters. A report from Coder has at most 160 bytes, and a title from a person at most 64.
 TITLE_LENGTH = 120
 REPORT_LENGTH = 300
-# chat.update refuses a longer text (msg_too_long).
+# In characters. chat.update refuses a longer text (msg_too_long).
 TEXT_LENGTH = 4_000
 # Slack documents no limit for one rich_text. All blocks together fail at about 13,000 characters.
 CODE_LENGTH = 6_000
@@ -289,7 +289,7 @@ def report_button(url: str, coder_url: str, forges: Collection[str], *, is_resul
 
 
 def button_rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = ()) -> list[Block]:
-    """Put buttons into one row, or into two rows if there are more than five: Slack folds a longer row.
+    """Put buttons into one row. Slack folds a row of more than five, so more buttons are put into two rows.
 
     If there are two rows, `steps` are the first and `apart` the second.
     """
@@ -347,7 +347,7 @@ def _with_port(parts: SplitResult) -> str:
 
 
 def _shown_host(url: str, room: int) -> str:
-    """Return a URL's host; of a host that is longer than `room` characters only the end.
+    """Return a URL's host. If it has more than `room` characters, return only its end.
 
     The end shows who owns the host.
     """

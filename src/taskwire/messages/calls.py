@@ -17,7 +17,10 @@ MOST_SUMMARIZED = 10
 
 
 def call(link: Link, notice: Notice, written: AgentOutput) -> Message:
-    """Say in one sentence what a notice says. `add_thread_button` adds where to read the rest."""
+    """Call a person to a notice: say in one sentence what the notice says.
+
+    `add_thread_button` adds where to read the rest.
+    """
     face, what, title = get_notice_label(notice), describe_notice(notice, written), get_name(link)
     text = f"{face.label}: {end_sentence(escape_line(title, blocks.TITLE_LENGTH))} "
     text += end_sentence(break_emoji(escape_line(what, blocks.REPORT_LENGTH + 60)))
@@ -38,7 +41,7 @@ def add_thread_button(message: Message, address: str) -> Message:
 
 
 def summary(needs: Sequence[TaskLine], finished: Sequence[TaskLine], hosts: Hosts) -> Message:
-    """List after quiet hours what needs the person, and what has finished meanwhile."""
+    """List, after a person's quiet hours, what needs them and what has finished meanwhile."""
     words = "While you had quiet hours:"
     layout: list[Block] = [section("summary", words)]
     lines = [words]

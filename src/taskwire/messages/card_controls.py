@@ -15,7 +15,7 @@ from taskwire.messages.blocks import button
 
 # Slack's limit for an overflow menu.
 MOST_ENTRIES = 5
-# In these phases the agent has reported something, or has had the time to.
+# In these phases, the agent has reported something or has had the time to do so.
 PHASES_WITH_REPORT = frozenset(
     {Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED, Phase.PAUSING, Phase.PAUSED}
 )
@@ -69,7 +69,7 @@ def more(link: Link, place: Place, *, rights: Rights) -> Message | None:
 
 
 def _asked_for(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list[Block]:
-    """Return the controls that the phase asks for: none, one, or *Answer* with *Resume*."""
+    """Return the controls that a person needs in this phase: none, one, or *Answer* with *Resume*."""
     state = link.state
     acts = is_open and rights >= Rights.STEER
     if acts and (state.phase is Phase.BROKEN or link.is_agent_unreachable):
@@ -86,7 +86,10 @@ def _asked_for(link: Link, place: Place, *, is_open: bool, rights: Rights) -> li
 
 
 def _is_agent_running(link: Link) -> bool:
-    """Whether there is an agent to stop. A start can be stopped too; then Coder waits until it is up."""
+    """Return whether there is an agent to stop.
+
+    A starting agent counts too: Coder stops it when it has started.
+    """
     return link.state.status == "active" or link.state.phase is Phase.STARTING
 
 
@@ -116,7 +119,7 @@ def _entries(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list
 
 
 def asked_for(link: Link, place: Place) -> list[Block]:
-    """Return the controls that the phase asks for, for the task's owner."""
+    """Return the controls that the task's owner needs in this phase."""
     return _asked_for(link, place, is_open=True, rights=Rights.MANAGE)
 
 

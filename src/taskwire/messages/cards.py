@@ -40,10 +40,10 @@ from taskwire.messages.blocks import (
 MOST_LINES = 7
 LETTERS_PER_LINE = 38
 LETTERS_PER_SMALL_LINE = 46
-# Two lines each.
+# The parts that have two lines each.
 CARD_TITLE_LENGTH = 2 * LETTERS_PER_LINE - 2
 OWNER_LENGTH = 20
-# Longest URL in a card's text, in characters: a phone shows this text.
+# The longest URL in a card's text, in characters: a phone shows this text.
 SHOWN_URL_LENGTH = 300
 
 # Why Coder shows no tasks: it does not answer, it refuses our token, or it has no Tasks.
@@ -74,7 +74,7 @@ _ENDING_NOTES = {
 
 
 class _CardContext(NamedTuple):
-    """What a card shows that its `Link` does not contain."""
+    """What a card shows besides the contents of its `Link`."""
 
     coder_url: str
     forges: Collection[str]
@@ -92,7 +92,7 @@ def card(
     silence: CoderFailure = "away",
     is_resumed_by_reply: bool = True,
 ) -> Message:
-    """Make a link's card. `forges` are the hosts of code forges whose links need no host on their button.
+    """Make a link's card. `forges` are code hosts, such as github.com, that a link's button need not name.
 
     If Coder shows no tasks, `unreachable_since_ms` is since when, in Unix milliseconds, and `silence` is why.
     """
@@ -116,7 +116,7 @@ def status_card(
     """Make the card for the answer to `/task status`, which one person sees.
 
     `permalink` is the URL of the thread. Controls that the person's `rights` do not allow are left out.
-    `let_in` are the people whom the owner lets steer the task, as mrkdwn.
+    `let_in` are the people with whom the owner shares the task, as mrkdwn.
     """
     outside = _CardContext(coder_url, forges, unreachable_since_ms, silence)
     layout = [
@@ -216,8 +216,8 @@ def get_phase_label(link: Link) -> PhaseLabel:
 def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
     """Make the lines that show the state.
 
-    On a phone, the facts and the controls have one line each. The note has what it needs, then the title,
-    then the phase with the report. The prompt gets the lines that are left.
+    On a phone, the facts and the controls have one line each. The note gets as many lines as it needs. Then
+    come the title, and the phase with the report. The prompt gets the lines that are left.
     """
     title = _fit(get_name(link), CARD_TITLE_LENGTH)
     note = next(iter(_notes(link, outside)), "")
@@ -237,7 +237,7 @@ def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
 
 
 def _phase_line(link: Link, most_lines: int) -> tuple[list[Block], int]:
-    """Return the line with the phase, what is to be said of it, and its time; and its lines on a phone."""
+    """Return the line with the phase, the report and the time; and how many lines it has on a phone."""
     face, age, words = get_phase_label(link), _age(link), get_detail(link)
     # An emoji is as wide as two letters. Each part has ` · ` before it.
     fixed = len(face.label) + 3 + (len(age.shown) + 3 if age else 0)
@@ -270,7 +270,7 @@ class _Age(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The words as Slack shows them at most."""
+        """The longest form in which Slack may show the age."""
         return self.words + "30 minutes ago" if self.since else self.words
 
 
@@ -294,7 +294,7 @@ def _age(link: Link) -> _Age | None:
 
 
 def says_same(title: str, prompt: str) -> bool:
-    """Whether the title says already what the prompt says: it is the prompt, or the beginning of it."""
+    """Return whether the title says all that the prompt says: it is the prompt, or its beginning."""
     return is_same_text(title, prompt) or is_beginning(title, prompt)
 
 
@@ -376,7 +376,7 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
     return notes
 
 
-# The task was resumed elsewhere, and nobody has decided yet about replies from before its pause.
+# The task was resumed outside Slack, and nobody has decided yet about replies from before its pause.
 _HELD_NOTE = "If replies wait from before the stop, the next reply sends them too."
 
 
@@ -385,7 +385,7 @@ def _stopping_note(outside: _CardContext) -> str:
 
 
 def outage_note(since_ms: int, silence: CoderFailure) -> str:
-    """Say since when Coder cannot be read, and that what is shown is from before."""
+    """Say since when Coder has not answered, and that the shown state is from before."""
     moment = format_moment(from_ms(since_ms))
     return f":warning: Coder {_CODER_FAILURES[silence]} since {moment}; this is from then."
 

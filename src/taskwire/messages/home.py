@@ -15,7 +15,7 @@ from taskwire.messages.cards import get_page_url, get_reported_url
 from taskwire.messages.person_settings_form import describe_settings
 from taskwire.messages.task_lists import Hosts, TaskLine, task_row
 
-# Slack takes 100 blocks. A task has two, and an answer a few.
+# Slack accepts 100 blocks. A task has two, and an answer a few.
 MOST_NEEDS, MOST_RUNNING, MOST_LATELY, MOST_ANSWER_BLOCKS = 15, 12, 10, 6
 
 _ABOUT = (
@@ -84,7 +84,7 @@ def _preferences(settings: PersonSettings) -> list[Block]:
 
 
 def _rows(name: str, tasks: Sequence[TaskLine], most: int, command: str, hosts: Hosts) -> list[Block]:
-    """Return the tasks, and where the others are if there are more than `most`."""
+    """Return the first `most` tasks. If there are more, say by which command they are listed."""
     layout: list[Block] = []
     for number, task in enumerate(tasks[:most]):
         layout.append(task_row(f"{name}.{number}", task, hosts))

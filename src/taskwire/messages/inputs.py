@@ -56,7 +56,7 @@ def reply_delivered_twice(text: str) -> Message:
 
 
 def reply_maybe_delivered_twice(text: str) -> Message:
-    """Say that the agent may have got a reply twice, and that the log which would show that is gone."""
+    """Say that the agent may have got a reply twice, because the log that would show it is gone."""
     words = (
         "I was interrupted here, and its log is gone: the agent may have got this twice. Tell it if that "
         "matters."
@@ -77,13 +77,13 @@ def reply_deleted_late(author: str) -> Message:
 
 
 def unknown_reply_edited(text: str) -> Message:
-    """Say that a reply was edited, and that nobody can know whether the agent has the earlier text."""
+    """Say that a reply was edited, and that it is not known whether the agent has the earlier text."""
     words = "Not sure whether the agent has the earlier words of this reply. *Send again* sends these:"
     return _notice_about(words, text)
 
 
 def unknown_reply_deleted(author: str) -> Message:
-    """Say that a reply was deleted, and that nobody can know whether the agent has it."""
+    """Say that a reply was deleted, and that it is not known whether the agent has it."""
     which = f"the deleted reply of {escape_line(author, 80)}" if author else "the deleted reply"
     return statement(f"Not sure whether the agent got {which}. I don't send it again.")
 
@@ -105,7 +105,7 @@ def ask_whether_it_arrived(link: Link, job_id: str, text: str) -> Message:
 
 
 def ask_after_data_loss(link: Link, job_id: str, text: str) -> Message:
-    """Ask whether a reply arrived: Redis has lost what became of it."""
+    """Ask whether a reply arrived, because Redis has lost its outcome."""
     why = "Not sure that this arrived: my data store lost what became of it."
     return _ask_arrived_or_not(link, job_id, text, why)
 
@@ -297,7 +297,7 @@ def question_expired(text: str, *, is_outcome_unknown: bool) -> Message:
     """
     if is_outcome_unknown:
         return _notice_about(
-            "Nobody said for a week whether the agent got this, so I leave it at that.", text
+            "Nobody said within a week whether the agent got this, so I do nothing more.", text
         )
     return _notice_about("Nobody answered for a week, so this reply was not sent.", text)
 
@@ -354,13 +354,13 @@ def reply_refused(error: UserError) -> Message:
 
 
 def undelivered_replies_returned(texts: Sequence[str]) -> Message:
-    """Show the texts of the replies that the agent did not get."""
+    """Show the texts of replies that the agent did not get, because the thread has lost its task."""
     which = "this reply" if len(texts) == 1 else f"these {len(texts)} replies"
     return _with_texts("given-back", f"The agent did not get {which}", texts)
 
 
 def unknown_replies_returned(texts: Sequence[str]) -> Message:
-    """Show the texts of replies that the agent may or may not have got."""
+    """Show the texts of replies of unknown outcome, because the thread has lost its task."""
     which = "this reply" if len(texts) == 1 else "these replies"
     return _with_texts("never-known", f"Not sure whether the agent got {which}", texts)
 
@@ -479,7 +479,7 @@ def offer_edit_while_running(link: Link) -> Message:
 
 
 def nothing_held(link: Link) -> Message:
-    """Say that no reply waits any more."""
+    """Say that no reply waits any more, to a person who decided about waiting replies."""
     return statement(f"Nothing waits in {bold_title(link)} any more.")
 
 
@@ -489,5 +489,5 @@ def decision_too_late(link: Link) -> str:
 
 
 def already_decided() -> Message:
-    """Say that somebody else has decided already."""
+    """Say to a person who presses a button that somebody else has decided already."""
     return statement("Somebody already decided this.")

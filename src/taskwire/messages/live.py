@@ -39,7 +39,7 @@ def showing(link: Link, lines: str, until_ms: int) -> Message:
 
 
 def ended(link: Link, why: FollowingEnd) -> Message:
-    """Say that the agent is no longer followed, and why."""
+    """Replace the message that follows an agent: say that it has ended, and why."""
     name = bold_name(get_name(link))
     if why == "stopped":
         return statement(f"No longer following {name}.")
@@ -62,10 +62,10 @@ def not_following(link: Link) -> Message:
 
 
 def not_working(link: Link) -> Refusal:
-    """Say that there is nothing to follow."""
+    """Say to a person who wants to follow an agent that it does not work now."""
     return (f"The agent of {bold_name(get_name(link))} is not working now.", "Follow it when it works.")
 
 
 def too_many_followed(most: int) -> Refusal:
-    """Say that as many agents are followed as Slack allows."""
+    """Say to a person who wants to follow an agent that too many are followed already."""
     return (f"{most} agents are being followed, as many as Slack allows me.", "Try again in a few minutes.")

@@ -26,7 +26,8 @@ from taskwire.messages.shapes import statement
 
 # In characters. Longer steps are sent as a file.
 LONGEST_SHOWN_STEPS = 6_000
-# In characters, of the steps below an answer: all blocks of a message together have a limit.
+# In characters: how much of the steps is shown below an answer. Slack limits all blocks of a message
+# together.
 _STEPS_BELOW = 3_000
 
 
@@ -75,7 +76,9 @@ def log_sent(title: str, snapshot_at: datetime | None = None, *, is_snapshot: bo
     """
     whole = "The log" if is_snapshot else "The whole log"
     age = _age(snapshot_at, is_snapshot=is_snapshot)
-    return statement(f"{whole} of {bold_name(title)}{age} is in your direct messages with me.")
+    return statement(
+        f"{whole} of {bold_name(title)}{age}{',' if is_snapshot else ''} is in your direct messages with me."
+    )
 
 
 def add_file_button(message: Message, url: str) -> Message:

@@ -31,7 +31,7 @@ from taskwire.messages.blocks import (
 from taskwire.messages.cards import SHOWN_URL_LENGTH, get_name, get_owner_name, get_page_url
 
 BUILD_LOG_LENGTH = 2_800
-# These notices come when the agent stops working, and show what it wrote.
+# These notices are posted when the agent stops working, and show what it wrote.
 OF_TURNS: frozenset[NoticeKind] = frozenset({"needs_input", "completed", "failed"})
 # These notices begin with the agent's own words.
 _WITH_AGENTS_WORDS = OF_TURNS | {"reminder"}
@@ -58,7 +58,7 @@ _NEXT: dict[NoticeKind, str] = {
     "reminder": "Reply here, or let me remind you later.",
     "gone": "Replies here go nowhere now. `/task create` starts a new task.",
 }
-# The channel is set so that a reply resumes nothing.
+# For channels in which a reply resumes no task.
 _PAUSED_WITH_REPLIES_WAITING = "Nothing is lost. *Resume* starts it again. Replies wait until then."
 _AGENT_CRASHED = "The agent crashed. Its workspace itself is fine."
 _RESTART_HINT = "*Retry* stops the workspace and starts it again."
@@ -103,12 +103,12 @@ def notice(
     by_name: str = "",
     calls: tuple[str, ...] = (),
 ) -> Message:
-    """Make the message about a change.
+    """Make the message about a change of a task.
 
     `written` is the agent's output. `key` names the notice in the values of its buttons. `is_build_well`: an
-    error came although the workspace's latest build succeeded. `is_stop`: the error came while the workspace
-    was being stopped. `pause_reason` is Coder's reason for a pause. `by_name` is the name of `notice.person`,
-    shown without a mention. `calls` are the people and user groups to mention.
+    error is shown although the workspace's latest build succeeded. `is_stop`: the error began while the
+    workspace was being stopped. `pause_reason` is Coder's reason for a pause. `by_name` is the name of
+    `notice.person`, shown without a mention. `calls` are the people and user groups to mention.
     """
     written = written or AgentOutput()
     answer = read_answer(written.answer, written.full_text)
@@ -150,7 +150,7 @@ def describe_notice(notice: Notice, written: AgentOutput) -> str:
 
 
 def get_notice_label(notice: Notice) -> PhaseLabel:
-    """Return the emoji and the word for what a notice tells."""
+    """Return the emoji and the word with which a notice begins."""
     return PhaseLabel("alarm_clock", "Still needs somebody") if notice.fallback else _LABELS[notice.kind]
 
 
@@ -164,7 +164,10 @@ def person_line(notice: Notice, by_name: str, *, is_resumed_by_reply: bool = Tru
 
 
 def pause_ended(paused_by: str, resumed_by: str) -> Message:
-    """Make the line about a pause after its end. The names may be empty."""
+    """Make the line that replaces `person_line` of a pause when the task was resumed.
+
+    The names may be empty.
+    """
     paused = f"Paused by {escape_line(paused_by, 80)}" if paused_by else "Paused"
     resumed = f"resumed by {escape_line(resumed_by, 80)}" if resumed_by else "then resumed"
     return _line(_LABELS["resumed"].emoji, f"{paused}, {resumed}.")
@@ -175,7 +178,7 @@ def _line(emoji: str, words: str) -> Message:
 
 
 def task_found_again(link: Link, *, coder_url: str) -> Message:
-    """Say that a task which was reported as gone is in Coder again."""
+    """Say that a task that was reported as gone is in Coder again."""
     content = _NoticeContent(
         title=get_name(link),
         face=PhaseLabel("leftwards_arrow_with_hook", "Back"),

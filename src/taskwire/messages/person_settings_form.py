@@ -1,4 +1,4 @@
-"""A person's own settings: their fields in a dialog, and a sentence that says what is set.
+"""A person's own settings: their fields in a dialog, and a sentence that describes them.
 
 A value that no menu offers counts as not set, because a submission may carry anything.
 """

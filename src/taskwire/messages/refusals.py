@@ -95,7 +95,7 @@ def not_owner(link: Link) -> Refusal:
 
 
 def not_mentioned(text: str, verb: str) -> Refusal:
-    """Say that a part of a share is no mention of a person or group. `verb` is `share` or `unshare`."""
+    """Say that some words of `/task share` mention no person or group. `verb` is `share` or `unshare`."""
     return (
         f"I don't know who `{escape_line(text.replace('`', ''), 60)}` is. Nothing was changed.",
         f"Mention people or user groups: `!{verb} @bob`.",
@@ -103,17 +103,20 @@ def not_mentioned(text: str, verb: str) -> Refusal:
 
 
 def cannot_let_in(name: str, why: str = "") -> Refusal:
-    """Say that nobody was let in, because one person never can be. Without `why`, they lack an account."""
+    """Say that the task was not shared, because one person may never use the bot.
+
+    `why` is the reason; without it, the person has no Coder account.
+    """
     shown = escape_line(name, 60) or "Somebody of them"
     why = why or "They have no Coder account with their address in Slack."
-    return (f"{shown} can't direct an agent. {why}", "Nobody was let in.")
+    return (f"{shown} can't direct an agent. {why}", "Nothing was shared.")
 
 
 def too_many_shares(link: Link, most: int) -> Refusal:
-    """Say that nobody was let in, because the task is shared with `most` people and groups already."""
+    """Say that the task was not shared: it is shared with `most` people and groups already."""
     return (
-        f"{bold_name(get_name(link))} is shared with {most} people and groups at most. Nobody was let in.",
-        "Share it with a user group, or end other shares with `!unshare @who`.",
+        f"{bold_name(get_name(link))} is shared with {most} people and groups, the most possible.",
+        "Nothing was changed. Share it with a user group, or end other shares with `!unshare @who`.",
     )
 
 
@@ -136,7 +139,7 @@ def no_earlier_messages() -> Refusal:
 
 
 def thread_has_task() -> Refusal:
-    """Say that the thread got a task a moment ago, so it cannot get another one."""
+    """Say that the thread has just got a task, so it cannot get another one."""
     return ("This thread has a task already.", "Mention me here again, and its agent gets your words.")
 
 
@@ -217,7 +220,7 @@ def task_gone(title: str) -> Refusal:
 
 
 def no_such_id() -> Refusal:
-    """Say that the person can see no task of the id that was given."""
+    """Say that the person can see no task with the given id."""
     return (
         "There is no such task that you can see here. It may have been deleted.",
         "`/task list` shows your tasks.",
@@ -303,7 +306,7 @@ def channel_template_missing() -> Refusal:
 
 
 def fallback_not_there(name: str) -> Refusal:
-    """Say that the person who should be called after the owner is no full member who is in the channel."""
+    """Say that the chosen fallback cannot be called: the person is not in the channel or is a guest."""
     who = escape_line(name, 80) or "The person whom you chose"
     return (f"{who} is not in this channel, or is a guest. Nothing was changed.", "Choose somebody else.")
 
@@ -340,7 +343,7 @@ def task_has_thread(permalink: str) -> str:
 
 
 def attach_in_progress(name: str) -> Refusal:
-    """Say that the task is just getting a thread, because another person asked for that."""
+    """Say that another person has just asked for a thread for this task."""
     return (f"`{escape_line(name, 60)}` is just getting a thread.", "`/task list` shows it in a moment.")
 
 
@@ -387,7 +390,7 @@ def prompt_is_command() -> Refusal:
 
 
 def button_expired() -> Refusal:
-    """Say that a button is too old: what it refers to is no longer stored."""
+    """Say that a button is too old: the data for it is no longer stored."""
     return ("This button has expired.", "Ask again.")
 
 

@@ -1,7 +1,7 @@
-"""The dialog of `/task settings`: what holds for one channel.
+"""The dialog of `/task settings`: the settings of one channel.
 
-Each menu has an option for what holds where nothing was set. `read_settings` turns a submitted dialog back
-into settings. A value that no menu offers counts as not set, because a submission may carry anything.
+Each menu has an option that leaves the setting to the deployment. `read_settings` turns a submitted dialog
+back into settings. A value that no menu offers counts as not set, because a submission may carry anything.
 """
 
 import re
@@ -23,7 +23,7 @@ from taskwire.messages.dialog_fields import (
 )
 from taskwire.messages.forms import TemplateChoice
 
-# The value of the option for what holds where nothing was set.
+# The value of the option that leaves a setting to the deployment.
 _EVERYWHERE = "everywhere"
 _YES, _NO = "yes", "no"
 # The value of a preset's option begins with this, because a preset may have any name.
@@ -31,9 +31,10 @@ _PRESET_PREFIX = "preset:"
 # Slack's limit for the value of an option.
 _VALUE_LENGTH = 150
 _TEMPLATE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-# How long an agent may be idle before it calls, in seconds.
+# How long an agent may be idle before people are called, in seconds.
 SETTLE_CHOICES = (5, 20, 60, 300)
-# How long nothing may change, and a question may be open, before people are called. 0 means never.
+# How long nothing may change, and how long a question may be open, before people are called; in seconds. 0
+# means never.
 STUCK_CHOICES = (600, 1_800, 3_600, 14_400, 0)
 REMINDER_CHOICES = (1_800, 3_600, 14_400, 28_800, 86_400, 0)
 # The error beside the field for a group.
@@ -58,7 +59,7 @@ class SettingsField(StrEnum):
 
 
 class Defaults(NamedTuple):
-    """What holds where nothing was set: a template's name, or an empty text, and times in seconds."""
+    """The deployment's values: the name of its template, or an empty text, and times in seconds."""
 
     template: str
     settle_seconds: float
@@ -172,9 +173,12 @@ def _read_duration(values: Mapping[str, str], field: SettingsField, choices: Seq
 def _template_fields(
     settings: ChannelSettings, templates: Sequence[TemplateChoice], default: str
 ) -> list[Block]:
-    """Return the menus for template and preset. A template that is set must be chosen again if it is gone."""
+    """Return the menus for template and preset.
+
+    If the channel's template no longer exists, the person has to choose another one.
+    """
     template = next((each for each in templates if each.id == settings.template_id), None)
-    everywhere = f"As everywhere ({default})" if default else "As everywhere"
+    everywhere = f"Default ({default})" if default else "Default"
     options = {_EVERYWHERE: make_option(everywhere, _EVERYWHERE)}
     options |= {
         each.id: make_option(each.title, each.id, each.organization)
@@ -207,7 +211,10 @@ def _preset_field(template: TemplateChoice | None, preset: str) -> list[Block]:
 
 
 def _preset_block_id(template: str) -> str:
-    """Return the block id of the preset. With one id for all templates, Slack would keep an old choice."""
+    """Return the block id of the preset's field. It names the template.
+
+    With one id for all templates, Slack would keep the choice for an earlier template.
+    """
     return f"{SettingsField.PRESET}:{template}"[:255]
 
 
@@ -219,7 +226,7 @@ def _choice_field(field: SettingsField, label: str, choices: Mapping[str, str], 
 def _duration_field(
     field: SettingsField, label: str, choices: Sequence[int], chosen: int | None, default: float
 ) -> Block:
-    words = {_EVERYWHERE: f"As everywhere ({_describe(default)})"}
+    words = {_EVERYWHERE: f"Default ({_describe(default)})"}
     words |= {f"{seconds}": _describe(seconds) for seconds in choices}
     return _choice_field(field, label, words, _EVERYWHERE if chosen is None else f"{chosen}")
 
@@ -230,7 +237,7 @@ def _describe(seconds: float) -> str:
 
 def _fallback_fields(fallback: str, groups: Mapping[str, str]) -> list[Block]:
     """Return the fields for who is called if the owner does not answer: a person, or a user group."""
-    # A menu for one person cannot be emptied, so this one is for several, and takes one.
+    # A menu for one person cannot be emptied. So this is a menu for several people that accepts one.
     person: Block = {
         "type": "multi_users_select",
         "action_id": SettingsField.FALLBACK.value,
@@ -239,7 +246,7 @@ def _fallback_fields(fallback: str, groups: Mapping[str, str]) -> list[Block]:
     }
     if fallback and not fallback.startswith("S"):
         person = person | {"initial_users": [fallback]}
-    label = "If the owner does not answer for as long again, it calls"
+    label = "If the owner does not answer within the same time, it then calls"
     field = make_field(SettingsField.FALLBACK.value, label, person, is_optional=True)
     if not groups:
         return [field]

@@ -1,4 +1,4 @@
-"""The two shapes of answers: a statement, and a question with its buttons."""
+"""The two forms of answers: a statement, and a question with its buttons."""
 
 from collections.abc import Sequence
 from typing import cast

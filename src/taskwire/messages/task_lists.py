@@ -1,7 +1,8 @@
 """Lists of tasks, for one person: the answer to `/task list`, and the overview for `/task` alone.
 
-Each task has two lines: what it is and how it stands; what its agent reported, its pull request, its thread
-and its name. The caller sorts the tasks by `get_rank`. An empty list says what to do.
+Each task has two lines. The first has its title and phase. The second has the agent's report, the pull
+request, the thread and the task's name. The caller sorts the tasks by `get_rank`. An empty list says what to
+do.
 """
 
 from collections.abc import Collection, Sequence
@@ -76,7 +77,7 @@ class Hosts:
 def get_open_phase(link: Link) -> Phase:
     """Return the phase that a person should know of.
 
-    A pause does not answer a question, and does not show that anybody has read what is done. But a person who
+    A pause does not answer a question, and does not show that a person has read the result. But a person who
     pauses a task has read it.
     """
     state = link.state
@@ -181,7 +182,7 @@ def _link(text: str, url: str) -> Block:
 
 
 def _code(name: str) -> Block:
-    """Return the task's name as people type it in commands. The title is another text."""
+    """Return the task's name, as people type it in commands, as a piece of code."""
     return {"type": "text", "text": one_line(name, 60) or "-", "style": {"code": True}}
 
 
@@ -216,7 +217,10 @@ def _since_ms(link: Link) -> int:
 
 
 def _page_buttons(page: int, pages: int, filtered: str) -> list[Block]:
-    """Return the buttons for the previous and the next page. In one row, no two may have one action id."""
+    """Return the buttons for the previous and the next page.
+
+    Slack refuses two buttons with one action id in a row, so their ids differ.
+    """
     steps = [
         button(Button.LIST_PAGE, label, cut(f"{to} {filtered}".strip(), 1_000))
         | {"action_id": f"{Button.LIST_PAGE.value}.{number}"}

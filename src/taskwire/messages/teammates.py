@@ -20,7 +20,7 @@ from taskwire.messages.blocks import (
 from taskwire.messages.cards import get_owner_name
 from taskwire.messages.shapes import CHOICES_BLOCK_ID, bold_title, question, statement
 
-# The owner sees what they pass on. Slack's limit for a block is 3,000 characters.
+# In characters. The owner must see the whole reply before passing it on. A block of Slack has at most 3,000.
 PASSED_TEXT_LENGTH = 2_900
 
 
@@ -61,7 +61,7 @@ def list_people(names: Sequence[str], groups: Sequence[str], *, is_for_all: bool
 
 
 def who_may_steer(link: Link, let_in: str) -> Message:
-    """Say who may direct the task's agent: the owner, and whom they have let in."""
+    """Say who may steer the task: its owner, and the people with whom it is shared."""
     owner = escape_line(get_owner_name(link), 60) or "its owner"
     if let_in:
         return statement(
@@ -71,7 +71,7 @@ def who_may_steer(link: Link, let_in: str) -> Message:
 
 
 def only_owner(link: Link, value: str = "") -> Message:
-    """Tell the author of a reply that it is no input. With a `value`, offer to ask the owner."""
+    """Tell the author of a reply that it does not go to the agent. With a `value`, offer to ask the owner."""
     owner = get_owner_name(link)
     words = f"Only {escape_line(owner, 60) or 'its owner'} can direct this agent."
     if not value:
@@ -85,14 +85,13 @@ def was_asked(link: Link) -> Message:
     return statement(f"{escape_line(get_owner_name(link), 60) or 'The owner'} was asked to pass it on.")
 
 
-def let_in_meanwhile(link: Link) -> Message:
-    """Tell the author of a reply that it goes to the agent, because they may steer the task by now."""
-    owner = escape_line(get_owner_name(link), 60) or "The owner"
-    return statement(f"{owner} has let you in meanwhile, so your reply goes to the agent.")
+def may_steer_now() -> Message:
+    """Tell the author of a reply that it goes to the agent now, because they may steer the task by now."""
+    return statement("You can direct this agent now, so your reply goes to it.")
 
 
 def nothing_to_pass_on() -> Message:
-    """Tell the author of a reply that there is nothing to pass on."""
+    """Tell the author of a reply that it cannot be passed on: it was deleted or is not for the agent."""
     return statement("Your reply is gone, so there is nothing to pass on.")
 
 
@@ -127,17 +126,17 @@ def passed_on(name: str, *, is_always: bool) -> Message:
 
 
 def not_passed_on() -> Message:
-    """Tell the owner that the reply stays between people."""
+    """Tell the owner, who chose that, that the reply was not passed on."""
     return statement("Not passed on.")
 
 
 def taken_back(name: str) -> Message:
-    """Tell the owner that the reply does not exist any more."""
+    """Tell the owner that the reply was deleted or is not for the agent any more."""
     return statement(f"{escape_line(name, 60) or 'Its author'} has taken it back, so nothing was sent.")
 
 
 def settled_already() -> Message:
-    """Say that the reply was passed on or left already, or that the button is too old."""
+    """Say that a decision about the reply was made already, or that the button is too old."""
     return statement("That is settled already, or the button is too old.")
 
 

@@ -65,11 +65,13 @@ def coder_unreachable(why: str) -> str:
 
 def jobs_wait_for_version(count: int, until: datetime) -> str:
     """Say that the first job of `count` queues cannot be read by this version, and is given up at `until`."""
-    lists = "1 list of work begins" if count == 1 else f"{count} lists of work begin"
+    queues, jobs = (
+        ("1 queue waits", "its next job") if count == 1 else (f"{count} queues wait", "their next jobs")
+    )
     return (
-        f"{lists} with something that another version of Taskwire wrote and this one can't read. Start a "
-        "version that can (usually the newest that has run here, or a newer one) by "
-        f"{until:%Y-%m-%d at %H:%M} UTC; after that I give it up."
+        f"{queues} for another version of Taskwire: this one can't read {jobs}. Start a version that can "
+        f"(usually the newest that has run here, or a newer one) by {until:%Y-%m-%d at %H:%M} UTC; after "
+        f"that I give {'the job' if count == 1 else 'the jobs'} up."
     )
 
 

@@ -32,9 +32,9 @@ _LABELS = VERB_BUTTONS | DIALOG_BUTTONS
 
 
 def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Message:
-    """Ask what a reply means that begins with `!` and is not a verb. `nearest` are verbs like it.
+    """Ask what a reply means: it begins with `!` and is no verb. `nearest` are similar verbs.
 
-    A near verb is a button. A verb that has no button is named in the text.
+    A similar verb is a button. If the verb has no button, the text names it.
     """
     word, *more = text.split() or ["!"]
     link, _, job_id = value.partition(" ")
@@ -65,7 +65,7 @@ def _get_verb(word: str) -> str:
 
 
 def offer_commands(near_miss: NearMiss, key: str) -> Message:
-    """Ask which command is meant. The offers are kept under `key`. Each button has its offer's number."""
+    """Ask which command is meant. Each offer is a button with its number. They are stored under `key`."""
     offered = [
         button(Button.RUN_OFFERED, offer.label, key) | {"action_id": f"{Button.RUN_OFFERED.value}.{number}"}
         for number, offer in enumerate(near_miss.offers)

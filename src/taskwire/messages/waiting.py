@@ -1,7 +1,4 @@
-"""Messages to a person whose request waits: which request, why, and for how long.
-
-`request` in these functions is a text from `describe_request`, for example `pausing *Fix the login*`.
-"""
+"""Messages to a person whose request waits or was given up: which request, why, and for how long."""
 
 from datetime import datetime
 from typing import Literal

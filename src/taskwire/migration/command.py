@@ -31,9 +31,9 @@ from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
 from taskwire.state.owner import Owner
 
-# Words that name a store, besides a URL and a directory.
+# The words that name a store on the command line in place of a URL or a directory.
 EMBEDDED, STANDARD_INPUT = "embedded", "-"
-# Timeout for one answer, in seconds: a hundred keys over a slow connection.
+# The timeout for one answer, in seconds. It may have a hundred keys and come over a slow connection.
 MOVE_COMMAND_SECONDS = 30.0
 
 StoreLocation = str | Path

@@ -21,7 +21,8 @@ from taskwire.redis.keys import Keys
 # Names of keys. `UNMOVED_KEYS` are the keys about the server itself, which are not moved.
 FENCE, PARKED = b"fence", b"parked:"
 UNMOVED_KEYS = (FENCE, b"server")
-# A key that shows whether two addresses lead to the same store. It expires after PROBE_MS if its run dies.
+# A key by which one side checks whether the other side is the same store. It expires after PROBE_MS if the
+# process dies.
 PROBE, PROBE_MS = b"probe:", 10_000
 # Items of one key that are read in one call.
 ITEMS_PER_CALL = 200

@@ -24,7 +24,7 @@ from taskwire.queue.scripts import ServerClock
 from taskwire.state import owner as owners
 from taskwire.state.owner import Owner, Ownership
 
-# A process at work updates its note in the store more often than this, in ms.
+# A running process updates its record in the store more often than this, in ms.
 IDLE_MS = 10_000
 IDLE_CHECK_SECONDS = 0.5
 # Keys that are read in one call. Each may have a hundred kilobytes.
@@ -37,7 +37,7 @@ PROGRESS_SECONDS = 5.0
 
 # The error if another run of the move has taken over or ended it, or if the store was opened again.
 _TAKEN_OVER = "another run of this move has taken over, or the store was opened again"
-# How a script refuses then.
+# The error reply of a script in that case.
 _REFUSAL = f"ELSEWHERE {_TAKEN_OVER}"
 _WRITE = load("migration/migration.write", TAKEN_OVER=_REFUSAL)
 _LEAVE = load("migration/migration.leave", TAKEN_OVER=_REFUSAL)
@@ -283,9 +283,9 @@ def same_store() -> UserError:
 async def reopen(side: Side) -> Fence | None:
     """Remove the fence from the source of a move. Return the fence.
 
-    Raises `UserError` if the store is an incomplete copy. This store does not know what was done in the
-    other one since. So the next process treats it as after data loss: before each first attempt, it checks
-    whether the effect exists.
+    Raises `UserError` if the store is an incomplete copy. This store lacks what was done in the other store
+    since. So the next process treats it as after data loss: before each first attempt, it checks whether the
+    effect exists.
     """
     found = await fence.find(side.connections, side.keys)
     if found is not None and not await side.remove_fence():
@@ -296,5 +296,5 @@ async def reopen(side: Side) -> Fence | None:
 
 
 def open_threads(count: int) -> str:
-    """Return a number of open threads, in words."""
+    """Return a number of open threads as a text, for example `1 open thread`."""
     return "1 open thread" if count == 1 else f"{count} open threads"

@@ -1,7 +1,8 @@
 """Shows in Slack's own agent surface whether an agent works, where the workspace has that surface.
 
-Slack then offers its own button *Stop*; `listeners/messages.py` takes the press. Nothing depends on this: the
-card shows the same, and more. If Slack refuses, it is not asked again for a day.
+While an agent works, Slack shows its own button *Stop*; `listeners/messages.py` handles a press of it.
+Nothing depends on this surface: the card shows the same, and more. If Slack refuses, Taskwire does not ask
+again for a day.
 """
 
 from taskwire.dependencies import Dependencies
@@ -17,9 +18,9 @@ from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused, Sla
 from taskwire.slack.sessions import SessionStatus
 from taskwire.telemetry import logger
 
-# Slack forgets a status after an hour.
+# A status is set again after this time, because Slack forgets it after an hour.
 SHOW_AGAIN_MS = 45 * 60 * 1000
-# Slack's codes for failures that pass. Another code that Slack does not document is taken for a refusal.
+# Slack's codes for temporary failures. Any other undocumented code counts as a refusal.
 _PASSING_CODES = frozenset({"", "fatal_error", "internal_error", "request_timeout", "service_unavailable"})
 _REFUSED = ("agent_surface", "refused")
 
@@ -37,7 +38,7 @@ def find_status(link: Link) -> SessionStatus:
 
 
 def is_session_outdated(deps: Dependencies, link: Link) -> bool:
-    """Whether Slack shows another status. A thread gets a session only when its agent works."""
+    """Return whether Slack shows another status. A thread gets a session only when its agent works."""
     if not deps.slack.sessions.is_enabled or link.record.thread_ts is None:
         return False
     status = find_status(link)
@@ -47,7 +48,7 @@ def is_session_outdated(deps: Dependencies, link: Link) -> bool:
 
 
 def show_session(link: LinkId) -> Batch:
-    """Let Slack show the present status. A showing that waits is replaced."""
+    """Append a job that shows the present status. It replaces a waiting one."""
     job = Job(id="session", work=ShowSession())
     return Batch().append(session(link), job, score="due", is_newest=True)
 
@@ -63,7 +64,7 @@ class SessionStatuses:
         return (Handler.with_link(ShowSession, self.show),)
 
     async def show(self, context: JobContext, link: Link) -> Outcome:
-        """Show the status, and come again before Slack forgets that the agent works."""
+        """Show the status. While the agent works, run again before Slack forgets the status."""
         repeats, thread_ts = context.work(ShowSession).repeats, link.record.thread_ts
         if thread_ts is None or (repeats and repeats != link.session):
             return done()
@@ -72,7 +73,7 @@ class SessionStatuses:
         status = find_status(link)
         if not repeats and _name_shown(link) == f"{status} {thread_ts}":
             return done()
-        # A process that is stopped here may later put an old status over a newer one.
+        # A process that is stopped here may later overwrite a newer status with an old one.
         context.compensation = self._deps.writes.remove_field(show_session(link.id), link.id, "session")
         try:
             await self._deps.slack.sessions.set_status(link.record.channel, thread_ts, status, link.title)

@@ -41,9 +41,9 @@ async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Eve
 
 
 def find_person_behind(state: LinkState, notice: Notice) -> UserId | None:
-    """Return the person who asked for the change.
+    """Find the person who asked for the change.
 
-    Their act may have been applied after the notice was written.
+    Their act may have been applied after the notice was queued.
     """
     verb = {"paused": "pause", "resumed": "resume"}.get(notice.kind)
     acted = state.last_action

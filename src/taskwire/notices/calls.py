@@ -32,14 +32,14 @@ from taskwire.queue.batch import Batch
 
 # The id of the job that sends the summary. While it waits, later calls of the same quiet hours add nothing.
 SUMMARY_JOB_ID = "summary"
-# The note with the links about which a person was not called in their quiet hours, and how many it has.
+# The note of the links about which a person was not called in their quiet hours, and the most links in it.
 HELD_CALLS, MOST_HELD_LINKS = "held_calls", 50
 # These notices also call the people who watch the task. Others call only its owner.
 FOR_WATCHERS: frozenset[NoticeKind] = frozenset({"needs_input", "completed", "failed", "error"})
 
 
 def list_called(link: Link, notice: Notice) -> tuple[UserId, ...]:
-    """List whom a notice calls: the owner, or the fallback of a reminder, then people who watch.
+    """List the people that a notice calls: the owner, or a reminder's fallback, then people who watch.
 
     A muted task calls nobody.
     """
@@ -51,7 +51,7 @@ def list_called(link: Link, notice: Notice) -> tuple[UserId, ...]:
 
 
 def may_mention(link: Link, job: Job) -> bool:
-    """Whether this job posts a message that mentions somebody, or may lead to one."""
+    """Return whether this job posts a message that mentions somebody, or may lead to such a message."""
     match job.work:
         case PostNotice(notice=notice):
             return bool(list_called(link, notice))
@@ -64,7 +64,7 @@ def may_mention(link: Link, job: Job) -> bool:
 
 
 async def decide_calls(deps: Dependencies, people: People, context: JobContext, link: Link) -> CallPlan:
-    """Return how the people of a notice are called: as an earlier try has decided, or as they want now."""
+    """Return how a notice calls its people. The decision of an earlier try is kept."""
     work = context.work(PostNotice)
     called = list_called(link, work.notice)
     if work.calls is not None:

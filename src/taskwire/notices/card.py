@@ -32,9 +32,9 @@ from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 
-# Marks a reaction that may or may not be there.
+# Marks a reaction of ours that the message may have or not.
 TRIED = "?"
-# Marks the reaction that a repair leaves, until the repair is complete. It may or may not be there.
+# Marks the reaction that a repair keeps, until the repair is complete. The message may have it or not.
 REPAIRED = "="
 REACTIONS = {
     "taken": "eyes",
@@ -57,7 +57,7 @@ class CardAndReceipts:
         return (Handler.with_link(DrawCard, self.draw_card), Handler.with_link(Receipt, self.receipt))
 
     async def draw_card(self, context: JobContext, link: Link) -> Outcome:
-        """Edit the card, unless it shows the present state already."""
+        """Edit the card, unless it already shows the present state."""
         if link.record.shown_ts is None:
             return done()
         outage = await find_outage(self._deps)
@@ -98,13 +98,13 @@ class CardAndReceipts:
         )
 
     async def _is_resumed_by_reply(self, link: Link) -> bool:
-        """Whether a reply resumes the task. Only the card of a task that is being stopped says so."""
+        """Return whether a reply resumes the task. Only the card of a task that is being stopped says so."""
         if link.shown_pending != "pause":
             return True
         return (await self._deps.channel_settings.get(link.record.channel)).is_resumed_by_reply
 
     async def _tell_home(self, context: JobContext, link: Link, drawn: str) -> None:
-        """Let the owner's Home tab show what the card will show, even while the card waits for its place."""
+        """Queue an update of the owner's Home tab, which need not wait until Slack allows the edit."""
         owner = link.record.owner_slack
         if owner is None or link.told_home == drawn or not await is_home_kept(self._deps, owner):
             return
@@ -165,8 +165,9 @@ class CardAndReceipts:
         return await self._react(context, link, work.ts, _all_tried(had), wanted)
 
     async def _repair(self, context: JobContext, link: Link, ts: Ts, had: list[str], stray: str) -> Outcome:
-        """Add the stored reaction again, and remove all others, such as the one that a stopped process added
-        late.
+        """Add the stored reaction again, and remove all other reactions of ours.
+
+        A process that was stopped may have added one of them late.
         """
         also = [TRIED + stray] if stray and stray not in " ".join(had) else []
         repaired = next((name for name in had if name.startswith(REPAIRED)), None)
@@ -180,12 +181,12 @@ class CardAndReceipts:
     async def _react(
         self, context: JobContext, link: Link, ts: Ts, had: list[str], wanted: str, repaired: str = ""
     ) -> Outcome:
-        """Add the wanted reaction, then remove the others, which may have to wait for a place.
+        """Add the wanted reaction, then remove the others. The removals may have to wait for Slack's limits.
 
-        A reaction that was tried may be there, whatever the answer was, so it is remembered until it is
-        removed. If a stopped process goes on after others have shown a newer state, its compensating job
-        repairs the reactions. That job remembers the wanted one as `repaired`: when it is run again, it must
-        not take its own progress for that of a newer state.
+        A reaction that was tried may be there, whatever Slack answered, so it is remembered until it is
+        removed. A stopped process may go on after others have shown a newer state. Then its compensating job
+        repairs the reactions. That job remembers the wanted reaction as `repaired`, so that a second run does
+        not take it for a newer state.
         """
         slack, channel = self._deps.slack, link.record.channel
         others = [name for name in had if name.removeprefix(TRIED) != wanted]
@@ -215,16 +216,14 @@ class CardAndReceipts:
 
 
 def _all_tried(had: list[str]) -> list[str]:
-    """Return these reactions without the mark `=` of a repair: such a reaction gets the mark `?` of an
-    uncertain one.
-    """
+    """Return these reactions, each one marked by `?` as uncertain in place of the mark `=` of a repair."""
     names = [TRIED + name.removeprefix(REPAIRED) if name.startswith(REPAIRED) else name for name in had]
     return [name for name in names if name != TRIED]
 
 
 def _priority(context: JobContext, link: Link) -> Priority:
     if link.shown_pending is not None:
-        # Somebody has just pressed a button, and looks whether it did something.
+        # A person has just pressed a button and waits for the card to change.
         return Priority.MENTION
     if context.job.id == FIRST_DRAW_JOB_ID:
         return Priority.FIRST_CARD

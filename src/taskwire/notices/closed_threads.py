@@ -23,7 +23,7 @@ from taskwire.outbox.enqueue import draw, request_reading
 from taskwire.queue.batch import Batch
 from taskwire.telemetry import logger
 
-# Dead letters whose reason begins so are sent again when the thread reopens.
+# The reason of a dead letter begins with this if the letter is sent again when the thread reopens.
 CLOSED_REASON = "the channel takes no message: "
 # How often an edit is tried in a closed thread. Slack may send no event when the thread opens again.
 CLOSED_RETRY_MS = HOUR_MS
@@ -55,7 +55,7 @@ def reopen_if_closed(link: Link, batch: Batch) -> Batch:
 
 
 async def claim_attempt(deps: Dependencies, link: Link) -> bool:
-    """Whether to try an edit in this thread now. In a closed thread, an edit is tried only once an hour."""
+    """Return whether to try an edit in this thread now. In a closed thread, one edit an hour is tried."""
     return not link.closed_error or await deps.notes.keep_if_new(
         "closed_attempt", link.id, ttl_ms=CLOSED_RETRY_MS
     )
@@ -78,7 +78,7 @@ async def _reopen_channel(deps: Dependencies, context: JobContext) -> Outcome:
 
 
 async def _reopen_thread(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
-    """Send the messages that could not be posted, draw the card, and read the thread for missed messages."""
+    """Send messages that could not be posted, update the card, and read the thread for missed messages."""
     if not link.closed_error:
         return done()
     for letter in await deps.dead_letters.list_ids_in(context.lease.name, CLOSED_REASON):
@@ -90,9 +90,9 @@ async def _reopen_thread(deps: Dependencies, context: JobContext, link: Link) ->
 
 
 async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link) -> Outcome | None:
-    """Let the card be posted again and try the job later; None if a new card did not help.
+    """Wait until the card was posted again, then try the job again. Return None if that did not help.
 
-    Slack may be away, or limit the edits of cards. So None is returned only if the card was drawn and the
+    Slack may be away, or limit the edits of cards. So None is returned only if the card was edited and the
     thread still takes no message.
     """
     notes = deps.notes
@@ -105,6 +105,6 @@ async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link)
             str(context.now_ms), "card_moving_since", link.id, ttl_ms=10 * CARD_MOVING.max_duration_ms
         )
     context.record_reconciled()
-    # This job runs again and again. It must not replace a drawing that is under way each time.
+    # This job runs again and again. It must not replace a running update of the card each time.
     batch = draw(link.id, deps.writes.remove_field(Batch(), link.id, "drawn_card"), is_newest=False)
     return retry(CARD_MOVING.interval_seconds, batch=batch)

@@ -1,8 +1,8 @@
 """Follows an agent: one message in the thread shows the last lines that it writes, for ten minutes.
 
-The message is posted once and then edited. Coder's log is read only while somebody follows, once a tick for
-each followed task. The edits have the lowest priority in Slack's limits, so cards go first. Following ends by
-itself after its time, and at the end of the agent's turn.
+The message is posted once and then edited. Coder's log is read only while somebody follows, every five
+seconds for each followed task. The edits have the lowest priority in Slack's limits, so cards go first.
+Following ends after its ten minutes, and at the end of the agent's turn.
 """
 
 from typing import NamedTuple
@@ -53,7 +53,7 @@ async def start_following(deps: Dependencies, link: Link, now_ms: int) -> Batch:
 
 
 def is_followed(link: Link, now_ms: int) -> bool:
-    """Whether a message follows the agent now."""
+    """Return whether a message follows the agent now."""
     return link.follow_until_ms > now_ms
 
 
@@ -68,7 +68,7 @@ class Follower:
         return (Handler.with_link(StartFollowing, self.post), Handler.with_link(ShowLive, self.show))
 
     async def post(self, context: JobContext, link: Link) -> Outcome:
-        """Post the message, once. Its lines follow by an edit."""
+        """Post the message, once. An edit adds the agent's lines."""
         until_ms, record = context.work(StartFollowing).until_ms, link.record
         is_over = _find_end(link, until_ms, context.now_ms) is not None
         if record.thread_ts is None or (is_over and not context.is_outcome_unknown):
@@ -86,10 +86,10 @@ class Follower:
         )
 
     async def show(self, context: JobContext, link: Link) -> Outcome:
-        """Show what the agent writes now, and come again; or say that following has ended."""
+        """Edit the message to show the agent's last lines, and queue the next edit. At the end, say so."""
         work = context.work(ShowLive)
         place = _Place(work.ts, work.message_id)
-        # A process that is stopped here may later put old lines over what others have shown since.
+        # A process that is stopped here may later overwrite newer lines with old ones.
         again = work.model_copy(update={"shown": ""})
         context.compensation = Batch().append(live(link.id), _tick(again), is_newest=True)
         end = _find_end(link, work.until_ms, context.now_ms)
@@ -103,7 +103,7 @@ class Follower:
                 return retry(TICK_SECONDS)
             await self._edit(link, place, messages.showing(link, lines, work.until_ms), Priority.LIVE)
         except NoCapacity as busy:
-            # The next tick reads the log again, and the claim keeps its age.
+            # The next run reads the log again. The rate limiter keeps the age of the claim.
             if end is not None:
                 raise
             return retry(max(TICK_SECONDS, busy.retry_after_seconds or 0.0))
@@ -116,7 +116,7 @@ class Follower:
         await self._deps.slack.update(link.record.channel, place.ts, message, meta, priority)
 
     def _end(self, link: Link, until_ms: int) -> Batch:
-        """Return the batch that ends this following. A newer one goes on."""
+        """Return the batch that ends the following until `until_ms`. Another one that began later goes on."""
         is_newer = link.follow_until_ms not in (0, until_ms)
         return Batch() if is_newer else self._deps.writes.unfollow(Batch(), link.id)
 
@@ -126,7 +126,7 @@ def _tick(work: ShowLive) -> Job:
 
 
 def _find_end(link: Link, until_ms: int, now_ms: int) -> FollowingEnd | None:
-    """Return why following ends now; None while it goes on."""
+    """Return why following ends now; None if it does not end yet."""
     if link.end_reason is not None:
         return "link"
     if link.follow_until_ms != until_ms:

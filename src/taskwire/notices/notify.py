@@ -147,7 +147,7 @@ class Notifier:
             batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
 
     async def _has_next_turn(self, link: Link, state: LinkState, notice: Notice) -> bool:
-        """Whether the turn that has ended is not the last: a reply waits, or the agent has just got one."""
+        """Return whether another turn follows the one that has ended: a reply waits or was just sent."""
         report, got = notice.report, state.input_after
         is_end = notice.kind in ("completed", "failed")
         if is_end and report is not None and got is not None and report.at <= got:
@@ -157,11 +157,11 @@ class Notifier:
             return True
         waiting = replies_among(await self._deps.links.list_waiting(link.id))
         first = next((reply for _, reply in waiting if reply.is_admitted), None)
-        # A reply that a person has to decide about waits for long, and others wait behind it.
+        # A reply that waits for a person's decision may wait for days, and later replies wait behind it.
         return first is not None and not first.question
 
     def _release_waiting_for_resume(self, link: Link, event: Observed, batch: Batch) -> None:
-        """Send the replies that only waited until somebody resumes the task, if the task is active again."""
+        """Send the replies that wait only until somebody resumes the task, if the task is active again."""
         if link.waits_for_resume and link.hold is None and event.observation.is_active:
             self._deps.writes.release_held(batch, link.id)
             questions.settle_held(self._deps, link, inputs.HELD_SENT, batch)
@@ -419,13 +419,13 @@ class Notifier:
 
 
 def _has_new_report(state: LinkState, seen: Observation) -> bool:
-    """Whether the observation has a newer report than the last known one."""
+    """Return whether the observation has a newer report than the last known one."""
     last = state.last_report
     return seen.report is not None and (last is None or seen.report.at > last.at)
 
 
 def _is_line(link: Link, notice: Notice) -> bool:
-    """Whether the notice is one line, because a person has asked for the change here."""
+    """Return whether the notice is one line, because a person has asked for the change here."""
     return notice.kind in ("paused", "resumed") and find_person_behind(link.state, notice) is not None
 
 

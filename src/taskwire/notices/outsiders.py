@@ -1,8 +1,8 @@
 """Channels that were shared with another company after a task's thread began there.
 
-No new thread is made in such a channel. Existing threads go on, because people wait for their tasks. No
-reply of an outsider reaches an agent. If somebody writes in such a thread, the task's owner and the
-administrators are told that outsiders can read it, once a day.
+No new thread is made in such a channel. Existing threads go on, because people wait for their tasks. No reply
+of an outsider reaches an agent. If somebody writes in such a thread, the task's owner and the administrators
+are told, once a day, that outsiders can read it.
 """
 
 from taskwire.dependencies import Dependencies

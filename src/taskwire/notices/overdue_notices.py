@@ -1,4 +1,4 @@
-"""Notices about what has lasted too long: whether they still hold when they are posted, and when they settle.
+"""Notices about what has lasted too long: checks whether they are still true, and removes their buttons.
 
 `domain/overdue.py` decides when they are due.
 """
@@ -20,12 +20,12 @@ from taskwire.outbox.agent_log import read_last_output
 from taskwire.outbox.coder_health import find_outage
 from taskwire.queue.batch import Batch
 
-# In seconds. A reminder shows the agent's report if its log takes longer.
+# In seconds. If reading the agent's log takes longer, a reminder shows the agent's report instead.
 REMINDER_READ_SECONDS = 3.0
 
 
 def is_overtaken(link: Link, notice: Notice) -> bool:
-    """Whether a notice needs no post any more: something has changed, or a reminder would call nobody."""
+    """Return whether a notice must not be posted: the state has changed, or a reminder would call nobody."""
     state = link.state
     if notice.kind == "stuck":
         return not state.is_stuck

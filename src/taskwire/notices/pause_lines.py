@@ -1,4 +1,4 @@
-"""The line about a pause that a person asked for. A resume edits it, so the thread gets no second line.
+"""The line in the thread about a pause that a person asked for. A resume edits this line and adds none.
 
 Other pauses, such as an idle time-out, have a notice with a button (`messages/notices.py`).
 """
@@ -18,7 +18,10 @@ from taskwire.slack.metadata import Metadata
 
 
 def record_pause(deps: Dependencies, link: Link, notice: Notice, place: PostedQuestion, batch: Batch) -> None:
-    """Store where the line about this pause was posted. Without a line, forget that of an earlier pause."""
+    """Store where the line about this pause was posted.
+
+    If it was not posted, forget an earlier pause's line.
+    """
     by = find_person_behind(link.state, notice)
     if by is None:
         deps.writes.remove_field(batch, link.id, "pause_line")
@@ -30,12 +33,12 @@ def record_pause(deps: Dependencies, link: Link, notice: Notice, place: PostedQu
 async def show_resumed(
     deps: Dependencies, people: People, context: JobContext, link: Link, notice: Notice
 ) -> Batch | None:
-    """Edit the line of the pause that has ended. Return None if there is none, or if it was deleted.
+    """Edit the line of the pause that has ended. Return None if the thread has no such line any more.
 
     The edit may be repeated. The message keeps its id, and its kind becomes `resumed`.
     """
     line = link.pause_line
-    # If the outcome of a post is unknown, there was no line to edit.
+    # If the outcome of a post is unknown, a message was posted: there was no line to edit.
     if notice.kind != "resumed" or line is None or context.is_outcome_unknown:
         return None
     resumed_by = find_person_behind(link.state, notice)

@@ -70,7 +70,10 @@ class AgentInput:
         return f"{LINK_BACK}{link}"
 
     async def get_display_text(self, reply: Reply) -> str:
-        """Return the text that shows people which reply is meant; without text, the names of its files."""
+        """Return the text that shows people which reply is meant.
+
+        For a reply without text, return its files' names.
+        """
         words = await self._get_text(reply)
         return ", ".join(file.name for file in reply.files) or NO_TEXT if is_blank(words) else words
 
@@ -98,7 +101,7 @@ class AgentInput:
         try:
             return await self._deps.slack.files.download(file.url, LARGEST_FILE_BYTES)
         except (Refused, AccountRefused):
-            # The address also answers 403 for a single file.
+            # Slack answers 403 for a file that the bot may not read, too. The account is not the reason.
             return None
 
     async def list_names(self, text: str) -> replies.Names:

@@ -1,6 +1,7 @@
 """Reads a task's log for people: what is new since the last excerpt, or what the agent wrote last.
 
-A long log takes 200 ms to process, so that runs in a thread beside the event loop.
+A long log takes 200 ms to process. This runs in a worker thread (`asyncio.to_thread`), because the event loop
+must not stop for so long.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ LONGEST_ANSWER = 3_000
 # In characters. The steps of a turn are kept for as long as their button works.
 LONGEST_STEPS = 100_000
 
-# What somebody who follows an agent sees. Of a longer log only the end is read, in characters.
+# How many lines Follow shows, and how many characters at the end of the log are read for them.
 LIVE_LINES = 12
 LONGEST_LIVE_LOG = 50_000
 
@@ -74,7 +75,7 @@ async def read_new_output(deps: Dependencies, coder: CoderClient, link: Link) ->
 
 
 def _make_output(excerpt: Excerpt, cursor: str = "") -> AgentOutput:
-    """Keep as much of an excerpt as a message shows."""
+    """Cut an excerpt to the length that a message shows, and return it."""
     turn = excerpt.turn
     answer = cut_at_block(turn.answer, LONGEST_ANSWER)
     if answer:
@@ -104,7 +105,7 @@ async def read_end_cursor(deps: Dependencies, coder: CoderClient, link: Link) ->
 
 
 async def read_last_output(deps: Dependencies, coder: CoderClient, link: Link) -> LastOutput:
-    """Return what the agent wrote last; UserError if Coder cannot show the log now."""
+    """Return what the agent wrote last. Raise UserError if Coder cannot show the log now."""
     logs = await _get_logs(coder, link)
     if logs is None:
         return LastOutput()
@@ -115,7 +116,7 @@ async def read_last_output(deps: Dependencies, coder: CoderClient, link: Link) -
 
 
 async def read_last_lines(deps: Dependencies, coder: CoderClient, link: Link) -> str:
-    """Return the last lines that the agent has written; empty if the log cannot be read now."""
+    """Return the last lines of the log; empty if the log cannot be read now."""
     logs = await _find_logs(coder, link)
     if logs is None or logs.snapshot:
         return ""
@@ -126,7 +127,10 @@ async def read_last_lines(deps: Dependencies, coder: CoderClient, link: Link) ->
 
 
 async def read_full_log(coder: CoderClient, link: Link) -> FullLog:
-    """Return all of the log, unmasked: Slack's client masks files. UserError if Coder cannot show it now."""
+    """Return the whole log, not masked, because Slack's client masks files.
+
+    UserError if Coder cannot show it.
+    """
     logs = await _get_logs(coder, link)
     if logs is None:
         return FullLog()
@@ -135,12 +139,12 @@ async def read_full_log(coder: CoderClient, link: Link) -> FullLog:
 
 
 async def _get_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
-    """Return the log, or None if the task was not created yet; UserError if Coder cannot show it now."""
+    """Return the log; None if the task was not created yet. Raise UserError if Coder cannot show it now."""
     task_id, title = link.record.task_id, link.title
     if task_id is None:
         return None
     if link.observation is not None and link.observation.is_lost:
-        # Coder would look for the agent for 30 s, in vain.
+        # Coder would try to reach the agent for 30 s without success.
         raise UserError(*refusals.agent_lost(link))
     try:
         return await coder.get_logs(task_id)

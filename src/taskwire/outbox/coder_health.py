@@ -1,10 +1,11 @@
-"""Whether Coder answers, accepts our token, and gives our account enough rights.
+"""Checks whether Coder answers, accepts our token, and gives our account enough rights.
 
-When an outage begins, a note of it is stored. Every open card shows the outage until it ends. The note also
-says whether the cards were already asked to show the outage. So if a process dies, another one can ask the
-rest.
-Administrators are told of problems with the service account. The poller finds out whether Coder has tasks
-at all.
+When an outage begins, it is stored in Redis. Every open card shows the outage until it ends. What is stored
+also says whether the cards were already asked to show the outage. So if a process dies, another one can ask
+the rest.
+
+Administrators are told of problems with the service account. The poller finds out whether Coder has tasks at
+all.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -28,7 +29,7 @@ from taskwire.telemetry import logger
 # After this many failed polls in a row, Coder counts as away. If it refuses the token, one is enough.
 FAILURES_UNTIL_AWAY = 2
 OUTAGE_TTL_MS = 7 * DAY_MS
-# How many drawings of cards one call to Redis queues.
+# How many updates of cards are queued with one call to Redis.
 CARDS_PER_BATCH = 200
 
 _log = logger("taskwire.outbox.coder_health")
@@ -49,12 +50,12 @@ async def find_outage(deps: Dependencies) -> CoderOutage | None:
 
 
 def is_coder_away(error: OutsideError) -> bool:
-    """Whether Coder does not answer, or refuses our token, so that only older news of it can be shown."""
+    """Return whether Coder does not answer or refuses our token, so that only older news can be shown."""
     return error.system == "Coder" and not isinstance(error, Refused | TasksNotSupported)
 
 
 class CoderHealth:
-    """Follows whether the polls of Coder succeed."""
+    """Counts failed polls of Coder, and lets the cards show an outage after several failures in a row."""
 
     def __init__(self, deps: Dependencies, alerts: AdminAlerts) -> None:
         self._deps = deps
@@ -98,7 +99,7 @@ class CoderHealth:
         await self._deps.notes.keep(outage.model_dump_json(), "coder_outage", ttl_ms=OUTAGE_TTL_MS)
 
     async def _redraw_cards(self) -> None:
-        """Queue a drawing of every open card."""
+        """Queue an update of every open card."""
         links = list((await self._deps.links.list_open()).values())
         for start in range(0, len(links), CARDS_PER_BATCH):
             batch = Batch()
@@ -179,13 +180,13 @@ class ServiceAccount:
 
 
 async def find_scope_trouble(coder: CoderClient) -> UserError | None:
-    """Return an error that names the scopes that the token lacks, if any."""
+    """Return an error that names the scopes that our token lacks; None if it lacks none."""
     missing = await coder.list_missing_scopes()
     return UserError(*troubles.token_lacks_scopes(missing)) if missing else None
 
 
 async def find_rights_trouble(coder: CoderClient) -> UserError | None:
-    """Return an error that names the right that the account lacks, if any."""
+    """Return an error that names the right that our account lacks; None if it lacks none."""
     account = await coder.get_own_user()
     if not account.is_owner:
         return UserError(*troubles.not_owner(account.username))
@@ -207,7 +208,7 @@ async def is_agent_forbidden(coder: CoderClient, task_id: str) -> bool:
 
 
 def find_expiry_trouble(expires_at: datetime | None, now: datetime) -> UserError | None:
-    """Return an error if the token ends within two days."""
+    """Return an error if our token ends within two days; None otherwise."""
     if expires_at is None or expires_at - now >= TOKEN_ENDS_SOON:
         return None
     return UserError(*troubles.token_expires(expires_at))

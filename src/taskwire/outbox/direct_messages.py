@@ -60,15 +60,16 @@ class AdminAlerts:
             try:
                 found |= dict.fromkeys(sorted(await self._deps.slack.list_group(name)))
             except OutsideError as error:
-                _log.warning("user group cannot be read", group=name, error=str(error))
+                _log.warning(
+                    "user group not readable, its members are not alerted", group=name, error=str(error)
+                )
         return list(found)
 
 
 def direct_messages(person: str) -> QueueName:
-    """Return the queue of one person's direct messages that they did not ask for.
+    """Return the queue of a person's direct messages that answer no request.
 
-    It is not `intake`: if a job in `intake` waits for a newer version, a direct message tells the person
-    so.
+    It is not `intake`: if a job in `intake` waits for a newer version, a direct message tells the person so.
     """
     return QueueName(f"direct_messages:{person}")
 
@@ -81,7 +82,10 @@ def tell_person(
     *,
     message_kind: Literal["answer", "summary"] = "answer",
 ) -> Batch:
-    """Queue a direct message. `name` is the job's id, so a message that waits already is not queued twice."""
+    """Queue a direct message to a person.
+
+    `name` is the job's id, so a waiting message is not queued twice.
+    """
     work = MessagePerson(person=person, message=message, message_kind=message_kind)
     return batch.append(direct_messages(person), Job(id=name, work=work))
 
@@ -101,7 +105,7 @@ async def _send_message(deps: Dependencies, context: JobContext) -> Outcome:
 
 
 async def _call_person(deps: Dependencies, context: JobContext) -> Outcome:
-    """Call a person, with a button that leads to the notice."""
+    """Send a person a direct message about a notice, with a button that leads to the notice."""
     work, address = context.work(CallPerson), ""
     with contextlib.suppress(ChannelProblem, MessageGone):
         address = await deps.slack.get_permalink(work.channel, work.ts)

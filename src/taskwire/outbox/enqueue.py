@@ -1,4 +1,4 @@
-"""Appends jobs that many features need: a message, a file, a receipt, a card, a thread to read."""
+"""Appends jobs that many features need: messages, files, receipts, updates of cards, threads to read."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -41,9 +41,9 @@ def say(
     message_kind: Literal["answer", "output"] = "answer",
     question_id: str = "",
 ) -> Batch:
-    """Post a message in the link's thread. `name` is the job's id.
+    """Append a job that posts a message in the link's thread. `name` is the job's id.
 
-    `is_call`: the message asks something, or says that a request was not carried out, so it goes ahead of
+    `is_call`: the message asks something, or says that a request was not carried out, so it is posted before
     others. `message_kind` is `output` for what an agent wrote. `question_id` is set if the message is a
     question with buttons.
     """
@@ -52,7 +52,7 @@ def say(
 
 
 def show_receipt(link: LinkId, ts: Ts, state: ReceiptState, batch: Batch | None = None) -> Batch:
-    """Let the reaction on a reply show this state. A newer state replaces one that is not shown yet."""
+    """Append a job that sets the reaction on a reply. A newer state replaces a waiting one."""
     job = Job(id=f"receipt:{ts}", work=Receipt(ts=ts, state=state))
     return (batch or Batch()).append(receipts(link), job, score="due", is_newest=True)
 
@@ -60,7 +60,10 @@ def show_receipt(link: LinkId, ts: Ts, state: ReceiptState, batch: Batch | None 
 def record_delivery(
     writes: LinkWrites, link: Link, ts: Ts, reported_at: datetime | None, batch: Batch | None = None
 ) -> Batch:
-    """Record that the agent has a reply. `reported_at` is when the agent had last reported."""
+    """Write that the agent has a reply.
+
+    `reported_at` is the time of the agent's latest report at that moment.
+    """
     batch = writes.mark_delivered(show_receipt(link.id, ts, "delivered", batch), link.id, ts)
     event = Delivered(last_report_at=reported_at)
     batch.append(to_thread(link.id), Job(id=f"delivered:{ts}", work=ApplyEvent(event=event)))
@@ -71,39 +74,45 @@ def record_delivery(
 
 
 def draw_first_card(link: LinkId, batch: Batch | None = None) -> Batch:
-    """Draw a new card when its task is known or has failed. This goes ahead of other cards."""
+    """Append the first update of a new card, when its task is known or was not created.
+
+    It goes before others.
+    """
     return (batch or Batch()).append(card(link), Job(id=FIRST_DRAW_JOB_ID, work=DrawCard()), score=0)
 
 
 def draw(link: LinkId, batch: Batch | None = None, *, is_newest: bool = True) -> Batch:
-    """Draw the card.
+    """Append a job that updates the card in place.
 
-    If not `is_newest`, a drawing that waits or is under way is enough, and nothing is appended.
+    If not `is_newest`, nothing is appended while such a job waits or runs.
     """
     job = Job(id="card", work=DrawCard())
     return (batch or Batch()).append(card(link), job, score="due", is_newest=is_newest)
 
 
 def request_reading(link: LinkId, news: Ts, batch: Batch | None = None) -> Batch:
-    """Queue the reading of a thread for missed messages. Threads with the latest news are read first."""
+    """Append a job that reads a thread for missed messages.
+
+    Threads with the latest messages are read first.
+    """
     job = Job(id=link, work=ReadThread(link=link))
     return (batch or Batch()).redo(BACKFILL_THREADS, job, score=backfill_score(news))
 
 
 def share_log(link: Link, name: str, text: str, batch: Batch) -> Batch:
-    """Share the end of a task's log as a file in its thread."""
+    """Append a job that shares the end of a task's log as a file in its thread."""
     file = (f"{link.record.name or 'task'}.log", f"Log of {link.title}", text)
     return _share_file(link, name, file, (link.record.channel, link.record.thread_ts), batch)
 
 
 def share_answer(link: Link, name: str, answer: str, batch: Batch) -> Batch:
-    """Share an agent's whole answer as a file in its thread."""
+    """Append a job that shares an agent's whole answer as a file in its thread."""
     file = (f"{link.record.name or 'task'}.md", f"Answer: {link.title}", answer)
     return _share_file(link, name, file, (link.record.channel, link.record.thread_ts), batch)
 
 
 def say_with_file(link: Link, name: str, message: Message, texts: Sequence[str], batch: Batch) -> Batch:
-    """Post a message that shows people's texts, and add them as a file if they are too long for a message."""
+    """Post a message that shows people's texts. Texts that are too long for a message are added as a file."""
     say(link.id, name, message, batch)
     whole = inputs.join_for_file(texts)
     file, place = (

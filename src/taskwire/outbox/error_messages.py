@@ -1,4 +1,4 @@
-"""Messages about errors: instead of an answer, while a request is tried again, and when it is given up.
+"""Makes messages about errors: the answer to a request that failed, that waits, or that is given up.
 
 `coder/errors.py` and `slack/errors.py` sort the errors. `messages/` has the texts.
 """

@@ -1,7 +1,7 @@
-"""Asks for a person's Home tab to be published: when it was opened, after a change, and to answer there.
+"""Appends jobs that publish a person's Home tab: after it was opened, after a change, or to answer a press.
 
-Slack shows the last published content. The Home tab of a person who has not opened it for a week is left as
-it is. `home/publish.py` publishes it.
+Slack keeps showing what was published last. If a person has not opened the tab for a week, it is not
+published again. `home/publish.py` handles the jobs.
 """
 
 import secrets
@@ -15,30 +15,30 @@ from taskwire.domain.person_jobs import PublishHome
 from taskwire.domain.queues import home
 from taskwire.queue.batch import Batch
 
-# How long a Home tab is kept up to date after it was opened.
+# A Home tab is published after changes for this long after it was opened.
 OPENED_TTL_MS = 7 * DAY_MS
 
 
 def show_opened_home(person: UserId) -> Batch:
-    """Publish the Home tab that a person has just opened."""
+    """Append a job that publishes the Home tab that a person has just opened."""
     work = PublishHome(person=person, is_opened=True)
     return Batch().redo(home(person), Job(id="opened", work=work))
 
 
 def refresh_home(person: UserId, batch: Batch | None = None) -> Batch:
-    """Publish a Home tab again. Changes that come before it is published are shown together."""
+    """Append a job that publishes a Home tab after a change. Several changes share one waiting job."""
     job = Job(id="changed", work=PublishHome(person=person))
     return (batch or Batch()).redo(home(person), job)
 
 
 def answer_in_home(person: UserId, message: Message) -> Batch:
-    """Show the answer to a press of a button at the top of the Home tab."""
+    """Append a job that shows the answer to a press of a button at the top of the Home tab."""
     work = PublishHome(person=person, answer=message)
     return Batch().append(home(person), Job(id=f"answer:{secrets.token_hex(8)}", work=work))
 
 
 async def is_home_kept(deps: Dependencies, person: UserId) -> bool:
-    """Whether the person has opened the Home tab within a week, so that it must be kept up to date."""
+    """Return whether the person has opened the Home tab within a week, so that changes must be published."""
     return await deps.notes.find("home", person) is not None
 
 

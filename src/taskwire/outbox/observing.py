@@ -80,7 +80,10 @@ def list_reports_known_at(
 
 
 def _find_current_report(task: Task, mask: Mask) -> Report | None:
-    """Return the agent's newest report. While a workspace starts, Coder shows a text of its own instead."""
+    """Find the agent's newest report; None if there is none.
+
+    While a workspace starts, Coder shows a text of its own in place of a report. It does not count.
+    """
     state = task.current_state
     if state is None or task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING):
         return None
@@ -101,7 +104,10 @@ def entries_of(logs: TaskLogs) -> list[AgentLogEntry]:
 
 
 async def reports_of(reports: Sequence[AgentReport], mask: Mask) -> tuple[Report, ...]:
-    """Return the agent's reports. A thread masks them, because there may be thousands."""
+    """Return the agent's reports, with masked texts.
+
+    There may be thousands, so a worker thread masks them.
+    """
     return await asyncio.to_thread(lambda: tuple(_report_of(report, mask) for report in reports))
 
 
@@ -124,7 +130,7 @@ _log = logger("taskwire.outbox.observing")
 
 
 async def observe_first(deps: Dependencies, coder: CoderClient, task: Task) -> Observed:
-    """Return the event for a task that has no link yet, with its reports if they can be read now."""
+    """Return the event for a task that gets a link now, with its reports if they can be read."""
     seen = observation_of(task, deps.mask)
     try:
         return Observed(observation=seen, reports=await _list_reports_of(deps, coder, seen), is_baseline=True)
@@ -136,7 +142,7 @@ async def observe_first(deps: Dependencies, coder: CoderClient, task: Task) -> O
 
 
 class ReportSource(NamedTuple):
-    """The agent and the app that have the reports, and when their workspace was told to stop, if it was."""
+    """The agent and the app that have the reports, and when their workspace was told to stop (or None)."""
 
     agent: str | None
     app: str | None

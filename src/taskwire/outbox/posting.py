@@ -1,8 +1,9 @@
 """Posts a message exactly once, shares a file exactly once, and removes duplicate messages.
 
-If the outcome of a post is unknown, the message is looked for by its metadata. A file is uploaded first,
-where nobody sees it, and its id is stored. Then it is shared. If the outcome of the sharing is unknown,
-Slack's list of the file's shares is read for 30 s. If it is not there, the same upload is shared again.
+If the outcome of a post is unknown, Slack is searched for the message by its metadata. A file is uploaded
+first, where nobody sees it, and its id is stored. Then it is shared. If the outcome of the sharing is
+unknown, Slack's list of the file's shares is read for 30 s. If it is not there, the same upload is shared
+again.
 """
 
 import contextlib
@@ -31,7 +32,7 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 from taskwire.telemetry import logger
 
-# Slack's clock and ours may differ by this much. A look must not miss the message for that reason.
+# Slack's clock and ours may differ by this much, so a search for a message begins this much earlier.
 CLOCK_TOLERANCE = timedelta(seconds=60)
 
 _log = logger("taskwire.outbox.posting")
@@ -87,12 +88,12 @@ async def post_once(
             _make_compensation(link, context, note),
         )
     except OutcomeUnknown:
-        # A look now can only find the message: the request may still be on its way.
+        # A search at this time can only prove that the message exists: the request may still arrive.
         copies = await _find_copies(deps, note)
         if not copies:
             raise
         _log.info(
-            "lost post looked for at once in Slack",
+            "post of unknown outcome, looked in Slack at once",
             job=context.job.id,
             message=note.message_id,
             copies=len(copies),
@@ -138,18 +139,21 @@ def _get_search_start(deps: Dependencies, context: JobContext, thread_ts: Ts | N
 
 
 async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote) -> Ts | None:
-    """Look for a post once per lease, in a different way each time.
+    """Look in Slack for a post of unknown outcome, once per lease, in a different way each time.
 
-    Return its ts, or None if it is surely missing.
+    Return its ts, or None if it certainly does not exist. Raises JobEnded if another look is needed.
 
-    Raises JobEnded if another look is needed. Each look takes one of the few places for reading. Under
-    contention, several looks in one lease would starve the last one.
+    Each look takes one of the few places for reading. Under contention, several looks in one lease would
+    starve the last one.
     """
     search_starts = (note.thread_ts, note.thread_ts) if note.thread_ts else (note.since, note.since, None)
     looks = context.job.count_looks(note.attempt)
     copies = await _find_copies_since(deps, note, search_starts[min(looks, len(search_starts) - 1)])
     _log.info(
-        "lost post looked for in Slack", job=context.job.id, message=note.message_id, copies=len(copies)
+        "post of unknown outcome, looked in Slack",
+        job=context.job.id,
+        message=note.message_id,
+        copies=len(copies),
     )
     if copies or looks >= len(search_starts) - 1:
         return copies[0] if copies else None
@@ -172,14 +176,14 @@ def _make_compensation(link: LinkId, context: JobContext, note: PostNote) -> Bat
     work = RemoveDuplicateMessage(
         channel=note.channel, thread_ts=note.thread_ts, since=note.since, message_id=note.message_id
     )
-    # One job for each lost lease: the job of an earlier one may have looked already.
+    # Each lost lease has a job of its own: the job of an earlier lease may have looked already.
     return Batch().append(
         duplicates(link), Job(id=f"compensate:{note.message_id}:{context.lease.token}", work=work)
     )
 
 
 def get_landing_seconds(deps: Dependencies, timeout_seconds: float) -> float:
-    """Return how many seconds after its start a call of a stopped process can still arrive."""
+    """Return for how many seconds after its start a call of a stopped process may still reach Slack."""
     times = deps.queues.times
     return 2 * (timeout_seconds + times.late_arrival_ms / 1000) + times.longest_lease_ms / 1000
 
@@ -193,9 +197,9 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _remove_duplicate_message(deps: Dependencies, context: JobContext, link: Link | None) -> Outcome:
-    """Keep one copy of a message that may have been posted twice: the recorded one, else the earliest.
+    """Keep one copy of a message that was perhaps posted twice: the recorded one, else the earliest.
 
-    It looks at once, and again when a late call of a stopped process can no longer arrive.
+    The job looks at once, and again when the stopped process's late call can no longer arrive.
     """
     work = context.work(RemoveDuplicateMessage)
     # Only the ts of a card is recorded. In a discussion, the card is one of the replies.
@@ -256,7 +260,7 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
             lambda: deps.slack.files.complete_upload(work.file_id, work.title, work.channel, work.thread_ts),
         )
     except ChannelProblem as problem:
-        _log.warning("file cannot be shared", channel=work.channel, code=problem.code)
+        _log.warning("file not shared, given up", channel=work.channel, code=problem.code)
         return done()
     return await _tell_requester(deps, work)
 
@@ -274,11 +278,11 @@ async def find_file_url(deps: Dependencies, file_id: str) -> str:
     try:
         return await deps.slack.files.get_file_url(file_id)
     except OutsideError as error:
-        _log.info("address of a file not available", file=file_id, error=str(error))
+        _log.info("address of shared file not available", file=file_id, error=str(error))
         return ""
 
 
 async def _was_shared(deps: Dependencies, context: JobContext, work: ShareFile) -> bool:
-    """Whether a file with this name and text was shared before Redis lost data."""
+    """Return whether a file with this name and text was shared before Redis lost data."""
     since = get_earliest_unknown_ts(deps, context)
     return await deps.slack.files.has_file(work.channel, work.thread_ts, since, work.name, work.text)

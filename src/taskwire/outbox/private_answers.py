@@ -1,4 +1,6 @@
-"""Shows answers to one person, in the place where they asked: at most once, and without a guarantee.
+"""Shows answers to one person, in the place where they asked.
+
+An answer is shown once or, after a crash, not at all.
 
 A press of a button in the Home tab is answered in that tab.
 """
@@ -56,10 +58,10 @@ def handed_over_answers(person: str) -> QueueName:
 async def show_privately(
     slack: Outbound, requester: Requester, message: Message, priority: Priority = Priority.POST
 ) -> None:
-    """Show an answer in the thread, else by the response URL; raises the errors of Slack's client.
+    """Show an answer in the thread, or by the response URL. Raises the errors of Slack's client.
 
-    An answer by a response URL appears in the channel: in a thread, Slack would show it to everybody. But
-    it reaches people whom an ephemeral message does not reach. So each way replaces the other if it fails.
+    An answer by a response URL appears in the channel: in a thread, Slack would show it to everybody. But it
+    reaches people whom an ephemeral message does not reach. So each way replaces the other if it fails.
     """
 
     async def post_ephemeral() -> None:
@@ -80,12 +82,12 @@ async def show_privately(
         raise
     except NotDone as error:
         # For example, a response URL accepts only five answers within 30 minutes.
-        _log.info("private answer sent in another way", person=requester.person, error=str(error))
+        _log.info("private answer failed, trying the other way", person=requester.person, error=str(error))
         await retry_while_rate_limited(second)
 
 
 async def show_instead(slack: Outbound, requester: Requester, message: Message) -> None:
-    """Replace the message whose button was pressed; raises the errors of Slack's client."""
+    """Replace the message whose button was pressed. Raises the errors of Slack's client."""
     url = requester.response_url
     if url is None:
         return await show_privately(slack, requester, message)
@@ -94,7 +96,7 @@ async def show_instead(slack: Outbound, requester: Requester, message: Message) 
     except SlackRateLimited:
         raise
     except NotDone:
-        # That message does not exist any more. The decision is shown all the same.
+        # That message does not exist any more, so the decision is shown as a new message.
         await show_privately(slack, requester, message)
 
 
@@ -157,7 +159,7 @@ class PrivateAnswers:
         """
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_seconds)
-        # From now on, `show` hands answers over, so the tasks below are all there are.
+        # From now on, `show` writes answers as jobs, so no further task is added.
         self._has_ended = True
         pending = [
             answer for task, answers in self._tasks.items() for answer in self._list_unbegun(task, answers)
@@ -188,7 +190,7 @@ class PrivateAnswers:
             async with asyncio.timeout(HAND_OVER_TIMEOUT_SECONDS):
                 await self._queues.write(batch)
         except (RedisError, TimeoutError):
-            _log.warning("private answers could not be handed over, lost", count=len(answers))
+            _log.warning("private answers not handed over to another process, lost", count=len(answers))
 
     async def _show_all(self, pending: deque[PrivateAnswer]) -> None:
         with wait_for_capacity(self._release_place):
@@ -210,7 +212,7 @@ class PrivateAnswers:
 
     @contextlib.asynccontextmanager
     async def _release_place(self) -> AsyncIterator[None]:
-        """Give the place to others while this answer only waits for Slack's limits."""
+        """Free this answer's place for other answers while it waits for Slack's limits."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - each is one
         self._under_way.discard(task)
@@ -233,7 +235,7 @@ class PrivateAnswers:
                 await show_privately(self._slack, requester, answer.message, answer.priority)
         except (OutsideError, RedisError) as error:
             _log.info("private answer not shown", person=requester.person, error=str(error))
-        except Exception:  # noqa: BLE001 - it must not end unseen, and nobody awaits it
+        except Exception:  # noqa: BLE001 - nobody awaits this task, so its error must be logged here
             _log.exception("unexpected exception while showing a private answer")
 
 

@@ -38,7 +38,8 @@ CHOICES = "choices"
 WORKSPACE = "workspace"
 EDIT, DELETE, ATTACH = "edit", "delete", "attach"
 STUCK, REMINDER = "stuck", "reminder"
-# A message whose job id begins so replaces the open question. If there is none, it is posted.
+# The id of a message's job begins with this if the message replaces the open question. Without an open
+# question, the message is posted.
 REPLACING_JOB_ID_PREFIX = "replacing:"
 
 
@@ -70,7 +71,7 @@ async def record_posted(
 async def replace_text(
     deps: Dependencies, link: Link, question_id: str, message: Message, batch: Batch
 ) -> bool:
-    """Replace the text of this question; return False if it is not open."""
+    """Replace the text of an open question. Return False if the question is not open."""
     place = read_if_possible(PostedQuestion, await deps.links.find_question(link.id, question_id))
     if place is None:
         return False
@@ -85,7 +86,7 @@ async def replace_text(
 
 
 def settle(link: Link, question_id: str, words: str, batch: Batch, *, is_last: bool = True) -> Batch:
-    """Let a question, if it is open, show `words` instead of its buttons.
+    """Let an open question show `words` in place of its buttons.
 
     `is_last` is False if a further outcome follows, for example first "Sending" and then "Sent".
     """
@@ -95,14 +96,14 @@ def settle(link: Link, question_id: str, words: str, batch: Batch, *, is_last: b
 
 
 def settle_reply(link: Link, reply: Reply, why: ClosingReason, batch: Batch) -> Batch:
-    """Settle the question about a reply, or the question whose answer has sent the reply."""
+    """Settle the question about a reply, and the question by which a person has sent the reply."""
     return settle(
         link, reply.question_id or f"{REPLY_ID_PREFIX}{reply.ts}", inputs.question_closed(why), batch
     )
 
 
 async def settle_all(deps: Dependencies, link: Link, batch: Batch) -> Batch:
-    """Settle every question of a thread that loses its task."""
+    """Settle every open question of a thread, because the thread loses its task."""
     for question_id in await deps.links.list_questions(link.id):
         is_kept = await deps.notes.find("reply", link.id, question_id) is not None
         settle(link, question_id, inputs.question_closed("ended_unsent" if is_kept else "ended"), batch)
@@ -110,7 +111,7 @@ async def settle_all(deps: Dependencies, link: Link, batch: Batch) -> Batch:
 
 
 async def settle_empty_hold(deps: Dependencies, link: Link, without: str, batch: Batch) -> None:
-    """Settle the question about held replies if this job was the last of them."""
+    """Settle the question about held replies, if the reply of the job `without` was the last held one."""
     held = await deps.links.list_held(link.id)
     if held and all(job.id == without for job in held):
         settle(link, HELD_REPLIES, inputs.question_closed("empty"), batch)
@@ -137,12 +138,12 @@ async def finish_press(
 
 
 def get_key(message_id: str) -> str:
-    """Return the key by which the buttons of a notice name their message."""
+    """Return the key that the buttons of a notice carry, to name their message."""
     return digest(message_id)
 
 
 async def find_choice(deps: Dependencies, link: Link, key: str, number: int) -> Choice | None:
-    """Find a choice of the message with this key; None if its question is settled."""
+    """Find a choice by the key of its message; None if the question is settled."""
     place = read_if_possible(PostedQuestion, await deps.links.find_question(link.id, CHOICES))
     is_same = place is not None and get_key(place.message_id) == key
     if place is None or not is_same or not await is_open(deps, link, CHOICES):
@@ -151,17 +152,17 @@ async def find_choice(deps: Dependencies, link: Link, key: str, number: int) -> 
 
 
 def settle_finally(deps: Dependencies, link: Link, question_id: str, words: str, batch: Batch) -> Batch:
-    """Settle a question that is about the task. No later press of its buttons counts."""
+    """Settle a question about the task. A later press of its buttons has no effect."""
     return settle(link, question_id, words, _record_settled(deps, link, question_id, batch))
 
 
 def settle_choices(deps: Dependencies, link: Link, words: str, batch: Batch) -> Batch:
-    """Let the choices of an agent show what was chosen. No later press counts."""
+    """Replace the buttons of an agent's choices by `words`. A later press has no effect."""
     return settle_finally(deps, link, CHOICES, words, batch)
 
 
 async def close_choices(deps: Dependencies, link: Link, words: str, batch: Batch) -> None:
-    """Settle the choices of an agent, if any are open, because something else has answered them."""
+    """Settle an agent's choices, if they are open, because a reply has answered the question."""
     if await deps.links.find_question(link.id, CHOICES) is not None:
         settle_choices(deps, link, words, batch)
 
@@ -182,12 +183,15 @@ def settle_held(deps: Dependencies, link: Link, words: str, batch: Batch) -> Bat
 
 
 def _record_settled(deps: Dependencies, link: Link, question_id: str, batch: Batch) -> Batch:
-    """Note that a question is settled, even if it does not show that yet."""
+    """Record that a question is settled, even if its message still shows buttons."""
     return deps.notes.keep_in(batch, "1", "settled_question", link.id, question_id)
 
 
 async def is_open(deps: Dependencies, link: Link, question_id: str) -> bool:
-    """Whether a question may still be open. False if it was settled, even if its buttons still show."""
+    """Return whether a question may still be open.
+
+    False if it was settled, even if its buttons still show.
+    """
     return await deps.notes.find("settled_question", link.id, question_id) is None
 
 

@@ -30,9 +30,9 @@ async def post_quotation(
     text: str,
     shown: Message | None = None,
 ) -> Reply:
-    """Post the words once for this job, and return the reply. Raise UserError if the thread is closed.
+    """Post a person's words once for this job, and return them as a reply. UserError if the thread is closed.
 
-    `shown` is posted in place of the words.
+    If `shown` is set, it is posted in place of the words.
     """
     if link.record.thread_ts is None:
         raise UserError(*refusals.task_not_created_yet(link))

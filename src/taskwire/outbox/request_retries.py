@@ -1,7 +1,9 @@
-"""Retries for requests for which a person waits: often, for an hour, and with one explanation.
+"""Retries requests for which a person waits: soon and often, for an hour.
 
-`COMMAND` in `domain/retry_policies.py` says how often and for how long. A request that fails for that long
-is ended here; the worker ends all other jobs. People whose requests wait behind this one are told too, each
+The person is told once that it waits.
+
+`COMMAND` in `domain/retry_policies.py` says how often and for how long. A request that fails for that long is
+ended here; the worker ends all other jobs. People whose requests wait behind this one are told too, each
 where they asked.
 """
 
@@ -61,7 +63,8 @@ async def retry_for_person(
 ) -> Outcome:
     """Run a job. If Coder or Slack does not answer, try again soon, and give up after an hour.
 
-    With `gives_up=False`, the caller gives up, because more than the job has to be ended.
+    With `gives_up=False`, the job is not given up here: the caller does it, because it has to end more than
+    the job.
     """
     try:
         return await run(context)
@@ -70,7 +73,7 @@ async def retry_for_person(
         raise
     except (TryLater, OutcomeUnknown, TokenRefused, TasksNotSupported) as error:
         work = context.job.work
-        assert isinstance(work, RequestedWork)  # noqa: S101 - nobody waits for anything else so
+        assert isinstance(work, RequestedWork)  # noqa: S101 - other jobs are not retried here
         if gives_up and not context.keeps_intent_record and has_failed_too_long(context):
             # The jobs behind it have waited as long as it has.
             return replace(
@@ -81,7 +84,7 @@ async def retry_for_person(
 
 
 def has_failed_too_long(context: JobContext) -> bool:
-    """Whether the job has failed for an hour. Time in which no bot ran does not count."""
+    """Return whether the job has failed for an hour. Time in which no bot ran does not count."""
     return COMMAND.is_over(context.job.failing_since_ms, context.now_ms)
 
 
@@ -94,7 +97,7 @@ async def _retry(deps: Dependencies, context: JobContext, link: Link | None, err
         tries=tries,
         error=str(error),
     )
-    # A short failure ends before a person would have read about it.
+    # A short failure is over before a person would have read a message about it.
     is_told = tries >= (0 if context.keeps_intent_record else 1)
     waiting_works = await _list_untold(deps, context) if is_told else []
     outcome = _answer_requesters(

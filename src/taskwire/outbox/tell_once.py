@@ -1,6 +1,6 @@
-"""Notes of what people were told, so that they are not told the same again too soon.
+"""Records what people were told, so that they are not told the same again too soon.
 
-`what` names the subject and the people. A job writes the note in the batch that completes it.
+`what` names the subject and the people. A job writes the record in the batch that completes it.
 """
 
 from taskwire.dependencies import Dependencies
@@ -11,7 +11,7 @@ TELLING_CLAIM_MS = 60_000
 
 
 async def has_told(deps: Dependencies, *what: str) -> bool:
-    """Whether `what` was told lately."""
+    """Return whether people were told `what` recently."""
     return await deps.notes.find("told", *what) is not None
 
 
@@ -21,7 +21,7 @@ def record_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> Ba
 
 
 async def record_unless_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> bool:
-    """Return whether `what` has to be told now.
+    """Return whether people have to be told `what` now.
 
     If so, the batch records it, and the caller appends the message.
     """
@@ -32,8 +32,10 @@ async def record_unless_told(deps: Dependencies, batch: Batch, *what: str, ttl_m
 
 
 async def claim_telling(deps: Dependencies, *what: str, ttl_ms: int = TELLING_CLAIM_MS) -> bool:
-    """Return whether this process may tell `what` now. Of several processes that ask at once, one may.
+    """Return whether this process may tell people `what` now.
 
-    If the process dies before it has told, another one may do so after `ttl_ms`.
+    If several processes ask at once, one gets True.
+
+    If that process dies before it tells them, another process may do so after `ttl_ms`.
     """
     return await deps.notes.keep_if_new("telling", *what, ttl_ms=ttl_ms)

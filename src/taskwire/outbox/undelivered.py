@@ -1,8 +1,8 @@
 """Replies that the agent does not have: which ones wait, and what happens to those that are given up.
 
-If a reply is given up for a reason that also holds for the replies behind it, they are given up together.
-Then the thread is told once, and one button sends all of them in their order. When a thread loses its task,
-the texts of its waiting replies are posted in the thread.
+If a reply is given up, and the reason also holds for the replies behind it, they are given up together. Then
+the thread is told once, and one button sends all of them in their order. When a thread loses its task, the
+texts of its waiting replies are posted in the thread.
 """
 
 import json
@@ -27,7 +27,8 @@ from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.state.link_writes import KEPT_REPLY_TTL_MS
 from taskwire.state.links import Links
 
-# Replies that one answer has sent are counted until the last of them has ended. No thread has more than this.
+# One press of a button may send several replies. At most this many of them are counted, until the last one
+# has ended.
 MOST_COUNTED_REPLIES, COUNT_TTL_MS = 1_000, 8 * DAY_MS
 
 WaitingReply = tuple[Job, Reply]
@@ -49,7 +50,7 @@ async def list_undelivered(links: Links, link: LinkId) -> list[WaitingReply]:
 
 
 async def list_with_later_replies(deps: Dependencies, context: JobContext, link: Link) -> list[WaitingReply]:
-    """List the reply of the running job, and the replies behind it that wait only for it."""
+    """List the reply of the running job and the later replies that wait for nothing but this one."""
     jobs = [context.job, *(job for job in await deps.links.list_waiting(link.id) if job.id != context.job.id)]
     return [
         (job, reply)
@@ -59,7 +60,7 @@ async def list_with_later_replies(deps: Dependencies, context: JobContext, link:
 
 
 async def has_earlier_waiting_reply(deps: Dependencies, link: Link, reply: Reply) -> bool:
-    """Whether a reply from before this one still waits, after a try or for a person's decision."""
+    """Return whether an earlier reply still waits, for another try or for a person's decision."""
     return any(
         microseconds(other.ts) < microseconds(reply.ts)
         and (other.wait_count or other.question or job.tries > 1)
@@ -70,12 +71,12 @@ async def has_earlier_waiting_reply(deps: Dependencies, link: Link, reply: Reply
 async def settle_sent_replies(
     deps: Dependencies, link: Link, replies: Sequence[Reply], why: ClosingReason | None, batch: Batch
 ) -> Batch:
-    """Settle the questions whose answers have sent these replies.
+    """Settle the questions by which people have sent these replies.
 
-    `why` says why they were not sent; None means that they were sent.
+    `why` says why the replies were not delivered; None means that they were delivered.
 
-    One answer may send several replies. When none of them waits any more, the question shows how many were
-    sent.
+    One press may send several replies. When none of them waits any more, the question shows how many were
+    delivered.
     """
     for question_id in dict.fromkeys(reply.question_id for reply in replies if reply.question_id):
         ended = {
@@ -113,7 +114,7 @@ async def give_up_together(
     message: Message,
     why: str = "",
 ) -> Batch:
-    """Give up these replies, and keep them for another try. The first one is that of the running job.
+    """Give up these replies, and keep them for another try. The first one is the running job's.
 
     With a reason `why`, each also becomes a dead letter.
     """

@@ -94,7 +94,7 @@ class Directory:
         return _parse(Channel.model_validate_json, found) if found else None
 
     async def is_member(self, person: UserId, channel: ChannelId) -> bool:
-        """Whether a person is in a conversation. False if Slack does not show us the conversation."""
+        """Return whether a person is in a conversation. False if Slack does not show us the conversation."""
         conversation = await self.find_channel(channel)
         if conversation is None or conversation.other is not None:
             return conversation is not None and conversation.other == person
@@ -102,12 +102,12 @@ class Directory:
         return channel in found.split()
 
     async def can_see(self, person: UserId, channel: ChannelId) -> bool:
-        """Whether a member of this workspace can read a conversation."""
+        """Return whether a member of this workspace can read a conversation."""
         conversation = await self.find_channel(channel)
         return conversation is not None and (conversation.is_public or await self.is_member(person, channel))
 
     async def forget(self, name: str, *, is_group: bool) -> None:
-        """Forget, for all replicas, what is known of a person or of a group."""
+        """Forget, for all replicas, what is known of a person or of a user group."""
         notes = self._deps.notes
         await notes.invalidate("group" if is_group else "profile", name)
         if not is_group:
@@ -129,7 +129,7 @@ class Directory:
     async def _get_shared(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
         found, change = await self._deps.notes.find_cached(what, name)
         if found is not None:
-            # Another request has got the answer since.
+            # Another request has got the answer meanwhile.
             return found
         started = transport.boottime()
         with as_claimant(f"shared:{what}:{name}"):
@@ -184,9 +184,10 @@ def _name_of(profile: Profile) -> str:
 
 
 def _parse(reads: Callable[[str], T], found: str) -> T:
-    """Parse a cached answer with `reads`.
+    """Parse a stored answer with `reads`.
 
-    Raise TryLater if another version of Taskwire has written it in another format. It expires soon.
+    Raise TryLater if another version of Taskwire has written it in another format. Such an answer soon
+    expires.
     """
     try:
         return read(reads, found)

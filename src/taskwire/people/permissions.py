@@ -24,13 +24,13 @@ from taskwire.queue.batch import Batch
 from taskwire.slack.models import Profile
 from taskwire.telemetry import logger
 
-# A person who acts in a conversation is in it, as Slack shows. After this time they may have left it.
+# Slack showed the person in a conversation when they acted there. After this time they may have left it.
 PRESENCE_WINDOW = timedelta(seconds=10)
-# What only the owner and administrators may do.
+# The verbs of the owner and of administrators only.
 OWNERS_VERBS = frozenset[ActVerb]({"delete", "detach", "share", "unshare"})
-# What everybody may do who sees the task.
+# The verbs of everybody who may see the task.
 VIEWERS_VERBS = frozenset[ActVerb]({"watch", "unwatch"})
-# Each group costs a call to Slack when a person acts who is not let in by name.
+# Each group costs a call to Slack when a person acts with whom the task is not shared by name.
 MOST_SHARES = 20
 
 _log = logger("taskwire.people.permissions")
@@ -44,7 +44,7 @@ class Account(BaseModel):
 
 
 class NoAccount(UserError):
-    """The person is not exactly one user of Coder, as far as their e-mail address shows."""
+    """The person's e-mail address does not belong to exactly one Coder user."""
 
 
 class Suspended(UserError):
@@ -69,7 +69,7 @@ class People:
         profile = await self.directory.get_profile(person)
         if profile.is_bot or profile.is_deleted:
             raise UserError(*refusals.NOT_FOR_BOTS)
-        # Another workspace of the same organization is not ours.
+        # A person from another workspace of the same organization is not one of ours.
         if profile.is_stranger or not profile.teams & await self.directory.list_own_teams():
             raise UserError(*refusals.NOT_FOR_STRANGERS)
         if profile.is_guest:
@@ -102,7 +102,10 @@ class People:
                 raise
 
     async def find_account(self, person: UserId) -> Account | None:
-        """Return the person's account; None for an administrator without one. Raise UserError for others."""
+        """Return the person's Coder account; None for an administrator without one.
+
+        Raise UserError for others.
+        """
         try:
             return await self.get_account(person)
         except Suspended:
@@ -114,13 +117,13 @@ class People:
             return None
 
     async def is_admin(self, person: UserId) -> bool:
-        """Whether the settings list the person, by id or by user group."""
+        """Return whether the settings list the person, by id or by user group."""
         if person in self._admins:
             return True
         return any([person in await self.directory.list_group(group) for group in self._groups])
 
     async def can_manage(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
-        """Whether the person may do everything with this link's task: its owner and administrators may.
+        """Return whether the person is the owner of this link's task or an administrator.
 
         Raise UserError for a person who must not use the bot at all, and the errors of the clients. If
         `needs_coder` is False, an administrator passes even while Coder does not answer.
@@ -134,7 +137,9 @@ class People:
         return (await self.get_account(person)).id == link.record.owner_id
 
     async def can_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
-        """Whether the person may act on this link's task. Its owner, or its channel, can let others do that.
+        """Return whether the person may act on this link's task.
+
+        Its owner, or its channel, can let others do that.
 
         It raises what `can_manage` raises.
         """
@@ -150,19 +155,19 @@ class People:
         return Rights.STEER if can_steer else Rights.SEE
 
     async def list_let_in(self, link: Link, *, is_for_all: bool = False) -> str:
-        """Return whom the owner lets steer the task, as mrkdwn; empty if nobody.
+        """Return the people with whom the owner shares the task, as mrkdwn; empty if there are none.
 
-        A group's token shows its name, and calls the group if everybody sees the message. So with
-        `is_for_all` the group is not named.
+        A group's token shows its name, and calls the group if everybody sees the message. So if `is_for_all`,
+        groups are not named.
         """
         people = [await self.find_name(UserId(each)) for each in link.shares if not is_group(each)]
         groups = [each for each in link.shares if is_group(each)]
         return teammates.list_people(people, groups, is_for_all=is_for_all)
 
     async def let_in(self, link: Link, who: tuple[str, ...], batch: Batch) -> tuple[str, ...]:
-        """Let these people and groups steer the task, and return all who may then, beside the owner.
+        """Share the task with these people and groups, and return all with whom it is shared then.
 
-        Raise UserError if somebody among them can never be let in. Then nobody is.
+        Raise UserError if one of them may never use the bot. Then the task is shared with none of them.
         """
         for each in who:
             if not is_group(each):
@@ -175,7 +180,7 @@ class People:
         return shares
 
     async def _require_possible(self, person: UserId) -> None:
-        """Raise UserError, for the person who shares, if this person can never be let in."""
+        """Raise UserError, for the person who shares, if this person may never use the bot."""
         try:
             await self.get_account(person)
         except NoAccount:
@@ -189,13 +194,13 @@ class People:
         return any([person in await self.directory.list_group(group) for group in groups])
 
     async def _is_let_in_by_channel(self, person: UserId, link: Link) -> bool:
-        """Whether the channel's settings let all its people steer, and the person is one of them."""
+        """Return whether the channel's settings let all its people steer, and the person is in it."""
         channel = link.record.channel
         settings = await self._deps.channel_settings.get(channel)
         return settings.steerers == "channel" and await self.directory.is_member(person, channel)
 
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
-        """List the links whose tasks others let this person steer."""
+        """List the links of other people's tasks that this person may steer."""
         shared = await self._deps.links.list_shares()
         wanted = {each for shares in shared.values() for each in shares if is_group(each)}
         own = {each for each in wanted if person in await self.directory.list_group(each)} | {str(person)}
@@ -204,7 +209,7 @@ class People:
     async def require_right_to(
         self, verb: ActVerb, requester: Requester, link: Link, *, needs_coder: bool = True
     ) -> None:
-        """Raise UserError unless the person may do this to the task."""
+        """Raise UserError unless the person may do `verb` to the task."""
         if verb in VIEWERS_VERBS:
             await self.require_account(requester.person)
             is_allowed = await self.find_visible(requester, link) is not None
@@ -222,7 +227,10 @@ class People:
         await self.require_right_to("send", requester, link, needs_coder=needs_coder)
 
     async def _refuse(self, requester: Requester, link: Link) -> None:
-        """Raise UserError. It does not show that the task exists if the person may not even see it."""
+        """Raise UserError.
+
+        If the person may not see the task, the error does not show that the task exists.
+        """
         if await self.find_visible(requester, link) is None:
             raise UserError(*refusals.no_such_id())
         raise UserError(*refusals.not_owner(link))
@@ -237,12 +245,12 @@ class People:
         return link if await self.can_steer(requester.person, link) else None
 
     async def find_conversation(self, requester: Requester) -> ChannelId:
-        """Return the conversation of a request; empty if the person only named it and cannot read it."""
+        """Return the conversation of a request; empty if the person named one that they cannot read."""
         is_there = not requester.is_elsewhere or await self._can_see(requester, requester.channel)
         return requester.channel if is_there else ChannelId("")
 
     async def _can_see(self, requester: Requester, channel: ChannelId) -> bool:
-        """Whether Slack saw the person act in that conversation, or they can read it now."""
+        """Return whether the person may read the conversation, or Slack just saw them act there."""
         if requester.channel == channel and not requester.is_elsewhere:
             return True
         return bool(channel) and await self.directory.can_see(requester.person, channel)
@@ -251,7 +259,8 @@ class People:
         """Raise UserError unless a card may be posted in the requester's channel.
 
         The person must be there or have just acted there, and no other company may read the channel unless
-        the settings allow that. `what` says what has been done to the task, for the error.
+        the settings allow that. `what` is the word for the error: the task was not `created` or not
+        `attached`.
         """
         channel = requester.channel
         was_there = (
@@ -266,7 +275,7 @@ class People:
             raise UserError(*refusals.shared_channel(channel, what))
 
     async def find_in_slack(self, owner_id: str) -> UserId | None:
-        """Return the Slack user who is this Coder user, if that can be found."""
+        """Return the Slack user of a Coder user; None if no such user can be found."""
         user = await self._deps.service_coder.get_user(owner_id)
         return await self._deps.slack.find_user_by_email(user.email) if user.email else None
 

@@ -19,9 +19,9 @@ from taskwire.redis.decoding import CannotRead
 from taskwire.telemetry import logger
 
 SECONDS_BETWEEN_REQUESTS = 1.0
-# Most requests a second, for all followed tasks together.
+# The most requests a second, for all followed tasks together.
 MAX_REQUESTS_A_SECOND = 5
-# Most tasks that are followed at the same time. This keeps a sender who knows the webhook's URL from
+# The most tasks that are followed at the same time. This keeps a sender who knows the webhook's URL from
 # overloading Coder.
 MAX_FOLLOWED_TASKS = 30
 
@@ -50,7 +50,7 @@ class AnnouncedChanges:
             following.add_done_callback(lambda ended: self._forget(announced.task_id, ended))
 
     async def end(self) -> None:
-        """Stop following all changes."""
+        """Stop following all announced changes."""
         following = list(self._following.values())
         for task in following:
             task.cancel()
@@ -69,19 +69,19 @@ class AnnouncedChanges:
                     self._poll_soon()
         except TimeoutError:
             _log.info(
-                "change announced by Coder not visible in time, left to the next poll", task=announced.task_id
+                "change announced by Coder not seen in time, left to the next poll", task=announced.task_id
             )
         except CannotRead as error:
             _log.info("task left to a newer version", task=announced.task_id, why=error.why)
         except RedisError as error:
             # The worker logs an outage of Redis, once.
-            _log.debug("announced change not looked for, will retry", error=str(error))
+            _log.debug("announced change not checked, will retry", error=str(error))
 
     async def _wait_until_seen(self, announced: AnnouncedChange) -> bool:
         """Request the task until it shows the change or is gone, then return True.
 
-        Return False if Coder refuses our account. Then no change would show, and the poller reports the
-        trouble.
+        Return False if Coder refuses our account. The change would never show then, and the poller reports
+        the problem.
         """
         failures = 0
         while True:

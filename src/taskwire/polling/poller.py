@@ -2,10 +2,10 @@
 
 `app/scheduler.py` calls `poll` at that interval, and sooner after a hint from Coder's webhook.
 
-It only writes down what it sees. One call stores a newer observation and appends the job about it. The
-handler of that job decides what follows. An unchanged list costs one comparison. A changed list is read in
-pieces, so that other work does not have to wait. `outbox/coder_health.py` tells people when Coder cannot be
-reached.
+The poller only stores what it sees. One call to Redis stores a newer observation and appends the job about
+it. The handler of that job decides what follows. An unchanged list costs one comparison. A changed list is
+read in pieces, so that other work does not have to wait. `outbox/coder_health.py` tells people when Coder
+cannot be reached.
 """
 
 import asyncio
@@ -66,9 +66,9 @@ _log = logger("taskwire.polling.poller")
 class _ListProgress:
     """What the poller has learned from the list so far.
 
-    `changed` tasks are to be stored. For `new` tasks, which have no link, Redis is asked if they had one.
-    Both map a task's id to its JSON.
-    `unlinked` tasks have no link. The links of `revived` tasks were reopened.
+    `changed` and `new` map a task's id to its JSON. `changed` has tasks to be stored. `new` has tasks without
+    a link; Redis is asked whether they had one before. `unlinked` has tasks that never had a link. `revived`
+    has tasks whose links were reopened.
     """
 
     digests: Digests = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Poller:
 
     @property
     def trouble(self) -> str:
-        """What is wrong with polling, as a sentence; empty if nothing is."""
+        """A sentence that says what is wrong with polling; empty if nothing is wrong."""
         return self._coder_health.trouble or self._vanished_trouble
 
     async def poll(self, *, is_hinted: bool = False) -> float:
@@ -146,13 +146,13 @@ class Poller:
     async def fire_timers(self) -> None:
         """Fire due timers, if a recent poll has succeeded.
 
-        Observations from before an outage, or from an older copy of the store, are too old to notify anybody.
+        Observations from before an outage, or from an older copy of the store, are too old to cause a notice.
         """
         if await self._deps.notes.find("polled", ACCOUNT) is not None:
             await self._deps.links.fire_timers()
 
     def forget(self) -> None:
-        """Forget which tasks are stored, because the store may have lost writes.
+        """Forget which tasks this process has stored, because the store may have lost writes.
 
         The next poll stores all again.
         """
@@ -165,11 +165,10 @@ class Poller:
 
     async def _process_list(self, poll: Poll, body: bytes, linked: Linked) -> str:
         if poll.number != self._last_poll_number + 1:
-            # Another process has polled in between, so this one's memory may not show the newest stored
-            # observations.
+            # Another process has polled since, so this process may not know the newest stored observations.
             self.forget()
         self._last_poll_number = poll.number
-        # In a thread, because it takes some milliseconds, in which the event loop can do other work.
+        # Parsing takes some milliseconds, so a worker thread does it and the event loop goes on.
         digest = (await asyncio.to_thread(hashlib.sha256, body)).digest()
         if digest == self._list_digest and linked == self._last_linked:
             return "unchanged"
@@ -236,7 +235,7 @@ class Poller:
                 found.append(StoredObservation.of(observation_of(models.parse_task(text), self._deps.mask)))
             except UnexpectedCoderAnswer as error:
                 # If a newer Coder shows one task in another format, the other tasks must still be observed.
-                _log.warning("task cannot be read", task=task, error=str(error))
+                _log.warning("task not readable", task=task, error=str(error))
         return found
 
     async def _revive(self, poll: Poll, seen: _ListProgress) -> None:
@@ -244,7 +243,8 @@ class Poller:
         gone_before = await self._deps.observations.list_gone(seen.new, poll.began_ms)
         for task, gone in gone_before.items():
             if gone.at_ms >= poll.began_ms:
-                # The task went missing after the list was requested. The next list shows whether it is back.
+                # The task went missing after the list was requested. The next list shows whether it is there
+                # again.
                 seen.unlinked.discard(task)
                 continue
             link = (await self._deps.links.list_links([gone.link])).get(gone.link)
@@ -305,7 +305,9 @@ class Poller:
             await notes.keep(str(poll.began_ms), "vanished", ACCOUNT, ttl_ms=7 * VANISHED_AFTER_MS)
         trouble = troubles.tasks_vanished(count, linked)
         if trouble != self._vanished_trouble:
-            _log.warning("too many tasks missing at once, none is ended", count=count, linked=linked)
+            _log.warning(
+                "too many tasks missing from Coder's list, none treated as gone", count=count, linked=linked
+            )
             self._vanished_trouble = trouble
             await self._alerts.warn("vanished", trouble)
         return False
@@ -319,7 +321,9 @@ class Poller:
         known = await self._deps.notes.find("account_roles", ACCOUNT)
         is_same = me.is_owner if known is None else _roles(me) == known
         if not is_same:
-            _log.warning("service account lacks its roles, missing tasks are not ended", account=me.username)
+            _log.warning(
+                "service account lacks its roles, missing tasks not treated as gone", account=me.username
+            )
         return is_same
 
     async def _record_roles(self, linked: Linked) -> None:
@@ -329,7 +333,7 @@ class Poller:
                 me = await self._deps.service_coder.get_own_user()
             except OutsideError as error:
                 # The list has arrived, so polling works.
-                _log.info("service account cannot be read", error=str(error))
+                _log.info("service account not readable", error=str(error))
                 return
             await self._deps.notes.keep(_roles(me), "account_roles", ACCOUNT, ttl_ms=ROLES_TTL_MS)
             self._has_recorded_roles = True

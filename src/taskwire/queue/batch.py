@@ -17,7 +17,7 @@ from taskwire.domain.jobs import FIRST_DRAW_JOB_ID, REPLY_ID_PREFIX, Job
 from taskwire.domain.queues import LANE_WIDTH, QueueName
 from taskwire.redis import write_log
 
-# The commands of a plain write; each is in SHAPES in `lua/batch.lua` too.
+# The Redis commands that `write` accepts. Each of them also needs a line in `SHAPES` in `lua/batch.lua`.
 Command = Literal["DEL", "HDEL", "HSET", "PEXPIRE", "SET", "ZADD", "ZREM", "ZREMRANGEBYRANK"]
 
 # How many dead letters are kept, and for how long.
@@ -28,8 +28,8 @@ DEAD_LETTER_TTL_MS = 30 * DAY_MS
 # person's decision.
 MAX_BUSY_DELAY_MS = 60_000
 
-# How many jobs at the front of a queue of notices are searched for one that mentions somebody. That job
-# gives its priority to the jobs before it.
+# A queue of notices gets a higher priority if one of this many jobs at its front mentions a person, because
+# the jobs before that one must be posted first.
 MENTION_LOOKAHEAD = 4
 
 # The constants of `lua/batch.lua` and of the libraries that it requires.
@@ -65,10 +65,10 @@ class Batch:
     def append(
         self, name: QueueName, job: Job, *, score: Word = "next", delay_ms: int = 0, is_newest: bool = False
     ) -> Self:
-        """Append a job to a queue unless a job with its id waits there. `is_newest` replaces that job.
+        """Append a job to a queue, unless a job with the same id waits there.
 
-        Jobs run in the order of their scores. "next" puts the job after all others. "due" makes the time at
-        which the job is due its score.
+        If `is_newest`, the job replaces the waiting one. Jobs run in the order of their scores, the lowest
+        first. The score "next" is above all others. The score "due" is the time at which the job is due.
         """
         mode = "newest" if is_newest else "new"
         body = job.model_dump_json()
@@ -76,7 +76,10 @@ class Batch:
         return self
 
     def redo(self, name: QueueName, job: Job, *, score: Word = "next") -> Self:
-        """Append a job. If it waits already, it keeps its place; if it runs, it runs once more afterwards."""
+        """Append a job that may be queued already.
+
+        A waiting job keeps its place; a running job runs once more.
+        """
         self._operations.append(["append", name, job.id, str(score), "0", "again", job.model_dump_json()])
         return self
 
@@ -91,36 +94,48 @@ class Batch:
         return self
 
     def hold(self, name: QueueName, key: str, prefix: str, lowest: Word, highest: Word) -> Self:
-        """Move the jobs with this id prefix and with scores in this range to the hash at `key`."""
+        """Move jobs from a queue to the hash at `key`.
+
+        These are the jobs whose id begins with `prefix` and whose score is from `lowest` to `highest`.
+        """
         self._operations.append(["hold", name, key, prefix, str(lowest), str(highest)])
         return self
 
     def unhold(self, name: QueueName, key: str) -> Self:
-        """Move the jobs that `hold` moved back into the queue, each with its old score."""
+        """Move the jobs in the hash at `key` back into the queue, each with its old score."""
         self._operations.append(["unhold", name, key])
         return self
 
     def hasten_input(self, name: QueueName, longest_ms: int = MAX_BUSY_DELAY_MS) -> Self:
-        """Make the reply at the head of the queue due now, if its delay ends within `longest_ms`."""
+        """Make the reply at the head of the queue due now, unless its delay exceeds `longest_ms`."""
         return self.hasten(name, REPLY_ID_PREFIX, longest_ms)
 
     def hasten(self, name: QueueName, prefix: str, longest_ms: int) -> Self:
-        """Make the job at the head of the queue due now, if its id begins so and its delay ends in time."""
+        """Make the job at the head of the queue due now, if its id begins with `prefix`.
+
+        A job whose delay lasts longer than `longest_ms` is left as it is.
+        """
         self._operations.append(["hasten", name, prefix, str(longest_ms)])
         return self
 
     def keep_newest(self, key: str, most: int) -> Self:
-        """Remove the oldest fields of a hash whose fields are ts. At least `most` fields stay."""
+        """Remove the oldest fields of a hash when it has twice `most` fields, so that `most` remain.
+
+        The names of the fields are ts, so their order is their age.
+        """
         self._operations.append(["keep_newest", key, str(most)])
         return self
 
     def adopt(self, parked_key: str, link: str) -> Self:
-        """Run the batches that were parked before the thread of the link was known."""
+        """Write the batches that were parked for a thread, now that the thread has a link."""
         self._operations.append(["adopt", parked_key, link])
         return self
 
     def add_parked(self, parked_batch: str, link: str) -> Self:
-        """Add the operations of a parked batch, for this link. Raises ValueError if it is not a batch."""
+        """Add the operations of one parked batch, for this link.
+
+        Raises ValueError if the text is no batch.
+        """
         for operation, first, *words in json.loads(parked_batch):
             self._operations.append([operation, first.replace("@", link, 1), *words])
         return self
@@ -128,7 +143,7 @@ class Batch:
     def encoded(self, mask_stored: Callable[[str], str] = str) -> str:
         """Return the batch as JSON for a script, with our own tokens masked.
 
-        `mask_stored` gets the JSON text and may change only the strings in it. The strings include the names
-        of keys. They never contain a token, because the settings refuse a key prefix with a token.
+        `mask_stored` gets the JSON text and may change only the strings in it. Names of keys are among these
+        strings. They never contain a token, because the settings refuse a key prefix with a token.
         """
         return mask_stored(json.dumps(self._operations))

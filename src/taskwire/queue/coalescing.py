@@ -13,7 +13,7 @@ from typing import NamedTuple
 from taskwire.queue.scripts import Script, ScriptAnswer, ScriptArguments
 from taskwire.redis.call_outcomes import track_sending
 
-# The most calls in one exchange. Redis does nothing else meanwhile: fifty calls take it two or three
+# The most calls in one exchange. Redis serves no other client meanwhile: fifty calls take two or three
 # milliseconds.
 MAX_CALLS = 50
 # How long calls are collected while an exchange is under way. An exchange takes about as long.
@@ -41,7 +41,7 @@ class Coalescer:
         self._begin_timer: asyncio.TimerHandle | None = None
 
     async def call(self, *words: str | int) -> CallOutcome:
-        """Make one call, in one exchange with other calls of this moment. Raises nothing."""
+        """Make one call, together with other calls that wait now. An error is returned, not raised."""
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[CallOutcome] = loop.create_future()
         self._waiting.append((words, outcome))
@@ -70,7 +70,7 @@ class Coalescer:
             try:
                 async with asyncio.timeout(self._seconds):
                     answers = await self._script.call_many([words for words, _ in calls])
-            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait hear of it
+            except Exception as error:  # noqa: BLE001 - each waiting caller gets the error
                 answers = [error] * len(calls)
         for (_, outcome), answer in zip(calls, answers, strict=True):
             if not outcome.done():

@@ -77,9 +77,9 @@ class DataLossDetector:
         self._forget = partial(connections.commands.zrem, keys.named("writers"), connections.write_log.id)
         self._poll_numbers: dict[str, int] = {}
         self._checked_ms = 0
-        # The last loss, as long as Redis remembers it.
+        # The last data loss, as long as Redis remembers it.
         self.last: DataLoss | None = None
-        # How much of what this process has seen was missing at the last loss, in milliseconds.
+        # How far Redis went back at the last data loss, in milliseconds, as this process saw it.
         self.missing_ms = 0
 
     async def find_new(self) -> DataLoss | None:
@@ -94,10 +94,10 @@ class DataLossDetector:
             answer = self._answer(self._write_log.id, int(lately is not None), *(lately or ()))
             told, state = cast("list[str]", await answer)
         numbers = {account: int(number) for account, number in zip(counted[::2], counted[1::2], strict=True)}
-        # Polls only raise their numbers. So a lower number shows a loss even if the server does not tell
-        # its id.
+        # The number of the last poll only grows. So a smaller number shows a data loss, even if the server
+        # does not tell its id.
         if any(numbers.get(account, 0) < number for account, number in self._poll_numbers.items()):
-            # If there are no numbers at all, everything is lost.
+            # If Redis has no numbers at all, everything is lost.
             told = cast("str", await self._mark(self._checked_ms, int(bool(numbers))))
         elif state == "confirmed":
             return None
@@ -109,5 +109,5 @@ class DataLossDetector:
         return None if not looked_ms and int(now) - data_loss.at_ms > SUSPECT_MS else data_loss
 
     async def record_clean_stop(self) -> None:
-        """Record that this process writes nothing more. After a loss, its answer is not awaited."""
+        """Record that this process writes nothing more. After a data loss, nobody waits for its answer."""
         await self._forget()

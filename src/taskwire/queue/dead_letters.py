@@ -55,8 +55,8 @@ class _StoredLetter(BaseModel):
     body: str = ""
     since_ms: int = 0
     score: str = "next"
-    # Whether a reply was offered to its author, with a button. Then only one of author and operator sends it
-    # again.
+    # Whether the author of a reply got a button to send it again. Then the reply is sent again once, either
+    # by its author or by the operator.
     is_offered_to_author: bool = True
 
 
@@ -160,7 +160,7 @@ class DeadLetters:
         return record.name if record is not None else ""
 
     async def _with_latest_observation(self, written: _StoredLetter, job: Job) -> Job:
-        """Put the task's latest observation into a job that reports an earlier one."""
+        """Replace the observation in a job by the task's latest one, if the job reports an earlier one."""
         if not isinstance(job.work, ApplyEvent) or not isinstance(job.work.event, Observed):
             return job
         key = self._keys.link(get_link_id(written.queue))
@@ -210,7 +210,7 @@ def _kind(job: Job) -> str:
 
 
 def _needs_link(queue: str, job: Job) -> bool:
-    """Return whether a job does nothing without an open link."""
+    """Return whether a job has no effect without an open link."""
     is_about_link = queue.partition(":")[0] in (
         "to_coder",
         "to_thread",

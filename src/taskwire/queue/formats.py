@@ -25,7 +25,7 @@ NEWER_VERSION_WAIT_MS = 7 * DAY_MS
 PRESENCE_INTERVAL_MS = 5_000
 # How long a version may be absent before people are told. An upgrade takes less.
 ABSENCE_ALERT_MS = 300_000
-# The most queues that one look lists.
+# The most queues that one call lists.
 MAX_STRANDED = 200
 
 # The constants of `lua/formats.lua`.

@@ -41,12 +41,13 @@ TRIES = 3
 # takes MAX_WAITING_REQUESTS other requests beside its replies. More are rejected, and the person is told so.
 MAX_WAITING_REPLIES = 200
 MAX_WAITING_REQUESTS = 50
-# The most answers that may wait in a thread. As many refusals may wait besides, with the other notices of
-# the thread; after that nothing more is said.
+# The most answers that may wait in a thread. The same number of refusals may wait beside them. Further
+# messages get no answer.
 MAX_WAITING_ANSWERS = 300
 # The ids of jobs that tell a person of a rejection begin with this.
 REJECTION = "rejection"
-# The last argument of a claim that was accepted before. It is not rejected, however much waits by now.
+# The last argument of a claim that is repeated after data loss. It was accepted before, so it is not
+# rejected, even if too many jobs wait now.
 ACCEPTED_BEFORE = "1"
 
 
@@ -62,8 +63,8 @@ _CONSTANTS: Mapping[str, str | int] = {
 _CLAIM = load_script("queue/inbox.claim", **_CONSTANTS)
 _CLAIM_IN_THREAD = load_script("queue/inbox.claim_in_thread", **_CONSTANTS)
 
-# A process remembers its last claims, to repeat them if Redis loses them: for this long, and up to this
-# many characters in all.
+# A process keeps its accepted claims for this long, and up to this many characters in all. It repeats those
+# that Redis loses.
 REMEMBERED_SECONDS = 600.0
 REMEMBERED_BYTES = 8_000_000
 
@@ -190,20 +191,19 @@ class Inbox:
         return taken
 
     async def _call_with_retries(self, calls: Coalescer, *words: str | int) -> ClaimResult:
-        """Try for 2.4 s in all.
+        """Run the script until it answers, for 2.4 s in all.
 
         Raise TryLater if nothing was written, and OutcomeUnknown if that is not known.
         """
         is_outcome_unknown, loop = False, asyncio.get_running_loop()
         begun = loop.time()
         for number in range(TRIES):
-            # A try that failed at once is not repeated at once: Redis may be back in a moment.
+            # After a try that failed at once, wait before the next one: Redis may be back in a moment.
             await asyncio.sleep(begun + number * TRY_SECONDS - loop.time())
             answer, may_have_been_sent = await calls.call(*words)
             match answer:
                 case TimeoutError() | RedisTimeoutError():
-                    # The call may have arrived, or may still arrive. The next try finds the claim that it
-                    # made.
+                    # The call may have arrived, or may still arrive. If so, the next try finds its claim.
                     is_outcome_unknown = is_outcome_unknown or may_have_been_sent
                 case NotReplicated():
                     is_outcome_unknown = True

@@ -126,15 +126,15 @@ class NothingDue:
 
 
 class LeaseLost(Exception):
-    """This worker has lost its lease. Another worker finds out what it has done."""
+    """This worker has lost its lease to another worker, which reconciles the attempt if there was one."""
 
 
 class Overtaken(Exception):
-    """Another job was put before this one, or this job has changed. The attempt must not be made."""
+    """Another job was put before this job, or this job has changed, so the attempt must not be made."""
 
 
 OutcomeKind = Literal["done", "retry", "unknown"]
-# What happens to a job that cannot be read: it waits for a newer version, or none is expected any more.
+# Whether a job that cannot be read waits for a newer version, or no newer version is expected any more.
 Deferral = Literal["deferred", "deferred again", "no newer version"]
 # How a lease of a queue ended: well, with a failure, or because our account was refused. "unchanged" keeps
 # the record, because waiting for capacity says nothing about the queue.

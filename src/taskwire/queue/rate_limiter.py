@@ -43,7 +43,7 @@ from taskwire.telemetry import Metrics
 # The window in which `per_minute` calls may leave: 60 s, and 2 s because calls take different times to
 # arrive.
 WINDOW_MS = 62_000
-# How long a claim is kept after its time before it lapses.
+# How long a claim is kept after the time at which its caller should ask again.
 CLAIM_GRACE_MS = 3_000
 # How long the age of a lapsed claim is remembered.
 CLAIM_AGE_TTL_MS = 60_000
@@ -107,8 +107,8 @@ _OF_TIER_4 = (
     *("chat.postEphemeral", "files.completeUploadExternal", "files.getUploadURLExternal", "files.info"),
     *("users.info", "views.open", "views.update"),
 )
-# These are not methods of the Web API. Slack states no limit for them, but a 429 on one of them rests it
-# too.
+# These are not methods of the Web API. Slack states no limit for them. A 429 blocks them as it blocks a
+# method.
 _WITHOUT_LIMIT = ("download", "response_url", "upload")
 LIMITS: Mapping[str, MethodLimits] = MappingProxyType(
     {

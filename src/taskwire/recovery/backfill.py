@@ -42,10 +42,10 @@ from taskwire.telemetry import Metrics, logger
 
 # How many threads one call to Redis queues for reading, and how many one scan of a channel looks for.
 THREADS_PER_BATCH = 200
-# A scan begins this long before the gap. An event from then may have had its last retry in the gap, and
-# clocks may differ.
+# A scan of a channel begins this long before the gap: Slack's last retry of an earlier event may be in the
+# gap, and clocks may differ.
 SCAN_MARGIN_MS = 600_000
-# This many of the last known messages are read again, because a message before the last one may have been
+# This many of the last known messages are read again, because an earlier message than the last one may be
 # lost.
 REREAD_MESSAGES = 50
 
@@ -86,11 +86,11 @@ class Backfill:
         return claimed != "claimed"
 
     async def queue_threads(self, absence_ms: int | None = None) -> int:
-        """Queue the reading of threads with news from the last `absence_ms`; None means of any time.
+        """Queue the reading of threads with messages from the last `absence_ms`; None means all threads.
 
         Returns the number of open threads. If a scan of a channel already waits, it starts again with all
-        threads, because those that it has passed may have news by now. It keeps the earlier of the two
-        start times.
+        threads, because those that it has passed may have new messages by now. It keeps the earlier of the
+        two start times.
         """
         links, since = self._deps.links, self._get_scan_start(absence_ms)
         threads = await links.list_threads((await links.list_open()).values())
@@ -121,9 +121,9 @@ class Backfill:
         return ts_of(now - timedelta(milliseconds=absence_ms + SCAN_MARGIN_MS))
 
     async def scan_channel(self, context: JobContext) -> Outcome:
-        """Look for threads with news on one page of a channel.
+        """Look for threads with new messages on one page of a channel.
 
-        If that fails now, the job goes behind the others.
+        If that fails now, the job is queued again behind the others.
         """
         work = context.work(ScanChannel)
         try:
@@ -137,7 +137,10 @@ class Backfill:
             return self._retry_behind_others(context, error)
 
     async def read_thread(self, context: JobContext, link: Link) -> Outcome:
-        """Read one thread. If it cannot be read now, the job goes behind the others."""
+        """Read one thread for missed messages.
+
+        If it cannot be read now, the job is queued again behind the others.
+        """
         try:
             found = await self._read_thread(link)
         except NoCapacity:
@@ -162,13 +165,14 @@ class Backfill:
             return 0
         taken = await self._deps.links.list_taken(link.id)
         replies = await self._list_waiting_replies(link.id)
-        # In a discussion, what was said before the request is not for the agent.
+        # In a discussion, messages from before the request for the task are not input.
         start = thread.ts if link.record.root_ts is None else link.record.made_at
         first = taken[-REREAD_MESSAGES] if len(taken) >= REREAD_MESSAGES else start
         since = min([first, *replies], key=microseconds)
         said = await self._deps.slack.list_replies(thread.channel, thread.ts, since, Priority.BACKFILL)
         if any(ours.startswith(f"{link.id}:{DETACHED_ID_PREFIX}") for ours in said.own_message_ids):
-            # We post this message when a link is detached. So it was detached, and Redis has lost that.
+            # The bot posts this message when a link is detached. So the link was detached, and Redis has lost
+            # that.
             await self._deps.queues.write(self._deps.writes.end(Batch(), link.record, "detached"))
             return 0
         await self._update_waiting_replies(link, replies, said.replies)
@@ -212,7 +216,7 @@ class Backfill:
         for ts, reply in replies.items():
             message = present.get(ts)
             if message is None and link.has_moved:
-                # The reply may have been written in the thread that the task had before.
+                # The reply may be in the task's earlier thread.
                 continue
             if message is not None and _content_of(message) == _content_of(reply):
                 # An unchanged reply stays, even if it begins like a verb: a person has said that it is input.
@@ -254,7 +258,7 @@ def _content_of(said: Reply | ThreadMessage) -> tuple[str, tuple[str, ...]]:
 
 
 def split_lone_roots(roots: Sequence[Root], span_us: int) -> tuple[list[Root], list[Root]]:
-    """Return the first roots that would each be alone on a page, and the rest.
+    """Split roots of threads: the first ones, each of which would be alone on a page, and the rest.
 
     `span_us` is how much time the last page covered, in microseconds; 0 if there was no page yet.
     """
@@ -291,9 +295,9 @@ async def scan_page(deps: Dependencies, work: ScanChannel, context: JobContext) 
 
 
 def _has_news(page: RootsPage, root: Root, since: Ts) -> bool:
-    """Whether a thread may have a reply since that time.
+    """Return whether a thread may have a reply since that time.
 
-    True if its root was deleted: then nothing shows it.
+    True if its root was deleted, because then the page does not show the last reply.
     """
     if root.ts not in page.latest_replies:
         return True

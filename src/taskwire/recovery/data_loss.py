@@ -20,7 +20,7 @@ from taskwire.queue.inbox import Inbox
 from taskwire.recovery import downtime
 from taskwire.telemetry import logger
 
-# How long to wait between two looks while Redis is away.
+# How long to wait before the next check while Redis is away, in seconds.
 LOOK_AGAIN_SECONDS = 0.2
 
 _log = logger("taskwire.recovery.data_loss")
@@ -35,12 +35,13 @@ async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_lo
     try:
         lost = await inbox.repeat_lost_claims()
         if deps.queues.data_loss_detector.missing_ms > downtime.GAP_SECONDS * 1000:
-            # A failover needs no alert. A store that was restored from an old copy needs one.
+            # Administrators are not told of a short loss, such as a failover. They are told of a restored old
+            # copy.
             since = from_ms(data_loss.since_ms)
             await alerts.warn(f"rewound {since}", troubles.data_loss(since))
         is_first = await deps.notes.keep_if_new("data_loss", str(data_loss.at_ms), ttl_ms=SUSPECT_MS)
     except (OutsideError, RedisError) as error:
-        _log.warning("claims lost by Redis not rewritten yet, will retry", error=str(error))
+        _log.warning("claims lost by Redis not written again yet, will retry", error=str(error))
         return None
     _log.info("claims lost by Redis written again", count=lost)
     return is_first
@@ -63,13 +64,13 @@ async def repeat_before_end(
                 try:
                     if await detector.find_new() is not None or is_loss_known():
                         lost = await inbox.repeat_lost_claims()
-                        _log.info("claims lost by Redis written again before the end", count=lost)
+                        _log.info("claims lost by Redis written again before the process ends", count=lost)
                     return
                 except ResponseError as error:
                     # For example, the store was moved.
-                    _log.warning("claims not compared before the end", error=str(error))
+                    _log.warning("claims not compared with Redis before the process ends", error=str(error))
                     return
                 except (OutsideError, RedisError):
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
     except TimeoutError:
-        _log.warning("ending without knowing whether Redis has all claims of this process")
+        _log.warning("process ends before its claims were compared with Redis")

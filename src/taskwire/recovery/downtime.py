@@ -1,6 +1,6 @@
-"""Downtime: notices for how long no process listened to Slack, and queues what was missed for reading.
+"""Downtime: finds out for how long no process listened to Slack, and queues the reading of what was missed.
 
-After a start, what was written while no process ran is read at once. With a socket, a process also knows
+After a start, what was written while no process ran is read at once. In Socket Mode, a process also knows
 whether it is connected to Slack. In HTTP mode, only a request from Slack shows that Slack can reach us. A
 silence may be a quiet hour or a broken proxy. So after a silence of five minutes, the next request causes a
 reading of that time. `recovery/backfill.py` does the reading.
@@ -21,17 +21,20 @@ from taskwire.telemetry import Metrics, logger
 
 # Slack retries an event for about six minutes, so a shorter absence than this loses nothing.
 GAP_SECONDS = 60.0
-# After a silence of this length, the next request causes a backfill. A shorter silence loses nothing, because
-# Slack retries.
+# After this many seconds without a request, the next request starts a backfill. A shorter silence loses
+# nothing, because Slack retries.
 REQUEST_SILENCE_MS = 300_000
-# How long to wait before the next try, if Redis is away or another replica has claimed the gap.
+# How long to wait before the next try if Redis is away, or if another replica has claimed the gap; in
+# seconds.
 BACKFILL_RETRY_SECONDS = 5.0
 
 _log = logger("taskwire.recovery.downtime")
 
 
 class Downtime:
-    """Follows when this process could hear Slack. In HTTP mode, it must be told of each request.
+    """Keeps track of when this process could hear Slack.
+
+    In HTTP mode, `record_request` must be called for each request.
 
     `monotonic` is a clock that only goes forward. Redis's clock cannot be read while Redis is away.
     """
@@ -48,8 +51,8 @@ class Downtime:
         self._metrics = metrics
         self._monotonic = monotonic
         self._has_request = False
-        # Readings that are still to be queued, in order. Each call tries to queue one, and returns
-        # whether it did.
+        # Functions that queue a reading, in order. Each call makes one try, and returns whether the reading
+        # is queued.
         self._pending: deque[Callable[[], Awaitable[bool]]] = deque()
         self._queuing: asyncio.Task[None] | None = None
 
@@ -66,8 +69,7 @@ class Downtime:
         self._has_request = True
 
     def queue_missed(self, duration_ms: int | None = None) -> None:
-        """Queue the reading of what was missed since a process last listened, if that is a minute or more
-        ago.
+        """Queue the reading of what was missed, if no process has listened for a minute or more.
 
         With `duration_ms`, queue the reading of that time instead.
         """
@@ -107,7 +109,9 @@ class Downtime:
                 silence_ms = await self._heartbeat.find_silence_ms()
                 self._has_request = False
                 if silence_ms is not None and silence_ms >= REQUEST_SILENCE_MS:
-                    _log.info("Slack's requests are back after a silence", seconds=round(silence_ms / 1000))
+                    _log.info(
+                        "requests from Slack arrive again after a silence", seconds=round(silence_ms / 1000)
+                    )
                     # If this process dies before the silence is noted, the next request finds the silence
                     # again.
                     self._queue_since(self._monotonic() - silence_ms / 1000)
@@ -123,7 +127,7 @@ class Downtime:
     def _queue_since(self, since_seconds: float) -> None:
         """Queue the reading of what was written since `since_seconds`, by this process's own clock.
 
-        Unlike Redis's clock, that one can be read while Redis is away.
+        Redis's clock cannot be read while Redis is away.
         """
         self._add(lambda: self._queue_once(int((self._monotonic() - since_seconds) * 1000)))
 
@@ -147,7 +151,10 @@ class Downtime:
             await self._repeat_until_queued(self._pending.popleft())
 
     async def _repeat_until_queued(self, queue_reading: Callable[[], Awaitable[bool]]) -> None:
-        """Repeat until the reading is queued, by us or by another replica, however long Redis is away."""
+        """Call the function until the reading is queued, by this or another process.
+
+        Redis may be away meanwhile.
+        """
         while True:
             try:
                 if await queue_reading():

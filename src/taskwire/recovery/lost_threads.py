@@ -35,7 +35,7 @@ from taskwire.slack.metadata import Metadata
 from taskwire.tasks.lookup import bare_record
 from taskwire.telemetry import logger
 
-# The second word in the id of a card. The id of a card that was posted again has a third word.
+# The second part of a card's message id. If the card was posted again, the id has a third part.
 CARD_KIND = "card"
 
 _log = logger("taskwire.recovery.lost_threads")
@@ -68,7 +68,7 @@ class LostThreads:
                 return done()
             return await self._restore_or_explain(context, work, card)
         except (ChannelProblem, MessageGone) as problem:
-            _log.info("thread of an unknown card cannot be read", channel=work.channel, error=str(problem))
+            _log.info("card of unknown thread not readable", channel=work.channel, error=str(problem))
             return done()
 
     async def _restore_or_explain(self, context: JobContext, work: FindThread, card: Metadata) -> Outcome:
@@ -86,7 +86,7 @@ class LostThreads:
         return done(self._restore_link(await self._make_record(work, card, task), task))
 
     def _is_link_lost(self, work: FindThread) -> bool:
-        """Whether the store lost the link in a data loss. If not, the link ended long ago."""
+        """Return whether the store lost the link in a data loss. If not, the link ended long ago."""
         data_loss = self._deps.queues.data_loss_detector.last
         return (
             data_loss is not None and to_ms(moment_of(work.thread_ts) + CLOCK_TOLERANCE) >= data_loss.since_ms
@@ -105,18 +105,21 @@ class LostThreads:
         return bare_record(task, requester, self._deps.mask).model_copy(update=updates)
 
     def _restore_link(self, record: LinkRecord, task: Task) -> Batch:
-        """Write the link as if its task had just been attached, so that nothing old is posted as news."""
+        """Write the link as if its task had just been attached, so that no old change is announced."""
         writes = self._deps.writes
         batch = writes.write_task(writes.write_thread(writes.write_record(Batch(), record), record), record)
         event = Observed(observation=observation_of(task, self._deps.mask), is_baseline=True)
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
         say(record.id, "found-again", inputs.thread_found_again(), batch)
-        # A person has just written there, so this thread is read before others.
+        # A person has just written in this thread, so it is read before others.
         request_reading(record.id, ts_of(self._deps.slack.now()), batch)
         return draw(record.id, batch)
 
     async def _answer(self, context: JobContext, work: FindThread, message: Message) -> Outcome:
-        """Tell the thread once a day. Other people who write there on that day are told privately."""
+        """Answer in the thread, once a day.
+
+        Other people who write there on that day are answered privately.
+        """
         place = f"{work.channel}:{work.thread_ts}"
         batch = Batch()
         is_first = await record_unless_told(self._deps, batch, "lost_thread", place, ttl_ms=DAY_MS)
@@ -127,7 +130,7 @@ class LostThreads:
             try:
                 await show_privately(self._deps.slack, requester, message)
             except SlackRefused as refused:
-                _log.info("private answer refused", person=work.person, code=refused.code)
+                _log.info("private answer refused by Slack", person=work.person, code=refused.code)
             return done()
         meta = Metadata(id=f"lost:{place}:{context.lease.since_ms}", kind="answer")
         await post_once(self._deps, context, context.link_id, work.channel, work.thread_ts, message, meta)

@@ -1,8 +1,8 @@
 """Jobs that this version cannot read: they wait for a newer version, and people are told.
 
 During an upgrade this lasts for moments, and nobody is told. If no newer version comes, the administrators
-are told, and so are the people whose requests wait. After a week, the job is given up, and they are told
-that too. `queue/formats.py` stores which jobs wait.
+and the people whose requests wait are told. After a week, the job is given up, and the same people are told
+that. `queue/formats.py` stores which jobs wait.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from taskwire.queue.leases import Acquired, UnreadableJob
 from taskwire.redis.decoding import CannotRead, read_partially
 from taskwire.telemetry import Metrics
 
-# People are told once within this time.
+# People are told again only after this time.
 TOLD_TTL_MS = 2 * NEWER_VERSION_WAIT_MS
 
 
@@ -78,7 +78,10 @@ class NewerVersions:
         return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, question_id=job_id)
 
     async def _tell_requester(self, stranded: StrandedQueue, until: datetime) -> None:
-        """Tell the person who waits for a job, once. Nobody waits for notices, receipts and cards."""
+        """Tell the person who waits for the job, once.
+
+        Jobs of notices, receipts and cards have no such person.
+        """
         batch = Batch()
         if not await record_unless_told(
             self._deps, batch, "waits_for_newer", stranded.name, stranded.job_id, ttl_ms=TOLD_TTL_MS

@@ -79,7 +79,7 @@ class _TrackedConnection(AbstractConnection):
         self._is_open = True
 
     async def _look(self) -> None:
-        """Check that this is a usable server."""
+        """Check that the connection leads to a usable server."""
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
         """Serialise a call in C. redis-py itself does so only in its synchronous client."""

@@ -1,7 +1,7 @@
 """Makes the two clients for Redis, and checks the server that they reach.
 
 Neither client retries. By default redis-py repeats a command whose answer was lost, which would write twice.
-A caller that may repeat a command does so itself. For a shorter timeout it uses `asyncio.timeout`: a
+If a command may be repeated, its caller repeats it. For a shorter timeout it uses `asyncio.timeout`: a
 cancelled call closes its connection, so that a late answer cannot reach another call.
 
 No connection uses SUBSCRIBE. In that mode Redis refuses all other commands, and a message that is missed is

@@ -118,7 +118,7 @@ class Masters:
         )
 
     def _no_master_error(self, errors: Sequence[RedisError]) -> NoMaster:
-        """Return why no sentinel names a master. Wrong settings come before temporary problems."""
+        """Return why no sentinel names a master. A wrong setting is named before a temporary problem."""
         where, name = self._address.display_url, self._address.master
         if any(isinstance(error, AuthenticationError | NoPermissionError) for error in errors):
             return NoMaster(

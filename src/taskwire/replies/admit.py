@@ -48,10 +48,10 @@ from taskwire.state.link_writes import LinkWrites
 
 # The claim replaces this id by the link's id.
 CLAIMED_LINK = LinkId("@")
-# The first reaction, the eyes, is set after this delay. A reply that is delivered sooner never shows it.
+# The first reaction, the eyes, is set after this delay. A reply that is delivered sooner never gets it.
 RECEIPT_DELAY_MS = 2_000
-# A person may reply to a card before we know that it is posted. If the link is still not known after this
-# delay, the thread is not ours, or its link is lost.
+# A person may reply to a card before Redis knows that the card was posted. If the thread still has no known
+# link after this delay, it is not ours, or its link is lost.
 SEARCH_DELAY_MS = 30_000
 
 
@@ -101,7 +101,7 @@ class ReplyReceiver:
         return self._make_reply(message) if is_input else None
 
     def to_verbatim_input(self, message: ThreadMessage | MessageEdited) -> Reply | None:
-        """Return a message that begins with `!` as input for the agent, or None if it does not begin so.
+        """Return a message that begins with `!` as input for the agent; None for any other message.
 
         A person may say that a text like `!important: use main` is input and no verb.
         """
@@ -113,7 +113,7 @@ class ReplyReceiver:
                 return self._make_reply(message) if is_marked else None
 
     async def _claim_or_reject(self, message: ThreadMessage, batch: Batch, *, is_ours: bool) -> ClaimResult:
-        """Claim a message. If too many messages wait already, claim an answer that says so instead."""
+        """Claim a message. If too many messages wait, claim an answer that says so instead."""
         claim = await self._claim(message, batch, is_ours=is_ours, user_limit=self._find_user_limit(message))
         if claim != "rejected":
             return claim
@@ -154,13 +154,14 @@ class ReplyReceiver:
 
     def _parse(self, message: ThreadMessage | MessageEdited) -> replies.Meaning:
         read = replies.classify(message.text, self._bot, message.person, _parse_blocks(message))
-        # With a file, the message is more than the word.
+        # A message with a file says more than its one word.
         return replies.Input(read.text) if isinstance(read, replies.Stop) and message.files else read
 
     def _find_user_limit(self, message: ThreadMessage) -> UserLimit | None:
-        """Return the limit for a verb, and what to write if the person exceeds it; None for input.
+        """Return the limit for a verb; None for a message that is input.
 
-        Over the limit, the person is told so once. After that, only the claim is written.
+        The limit includes what is written if the person exceeds it: they are told once, and after that only
+        the claim is written.
         """
         read = self._parse(message)
         if isinstance(read, replies.Input | replies.Aside):
@@ -184,7 +185,7 @@ class ReplyReceiver:
         read = self._parse(message)
         batch = self._writes.add_taken(Batch(), CLAIMED_LINK, message.ts)
         if message.own_reactions:
-            # These reactions are from a time that Redis has lost. The next receipt replaces them.
+            # Redis has lost the jobs that set these reactions. The next receipt replaces them.
             self._writes.write_receipt(
                 batch, CLAIMED_LINK, message.ts, " ".join(sorted(message.own_reactions))
             )
@@ -215,14 +216,14 @@ class ReplyReceiver:
         )
 
     def choose_blocks(self, message: WrittenMessage | PickedMessage) -> str:
-        """Return the blocks of a message that may be stored; an empty text if they show a token of ours."""
+        """Return the blocks of a message as JSON; empty if they show our token and so may not be stored."""
         return "" if self._has_own_token(message) else message.blocks_json
 
     def _has_own_token(self, message: WrittenMessage | PickedMessage) -> bool:
-        """Whether the message's blocks together show one of Taskwire's own tokens.
+        """Return whether the message's blocks together show one of Taskwire's own tokens.
 
-        If half of a token is bold, for example, no single block contains it, so it could not be masked
-        later. The message is then kept without its blocks. Its plain text says the same and can be masked.
+        If half of a token is bold, for example, no single block contains it, so it could not be masked later.
+        The message is then kept without its blocks. Its plain text says the same and can be masked.
         """
         if not message.blocks_json:
             return False
@@ -266,7 +267,10 @@ class ReplyReceiver:
                 return batch.append(to_coder(CLAIMED_LINK), job, score=request_score(named, message.ts))
 
     def _append_stop(self, batch: Batch, message: ThreadMessage, *, was_away: bool) -> Batch:
-        """Pause the task, and keep the reply. If its author may not steer the task, it becomes a reply."""
+        """Append the pause of the task, and keep the word.
+
+        If its author may not steer, the word becomes a reply.
+        """
         job_id = f"{REPLY_ID_PREFIX}{message.ts}"
         reply = self._make_reply(message, was_away=was_away)
         self._writes.keep_reply(batch, CLAIMED_LINK, job_id, reply)

@@ -52,7 +52,7 @@ class ReplyDecisions:
         )
 
     async def decide_held(self, context: JobContext, link: Link | None) -> Outcome:
-        """Resume the task, so that the held replies are sent, or drop them."""
+        """Resume the task, so that the held replies are sent; or drop these replies."""
         work = context.work(DecideHeld)
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
@@ -61,7 +61,7 @@ class ReplyDecisions:
         if not replies:
             return await self._answer_nothing_held(link, work)
         if not work.is_dropped:
-            # Coder may refuse to resume the task. So the action settles the question when it has succeeded.
+            # Coder may refuse to resume the task. So the question is settled only when the task was resumed.
             resume = Act(requester=work.requester, verb="resume")
             job = Job(id=f"resume:{context.job.id}", work=resume)
             return done(Batch().append(to_coder(link.id), job, score=no_agent_score(work.requester.at)))
@@ -119,7 +119,7 @@ class ReplyDecisions:
         return await self._show_decision(link, work, words, batch)
 
     async def _answer_too_late(self, link: Link, work: DecideReply) -> Outcome:
-        """Answer a person whose decision comes too late: another one was made, or the reply is gone."""
+        """Answer a person whose decision is too late: another one was made, or the reply does not exist."""
         if work.decision == "send" and await questions.is_open(self._deps, link, work.job):
             return await self._show_decision(link, work, inputs.INPUT_TOO_OLD, Batch())
         return done(None, (work.requester, inputs.already_decided()))
@@ -127,9 +127,9 @@ class ReplyDecisions:
     async def _send(
         self, context: JobContext, link: Link, work: DecideReply, found: PendingReply | None
     ) -> Outcome:
-        """Queue a reply again, with the replies that were given up together with it.
+        """Queue a reply again, together with the replies that were given up with it.
 
-        `found` is None if the reply itself was deleted. Then only the others are sent.
+        `found` is None if the reply was deleted. Then only the others are queued.
         """
         batch = found.removal if found is not None else Batch()
         to_send = [(work.job, found.reply)] if found is not None else []
@@ -183,7 +183,7 @@ class ReplyDecisions:
         )
 
     async def choose(self, context: JobContext, link: Link | None) -> Outcome:
-        """Settle the question under one lease, then send the choice under the next."""
+        """Settle the question in one run of the job. In the next run, send the choice to the agent."""
         work = context.work(Choose)
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
@@ -202,9 +202,9 @@ class ReplyDecisions:
 
 
 def _is_awaiting(reply: Reply, decision: ReplyDecision) -> bool:
-    """Whether the reply still waits for this decision.
+    """Return whether the reply still waits for this decision.
 
-    A newer question may have replaced the one that was answered.
+    A newer question about the reply may have replaced the one whose button was pressed.
     """
     match decision:
         case "arrived":

@@ -117,7 +117,8 @@ class ReplySender:
     async def _find_refusal(self, reply_job: ReplyJob) -> UserError | None:
         """Return why this person may not send input; None if they may.
 
-        A person without an account in Coder is like any other who may not, except if the task is theirs.
+        A person without a Coder account is refused like a teammate who may not steer, unless the task is
+        theirs.
         """
         person, record = reply_job.reply.person, reply_job.link.record
         try:
@@ -128,7 +129,7 @@ class ReplySender:
                 return error
         except UserError as error:
             return error
-        # The owner in Slack may have another address by now.
+        # Since the task was created, the owner's address in Slack may have changed.
         kind = UserError if person == record.owner_slack else NotAllowed
         return kind(*refusals.not_owner(reply_job.link))
 
@@ -152,9 +153,10 @@ class ReplySender:
         return done(batch, (requester, offer_to_ask(self._deps, reply_job.link, reply, batch)))
 
     def _is_thanks_for_work(self, reply_job: ReplyJob) -> bool:
-        """Whether the reply is nothing but thanks to a task that is done, also if it was paused since.
+        """Return whether the reply only says thanks for a task that is done, or was paused since.
 
-        Such a reply would only start the agent, or its workspace, again. A person can still send it.
+        Such a reply would only start the agent or its workspace again. A person can still send it with the
+        shortcut *Send to its task*.
         """
         _, link, reply = reply_job
         is_sent_anyway = reply.is_confirmed or reply.is_from_command or bool(reply.files)
@@ -212,11 +214,11 @@ class ReplyDeliverer:
         if reply_job.is_suspect and (earlier := await self._find_earlier_outcome(reply_job)):
             return earlier
         task_id = reply_job.link.record.task_id
-        assert task_id is not None  # noqa: S101 - a link's first jobs bind it before any reply
+        assert task_id is not None  # noqa: S101 - the link's first jobs bind its task before any reply runs
         try:
             task = await reply_job.context.coder.get_task(task_id)
         except NotFound:
-            # The poller finds out whether the task is gone. Until then the reply waits.
+            # The poller finds out whether the task is gone. The reply waits until then.
             return await self._outcomes.wait_for_task(reply_job)
         if task.status is TaskStatus.PAUSED:
             waiting = await self._find_later_pause(reply_job, task, text) if reply_job.is_suspect else None
@@ -224,7 +226,7 @@ class ReplyDeliverer:
         if task.status is not TaskStatus.ACTIVE:
             return await self._outcomes.wait_for_task(reply_job, is_broken=task.status is TaskStatus.ERROR)
         if task.is_lost:
-            # Coder would look for the agent for 30 s, in vain.
+            # Coder would try to reach the agent for 30 s without success.
             return await self._outcomes.wait_for_agent(reply_job)
         return await self._send(reply_job, task, text)
 
@@ -234,7 +236,7 @@ class ReplyDeliverer:
             if reply_job.is_suspect and (sent := await self._find_earlier_send(reply_job, logs, text)):
                 return sent
             note = SendNote.create(reply_job.context, task, logs, text)
-            # Free the memory of the log, which may be long, before the call, which may take long.
+            # The log may be long, and the call may take long, so free the log's memory first.
             del logs
             unclear = await self._attempt_send(reply_job, task, note, text)
         except (NotReady, BuildActive, TaskPaused, MustBeActive, NoLogs):
@@ -319,7 +321,7 @@ class ReplyDeliverer:
         return None
 
     async def _find_later_pause(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome | None:
-        """Return the outcome of a reply after which the task was paused; None if it was not.
+        """Return the outcome for a reply after which the task was paused; None if it was not paused.
 
         Such a reply must not resume the task.
         """
@@ -334,7 +336,7 @@ class ReplyDeliverer:
         return await self._outcomes.ask_after_data_loss(reply_job) if is_newer else None
 
     async def _resume_or_hold(self, reply_job: ReplyJob, task: Task) -> Outcome:
-        """Resume the task, unless replies wait in this channel and nobody has decided to send this one."""
+        """Resume the task, or hold the reply if only people resume tasks in this channel."""
         settings = await self._deps.channel_settings.get(reply_job.link.record.channel)
         if settings.is_resumed_by_reply or reply_job.reply.is_confirmed:
             return await self._resume_task(reply_job, task)

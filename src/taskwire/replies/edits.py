@@ -92,24 +92,20 @@ class ReplyEdits:
         return done(None if is_known or is_between_people else self._claim_early_change(link, work))
 
     async def _keep_as_sent(self, link: Link, old: Reply, new_input: Reply) -> Batch:
-        """Leave a reply as it is that another person sends: that person has not seen the new text."""
+        """Leave the reply unchanged if another person sends it: that person has not seen the new text."""
         words = await self._agent_input.get_display_text(new_input)
         message = teammates.edited_after_passing_on(old.author_name, words)
         return say(link.id, f"edited-passed:{old.ts}", message)
 
     def _is_addressed(self, reply: Reply | None) -> bool:
-        """Whether the changed message mentions the bot."""
+        """Return whether the changed message mentions the bot."""
         if reply is None:
             return False
         blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
         return replies.is_addressed(reply.text, self._deps.bot.bot_user_id, blocks)
 
     async def _is_still_valid(self, link: Link, job_id: str, work: ReplyChanged) -> bool:
-        """Whether a change that backfill found is still valid: the reply must have the text that backfill
-        saw.
-
-        A reply of the last minute counts as not deleted: Slack may not show it to backfill yet.
-        """
+        """Return whether a change that backfill found is still true: the reply still has the text of then."""
         if work.change == "deleted" and self._age(work) < VISIBILITY_DELAY:
             return False
         waiting = await list_undelivered(self._deps.links, link.id)
@@ -118,7 +114,7 @@ class ReplyEdits:
     def _interpret(self, old: Reply, work: ReplyChanged) -> ReplyChanged:
         """Return the change as it applies to this reply.
 
-        A reply may be input although it begins with `!`. Then its new text is input as well.
+        If the old text was input although it begins with `!`, the new text is input as well.
         """
         blocks = cast("list[Block]", json.loads(old.blocks)) if old.blocks else []
         if not replies.begins_with_shell_mark(old.text, self._deps.bot.bot_user_id, blocks):
@@ -155,7 +151,8 @@ class ReplyEdits:
         if work.new_input is None:
             batch = self._deps.writes.forget_reply(Batch(), link.id, job_id)
             if not await list_given_up_together(self._deps, link, job_id):
-                # If there are others, the question stays open, because its button sends them too.
+                # If other replies wait with this one, the question stays open, because its button sends them
+                # too.
                 settle_reply(link, old, "deleted", batch)
             return show_receipt(link.id, work.ts, "none", batch)
         return self._deps.writes.keep_reply(Batch(), link.id, job_id, _with_new_text(old, work.new_input))
@@ -186,7 +183,7 @@ class ReplyEdits:
         return self._deps.slack.now() - moment_of(work.ts)
 
     def _claim_early_change(self, link: Link, work: ReplyChanged) -> Batch | None:
-        """Claim a message whose change has arrived before it, so that its old text is not sent later."""
+        """Claim a message whose change has arrived before the message, so that its old text is never sent."""
         is_older_than_link = microseconds(work.ts) < microseconds(link.record.shown_ts or link.record.made_at)
         if is_older_than_link or self._age(work) > CLAIM_AGE:
             return None
@@ -203,7 +200,7 @@ def _score_of(reply: Reply) -> int:
 
 
 def _settle_files_question(link: Link, old: Reply, new: Reply, batch: Batch) -> Batch:
-    """Settle the question about the reply's files if the edit has made it obsolete.
+    """Settle the question about the reply's files, if the edit has removed its reason.
 
     Other questions stay open.
     """

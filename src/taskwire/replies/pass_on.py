@@ -1,8 +1,9 @@
 """Passes a teammate's reply on to the agent, if the task's owner agrees.
 
 A reply of a person who may not steer the task is no input. Its author can ask the owner, privately, to pass
-it on. The owner decides on the text as it is then. Between these steps the reply is kept in a note. When it
-is passed on, it becomes a reply of the owner that names its author, in its place among the other replies.
+it on. The owner decides on the text that the reply has at that time. Between these steps the reply is kept in
+a note. When it is passed on, it becomes a reply of the owner that names its author, in its place among the
+other replies.
 """
 
 from pydantic import BaseModel
@@ -26,9 +27,9 @@ from taskwire.redis.decoding import read
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.slack.errors import ChannelProblem, MessageGone
 
-# How long the buttons about a reply work.
+# How long the buttons that pass a reply on work.
 OFFERED_REPLY_TTL_MS = 7 * DAY_MS
-# The note that a person was told that they may not steer the task.
+# Records that a person was told that they may not steer the task.
 NOT_ALLOWED = "not_allowed"
 
 
@@ -64,7 +65,7 @@ def _keep(deps: Dependencies, link: Link, offered: OfferedReply, batch: Batch) -
 
 
 class ReplyPasser:
-    """Handles the jobs of these buttons."""
+    """Handles the buttons that pass a teammate's reply on."""
 
     def __init__(
         self, deps: Dependencies, people: People, agent_input: AgentInput, receiver: ReplyReceiver
@@ -79,7 +80,10 @@ class ReplyPasser:
         return (Handler.with_any_link(PassOn, self.pass_on),)
 
     async def pass_on(self, context: JobContext, link: Link | None) -> Outcome:
-        """Ask the owner, pass the reply on, or leave it. The answer replaces the pressed question."""
+        """Ask the owner, pass the reply on, or drop it.
+
+        The answer replaces the question whose button was pressed.
+        """
         work = context.work(PassOn)
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
@@ -108,13 +112,13 @@ class ReplyPasser:
             return _answer(work, teammates.was_asked(link))
         if await self._may_steer(author, link):
             batch = queue_reply(link.id, offered.reply, self._forget(link, work))
-            return _answer(work, teammates.let_in_meanwhile(link), batch)
+            return _answer(work, teammates.may_steer_now(), batch)
         present = await self._read_present(offered)
         if present is None:
             return _answer(work, teammates.nothing_to_pass_on(), self._forget(link, work))
         asked = offered.model_copy(update={"reply": present, "is_asked": True})
         batch = _keep(self._deps, link, asked, Batch())
-        # They want to talk to the agent, so they hear what becomes of their next reply too.
+        # The author wants to talk to the agent, so they are told again if their next reply is refused.
         self._deps.notes.forget_in(batch, "told", NOT_ALLOWED, link.id, author)
         to_owner = Requester(
             person=owner, channel=offered.channel, at=work.requester.at, thread_ts=offered.thread_ts

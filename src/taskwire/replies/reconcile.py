@@ -48,7 +48,7 @@ _log = logger("taskwire.replies.reconcile")
 
 
 class SendNote(BaseModel):
-    """The intent record of an input. `marked` says where the agent's log ended before the input."""
+    """The intent record of an input. `marked` says where the agent's log ended before the input was sent."""
 
     what: Literal["send"] = "send"
     marked: Mark
@@ -73,14 +73,14 @@ _NOTES: TypeAdapter[ResumeNote | SendNote] = TypeAdapter(
 
 
 class Reconciler:
-    """Finds out what became of attempts to send input or to resume a task."""
+    """Finds out the outcome of attempts to send input or to resume a task, if it is not known."""
 
     def __init__(self, deps: Dependencies, outcomes: ReplyOutcomes) -> None:
         self._deps = deps
         self._outcomes = outcomes
 
     async def reconcile_attempt(self, reply_job: ReplyJob) -> Outcome:
-        """Find out what became of an attempt whose answer was lost.
+        """Find out the outcome of an attempt whose answer was lost.
 
         If Coder does not answer, try again later.
         """
@@ -98,7 +98,10 @@ class Reconciler:
             return unknown(context.failed_again(), seconds, "failing")
 
     async def is_in_log(self, coder: CoderClient, task_id: str, note: SendNote) -> bool:
-        """Whether the input is in the agent's log already. False proves nothing: it may still arrive."""
+        """Return whether the agent's log shows the input.
+
+        False proves nothing: the input may still arrive.
+        """
         try:
             return await self._find_in_log(coder, task_id, note) == "there"
         except OutsideError:
@@ -128,7 +131,7 @@ class Reconciler:
             return unknown(
                 seconds=min(INPUT_LOOK_SECONDS, -since_ms / 1000) if since_ms < 0 else INPUT_LOOK_SECONDS
             )
-        # No call may follow from here: if one failed, the reply would be sent again.
+        # No call may be made after this point: if it failed, the reply would be sent again.
         context.record_reconciled(found or "unclear", has_taken_effect=decision == "delivered")
         _log.info(
             "reply of unknown outcome looked for in the agent's log",
@@ -199,9 +202,7 @@ async def _report_duplicate_input(deps: Dependencies, context: JobContext, link:
 
 
 async def _count_copies(coder: CoderClient, task_id: TaskId, marked: Mark) -> int | None:
-    """Count how often the input is in the agent's log; None if that log cannot be read or is of another
-    build.
-    """
+    """Count the input in the agent's log; None if the log cannot be read or is another build's."""
     try:
         task = await coder.get_task(task_id)
         logs = await coder.get_logs(task_id)

@@ -21,7 +21,7 @@ from taskwire.queue.batch import Batch
 
 
 class MessageSender:
-    """Handles the jobs of messages that a person sends to the agent."""
+    """Handles the shortcut *Send to its task*."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps

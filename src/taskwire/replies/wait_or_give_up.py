@@ -1,7 +1,7 @@
-"""Makes the outcome of a reply: it waits for a busy agent, is held, is asked about, is given up or delivered.
+"""Makes the outcome of a reply: delivered, waiting for the agent, held, waiting for a decision, or given up.
 
-An outcome includes all that is written with it: the receipt, the message in the thread, and a copy of the
-reply if it may be sent again.
+An outcome includes everything that is written with it: the receipt, the message in the thread, and a copy of
+the reply if it may be sent again.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,10 +40,10 @@ from taskwire.slack.errors import SlackRateLimited, SlackTrouble
 from taskwire.slack.models import Traces
 from taskwire.telemetry import logger
 
-# If replies have waited for this time, their thread is told why.
+# If replies have waited for longer than this, the thread is told why.
 EXPLAIN_WAIT_AFTER_MS = 15 * 60_000
 
-# The ids of jobs that post a question begin so.
+# The id of a job that posts a question begins with this.
 QUESTION_JOB_ID_PREFIX = "asked:"
 
 _log = logger("taskwire.replies.wait_or_give_up")
@@ -104,14 +104,14 @@ class ReplyOutcomes:
         return await self._ask_about_held(reply_job, batch, is_paused=is_paused)
 
     async def hold_until_resume(self, reply_job: ReplyJob) -> Outcome:
-        """Hold the reply to a paused task until somebody resumes the task, or drops the reply."""
+        """Hold the reply to a paused task until somebody resumes the task or drops the reply."""
         score = input_score(reply_job.reply.ts)
         batch = self._deps.writes.hold_reply(Batch(), reply_job.link.id, score)
         self._deps.writes.set_field(batch, reply_job.link.id, "waits_for_resume", "1")
         return await self._ask_about_held(reply_job, batch, is_paused=True)
 
     async def _ask_about_held(self, reply_job: ReplyJob, batch: Batch, *, is_paused: bool) -> Outcome:
-        """End a held reply. The question about held replies shows how many there are."""
+        """End the job of a held reply, and update the question that says how many replies are held."""
         link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
         show_receipt(link.id, reply.ts, "waiting", batch)
         held = {other.id for other in await self._deps.links.list_held(link.id)} | {job.id}
@@ -132,7 +132,7 @@ class ReplyOutcomes:
         batch = record_delivery(self._deps.writes, link, reply.ts, reported_at)
         await settle_sent_replies(self._deps, link, [reply], None, batch)
         last = link.last_input_ts
-        # What somebody else sends comes late because they decided so.
+        # A reply that another person sends comes late because they decided so. That is not reported as late.
         is_late = last is not None and microseconds(reply.ts) < microseconds(last)
         if is_late and not reply.author_name:
             words = await self._agent_input.get_display_text(reply)
@@ -155,7 +155,7 @@ class ReplyOutcomes:
         After too long, give up this reply and the later ones.
 
         `is_broken`: Coder shows an error of the workspace. If the thread was told of that error, give up at
-        once. `unreached_ms` is since when Coder cannot reach the agent.
+        once. `unreached_ms` is the time since which Coder cannot reach the agent, in ms since 1970.
         """
         context, link, _ = reply_job
         if is_broken and link.state.phase is Phase.BROKEN:
@@ -222,12 +222,15 @@ class ReplyOutcomes:
         return Outcome("retry", batch, seconds, tried, trouble="failing")
 
     async def show_waiting_for_account(self, reply_job: ReplyJob) -> None:
-        """Show that the reply waits, because Coder refuses our account."""
+        """Let the receipts show that replies wait, because Coder refuses our account."""
         if reply_job.context.lease.trouble != "refused":
             await self._deps.queues.write(await self._show_waiting(reply_job))
 
     async def _show_waiting(self, reply_job: ReplyJob) -> Batch:
-        """Return a batch that shows that this reply and those behind it wait; empty if that is shown."""
+        """Return a batch that shows on this reply and the later ones that they wait.
+
+        It is empty if they show that already.
+        """
         return Batch() if reply_job.reply.wait_count else await _show_all_waiting(self._deps, reply_job)
 
     async def give_up_and_keep(self, reply_job: ReplyJob, message: Message) -> Outcome:
@@ -260,9 +263,9 @@ class ReplyOutcomes:
         return await ask(self._deps, reply_job, "outcome_unknown", question)
 
     def find_in_traces(self, reply_job: ReplyJob, traces: Traces) -> Outcome | None:
-        """Return the outcome that the thread shows: a failed reply, or a question about it.
+        """Return the outcome that the thread shows: a reaction for a failed reply, or a question about it.
 
-        Redis may have lost it.
+        Redis may have lost that outcome.
         """
         link, ts = reply_job.link, reply_job.reply.ts
         if REACTIONS["failed"] in traces.own_reactions:
@@ -307,7 +310,7 @@ async def ask(
 
 
 async def _show_all_waiting(deps: Dependencies, reply_job: ReplyJob) -> Batch:
-    """Return a batch that shows that this reply and those behind it wait."""
+    """Return a batch that shows on this reply and the later ones that they wait."""
     batch = Batch()
     for job, reply in await list_with_later_replies(deps, reply_job.context, reply_job.link):
         if job.id == reply_job.context.job.id or not reply.wait_count:

@@ -22,7 +22,7 @@ from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 # An exception whose frames are all in these files comes from Bolt itself, before any listener.
 _BOLT_PATHS = (str(Path(slack_bolt.__file__).parent), __file__)
-# Slack's types of payloads. Any other type is logged as "other": it may be text that a stranger has sent.
+# Slack's types of payloads. Any other type is logged as "other", because a stranger may have sent the text.
 _PAYLOAD_TYPES = (
     *("block_actions", "block_suggestion", "event_callback", "interactive_message", "message_action"),
     *("shortcut", "view_closed", "view_submission", "workflow_step_edit"),
@@ -68,8 +68,8 @@ def make_app(client: AsyncWebClient, bot: Identity, metrics: Metrics) -> AsyncAp
         # Otherwise Bolt polls every 10 ms for a listener's ack. Our listeners end with the ack; later work is
         # in `listeners/background.py`.
         process_before_response=True,
-        # The bot's own messages show whether another company reads a thread (`find_shared_thread`). `Ingress`
-        # ignores them otherwise.
+        # The bot's own messages are kept because they show whether another company reads a thread
+        # (`find_shared_thread`). `Ingress` ignores them otherwise.
         ignoring_self_events_enabled=False,
         # Otherwise Bolt logs a warning with the payload.
         raise_error_for_unhandled_request=True,

@@ -40,15 +40,16 @@ class Priority(IntEnum):
 DEFAULT_BLOCK_SECONDS = 10.0
 # Stands for all methods. A 429 without Slack's own error code does not show which method it concerns.
 ALL_METHODS = "*"
-# How long a call waits for its place if no caller would repeat it. Slack accepts an answer by response URL
-# for half an hour; five minutes are left for making the answer itself.
+# The longest wait for a place if no caller would repeat the call, in seconds. Slack accepts an answer by
+# response URL for half an hour; five minutes are left for making the answer itself.
 LONGEST_CAPACITY_WAIT_SECONDS = 25 * 60.0
 # A waiting call asks for a place at least this often, because the calls ahead of it may be gone.
 LONGEST_SLEEP_SECONDS = 10.0
-# How often `retry_while_rate_limited` tries again.
+# How many times `retry_while_rate_limited` tries again.
 MOST_RATE_LIMIT_RETRIES = 10
 LIMITER_TIMEOUT_SECONDS = 1.0
-# These methods need a trigger, which expires after three seconds.
+# These methods need a trigger, which expires after three seconds. So they wait for a place only for this many
+# seconds.
 TRIGGER_METHODS, LONGEST_TRIGGER_WAIT_SECONDS = ("views.open",), 1.5
 
 _log = logger("taskwire.slack.call_priorities")
@@ -147,9 +148,9 @@ async def retry_while_rate_limited(call: Callable[[], Awaitable[T]]) -> T:
 async def retry_until_capacity(call: Callable[[], Awaitable[T]]) -> T:
     """Make a call whose answer several callers share. Repeat it while it raises `NoCapacity`.
 
-    For a job, which runs inside `as_claimant`, raise `NoCapacity` at once: the queue repeats the job. For
-    other callers, wait between the calls, and raise `NoCapacity` only if the limit of `wait_for_capacity` is
-    exceeded.
+    Inside `as_claimant`, which surrounds each job, `NoCapacity` is raised at once: the queue repeats the job.
+    For other callers, wait between the calls, and raise `NoCapacity` only if the limit of `wait_for_capacity`
+    is exceeded.
     """
     now = asyncio.get_running_loop().time
     wait_limit = _wait_limit.get() or _WaitLimit(
@@ -208,6 +209,6 @@ class RateLimits:
 
     async def record_rate_limited(self, method: str, seconds: float | None) -> None:
         """Block a method for all processes after Slack has rate-limited it. Raises nothing."""
-        # This caller still gets Slack's error if the other processes cannot be told.
+        # If the block cannot be stored for the other processes, this caller still gets Slack's error.
         with contextlib.suppress(Exception):
             await self._limiter.block(method, DEFAULT_BLOCK_SECONDS if seconds is None else seconds)

@@ -1,4 +1,4 @@
-"""Makes calls of Slack's Web API: each call once, with an error that says what became of it.
+"""Makes calls of Slack's Web API: each call once. An error says whether Slack has done it.
 
 This module returns Slack's answers unparsed. `outbound` and `models` read them.
 """
@@ -27,7 +27,7 @@ from taskwire.slack.payload_fields import read_flag, read_objects, read_text, re
 
 # Messages on a page. Slack recommends at most 200 and answers slowly for large pages.
 PAGE_SIZE = 200
-# Most pages that are read. A thread or channel with more pages raises an error.
+# The most pages that are read. A thread or channel with more pages raises an error.
 MOST_PAGES = 50
 
 
@@ -66,7 +66,7 @@ class Method(StrEnum):
 
 @dataclass(frozen=True)
 class SlackTimeouts:
-    """Longest duration of each kind of call, in seconds.
+    """The longest duration of each kind of call, in seconds.
 
     Reconciling relies on `post`: no post takes longer.
     """

@@ -43,8 +43,8 @@ class Files:
 
     async def start_upload(self, name: str, text: str) -> str:
         """Upload a text as a file and return its id. Nobody sees the file before `complete_upload`."""
-        # Masking a million characters takes a second, so it runs in a thread beside the event loop. Only one
-        # long text at a time is masked, because each needs several times its size in memory.
+        # Masking a million characters takes a second, so a worker thread does it. Only one long text at a
+        # time is masked, because each needs several times its size in memory.
         async with self._long_files if len(text) > LONG_FILE else contextlib.nullcontext():
             content = await asyncio.to_thread(self._drafts.prepare_file, text)
         call = self._client.files_getUploadURLExternal(filename=self._drafts.mask(name), length=len(content))
@@ -71,7 +71,10 @@ class Files:
     async def has_file(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts, name: str, text: str
     ) -> bool:
-        """Return whether the bot has shared a file with this name and the length of `text` since `since`."""
+        """Return whether the bot has shared a file with this name since a time.
+
+        Its length is that of `text`.
+        """
         own = await self._get_own()
         sought = (self._drafts.mask(name), len(await asyncio.to_thread(self._drafts.prepare_file, text)))
         async for message in self._calls.iter_messages(channel, thread_ts, since, self._timeouts.read):

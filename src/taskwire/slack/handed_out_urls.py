@@ -19,10 +19,10 @@ from taskwire.slack import errors
 from taskwire.slack.call_priorities import RateLimits
 
 _CHUNK_BYTES = 64 * 1024
-# Longest answer that is accepted from a response URL or an upload URL. Slack's answers are shorter.
+# The longest answer that is accepted from a response URL or an upload URL. Slack's answers are shorter.
 _LONGEST_ANSWER_BYTES = 64 * 1024
 
-# The answer of a used or expired response URL has one of these statuses and no error code.
+# Slack answers a used or expired response URL with one of these statuses, without an error code.
 _USED_UP_STATUSES = (404, 410)
 
 
@@ -67,7 +67,7 @@ class HandedOutUrls:
     async def upload(self, url: str, content: bytes, seconds: float) -> None:
         """Send a file's bytes to its upload URL. Repeating an upload is harmless."""
         self._require_slack_url("upload", url)
-        # The HTTP client sends bytes at once, which blocks the event loop, but a stream piece by piece.
+        # A stream is sent piece by piece. Bytes would be sent at once, which blocks the event loop.
         body = io.BytesIO(content)
         with name_failing_system("Slack"):
             reply = await self._request("upload", "POST", url, seconds, _LONGEST_ANSWER_BYTES, data=body)

@@ -119,7 +119,7 @@ class MessageDeleted:
     delivery: str
     at: Ts
     is_bot_thread: bool = False
-    # The author of the deleted message, if Slack names them.
+    # The author of the deleted message; None if Slack does not say.
     person: UserId | None = None
 
 
@@ -215,7 +215,7 @@ def parse_message_event(
 
 
 def parse_conversation_opened(body: Body, bot: UserId | None = None) -> ConversationOpened | IgnoredPayload:
-    """Parse the event that a conversation was unarchived, or that the bot itself has joined it."""
+    """Parse an event after which a conversation may accept our messages: unarchived, or joined by the bot."""
     event = read_object(body, "event")
     channel, delivery = (read_channel(event, "channel"), read_text(body, "event_id"))
     is_somebody_else = read_user(event, "user") != (bot or _find_bot_user(body))
@@ -298,7 +298,7 @@ def find_shared_thread(body: Body, bot: UserId) -> ThreadRef | None:
 
 
 def find_event_ts(body: Body) -> Ts | None:
-    """Return when an event happened, by Slack's clock; None if the event does not say it."""
+    """Return when an event happened, by Slack's clock; None if the payload does not say."""
     return read_ts(body, "event", "event_ts")
 
 

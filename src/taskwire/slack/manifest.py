@@ -45,15 +45,15 @@ SCOPES: Mapping[str, str] = {
 }
 EVENTS = (
     *("app_mention", "message.channels", "message.groups", "message.im", "message.mpim"),
-    # A stop sign on a card or a notice stops the task.
+    # For stopping a task by a stop sign on a message of the bot.
     "reaction_added",
-    # A link to a task gets a preview.
+    # For previews of links to tasks.
     "link_shared",
-    # A channel accepts the bot's messages again: the bot was invited, or the channel was unarchived.
+    # For channels that accept the bot's messages again: the bot was invited, or the channel was unarchived.
     *("member_joined_channel", "channel_unarchive", "group_unarchive"),
-    # A person's rights have changed: they left, became a guest, or are in another user group.
+    # For changes of a person's rights: they left, became a guest, or are in another user group.
     *("user_change", "subteam_updated", "subteam_members_changed"),
-    # A person looks at the Home tab.
+    # For the Home tab, when a person opens it.
     "app_home_opened",
 )
 # What else an app has that is declared as an agent. Slack then shows a status in the threads of its tasks,

@@ -14,7 +14,7 @@ EVENT_TYPE = "taskwire_message"
 
 @dataclass(frozen=True)
 class Metadata:
-    """Identifies a message of ours. `id` stays the same if the post is tried again."""
+    """The metadata of a message of ours. `id` stays the same if the post is tried again."""
 
     id: str
     kind: str

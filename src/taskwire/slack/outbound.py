@@ -264,7 +264,7 @@ class Outbound:
         )
 
     async def unfurl(self, channel: ChannelId, ts: Ts, previews: Mapping[str, Message]) -> None:
-        """Show a preview below each of these links of a person's message."""
+        """Show a preview below each link in a person's message. `previews` has them by link."""
         ready = {url: self._drafts.prepare_message(each) for url, each in previews.items()}
         unfurls = {url: {"fallback": each.text, "blocks": _blocks(each)} for url, each in ready.items()}
         call = self._client.chat_unfurl(channel=channel, ts=ts, unfurls=unfurls)

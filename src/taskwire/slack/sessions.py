@@ -18,7 +18,7 @@ from taskwire.slack.manifest import AGENT_SCOPE
 from taskwire.slack.payload_fields import read_channel, read_object, read_text, read_ts, read_user
 
 SessionStatus = Literal["active", "processing", "suspended", "closed"]
-# Slack's limit.
+# Slack's limit, in characters.
 LONGEST_TITLE = 200
 
 
@@ -39,7 +39,8 @@ class AgentSessions:
     async def set_status(self, channel: ChannelId, thread_ts: Ts, status: SessionStatus, title: str) -> None:
         """Set the status of a thread's session. Slack makes a session, with this title, if there is none.
 
-        Who began the session is not said: Slack refuses a person who is not in the channel.
+        The call does not name the person who began the session, because Slack refuses a person who is not in
+        the channel.
         """
         shown = self._drafts.mask(title)[:LONGEST_TITLE]
         call = self._client.agents_sessions_setStatus(
@@ -50,7 +51,7 @@ class AgentSessions:
 
 @dataclass(frozen=True)
 class SessionStopped:
-    """A person pressed Slack's button that stops the agent of a thread. `at` is when."""
+    """A press of Slack's button that stops the agent of a thread. `at` is the time of the press."""
 
     channel: ChannelId
     thread_ts: Ts

@@ -37,7 +37,7 @@ class PickedMessage:
 
 @dataclass(frozen=True)
 class Shortcut:
-    """A used shortcut. `message` is None for a global one."""
+    """A shortcut that a person has used. `message` is None for a global shortcut."""
 
     callback_id: str
     requester: Requester
@@ -47,7 +47,7 @@ class Shortcut:
 
 
 def parse_shortcut(body: Body) -> Shortcut | None:
-    """Parse a used shortcut, global or of a message; None without a person, a time or a trigger."""
+    """Parse a used shortcut, global or of a message; None if the person, time or trigger is missing."""
     person, at = read_user(body, "user", "id"), read_ts(body, "action_ts")
     trigger = read_text(body, "trigger_id")
     if person is None or at is None or not trigger:
@@ -65,7 +65,7 @@ def parse_shortcut(body: Body) -> Shortcut | None:
 
 
 def parse_picked(message: Body) -> PickedMessage | None:
-    """Parse a message of a person or an app; None if it is no message."""
+    """Parse a message of a person or an app; None if the object is no message."""
     ts = read_ts(message, "ts")
     if ts is None:
         return None

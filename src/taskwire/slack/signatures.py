@@ -18,10 +18,11 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 
 TIMESTAMP_HEADER = "X-Slack-Request-Timestamp"
 SIGNATURE_HEADER = "X-Slack-Signature"
-# Largest accepted difference between a request's timestamp and our clock, in seconds:
+# The largest accepted difference between a request's timestamp and our clock, in seconds:
 # https://docs.slack.dev/authentication/verifying-requests-from-slack
 MOST_CLOCK_DIFFERENCE_SECONDS = 300
-# Most fields in a form. Slack's payloads always have fewer. Parsing takes longer the more fields there are.
+# The most fields that a form may have. Slack's payloads always have fewer. Parsing takes longer the more
+# fields there are.
 MOST_FIELDS = 100
 # The signature does not cover headers. Bolt gets only these headers, because others control Bolt itself, such
 # as X-Slack-Bolt-Lazy-Function-Name.

@@ -20,10 +20,10 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 SWITCHING_PROTOCOLS = 101
 PING_SECONDS = 5
-# A payload that has just arrived is counted by `ConcurrencyLimit`, or is in the SDK's queue, within this
-# time.
+# Within this many seconds, a payload that has just arrived is counted by `ConcurrencyLimit` or is in the
+# SDK's queue.
 QUIET_SECONDS = 0.02
-# Most payloads that are handled at once, and the longest wait of the others, in seconds. If many payloads
+# The most payloads that are handled at once, and the longest wait of the others, in seconds. If many payloads
 # arrive together, the first are acknowledged before the last are parsed. The wait is short, because an
 # acknowledgement takes seconds while Redis is unreachable.
 MOST_IN_FLIGHT, LONGEST_WAIT_SECONDS = 16, 0.02

@@ -17,7 +17,7 @@ from taskwire.queue.scripts import Clock, Script, ScriptAnswer, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# If a gap was noted within this time, and reaches back as far, it is the same gap. Shorter gaps are not
+# A gap is the same as one that was noted within this time and begins as early. Shorter gaps than this are not
 # read.
 SAME_GAP_MS = 60_000
 # A process that claims a gap and has not noted it after this time may be dead.
@@ -75,10 +75,11 @@ class Heartbeat:
         return max(int(now) - moment_ms, 0)
 
     async def claim_gap(self, absence_ms: int | None) -> GapClaim:
-        """Claim a gap of this length that ends now. "free" means that this process has it.
+        """Claim a gap of this length that ends now.
 
-        "noted" means that all jobs for the gap are written. "claimed" means that another process is writing
-        them. That process may die, so ask again after a few seconds.
+        "free" means that this process has claimed it. "noted" means that all jobs for the gap are written.
+        "claimed" means that another process is writing them. That process may die, so ask again after a few
+        seconds.
         """
         return cast("GapClaim", await self._gap(-1 if absence_ms is None else absence_ms, 0))
 

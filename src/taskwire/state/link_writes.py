@@ -27,10 +27,11 @@ from taskwire.state.links import split_links
 ENDED_LINK_TTL_MS = 30 * DAY_MS
 # How many ts of received messages a link stores, so that backfill skips them.
 MAX_TAKEN_MESSAGES = 200
-# How long these ts are stored: far longer than a thread is silent. After that, backfill would ask again.
+# How long these ts are stored after the last message. No thread is silent for so long; if it were, backfill
+# would take old messages for new ones.
 TAKEN_MESSAGE_TTL_MS = 400 * DAY_MS
-# How long it is stored that a channel is closed. If it opens within this time, its threads get messages
-# again.
+# How long it is stored that a channel is closed. If the channel opens again within this time, its threads get
+# messages again.
 CLOSED_CHANNEL_TTL_MS = 400 * DAY_MS
 # How long the record of a task without a thread is kept. No request takes longer.
 THREADLESS_LINK_TTL_MS = DAY_MS
@@ -40,7 +41,7 @@ KEPT_REPLY_TTL_MS = 7 * DAY_MS
 MAX_MARKED_REPLIES = 500
 # How long the reactions of replies, and that they were delivered, are remembered.
 RECEIPT_TTL_MS = 7 * DAY_MS
-# How long the store knows which agents are followed. Nobody follows one for longer.
+# How long Redis keeps which agents are followed. No agent is followed for longer.
 FOLLOWED_TTL_MS = DAY_MS
 
 
@@ -51,7 +52,7 @@ class LinkWrites:
         self._keys = keys
 
     def write_record(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Write the record of a link, and let it be found by its owner."""
+        """Write the record of a link, and list the link under its owner."""
         batch.write("HSET", self._keys.link(record.id), "record", record.model_dump_json())
         if record.owner_slack is not None:
             made_ms = microseconds(record.made_at) // 1000
@@ -75,7 +76,10 @@ class LinkWrites:
         return batch.adopt(self._keys.named("parked", f"{thread.channel}:{thread.ts}"), link)
 
     def move_thread(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
-        """Give the link a new thread. The old one leads to it as long as that of an ended link would."""
+        """Give the link a new thread.
+
+        A reply in the old thread still reaches the link, as long as in an ended one.
+        """
         self.set_field(batch, record.id, "moved", f"{record.thread_ts}")
         batch.write(
             "PEXPIRE", self._keys.named("thread", f"{record.channel}:{record.thread_ts}"), ENDED_LINK_TTL_MS
@@ -84,28 +88,28 @@ class LinkWrites:
         return self.write_thread(self.write_record(batch, moved), moved)
 
     def move_card(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
-        """Note that the card was posted again in its thread, whose root is another message."""
+        """Record that the card was posted again, as a reply: another message is the root of its thread."""
         self.set_field(batch, record.id, "moved", f"{record.thread_ts}")
         return self.write_record(batch, record.model_copy(update={"card_ts": ts}))
 
     def write_moved_to(self, batch: Batch, link: LinkId, where: str) -> Batch:
-        """Note for an ended link where its task has its thread now."""
+        """Record for an ended link in which thread its task is now."""
         return batch.write_expiring(ENDED_LINK_TTL_MS, "HSET", self._keys.link(link), "moved_to", where)
 
     def mark_closed(self, batch: Batch, record: LinkRecord, code: str) -> Batch:
-        """Note that nothing can be posted in the link's thread. Its channel may open again later."""
+        """Record that nothing can be posted in the link's thread. Its channel may open again later."""
         self.set_field(batch, record.id, "closed_error", code)
         return batch.write_expiring(
             CLOSED_CHANNEL_TTL_MS, "HSET", self._keys.named("closed", record.channel), record.id, code
         )
 
     def mark_reopened(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Note that the link's thread takes messages again."""
+        """Record that messages can be posted in the link's thread again."""
         self.remove_field(batch, record.id, "closed_error")
         return batch.write("HDEL", self._keys.named("closed", record.channel), record.id)
 
     def write_task(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Let the poller find the link by its task."""
+        """List the link under its task, so that the poller finds it."""
         return batch.write("HSET", self._keys.named("links"), str(record.task_id), record.id)
 
     def set_field(self, batch: Batch, link: LinkId, name: str, value: str) -> Batch:
@@ -119,7 +123,7 @@ class LinkWrites:
         return self.set_field(batch, link, name, " ".join(people))
 
     def set_shares(self, batch: Batch, link: LinkId, shares: Sequence[str]) -> Batch:
-        """Write whom the owner of a link's task lets steer it."""
+        """Write with whom the owner shares a link's task."""
         index = self._keys.named("shared")
         batch.write("HSET", index, link, " ".join(shares)) if shares else batch.write("HDEL", index, link)
         return self.set_people(batch, link, "shares", shares)
@@ -170,7 +174,7 @@ class LinkWrites:
         return batch.hold(to_coder(link), held, REPLY_ID_PREFIX, 2 * LANE_WIDTH, input_score(hold.at))
 
     def hold_reply(self, batch: Batch, link: LinkId, score: int) -> Batch:
-        """Set aside one reply that came late, with those that the hold already keeps."""
+        """Add one late reply to the replies that the hold keeps."""
         return batch.hold(to_coder(link), self._keys.named("held", link), REPLY_ID_PREFIX, score, score)
 
     def keep_reply(self, batch: Batch, link: LinkId, job_id: str, work: Reply) -> Batch:
@@ -181,7 +185,7 @@ class LinkWrites:
     def forget_reply(self, batch: Batch, link: LinkId, job_id: str) -> Batch:
         """Forget a kept reply on which a person has decided.
 
-        Its dead letter goes too, so that it is not sent again.
+        Its dead letter is removed too, so that it is not sent again.
         """
         batch.write("DEL", self._keys.reply(link, job_id))
         return dead_letters.remove_dead_letter(
@@ -199,17 +203,17 @@ class LinkWrites:
         return batch.write("HDEL", self._keys.link(link, "questions"), question_id)
 
     def release_held(self, batch: Batch, link: LinkId) -> Batch:
-        """Bring the held replies back, each in its old place."""
+        """Move the held replies back into the queue, each in its old place."""
         self.remove_field(batch, link, "hold")
         self.remove_field(batch, link, "waits_for_resume")
         return batch.unhold(to_coder(link), self._keys.named("held", link))
 
     def replace_held(self, batch: Batch, link: LinkId, job: Job, score: int) -> Batch:
-        """Replace a reply among those that a pause holds."""
+        """Replace the job of a reply that a pause holds. `score` is its place among the held replies."""
         return batch.write("HSET", self._keys.named("held", link), job.id, f"{score} {job.model_dump_json()}")
 
     def drop_held(self, batch: Batch, link: LinkId, *job_ids: str) -> Batch:
-        """Forget all held replies, or these. The pause that holds them goes on."""
+        """Remove all held replies, or these, from the hold. The pause goes on."""
         held = self._keys.named("held", link)
         return batch.write("HDEL", held, *job_ids) if job_ids else batch.write("DEL", held)
 
@@ -231,7 +235,7 @@ class LinkWrites:
         return batch.write("ZREM", self._keys.named("followed"), link)
 
     def end(self, batch: Batch, record: LinkRecord, why: str) -> Batch:
-        """End a link. It is remembered for 30 days, and its task is not polled any more."""
+        """End a link. Its record is kept for 30 days, and its task is not polled any more."""
         self.set_field(batch, record.id, "ended", why)
         batch.write("PEXPIRE", self._keys.link(record.id), ENDED_LINK_TTL_MS)
         batch.write("ZREM", self._keys.named("timers"), record.id)
@@ -252,7 +256,7 @@ class LinkWrites:
         return batch
 
     def end_as_gone(self, batch: Batch, record: LinkRecord, now_ms: int) -> Batch:
-        """End a link whose task is gone. For 30 days the link comes back if its task does."""
+        """End a link whose task is gone. If the task is seen again within 30 days, the link is reopened."""
         self.end(batch, record, "gone")
         if record.task_id is None or record.thread_ts is None:
             return batch

@@ -36,7 +36,7 @@ _FIRE_TIMERS = load_script("state/links.fire_timers")
 
 
 class LinkThread(NamedTuple):
-    """A link's thread. `news` is the time of its last news in seconds since 1970."""
+    """A link's thread. `news` is when something last happened in the link, in seconds since 1970."""
 
     link: LinkId
     thread: ThreadRef
@@ -86,7 +86,7 @@ class Links:
         return {link: each for link, each in found.items() if each is not None}
 
     async def list_shares(self) -> dict[LinkId, tuple[str, ...]]:
-        """Return for each open link that is shared whom its owner has let in."""
+        """Return the open links whose tasks are shared, each with the people and groups it is shared with."""
         found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.named("shared")))
         return {LinkId(link): tuple(shares.split()) for link, shares in found.items()}
 
@@ -97,7 +97,7 @@ class Links:
         return {link: record.channel for link, record in records.items() if record is not None}
 
     async def list_threads(self, link_ids: Iterable[LinkId]) -> list[LinkThread]:
-        """List the threads of these links, with the latest news first.
+        """List the threads of these links, those with the latest news first.
 
         News is the last report of the agent, the last input for it, or the start of the thread.
         """
@@ -146,12 +146,18 @@ class Links:
         return [Ts(ts) for ts in cast("list[str]", await taken)]
 
     async def find_receipt(self, link_id: LinkId, ts: Ts) -> str:
-        """Return the reaction of a reply, or all that it may have while it is being changed; may be empty."""
+        """Return the reaction of a reply; empty if it has none.
+
+        While the reaction is being changed, all reactions that the reply may have are returned.
+        """
         found = self._redis.hget(self._keys.link(link_id, "receipts"), ts)
         return await cast("Awaitable[str | None]", found) or ""
 
     async def find_delivered(self, link_id: LinkId, ts: Ts) -> str | None:
-        """Return what the thread was told about changes of a delivered reply; None if not delivered."""
+        """Return what the thread was told about later changes of a delivered reply.
+
+        None means that the reply was not delivered.
+        """
         found = self._redis.hget(self._keys.link(link_id, "delivered"), ts)
         return await cast("Awaitable[str | None]", found)
 
@@ -207,7 +213,7 @@ class Links:
         return _jobs(body for body in bodies if body)
 
     async def is_empty(self, name: QueueName) -> bool:
-        """Whether a queue has no jobs at all, readable or not."""
+        """Return whether a queue has no jobs at all, readable or not."""
         return not await self._redis.zcard(self._keys.named("queue", name, "order"))
 
 

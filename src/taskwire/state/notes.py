@@ -12,7 +12,7 @@ from taskwire.redis.keys import Keys
 
 # How long a note is kept unless its writer says otherwise.
 DEFAULT_TTL_MS = 300_000
-# How long a request to Slack or Coder may take. An answer to one that began before a change has come by then.
+# How long a request to Slack or Coder may take. After this time, no answer is older than the last change.
 CHANGE_TTL_MS = 120_000
 
 _WRITE = load("state/notes.write", **fence.CONSTANTS)
@@ -54,7 +54,7 @@ class Notes:
         await self._write("SET", self._keys.named("cached", *parts), f"{change}\n{value}", "PX", ttl_ms)
 
     async def invalidate(self, *parts: str) -> None:
-        """Outdate the cached answer, and answers to requests that are under way."""
+        """Mark the cached answer as outdated, and also the answers to requests that are under way."""
         await self._write(
             "SET", self._keys.named("cache_change", *parts), secrets.token_hex(8), "PX", CHANGE_TTL_MS
         )
@@ -74,11 +74,11 @@ class Notes:
         return [int(at_ms) for _, at_ms in cast("list[tuple[str, float]]", found)]
 
     async def list_counted(self, *parts: str) -> list[str]:
-        """Return the names of counted events, the oldest first."""
+        """Return the names under which events were counted, the oldest first."""
         return cast("list[str]", await self._redis.zrange(self._keys.named("notes", *parts), 0, -1))
 
     def count_in(self, batch: Batch, name: str, at_ms: int, most: int, *parts: str, ttl_ms: int) -> Batch:
-        """Add to a batch that an event is counted, once by its name. The newest `most` events are stored."""
+        """Add to a batch that an event is counted. Each `name` counts once; the newest `most` are stored."""
         key = self._keys.named("notes", *parts)
         batch.write_expiring(ttl_ms, "ZADD", key, at_ms, name)
         return batch.write("ZREMRANGEBYRANK", key, 0, -most - 1)
@@ -96,6 +96,6 @@ class Notes:
         return await self._run(_WRITE, key, command, *words)
 
     async def _run(self, script: str, key: str, *words: Word) -> object:
-        """Run a write by itself. Like every script, it writes nothing if the store is fenced."""
+        """Run one write. Like every script, it writes nothing if the store is fenced."""
         ran = self._redis.eval(script, 1, key, self._keys.prefix, *map(str, words))
         return await cast("Awaitable[object]", ran)

@@ -111,7 +111,7 @@ class Observations:
         return None if isinstance(found, int) else [LinkId(link) for link in found]
 
     async def is_missing(self, link: LinkId) -> bool:
-        """Whether the last poll did not list the task of this link."""
+        """Return whether the last poll did not list the task of this link."""
         found = self._redis.hget(self._keys.link(link), "missed")
         return await cast("Awaitable[str | None]", found) is not None
 

@@ -58,7 +58,7 @@ class Ownership:
 
 
 def refusal(noted: Owner, who: Owner, where: str) -> UserError | None:
-    """Return an error if the store belongs to somebody else. None if it is ours or that is not known."""
+    """Return an error if the store belongs to another app or Coder; None if not, or if that is not known."""
     if noted.is_another_app(who):
         belongs = f"another Slack app of this workspace (its bot is {noted.app}, this one's is {who.app})"
     elif noted.is_another_coder(who):

@@ -1,7 +1,4 @@
-"""Commands on a task that a person names: finds the task, checks rights, and appends the action to its queue.
-
-`actions/` runs the actions.
-"""
+"""Handles commands that name a task: finds it, checks rights, and appends the action to its queue."""
 
 from functools import partial
 
@@ -87,7 +84,7 @@ class NamedActions:
         return done(batch.append(to_coder(record.id), job, score=request_score(work.verb, work.requester.at)))
 
     async def _send(self, context: JobContext, work: ActRequested, link: Link) -> Outcome:
-        """Post the text in the thread as a quotation that names its author.
+        """Post a person's text in the thread as a quotation with their name, and queue it as their reply.
 
         The receipt goes on that message.
         """
@@ -101,14 +98,14 @@ class NamedActions:
             )
         batch = queue_reply(link.id, reply)
         if work.requester.is_elsewhere and work.requester.channel == link.record.channel:
-            # The person used a dialog beside the thread, and sees there what they wrote.
+            # The person used a dialog beside the thread, where they can read what they wrote.
             return done(batch)
         return done(batch, (work.requester, answers.input_shown_in_thread(link)))
 
     def _make_question_batch(self, link: Link, work: ActRequested, reply: Reply) -> Batch:
         """Return a batch that asks in the thread about a text that looks like a command of the agent.
 
-        The question is the same as for such a reply: is the text meant as input?
+        The question is the same as for a reply in the thread: is the text meant as input?
         """
         job_id, ts = f"{REPLY_ID_PREFIX}{reply.ts}", reply.ts
         requester = work.requester.model_copy(

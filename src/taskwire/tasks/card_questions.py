@@ -1,4 +1,4 @@
-"""Answers presses on a card that change nothing: what the agent asks, and the rest of the card's menu."""
+"""Answers presses of the card's buttons that change nothing: what the agent asks, and more menu entries."""
 
 import asyncio
 import contextlib
@@ -14,12 +14,12 @@ from taskwire.outbox.agent_log import read_last_output
 from taskwire.people.permissions import People
 from taskwire.tasks.lookup import Lookup
 
-# In seconds. The dialog for an answer is filled without the agent's words if they take longer.
+# In seconds. If reading the agent's words takes longer, the dialog for an answer opens without them.
 QUESTION_TIMEOUT_SECONDS = 3.0
 
 
 class CardQuestions:
-    """Answers such presses."""
+    """Answers presses of the card's buttons that change nothing."""
 
     def __init__(self, deps: Dependencies, people: People, lookup: Lookup) -> None:
         self._deps = deps
@@ -27,12 +27,12 @@ class CardQuestions:
         self._lookup = lookup
 
     async def find_question(self, requester: Requester, link_id: LinkId) -> tuple[Link, str]:
-        """Return the link, and what its agent wrote last: its answer, or its report if no log can be read.
+        """Return the link, and what its agent wrote last; or its report if the log cannot be read.
 
         Raise UserError for a person who may not answer.
         """
         link = await self._find_open_link(requester, link_id)
-        # While Coder does not answer, the right is checked only when the person acts.
+        # While Coder does not answer, the right is checked later, when the person sends an answer.
         with contextlib.suppress(OutsideError):
             await self._people.require_steering_rights(requester, link, needs_coder=False)
         report = link.state.current_report

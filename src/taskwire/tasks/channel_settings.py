@@ -29,20 +29,23 @@ _log = logger("taskwire.tasks.channel_settings")
 
 
 class ChannelSettingsForm:
-    """Fills the dialog."""
+    """Fills the dialog of a channel's settings."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
 
     async def view(self, requester: Requester, metadata: str) -> View:
-        """Return the dialog of the requester's channel; UserError if the person may not change it."""
+        """Return the dialog for the requester's channel. Raise UserError if the person may not change it."""
         await require_member(self._people, requester)
         settings = await self._deps.channel_settings.get(requester.channel)
         return await self._make_view(requester, settings, metadata)
 
     async def with_template(self, requester: Requester, entered: Mapping[str, str], metadata: str) -> View:
-        """Return the dialog for another template, with what was entered so far. UserError as `view`."""
+        """Return the dialog for another template, with what was entered so far.
+
+        Raise UserError as `view` does.
+        """
         await require_member(self._people, requester)
         return await self._make_view(requester, settings_form.read_settings(entered), metadata)
 
@@ -75,7 +78,7 @@ class ChannelSettingsForm:
         try:
             return await self._deps.slack.list_groups()
         except SlackRefused as refused:
-            _log.warning("user groups cannot be read", code=refused.code)
+            _log.warning("user groups not readable", code=refused.code)
             return {}
 
 
@@ -126,7 +129,7 @@ class ChannelSettingsSaver:
             raise UserError(*refusals.fallback_not_there(await self._people.find_name(person)))
 
     async def _look_again(self, channel: ChannelId, now_ms: int, batch: Batch) -> None:
-        """Let the new times hold for the tasks that have their threads in the channel already."""
+        """Check the tasks with threads in the channel again, so that new times apply to them too."""
         links = (await self._deps.links.list_open()).values()
         places = await self._deps.links.list_channels(links)
         self._deps.writes.look_again(

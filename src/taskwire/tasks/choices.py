@@ -19,7 +19,7 @@ MOST_OFFERED = 4
 
 
 class WrongOption(UserError):
-    """The value of an option of `create` does not fit. `near` are values that do fit. Each is offered."""
+    """An option of `create` has a wrong value. `near` has possible values; each is offered."""
 
     def __init__(self, option: str, refusal: refusals.Refusal, near: Sequence[str]) -> None:
         super().__init__(*refusal)
@@ -30,7 +30,10 @@ class WrongOption(UserError):
 def choose_template(
     templates: tuple[Template, ...], named: str | None, organization: str | None, default: str | None
 ) -> Template:
-    """Return the named template, else the default, else the only one; UserError if there is none."""
+    """Return the named template, else the default one, else the only one.
+
+    Raise UserError if there is none.
+    """
     if not templates:
         raise UserError(*refusals.no_templates())
     usable = [t for t in templates if organization is None or _is_one_of(organization, t.organization_name)]
@@ -66,7 +69,7 @@ def choose_template_in_channel(
 ) -> Template:
     """Return the named template, else the channel's, else the deployment's, else the only one.
 
-    Raise UserError if there is none. Naming an organization means another template than the channel's.
+    Raise UserError if there is none. If an organization is named, the channel's template does not count.
     """
     if named is not None or organization is not None or not settings.template_id or not templates:
         return choose_template(templates, named, organization, default)
@@ -77,7 +80,7 @@ def choose_template_in_channel(
 
 
 def get_default_preset(template: Template, settings: ChannelSettings, default: str | None) -> str | None:
-    """Return the name of the channel's or the deployment's preset, to use unless another one is named."""
+    """Return the preset's name to use if none is given: the channel's, else the deployment's."""
     is_channels = template.id == settings.template_id and bool(settings.preset)
     return settings.preset if is_channels else default
 

@@ -46,11 +46,11 @@ from taskwire.tasks.choices import (
 from taskwire.tasks.lookup import bare_record
 from taskwire.tasks.offered_commands import keep_offers
 
-# If the same request comes again within this time, the person is asked whether they mean it.
+# If a person makes the same request again within this time, they are asked whether they want another task.
 REPEAT_MS = 120_000
 # The period of the limit for new tasks.
 CREATE_LIMIT_PERIOD_MS = HOUR_MS
-# How long the question about a repetition can be answered.
+# How long the buttons of the question about another task work.
 QUESTION_TTL_MS = 1_800_000
 # While one request attaches a task, others may not attach it for this time.
 ATTACH_CLAIM_MS = 60_000
@@ -111,7 +111,7 @@ class TaskCreator:
             raise UserError(*refusals.prompt_is_command())
         account = await self._people.get_account(work.requester.person)
         if is_blank(request.prompt):
-            # Neither the form nor the command can be sent without a prompt: this payload was made up.
+            # The form and the command always have a prompt, so Slack did not send this payload.
             raise UserError(*refusals.button_expired())
         await self._people.require_place(request.requester, "created")
         settings = await self._deps.channel_settings.get(request.requester.channel)
@@ -157,9 +157,11 @@ class TaskCreator:
         return is_first or await self._deps.notes.find(*note) == job_id
 
     async def _count_task(self, person: UserId, record: LinkRecord, now_ms: int) -> Batch:
-        """Count the task. Raises UserError if the person has started too many in the last hour.
+        """Return a batch that counts the task.
 
-        The batch that is returned writes the count. Administrators have no limit.
+        Raise UserError if the person has started too many in the last hour.
+
+        Administrators have no limit.
         """
         most, notes, note = self._deps.create_limit, self._deps.notes, ("create_count", person)
         if not most or await self._people.is_admin(person):
@@ -173,12 +175,12 @@ class TaskCreator:
     async def _get_full_request(self, work: CreateRequested) -> CreateRequested:
         """Return the whole request.
 
-        A button names only the note that keeps the request; read it from there.
+        A button carries only the key of the note that keeps the request, so it is read from there.
         """
         if not work.note_key or work.prompt:
             return work
         first = await find_request(self._deps, work.note_key, work.requester.person)
-        # The button is where the first request was answered. The card may go somewhere else.
+        # The button was pressed where the first request was answered. The card may go to another place.
         requester = work.requester.model_copy(
             update={"channel": first.requester.channel, "is_elsewhere": True}
         )
@@ -227,7 +229,7 @@ class TaskCreator:
     ) -> Batch:
         self._deps.writes.write_record(batch, record)
         if record.root_ts is not None:
-            # The thread exists already. Later mentions in it are replies.
+            # The thread exists already, and later mentions of the bot in it are replies.
             self._deps.writes.write_thread(batch, record)
             self._deps.writes.add_taken(batch, record.id, requester.at)
         if record.root_ts is not None or settings.replies == "mentions":
@@ -236,7 +238,7 @@ class TaskCreator:
         return batch.append(to_coder(record.id), job, score=0)
 
     async def _is_repeated(self, note: tuple[str, ...], now_ms: int) -> bool:
-        """Whether the person has made the same request within two minutes.
+        """Return whether the person has made the same request within two minutes.
 
         A request that failed does not count.
         """
@@ -269,12 +271,12 @@ class TaskCreator:
 def keep_request(
     deps: Dependencies, request: CreateRequested, key: str, ttl_ms: int = QUESTION_TTL_MS
 ) -> Batch:
-    """Keep a request about which a person is asked. The button of the question carries the key."""
+    """Store a request until the person has answered a question about it. The button carries the key."""
     return deps.notes.keep_in(Batch(), request.model_dump_json(), "kept_request", key, ttl_ms=ttl_ms)
 
 
 async def find_request(deps: Dependencies, key: str, person: UserId) -> CreateRequested:
-    """Return a kept request. Raise UserError if it has expired, or is another person's."""
+    """Return a stored request. Raise UserError if it has expired, or if another person made it."""
     kept = await deps.notes.find("kept_request", key)
     request = read(CreateRequested.model_validate_json, kept) if kept is not None else None
     if request is None or request.requester.person != person:

@@ -24,7 +24,7 @@ from taskwire.tasks.create import find_request
 
 
 class CreateForm:
-    """Makes the form."""
+    """Makes the form for a new task."""
 
     def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
         self._deps = deps
@@ -63,7 +63,10 @@ class CreateForm:
     async def view_message(
         self, requester: Requester, message: PickedMessage, metadata: Callable[[str], str]
     ) -> View:
-        """Return the form with a message as the prompt, and a link back to it; raises UserError as `view`."""
+        """Return the form with a message as the prompt, and a link back to it.
+
+        Raises UserError as `view` does.
+        """
         blocks = cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
         raw = replies.to_markdown(message.text, blocks)
         text = replies.to_agent_text(raw, await self._agent_input.list_names(raw))
@@ -73,7 +76,10 @@ class CreateForm:
         return await self.view(requester, OpenForm(prompt), metadata, with_thread=with_thread)
 
     async def view_offered(self, requester: Requester, key: str, metadata: Callable[[str], str]) -> View:
-        """Return the form with a request that was offered; UserError if it is another person's or expired."""
+        """Return the form with a request that was offered.
+
+        UserError if it has expired or is another person's.
+        """
         request = await find_request(self._deps, key, requester.person)
         given = OpenForm(request.prompt, request.template, request.preset, request.name, request.organization)
         return await self.view(requester, given, metadata)

@@ -1,7 +1,7 @@
-"""Answers `/task`, `list` and `status` from what Redis knows while Coder does not answer, and says its age.
+"""Answers `/task`, `list` and `status` while Coder does not answer: from Redis, with the age of the answer.
 
-Coder cannot say then who owns which task. A person sees the tasks that they started, and those whose thread
-is in the conversation where they ask; administrators see all. Tasks without a thread are not known.
+Without Coder, it is not known who owns which task. A person sees the tasks that they started, and those whose
+thread is in the conversation where they ask; administrators see all. Tasks without a thread are not known.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class _Viewer(NamedTuple):
     shared: frozenset[LinkId]
 
     def can_see(self, link: Link) -> bool:
-        """Whether they may see the task."""
+        """Return whether they may see the task."""
         return self.get_rights(link) > Rights.SEE or link.record.channel == self.channel
 
     def get_rights(self, link: Link) -> Rights:
@@ -45,11 +45,11 @@ class _Viewer(NamedTuple):
         return Rights.STEER if link.id in self.shared else Rights.SEE
 
     def owns(self, link: Link) -> bool:
-        """Whether the task is theirs, as far as Slack knows."""
+        """Return whether the person started the task."""
         return link.record.owner_slack == self.person
 
     def wants(self, link: Link, question: List) -> bool:
-        """Whether the list that they asked for includes the task."""
+        """Return whether the list that the person asked for includes the task."""
         record, owner = link.record, question.owner
         if isinstance(owner, SlackPerson) and record.owner_slack != owner.id:
             return False
@@ -69,12 +69,12 @@ class _Viewer(NamedTuple):
 
 
 class LastKnown:
-    """Answers from the store."""
+    """Answers questions about tasks from Redis."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
-        # People who ask at once share one reading of all links.
+        # People who ask at the same time share one reading of all links.
         self._links = SingleFlight(self._read_links)
         self._hosts = task_lists.Hosts(deps.coder_url, deps.forges)
 
@@ -132,7 +132,7 @@ class LastKnown:
         return await self._add_age(requester, made)
 
     async def _make_lines(self, viewer: _Viewer, links: list[Link]) -> list[task_lists.TaskLine]:
-        """Return the lines of these tasks. Those that one message can show have the URL of their thread."""
+        """Return the lines of these tasks. As many as one message shows also have the URL of their thread."""
         return [
             task_lists.TaskLine(
                 link,
@@ -162,7 +162,7 @@ class LastKnown:
         )
 
     async def _find_outage(self, requester: Requester) -> CoderOutage:
-        """Return the outage. If no poll has failed yet, it begins when the person asks."""
+        """Return the present outage. If no poll has failed yet, return one that begins now."""
         outage = await find_outage(self._deps)
         return outage or CoderOutage(since_ms=microseconds(requester.at) // 1000)
 

@@ -22,14 +22,14 @@ from taskwire.slack.shared_links import SharedLinks
 from taskwire.tasks.lookup import Lookup, VisibleTask
 from taskwire.telemetry import logger
 
-# Of the links in one message, only the first ones get a preview.
+# Only the first links of a message get a preview.
 MOST_PREVIEWS = 3
 
 _log = logger("taskwire.tasks.link_previews")
 
 
 class LinkPreviews:
-    """Makes the previews."""
+    """Makes previews of tasks for links that people have posted."""
 
     def __init__(self, deps: Dependencies, people: People, lookup: Lookup) -> None:
         self._deps = deps
@@ -37,7 +37,10 @@ class LinkPreviews:
         self._lookup = lookup
 
     async def show(self, shared: SharedLinks) -> None:
-        """Show a preview of each task that the conversation may see. Raise nothing of the clients."""
+        """Show a preview of each task that the conversation may see.
+
+        Errors of Slack and Coder are logged only.
+        """
         requester = Requester(person=shared.person, channel=shared.channel, at=shared.at)
         previews: dict[str, Message] = {}
         try:
@@ -58,7 +61,7 @@ class LinkPreviews:
         """Return the preview; None if there is no such task, or the conversation may not see it."""
         try:
             name = TaskName.parse(url)
-            # Of a channel that the bot cannot see, it is not known who reads there.
+            # The bot does not see this channel, so it does not know who reads it.
             if not name.host or await self._people.directory.find_channel(requester.channel) is None:
                 return None
             await self._people.require_place(requester, "attached")

@@ -47,12 +47,12 @@ class CatalogueEntry:
     _item: Item
 
     def read(self) -> Task:
-        """Read the whole task; raises `OutcomeUnknown` if it cannot be read."""
+        """Parse the whole task. Raises `OutcomeUnknown` if that fails."""
         return models.parse_task(bytes(self._item))
 
 
 class Catalogue:
-    """The list of tasks at one moment."""
+    """Coder's list of all tasks at one moment."""
 
     def __init__(self) -> None:
         self.entries: list[CatalogueEntry] = []
@@ -73,7 +73,7 @@ class Catalogue:
     def list_of(
         self, owner_id: str | None, channel: ChannelId, links: Iterable[LinkId]
     ) -> list[CatalogueEntry]:
-        """List an owner's tasks, those with a thread in a channel, and those of links, in Coder's order."""
+        """List an owner's tasks, tasks with a thread in this channel, and tasks of these links."""
         own = self._by_owner.get(owner_id, []) if owner_id else []
         here = self._by_channel.get(channel, [])
         shared = [self._by_link[link] for link in links if link in self._by_link]
@@ -82,7 +82,7 @@ class Catalogue:
 
 
 class CatalogueReader:
-    """Reads catalogues from Coder."""
+    """Reads the list of all tasks from Coder."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
@@ -90,7 +90,7 @@ class CatalogueReader:
         self._channels: dict[LinkId, ChannelId] = {}
 
     async def read(self) -> Catalogue:
-        """Ask Coder for all tasks, and find the channels of their threads."""
+        """Read the list of all tasks from Coder, and find the channels of their threads."""
         body = await self._deps.service_coder.list_tasks_raw()
         linked = await self._deps.links.list_open()
         await self._update_channels(linked.values())
@@ -130,12 +130,12 @@ class VisibleTask:
 
 @dataclass(frozen=True)
 class _Viewer:
-    """The person who asks, and where."""
+    """The person who asks for a task, and the conversation where they ask."""
 
     channel: ChannelId
     account: Account | None
     is_admin: bool
-    # The links of tasks that others let them steer.
+    # The links of other people's tasks that this person may steer.
     shared: frozenset[LinkId]
 
     @property
@@ -144,8 +144,10 @@ class _Viewer:
         return self.account.username if self.account else ""
 
     def can_see(self, task: Task, link: Link | None) -> bool:
-        """Whether they may see the task: as its owner, from its thread's conversation, as an
-        administrator, or because its owner has let them in.
+        """Return whether the person may see the task.
+
+        They may if they own it, if its thread is in this conversation, if they are an administrator, or if
+        its owner shares it with them.
         """
         is_own = self.account is not None and task.owner_id == self.account.id
         if self.is_admin or is_own:
@@ -153,7 +155,7 @@ class _Viewer:
         return link is not None and (link.record.channel == self.channel or link.id in self.shared)
 
     def list_visible(self, catalogue: Catalogue) -> list[CatalogueEntry]:
-        """List the tasks that they may see."""
+        """List the tasks that the person may see."""
         owner_id = self.account.id if self.account else None
         return catalogue.entries if self.is_admin else catalogue.list_of(owner_id, self.channel, self.shared)
 
@@ -172,13 +174,13 @@ class Lookup:
         return await self._read_tasks(viewer.list_visible(await self._catalogue.get()))
 
     async def get(self, requester: Requester, name: TaskName) -> VisibleTask:
-        """Return the task of this name; UserError, with similar names, if there is none."""
+        """Return the task of this name. Raise UserError, with similar names, if there is none."""
         viewer = await self._get_viewer(requester)
         exact = await self._find_exact(requester.person, name, viewer)
         return exact if exact is not None else await self._get_among_all(name, viewer)
 
     async def find_link(self, requester: Requester, link_id: LinkId) -> Link:
-        """Return the link that a button names; UserError if the person may not see it."""
+        """Return the link that a button names. Raise UserError if the person may not see it."""
         link = await self._people.find_visible(requester, await self._deps.links.find(link_id))
         if link is None:
             raise UserError(*refusals.no_such_id())
@@ -207,7 +209,10 @@ class Lookup:
         return VisibleTask(task, link) if viewer.can_see(task, link) else None
 
     async def _get_among_all(self, name: TaskName, viewer: _Viewer) -> VisibleTask:
-        """Return the only task of this name, or the only one that begins with it; UserError otherwise."""
+        """Return the only task of this name, or the only one that begins with it.
+
+        Raise UserError otherwise.
+        """
         if name.id:
             raise UserError(*refusals.no_such_id())
         seen = viewer.list_visible(await self._catalogue.get())
@@ -222,7 +227,7 @@ class Lookup:
         raise UserError(*refusals.no_such_task(str(name), await _list_nearest(name.name, seen)))
 
     async def _read_tasks(self, listed: list[CatalogueEntry]) -> list[VisibleTask]:
-        """Read tasks with their links, a few at a time."""
+        """Read the whole tasks with their links, a few at a time."""
         links = await self._deps.links.list_links(each.link for each in listed if each.link is not None)
         seen: list[VisibleTask] = []
         for start in range(0, len(listed), TASKS_PER_PIECE):
@@ -236,7 +241,7 @@ class Lookup:
         return seen
 
     async def get_permitted(self, verb: ActVerb, requester: Requester, name: TaskName) -> VisibleTask:
-        """Return the task of this name; UserError if the person may not do this to it."""
+        """Return the task of this name. Raise UserError if the person may not do `verb` to it."""
         seen = await self.get(requester, name)
         link = seen.link or Link(record=bare_record(seen.task, requester, self._deps.mask))
         await self._people.require_right_to(verb, requester, link)
@@ -257,7 +262,10 @@ def _list_matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list
 
 
 async def _list_nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, ...]:
-    """Return the names of tasks that are similar to a word. Other work can run in between."""
+    """Return the names of tasks that are similar to a word.
+
+    Pauses now and then, so that other work can run.
+    """
     near: list[str] = []
     for start in range(0, len(listed), TASKS_PER_PIECE):
         names = (each.entry.name for each in listed[start : start + TASKS_PER_PIECE])
@@ -271,7 +279,7 @@ def _full_name(listed: CatalogueEntry) -> str:
 
 
 def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
-    """Return the record of a link for an existing task without a thread. Its prompt is only displayed."""
+    """Return a new link's record for an existing task without a thread. Its prompt is only displayed."""
     return LinkRecord(
         id=LinkId("task-" + digest(task.id)[:12]),
         channel=requester.channel,

@@ -1,4 +1,4 @@
-"""Starts a task with a message on which a person has put the reaction for that (`TASKWIRE_EMOJI`).
+"""Starts a task from a message when a person puts the configured reaction on it (`TASKWIRE_EMOJI`).
 
 The prompt is the message, with its text files and a link back to it. The task belongs to the person who
 reacted, and its card is in the message's thread. `create.py` checks the request, as for a mention.
@@ -25,7 +25,7 @@ from taskwire.tasks.create import TaskCreator, make_link_id
 
 
 class MarkedMessages:
-    """Handles the jobs of messages that got the reaction."""
+    """Handles messages on which a person has put the reaction that starts a task."""
 
     def __init__(
         self, deps: Dependencies, people: People, agent_input: AgentInput, creator: TaskCreator
@@ -40,7 +40,7 @@ class MarkedMessages:
         return (Handler.without_link(MakeTaskOfMessage, self.handle),)
 
     async def handle(self, context: JobContext) -> Outcome:
-        """Start a task with the message. A message of the bot starts nothing."""
+        """Start a task from the message. A message of the bot starts nothing."""
         work = context.work(MakeTaskOfMessage)
         return await retry_for_person(self._deps, context, None, partial(self._handle, work))
 
@@ -53,7 +53,7 @@ class MarkedMessages:
             raise UserError(*refusals.message_unreadable()) from None
         if message is None:
             return done()
-        # A person who reacted to a reply reads the answer in its thread.
+        # If the message is a reply, the answer is shown in its thread, where the person reads.
         requester = work.requester.model_copy(update={"thread_ts": message.thread_ts})
         try:
             return await self._start(requester, message, context)
@@ -65,7 +65,7 @@ class MarkedMessages:
         link = await self._deps.links.find_by_thread(ThreadRef(requester.channel, root))
         if link not in (None, make_link_id(context.job.id)):
             raise UserError(*refusals.message_thread_has_task())
-        # The text of a message that mentions the bot is read without the mention.
+        # If the message mentions the bot, its text is used without the mention.
         written = Reply(
             person=message.person or requester.person,
             ts=message.ts,

@@ -1,8 +1,8 @@
 """Handles messages to the bot outside the threads of tasks: mentions in discussions, and direct messages.
 
 A mention with a prompt starts a task whose card is in that thread. A direct message with a prompt is answered
-with an offer, and starts nothing before. Both take the commands of `/task`. `domain/bot_messages.py` decides
-what a message asks for, and `create.py` handles the request that follows.
+with an offer; the task starts when the person accepts it. Both take the commands of `/task`.
+`domain/bot_messages.py` decides what a message asks for, and `create.py` handles the request that follows.
 """
 
 import json
@@ -46,7 +46,7 @@ from taskwire.tasks.lookup import Lookup
 from taskwire.tasks.offered_commands import keep_offers
 from taskwire.tasks.queries import Queries, Question
 
-# How long the buttons of an offer can be pressed.
+# How long the buttons of an offer work.
 OFFER_TTL_MS = 7 * DAY_MS
 
 
@@ -82,7 +82,7 @@ class MessagesToBot:
         thread = ThreadRef(work.requester.channel, _root_of(work))
         link = None if work.is_direct else await self._deps.links.find_by_thread(thread)
         if link is not None:
-            # Another mention was faster, so the thread has a task now.
+            # Another mention has already started a task in this thread.
             return done(_pass_as_reply(work, link))
         await self._people.get_profile(work.requester.person)
         blocks = cast("list[Block]", json.loads(work.blocks)) if work.blocks else []
@@ -102,7 +102,7 @@ class MessagesToBot:
     async def _start(self, work: MessageToBot, asked: Prompt, context: JobContext) -> Outcome:
         prompt, refused = await self._add_files(work, asked.request.prompt)
         request = make_work(work.requester, asked.request).model_copy(update={"prompt": prompt})
-        assert isinstance(request, CreateRequested)  # noqa: S101 - a prompt is nothing else
+        assert isinstance(request, CreateRequested)  # noqa: S101 - a prompt always becomes this request
         if work.is_direct:
             return await self._offer(work, request, context)
         root = _root_of(work)
@@ -110,7 +110,7 @@ class MessagesToBot:
         request = request.model_copy(
             update={"thread_ts": root, "context": earlier if asked.with_thread else None}
         )
-        # The link is written with this job. So a later mention in the thread finds it.
+        # The link is written with this job, so a later mention in the thread finds the link.
         outcome = await self._creator.create(request, context)
         told = ((work.requester, answers.files_not_given(refused)),) if refused else ()
         return replace(outcome, private_messages=(*outcome.private_messages, *told))
@@ -139,7 +139,7 @@ class MessagesToBot:
         return done()
 
     def _offer_commands(self, work: MessageToBot, near_miss: NearMiss, key: str) -> Outcome:
-        """Offer what was probably meant. A new task's card goes where the message is."""
+        """Offer the command that was probably meant. A new task's card goes where the message is."""
         root = None if work.is_direct else _root_of(work)
         batch = keep_offers(self._deps.notes, near_miss, key, work.requester, root)
         return done(batch, (work.requester, offer_commands(near_miss, key)))

@@ -1,7 +1,7 @@
-"""Keeps the commands that a person may have meant, until they press the button of one.
+"""Stores the commands that are offered to a person as buttons, until one is pressed.
 
-The commands are kept because a prompt can be longer than the value of a button, and because Slack's copy of a
-button is masked.
+A button does not carry its command, because a prompt can be longer than a button's value, and because Slack's
+copy of a button is masked.
 """
 
 from pydantic import BaseModel
@@ -36,7 +36,7 @@ class OfferedCommands(BaseModel):
 def keep_offers(
     notes: Notes, near_miss: NearMiss, key: str, requester: Requester, thread_ts: Ts | None = None
 ) -> Batch:
-    """Return a batch that keeps the offers of a near miss. The buttons carry the key."""
+    """Return a batch that stores the commands that are offered for a near miss. The buttons carry the key."""
     kept = OfferedCommands(
         person=requester.person,
         lines=tuple(offer.line for offer in near_miss.offers),
@@ -49,7 +49,7 @@ def keep_offers(
 async def find_offered(
     deps: Dependencies, key: str, number: int, person: UserId
 ) -> tuple[str, OfferedCommands]:
-    """Return the command of a button. Raise UserError if it has expired, or is another person's."""
+    """Return the command of a button. Raise UserError if it has expired, or was offered to another person."""
     kept = await deps.notes.find("offered_commands", key)
     offered = read(OfferedCommands.model_validate_json, kept) if kept is not None else None
     if offered is None or offered.person != person or not 0 <= number < len(offered.lines):

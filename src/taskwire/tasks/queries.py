@@ -1,4 +1,4 @@
-"""Answers `/task` alone, `list`, `status`, `logs`, `templates` and `help`. They need no job."""
+"""Answers `/task` alone, `list`, `status`, `logs`, `templates` and `help`, without a job."""
 
 from collections.abc import Awaitable, Sequence
 from math import ceil
@@ -43,11 +43,11 @@ class DisplayedTask(NamedTuple):
     link: Link
 
     def needs_person(self, account: str) -> bool:
-        """Whether the task waits for the person with this account."""
+        """Return whether the task waits for the person with this account."""
         return self.link.state.open_phase in NEEDS_PERSON_PHASES and self.seen.task.owner_id == account
 
     def matches(self, wanted: ListFilter, account: str) -> bool:
-        """Whether the filter includes the task."""
+        """Return whether the filter includes the task."""
         match wanted:
             case ListFilter.ALL:
                 return True
@@ -67,7 +67,7 @@ class DisplayedTask(NamedTuple):
 
 
 class Queries:
-    """Answers questions."""
+    """Answers questions that need no job."""
 
     def __init__(self, deps: Dependencies, people: People, lookup: Lookup) -> None:
         self._deps = deps
@@ -77,7 +77,7 @@ class Queries:
         self._hosts = task_lists.Hosts(deps.coder_url, deps.forges)
 
     async def answer(self, requester: Requester, question: Question) -> Message:
-        """Return the answer; UserError if there is none."""
+        """Return the answer. Raise UserError if there is none."""
         match question:
             case Help():
                 return help_texts.help_text(question.verb)
@@ -147,7 +147,7 @@ class Queries:
         return account, sorted(displayed, key=lambda each: each.get_sort_key(account))
 
     async def _make_lines(self, shown: Sequence[DisplayedTask], account: str) -> list[task_lists.TaskLine]:
-        """Return the lines of these tasks. Those that one message can show have the URL of their thread."""
+        """Return the lines of these tasks. As many as one message shows also have the URL of their thread."""
         return [
             task_lists.TaskLine(
                 each.link,
@@ -163,7 +163,7 @@ class Queries:
         try:
             account = await self._people.get_account(UserId(question.owner.id))
         except UserError:
-            # Only that person may know the reason.
+            # Only the person who asked may read the reason.
             raise UserError(*refusals.person_has_no_account(question.owner.id)) from None
         return account.username.lower()
 
@@ -216,7 +216,7 @@ class Queries:
         return await self._send_file(requester, file, answer)
 
     async def show_steps(self, requester: Requester, link_id: LinkId, key: str) -> Message:
-        """Return what an agent did before the answer of a notice; as a file if a message cannot hold it."""
+        """Return an agent's steps before the answer in a notice. Send them as a file if they are too long."""
         await self._people.require_account(requester.person, needs_coder=False)
         link = await self._lookup.find_link(requester, link_id)
         steps = await self._deps.notes.find("steps", link.id, key)

@@ -1,8 +1,8 @@
 """Opens the thread of a new link, creates or finds its task, and binds the task to the link.
 
 The card is posted first: its ts names the thread. The link takes over replies that people have already
-written below it. A task is created under a name of its own, so that a second attempt meets the task of the
-first.
+written below it. Each task is created under a name of its own, so a second attempt finds the first one's task
+by this name.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ from taskwire.tasks.choices import make_name_taken_refusal
 
 
 class ThreadOpener:
-    """Handles the jobs that post a first card."""
+    """Handles the jobs that open a thread by posting its first card."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
@@ -88,13 +88,13 @@ class ThreadOpener:
             # Until the next poll, the card shows the state in which the task was found.
             self._deps.writes.write_state(batch, posted.id, link.state, None)
         if context.note:
-            # The card may be old, and Slack retries events for minutes only. So the thread is read.
+            # The card may be old, and Slack repeats events for some minutes only. So the thread is read.
             request_reading(record.id, ts, batch)
         job = Job(id=f"create:{record.id}", work=CreateTask(requester=requester))
         return done(batch.append(to_coder(record.id), job, score=1))
 
     async def _with_present_state(self, link: Link, context: JobContext) -> Link:
-        """Return the link with the present state of its task, so that its first card is right."""
+        """Return the link with its task's present state, which the first card shows."""
         if link.record.task_id is None:
             return link
         task = await context.coder.get_task(link.record.task_id)
@@ -210,7 +210,7 @@ class TaskBinder:
             raise
 
     def _require_chance(self, context: JobContext, work: CreateTask) -> None:
-        """Raise UserError if Coder has failed to create the task for too long, or too often."""
+        """Raise UserError if creating the task has failed for too long, or too often."""
         is_over = CREATE_WITH_ERRORS.is_over(context.job.failing_since_ms, context.now_ms)
         if work.error_count >= CREATE_WITH_ERRORS.max_tries and is_over:
             raise UserError(refusals.CREATE_FAILED)
@@ -218,7 +218,7 @@ class TaskBinder:
             raise UserError(refusals.CODER_NEVER_ANSWERED)
 
     def _has_taken_effect(self, context: JobContext) -> bool:
-        """Whether the first failed call must have taken effect by now, if it reached Coder at all."""
+        """Return whether the first failed call has created the task by now, if it reached Coder at all."""
         lasts_ms = context.coder.timeouts.create * 1000 + self._deps.queues.times.late_arrival_ms
         since_ms = context.job.failing_since_ms
         return since_ms > 0 and context.now_ms - since_ms > lasts_ms
@@ -249,7 +249,7 @@ class TaskBinder:
         return await self._deps.links.find(LinkId(former)) if former is not None else None
 
     async def _link_former_card(self, link: Link, former: Link | None, batch: Batch) -> Batch:
-        """Let the card of the earlier thread link to the new thread."""
+        """Update the card of the earlier thread, so that it links to the new thread."""
         if former is None:
             return batch
         with contextlib.suppress(OutsideError):
@@ -289,7 +289,7 @@ class TaskBinder:
 
 
 def _require_link(link: Link | None) -> Link:
-    """Return the link of a job that needs one; Refused if the link is not known any more."""
+    """Return the link of a job that needs one. Raise Refused if the link is not known any more."""
     if link is None:
         raise Refused("the link is not there any more")
     return link
@@ -301,7 +301,7 @@ def _get_former_title(former: Link | None, task: Task) -> str:
 
 
 def _end_unbound(deps: Dependencies, link: Link) -> Batch:
-    """End a link that has no task yet. If the task exists, it may get another link."""
+    """End a link that has no task. If the task does exist, it may get another link."""
     record = link.record.model_copy(update={"task_id": None})
     batch = deps.writes.end(Batch(), record, "failed")
     if link.record.task_id is not None:

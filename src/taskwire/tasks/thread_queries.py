@@ -57,10 +57,11 @@ from taskwire.state.link_writes import KEPT_REPLY_TTL_MS
 from taskwire.tasks.last_known import LastKnown
 from taskwire.telemetry import logger
 
-# Questions about a message, and answers with a button for people who may steer the task.
+# These answers are for everybody: questions about a message, and answers with a button for people who may
+# steer the task.
 WITH_BUTTON = ("not_a_verb", "edit", "delete")
 FOR_EVERYBODY = (*WITH_BUTTON, "rejection")
-# Answers that the requester may show to everybody.
+# These answers are private. The requester may show them to everybody.
 FOR_REQUESTER_FIRST = ("status", "logs")
 SHOWABLE_MS = 1_800_000
 
@@ -92,7 +93,7 @@ class ThreadQueries:
         )
 
     async def answer(self, context: JobContext, link: Link) -> Outcome:
-        """Answer a question. If something cannot be read now, say so at once."""
+        """Answer a question. If something cannot be read now, the answer says so."""
         work = context.work(AnswerInThread)
         if link.record.thread_ts is None:
             return done()
@@ -158,7 +159,7 @@ class ThreadQueries:
             return self._retry_behind_others(link, work, context, error)
         if work.question == "status" and is_coder_away(error):
             return done(None, (work.requester, await self._last_known.show_status(work.requester, link)))
-        _log.warning("question not answered", link=link.id, error=str(error))
+        _log.warning("question in thread not answered", link=link.id, error=str(error))
         return done(None, (work.requester, make_error_answer(error)))
 
     def _retry_behind_others(
@@ -197,7 +198,8 @@ class ThreadQueries:
     def _end_question(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
         """End a question about a message that is not kept any more.
 
-        A deleted message needs no answer. If a message has waited too long, say that it was not sent.
+        If its author deleted the message, nothing is said. If it waited too long, its author is told that it
+        was not sent.
         """
         if context.now_ms - microseconds(work.requester.at) // 1000 < KEPT_REPLY_TTL_MS:
             return done()
@@ -223,7 +225,7 @@ class ThreadQueries:
         return done(batch, (work.requester, answers.add_share_button(message, f"{link.id} {key}")))
 
     async def show_to_everybody(self, context: JobContext, link: Link | None) -> Outcome:
-        """Post the answer that one person got, because they pressed its button."""
+        """Post an answer for everybody that one person got privately and pressed the button for."""
         work = context.work(ShowAnswer)
         try:
             await self._people.require_account(work.requester.person, needs_coder=False)
@@ -247,7 +249,7 @@ class ThreadQueries:
         return replace_question(batch, work.requester, answers.answer_shared())
 
     async def _must_tell_too_many(self, link: Link, work: AnswerInThread, batch: Batch) -> bool:
-        """Whether to say in the thread that too many replies wait: once an hour.
+        """Return whether to say in the thread that too many replies wait. That is said once an hour.
 
         Each reply's receipt shows it anyway.
         """
@@ -259,7 +261,10 @@ class ThreadQueries:
     async def _make_answer(
         self, link: Link, work: AnswerInThread, context: JobContext
     ) -> tuple[Message, bool] | Outcome:
-        """Return the message, and whether it is what the person asked for; the outcome if a file follows."""
+        """Return the message, and whether it is what the person asked for.
+
+        Return the outcome if a file follows.
+        """
         if link.end_reason is not None:
             return inputs.link_ended(link), False
         try:
@@ -276,7 +281,7 @@ class ThreadQueries:
         except (CoderError, TryLater, OutcomeUnknown) as error:
             if work.question == "status" and is_coder_away(error):
                 return await self._last_known.show_status(work.requester, link), True
-            _log.warning("question not answered", link=link.id, error=str(error))
+            _log.warning("question in thread not answered", link=link.id, error=str(error))
             return make_error_answer(error), False
 
     async def _make_short_answer(self, link: Link, work: AnswerInThread, context: JobContext) -> Message:

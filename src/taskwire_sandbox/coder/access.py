@@ -36,7 +36,7 @@ ACTIONS = {
 
 
 def is_known_scope(scope: str) -> bool:
-    """Say whether a key can be created with this scope."""
+    """Return whether a key can be created with this scope."""
     if scope in ("all", "coder:all") or scope in COMPOSITES or scope.startswith("coder:templates."):
         return True
     resource, _, action = scope.partition(":")
@@ -60,7 +60,7 @@ class Viewer:
     rules: Rules
 
     def has_scope(self, permission: str) -> bool:
-        """Say whether the key's scopes include the permission. The user's own rights are not checked."""
+        """Return whether the key's scopes include the permission. The user's own rights are not checked."""
         granted = self.token.scopes
         if "all" in granted or "coder:all" in granted:
             return True
@@ -75,23 +75,23 @@ class Viewer:
         return f"{sorted(self.user.roles)} {memberships} {self.token.scopes} {self.rules}"
 
     def is_site(self, *roles: str) -> bool:
-        """Say whether the user has one of the deployment-wide roles."""
+        """Return whether the user has one of the deployment-wide roles."""
         return not self.user.roles.isdisjoint(roles)
 
     def is_in(self, organization: Organization, *roles: str) -> bool:
-        """Say whether the user has one of the roles in the organization."""
+        """Return whether the user has one of the roles in the organization."""
         return not self.user.org_roles.get(organization.id, set()).isdisjoint(roles)
 
     def is_member(self, organization: Organization) -> bool:
-        """Say whether the user belongs to the organization."""
+        """Return whether the user belongs to the organization."""
         return organization.id in self.user.org_roles
 
     def acl_role(self, workspace: Workspace) -> str:
-        """Return the role by which the workspace is shared with the user: `use`, `admin` or empty."""
+        """Return the role with which the workspace is shared with the user: `use`, `admin` or empty."""
         return workspace.user_acl.get(self.user.id, "") if self.rules.shares_workspaces else ""
 
     def may_everywhere(self, resource: str, action: str) -> bool | None:
-        """Say whether the viewer may do `action` to every user's rows of the kind `resource`.
+        """Return whether the viewer may do `action` to every user's rows of the kind `resource`.
 
         Return None for a pair that the stand-in does not know. A known pair is ("task", "read").
         """
@@ -105,27 +105,27 @@ class Viewer:
         return is_allowed and self.has_scope(f"{resource}:{action}")
 
     def has_wide_view(self) -> bool:
-        """Say whether the viewer can read every task."""
+        """Return whether the viewer can read every task."""
         return self.is_site("owner") and self.has_scope("task:read")
 
     def can_read_task(self, task: Task) -> bool:
-        """Say whether the viewer can read the task; if not, Coder says that it does not exist."""
+        """Return whether the viewer can read the task; if not, Coder says that it does not exist."""
         return self.has_scope("task:read") and self._has_access(task.workspace)
 
     def can_update_task(self, task: Task) -> bool:
-        """Say whether the viewer may change the task's prompt."""
+        """Return whether the viewer may change the task's prompt."""
         if not self.has_scope("task:update"):
             return False
         return self._administers(task.workspace) or self.acl_role(task.workspace) == "admin"
 
     def can_read_workspace(self, workspace: Workspace) -> bool:
-        """Say whether the viewer can read the workspace; if not, Coder says that it does not exist."""
+        """Return whether the viewer can read the workspace; if not, Coder says that it does not exist."""
         if not self.has_scope("workspace:read"):
             return False
         return self._has_access(workspace) or self.is_site("template-admin")
 
     def can_connect(self, workspace: Workspace) -> bool:
-        """Say whether the viewer may connect to the agent's app in the workspace.
+        """Return whether the viewer may connect to the agent's app in the workspace.
 
         An admin of the organization has no such right by that role.
         """
@@ -136,7 +136,7 @@ class Viewer:
         return self.is_site("owner") and self.rules.owner_may_access_workspaces
 
     def can_build(self, workspace: Workspace, transition: str) -> bool:
-        """Say whether the viewer may queue a build with this transition: `start`, `stop` or `delete`.
+        """Return whether the viewer may queue a build with this transition: `start`, `stop` or `delete`.
 
         A user with whom the workspace is shared may not delete it.
         """
@@ -147,13 +147,13 @@ class Viewer:
         return transition != "delete" and bool(self.acl_role(workspace))
 
     def can_share(self, workspace: Workspace) -> bool:
-        """Say whether the viewer may share the workspace and end its shares."""
+        """Return whether the viewer may share the workspace and end its shares."""
         return self.has_scope("workspace:share") and (
             self._administers(workspace) or self.acl_role(workspace) == "admin"
         )
 
     def can_create_in(self, organization: Organization, owner: User) -> bool:
-        """Say whether the viewer may create a task and its workspace for that user in the organization."""
+        """Return whether the viewer may create a task and its workspace for that user in the organization."""
         if not (self.has_scope("task:create") and self.has_scope("workspace:create")):
             return False
         if self.is_in(organization, "organization-workspace-creation-ban"):
@@ -163,7 +163,7 @@ class Viewer:
         return owner is self.user and self.is_member(organization)
 
     def can_read_user(self, user: User) -> bool:
-        """Say whether the viewer can read the user; if not, Coder says that the user does not exist."""
+        """Return whether the viewer can read the user; if not, Coder says that the user does not exist."""
         if not self.has_scope("user:read"):
             return False
         if user is self.user or self.is_site(*READS_USERS):
@@ -181,7 +181,7 @@ class Viewer:
         return set(user.org_roles) & set(self.user.org_roles)
 
     def can_read_organization(self, organization: Organization) -> bool:
-        """Say whether the viewer can read the organization; if not, Coder says that it does not exist."""
+        """Return whether the viewer can read the organization; if not, Coder says that it does not exist."""
         if not self.has_scope("organization:read"):
             return False
         return self.is_member(organization) or self.is_site(
@@ -189,7 +189,7 @@ class Viewer:
         )
 
     def can_read_template(self, template: Template) -> bool:
-        """Say whether the viewer can read the template; if not, Coder says that it does not exist."""
+        """Return whether the viewer can read the template; if not, Coder says that it does not exist."""
         if not self.has_scope("template:read"):
             return False
         if self._manages(template) or self.is_site("auditor"):
@@ -199,13 +199,13 @@ class Viewer:
         return template.readable_by is None or self.user.id in template.readable_by
 
     def can_use_template(self, template: Template) -> bool:
-        """Say whether the viewer may create a workspace from the template."""
+        """Return whether the viewer may create a workspace from the template."""
         if not self.has_scope("template:use"):
             return False
         return self._manages(template) or template.usable_by is None or self.user.id in template.usable_by
 
     def can_manage_keys_of(self, user: User, action: str) -> bool:
-        """Say whether the viewer may do `action` (read, create, update or delete) to that user's keys."""
+        """Return whether the viewer may do `action` (read, create, update or delete) to that user's keys."""
         return self.has_scope(f"api_key:{action}") and (user is self.user or self.is_site("owner"))
 
     def _administers(self, workspace: Workspace) -> bool:

@@ -75,9 +75,9 @@ def _entries(program: AgentApi, task: Task) -> list[JsonValue]:
 
 
 def _program(call: Call, task: Task, unanswered: str) -> AgentApi:
-    """Return the agent's running program of an active task.
+    """Return the running program of an active task's agent.
 
-    Raise Coder's Refusal if the task has another status, the viewer may not connect, or the agent cannot be
+    Raise Coder's Refusal if the task is not active, the viewer may not connect, or the agent cannot be
     reached. `unanswered` is the message of the refusal if no program runs.
     """
     status, workspace = task_status(task), task.workspace

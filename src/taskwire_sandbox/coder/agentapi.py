@@ -1,6 +1,6 @@
 """The program in a workspace: the agent's terminal, its conversation, and the watcher of its screen.
 
-It stands for agentapi and `coder exp mcp server` together. It takes POST /message and GET /messages, and it
+It imitates agentapi and `coder exp mcp server` together. It takes POST /message and GET /messages, and it
 reports to coderd. It does not decide what the agent does; `script_runner` does.
 """
 

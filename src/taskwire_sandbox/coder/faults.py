@@ -119,11 +119,11 @@ class PlannedFault:
 
     @property
     def is_used_up(self) -> bool:
-        """Say whether the fault has happened `times` times."""
+        """Return whether the fault has happened `times` times."""
         return self.times is not None and self.hits >= self.times
 
     def applies_to(self, route: str) -> bool:
-        """Say whether the fault happens to this call. If it does, count it as one of `times`."""
+        """Return whether the fault happens to this call. If it does, count it as one of `times`."""
         if self.is_used_up or not fnmatchcase(route, self.pattern):
             return False
         if self.skips:

@@ -1,4 +1,4 @@
-"""Ids as Coder makes them. They come from a seeded random source, so that a run can be repeated."""
+"""Ids as Coder makes them. A seeded random source makes them, so that a run can be repeated."""
 
 import random
 import string

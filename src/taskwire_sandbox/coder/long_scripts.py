@@ -1,6 +1,6 @@
-"""Agents of the demo that work long, or write much.
+"""The demo's agents that work for minutes, or write long texts.
 
-`scripts` chooses among these and its own.
+`scripts` chooses an agent among these and its own.
 """
 
 from taskwire_sandbox.coder.script_parts import REPOSITORY, SHORT_PLAN, goes_on, resumed

@@ -185,7 +185,7 @@ class RouteTable:
         return None
 
     def knows(self, path: str) -> bool:
-        """Say whether the path belongs to a route of any HTTP method."""
+        """Return whether the path belongs to a route of any HTTP method."""
         return any(
             self.find(method, path, has_tasks=True) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
         )

@@ -225,7 +225,7 @@ class Build:
 
     @property
     def is_running(self) -> bool:
-        """Say whether the build's job is pending, running or being canceled."""
+        """Return whether the build's job is pending, running or being canceled."""
         return self.job_status in ("pending", "running", "canceling")
 
 

@@ -11,7 +11,7 @@ from taskwire_sandbox.coder.steps import check_report_text
 from taskwire_sandbox.coder.terminal import as_terminal_text
 
 STATES = ("working", "idle", "complete", "failed")
-# Seconds until Coder notifications that an agent has lost its connection. In Coder it is less than a minute.
+# Seconds until Coder notices that an agent has lost its connection. In Coder it is less than a minute.
 DISCONNECT_SECONDS = 40.0
 FAILING_PARTS = ("status", "messages", "message", "message_after_typing", "message_unlogged")
 
@@ -56,7 +56,7 @@ class SandboxTask:
 
     @property
     def is_deleted(self) -> bool:
-        """Say whether the task is deleted."""
+        """Return whether the task is deleted."""
         return self.row.is_deleted
 
     @property
@@ -81,7 +81,7 @@ class SandboxTask:
 
     @property
     def is_stable(self) -> bool:
-        """Say whether the agent accepts an input now."""
+        """Return whether the agent accepts an input now."""
         return self._program().status == "stable"
 
     @property
@@ -150,7 +150,7 @@ class SandboxTask:
         self._deployment.builds.fail_latest(self.row.workspace, error)
 
     def hears(self, text: str) -> None:
-        """Send an input to the agent as somebody does on Coder's own pages."""
+        """Send an input to the agent, as a person does on Coder's own pages."""
         self._program().post_message(text)
 
     def pads_what_it_hears(self) -> None:

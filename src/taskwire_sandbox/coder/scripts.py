@@ -39,7 +39,7 @@ BROKEN_BUILD = BuildPlan(
 YES = frozenset(("yes", "yep", "yeah", "ok", "okay", "sure", "go", "drop", "1"))
 DO_IT = re.compile(r"\bdo (it|so|that)\b|\bplease do\b")
 NO = frozenset(("no", "nope", "don't", "not", "keep", "leave", "skip", "wait", "2"))
-# A person who asks back has not decided yet.
+# An answer with a question in it is no decision.
 ASKS_BACK = frozenset(
     ("what", "which", "why", "how", "recommend", "suggest", "advise", "think", "would", "should")
 )
@@ -81,7 +81,7 @@ FIXES_IT = Script(
 )
 
 
-# The texts fit any prompt.
+# The texts are general, so that they fit any prompt.
 DOES_IT = Script(
     steps=(
         Work(2, "Reading the code"),

@@ -291,7 +291,7 @@ def preset_json(preset: Preset) -> Json:
 
 
 def parameter_json(parameter: Parameter) -> Json:
-    """Return a rich parameter."""
+    """Return a template's rich parameter as JSON."""
     return {
         "name": parameter.name,
         "display_name": parameter.name,

@@ -1,4 +1,4 @@
-"""The steps of which agents' scripts consist, and the plan by which a workspace is built."""
+"""The steps of agents' scripts, and the plan that says how a workspace's builds go."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -176,10 +176,10 @@ ECHO = Script(steps=(Idle(),), on_input=_echo, on_resume=(Idle(),))
 
 
 def quiet(_prompt: str) -> Script:
-    """Choose the agent that tests control: it does nothing by itself, and it is busy after an input."""
+    """Return a script for agents that tests control: no steps, and busy after an input."""
     return QUIET
 
 
 def echo(_prompt: str) -> Script:
-    """Choose the agent that answers each input at once and is idle again."""
+    """Return a script for agents that answer each input at once and are idle again."""
     return ECHO

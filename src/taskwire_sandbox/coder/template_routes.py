@@ -92,7 +92,7 @@ def get_version(call: Call) -> Response:
 def list_presets(call: Call) -> Response:
     """Answer with a version's presets.
 
-    Without presets the answer is `null`, because Go encodes a nil slice so.
+    Without presets the answer is `null`, because Go encodes a nil slice as `null`.
     """
     presets = call.version().presets
     return json_response(200, [shapes.preset_json(preset) for preset in presets] if presets else None)

@@ -44,7 +44,7 @@ class ActionResult:
 
     @property
     def ok(self) -> bool:
-        """Say whether the app accepted the act."""
+        """Return whether the app accepted the act."""
         return not self.failure
 
 

@@ -24,7 +24,7 @@ class BackgroundTasks:
 
     @property
     def is_idle(self) -> bool:
-        """Say whether nothing is running."""
+        """Return whether nothing is running."""
         return not self._running
 
     async def stop(self) -> None:

@@ -199,6 +199,6 @@ async def _forward(stream: web.WebSocketResponse, changes: asyncio.Queue[Json]) 
 
 
 def _attachment(item: Json) -> Attachment:
-    """Read a file of a posted message: `text` or `base64`."""
+    """Read a file that comes with a posted message. Its content is in `text` or `base64`."""
     content = b64decode(item["base64"]) if "base64" in item else str(item.get("text", "")).encode()
     return Attachment(item["name"], content, item.get("mimetype"))

@@ -27,7 +27,7 @@ class CallFault(StrEnum):
 
     @property
     def executes(self) -> bool:
-        """Say whether the call still takes effect."""
+        """Return whether the call still takes effect."""
         return self is CallFault.LATE or self.value.startswith("done_then_")
 
 
@@ -56,7 +56,7 @@ class Rule:
     hits: int = 0
 
     def fits(self, names: tuple[str, ...], body: Json) -> bool:
-        """Say whether this rule still applies to this call or payload."""
+        """Return whether this rule still applies to this call or payload."""
         if self.name != "*" and self.name not in names:
             return False
         if self.times is not None and self.hits >= self.times:

@@ -50,7 +50,7 @@ def _option(element: Json, value: str) -> Json:
 
 
 def entered_state(element: Json, value: object) -> Json:
-    """Return the view state of this element for what the person chose or typed."""
+    """Return an element's entry in a view's state, with what the person chose or typed."""
     kind = element["type"]
     if kind in _TEXT_INPUTS:
         return {"type": kind, "value": None if value in (None, "") else str(value)}
@@ -67,7 +67,7 @@ def entered_state(element: Json, value: object) -> Json:
 
 
 def initial_state(element: Json) -> Json:
-    """Return the view state of an element that nobody has changed."""
+    """Return an element's entry in a view's state before a person has changed it."""
     kind = element["type"]
     if kind in _TEXT_INPUTS:
         return {"type": kind, "value": element.get("initial_value") or None}
@@ -131,7 +131,7 @@ def common_fields(slack: Backend, kind: str, user: User) -> Json:
 
 
 def action(slack: Backend, block: Json, element: Json, value: object) -> Json:
-    """Return one pressed element as an entry of `actions`."""
+    """Return the entry of a payload's `actions` for one pressed element."""
     made: Json = {"action_id": element["action_id"], "block_id": block["block_id"], "type": element["type"]}
     if element["type"] == "button":
         made |= {key: element[key] for key in ("text", "value", "style", "url") if key in element}

@@ -14,9 +14,11 @@ Phase = Literal["before", "after"]
 T = TypeVar("T")
 # The number of calls and of deliveries that are kept.
 _MOST_RECORDS = 10_000
-# seconds; a condition may depend on state that the ledger does not see, such as the bot's own
+# Seconds after which a condition is checked again even without a change: it may depend on state that the
+# ledger does not see, such as the bot's own.
 _LOOK_AGAIN_SECONDS = 0.05
-# Seconds; when many changes come at once, one check is made for several of them.
+# Seconds between two checks of a condition. When many changes come at once, one check is made for several of
+# them.
 _GATHER_SECONDS = 0.002
 
 

@@ -76,16 +76,16 @@ class Manifest:
         return self.commands.get(name)
 
     def has_shortcut(self, callback_id: str, kind: str) -> bool:
-        """Say whether a `global` or `message` shortcut is declared."""
+        """Return whether a `global` or `message` shortcut is declared."""
         return self.shortcuts is None or self.shortcuts.get(callback_id) == kind
 
     def wants(self, event_type: str) -> bool:
-        """Say whether the app subscribed to this event and has its scope."""
+        """Return whether the app subscribed to this event and has its scope."""
         scope = EVENT_SCOPES.get(event_type, "")
         return event_type in self.events and (not scope or scope in self.scopes)
 
     def unfurls(self, host: str) -> bool:
-        """Say whether the app may unfurl links to this host."""
+        """Return whether the app may unfurl links to this host."""
         if self.unfurl_domains is None:
             return True
         return any(host == domain or host.endswith("." + domain) for domain in self.unfurl_domains)

@@ -109,10 +109,10 @@ def rewrite(
     editor: str | None,
     without: tuple[str, ...] = (),
 ) -> Json:
-    """Change a stored message, remove its keys `without`, and emit the event. Return the message as shown.
+    """Change a stored message and emit the event. Return the message as shown.
 
-    `editor` is the person or bot who edits. None means that Slack changes the message, so it is not marked as
-    edited.
+    The keys in `without` are removed from the message. `editor` is the person or bot who edits. None means
+    that Slack changes the message, so it is not marked as edited.
     """
     stored = channel.messages[ts]
     before = show(channel, ts)

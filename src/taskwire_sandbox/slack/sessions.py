@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 # The event of Slack's own button that stops an agent.
 STOPPED_EVENT = "agent_session_stopped"
-# How long Slack shows that an agent works, unless the app says it again.
+# How long Slack shows that an agent works, unless the app sets the status again.
 SESSION_SECONDS = 3600
 
 

@@ -1,4 +1,4 @@
-"""Small checks of which the rules of Block Kit consist. Each reports what is wrong, and where."""
+"""Small checks from which the rules of Block Kit are made. Each reports what is wrong, and where."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -25,7 +25,7 @@ class SubmitResult:
 
     @property
     def ok(self) -> bool:
-        """Say whether the app accepted the dialog."""
+        """Return whether the app accepted the dialog."""
         return not self.failure and not self.errors
 
 

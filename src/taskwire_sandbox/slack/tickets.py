@@ -1,4 +1,7 @@
-"""What the app gets with a person's act: a trigger id (3 s, once) and a response URL (30 min, 5 times)."""
+"""What the app gets with a person's act: a trigger id and a response URL.
+
+A trigger id can be used once, within 3 s. A response URL can be used five times, within 30 minutes.
+"""
 
 import secrets
 from collections.abc import Callable

@@ -1,5 +1,5 @@
--- Set a fence, only if the state of this side is still what was looked at. So a run that was suspended, for
--- any length of time, cannot fence a store that was reopened since or that is in use.
+-- Set a fence if the state of this side is still `seen`. So a process that was suspended in between cannot
+-- fence a store that was reopened since or that is in use.
 -- KEYS: fence, server
 -- ARGV: seen, state, move, other, app, run
 -- requires: migration/seen

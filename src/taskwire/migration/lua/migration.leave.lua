@@ -1,4 +1,4 @@
--- Mark the source as left.
+-- Mark the source as left: its data is in the target now.
 -- KEYS: fence, server
 -- ARGV: run
 -- requires: migration/own_run

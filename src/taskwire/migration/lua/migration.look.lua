@@ -1,4 +1,4 @@
--- Answer what is known of one side of a move.
+-- Return the state of one side of a move.
 -- KEYS: fence, server
 -- requires: migration/seen
 

@@ -1,4 +1,4 @@
--- Open the target, and note which move ended there.
+-- Open the target, and record which move ended there.
 -- KEYS: fence, server
 -- ARGV: run
 -- requires: migration/own_run

@@ -1,4 +1,4 @@
--- Read keys: of each its type, its time to live, and its items unless they are too many for one answer.
+-- Read keys. Return the type and the time to live of each, and its items unless one answer cannot hold them.
 -- KEYS: keys...
 
 local sizes = {hash = 'HLEN', list = 'LLEN', zset = 'ZCARD', set = 'SCARD'}

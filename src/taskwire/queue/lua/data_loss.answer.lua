@@ -1,4 +1,4 @@
--- Say whether the last writes of this writer are there: they are, or they are lost.
+-- Record whether Redis still has the last writes of this process.
 -- requires: queue/fence, queue/batch, queue/data_loss
 
 -- script: data_loss.answer

@@ -1,4 +1,4 @@
--- Notice that this is another server, and say what this writer has to do about it.
+-- Notice if this is another server, and return what this process has to do about it.
 -- requires: queue/fence, queue/batch, queue/data_loss
 
 -- script: data_loss.look

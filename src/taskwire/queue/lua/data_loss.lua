@@ -1,5 +1,5 @@
--- Data loss: on which server Redis was seen last, and which writers are asked whether their last writes are
--- there (`queue/data_loss_detector.py`).
+-- Data loss: which server was used last, and which processes are asked whether their last writes still exist
+-- (`queue/data_loss_detector.py`).
 
 local writers = prefix .. 'writers'
 local awaited, confirmed = writers .. ':awaited', writers .. ':confirmed'

@@ -1,5 +1,5 @@
--- Put the job of a dead letter back into its queue. The letter goes in the same call, and only if it still
--- says what was read.
+-- Append the job of a dead letter to its queue and remove the dead letter, if it is unchanged since it was
+-- read.
 -- requires: queue/fence, queue/batch
 
 -- script: dead_letters.send_again

@@ -1,5 +1,5 @@
--- Refuse to touch a store that is moved, or that a newer Taskwire has to itself (`queue/fence.py`). ARGV[1]
--- is the prefix of all keys.
+-- Refuse to use a store that is being moved or was moved, or that only newer versions may use
+-- (`queue/fence.py`). ARGV[1] is the prefix of all keys.
 -- requires: queue/moved
 
 for _, each in ipairs(redis.call('HVALS', ARGV[1] .. 'formats')) do

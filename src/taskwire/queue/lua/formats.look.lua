@@ -1,5 +1,6 @@
--- List the queues whose next job no process here can read, those first that have waited longest. A queue
--- that does not belong there goes back: a pause has gone ahead, or no newer version has come for too long.
+-- List the queues whose next job no process here can read, the longest waiting first. A queue that does not
+-- belong in this list any more is moved back: a pause was put before the job, or no newer version was seen
+-- for too long.
 -- requires: queue/fence, queue/batch, queue/formats
 
 -- script: formats.look

@@ -1,4 +1,4 @@
--- Formats: the oldest newer format whose processes may still come (`queue/formats.py`).
+-- Formats: finds the oldest newer format whose processes are still expected (`queue/formats.py`).
 
 local NEWER_VERSION_WAIT_MS = const.NEWER_VERSION_WAIT_MS
 local formats, unreadable = prefix .. 'formats', prefix .. 'unreadable'

@@ -1,5 +1,5 @@
--- Note that this format is here, or answer which newer format keeps it out. Its answer says more than the
--- refusal of `queue/fence`, so it does without.
+-- Record that this format is in use, or return the newer format that excludes it. That answer says more than
+-- the refusal of `queue/fence`, so this script does not require it.
 -- requires: queue/moved, queue/batch
 
 -- script: formats.note

@@ -1,5 +1,5 @@
--- Claim a message of a thread, and write its batch for the link of the thread. If the thread is ours and
--- has no link yet, park the batch. A thread that reads only mentions is not ours for other messages.
+-- Claim a message of a thread, and write its batch for the link of the thread. If the thread is ours and has
+-- no link yet, park the batch. If only mentions are input in a thread, its other messages are not ours.
 -- requires: queue/fence, queue/batch, queue/user_limits, queue/inbox
 
 -- script: inbox.claim_in_thread (claims)

@@ -20,7 +20,7 @@ local function most_beside(queue_kind, job_kind)
   if queue_kind == 'to_thread' then
     return job_kind == const.REJECTION and 2 * MAX_WAITING_ANSWERS or MAX_WAITING_ANSWERS
   end
-  -- A pause helps where too many replies wait, and the edit of a waiting reply must not be lost.
+  -- A pause and an edit of a waiting reply are accepted even if too many replies wait.
   if queue_kind ~= 'to_coder' or job_kind == 'reply_changed' then return math.huge end
   return job_kind == const.REPLY_KIND and MAX_WAITING_REPLIES or MAX_WAITING_REPLIES + MAX_WAITING_REQUESTS
 end
@@ -31,7 +31,7 @@ local function waiting_in(name, job_kind)
   if job_kind == const.REPLY_KIND then
     return redis.call('ZCARD', order) + redis.call('HLEN', prefix .. 'held:' .. link)
   end
-  -- One button can send many replies again. What goes ahead of them is not rejected because of them.
+  -- One press can send many replies again. Jobs that go before them are not rejected because of them.
   return redis.call('ZCOUNT', order, '-inf', '(' .. whole(IN_TURN))
 end
 local function is_full(operations)

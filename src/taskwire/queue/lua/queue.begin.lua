@@ -1,5 +1,5 @@
--- Write down that an attempt begins. A job that an earlier attempt has pinned may be overtaken too: the
--- outcome of that attempt is known by now.
+-- Write the intent record of an attempt. A job that an earlier attempt has pinned may be overtaken too,
+-- because the outcome of that attempt is known by now.
 -- requires: queue/fence, queue/batch
 
 -- script: queue.begin (begins)

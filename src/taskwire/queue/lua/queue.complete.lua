@@ -18,7 +18,7 @@ elseif trouble ~= 'unchanged' and (redis.call('HGET', state, 'trouble') or ''):m
   redis.call('HSET', state, 'trouble', trouble .. ' ' .. whole(now))
 end
 if kind == 'unknown' then
-  -- The attempt stays pinned. The next lease reconciles it, when it can no longer land.
+  -- The attempt stays pinned. The next lease reconciles it, when it can no longer arrive.
   local ends = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
   ends = whole(math.max(ends, now + delay))
   redis.call('HSET', state, 'held_until', ends)

@@ -1,6 +1,6 @@
--- Give a lease back and leave its queue to versions that can read the next job. If no such version was
--- seen, another process of this format may be able to read it all the same; after a week the answer is that
--- no version will.
+-- Release a lease, and leave its queue to versions that can read the next job. If no such version was seen,
+-- the queue stays where it is, because another process of this format may be able to read the job. After a
+-- week the answer is that no version will.
 -- requires: queue/fence, queue/batch, queue/formats
 
 -- script: queue.defer

@@ -1,4 +1,4 @@
--- Give a lease back as if it had not been acquired. What its attempt has begun may still land.
+-- Release a lease as if it had not been acquired. A call that its attempt has begun may still arrive.
 -- requires: queue/fence, queue/batch
 
 -- script: queue.release

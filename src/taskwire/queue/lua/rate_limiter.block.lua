@@ -1,5 +1,5 @@
--- Let a method rest: Slack has counted more calls than this limiter has. After the rest, places come one by
--- one.
+-- Block a method, because Slack has counted more calls than this limiter. After the block, places are given
+-- one at a time.
 -- requires: queue/fence, queue/batch
 
 -- script: rate_limiter.block (paces)

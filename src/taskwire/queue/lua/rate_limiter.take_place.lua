@@ -1,10 +1,10 @@
 -- Take a place for a call to Slack, or answer how long to wait for one.
 --
 -- A bucket is a hash, a list of the times of its last places, and two sorted sets of claims. The hash says
--- when the next place is due, when a place was asked for last, how many places went since one was let
--- ahead, and whether the reserve is there. One set is ordered by who goes first (priority, then the time
--- of the first request), the other by when claims lapse. The time of the first request is kept beside the
--- bucket; requests of one millisecond are kept apart by a hundredth.
+-- when the next place is due, when a place was asked for last, how many places were given since one went
+-- to a starving claim, and whether the reserve is there. One set is ordered by who goes first (priority,
+-- then the time of the first request), the other by when claims lapse. The time of the first request is
+-- kept beside the bucket; requests of one millisecond are kept apart by a hundredth.
 -- requires: queue/fence, queue/batch
 
 -- script: rate_limiter.take_place (paces)

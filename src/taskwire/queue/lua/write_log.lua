@@ -1,5 +1,5 @@
--- Write down the number of this call in the list of its process (`redis/write_log.py`). KEYS[2] is that
--- list. ARGV[2] is the time in milliseconds, then a space and the number; each may be absent.
+-- Store the number of this call in the list of its process (`redis/write_log.py`). KEYS[2] is that list.
+-- ARGV[2] is the time in milliseconds, then a space and the number; each may be absent.
 
 local stamp, call = ARGV[2]:match('^(%d*) ?(%d*)$')
 if call ~= '' then

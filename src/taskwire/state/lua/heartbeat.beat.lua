@@ -1,4 +1,4 @@
--- Note that a process is listening.
+-- Record that a process is listening.
 -- requires: queue/fence, queue/batch
 
 -- script: heartbeat.beat

@@ -1,4 +1,4 @@
--- Claim a gap, or note that it is dealt with.
+-- Claim a gap, or record that all its jobs are written.
 -- requires: queue/fence, queue/batch
 
 -- script: heartbeat.gap

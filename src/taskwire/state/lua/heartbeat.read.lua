@@ -1,4 +1,4 @@
--- Answer the time, and the last heartbeat.
+-- Return the time, and the time of the last heartbeat.
 -- requires: queue/fence, queue/batch
 
 -- script: heartbeat.read

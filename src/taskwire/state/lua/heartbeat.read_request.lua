@@ -1,4 +1,4 @@
--- Answer the time, and when Slack last came by HTTP.
+-- Return the time, and the time of the last HTTP request from Slack.
 -- requires: queue/fence, queue/batch
 
 -- script: heartbeat.read_request

@@ -1,5 +1,5 @@
--- Note that what was missed is being read, so that it is no silence of Slack's. A backfill goes back ten
--- minutes further than its gap, so a short silence before the gap is read with it.
+-- Record that a backfill reads what was missed, so that the same time does not count as a silence of Slack. A
+-- backfill goes back ten minutes further than its gap, so a short silence before the gap is read with it.
 -- requires: queue/fence, queue/batch
 
 -- script: heartbeat.record_backfill

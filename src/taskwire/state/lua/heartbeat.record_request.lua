@@ -1,4 +1,4 @@
--- Note that Slack has come by HTTP.
+-- Record that Slack has sent an HTTP request.
 -- requires: queue/fence, queue/batch
 
 -- script: heartbeat.record_request

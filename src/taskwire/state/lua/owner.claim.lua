@@ -1,4 +1,5 @@
--- Take a store that has no owner. Of a known owner, note what was not known yet and its present address.
+-- Make this Slack app and this Coder the owner of a store that has none. If they are the owner already,
+-- record what was not known of them, and the present address.
 -- requires: queue/fence, queue/batch
 
 -- script: owner.claim

@@ -1,4 +1,5 @@
--- Count that a list of tasks did not show these; list the links that two lists have missed.
+-- Record that a list of tasks did not show these tasks. Return the links whose task two lists in a row did
+-- not show.
 -- requires: queue/fence, queue/batch
 
 -- script: polls.count_missing (polls)

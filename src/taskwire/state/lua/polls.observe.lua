@@ -1,4 +1,4 @@
--- Store what a poll has seen of tasks, and append an event to each link that has news.
+-- Store what a poll has seen of tasks, and append an event to the queue of each link whose task has changed.
 -- requires: queue/fence, queue/batch
 
 -- script: polls.observe (polls, observes)

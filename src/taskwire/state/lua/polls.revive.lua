@@ -1,4 +1,4 @@
--- Open a link again whose task was gone and is back.
+-- Open the link of a task that was gone and exists again.
 -- requires: queue/fence, queue/batch
 
 -- script: polls.revive (polls)

@@ -1,4 +1,4 @@
--- Note that something of each of these kinds has come from Slack.
+-- Record that payloads of these kinds have arrived from Slack.
 -- requires: queue/fence, queue/batch
 
 -- script: received.record

@@ -18,7 +18,7 @@ MARKDOWN_TEXT = 12_000
 BLOCKS_TOGETHER = 13_200
 ATTACHMENTS = 100
 _EVENT_TYPE = re.compile(r"[A-Za-z0-9_-]+")
-# Slack's reference names the error but not the size. People report 16 KB.
+# In bytes. Slack's reference names the error but not the size. People report 16 KB.
 METADATA_BYTES = 16_384
 
 

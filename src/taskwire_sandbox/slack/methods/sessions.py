@@ -1,6 +1,6 @@
 """agents.sessions.*: what Slack's own agent surface shows of a thread, with a button that stops the agent.
 
-Slack's page of the method lists no errors of its own that we know of besides the two below.
+The two errors below are the only ones of its own that the method is known to have.
 """
 
 from taskwire_sandbox.slack.backend import Backend

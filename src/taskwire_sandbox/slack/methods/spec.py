@@ -183,7 +183,10 @@ def page(
     most: int = _MAX_PAGE,
     bad_limit: str = "invalid_arguments",
 ) -> tuple[list[str], str]:
-    """Return the page of `keys` at `cursor` with `limit` keys, and the next cursor ("" at the end)."""
+    """Return one page of `keys`, and the cursor of the next page ("" at the end).
+
+    `cursor` and `limit` of the arguments say where the page begins and how many keys it has.
+    """
     limit = arguments.get("limit") or default
     if limit < 1:
         raise ApiError(bad_limit)
