@@ -80,6 +80,18 @@ class Flow:
 
     # What flows use.
 
+    async def begin_turn(self, actors: Sequence[Actor]) -> None:
+        """Let each agent take an answer and work."""
+        for actor in actors:
+            task_of(actor).becomes("idle", "Ready")
+            await self.write(actor, f"answer {actor.run_number + 1}")
+        await self.deployment.run_until(
+            lambda: all("white_check_mark" in self.marks(actor) for actor in actors), "all have their answers"
+        )
+        for actor in actors:
+            task_of(actor).becomes("working", f"Turn {actor.run_number + 1}")
+        await self.deployment.poll()
+
     async def let_work(self, actors: Sequence[Actor]) -> None:
         """Let each agent work, after a pause too, and let the bot see it."""
         for task in map(task_of, actors):

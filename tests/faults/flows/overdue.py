@@ -26,18 +26,6 @@ class _Overdue(Flow):
         key = self.deployment.keys.named("channel_settings", actor.channel)
         await self.deployment.store.set(key, settings.model_dump_json())
 
-    async def begin_turn(self, actors: Sequence[Actor]) -> None:
-        """Let each agent take an answer and work."""
-        for actor in actors:
-            task_of(actor).becomes("idle", "Ready")
-            await self.write(actor, f"answer {actor.run_number + 1}")
-        await self.deployment.run_until(
-            lambda: all("white_check_mark" in self.marks(actor) for actor in actors), "all have their answers"
-        )
-        for actor in actors:
-            task_of(actor).becomes("working", f"Turn {actor.run_number + 1}")
-        await self.deployment.poll()
-
     def timeless(self, actor: Actor) -> list[str]:
         """Return what was said, without durations: the lease of a dead bot may make a notice late."""
         return [re.sub(r"\d+ min", "N min", said) for said in self.said(actor)]

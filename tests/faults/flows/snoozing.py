@@ -24,16 +24,7 @@ class Snoozing(Flow):
 
     async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Answer the agent's last question, and let it ask another one until its owner is reminded."""
-        for actor in actors:
-            turn = actor.run_number + 1
-            task_of(actor).becomes("idle", "Ready")
-            await self.write(actor, f"answer {turn}")
-        await self.deployment.run_until(
-            lambda: all("white_check_mark" in self.marks(actor) for actor in actors), "all have their answers"
-        )
-        for actor in actors:
-            task_of(actor).becomes("working", f"Turn {actor.run_number + 1}")
-        await self.deployment.poll()
+        await self.begin_turn(actors)
         for actor in actors:
             task_of(actor).says(f"\n\n{_question(actor.run_number + 1)}")
             task_of(actor).becomes("idle", _question(actor.run_number + 1))

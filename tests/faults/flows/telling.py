@@ -145,15 +145,7 @@ class Needing(Writing):
 
     async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Answer the agent's last question, and let it work."""
-        for actor in actors:
-            task_of(actor).becomes("idle", "Ready")
-            await self.write(actor, f"answer {actor.run_number}")
-        await self.deployment.run_until(
-            lambda: all("white_check_mark" in self.marks(actor) for actor in actors), "all have their answers"
-        )
-        for actor in actors:
-            task_of(actor).becomes("working", f"Turn {actor.run_number}")
-        await self.deployment.poll()
+        await self.begin_turn(actors)
 
     async def go(self, actor: Actor) -> None:
         """Let the agent ask something and become idle."""
