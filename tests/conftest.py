@@ -20,6 +20,11 @@ pytest.register_assert_rewrite("tests.faults.flows", "tests.faults.deployment")
 TRIED = "tried"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that lets every flow try what another flow tries too."""
+    parser.addoption("--every-way", action="store_true", help="try every fault in every flow (tests/faults)")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long tests first, evenly over the processes, so that no process ends with a long test.
 

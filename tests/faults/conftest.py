@@ -1,10 +1,12 @@
 """The environment that all deployments of a test session share."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from .environment import Environment, new_environment
+from .situations import Tried
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +14,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
     """Start one parent of bots and one store."""
     with new_environment(tmp_path_factory.mktemp("environment")) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def tried(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Tried:
+    """What the flows of this run try, in all its processes."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return Tried(shared / "tried", is_shared=not request.config.getoption("every_way"))

@@ -91,6 +91,10 @@ class FlowRun:
         """
         await self._start_runs(together, planned.together)
         await self._wait_for_points(together)
+        for actor in together:
+            # An actor that never came to its point is through. Otherwise it would run beside those that must
+            # be alone, and their unnamed calls would be nobody's.
+            actor.is_going = actor.is_held
         await self._start_runs(alone, planned.alone)
         await self._wait_for_points(alone)
         await self._next_bot()

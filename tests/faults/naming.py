@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from . import heads
 from .heads import Head, NoHead
-from .points import Call, Kind, call_of_redis
+from .points import Call, Kind, call_of_redis, call_of_write
 from .wire import Words
 
 # Commands that redis-py sends by itself.
@@ -136,7 +136,7 @@ class Namer:
         elif "polls" in head.roles:
             kind = Kind.SWEEP
         elif "paces" in head.roles:
-            name = f"{name} {words['method']}"
+            name, kind = f"{name} {words['method']}", Kind.PACE
         elif "writes" in head.roles:
             operation, first, *_ = json.loads(words["batch"])[0]
             name = f"{name} {operation} {_kind(first)}"
@@ -154,7 +154,7 @@ class Namer:
         """Name a write by an unloaded script, which has one key."""
         given = [word.decode(errors="replace") for word in command[3:]]
         head.read(given[int(command[2]) :])
-        return Named(Call(f"{head.name} {_kind(given[0])}", Kind.SCRIPT), " ".join(given))
+        return Named(call_of_write(head.name, _kind(given[0])), " ".join(given))
 
     def _name_lease_call(self, role: str, words: dict[str, str], text: str) -> Named:
         token = words["token"]

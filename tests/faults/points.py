@@ -1,8 +1,8 @@
 """The points of a flow, what can go wrong at each, and what is planned for an actor.
 
 Two faults are the same if they leave the same state outside and the same bot. Then only one of them is tried.
-This holds for deaths with no write between them (`traces`), and for faults of a read that differ only in
-whether it was executed.
+This holds for deaths with no write between them and for reads of one job that fail with no write between them
+(`traces`), and for faults of a read that differ only in whether it was executed.
 """
 
 from enum import Enum
@@ -17,6 +17,10 @@ class Kind(Enum):
     END = "an end"
     CLAIM = "a claim"
     SWEEP = "what a poll writes"
+    # Whether a call may be made now. Its failure never reaches a handler: the call is made all the same.
+    PACE = "a question to the rate limiter"
+    # What can be looked up again at any time.
+    CACHE = "a write of something known outside"
     SCRIPT = "another script"
     READ = "a read of Redis"
     WRITE = "a write to Redis"
@@ -107,6 +111,16 @@ OF_REDIS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.ANSWER_LOST, Fault.CU
 OF_OUTSIDE = tuple(Fault)
 
 
+# The first parts of keys for what can be looked up again. A key that is not here counts as a write, so a few
+# more faults are tried.
+_CACHES = ("cached:", "notes:name:")
+
+
+def call_of_write(name: str, key: str) -> Call:
+    """Return the call for a script that writes a kind of key."""
+    return Call(f"{name} {key}", Kind.CACHE if key.startswith(_CACHES) else Kind.SCRIPT)
+
+
 def call_of_redis(verb: str, key: str) -> Call:
     """Return the call for a plain command on a kind of key."""
     return Call(f"{verb} {key}".strip(), Kind.READ if verb in _READS_OF_REDIS else Kind.WRITE)
@@ -129,8 +143,17 @@ def is_outside(point: Point) -> bool:
 
 
 def is_read(point: Point) -> bool:
-    """Return whether a call changes nothing. A script always counts as a change."""
-    return point.call.kind in (Kind.READ, Kind.OUTSIDE_READ)
+    """Return whether a call changes nothing that lasts. Any other script counts as a change."""
+    return point.call.kind in (Kind.READ, Kind.CACHE, Kind.PACE, Kind.OUTSIDE_READ)
+
+
+def fails_in_handler(point: Point) -> bool:
+    """Return whether a failure leaves nothing but an error in the handler.
+
+    No handler catches an error of Redis (`test_no_handler_catches_an_error_of_redis`), so it does not matter
+    which read failed.
+    """
+    return point.call.kind in (Kind.READ, Kind.CACHE)
 
 
 def faults_of(point: Point) -> tuple[Fault, ...]:

@@ -18,6 +18,7 @@ from .flow_run import FlowRun
 from .flows.flow import Flow
 from .points import Aim, Fault, Kind, Point, is_outside
 from .rounds import ALONE, TOGETHER, Round, rounds_of
+from .situations import Tried
 from .traces import Rehearsals, find_unknown_outcomes, first_deaths, until_call
 
 PATIENT_SECONDS = 15.0
@@ -41,6 +42,8 @@ class Tally:
     # The number of faults that were tried, and of those left out because they are the same as another.
     tried: int = 0
     same: int = 0
+    # The number of faults that another flow tries in the same situation.
+    elsewhere: int = 0
     # The number of deaths of the recovering bot, by the call whose outcome was unknown.
     again: Counter[str] = field(default_factory=Counter)
     doubtful: set[str] = field(default_factory=set)
@@ -53,7 +56,8 @@ class Tally:
         outside = sum(map(is_outside, self.points))
         return (
             f"{self.flow}: {len(self.points)} points ({self.sure} each time, {outside} outside), "
-            f"{self.tried + self.same} ways to go wrong: {self.tried} tried, {self.same} same as another, "
+            f"{self.tried + self.same + self.elsewhere} ways to go wrong: {self.tried} tried, "
+            f"{self.same} same as another, {self.elsewhere} tried in another flow, "
             f"{self.again.total()} second deaths; {self.unsure_missed} unsure and never hit; "
             f"{self.seconds:.0f} s"
         )
@@ -71,18 +75,21 @@ def shortfalls(flow: type[Flow], tally: Tally) -> list[str]:
     if len(tally.points) < floor:
         short.append(f"{len(tally.points)} points were found, and there were {floor}")
     short += [f"no second death was tried after {call}" for call in flow.dies_twice if not tally.again[call]]
-    if not tally.tried:
-        short.append("nothing was tried")
+    if not tally.tried + tally.elsewhere:
+        short.append("nothing was tried, here or in another flow")
     return [f"{tally.flow}: {each}" for each in short]
 
 
 class Proof:
     """The proof of one flow in one environment."""
 
-    def __init__(self, flow: type[Flow], environment: Environment, directory: Path) -> None:
+    def __init__(
+        self, flow: type[Flow], environment: Environment, directory: Path, tried: Tried | None = None
+    ) -> None:
         self._flow = flow
         self._environment = environment
         self._directory = directory
+        self._tried = tried
         self._deployments = 0
         self.tally = Tally(flow.__name__.lower())
 
@@ -110,8 +117,9 @@ class Proof:
         flow_run = FlowRun(deployment, self._flow, TOGETHER + ALONE)
         rehearsals = await self._rehearse(flow_run)
         again = await self._recover(flow_run, rehearsals)
-        aims = [*self._aims(rehearsals), *again]
-        self.tally.tried = len(aims)
+        found = [*self._aims(rehearsals), *again]
+        aims = [aim for aim in found if self._is_left(aim, rehearsals)]
+        self.tally.tried, self.tally.elsewhere = len(aims), len(found) - len(aims)
         short = shortfalls(self._flow, self.tally)
         assert not short, "; ".join(short)
         return flow_run, aims
@@ -128,6 +136,10 @@ class Proof:
         # A flow that inherits from another one does not inherit this.
         is_tried = vars(self._flow).get("tries_silence", False)
         return [aim for aim in rehearsals.aims() if is_tried or aim.fault is not Fault.SILENT]
+
+    def _is_left(self, aim: Aim, rehearsals: Rehearsals) -> bool:
+        situation = rehearsals.situations[aim.point]
+        return self._tried is None or self._tried.is_left(self.tally.flow, aim, situation)
 
     async def _recover(self, flow_run: FlowRun, rehearsals: Rehearsals) -> list[Aim]:
         """Rehearse the recovery from each death in `dies_twice`, and return the second deaths to try."""

@@ -11,19 +11,25 @@ from .environment import Environment
 from .flows import FLOWS
 from .flows.flow import Flow
 from .proof import Proof
+from .situations import Tried
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__.lower())
 async def test_a_flow_holds_whatever_goes_wrong_at_any_of_its_calls(
-    flow: type[Flow], environment: Environment, tmp_path: Path, record_property: Callable[[str, object], None]
+    flow: type[Flow],
+    environment: Environment,
+    tmp_path: Path,
+    tried: Tried,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """The calls to the outside and to Redis are found by running the flow. Each fails in every possible way.
 
     If the bot dies while the outcome of a call is unknown, the recovering bot is killed too, at each of its
-    calls. This is tried for each such call in one of the flows.
+    calls. This is tried for each such call in one of the flows. What is the same in two flows is tried in
+    one (`situations`); the option --every-way tries it in both.
     """
-    tally = await Proof(flow, environment, tmp_path).run()
+    tally = await Proof(flow, environment, tmp_path, tried).run()
 
     record_property(TRIED, str(tally))
     assert [str(aim) for aim in tally.missed] == []

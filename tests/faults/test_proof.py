@@ -153,7 +153,8 @@ SECOND = "proved: no second death was tried after coder tasks.send"
         (Proved, _tally(), []),
         (Proved, _tally(again=Counter()), [SECOND]),
         (Proved, _tally(again=Counter({"coder tasks.pause": 3})), [SECOND]),
-        (Proved, _tally(tried=0), ["proved: nothing was tried"]),
+        (Proved, _tally(tried=0), ["proved: nothing was tried, here or in another flow"]),
+        (Proved, _tally(tried=0, elsewhere=7), []),
         (
             Proved,
             _tally(points=_tally().points[1:]),

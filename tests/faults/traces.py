@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .points import Aim, Fault, Kind, Point, faults_of, is_read, is_same
+from .points import Aim, Fault, Kind, Point, fails_in_handler, faults_of, is_read, is_same
+from .situations import situations_of
 
 
 @dataclass
@@ -24,6 +25,10 @@ class Rehearsals:
         self.points = list(dict.fromkeys(point for trace in traces for point in trace.points))
         # The points that came in every rehearsal.
         self.sure = set.intersection(*(set(trace.points) for trace in traces))
+        # The situation of each point, in the first rehearsal that has the point.
+        self.situations: dict[Point, str] = {}
+        for trace in reversed(traces):
+            self.situations |= situations_of(trace.points)
         self._alone = set.union(*(trace.alone for trace in traces))
         self._apart = set.union(*(trace.apart for trace in traces)) | _shifting(traces)
 
@@ -32,10 +37,17 @@ class Rehearsals:
         for deaths in self._deaths():
             # Faults that can be met while other actors run are quicker to try.
             yield min(deaths, key=lambda aim: aim.is_alone)
+        failed_reads: set[tuple[str, Fault]] = set()
         for point in self.points:
             for fault in faults_of(point):
-                if not fault.is_kill and not is_same(point, fault):
-                    yield self._aim(point, fault)
+                if fault.is_kill or is_same(point, fault):
+                    continue
+                if fails_in_handler(point) and point in self.sure:
+                    read = (self.situations[point].rpartition("\n")[0], fault)
+                    if read in failed_reads:
+                        continue
+                    failed_reads.add(read)
+                yield self._aim(point, fault)
 
     def _deaths(self) -> Iterator[list[Aim]]:
         """Yield groups of deaths that leave the same state.

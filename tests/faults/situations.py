@@ -1,0 +1,73 @@
+"""Situations: where a flow is when a call fails, told without the flow's name.
+
+Jobs of the same kind run in many flows: each flow draws cards and looks people up. A situation is a call of a
+job of one kind, after the same writes of this job. A fault in a situation leaves the same job at the same
+place, whatever flow it belongs to. So one flow of a test run tries it, and the others leave it out. Claims,
+beginnings of attempts and writes outside are tried in every flow, because their effects are the flow's own.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from .points import Aim, Kind, Point, is_read
+
+_ALWAYS = frozenset({Kind.CLAIM, Kind.BEGIN, Kind.OUTSIDE_WRITE})
+
+
+def situations_of(points: Iterable[Point]) -> dict[Point, str]:
+    """Return the situation of each point of a run.
+
+    A call without a lease is counted to the lease that was taken last. Calls between two leases are counted
+    to the lease that ended last, as what follows it.
+    """
+    found: dict[Point, str] = {}
+    open_leases: list[str] = []
+    after = ""
+    # For each lease: how often each of its calls was made, and its writes.
+    counts: dict[str, Counter[str]] = {}
+    writes: dict[str, list[str]] = {}
+    for point in points:
+        call = point.call
+        if call.kind is Kind.TAKE:
+            open_leases.append(call.lease)
+            counts[call.lease], writes[call.lease] = Counter(), []
+        lease = call.lease or (open_leases[-1] if open_leases else after)
+        of_lease = counts.setdefault(lease, Counter())
+        of_lease[call.name] += 1
+        done = writes.setdefault(lease, [])
+        is_pace = call.kind is Kind.PACE
+        found[point] = (
+            call.name if is_pace else "\n".join([lease, *done, f"{call.name} #{of_lease[call.name]}"])
+        )
+        if not is_read(point):
+            done.append(call.name)
+        if call.kind is Kind.END and call.lease in open_leases:
+            open_leases.remove(call.lease)
+            after = f"after {call.lease}"
+            counts[after], writes[after] = Counter(), []
+    return found
+
+
+class Tried:
+    """The faults that flows of one test run try, shared by all its processes: one file for each."""
+
+    def __init__(self, directory: Path, *, is_shared: bool = True) -> None:
+        self._directory = directory
+        # If not, every flow tries all its faults.
+        self._is_shared = is_shared
+        directory.mkdir(exist_ok=True)
+
+    def is_left(self, flow: str, aim: Aim, situation: str) -> bool:
+        """Return whether this flow has to try a fault. The first flow that asks has to."""
+        if not self._is_shared or not aim.is_sure or aim.again or aim.point.call.kind in _ALWAYS:
+            return True
+        name = hashlib.sha256(f"{aim.fault.name}\n{situation}".encode()).hexdigest()
+        path = self._directory / name
+        try:
+            with path.open("x") as claimed:
+                claimed.write(flow)
+        except FileExistsError:
+            return False
+        return True
