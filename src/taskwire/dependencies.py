@@ -32,7 +32,7 @@ class Dependencies:
     notes: Notes
     dead_letters: DeadLetters
     slack: Outbound
-    # For calls that no account of a person makes. Handlers use the client of their `JobContext`.
+    # For calls with the service account. Handlers use the client of their `JobContext`.
     service_coder: CoderClient
     bot: Identity
     coder_url: str

@@ -127,7 +127,7 @@ class Notifier:
             # The agent may be ready now, so waiting replies are tried again at once.
             batch.hasten_input(to_coder(link.id))
             if event.is_baseline:
-                # The thread is not told what the task wrote before it had a thread.
+                # Reports from before the thread was opened are not posted in it.
                 self._deps.writes.set_field(
                     batch, link.id, "cursor", await read_end_cursor(self._deps, context.coder, link)
                 )
@@ -211,7 +211,7 @@ class Notifier:
             is_nowhere = isinstance(error, UnexpectedCoderAnswer) and error.status == 404
             if context.job.tries < AGENT_HISTORY.max_tries and not is_nowhere:
                 raise
-            _log.warning("report history not readable", link=link.id, error=str(error))
+            _log.warning("agent's reports not readable", link=link.id, error=str(error))
             return event
         reports = list_reports_known_at(state, seen, history)
         return event.model_copy(update={"reports": reports, "stopped_at": stopped_at})

@@ -167,7 +167,7 @@ async def _find_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
             return await coder.get_logs(link.record.task_id)
     except (OutsideError, TimeoutError) as error:
         # The notice is more important than its excerpt, and must not wait for the agent.
-        _log.info("agent log not readable", link=link.id, error=str(error))
+        _log.info("agent's log not readable", link=link.id, error=str(error))
         return None
 
 

@@ -196,9 +196,10 @@ async def find_rights_trouble(coder: CoderClient) -> UserError | None:
 
 
 async def is_agent_forbidden(coder: CoderClient, task_id: str) -> bool:
-    """Whether this account may see this task, but not reach its agent.
+    """Return whether this account may see this task, but not reach its agent.
 
-    Call it after a 404 for the agent: Coder answers 404 in both cases.
+    Call it after Coder has answered 404 for the agent: it answers so for a missing agent and for a missing
+    right.
     """
     try:
         await coder.get_task(task_id)

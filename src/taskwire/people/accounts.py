@@ -1,8 +1,8 @@
-"""Decides with which Coder account Coder is asked.
+"""Decides which Coder account a call to Coder uses.
 
-What a person does is done with that person's account. What the bot does for a link, such as its notices, is
-done with the account of the link's owner. Everything else is done with the service account. So far every
-person acts through the service account too.
+An act of a person uses that person's account. What the bot does for a link, such as a notice, uses the
+account of the link's owner. Everything else uses the service account. So far, every person acts through the
+service account too.
 """
 
 from taskwire.coder.client import CoderClient
@@ -21,18 +21,18 @@ class Accounts:
         self.service = service
 
     async def get_client(self, person: UserId | None) -> CoderClient:
-        """Return the client for what a person does; the service account's if there is no person."""
+        """Return the client for an act of this person; the service account's client if there is no person."""
         del person
         return self.service
 
     async def get_client_for_job(self, work: Work, link: Link | None) -> CoderClient:
-        """Return the client for a job: for the person whose act it is, or else for the link's owner."""
+        """Return the client of the person whose act the job is, else of the link's owner."""
         owner = link.record.owner_slack if link is not None else None
         return await self.get_client(find_actor(work) or owner)
 
 
 def find_actor(work: Work) -> UserId | None:
-    """Return the person whose act the work is; None if the bot does it by itself."""
+    """Return the person whose act the work is; None if no person has asked for it."""
     requester = getattr(work, "requester", None)
     if isinstance(requester, Requester):
         return requester.person

@@ -108,12 +108,11 @@ class Poller:
         return self._coder_health.trouble or self._vanished_trouble
 
     async def poll(self, *, is_hinted: bool = False) -> float:
-        """Poll all tasks once and return 0.
+        """Poll all tasks once and return 0, unless another replica has the right to poll.
 
-        Errors of Coder are recorded and, if they last, reported, but never raised.
-
-        If another replica polls, do nothing, unless Coder has sent this replica a hint (`is_hinted`). In this
-        case return the seconds until the other replica's right to poll expires.
+        In that case, return the seconds until that right expires. With a hint from Coder (`is_hinted`), this
+        replica takes the right over. Errors of Coder are recorded and, if they last, reported, but never
+        raised.
         """
         async with self._lock:
             poll = await self._deps.observations.claim(ACCOUNT, POLL_LEASE_MS, takes_over=is_hinted)

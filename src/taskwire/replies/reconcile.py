@@ -165,7 +165,7 @@ class Reconciler:
 def _landing_end_ms(coder: CoderClient, note: SendNote) -> int:
     """Return the time, by Redis's clock, after which the attempt can no longer reach the agent."""
     seconds = coder.timeouts.send
-    # The first byte leaves within the first of these times. Then the input lands within the second.
+    # The first byte leaves within the first of these times. After that, the input arrives within the second.
     lasts = min(LONGEST_FIRST_BYTE_SECONDS, seconds) + min(LANDING_SECONDS, seconds)
     return note.begun_ms + int(lasts * 1000)
 

@@ -84,7 +84,10 @@ class Observations:
         self._revive = Script(connections.commands, keys, clock, _REVIVE, connections.write_log)
 
     async def claim(self, account: str, lease_ms: int, *, takes_over: bool = False) -> Poll | PolledElsewhere:
-        """Begin a poll with the account's next number, unless another process polls."""
+        """Begin a poll with the account's next number, unless another process has the right to poll.
+
+        With `takes_over`, the poll begins in any case. The right lasts for `lease_ms`.
+        """
         words = (account, self._holder, lease_ms, int(takes_over))
         answer = cast("list[str]", await self._claim(*words))
         return PolledElsewhere(int(answer[0])) if len(answer) == 1 else Poll(int(answer[0]), int(answer[1]))

@@ -39,7 +39,7 @@ class _Viewer(NamedTuple):
         return self.get_rights(link) > Rights.SEE or link.record.channel == self.channel
 
     def get_rights(self, link: Link) -> Rights:
-        """Return what they may do with the task."""
+        """Return what the person may do with the task."""
         if self.is_admin or self.owns(link):
             return Rights.MANAGE
         return Rights.STEER if link.id in self.shared else Rights.SEE

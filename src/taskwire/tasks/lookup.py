@@ -105,7 +105,7 @@ class CatalogueReader:
         try:
             entry = lists.read_entry(item)
         except UnexpectedCoderAnswer as error:
-            _log.warning("task in Coder's list cannot be read", error=str(error))
+            _log.warning("task in Coder's list not readable", error=str(error))
             return
         link = linked.get(TaskId(entry.id))
         catalogue.add(item, entry, link, self._channels.get(link) if link is not None else None)
@@ -235,8 +235,9 @@ class Lookup:
                 try:
                     seen.append(VisibleTask(each.read(), links.get(each.link) if each.link else None))
                 except UnexpectedCoderAnswer as error:
-                    # One task that cannot be read, for example from a newer Coder, must not hide all others.
-                    _log.warning("task cannot be read", task=each.entry.id, error=str(error))
+                    # A task that cannot be parsed, for example one from a newer Coder, must not hide all
+                    # others.
+                    _log.warning("task not readable", task=each.entry.id, error=str(error))
             await asyncio.sleep(0)
         return seen
 

@@ -173,8 +173,8 @@ class TaskBinder:
                 ),
             )
         except OutcomeUnknown as error:
-            # A look now can only find the task, because the request may still be on its way. If so, a second
-            # request meets a task with its name.
+            # At this time, a search can only prove that the task exists, because the request may still
+            # arrive. If it does, a second request is refused, because the name is taken.
             task = await self._look_for_created(context, record)
             context.record_reconciled(has_taken_effect=task is not None)
             if task is None:
@@ -184,8 +184,8 @@ class TaskBinder:
                 raise
             return task
         except NameTaken:
-            # If the name is taken at the first attempt, it is a conflict. A later attempt may meet its own
-            # task.
+            # At the first attempt, a taken name is a conflict. At a later attempt, the name may be taken by
+            # the task that the first attempt created.
             found = await self._find_created(context, record) if was_outcome_unknown else None
             if found is not None:
                 return found
