@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from taskwire import sealing
 from taskwire.redis import connection
 from taskwire.redis.connection import Connections
 from tests import ports
+from tests.keys import KEY
 from tests.programs import NOT_TESTED
 from tests.stores import running_store
 
@@ -37,6 +39,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for number in range(count):
         begin, end = (len(others) * at // count for at in (number, number + 1))
         items += [*long[number::count], *others[begin:end]]
+
+
+def pytest_configure() -> None:
+    """Let tests store and read values in this process, as a started Taskwire does in its own."""
+    sealing.install_keys([KEY])
 
 
 def pytest_collection_finish() -> None:

@@ -63,6 +63,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if not $secrets.CODER_SESSION_TOKEN -}}
 {{- fail "Set secrets.CODER_SESSION_TOKEN to a token of a Coder account with the role Owner." -}}
 {{- end -}}
+{{- if and $secrets.REDIS_URL (not $secrets.TASKWIRE_SECRET_KEYS) -}}
+{{- fail "Set secrets.TASKWIRE_SECRET_KEYS: with REDIS_URL all pods need the same key. `docker run --rm taskwire new-key` prints one." -}}
+{{- end -}}
 {{- end -}}
 {{- if and (gt (int .Values.replicas) 1) (not (include "taskwire.redis" .)) -}}
 {{- fail "More than one replica needs a Redis that they share: set secrets.REDIS_URL (or existingSecret.hasRedisUrl, if your Secret holds it), or set replicas to 1." -}}

@@ -1,4 +1,4 @@
-"""The command line: run, doctor, store, manifest, demo."""
+"""The command line: run, doctor, store, new-key, manifest, demo."""
 
 import argparse
 import asyncio
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, replace
 
-from taskwire import __version__
+from taskwire import __version__, environment, sealing
 from taskwire import settings as settings_module
 from taskwire.app.process import Process
 from taskwire.doctor import examination
@@ -84,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_doctor_options(doctor)
     store = verbs.add_parser("store", help="move Taskwire's data to another Redis")
     _add_store_verbs(store)
+    new_key = verbs.add_parser(
+        "new-key",
+        help="print a new key for TASKWIRE_SECRET_KEYS",
+        description="Print a new random key. Put it before the others in TASKWIRE_SECRET_KEYS.",
+    )
+    new_key.set_defaults(call=_new_key)
     app_manifest = verbs.add_parser("manifest", help="print the manifest of the Slack app")
     app_manifest.add_argument(
         "--url", metavar="https://HOST", help="for HTTP mode: where Slack finds Taskwire"
@@ -152,7 +158,7 @@ def _help(parser: argparse.ArgumentParser) -> int:
 
 def _run(_: argparse.Namespace) -> int:
     # The last messages have the log's format, because programs that read the log read them too.
-    log_format = settings_module.log_format()
+    log_format = environment.log_format()
     try:
         loaded = settings_module.load()
     except SettingsError as error:
@@ -160,7 +166,7 @@ def _run(_: argparse.Namespace) -> int:
             raise
         configure_logs("error", log_format, Masker().mask)
         return _log_fatal(error)
-    unknown = settings_module.list_unknown()
+    unknown = environment.list_unknown()
     settings_module.remove_from_environment()
     configure_logs(loaded.log_level, loaded.log_format, Masker(loaded.secrets(), loaded.tokens()).mask)
     for sentence in unknown:
@@ -187,8 +193,8 @@ def _log_fatal(error: SettingsError | UserError) -> int:
 def _list_sentences(error: SettingsError | UserError) -> list[str]:
     if isinstance(error, UserError):
         return [str(error)]
-    # A setting that is missing may be set under a wrong name.
-    return [*error.sentences, *settings_module.list_unknown()]
+    # A missing setting may be present under an unknown name.
+    return [*error.sentences, *environment.list_unknown()]
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -199,7 +205,7 @@ def _doctor(args: argparse.Namespace) -> int:
         if is_about_dead_letters:
             raise
         found = [Finding("Settings", "wrong", sentence) for sentence in error.sentences]
-        found += [Finding("Settings", "note", sentence) for sentence in settings_module.list_unknown()]
+        found += [Finding("Settings", "note", sentence) for sentence in environment.list_unknown()]
         return _report(found, is_json=args.json)
     # Hide the warnings of libraries: they are no findings.
     configure_logs("error", "text", Masker(loaded.secrets(), loaded.tokens()).mask)
@@ -320,17 +326,20 @@ def _load_quietly() -> Settings:
     return loaded
 
 
+def _new_key(_: argparse.Namespace) -> int:
+    _print(sealing.make_key())
+    return 0
+
+
 def _manifest(args: argparse.Namespace) -> int:
-    made = manifest.make_manifest(
-        _request_url(args.url), settings_module.find_coder_host(), is_agent=args.agent
-    )
+    made = manifest.make_manifest(_request_url(args.url), environment.find_coder_host(), is_agent=args.agent)
     _print(manifest.to_yaml(made).rstrip("\n"))
     return 0
 
 
 def _request_url(url: str | None) -> str:
     """Return the URL for Slack's requests in HTTP mode; empty for Socket Mode."""
-    if url is None and settings_module.is_http_only():
+    if url is None and environment.is_http_only():
         raise UserError(
             "The manifest for HTTP mode (SLACK_SIGNING_SECRET alone) says where Slack finds Taskwire.",
             "Add it: taskwire manifest --url https://taskwire.example.com",

@@ -4,16 +4,14 @@ The result is typed values. One sentence names each setting that is missing or w
 never quotes a value, because a value in the wrong place may be a token.
 """
 
-import contextlib
 import math
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from dotenv import dotenv_values
 from pydantic import (
     AliasChoices,
     AliasPath,
@@ -26,12 +24,17 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from taskwire import sealing
 from taskwire.domain import addresses
 from taskwire.domain.bare_words import STOP_SIGN
 from taskwire.domain.errors import UserError
-from taskwire.domain.grammar import find_nearest
 from taskwire.domain.own_tokens import OwnTokens
-from taskwire.settings_errors import INGRESS_SETTING_MISSING, SettingsError, make_sentence
+from taskwire.settings_errors import (
+    INGRESS_SETTING_MISSING,
+    KEYS_MISSING,
+    SettingsError,
+    make_sentence,
+)
 
 SLACK_API = "https://slack.com/api/"
 ENV_FILE = ".env"
@@ -49,8 +52,6 @@ SAFE_TOKEN_LENGTH = 16
 _QUOTES = re.compile(
     "\".*\"|'.*'|[\u201c\u201d\u201e].*[\u201c\u201d]|[\u2018\u2019].*[\u2018\u2019]", re.DOTALL
 )
-# Variables that Kubernetes sets by itself for a service named taskwire.
-_OF_KUBERNETES = re.compile(r"TASKWIRE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
 
 
 class Settings(BaseSettings):
@@ -67,6 +68,9 @@ class Settings(BaseSettings):
     coder_url: str
     coder_session_token: SecretStr
     redis_url: SecretStr | None = None
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), validation_alias="TASKWIRE_SECRET_KEYS", validate_default=True
+    )
     data_dir: Path = Field(Path(".taskwire"), validation_alias="TASKWIRE_DATA_DIR")
     http_addr: str = Field("127.0.0.1:8080", validation_alias="TASKWIRE_HTTP_ADDR")
     admin_addr: str | None = Field(None, validation_alias="TASKWIRE_ADMIN_ADDR")
@@ -157,6 +161,28 @@ class Settings(BaseSettings):
                 addresses.parse_redis_url(value.get_secret_value())
             except UserError as error:
                 raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        return sealing.parse_keys(value) if isinstance(value, str) else value
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _check_secret_keys(cls, value: tuple[SecretStr, ...], known: ValidationInfo) -> tuple[SecretStr, ...]:
+        """Require keys if several processes may share a Redis: each would make its own otherwise.
+
+        A wrong REDIS_URL is not in `known.data` and has its own error.
+        """
+        if not value and known.data.get("redis_url") is not None:
+            raise ValueError(KEYS_MISSING)
+        wrong = [place for place, key in enumerate(value, 1) if not sealing.is_key(key.get_secret_value())]
+        if wrong:
+            raise ValueError(
+                "must be keys that `taskwire new-key` prints, with commas between them and the newest first, "
+                f"and number {wrong[0]} is not one"
+            )
         return value
 
     @field_validator("http_addr", "admin_addr")
@@ -314,7 +340,10 @@ class Settings(BaseSettings):
             "TASKWIRE_WEBHOOK_TOKEN": self.webhook_token,
             "TASKWIRE_ADMIN_TOKEN": self.admin_token,
         }
-        found = {name: (secret.get_secret_value(),) for name, secret in secrets.items() if secret is not None}
+        found: dict[str, tuple[str, ...]] = {
+            name: (secret.get_secret_value(),) for name, secret in secrets.items() if secret is not None
+        }
+        found["TASKWIRE_SECRET_KEYS"] = tuple(key.get_secret_value() for key in self.secret_keys)
         return found | {"REDIS_URL": tuple(unquote(password) for password in self._redis_passwords())}
 
     def _redis_passwords(self) -> tuple[str, ...]:
@@ -374,21 +403,6 @@ def from_values(values: Mapping[str, str]) -> Settings:
     return _validate(_ExplicitSettings, aliased)
 
 
-def list_unknown() -> list[str]:
-    """Return a sentence for each TASKWIRE_… variable that is set and not known. Values are not shown."""
-    named = {name.upper() for name in os.environ}
-    # `load` reports a file that cannot be read.
-    with contextlib.suppress(UnicodeDecodeError, OSError):
-        named |= {name.upper() for name in dotenv_values(ENV_FILE)}
-    ours = {name for name in named if name.startswith("TASKWIRE_") and not _OF_KUBERNETES.fullmatch(name)}
-    sentences = []
-    for name in sorted(ours - set(list_names())):
-        close = find_nearest(name, list_names(), slips=3)[:1]
-        sentence = f"There is no setting {name}, so it does nothing."
-        sentences.append(" ".join([sentence, *(f"Is it {each}?" for each in close)]))
-    return sentences
-
-
 def list_short_tokens(settings: Settings) -> list[str]:
     """Return a sentence for each token that the operator chose and that is short enough to guess."""
     made = {"TASKWIRE_ADMIN_TOKEN": settings.admin_token, "TASKWIRE_WEBHOOK_TOKEN": settings.webhook_token}
@@ -399,54 +413,10 @@ def list_short_tokens(settings: Settings) -> list[str]:
     ]
 
 
-class _IngressSettings(BaseSettings):
-    model_config = Settings.model_config
-
-    slack_app_token: SecretStr | None = None
-    slack_signing_secret: SecretStr | None = None
-
-
-def is_http_only() -> bool:
-    """Return whether the settings choose HTTP mode, even if other settings are missing."""
-    try:
-        ingress = _IngressSettings()
-    except (ValidationError, UnicodeDecodeError, OSError):
-        return False
-    return ingress.slack_app_token is None and ingress.slack_signing_secret is not None
-
-
-class _CoderSetting(BaseSettings):
-    model_config = Settings.model_config
-
-    coder_url: str = ""
-
-
-def find_coder_host() -> str:
-    """Return the host of Coder, even if other settings are wrong; empty if it is not set."""
-    try:
-        return urlsplit(_CoderSetting().coder_url.strip()).hostname or ""
-    except (ValidationError, UnicodeDecodeError, OSError, ValueError):
-        return ""
-
-
 def host_and_port(address: str) -> tuple[str, int]:
     """Split `HOST:PORT` into the host and the port. An IPv6 host loses its brackets."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
-
-
-class _LogFormatSetting(BaseSettings):
-    model_config = Settings.model_config
-
-    taskwire_log_format: str = "json"
-
-
-def log_format() -> Literal["json", "text"]:
-    """Return the wanted format of the log, even if other settings are wrong."""
-    try:
-        return "text" if _LogFormatSetting().taskwire_log_format.strip().lower() == "text" else "json"
-    except (ValidationError, UnicodeDecodeError, OSError):
-        return "json"
 
 
 def _validate(kind: type[Settings], values: Mapping[str, str]) -> Settings:

@@ -4,6 +4,10 @@ INGRESS_SETTING_MISSING = (
     "SLACK_APP_TOKEN is missing: set it for Socket Mode (Slack app, Basic Information, App-Level Tokens), or "
     "set SLACK_SIGNING_SECRET for HTTP mode."
 )
+KEYS_MISSING = (
+    "TASKWIRE_SECRET_KEYS is missing: with REDIS_URL, all processes need the same key, which encrypts what "
+    "is stored. `taskwire new-key` prints one."
+)
 _MISSING_HINTS = {
     "SLACK_BOT_TOKEN": "copy the bot token (xoxb-…) from your Slack app, OAuth & Permissions",
     "CODER_URL": "set it to the address of your Coder, for example https://coder.example.com",
@@ -29,6 +33,8 @@ def make_sentence(place: tuple[int | str, ...], kind: str, message: str) -> str:
     sentence = _CHOICE_ERRORS.get(name) or message.removeprefix("Value error, ").rstrip(".")
     if message.endswith(INGRESS_SETTING_MISSING):
         return INGRESS_SETTING_MISSING
+    if message.endswith(KEYS_MISSING):
+        return KEYS_MISSING
     if not name or (name == "REDIS_URL" and sentence.startswith(name)):
         return f"{sentence}."
     if kind == "missing":

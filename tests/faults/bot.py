@@ -28,7 +28,7 @@ from taskwire.domain.errors import OutsideError
 from taskwire.domain.secrets import Masker
 from taskwire.queue.leases import LeaseTimes
 from taskwire.queue.rate_limiter import Limit, MethodLimits
-from taskwire.redis import connection
+from taskwire.redis import connection, key_file
 from taskwire.settings import Settings
 from taskwire.slack.calls import SlackTimeouts
 from taskwire.telemetry import Mask, configure_logs
@@ -72,6 +72,7 @@ async def run_process(given: Given, loaded: Settings, mask: Mask) -> None:
     configure_logs("info", "json", mask, sys.stdout)
     assert loaded.redis_url is not None
     url = loaded.redis_url.get_secret_value()
+    key_file.install(loaded)
     async with (
         connection.open(url, command_seconds=given.timeout_seconds) as connections,
         run_bot(

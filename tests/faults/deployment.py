@@ -22,6 +22,7 @@ from taskwire.redis.keys import Keys
 from taskwire.slack import manifest
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
+from tests.keys import KEY
 from tests.lua import KEYS_WITHOUT_TTL
 
 from .actors import Actor
@@ -392,6 +393,7 @@ class Deployment:
             "CODER_URL": self.coder.url,
             "CODER_SESSION_TOKEN": self._token,
             "REDIS_URL": f"redis://127.0.0.1:{self.proxy.port}/{self._database}",
+            "TASKWIRE_SECRET_KEYS": KEY,
             "TASKWIRE_DATA_DIR": str(self._directory / "data"),
             "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
             "TASKWIRE_SETTLE": str(self._settle_seconds),

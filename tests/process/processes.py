@@ -17,6 +17,7 @@ import aiohttp
 from taskwire import settings as settings_module
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
+from tests.keys import KEY
 
 from . import forks
 
@@ -320,6 +321,7 @@ async def new_place(directory: Path, slack: SlackSandbox | None = None) -> Async
             "TASKWIRE_DATA_DIR": str(directory / "data"),
             "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
             "TASKWIRE_ADMIN_TOKEN": "a-word-of-operators",
+            "TASKWIRE_SECRET_KEYS": KEY,
             "TASKWIRE_POLL_INTERVAL": "0.2",
             "TASKWIRE_SETTLE": "0",
         }

@@ -11,6 +11,7 @@ from taskwire.slack import manifest
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.coder.server import RecordedRequest
 from taskwire_sandbox.slack import SlackSandbox
+from tests.keys import KEY
 
 from . import agents, event_log, ledger
 from .actors import Actors
@@ -132,6 +133,7 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
             "SLACK_API_URL": slack.api_url,
             "CODER_URL": coder.url,
             "CODER_SESSION_TOKEN": coder.add_token("taskwire"),
+            "TASKWIRE_SECRET_KEYS": KEY,
             "TASKWIRE_TEMPLATE": "storm-agents",
             "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
             "TASKWIRE_POLL_INTERVAL": str(POLL_SECONDS),

@@ -9,11 +9,14 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from taskwire import settings
+from taskwire import environment, settings
 from taskwire.domain.secrets import Masker
 from taskwire.settings_errors import SettingsError
+from tests.keys import KEY
 
 ROOT = Path(__file__).parents[2]
+# A key as `taskwire new-key` prints it.
+OLD_KEY = "b2xkZXIgdGhhbiB0aGUgb3RoZXIga2V5IG9mIHRlc3Q="
 GOOD = {
     "SLACK_BOT_TOKEN": "xoxb-bot",
     "SLACK_APP_TOKEN": "xapp-app",
@@ -22,6 +25,7 @@ GOOD = {
     "CODER_URL": "https://coder.example.com/",
     "CODER_SESSION_TOKEN": "abc-def",
     "REDIS_URL": "redis://:hunter2@redis:6379/0",
+    "TASKWIRE_SECRET_KEYS": f"{KEY},{OLD_KEY}",
     "TASKWIRE_KEY_PREFIX": "staging",
     "TASKWIRE_DATA_DIR": "/var/lib/taskwire",
     "TASKWIRE_HTTP_ADDR": "[::1]:9000",
@@ -51,6 +55,10 @@ QUOTED = (
     "it must have no quotation marks around it, which are part of a value where Docker reads it from a file; "
     "leave them out."
 )
+KEYS = (
+    "it must be keys that `taskwire new-key` prints, with commas between them and the newest first, and "
+    "number {} is not one."
+)
 WORD = "it must be one word of plain letters, digits and signs."
 PREFIX = "it must be a word of at most 40 letters, digits, dots, dashes and underscores."
 # (setting, value, what follows "NAME is wrong: ")
@@ -58,6 +66,8 @@ WRONG = [
     ("SLACK_BOT_TOKEN", "xapp-1-swapped", "it must be the bot's own token, which begins with xoxb-."),
     ("SLACK_BOT_TOKEN", "xoxp-somebodys", "it must be the bot's own token, which begins with xoxb-."),
     ("SLACK_BOT_TOKEN", "xoxb-with blank", WORD),
+    ("TASKWIRE_SECRET_KEYS", "hunter2", KEYS.format(1)),
+    ("TASKWIRE_SECRET_KEYS", f"{KEY}, {KEY[:-4]}", KEYS.format(2)),
     ("SLACK_BOT_TOKEN", "xoxb-…", WORD),
     ("SLACK_APP_TOKEN", "xoxb-swapped", "it must be an app-level token, which begins with xapp-."),
     ("SLACK_SIGNING_SECRET", "two words", WORD),
@@ -146,7 +156,9 @@ def test_every_setting_is_read_by_its_name() -> None:
 
     found = settings.from_values(GOOD)
 
-    plain = {name: value for name, value in found.model_dump().items() if not isinstance(value, SecretStr)}
+    assert [key.get_secret_value() for key in found.secret_keys] == [KEY, OLD_KEY]
+    shown = found.model_dump(exclude={"secret_keys"})
+    plain = {name: value for name, value in shown.items() if not isinstance(value, SecretStr)}
     assert plain == {
         "slack_api_url": "https://slack.example.com/api/",
         "coder_url": "https://coder.example.com",
@@ -189,6 +201,15 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
         "CODER_URL is missing",
         "CODER_SESSION_TOKEN is missing",
     ]
+
+
+def test_a_shared_redis_needs_a_key() -> None:
+    """Each process would make its own key otherwise, and could not read what the others store."""
+    assert _complaints({**GOOD, "TASKWIRE_SECRET_KEYS": ""}) == [
+        "TASKWIRE_SECRET_KEYS is missing: with REDIS_URL, all processes need the same key, which encrypts "
+        "what is stored. `taskwire new-key` prints one."
+    ]
+    assert settings.from_values({**GOOD, "TASKWIRE_SECRET_KEYS": "", "REDIS_URL": ""}).secret_keys == ()
 
 
 def test_a_signing_secret_alone_means_http_mode() -> None:
@@ -250,7 +271,7 @@ def test_settings_that_nobody_reads_are_named(tmp_path: Path, monkeypatch: pytes
     for name in ("SERVICE_HOST", "SERVICE_PORT_HTTP", "PORT", "PORT_8080_TCP_ADDR", "PORT_8080_TCP"):
         monkeypatch.setenv(f"TASKWIRE_{name}", "10.0.0.1")
 
-    assert settings.list_unknown() == [
+    assert environment.list_unknown() == [
         "There is no setting TASKWIRE_ADMIN, so it does nothing. Is it TASKWIRE_ADMINS?",
         "There is no setting TASKWIRE_COLOUR, so it does nothing.",
         "There is no setting TASKWIRE_POL_INTERVAL, so it does nothing. Is it TASKWIRE_POLL_INTERVAL?",
@@ -269,6 +290,8 @@ def test_every_secret_is_known_to_the_mask() -> None:
         GOOD["TASKWIRE_WEBHOOK_TOKEN"],
         GOOD["TASKWIRE_ADMIN_TOKEN"],
         "hunter2",
+        KEY,
+        OLD_KEY,
     }
     assert not any(secret in repr(found) for secret in found.secrets())
 

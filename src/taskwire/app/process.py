@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from taskwire.app.bot import run_bot
 from taskwire.doctor import findings
 from taskwire.domain.errors import UserError
-from taskwire.redis import connection, data_directory, embedded
+from taskwire.redis import connection, data_directory, embedded, key_file
 from taskwire.redis.connection import Connections
 from taskwire.settings import Settings
 from taskwire.slack.errors import TokenProblem
@@ -113,6 +113,7 @@ async def connect(settings: Settings) -> AsyncIterator[tuple[Connections, "async
         else:
             store = await stack.enter_async_context(embedded.store(settings.data_dir))
             url, store_ended = store.url, store.died
+        key_file.install(settings)
         connections = await stack.enter_async_context(connection.open(url))
         connections.is_embedded = settings.redis_url is None
         if connections.is_embedded:

@@ -14,7 +14,7 @@ from typing import Self
 from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncApp
 
-from taskwire import transport
+from taskwire import sealing, transport
 from taskwire.actions.snooze import ReminderSnoozer
 from taskwire.actions.stop import StopReactions
 from taskwire.actions.task_actions import TaskActions
@@ -148,6 +148,7 @@ class Parts:
         """
         masker = Masker(settings.secrets(), settings.tokens())
         mask, mask_own, mask_stored = masker.mask, masker.mask_own, masker.mask_own_in_json
+        sealing.install_mask(mask_stored)
         session = transport.make_session(proxy=transport.proxy_for(settings.slack_api_url))
         token = settings.slack_bot_token.get_secret_value()
         coder_token = settings.coder_session_token.get_secret_value()

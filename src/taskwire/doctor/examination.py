@@ -15,8 +15,8 @@ from pathlib import Path
 import aiohttp
 from redis.exceptions import RedisError
 
+from taskwire import environment, transport
 from taskwire import settings as settings_module
-from taskwire import transport
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.coder.models import Template
@@ -45,7 +45,7 @@ from taskwire.queue import fence, self_test
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.formats import Formats
 from taskwire.queue.scripts import Clock, ServerClock
-from taskwire.redis import connection, data_directory, embedded
+from taskwire.redis import connection, data_directory, embedded, key_file
 from taskwire.redis.connection import Connections
 from taskwire.redis.error_reasons import reason
 from taskwire.redis.keys import Keys
@@ -79,7 +79,7 @@ class Examination:
     async def findings(self) -> AsyncIterator[Finding]:
         """Yield each finding as soon as it is made."""
         yield self._mode()
-        for sentence in (*settings_module.list_unknown(), *settings_module.list_short_tokens(self._settings)):
+        for sentence in (*environment.list_unknown(), *settings_module.list_short_tokens(self._settings)):
             yield Finding("Settings", "note", sentence)
         for finding in judge_file(Path(settings_module.ENV_FILE)):
             yield finding
@@ -417,6 +417,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Connections]:
         else:
             store = await stack.enter_async_context(embedded.store(settings.data_dir, STORE_START_SECONDS))
             url = store.url
+        key_file.install_existing(settings)
         yield await stack.enter_async_context(connection.open(url))
 
 

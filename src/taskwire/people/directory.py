@@ -4,7 +4,8 @@ Rights are looked up again at each action, so that nobody keeps a lost right for
 answer for five seconds, counted from its request, unless Slack reports a change earlier. Requests for the
 same answer in that time share one call. So a person causes one call in five seconds, however much they do.
 Slack allows lookups of a hundred people a minute. If more people act, they wait for a place in its limits.
-Names may be some minutes old, because nothing depends on them.
+Names may be some minutes old, because nothing depends on them. An answer is sealed for the person that it is
+about, so nobody becomes another person by writing into Redis.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,9 +18,9 @@ from taskwire import transport
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import TryLater, UserError
 from taskwire.domain.ids import ChannelId, UserId
-from taskwire.domain.naming import digest
 from taskwire.messages import refusals
 from taskwire.redis.decoding import CannotRead, read
+from taskwire.sealing import key_ring
 from taskwire.single_flight import SingleFlight
 from taskwire.slack.call_priorities import as_claimant, retry_until_capacity
 from taskwire.slack.errors import ChannelProblem, SlackRefused
@@ -69,7 +70,7 @@ class Directory:
     async def list_accounts(self, email: str) -> tuple[CoderAccount, ...]:
         """Return the Coder users with exactly this address."""
         found = await self._get_cached(
-            "accounts", digest(email), partial(self._ask_accounts, email), ANSWER_TTL_MS
+            "accounts", key_ring().digest(email), partial(self._ask_accounts, email), ANSWER_TTL_MS
         )
         return _parse(_ACCOUNTS.validate_json, found)
 

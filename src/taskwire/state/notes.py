@@ -1,19 +1,29 @@
-"""Notes: short-lived values that may be lost without harm, such as the names of people."""
+"""Notes: short-lived values that may be lost without harm, such as the names of people.
+
+Cached answers decide who a person is and what they may do. So they are sealed for the person or the group
+that they are about. An answer that this deployment has not sealed a moment ago is asked for again.
+"""
 
 import secrets
 from collections.abc import Awaitable
 from typing import cast
 
+from taskwire import sealing
 from taskwire.queue import fence
 from taskwire.queue.batch import Batch, Word
 from taskwire.queue.lua_files import load
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
+from taskwire.telemetry import logger
 
 # How long a note is kept unless its writer says otherwise.
 DEFAULT_TTL_MS = 300_000
 # How long a request to Slack or Coder may take. After this time, no answer is older than the last change.
 CHANGE_TTL_MS = 120_000
+# No answer is cached for as long. An older one was put back by somebody else.
+OLDEST_CACHED_SECONDS = 60
+
+_log = logger("taskwire.state.notes")
 
 _WRITE = load("state/notes.write", **fence.CONSTANTS)
 
@@ -45,13 +55,23 @@ class Notes:
         """
         answer, change = self._keys.named("cached", *parts), self._keys.named("cache_change", *parts)
         kept, last = cast("list[str | None]", await self._redis.mget(answer, change))
-        asked_after, _, value = (kept or "").partition("\n")
-        is_current = kept is not None and asked_after == (last or "")
+        asked_after, _, value = (self._open(kept, answer) if kept else "").partition("\n")
+        is_current = bool(kept) and asked_after == (last or "")
         return value if is_current else None, last or ""
+
+    def _open(self, kept: str, key: str) -> str:
+        """Return an answer that was sealed for this key; a text that is never current for any other value."""
+        try:
+            return sealing.key_ring().open(kept, key, OLDEST_CACHED_SECONDS)
+        except sealing.CannotOpen as error:
+            _log.warning("a cached answer is not used and asked for again", key=key, why=str(error))
+            return "not ours\n"
 
     async def keep_cached(self, value: str, change: str, *parts: str, ttl_ms: int) -> None:
         """Cache an answer that was requested after the change with this id."""
-        await self._write("SET", self._keys.named("cached", *parts), f"{change}\n{value}", "PX", ttl_ms)
+        key = self._keys.named("cached", *parts)
+        sealed = sealing.key_ring().seal(f"{change}\n{value}", key)
+        await self._write("SET", key, sealed, "PX", ttl_ms)
 
     async def invalidate(self, *parts: str) -> None:
         """Mark the cached answer as outdated, and also the answers to requests that are under way."""

@@ -1,17 +1,18 @@
-"""Owner: the Slack app and the Coder for which this store was first used.
+"""Owner: the Slack app and the Coder for which this store was first used, and the keys that encrypted it.
 
 Two installations on one store would run each other's jobs, and create tasks in the wrong Coder. So each
-process checks at its start whether the store is its own.
+process checks at its start whether the store is its own, and whether it has one of the keys.
 """
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from taskwire.domain.errors import UserError
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
+from taskwire.sealing import key_ring
 
 _CLAIM = load_script("state/owner.claim")
 
@@ -20,12 +21,14 @@ _CLAIM = load_script("state/owner.claim")
 class Owner:
     """A Slack app and a Coder. `app` is the id of the bot user, `coder` the deployment id, `url` its address.
 
-    `coder` is empty if Coder did not answer. Then the addresses are compared.
+    `coder` is empty if Coder did not answer. Then the addresses are compared. `keys` are the ids of the keys
+    that have encrypted something in the store.
     """
 
     app: str
     coder: str
     url: str
+    keys: tuple[str, ...] = field(default=(), compare=False)
 
     def is_another_app(self, other: "Owner") -> bool:
         """Return whether the other owner is another Slack app."""
@@ -48,19 +51,27 @@ class Ownership:
 
     async def find(self) -> Owner | None:
         """Return the owner; None if the store was never used."""
-        noted = self._redis.hmget(self._keys.named("owner"), ["app", "coder", "url"])
-        app, coder, url = await cast("Awaitable[list[str | None]]", noted)
-        return Owner(app, coder or "", url or "") if app else None
+        noted = self._redis.hmget(self._keys.named("owner"), ["app", "coder", "url", "keys"])
+        app, coder, url, keys = await cast("Awaitable[list[str | None]]", noted)
+        return Owner(app, coder or "", url or "", tuple((keys or "").split())) if app else None
 
     async def claim(self, who: Owner) -> Owner:
-        """Become the owner if the store has none. Returns the owner."""
-        return Owner(*cast("list[str]", await self._claim(who.app, who.coder, who.url)))
+        """Become the owner if the store has none, and note this process's newest key. Returns the owner."""
+        words = await self._claim(who.app, who.coder, who.url, *key_ring().ids)
+        app, coder, url, keys = cast("list[str]", words)
+        return Owner(app, coder, url, tuple(keys.split()))
 
 
 def refusal(noted: Owner, who: Owner, where: str) -> UserError | None:
-    """Return an error if the store belongs to another app or Coder; None if not, or if that is not known."""
+    """Return an error if the store is not this process's. None if it is, or if that is not known."""
     if noted.is_another_app(who):
         belongs = f"another Slack app of this workspace (its bot is {noted.app}, this one's is {who.app})"
+    elif noted.keys and not set(noted.keys) & set(key_ring().ids):
+        return UserError(
+            f"The store at {where} was encrypted with a key that this Taskwire does not have.",
+            "Set TASKWIRE_SECRET_KEYS to that key; a new one may stand before it. If the store was moved "
+            "from a data directory, the key is in the file secret.keys there.",
+        )
     elif noted.is_another_coder(who):
         belongs = f"the Coder at {noted.url}, and this one is for {who.url}"
         if noted.url == who.url:

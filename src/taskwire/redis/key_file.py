@@ -1,0 +1,92 @@
+"""The keys of this process: those of the settings, and for the embedded store those of its key file.
+
+The file lies in the data directory. Taskwire makes it if there are no keys at all, and never writes it again.
+"""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from taskwire import sealing
+from taskwire.domain.errors import UserError
+from taskwire.redis import data_directory
+from taskwire.settings import Settings
+from taskwire.telemetry import logger
+
+KEY_FILE = "secret.keys"
+
+_log = logger("taskwire")
+
+
+def install(settings: Settings) -> None:
+    """Let this process use its keys. Make the key file of an embedded store that has none.
+
+    Call it while the data directory is locked. Raises `UserError` if the file cannot be read or made.
+    """
+    keys = find(settings)
+    if not keys:
+        path = settings.data_dir.absolute() / KEY_FILE
+        with data_directory.explain_os_errors(settings.data_dir):
+            keys = _make(path)
+        _log.warning(
+            "made a key that encrypts what people and agents wrote",
+            file=str(path),
+            hint="Keep a copy elsewhere: without it, a backup of this directory cannot be read.",
+        )
+    sealing.install_keys(keys)
+
+
+def install_existing(settings: Settings) -> None:
+    """Let a command use the keys of the installation, if there are any. Nothing is written."""
+    sealing.install_keys(find(settings) or (sealing.make_key(),))
+
+
+def find(settings: Settings) -> tuple[str, ...]:
+    """Return the keys, the newest first. Those of the settings go before those of the file."""
+    keys = tuple(key.get_secret_value() for key in settings.secret_keys)
+    if settings.redis_url is not None:
+        return keys
+    return tuple(dict.fromkeys((*keys, *read(settings.data_dir.absolute()))))
+
+
+def read(data_dir: Path) -> tuple[str, ...]:
+    """Return the keys of a data directory; empty if it has no key file."""
+    path = data_dir / KEY_FILE
+    with data_directory.explain_os_errors(data_dir):
+        try:
+            keys = sealing.parse_keys(path.read_text(encoding="utf-8", errors="replace"))
+        except FileNotFoundError:
+            return ()
+    if not keys or not all(sealing.is_key(key) for key in keys):
+        raise UserError(
+            f"The file {path} has something else than keys in it.",
+            "Restore it from a backup. What was encrypted with a lost key cannot be read.",
+        )
+    return keys
+
+
+def _make(path: Path) -> tuple[str, ...]:
+    """Make the file with a new key, whole or not at all. A file that is there already stays as it is."""
+    key = sealing.make_key()
+    draft = path.with_name(f"{KEY_FILE}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"{key}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+        _sync(path.parent)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            draft.unlink()
+    return (key,)
+
+
+def _sync(directory: Path) -> None:
+    """Make the new entry of a directory outlive a crash of the machine."""
+    opened = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

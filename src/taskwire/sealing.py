@@ -1,0 +1,169 @@
+"""Seals what people and agents wrote, and what decides rights, before it is stored in Redis.
+
+A sealed value is a Fernet token (AES-128-CBC and HMAC-SHA256) with the id of its key before it. What it is
+for is sealed with it, so a value that was copied to another place does not open there. The characters of a
+sealed value stay the same in JSON, in JSON within JSON and in Lua.
+
+One process has one key ring. `install_keys` and `install_mask` set it up at the start, as the log is set up.
+Nothing else in this module has a state.
+"""
+
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from cryptography.fernet import Fernet, InvalidToken
+
+# The beginning of each sealed value. The number is that of the format.
+MARK = "tws1."
+_SEALED = re.compile(r"tws1\.([0-9a-f]{8})\.([A-Za-z0-9_-]+=*)")
+_PURPOSE_BYTES = 16
+
+
+class CannotOpen(ValueError):
+    """A sealed value that does not open."""
+
+
+class KeyMissing(CannotOpen):
+    """The value was sealed with a key that this process does not have."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"it was encrypted with the key {key_id}, which TASKWIRE_SECRET_KEYS does not have")
+        self.key_id = key_id
+
+
+def make_key() -> str:
+    """Return a new random key."""
+    return Fernet.generate_key().decode()
+
+
+def is_key(text: str) -> bool:
+    """Whether the text is a Fernet key."""
+    try:
+        Fernet(text)
+    except ValueError:
+        return False
+    return True
+
+
+class KeyRing:
+    """The keys of this deployment. The newest one comes first: it seals, and all of them open."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        unique = tuple(dict.fromkeys(keys))
+        self._fernets = {_id_of(key): Fernet(key) for key in unique}
+        self.newest_id = _id_of(unique[0])
+        self._newest = self._fernets[self.newest_id]
+        self._hash_key = hashlib.sha256(b"taskwire digest" + unique[0].encode()).digest()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all keys, the newest first."""
+        return tuple(self._fernets)
+
+    def seal(self, text: str, purpose: str) -> str:
+        """Return the sealed text. It opens only for the same purpose."""
+        token = self._newest.encrypt(_mark_of(purpose) + text.encode("utf-8", "surrogatepass"))
+        return f"{MARK}{self.newest_id}.{token.decode()}"
+
+    def open(self, sealed: str, purpose: str, max_age_seconds: float | None = None) -> str:
+        """Return the text of a sealed value.
+
+        Raises KeyMissing, or CannotOpen if the value is not ours, is for another purpose or is too old.
+        """
+        content = self._decrypt(sealed, max_age_seconds)
+        if not hmac.compare_digest(content[:_PURPOSE_BYTES], _mark_of(purpose)):
+            raise CannotOpen("it was encrypted for another place")
+        return content[_PURPOSE_BYTES:].decode("utf-8", "surrogatepass")
+
+    def _decrypt(self, sealed: str, max_age_seconds: float | None = None) -> bytes:
+        found = _SEALED.fullmatch(sealed)
+        if found is None:
+            raise CannotOpen("it is no encrypted value")
+        fernet = self._fernets.get(found[1])
+        if fernet is None:
+            raise KeyMissing(found[1])
+        try:
+            if max_age_seconds is None:
+                return fernet.decrypt(found[2])
+            return fernet.decrypt_at_time(found[2], int(max_age_seconds), int(time.time()))
+        except InvalidToken:
+            raise CannotOpen("it was changed, or is too old") from None
+
+    def digest(self, *parts: str) -> str:
+        """Return a short hash that nobody without the key can compute. It changes with the newest key."""
+        text = "\0".join(parts).encode("utf-8", "surrogatepass")
+        return hmac.new(self._hash_key, text, hashlib.sha256).hexdigest()[:16]
+
+    def reseal(self, text: str) -> str:
+        """Return a stored text with each value in it sealed with the newest key. Others stay as they are."""
+
+        def replace(found: re.Match[str]) -> str:
+            if found[1] == self.newest_id:
+                return found[0]
+            try:
+                content = self._decrypt(found[0])
+            except CannotOpen:
+                return found[0]
+            return f"{MARK}{self.newest_id}.{self._newest.encrypt(content).decode()}"
+
+        return _SEALED.sub(replace, text)
+
+
+def list_key_ids(text: str) -> list[str]:
+    """Return the id of the key of each sealed value in a stored text."""
+    return [found[1] for found in _SEALED.finditer(text)]
+
+
+def is_sealed(text: str) -> bool:
+    """Whether the whole text is a sealed value."""
+    return text.startswith(MARK) and _SEALED.fullmatch(text) is not None
+
+
+def parse_keys(text: str) -> tuple[str, ...]:
+    """Return the keys in a text, with commas or line breaks between them."""
+    return tuple(word for word in re.split(r"[,\s]+", text) if word)
+
+
+class _Installed:
+    """What this process seals with."""
+
+    keys: KeyRing | None = None
+    mask: Callable[[str], str] = staticmethod(str)
+
+
+_INSTALLED: Final = _Installed()
+
+
+def install_keys(keys: Iterable[str]) -> KeyRing:
+    """Let this process seal and open with these keys, the newest first."""
+    _INSTALLED.keys = KeyRing(tuple(keys))
+    return _INSTALLED.keys
+
+
+def install_mask(mask_stored: Callable[[str], str]) -> None:
+    """Mask our own tokens before values are sealed: afterwards nobody can find them."""
+    _INSTALLED.mask = mask_stored
+
+
+def key_ring() -> KeyRing:
+    """Return this process's keys."""
+    if _INSTALLED.keys is None:
+        raise RuntimeError("this process has no keys yet: call install_keys first")
+    return _INSTALLED.keys
+
+
+def masked(text: str) -> str:
+    """Return a text with our own tokens masked."""
+    return _INSTALLED.mask(text)
+
+
+def _id_of(key: str) -> str:
+    return hashlib.sha256(b"taskwire key id" + key.encode()).hexdigest()[:8]
+
+
+def _mark_of(purpose: str) -> bytes:
+    return hashlib.sha256(purpose.encode("utf-8", "surrogatepass")).digest()[:_PURPOSE_BYTES]
