@@ -10,6 +10,7 @@ Nothing else in this module has a state.
 
 import hashlib
 import hmac
+import json
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -108,7 +109,10 @@ class KeyRing:
                 content = self._decrypt(found[0])
             except CannotOpen:
                 return found[0]
-            return f"{MARK}{self.newest_id}.{self._newest.encrypt(content).decode()}"
+            # A sealed value may have others in it.
+            text = self.reseal(content[_PURPOSE_BYTES:].decode("utf-8", "surrogatepass"))
+            anew = content[:_PURPOSE_BYTES] + text.encode("utf-8", "surrogatepass")
+            return f"{MARK}{self.newest_id}.{self._newest.encrypt(anew).decode()}"
 
         return _SEALED.sub(replace, text)
 
@@ -159,6 +163,19 @@ def key_ring() -> KeyRing:
 def masked(text: str) -> str:
     """Return a text with our own tokens masked."""
     return _INSTALLED.mask(text)
+
+
+def seal_text(text: str, place: str) -> str:
+    """Return a text as it is stored at a place in Redis. Our own tokens in it are masked."""
+    return key_ring().seal(masked(json.dumps(text, ensure_ascii=False)), place)
+
+
+def open_text(stored: str, place: str) -> str:
+    """Return the text that is stored at a place. A text that is not sealed is returned as it is."""
+    if not is_sealed(stored):
+        return stored
+    found: str = json.loads(key_ring().open(stored, place))
+    return found
 
 
 def _id_of(key: str) -> str:

@@ -26,6 +26,7 @@ from taskwire_sandbox.slack import SlackSandbox
 from tests.crash import cancel_jobs
 from tests.lua import with_libraries
 from tests.queue.engine import NOON_MS, TestClock
+from tests.sealed import open_all
 
 from .dependencies import KEYS, TIMES, new_worker, open_dependencies
 
@@ -353,7 +354,7 @@ async def test_what_cannot_be_read_after_an_attempt_keeps_it_pinned(bench: Bench
     await bench.works(carry)
 
     state = await bench.state()
-    assert (state["attempt_job"], state["attempt"]) == ("a", "note")
+    assert (state["attempt_job"], open_all(state["attempt"])) == ("a", '"note"')
     assert await bench.letters() == []
 
 
@@ -501,7 +502,7 @@ async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None
     await bench.is_stopped_after(began, carry)
 
     state = await bench.state()
-    assert (state["attempt_job"], state["attempt"]) == ("a", "note")
+    assert (state["attempt_job"], open_all(state["attempt"])) == ("a", '"note"')
 
 
 async def test_what_a_stopped_process_breaks_off_is_handed_on(bench: Bench) -> None:

@@ -1,13 +1,17 @@
 """Taskwire with a Redis user that has only the rights that docs/running.md asks for."""
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, RedisError
 
 from taskwire.queue import self_test
+from tests.faults import certificates
+from tests.ports import free_port
+from tests.programs import find_tls_server
 
 from .doctor_runs import doctor, select_findings
 from .processes import Place, until
@@ -42,24 +46,63 @@ async def test_all_goes_well_for_the_documented_user(place: Place, redis_url: st
         await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
         place.settings["REDIS_URL"] = redis_url.replace(":hunter2-and-more@", "bot:hunter3@")
         place.settings["TASKWIRE_KEY_PREFIX"] = prefix
-        await place.run_ready()
-
-        await place.slack.command("alice", "general", "/task", "create fix it")
-        await until(lambda: place.coder.tasks, "the task")
-        (card,) = place.slack.messages("general")
-        ts = str(card["ts"])
-        await until(lambda: "Stop" in str(place.slack.message("general", ts)["blocks"]), "the card's buttons")
-        for _ in range(12):
-            await place.slack.post("alice", "general", "!status", ts)
-        await until(lambda: _is_told(place), "what is said where somebody asks too much")
-        await until(lambda: "Logs" in str(place.slack.message("general", ts)["blocks"]), "the card's menu")
-        await place.clicks("alice", ts, "Logs")
-        await place.slack.post("alice", "general", "go on", ts)
-        await place.slack.command("alice", "general", "/task", "list")
-        await place.clicks("alice", ts, "Stop")
-        await until(lambda: place.coder.tasks[0].status == "paused", "the pause")
+        await _work(place)
 
         assert await refused(redis) == set()
+
+
+async def test_all_goes_well_for_the_documented_user_over_tls(place: Place, tmp_path: Path) -> None:
+    """This is how a Redis on another machine is used: encrypted, and with a user of its own."""
+    server = find_tls_server()
+    made, port = await certificates.make(tmp_path / "tls"), free_port()
+    process = await asyncio.create_subprocess_exec(
+        *(server, "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path)),
+        *("--tls-cert-file", str(made.certificate), "--tls-key-file", str(made.key)),
+        *("--tls-ca-cert-file", str(made.authority), "--tls-auth-clients", "no"),
+        *("--requirepass", "hunter2-and-more", "--appendonly", "yes", "--save", ""),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    url = f"rediss://:hunter2-and-more@127.0.0.1:{port}/0?ssl_ca_certs={made.authority}"
+    try:
+        async with Redis.from_url(url, decode_responses=True) as redis:
+            await until(lambda: _answers(redis), "redis-server to answer")
+            words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *documented("tw"))
+            await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
+            place.settings["REDIS_URL"] = url.replace(":hunter2-and-more@", "bot:hunter3@")
+
+            await _work(place)
+
+            assert await refused(redis) == set()
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _answers(redis: Redis) -> bool:
+    try:
+        return bool(await redis.ping())
+    except RedisError:
+        return False
+
+
+async def _work(place: Place) -> None:
+    """Start Taskwire, and let people do something of every kind."""
+    await place.run_ready()
+
+    await place.slack.command("alice", "general", "/task", "create fix it")
+    await until(lambda: place.coder.tasks, "the task")
+    (card,) = place.slack.messages("general")
+    ts = str(card["ts"])
+    await until(lambda: "Stop" in str(place.slack.message("general", ts)["blocks"]), "the card's buttons")
+    for _ in range(12):
+        await place.slack.post("alice", "general", "!status", ts)
+    await until(lambda: _is_told(place), "what is said where somebody asks too much")
+    await until(lambda: "Logs" in str(place.slack.message("general", ts)["blocks"]), "the card's menu")
+    await place.clicks("alice", ts, "Logs")
+    await place.slack.post("alice", "general", "go on", ts)
+    await place.slack.command("alice", "general", "/task", "list")
+    await place.clicks("alice", ts, "Stop")
+    await until(lambda: place.coder.tasks[0].status == "paused", "the pause")
 
 
 @pytest.mark.parametrize("direction", ["there", "from there"])

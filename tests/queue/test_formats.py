@@ -6,7 +6,7 @@ from redis.exceptions import ResponseError
 from taskwire.domain.errors import UserError
 from taskwire.domain.queues import QueueName, to_thread
 from taskwire.queue.batch import Batch
-from taskwire.queue.fence import FORMAT
+from taskwire.queue.fence import FORMAT, OLDEST_COMPATIBLE_FORMAT
 from taskwire.queue.formats import Formats, StrandedQueue
 from taskwire.queue.leases import DEFER_DELAY_MS, LeaseLost, Queues, UnreadableJob
 from taskwire.queue.stats import QueueStats
@@ -318,6 +318,6 @@ async def test_each_process_notes_its_format(engine: Engine) -> None:
         engine.passes(2)
 
     assert await engine.fields(engine.keys.named("formats")) == {
-        str(FORMAT): f"{NOON_MS + 6_000} 1",
-        str(NEWER): f"{NOON_MS} 1",
+        str(FORMAT): f"{NOON_MS + 6_000} {OLDEST_COMPATIBLE_FORMAT}",
+        str(NEWER): f"{NOON_MS} {OLDEST_COMPATIBLE_FORMAT}",
     }

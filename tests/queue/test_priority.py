@@ -6,6 +6,7 @@ cards. But each kind is served, however many jobs of the other kinds there are.
 
 import pytest
 
+from taskwire import sealing
 from taskwire.domain.events import Notice
 from taskwire.domain.ids import Ts
 from taskwire.domain.jobs import (
@@ -77,10 +78,13 @@ async def test_a_job_that_mentions_somebody_goes_first(engine: Engine, calling: 
     assert order == ["before 0", "before 1", "before 2", "a", "notice"]
 
 
-async def test_a_call_in_which_a_token_is_masked_is_still_a_call(engine: Engine) -> None:
+async def test_a_call_in_which_a_token_is_masked_is_still_a_call(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The scripts find such a job by its text, so masking a token in it must not change that."""
     token = "xoxb-123456789012-1234567890123-abcDEFghiJKLmnoPQR"
     masker = Masker(own=[token])
+    monkeypatch.setattr(sealing, "masked", masker.mask_own_in_json)
     queues = Queues(engine.connections, engine.keys, engine.clock, TIMES, masker.mask_own_in_json)
     asking = Job(id="a", work=PostText(message=Message(text=f"Send {token}?"), is_call=True))
     await much_is_said(engine)

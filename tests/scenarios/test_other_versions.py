@@ -3,6 +3,8 @@
 import json
 from datetime import timedelta
 
+from taskwire import sealing
+from taskwire.domain.jobs import CreateRequested
 from taskwire.domain.queues import (
     QueueName,
     card,
@@ -10,6 +12,7 @@ from taskwire.domain.queues import (
     thread_answers,
     to_coder,
 )
+from taskwire.domain.sealed_model import opened
 from taskwire_sandbox.coder import SandboxTask
 
 from .people import Thread
@@ -348,7 +351,8 @@ async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it
     world.alice.reads()
     redis = world.connections.commands
     (note,) = [key async for key in redis.scan_iter(world.keys.named("notes", "kept_request", "*"))]
-    kept = json.loads(str(await redis.get(note)))
+    stored = json.loads(sealing.open_text(str(await redis.get(note)), note))
+    kept = opened(CreateRequested, stored)
     await redis.set(note, json.dumps(kept | {"mood": "cheerful"}), keepttl=True)
     await record_newer_version(world)
 

@@ -3,6 +3,7 @@
 import re
 
 from taskwire_sandbox.coder import faults
+from tests.sealed import open_all
 
 from .people import Thread
 from .waiting import a_waiting_agent
@@ -12,7 +13,7 @@ SECRET = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
 
 
 async def kept(world: World) -> str:
-    """Return everything in the store."""
+    """Return everything in the store, with what is sealed there opened."""
     redis = world.connections.commands
     found = []
     async for key in redis.scan_iter():
@@ -26,7 +27,7 @@ async def kept(world: World) -> str:
                 found.append(str(await redis.zrange(key, 0, -1)))
             case _:
                 found.append(str(await redis.lrange(key, 0, -1)))
-    return "\n".join(found)
+    return open_all("\n".join(found))
 
 
 async def _says_it(world: World, thread: Thread) -> None:
@@ -200,7 +201,7 @@ async def test_of_what_is_long_only_a_beginning_is_kept(world: World) -> None:
     written = await kept(world)
     longest = {letter: max(map(len, re.findall(f"(?:{letter} )+", written))) for letter in "pt"}
     assert longest == {"p": 1_980, "t": 480}
-    assert [len(why) for why in re.findall("'build_failure': '1 (terraform [^']*)'", written)] == [2_000]
+    assert [len(why) for why in re.findall("'build_failure': '\"1 (terraform [^']*)\"'", written)] == [2_000]
     assert SECRET[:12] not in written
     thread.new_messages()
 

@@ -10,6 +10,7 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.fence import FORMAT
 from taskwire.queue.scripts import Script
 from tests.lua import with_libraries
+from tests.sealed import open_job
 
 from .world import World
 
@@ -29,7 +30,7 @@ async def rewrite_jobs_as_newer(world: World, name: QueueName) -> None:
     redis, key = world.connections.commands, world.keys.named("queue", name, "jobs")
     for field, body in (await cast("Awaitable[dict[str, str]]", redis.hgetall(key))).items():
         if field.startswith("body|"):
-            job = json.loads(body)
+            job = open_job(body)
             job["work"]["mood"] = "cheerful"
             await redis.hset(key, field, json.dumps(job))
 
@@ -41,7 +42,7 @@ async def switch_to_newer_version(world: World, *names: QueueName) -> None:
         key = world.keys.named("queue", name, "jobs")
         for field, body in (await cast("Awaitable[dict[str, str]]", redis.hgetall(key))).items():
             if field.startswith("body|"):
-                job = json.loads(body)
+                job = open_job(body)
                 job["work"].pop("mood", None)
                 await redis.hset(key, field, json.dumps(job))
     world.bot.parts.deps.queues.formats.own_format = NEWER
@@ -55,7 +56,7 @@ async def make_dead_letter_readable(world: World, letter_id: str) -> None:
     """Let the newer version read a dead letter's job."""
     redis, key = world.connections.commands, world.keys.named("dead_letters")
     letter = json.loads(await cast("Awaitable[str]", redis.hget(key, letter_id)))
-    job = json.loads(letter["body"])
+    job = open_job(letter["body"])
     job["work"].pop("mood")
     letter["body"] = json.dumps(job)
     await redis.hset(key, letter_id, json.dumps(letter))

@@ -212,7 +212,7 @@ class Bot:
         self._announced_changes = AnnouncedChanges(parts.deps, self._hinted_poll.request)
         stack.push_async_callback(self._announced_changes.end)
         if has_timers:
-            slow_calls = {"newer": parts.newer.tell_waiting, "heard": self._record_heard}
+            slow_calls = {**parts.slow_calls, "heard": self._record_heard}
             self.periodic_calls.start(
                 parts.poller.poll, parts.poller.fire_timers, parts.account.check, slow_calls
             )

@@ -5,7 +5,7 @@ Importing this does nothing. `app/bot.py` starts and ends the parts.
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -77,6 +77,7 @@ from taskwire.slack.client import make_client
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
 from taskwire.state.heartbeat import Heartbeat, ReceivedKinds
+from taskwire.state.key_rotation import StoredKeys
 from taskwire.state.link_writes import LinkWrites
 from taskwire.state.links import Links
 from taskwire.state.notes import Notes
@@ -124,6 +125,7 @@ class Parts:
     alerts: AdminAlerts
     heartbeat: Heartbeat
     newer: NewerVersions
+    stored_keys: StoredKeys
     background: Background
     private_answers: PrivateAnswers
     queue_stats: QueueStats
@@ -175,7 +177,12 @@ class Parts:
             bolt = make_app(make_client(None, settings.slack_api_url, session=session), bot, metrics)
             store = (connections, keys, clock)
             stats = QueueStats(*store), ReceivedKinds(*store), Heartbeat(*store)
-            yield cls._assemble(settings, deps, inbox, bolt, *stats, connections, metrics)
+            yield cls._assemble(settings, deps, inbox, bolt, *stats, StoredKeys(*store), connections, metrics)
+
+    @property
+    def slow_calls(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
+        """What is called now and then, by name."""
+        return {"newer": self.newer.tell_waiting, "keys": self.stored_keys.look}
 
     @classmethod
     def _assemble(
@@ -187,6 +194,7 @@ class Parts:
         queue_stats: QueueStats,
         heard: ReceivedKinds,
         heartbeat: Heartbeat,
+        stored_keys: StoredKeys,
         connections: Connections,
         metrics: Metrics,
     ) -> Self:
@@ -201,14 +209,13 @@ class Parts:
         handlers = _handlers(deps, people, lookup, backfill, receiver)
         worker = Worker(deps, people.accounts, handlers, metrics, newer, private_answers)
         ingress = Ingress(deps.slack, deps.bot, inbox, metrics, worker.ingress_priority)
-        outsiders = Outsiders(deps, alerts, settings.shared_channels)
         messages = Messages(
             deps.bot.bot_user_id,
             ingress,
             inbox,
             receiver,
             people.directory,
-            outsiders,
+            Outsiders(deps, alerts, settings.shared_channels),
             deps.slack,
             background,
             settings.emoji,
@@ -227,6 +234,7 @@ class Parts:
             alerts=alerts,
             heartbeat=heartbeat,
             newer=newer,
+            stored_keys=stored_keys,
             background=background,
             private_answers=private_answers,
             queue_stats=queue_stats,

@@ -6,8 +6,6 @@ prints. No finding contains a secret.
 
 import asyncio
 import contextlib
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,14 +18,15 @@ from taskwire import settings as settings_module
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.coder.models import Template
+from taskwire.doctor.data_dir import check_directory, check_disk
 from taskwire.doctor.findings import (
     Finding,
     judge_arrivals,
     judge_clocks,
     judge_dead_letters,
-    judge_disk,
     judge_emails,
     judge_file,
+    judge_keys,
     judge_owner,
     judge_scopes,
     judge_sentinels,
@@ -45,10 +44,11 @@ from taskwire.queue import fence, self_test
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.formats import Formats
 from taskwire.queue.scripts import Clock, ServerClock
-from taskwire.redis import connection, data_directory, embedded, key_file
+from taskwire.redis import connection, embedded, key_file
 from taskwire.redis.connection import Connections
 from taskwire.redis.error_reasons import reason
 from taskwire.redis.keys import Keys
+from taskwire.sealing import key_ring
 from taskwire.settings import Settings, host_and_port
 from taskwire.slack import manifest
 from taskwire.slack.call_priorities import NoLimiter
@@ -56,6 +56,7 @@ from taskwire.slack.client import make_client
 from taskwire.slack.errors import SlackRefused, TokenProblem
 from taskwire.slack.outbound import Outbound
 from taskwire.state.heartbeat import ReceivedKinds
+from taskwire.state.key_rotation import StoredKeys
 from taskwire.state.owner import Owner, Ownership
 
 # How long to wait for an embedded store that a bot is just starting or stopping, in seconds.
@@ -232,7 +233,7 @@ class Examination:
     async def _store(self) -> AsyncIterator[Finding]:
         settings = self._settings
         if settings.redis_url is None and not settings.data_dir.exists():
-            yield await _run_check("Store", asyncio.to_thread(_check_directory, settings.data_dir))
+            yield await _run_check("Store", asyncio.to_thread(check_directory, settings.data_dir))
             return
         try:
             async with contextlib.AsyncExitStack() as stack:
@@ -285,7 +286,7 @@ class Examination:
             return
         store = (connections, Keys(self._team, self._settings.key_prefix), ServerClock())
         if self._settings.redis_url is None:
-            yield await _run_check("Disk", asyncio.to_thread(_check_disk, self._settings.data_dir))
+            yield await _run_check("Disk", asyncio.to_thread(check_disk, self._settings.data_dir))
         async for finding in self._check_access(*store):
             yield finding
             if finding.state == "wrong":
@@ -294,6 +295,7 @@ class Examination:
         formats, dead_letters = Formats(*store), DeadLetters(*store)
         yield judge_versions(await formats.list_stranded(is_read_only=True))
         yield judge_dead_letters(await dead_letters.count(), await dead_letters.find_newest())
+        yield judge_keys(await StoredKeys(*store).count(), key_ring().ids)
         yield judge_arrivals(await ReceivedKinds(*store).list_latest())
 
     async def _addresses(self) -> Finding:
@@ -419,29 +421,3 @@ async def open_store(settings: Settings) -> AsyncIterator[Connections]:
             url = store.url
         key_file.install_existing(settings)
         yield await stack.enter_async_context(connection.open(url))
-
-
-def _check_disk(data_dir: Path) -> Finding:
-    there = next(place for place in (data_dir.absolute(), *data_dir.absolute().parents) if place.exists())
-    room = shutil.disk_usage(there)
-    return judge_disk(room.free, room.total, str(there))
-
-
-def _check_directory(data_dir: Path) -> Finding:
-    """Check that the store's directory can be created, and that other users cannot change it."""
-    program = embedded.find_program()
-    with data_directory.explain_os_errors(data_dir):
-        data_directory.require_safe(data_dir)
-    parent = next(parent for parent in data_dir.absolute().parents if parent.exists())
-    try:
-        # Permissions are not enough: nobody can create a directory in /proc or on a read-only disk.
-        with tempfile.TemporaryDirectory(prefix=".taskwire-", dir=parent):
-            pass
-    except OSError as error:
-        raise UserError(
-            f"The data directory {data_dir} cannot be made: {error.strerror or error}.",
-            "Set TASKWIRE_DATA_DIR to a directory that can be written.",
-        ) from error
-    return Finding(
-        "Store", "ok", f"Its own ({program.name}), to be kept in {data_dir} from the first run on."
-    )

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -251,6 +252,30 @@ def judge_owner(noted: Owner | None, installation: Owner, where: str) -> Finding
         )
         return Finding(name, "note", said)
     return Finding(name, "ok", "The store is this Slack app's and this Coder's.")
+
+
+def judge_keys(found: Counter[str], own: Sequence[str]) -> Finding:
+    """Report with which keys the store is encrypted. `own` are the ids of the keys that there are."""
+    name, newest = "Encryption", own[0]
+    if missing := {key: count for key, count in found.items() if key not in own}:
+        ids = ", ".join(sorted(missing))
+        return Finding(
+            name,
+            "wrong",
+            f"{_values(sum(missing.values()))} encrypted with a key that is missing ({ids}).",
+            "Put that key behind the others in TASKWIRE_SECRET_KEYS. What needs it waits for a week.",
+        )
+    old = sum(count for key, count in found.items() if key != newest)
+    if old:
+        said = f"{_values(old)} encrypted with an older key; a running Taskwire encrypts them anew."
+        return Finding(name, "note", said, "Keep the older keys until nothing has them any more.")
+    said = "All that people and agents wrote is encrypted with the newest key."
+    hint = "The older keys in TASKWIRE_SECRET_KEYS are no longer needed." if len(own) > 1 else ""
+    return Finding(name, "ok", said, hint)
+
+
+def _values(count: int) -> str:
+    return "1 value is" if count == 1 else f"{count} values are"
 
 
 def judge_dead_letters(count: int, newest: DeadLetter | None) -> Finding:

@@ -2,13 +2,14 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from taskwire.domain.ids import UserId
 from taskwire.domain.link_state import ReducerSettings
+from taskwire.domain.sealed_model import Readable, SealedModel
 
 
-class ChannelSettings(BaseModel):
+class ChannelSettings(SealedModel):
     """The settings of one channel. A value that is None or empty is that of the deployment.
 
     A new field needs a default that changes nothing for channels that were set before.
@@ -19,7 +20,7 @@ class ChannelSettings(BaseModel):
     version: Literal[1] = 1
     # The id of the template for new tasks, and the name of its preset. The ids of presets change with each
     # version of the template.
-    template_id: str = ""
+    template_id: Readable = ""
     preset: str = ""
     # Which replies are input in the threads of new tasks.
     replies: Literal["all", "mentions"] = "all"
@@ -33,7 +34,7 @@ class ChannelSettings(BaseModel):
     stuck_seconds: int | None = None
     reminder_seconds: int | None = None
     # The id of the person or user group that is reminded after the owner of a task.
-    fallback: str = ""
+    fallback: Readable = ""
 
     def with_rules(self, rules: ReducerSettings, owner: UserId | None) -> ReducerSettings:
         """Return the deployment's rules of the reducer, changed by the settings of this channel.

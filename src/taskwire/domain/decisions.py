@@ -3,6 +3,7 @@
 from typing import Literal
 
 from taskwire.domain.requester import Requester
+from taskwire.domain.sealed_model import Readable
 from taskwire.domain.work import Work
 
 ReplyDecision = Literal["arrived", "send", "drop", "verb"]
@@ -29,7 +30,7 @@ class DecideReply(Work):
 
     kind: Literal["decide_reply"] = "decide_reply"
     requester: Requester
-    job: str
+    job: Readable
     decision: ReplyDecision
     verb: str = ""
 
@@ -43,7 +44,7 @@ class PassOn(Work):
 
     kind: Literal["pass_on"] = "pass_on"
     requester: Requester
-    job: str
+    job: Readable
     step: PassOnStep
 
 
@@ -56,7 +57,7 @@ class Choose(Work):
 
     kind: Literal["choose"] = "choose"
     requester: Requester
-    key: str
+    key: Readable
     number: int
     text: str = ""
 

@@ -3,17 +3,18 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from taskwire.domain.ids import UserId
 from taskwire.domain.phases import Observation, Report
+from taskwire.domain.sealed_model import Readable, SealedModel
 
 NoticeKind = Literal[
     "needs_input", "completed", "failed", "error", "paused", "resumed", "stuck", "gone", "reminder"
 ]
 
 
-class FrozenModel(BaseModel):
+class FrozenModel(SealedModel):
     """A frozen value that can be stored in Redis."""
 
     model_config = ConfigDict(frozen=True)
@@ -27,7 +28,7 @@ class Notice(FrozenModel):
     """
 
     kind: NoticeKind
-    id: str
+    id: Readable
     is_call: bool = False
     report: Report | None = None
     build: int = 0
@@ -37,7 +38,7 @@ class Notice(FrozenModel):
     since_ms: int = 0
     lasted_ms: int = 0
     # For `reminder`: the person or user group that is called instead of the owner; empty for the owner.
-    fallback: str = ""
+    fallback: Readable = ""
 
 
 class Observed(FrozenModel):

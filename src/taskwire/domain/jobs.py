@@ -28,6 +28,7 @@ from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.person_jobs import PersonWork
 from taskwire.domain.person_settings import CallPlan
 from taskwire.domain.requester import EarlierMessages, FileRef, Requester
+from taskwire.domain.sealed_model import Readable
 from taskwire.domain.work import Work
 
 # The id of the job that first edits a new card.
@@ -86,7 +87,7 @@ class CreateRequested(Work):
     # The text that was taken from the end of the prompt as options.
     trailing_options: str = ""
     # The key of the note that holds the request, if the person pressed the button of a question about it.
-    note_key: str = ""
+    note_key: Readable = ""
     # Whether the person accepted an offer of the bot. The request may still be a repetition.
     is_offered: bool = False
     # The thread in which the card goes; None if the card begins its own thread.
@@ -104,7 +105,7 @@ class ActRequested(Work):
     name: str
     text: AgentText = AgentText("")
     # The ids of the people and user groups that a share is about.
-    who: tuple[str, ...] = ()
+    who: tuple[Readable, ...] = ()
 
 
 class AnswerPrivately(Work):
@@ -166,7 +167,7 @@ class Reply(Work):
     # The names of the files that the agent cannot get, if the question was about them.
     unreadable_files: tuple[str, ...] = ()
     # The id of the question that the delivery settles, and the text that the question shows then.
-    question_id: str = ""
+    question_id: Readable = ""
     question_outcome: str = ""
     # The question about the reply that waits for a person's answer.
     question: Literal["", "files", "stale", "outcome_unknown"] = ""
@@ -201,9 +202,9 @@ class Act(Work):
     verb: ActVerb
     text: AgentText = AgentText("")
     # The ids of the people and user groups that a share is about.
-    who: tuple[str, ...] = ()
+    who: tuple[Readable, ...] = ()
     # The key of the note that holds the text, if the person pressed a button.
-    note_key: str = ""
+    note_key: Readable = ""
     # Whether backfill found the message after the bot had been away.
     was_away: bool = False
     # Whether a workspace that runs but cannot be reached is stopped before it is started.
@@ -211,7 +212,7 @@ class Act(Work):
     # Whether the job waits until the workspace has stopped, because the person has just asked for a pause.
     waits_for_stop: bool = False
     # The job id of the reply that said nothing but `stop`. It is kept, so that it can be sent as text.
-    reply_id: str = ""
+    reply_id: Readable = ""
     # Whether another job of the same request gives the answer.
     is_answered_elsewhere: bool = False
     wait_count: int = 0
@@ -268,7 +269,7 @@ class PostText(Work):
     message: Message
     is_call: bool = False
     message_kind: Literal["answer", "output"] = "answer"
-    question_id: str = ""
+    question_id: Readable = ""
 
 
 class SettleQuestion(Work):
@@ -279,7 +280,7 @@ class SettleQuestion(Work):
     """
 
     kind: Literal["settle_question"] = "settle_question"
-    question_id: str
+    question_id: Readable
     words: str = ""
     is_last: bool = True
     place: str = ""
@@ -302,7 +303,7 @@ class AnswerInThread(Work):
     question: ThreadQuestion
     text: str = ""
     words: tuple[str, ...] = ()
-    job: str = ""
+    job: Readable = ""
 
 
 class ShowAnswer(Work):
@@ -313,7 +314,7 @@ class ShowAnswer(Work):
 
     kind: Literal["show_answer"] = "show_answer"
     requester: Requester
-    key: str
+    key: Readable
 
 
 class ReplyChanged(Work):
@@ -345,7 +346,7 @@ class ShareFile(Work):
     name: str
     title: str
     text: str
-    file_id: str = ""
+    file_id: Readable = ""
     look_count: int = 0
     # The person who asked for the file, and what they are told when it is there.
     requester: Requester | None = None
@@ -367,7 +368,7 @@ class ShowLive(Work):
 
     kind: Literal["show_live"] = "show_live"
     ts: Ts
-    message_id: str
+    message_id: Readable
     until_ms: int
     shown: str = ""
 
@@ -399,7 +400,7 @@ class Receipt(Work):
     kind: Literal["receipt"] = "receipt"
     ts: Ts
     state: ReceiptState
-    stray_reaction: str | None = None
+    stray_reaction: Readable | None = None
 
 
 AnyWork = Annotated[
@@ -457,13 +458,13 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: str
+    id: Readable
     work: AnyWork
     tries: int = 0
     failing_since_ms: int = 0
     unexpected_errors: int = 0
     first_written_ms: int = 0
-    last_look: str = ""
+    last_look: Readable = ""
 
     @property
     def was_resent(self) -> bool:

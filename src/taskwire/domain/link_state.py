@@ -9,6 +9,7 @@ from typing import NamedTuple
 from taskwire.domain.events import Acted, FrozenModel
 from taskwire.domain.ids import UserId
 from taskwire.domain.phases import Phase, Report
+from taskwire.domain.sealed_model import Readable
 
 # In milliseconds. After a start, Coder shows an error until the agent's app runs. So an error within this
 # time may end by itself.
@@ -29,7 +30,7 @@ class ReducerSettings(NamedTuple):
     settle_ms: int
     stuck_ms: int = 0
     reminder_ms: int = 0
-    fallback: str = ""
+    fallback: Readable = ""
 
 
 class LinkState(FrozenModel):
@@ -41,9 +42,9 @@ class LinkState(FrozenModel):
     """
 
     phase: Phase = Phase.STARTING
-    unknown_status: str = ""
+    unknown_status: Readable = ""
     since_ms: int = 0
-    status: str = ""
+    status: Readable = ""
     build: int = 0
     started_ms: int = 0
     active_since_ms: int | None = None
@@ -60,7 +61,7 @@ class LinkState(FrozenModel):
     is_build_failed: bool = False
     is_script_failed: bool = False
     is_need_announced: bool = False
-    announced_need_id: str = ""
+    announced_need_id: Readable = ""
     announced_error_build: int = 0
     # Whether an error came back after the agent was healthy for a while. Its notice gets another id.
     is_error_repeated: bool = False
@@ -81,8 +82,8 @@ class LinkState(FrozenModel):
     # When the last reminder is repeated, because a person has asked for that; 0 if nobody has.
     snoozed_until_ms: int = 0
     # Where the agent's history can be read, even after the workspace has stopped.
-    agent_id: str | None = None
-    app_id: str | None = None
+    agent_id: Readable | None = None
+    app_id: Readable | None = None
 
     @property
     def has_reported(self) -> bool:

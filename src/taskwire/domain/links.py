@@ -10,6 +10,7 @@ from taskwire.domain.agent_text import AgentText, sanitize_for_agent
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId, microseconds
 from taskwire.domain.link_state import LinkState
 from taskwire.domain.phases import Observation, Phase
+from taskwire.domain.sealed_model import Readable, SealedModel
 
 _HOUR_US = 3_600_000_000
 
@@ -27,7 +28,7 @@ def is_group(who: str) -> bool:
     return who.startswith("S")
 
 
-class LinkRecord(BaseModel):
+class LinkRecord(SealedModel):
     """The thread and the task of a link.
 
     The record is written before the thread and the task exist. `thread_ts` and `task_id` are added when Slack
@@ -44,7 +45,7 @@ class LinkRecord(BaseModel):
     owner_slack: UserId | None = None
     # The name that Slack showed for the owner when the link was made.
     owner_slack_name: str = ""
-    owner_id: str = ""
+    owner_id: Readable = ""
     owner_name: str = ""
     prompt: AgentText = AgentText("")
     # Earlier messages that the agent gets after the prompt.
@@ -52,8 +53,8 @@ class LinkRecord(BaseModel):
     name: str = ""
     title: str = ""
     template: str = ""
-    template_version_id: str = ""
-    preset_id: str | None = None
+    template_version_id: Readable = ""
+    preset_id: Readable | None = None
     preset: str | None = None
     thread_ts: Ts | None = None
     # The root of the thread if it is not the card: somebody asked for the task in a discussion.
@@ -87,7 +88,7 @@ class LinkRecord(BaseModel):
         )
 
 
-class Hold(BaseModel):
+class Hold(SealedModel):
     """A pause that a person asked for. Replies written before the pause wait for a person's decision."""
 
     model_config = ConfigDict(frozen=True)
@@ -96,13 +97,13 @@ class Hold(BaseModel):
     at: Ts
 
 
-class PauseLine(BaseModel):
+class PauseLine(SealedModel):
     """The message about a pause that a person asked for. A resume edits it."""
 
     model_config = ConfigDict(frozen=True)
 
     ts: Ts
-    message_id: str
+    message_id: Readable
     person: UserId
 
 

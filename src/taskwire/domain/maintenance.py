@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
 from taskwire.domain.reconcile import Mark
+from taskwire.domain.sealed_model import Readable
 from taskwire.domain.work import Work
 
 
@@ -54,7 +55,7 @@ class ParkedBatch(Work):
     """Write a `Batch` that a process of another version stored in its own format (queue `to_coder`)."""
 
     kind: Literal["parked_batch"] = "parked_batch"
-    batch: str
+    batch: Readable
 
 
 class ChannelOpened(Work):
@@ -77,7 +78,7 @@ class RemoveDuplicateMessage(Work):
     channel: ChannelId
     thread_ts: Ts | None
     since: Ts
-    message_id: str
+    message_id: Readable
     look_count: int = 0
 
 

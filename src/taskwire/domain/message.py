@@ -1,4 +1,5 @@
 """A message for Slack, and the ids of buttons and dialogs.
+from taskwire.domain.sealed_model import SealedModel
 
 A message has a text that is complete by itself, and blocks that show the same in a better form. The value of
 a button is the id of the object that it acts on, usually a link. A click is not trusted: its handler looks up
@@ -9,10 +10,12 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from taskwire.domain.sealed_model import SealedModel
+
 Block = dict[str, JsonValue]
 
 
-class Message(BaseModel):
+class Message(SealedModel):
     """A message to post. Slack's notifications show only `text`, which is never empty."""
 
     model_config = ConfigDict(frozen=True)
@@ -21,7 +24,7 @@ class Message(BaseModel):
     blocks: tuple[Block, ...] = ()
 
 
-class AgentOutput(BaseModel):
+class AgentOutput(SealedModel):
     """The agent's output for a notice. It is read once, so that every try of the notice posts the same.
 
     `answer` is the agent's answer as Markdown. If no answer was recognised, `text` is the end of what was

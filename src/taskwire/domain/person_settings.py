@@ -5,15 +5,16 @@ from datetime import datetime, time, timedelta, timezone, tzinfo
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from taskwire.domain.ids import UserId
+from taskwire.domain.sealed_model import SealedModel
 
 # Where a person is called: by a mention in the thread, by a direct message, by both, or not at all.
 CallPlace = Literal["thread", "direct", "both", "nothing"]
 
 
-class PersonSettings(BaseModel):
+class PersonSettings(SealedModel):
     """The settings of one person. The hours are those of the person's own time zone.
 
     Without both hours, or if they are the same, there are no quiet hours. A new field needs a default that
@@ -65,7 +66,7 @@ def make_zone(name: str, offset_seconds: int) -> tzinfo:
         return timezone(timedelta(seconds=offset_seconds))
 
 
-class HeldCall(BaseModel):
+class HeldCall(SealedModel):
     """A call that quiet hours hold back. Times are in Unix milliseconds."""
 
     model_config = ConfigDict(frozen=True)
@@ -75,7 +76,7 @@ class HeldCall(BaseModel):
     quiet_until_ms: int
 
 
-class CallPlan(BaseModel):
+class CallPlan(SealedModel):
     """Who is mentioned by a notice, who gets a direct message about it, and whose call is held back."""
 
     model_config = ConfigDict(frozen=True)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from taskwire.domain.ids import TaskId, to_ms
+from taskwire.domain.sealed_model import Readable, SealedModel
 
 
 class Phase(StrEnum):
@@ -39,7 +40,7 @@ class AgentLogEntry:
     at: datetime
 
 
-class Report(BaseModel):
+class Report(SealedModel):
     """What an agent has reported about its work at one moment.
 
     If the agent's history can be read, a report has the same `id` in every observation. Each start of a
@@ -48,12 +49,12 @@ class Report(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: str
+    id: Readable
     at: datetime
-    state: str
+    state: Readable
     message: str = ""
     uri: str = ""
-    agent_id: str = ""
+    agent_id: Readable = ""
 
     @property
     def is_final(self) -> bool:
@@ -74,7 +75,7 @@ def is_agent_lost(*, is_active: bool, is_healthy: bool | None, is_script_failed:
     return is_active and is_healthy is False and not is_script_failed
 
 
-class Observation(BaseModel):
+class Observation(SealedModel):
     """A task as Coder's list showed it at one moment."""
 
     model_config = ConfigDict(frozen=True)
@@ -82,15 +83,15 @@ class Observation(BaseModel):
     task_id: TaskId
     name: str
     title: str
-    owner_id: str
+    owner_id: Readable
     owner_name: str
     template: str = ""
-    status: str
-    workspace_id: str | None = None
-    workspace_status: str = ""
+    status: Readable
+    workspace_id: Readable | None = None
+    workspace_status: Readable = ""
     build: int = 0
-    agent_id: str | None = None
-    app_id: str | None = None
+    agent_id: Readable | None = None
+    app_id: Readable | None = None
     is_healthy: bool | None = None
     # Whether the startup script failed. Such an agent is unhealthy, but it still takes input.
     is_script_failed: bool = False

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from taskwire.domain.naming import digest
 from taskwire.domain.phases import AgentLogEntry
+from taskwire.domain.sealed_model import SealedModel
 
 # "there": the agent has the input. "not_there": it does not have it. "unclear": the log proves neither.
 Finding = Literal["there", "not_there", "unclear"]
@@ -26,7 +27,7 @@ CLOCK_SKEW = timedelta(minutes=10)
 UNREADABLE_MS = 120_000
 
 
-class Mark(BaseModel):
+class Mark(SealedModel):
     """Where the log of a running agent ended before an input was sent.
 
     `text` is the input. `last_id` is the id of the newest entry; -1 if the log is empty. `last_digest` is the

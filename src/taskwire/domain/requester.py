@@ -1,11 +1,12 @@
 """Who asked for something and where, and the messages and files that a request refers to."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from taskwire.domain.ids import ChannelId, Ts, UserId
+from taskwire.domain.sealed_model import Readable, SealedModel
 
 
-class Requester(BaseModel):
+class Requester(SealedModel):
     """The person who asked, where and when they asked, and how to answer them privately.
 
     `response_url` is Slack's URL for private answers; None if Slack gave none.
@@ -22,19 +23,19 @@ class Requester(BaseModel):
     is_elsewhere: bool = False
 
 
-class FileRef(BaseModel):
+class FileRef(SealedModel):
     """A file that came with a message."""
 
     model_config = ConfigDict(frozen=True)
 
-    id: str
+    id: Readable
     name: str
     url: str = ""
     size: int = 0
-    mimetype: str = ""
+    mimetype: Readable = ""
 
 
-class EarlierMessages(BaseModel):
+class EarlierMessages(SealedModel):
     """The messages of a thread before the message at `before`. Without it, all messages are meant."""
 
     model_config = ConfigDict(frozen=True)

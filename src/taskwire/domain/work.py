@@ -2,14 +2,16 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
+
+from taskwire.domain.sealed_model import SealedModel
 
 # The fields of a job's work that record earlier tries and a person's answer.
 _TRIED = {"wait_count", "unreachable_since_ms", "look_count", "error_count", "was_rejected", "was_repeated"}
 _PROGRESS_FIELDS = frozenset(_TRIED | {"question", "is_confirmed", "question_id", "question_outcome"})
 
 
-class Work(BaseModel):
+class Work(SealedModel):
     """What a job has to do. Each kind of job has one subclass."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

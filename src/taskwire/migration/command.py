@@ -19,7 +19,7 @@ from taskwire.migration import transfer
 from taskwire.migration.side import Side
 from taskwire.migration.transfer import Moved, Report, Transfer
 from taskwire.queue.fence import Fence
-from taskwire.redis import connection, data_directory, embedded
+from taskwire.redis import connection, data_directory, embedded, key_file
 from taskwire.redis.connection import Connections
 from taskwire.redis.error_reasons import reason
 from taskwire.redis.keys import Keys
@@ -46,6 +46,8 @@ async def move(
 
     Raises `UserError` if the move is not possible or was interrupted.
     """
+    # A store whose key is missing could not be read after the move.
+    key_file.install_existing(settings)
     bot = await _identity(settings)
     owner = Owner(bot.bot_user_id, "", settings.coder_url)
     keys = Keys(bot.team_id, settings.key_prefix)

@@ -5,7 +5,7 @@ Only the newest state is shown. Edits and reactions wait for a place in Slack's 
 state is read when the place is free.
 """
 
-import hashlib
+import json
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import Ts
@@ -28,6 +28,7 @@ from taskwire.outbox.home_requests import is_home_kept, refresh_home
 from taskwire.outbox.posting import PostNote, post_once
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
+from taskwire.sealing import key_ring
 from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
@@ -237,4 +238,4 @@ def _make_metadata(link: Link) -> Metadata:
 
 def _digest(card: Message, link: Link) -> str:
     """Return a digest of what the card shows, and of the task that its metadata names."""
-    return hashlib.sha256(f"{card.model_dump_json()}{link.record.task_id}".encode()).hexdigest()[:16]
+    return key_ring().digest(json.dumps(card.model_dump()), f"{link.record.task_id}")

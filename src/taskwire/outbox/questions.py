@@ -6,8 +6,6 @@ a question is stored with the link. If the place is lost, its buttons still work
 
 from functools import partial
 
-from pydantic import BaseModel
-
 from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_questions import Choice
 from taskwire.domain.ids import LinkId, Ts
@@ -22,6 +20,7 @@ from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
 from taskwire.domain.queues import to_thread
 from taskwire.domain.requester import Requester
+from taskwire.domain.sealed_model import Readable, SealedModel
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import inputs, shapes
 from taskwire.messages.cards import find_ending, get_former_page_url
@@ -43,12 +42,12 @@ STUCK, REMINDER = "stuck", "reminder"
 REPLACING_JOB_ID_PREFIX = "replacing:"
 
 
-class PostedQuestion(BaseModel):
+class PostedQuestion(SealedModel):
     """Where a question was posted, its text, and the choices that an agent offers in it."""
 
     ts: Ts
-    message_id: str
-    kind: str
+    message_id: Readable
+    kind: Readable
     message: Message
     choices: tuple[Choice, ...] = ()
 

@@ -19,10 +19,10 @@ from taskwire.redis.keys import Keys
 
 # The format of this version. Raise it with a change that an older version cannot read: a new kind of job,
 # a new field, a new value.
-FORMAT = 1
+FORMAT = 2
 # Processes of older formats than this end, and do not start again, once this version has used a store. Raise
 # it only if they would do damage, for example if they use a key in another way.
-OLDEST_COMPATIBLE_FORMAT = 1
+OLDEST_COMPATIBLE_FORMAT = 2
 
 # The constants of `lua/fence.lua`.
 CONSTANTS = {"FORMAT": FORMAT}

@@ -25,6 +25,7 @@ from taskwire.queue.scripts import Clock, ReplicatedScript, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import CannotRead, describe_read_error
 from taskwire.redis.keys import Keys
+from taskwire.sealing import CannotOpen, open_text, seal_text
 
 # The longest wait before a worker looks for due queues again, because a wake-up can be lost.
 IDLE_WAIT_SECONDS = 1.0
@@ -125,6 +126,11 @@ class NothingDue:
     wait_seconds: float
 
 
+def attempt_place(name: str, job_id: str) -> str:
+    """Return for which place the intent record of a job is sealed."""
+    return f"{name} {job_id}"
+
+
 class LeaseLost(Exception):
     """This worker has lost its lease to another worker, which reconciles the attempt if there was one."""
 
@@ -215,9 +221,9 @@ class Queues:
         )
         try:
             job = Job.model_validate_json(body)
-        except ValidationError as error:
+            attempt = open_text(note, attempt_place(name, job_id)) if is_pinned else None
+        except (ValidationError, CannotOpen) as error:
             return UnreadableJob(**vars(acquired), body=body, why=describe_read_error(error))
-        attempt = note if is_pinned else None
         return Lease(**vars(acquired), job=job, attempt=attempt, data_loss=DataLoss.read(data_loss))
 
     async def wait(self, seconds: float) -> None:
@@ -234,7 +240,9 @@ class Queues:
         """
         arrives_within = int(seconds * 1000) + self.times.late_arrival_ms
         lease_words = (lease.name, lease.token, lease.job_id, lease.version)
-        answer = await self._begin(*lease_words, arrives_within, self._mask_stored(attempt), int(is_again))
+        # It often has the text that is sent.
+        note = seal_text(attempt, attempt_place(lease.name, lease.job_id)) if attempt else ""
+        answer = await self._begin(*lease_words, arrives_within, note, int(is_again))
         if answer == "lost":
             raise LeaseLost
         if answer == "passed":

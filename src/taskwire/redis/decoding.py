@@ -11,6 +11,8 @@ from typing import TypeVar
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from taskwire.domain.jobs import Job, Reply
+from taskwire.domain.sealed_model import SEALED, opened
+from taskwire.sealing import CannotOpen
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -65,10 +67,11 @@ def read_partially(body: str) -> Job | None:
         written = _PartialJob.model_validate_json(body)
     except ValidationError:
         return None
-    known = {name: value for name, value in written.work.items() if name in Reply.model_fields}
     try:
+        work = opened(Reply, written.work) if SEALED in written.work else written.work
+        known = {name: value for name, value in work.items() if name in Reply.model_fields}
         return Job(id=written.id, work=Reply.model_validate(known))
-    except ValidationError:
+    except (ValidationError, CannotOpen):
         return None
 
 

@@ -21,7 +21,8 @@ from taskwire.queue import dead_letters
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
 from taskwire.redis.keys import Keys
-from taskwire.state.links import split_links
+from taskwire.sealing import seal_text
+from taskwire.state.links import SEALED_FIELDS, split_links
 
 # How long an ended link is remembered, so that a reply in its thread gets an answer.
 ENDED_LINK_TTL_MS = 30 * DAY_MS
@@ -114,6 +115,8 @@ class LinkWrites:
 
     def set_field(self, batch: Batch, link: LinkId, name: str, value: str) -> Batch:
         """Write one of a link's fields."""
+        if name in SEALED_FIELDS:
+            value = seal_text(value, f"{link} {name}")
         return batch.write("HSET", self._keys.link(link), name, value)
 
     def set_people(self, batch: Batch, link: LinkId, name: str, people: Sequence[str]) -> Batch:

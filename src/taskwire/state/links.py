@@ -22,15 +22,19 @@ from taskwire.domain.queues import (
     get_link_id,
     to_coder,
 )
+from taskwire.queue.leases import attempt_place
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import CannotRead, read_if_possible, read_partially
 from taskwire.redis.keys import Keys
+from taskwire.sealing import CannotOpen, open_text
 
 # How many links one exchange with Redis reads or writes. It takes two or three milliseconds.
 LINKS_PER_EXCHANGE = 50
 # How many links of one person are read.
 MOST_LINKS_OF_PERSON = 200
+# The fields of a link that are texts, and are sealed for it. The values of other fields seal themselves.
+SEALED_FIELDS = frozenset({"failure", "build_failure", "cursor"})
 
 _FIRE_TIMERS = load_script("state/links.fire_timers")
 
@@ -192,7 +196,12 @@ class Links:
             return None
         body = await cast("Awaitable[str | None]", self._redis.hget(f"{base}:jobs", f"body|{job_id}"))
         job = read_if_possible(Job, body)
-        return (job, note or "") if job is not None else None
+        if job is None:
+            return None
+        try:
+            return job, open_text(note or "", attempt_place(to_coder(link_id), job_id))
+        except CannotOpen as error:
+            raise CannotRead(error) from error
 
     async def list_waiting(self, link_id: LinkId) -> list[Job]:
         """List the jobs in a link's `to_coder` queue, in order."""
@@ -232,8 +241,10 @@ def split_links(link_ids: Iterable[LinkId]) -> Iterator[list[LinkId]]:
 def _read_link(fields: dict[str, str]) -> Link:
     """Read a link. Raise CannotRead if a newer version has written it."""
     try:
+        record = LinkRecord.model_validate_json(fields["record"])
+        texts = {name: open_text(fields.get(name, ""), f"{record.id} {name}") for name in SEALED_FIELDS}
         return Link(
-            record=LinkRecord.model_validate_json(fields["record"]),
+            record=record,
             state=LinkState.model_validate_json(fields["state"]) if "state" in fields else LinkState(),
             observation=Observation.model_validate_json(fields["seen"]) if "seen" in fields else None,
             hold=Hold.model_validate_json(fields["hold"]) if "hold" in fields else None,
@@ -241,9 +252,9 @@ def _read_link(fields: dict[str, str]) -> Link:
             if "pause_line" in fields
             else None,
             end_reason=cast("LinkEnd | None", fields.get("ended")),
-            failure=fields.get("failure", ""),
+            failure=texts["failure"],
             moved_to=fields.get("moved_to", ""),
-            build_failure=fields.get("build_failure", ""),
+            build_failure=texts["build_failure"],
             is_muted="muted" in fields,
             watchers=tuple(UserId(person) for person in fields.get("watchers", "").split()),
             shares=tuple(fields.get("shares", "").split()),
@@ -252,7 +263,7 @@ def _read_link(fields: dict[str, str]) -> Link:
             has_moved="moved" in fields,
             maybe_moved_since=Ts(fields["maybe_moved"]) if "maybe_moved" in fields else None,
             closed_error=fields.get("closed_error", ""),
-            cursor=fields.get("cursor", ""),
+            cursor=texts["cursor"],
             drawn_card=fields.get("drawn_card", ""),
             told_home=fields.get("told_home", ""),
             last_input_ts=Ts(fields["last_input"]) if "last_input" in fields else None,
@@ -260,7 +271,7 @@ def _read_link(fields: dict[str, str]) -> Link:
             session=fields.get("session", ""),
             pending=fields.get("pending", ""),
         )
-    except ValidationError as error:
+    except (ValidationError, CannotOpen) as error:
         raise CannotRead(error) from error
 
 

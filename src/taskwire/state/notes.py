@@ -1,7 +1,7 @@
 """Notes: short-lived values that may be lost without harm, such as the names of people.
 
-Cached answers decide who a person is and what they may do. So they are sealed for the person or the group
-that they are about. An answer that this deployment has not sealed a moment ago is asked for again.
+Every note is sealed for its key. Cached answers decide who a person is and what they may do. So an answer
+that this deployment has not sealed a moment ago, for this person or group, is asked for again.
 """
 
 import secrets
@@ -13,6 +13,7 @@ from taskwire.queue import fence
 from taskwire.queue.batch import Batch, Word
 from taskwire.queue.lua_files import load
 from taskwire.redis.connection import Connections
+from taskwire.redis.decoding import CannotRead
 from taskwire.redis.keys import Keys
 from taskwire.telemetry import logger
 
@@ -36,12 +37,24 @@ class Notes:
         self._keys = keys
 
     async def find(self, *parts: str) -> str | None:
-        """Return the value of a note; None if it has expired."""
-        return cast("str | None", await self._redis.get(self._keys.named("notes", *parts)))
+        """Return the value of a note; None if it has expired, or if somebody else has changed it.
+
+        Raises CannotRead if its key is missing.
+        """
+        key = self._keys.named("notes", *parts)
+        kept = cast("str | None", await self._redis.get(key))
+        try:
+            return sealing.open_text(kept, key) if kept is not None else None
+        except sealing.KeyMissing as error:
+            raise CannotRead(error) from error
+        except sealing.CannotOpen as error:
+            _log.warning("a note is not used", key=key, why=str(error))
+            return None
 
     async def keep(self, value: str, *parts: str, ttl_ms: int = DEFAULT_TTL_MS) -> None:
         """Store a note for `ttl_ms`."""
-        await self._write("SET", self._keys.named("notes", *parts), value, "PX", ttl_ms)
+        key = self._keys.named("notes", *parts)
+        await self._write("SET", key, sealing.seal_text(value, key), "PX", ttl_ms)
 
     async def forget(self, *parts: str) -> None:
         """Remove a note."""
@@ -81,7 +94,8 @@ class Notes:
 
     def keep_in(self, batch: Batch, value: str, *parts: str, ttl_ms: int = DEFAULT_TTL_MS) -> Batch:
         """Add to a batch that a note is stored."""
-        return batch.write_expiring(ttl_ms, "SET", self._keys.named("notes", *parts), value)
+        key = self._keys.named("notes", *parts)
+        return batch.write_expiring(ttl_ms, "SET", key, sealing.seal_text(value, key))
 
     def forget_in(self, batch: Batch, *parts: str) -> Batch:
         """Add to a batch that a note is removed."""
@@ -110,7 +124,7 @@ class Notes:
     async def keep_if_new(self, *parts: str, value: str = "1", ttl_ms: int = DEFAULT_TTL_MS) -> bool:
         """Store `value` unless the note exists. Returns whether it was stored."""
         key = self._keys.named("notes", *parts)
-        return bool(await self._write("SET", key, value, "PX", ttl_ms, "NX"))
+        return bool(await self._write("SET", key, sealing.seal_text(value, key), "PX", ttl_ms, "NX"))
 
     async def _write(self, command: str, key: str, *words: Word) -> object:
         return await self._run(_WRITE, key, command, *words)

@@ -4,8 +4,10 @@ Each poll of an account has a number. Its writes are refused after another poll 
 module stores observations and appends jobs. The handlers of these jobs decide what follows.
 """
 
+import json
 import secrets
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple, cast
 
 from taskwire.domain.events import Observed
@@ -15,6 +17,7 @@ from taskwire.domain.phases import Observation
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
+from taskwire.sealing import key_ring
 from taskwire.state.link_writes import ENDED_LINK_TTL_MS
 
 # How many observations of a task may wait while its notices cannot be posted. When there are so many, a new
@@ -49,25 +52,27 @@ class GoneTask(NamedTuple):
 
 
 class StoredObservation(NamedTuple):
-    """An observation, and its JSON text."""
+    """An observation, its sealed JSON text, and a digest by which equal observations are found."""
 
     seen: Observation
     text: str
+    digest: str
 
     @classmethod
     def of(cls, seen: Observation) -> "StoredObservation":
         """Serialise an observation for storage."""
-        return cls(seen, seen.model_dump_json())
+        plain = json.dumps(seen.model_dump(), default=datetime.isoformat)
+        return cls(seen, seen.model_dump_json(), key_ring().digest(plain))
 
     def words(self) -> tuple[str, ...]:
-        """Return this observation's six arguments for the script `state/lua/polls.observe.lua`.
+        """Return this observation's seven arguments for the script `state/lua/polls.observe.lua`.
 
         The script replaces `@N@` in the job's id by the observation's number.
         """
         seen = self.seen
         job = Job(id="observed:@N@", work=ApplyEvent(event=Observed(observation=seen))).model_dump_json()
         condition = f"{seen.build} {seen.status} {seen.workspace_status} {seen.is_healthy}"
-        return (seen.task_id, str(seen.build), str(seen.report_ms), self.text, job, condition)
+        return (seen.task_id, str(seen.build), str(seen.report_ms), self.text, self.digest, job, condition)
 
 
 class Observations:

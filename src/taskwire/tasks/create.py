@@ -36,6 +36,7 @@ from taskwire.outbox.thread_context import ThreadContext
 from taskwire.people.permissions import Account, People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
+from taskwire.sealing import key_ring
 from taskwire.tasks.choices import (
     WrongOption,
     choose_preset,
@@ -286,7 +287,7 @@ async def find_request(deps: Dependencies, key: str, person: UserId) -> CreateRe
 
 def _make_fingerprint(work: CreateRequested, record: LinkRecord) -> str:
     """Return a digest that is the same for two equal requests."""
-    return digest(
+    return key_ring().digest(
         work.prompt,
         record.template_version_id,
         record.preset_id or "",

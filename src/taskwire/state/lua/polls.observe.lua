@@ -15,20 +15,20 @@ end
 
 local account, number = ARGV[3], ARGV[4]
 if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return -1 end
-for i = 5, #ARGV, 6 do
-  local task, build, reported, seen, job, condition = unpack(ARGV, i, i + 5)
+for i = 5, #ARGV, 7 do
+  local task, build, reported, seen, digest, job, condition = unpack(ARGV, i, i + 6)
   local link = redis.call('HGET', prefix .. 'links', task)
   if link then
     local key = prefix .. 'link:' .. link
     local name = 'to_thread:' .. link
-    local old = redis.call('HMGET', key, 'seen', 'seen_build', 'seen_ms', 'condition', 'observations')
+    local old = redis.call('HMGET', key, 'seen_digest', 'seen_build', 'seen_ms', 'condition', 'observations')
     local b, r = tonumber(old[2] or '-1'), tonumber(old[3] or '0')
     build, reported = tonumber(build), tonumber(reported)
     local is_older = build < b or (build == b and reported > 0 and reported < r)
     redis.call('HDEL', key, 'missed')
-    if old[1] ~= seen and not is_older then
+    if old[1] ~= digest and not is_older then
       if build > b then r = 0 end
-      redis.call('HSET', key, 'seen', seen, 'seen_build', whole(build),
+      redis.call('HSET', key, 'seen', seen, 'seen_digest', digest, 'seen_build', whole(build),
                  'seen_ms', whole(math.max(r, reported)), 'condition', condition)
       local n, score = old[5] or '0', nil
       score = overtaken(name, n, old[4] == condition)

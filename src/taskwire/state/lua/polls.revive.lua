@@ -9,7 +9,7 @@ if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return 0 
 redis.call('DEL', prefix .. 'gone_task:' .. task)
 if redis.call('HGET', key, 'ended') ~= 'gone' or redis.call('HEXISTS', links, task) == 1 then return 0 end
 local record = cjson.decode(redis.call('HGET', key, 'record'))
-redis.call('HDEL', key, 'ended', 'missed', 'seen')
+redis.call('HDEL', key, 'ended', 'missed', 'seen', 'seen_digest')
 redis.call('PERSIST', key)
 redis.call('SET', prefix .. 'thread:' .. record.channel .. ':' .. record.thread_ts, link)
 redis.call('HSET', links, task, link)

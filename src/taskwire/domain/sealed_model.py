@@ -1,0 +1,131 @@
+"""Stored values whose texts are sealed.
+
+Every text field is sealed unless its type says that anybody may read it: an id of `ids.py`, a `Literal`, an
+enum, or `Readable`. So a new field cannot be forgotten. Kinds, ids, times and counts stay readable, because
+Lua scripts, the crash-point proof and operators read them.
+
+A value is stored as JSON with one more field, `sealed`. It has the texts of the value and of all values in
+it. It opens only in a value of the same class with the same readable fields: nobody can put Alice's words
+into a job of Bob's. Empty texts are not sealed. A value of an older version has no field `sealed`.
+"""
+
+import hashlib
+import json
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, NewType, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    JsonValue,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
+
+from taskwire import sealing
+from taskwire.domain.agent_text import AgentText
+
+_READABLE: Final = "readable"
+# An id, a word of ours, an address or a digest: nothing that a person or an agent wrote.
+Readable = Annotated[str, _READABLE]
+SEALED = "sealed"
+_TEXTS = (str, AgentText, JsonValue)
+
+Fields = dict[str, Any]
+
+
+class SealedModel(BaseModel):
+    """A value that is sealed when it is written as JSON, and opened when it is read."""
+
+    # How many values are being written, one in the other. Writing never waits, so one number is enough.
+    _depth: ClassVar[int] = 0
+
+    @model_serializer(mode="wrap", when_used="json")
+    def _seal(self, handler: SerializerFunctionWrapHandler, _: SerializationInfo) -> Fields:
+        SealedModel._depth += 1
+        try:
+            fields: Fields = handler(self)
+        finally:
+            SealedModel._depth -= 1
+        texts = {name: fields.pop(name) for name in list_sealed_fields(type(self)) if fields.get(name)}
+        if texts:
+            fields[SEALED] = texts
+        if SealedModel._depth:
+            return fields
+        found: dict[str, Fields] = {}
+        _take_out(fields, "", found)
+        if found:
+            content = sealing.masked(json.dumps(found, ensure_ascii=False))
+            fields[SEALED] = sealing.key_ring().seal(content, _purpose(type(self), fields))
+        return fields
+
+    @model_validator(mode="before")
+    @classmethod
+    def _open(cls, given: object, info: ValidationInfo) -> object:
+        if info.mode != "json" or not isinstance(given, dict) or not isinstance(given.get(SEALED), str):
+            return given
+        return opened(cls, given)
+
+
+def opened(kind: type[BaseModel], stored: Fields) -> Fields:
+    """Return the fields of a stored value with its texts. Raises `sealing.CannotOpen`."""
+    fields: Fields = json.loads(json.dumps(stored))
+    token = fields.pop(SEALED)
+    found: dict[str, Fields] = json.loads(sealing.key_ring().open(token, _purpose(kind, fields)))
+    for path, texts in found.items():
+        place: Any = fields
+        for step in path.split(".") if path else ():
+            place = place[int(step)] if isinstance(place, list) else place[step]
+        place.update(texts)
+    return fields
+
+
+def _take_out(node: object, path: str, found: dict[str, Fields]) -> None:
+    """Move the texts of a value, and of the values in it, to `found`, by their paths."""
+    if isinstance(node, dict):
+        texts = node.pop(SEALED, None)
+        if isinstance(texts, dict):
+            found[path] = texts
+    steps = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for step, inner in steps:
+        if isinstance(inner, dict | list):
+            _take_out(inner, f"{path}.{step}" if path else f"{step}", found)
+
+
+def _purpose(kind: type[BaseModel], readable: Fields) -> str:
+    """Return what a sealed value belongs to: its class, and its readable fields."""
+    text = json.dumps({name: value for name, value in readable.items() if name != SEALED}, sort_keys=True)
+    return f"{kind.__name__} {hashlib.sha256(text.encode()).hexdigest()}"
+
+
+@cache
+def list_sealed_fields(kind: type[BaseModel]) -> tuple[str, ...]:
+    """Return the names of the fields of a class that are sealed."""
+    return tuple(
+        name
+        for name, field in kind.model_fields.items()
+        if _READABLE not in field.metadata and _has_text(field.annotation)
+    )
+
+
+def _has_text(annotation: object) -> bool:
+    """Whether a type has text in it that is not known to be readable."""
+    if annotation in _TEXTS:
+        return True
+    if isinstance(annotation, NewType):
+        return False
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _READABLE not in inner[1:] and _has_text(inner[0])
+    if origin is None:
+        named = getattr(annotation, "__annotations__", {}) if _is_tuple(annotation) else {}
+        return any(_has_text(each) for each in named.values())
+    if str(origin) == "typing.Literal":
+        return False
+    return any(_has_text(each) for each in inner)
+
+
+def _is_tuple(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, tuple)

@@ -1,0 +1,116 @@
+"""After a new key was put before the old ones: encrypts what is stored anew, a little at a time.
+
+When nothing has an old key any more, the log says so, and the operator may remove the old keys. Every process
+of a deployment does this. A value that has changed meanwhile stays as it is: who changed it used the newest
+key, or it is found the next time.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable
+from typing import NamedTuple, cast
+
+from taskwire import sealing
+from taskwire.queue.scripts import Clock, Script, load_script
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
+from taskwire.telemetry import logger
+
+# How many keys of Redis one look covers, and how many a call lists.
+KEYS_PER_LOOK, KEYS_PER_CALL = 2_000, 500
+
+_RESEAL = load_script("state/keys.reseal")
+_log = logger("taskwire.state.key_rotation")
+
+
+class StoredValue(NamedTuple):
+    """A value in Redis with something sealed in it. `field` is empty if the key is a string."""
+
+    key: str
+    field: str
+    text: str
+
+
+class StoredKeys:
+    """With which keys the values of one workspace are encrypted."""
+
+    def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
+        self._redis = connections.commands
+        self._keys = keys
+        self._reseal = Script(connections.commands, keys, clock, _RESEAL)
+        # Where the next look begins; None if none is needed any more.
+        self._cursor: int | None = 0
+        self._changed = self._left = 0
+
+    async def count(self) -> Counter[str]:
+        """Count the values of each key, by the key's id. It reads the whole store."""
+        found: Counter[str] = Counter()
+        cursor = -1
+        while cursor != 0:
+            cursor, names = await self._list_keys(max(cursor, 0))
+            async for value in self._list_values(names):
+                found.update(set(sealing.list_key_ids(value.text)))
+        return found
+
+    async def look(self) -> None:
+        """Encrypt anew what has an old key, in a part of the store. Do nothing if there is only one key."""
+        ring = sealing.key_ring()
+        if self._cursor is None or len(ring.ids) == 1:
+            return None
+        for _ in range(KEYS_PER_LOOK // KEYS_PER_CALL):
+            cursor, names = await self._list_keys(self._cursor)
+            async for value in self._list_values(names):
+                await self._encrypt_anew(value, ring)
+            if not cursor:
+                return self._end_round(ring)
+            self._cursor = cursor
+        _log.info("encrypting stored values with the newest key", changed=self._changed)
+        return None
+
+    def _end_round(self, ring: sealing.KeyRing) -> None:
+        is_over = not self._changed and not self._left
+        if is_over:
+            _log.info(
+                "every stored value is encrypted with the newest key",
+                hint="The other keys may be removed from TASKWIRE_SECRET_KEYS.",
+                key=ring.newest_id,
+            )
+        elif not self._changed:
+            _log.warning("stored values have a key that is missing", values=self._left)
+        # A round that has changed something is followed by another one, which proves that it is over.
+        self._cursor = 0 if self._changed else None
+        self._changed = self._left = 0
+
+    async def _encrypt_anew(self, value: StoredValue, ring: sealing.KeyRing) -> None:
+        if set(sealing.list_key_ids(value.text)) <= {ring.newest_id}:
+            return
+        anew = ring.reseal(value.text)
+        if anew == value.text:
+            self._left += 1
+        else:
+            self._changed += 1
+            await self._reseal(*value, anew)
+
+    async def _list_keys(self, cursor: int) -> tuple[int, list[str]]:
+        pattern = f"{self._keys.prefix}*"
+        found = await self._redis.scan(cursor, match=pattern, count=KEYS_PER_CALL)
+        return cast("tuple[int, list[str]]", found)
+
+    async def _list_values(self, names: list[str]) -> AsyncIterator[StoredValue]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.type(name)
+            kinds = await pipe.execute()
+        for name, kind in zip(names, kinds, strict=True):
+            if kind == "string":
+                text = cast("str | None", await self._redis.get(name))
+                if text is not None and sealing.MARK in text:
+                    yield StoredValue(name, "", text)
+            elif kind == "hash":
+                async for field, text in self._list_fields(name):
+                    if sealing.MARK in text:
+                        yield StoredValue(name, field, text)
+
+    async def _list_fields(self, name: str) -> AsyncIterator[tuple[str, str]]:
+        found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(name))
+        for each in found.items():
+            yield each

@@ -1,0 +1,91 @@
+"""Nothing that people or agents write is sent to Redis in a form that anybody could read there."""
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+from redis.asyncio import Redis
+
+from taskwire_sandbox.slack import Attachment
+
+from .world import World
+
+# Each word stands in one place only.
+WORDS = (
+    "Zanzibar", "quokkas", "tamarinds", "oubliette", "periwinkle", "halcyonic", "marmalade", "cinnabar",
+    "wombats",
+)  # fmt: skip
+END = "end-of-the-record"
+
+
+@contextlib.asynccontextmanager
+async def _recorded(world: World) -> AsyncIterator[list[str]]:
+    """Record every command that Redis gets, with all its words, until the block ends."""
+    pool = world.connections.commands.connection_pool.connection_kwargs
+    commands: list[str] = []
+    async with Redis(unix_socket_path=str(pool["path"])) as redis, redis.monitor() as monitor:
+
+        async def listen() -> None:
+            async for row in monitor.listen():
+                commands.append(str(row["command"]))
+                if END in commands[-1]:
+                    return
+
+        listening = asyncio.create_task(listen())
+        yield commands
+        await world.connections.commands.get(END)
+        await listening
+
+
+def _forms(word: str) -> set[str]:
+    """Return how a text with the word may look: as it is, and in base64 at each place, hex and escapes."""
+    raw = word.encode()
+    shifted = (base64.b64encode(b"\0" * shift + raw).decode() for shift in range(3))
+    # The characters at both ends depend on what stands beside the word.
+    encoded = {text.rstrip("=")[4 if shift else 0 : -2] for shift, text in enumerate(shifted)}
+    return {word, word.lower(), raw.hex(), quote(word), json.dumps(word)[1:-1], *encoded}
+
+
+async def test_no_word_of_anybody_is_readable_in_redis(world: World) -> None:
+    """This holds for every command that Redis gets, also for values that are there only for a moment."""
+    async with _recorded(world) as commands:
+        thread = await world.alice.runs("/task create name=task-one fix the page about Zanzibar")
+        task = world.task("task-one")
+        task.becomes("working", "I count halcyonic days")
+        await world.polls()
+        reply = await world.alice.replies(thread, "and look at the quokkas")
+        await world.alice.edits(thread, reply, "and look at the tamarinds")
+        await world.alice.replies(
+            thread, "see the file", (Attachment("periwinkle.txt", b"keep the oubliette shut"),)
+        )
+        await world.bob.replies(thread, "I would ask the wombats")
+        await world.alice.replies(thread, "!pause")
+        await world.passes(seconds=3)
+        await world.alice.clicks(thread, "Resume and send")
+        await world.passes(seconds=60)
+        task.says("There is marmalade in it. Is that right?")
+        task.becomes("idle", "Waiting for the cinnabar")
+        await world.polls()
+        await world.passes(seconds=30)
+        await world.alice.replies(thread, "!logs")
+        await world.alice.types("/task list")
+        await world.alice.types("/task create fix the page about Zanzibar")
+
+    for each in (world.alice, world.bob):
+        each.reads()
+    thread.new_messages()
+    world.reader.unread()
+    world.cards()
+    assert len(commands) > 200
+    assert sum("tws1." in command for command in commands) > 50
+    found = {
+        (word, form, command[:300])
+        for word in WORDS
+        for form in _forms(word)
+        for command in commands
+        if form in command
+    }
+    assert found == set()

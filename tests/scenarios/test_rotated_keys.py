@@ -1,0 +1,61 @@
+"""A new key before the old one, and a key that is missing: nothing that waits is lost."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from taskwire import sealing
+from tests.keys import KEY
+
+from .waiting import a_busy_agent
+from .world import World
+
+NEW = sealing.make_key()
+
+
+@pytest.fixture(autouse=True)
+def _put_back() -> Iterator[None]:
+    yield
+    sealing.install_keys([KEY])
+
+
+async def test_after_a_rotation_the_old_key_can_be_removed(world: World) -> None:
+    """What waits is encrypted with the new key in the background, and is delivered without the old one."""
+    thread, task = await a_busy_agent(world)
+    reply = await world.alice.replies(thread, "add a test")
+    keys = world.bot.parts.stored_keys
+    old, new = sealing.key_ring(), sealing.install_keys([NEW, KEY])
+    before = await keys.count()
+
+    await keys.look()
+    await keys.look()
+    after = await keys.count()
+    sealing.install_keys([NEW])
+    task.becomes("idle")
+    await world.polls()
+    await world.passes(seconds=31)
+
+    assert set(before) == {old.newest_id}
+    assert set(after) == {new.newest_id}
+    assert sum(after.values()) == sum(before.values())
+    assert task.inputs == ["add a test"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_what_needs_a_missing_key_waits_for_it(world: World) -> None:
+    """It is neither lost nor tried without end, and goes on when the key is back."""
+    thread, task = await a_busy_agent(world)
+    reply = await world.alice.replies(thread, "add a test")
+    sealing.install_keys([NEW])
+    task.becomes("idle")
+    await world.passes(seconds=31)
+    waiting = list(task.inputs)
+
+    sealing.install_keys([NEW, KEY])
+    await world.passes(seconds=61)
+    await world.polls()
+    await world.passes(seconds=31)
+
+    assert waiting == []
+    assert task.inputs == ["add a test"]
+    assert thread.receipt(reply) == ["white_check_mark"]

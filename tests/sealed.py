@@ -1,0 +1,35 @@
+"""Opens what is sealed in Redis, for tests that look there or change what is there."""
+
+import json
+import re
+from typing import Any, get_args
+
+from cryptography.fernet import Fernet
+
+from taskwire.domain.jobs import AnyWork
+from taskwire.domain.sealed_model import SEALED, SealedModel, opened
+from tests.keys import KEY
+
+_KINDS: dict[str, type[SealedModel]] = {
+    str(kind.model_fields["kind"].default): kind for kind in get_args(get_args(AnyWork)[0])
+}
+# What a sealed value is for comes before its text.
+_PURPOSE_BYTES = 16
+
+
+def open_job(body: str) -> dict[str, Any]:
+    """Return a stored job with its texts, as a version without encryption would have written it."""
+    job: dict[str, Any] = json.loads(body)
+    work = job["work"]
+    if SEALED in work:
+        job["work"] = opened(_KINDS[work["kind"]], work)
+    return job
+
+
+def open_all(text: str) -> str:
+    """Return a text with the content of each sealed value in its place, whatever it is for."""
+
+    def replace(found: re.Match[str]) -> str:
+        return open_all(Fernet(KEY).decrypt(found[1])[_PURPOSE_BYTES:].decode("utf-8", "surrogatepass"))
+
+    return re.sub(r"tws1\.[0-9a-f]{8}\.([\w-]+=*)", replace, text)

@@ -1,0 +1,114 @@
+"""What people and agents wrote is stored sealed, and a new field or a new model cannot be forgotten."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings
+
+import taskwire
+from taskwire.domain import jobs, links
+from taskwire.domain.sealed_model import SealedModel, list_sealed_fields
+
+# Models that do not seal themselves, with the reason.
+NOT_SEALED = {
+    "Job": "its work does",
+    "Link": "it is put together from values that do",
+    "_PartialJob": "it reads what another version wrote",
+    "_StoredLetter": "its job does",
+    "View": "it goes to Slack",
+    "DialogContext": "it goes to Slack",
+    "CoderAccount": "a cached answer, which is sealed for its person",
+    "Account": "it is put together from answers",
+    "OfferedReply": "a note, which is sealed for its key",
+    "OfferedCommands": "a note, which is sealed for its key",
+    "KeptAnswer": "a note, which is sealed for its key",
+    "CoderOutage": "a note, which is sealed for its key",
+    "PostNote": "an intent record, which is sealed for its job",
+    "SendNote": "an intent record, which is sealed for its job",
+    "ResumeNote": "an intent record, which is sealed for its job",
+}
+# What Coder and Slack send is parsed there. It is cached only as an answer.
+OUTSIDE = ("taskwire.coder", "taskwire.slack", "taskwire.settings", "taskwire.environment")
+# The names of readable fields: ids, and words that are ours or Coder's.
+READABLE = re.compile(
+    r"(?:.*_)?(?:id|key|job|status|state|who|fallback|batch|mimetype|kind|verb|reaction|look|choices)"
+)
+
+
+def _models(kind: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _models(each)
+
+
+def _ours() -> dict[str, type[BaseModel]]:
+    for module in pkgutil.walk_packages(taskwire.__path__, "taskwire."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    return {
+        f"{model.__module__}.{model.__qualname__}": model
+        for model in _models()
+        if model.__module__.startswith("taskwire.")
+        and not issubclass(model, BaseSettings)
+        and not model.__module__.startswith(OUTSIDE)
+    }
+
+
+def _inner(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _inner(each)
+
+
+def test_every_model_seals_itself_or_says_why_not() -> None:
+    """A new model is noticed here before it is stored."""
+    unsealed = {model.__name__ for model in _ours().values() if not issubclass(model, SealedModel)}
+
+    assert unsealed == set(NOT_SEALED)
+
+
+def test_what_is_in_a_sealed_model_is_sealed_with_it() -> None:
+    """A model within another one must give its texts to the outer one."""
+    outside = {
+        (name, inner.__name__)
+        for name, model in _ours().items()
+        if issubclass(model, SealedModel)
+        for field in model.model_fields.values()
+        for inner in _inner(field.annotation)
+        if not issubclass(inner, SealedModel)
+    }
+
+    assert outside == set()
+
+
+def test_only_ids_are_readable() -> None:
+    """Every other text is sealed without further work."""
+    readable = {
+        f"{model.__name__}.{name}"
+        for model in _ours().values()
+        if issubclass(model, SealedModel)
+        for name, field in model.model_fields.items()
+        if "readable" in repr(field) and name not in list_sealed_fields(model)
+    }
+
+    assert len(readable) > 30
+    assert sorted(each for each in readable if not READABLE.fullmatch(each.partition(".")[2])) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "sealed"),
+    [
+        (jobs.Reply, {"text", "blocks", "unreadable_files", "author_name", "question_outcome"}),
+        (jobs.CreateRequested, {"prompt", "name", "trailing_options", "template", "preset", "organization"}),
+        (links.LinkRecord, {"prompt", "context", "name", "title", "owner_name", "owner_slack_name"}),
+    ],
+)
+def test_the_words_of_people_are_sealed(model: type[SealedModel], sealed: set[str]) -> None:
+    """These are the fields that matter most."""
+    assert sealed <= set(list_sealed_fields(model))

@@ -1,0 +1,90 @@
+"""A stored value keeps its ids readable and its texts sealed, and opens in no other record."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from taskwire.domain.agent_text import AgentText
+from taskwire.domain.events import Observed
+from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId
+from taskwire.domain.jobs import AnswerInThread, ApplyEvent, CreateRequested, Job, Reply, ReplyChanged
+from taskwire.domain.message import Message
+from taskwire.domain.phases import Observation, Report
+from taskwire.domain.requester import FileRef, Requester
+
+ASKED = Requester(
+    person=UserId("U1"), channel=ChannelId("C1"), at=Ts("1.2"), response_url="https://hooks.example/secret"
+)
+REPLY = Reply(
+    person=UserId("U1"),
+    ts=Ts("1.3"),
+    text='fix the "login" — ünï \\ \U0001f680',
+    files=(FileRef(id="F1", name="passwords.txt"), FileRef(id="F2", name="")),
+    unreadable_files=("a.png",),
+)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SEEN = Observation(
+    task_id=TaskId("t-1"),
+    name="fix-the-login",
+    title="Fix the login",
+    owner_id="u-1",
+    owner_name="alice",
+    status="active",
+    created_at=NOON,
+    report=Report(id="r-1", at=NOON, state="working", message="I read the login"),
+)
+WORKS = [
+    REPLY,
+    ReplyChanged(ts=Ts("1.3"), change="edited", new_input=REPLY, previous_text="fix the logout"),
+    CreateRequested(requester=ASKED, prompt=AgentText("fix the login"), template="docker"),
+    ApplyEvent(event=Observed(observation=SEEN, reports=(SEEN.report, SEEN.report) if SEEN.report else ())),
+    AnswerInThread(requester=ASKED, question="not_a_verb", text="!logn", words=("logs",), job="reply:C1:1.3"),
+]
+SECRETS = ("login", "logout", "passwords", "a.png", "hooks.example", "docker", "logn", "alice", "Fix")
+
+
+@pytest.mark.parametrize("work", WORKS, ids=[type(each).__name__ for each in WORKS])
+def test_what_is_written_is_read_again(work: Reply) -> None:
+    """There is one sealed value in a job, whatever is in it, and no text beside it."""
+    job = Job(id="job:1", work=work)
+    stored = job.model_dump_json()
+
+    assert Job.model_validate_json(stored) == job
+    assert stored.count("tws1.") == 1
+    assert [each for each in SECRETS if each in stored] == []
+    assert json.loads(stored)["work"]["kind"] == work.kind
+
+
+def test_no_value_opens_in_another_record() -> None:
+    """Nobody can put Alice's words into a job of Bob's, or into a job of another kind."""
+    alices = json.loads(REPLY.model_dump_json())
+    bobs = alices | {"person": "U2"}
+
+    with pytest.raises(ValidationError, match="it was encrypted for another place"):
+        Reply.model_validate_json(json.dumps(bobs))
+    with pytest.raises(ValidationError, match="it was encrypted for another place"):
+        Message.model_validate_json(json.dumps({"text": "", "sealed": alices["sealed"]}))
+
+
+def test_what_an_older_version_wrote_is_read() -> None:
+    """It is not encrypted, and will be when it is written the next time."""
+    plain = json.dumps(REPLY.model_dump())
+
+    assert "tws1." not in plain
+    assert Reply.model_validate_json(plain) == REPLY
+
+
+def test_a_person_cannot_write_a_sealed_value() -> None:
+    """A text that looks like one is a text."""
+    typed = REPLY.model_copy(update={"text": "tws1.01234567.gAAAAA", "blocks": '{"sealed": "tws1."}'})
+
+    assert Reply.model_validate_json(typed.model_dump_json()) == typed
+
+
+def test_a_value_without_texts_is_not_sealed() -> None:
+    """It costs nothing."""
+    stored = Report(id="r-1", at=NOON, state="working").model_dump_json()
+
+    assert "sealed" not in stored
