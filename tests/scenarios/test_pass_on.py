@@ -160,8 +160,8 @@ async def test_who_has_no_coder_account_can_be_passed_on_but_not_let_in(world: W
 
     assert (offered, dora.sees()) == ([OFFERED], WAS_ASKED)
     assert refused == [
-        "Dora can't direct an agent. They have no Coder account with their address in Slack. Nobody was let "
-        "in."
+        "Dora can't direct an agent. They have no Coder account with their address in Slack. Nothing was "
+        "shared."
     ]
     told = [shown(each.body) for each in world.slack.ephemerals(world.alice.id)]
     assert "Passed on. The reaction on Dora's reply shows when the agent has it." in told
