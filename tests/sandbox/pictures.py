@@ -121,7 +121,7 @@ async def _live(page: Page, folder: Path) -> None:
 
 async def _surfaces(page: Page, folder: Path) -> None:
     """Take the menu of a card, the form, the list, and Home where the app has one."""
-    await _card(page, TASKS[0][0]).get_by_role("button", name="More", exact=True).click()
+    await _card(page, TASKS[0][0]).get_by_role("button", name="More…").click()
     await page.get_by_role("menu").screenshot(path=folder / "menu.png")
     await page.keyboard.press("Escape")
     await _says(page, "/task list")

@@ -200,12 +200,6 @@ class Person:
         """Press the newest button with this label in a thread."""
         await self.clicks_at_once(thread, label)
 
-    async def clicks_more(self, thread: "Thread", label: str) -> None:
-        """Press a button that is behind *More…* in the menu of a card."""
-        await self.clicks(thread, "More…")
-        assert f"[{label}]" in self.reads()[-1]
-        await self.presses(label)
-
     async def clicks_at_once(self, thread: "Thread", *labels: str) -> None:
         """Press buttons at once, before the bot can remove them."""
         slack, buttons = self._world.slack, [thread.button(label) for label in labels]
@@ -264,8 +258,7 @@ def buttons(message: Json, label: str) -> list[Json]:
     options = [
         {"action_id": element["action_id"], **option}
         for element in found
-        if element["type"] == "overflow"
-        for option in element["options"]
+        for option in element.get("options", ())
     ]
     labelled = [(each, str(each.get("text", {}).get("text", ""))) for each in (*found, *options)]
     if label.endswith(" "):

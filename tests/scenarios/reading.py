@@ -248,7 +248,7 @@ def _written(part: Raw) -> str:
 
 
 def _label(element: Raw) -> str:
-    if element.get("type") == "overflow":
+    if "options" in element:
         return f"⋯ {', '.join(_label(option) for option in _rows(element['options']))}"
     return str(cast("Raw", element["text"])["text"]) if "text" in element else str(element["type"])
 

@@ -4,7 +4,7 @@ from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import Fault, server_error
 from taskwire_sandbox.coder.wire import Response
 
-from .people import Thread
+from .people import Thread, buttons
 from .running_tasks import TITLE, a_task, card
 from .world import CARD_SECONDS, SETTLE_SECONDS, World
 
@@ -55,7 +55,10 @@ async def test_an_answer_to_a_paused_task_resumes_it(world: World) -> None:
     await world.polls()
     await world.passes(seconds=30)
 
-    assert offered == "[Answer] [Resume] [⋯ Open in Coder, Logs, Edit prompt, Mute, More…]"
+    assert (
+        offered
+        == "[Answer] [Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, Share, Detach, Delete]"
+    )
     assert task.inputs == ["the new one"]
     assert "Alice says: the new one\n> the new one" in thread.new_messages()
 
@@ -168,22 +171,49 @@ async def test_a_press_of_somebody_without_rights_does_not_touch_the_card(world:
     assert len(world.bob.reads()) == 1
 
 
-async def test_more_has_what_the_menu_has_no_place_for(world: World) -> None:
-    """The menu of a paused task would have six entries."""
+async def test_the_menu_can_be_used_again_after_it_was_used(world: World) -> None:
+    """Slack shows what was chosen until the menu is another one, and does not report it a second time."""
+    thread, _ = await a_task(world)
+    before = menu_id(world, thread)
+
+    await world.alice.clicks(thread, "Logs")
+    await world.passes(CARD_SECONDS)
+    after_logs = menu_id(world, thread)
+    await world.alice.clicks(thread, "Mute")
+    await world.passes(CARD_SECONDS)
+
+    assert len({before, after_logs, menu_id(world, thread)}) == 3
+    assert thread.card().endswith("Watch, Unmute, Share, Detach, Delete]")
+    assert len(world.alice.reads()) == 2
+
+
+async def test_a_working_card_has_everything_in_its_menu(world: World) -> None:
+    """Nothing is behind a second menu, and what ends the task is last."""
     thread, task = await a_task(world)
-    task.pause()
+    task.becomes("working", "Reading the code")
     await world.polls()
-    await world.passes(seconds=4)
-    thread.new_messages()
+    await world.passes(CARD_SECONDS)
 
-    await world.alice.clicks(thread, "More…")
-    offered = world.alice.reads()
-    await world.alice.presses("Delete")
-    await world.bob.clicks(thread, "More…")
+    assert thread.card().splitlines()[-1] == (
+        "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, Share, Detach, Delete]"
+    )
 
-    assert offered == [f"More for *{TITLE}*:\n[Watch] [Share] [Detach] [Delete]"]
-    assert world.alice.dialog().startswith("[Delete this task]")
-    assert len(world.bob.reads()) == 1
+
+async def test_the_menu_leads_to_the_task_in_coder(world: World) -> None:
+    """An entry of this menu opens no page, so a dialog has the link. The title of the card has it too."""
+    thread, task = await a_task(world)
+
+    await world.bob.clicks(thread, "Open in Coder")
+
+    [view] = world.slack.views(world.bob.id)
+    [page] = buttons(view.content, "Open in Coder")
+    assert page["url"] == f"{world.coder.url}/tasks/alice/{task.id}"
+    assert world.bob.dialog() == f"[Open in Coder]\n*{TITLE}*"
+
+
+def menu_id(world: World, thread: Thread) -> str:
+    """Return the block id of the row with the card's menu."""
+    return str(world.slack.message(thread.channel, thread.ts)["blocks"][-1]["block_id"])
 
 
 def last_ts(world: World, thread: Thread) -> str:

@@ -39,7 +39,7 @@ async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World)
 async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
     """The person who deleted it is named. It is told once, even when the list shows it too."""
     thread, task = await a_task(world)
-    await world.alice.clicks_more(thread, "Delete")
+    await world.alice.clicks(thread, "Delete")
     await world.alice.submits()
     world.alice.reads()
     await world.polls(times=3)

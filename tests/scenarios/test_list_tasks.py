@@ -264,7 +264,9 @@ async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
     [answer] = world.alice.reads()
     assert "Agent not reachable since" in answer
     assert "not reachable" not in thread.card()
-    assert answer.endswith(">\n[Open thread] [Retry] [⋯ Open in Coder, Logs, Mute, Watch, More…]")
+    assert answer.endswith(
+        ">\n[Open thread] [Retry] [⋯ Open in Coder, Follow, Logs, Watch, Mute, Share, Detach, Delete]"
+    )
 
 
 async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: World) -> None:

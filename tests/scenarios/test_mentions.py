@@ -28,7 +28,7 @@ async def test_a_mention_in_a_discussion_starts_a_task_whose_card_is_there(world
     assert thread.card() == (
         "Starting: Fix the login redirect. Mention @Taskwire in a reply to talk to the agent. Owner: Alice. "
         f"Template: Tasks on Docker. <{world.coder.url}/tasks/alice/{task.id}>\n"
-        "[Stop] [⋯ Open in Coder, Give it the thread, Read every reply, Mute, More…]"
+        "[Stop] [⋯ Open in Coder, Give it the thread, Read every reply, Watch, Mute, Share, Detach, Delete]"
     )
     assert thread.new_messages() == []
 
@@ -38,7 +38,10 @@ async def test_a_mention_in_a_channel_starts_a_task_in_the_thread_of_that_messag
     thread = await world.alice.mentions("fix the login redirect")
 
     task = world.task("fix-the-login-redirect")
-    assert thread.card().splitlines()[-1] == "[Stop] [⋯ Open in Coder, Read every reply, Mute, Watch, More…]"
+    assert (
+        thread.card().splitlines()[-1]
+        == "[Stop] [⋯ Open in Coder, Read every reply, Watch, Mute, Share, Detach, Delete]"
+    )
     await world.polls()
     task.becomes("complete", "Opened PR #12")
     await world.polls()

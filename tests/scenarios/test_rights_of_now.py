@@ -225,7 +225,7 @@ async def test_what_was_pressed_before_is_not_done_ten_seconds_after(
     if label == "Stop":
         await world.alice.clicks(thread, label)
     else:
-        await world.alice.clicks_more(thread, label)
+        await world.alice.clicks(thread, label)
         await world.alice.submits()
 
     await loses(world)

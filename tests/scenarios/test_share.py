@@ -77,7 +77,7 @@ async def test_who_is_let_in_may_not_end_or_share_it(world: World, words: str) -
 
 
 async def test_the_menu_of_who_is_let_in_has_no_share_detach_or_delete(world: World) -> None:
-    """*More…* is answered to one person, so it shows only what they may do."""
+    """`/task status` is answered to one person, so its menu has only what they may do."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     task.pause()
@@ -86,21 +86,20 @@ async def test_the_menu_of_who_is_let_in_has_no_share_detach_or_delete(world: Wo
     thread.new_messages()
     world.alice.reads()
 
-    await world.alice.clicks(thread, "More…")
-    await world.bob.clicks(thread, "More…")
-    await world.bob.types(f"/task status {task.name}")
+    for person in (world.alice, world.bob):
+        await person.types(f"/task status {task.name}")
 
-    assert world.alice.reads() == [f"More for *{TITLE}*:\n[Watch] [Share] [Detach] [Delete]"]
-    more, status = world.bob.reads()
-    assert more == f"More for *{TITLE}*:\n[Watch]"
-    assert status.splitlines()[-1].endswith("[Resume] [⋯ Open in Coder, Logs, Edit prompt, Mute, Watch]")
+    assert world.alice.reads()[0].endswith(
+        "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, Share, Detach, Delete]"
+    )
+    assert world.bob.reads()[0].endswith("[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute]")
 
 
 async def test_share_in_the_menu_says_who_may_steer(world: World) -> None:
     """The owner sees how to let others in."""
     thread, _ = await a_task(world)
 
-    await world.alice.clicks_more(thread, "Share")
+    await world.alice.clicks(thread, "Share")
     await world.alice.replies(thread, "!share")
 
     assert world.alice.reads() == [ONLY_ALICE, ONLY_ALICE]

@@ -116,14 +116,12 @@ async def test_who_cannot_see_a_task_cannot_watch_it(world: World) -> None:
     ]
 
 
-async def test_the_menu_shows_a_teammate_only_what_they_may_do(world: World) -> None:
-    """The card is the same for everybody, but *More…* is answered to one person."""
-    thread, task = await a_task(world)
-    task.pause()
-    await world.polls()
-    await world.passes(seconds=4)
-    thread.new_messages()
+async def test_a_teammate_watches_from_the_menu_of_the_card(world: World) -> None:
+    """The menu shows everything to everybody, and *Watch* is for everybody."""
+    thread, _ = await a_task(world)
 
-    await world.bob.clicks(thread, "More…")
+    await world.bob.clicks(thread, "Watch")
 
-    assert world.bob.reads() == [f"More for *{TITLE}*:\n[Watch]"]
+    assert world.bob.reads() == [
+        f"You're called when *{TITLE}* needs somebody, is done or fails.\n[Stop watching]"
+    ]

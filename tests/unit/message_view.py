@@ -117,7 +117,7 @@ def _piece(piece: Block) -> str:
             return f":{piece['name']}:"
         case "user":
             return f"<@{piece['user_id']}>"
-        case "overflow":
+        case "static_select":
             return f"[⋯ {', '.join(_label(option['text']) for option in _blocks(piece['options']))}]"
         case "date":
             return str(piece["format"])

@@ -2,10 +2,10 @@
 
 import pytest
 
-from taskwire.domain.links import Link, Rights
+from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
-from taskwire.messages import card_controls, cards
+from taskwire.messages import cards
 from tests.unit.message_examples import CODER, FORGES, link
 from tests.unit.message_view import buttons, faults, shown
 
@@ -14,20 +14,24 @@ def card(drawn: Link) -> Message:
     return cards.card(drawn, coder_url=CODER, forges=FORGES)
 
 
+# The entries of the menu in every phase.
+COMMON = ("Watch", "Mute", "Share", "Detach", "Delete")
+
+
 @pytest.mark.parametrize(
     ("phase", "status", "labels"),
     [
-        (Phase.STARTING, "initializing", ["Stop", "Open in Coder", "Mute", "Watch", "Share", "More…"]),
-        (Phase.WORKING, "active", ["Stop", "Open in Coder", "Logs", "Mute", "Watch", "More…"]),
-        (Phase.NEEDS_YOU, "active", ["Answer", "Stop", "Open in Coder", "Logs", "Mute", "Watch", "More…"]),
-        (Phase.DONE, "active", ["Stop", "Open in Coder", "Logs", "Mute", "Watch", "More…"]),
-        (Phase.FAILED, "active", ["Answer", "Stop", "Open in Coder", "Logs", "Mute", "Watch", "More…"]),
-        (Phase.PAUSING, "unknown", ["Open in Coder", "Logs", "Mute", "Watch", "More…"]),
-        (Phase.UNCLEAR, "unknown", ["Open in Coder", "Mute", "Watch", "Share", "More…"]),
-        (Phase.PAUSED, "paused", ["Resume", "Open in Coder", "Logs", "Edit prompt", "Mute", "More…"]),
-        (Phase.BROKEN, "error", ["Retry", "Open in Coder", "Mute", "Watch", "Share", "More…"]),
+        (Phase.STARTING, "initializing", ["Stop", "Open in Coder", *COMMON]),
+        (Phase.WORKING, "active", ["Stop", "Open in Coder", "Follow", "Logs", *COMMON]),
+        (Phase.NEEDS_YOU, "active", ["Answer", "Stop", "Open in Coder", "Logs", *COMMON]),
+        (Phase.DONE, "active", ["Open in Coder", "Logs", *COMMON]),
+        (Phase.FAILED, "active", ["Answer", "Open in Coder", "Logs", *COMMON]),
+        (Phase.PAUSING, "unknown", ["Open in Coder", "Logs", *COMMON]),
+        (Phase.UNCLEAR, "unknown", ["Open in Coder", *COMMON]),
+        (Phase.PAUSED, "paused", ["Resume", "Open in Coder", "Logs", "Edit prompt", *COMMON]),
+        (Phase.BROKEN, "error", ["Retry", "Open in Coder", *COMMON]),
         (Phase.GONE, "paused", []),
-        (Phase.OTHER, "hibernating", ["Open in Coder", "Mute", "Watch", "Share", "More…"]),
+        (Phase.OTHER, "hibernating", ["Open in Coder", *COMMON]),
     ],
 )
 def test_each_phase_has_the_controls_that_make_sense(phase: Phase, status: str, labels: list[str]) -> None:
@@ -37,37 +41,7 @@ def test_each_phase_has_the_controls_that_make_sense(phase: Phase, status: str, 
 
     assert list(found) == labels
     assert all(str(found[label]["value"]).split()[-1] == "L1" for label in labels)
-    assert found.get("Open in Coder", {}).get("url") == (
-        "https://coder.example.com/tasks/alice/t-1" if labels else None
-    )
     assert faults(message) == []
-
-
-def test_what_the_menu_has_no_place_for_is_behind_more() -> None:
-    """Slack's menu has five options at most."""
-    paused = link(Phase.PAUSED, None, "paused")
-
-    place = card_controls.Place("https://coder.example.com/t", CODER)
-    message = card_controls.more(paused, place, rights=Rights.MANAGE)
-
-    assert message is not None
-    assert message.text == "More for *Fix the login*:"
-    assert {label: (each["action_id"], each["value"]) for label, each in buttons(message).items()} == {
-        "Watch": ("task.watch", "L1"),
-        "Share": ("task.share", "L1"),
-        "Detach": ("task.detach", "L1"),
-        "Delete": ("task.delete", "L1"),
-    }
-
-
-def test_more_shows_only_what_the_person_may_do() -> None:
-    """Everybody may watch. If nothing is left, there is no such message."""
-    place = card_controls.Place("https://coder.example.com/t", CODER)
-    paused = card_controls.more(link(Phase.PAUSED, None, "paused"), place, rights=Rights.SEE)
-
-    assert paused is not None
-    assert list(buttons(paused)) == ["Watch"]
-    assert card_controls.more(link(Phase.DONE, None), place, rights=Rights.STEER) is None
 
 
 def test_an_open_question_can_be_answered_during_a_pause() -> None:

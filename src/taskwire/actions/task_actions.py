@@ -41,7 +41,7 @@ from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.thread_context import make_context
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, live, refusals, teammates
-from taskwire.notices.follow import is_followed, start_following
+from taskwire.notices.follow import is_followed, start_following, stop_following
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import draw, say
@@ -279,8 +279,7 @@ class TaskActions:
     async def _follow(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Start or end the message in the thread that shows what the agent writes."""
         if work.verb == "unfollow":
-            batch = self._deps.writes.unfollow(Batch(), link.id)
-            return done(batch, (work.requester, live.not_following(link)))
+            return done(stop_following(self._deps, link), (work.requester, live.not_following(link)))
         if is_followed(link, context.now_ms):
             return done(None, (work.requester, live.following(link)))
         return done(await start_following(self._deps, link, context.now_ms))

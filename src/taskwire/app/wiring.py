@@ -378,7 +378,7 @@ def _listen(
         bolt,
         commands,
         messages,
-        Clicks(ingress, commands, lookup, answerer, card_questions, dialogs, background, private_answers),
+        Clicks(ingress, commands, lookup, answerer, dialogs, background, private_answers),
         dialogs,
         Shortcuts(ingress, receiver, dialogs, private_answers),
     )

@@ -385,9 +385,13 @@ class ShowSession(Work):
 
 
 class DrawCard(Work):
-    """Edit the card so that it shows the present state (queue `card`)."""
+    """Edit the card so that it shows the present state (queue `card`).
+
+    `menu_used` is when a person chose an entry of its menu, if one did.
+    """
 
     kind: Literal["draw_card"] = "draw_card"
+    menu_used: Ts | None = None
 
 
 class Receipt(Work):

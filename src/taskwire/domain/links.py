@@ -169,6 +169,8 @@ class Link(BaseModel):
     follow_until_ms: int = 0
     # What Slack's agent surface shows: the status, the thread's ts, and when it was set in Unix milliseconds.
     session: str = ""
+    # When somebody last used the card's menu. The card is drawn again with nothing chosen in it.
+    menu_used: Ts | None = None
     # The action that is being carried out, a blank, and the id of its job.
     pending: str = ""
 

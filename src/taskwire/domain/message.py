@@ -57,7 +57,8 @@ class Button(StrEnum):
 
     # The menu of a card. The value of each option is the id of a button, a blank, and that button's value.
     MENU = "task.menu"
-    MORE = "task.more"
+    # It opens a dialog with the link to the task's page.
+    PAGE = "task.page"
     ANSWER = "task.answer"
     LOGS = "task.logs"
     # The value is the link's id, a blank, the key of the notice, a colon, and the number of the choice. The
@@ -139,5 +140,7 @@ class Dialog(StrEnum):
     EDIT = "edit"
     DELETE = "delete"
     ANSWER = "answer"
+    # It only shows the link to the task's page.
+    PAGE = "page"
     SETTINGS = "settings"
     PREFERENCES = "preferences"

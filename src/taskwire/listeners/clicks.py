@@ -41,12 +41,12 @@ from taskwire.listeners.commands import Commands
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers, refusals
+from taskwire.outbox.enqueue import reset_menu
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import limit_of_press
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Click
-from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.lookup import Lookup
 from taskwire.tasks.queries import Queries
 
@@ -66,6 +66,8 @@ _VERBS: dict[Button, ActVerb] = {
     Button.READ_REPLIES: "read_replies",
     Button.READ_MENTIONS: "read_mentions",
 }
+# These entries of a card's menu leave the menu as it was. After the others, the menu has other entries.
+_WITHOUT_TRACE = frozenset({Button.PAGE, Button.LOGS, Button.EDIT, Button.WATCH, Button.SHARE, Button.DELETE})
 _DECISIONS: dict[Button, ReplyDecision] = {
     Button.ARRIVED: "arrived",
     Button.SEND_AGAIN: "send",
@@ -97,7 +99,6 @@ class Clicks:
         offered: Commands,
         lookup: Lookup,
         queries: Queries,
-        card_questions: CardQuestions,
         dialogs: Dialogs,
         background: Background,
         private_answers: PrivateAnswers,
@@ -107,7 +108,6 @@ class Clicks:
         self._private_answers = private_answers
         self._lookup = lookup
         self._queries = queries
-        self._card_questions = card_questions
         self._dialogs = dialogs
         self._background = background
 
@@ -135,7 +135,10 @@ class Clicks:
             return
         is_made_up = not _IDS.fullmatch(clicked.value)
         batch = None if is_made_up else _batch_of(clicked)
-        result = await self._ingress.claim("click", clicked.delivery, batch or Batch(), user_limit)
+        written = batch or Batch()
+        if clicked.is_card_menu and clicked.button in _WITHOUT_TRACE and not is_made_up:
+            reset_menu(LinkId(clicked.value), clicked.action_ts, written)
+        result = await self._ingress.claim("click", clicked.delivery, written, user_limit)
         await ack()
         if result.reply:
             self._private_answers.show(PrivateAnswer(requester, Message(text=result.reply)))
@@ -153,6 +156,7 @@ class Clicks:
             Button.ANSWER: self._dialogs.open_answer,
             Button.DELETE: self._dialogs.open_delete,
             Button.EDIT: self._dialogs.open_edit,
+            Button.PAGE: self._dialogs.open_page,
             "delete": self._dialogs.open_delete,
             "edit": self._dialogs.open_edit,
         }
@@ -164,7 +168,6 @@ class Clicks:
             dialogs[asked](requester, clicked.trigger_id, LinkId(link))
             return
         questions: dict[Button | None, Callable[[], Awaitable[Message]]] = {
-            Button.MORE: partial(self._card_questions.show_more, requester, LinkId(link)),
             Button.LOGS: partial(self._logs, clicked, requester),
             Button.STEPS: partial(self._queries.show_steps, requester, LinkId(link), rest),
             Button.HELP: partial(self._queries.answer, requester, Help()),

@@ -174,6 +174,11 @@ class Dialogs:
         make_view = partial(self._answer_dialog, requester, target)
         self._open_in_background(requester, trigger_id, Dialog.ANSWER, make_view)
 
+    def open_page(self, requester: Requester, trigger_id: str, target: LinkId) -> None:
+        """Open the dialog with the link to the task's page in Coder."""
+        make_view = partial(self._page_dialog, requester, target)
+        self._open_in_background(requester, trigger_id, Dialog.PAGE, make_view)
+
     def open_preferences(self, requester: Requester, trigger_id: str) -> None:
         """Open the dialog for the person's own settings."""
         make_view = partial(self._preferences_dialog, requester)
@@ -262,6 +267,10 @@ class Dialogs:
             written,
             private_metadata=_context_of(requester, str(link.record.task_id)).model_dump_json(),
         )
+
+    async def _page_dialog(self, requester: Requester, target: LinkId) -> View:
+        link, url = await self._card_questions.find_page(requester, target)
+        return forms.page_dialog(link.title, url)
 
     async def _preferences_dialog(self, requester: Requester) -> View:
         settings = await self._person_settings.get(requester.person)

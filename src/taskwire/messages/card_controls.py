@@ -1,20 +1,24 @@
 """The controls of a card: what the phase asks for, *Stop* while an agent runs, and a menu with the rest.
 
-Slack's menu has at most five options. If there are more, the last one is *More…*: its private answer has the
-others as buttons. A new entry gets a line in `_entries`, at the place that says how often it is used.
+The menu is a select, because Slack's overflow menu has at most five options. An option of a select opens no
+page, so *Open in Coder* opens a dialog with the link. Slack shows the chosen option until the row has another
+block id. A new entry gets a line in `_entries`.
 """
 
 from collections.abc import Collection
 from typing import NamedTuple
 
 from taskwire.domain.links import Link, Rights
-from taskwire.domain.message import Block, Button, Message
+from taskwire.domain.message import Block, Button
+from taskwire.domain.naming import digest
 from taskwire.domain.phases import Phase
 from taskwire.messages import blocks
 from taskwire.messages.blocks import button
 
-# Slack's limit for an overflow menu.
-MOST_ENTRIES = 5
+# What the menu shows while nothing is chosen.
+MENU_LABEL = "More…"
+# In these phases there is no agent to stop, or it has ended its work.
+_PHASES_WITHOUT_STOP = frozenset({Phase.DONE, Phase.FAILED, Phase.PAUSED})
 # In these phases, the agent has reported something or has had the time to do so.
 PHASES_WITH_REPORT = frozenset(
     {Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED, Phase.PAUSING, Phase.PAUSED}
@@ -32,11 +36,10 @@ class Place(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """An entry of the menu. `url` is the page that it opens."""
+    """An entry of the menu."""
 
     button: Button
     label: str
-    url: str = ""
 
 
 def controls(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list[Block]:
@@ -48,24 +51,12 @@ def controls(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list
     row += _asked_for(link, place, is_open=is_open, rights=rights)
     if is_open and rights >= Rights.STEER and _is_agent_running(link):
         row.append(button(Button.PAUSE, "Stop", link.id))
-    entries = _entries(link, place, is_open=is_open, rights=rights)
-    if len(entries) > 1:
-        row.append(_menu(link, entries))
-    else:
-        row += [_as_button(link, entry) for entry in entries]
-    return blocks.button_rows("buttons", row)
-
-
-def more(link: Link, place: Place, *, rights: Rights) -> Message | None:
-    """Make the private answer to *More…*: buttons for the entries that the menu has no place for.
-
-    Return None if this person may use none of them.
-    """
-    left = _entries(link, place, is_open=True, rights=Rights.MANAGE)[MOST_ENTRIES - 1 :]
-    allowed = _entries(link, place, is_open=True, rights=rights)
-    rows = blocks.button_rows("buttons", [_as_button(link, each) for each in left if each in allowed])
-    words = f"More for {blocks.bold_name(link.title)}:"
-    return Message(text=words, blocks=(blocks.section("more", words), *rows)) if rows else None
+    if not is_open:
+        row += [button(Button.OPEN_CODER, "Open in Coder", url=place.page)] if place.page else []
+        return blocks.button_rows("buttons", row)
+    entries = _entries(link, place, rights=rights)
+    shown = digest(link.menu_used or "", *(entry.label for entry in entries))
+    return blocks.button_rows(f"buttons.{shown}", [*row, _menu(link, entries)])
 
 
 def _asked_for(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list[Block]:
@@ -90,14 +81,17 @@ def _is_agent_running(link: Link) -> bool:
 
     A starting agent counts too: Coder stops it when it has started.
     """
-    return link.state.status == "active" or link.state.phase is Phase.STARTING
+    phase = link.state.phase
+    return phase is Phase.STARTING or (link.state.status == "active" and phase not in _PHASES_WITHOUT_STOP)
 
 
-def _entries(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list[_Entry]:
-    """Return the entries of the menu, the most used first."""
-    entries = [_Entry(Button.OPEN_CODER, "Open in Coder", place.page)] if place.page else []
-    if not is_open:
-        return entries
+def _entries(link: Link, place: Place, *, rights: Rights) -> list[_Entry]:
+    """Return the entries of the menu: what shows the task first, what ends it last."""
+    entries = [_Entry(Button.PAGE, "Open in Coder")] if place.page else []
+    if link.state.phase is Phase.WORKING and rights >= Rights.STEER:
+        is_followed = link.follow_until_ms > 0
+        follow = _Entry(Button.UNFOLLOW, "Stop following") if is_followed else _Entry(Button.FOLLOW, "Follow")
+        entries.append(follow)
     if link.state.has_reported or link.state.phase in PHASES_WITH_REPORT:
         entries.append(_Entry(Button.LOGS, "Logs"))
     watch = _Entry(Button.WATCH, "Watch")
@@ -106,12 +100,7 @@ def _entries(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list
     if link.state.phase is Phase.PAUSED:
         entries.append(_Entry(Button.EDIT, "Edit prompt"))
     entries += _discussion_entries(link)
-    entries.append(_Entry(Button.UNMUTE, "Unmute") if link.is_muted else _Entry(Button.MUTE, "Mute"))
-    entries.append(watch)
-    if link.state.phase is Phase.WORKING:
-        is_followed = link.follow_until_ms > 0
-        follow = _Entry(Button.UNFOLLOW, "Stop following") if is_followed else _Entry(Button.FOLLOW, "Follow")
-        entries.append(follow)
+    entries += [watch, _Entry(Button.UNMUTE, "Unmute") if link.is_muted else _Entry(Button.MUTE, "Mute")]
     if rights < Rights.MANAGE:
         return entries
     owners = (_Entry(Button.SHARE, "Share"), _Entry(Button.DETACH, "Detach"), _Entry(Button.DELETE, "Delete"))
@@ -136,25 +125,17 @@ def _discussion_entries(link: Link) -> list[_Entry]:
 
 
 def _menu(link: Link, entries: list[_Entry]) -> Block:
-    """Make the menu from the first entries. If some are left, its last option leads to them."""
-    if len(entries) > MOST_ENTRIES:
-        entries = [*entries[: MOST_ENTRIES - 1], _Entry(Button.MORE, "More…")]
+    """Make the menu. Its action id says that the value of an option has the button's id and value."""
     return {
-        "type": "overflow",
+        "type": "static_select",
         "action_id": Button.MENU.value,
+        "placeholder": blocks.plain_text(MENU_LABEL, 150),
         "options": [_option(link, entry) for entry in entries],
     }
 
 
 def _option(link: Link, entry: _Entry) -> Block:
-    made: Block = {
+    return {
         "text": {"type": "plain_text", "text": entry.label, "emoji": False},
-        "value": f"{entry.button.value} {link.id}".strip(),
+        "value": f"{entry.button.value} {link.id}",
     }
-    return made | ({"url": entry.url} if entry.url else {})
-
-
-def _as_button(link: Link, entry: _Entry) -> Block:
-    is_delete = entry.button is Button.DELETE
-    value = "" if entry.url else link.id
-    return button(entry.button, entry.label, value, entry.url, "danger" if is_delete else "")

@@ -19,6 +19,7 @@ TITLES = {
     Dialog.EDIT: "Edit the prompt",
     Dialog.DELETE: "Delete this task",
     Dialog.ANSWER: "Answer",
+    Dialog.PAGE: "Open in Coder",
     Dialog.SETTINGS: "Settings",
     Dialog.PREFERENCES: "Preferences",
 }

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from taskwire.domain.agent_questions import read_answer
 from taskwire.domain.markdown import cut_at_block
-from taskwire.domain.message import Block, Dialog, View
+from taskwire.domain.message import Block, Button, Dialog, View
 from taskwire.domain.mrkdwn import break_emoji
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.messages import blocks
@@ -168,6 +168,13 @@ def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> Vie
         small_text("stays", "The thread stays. Deleting cannot be undone; pausing keeps everything."),
     ]
     return make_view(Dialog.DELETE, layout, private_metadata, "Delete", "Keep it")
+
+
+def page_dialog(title: str, url: str) -> View:
+    """Make the dialog with the link to a task's page, because an entry of a card's menu opens no page."""
+    name = blocks.bold_name(title)
+    page = blocks.button_rows("buttons", [blocks.button(Button.OPEN_CODER, "Open in Coder", url=url)])
+    return make_view(Dialog.PAGE, [section("title", name), *page])
 
 
 def preferences_dialog(settings: PersonSettings, *, private_metadata: str) -> View:

@@ -61,6 +61,10 @@ class CardAndReceipts:
         """Edit the card, unless it already shows the present state."""
         if link.record.shown_ts is None:
             return done()
+        menu_used = context.work(DrawCard).menu_used
+        if menu_used is not None and not context.is_outcome_unknown:
+            await context.write(self._deps.writes.set_field(Batch(), link.id, "menu_used", menu_used))
+            link = link.model_copy(update={"menu_used": menu_used})
         outage = await find_outage(self._deps)
         card = cards.card(
             link,

@@ -20,6 +20,7 @@ from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import live as messages
 from taskwire.messages.live import FollowingEnd
 from taskwire.outbox.agent_log import read_last_lines
+from taskwire.outbox.enqueue import draw
 from taskwire.outbox.posting import post_once
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
@@ -46,10 +47,15 @@ async def start_following(deps: Dependencies, link: Link, now_ms: int) -> Batch:
     if await deps.links.count_followed(now_ms) >= MOST_FOLLOWED:
         raise UserError(*messages.too_many_followed(MOST_FOLLOWED))
     until_ms = now_ms + FOLLOW_MS
-    batch = deps.writes.follow(Batch(), link.id, until_ms)
+    batch = draw(link.id, deps.writes.follow(Batch(), link.id, until_ms))
     return batch.append(
         to_thread(link.id), Job(id=f"follow:{until_ms}", work=StartFollowing(until_ms=until_ms))
     )
+
+
+def stop_following(deps: Dependencies, link: Link) -> Batch:
+    """Return the batch after which nobody follows the agent. The card's menu offers *Follow* again."""
+    return draw(link.id, deps.writes.unfollow(Batch(), link.id))
 
 
 def is_followed(link: Link, now_ms: int) -> bool:
@@ -118,7 +124,7 @@ class Follower:
     def _end(self, link: Link, until_ms: int) -> Batch:
         """Return the batch that ends the following until `until_ms`. Another one that began later goes on."""
         is_newer = link.follow_until_ms not in (0, until_ms)
-        return Batch() if is_newer else self._deps.writes.unfollow(Batch(), link.id)
+        return Batch() if is_newer else stop_following(self._deps, link)
 
 
 def _tick(work: ShowLive) -> Job:

@@ -90,6 +90,12 @@ def draw(link: LinkId, batch: Batch | None = None, *, is_newest: bool = True) ->
     return (batch or Batch()).append(card(link), job, score="due", is_newest=is_newest)
 
 
+def reset_menu(link: LinkId, used_at: Ts, batch: Batch) -> Batch:
+    """Draw the card with nothing chosen in its menu. Slack would not report the same choice again."""
+    job = Job(id="menu", work=DrawCard(menu_used=used_at))
+    return batch.append(card(link), job, score="due", is_newest=True)
+
+
 def request_reading(link: LinkId, news: Ts, batch: Batch | None = None) -> Batch:
     """Append a job that reads a thread for missed messages.
 

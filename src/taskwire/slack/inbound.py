@@ -161,6 +161,8 @@ class SlashCommand:
 class Click:
     """A pressed button or a used menu. `button` is None if we do not know its action id.
 
+    `is_card_menu`: it was chosen in the menu of a card that everybody sees.
+
     `values` is what the person has entered so far in the same dialog or message, by block id.
     """
 
@@ -177,6 +179,7 @@ class Click:
     response_url: str | None
     view_id: str | None
     values: Mapping[str, str]
+    is_card_menu: bool
 
     @property
     def number(self) -> int:
@@ -340,6 +343,7 @@ def parse_click(body: Body) -> Click | IgnoredPayload:
         response_url=read_text(body, "response_url") or None,
         view_id=read_text(view, "id") or None,
         values=read_entered_values(read_object(view, "state") or read_object(body, "state")),
+        is_card_menu=read_text(action, "action_id") == Button.MENU and not read_flag(place, "is_ephemeral"),
     )
 
 

@@ -269,6 +269,7 @@ def _read_link(fields: dict[str, str]) -> Link:
             last_input_ts=Ts(fields["last_input"]) if "last_input" in fields else None,
             follow_until_ms=int(fields.get("follow", 0)),
             session=fields.get("session", ""),
+            menu_used=Ts(fields["menu_used"]) if "menu_used" in fields else None,
             pending=fields.get("pending", ""),
         )
     except (ValidationError, CannotOpen) as error:

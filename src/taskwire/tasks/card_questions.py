@@ -1,4 +1,4 @@
-"""Answers presses of the card's buttons that change nothing: what the agent asks, and more menu entries."""
+"""Answers presses of the card's buttons that change nothing: what the agent asks, and the task's page."""
 
 import asyncio
 import contextlib
@@ -6,10 +6,9 @@ import contextlib
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId
-from taskwire.domain.links import Link, Rights
-from taskwire.domain.message import Message
+from taskwire.domain.links import Link
 from taskwire.domain.requester import Requester
-from taskwire.messages import card_controls, cards, refusals
+from taskwire.messages import cards, refusals
 from taskwire.outbox.agent_log import read_last_output
 from taskwire.people.permissions import People
 from taskwire.tasks.lookup import Lookup
@@ -43,17 +42,10 @@ class CardQuestions:
                 written = (await read_last_output(self._deps, coder, link)).output.answer or written
         return link, written
 
-    async def show_more(self, requester: Requester, link_id: LinkId) -> Message:
-        """Return buttons for the entries that the menu of the card has no place for."""
+    async def find_page(self, requester: Requester, link_id: LinkId) -> tuple[Link, str]:
+        """Return the link, and the URL of its task's page in Coder."""
         link = await self._find_open_link(requester, link_id)
-        place = card_controls.Place(cards.get_page_url(link, self._deps.coder_url), self._deps.coder_url)
-        rights = Rights.MANAGE
-        with contextlib.suppress(OutsideError):
-            rights = await self._people.get_rights(requester.person, link, needs_coder=False)
-        shown = card_controls.more(link, place, rights=rights)
-        if shown is None:
-            raise UserError(*refusals.not_owner(link))
-        return shown
+        return link, cards.get_page_url(link, self._deps.coder_url)
 
     async def _find_open_link(self, requester: Requester, link_id: LinkId) -> Link:
         """Return the link of an existing task that the person may see."""

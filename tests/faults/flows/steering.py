@@ -49,7 +49,7 @@ class Pausing(Steering):
             actor,
             f"Paused: {title_of(actor)}. On it.",
             f" {self.page(actor)}",
-            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Mute, More…]",
+            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, Share, Detach, Delete]",
         )
         self.told_at_most(
             actor,
@@ -184,7 +184,7 @@ class Editing(Steering):
             actor,
             f"Paused: {self._title(actor)}. On it.",
             f" {self.page(actor)}",
-            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Mute, More…]",
+            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, Share, Detach, Delete]",
         )
         # The message may use an older title: Coder's, or that of an earlier edit.
         titles = [title_of(actor), *(self._title(actor, number) for number in range(actor.run_number + 1))]
@@ -229,7 +229,7 @@ class Muting(Steering):
             actor,
             f"Working: {title_of(actor)}. On it.",
             f" {self.page(actor)}",
-            "[Stop] [⋯ Open in Coder, Logs, Unmute, Watch, More…]",
+            "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Unmute, Share, Detach, Delete]",
         )
         self.told_at_most(
             actor,

@@ -9,7 +9,7 @@ from tests.faults.points import Kind
 
 from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
-MENU = "[⋯ Open in Coder, Logs, Mute, Watch, More…]"
+MENU = "[⋯ Open in Coder, Logs, Watch, Mute, Share, Detach, Delete]"
 RUNS = f"[Stop] {MENU}"
 
 
@@ -107,7 +107,7 @@ class Completing(Writing):
             actor,
             f"Done: {title_of(actor)}. Opened PR {actor.run_number}.",
             f" <https://example.com/pull/1> {self.page(actor)}",
-            f"[View pull request (example.com)] {RUNS}",
+            f"[View pull request (example.com)] {MENU}",
         )
 
 
@@ -133,7 +133,7 @@ class Failing(Telling):
             actor,
             f"Failed: {title_of(actor)}. No luck with try {actor.run_number}.",
             f" {self.page(actor)}",
-            f"[Answer] {RUNS}",
+            f"[Answer] {MENU}",
         )
 
 
@@ -246,7 +246,7 @@ class PausedElsewhere(Telling):
             actor,
             f"Paused: {title_of(actor)}. On it.",
             f" {self.page(actor)}",
-            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Mute, More…]",
+            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, Share, Detach, Delete]",
         )
 
 

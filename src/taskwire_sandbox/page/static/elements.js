@@ -20,6 +20,10 @@ export function actionElement(block, element, place) {
       return button(block, element, place, focus);
     case "overflow":
       return overflow(block, element, place, focus);
+    case "static_select":
+      return isBareMenu(element, place, block)
+        ? menuButton(block, element, place, focus)
+        : actionField(block, element, place, focus);
     case "image":
       return imageNote(element);
     case "icon_button":
@@ -69,6 +73,27 @@ function overflow(block, element, place, focus) {
   const onClick = () => openMenu(node, offered);
   const given = { class: "button", type: "button", "data-focus": focus, "aria-label": "More" };
   const node = el("button", { ...given, onClick }, "⋯");
+  return node;
+}
+
+/** Return whether a select has nothing chosen and no groups, as the menu of a card. */
+function isBareMenu(element, place, block) {
+  return Boolean(element.options) && !(valueOf(place.state?.(block, element)) ?? initialOf(element));
+}
+
+/** As in Slack, what was chosen stays on the button until the app draws the row under another block id. */
+function menuButton(block, element, place, focus) {
+  const words = el("span", {}, element.placeholder?.text ?? "Choose");
+  const offered = element.options.map((option) => ({
+    label: option.text.text,
+    act: () => {
+      words.textContent = option.text.text;
+      press(node, block, element, place, option.value);
+    },
+  }));
+  const given = { class: "button", type: "button", "data-focus": focus, "aria-haspopup": "menu" };
+  const arrow = el("span", { class: "away", "aria-hidden": "true" }, "▾");
+  const node = el("button", { ...given, onClick: () => openMenu(node, offered) }, words, arrow);
   return node;
 }
 
