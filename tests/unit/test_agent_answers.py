@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.agent_answers import AgentTurn, split
-from taskwire.domain.excerpts import clean_entry
+from taskwire.domain.prose import make_readable
 from taskwire.domain.terminal import extract_lines
 
 from .test_screens import AIDER, CLAUDE, CODEX
@@ -154,7 +154,7 @@ src/login.py
 
 
 def turn(screen: str) -> AgentTurn:
-    return split(extract_lines(screen), lambda lines: clean_entry("\n".join(lines), is_folded=False))
+    return split(extract_lines(screen), lambda lines: make_readable(lines, is_folded=False))
 
 
 CASES = [

@@ -14,7 +14,6 @@ from taskwire.domain.excerpts import (
     MAX_EXCERPT_LINES,
     Cursor,
     Excerpt,
-    clean_entry,
     excerpt_last_output,
     keep_end,
     keep_recent,
@@ -291,15 +290,6 @@ def test_what_comes_out_is_harmless(first: str, second: str, is_grown: bool) -> 
         assert "s3cret-token" not in shown
         assert len(notifier.excerpt.text) <= MAX_EXCERPT_CHARACTERS
         assert notifier.excerpt.text.count("\n") < MAX_EXCERPT_LINES
-
-
-@patient
-@given(screens)
-def test_cleaning_twice_is_cleaning_once(screen: str) -> None:
-    """Clean text stays as it is."""
-    once = clean_entry(screen)
-
-    assert clean_entry(once) == once
 
 
 @patient

@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.domain.excerpts import clean_entry
+from tests.unit.screens import read_screen
 
 CLAUDE = """
 ╭──────────────────────────────────────────────────────╮
@@ -254,8 +254,8 @@ End."""
 )
 def test_a_screen_reads_well(screen: str, read: str) -> None:
     """The agent's text stays. The terminal's own drawing around it is removed."""
-    assert clean_entry(screen) == read
-    assert clean_entry(read) == read
+    assert read_screen(screen) == read
+    assert read_screen(read) == read
 
 
 FULL = "This line was filled by the terminal until the next word had no room in i"
@@ -271,6 +271,10 @@ ADDRESS = "https://x.example/a/very/long/address/that/fills/a/line/of/a/terminal
         (f"{FULL}\n\nanother paragraph", f"{FULL}\n\nanother paragraph"),
         (f"- {FULL}\n  goes on\n- next", f"- {FULL} goes on\n- next"),
         (f"1. {FULL}\n   goes on\n2. next", f"1. {FULL} goes on\n2. next"),
+        (f"1. {FULL}\ngoes on\n2. next", f"1. {FULL} goes on\n2. next"),
+        (f"- {FULL}\n  - {FULL}\n    goes on", f"- {FULL}\n  - {FULL} goes on"),
+        (f"- {FULL}\n  - {FULL}\n  goes on", f"- {FULL}\n  - {FULL} goes on"),
+        ("1. Keep it\n2. Drop it\nWhich one?", "1. Keep it\n2. Drop it\nWhich one?"),
         (f"{FULL}\n- a list", f"{FULL}\n- a list"),
         (f"{FULL}\n  deeper", f"{FULL}\n  deeper"),
         (f"{FULL}\n| a | b |", f"{FULL}\n| a | b |"),
@@ -284,5 +288,5 @@ ADDRESS = "https://x.example/a/very/long/address/that/fills/a/line/of/a/terminal
 )
 def test_only_wrapped_paragraphs_are_joined(screen: str, read: str) -> None:
     """Code, lists and tables keep their lines."""
-    assert clean_entry(screen) == read
-    assert clean_entry(read) == read
+    assert read_screen(screen) == read
+    assert read_screen(read) == read

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.excerpts import clean_entry
 from taskwire_sandbox.coder.terminal import as_terminal_text
+from tests.unit.screens import read_screen
 
 FIRST = (
     "I looked at the handler of the login first, and then at everything that it calls. The address to which "
@@ -25,7 +25,7 @@ TEXT = f"{FIRST} {SECOND}\n\n{SECOND} {FIRST}"
 @pytest.mark.parametrize("columns", [*range(44, 200, 4), 67, 80])
 def test_paragraphs_are_whole_again_at_any_width(columns: int) -> None:
     """The paragraphs come from a terminal with a bullet, an indent and padding."""
-    assert clean_entry(as_terminal_text(TEXT, columns)) == TEXT
+    assert read_screen(as_terminal_text(TEXT, columns)) == TEXT
 
 
 @pytest.mark.parametrize("columns", [50, 67, 80, 100, 132])
@@ -34,7 +34,7 @@ def test_a_list_is_whole_again_at_any_width(columns: int) -> None:
     items = [f"- {FIRST} {SECOND}", f"- {SECOND} {FIRST}", "- And that is all."]
     shown = "\n".join(line for item in items for line in textwrap.wrap(item, columns, subsequent_indent="  "))
 
-    assert clean_entry(shown) == "\n".join(items)
+    assert read_screen(shown) == "\n".join(items)
 
 
 @pytest.mark.parametrize("columns", [67, 80])
@@ -42,7 +42,7 @@ def test_two_lines_are_enough_at_the_widths_that_agents_have(columns: int) -> No
     """Nothing else tells the width of the terminal."""
     text = "I fixed the redirect and added a test for it, and then I ran the whole suite twice."
 
-    assert clean_entry("\n".join(textwrap.wrap(text, columns))) == text
+    assert read_screen("\n".join(textwrap.wrap(text, columns))) == text
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_two_lines_are_enough_at_the_widths_that_agents_have(columns: int) -> No
 )
 def test_lines_that_somebody_broke_stay(text: str) -> None:
     """Such lines end at different widths, begin with capitals, or are not prose."""
-    assert clean_entry(text) == text
+    assert read_screen(text) == text
 
 
 BROKEN = (
@@ -77,8 +77,8 @@ KEYWORDS = (
 def test_a_line_that_begins_like_code_stays_a_line(word: str) -> None:
     """Two lines do not show the width of the screen. Unless the second one begins like code, they are
     joined."""
-    assert clean_entry(BROKEN.format(word)) == BROKEN.format(word)
-    assert clean_entry(BROKEN.format("so")) == BROKEN.format("so").replace("\n", " ")
+    assert read_screen(BROKEN.format(word)) == BROKEN.format(word)
+    assert read_screen(BROKEN.format("so")) == BROKEN.format("so").replace("\n", " ")
 
 
 @settings(deadline=None)
@@ -90,8 +90,8 @@ def test_words_in_any_order_are_whole_again(words: list[str], columns: int) -> N
     """A wrapped paragraph of any words comes back as it was. Cleaning it again changes nothing."""
     text = " ".join(["so", *words])
 
-    cleaned = clean_entry(as_terminal_text(text, columns))
+    cleaned = read_screen(as_terminal_text(text, columns))
 
-    assert clean_entry(cleaned) == cleaned
+    assert read_screen(cleaned) == cleaned
     if len(text) > 8 * columns:
         assert cleaned == text

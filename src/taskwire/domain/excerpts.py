@@ -66,21 +66,6 @@ class Excerpt:
     turn: AgentTurn = field(default_factory=AgentTurn)
 
 
-def clean_entry(text: str, *, is_folded: bool = True) -> str:
-    """Make the text of one entry readable. A second call changes nothing.
-
-    `is_folded`: of a long run of tool calls only the last ones are kept.
-    """
-    # A joined paragraph can look like another kind of line, so the text is processed again. Each round
-    # removes or joins lines, so the loop ends.
-    for _ in range(8):
-        cleaned = make_readable(extract_lines(text), is_folded=is_folded)
-        if cleaned == text:
-            break
-        text = cleaned
-    return text
-
-
 def make_excerpt(
     log: Sequence[AgentLogEntry], cursor: Cursor | None, *, build: int, mask: Mask, is_snapshot: bool = False
 ) -> tuple[Excerpt | None, Cursor | None]:
@@ -213,15 +198,16 @@ def _find_open_fence(rows: list[str]) -> list[str]:
 
 def _excerpt(lines: list[str], mask: Mask) -> Excerpt | None:
     lines = join_cut_rows(lines)
-    news = _clean_and_mask("\n".join(lines), mask)
+    news = _clean_and_mask(lines, mask)
     if not news:
         return None
-    turn = split(lines, lambda part: _clean_and_mask("\n".join(part), mask, is_folded=False))
+    turn = split(lines, lambda part: _clean_and_mask(part, mask, is_folded=False))
     return replace(keep_end(news), turn=turn)
 
 
-def _clean_and_mask(text: str, mask: Mask, *, is_folded: bool = True) -> str:
-    return break_mentions(mask(clean_entry(text, is_folded=is_folded)))
+def _clean_and_mask(lines: list[str], mask: Mask, *, is_folded: bool = True) -> str:
+    """Make extracted lines readable. They are read once: a log may have tens of thousands."""
+    return break_mentions(mask(make_readable(lines, is_folded=is_folded)))
 
 
 def _is_same_history(log: Sequence[AgentLogEntry], cursor: Cursor, build: int) -> bool:

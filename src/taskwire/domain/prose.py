@@ -82,7 +82,7 @@ class _Call:
 
 
 def make_readable(lines: list[str], *, is_folded: bool = True) -> str:
-    """Turn an agent's lines into one text. A second call changes nothing.
+    """Turn an agent's lines into one text.
 
     `is_folded`: of a long run of tool calls only the last ones are kept.
     """
@@ -249,24 +249,24 @@ def _find_width(lines: list[str]) -> _Width:
 
 def _list_breaks(lines: list[str]) -> Iterator[tuple[str, str]]:
     """Yield pairs of a line of prose and the line below, which may continue the first line's sentence."""
-    above, column = "", 0
+    above = ""
+    columns: tuple[int, ...] = ()
     for line, is_kept in _list_verbatim_rows(lines):
-        goes_on = bool(above) and not is_kept and _may_continue(above, line, column)
+        goes_on = bool(above) and not is_kept and _may_continue(above, line, columns)
         if goes_on:
             yield above, line
-        # The text below a list's item continues in one column.
-        column = column if goes_on else _find_text_column(line)
+        columns = columns if goes_on else _find_columns(line)
         above = "" if is_kept else line
 
 
-def _may_continue(above: str, line: str, column: int) -> bool:
-    """Return whether `line` may continue the paragraph of the line above, whose text begins at `column`."""
+def _may_continue(above: str, line: str, columns: tuple[int, ...]) -> bool:
+    """Return whether `line` may continue the paragraph above, whose lines may begin at these columns."""
     said = line.strip()
     if not said or _NOT_PROSE.match(said) or "  " in said or said.endswith("{") or _STATEMENT.search(said):
         return False
     if above.rstrip().endswith(":") and not _is_prose(line):
         return False
-    return _is_prose(above) and column == len(line) - len(line.lstrip())
+    return _is_prose(above) and len(line) - len(line.lstrip()) in columns
 
 
 def _first_word(line: str) -> str:
@@ -281,11 +281,11 @@ class _Paragraph:
         self._parts = first or []
         self._last = first[0] if first else ""
         self._length = len(self._last)
-        self._column = _find_text_column(self._last)
+        self._columns = _find_columns(self._last)
 
     def takes(self, line: str) -> bool:
         """Return whether a line continues this paragraph: its first word did not fit on the line above."""
-        if not self._parts or not _may_continue(self._last, line, self._column):
+        if not self._parts or not _may_continue(self._last, line, self._columns):
             return False
         if not self._find_width.is_found and (
             _KEYWORD.match(line.strip()) or _KEYWORD.match(self._last.strip())
@@ -327,11 +327,14 @@ def _is_prose(line: str) -> bool:
     return not is_code and "  " not in said and " | " not in said and said.count(" ") >= 3
 
 
-def _find_text_column(line: str) -> int:
-    """Return the column at which the text of a line begins, after the mark of a list's item."""
+def _find_columns(line: str) -> tuple[int, ...]:
+    """Return the columns at which the line below may continue this line.
+
+    The second line of a list's item begins below its text, or, in some terminals, below its mark.
+    """
     said = line.lstrip()
-    mark = _LIST_MARK.match(said)
-    return len(line) - len(said) + (mark.end() if mark else 0)
+    indent, mark = len(line) - len(said), _LIST_MARK.match(said)
+    return (indent + mark.end(), indent) if mark else (indent,)
 
 
 def _trim_lines(lines: list[str]) -> list[str]:

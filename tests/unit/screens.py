@@ -1,0 +1,9 @@
+"""Reads an agent's screen as the excerpts do."""
+
+from taskwire.domain.prose import make_readable
+from taskwire.domain.terminal import extract_lines
+
+
+def read_screen(screen: str) -> str:
+    """Return the text of a screen, as people read it."""
+    return make_readable(extract_lines(screen))
