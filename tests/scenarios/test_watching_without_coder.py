@@ -38,7 +38,9 @@ async def test_a_coder_that_fails_twice_is_shown_as_away_until_it_is_back(world:
     await world.polls()
 
     assert after_one.startswith(f"Working: {TITLE}. Reading the code. Owner: Alice.")
-    assert away.startswith(f"Working: {TITLE}. Reading the code. :warning: {AWAY} Owner: Alice.")
+    assert away.startswith(
+        f"Working: {TITLE}. Reading the code. :warning: {AWAY} Replies wait. Owner: Alice."
+    )
     assert AWAY not in await card(world, thread)
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."
@@ -82,7 +84,9 @@ async def test_list_and_status_show_what_was_last_known(world: World) -> None:
 
     listed, status = (timeless(each) for each in world.alice.reads())
     assert listed.startswith(f":warning: {AWAY} Tasks:\n•  Working: {TITLE}")
-    assert status.startswith(f"Working: {TITLE}. Reading the code. :warning: {AWAY} Owner: Alice.")
+    assert status.startswith(
+        f"Working: {TITLE}. Reading the code. :warning: {AWAY} Replies wait. Owner: Alice."
+    )
     nothing, here = world.bob.reads()
     assert nothing == "Coder is not answering. Try again in a minute."
     assert TITLE in here
@@ -109,7 +113,7 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
 
     assert refused_card.startswith(
         f"Working: {TITLE}. Reading the code. :warning: Coder has refused my token since "
-        "<{date_short_pretty} at {time}>; this is from then."
+        "<{date_short_pretty} at {time}>; this is from then. Replies wait."
     )
     assert told == [
         ":warning: Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. Make a "

@@ -360,7 +360,8 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
         return [_ENDING_NOTES.get(ending, _detached_note(link))]
     state, notes = link.state, []
     if outside.unreachable_since_ms is not None:
-        notes.append(outage_note(outside.unreachable_since_ms, outside.silence))
+        waits = "" if outside.silence == "no_tasks" else " Replies wait."
+        notes.append(outage_note(outside.unreachable_since_ms, outside.silence) + waits)
     if state.error_since_ms is not None and state.phase is not Phase.BROKEN:
         notes.append(_grace_note(state))
     if state.unreachable_since_ms is not None:
