@@ -60,6 +60,30 @@ async def test_a_choice_is_pressed_and_sent_as_the_persons_reply(world: World) -
     assert world.alice.reads() == []
 
 
+async def test_a_long_choice_has_a_short_button_and_is_sent_whole(world: World) -> None:
+    """A button of a phone has one line. The answer, the notice and the thread have the whole choice."""
+    keep = "Keep the old column and copy each value in the background while the site is up"
+    drop = "Drop the old column at once and accept two minutes of downtime on Saturday night"
+    thread, task = await a_task(world)
+    task.says(f"⏺ Which one do you prefer?\n\n  1. {keep}\n  2. {drop}\n")
+    task.becomes("idle", "Which one?")
+    await world.polls()
+    await world.passes(seconds=20)
+    offered = thread.new_messages()
+
+    await world.alice.clicks(thread, "2. Drop the old column at once…")
+    await world.passes(seconds=3)
+
+    asked = f"<@{world.alice.id}> Which one do you prefer?\nNeeds you: {TITLE}."
+    assert offered == [
+        f"{asked} Choose, or reply here.\n1. {keep}\n2. {drop}\n"
+        "[1. Keep the old column and copy…] [2. Drop the old column at once…]"
+    ]
+    assert task.inputs == [f"2. {drop}"]
+    assert thread.all_messages()[0] == f"{asked} Alice chose *2. {drop}*.\n1. {keep}\n2. {drop}"
+    assert thread.new_messages() == [f"Alice says: 2. {drop}\n> 2. {drop}"]
+
+
 async def test_the_first_of_two_presses_counts(world: World) -> None:
     """The second person hears that it was answered. The agent gets one answer."""
     await world.restarts(admins=(world.bob.id,))

@@ -273,6 +273,27 @@ def test_a_broken_task_says_why() -> None:
     assert next(iter(buttons(card(known)))) == "Retry"
 
 
+@pytest.mark.parametrize(
+    ("error", "shown_cause"),
+    [
+        (
+            "terraform apply: exit status 1: creating container: write /var/lib/docker/tmp: no space left",
+            "exit status 1: creating container: write /var/lib/docker/tmp: no space left",
+        ),
+        (
+            "The quota is used up. " + "Ask an administrator, or delete a workspace first. " * 2,
+            "The quota is used up.",
+        ),
+        ("apply: " + "word " * 30, ("word " * 16).strip() + "…"),
+    ],
+)
+def test_a_long_reason_is_not_cut_in_mid_sentence(error: str, shown_cause: str) -> None:
+    """What the last colons lead to is the cause. Only a cause that is too long by itself is cut."""
+    broken = link(Phase.BROKEN, None, "error").model_copy(update={"build_failure": f"1 {error}"})
+
+    assert shown(card(broken))[1] == f":warning: Broken · Workspace failed: {shown_cause}"
+
+
 def test_a_word_that_nobody_knows_is_shown() -> None:
     """A newer Coder may send new words."""
     drawn = Link(record=BOND, state=LinkState(phase=Phase.OTHER, unknown_status="*hiber* <!here>"))

@@ -94,6 +94,21 @@ def one_line(text: str, limit: int) -> str:
     return cut(break_mentions(shown).strip(), limit)
 
 
+def fit_cause(error: str, limit: int) -> str:
+    """Shorten an error such as `apply: exit status 1: no space left` without cutting it in mid-sentence.
+
+    The first sentence comes first. If it is too long, what its last colons lead to is kept: the cause. Only a
+    cause that is too long by itself is cut.
+    """
+    said = one_line(error, REPORT_LENGTH)
+    if len(said) <= limit:
+        return said
+    said = re.split(r"(?<=[.!?]) ", said)[0]
+    while len(said) > limit and ": " in said:
+        said = said.partition(": ")[2]
+    return cut(said, limit)
+
+
 def cut_beginning(text: str, limit: int) -> str:
     """Keep the last `limit` characters of a text. Cut at the beginning of a line if a line begins nearby."""
     if len(text) <= limit:

@@ -68,6 +68,7 @@ _PENDING_LABELS = {
     "retry": PhaseLabel("arrow_forward", "Retrying…"),
     "delete": PhaseLabel("wastebasket", "Deleting…"),
 }
+_WORKSPACE_FAILED = "Workspace failed: "
 _ENDING_NOTES = {
     "gone": "This task is no longer in Coder: replies here go nowhere. `/task create` starts a new one.",
 }
@@ -238,10 +239,11 @@ def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
 
 def _phase_line(link: Link, most_lines: int) -> tuple[list[Block], int]:
     """Return the line with the phase, the report and the time; and how many lines it has on a phone."""
-    face, age, words = get_phase_label(link), _age(link), get_detail(link)
+    face, age = get_phase_label(link), _age(link)
     # An emoji is as wide as two letters. Each part has ` · ` before it.
     fixed = len(face.label) + 3 + (len(age.shown) + 3 if age else 0)
-    detail = _fit(words, max(20, most_lines * LETTERS_PER_LINE - fixed - 6))
+    width = max(20, most_lines * LETTERS_PER_LINE - fixed - 6)
+    detail = _fit(get_detail(link, width), width)
     pieces = [blocks.emoji_piece(face.emoji), text_piece(" "), text_piece(face.label, is_bold=True)]
     pieces += [text_piece(f" · {detail}")] if detail else []
     if age:
@@ -249,13 +251,17 @@ def _phase_line(link: Link, most_lines: int) -> tuple[list[Block], int]:
     return pieces, _count_lines("x" * fixed + (f" · {detail}" if detail else ""))
 
 
-def get_detail(link: Link) -> str:
-    """Return the agent's latest report, or the reason of a phase that no agent reports."""
+def get_detail(link: Link, width: int = blocks.REPORT_LENGTH) -> str:
+    """Return the agent's latest report, or the reason of a phase that no agent reports.
+
+    A reason has at most `width` characters.
+    """
     if find_ending(link) is not None or link.record.task_id is None:
         return ""
     match link.state.phase:
         case Phase.BROKEN:
-            return f"Workspace failed: {link.build_error}" if link.build_error else "Its workspace failed"
+            why = blocks.fit_cause(link.build_error, width - len(_WORKSPACE_FAILED))
+            return f"{_WORKSPACE_FAILED}{why}" if why else "Its workspace failed"
         case Phase.UNCLEAR:
             return "Coder does not say what its workspace is doing"
         case _:

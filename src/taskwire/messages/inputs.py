@@ -17,8 +17,8 @@ from taskwire.domain.message import Block, Button, Message
 from taskwire.domain.mrkdwn import break_emoji
 from taskwire.messages import refusals
 from taskwire.messages.blocks import (
-    BUTTON_LENGTH,
     CODE_LENGTH,
+    REPORT_LENGTH,
     TEXT_LENGTH,
     bold_name,
     button,
@@ -421,7 +421,7 @@ def workspace_restarted(by_name: str) -> str:
 def choice_made(by_name: str, label: str) -> str:
     """Return the text that replaces the choices in a notice after `by_name` has chosen `label`."""
     ending = "" if label.endswith((".", "!", "?")) else "."
-    return f"{escape_line(by_name, 80)} chose {bold_name(break_emoji(label), BUTTON_LENGTH)}{ending}"
+    return f"{escape_line(by_name, 80)} chose {bold_name(break_emoji(label), REPORT_LENGTH)}{ending}"
 
 
 STUCK_ENDED = "Something has changed since."

@@ -31,6 +31,8 @@ from taskwire.messages.blocks import (
 from taskwire.messages.cards import SHOWN_URL_LENGTH, get_name, get_owner_name, get_page_url
 
 BUILD_LOG_LENGTH = 2_800
+# In characters. A button of this length fits one line of a phone that is 360 pixels wide.
+CHOICE_LENGTH = 32
 # These notices are posted when the agent stops working, and show what it wrote.
 OF_TURNS: frozenset[NoticeKind] = frozenset({"needs_input", "completed", "failed"})
 # These notices begin with the agent's own words.
@@ -279,9 +281,12 @@ def _output_blocks(content: _NoticeContent, written: AgentOutput) -> list[Block]
 
 
 def _choice_row(choices: Sequence[Choice], value: str) -> list[Block]:
-    """Make a row with one button for each choice. `value` is the beginning of the buttons' values."""
+    """Make a row with one button for each choice. `value` is the beginning of the buttons' values.
+
+    A long choice is shortened to what one line of a phone shows. The answer above has the whole choice.
+    """
     made = [
-        button(Button.CHOOSE, one_line(choice.label, blocks.BUTTON_LENGTH), f"{value}:{number}")
+        button(Button.CHOOSE, one_line(choice.label, CHOICE_LENGTH), f"{value}:{number}")
         | {"action_id": f"{Button.CHOOSE.value}.{number}"}
         for number, choice in enumerate(choices)
     ]

@@ -164,7 +164,11 @@ def task_row(block_id: str, item: TaskLine, hosts: Hosts) -> Block:
     first += [text_piece(_SEPARATOR), age_piece(from_ms(since_ms))] if since_ms else []
     owner = _foreign_owner(item)
     first += [text_piece(f"{_SEPARATOR}{owner}")] if owner else []
-    second = [[text_piece(detail)]] if (detail := one_line(get_detail(link), _DETAIL_LENGTH)) else []
+    second = (
+        [[text_piece(detail)]]
+        if (detail := one_line(get_detail(link, _DETAIL_LENGTH), _DETAIL_LENGTH))
+        else []
+    )
     if url := get_reported_url(link):
         second.append([_link(blocks.link_name(url, hosts.coder_url, hosts.forges), url)])
     if thread:
@@ -233,7 +237,7 @@ def _page_buttons(page: int, pages: int, filtered: str) -> list[Block]:
 def get_task_text(item: TaskLine) -> str:
     """Return a task as text on one line, for clients that show no blocks."""
     link = item.link
-    owner, detail = _foreign_owner(item), get_detail(link)
+    owner, detail = _foreign_owner(item), get_detail(link, _DETAIL_LENGTH)
     parts = [f"•  {escape_line(_task_label(link).label, 60)}: {escape_line(get_name(link), 60)}"]
     parts += [f", {escape_line(owner, _OWNER_LENGTH)}"] if owner else []
     parts += [f". {escape_line(detail, _DETAIL_LENGTH)}"] if detail else []
