@@ -1,6 +1,7 @@
-"""Makes the pictures of `docs/using.md`, from the demo: `python -m tests.sandbox.pictures [FOLDER]`.
+"""Makes the pictures of `docs/using.md` and `docs/demo.png`: `python -m tests.sandbox.pictures [FOLDER]`.
 
-It needs chromium, and takes about two minutes, because the demo's agents take their time.
+They are from the demo, except for notices that come after half an hour: these are drawn from examples. It
+needs chromium, and takes some minutes, because the demo's agents take their time.
 """
 
 import asyncio
@@ -12,9 +13,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from playwright.async_api import Browser, Locator, Page, ViewportSize, async_playwright, expect
+from slack_sdk.web.async_client import AsyncWebClient
 
+from taskwire.domain.events import Notice
+from taskwire.domain.phases import Phase
+from taskwire.messages import notices
+from taskwire.slack.manifest import make_manifest
+from taskwire_sandbox.page import routes as page_routes
+from taskwire_sandbox.slack import SlackSandbox
 from tests.programs import find_chromium
 from tests.sandbox.small_png import shrink
+from tests.unit.message_examples import BOND, CODER, OPENED, link
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 PATIENCE_MS = 120_000
@@ -33,6 +42,9 @@ TASKS = (
 )
 # Letters without colored edges make a small picture.
 ARGUMENTS = ("--no-sandbox", "--disable-lcd-text")
+DEMO = "demo"
+# What the agents of the examples said last.
+WORDS = {"stuck": "Running the browser tests", "reminder": "Which config should I keep?"}
 EXPLAINS = "explain when a cart expires"
 TOURED = 6
 
@@ -133,18 +145,64 @@ async def _surfaces(page: Page, folder: Path) -> None:
     await form.locator("textarea").wait_for(timeout=PATIENCE_MS)
     await _take(form, folder, "form")
     await page.keyboard.press("Escape")
+    await _says(page, "/task settings")
+    await form.get_by_role("button", name="Save").wait_for(timeout=PATIENCE_MS)
+    await _take(form.locator(".modal").or_(form).first, folder, "settings")
+    await page.keyboard.press("Escape")
+
+
+async def _pass_on(page: Page, folder: Path) -> None:
+    """Take what the owner sees of a colleague's reply."""
+    await page.get_by_role("button", name="Conversations").click()
+    await page.get_by_role("button", name="Be Bob Brown").click()
+    await page.keyboard.press("Escape")
+    await _card(page, TASKS[1][0]).get_by_role("button", name=re.compile("repl(y|ies)")).click()
+    await page.locator("#reply-box").fill("please keep the old column for the reports")
+    await page.locator("#reply-box").press("Enter")
+    await page.locator("#thread").get_by_role("button", name="Ask Alice Adams to pass it on").click()
+    await expect(page.locator("#thread")).to_contain_text("was asked to pass it on", timeout=PATIENCE_MS)
+    await page.get_by_role("button", name="Close thread").click()
+    await page.get_by_role("button", name="Conversations").click()
+    await page.get_by_role("button", name="Be Alice Adams").click()
+    await page.keyboard.press("Escape")
+    await _card(page, TASKS[1][0]).get_by_role("button", name=re.compile("repl(y|ies)")).click()
+    asked = page.locator("#thread .message.ephemeral", has_text="asks you to pass this on").last
+    await asked.wait_for(timeout=PATIENCE_MS)
+    await _take(asked, folder, "pass-on")
+    await page.get_by_role("button", name="Close thread").click()
+
+
+async def _home(page: Page, folder: Path, name: str) -> None:
+    """Take the Home tab."""
     await page.get_by_role("button", name="Conversations").click()
     await page.locator("#sidebar").get_by_role("button", name=re.compile("^Taskwire")).click()
-    home = page.get_by_role("button", name="Home", exact=True)
-    if await home.is_visible():
-        await home.click()
-        await page.locator("#home .block").first.wait_for(timeout=PATIENCE_MS)
-        await page.set_viewport_size({"width": NARROW["width"], "height": 700})
-        await _take(page.locator("#home"), folder, "home")
+    await page.get_by_role("button", name="Home", exact=True).click()
+    await expect(page.locator("#home")).to_contain_text("Needs you", timeout=PATIENCE_MS)
+    await _take(page.locator("#home"), folder, name)
+
+
+async def _late_notices(browser: Browser, folder: Path) -> None:
+    """Take the notices that nobody wants to wait for: nothing changes, and nobody answers."""
+    bond = BOND.model_copy(update={"title": "Fix the login redirect"})
+    for kind, phase, lasted_ms in (
+        ("stuck", Phase.WORKING, 1_800_000),
+        ("reminder", Phase.NEEDS_YOU, 7_200_000),
+    ):
+        report = OPENED.model_copy(update={"message": WORDS[kind], "uri": ""})
+        shown = link(phase, report).model_copy(update={"record": bond})
+        notice = Notice(kind=kind, id="n1", is_call=True, report=report, lasted_ms=lasted_ms)
+        async with SlackSandbox(routes=page_routes(person="alice"), manifest=make_manifest()) as slack:
+            alice = slack.add_user("alice", real_name="Alice Adams")
+            channel = slack.add_channel("shop", ["alice"])
+            made = notices.notice(shown, notice, coder_url=CODER, calls=(f"<@{alice.id}>",))
+            client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)
+            await client.chat_postMessage(channel=channel.id, text=made.text, blocks=[*made.blocks])
+            async with _page(browser, slack.backend.base_url, NARROW) as page:
+                await _take(page.locator("#messages .message").last, folder, f"notice-{kind}")
 
 
 async def _whole_page(page: Page, folder: Path) -> None:
-    """Take the page in the middle of the tour."""
+    """Take the page in the middle of the tour, and without the tour."""
     await page.locator("#tour-switch").click()
     tour = page.get_by_role("region", name="Tour")
     for number in range(1, TOURED + 1):
@@ -152,6 +210,8 @@ async def _whole_page(page: Page, folder: Path) -> None:
         await expect(tour).to_contain_text(f"Step {number} of")
         await expect(tour).to_have_attribute("data-busy", "false", timeout=PATIENCE_MS)
     await _take(page.locator("body"), folder, "tour")
+    await page.get_by_role("button", name="Close the tour").click()
+    await _take(page.locator("body"), folder, DEMO)
 
 
 async def main(folder: Path) -> None:
@@ -164,10 +224,14 @@ async def main(folder: Path) -> None:
             await page.get_by_role("button", name="Close these suggestions").click()
             await _cards_and_notices(page, folder)
             await _live(page, folder)
+            await _pass_on(page, folder)
             await _surfaces(page, folder)
+            await page.set_viewport_size({"width": NARROW["width"], "height": 900})
+            await _home(page, folder, "home")
         async with _page(browser, address, PHONE) as page:
             await page.get_by_role("button", name="Close these suggestions").click()
             await _take(_card(page, TASKS[1][0]), folder, "phone")
+        await _late_notices(browser, folder)
         await browser.close()
 
 
@@ -176,3 +240,5 @@ if __name__ == "__main__":
     asyncio.run(main(wanted))
     for made in wanted.glob("*.png"):
         shrink(made)
+    if wanted == FOLDER:
+        (FOLDER / f"{DEMO}.png").replace(FOLDER.parent / f"{DEMO}.png")

@@ -11,7 +11,7 @@ from taskwire.domain.link_state import LinkState
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
-from taskwire.home.person_tasks import LATELY_MS, sort_links
+from taskwire.home.person_tasks import LATELY_MS, PULL_REQUEST_MS, sort_links
 from taskwire.messages import home
 from taskwire.messages.home import HomePage
 from taskwire.messages.task_lists import Hosts, TaskLine
@@ -42,6 +42,7 @@ def test_what_needs_somebody_comes_first() -> None:
         task("broken", Phase.BROKEN),
         task("done", Phase.DONE),
         task("done long ago", Phase.DONE, age_ms=LATELY_MS),
+        task("pull request of yesterday", Phase.DONE, age_ms=PULL_REQUEST_MS, has_pull_request=True),
         task("pull request of long ago", Phase.DONE, age_ms=LATELY_MS, has_pull_request=True),
         task("paused", Phase.PAUSED, age_ms=1),
         task("starting", Phase.STARTING, age_ms=1),
@@ -53,7 +54,7 @@ def test_what_needs_somebody_comes_first() -> None:
         *("asked and paused", "asked long ago", "failed", "broken", "pull request"),
     ]
     assert [link.id for link in found.running] == ["working", "starting"]
-    assert [link.id for link in found.lately] == ["done", "paused"]
+    assert [link.id for link in found.lately] == ["done", "paused", "pull request of yesterday"]
 
 
 def test_more_tasks_than_fit_are_counted() -> None:

@@ -17,8 +17,11 @@ from taskwire.messages.cards import get_reported_url
 from taskwire.messages.task_lists import RUNNING_PHASES, TaskLine, get_rank
 from taskwire.outbox.permalinks import find_permalink
 
-# For how long a paused or finished task is shown as recent, and its pull request as something to review.
+# For how long a paused or finished task is shown as recent.
 LATELY_MS = 7 * DAY_MS
+# For how long a finished pull request needs its person. Nobody can know whether it was looked at: a link opens in
+# the browser. After that it is among what was finished lately.
+PULL_REQUEST_MS = DAY_MS
 
 
 class PersonTasks(NamedTuple):
@@ -53,7 +56,7 @@ def needs_owner(link: Link, now_ms: int) -> bool:
     """Return whether the task waits for its owner: a question, a failure or a pull request is open."""
     if link.state.open_phase in NEEDS_PERSON_PHASES:
         return True
-    is_new = now_ms - link.state.since_ms < LATELY_MS
+    is_new = now_ms - link.state.since_ms < PULL_REQUEST_MS
     return link.state.phase is Phase.DONE and is_new and blocks.is_pull_request(get_reported_url(link))
 
 

@@ -3,6 +3,9 @@
 import { coder } from "./control.js";
 
 const LETTER_MS = 16;
+// How often, and how many times, a button is looked for.
+const LOOK_MS = 250;
+const MOST_LOOKS = 80;
 const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
 // The same agent takes each of them. A prompt that was used a moment ago would be asked about.
 const PROMPTS = [
@@ -58,6 +61,32 @@ export class Hand {
     (numbered.at(-1) ?? choices.at(-1)).click();
   }
 
+  /** Go on as another person, in the same thread. */
+  async becomes(name) {
+    const { world } = this;
+    const person = world.members().find((user) => user.name === name);
+    if (person && person.id !== world.me) await world.switchPerson(person.id);
+  }
+
+  /** Press the newest button of the thread whose label begins so, as soon as it is there. */
+  async press(label) {
+    for (let tries = 0; tries < MOST_LOOKS; tries += 1) {
+      const buttons = [...this.thread.list.querySelectorAll(".actions button")];
+      const found = buttons.filter((each) => each.textContent.startsWith(label)).at(-1);
+      if (found) return found.click();
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  openHome() {
+    return this.world.openApp("home");
+  }
+
+  /** Whether the Home tab shows the tour's task. */
+  homeShows() {
+    return JSON.stringify(this.world.homeView?.blocks ?? []).includes(this.prompt.slice(1));
+  }
+
   takeCoderAway() {
     return coder.makeUnreachable();
   }
@@ -101,9 +130,4 @@ export class Hand {
   newestNode() {
     return this.thread.list.querySelector(".message:last-child");
   }
-
-  answer() {
-    return this.world.placeMessages().find((message) => message.isEphemeral && Number(message.ts) > this.since);
-  }
 }
-

@@ -31,15 +31,16 @@ export const STEPS = [
     seconds: 7,
   },
   {
-    title: "The agent works",
+    title: "Alice follows the agent",
     words: [
       term("Poll"),
       ": one request a second asks Coder about all tasks, however many there are. Only a change becomes a job. " +
-        "The card is edited in place, and nobody is called.",
+        "“!follow” shows what the agent writes, in one message that is edited in place. Nobody is called.",
     ],
-    until: (hand) => hand.calls() > 0,
-    spot: (hand) => hand.cardNode(),
-    seconds: 1,
+    act: (hand) => hand.reply("!follow"),
+    until: (hand) => hand.thread.list.textContent.includes("Live from"),
+    spot: (hand) => hand.newestNode(),
+    seconds: 5,
   },
   {
     title: "It needs Alice",
@@ -48,6 +49,7 @@ export const STEPS = [
       ": the agent has been idle for four seconds, so it really waits. One message calls Alice, once, whatever is " +
         "restarted meanwhile. It begins with the question.",
     ],
+    until: (hand) => hand.calls() > 0,
     spot: (hand) => hand.newestNode(),
     seconds: 8,
   },
@@ -75,19 +77,45 @@ export const STEPS = [
     seconds: 8,
   },
   {
+    title: "Bob has an idea",
+    words: [
+      "Only Alice directs this agent, so Bob’s reply is no input. Bob alone is told, with a button that asks Alice. ",
+      term("Rights"),
+      ": each reply and each click is checked again when it is carried out.",
+    ],
+    act: async (hand) => {
+      await hand.becomes("bob");
+      await hand.reply("please describe it in the docs too");
+      await hand.press("Ask Alice");
+    },
+    until: (hand) => hand.thread.list.textContent.includes("was asked to pass it on"),
+    spot: (hand) => hand.newestNode(),
+    seconds: 6,
+  },
+  {
+    title: "Alice passes it on",
+    words: [
+      "Alice alone sees the question. One click gives Bob’s words to the agent, with his name, and the ✅ on his reply " +
+        "shows him that the agent has them.",
+    ],
+    act: async (hand) => {
+      await hand.becomes("alice");
+      await hand.press("Pass it on");
+    },
+    until: (hand) => hand.hasReaction("white_check_mark", { onLast: true }),
+    spot: (hand) => hand.newestNode(),
+    seconds: 6,
+  },
+  {
     title: "Stop means stop",
     words: [
-      "A reply in the thread goes to the agent. ",
       term("Lanes"),
       ": the word “stop” goes ahead of everything that waits in the task’s queue, and pauses the workspace.",
     ],
-    act: async (hand) => {
-      await hand.reply("and describe it in the docs");
-      await hand.reply("stop");
-    },
+    act: (hand) => hand.reply("stop"),
     until: (hand) => hand.shows("Paused"),
     spot: (hand) => hand.cardNode(),
-    seconds: 6,
+    seconds: 5,
   },
   {
     title: "Coder goes away",
@@ -118,14 +146,12 @@ export const STEPS = [
   {
     title: "What needs me?",
     words: [
-      "The list begins with what needs you. This was the real bot; only Slack and Coder were stand-ins. Now try your " +
-        "own words, or an idea from 💡.",
+      term("Home"),
+      ": what needs Alice comes first, then what runs, then what has finished. It follows every change. This was the " +
+        "real bot; only Slack and Coder were stand-ins. Now try your own words, or an idea from 💡.",
     ],
-    act: async (hand) => {
-      hand.since = Date.now() / 1000 - 1;
-      await hand.command("/task list");
-    },
-    until: (hand) => hand.answer(),
+    act: (hand) => hand.openHome(),
+    until: (hand) => hand.homeShows(),
     seconds: 1,
   },
 ];
