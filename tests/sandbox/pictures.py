@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Locator, Page, ViewportSize, async_playwright, expect
 from slack_sdk.web.async_client import AsyncWebClient
 
-from taskwire.domain.events import Notice
+from taskwire.domain.events import Notice, NoticeKind
 from taskwire.domain.phases import Phase
 from taskwire.messages import notices
 from taskwire.slack.manifest import make_manifest
@@ -184,17 +184,18 @@ async def _home(page: Page, folder: Path, name: str) -> None:
 async def _late_notices(browser: Browser, folder: Path) -> None:
     """Take the notices that nobody wants to wait for: nothing changes, and nobody answers."""
     bond = BOND.model_copy(update={"title": "Fix the login redirect"})
-    for kind, phase, lasted_ms in (
+    late: tuple[tuple[NoticeKind, Phase, int], ...] = (
         ("stuck", Phase.WORKING, 1_800_000),
         ("reminder", Phase.NEEDS_YOU, 7_200_000),
-    ):
+    )
+    for kind, phase, lasted_ms in late:
         report = OPENED.model_copy(update={"message": WORDS[kind], "uri": ""})
         shown = link(phase, report).model_copy(update={"record": bond})
         notice = Notice(kind=kind, id="n1", is_call=True, report=report, lasted_ms=lasted_ms)
         async with SlackSandbox(routes=page_routes(person="alice"), manifest=make_manifest()) as slack:
             alice = slack.add_user("alice", real_name="Alice Adams")
             channel = slack.add_channel("shop", ["alice"])
-            made = notices.notice(shown, notice, coder_url=CODER, calls=(f"<@{alice.id}>",))
+            made = notices.notice(shown, notice, coder_url=CODER, calls=(alice.id,))
             client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)
             await client.chat_postMessage(channel=channel.id, text=made.text, blocks=[*made.blocks])
             async with _page(browser, slack.backend.base_url, NARROW) as page:
@@ -226,7 +227,7 @@ async def main(folder: Path) -> None:
             await _live(page, folder)
             await _pass_on(page, folder)
             await _surfaces(page, folder)
-            await page.set_viewport_size({"width": NARROW["width"], "height": 900})
+            await page.set_viewport_size({"width": NARROW["width"], "height": 1080})
             await _home(page, folder, "home")
         async with _page(browser, address, PHONE) as page:
             await page.get_by_role("button", name="Close these suggestions").click()

@@ -1,6 +1,7 @@
 // The emoji that the bot and the people of the demo use, by Slack's names.
 
 const TABLE = {
+  alarm_clock: "⏰",
   arrow_forward: "▶️",
   arrows_counterclockwise: "🔄",
   ballot_box_with_check: "☑️",
@@ -22,6 +23,7 @@ const TABLE = {
   information_source: "ℹ️",
   joy: "😂",
   key: "🔑",
+  leftwards_arrow_with_hook: "↩️",
   large_blue_circle: "🔵",
   large_green_circle: "🟢",
   large_orange_circle: "🟠",
