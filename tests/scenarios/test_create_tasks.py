@@ -281,9 +281,7 @@ async def test_a_template_that_coder_refuses_is_said_on_the_card(world: World) -
 
     await world.alice.replies(thread, "hello?")
 
-    assert thread.new_messages() == [
-        "Your reply went nowhere: its task was never created. `/task create …` starts a new one."
-    ]
+    assert thread.new_messages() == ["Your reply went nowhere: its task was never created.\n[New task]"]
 
 
 async def test_missing_parameters_are_named(world: World) -> None:

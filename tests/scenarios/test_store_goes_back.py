@@ -268,7 +268,7 @@ async def test_a_thread_that_was_detached_stays_so(world: World, store_copy: Sto
     assert task.inputs == []
     assert thread.new_messages() == [
         f"This thread is detached, so your reply went nowhere. `/task attach {task.name}` gives its task a "
-        "new one.\n[Attach again]"
+        "new one.\n[Attach again] [New task]"
     ]
 
 

@@ -5,10 +5,10 @@ from taskwire_sandbox.coder.faults import server_error
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import POST_SECONDS, World
 
-ENDED = "Your reply went nowhere: {}. `/task create …` starts a new one."
+ENDED = "Your reply went nowhere: {}.\n[New task]"
 DETACHED = (
     "This thread is detached, so your reply went nowhere. `/task attach {}` gives its task a new one.\n"
-    "[Attach again]"
+    "[Attach again] [New task]"
 )
 
 
@@ -84,6 +84,22 @@ async def test_a_reply_after_the_task_is_gone(world: World) -> None:
 
     assert thread.new_messages() == [ENDED.format("its task is no longer in Coder")]
     assert thread.receipt(reply) == ["warning"]
+
+
+async def test_a_mention_after_the_end_offers_a_new_task(world: World) -> None:
+    """Somebody who speaks to the bot there wants something done. The form opens for this channel."""
+    thread, task = await a_waiting_agent(world)
+    task.delete()
+    await world.polls(times=3)
+    thread.new_messages()
+    await world.ages(seconds=7 * 86_400)
+
+    await world.alice.replies(thread, "@taskwire fix the footer too")
+    offered = thread.new_messages()
+    await world.alice.clicks(thread, "New task")
+
+    assert offered == [ENDED.format("its task is no longer in Coder")]
+    assert world.alice.dialog().startswith("[New task]\nTemplate: ")
 
 
 async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -> None:

@@ -19,8 +19,8 @@ from taskwire.outbox.permalinks import find_permalink
 
 # For how long a paused or finished task is shown as recent.
 LATELY_MS = 7 * DAY_MS
-# For how long a finished pull request needs its person. Then it is shown as recent. Slack does not say whether
-# a person has looked at it.
+# For how long a finished pull request needs its person; then it is shown as recent. Slack does not say
+# whether a person has looked at it.
 PULL_REQUEST_MS = DAY_MS
 
 

@@ -307,12 +307,13 @@ def link_ended(link: Link) -> Message:
     if link.moved_to:
         return task_has_other_thread(link.moved_to)
     name = escape_line(link.record.name, 60)
+    new_task = button(Button.NEW_TASK, "New task", "new")
     if link.end_reason == "detached" and name:
         attach = f"`/task attach {name}` gives its task a new one."
         words = f"This thread is detached, so your reply went nowhere. {attach}"
-        return question(words, "", [attach_button(link)])
+        return question(words, "", [attach_button(link), new_task])
     why = _ENDINGS[link.end_reason or "gone"]
-    return statement(f"Your reply went nowhere: {why}. `/task create …` starts a new one.")
+    return question(f"Your reply went nowhere: {why}.", "", [new_task])
 
 
 def attach_button(link: Link) -> Block:
