@@ -2,7 +2,8 @@
 
 When nothing has an old key any more, the log says so, and the operator may remove the old keys. Every process
 of a deployment does this. A value that has changed meanwhile stays as it is: who changed it used the newest
-key, or it is found the next time.
+key, or it is found the next time. Messages that are parked for a thread are left alone: they
+expire within ten minutes.
 """
 
 from collections import Counter
