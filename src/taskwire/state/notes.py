@@ -13,7 +13,6 @@ from taskwire.queue import fence
 from taskwire.queue.batch import Batch, Word
 from taskwire.queue.lua_files import load
 from taskwire.redis.connection import Connections
-from taskwire.redis.decoding import CannotRead
 from taskwire.redis.keys import Keys
 from taskwire.telemetry import logger
 
@@ -37,16 +36,11 @@ class Notes:
         self._keys = keys
 
     async def find(self, *parts: str) -> str | None:
-        """Return the value of a note; None if it has expired, or if somebody else has changed it.
-
-        Raises CannotRead if its key is missing.
-        """
+        """Return the value of a note; None if it has expired, or if this process cannot open it."""
         key = self._keys.named("notes", *parts)
         kept = cast("str | None", await self._redis.get(key))
         try:
             return sealing.open_text(kept, key) if kept is not None else None
-        except sealing.KeyMissing as error:
-            raise CannotRead(error) from error
         except sealing.CannotOpen as error:
             _log.warning("a note is not used", key=key, why=str(error))
             return None
