@@ -1,4 +1,4 @@
-"""The command line: run, doctor, store, new-key, manifest, demo."""
+"""The command line: run, doctor, audit, store, new-key, manifest, demo."""
 
 import argparse
 import asyncio
@@ -11,9 +11,12 @@ from dataclasses import asdict, replace
 
 from taskwire import __version__, environment, sealing
 from taskwire import settings as settings_module
+from taskwire.app import audit_listing
 from taskwire.app.process import Process
 from taskwire.doctor import examination
 from taskwire.doctor.findings import Finding
+from taskwire.doctor.opening import open_dead_letters
+from taskwire.domain.audit_command import Audit, parse_since
 from taskwire.domain.errors import UserError
 from taskwire.domain.secrets import Masker
 from taskwire.migration import command
@@ -82,6 +85,13 @@ def _parser() -> argparse.ArgumentParser:
         "something else instead: they list, repeat or delete the jobs that were given up.",
     )
     _add_doctor_options(doctor)
+    audit = verbs.add_parser(
+        "audit",
+        help="show who did what, and check that nobody changed it",
+        description="Print the audit trail, the oldest entry first, and say where its chain breaks. "
+        "The exit code is 1 if it does.",
+    )
+    _add_audit_options(audit)
     store = verbs.add_parser("store", help="move Taskwire's data to another Redis")
     _add_store_verbs(store)
     new_key = verbs.add_parser(
@@ -128,6 +138,15 @@ def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
         help="delete one dead letter, or `all` (also without an ID)",
     )
     doctor.set_defaults(call=_doctor)
+
+
+def _add_audit_options(audit: argparse.ArgumentParser) -> None:
+    audit.add_argument("--since", metavar="TIME", help="an age like 7d or 12h, or a day like 2026-11-27")
+    audit.add_argument("--person", default="", metavar="ID", help="a Slack id, or a user name in Coder")
+    audit.add_argument("--task", default="", metavar="NAME", help="a task's id, or its name or beginning")
+    audit.add_argument("--verb", default="", help="only this verb")
+    audit.add_argument("--json", action="store_true", help="print one JSON object a line, for programs")
+    audit.set_defaults(call=_audit)
 
 
 def _add_store_verbs(store: argparse.ArgumentParser) -> None:
@@ -244,7 +263,7 @@ def _exit_code(found: Sequence[Finding]) -> int:
 
 async def _manage_dead_letters(settings: Settings, args: argparse.Namespace) -> int:
     mask = Masker(settings.secrets(), settings.tokens()).mask
-    async with examination.open_dead_letters(settings) as dead_letters:
+    async with open_dead_letters(settings) as dead_letters:
         if args.forget:
             count = await dead_letters.forget(None if args.forget == ALL else args.forget)
             _print("There were none." if not count else f"Forgotten: {count}.")
@@ -289,6 +308,11 @@ async def _resend(dead_letters: DeadLetters, wanted: str) -> int:
     if not answers:
         _print("There are none.")
     return 0 if all(answer == "sent" for _, answer in answers) else 1
+
+
+def _audit(args: argparse.Namespace) -> int:
+    wanted = Audit(args.person, args.task, args.verb, parse_since(args.since) if args.since else None)
+    return asyncio.run(audit_listing.print_trail(_load_quietly(), wanted, _print, is_json=args.json))
 
 
 def _move_store(args: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import Queues
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
+from taskwire.state.audit import AuditTrail
 from taskwire.state.link_writes import LinkWrites
 from taskwire.state.links import Links
 from taskwire.state.notes import Notes
@@ -31,6 +32,7 @@ class Dependencies:
     person_settings: SettingsStore[UserId, PersonSettings]
     notes: Notes
     dead_letters: DeadLetters
+    audit: AuditTrail
     slack: Outbound
     # For calls with the service account. Handlers use the client of their `JobContext`.
     service_coder: CoderClient

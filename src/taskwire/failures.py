@@ -108,6 +108,7 @@ class Failures:
         return _delay(context, WITHOUT_REDIS_SECONDS, "unchanged")
 
     def _answer_refusal(self, context: JobContext, error: UserError) -> Outcome:
+        context.audit.is_refused(error.reason)
         requester = getattr(context.job.work, "requester", None)
         private_messages = ((requester, answers.refusal(error)),) if isinstance(requester, Requester) else ()
         return replace(done(None, *private_messages), is_refusal=True)

@@ -93,6 +93,36 @@ def unknown(job: Job | None = None, seconds: float = 0.0, trouble: Trouble = "no
     return Outcome("unknown", delay_seconds=seconds, job=job, trouble=trouble)
 
 
+@dataclass
+class AuditNote:
+    """What the audit trail should say of a job (`outbox/audit.py`), as far as its handler knows better.
+
+    `outcome` is empty if the job's end says it, and `none` if the job did nothing that is an act.
+    """
+
+    outcome: Literal["", "none", "done", "refused", "failed"] = ""
+    reason: str = ""
+    task_id: str = ""
+    task: str = ""
+    link: Link | None = None
+
+    def is_nothing(self) -> None:
+        """Say that the job was no act: it asked the person something, or became another job."""
+        self.outcome = "none"
+
+    def is_done(self, task_id: str = "", task: str = "") -> None:
+        """Say that the act was carried out; on this task, if the link did not have it before."""
+        self.outcome, self.task_id, self.task = "done", task_id, task
+
+    def is_refused(self, reason: str) -> None:
+        """Say that the act was refused. `reason` is one word, for example `not_allowed`."""
+        self.outcome, self.reason = "refused", reason
+
+    def is_failed(self, reason: str) -> None:
+        """Say that the act was tried and failed. `reason` is one word."""
+        self.outcome, self.reason = "failed", reason
+
+
 class JobEnded(Exception):
     """Ends the job with this outcome. Any function that a handler calls may raise it."""
 
@@ -120,6 +150,7 @@ class JobContext:
         self.attempts_begun = 0
         self.reconcile_result: Finding | None = None
         self.duplicates_removed = 0
+        self.audit = AuditNote()
 
     @property
     def job(self) -> Job:

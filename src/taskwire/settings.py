@@ -35,6 +35,7 @@ from taskwire.settings_errors import (
     SettingsError,
     make_sentence,
 )
+from taskwire.settings_policy import PolicySettings, split_list
 
 SLACK_API = "https://slack.com/api/"
 ENV_FILE = ".env"
@@ -54,7 +55,7 @@ _QUOTES = re.compile(
 )
 
 
-class Settings(BaseSettings):
+class Settings(PolicySettings):
     """The configuration of this deployment."""
 
     model_config = SettingsConfigDict(
@@ -83,10 +84,6 @@ class Settings(BaseSettings):
     template: str | None = Field(None, validation_alias="TASKWIRE_TEMPLATE")
     preset: str | None = Field(None, validation_alias="TASKWIRE_PRESET")
     admins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="TASKWIRE_ADMINS")
-    create_limit: int = Field(20, validation_alias="TASKWIRE_CREATE_LIMIT")
-    shared_channels: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), validation_alias="TASKWIRE_SHARED_CHANNELS"
-    )
     emoji: str = Field(DEFAULT_EMOJI, validation_alias="TASKWIRE_EMOJI")
     forges: Annotated[tuple[str, ...], NoDecode] = Field(FORGES, validation_alias="TASKWIRE_FORGES")
     webhook_token: SecretStr | None = Field(None, validation_alias="TASKWIRE_WEBHOOK_TOKEN")
@@ -213,13 +210,6 @@ class Settings(BaseSettings):
             raise ValueError("must be a number of seconds, for example 5")
         return seconds
 
-    @field_validator("create_limit", mode="before")
-    @classmethod
-    def _require_count(cls, value: object) -> object:
-        if not re.fullmatch(r"[0-9]{1,6}", str(value)):
-            raise ValueError("must be a whole number, for example 20, or 0 for any number of tasks")
-        return value
-
     @field_validator("poll_interval")
     @classmethod
     def _check_poll_interval(cls, value: float) -> float:
@@ -234,12 +224,10 @@ class Settings(BaseSettings):
             raise ValueError("must be 0 seconds or more")
         return value
 
-    @field_validator("admins", "shared_channels", "forges", mode="before")
+    @field_validator("admins", "forges", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(word.strip() for word in value.split(",") if word.strip())
-        return value
+        return split_list(value)
 
     @field_validator("forges")
     @classmethod
@@ -269,19 +257,6 @@ class Settings(BaseSettings):
             raise ValueError(
                 "must be Slack ids of people (U…) or user groups (S…) with commas between them, and number "
                 f"{wrong[0]} is not one; a profile's menu in Slack has Copy member ID"
-            )
-        return value
-
-    @field_validator("shared_channels")
-    @classmethod
-    def _check_shared_channels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [
-            place for place, word in enumerate(value, 1) if not re.fullmatch(r"[CG][A-Z0-9]{4,20}", word)
-        ]
-        if wrong:
-            raise ValueError(
-                "must be Slack ids of channels (C…) with commas between them, and number "
-                f"{wrong[0]} is not one; a channel's details in Slack end with its id"
             )
         return value
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from redis.exceptions import RedisError, ResponseError
 
+from taskwire.coder import last_change
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import JOB_KINDS
@@ -23,6 +24,7 @@ from taskwire.failures import Failures, normalize_retry
 from taskwire.ingress_priority import IngressPriority
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome
 from taskwire.messages import answers
+from taskwire.outbox.audit import FindAccount, log_entry, make_entry
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.people.accounts import Accounts
 from taskwire.queue.batch import Batch
@@ -80,9 +82,11 @@ class Worker:
         metrics: Metrics,
         newer_versions: NewerVersions,
         private_answers: PrivateAnswers,
+        find_account: FindAccount,
     ) -> None:
         self._deps = deps
         self._accounts = accounts
+        self._find_account = find_account
         self._newer_versions = newer_versions
         self._private_answers = private_answers
         self._handlers = handlers
@@ -278,7 +282,8 @@ class Worker:
         context = JobContext(lease, self._deps.queues)
         _count_lease(self._metrics, lease)
         try:
-            outcome = await self._run_handler(context)
+            with last_change.recording() as last:
+                outcome = await self._run_handler(context)
         except CannotRead as error:
             await self._defer(lease, context.job.model_dump_json(), error.why)
             return
@@ -288,15 +293,22 @@ class Worker:
             raise
         finally:
             _count_effects(self._metrics, context)
-        await self._complete(context, outcome)
+        entry = make_entry(context, outcome, self._find_account, last.status)
+        if entry is not None:
+            self._deps.audit.add_to(outcome.batch, entry)
+        written = await self._complete(context, outcome)
+        if entry is not None:
+            log_entry(entry, lease.job.id, written)
         _count_outcome(self._metrics, context, outcome)
         if outcome.private_messages or outcome.replacements:
             # Showing messages may have to wait for Slack's limits. It begins after the lease is over, so it
             # delays no job.
             self._show_private_messages(outcome)
 
-    async def _complete(self, context: JobContext, outcome: Outcome) -> None:
-        """Complete the lease. Repeat the call while Redis cannot be reached, for the time of a lease at most.
+    async def _complete(self, context: JobContext, outcome: Outcome) -> str:
+        """Complete the lease, and return what `Queues.complete` returns.
+
+        Repeat the call while Redis cannot be reached, for the time of a lease at most.
 
         Repeating is safe, because the fencing token lets only one call take effect. After that time another
         worker may have the queue, so raise RedisError. That worker then reconciles the job.
@@ -352,6 +364,7 @@ class Worker:
         try:
             handler = self._handlers[job.work.kind]
             link = await self._deps.links.find(context.link_id) if handler.needs_link else None
+            context.audit.link = link
             context.coder = await self._accounts.get_client_for_job(job.work, link)
             return normalize_retry(context, await handler.run(context, link))
         except (LeaseLost, CannotRead):

@@ -26,6 +26,7 @@ from taskwire.redis.keys import Keys
 from taskwire.slack.calls import SlackTimeouts
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
+from taskwire.state.audit import AuditLimits, AuditTrail
 from taskwire.state.link_writes import LinkWrites
 from taskwire.state.links import Links
 from taskwire.state.notes import Notes
@@ -65,6 +66,7 @@ async def open_dependencies(
             person_settings=SettingsStore(connections, KEYS, "person_settings", PersonSettings()),
             notes=Notes(connections, KEYS),
             dead_letters=DeadLetters(connections, KEYS, clock),
+            audit=AuditTrail(connections, KEYS, AuditLimits()),
             slack=outbound,
             service_coder=coder,
             bot=await outbound.get_identity(),
@@ -85,4 +87,5 @@ def new_worker(deps: Dependencies, carry: Callable[[JobContext], Awaitable[Outco
         metrics,
         NewerVersions(deps, AdminAlerts(deps, ()), metrics),
         PrivateAnswers(deps.slack, deps.queues),
+        lambda _: "",
     )

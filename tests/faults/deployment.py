@@ -26,6 +26,7 @@ from tests.keys import KEY
 from tests.lua import KEYS_WITHOUT_TTL
 
 from .actors import Actor
+from .audit_check import check_audit
 from .bot import Given
 from .clock import SharedClock
 from .environment import Environment
@@ -358,6 +359,7 @@ class Deployment:
         assert not left, f"keys without an end: {left}"
         letters = DeadLetters(Connections(self.store, self.store, ""), self.keys, self.clock)
         assert not await letters.count(), f"given up: {await letters.list_ids()}"
+        await check_audit(self.store, self.keys)
         assert not self.slack.violations, self.slack.violations
         assert not self.coder.violations, self.coder.violations
         errors = self._errors()

@@ -76,6 +76,7 @@ async def _fill(side: Side) -> None:
     await redis.rpush(keys.named("parked", "long"), *long.values())
     await side.raw.set(keys.named("odd"), b"\xff\x00 no text")
     await redis.sadd(keys.named("a-set"), "one", "two")
+    await redis.xadd(keys.named("audit"), {"entry": "1", "hash": "a"}, id="1764072000000-1")
 
 
 async def _holds(side: Side, of: bytes | None = None) -> dict[bytes, tuple[str, bool, tuple[bytes, ...]]]:

@@ -112,7 +112,7 @@ async def test_help_for_one_verb_has_an_example(world: World) -> None:
     assert create.startswith("`/task create [options] PROMPT`\n")
 
 
-@pytest.mark.parametrize("verb", ["connect", "disconnect", "audit", "doctor"])
+@pytest.mark.parametrize("verb", ["connect", "disconnect", "doctor"])
 async def test_what_comes_later_says_what_to_do_until_then(world: World, verb: str) -> None:
     """Such a verb is known, so it does not open a form."""
     await world.alice.types(f"/task {verb}")

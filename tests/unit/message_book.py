@@ -16,6 +16,7 @@ from typing import Literal, cast, get_args, get_origin
 
 from taskwire import messages
 from taskwire.domain.agent_text import AgentText
+from taskwire.domain.audit import AuditEntry, StoredEntry
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.commands import parse
 from taskwire.domain.errors import UserError
@@ -59,6 +60,22 @@ _CHOICE = AgentOutput(
 )
 _REPLY = Reply(person=UserId("U2"), ts=Ts("1777636800.000300"), text="use the fast path")
 _REQUESTER = Requester(person=ALICE, channel=ChannelId("C1"), at=Ts("1777636800.000100"))
+_ENTRY = StoredEntry(
+    number=7,
+    at=NOON,
+    hash="5ba93c9db0cff93f52b521d7420e43f6eda2784f",
+    entry=AuditEntry(
+        person=ALICE,
+        account="alice",
+        verb="pause",
+        task="fix-login-1a2b",
+        surface="button",
+        channel="C0GENERAL",
+        outcome="refused",
+        reason="not_allowed",
+        reference="3f6a91c08d2e",
+    ),
+)
 _ERROR = UserError("There is no task `fix-lgoin` that you can see here.", "Did you mean `fix-login-1a2b`?")
 
 
@@ -83,6 +100,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "count": (1, 3),
     "default": ("docker",),
     "defaults": (Defaults("docker", 20, 1_800, 0),),
+    "entries": ((_ENTRY,), ()),
     "email": ("alice@example.com",),
     "error": (_ERROR,),
     "create_form.error": ("",),
@@ -154,6 +172,10 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "title": ("Fix the login",),
     "topic": (None, "pause", "!logs", "frobnicate"),
     "tried": (3,),
+    "audit_page.typed": ("since=7d", ""),
+    "trouble": ("",),
+    "number": (41,),
+    "reason": ("it is missing",),
     "typed": ("template=docker",),
     "unreachable_since_ms": (None, NOON_MS),
     "until": (NOON + timedelta(days=7),),

@@ -275,12 +275,10 @@ def test_a_sentence_that_begins_like_a_verb_of_the_thread_opens_the_form() -> No
         ("list owner=a owner=b", "`owner` is given twice. Keep one of the two."),
         ("list owner=a all owner=b", "`owner` is given twice. Keep one of the two."),
         ("list mine owner=bob", "`mine` and `owner=` ask for different tasks. Keep one of the two."),
+        ("audit page=0", "`0` is no page. Write `page=2` for the second."),
         (
-            "audit",
-            (
-                "`audit` (show administrators who did what) is not part of this version yet. "
-                "Until then an administrator finds it in Taskwire's own log."
-            ),
+            "audit since=soon",
+            "`soon` is no time. Write `since=7d`, `since=12h` or `since=2026-11-27`.",
         ),
     ],
 )

@@ -40,6 +40,8 @@ GOOD = {
     "TASKWIRE_WEBHOOK_TOKEN": "webhook-token",
     "TASKWIRE_ADMINS": "U0ALICE1, S0ADMINS1",
     "TASKWIRE_CREATE_LIMIT": "0",
+    "TASKWIRE_AUDIT_ENTRIES": "1000",
+    "TASKWIRE_AUDIT_DAYS": "90",
     "TASKWIRE_SHARED_CHANNELS": "C0PARTNERS, G0OLDONE1",
     "TASKWIRE_EMOJI": ":Ticket:",
     "TASKWIRE_FORGES": "GitHub.com, git.example.com:8443",
@@ -50,6 +52,7 @@ ADDRESS = "it must be an address that begins with https:// or http://."
 SECONDS = "it must be a number of seconds, for example 5."
 PLACE = "it must be HOST:PORT, for example 127.0.0.1:8080."
 COUNT = "it must be a whole number, for example 20, or 0 for any number of tasks."
+FROM_ONE = "it must be a whole number from 1 on, for example 365."
 HOSTS = "it must be hosts with commas between them, for example github.com,git.example.com."
 QUOTED = (
     "it must have no quotation marks around it, which are part of a value where Docker reads it from a file; "
@@ -108,6 +111,8 @@ WRONG = [
     ("TASKWIRE_CREATE_LIMIT", "-1", COUNT),
     ("TASKWIRE_CREATE_LIMIT", "2.5", COUNT),
     ("TASKWIRE_CREATE_LIMIT", "many", COUNT),
+    ("TASKWIRE_AUDIT_DAYS", "0", FROM_ONE),
+    ("TASKWIRE_AUDIT_ENTRIES", "1e5", FROM_ONE),
     (
         "TASKWIRE_SHARED_CHANNELS",
         "C0PARTNERS,#general",
@@ -174,6 +179,8 @@ def test_every_setting_is_read_by_its_name() -> None:
         "preset": "small",
         "admins": ("U0ALICE1", "S0ADMINS1"),
         "create_limit": 0,
+        "audit_entries": 1000,
+        "audit_days": 90,
         "shared_channels": ("C0PARTNERS", "G0OLDONE1"),
         "emoji": "ticket",
         "forges": ("github.com", "git.example.com:8443"),

@@ -112,6 +112,7 @@ class PauseAndResume:
             if is_done:
                 return self._finish_resume(context, link, work, task.workspace_build_number)
         if link.hold is not None and microseconds(link.hold.at) > microseconds(work.requester.at):
+            context.audit.is_refused("overtaken")
             return done(None, (work.requester, answers.task_paused_meanwhile(link)))
         await show_pending(self._deps, context, link, work)
         is_running = task.workspace_status is WorkspaceStatus.RUNNING

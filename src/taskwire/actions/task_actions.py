@@ -112,6 +112,7 @@ class TaskActions:
         try:
             outcome = await self._run(link, work, context)
         except UserError as error:
+            context.audit.is_refused(error.reason)
             outcome = replace(done(None, (work.requester, answers.refusal(error))), is_refusal=True)
         if work.is_answered_elsewhere:
             return replace(outcome, private_messages=())
@@ -134,10 +135,12 @@ class TaskActions:
         if link is not None and not context.is_outcome_unknown:
             plain = await take_as_reply(self._deps, self._people, link, work)
             if plain is not None:
+                context.audit.is_nothing()
                 return plain
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
         if work.was_away and self._deps.slack.now() - moment_of(work.requester.at) > STALE_AFTER:
+            context.audit.is_refused("too_old")
             return done(None, (work.requester, answers.verb_too_old(work.verb)))
         if not context.is_outcome_unknown:
             needs_coder = work.verb not in _WITHOUT_CODER
@@ -170,6 +173,7 @@ class TaskActions:
         is_newer = build.created_at is not None and build.created_at > moment_of(work.requester.at)
         if not is_newer or build.transition != _OPPOSITE_TRANSITIONS[work.verb]:
             return None
+        context.audit.is_refused("overtaken")
         return done(None, (work.requester, answers.opposite_done_meanwhile(link, work.verb)))
 
     async def _edit(self, context: JobContext, link: Link, work: Act) -> Outcome:
@@ -193,6 +197,7 @@ class TaskActions:
                     return wait_for_build(context, link, work)
                 kept = digest(link.id, context.job.id)
                 batch = self._deps.notes.keep_in(Batch(), text, "edit", kept, ttl_ms=DAY_MS)
+                context.audit.is_nothing()
                 return done(batch, (work.requester, answers.ask_to_pause_for_edit(link, f"{link.id} {kept}")))
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.prompt_replaced(link)))
@@ -286,7 +291,6 @@ class TaskActions:
 
     async def _watch(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Let the person be called when the task needs somebody, or not any more."""
-        del context
         person = work.requester.person
         others = [each for each in link.watchers if each != person]
         if person == link.record.owner_slack:
@@ -295,13 +299,15 @@ class TaskActions:
             batch = self._deps.writes.set_people(Batch(), link.id, "watchers", others)
             return done(batch, (work.requester, teammates.not_watching(link)))
         if len(others) >= MOST_WATCHERS:
+            context.audit.is_refused("too_many")
             return done(None, (work.requester, teammates.too_many_watch(link, MOST_WATCHERS)))
         batch = self._deps.writes.set_people(Batch(), link.id, "watchers", [*others, person])
         return done(batch, (work.requester, teammates.watching(link)))
 
     async def _share(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Let people and user groups steer the task, or not any more. Without any, say who may."""
-        del context
+        if not work.who:
+            context.audit.is_nothing()
         if work.text:
             raise UserError(*refusals.not_mentioned(work.text, work.verb))
         batch = Batch()
@@ -324,7 +330,7 @@ class TaskActions:
         if not text:
             raise UserError(*refusals.no_earlier_messages())
         shown = answers.thread_given(await self._people.get_name(person), len(messages))
-        reply = await post_quotation(self._deps, self._people, context, link, person, text, shown)
+        reply = await post_quotation(self._deps, self._people, context, link, work.requester, text, shown)
         given = record.model_copy(update={"context": text})
         return done(
             draw(link.id, queue_reply(link.id, reply, self._deps.writes.write_record(Batch(), given)))

@@ -76,6 +76,7 @@ from taskwire.slack.calls import Method, SlackTimeouts
 from taskwire.slack.client import make_client
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
+from taskwire.state.audit import AuditLimits, AuditTrail
 from taskwire.state.heartbeat import Heartbeat, ReceivedKinds
 from taskwire.state.key_rotation import StoredKeys
 from taskwire.state.link_writes import LinkWrites
@@ -207,7 +208,8 @@ class Parts:
         newer = NewerVersions(deps, alerts, metrics)
         private_answers = PrivateAnswers(deps.slack, deps.queues)
         handlers = _handlers(deps, people, lookup, backfill, receiver)
-        worker = Worker(deps, people.accounts, handlers, metrics, newer, private_answers)
+        find_account = people.find_known_account
+        worker = Worker(deps, people.accounts, handlers, metrics, newer, private_answers, find_account)
         ingress = Ingress(deps.slack, deps.bot, inbox, metrics, worker.ingress_priority)
         messages = Messages(
             deps.bot.bot_user_id,
@@ -266,6 +268,7 @@ def _make_dependencies(
         person_settings=SettingsStore(connections, keys, "person_settings", PersonSettings()),
         notes=Notes(connections, keys),
         dead_letters=DeadLetters(connections, keys, clock),
+        audit=AuditTrail(connections, keys, AuditLimits(settings.audit_entries, settings.audit_days)),
         slack=slack,
         service_coder=coder,
         bot=bot,

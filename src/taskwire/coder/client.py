@@ -19,7 +19,7 @@ from urllib.parse import quote
 import httpx
 
 from taskwire import transport
-from taskwire.coder import errors, models, scopes
+from taskwire.coder import errors, last_change, models, scopes
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import name_failing_system
 
@@ -294,6 +294,8 @@ class CoderClient:
         call = self._fetch(method, path, content, params, seconds, limit)
         with name_failing_system("Coder"):
             status, body, retry_after = await transport.exchange(operation, seconds, call)
+        if method != "GET":
+            last_change.record(status)
         if body is None:
             error_type = errors.TooLong if method == "GET" else errors.UnexpectedCoderAnswer
             raise error_type(operation, f"the answer is longer than {limit.most_bytes:,} bytes")

@@ -36,6 +36,7 @@ from taskwire.doctor.findings import (
     token_refused,
     wrong_finding,
 )
+from taskwire.doctor.opening import open_store
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import UserId
 from taskwire.messages import refusals, troubles
@@ -44,7 +45,7 @@ from taskwire.queue import fence, self_test
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.formats import Formats
 from taskwire.queue.scripts import Clock, ServerClock
-from taskwire.redis import connection, embedded, key_file
+from taskwire.redis import connection
 from taskwire.redis.connection import Connections
 from taskwire.redis.error_reasons import reason
 from taskwire.redis.keys import Keys
@@ -59,8 +60,6 @@ from taskwire.state.heartbeat import ReceivedKinds
 from taskwire.state.key_rotation import StoredKeys
 from taskwire.state.owner import Owner, Ownership
 
-# How long to wait for an embedded store that a bot is just starting or stopping, in seconds.
-STORE_START_SECONDS = 5.0
 HEALTH_REQUEST_SECONDS = 3.0
 COPY_ID_HINT = "A profile's menu in Slack has Copy member ID."
 
@@ -382,42 +381,3 @@ async def _run_check(name: str, check: Awaitable[Finding]) -> Finding:
             f"It could not be asked: {error}.",
             "Check that this machine may reach it.",
         )
-
-
-@contextlib.asynccontextmanager
-async def open_dead_letters(settings: Settings) -> AsyncIterator[DeadLetters]:
-    """Yield the dead letters of this workspace. Raises `UserError` if Slack or the store cannot be asked."""
-    url = settings.slack_api_url
-    async with transport.make_session(proxy=transport.proxy_for(url)) as session:
-        client = make_client(settings.slack_bot_token.get_secret_value(), url, session=session)
-        try:
-            identity = await Outbound(client, NoLimiter(), str).get_identity()
-        except TokenProblem as problem:
-            raise token_refused(problem) from problem
-        except OutsideError as error:
-            raise UserError(
-                f"Slack could not be asked for the workspace's id, by which dead letters are found: {error}.",
-                "Try again.",
-            ) from error
-    try:
-        async with open_store(settings) as connections:
-            await connection.check(connections)
-            yield DeadLetters(connections, Keys(identity.team_id, settings.key_prefix), ServerClock())
-    except RedisError as error:
-        said = f"The store does not answer as it should: {reason(error)}."
-        raise UserError(said, "Look into its log, and at what `taskwire doctor` says of it.") from error
-
-
-@contextlib.asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[Connections]:
-    """Open the configured Redis, the store of the running bot, or an embedded store for this block."""
-    async with contextlib.AsyncExitStack() as stack:
-        if settings.redis_url is not None:
-            url = settings.redis_url.get_secret_value()
-        elif (found := await embedded.find(settings.data_dir)) is not None:
-            url = found
-        else:
-            store = await stack.enter_async_context(embedded.store(settings.data_dir, STORE_START_SECONDS))
-            url = store.url
-        key_file.install_existing(settings)
-        yield await stack.enter_async_context(connection.open(url))

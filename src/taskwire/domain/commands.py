@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from taskwire.domain.agent_text import AgentText, sanitize_for_agent
+from taskwire.domain.audit_command import Audit, parse_audit
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import (
     CREATE_OPTIONS,
@@ -229,6 +230,7 @@ Command = (
     | Edit
     | Share
     | Templates
+    | Audit
     | OpenSettings
     | Help
 )
@@ -298,8 +300,9 @@ def explain_trailing_options(error: UserError, behind: str) -> UserError:
         return error
     return UserError(
         str(error),
-        f"I took `{quote_typed(behind, 200)}` at the end for options. If it is part of your text, put `--` "
-        "before the text.",
+        reason=error.reason,
+        hint=f"I took `{quote_typed(behind, 200)}` at the end for options. If it is part of your text, put "
+        "`--` before the text.",
     )
 
 
@@ -411,6 +414,13 @@ def _parse_bare(command: Templates | OpenSettings, rest: str, _: Verb) -> Comman
     return command
 
 
+def _parse_audit(rest: str, _: Verb) -> Command:
+    command = parse_audit(rest)
+    if command is None:
+        raise _WrongArguments
+    return command
+
+
 def _parse_help(rest: str, _: Verb) -> Command:
     word, more = first_word(rest.removeprefix("/task").lstrip())
     bare = word.lstrip("!/")
@@ -458,5 +468,6 @@ _PARSERS: dict[str, Callable[[str, Verb], Command]] = {
     "unshare": _parse_share,
     "templates": partial(_parse_bare, Templates()),
     "settings": partial(_parse_bare, OpenSettings()),
+    "audit": _parse_audit,
     "help": _parse_help,
 }

@@ -19,12 +19,16 @@ from typing import Literal
 
 
 class UserError(Exception):
-    """A problem that the person can solve: `sentence` says what is wrong, `hint` what to do next."""
+    """A problem that the person can solve: `sentence` says what is wrong, `hint` what to do next.
 
-    def __init__(self, sentence: str, hint: str = "") -> None:
+    `reason` is one word for the audit trail, which must not hold sentences: they may quote people.
+    """
+
+    def __init__(self, sentence: str, hint: str = "", reason: str = "not_possible") -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.hint = hint
+        self.reason = reason
 
     def __str__(self) -> str:
         """Return the sentence and the hint as one text for a person."""

@@ -35,7 +35,10 @@ class ListFilter(StrEnum):
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb of `/task`. `unsupported_hint` says what to do instead; empty if the verb is supported."""
+    """A verb of `/task`. `unsupported_hint` says what to do instead; empty if the verb is supported.
+
+    The list of all verbs leaves out one that only administrators may use.
+    """
 
     name: str
     usage: str
@@ -44,6 +47,7 @@ class Verb:
     arguments: VerbArguments = "nothing"
     synonyms: tuple[str, ...] = ()
     unsupported_hint: str = ""
+    is_for_admins: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,10 +180,10 @@ VERBS = (
     ),
     Verb(
         "audit",
-        "audit",
-        "show administrators who did what",
-        "/task audit",
-        unsupported_hint="Until then an administrator finds it in Taskwire's own log.",
+        "audit [export] [who=@person] [task=NAME] [verb=VERB] [since=7d]",
+        "who did what, for administrators; `export` sends it as a file",
+        "/task audit since=7d",
+        is_for_admins=True,
     ),
     Verb(
         "doctor",

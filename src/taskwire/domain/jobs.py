@@ -27,7 +27,7 @@ from taskwire.domain.maintenance import (
 from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.person_jobs import PersonWork
 from taskwire.domain.person_settings import CallPlan
-from taskwire.domain.requester import EarlierMessages, FileRef, Requester
+from taskwire.domain.requester import EarlierMessages, FileRef, Requester, Surface
 from taskwire.domain.sealed_model import Readable
 from taskwire.domain.work import Work
 
@@ -157,6 +157,8 @@ class Reply(Work):
     author_name: str = ""
     # Whether the author used `/task send` and did not write in the thread.
     is_from_command: bool = False
+    # Where its author acted.
+    surface: Surface = "reply"
     # Whether the author may steer. Until that is checked, the reply is in the lane of jobs that need no
     # agent.
     is_admitted: bool = False

@@ -114,6 +114,8 @@ class Button(StrEnum):
     PAUSE_TO_EDIT = "edit.pause"
     # The value is the number of the page, a blank, and the filter. A number may end the action's id.
     LIST_PAGE = "list.page"
+    # The same for the audit trail.
+    AUDIT_PAGE = "audit.page"
     HELP = "help.show"
     # The value is the template's id in Coder.
     USE_TEMPLATE = "template.use"

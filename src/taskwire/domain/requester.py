@@ -1,9 +1,17 @@
 """Who asked for something and where, and the messages and files that a request refers to."""
 
+from typing import Literal
+
 from pydantic import ConfigDict
 
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.sealed_model import Readable, SealedModel
+
+# Where a person acted. `reply` is a message in a task's thread, also one that is a verb. A job from before
+# this was recorded does not say it.
+Surface = Literal[
+    "", "command", "button", "home", "dialog", "shortcut", "emoji", "mention", "direct_message", "reply"
+]
 
 
 class Requester(SealedModel):
@@ -21,6 +29,7 @@ class Requester(SealedModel):
     response_url: str | None = None
     # Whether the person may have asked in another channel. `channel` is then the place for the result.
     is_elsewhere: bool = False
+    surface: Surface = ""
 
 
 class FileRef(SealedModel):

@@ -12,6 +12,7 @@ from typing import Literal
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.domain import commands
+from taskwire.domain.audit_command import Audit
 from taskwire.domain.commands import Help, List, Logs, OpenForm
 from taskwire.domain.decisions import (
     Choose,
@@ -188,7 +189,7 @@ class Clicks:
                 self._dialogs.open_offered(requester, clicked.trigger_id, clicked.value)
             case Button.USE_TEMPLATE:
                 self._dialogs.open_form(requester, clicked.trigger_id, OpenForm(template=clicked.value))
-            case Button.LIST_PAGE:
+            case Button.LIST_PAGE | Button.AUDIT_PAGE:
                 page = partial(self._page, clicked, requester)
                 self._background.start(self._show(clicked, page, is_instead=True))
             case None:
@@ -206,8 +207,9 @@ class Clicks:
 
     async def _page(self, clicked: Click, requester: Requester) -> Message:
         page, _, filtered = clicked.value.partition(" ")
-        question = commands.parse(f"list {filtered} page={page}")
-        if not isinstance(question, List):
+        verb = "audit" if clicked.button is Button.AUDIT_PAGE else "list"
+        question = commands.parse(f"{verb} {filtered} page={page}")
+        if not isinstance(question, List | Audit):
             raise UserError(*refusals.button_expired())
         return await self._queries.answer(requester, question)
 
@@ -307,4 +309,5 @@ def _requester(clicked: Click) -> Requester:
         response_url=clicked.response_url,
         # The message with the button may be old, and the person may no longer be in the channel.
         is_elsewhere=True,
+        surface="button" if clicked.channel else "home",
     )

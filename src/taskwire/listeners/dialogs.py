@@ -341,6 +341,7 @@ def _parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
         at=context.at,
         thread_ts=context.thread_ts,
         response_url=context.response_url,
+        surface="dialog",
     )
     requester = requester.model_copy(update={"is_elsewhere": True})
     # A dialog may stay open after its response URL has expired.

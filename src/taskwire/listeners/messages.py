@@ -177,7 +177,9 @@ class Messages:
         reaction = parse_reaction(body, self._bot)
         if not isinstance(reaction, ReactionAdded):
             return None
-        requester = Requester(person=reaction.person, channel=reaction.channel, at=reaction.at)
+        requester = Requester(
+            person=reaction.person, channel=reaction.channel, at=reaction.at, surface="emoji"
+        )
         work: StopByReaction | MakeTaskOfMessage
         if reaction.name == STOP_SIGN and reaction.is_on_own:
             verb, work = "pause", StopByReaction(requester=requester, message_ts=reaction.ts)
@@ -244,7 +246,11 @@ class Messages:
     async def _claim_for_bot(self, message: Mention | DirectMessage, kind: str) -> ClaimResult:
         """Claim a message to the bot outside our threads, as a request of its author."""
         requester = Requester(
-            person=message.person, channel=message.channel, at=message.ts, thread_ts=message.thread_ts
+            person=message.person,
+            channel=message.channel,
+            at=message.ts,
+            thread_ts=message.thread_ts,
+            surface="direct_message" if isinstance(message, DirectMessage) else "mention",
         )
         work = MessageToBot(
             requester=requester,

@@ -69,7 +69,7 @@ _NAMES_HELP = (
 
 
 def _full_help() -> Message:
-    ready = [verb for verb in VERBS if not verb.unsupported_hint]
+    ready = [verb for verb in VERBS if not verb.unsupported_hint and not verb.is_for_admins]
     options = ", ".join(f"`{option.name}=`" for option in CREATE_OPTIONS)
     thread = " ".join(f"`!{verb.name}`" for verb in THREAD_VERBS)
     paragraphs = [

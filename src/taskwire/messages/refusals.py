@@ -94,6 +94,16 @@ def not_owner(link: Link) -> Refusal:
     )
 
 
+def only_administrators() -> Refusal:
+    """Say that only Taskwire's administrators may ask this."""
+    return ("Only administrators of Taskwire can see who did what.", "Ask one of them.")
+
+
+def nothing_to_export() -> Refusal:
+    """Say that no entry of the audit trail fits the filter."""
+    return ("Nobody did anything that fits, so there is no file.", "`/task audit` shows what there is.")
+
+
 def not_mentioned(text: str, verb: str) -> Refusal:
     """Say that some words of `/task share` mention no person or group. `verb` is `share` or `unshare`."""
     return (

@@ -35,7 +35,16 @@ _LOOK = load("migration/migration.look")
 _FENCE = load("migration/migration.fence")
 _REOPEN = load("migration/migration.reopen")
 
-WRITE_COMMANDS = {"hash": "HSET", "list": "RPUSH", "zset": "ZADD", "set": "SADD", "string": "SET"}
+WRITE_COMMANDS = {
+    "hash": "HSET",
+    "list": "RPUSH",
+    "zset": "ZADD",
+    "set": "SADD",
+    "stream": "XADD",
+    "string": "SET",
+}
+# The id of an entry of a stream, and its fields with their values: `state/audit.py` writes two.
+WORDS_OF_STREAM_ENTRY = 5
 
 
 class KeyValue(NamedTuple):
@@ -110,6 +119,8 @@ class Side:
             return [word async for pair in pairs for word in pair]
         if kind == "set":
             return [word async for word in self.raw.sscan_iter(key, count=ITEMS_PER_CALL)]
+        if kind == "stream":
+            return await self._read_stream(key)
         command, more = ("ZRANGE", ("WITHSCORES",)) if kind == "zset" else ("LRANGE", ())
         found: list[bytes] = []
         start = 0
@@ -120,6 +131,18 @@ class Side:
                 return found
             found += piece
             start += ITEMS_PER_CALL
+
+    async def _read_stream(self, key: bytes) -> list[bytes]:
+        """Return the entries of a stream: of each its id, then its fields and their values."""
+        found: list[bytes] = []
+        start = b"-"
+        while entries := cast(
+            "list[tuple[bytes, dict[bytes, bytes]]]", await self.raw.xrange(key, start, count=ITEMS_PER_CALL)
+        ):
+            for entry_id, fields in entries:
+                found += [entry_id, *(word for pair in fields.items() for word in pair)]
+            start = b"(" + entries[-1][0]
+        return found
 
     async def is_same_as(self, other: "Side") -> bool:
         """Return whether both are the same store: a key that is set through the other one appears here."""

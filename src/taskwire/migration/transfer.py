@@ -16,7 +16,15 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
 from taskwire.domain.errors import UserError
-from taskwire.migration.side import FENCE, ITEMS_PER_CALL, PARKED, WRITE_COMMANDS, KeyValue, Side
+from taskwire.migration.side import (
+    FENCE,
+    ITEMS_PER_CALL,
+    PARKED,
+    WORDS_OF_STREAM_ENTRY,
+    WRITE_COMMANDS,
+    KeyValue,
+    Side,
+)
 from taskwire.queue import fence
 from taskwire.queue.fence import Fence
 from taskwire.queue.lua_files import load
@@ -59,7 +67,9 @@ class Moved(NamedTuple):
 def _commands(name: bytes, value: KeyValue) -> Iterator[Command]:
     """Yield the commands that give a key this content."""
     yield ("DEL", name)
+    # One XADD adds one entry.
     each = ITEMS_PER_CALL * _ITEM_WORDS.get(value.kind, 1)
+    each = WORDS_OF_STREAM_ENTRY if value.kind == "stream" else each
     for start in range(0, len(value.items), each):
         piece = value.items[start : start + each]
         if value.kind == "zset":

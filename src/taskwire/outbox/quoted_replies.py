@@ -6,11 +6,12 @@ quotation, and the receipt goes on that message.
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import LinkId, Ts, UserId
+from taskwire.domain.ids import LinkId, Ts
 from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.queues import no_agent_score, to_coder
+from taskwire.domain.requester import Requester
 from taskwire.job_context import JobContext
 from taskwire.messages import answers, refusals
 from taskwire.outbox.enqueue import show_receipt
@@ -26,7 +27,7 @@ async def post_quotation(
     people: People,
     context: JobContext,
     link: Link,
-    person: UserId,
+    requester: Requester,
     text: str,
     shown: Message | None = None,
 ) -> Reply:
@@ -37,13 +38,19 @@ async def post_quotation(
     if link.record.thread_ts is None:
         raise UserError(*refusals.task_not_created_yet(link))
     meta = Metadata(id=f"{link.id}:words:{context.job.id}", kind="answer", task_id=link.record.task_id)
-    message = shown or answers.quoted_input(await people.get_name(person), text)
+    message = shown or answers.quoted_input(await people.get_name(requester.person), text)
     place = (link.record.channel, link.record.thread_ts)
     try:
         ts: Ts = await post_once(deps, context, link.id, *place, message, meta)
     except (ChannelProblem, MessageGone):
         raise UserError(*refusals.thread_closed(link)) from None
-    return Reply(person=person, ts=ts, text=text, is_from_command=True)
+    return Reply(
+        person=requester.person,
+        ts=ts,
+        text=text,
+        is_from_command=True,
+        surface=requester.surface or "command",
+    )
 
 
 def queue_reply(link: LinkId, reply: Reply, batch: Batch | None = None) -> Batch:

@@ -59,7 +59,7 @@ class Directory:
         """Return a person's profile. Raise UserError if Slack does not show us the person."""
         found = await self._get_cached("profile", person, partial(self._ask_profile, person), ANSWER_TTL_MS)
         if not found:
-            raise UserError(*refusals.NOT_FOR_STRANGERS)
+            raise UserError(*refusals.NOT_FOR_STRANGERS, reason="not_a_member")
         return _parse(Profile.model_validate_json, found)
 
     async def get_name(self, person: UserId) -> str:

@@ -26,6 +26,8 @@ from taskwire.telemetry import logger
 
 # Slack showed the person in a conversation when they acted there. After this time they may have left it.
 PRESENCE_WINDOW = timedelta(seconds=10)
+# The names of this many accounts are remembered for the audit trail. No right depends on them.
+MOST_KNOWN_ACCOUNTS = 10_000
 # The verbs of the owner and of administrators only.
 OWNERS_VERBS = frozenset[ActVerb]({"delete", "detach", "share", "unshare"})
 # The verbs of everybody who may see the task.
@@ -63,32 +65,41 @@ class People:
         self._groups = tuple(name for name in admins if name.startswith("S"))
         self.accounts = Accounts(deps.service_coder)
         self.directory = Directory(deps, len(self._groups))
+        self._known_accounts: dict[UserId, str] = {}
 
     async def get_profile(self, person: UserId) -> Profile:
         """Return the profile of a person who may use the bot. Raise UserError for all others."""
         profile = await self.directory.get_profile(person)
         if profile.is_bot or profile.is_deleted:
-            raise UserError(*refusals.NOT_FOR_BOTS)
+            raise UserError(*refusals.NOT_FOR_BOTS, reason="not_a_member")
         # A person from another workspace of the same organization is not one of ours.
         if profile.is_stranger or not profile.teams & await self.directory.list_own_teams():
-            raise UserError(*refusals.NOT_FOR_STRANGERS)
+            raise UserError(*refusals.NOT_FOR_STRANGERS, reason="not_a_member")
         if profile.is_guest:
-            raise UserError(*refusals.NOT_FOR_GUESTS)
+            raise UserError(*refusals.NOT_FOR_GUESTS, reason="not_a_member")
         return profile
 
     async def get_account(self, person: UserId) -> Account:
         """Return the person's Coder account. Raise UserError, which says what is missing."""
         profile = await self.get_profile(person)
         if not profile.email or not profile.is_email_confirmed:
-            raise NoAccount(*refusals.no_email())
+            raise NoAccount(*refusals.no_email(), reason="no_account")
         found = await self.directory.list_accounts(profile.email)
         if not found:
             await require_rights(self._deps)
         if len(found) != 1:
-            raise NoAccount(*refusals.no_account(profile.email, len(found)))
+            raise NoAccount(*refusals.no_account(profile.email, len(found)), reason="no_account")
         if found[0].is_suspended:
-            raise Suspended(*refusals.account_suspended(profile.email))
-        return Account(id=found[0].id, username=found[0].username)
+            raise Suspended(*refusals.account_suspended(profile.email), reason="suspended")
+        account = Account(id=found[0].id, username=found[0].username)
+        if len(self._known_accounts) >= MOST_KNOWN_ACCOUNTS:
+            self._known_accounts.clear()
+        self._known_accounts[person] = account.username
+        return account
+
+    def find_known_account(self, person: UserId) -> str:
+        """Return the name that the person's account had when it was last looked up; empty if never."""
+        return self._known_accounts.get(person, "")
 
     async def require_account(self, person: UserId, *, needs_coder: bool = True) -> None:
         """Raise UserError for a person who has no Coder account and is no administrator.
@@ -232,8 +243,8 @@ class People:
         If the person may not see the task, the error does not show that the task exists.
         """
         if await self.find_visible(requester, link) is None:
-            raise UserError(*refusals.no_such_id())
-        raise UserError(*refusals.not_owner(link))
+            raise UserError(*refusals.no_such_id(), reason="not_visible")
+        raise UserError(*refusals.not_owner(link), reason="not_allowed")
 
     async def find_visible(self, requester: Requester, link: Link | None) -> Link | None:
         """Return the link if the person may see it, else None.
@@ -267,12 +278,12 @@ class People:
             self._deps.slack.now() - moment_of(requester.at) < PRESENCE_WINDOW and not requester.is_elsewhere
         )
         if not was_there and not await self.directory.is_member(requester.person, channel):
-            raise UserError(*refusals.not_in_channel(channel, what))
+            raise UserError(*refusals.not_in_channel(channel, what), reason="place")
         if channel in self._shared_channels:
             return
         place = await self.directory.find_channel(channel)
         if place is not None and place.is_shared:
-            raise UserError(*refusals.shared_channel(channel, what))
+            raise UserError(*refusals.shared_channel(channel, what), reason="place")
 
     async def find_in_slack(self, owner_id: str) -> UserId | None:
         """Return the Slack user of a Coder user; None if no such user can be found."""

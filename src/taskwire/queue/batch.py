@@ -88,6 +88,11 @@ class Batch:
         self._operations.append(["add_dead_letter", letter_id, letter])
         return self
 
+    def add_audit_entry(self, key: str, entry: str, most: int, longest_ms: int) -> Self:
+        """Add an entry to the audit trail at `key`. The oldest are trimmed, by their number and their age."""
+        self._operations.append(["add_audit_entry", key, entry, str(most), str(longest_ms)])
+        return self
+
     def drop(self, name: QueueName, job_id: str) -> Self:
         """Remove a job from its queue, whether it has run or not."""
         self._operations.append(["drop", name, job_id])

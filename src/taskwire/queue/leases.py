@@ -258,8 +258,10 @@ class Queues:
         job: Job | None = None,
         compensation: Batch | None = None,
         trouble: Trouble = "none",
-    ) -> None:
+    ) -> str:
         """End a lease: remove or delay its job, and write what follows, in one call.
+
+        Return the number and the hash of the audit entry in `batch`; empty if it has none.
 
         "unknown" keeps the intent record and does not write `batch`. The queue is then due when the attempt
         can no longer arrive. `job` replaces a job that is tried again. `trouble` is stored for the queue,
@@ -270,8 +272,10 @@ class Queues:
         lease_words = (acquired.name, acquired.token, acquired.job_id, acquired.version)
         steps = [each.encoded(self._mask_stored) for each in (batch, compensation or Batch())]
         what = (kind, delay_ms, body, *steps, trouble)
-        if await self._complete(*lease_words, *what) == "lost":
+        answer = str(await self._complete(*lease_words, *what))
+        if answer == "lost":
             raise LeaseLost
+        return answer.partition(" ")[2]
 
     async def release(self, acquired: Acquired) -> None:
         """End a lease without an outcome. The queue is due again after a second.

@@ -24,13 +24,14 @@ SCRIPT_COMMANDS = (
     "ZADD @z 1 a 2 b", "ZCARD @z", "ZCOUNT @z 0 9", "ZRANGE @z 0 -1", "ZRANGEBYSCORE @z 0 9", "ZSCORE @z a",
     "ZREM @z a", "ZREMRANGEBYRANK @z 0 0", "LPUSH @l 1", "RPUSH @l 1", "LINDEX @l 0", "LRANGE @l 0 -1",
     "LTRIM @l 0 9", "PEXPIRE @l 10000", "ZREMRANGEBYSCORE @z 0 0", "DEL @z", "SADD @z a", "SISMEMBER @z a",
-    "SMEMBERS @z", "SREM @z a", "TIME",
+    "SMEMBERS @z", "SREM @z a", "XADD @x 1-1 a b", "XLEN @x", "XRANGE @x - +", "XREVRANGE @x + -",
+    "XDEL @x 1-1", "PEXPIRE @x 10000", "TIME",
 )  # fmt: skip
 DIRECT_COMMANDS = (
     "PING", "EVAL return(1) 0", "SET @s 1 PX 10000 NX", "GET @s", "MGET @s", "HGET @h a", "HMGET @h a",
     "HGETALL @h", "HKEYS @h",
     "HDEL @h b", "ZRANGE @z 0 -1", "ZRANGEBYSCORE @z 0 9", "ZSCORE @z a", "ZCARD @z", "ZREM @z a",
-    "BRPOP @l 0.01", "DEL @s @h @z @l",
+    "XRANGE @x - +", "XREVRANGE @x + -", "BRPOP @l 0.01", "DEL @s @h @z @l @x",
 )  # fmt: skip
 # The rights that the user needs, as `ACL SETUSER` takes them; docs/running.md names them too. A pattern
 # of keys does not restrict commands without a key: without the two minus signs FLUSHALL, SWAPDB or

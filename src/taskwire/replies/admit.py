@@ -311,7 +311,11 @@ def _parse_blocks(message: WrittenMessage | PickedMessage) -> list[Block]:
 
 def _make_requester(message: ThreadMessage) -> Requester:
     return Requester(
-        person=message.person, channel=message.channel, at=message.ts, thread_ts=message.thread_ts
+        person=message.person,
+        channel=message.channel,
+        at=message.ts,
+        thread_ts=message.thread_ts,
+        surface="reply",
     )
 
 

@@ -188,9 +188,7 @@ class ReplyDecisions:
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
         if work.text:
-            reply = await post_quotation(
-                self._deps, self._people, context, link, work.requester.person, work.text
-            )
+            reply = await post_quotation(self._deps, self._people, context, link, work.requester, work.text)
             return done(queue_reply(link.id, reply))
         await self._people.require_steering_rights(work.requester, link)
         choice = await questions.find_choice(self._deps, link, work.key, work.number)

@@ -131,7 +131,7 @@ class ReplySender:
             return error
         # Since the task was created, the owner's address in Slack may have changed.
         kind = UserError if person == record.owner_slack else NotAllowed
-        return kind(*refusals.not_owner(reply_job.link))
+        return kind(*refusals.not_owner(reply_job.link), reason="not_allowed")
 
     async def _refuse(self, reply_job: ReplyJob, why: UserError) -> Outcome:
         """End the reply and tell its author why, privately and once.
@@ -140,6 +140,7 @@ class ReplySender:
         its owner to pass the reply on.
         """
         record, reply = reply_job.link.record, reply_job.reply
+        reply_job.context.audit.is_refused(why.reason)
         batch = show_receipt(record.id, reply.ts, "none")
         if not await record_unless_told(
             self._deps, batch, NOT_ALLOWED, record.id, reply.person, ttl_ms=REFUSAL_TTL_MS

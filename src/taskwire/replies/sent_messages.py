@@ -53,6 +53,7 @@ class MessageSender:
             files=work.files,
             author_name=await self._get_author_name(work),
             is_confirmed=True,
+            surface=work.requester.surface or "shortcut",
         )
         batch = Batch().append(
             to_coder(link.id), Job(id=job_id, work=reply), score=no_agent_score(work.requester.at)

@@ -78,6 +78,7 @@ class ReplyOutcomes:
         The thread is told so once a day.
         """
         link, ts = reply_job.link, reply_job.reply.ts
+        reply_job.context.audit.is_failed("no_task")
         batch = show_receipt(link.id, ts, "failed")
         if reply_job.reply.question or reply_job.reply.question_id:
             settle_reply(link, reply_job.reply, "ended", batch)
@@ -129,6 +130,7 @@ class ReplyOutcomes:
     async def complete_delivery(self, reply_job: ReplyJob, reported_at: datetime | None) -> Outcome:
         """Record that the agent has the reply. `reported_at` is when the agent had last reported."""
         link, reply = reply_job.link, reply_job.reply
+        reply_job.context.audit.is_done()
         batch = record_delivery(self._deps.writes, link, reply.ts, reported_at)
         await settle_sent_replies(self._deps, link, [reply], None, batch)
         last = link.last_input_ts
@@ -194,6 +196,7 @@ class ReplyOutcomes:
     ) -> Outcome:
         """Give up this reply and those that wait behind it. `words` makes the message for the thread."""
         context, link, _ = reply_job
+        context.audit.is_failed("not_delivered")
         replies = await list_with_later_replies(self._deps, context, link)
         texts = [await self._agent_input.get_display_text(reply) for _, reply in replies]
         message = words(link, context.job.id, texts)
@@ -246,6 +249,7 @@ class ReplyOutcomes:
         `question_id` is set if the message has a button for another try.
         """
         context, link, reply = reply_job
+        context.audit.is_failed("not_delivered")
         batch, name = show_receipt(link.id, reply.ts, "failed"), f"failed:{reply.ts}:{context.now_ms}"
         await settle_sent_replies(self._deps, link, [reply], "unsent", batch)
         return done(say(link.id, name, message, batch, is_call=True, question_id=question_id))
@@ -269,6 +273,7 @@ class ReplyOutcomes:
         """
         link, ts = reply_job.link, reply_job.reply.ts
         if REACTIONS["failed"] in traces.own_reactions:
+            reply_job.context.audit.is_failed("not_delivered")
             return done(show_receipt(link.id, ts, "failed"))
         for said in reversed(traces.own_message_ids):
             what, _, rest = said.removeprefix(f"{link.id}:{QUESTION_JOB_ID_PREFIX}").partition(":")

@@ -312,7 +312,11 @@ def parse_command(body: Body, now: datetime) -> SlashCommand | IgnoredPayload:
     if person is None or channel is None or not trigger:
         return IgnoredPayload("a command without person, channel or trigger")
     requester = Requester(
-        person=person, channel=channel, at=ts_of(now), response_url=read_text(body, "response_url") or None
+        person=person,
+        channel=channel,
+        at=ts_of(now),
+        response_url=read_text(body, "response_url") or None,
+        surface="command",
     )
     return SlashCommand(requester, read_text(body, "text"), trigger, delivery=trigger)
 

@@ -59,6 +59,7 @@ def parse_shortcut(body: Body) -> Shortcut | None:
         at=at,
         thread_ts=message.thread_ts if message is not None else None,
         response_url=read_text(body, "response_url") or None,
+        surface="shortcut",
     )
     shortcut = Shortcut(read_text(body, "callback_id"), requester, trigger, f"{at}:{person}")
     return replace(shortcut, message=message) if channel is not None else shortcut

@@ -69,7 +69,7 @@ class NamedActions:
         account = await self._people.get_account(work.requester.person)
         is_own = seen.task.owner_id == account.id
         if not is_own and not await self._people.is_admin(work.requester.person):
-            raise UserError(*refusals.not_owner_to_attach(seen.task.name))
+            raise UserError(*refusals.not_owner_to_attach(seen.task.name), reason="not_allowed")
         owner = work.requester.person if is_own else await self._people.find_in_slack(seen.task.owner_id)
         return done(await self._creator.attach(Batch(), work.requester, seen.task, owner, context.job.id))
 
@@ -88,9 +88,7 @@ class NamedActions:
 
         The receipt goes on that message.
         """
-        reply = await post_quotation(
-            self._deps, self._people, context, link, work.requester.person, work.text
-        )
+        reply = await post_quotation(self._deps, self._people, context, link, work.requester, work.text)
         if is_shell_command(work.text):
             return done(
                 self._make_question_batch(link, work, reply),

@@ -76,6 +76,7 @@ class TaskCreator:
             return await retry_for_person(self._deps, context, None, partial(self.create, work))
         except UserError as error:
             if work.note_key:
+                context.audit.is_refused(error.reason)
                 return replace_question(Batch(), work.requester, answers.refusal(error))
             raise
 
@@ -170,7 +171,7 @@ class TaskCreator:
         latest = await notes.list_since(now_ms - CREATE_LIMIT_PERIOD_MS, *note)
         if len(latest) >= most:
             wait_ms = latest[-most] + CREATE_LIMIT_PERIOD_MS - now_ms
-            raise UserError(*refusals.too_many_tasks(most, -(-wait_ms // 60_000)))
+            raise UserError(*refusals.too_many_tasks(most, -(-wait_ms // 60_000)), reason="quota")
         return notes.count_in(Batch(), record.id, now_ms, most, *note, ttl_ms=CREATE_LIMIT_PERIOD_MS)
 
     async def _get_full_request(self, work: CreateRequested) -> CreateRequested:

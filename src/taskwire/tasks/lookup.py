@@ -183,7 +183,7 @@ class Lookup:
         """Return the link that a button names. Raise UserError if the person may not see it."""
         link = await self._people.find_visible(requester, await self._deps.links.find(link_id))
         if link is None:
-            raise UserError(*refusals.no_such_id())
+            raise UserError(*refusals.no_such_id(), reason="no_such_task")
         return link
 
     async def _get_viewer(self, requester: Requester) -> _Viewer:
@@ -214,7 +214,7 @@ class Lookup:
         Raise UserError otherwise.
         """
         if name.id:
-            raise UserError(*refusals.no_such_id())
+            raise UserError(*refusals.no_such_id(), reason="no_such_task")
         seen = viewer.list_visible(await self._catalogue.get())
         found = _list_matching(seen, name, viewer.username)
         if len(found) == 1:
@@ -223,8 +223,13 @@ class Lookup:
                 found[0].read(), await self._deps.links.find(link) if link is not None else None
             )
         if found:
-            raise UserError(*refusals.several_tasks(str(name), [_full_name(each) for each in found]))
-        raise UserError(*refusals.no_such_task(str(name), await _list_nearest(name.name, seen)))
+            raise UserError(
+                *refusals.several_tasks(str(name), [_full_name(each) for each in found]),
+                reason="no_such_task",
+            )
+        raise UserError(
+            *refusals.no_such_task(str(name), await _list_nearest(name.name, seen)), reason="no_such_task"
+        )
 
     async def _read_tasks(self, listed: list[CatalogueEntry]) -> list[VisibleTask]:
         """Read the whole tasks with their links, a few at a time."""

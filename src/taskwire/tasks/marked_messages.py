@@ -58,6 +58,7 @@ class MarkedMessages:
         try:
             return await self._start(requester, message, context)
         except UserError as error:
+            context.audit.is_refused(error.reason)
             return replace(done(None, (requester, answers.refusal(error))), is_refusal=True)
 
     async def _start(self, requester: Requester, message: PickedMessage, context: JobContext) -> Outcome:

@@ -1,4 +1,4 @@
-"""Answers `/task` alone, `list`, `status`, `logs`, `templates` and `help`, without a job."""
+"""Answers `/task` alone, `list`, `status`, `logs`, `templates`, `audit` and `help`, without a job."""
 
 from collections.abc import Awaitable, Sequence
 from math import ceil
@@ -8,6 +8,7 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
+from taskwire.domain.audit_command import Audit
 from taskwire.domain.commands import Help, List, Logs, Overview, SlackPerson, Status, Templates
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.events import Observed
@@ -20,7 +21,7 @@ from taskwire.domain.phases import Phase
 from taskwire.domain.requester import Requester
 from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.transitions import initial_state
-from taskwire.messages import cards, help_texts, logs, refusals, task_lists, template_lists
+from taskwire.messages import audit, cards, help_texts, logs, refusals, task_lists, template_lists
 from taskwire.outbox.agent_log import read_full_log, read_last_output
 from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.observing import LONGEST_PROMPT, observation_of, observe_first, with_observation
@@ -28,12 +29,13 @@ from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import find_file_url
 from taskwire.people.permissions import People, require_rights
 from taskwire.slack.calls import Method
+from taskwire.tasks.audit_queries import AuditQueries
 from taskwire.tasks.last_known import LastKnown
 from taskwire.tasks.lookup import Lookup, VisibleTask
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.tasks.queries")
-Question = Overview | List | Status | Logs | Templates | Help
+Question = Overview | List | Status | Logs | Templates | Audit | Help
 
 
 class DisplayedTask(NamedTuple):
@@ -73,6 +75,7 @@ class Queries:
         self._deps = deps
         self._people = people
         self._lookup = lookup
+        self._audit = AuditQueries(deps, people)
         self._last_known = LastKnown(deps, people)
         self._hosts = task_lists.Hosts(deps.coder_url, deps.forges)
 
@@ -89,6 +92,11 @@ class Queries:
                 return await self._or_last_known(requester, question, self._show_status(requester, question))
             case Logs():
                 return await self._show_logs(requester, question)
+            case Audit() if question.is_export:
+                file = await self._audit.export(requester, question)
+                return await self._send_file(requester, file, audit.exported())
+            case Audit():
+                return await self._audit.show(requester, question)
             case Templates():
                 return await self._list_templates(requester)
 

@@ -56,6 +56,7 @@ class ThreadOpener:
         """Post the card, and take over the replies that people have already written below it."""
         work, link = context.work(PostCard), _require_link(link)
         if not context.is_outcome_unknown and has_failed_too_long(context):
+            context.audit.is_failed("no_answer")
             answer = answers.card_never_posted(is_attached=link.record.task_id is not None)
             return done(_end_unbound(self._deps, link), (work.requester, answer))
         return await retry_for_person(
@@ -70,6 +71,7 @@ class ThreadOpener:
             card = cards.card(link, coder_url=self._deps.coder_url, forges=self._deps.forges)
             ts = await post_once(self._deps, context, record.id, record.channel, record.root_ts, card, meta)
         except (ChannelProblem, MessageGone) as problem:
+            context.audit.is_failed("cannot_post")
             is_attached = record.task_id is not None
             make_answer = (
                 answers.card_may_be_posted if context.is_outcome_unknown else answers.cannot_post_card
@@ -77,6 +79,7 @@ class ThreadOpener:
             answer = make_answer(problem.code, record.channel, is_attached=is_attached)
             return done(_end_unbound(self._deps, link), (requester, answer))
         except NotFound:
+            context.audit.is_failed("task_gone")
             return done(
                 _end_unbound(self._deps, link), (requester, answers.task_not_attached(refusals.TASK_GONE))
             )
@@ -118,6 +121,7 @@ class TaskBinder:
         """Create the task, or find the one that an earlier try created, and bind it to the link."""
         work, link = context.work(CreateTask), _require_link(link)
         if has_failed_too_long(context) and not context.is_outcome_unknown and not work.was_tried:
+            context.audit.is_failed("no_answer")
             return self._fail(link, work.requester, refusals.CODER_NEVER_ANSWERED)
         handle = self._handle_create if link.record.task_id is None else self._handle_attach
         return await retry_for_person(
@@ -128,23 +132,29 @@ class TaskBinder:
         try:
             task = await self._create_task(context, link.record)
         except UserError as error:
+            context.audit.is_refused(error.reason)
             return self._fail(link, requester, str(error))
         except Refused as refused:
+            context.audit.is_failed("coder_refused")
             return self._fail(link, requester, refusals.coder_said(get_refusal_text(refused)))
+        context.audit.is_done(task.id, task.name)
         return done(self._bind_task(link, task, is_baseline=False))
 
     async def _handle_attach(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
         task_id = TaskId(str(link.record.task_id))
         other = await self._deps.links.find_by_task(task_id)
         if other is not None and other.id != link.id:
+            context.audit.is_refused("has_thread")
             where = await find_permalink(self._deps, other.record)
             return self._fail(link, requester, refusals.task_has_thread(where))
         try:
             await self._people.require_steering_rights(requester, link)
             task = await context.coder.get_task(task_id)
         except UserError as error:
+            context.audit.is_refused(error.reason)
             return self._fail(link, requester, str(error))
         except NotFound:
+            context.audit.is_failed("task_gone")
             return self._fail(link, requester, refusals.TASK_GONE)
         former = await self._find_former(link)
         batch = self._bind_task(link, task, is_baseline=True, title=_get_former_title(former, task))

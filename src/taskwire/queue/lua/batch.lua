@@ -3,18 +3,18 @@
 -- Redis does not roll back a script that fails halfway, so a script checks its batch before its first
 -- write. A batch that is written before its link is known names the link `@` in the first word of each
 -- operation.
--- requires: queue/dead_letters
+-- requires: queue/dead_letters, queue/audit
 
 -- One letter for each word: k a key, w anything, n a number, p a place in a queue. What follows + may repeat.
 local SHAPES = {
   append = 'wwpnww', add_dead_letter = 'ww', drop = 'ww', hold = 'wkwnn', unhold = 'wk', hasten = 'wwn',
-  adopt = 'kw',
+  adopt = 'kw', add_audit_entry = 'kwnn',
   DEL = 'k', HDEL = 'k+w', HSET = 'k+ww', PEXPIRE = 'kn', SET = 'kw', ZADD = 'k+nw', ZREM = 'k+w',
   ZREMRANGEBYRANK = 'knn', keep_newest = 'kn'
 }
 local HOLDS = {
   HDEL = 'hash', HSET = 'hash', SET = 'string', ZADD = 'zset', ZREM = 'zset', ZREMRANGEBYRANK = 'zset',
-  hold = 'hash', unhold = 'hash', adopt = 'list', keep_newest = 'hash'
+  hold = 'hash', unhold = 'hash', adopt = 'list', keep_newest = 'hash', add_audit_entry = 'stream'
 }
 local function fits(word, kind)
   if type(word) ~= 'string' then return false end
@@ -69,6 +69,7 @@ local function run(operations)
 end
 function ops.append(name, id, score, delay, mode, body) put(name, id, score, delay, mode, body) end
 function ops.add_dead_letter(id, letter) add_dead_letter(id, letter) end
+function ops.add_audit_entry(...) add_audit_entry(...) end
 function ops.drop(name, id) drop(name, id) settle(name) end
 function ops.hold(name, key, beginning, lowest, highest)
   set_aside(name, key, beginning, lowest, highest)

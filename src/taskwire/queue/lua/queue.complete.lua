@@ -39,4 +39,5 @@ elseif kind == 'retry' and is_same then
 end
 run(operations)
 settle(name)
-return 'ended'
+-- After the word: the number and the hash of an audit entry, if the batch had one.
+return newest_entry == '' and 'ended' or 'ended ' .. newest_entry

@@ -1,0 +1,52 @@
+"""`taskwire audit`: prints the audit trail, and says whether its chain is whole."""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from taskwire.doctor.opening import open_workspace
+from taskwire.domain.audit import StoredEntry
+from taskwire.domain.audit_command import Audit
+from taskwire.settings import Settings
+from taskwire.state.audit import AuditLimits, AuditTrail
+
+
+async def print_trail(
+    settings: Settings, wanted: Audit, show: Callable[[str], None], *, is_json: bool
+) -> int:
+    """Print the wanted entries. Return 1 if the chain is broken."""
+    async with open_workspace(settings) as (connections, keys):
+        trail = AuditTrail(connections, keys, AuditLimits(settings.audit_entries, settings.audit_days))
+        count = 0
+        async for stored in trail.read(wanted.make_filter(datetime.now(UTC))):
+            show(stored.to_json() if is_json else _format(stored))
+            count += 1
+        broken = await trail.find_break()
+        head = await trail.find_head()
+    if not count and not is_json:
+        show("There are no entries.")
+    if broken is not None:
+        print(  # noqa: T201 - beside the entries, which a program may read
+            f"The chain breaks at entry {broken.number}: {broken.why}. Somebody has changed the store, or it "
+            "went back in time. The log has the number and the hash of each entry.",
+            file=sys.stderr,
+        )
+        return 1
+    if not is_json:
+        show(f"The chain is whole. The newest entry is {head}.")
+    return 0
+
+
+def _format(stored: StoredEntry) -> str:
+    entry = stored.entry
+    words = [
+        f"{stored.number:>6}  {stored.at:%Y-%m-%d %H:%M:%S} UTC",
+        f"{entry.person}{f' ({entry.account})' if entry.account else ''}",
+        entry.verb,
+        entry.task or entry.task_id,
+        f"{entry.surface} {entry.channel}".strip(),
+        f"{entry.outcome}{f' ({entry.reason})' if entry.reason else ''}",
+        f"Coder {entry.coder_status}" if entry.coder_status else "",
+        entry.reference,
+    ]
+    return "  ".join(word for word in words if word)

@@ -1,0 +1,33 @@
+"""Remembers how Coder answered the last call of a job that changes something, for the audit trail."""
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+
+class LastChange:
+    """`status` is the HTTP status of the answer; 0 if there was no such call, or no answer."""
+
+    def __init__(self) -> None:
+        self.status = 0
+
+
+_current: ContextVar[LastChange | None] = ContextVar("taskwire_last_change", default=None)
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[LastChange]:
+    """Record the answers of this block's calls."""
+    last = LastChange()
+    token = _current.set(last)
+    try:
+        yield last
+    finally:
+        _current.reset(token)
+
+
+def record(status: int) -> None:
+    """Record the status of an answer, if somebody wants to know it."""
+    last = _current.get()
+    if last is not None:
+        last.status = status

@@ -1,0 +1,76 @@
+"""The audit trail's entries: who did what to which task, from where, and how it ended.
+
+An entry names people, tasks and places. It never holds what people wrote: no prompt, no reply, no sentence of
+an answer. `state/audit.py` stores entries.
+"""
+
+import json
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from taskwire.domain.requester import Surface
+
+AuditOutcome = Literal["done", "refused", "failed"]
+
+
+class AuditEntry(BaseModel):
+    """One act of a person.
+
+    `person` is their Slack id and `account` their user name in Coder, if it was known. `task_id` is empty for
+    an act that is about no task. `reason` is one word that says why the act was refused or failed.
+    `coder_status` is the HTTP status with which Coder answered the last call that changes something; 0 if
+    there was no answer. `reference` is the same for every try of one job, and is in the log too.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    person: str
+    account: str = ""
+    verb: str
+    task_id: str = ""
+    task: str = ""
+    surface: Surface = ""
+    channel: str = ""
+    outcome: AuditOutcome
+    reason: str = ""
+    coder_status: int = 0
+    reference: str
+
+
+class StoredEntry(BaseModel):
+    """An entry in the trail. `number` counts from 1. `hash` covers the entry and the hash before it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    at: datetime
+    hash: str
+    entry: AuditEntry
+
+    def to_json(self) -> str:
+        """Return the entry as one line of JSON, for an export."""
+        place = {"number": self.number, "at": self.at.isoformat(), "hash": self.hash}
+        return json.dumps(place | self.entry.model_dump(), ensure_ascii=False)
+
+
+class AuditFilter(BaseModel):
+    """Which entries are wanted; an empty word means any. `task` is an id, or a name or its beginning."""
+
+    model_config = ConfigDict(frozen=True)
+
+    person: str = ""
+    task: str = ""
+    verb: str = ""
+    since: datetime | None = None
+
+    def matches(self, stored: StoredEntry) -> bool:
+        """Whether the filter includes the entry."""
+        entry = stored.entry
+        return (
+            self.person in ("", entry.person, entry.account)
+            and (not self.task or self.task == entry.task_id or entry.task.startswith(self.task))
+            and self.verb in ("", entry.verb)
+            and (self.since is None or stored.at >= self.since)
+        )

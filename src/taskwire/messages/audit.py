@@ -1,0 +1,83 @@
+"""The audit trail as administrators see it in Slack."""
+
+from collections.abc import Sequence
+
+from taskwire.domain.audit import AuditEntry, StoredEntry
+from taskwire.domain.message import Block, Button, Message
+from taskwire.domain.mrkdwn import escape_mrkdwn
+from taskwire.messages.blocks import (
+    button,
+    button_rows,
+    cut,
+    escape_line,
+    format_moment,
+    join_lines,
+    mention,
+    one_line,
+    section,
+)
+from taskwire.messages.shapes import statement
+
+ENTRIES_PER_PAGE = 10
+
+
+def audit_page(
+    entries: Sequence[StoredEntry], typed: str, *, page: int, has_more: bool, trouble: str
+) -> Message:
+    """Show who did what, the newest first. `typed` is the filter; `trouble` says where the chain breaks."""
+    shown = one_line(typed, 80)
+    if not entries:
+        words = f"Nobody did anything that fits `{escape_mrkdwn(shown.replace('`', ''))}`." if shown else ""
+        words = words or "Nobody has done anything yet."
+        return statement(f"{trouble} {words}".strip())
+    about = "".join(
+        f" · {part}" for part in (escape_mrkdwn(shown), f"page {page}" if page > 1 else "") if part
+    )
+    head = f"{trouble}\n*Who did what*{about}".strip()
+    lines = [_line(each) for each in entries]
+    layout = [section("heading", head)]
+    layout += [section(f"entry.{number}", words) for number, words in enumerate(lines)]
+    layout += _page_buttons(page, typed, has_more=has_more)
+    return Message(text=join_lines([f"{trouble} Who did what{about}:".strip(), *lines]), blocks=tuple(layout))
+
+
+def exported() -> Message:
+    """Say that the entries came as a file."""
+    return statement("The audit trail is in your direct messages with me, one JSON object a line.")
+
+
+def chain_is_broken(number: int, reason: str) -> str:
+    """Say that somebody has changed the trail in the store."""
+    return (
+        f":warning: Somebody has changed this trail: entry {number} does not fit ({reason}). "
+        "Compare it with Taskwire's log."
+    )
+
+
+def _line(stored: StoredEntry) -> str:
+    entry = stored.entry
+    account = f" ({escape_line(entry.account, 40)})" if entry.account else ""
+    about = f" `{escape_line(entry.task.replace('`', ''), 60)}`" if entry.task else ""
+    place = f" in <#{entry.channel}>" if entry.channel.startswith("C") else ""
+    where = f" by {entry.surface.replace('_', ' ')}" if entry.surface else ""
+    status = f" · Coder {entry.coder_status}" if entry.coder_status else ""
+    return (
+        f"{format_moment(stored.at)}  {mention(entry.person)}{account}  *{entry.verb}*{about}{where}{place}: "
+        f"{_ending(entry)}{status} · `{entry.reference}`"
+    )
+
+
+def _ending(entry: AuditEntry) -> str:
+    return f"{entry.outcome} ({entry.reason.replace('_', ' ')})" if entry.reason else entry.outcome
+
+
+def _page_buttons(page: int, typed: str, *, has_more: bool) -> list[Block]:
+    """Return the buttons for newer and older entries. In one row, no two may have one action id."""
+    wanted = [(page - 1, "Newer")] if page > 1 else []
+    wanted += [(page + 1, "Older")] if has_more else []
+    steps = [
+        button(Button.AUDIT_PAGE, label, cut(f"{to} {typed}".strip(), 1_000))
+        | {"action_id": f"{Button.AUDIT_PAGE.value}.{number}"}
+        for number, (to, label) in enumerate(wanted)
+    ]
+    return button_rows("pages", steps)

@@ -1,0 +1,144 @@
+"""Makes the audit entry of a job that ends, if the job is an act of a person.
+
+The worker adds the entry to the batch that ends the job. Most acts are one job. A request that only becomes
+another job has an entry only if it is refused or fails: the other job has the entry of the act.
+"""
+
+from collections.abc import Callable
+
+from taskwire.domain.audit import AuditEntry, AuditOutcome
+from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, PassOn, SnoozeReminder
+from taskwire.domain.ids import UserId
+from taskwire.domain.jobs import (
+    Act,
+    ActRequested,
+    CreateRequested,
+    CreateTask,
+    MakeTaskOfMessage,
+    MessageToBot,
+    PostCard,
+    Reply,
+    SendToTask,
+    ShowAnswer,
+    StopByReaction,
+)
+from taskwire.domain.naming import digest
+from taskwire.domain.person_jobs import SaveChannelSettings, SavePersonSettings
+from taskwire.domain.requester import Requester
+from taskwire.domain.work import Work
+from taskwire.job_context import JobContext, Outcome
+from taskwire.telemetry import logger
+
+# Returns a person's user name in Coder; empty if it is not known.
+FindAccount = Callable[[UserId], str]
+
+# The verb of each kind of job that is an act. `act` and `act_requested` name their own.
+_VERBS: dict[type[Work], str] = {
+    CreateRequested: "create",
+    MakeTaskOfMessage: "create",
+    MessageToBot: "message",
+    PostCard: "create",
+    CreateTask: "create",
+    Reply: "send",
+    SendToTask: "send",
+    Choose: "send",
+    StopByReaction: "pause",
+    ShowAnswer: "show",
+    SnoozeReminder: "snooze",
+    SaveChannelSettings: "settings",
+    SavePersonSettings: "preferences",
+}
+# If they end well, another job does what was asked; or, for a reply, its handler says what became of it.
+_PASSED_ON = (
+    ActRequested,
+    CreateRequested,
+    MakeTaskOfMessage,
+    MessageToBot,
+    PostCard,
+    Reply,
+    SendToTask,
+    Choose,
+    StopByReaction,
+)
+_log = logger("taskwire.audit")
+
+
+def make_entry(
+    context: JobContext, outcome: Outcome, find_account: FindAccount, coder_status: int
+) -> AuditEntry | None:
+    """Return the entry of a job that ends so; None if the job goes on, or is no act of a person."""
+    work, note = context.job.work, context.audit
+    verb, person = _find_verb(context), _find_person(work)
+    ended = _find_outcome(context, outcome)
+    if not verb or person is None or ended is None:
+        return None
+    link, requester = note.link, getattr(work, "requester", None)
+    is_given_up = ended == "failed" and not note.reason
+    task_id = note.task_id or (link.record.task_id if link is not None else None) or ""
+    return AuditEntry(
+        person=person,
+        account=find_account(person),
+        verb=verb,
+        task_id=task_id,
+        task=note.task or (link.record.name if link is not None else ""),
+        surface=work.surface if isinstance(work, Reply) else getattr(requester, "surface", ""),
+        channel=_find_channel(context),
+        outcome=ended,
+        reason="given_up" if is_given_up else note.reason,
+        coder_status=coder_status,
+        reference=digest(context.lease.name, context.job.id)[:12],
+    )
+
+
+def log_entry(entry: AuditEntry, job_id: str, written: str) -> None:
+    """Log an entry that was written. `written` is its number and its hash."""
+    number, _, chain_hash = written.partition(" ")
+    _log.info("audit", number=int(number or 0), hash=chain_hash, job=job_id, **entry.model_dump())
+
+
+def _find_outcome(context: JobContext, outcome: Outcome) -> AuditOutcome | None:
+    """Return how the act ended; None if it has not ended, or if the job is no act."""
+    note = context.audit
+    if outcome.kind != "done" or note.outcome == "none":
+        return None
+    if outcome.is_dead_letter:
+        return "failed"
+    if note.outcome:
+        return note.outcome
+    if outcome.trouble == "unchanged":
+        return "failed"
+    work = context.job.work
+    is_passed_on = isinstance(work, _PASSED_ON) or (isinstance(work, DecideHeld) and not work.is_dropped)
+    return None if is_passed_on else "done"
+
+
+def _find_verb(context: JobContext) -> str:
+    work, link = context.job.work, context.audit.link
+    match work:
+        case Act() | ActRequested():
+            return work.verb
+        case DecideHeld():
+            return "drop_replies" if work.is_dropped else "send_replies"
+        case DecideReply():
+            return f"reply_{work.decision}"
+        case PassOn():
+            return {"ask": "ask_owner", "pass_on": "pass_on", "always": "pass_on_and_share"}.get(
+                work.step, "not_now"
+            )
+        case PostCard() | CreateTask() if link is not None and link.record.task_id is not None:
+            return "attach"
+        case _:
+            return _VERBS.get(type(work), "")
+
+
+def _find_person(work: Work) -> UserId | None:
+    requester = getattr(work, "requester", None)
+    person = requester.person if isinstance(requester, Requester) else getattr(work, "person", None)
+    return UserId(person) if person else None
+
+
+def _find_channel(context: JobContext) -> str:
+    requester, link = getattr(context.job.work, "requester", None), context.audit.link
+    if isinstance(requester, Requester):
+        return requester.channel
+    return link.record.channel if link is not None else ""

@@ -1,0 +1,60 @@
+"""Settings about people: how much one of them may do, where, and how long it is remembered.
+
+`settings.py` has the other settings, and reads all of them.
+"""
+
+import re
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+
+def split_list(value: object) -> object:
+    """Split a text at its commas. Another value stays as it is."""
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+    return value
+
+
+class PolicySettings(BaseSettings):
+    """The part of the settings that is about people."""
+
+    create_limit: int = Field(20, validation_alias="TASKWIRE_CREATE_LIMIT")
+    audit_entries: int = Field(50_000, validation_alias="TASKWIRE_AUDIT_ENTRIES")
+    audit_days: int = Field(365, validation_alias="TASKWIRE_AUDIT_DAYS")
+    shared_channels: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias="TASKWIRE_SHARED_CHANNELS"
+    )
+
+    @field_validator("shared_channels", mode="before")
+    @classmethod
+    def _split_lists(cls, value: object) -> object:
+        return split_list(value)
+
+    @field_validator("create_limit", mode="before")
+    @classmethod
+    def _require_count(cls, value: object) -> object:
+        if not re.fullmatch(r"[0-9]{1,6}", str(value)):
+            raise ValueError("must be a whole number, for example 20, or 0 for any number of tasks")
+        return value
+
+    @field_validator("audit_entries", "audit_days", mode="before")
+    @classmethod
+    def _require_positive(cls, value: object) -> object:
+        if not re.fullmatch(r"[1-9][0-9]{0,6}", str(value)):
+            raise ValueError("must be a whole number from 1 on, for example 365")
+        return value
+
+    @field_validator("shared_channels")
+    @classmethod
+    def _check_shared_channels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [
+            place for place, word in enumerate(value, 1) if not re.fullmatch(r"[CG][A-Z0-9]{4,20}", word)
+        ]
+        if wrong:
+            raise ValueError(
+                "must be Slack ids of channels (C…) with commas between them, and number "
+                f"{wrong[0]} is not one; a channel's details in Slack end with its id"
+            )
+        return value

@@ -1,0 +1,53 @@
+"""Answers `/task audit`: shows administrators who did what, page by page or as a file."""
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.audit_command import Audit
+from taskwire.domain.errors import UserError
+from taskwire.domain.message import Message
+from taskwire.domain.requester import Requester
+from taskwire.messages import audit, refusals
+from taskwire.people.permissions import People
+from taskwire.telemetry import logger
+
+_log = logger("taskwire.tasks.audit_queries")
+
+
+class AuditQueries:
+    """Reads the audit trail for administrators."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+
+    async def show(self, requester: Requester, question: Audit) -> Message:
+        """Return one page of the wanted entries, the newest first."""
+        await self._require_admin(requester)
+        wanted = question.make_filter(self._deps.slack.now())
+        last = question.page * audit.ENTRIES_PER_PAGE
+        found = await self._deps.audit.list_newest(wanted, last + 1)
+        return audit.audit_page(
+            found[last - audit.ENTRIES_PER_PAGE : last],
+            question.typed,
+            page=question.page,
+            has_more=len(found) > last,
+            trouble=await self._find_trouble(),
+        )
+
+    async def export(self, requester: Requester, question: Audit) -> tuple[str, str, str]:
+        """Return the wanted entries as a file: its name, its title and its text, one JSON object a line."""
+        await self._require_admin(requester)
+        wanted = question.make_filter(self._deps.slack.now())
+        lines = [stored.to_json() async for stored in self._deps.audit.read(wanted)]
+        if not lines:
+            raise UserError(*refusals.nothing_to_export())
+        _log.info("audit trail exported", person=requester.person, entries=len(lines))
+        return "audit.jsonl", "Audit trail", "".join(f"{line}\n" for line in lines)
+
+    async def _find_trouble(self) -> str:
+        broken = await self._deps.audit.find_break()
+        return audit.chain_is_broken(broken.number, broken.why) if broken is not None else ""
+
+    async def _require_admin(self, requester: Requester) -> None:
+        await self._people.get_profile(requester.person)
+        if not await self._people.is_admin(requester.person):
+            raise UserError(*refusals.only_administrators(), reason="not_allowed")

@@ -1,0 +1,174 @@
+"""The audit trail: entries in order, trimmed by number and age, and what shows that somebody changed it."""
+
+from collections.abc import Awaitable
+from typing import cast
+
+import pytest
+
+from taskwire.domain.audit import AuditEntry, AuditFilter
+from taskwire.domain.ids import from_ms
+from taskwire.queue.batch import Batch
+from taskwire.redis.connection import Connections
+from taskwire.state.audit import ENTRIES_PER_CALL, AuditLimits, AuditTrail, BrokenChain
+from tests.queue.engine import NOON_MS, Engine
+
+
+@pytest.fixture
+def engine(shared_store: Connections) -> Engine:
+    """A real Valkey: fakeredis has no hash for scripts."""
+    return Engine(shared_store)
+
+
+def trail_of(engine: Engine, most: int = 100, days: int = 30) -> AuditTrail:
+    return AuditTrail(engine.connections, engine.keys, AuditLimits(most, days))
+
+
+async def acts(engine: Engine, count: int, trail: AuditTrail | None = None) -> None:
+    """Write entries, each in a call of its own. The task's name is the entry's number."""
+    trail = trail or trail_of(engine)
+    for number in range(1, count + 1):
+        entry = AuditEntry(person="U1", verb="pause", task=f"t{number}", outcome="done", reference="r")
+        await engine.queues.write(trail.add_to(Batch(), entry))
+
+
+Rows = list[tuple[str, dict[str, str]]]
+
+
+async def rows(engine: Engine) -> Rows:
+    return cast("Rows", await engine.connections.commands.xrange(engine.keys.named("audit")))
+
+
+async def tasks(trail: AuditTrail, **wanted: object) -> list[str]:
+    return [each.entry.task async for each in trail.read(AuditFilter.model_validate(wanted))]
+
+
+async def test_entries_are_numbered_and_read_in_their_order(engine: Engine) -> None:
+    """More entries than one call reads are read too, from both ends."""
+    count = ENTRIES_PER_CALL + 2
+    trail = trail_of(engine, most=count)
+    await acts(engine, count, trail)
+
+    newest = await trail.list_newest(AuditFilter(), 2)
+
+    assert await tasks(trail) == [f"t{number}" for number in range(1, count + 1)]
+    assert [each.number for each in newest] == [count, count - 1]
+    assert [each.entry.task for each in await trail.list_newest(AuditFilter(task="t1"), count)][-1] == "t1"
+    assert await trail.find_break() is None
+
+
+async def test_the_call_that_ends_a_job_returns_the_number_and_the_hash(engine: Engine) -> None:
+    """They go into the log, where nobody can change them by writing to Redis."""
+    trail = trail_of(engine)
+    await engine.append("a")
+    entry = AuditEntry(person="U1", verb="pause", outcome="done", reference="r")
+
+    written = await engine.queues.complete(await engine.takes(), "done", trail.add_to(Batch(), entry))
+
+    [stored] = await trail.list_newest(AuditFilter(), 1)
+    assert written == f"1 {stored.hash}"
+    assert await trail.find_head() == f"1 ({stored.hash})"
+
+
+async def test_too_many_and_too_old_entries_are_trimmed_without_a_break(engine: Engine) -> None:
+    """What is trimmed does not look like what somebody removed."""
+    trail = trail_of(engine, most=3, days=1)
+    await acts(engine, 5, trail)
+    by_number = await tasks(trail)
+    engine.passes(25 * 3_600)
+
+    await acts(engine, 1, trail)
+
+    assert by_number == ["t3", "t4", "t5"]
+    assert await tasks(trail) == ["t1"]
+    assert await trail.find_break() is None
+
+
+async def test_a_clock_that_goes_back_loses_no_entry(engine: Engine) -> None:
+    """The ids of a stream must rise. An act is never refused because of its entry."""
+    await acts(engine, 2)
+    engine.passes(-3_600)
+
+    await acts(engine, 1)
+
+    assert await tasks(trail_of(engine)) == ["t1", "t2", "t1"]
+    assert await trail_of(engine).find_break() is None
+
+
+async def test_only_wanted_entries_are_read(engine: Engine) -> None:
+    """A filter takes a person by either name, a task by its beginning, a verb, and a time."""
+    trail = trail_of(engine)
+    for person, verb in (("U1", "pause"), ("U2", "delete")):
+        entry = AuditEntry(
+            person=person, account=f"in-{person}", verb=verb, task=person, outcome="done", reference=person
+        )
+        await engine.queues.write(trail.add_to(Batch(), entry))
+        engine.passes(60)
+
+    assert await tasks(trail, person="U2") == await tasks(trail, person="in-U2") == ["U2"]
+    assert await tasks(trail, verb="pause") == await tasks(trail, task="U1") == ["U1"]
+    assert await tasks(trail, since=from_ms(NOON_MS + 30_000)) == ["U2"]
+    assert await trail.list_newest(AuditFilter(since=from_ms(NOON_MS + 90_000)), 5) == []
+
+
+async def rewrite(engine: Engine, written: Rows) -> None:
+    """Write the stream as somebody does who does not go through Taskwire."""
+    redis, key = engine.connections.commands, engine.keys.named("audit")
+    await redis.delete(key)
+    for row_id, fields in written:
+        words = ["XADD", key, row_id, *(word for pair in fields.items() for word in pair)]
+        await cast("Awaitable[object]", redis.execute_command(*words))  # type: ignore[no-untyped-call] # untyped
+
+
+@pytest.mark.parametrize(
+    ("left", "found"),
+    [
+        ((1, 2, 3), BrokenChain(1, "it is missing")),
+        ((0, 2, 3), BrokenChain(2, "it is missing")),
+        ((0, 1, 2), BrokenChain(4, "it and what follows is missing")),
+        ((), BrokenChain(1, "it and what follows is missing")),
+    ],
+)
+async def test_an_entry_that_somebody_removed_is_missed(
+    engine: Engine, left: tuple[int, ...], found: BrokenChain
+) -> None:
+    """The first entry that does not follow is named."""
+    await acts(engine, 4)
+    before = await rows(engine)
+
+    await rewrite(engine, [before[number] for number in left])
+
+    assert await trail_of(engine).find_break() == found
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+async def test_an_entry_that_somebody_changed_is_found(engine: Engine, number: int) -> None:
+    """The hash of the changed entry does not fit any more."""
+    await acts(engine, 4)
+    written = await rows(engine)
+    row_id, fields = written[number]
+    written[number] = row_id, fields | {"entry": fields["entry"].replace("U1", "U2")}
+
+    await rewrite(engine, written)
+
+    assert await trail_of(engine).find_break() == BrokenChain(number + 1, "it or the one before was changed")
+
+
+async def test_nobody_can_pretend_that_kept_entries_were_trimmed(engine: Engine) -> None:
+    """The first kept entry must follow the last trimmed one."""
+    await acts(engine, 2)
+    head = ("HSET", engine.keys.named("audit", "head"), "trimmed_hash", "0" * 40)
+
+    await cast("Awaitable[object]", engine.connections.commands.execute_command(*head))  # type: ignore[no-untyped-call] # untyped
+
+    assert await trail_of(engine).find_break() == BrokenChain(1, "it or the one before was changed")
+
+
+async def test_a_head_that_somebody_removed_stops_no_act(engine: Engine) -> None:
+    """The next entry is written, and the chain shows what happened."""
+    await acts(engine, 3)
+    await engine.connections.commands.delete(engine.keys.named("audit", "head"))
+
+    await acts(engine, 1)
+
+    assert await tasks(trail_of(engine)) == ["t1", "t2", "t3", "t1"]
+    assert await trail_of(engine).find_break() == BrokenChain(4, "it is missing")
