@@ -1,9 +1,10 @@
 """What every handler is given: the clients, the parts of the store, and a few settings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from taskwire.coder.client import CoderClient
+from taskwire.domain.allowed import Allowed
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.ids import ChannelId, UserId
 from taskwire.domain.link_state import ReducerSettings
@@ -48,3 +49,5 @@ class Dependencies:
     forges: frozenset[str] = frozenset()
     # The most tasks that one person may start in an hour; 0 means any number.
     create_limit: int = 0
+    # Who may use the bot, and where.
+    allowed: Allowed = field(default_factory=Allowed)

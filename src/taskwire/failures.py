@@ -30,6 +30,7 @@ from taskwire.domain.retry_policies import (
 )
 from taskwire.job_context import JobContext, Outcome, dead_letter_batch, done, end_as_dead_letter
 from taskwire.messages import answers, inputs, waiting
+from taskwire.outbox.allowed_places import is_told_already
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.undelivered import give_up_together, list_with_later_replies
 from taskwire.queue.batch import Batch
@@ -57,7 +58,7 @@ class Failures:
             case RedisError():
                 return self._wait_for_redis(context, error)
             case UserError():
-                return self._answer_refusal(context, error)
+                return await self._answer_refusal(context, error)
             case OutsideError():
                 return await self._retry_later(context, error)
             case _:
@@ -107,11 +108,12 @@ class Failures:
         _log.debug("redis is away, job will retry", job=context.job.id, error=str(error))
         return _delay(context, WITHOUT_REDIS_SECONDS, "unchanged")
 
-    def _answer_refusal(self, context: JobContext, error: UserError) -> Outcome:
+    async def _answer_refusal(self, context: JobContext, error: UserError) -> Outcome:
         context.audit.is_refused(error.reason)
-        requester = getattr(context.job.work, "requester", None)
-        private_messages = ((requester, answers.refusal(error)),) if isinstance(requester, Requester) else ()
-        return replace(done(None, *private_messages), is_refusal=True)
+        requester, batch = getattr(context.job.work, "requester", None), Batch()
+        if not isinstance(requester, Requester) or await is_told_already(self._deps, error, requester, batch):
+            return replace(done(), is_refusal=True)
+        return replace(done(batch, (requester, answers.refusal(error))), is_refusal=True)
 
     async def _retry_unexpected(self, context: JobContext) -> Outcome:
         job, error_reference = context.job, reference()

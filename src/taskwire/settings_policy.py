@@ -23,11 +23,29 @@ class PolicySettings(BaseSettings):
     create_limit: int = Field(20, validation_alias="TASKWIRE_CREATE_LIMIT")
     audit_entries: int = Field(50_000, validation_alias="TASKWIRE_AUDIT_ENTRIES")
     audit_days: int = Field(365, validation_alias="TASKWIRE_AUDIT_DAYS")
+    allowed_workspaces: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias="TASKWIRE_ALLOWED_WORKSPACES"
+    )
+    allowed_channels: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias="TASKWIRE_ALLOWED_CHANNELS"
+    )
+    allowed_groups: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias="TASKWIRE_ALLOWED_GROUPS"
+    )
     shared_channels: Annotated[tuple[str, ...], NoDecode] = Field(
         (), validation_alias="TASKWIRE_SHARED_CHANNELS"
     )
 
-    @field_validator("shared_channels", mode="before")
+    @property
+    def has_lists(self) -> bool:
+        """Whether a list says who may use the bot, or where."""
+        return bool(
+            self.allowed_workspaces or self.allowed_channels or self.allowed_groups or self.shared_channels
+        )
+
+    @field_validator(
+        "allowed_workspaces", "allowed_channels", "allowed_groups", "shared_channels", mode="before"
+    )
     @classmethod
     def _split_lists(cls, value: object) -> object:
         return split_list(value)
@@ -46,7 +64,7 @@ class PolicySettings(BaseSettings):
             raise ValueError("must be a whole number from 1 on, for example 365")
         return value
 
-    @field_validator("shared_channels")
+    @field_validator("allowed_channels", "shared_channels")
     @classmethod
     def _check_shared_channels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         wrong = [
@@ -57,4 +75,18 @@ class PolicySettings(BaseSettings):
                 "must be Slack ids of channels (C…) with commas between them, and number "
                 f"{wrong[0]} is not one; a channel's details in Slack end with its id"
             )
+        return value
+
+    @field_validator("allowed_workspaces")
+    @classmethod
+    def _check_workspaces(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"T[A-Z0-9]{4,20}", word) for word in value):
+            raise ValueError("must be Slack ids of workspaces (T…) with commas between them")
+        return value
+
+    @field_validator("allowed_groups")
+    @classmethod
+    def _check_groups(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"S[A-Z0-9]{4,20}", word) for word in value):
+            raise ValueError("must be Slack ids of user groups (S…) with commas between them")
         return value

@@ -24,6 +24,7 @@ from taskwire.failures import Failures, normalize_retry
 from taskwire.ingress_priority import IngressPriority
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome
 from taskwire.messages import answers
+from taskwire.outbox.allowed_places import require_allowed_place
 from taskwire.outbox.audit import FindAccount, log_entry, make_entry
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.people.accounts import Accounts
@@ -365,6 +366,8 @@ class Worker:
             handler = self._handlers[job.work.kind]
             link = await self._deps.links.find(context.link_id) if handler.needs_link else None
             context.audit.link = link
+            if not context.is_outcome_unknown:
+                require_allowed_place(self._deps, job.work)
             context.coder = await self._accounts.get_client_for_job(job.work, link)
             return normalize_retry(context, await handler.run(context, link))
         except (LeaseLost, CannotRead):

@@ -20,6 +20,7 @@ from taskwire.actions.stop import StopReactions
 from taskwire.actions.task_actions import TaskActions
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.dependencies import Dependencies
+from taskwire.domain.allowed import Allowed
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.link_state import ReducerSettings
 from taskwire.domain.person_settings import PersonSettings
@@ -210,7 +211,7 @@ class Parts:
         handlers = _handlers(deps, people, lookup, backfill, receiver)
         find_account = people.find_known_account
         worker = Worker(deps, people.accounts, handlers, metrics, newer, private_answers, find_account)
-        ingress = Ingress(deps.slack, deps.bot, inbox, metrics, worker.ingress_priority)
+        ingress = Ingress(deps, inbox, metrics, worker.ingress_priority)
         messages = Messages(
             deps.bot.bot_user_id,
             ingress,
@@ -284,6 +285,11 @@ def _make_dependencies(
         preset=settings.preset,
         forges=frozenset(settings.forges),
         create_limit=settings.create_limit,
+        allowed=Allowed(
+            frozenset(settings.allowed_workspaces),
+            frozenset(settings.allowed_channels),
+            settings.allowed_groups,
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from taskwire import settings as settings_module
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.coder.models import Template
+from taskwire.doctor.allowed_lists import check_allowed
 from taskwire.doctor.data_dir import check_directory, check_disk
 from taskwire.doctor.findings import (
     Finding,
@@ -105,6 +106,8 @@ class Examination:
                 yield judge_scopes(slack.granted_scopes)
                 yield await _run_check("E-mails", self._emails(slack))
                 yield await _run_check("Administrators", self._admins(slack))
+                if self._settings.has_lists:
+                    yield await _run_check("Allowed lists", check_allowed(self._settings, slack, self._team))
             if settings.slack_app_token is not None:
                 app_token = settings.slack_app_token.get_secret_value()
                 yield await _run_check("Slack app token", self._app_token(slack, app_token))

@@ -123,6 +123,11 @@ class Clicks:
             return
         self._ingress.record_arrival("click")
         requester = _requester(clicked)
+        refused = await self._ingress.refuse_place("click", clicked.delivery, requester)
+        if refused is not None:
+            await ack()
+            self._private_answers.show(PrivateAnswer(requester, refused))
+            return
         if clicked.button is Button.RUN_OFFERED:
             offered = clicked.value, clicked.number
             await self._offered.run_offered(ack, requester, clicked.trigger_id, *offered)

@@ -70,6 +70,10 @@ class Commands:
             await ack()
             return
         self._ingress.record_arrival("command")
+        refused = await self._ingress.refuse_place("command", typed.delivery, typed.requester)
+        if refused is not None:
+            await ack(refused.text)
+            return
         try:
             command = commands.parse(typed.text)
         except NearMiss as near_miss:

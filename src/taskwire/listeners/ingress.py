@@ -3,19 +3,22 @@
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from taskwire.domain.errors import OutcomeUnknown, TryLater
+from taskwire.dependencies import Dependencies
+from taskwire.domain.audit import AuditEntry
+from taskwire.domain.errors import OutcomeUnknown, TryLater, UserError
 from taskwire.domain.ids import ThreadRef, Ts, moment_of
 from taskwire.domain.message import Message
+from taskwire.domain.naming import digest
+from taskwire.domain.requester import Requester
 from taskwire.ingress_priority import IngressPriority
-from taskwire.messages import answers
+from taskwire.messages import answers, refusals
+from taskwire.outbox.audit import log_entry
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit
 from taskwire.slack import inbound
-from taskwire.slack.models import Identity
-from taskwire.slack.outbound import Outbound
 from taskwire.slack.payload_sources import parse_source
 from taskwire.telemetry import Metrics, ThrottledLog, logger
 
@@ -37,15 +40,12 @@ class Ingress:
     """Decides which payloads are accepted, and claims them."""
 
     def __init__(
-        self,
-        slack: Outbound,
-        bot: Identity,
-        inbox: Inbox,
-        metrics: Metrics,
-        ingress_priority: IngressPriority,
+        self, deps: Dependencies, inbox: Inbox, metrics: Metrics, ingress_priority: IngressPriority
     ) -> None:
-        self._slack = slack
-        self._bot = bot
+        self._slack = deps.slack
+        self._bot = deps.bot
+        self._allowed = deps.allowed
+        self._audit = deps.audit
         self._inbox = inbox
         self._metrics = metrics
         self._ingress_priority = ingress_priority
@@ -81,6 +81,28 @@ class Ingress:
         else:
             return not source.is_bot
         return False
+
+    async def refuse_place(
+        self, kind: Literal["command", "click", "shortcut"], delivery: str, requester: Requester
+    ) -> Message | None:
+        """Return the refusal for a person who uses the bot where the settings do not allow it, else None.
+
+        It is recorded once. What becomes a job elsewhere is refused by the worker.
+        """
+        if self._allowed.has_channel(requester.channel):
+            return None
+        entry = AuditEntry(
+            person=requester.person,
+            verb=kind,
+            surface=requester.surface,
+            channel=requester.channel,
+            outcome="refused",
+            reason="place",
+            reference=digest(kind, delivery)[:12],
+        )
+        if (await self.claim(kind, delivery, self._audit.add_to(Batch(), entry))).is_new:
+            log_entry(entry, delivery)
+        return answers.refusal(UserError(*refusals.NOT_IN_THIS_CHANNEL))
 
     def learn_time(self, body: Mapping[str, object]) -> None:
         """Learn Slack's time from a payload that carries it."""

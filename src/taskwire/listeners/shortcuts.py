@@ -41,28 +41,32 @@ class Shortcuts:
         app.shortcut(MAKE_TASK)(self._make_task)
         app.shortcut(SEND_TO_TASK)(self._send_to_task)
 
-    def _find(self, body: Mapping[str, object]) -> Shortcut | None:
-        """Return the shortcut of a payload; None if the payload is rejected or is no shortcut of ours."""
+    async def _find(self, body: Mapping[str, object]) -> Shortcut | None:
+        """Return the shortcut, if it is for us and may be used there."""
         used = parse_shortcut(body)
         if used is None or not self._ingress.is_accepted(body):
             return None
         self._ingress.record_arrival("shortcut")
+        refused = await self._ingress.refuse_place("shortcut", f"shortcut:{used.delivery}", used.requester)
+        if refused is not None:
+            self._private_answers.show(PrivateAnswer(used.requester, refused))
+            return None
         return used
 
     async def _new_task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
-        used = self._find(body)
+        used = await self._find(body)
         await ack()
         if used is not None:
             self._dialogs.open_form(used.requester, used.trigger_id)
 
     async def _make_task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
-        used = self._find(body)
+        used = await self._find(body)
         await ack()
         if used is not None and used.message is not None:
             self._dialogs.open_form_for_message(used.requester, used.trigger_id, used.message)
 
     async def _send_to_task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
-        used = self._find(body)
+        used = await self._find(body)
         if used is None or used.message is None:
             await ack()
             return

@@ -26,6 +26,14 @@ NOT_FOR_STRANGERS = (
     "Taskwire works for members of this workspace only.",
     "Ask somebody of this workspace to do it.",
 )
+NOT_IN_A_GROUP = (
+    "Only members of some user groups may use Taskwire.",
+    "Ask an administrator of Taskwire to let you in.",
+)
+NOT_IN_THIS_CHANNEL = (
+    "Taskwire does not work in this channel.",
+    "Write to me directly, or ask an administrator of Taskwire for a channel in which it works.",
+)
 NOT_FOR_GUESTS = ("Guests of this workspace cannot use Taskwire.", "Ask a full member to do it.")
 
 

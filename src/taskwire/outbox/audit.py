@@ -90,8 +90,8 @@ def make_entry(
     )
 
 
-def log_entry(entry: AuditEntry, job_id: str, written: str) -> None:
-    """Log an entry that was written. `written` is its number and its hash."""
+def log_entry(entry: AuditEntry, job_id: str, written: str = "") -> None:
+    """Log an entry that was written. `written` is its number and its hash, if they are known."""
     number, _, chain_hash = written.partition(" ")
     _log.info("audit", number=int(number or 0), hash=chain_hash, job=job_id, **entry.model_dump())
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from taskwire.coder.errors import CoderError
 from taskwire.dependencies import Dependencies
+from taskwire.domain.allowed import PlaceNotAllowed
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
 from taskwire.domain.ids import ChannelId, LinkId, UserId, moment_of
 from taskwire.domain.jobs import ActVerb
@@ -64,7 +65,7 @@ class People:
         self._shared_channels = shared_channels
         self._groups = tuple(name for name in admins if name.startswith("S"))
         self.accounts = Accounts(deps.service_coder)
-        self.directory = Directory(deps, len(self._groups))
+        self.directory = Directory(deps, len({*self._groups, *deps.allowed.groups}))
         self._known_accounts: dict[UserId, str] = {}
 
     async def get_profile(self, person: UserId) -> Profile:
@@ -73,11 +74,20 @@ class People:
         if profile.is_bot or profile.is_deleted:
             raise UserError(*refusals.NOT_FOR_BOTS, reason="not_a_member")
         # A person from another workspace of the same organization is not one of ours.
-        if profile.is_stranger or not profile.teams & await self.directory.list_own_teams():
+        own_teams = self._deps.allowed.keep_workspaces(await self.directory.list_own_teams())
+        if profile.is_stranger or not profile.teams & own_teams:
             raise UserError(*refusals.NOT_FOR_STRANGERS, reason="not_a_member")
         if profile.is_guest:
             raise UserError(*refusals.NOT_FOR_GUESTS, reason="not_a_member")
+        if not await self._is_in_allowed_group(person):
+            raise UserError(*refusals.NOT_IN_A_GROUP, reason="not_in_a_group")
         return profile
+
+    async def _is_in_allowed_group(self, person: UserId) -> bool:
+        groups = self._deps.allowed.groups
+        if not groups or await self.is_admin(person):
+            return True
+        return any([person in await self.directory.list_group(group) for group in groups])
 
     async def get_account(self, person: UserId) -> Account:
         """Return the person's Coder account. Raise UserError, which says what is missing."""
@@ -274,6 +284,7 @@ class People:
         `attached`.
         """
         channel = requester.channel
+        require_allowed(self._deps, channel)
         was_there = (
             self._deps.slack.now() - moment_of(requester.at) < PRESENCE_WINDOW and not requester.is_elsewhere
         )
@@ -303,6 +314,12 @@ class People:
         except (UserError, OutsideError) as error:
             _log.info("name of a person not available", person=person, error=str(error))
             return ""
+
+
+def require_allowed(deps: Dependencies, channel: ChannelId) -> None:
+    """Raise PlaceNotAllowed if the settings do not allow to use the bot in this channel."""
+    if not deps.allowed.has_channel(channel):
+        raise PlaceNotAllowed(*refusals.NOT_IN_THIS_CHANNEL, reason="place")
 
 
 async def require_rights(deps: Dependencies) -> None:

@@ -54,7 +54,7 @@ from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.error_messages import get_refusal_text
 from taskwire.outbox.observing import entries_of
 from taskwire.outbox.tell_once import record_unless_told
-from taskwire.people.permissions import NoAccount, People
+from taskwire.people.permissions import NoAccount, People, require_allowed
 from taskwire.queue.batch import Batch
 from taskwire.replies.pass_on import NOT_ALLOWED, offer_to_ask
 from taskwire.replies.reconcile import Reconciler, SendNote
@@ -122,6 +122,7 @@ class ReplySender:
         """
         person, record = reply_job.reply.person, reply_job.link.record
         try:
+            require_allowed(self._deps, record.channel)
             if await self._people.can_steer(person, reply_job.link):
                 return None
         except NoAccount as error:

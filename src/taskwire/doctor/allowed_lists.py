@@ -1,0 +1,45 @@
+"""Checks the lists of allowed workspaces, channels and user groups: Slack must know what they name."""
+
+from taskwire.doctor.findings import Finding
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import ChannelId
+from taskwire.settings import Settings
+from taskwire.slack.errors import ChannelProblem, SlackRefused
+from taskwire.slack.outbound import Outbound
+
+
+async def check_allowed(settings: Settings, slack: Outbound, team: str | None) -> Finding:
+    """Return the finding about the lists. Raise UserError if they name something unknown, or shut all out."""
+    workspaces = settings.allowed_workspaces
+    if workspaces and not (await slack.get_identity()).is_org_wide and team not in workspaces:
+        raise UserError(
+            f"TASKWIRE_ALLOWED_WORKSPACES does not name this workspace ({team}), so nobody may use Taskwire.",
+            "Add it, or leave the list empty.",
+        )
+    channels = [each for each in settings.allowed_channels if not await _has_channel(slack, each)]
+    shared = [each for each in settings.shared_channels if not await _has_channel(slack, each)]
+    groups = [each for each in settings.allowed_groups if not await _has_group(slack, each)]
+    for setting, unknown, hint in (
+        ("TASKWIRE_ALLOWED_CHANNELS", channels, "Invite Taskwire there, or take it from the list."),
+        ("TASKWIRE_SHARED_CHANNELS", shared, "Invite Taskwire there, or take it from the list."),
+        ("TASKWIRE_ALLOWED_GROUPS", groups, "A user group's menu in Slack has Copy group ID."),
+    ):
+        if unknown:
+            raise UserError(f"{setting} names {', '.join(unknown)}, which Slack does not show here.", hint)
+    return Finding("Allowed lists", "ok", "Slack knows everything that they name.")
+
+
+async def _has_channel(slack: Outbound, name: str) -> bool:
+    try:
+        await slack.get_channel(ChannelId(name))
+    except ChannelProblem:
+        return False
+    return True
+
+
+async def _has_group(slack: Outbound, name: str) -> bool:
+    try:
+        await slack.list_group(name)
+    except SlackRefused:
+        return False
+    return True

@@ -1,0 +1,34 @@
+"""Who may use the bot, and where: the lists of the settings. An empty list allows everything of its kind.
+
+A list only takes away. It lets nobody in whom the bot would refuse otherwise, such as guests and people of
+other companies.
+"""
+
+from dataclasses import dataclass
+
+from taskwire.domain.errors import UserError
+
+# Slack's ids of conversations between the bot and one person begin so.
+_DIRECT_MESSAGE = "D"
+
+
+class PlaceNotAllowed(UserError):
+    """The settings do not allow to use the bot in this channel."""
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Ids of workspaces, of channels, and of user groups."""
+
+    workspaces: frozenset[str] = frozenset()
+    channels: frozenset[str] = frozenset()
+    groups: tuple[str, ...] = ()
+
+    def has_channel(self, channel: str) -> bool:
+        """Whether people may use the bot in this channel. A direct message to the bot is always allowed."""
+        is_private = not channel or channel.startswith(_DIRECT_MESSAGE)
+        return is_private or not self.channels or channel in self.channels
+
+    def keep_workspaces(self, workspaces: frozenset[str]) -> frozenset[str]:
+        """Return those of our own workspaces that the list allows."""
+        return workspaces & self.workspaces if self.workspaces else workspaces

@@ -1,0 +1,65 @@
+"""Refuses what people ask for in a channel in which the settings do not allow to use the bot.
+
+The worker checks every job of a person just before it is carried out. Replies are checked with the other
+rights of their author (`replies/deliver.py`): their refusal has a receipt. Work that follows from an accepted
+request is not refused halfway.
+"""
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.allowed import PlaceNotAllowed
+from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, PassOn, SnoozeReminder
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.jobs import (
+    Act,
+    ActRequested,
+    AnswerInThread,
+    CreateRequested,
+    MakeTaskOfMessage,
+    MessageToBot,
+    SendToTask,
+    ShowAnswer,
+    StopByReaction,
+)
+from taskwire.domain.person_jobs import SaveChannelSettings
+from taskwire.domain.requester import Requester
+from taskwire.domain.work import Work
+from taskwire.outbox.tell_once import record_unless_told
+from taskwire.people.permissions import require_allowed
+from taskwire.queue.batch import Batch
+
+_CHECKED = (
+    Act,
+    ActRequested,
+    AnswerInThread,
+    Choose,
+    CreateRequested,
+    DecideHeld,
+    DecideReply,
+    MakeTaskOfMessage,
+    MessageToBot,
+    PassOn,
+    SaveChannelSettings,
+    SendToTask,
+    ShowAnswer,
+    SnoozeReminder,
+    StopByReaction,
+)
+# Here people also talk to each other, so they hear it only once a day.
+_AMONG_PEOPLE = ("reply", "mention", "emoji")
+
+
+def require_allowed_place(deps: Dependencies, work: Work) -> None:
+    """Raise PlaceNotAllowed if a person asked for this work where the bot may not be used."""
+    if isinstance(work, _CHECKED):
+        require_allowed(deps, work.requester.channel)
+
+
+async def is_told_already(deps: Dependencies, error: Exception, requester: Requester, batch: Batch) -> bool:
+    """Whether the person was told today that the bot does not work in this channel.
+
+    If not, the batch records that they are told now.
+    """
+    if not isinstance(error, PlaceNotAllowed) or requester.surface not in _AMONG_PEOPLE:
+        return False
+    what = ("place_not_allowed", requester.channel, requester.person)
+    return not await record_unless_told(deps, batch, *what, ttl_ms=DAY_MS)

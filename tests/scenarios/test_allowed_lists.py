@@ -1,0 +1,132 @@
+"""Who may use the bot, and where: lists of workspaces, channels and user groups in the settings."""
+
+import pytest
+
+from .running_tasks import a_task
+from .test_audit import entries
+from .world import World
+
+NOT_HERE = (
+    "Taskwire does not work in this channel. Write to me directly, or ask an administrator of Taskwire for a "
+    "channel in which it works."
+)
+NO_INPUT = "Your replies here do not reach the agent."
+NOT_IN_A_GROUP = (
+    "Only members of some user groups may use Taskwire. Ask an administrator of Taskwire to let you in."
+)
+
+
+async def only_in(world: World, *channels: str) -> None:
+    """Restart the bot with these allowed channels."""
+    ids = tuple(world.slack.workspace.channel(name).id for name in channels)
+    await world.restarts(allowed_channels=ids)
+
+
+async def only_for(world: World, *people: str) -> None:
+    """Restart the bot with one allowed user group, of these people."""
+    group = world.slack.add_group("platform-team", people)
+    await world.restarts(allowed_groups=(group.id,))
+
+
+async def test_commands_and_buttons_work_in_allowed_channels_only(world: World) -> None:
+    """Nothing is created or asked elsewhere, and the person reads why."""
+    world.slack.add_channel("random", ["alice", "bob"])
+    thread = await world.alice.runs("/task create fix it", "random")
+    await world.alice.types("/task list", "random")
+    world.alice.reads()
+    await only_in(world, "general")
+
+    await world.alice.types("/task create fix that", "random")
+    await world.alice.types("/task list", "random")
+    await world.alice.clicks(thread, "Stop")
+    await world.alice.runs("/task create fix that", "general")
+
+    assert world.alice.reads() == [NOT_HERE] * 3
+    assert len(world.coder.tasks) == 2
+    assert (await entries(world))[1:] == [
+        "alice command by command: refused (place)",
+        "alice command by command: refused (place)",
+        "alice click by button: refused (place)",
+        "alice create by command: done, Coder 201",
+    ]
+    thread.new_messages()
+
+
+async def test_in_a_thread_people_hear_of_it_once(world: World) -> None:
+    """People talk to each other there, so replies and verbs are not answered again and again."""
+    thread, task = await a_task(world)
+    world.slack.add_channel("random", ["alice"])
+    await only_in(world, "random")
+
+    reply = await world.alice.replies(thread, "please add a test")
+    await world.alice.replies(thread, "and another")
+    await world.alice.replies(thread, "!pause")
+    await world.alice.replies(thread, "!status")
+
+    assert world.alice.reads() == [f"{NO_INPUT} {NOT_HERE}", NOT_HERE]
+    assert (task.inputs, task.status, thread.receipt(reply)) == ([], "active", [])
+    thread.new_messages()
+
+
+async def test_a_direct_message_is_allowed_everywhere(world: World) -> None:
+    """Nobody else reads it."""
+    world.slack.add_channel("random", ["alice"])
+    await only_in(world, "random")
+
+    await world.alice.types("/task list", world.slack.open_direct("alice").id)
+
+    assert world.alice.reads() == [
+        "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
+    ]
+
+
+@pytest.mark.parametrize("words", ["/task create fix it", "/task list", "/task pause fix-it"])
+async def test_only_members_of_allowed_groups_may_use_the_bot(world: World, words: str) -> None:
+    """Everybody else is refused, whatever they ask."""
+    await only_for(world, "bob")
+
+    await world.alice.types(words)
+    await world.bob.types("/task list")
+
+    assert world.alice.reads() == [NOT_IN_A_GROUP]
+    assert [said[:21] for said in world.bob.reads()] == ["You have no tasks yet"]
+    assert not world.coder.tasks
+
+
+async def test_who_leaves_the_group_loses_the_right_at_once(world: World) -> None:
+    """Rights are looked up again when something is carried out."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    await only_for(world, "bob")
+
+    reply = await world.alice.replies(thread, "please add a test")
+    await world.alice.clicks(thread, "Stop")
+
+    assert world.alice.reads() == [f"{NO_INPUT} {NOT_IN_A_GROUP}", NOT_IN_A_GROUP]
+    assert (task.inputs, task.status, thread.receipt(reply)) == ([], "active", [])
+    assert (await entries(world))[1:] == [
+        "alice send by reply: refused (not_in_a_group)",
+        "alice pause by button: refused (not_in_a_group)",
+    ]
+    thread.new_messages()
+
+
+async def test_administrators_need_no_group(world: World) -> None:
+    """They could let themselves in."""
+    await only_for(world, "bob")
+    await world.restarts(admins=(world.alice.id,))
+
+    await world.alice.runs("/task create fix it")
+
+    assert len(world.coder.tasks) == 1
+
+
+async def test_a_list_without_this_workspace_shuts_everybody_out(world: World) -> None:
+    """`taskwire doctor` says so too."""
+    await world.restarts(allowed_workspaces=("T0ELSEWHERE",))
+
+    await world.alice.types("/task list")
+
+    assert world.alice.reads() == [
+        "Taskwire works for members of this workspace only. Ask somebody of this workspace to do it."
+    ]
