@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from taskwire.coder.client import CoderClient
-from taskwire.domain.allowed import Allowed
+from taskwire.domain.allowed import Allowed, QuotaSettings
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.ids import ChannelId, UserId
 from taskwire.domain.link_state import ReducerSettings
@@ -47,7 +47,7 @@ class Dependencies:
     preset: str | None = None
     # Hosts whose links are shown without their name.
     forges: frozenset[str] = frozenset()
-    # The most tasks that one person may start in an hour; 0 means any number.
-    create_limit: int = 0
+    # How many tasks people may start and have running.
+    quotas: QuotaSettings = field(default_factory=QuotaSettings)
     # Who may use the bot, and where.
     allowed: Allowed = field(default_factory=Allowed)

@@ -21,6 +21,9 @@ class PolicySettings(BaseSettings):
     """The part of the settings that is about people."""
 
     create_limit: int = Field(20, validation_alias="TASKWIRE_CREATE_LIMIT")
+    running_limit: int = Field(0, validation_alias="TASKWIRE_RUNNING_LIMIT")
+    channel_create_limit: int = Field(0, validation_alias="TASKWIRE_CHANNEL_CREATE_LIMIT")
+    channel_running_limit: int = Field(0, validation_alias="TASKWIRE_CHANNEL_RUNNING_LIMIT")
     audit_entries: int = Field(50_000, validation_alias="TASKWIRE_AUDIT_ENTRIES")
     audit_days: int = Field(365, validation_alias="TASKWIRE_AUDIT_DAYS")
     allowed_workspaces: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -50,7 +53,9 @@ class PolicySettings(BaseSettings):
     def _split_lists(cls, value: object) -> object:
         return split_list(value)
 
-    @field_validator("create_limit", mode="before")
+    @field_validator(
+        "create_limit", "running_limit", "channel_create_limit", "channel_running_limit", mode="before"
+    )
     @classmethod
     def _require_count(cls, value: object) -> object:
         if not re.fullmatch(r"[0-9]{1,6}", str(value)):

@@ -89,3 +89,80 @@ async def test_administrators_have_no_limit(world: World) -> None:
     await _starts_three(world, world.bob)
 
     assert len(world.coder.tasks) == 6
+
+
+async def test_a_person_has_so_many_tasks_running_at_once(world: World) -> None:
+    """A paused task makes room for the next one. Other people's tasks do not count."""
+    await world.restarts(running_limit=2)
+    threads = []
+    for number in range(2):
+        threads.append(await world.alice.runs(f"/task create do {number}"))
+        await world.passes(seconds=2)
+    await world.polls()
+
+    await world.alice.types("/task create one more")
+    await world.bob.runs("/task create do that")
+    [refused] = world.alice.reads()
+    await world.alice.replies(threads[0], "!pause")
+    await world.polls()
+    await world.passes(seconds=5)
+    world.alice.reads()
+    await world.alice.runs("/task create one more")
+
+    assert refused == (
+        "You have 2 tasks running, the most that one person may. Nothing was created. Pause or delete one of "
+        "them, or wait until one is paused: then ask again."
+    )
+    assert len(world.coder.tasks) == 4
+    threads[0].new_messages()
+
+
+async def test_a_channel_has_so_many_new_tasks_an_hour(world: World) -> None:
+    """The people of a channel share its limit, also if they ask at once. Another channel has its own."""
+    await world.restarts(channel_create_limit=2)
+    carol = world.person("carol")
+    channel = world.slack.add_channel("busy", ["alice", "bob", "carol"]).id
+
+    for number, person in enumerate((world.alice, world.bob, carol)):
+        await person.types(f"/task create do {number}", "busy", settles=False)
+    for _ in range(3):
+        # The requests are counted one after the other.
+        await world.passes(seconds=5)
+    refused = [said for person in (world.alice, world.bob, carol) for said in person.reads()]
+    await world.bob.types("/task create do that")
+    await world.passes(seconds=5)
+
+    assert refused == [
+        f"<#{channel}> has had 2 new tasks within an hour, the most that one channel may. The next one can "
+        "start in 60 minutes. Nothing was created."
+    ]
+    assert len(world.coder.tasks) == 3
+    world.cards()
+
+
+async def test_a_channel_has_so_many_tasks_running_at_once(world: World) -> None:
+    """Tasks that are just being created count too."""
+    await world.restarts(channel_running_limit=2)
+    thread = await world.alice.runs("/task create do 0")
+    await world.passes(seconds=2)
+    await world.alice.types("/task create do 1", settles=False)
+    await world.bob.types("/task create do 2", settles=False)
+    await world.settles()
+    await world.passes(seconds=5)
+    refused = [*world.alice.reads(), *world.bob.reads()]
+
+    await world.alice.replies(thread, "!pause")
+    await world.polls()
+    await world.passes(seconds=5)
+    await world.alice.types("/task create once more")
+    await world.passes(seconds=5)
+
+    channel = world.slack.workspace.channel("general").id
+    assert refused == [
+        f"<#{channel}> has 2 tasks running, the most that one channel may. Nothing was created. When one of "
+        "them is paused or deleted, ask again."
+    ]
+    assert len(world.coder.tasks) == 3
+    world.alice.reads()
+    thread.new_messages()
+    world.cards()

@@ -20,7 +20,7 @@ from taskwire.actions.stop import StopReactions
 from taskwire.actions.task_actions import TaskActions
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.dependencies import Dependencies
-from taskwire.domain.allowed import Allowed
+from taskwire.domain.allowed import Allowed, QuotaSettings
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.link_state import ReducerSettings
 from taskwire.domain.person_settings import PersonSettings
@@ -284,7 +284,12 @@ def _make_dependencies(
         template=settings.template,
         preset=settings.preset,
         forges=frozenset(settings.forges),
-        create_limit=settings.create_limit,
+        quotas=QuotaSettings(
+            settings.create_limit,
+            settings.running_limit,
+            settings.channel_create_limit,
+            settings.channel_running_limit,
+        ),
         allowed=Allowed(
             frozenset(settings.allowed_workspaces),
             frozenset(settings.allowed_channels),

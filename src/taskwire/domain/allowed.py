@@ -1,4 +1,4 @@
-"""Who may use the bot, and where: the lists of the settings. An empty list allows everything of its kind.
+"""Who may use the bot, where, and how much. An empty list of the settings allows everything of its kind.
 
 A list only takes away. It lets nobody in whom the bot would refuse otherwise, such as guests and people of
 other companies.
@@ -32,3 +32,18 @@ class Allowed:
     def keep_workspaces(self, workspaces: frozenset[str]) -> frozenset[str]:
         """Return those of our own workspaces that the list allows."""
         return workspaces & self.workspaces if self.workspaces else workspaces
+
+
+@dataclass(frozen=True)
+class QuotaSettings:
+    """The limits of one person, and of one channel: tasks that start in an hour, and that run at once."""
+
+    person_hourly: int = 0
+    person_running: int = 0
+    channel_hourly: int = 0
+    channel_running: int = 0
+
+    @property
+    def is_about_channels(self) -> bool:
+        """Whether a channel has a limit."""
+        return bool(self.channel_hourly or self.channel_running)

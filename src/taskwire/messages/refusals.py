@@ -146,6 +146,30 @@ def too_many_tasks(most: int, minutes: int) -> Refusal:
     )
 
 
+def too_many_running(most: int) -> Refusal:
+    """Say that `most` tasks of the person run, and what makes room for the next one."""
+    return (
+        f"You have {_count(most, 'task')} running, the most that one person may. Nothing was created.",
+        "Pause or delete one of them, or wait until one is paused: then ask again.",
+    )
+
+
+def channel_too_many_tasks(channel: str, most: int, minutes: int) -> Refusal:
+    """Say that the channel had `most` new tasks within an hour, and may have one in `minutes` minutes."""
+    return (
+        f"<#{channel}> has had {_count(most, 'new task')} within an hour, the most that one channel may.",
+        f"The next one can start in {_count(minutes, 'minute')}. Nothing was created.",
+    )
+
+
+def channel_too_many_running(channel: str, most: int) -> Refusal:
+    """Say that `most` tasks run in the channel, and what makes room for the next one."""
+    return (
+        f"<#{channel}> has {_count(most, 'task')} running, the most that one channel may.",
+        "Nothing was created. When one of them is paused or deleted, ask again.",
+    )
+
+
 def no_dialog_from_message(verb: str, name: str) -> Refusal:
     """Say that a message cannot open the dialog of this verb, and what to type instead."""
     return ("Nothing was done.", f"Type `/task {verb} {escape_line(name, 60)}`: it asks you first.")

@@ -12,7 +12,6 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_text import AgentText, is_shell_command
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.commands import explain_trailing_options
-from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, ThreadRef, UserId
 from taskwire.domain.jobs import (
@@ -46,11 +45,10 @@ from taskwire.tasks.choices import (
 )
 from taskwire.tasks.lookup import bare_record
 from taskwire.tasks.offered_commands import keep_offers
+from taskwire.tasks.quotas import Quotas
 
 # If a person makes the same request again within this time, they are asked whether they want another task.
 REPEAT_MS = 120_000
-# The period of the limit for new tasks.
-CREATE_LIMIT_PERIOD_MS = HOUR_MS
 # How long the buttons of the question about another task work.
 QUESTION_TTL_MS = 1_800_000
 # While one request attaches a task, others may not attach it for this time.
@@ -64,6 +62,7 @@ class TaskCreator:
         self._deps = deps
         self._people = people
         self._thread_context = thread_context
+        self._quotas = Quotas(deps, people)
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
@@ -137,7 +136,7 @@ class TaskCreator:
             await require_free(context.coder, account.username, request.name)
         if thread is not None and not await self._claim_thread(thread, context.job.id):
             raise UserError(*refusals.thread_has_task())
-        batch = await self._count_task(work.requester.person, record, context.now_ms)
+        batch = await self._quotas.count_task(work.requester.person, record, context.job.id, context.now_ms)
         self._deps.notes.keep_in(batch, f"{context.now_ms} {record.id}", *note, ttl_ms=REPEAT_MS)
         batch = self._write_link(batch, record, settings, work.requester)
         if work.note_key:
@@ -157,22 +156,6 @@ class TaskCreator:
         note = ("thread_claim", thread.channel, thread.ts)
         is_first = await self._deps.notes.keep_if_new(*note, value=job_id, ttl_ms=ATTACH_CLAIM_MS)
         return is_first or await self._deps.notes.find(*note) == job_id
-
-    async def _count_task(self, person: UserId, record: LinkRecord, now_ms: int) -> Batch:
-        """Return a batch that counts the task.
-
-        Raise UserError if the person has started too many in the last hour.
-
-        Administrators have no limit.
-        """
-        most, notes, note = self._deps.create_limit, self._deps.notes, ("create_count", person)
-        if not most or await self._people.is_admin(person):
-            return Batch()
-        latest = await notes.list_since(now_ms - CREATE_LIMIT_PERIOD_MS, *note)
-        if len(latest) >= most:
-            wait_ms = latest[-most] + CREATE_LIMIT_PERIOD_MS - now_ms
-            raise UserError(*refusals.too_many_tasks(most, -(-wait_ms // 60_000)), reason="quota")
-        return notes.count_in(Batch(), record.id, now_ms, most, *note, ttl_ms=CREATE_LIMIT_PERIOD_MS)
 
     async def _get_full_request(self, work: CreateRequested) -> CreateRequested:
         """Return the whole request.

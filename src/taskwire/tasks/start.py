@@ -40,6 +40,7 @@ from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 from taskwire.tasks.choices import make_name_taken_refusal
+from taskwire.tasks.quotas import uncount_task
 
 
 class ThreadOpener:
@@ -317,6 +318,5 @@ def _end_unbound(deps: Dependencies, link: Link) -> Batch:
     if link.record.task_id is not None:
         deps.notes.forget_in(batch, "attach_claim", link.record.task_id)
     else:
-        # A task that was never created does not count for the limit.
-        deps.notes.uncount_in(batch, link.id, "create_count", link.record.requested_by)
+        uncount_task(deps, link.record, batch)
     return batch

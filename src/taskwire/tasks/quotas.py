@@ -1,0 +1,113 @@
+"""How many tasks one person, or the people of one channel, may start in an hour and have running at once.
+
+Each limit is a setting, and 0 means none. Administrators have no limit of their own, and do not count for a
+channel's. A task that was not created does not count. A task counts as running until it is paused, broken or
+gone: until then it uses a workspace. Resuming a task is not limited.
+"""
+
+from collections.abc import Iterable
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import HOUR_MS
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import LinkId, UserId
+from taskwire.domain.links import Link, LinkRecord
+from taskwire.domain.phases import Phase
+from taskwire.job_context import JobEnded, retry
+from taskwire.messages import refusals
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+
+# Requests of several people for one channel are counted one after the other: each holds the channel until its
+# link is written, or for this time if its process dies.
+CHANNEL_CLAIM_MS = 10_000
+CHANNEL_RETRY_SECONDS = 0.5
+_COUNT, _CLAIM = "create_count", "quota_claim"
+# Without a limit for an hour, this many new tasks of a channel are remembered.
+_MOST_COUNTED = 1_000
+_NOT_RUNNING = (Phase.PAUSED, Phase.PAUSING, Phase.BROKEN)
+
+
+class Quotas:
+    """Counts new tasks, and refuses those above a limit."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+        self._settings = deps.quotas
+
+    async def count_task(self, person: UserId, record: LinkRecord, job_id: str, now_ms: int) -> Batch:
+        """Return the batch that counts this new task.
+
+        Raise UserError if a limit is reached; it says when the person may go on. End the job with a retry
+        while another request for the channel is being counted.
+        """
+        batch = Batch()
+        if await self._people.is_admin(person):
+            return batch
+        await self._count_person(person, record, now_ms, batch)
+        if self._settings.is_about_channels and not record.channel.startswith("D"):
+            await self._claim_channel(record.channel, job_id)
+            try:
+                await self._count_channel(record, now_ms, batch)
+            except UserError:
+                await self._deps.notes.forget(_CLAIM, record.channel)
+                raise
+            self._deps.notes.forget_in(batch, _CLAIM, record.channel)
+        return batch
+
+    async def _count_person(self, person: UserId, record: LinkRecord, now_ms: int, batch: Batch) -> None:
+        hourly, at_once = self._settings.person_hourly, self._settings.person_running
+        if hourly:
+            minutes = await self._find_wait(hourly, person, now_ms)
+            if minutes:
+                raise UserError(*refusals.too_many_tasks(hourly, minutes), reason="quota")
+            self._count_in(batch, record, person, now_ms, hourly)
+        if at_once and _count_running(await self._deps.links.list_of(person)) >= at_once:
+            raise UserError(*refusals.too_many_running(at_once), reason="quota")
+
+    async def _count_channel(self, record: LinkRecord, now_ms: int, batch: Batch) -> None:
+        channel, hourly, at_once = (
+            record.channel,
+            self._settings.channel_hourly,
+            self._settings.channel_running,
+        )
+        minutes = await self._find_wait(hourly, channel, now_ms) if hourly else 0
+        if minutes:
+            raise UserError(*refusals.channel_too_many_tasks(channel, hourly, minutes), reason="quota")
+        if at_once and await self._count_running_in(record) >= at_once:
+            raise UserError(*refusals.channel_too_many_running(channel, at_once), reason="quota")
+        self._count_in(batch, record, channel, now_ms, max(hourly, _MOST_COUNTED))
+
+    async def _claim_channel(self, channel: str, job_id: str) -> None:
+        notes = self._deps.notes
+        is_first = await notes.keep_if_new(_CLAIM, channel, value=job_id, ttl_ms=CHANNEL_CLAIM_MS)
+        if not is_first and await notes.find(_CLAIM, channel) != job_id:
+            raise JobEnded(retry(CHANNEL_RETRY_SECONDS))
+
+    async def _count_running_in(self, record: LinkRecord) -> int:
+        """Count the running tasks of the channel, also those that are just being created."""
+        opened = await self._deps.links.list_open()
+        places = await self._deps.links.list_channels(opened.values())
+        here = {link for link, channel in places.items() if channel == record.channel}
+        here |= {LinkId(link) for link in await self._deps.notes.list_counted(_COUNT, record.channel)}
+        return _count_running((await self._deps.links.list_links(here - {record.id})).values())
+
+    async def _find_wait(self, most: int, whose: str, now_ms: int) -> int:
+        """Return in how many minutes the next task may start; 0 if it may start now."""
+        latest = await self._deps.notes.list_since(now_ms - HOUR_MS, _COUNT, whose)
+        return -(-(latest[-most] + HOUR_MS - now_ms) // 60_000) if len(latest) >= most else 0
+
+    def _count_in(self, batch: Batch, record: LinkRecord, whose: str, now_ms: int, most: int) -> None:
+        self._deps.notes.count_in(batch, record.id, now_ms, most, _COUNT, whose, ttl_ms=HOUR_MS)
+
+
+def uncount_task(deps: Dependencies, record: LinkRecord, batch: Batch) -> Batch:
+    """Add to a batch that a task that was never created counts no more."""
+    for whose in (record.requested_by, record.channel):
+        deps.notes.uncount_in(batch, record.id, _COUNT, whose)
+    return batch
+
+
+def _count_running(links: Iterable[Link]) -> int:
+    return sum(link.end_reason is None and link.state.phase not in _NOT_RUNNING for link in links)
