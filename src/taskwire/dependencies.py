@@ -13,6 +13,7 @@ from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import Queues
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
+from taskwire.state.accounts import AccountStore
 from taskwire.state.audit import AuditTrail
 from taskwire.state.link_writes import LinkWrites
 from taskwire.state.links import Links
@@ -37,6 +38,7 @@ class Dependencies:
     slack: Outbound
     # For calls with the service account. Handlers use the client of their `JobContext`.
     service_coder: CoderClient
+    accounts: AccountStore
     bot: Identity
     coder_url: str
     mask: Callable[[str], str]
@@ -51,3 +53,5 @@ class Dependencies:
     quotas: QuotaSettings = field(default_factory=QuotaSettings)
     # Who may use the bot, and where.
     allowed: Allowed = field(default_factory=Allowed)
+    # Whether people may connect their own Coder accounts.
+    has_personal_accounts: bool = False

@@ -11,9 +11,12 @@ from dataclasses import replace
 
 from redis.exceptions import RedisError, ResponseError
 
+from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import AccountRefused, OutcomeUnknown, OutsideError, Refused, UserError
+from taskwire.domain.ids import UserId
 from taskwire.domain.jobs import (
     CreateTask,
     PostCard,
@@ -23,22 +26,36 @@ from taskwire.domain.mrkdwn import escape_mrkdwn
 from taskwire.domain.requester import Requester
 from taskwire.domain.retry_policies import (
     ANY_JOB,
+    PERSON_WITHOUT_ACCOUNT,
     REFUSED_ACCOUNT,
     REFUSED_AFTER_UNKNOWN_SECONDS,
     UNEXPECTED,
     WITHOUT_REDIS_SECONDS,
 )
-from taskwire.job_context import JobContext, Outcome, dead_letter_batch, done, end_as_dead_letter
-from taskwire.messages import answers, inputs, waiting
+from taskwire.job_context import (
+    JobContext,
+    Outcome,
+    PrivateMessage,
+    dead_letter_batch,
+    done,
+    end_as_dead_letter,
+)
+from taskwire.messages import accounts, answers, inputs, waiting
 from taskwire.outbox.allowed_places import is_told_already
+from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.enqueue import draw
+from taskwire.outbox.tell_once import record_unless_told
 from taskwire.outbox.undelivered import give_up_together, list_with_later_replies
+from taskwire.people.accounts import AccountNeeded, find_actor
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import OutcomeKind, Overtaken, Trouble
 from taskwire.redis.decoding import CannotRead
 from taskwire.replies import wait_or_give_up
 from taskwire.slack.errors import NoCapacity
 from taskwire.telemetry import Metrics, logger, reference
+
+# A person is told of their account once in this time, unless they connect it meanwhile.
+PERSON_TOLD_MS = 7 * DAY_MS
 
 _log = logger("taskwire.failures")
 
@@ -70,6 +87,8 @@ class Failures:
             self._metrics.retries.labels(context.job.work.kind, "rate_limited").inc()
             # The rate limiter tells each waiting job another time, so no jitter is needed.
             return _delay(context, error.retry_after_seconds or 1.0, "unchanged")
+        if isinstance(error, PersonTokenRefused | AccountNeeded):
+            return await self._wait_for_person(context, error)
         if isinstance(error, AccountRefused):
             # The account is refused, not this job. The operator has a week to correct that.
             _log.warning(
@@ -84,6 +103,32 @@ class Failures:
                 return await self.give_up(context, str(error))
             return self._retry_after_failure(context, error, REFUSED_AFTER_UNKNOWN_SECONDS)
         return self._retry_after_failure(context, error, error.retry_after_seconds)
+
+    async def _wait_for_person(
+        self, context: JobContext, error: PersonTokenRefused | AccountNeeded
+    ) -> Outcome:
+        """Let the job wait until the person has connected their account. Tell them once, privately."""
+        if _was_refused_for_long(context):
+            return await self.give_up(context, answers.NOT_CONNECTED_FOR_A_WEEK)
+        batch, work = Batch(), context.job.work
+        private: tuple[PrivateMessage, ...] = ()
+        person = UserId(error.person)
+        known = await self._deps.accounts.find(person)
+        if isinstance(error, PersonTokenRefused):
+            self._deps.accounts.mark_refused(batch, person, error.key_id)
+        if await record_unless_told(self._deps, batch, "account", person, ttl_ms=PERSON_TOLD_MS):
+            requester = getattr(work, "requester", None)
+            if known is not None:
+                message = accounts.account_ended(known.username, self._deps.coder_url)
+                tell_person(person, f"account:{context.job.id}", message, batch)
+            elif isinstance(requester, Requester):
+                wish = waiting.describe_request(work, await self._deps.links.find(context.link_id))
+                private = ((requester, accounts.request_waits(wish, self._deps.coder_url)),)
+        _log.info("job waits for a person's account", job=context.job.id, person=person, error=str(error))
+        # What the bot does by itself goes on at once, with the service account.
+        seconds = PERSON_WITHOUT_ACCOUNT.interval_seconds if find_actor(work) is not None else 0.0
+        waiting_outcome = _delay(context, seconds, "refused")
+        return replace(waiting_outcome, batch=batch, private_messages=private)
 
     def _retry_after_failure(
         self, context: JobContext, error: OutsideError, retry_after_seconds: float | None

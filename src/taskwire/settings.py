@@ -84,6 +84,7 @@ class Settings(PolicySettings):
     template: str | None = Field(None, validation_alias="TASKWIRE_TEMPLATE")
     preset: str | None = Field(None, validation_alias="TASKWIRE_PRESET")
     admins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="TASKWIRE_ADMINS")
+    accounts: Literal["service", "both"] = Field("service", validation_alias="TASKWIRE_ACCOUNTS")
     emoji: str = Field(DEFAULT_EMOJI, validation_alias="TASKWIRE_EMOJI")
     forges: Annotated[tuple[str, ...], NoDecode] = Field(FORGES, validation_alias="TASKWIRE_FORGES")
     webhook_token: SecretStr | None = Field(None, validation_alias="TASKWIRE_WEBHOOK_TOKEN")
@@ -260,7 +261,7 @@ class Settings(PolicySettings):
             )
         return value
 
-    @field_validator("log_level", "log_format", mode="before")
+    @field_validator("accounts", "log_level", "log_format", mode="before")
     @classmethod
     def _lower_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

@@ -82,6 +82,7 @@ def _settings(slack: SlackSandbox, coder: CoderSandbox, data_dir: Path) -> Setti
             "TASKWIRE_POLL_INTERVAL": str(POLL_SECONDS),
             "TASKWIRE_SETTLE": str(SETTLE_SECONDS),
             "TASKWIRE_TEMPLATE": TEMPLATE,
+            "TASKWIRE_ACCOUNTS": "both",
         }
     )
 

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pydantic import JsonValue
 
+from taskwire.coder import keys
 from taskwire.coder.client import CoderClient
 from taskwire.domain.agent_text import AgentText
 
@@ -22,6 +24,7 @@ REPORTS: list[JsonValue] = [
 AGENT: JsonValue = {"id": ID, "apps": [{"id": "other", "statuses": None}, {"id": "app", "statuses": REPORTS}]}
 LINE: JsonValue = {"id": 1, "created_at": WHEN, "log_level": "info", "stage": "Plan", "output": "ok"}
 KEY: JsonValue = {"id": "abcdefghij", "expires_at": WHEN}
+NAMED_KEY: JsonValue = {"id": "abcdefghij", "expires_at": WHEN, "token_name": "taskwire"}
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,25 @@ CALLS: dict[str, Call] = {
         lambda c: c.list_build_logs("b"), "GET /api/v2/workspacebuilds/b/logs", 200, [LINE]
     ),
     "list_reports": Call(lambda c: c.list_reports("a", "app"), "GET /api/v2/workspaceagents/a", 200, AGENT),
+    "create_token": Call(
+        lambda c: keys.create_token(c, "taskwire", ("task:read",), timedelta(hours=1)),
+        "POST /api/v2/users/me/keys/tokens",
+        201,
+        {"key": "abcdefghij-0123456789"},
+        {"token_name": "taskwire", "lifetime": 3_600_000_000_000, "scopes": ["task:read"]},
+    ),
+    "get_longest_lifetime": Call(
+        lambda c: keys.get_longest_lifetime(c),
+        "GET /api/v2/users/me/keys/tokens/tokenconfig",
+        200,
+        {"max_token_lifetime": 3_600_000_000_000},
+    ),
+    "list_named": Call(
+        lambda c: keys.list_named(c, "taskwire"), "GET /api/v2/users/me/keys/tokens", 200, [NAMED_KEY]
+    ),
+    "delete_key": Call(
+        lambda c: keys.delete_key(c, "abcdefghij"), "DELETE /api/v2/users/me/keys/abcdefghij", 204
+    ),
     "find_token_end": Call(lambda c: c.find_token_expiry(), "GET /api/v2/users/me/keys/abcdefghij", 200, KEY),
 }
 

@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import cast
 from urllib.parse import parse_qs, urlsplit
@@ -124,16 +125,18 @@ async def test_every_call_of_the_client_is_tried() -> None:
     tried: set[str] = set()
 
     class Named:
-        def __getattr__(self, name: str) -> Callable[..., Awaitable[None]]:
+        def __getattr__(self, name: str) -> Callable[..., Awaitable[bytes]]:
             tried.add(name)
 
-            async def nothing(*_: object, **__: object) -> None:
-                return None
+            async def nothing(*_: object, **__: object) -> bytes:
+                return b""
 
             return nothing
 
     for call in EVERY_CALL.values():
-        await call.ask(cast("CoderClient", Named()))
+        # Nothing is answered, so there is nothing to read.
+        with suppress(UnexpectedCoderAnswer):
+            await call.ask(cast("CoderClient", Named()))
 
     public = {
         name

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft4Validator, FormatChecker
 
-from taskwire_sandbox.coder.bodies import AUTH_CHECK, CREATE_TASK, SEND, UPDATE_INPUT
+from taskwire_sandbox.coder.bodies import AUTH_CHECK, CREATE_TASK, CREATE_TOKEN, SEND, UPDATE_INPUT
 from taskwire_sandbox.coder.routes import RouteTable
 from tests.sandbox.coder_people import Scene
 
@@ -28,6 +28,7 @@ READS = {row: get_path(row) for row in ROUTES if row.startswith("GET ")}
 BODIES = {
     f"POST {V2}/authcheck": AUTH_CHECK,
     f"POST {V2}/tasks/{{user}}": CREATE_TASK,
+    f"POST {V2}/users/{{user}}/keys/tokens": CREATE_TOKEN,
     f"PATCH {V2}/tasks/{{user}}/{{task}}/input": UPDATE_INPUT,
     f"POST {V2}/tasks/{{user}}/{{task}}/send": SEND,
 }
@@ -113,6 +114,8 @@ async def test_what_is_changed_is_answered_as_the_client_takes_it(deployment: Sc
         (f"PATCH {one}/input", {"input": "Do that"}),
         (f"POST {one}/resume", None),
         (f"DELETE {one}", None),
+        (f"POST {V2}/users/{{user}}/keys/tokens", {"token_name": "bot"}),
+        (f"DELETE {V2}/users/{{user}}/keys/{{keyid}}", None),
     ]
     found = {}
 

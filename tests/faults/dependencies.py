@@ -26,6 +26,7 @@ from taskwire.redis.keys import Keys
 from taskwire.slack.calls import SlackTimeouts
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
+from taskwire.state.accounts import AccountStore
 from taskwire.state.audit import AuditLimits, AuditTrail
 from taskwire.state.link_writes import LinkWrites
 from taskwire.state.links import Links
@@ -69,6 +70,7 @@ async def open_dependencies(
             audit=AuditTrail(connections, KEYS, AuditLimits()),
             slack=outbound,
             service_coder=coder,
+            accounts=AccountStore(connections, KEYS),
             bot=await outbound.get_identity(),
             coder_url=NOWHERE,
             mask=str,
@@ -82,7 +84,7 @@ def new_worker(deps: Dependencies, carry: Callable[[JobContext], Awaitable[Outco
     metrics = Metrics()
     return Worker(
         deps,
-        Accounts(deps.service_coder),
+        Accounts(deps),
         {"post_text": Handler.without_link(PostText, carry)},
         metrics,
         NewerVersions(deps, AdminAlerts(deps, ()), metrics),

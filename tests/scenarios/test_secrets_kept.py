@@ -14,6 +14,11 @@ SECRET = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
 
 async def kept(world: World) -> str:
     """Return everything in the store, with what is sealed there opened."""
+    return open_all(await stored(world))
+
+
+async def stored(world: World) -> str:
+    """Return everything in the store as it is there."""
     redis = world.connections.commands
     found = []
     async for key in redis.scan_iter():
@@ -27,7 +32,7 @@ async def kept(world: World) -> str:
                 found.append(str(await redis.zrange(key, 0, -1)))
             case _:
                 found.append(str(await redis.lrange(key, 0, -1)))
-    return open_all("\n".join(found))
+    return "\n".join(found)
 
 
 async def _says_it(world: World, thread: Thread) -> None:

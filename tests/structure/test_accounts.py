@@ -9,16 +9,18 @@ ASK_FOR_NOBODY = {
     "app/wiring.py",
     "dependencies.py",
     "outbox/coder_health.py",
+    "people/accounts.py",
     "people/directory.py",
     "people/permissions.py",
     "polling/announced.py",
     "polling/poller.py",
+    "tasks/connect.py",
     "tasks/lookup.py",
 }
 
 
 def test_only_what_belongs_to_no_person_is_asked_with_the_service_account() -> None:
-    """Everything else asks with the account that was chosen for the person, the link or the job."""
+    """Two modules make the clients of people from it. All others ask with the account that was chosen."""
     users = {
         str(path.relative_to(SOURCE))
         for path in SOURCE.rglob("*.py")

@@ -22,6 +22,7 @@ NOT_SEALED = {
     "_StoredLetter": "its job does",
     "View": "it goes to Slack",
     "DialogContext": "it goes to Slack",
+    "ConnectedAccount": "it is sealed as a whole, for its person",
     "CoderAccount": "a cached answer, which is sealed for its person",
     "Account": "it is put together from answers",
     "AuditEntry": "it holds nothing that people wrote, and verifying it needs no key",

@@ -103,6 +103,14 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "entries": ((_ENTRY,), ()),
     "email": ("alice@example.com",),
     "error": (_ERROR,),
+    "wish": ("creating *Fix the login*",),
+    **dict.fromkeys(
+        (
+            f"{name}.username"
+            for name in ("connected", "disconnected", "offer_another", "account_ended", "account_taken")
+        ),
+        ("alice",),
+    ),
     "create_form.error": ("",),
     "files": ((), ("plan.pdf",)),
     "filtered": ("mine",),

@@ -77,6 +77,7 @@ from taskwire.slack.calls import Method, SlackTimeouts
 from taskwire.slack.client import make_client
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
+from taskwire.state.accounts import AccountStore
 from taskwire.state.audit import AuditLimits, AuditTrail
 from taskwire.state.heartbeat import Heartbeat, ReceivedKinds
 from taskwire.state.key_rotation import StoredKeys
@@ -88,6 +89,7 @@ from taskwire.state.settings import SettingsStore
 from taskwire.tasks.by_name import NamedActions
 from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.channel_settings import ChannelSettingsForm, ChannelSettingsSaver
+from taskwire.tasks.connect import AccountConnector
 from taskwire.tasks.create import TaskCreator
 from taskwire.tasks.form import CreateForm
 from taskwire.tasks.link_previews import LinkPreviews
@@ -272,6 +274,7 @@ def _make_dependencies(
         audit=AuditTrail(connections, keys, AuditLimits(settings.audit_entries, settings.audit_days)),
         slack=slack,
         service_coder=coder,
+        accounts=AccountStore(connections, keys),
         bot=bot,
         coder_url=settings.coder_url,
         mask=masker.mask,
@@ -295,6 +298,7 @@ def _make_dependencies(
             frozenset(settings.allowed_channels),
             settings.allowed_groups,
         ),
+        has_personal_accounts=settings.accounts == "both",
     )
 
 
@@ -325,6 +329,7 @@ def _handlers(
     creator = TaskCreator(deps, people, thread_context)
     features = (
         creator,
+        AccountConnector(deps, people),
         ChannelSettingsSaver(deps, people),
         MessagesToBot(deps, people, lookup, Queries(deps, people, lookup), texts, creator),
         NamedActions(deps, people, lookup, creator),
@@ -387,7 +392,7 @@ def _listen(
         background,
         private_answers,
     )
-    commands = Commands(deps, ingress, answerer, dialogs, background, private_answers)
+    commands = Commands(deps, people, ingress, answerer, dialogs, background, private_answers)
     listen(
         bolt,
         commands,

@@ -64,14 +64,18 @@ class CoderClient:
         timeouts: CoderTimeouts | None = None,
         most_bytes: int = LARGEST_LIST_BYTES,
         mask: Callable[[str], str] = str,
+        turns: "_ReadingTurns | None" = None,
+        person: str = "",
+        is_refused: bool = False,
     ) -> None:
         self.timeouts = timeouts or CoderTimeouts()
         self._most_bytes = most_bytes
         self._mask = mask
         self._http = http
-        self._long_lists, self._long_answers = asyncio.Semaphore(), asyncio.Semaphore()
+        self._turns = turns or _ReadingTurns(asyncio.Semaphore(), asyncio.Semaphore())
         self._base_url = base_url.rstrip("/")
         self._token = token
+        self._person, self._is_refused = person, is_refused
         # When Coder last answered, by its own clock or that of a proxy before it.
         self.last_answer_at: datetime | None = None
 
@@ -90,6 +94,29 @@ class CoderClient:
         session = transport.make_session(proxy=transport.proxy_for(base_url))
         async with transport.make_http_client(session) as http:
             yield cls(http, base_url, token, timeouts=timeouts, most_bytes=most_bytes, mask=mask)
+
+    def for_person(self, token: str, person: str, *, is_refused: bool = False) -> "CoderClient":
+        """Return a client for a person's own account. It shares the connections of this client.
+
+        If Coder refuses the token, calls raise `PersonTokenRefused`. With `is_refused` they raise it at once.
+        """
+        return CoderClient(
+            self._http,
+            self._base_url,
+            token,
+            timeouts=self.timeouts,
+            most_bytes=self._most_bytes,
+            mask=self._mask,
+            turns=self._turns,
+            person=person,
+            is_refused=is_refused,
+        )
+
+    @property
+    def key_id(self) -> str:
+        """The public part of the token, by which Coder names its key; empty if it has none."""
+        key_id, dash, _ = self._token.partition("-")
+        return key_id if dash else ""
 
     def __repr__(self) -> str:
         """Return a text for logs: it names the server and never the token."""
@@ -113,7 +140,7 @@ class CoderClient:
         """Return whether this account may connect to all users' agents; None if Coder does not say."""
         check = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
         try:
-            body = await self._request(
+            body = await self.request(
                 "check rights", "POST", "/authcheck", 200, {"checks": {"can_connect": check}}
             )
             return models.parse(models.AgentRights, body, "check rights").can_connect
@@ -187,21 +214,21 @@ class CoderClient:
         }
         content = {key: value for key, value in wanted.items() if value is not None}
         path = f"/tasks/{_quote_segment(owner)}"
-        body = await self._request("create task", "POST", path, 201, content, self.timeouts.create)
+        body = await self.request("create task", "POST", path, 201, content, self.timeouts.create)
         return models.parse(models.Task, body, "create task")
 
     async def delete_task(self, task: str) -> None:
         """Delete a task and its workspace. Raises `BuildActive` while the workspace starts or stops."""
-        await self._request("delete task", "DELETE", _task_path(task), 202)
+        await self.request("delete task", "DELETE", _task_path(task), 202)
 
     async def edit_input(self, task: str, text: AgentText) -> None:
         """Replace the prompt of a paused task. Raises `MustBePaused` if it is not paused."""
-        await self._request("edit input", "PATCH", f"{_task_path(task)}/input", 204, {"input": text})
+        await self.request("edit input", "PATCH", f"{_task_path(task)}/input", 204, {"input": text})
 
     async def send(self, task: str, text: AgentText) -> None:
         """Send input to the agent. Coder's agentapi removes blanks at both ends."""
         path = f"{_task_path(task)}/send"
-        await self._request("send input", "POST", path, 204, {"input": text}, self.timeouts.send)
+        await self.request("send input", "POST", path, 204, {"input": text}, self.timeouts.send)
 
     async def get_logs(self, task: str) -> models.TaskLogs:
         """Return the whole log. If the task does not run, return the last messages before its pause."""
@@ -210,12 +237,12 @@ class CoderClient:
 
     async def pause(self, task: str) -> models.Build:
         """Start a build that stops the workspace, even if the workspace is stopped already."""
-        body = await self._request("pause task", "POST", f"{_task_path(task)}/pause", 202)
+        body = await self.request("pause task", "POST", f"{_task_path(task)}/pause", 202)
         return models.parse(models.StartedBuild, body, "pause task").workspace_build
 
     async def resume(self, task: str) -> models.Build:
         """Start a build that starts the workspace. Raises `AlreadyRunning` if it runs."""
-        body = await self._request("resume task", "POST", f"{_task_path(task)}/resume", 202)
+        body = await self.request("resume task", "POST", f"{_task_path(task)}/resume", 202)
         return models.parse(models.StartedBuild, body, "resume task").workspace_build
 
     async def get_workspace(self, workspace_id: str) -> models.Workspace:
@@ -241,22 +268,20 @@ class CoderClient:
 
     async def find_token_expiry(self) -> datetime | None:
         """Return when the session token expires; None if this account cannot find out."""
-        key_id, dash, _ = self._token.partition("-")
-        if not dash:
+        if not self.key_id:
             return None
         try:
-            body = await self._get("get key", f"/users/me/keys/{_quote_segment(key_id)}")
+            body = await self._get("get key", f"/users/me/keys/{_quote_segment(self.key_id)}")
         except (errors.NotFound, errors.Forbidden):
             return None
         return models.parse(models.ApiKey, body, "get key").expires_at
 
     async def list_missing_scopes(self) -> list[str]:
         """Return the scopes that Taskwire needs and the session token lacks."""
-        key_id, dash, _ = self._token.partition("-")
-        if not dash:
+        if not self.key_id:
             return []
         try:
-            body = await self._get("get key", f"/users/me/keys/{_quote_segment(key_id)}")
+            body = await self._get("get key", f"/users/me/keys/{_quote_segment(self.key_id)}")
         except (errors.NotFound, errors.Forbidden):
             # An account may always read its own keys. So if Coder refuses, the token lacks the right.
             return [scopes.READ_OWN_KEY]
@@ -272,11 +297,11 @@ class CoderClient:
         is_list: bool = False,
     ) -> bytes:
         seconds = seconds or self.timeouts.read
-        return await self._request(
+        return await self.request(
             operation, "GET", path, 200, seconds=seconds, params=params, is_list=is_list
         )
 
-    async def _request(
+    async def request(
         self,
         operation: str,
         method: str,
@@ -288,7 +313,13 @@ class CoderClient:
         params: dict[str, str] | None = None,
         is_list: bool = False,
     ) -> bytes:
-        """Send one request. Return the body if the status is `success`, else raise an error of `errors`."""
+        """Send one request. Return the body if the status is `success`, else raise an error of `errors`.
+
+        Only this package calls it: paths and bodies are Coder's.
+        """
+        if self._is_refused:
+            refused = errors.CoderAnswer(401, "the token was refused before")
+            raise errors.PersonTokenRefused(refused, self._person, self.key_id)
         seconds = seconds or self.timeouts.change
         limit = self._get_limit(is_list=is_list)
         call = self._fetch(method, path, content, params, seconds, limit)
@@ -304,7 +335,7 @@ class CoderClient:
         # An error page may repeat headers. The token must not get into an exception's text.
         body = body.replace(self._token.encode(), b"***")
         is_tasks_route, at = path.startswith("/tasks"), self.last_answer_at
-        raise errors.classify(
+        error = errors.classify(
             operation,
             status,
             body,
@@ -313,6 +344,9 @@ class CoderClient:
             answered_at=at,
             mask=self._mask,
         )
+        if self._person and isinstance(error, errors.TokenRefused):
+            raise errors.PersonTokenRefused(error.answer, self._person, self.key_id)
+        raise error
 
     async def _fetch(
         self,
@@ -325,7 +359,7 @@ class CoderClient:
     ) -> tuple[int, bytes | None, str | None]:
         """Return the status, the body (None if it is too long), and Retry-After.
 
-        `_request` raises its errors after this has returned, so no traceback has a frame with httpx objects.
+        `request` raises its errors after this has returned, so no traceback has a frame with httpx objects.
         """
         request = self._http.build_request(
             method,
@@ -350,12 +384,21 @@ class CoderClient:
 
     def _get_limit(self, *, is_list: bool) -> "_AnswerLimit":
         most = LARGEST_LIST_BYTES if is_list else LARGEST_ANSWER_BYTES
-        return _AnswerLimit(min(most, self._most_bytes), self._long_lists if is_list else self._long_answers)
+        return _AnswerLimit(
+            min(most, self._most_bytes), self._turns.lists if is_list else self._turns.answers
+        )
 
     def _note_time(self, date: str) -> None:
         with contextlib.suppress(ValueError):
             at = parsedate_to_datetime(date)
             self.last_answer_at = at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+class _ReadingTurns(NamedTuple):
+    """How many long answers are read at once, for all clients that share connections."""
+
+    lists: asyncio.Semaphore
+    answers: asyncio.Semaphore
 
 
 class _AnswerLimit(NamedTuple):

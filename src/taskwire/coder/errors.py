@@ -15,6 +15,7 @@
     │       └── NoLogs        none can be read in this status
     ├── AccountRefused
     │   ├── TokenRefused      401: the token has expired, was deleted, or its user is suspended
+    │   ├── PersonTokenRefused  the same for the token of a person's own account
     │   └── TasksNotSupported 404 for the route itself: this server has no Tasks
     └── TryLater
         ├── NotReady          409: pending, initializing, or the agent is busy
@@ -143,6 +144,18 @@ class Forbidden(_CoderRefused):
 
 class NotFound(_CoderRefused):
     """The object is gone, never existed, or is hidden from this account."""
+
+
+class PersonTokenRefused(CoderError, AccountRefused):
+    """The token of a person's own account has expired or was deleted, or their account is suspended.
+
+    `person` is who has to connect the account again, and `key_id` says which token was refused.
+    """
+
+    def __init__(self, answer: CoderAnswer, person: str, key_id: str) -> None:
+        super().__init__(answer)
+        self.person = person
+        self.key_id = key_id
 
 
 class TasksNotSupported(CoderError, AccountRefused):

@@ -366,6 +366,19 @@ class ApiKey(_Model):
     id: str
     expires_at: Time
     scopes: Annotated[tuple[str, ...], ListOrNull] = ()
+    token_name: str = ""
+
+
+class NewKey(_Model):
+    """A token that was just made. Coder shows it only once."""
+
+    key: str = Field(repr=False, min_length=1)
+
+
+class TokenConfig(_Model):
+    """How long a token of this account may live, in nanoseconds."""
+
+    max_token_lifetime: int
 
 
 class UserPage(_Model):

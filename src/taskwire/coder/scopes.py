@@ -14,6 +14,14 @@ NEEDED_SCOPES = (
     *("workspace:create", "workspace:read", "workspace:update", "workspace:start", "workspace:stop"),
     *("workspace:delete", "workspace:ssh", "workspace:application_connect"),
 )
+# The scopes of a token for one person. The composed ones include what Coder's handlers read besides, such as
+# the person's membership in an organization.
+PERSON_SCOPES = (
+    *("task:create", "task:read", "task:update", "task:delete"),
+    *("coder:workspaces.create", "coder:workspaces.operate", "coder:workspaces.access"),
+    *("coder:workspaces.delete", "coder:apikeys.manage_self"),
+    *("template:read", "template:use", "user:read", "organization:read"),
+)
 # For each of Coder's composed scopes: which of the needed scopes it includes.
 _COMPOSED_SCOPES = {
     "coder:workspaces.create": {"template:read", "template:use"}

@@ -212,6 +212,16 @@ class OpenSettings:
 
 
 @dataclass(frozen=True)
+class Connect:
+    """Offer to connect the person's own Coder account."""
+
+
+@dataclass(frozen=True)
+class Disconnect:
+    """Disconnect the person's own Coder account."""
+
+
+@dataclass(frozen=True)
 class Help:
     """Show all commands, or the help of one verb."""
 
@@ -232,6 +242,8 @@ Command = (
     | Templates
     | Audit
     | OpenSettings
+    | Connect
+    | Disconnect
     | Help
 )
 
@@ -408,7 +420,7 @@ def _take_name(rest: str, verb: Verb) -> tuple[str, str]:
     return name, more
 
 
-def _parse_bare(command: Templates | OpenSettings, rest: str, _: Verb) -> Command:
+def _parse_bare(command: Templates | OpenSettings | Connect | Disconnect, rest: str, _: Verb) -> Command:
     if rest:
         raise _WrongArguments
     return command
@@ -468,6 +480,8 @@ _PARSERS: dict[str, Callable[[str, Verb], Command]] = {
     "unshare": _parse_share,
     "templates": partial(_parse_bare, Templates()),
     "settings": partial(_parse_bare, OpenSettings()),
+    "connect": partial(_parse_bare, Connect()),
+    "disconnect": partial(_parse_bare, Disconnect()),
     "audit": _parse_audit,
     "help": _parse_help,
 }

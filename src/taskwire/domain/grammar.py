@@ -163,14 +163,12 @@ VERBS = (
         "connect",
         "link your own Coder account",
         "/task connect",
-        unsupported_hint="Until then Taskwire finds your Coder account by your e-mail address in Slack.",
     ),
     Verb(
         "disconnect",
         "disconnect",
         "unlink your own Coder account",
         "/task disconnect",
-        unsupported_hint="Until then no account of yours is stored, so there is nothing to unlink.",
     ),
     Verb(
         "settings",

@@ -124,6 +124,7 @@ class Button(StrEnum):
     SNOOZE_HOUR = "reminder.hour"
     SNOOZE_TOMORROW = "reminder.tomorrow"
     PREFERENCES = "preferences.open"
+    CONNECT = "account.connect"
     # The value is the link's id, a blank, and the key of the note that holds the answer.
     SHOW_ANSWER = "answer.show"
 
@@ -146,3 +147,4 @@ class Dialog(StrEnum):
     PAGE = "page"
     SETTINGS = "settings"
     PREFERENCES = "preferences"
+    CONNECT = "connect"

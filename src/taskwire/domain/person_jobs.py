@@ -10,6 +10,7 @@ from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId
 from taskwire.domain.message import Message
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.requester import Requester
+from taskwire.domain.sealed_model import Readable
 from taskwire.domain.work import Work
 
 
@@ -73,6 +74,43 @@ class PublishHome(Work):
     answer: Message | None = None
 
 
+class ConnectAccount(Work):
+    """Connect the Coder account of a token that the person has entered (queue `account`).
+
+    `sealed_token` is encrypted for this person before the job is written.
+    """
+
+    kind: Literal["connect_account"] = "connect_account"
+    requester: Requester
+    sealed_token: str
+
+
+class DisconnectAccount(Work):
+    """Delete the token of the account that the person has connected, here and in Coder (queue `account`)."""
+
+    kind: Literal["disconnect_account"] = "disconnect_account"
+    requester: Requester
+
+
+class RenewToken(Work):
+    """Replace the token of a connected account before it ends (queue `account`).
+
+    `key_id` says which token. If the account has another one by now, there is nothing to do.
+    """
+
+    kind: Literal["renew_token"] = "renew_token"
+    person: UserId
+    key_id: Readable
+
+
 PersonWork = (
-    MessagePerson | CallPerson | SummarizeQuietHours | SavePersonSettings | SaveChannelSettings | PublishHome
+    MessagePerson
+    | CallPerson
+    | SummarizeQuietHours
+    | SavePersonSettings
+    | SaveChannelSettings
+    | PublishHome
+    | ConnectAccount
+    | DisconnectAccount
+    | RenewToken
 )

@@ -4,9 +4,10 @@
 lowest score runs first. A score consists of a lane and a time: `ts` orders the jobs of one lane.
 """
 
+from datetime import datetime
 from typing import NewType
 
-from taskwire.domain.ids import LinkId, microseconds
+from taskwire.domain.ids import LinkId, microseconds, to_ms
 from taskwire.domain.jobs import ActVerb
 
 QueueName = NewType("QueueName", str)
@@ -22,6 +23,11 @@ def intake(person: str) -> QueueName:
     `person` may also be the id of a channel, for a request that no person made.
     """
     return QueueName(f"intake:{person}")
+
+
+def account(person: str) -> QueueName:
+    """Name the queue that connects and disconnects a person's Coder account. Requests may wait for it."""
+    return QueueName(f"account:{person}")
 
 
 def to_coder(link: str) -> QueueName:
@@ -100,6 +106,11 @@ def no_agent_score(ts: str) -> int:
     Examples are a resume, a new prompt, and a reply whose author's rights are not checked yet.
     """
     return LANE_WIDTH + microseconds(ts)
+
+
+def account_score(at: datetime) -> int:
+    """Return the score of what a person does to their account. A renewal has the time at which it is due."""
+    return to_ms(at)
 
 
 def backfill_score(ts: str) -> int:

@@ -185,6 +185,7 @@ class Clicks:
             Button.NEW_TASK: self._dialogs.open_form,
             Button.SETTINGS: self._dialogs.open_settings,
             Button.PREFERENCES: self._dialogs.open_preferences,
+            Button.CONNECT: self._dialogs.open_connect,
         }
         if clicked.button in dialogs_without_task:
             dialogs_without_task[clicked.button](requester, clicked.trigger_id)

@@ -20,7 +20,8 @@ from taskwire.domain.jobs import ActRequested, CreateRequested, Job
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
 from taskwire.domain.near_misses import NearMiss
-from taskwire.domain.queues import intake
+from taskwire.domain.person_jobs import DisconnectAccount
+from taskwire.domain.queues import account, account_score, intake
 from taskwire.domain.requester import Requester
 from taskwire.domain.requests import make_work
 from taskwire.listeners.background import Background, answer_or_explain
@@ -29,11 +30,13 @@ from taskwire.listeners.ingress import ClaimAnswer, Ingress
 from taskwire.messages import answers, inputs
 from taskwire.messages.unknown_verbs import offer_commands, taken_as_command
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
+from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import limit_of_command
 from taskwire.slack import inbound
 from taskwire.slack.inbound import SlashCommand
 from taskwire.slack.manifest import SLASH_COMMAND
+from taskwire.tasks.connect import make_offer_to_connect
 from taskwire.tasks.offered_commands import OfferedCommands, find_offered, keep_offers
 from taskwire.tasks.queries import Queries, Question
 
@@ -47,6 +50,7 @@ class Commands:
     def __init__(
         self,
         deps: Dependencies,
+        people: People,
         ingress: Ingress,
         queries: Queries,
         dialogs: Dialogs,
@@ -54,6 +58,7 @@ class Commands:
         private_answers: PrivateAnswers,
     ) -> None:
         self._deps = deps
+        self._people = people
         self._ingress = ingress
         self._private_answers = private_answers
         self._queries = queries
@@ -150,6 +155,15 @@ class Commands:
             case commands.OpenSettings():
                 self._dialogs.open_settings(typed.requester, typed.trigger_id)
                 return ClaimAnswer("", is_new=True)
+            case commands.Connect():
+                self._background.start(self._offer_to_connect(typed.requester))
+                return ClaimAnswer("", is_new=True)
+            case commands.Disconnect():
+                job = Job(id=f"command:{typed.delivery}", work=DisconnectAccount(requester=typed.requester))
+                batch = Batch().append(
+                    account(typed.requester.person), job, score=account_score(self._ingress.now())
+                )
+                return await self._claim(typed, "disconnect", batch)
             case commands.Delete():
                 result = await self._claim(typed, "delete", Batch())
                 if result.is_new:
@@ -167,6 +181,10 @@ class Commands:
     async def _claim(self, typed: SlashCommand, verb: str, batch: Batch) -> ClaimAnswer:
         user_limit = limit_of_command(verb, typed.requester.person, typed.requester.at)
         return await self._ingress.claim("command", typed.delivery, batch, user_limit)
+
+    async def _offer_to_connect(self, requester: Requester) -> None:
+        make = partial(make_offer_to_connect, self._deps, self._people, requester.person)
+        self._show(requester, await answer_or_explain(make, lambda explained: explained))
 
     async def _answer(self, requester: Requester, question: Question, *, is_instead: bool = False) -> None:
         answer = partial(self._queries.answer, requester, question)

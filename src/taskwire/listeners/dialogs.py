@@ -25,14 +25,14 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.message import Dialog, View
 from taskwire.domain.mrkdwn import is_blank, unescape
-from taskwire.domain.person_jobs import SaveChannelSettings, SavePersonSettings
+from taskwire.domain.person_jobs import ConnectAccount, SaveChannelSettings, SavePersonSettings
 from taskwire.domain.person_settings import PersonSettings
-from taskwire.domain.queues import intake
+from taskwire.domain.queues import account, account_score, intake
 from taskwire.domain.requester import EarlierMessages, Requester
 from taskwire.domain.task_names import TaskName
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.ingress import Ingress
-from taskwire.messages import answers, forms, refusals
+from taskwire.messages import accounts, answers, forms, refusals
 from taskwire.messages.forms import Field
 from taskwire.messages.person_settings_form import read_person_settings
 from taskwire.messages.settings_form import SettingsField, find_errors, read_settings
@@ -44,6 +44,7 @@ from taskwire.slack.call_priorities import retry_while_rate_limited
 from taskwire.slack.inbound import Click, Submission
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.shortcuts import PickedMessage
+from taskwire.state.accounts import seal_pasted
 from taskwire.state.links import Links
 from taskwire.state.settings import SettingsStore
 from taskwire.tasks.card_questions import CardQuestions
@@ -103,7 +104,9 @@ class DialogContext(BaseModel):
 class DialogRequest:
     """The result of a submission: a job, or error messages."""
 
-    job: CreateRequested | ActRequested | SaveChannelSettings | SavePersonSettings | None = None
+    job: CreateRequested | ActRequested | SaveChannelSettings | SavePersonSettings | ConnectAccount | None = (
+        None
+    )
     errors: Mapping[str, str] | None = None
 
 
@@ -183,6 +186,11 @@ class Dialogs:
         """Open the dialog for the person's own settings."""
         make_view = partial(self._preferences_dialog, requester)
         self._open_in_background(requester, trigger_id, Dialog.PREFERENCES, make_view)
+
+    def open_connect(self, requester: Requester, trigger_id: str) -> None:
+        """Open the dialog that takes the token of the person's own Coder account."""
+        make_view = partial(self._connect_dialog, requester)
+        self._open_in_background(requester, trigger_id, Dialog.CONNECT, make_view)
 
     def open_settings(self, requester: Requester, trigger_id: str) -> None:
         """Open the dialog with the settings of the requester's channel."""
@@ -277,6 +285,9 @@ class Dialogs:
         metadata = _context_of(requester).model_dump_json()
         return forms.preferences_dialog(settings, private_metadata=metadata)
 
+    async def _connect_dialog(self, requester: Requester) -> View:
+        return accounts.connect_dialog(_context_of(requester).model_dump_json())
+
     async def _find(self, verb: ActVerb, requester: Requester, target: TaskName | LinkId) -> VisibleTask:
         """Return the task if this person may see it and do this to it. Raise UserError if not."""
         if isinstance(target, TaskName):
@@ -305,7 +316,11 @@ class Dialogs:
             await ack()
             return
         job = Job(id=f"dialog:{submitted.delivery}", work=parsed.job)
-        batch = Batch().append(intake(submitted.person), job)
+        queue = (
+            account(submitted.person) if isinstance(parsed.job, ConnectAccount) else intake(submitted.person)
+        )
+        score = account_score(self._ingress.now()) if isinstance(parsed.job, ConnectAccount) else "next"
+        batch = Batch().append(queue, job, score=score)
         said = await self._ingress.write("dialog", submitted.delivery, batch)
         if not said:
             await ack()
@@ -313,7 +328,12 @@ class Dialogs:
             view = forms.notice_dialog(submitted.dialog, said)
             await ack(response_action="update", view=view.content)
         else:
-            await ack(response_action="errors", errors={Field.PROMPT.value: said})
+            await ack(response_action="errors", errors={_first_field(submitted.dialog): said})
+
+
+def _first_field(dialog: Dialog) -> str:
+    """Return the field beside which an error of the whole dialog is shown."""
+    return accounts.PASTE_FIELD if dialog is Dialog.CONNECT else Field.PROMPT.value
 
 
 def _context_of(requester: Requester, task: str = "") -> DialogContext:
@@ -356,6 +376,13 @@ def _parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
     if submitted.dialog is Dialog.PREFERENCES:
         settings = read_person_settings(values)
         return DialogRequest(SavePersonSettings(person=submitted.person, settings=settings))
+    if submitted.dialog is Dialog.CONNECT:
+        token = values.get(accounts.PASTE_FIELD, "").strip()
+        if not token:
+            return DialogRequest(errors={accounts.PASTE_FIELD: accounts.NOTHING_PASTED})
+        return DialogRequest(
+            ConnectAccount(requester=requester, sealed_token=seal_pasted(token, submitted.person))
+        )
     verb, empty = _VERBS[submitted.dialog]
     text = sanitize_for_agent(values.get(Field.PROMPT, ""))
     if empty and is_blank(text):

@@ -411,6 +411,7 @@ def dialog_failed() -> Message:
 PROCESS_KILLED = "I was stopped in the middle of it again and again"
 FAILED_FOR_A_DAY = "it did not succeed in a day"
 REFUSED_FOR_A_WEEK = "my account was refused for a week"
+NOT_CONNECTED_FOR_A_WEEK = "your Coder account was not connected for a week"
 WHY_NO_VERSION_READ_IT = "another version of me took it, and none that can read it has come for a week"
 # If a reply is given up for one of these reasons, the later replies of its thread are given up too.
 SHARED_REASONS = (FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK)

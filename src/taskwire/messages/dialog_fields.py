@@ -22,6 +22,7 @@ TITLES = {
     Dialog.PAGE: "Open in Coder",
     Dialog.SETTINGS: "Settings",
     Dialog.PREFERENCES: "Preferences",
+    Dialog.CONNECT: "Connect Coder",
 }
 
 T = TypeVar("T")

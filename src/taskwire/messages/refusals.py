@@ -21,6 +21,7 @@ from taskwire.messages.cards import get_name
 
 Refusal = tuple[str, str]
 
+ACCOUNT_ENDED = "Coder no longer takes my token for your account. `/task connect` connects it again."
 NOT_FOR_BOTS = ("Only people can steer tasks.", "")
 NOT_FOR_STRANGERS = (
     "Taskwire works for members of this workspace only.",
@@ -86,6 +87,30 @@ def own_account_lacks_rights() -> Refusal:
 def account_suspended(email: str) -> Refusal:
     """Say that the person's Coder account is suspended."""
     return (f"Your Coder account ({escape_line(email, 80)}) is suspended.", "Ask a Coder administrator.")
+
+
+def not_connected() -> Refusal:
+    """Say that the person is no Coder user yet, and how to become one."""
+    return ("I can't tell who you are in Coder.", "`/task connect` links your account.")
+
+
+def pasted_token_refused() -> Refusal:
+    """Say that Coder does not take the token that the person has pasted."""
+    return ("Coder doesn't take this token.", "Copy a new one from its page, then `/task connect` again.")
+
+
+def pasted_token_lost() -> Refusal:
+    """Say that the pasted token cannot be read any more."""
+    return ("I can't read your token any more.", "Please paste it again: `/task connect`.")
+
+
+def account_taken(username: str, name: str) -> Refusal:
+    """Say that another person has connected this Coder account. `name` is that person's name in Slack."""
+    holder = escape_line(name, 80) or "Somebody else"
+    return (
+        f"{holder} has connected *{escape_line(username, 60)}*, and an account belongs to one person.",
+        "They can give it up with `/task disconnect`.",
+    )
 
 
 def account_changed() -> Refusal:

@@ -5,7 +5,7 @@
 
 from redis.exceptions import RedisError
 
-from taskwire.coder.errors import CoderError, TasksNotSupported, TokenRefused
+from taskwire.coder.errors import CoderError, PersonTokenRefused, TasksNotSupported, TokenRefused
 from taskwire.domain.errors import OutsideError, Refused
 from taskwire.domain.jobs import PostCard
 from taskwire.domain.links import Link
@@ -23,6 +23,8 @@ def make_error_answer(error: Exception) -> Message:
     match error:
         case TokenRefused():
             return answers.token_refused()
+        case PersonTokenRefused():
+            return statement(refusals.ACCOUNT_ENDED)
         case TasksNotSupported():
             return answers.coder_has_no_tasks()
         case RedisError():

@@ -27,7 +27,7 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
-from taskwire.domain.person_jobs import SaveChannelSettings
+from taskwire.domain.person_jobs import ConnectAccount, DisconnectAccount, SaveChannelSettings
 from taskwire.domain.retry_policies import COMMAND
 from taskwire.job_context import JobContext, Outcome, PrivateMessage
 from taskwire.outbox.error_messages import make_give_up_message, make_waiting_message
@@ -48,6 +48,8 @@ RequestedWork = (
     | PostCard
     | CreateTask
     | Act
+    | ConnectAccount
+    | DisconnectAccount
 )
 
 _log = logger("taskwire.outbox.request_retries")

@@ -1,8 +1,8 @@
 """Who a person is, and what they may do.
 
-In service mode one Coder account acts for everybody. A person is the Coder user whose e-mail equals the
-confirmed e-mail of their Slack profile. A job's handler checks rights when it acts, with the answers of
-`directory` at that time. A listener never checks them.
+A person is the Coder user whose account they have connected. Without one, a person is the Coder user whose
+e-mail equals the confirmed e-mail of their Slack profile. A job's handler checks rights when it acts, with
+the answers of `directory` at that time. A listener never checks them.
 """
 
 from datetime import timedelta
@@ -19,7 +19,7 @@ from taskwire.domain.jobs import ActVerb
 from taskwire.domain.links import Link, Rights, is_group
 from taskwire.domain.requester import Requester
 from taskwire.messages import refusals, teammates
-from taskwire.people.accounts import Accounts
+from taskwire.people.accounts import AccountNeeded, Accounts
 from taskwire.people.directory import Directory
 from taskwire.queue.batch import Batch
 from taskwire.slack.models import Profile
@@ -64,7 +64,7 @@ class People:
         self._admins = admins
         self._shared_channels = shared_channels
         self._groups = tuple(name for name in admins if name.startswith("S"))
-        self.accounts = Accounts(deps.service_coder)
+        self.accounts = Accounts(deps)
         self.directory = Directory(deps, len({*self._groups, *deps.allowed.groups}))
         self._known_accounts: dict[UserId, str] = {}
 
@@ -92,13 +92,19 @@ class People:
     async def get_account(self, person: UserId) -> Account:
         """Return the person's Coder account. Raise UserError, which says what is missing."""
         profile = await self.get_profile(person)
+        own = await self.accounts.find(person)
+        if own is not None:
+            return Account(id=own.user_id, username=own.username)
+        is_personal = self.accounts.is_personal
         if not profile.email or not profile.is_email_confirmed:
-            raise NoAccount(*refusals.no_email(), reason="no_account")
+            why = refusals.not_connected() if is_personal else refusals.no_email()
+            raise NoAccount(*why, reason="no_account")
         found = await self.directory.list_accounts(profile.email)
         if not found:
             await require_rights(self._deps)
         if len(found) != 1:
-            raise NoAccount(*refusals.no_account(profile.email, len(found)), reason="no_account")
+            why = refusals.not_connected() if is_personal else refusals.no_account(profile.email, len(found))
+            raise NoAccount(*why, reason="no_account")
         if found[0].is_suspended:
             raise Suspended(*refusals.account_suspended(profile.email), reason="suspended")
         account = Account(id=found[0].id, username=found[0].username)
@@ -110,6 +116,15 @@ class People:
     def find_known_account(self, person: UserId) -> str:
         """Return the name that the person's account had when it was last looked up; empty if never."""
         return self._known_accounts.get(person, "")
+
+    async def get_account_or_wait(self, person: UserId) -> Account:
+        """Return the person's Coder account. If they can connect one, raise AccountNeeded until they have."""
+        try:
+            return await self.get_account(person)
+        except NoAccount:
+            if not self.accounts.is_personal:
+                raise
+            raise AccountNeeded(person) from None
 
     async def require_account(self, person: UserId, *, needs_coder: bool = True) -> None:
         """Raise UserError for a person who has no Coder account and is no administrator.

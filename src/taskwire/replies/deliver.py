@@ -20,6 +20,7 @@ from taskwire.coder.errors import (
     NoLogs,
     NotFound,
     NotReady,
+    PersonTokenRefused,
     RejectedByApp,
     TaskPaused,
     TasksNotSupported,
@@ -95,7 +96,7 @@ class ReplySender:
             return await self._outcomes.wait_for_decision(reply_job)
         try:
             return await self._check_and_deliver(reply_job)
-        except (TokenRefused, TasksNotSupported):
+        except (TokenRefused, PersonTokenRefused, TasksNotSupported):
             await self._outcomes.show_waiting_for_account(reply_job)
             raise
         except (TryLater, OutcomeUnknown) as error:

@@ -21,7 +21,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import find_nearest
-from taskwire.domain.ids import ChannelId, LinkId, TaskId, UserId
+from taskwire.domain.ids import ChannelId, LinkId, TaskId
 from taskwire.domain.jobs import ActVerb
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.naming import digest
@@ -176,7 +176,7 @@ class Lookup:
     async def get(self, requester: Requester, name: TaskName) -> VisibleTask:
         """Return the task of this name. Raise UserError, with similar names, if there is none."""
         viewer = await self._get_viewer(requester)
-        exact = await self._find_exact(requester.person, name, viewer)
+        exact = await self._find_exact(name, viewer)
         return exact if exact is not None else await self._get_among_all(name, viewer)
 
     async def find_link(self, requester: Requester, link_id: LinkId) -> Link:
@@ -192,7 +192,7 @@ class Lookup:
         shared = await self._people.list_shared_links(requester.person)
         return _Viewer(await self._people.find_conversation(requester), account, is_admin, shared)
 
-    async def _find_exact(self, person: UserId, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
+    async def _find_exact(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
         """Find the task of exactly this name with one request.
 
         If the name has no owner, the person's own is meant.
@@ -201,8 +201,7 @@ class Lookup:
         if not name.id and not owner:
             return None
         try:
-            coder = await self._people.accounts.get_client(person)
-            task = await coder.get_task(name.id or f"{owner}/{name.name}")
+            task = await self._deps.service_coder.get_task(name.id or f"{owner}/{name.name}")
         except NotFound:
             return None
         link = await self._deps.links.find_by_task(TaskId(task.id))

@@ -187,7 +187,7 @@ class Queries:
 
     async def _show_status(self, requester: Requester, question: Status) -> Message:
         seen = await self._lookup.get(requester, question.name)
-        coder = await self._people.accounts.get_client(requester.person)
+        coder = await self._people.accounts.get_client(requester.person, seen.task.owner_id)
         task = await _reload(coder, seen.task)
         now_ms = microseconds(requester.at) // 1000
         if seen.link is None:
@@ -211,7 +211,8 @@ class Queries:
 
     async def _show_logs(self, requester: Requester, question: Logs) -> Message:
         seen = await self._lookup.get(requester, question.name)
-        task, coder = seen.task, await self._people.accounts.get_client(requester.person)
+        task = seen.task
+        coder = await self._people.accounts.get_client(requester.person, task.owner_id)
         link = self._make_link(seen, microseconds(requester.at) // 1000)
         if not question.full:
             last = await read_last_output(self._deps, coder, link)

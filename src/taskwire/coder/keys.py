@@ -1,0 +1,42 @@
+"""The keys of one Coder account: makes a named token, finds such tokens, and deletes them.
+
+Each function takes the client of that account. Its own token needs the right to do this.
+"""
+
+from datetime import timedelta
+from urllib.parse import quote
+
+from taskwire.coder import models
+from taskwire.coder.client import CoderClient
+
+KEYS = "/users/me/keys"
+_NANOSECONDS = 1_000
+
+
+async def create_token(client: CoderClient, name: str, scopes: tuple[str, ...], lifetime: timedelta) -> str:
+    """Make a token and return it. Raises `NameTaken`. Without scopes it may do what the account may do."""
+    wanted: dict[str, object] = {
+        "token_name": name,
+        "lifetime": lifetime // timedelta(microseconds=1) * _NANOSECONDS,
+    }
+    content = wanted | ({"scopes": list(scopes)} if scopes else {})
+    body = await client.request("create token", "POST", f"{KEYS}/tokens", 201, content)
+    return models.parse(models.NewKey, body, "create token").key
+
+
+async def get_longest_lifetime(client: CoderClient) -> timedelta:
+    """Return how long a token of this account may live."""
+    body = await client.request("get token limits", "GET", f"{KEYS}/tokens/tokenconfig", 200)
+    longest = models.parse(models.TokenConfig, body, "get token limits").max_token_lifetime
+    return timedelta(microseconds=longest // _NANOSECONDS)
+
+
+async def list_named(client: CoderClient, name: str) -> list[str]:
+    """Return the ids of the account's tokens with this name."""
+    body = await client.request("list tokens", "GET", f"{KEYS}/tokens", 200)
+    return [key.id for key in models.parse_list(models.ApiKey, body, "list tokens") if key.token_name == name]
+
+
+async def delete_key(client: CoderClient, key_id: str) -> None:
+    """Delete a token of this account, named or not."""
+    await client.request("delete token", "DELETE", f"{KEYS}/{quote(key_id, safe='')}", 204)

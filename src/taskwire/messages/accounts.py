@@ -1,0 +1,104 @@
+"""What people are told about their own Coder account: how to connect it, and what became of that."""
+
+from datetime import datetime
+
+from taskwire.domain.message import Block, Button, Dialog, Message, View
+from taskwire.messages.blocks import button, escape_line, plain_text
+from taskwire.messages.dialog_fields import make_field, make_view, small_text
+from taskwire.messages.shapes import question, statement
+
+# The block id and the action id of the field for a token.
+PASTE_FIELD = "account.token"
+# In characters. Coder's tokens have 33; a longer text is something else.
+TOKEN_LENGTH = 200
+NOTHING_PASTED = "Paste the token that Coder's page shows."
+
+
+def _connect_buttons(coder_url: str, label: str = "Paste the token") -> list[Block]:
+    page = button(Button.OPEN_CODER, "Get a token", "", url=f"{coder_url}/cli-auth")
+    return [page, button(Button.CONNECT, label, "connect", style="primary")]
+
+
+def offer_to_connect(coder_url: str) -> Message:
+    """Say how to connect a Coder account. One button leads to Coder's page, the other takes the token."""
+    words = (
+        "Connect your Coder account: copy a token from Coder's page, then paste it here. What you do to your "
+        "tasks is then done in your own name."
+    )
+    return question(words, "", _connect_buttons(coder_url))
+
+
+def offer_another(username: str, coder_url: str) -> Message:
+    """Say which Coder account is connected, with the buttons to connect it again or another one."""
+    words = f"You are *{escape_line(username, 60)}* in Coder. `/task disconnect` ends that."
+    return question(words, "", _connect_buttons(coder_url, "Paste another token"))
+
+
+def request_waits(wish: str, coder_url: str) -> Message:
+    """Say that a request waits until the person has connected an account. `wish` is what they asked for."""
+    words = (
+        f"Connect your Coder account, and I go on with {wish}: copy a token from Coder's page, then paste it "
+        "here."
+    )
+    return question(words, "", _connect_buttons(coder_url))
+
+
+def account_ended(username: str, coder_url: str) -> Message:
+    """Say that Coder takes the person's token no more, and that what they asked for waits."""
+    words = (
+        f"Coder no longer takes my token for your account *{escape_line(username, 60)}*. Connect it again: "
+        "what you asked for waits, and then goes on by itself."
+    )
+    return question(words, "", _connect_buttons(coder_url))
+
+
+def account_ends(username: str, until: datetime, coder_url: str) -> Message:
+    """Say that the token for the person's account ends soon, and that Coder let the bot make no other."""
+    words = (
+        f"My token for your account *{escape_line(username, 60)}* ends on {until:%B} {until.day}, and Coder "
+        "lets me make no other. Connect it again before that."
+    )
+    return question(words, "", _connect_buttons(coder_url))
+
+
+def connected(username: str, until: datetime | None = None, *, is_kept: bool = False) -> Message:
+    """Say which account is connected. `is_kept`: Coder let me make no token of my own from the pasted one."""
+    words = [f"Connected: you are *{escape_line(username, 60)}* in Coder."]
+    if until is not None:
+        words.append(f"My token for you ends on {until:%B} {until.day}, {until.year}.")
+    if is_kept:
+        words.append("Coder let me make no token of my own, so I keep the one that you pasted.")
+    return statement(" ".join(words))
+
+
+def disconnected(username: str, *, is_deleted: bool = True) -> Message:
+    """Say that the account is disconnected. Without `is_deleted`, Coder did not confirm the deletion."""
+    words = f"Disconnected from *{escape_line(username, 60)}*. I have no token for you any more."
+    left = "" if is_deleted else " Coder did not answer, so delete `taskwire` on its page for tokens."
+    return statement(words + left)
+
+
+def nothing_connected() -> Message:
+    """Say that there is no account to disconnect."""
+    return statement("You have connected no Coder account.")
+
+
+def found_by_email() -> Message:
+    """Say that this deployment finds people's accounts by their e-mail addresses."""
+    return statement("There is nothing to connect here: I find your Coder account by your e-mail address.")
+
+
+def connect_dialog(private_metadata: str) -> View:
+    """Make the dialog that takes a token."""
+    element: Block = {
+        "type": "plain_text_input",
+        "action_id": PASTE_FIELD,
+        "max_length": TOKEN_LENGTH,
+        "focus_on_load": True,
+        "placeholder": plain_text("abcdefghij-…", 150),
+    }
+    layout = [
+        make_field(PASTE_FIELD, "Token from Coder", element),
+        small_text("kept", "I make a token of my own from it, keep that encrypted, and show neither again."),
+    ]
+    return make_view(Dialog.CONNECT, layout, private_metadata, "Connect")

@@ -1,0 +1,109 @@
+"""The Coder accounts that people have connected: one record for each person, encrypted and signed for them.
+
+A record that was made for another person, or by somebody without the keys, does not open. The token is only
+in the encrypted part.
+"""
+
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import UserId
+from taskwire.messages import refusals
+from taskwire.queue.batch import Batch
+from taskwire.redis.connection import Connections
+from taskwire.redis.decoding import read
+from taskwire.redis.keys import Keys
+from taskwire.sealing import CannotOpen, key_ring
+from taskwire.telemetry import logger
+
+# After this time, a refused token is tried once more.
+REFUSED_TTL_MS = 30 * DAY_MS
+
+_log = logger("taskwire.state.accounts")
+
+
+class ConnectedAccount(BaseModel):
+    """A person's own account in Coder. `user_id` and `username` are Coder's.
+
+    `job` is the id of the job that connected it. `is_refused`: Coder takes the token no more. This is not
+    stored with the account.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    person: UserId
+    user_id: str
+    username: str
+    token: str = Field(repr=False)
+    job: str
+    expires_at_ms: int = 0
+    is_refused: bool = Field(default=False, exclude=True)
+
+    @property
+    def key_id(self) -> str:
+        """The public part of the token."""
+        return self.token.partition("-")[0]
+
+
+class AccountStore:
+    """The connected accounts of one workspace."""
+
+    def __init__(self, connections: Connections, keys: Keys) -> None:
+        self._redis = connections.commands
+        self._keys = keys
+
+    async def find(self, person: UserId) -> ConnectedAccount | None:
+        """Return a person's account; None if there is none that this deployment has stored for them."""
+        key = self._keys.named("account", person)
+        both = await self._redis.mget(key, self._keys.named("account_refused", person))
+        kept, refused = cast("list[str | None]", both)
+        if kept is None:
+            return None
+        try:
+            opened = key_ring().open(kept, key)
+        except CannotOpen as error:
+            _log.error("connected account cannot be used", person=person, why=str(error))
+            return None
+        account = read(ConnectedAccount.model_validate_json, opened)
+        return account.model_copy(update={"is_refused": account.key_id == refused})
+
+    async def find_person(self, user_id: str) -> UserId | None:
+        """Return who has connected this Coder user."""
+        kept = cast("str | None", await self._redis.get(self._keys.named("account_of", user_id)))
+        person = UserId(kept) if kept else None
+        account = await self.find(person) if person else None
+        return person if account is not None and account.user_id == user_id else None
+
+    def write(self, batch: Batch, account: ConnectedAccount) -> Batch:
+        """Store an account."""
+        key = self._keys.named("account", account.person)
+        batch.write("SET", key, key_ring().seal(account.model_dump_json(), key))
+        return batch.write("SET", self._keys.named("account_of", account.user_id), account.person)
+
+    def mark_refused(self, batch: Batch, person: UserId, key_id: str) -> Batch:
+        """Note that Coder takes this token no more. A token that is stored meanwhile is not touched."""
+        return batch.write_expiring(
+            REFUSED_TTL_MS, "SET", self._keys.named("account_refused", person), key_id
+        )
+
+    def remove(self, batch: Batch, account: ConnectedAccount) -> Batch:
+        """Forget an account and its token."""
+        batch.write("DEL", self._keys.named("account", account.person))
+        return batch.write("DEL", self._keys.named("account_of", account.user_id))
+
+
+def seal_pasted(token: str, person: UserId) -> str:
+    """Encrypt a token that a person has just entered, for the job that connects their account."""
+    return key_ring().seal(token.strip(), f"pasted token {person}")
+
+
+def open_pasted(sealed: str, person: UserId) -> str:
+    """Return the token that the person has entered. Raise UserError if it cannot be read any more."""
+    try:
+        return key_ring().open(sealed, f"pasted token {person}")
+    except CannotOpen as error:
+        _log.warning("a pasted token cannot be read", person=person, why=str(error))
+        raise UserError(*refusals.pasted_token_lost()) from None

@@ -1,0 +1,246 @@
+"""Connects and disconnects people's own Coder accounts.
+
+A person pastes a token into a dialog. It reaches its job only encrypted. The job asks Coder whose token it
+is, makes a token of its own from it, named `taskwire` and with few rights, stores that one encrypted, and
+deletes the pasted one. A token that lives for less than a year is renewed before it ends. Each step can be
+repeated: a token that an earlier try has made is deleted, and the record names the job that stored it.
+"""
+
+from datetime import datetime, timedelta
+from functools import partial
+
+from taskwire.coder.client import CoderClient
+from taskwire.coder.errors import NameTaken, PersonTokenRefused
+from taskwire.coder.keys import create_token, delete_key, get_longest_lifetime, list_named
+from taskwire.coder.models import User
+from taskwire.coder.scopes import PERSON_SCOPES
+from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
+from taskwire.domain.ids import UserId, from_ms, to_ms
+from taskwire.domain.jobs import Job
+from taskwire.domain.message import Message
+from taskwire.domain.person_jobs import ConnectAccount, DisconnectAccount, RenewToken
+from taskwire.domain.queues import account, intake, to_coder
+from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.messages import accounts, refusals
+from taskwire.outbox.direct_messages import tell_person
+from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.state.accounts import ConnectedAccount, open_pasted
+from taskwire.telemetry import logger
+
+# A new token needs another name than the one that it replaces.
+KEY_NAME, OTHER_KEY_NAME = "taskwire", "taskwire-2"
+# A token that lives longer than this is not renewed.
+LONG_LIFE = timedelta(days=365)
+# A token is renewed when this share of its life is left.
+RENEWED_WITH_LEFT = 0.25
+# Coder refuses a lifetime that is longer than its limit, and may round.
+LIFETIME_MARGIN = timedelta(minutes=1)
+# While one person connects a Coder user, nobody else can, for this time.
+CLAIM_MS = 60_000
+# What waits for an account may be tried again that late. It is hastened when the account is there.
+LONGEST_WAIT_MS = DAY_MS
+
+_log = logger("taskwire.tasks.connect")
+
+
+class AccountConnector:
+    """Handles the jobs that connect and disconnect accounts."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (
+            Handler.without_link(ConnectAccount, self.connect),
+            Handler.without_link(DisconnectAccount, self.disconnect),
+            Handler.without_link(RenewToken, self.renew),
+        )
+
+    async def connect(self, context: JobContext) -> Outcome:
+        """Check the token that the person has pasted, exchange it, and store the account."""
+        work = context.work(ConnectAccount)
+        return await retry_for_person(self._deps, context, None, partial(self._connect, work))
+
+    async def _connect(self, work: ConnectAccount, context: JobContext) -> Outcome:
+        person = work.requester.person
+        await self._people.get_profile(person)
+        if not self._people.accounts.is_personal:
+            return done(None, (work.requester, accounts.found_by_email()))
+        former, pasted_token = await self._deps.accounts.find(person), open_pasted(work.sealed_token, person)
+        if former is not None and former.job == context.job.id:
+            # An earlier try has stored it.
+            return await self._finish(work, former, pasted_token)
+        pasted = self._deps.service_coder.for_person(pasted_token, person)
+        try:
+            user = await pasted.get_own_user()
+            await self._claim(user, person)
+            token = await self._exchange(pasted, KEY_NAME, person) or pasted_token
+        except PersonTokenRefused:
+            raise UserError(*refusals.pasted_token_refused()) from None
+        own = self._deps.service_coder.for_person(token, person)
+        ends = await own.find_token_expiry()
+        connected = ConnectedAccount(
+            person=person,
+            user_id=user.id,
+            username=user.username,
+            token=token,
+            job=context.job.id,
+            expires_at_ms=to_ms(ends) if ends else 0,
+        )
+        batch = Batch()
+        if former is not None and former.user_id != user.id:
+            await _delete_quietly(self._deps.service_coder.for_person(former.token, person), former.key_id)
+            self._deps.accounts.remove(batch, former)
+        await context.write(self._deps.accounts.write(batch, connected))
+        _log.info("account connected", person=person, coder_user=user.id, job=context.job.id)
+        return await self._finish(work, connected, pasted_token)
+
+    async def _claim(self, user: User, person: UserId) -> None:
+        """Raise UserError if another person has connected this Coder user, or is just about to."""
+        note = ("account_claim", user.id)
+        is_first = await self._deps.notes.keep_if_new(*note, value=person, ttl_ms=CLAIM_MS)
+        holder = await self._deps.accounts.find_person(user.id)
+        if holder is None and not is_first:
+            holder = UserId(await self._deps.notes.find(*note) or person)
+        if holder not in (None, person):
+            name = await self._people.find_name(holder)
+            raise UserError(*refusals.account_taken(user.username, name))
+
+    async def _exchange(self, client: CoderClient, name: str, person: UserId) -> str:
+        """Make a token with the rights of another one, and return it; empty if Coder does not allow that.
+
+        First a token with few rights is tried. Older servers know no such rights.
+        """
+        for scopes in (PERSON_SCOPES, ()):
+            try:
+                token = await _make_token(client, name, scopes)
+            except Refused as refused:
+                _log.info("Coder made no token", person=person, error=str(refused))
+                continue
+            own = self._deps.service_coder.for_person(token, person)
+            if await _works(own):
+                return token
+            await _delete_quietly(client, own.key_id)
+        return ""
+
+    async def _finish(self, work: ConnectAccount, connected: ConnectedAccount, pasted_token: str) -> Outcome:
+        """Delete the pasted token, let go on what has waited, and tell the person who they are in Coder."""
+        person, is_kept = connected.person, connected.token == pasted_token
+        batch = _renew_in_time(Batch(), connected, self._deps.slack.now())
+        if not is_kept:
+            pasted = self._deps.service_coder.for_person(pasted_token, person)
+            await _delete_quietly(pasted, pasted.key_id)
+        self._deps.notes.forget_in(batch, "told", "account", person)
+        batch.hasten(intake(person), "", LONGEST_WAIT_MS)
+        for link in await self._deps.links.list_of(person):
+            batch.hasten(to_coder(link.id), "", LONGEST_WAIT_MS)
+        until = from_ms(connected.expires_at_ms) if connected.expires_at_ms else None
+        return done(batch, (work.requester, accounts.connected(connected.username, until, is_kept=is_kept)))
+
+    async def renew(self, context: JobContext) -> Outcome:
+        """Replace a token that ends soon. If Coder does not allow that, ask the person to connect again."""
+        work = context.work(RenewToken)
+        known = await self._people.accounts.find(work.person)
+        if known is None or known.key_id != work.key_id:
+            return done()
+        own = self._deps.service_coder.for_person(known.token, known.person)
+        has_first_name = known.key_id in await list_named(own, KEY_NAME)
+        token = await self._exchange(own, OTHER_KEY_NAME if has_first_name else KEY_NAME, known.person)
+        if not token:
+            message = accounts.account_ends(
+                known.username, from_ms(known.expires_at_ms), self._deps.coder_url
+            )
+            return done(tell_person(known.person, f"account:{context.job.id}", message, Batch()))
+        client = self._deps.service_coder.for_person(token, known.person)
+        ends = await client.find_token_expiry()
+        renewed = known.model_copy(update={"token": token, "expires_at_ms": to_ms(ends) if ends else 0})
+        batch = self._deps.accounts.write(Batch(), renewed)
+        await context.write(_renew_in_time(batch, renewed, self._deps.slack.now()))
+        await _delete_quietly(client, known.key_id)
+        _log.info("token of a connected account renewed", person=known.person, job=context.job.id)
+        return done()
+
+    async def disconnect(self, context: JobContext) -> Outcome:
+        """Delete the token in Coder and here."""
+        work = context.work(DisconnectAccount)
+        return await retry_for_person(
+            self._deps, context, None, partial(self._disconnect, work), gives_up=False
+        )
+
+    async def _disconnect(self, work: DisconnectAccount, context: JobContext) -> Outcome:
+        known = await self._people.accounts.find(work.requester.person)
+        if known is None:
+            is_personal = self._people.accounts.is_personal
+            said = accounts.nothing_connected() if is_personal else accounts.found_by_email()
+            return done(None, (work.requester, said))
+        client, is_deleted = self._deps.service_coder.for_person(known.token, known.person), True
+        try:
+            await _delete_quietly(client, known.key_id)
+        except (TryLater, OutcomeUnknown):
+            if not has_failed_too_long(context):
+                raise
+            is_deleted = False
+        _log.info("account disconnected", person=known.person, coder_user=known.user_id, job=context.job.id)
+        batch = self._deps.accounts.remove(Batch(), known)
+        batch.drop(account(known.person), f"renew:{known.key_id}")
+        return done(batch, (work.requester, accounts.disconnected(known.username, is_deleted=is_deleted)))
+
+
+async def make_offer_to_connect(deps: Dependencies, people: People, person: UserId) -> Message:
+    """Return the answer to `/task connect`. Raise UserError for a person who must not use the bot."""
+    await people.get_profile(person)
+    if not people.accounts.is_personal:
+        return accounts.found_by_email()
+    known = await people.accounts.find(person)
+    if known is None or known.is_refused:
+        return accounts.offer_to_connect(deps.coder_url)
+    return accounts.offer_another(known.username, deps.coder_url)
+
+
+def _renew_in_time(batch: Batch, connected: ConnectedAccount, now: datetime) -> Batch:
+    """Add to a batch that the token is renewed before it ends."""
+    left = connected.expires_at_ms - to_ms(now)
+    if not 0 < left < LONG_LIFE / timedelta(milliseconds=1):
+        return batch
+    work = RenewToken(person=connected.person, key_id=connected.key_id)
+    delay_ms = int(left * (1 - RENEWED_WITH_LEFT))
+    job = Job(id=f"renew:{connected.key_id}", work=work)
+    return batch.append(account(connected.person), job, score="due", delay_ms=delay_ms)
+
+
+async def _make_token(client: CoderClient, name: str, scopes: tuple[str, ...]) -> str:
+    """Make a token. An earlier one of its name was lost with the answer, or is replaced now."""
+    lifetime = await get_longest_lifetime(client) - LIFETIME_MARGIN
+    try:
+        return await create_token(client, name, scopes, lifetime)
+    except NameTaken:
+        for key_id in await list_named(client, name):
+            if key_id != client.key_id:
+                await _delete_quietly(client, key_id)
+        return await create_token(client, name, scopes, lifetime)
+
+
+async def _works(client: CoderClient) -> bool:
+    """Whether the rights of a token are enough to read what every task needs."""
+    try:
+        await client.get_own_user()
+        await client.list_templates()
+        await client.list_tasks_raw("owner:me")
+    except Refused as refused:
+        _log.warning("a token with few rights is not enough in this Coder", error=str(refused))
+        return False
+    return True
+
+
+async def _delete_quietly(client: CoderClient, key_id: str) -> None:
+    """Delete a token, if Coder still has it and allows that."""
+    try:
+        await delete_key(client, key_id)
+    except (Refused, PersonTokenRefused) as error:
+        _log.info("token not deleted in Coder", key=key_id, error=str(error))

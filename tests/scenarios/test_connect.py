@@ -1,0 +1,282 @@
+"""People who connect their own Coder accounts: what they do to their tasks is done in their own name."""
+
+import base64
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+
+from taskwire.coder.scopes import PERSON_SCOPES
+from taskwire_sandbox.coder.faults import Fault, cut_after, hang, refused, server_error
+
+from .people import Person
+from .test_notices_to_administrators import direct_messages
+from .test_secrets_kept import stored
+from .waiting import a_waiting_agent
+from .world import CARD_SECONDS, World
+
+OFFER = (
+    "Connect your Coder account: copy a token from Coder's page, then paste it here. What you do to your "
+    "tasks is then done in your own name.\n[Get a token] [Paste the token]"
+)
+
+# Longer than the first pauses between tries, and than a lease.
+RETRY_SECONDS, LEASE_SECONDS = 3.0, 60.0
+DAY_SECONDS = 86_400.0
+
+
+@pytest.fixture
+async def both(world: World) -> World:
+    """A deployment in which people may connect their own accounts."""
+    await world.restarts(accounts="both")
+    return world
+
+
+def scopes_of(world: World, name: str) -> list[tuple[str, int]]:
+    """Return the name and the number of scopes of each key of a person in Coder."""
+    keys = world.coder.world.tokens.values()
+    return [(key.name, len(key.scopes)) for key in keys if key.user.username == name]
+
+
+async def pastes(world: World, person: Person, token: str) -> None:
+    """Open the dialog with the newest button for it, and submit a token."""
+    await person.presses("Paste the token")
+    view = world.slack.views(person.id)[-1]
+    submitted = await world.slack.submit(person.id, view, {"account.token": token})
+    assert submitted.ok, submitted
+    await world.settles()
+
+
+async def connects(world: World, person: Person) -> str:
+    """Connect the person's account of the same name, and return the token that they have pasted."""
+    token = world.coder.add_token(person.name)
+    await person.types("/task connect")
+    await pastes(world, person, token)
+    told = person.reads()
+    assert told[0] == OFFER
+    assert told[1].startswith(f"Connected: you are *{person.name}* in Coder.")
+    return token
+
+
+def senders(world: World, route: str) -> list[str]:
+    """Return who has made the calls of a route, by their names in Coder."""
+    return [seen.user for seen in world.coder.requests if seen.route == route]
+
+
+async def test_a_connected_person_acts_in_their_own_name(both: World) -> None:
+    """The task is created, steered and read with their token, and the list with the service account's."""
+    await connects(both, both.alice)
+
+    thread, task = await a_waiting_agent(both)
+    await both.alice.replies(thread, "add a test")
+    await both.alice.types(f"/task pause {task.name}")
+    both.alice.reads()
+
+    assert task.inputs == ["add a test"]
+    for route in ("tasks.create", "tasks.send", "tasks.logs", "tasks.pause"):
+        assert set(senders(both, route)) == {"alice"}, route
+    assert set(senders(both, "tasks.list")) - {"alice"} == {"taskwire"}
+    thread.new_messages()
+
+
+async def test_the_pasted_token_is_exchanged_and_deleted(both: World) -> None:
+    """The one that is kept is named, can do little, and lives as long as Coder allows."""
+    pasted = await connects(both, both.alice)
+
+    assert scopes_of(both, "alice") == [("taskwire", len(PERSON_SCOPES))]
+    assert pasted.partition("-")[0] not in both.coder.world.tokens
+
+
+async def test_a_token_is_nowhere_in_plain_text(both: World) -> None:
+    """Neither the pasted nor the kept token is in the store, a message or a payload to Slack."""
+    pasted = await connects(both, both.alice)
+    own = next(key.key for key in both.coder.world.tokens.values() if key.name == "taskwire")
+
+    kept = await stored(both)
+    said = repr([call.arguments for call in both.slack.calls])
+
+    for token in (pasted, own):
+        forms = {token, quote(token), base64.b64encode(token.encode()).decode(), token.encode().hex()}
+        assert not [form for form in forms if form in kept or form in said]
+
+
+async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(both: World) -> None:
+    """They are told how, once, where they asked."""
+    carol = both.person("carol", in_coder=False)
+    await both.slack.join(carol.id, "general")
+    both.coder.add_user("cc", email="other@example.com")
+
+    await carol.types("/task create fix the logout")
+    told = carol.reads()
+    await pastes(both, carol, both.coder.add_token("cc"))
+    await both.passes(CARD_SECONDS)
+
+    assert told == [
+        "Connect your Coder account, and I go on with creating *fix the logout*: copy a token from Coder's "
+        "page, then paste it here.\n[Get a token] [Paste the token]"
+    ]
+    assert carol.reads()[0].startswith("Connected: you are *cc* in Coder.")
+    assert both.task("fix-the-logout").row.owner.username == "cc"
+    assert len(both.cards()) == 1
+
+
+async def test_a_wrong_token_connects_nothing(both: World) -> None:
+    """The person is told what to do."""
+    await both.alice.types("/task connect")
+
+    await pastes(both, both.alice, "aaaaaaaaaa-bbbbbbbbbbbbbbbbbbbbbb")
+
+    assert both.alice.reads() == [
+        OFFER,
+        "Coder doesn't take this token. Copy a new one from its page, then `/task connect` again.",
+    ]
+
+
+async def test_an_account_belongs_to_one_person_at_a_time(both: World) -> None:
+    """Who comes second is told who has it. After that person has disconnected, it is free."""
+    await connects(both, both.alice)
+    await both.bob.types("/task connect")
+    await pastes(both, both.bob, both.coder.add_token("alice"))
+    refused = both.bob.reads()[-1]
+
+    await both.alice.types("/task disconnect")
+    await both.forgets()
+    await both.bob.types("/task connect")
+    await pastes(both, both.bob, both.coder.add_token("alice"))
+
+    assert refused == (
+        "Alice has connected *alice*, and an account belongs to one person. "
+        "They can give it up with `/task disconnect`."
+    )
+    assert both.alice.reads() == ["Disconnected from *alice*. I have no token for you any more."]
+    assert both.bob.reads()[-1].startswith("Connected: you are *alice* in Coder.")
+
+
+async def test_disconnecting_deletes_the_token_in_coder(both: World) -> None:
+    """Then the person is found by their e-mail address again."""
+    await connects(both, both.alice)
+
+    await both.alice.types("/task disconnect")
+    await both.alice.types("/task disconnect")
+
+    assert scopes_of(both, "alice") == []
+    assert both.alice.reads() == [
+        "Disconnected from *alice*. I have no token for you any more.",
+        "You have connected no Coder account.",
+    ]
+
+
+async def test_a_revoked_token_holds_a_reply_until_the_account_is_connected_again(both: World) -> None:
+    """The person is told once, by a direct message. What they wrote meanwhile is delivered then."""
+    await connects(both, both.alice)
+    thread, task = await a_waiting_agent(both)
+    own = next(key for key in both.coder.world.tokens.values() if key.name == "taskwire")
+    del both.coder.world.tokens[own.id]
+
+    first = await both.alice.replies(thread, "add a test")
+    waiting = thread.receipt(first)
+    told = direct_messages(both, "alice")
+    await both.alice.types("/task connect")
+    await pastes(both, both.alice, both.coder.add_token("alice"))
+    await both.passes(CARD_SECONDS)
+
+    assert waiting == ["hourglass_flowing_sand"]
+    assert told == [
+        "Coder no longer takes my token for your account *alice*. Connect it again: what you asked for "
+        "waits, and then goes on by itself."
+    ]
+    assert task.inputs == ["add a test"]
+    both.alice.reads()
+    thread.new_messages()
+
+
+@pytest.mark.parametrize(
+    "route", ["users.get", "tokens.config", "tokens.create", "templates.list", "keys.get", "keys.delete"]
+)
+@pytest.mark.parametrize("fault", [cut_after, refused, server_error], ids=lambda fault: fault.__name__)
+async def test_a_lost_answer_leaves_one_token(both: World, route: str, fault: Callable[[], Fault]) -> None:
+    """Connecting is tried again. A token whose answer was lost is deleted."""
+    token = both.coder.add_token("alice")
+    await both.alice.types("/task connect")
+    both.coder.plan_fault(route, fault())
+
+    await pastes(both, both.alice, token)
+    await both.passes(RETRY_SECONDS)
+
+    assert scopes_of(both, "alice") == [("taskwire", len(PERSON_SCOPES))]
+    assert both.alice.reads()[-1].startswith("Connected: you are *alice* in Coder.")
+
+
+async def test_a_bot_that_dies_while_it_connects_leaves_one_token(both: World) -> None:
+    """The account is stored before the pasted token is deleted, so nothing has to be pasted again."""
+    token = both.coder.add_token("alice")
+    await both.alice.types("/task connect")
+    both.coder.plan_fault("keys.delete", hang())
+    await both.alice.presses("Paste the token")
+    view = both.slack.views(both.alice.id)[-1]
+    assert (await both.slack.submit(both.alice.id, view, {"account.token": token})).ok
+    await both.until(lambda: "keys.delete" in [seen.route for seen in both.coder.requests], "it is deleting")
+
+    await both.crashes()
+    await both.starts()
+    await both.passes(LEASE_SECONDS)
+
+    assert scopes_of(both, "alice") == [("taskwire", len(PERSON_SCOPES))]
+    assert both.alice.reads()[-1].startswith("Connected: you are *alice* in Coder.")
+
+
+async def test_a_token_is_renewed_before_it_ends(world: World) -> None:
+    """Coder lets a token of somebody with the role Owner live for a week."""
+    olga = world.person("olga", roles=("owner",))
+    await world.slack.join(olga.id, "general")
+    await world.restarts(accounts="both")
+    await connects(world, olga)
+
+    for _ in range(2):
+        await world.passes(5.5 * DAY_SECONDS)
+        names = [name for name, _ in scopes_of(world, "olga")]
+    await olga.types("/task disconnect")
+
+    assert names == ["taskwire"]
+    assert scopes_of(world, "olga") == []
+    assert olga.reads() == ["Disconnected from *olga*. I have no token for you any more."]
+
+
+async def test_who_cannot_be_given_another_token_is_asked_to_connect_again(world: World) -> None:
+    """It is said once, in time, by a direct message."""
+    olga = world.person("olga", roles=("owner",))
+    await world.slack.join(olga.id, "general")
+    await world.restarts(accounts="both")
+    await connects(world, olga)
+    world.coder.plan_fault("tokens.create", server_error("Not now.", 400), times=None)
+
+    await world.passes(5.5 * DAY_SECONDS)
+    told = direct_messages(world, "olga")
+    await world.passes(DAY_SECONDS)
+
+    assert len(told) == 1
+    assert told[0].startswith("My token for your account *olga* ends on ")
+    assert direct_messages(world, "olga") == told
+
+
+async def test_another_persons_task_is_steered_with_the_service_account(both: World) -> None:
+    """Taskwire itself decides whether that is allowed: Coder would not show Bob the task."""
+    await connects(both, both.bob)
+    thread, task = await a_waiting_agent(both)
+    await both.alice.types(f"/task share {task.name} <@{both.bob.id}>")
+
+    await both.bob.replies(thread, "add a test")
+
+    assert task.inputs == ["add a test"]
+    assert senders(both, "tasks.send") == ["taskwire"]
+    both.alice.reads()
+    thread.new_messages()
+
+
+async def test_there_is_nothing_to_connect_where_the_service_account_acts_for_all(world: World) -> None:
+    """The default asks nobody for a token."""
+    await world.alice.types("/task connect")
+    await world.alice.types("/task disconnect")
+
+    nothing = "There is nothing to connect here: I find your Coder account by your e-mail address."
+    assert world.alice.reads() == [nothing, nothing]
