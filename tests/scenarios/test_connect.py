@@ -273,6 +273,21 @@ async def test_another_persons_task_is_steered_with_the_service_account(both: Wo
     thread.new_messages()
 
 
+async def test_a_suspended_account_steers_nothing(both: World) -> None:
+    """Nor does it act on other people's tasks, which needs no token of its own."""
+    await connects(both, both.bob)
+    _, task = await a_waiting_agent(both)
+    await both.alice.types(f"/task share {task.name} <@{both.bob.id}>")
+    both.alice.reads()
+    both.coder.suspend("bob")
+    await both.forgets()
+
+    await both.bob.types(f"/task pause {task.id}")
+
+    assert both.bob.reads() == ["Your Coder account (bob) is suspended. Ask a Coder administrator."]
+    assert task.status == "active"
+
+
 async def test_there_is_nothing_to_connect_where_the_service_account_acts_for_all(world: World) -> None:
     """The default asks nobody for a token."""
     await world.alice.types("/task connect")

@@ -8,13 +8,15 @@ Names may be some minutes old, because nothing depends on them. An answer is sea
 about, so nobody becomes another person by writing into Redis.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
 from taskwire import transport
+from taskwire.coder.errors import NotFound
+from taskwire.coder.models import User
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import TryLater, UserError
 from taskwire.domain.ids import ChannelId, UserId
@@ -72,6 +74,11 @@ class Directory:
         found = await self._get_cached(
             "accounts", key_ring().digest(email), partial(self._ask_accounts, email), ANSWER_TTL_MS
         )
+        return _parse(_ACCOUNTS.validate_json, found)
+
+    async def list_users(self, user_id: str) -> tuple[CoderAccount, ...]:
+        """Return the Coder user with this id; none if Coder has no such user any more."""
+        found = await self._get_cached("coder_user", user_id, partial(self._ask_user, user_id), ANSWER_TTL_MS)
         return _parse(_ACCOUNTS.validate_json, found)
 
     async def list_group(self, group: str) -> frozenset[str]:
@@ -151,12 +158,13 @@ class Directory:
         return profile.model_dump_json()
 
     async def _ask_accounts(self, email: str) -> str:
-        users = await self._deps.service_coder.list_users_by_email(email)
-        found = tuple(
-            CoderAccount(id=user.id, username=user.username, is_suspended=user.status == "suspended")
-            for user in users
-        )
-        return _ACCOUNTS.dump_json(found).decode()
+        return _dump_accounts(await self._deps.service_coder.list_users_by_email(email))
+
+    async def _ask_user(self, user_id: str) -> str:
+        try:
+            return _dump_accounts([await self._deps.service_coder.get_user(user_id)])
+        except NotFound:
+            return _dump_accounts([])
 
     async def _ask_group(self, group: str) -> str:
         try:
@@ -178,6 +186,14 @@ class Directory:
 
     async def _ask_teams(self) -> str:
         return " ".join(sorted(await self._deps.slack.list_teams()))
+
+
+def _dump_accounts(users: Iterable[User]) -> str:
+    found = tuple(
+        CoderAccount(id=user.id, username=user.username, is_suspended=user.status == "suspended")
+        for user in users
+    )
+    return _ACCOUNTS.dump_json(found).decode()
 
 
 def _name_of(profile: Profile) -> str:

@@ -23,6 +23,7 @@ from taskwire.people.accounts import AccountNeeded, Accounts
 from taskwire.people.directory import Directory
 from taskwire.queue.batch import Batch
 from taskwire.slack.models import Profile
+from taskwire.state.accounts import ConnectedAccount
 from taskwire.telemetry import logger
 
 # Slack showed the person in a conversation when they acted there. After this time they may have left it.
@@ -94,7 +95,7 @@ class People:
         profile = await self.get_profile(person)
         own = await self.accounts.find(person)
         if own is not None:
-            return Account(id=own.user_id, username=own.username)
+            return await self._get_connected(own)
         is_personal = self.accounts.is_personal
         if not profile.email or not profile.is_email_confirmed:
             why = refusals.not_connected() if is_personal else refusals.no_email()
@@ -107,7 +108,9 @@ class People:
             raise NoAccount(*why, reason="no_account")
         if found[0].is_suspended:
             raise Suspended(*refusals.account_suspended(profile.email), reason="suspended")
-        account = Account(id=found[0].id, username=found[0].username)
+        return self._note_known(person, Account(id=found[0].id, username=found[0].username))
+
+    def _note_known(self, person: UserId, account: Account) -> Account:
         if len(self._known_accounts) >= MOST_KNOWN_ACCOUNTS:
             self._known_accounts.clear()
         self._known_accounts[person] = account.username
@@ -116,6 +119,15 @@ class People:
     def find_known_account(self, person: UserId) -> str:
         """Return the name that the person's account had when it was last looked up; empty if never."""
         return self._known_accounts.get(person, "")
+
+    async def _get_connected(self, own: ConnectedAccount) -> Account:
+        """Return a connected account, unless Coder has suspended or deleted it since."""
+        found = await self.directory.list_users(own.user_id)
+        if not found:
+            raise NoAccount(*refusals.not_connected(), reason="no_account")
+        if found[0].is_suspended:
+            raise Suspended(*refusals.account_suspended(own.username), reason="suspended")
+        return self._note_known(own.person, Account(id=own.user_id, username=found[0].username))
 
     async def get_account_or_wait(self, person: UserId) -> Account:
         """Return the person's Coder account. If they can connect one, raise AccountNeeded until they have."""
