@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -88,8 +88,7 @@ class Deployment:
         database: int,
         directory: Path,
         timeout_seconds: float,
-        settle_seconds: float,
-        reminder_seconds: float,
+        settings: Mapping[str, str],
     ) -> None:
         self.slack = slack
         self.coder = coder
@@ -101,8 +100,7 @@ class Deployment:
         self.store = store
         self._directory = directory
         self._timeout_seconds = timeout_seconds
-        self._settle_seconds = settle_seconds
-        self._reminder_seconds = reminder_seconds
+        self._flow_settings = settings
         coder.add_user("taskwire", roles=("owner",))
         self._token = coder.add_token("taskwire")
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -388,21 +386,23 @@ class Deployment:
 
     def _settings(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
-        return kept | {
-            "SLACK_BOT_TOKEN": self.slack.bot_token,
-            "SLACK_APP_TOKEN": self.slack.app_token,
-            "SLACK_API_URL": self.slack.api_url,
-            "CODER_URL": self.coder.url,
-            "CODER_SESSION_TOKEN": self._token,
-            "REDIS_URL": f"redis://127.0.0.1:{self.proxy.port}/{self._database}",
-            "TASKWIRE_SECRET_KEYS": KEY,
-            "TASKWIRE_DATA_DIR": str(self._directory / "data"),
-            "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
-            "TASKWIRE_SETTLE": str(self._settle_seconds),
-            # The clock moves to the next timer, so every task would be stuck.
-            "TASKWIRE_STUCK": "0",
-            "TASKWIRE_REMINDER": str(self._reminder_seconds),
-        }
+        return (
+            kept
+            | dict(self._flow_settings)
+            | {
+                "SLACK_BOT_TOKEN": self.slack.bot_token,
+                "SLACK_APP_TOKEN": self.slack.app_token,
+                "SLACK_API_URL": self.slack.api_url,
+                "CODER_URL": self.coder.url,
+                "CODER_SESSION_TOKEN": self._token,
+                "REDIS_URL": f"redis://127.0.0.1:{self.proxy.port}/{self._database}",
+                "TASKWIRE_SECRET_KEYS": KEY,
+                "TASKWIRE_DATA_DIR": str(self._directory / "data"),
+                "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
+                # The clock moves to the next timer, so every task would be stuck.
+                "TASKWIRE_STUCK": "0",
+            }
+        )
 
 
 @contextlib.asynccontextmanager
@@ -414,6 +414,7 @@ async def new_deployment(
     reminder_seconds: float = 0.0,
     *,
     is_agent: bool = False,
+    accounts: str = "service",
 ) -> AsyncIterator[Deployment]:
     """Start a deployment without actors, and its first bot."""
     await asyncio.to_thread(directory.mkdir)
@@ -428,18 +429,13 @@ async def new_deployment(
         ) as slack,
         CoderSandbox(clock=clock) as coder,
     ):
-        deployment = Deployment(
-            environment,
-            slack,
-            coder,
-            store,
-            clock,
-            number,
-            directory,
-            timeout_seconds,
-            settle_seconds,
-            reminder_seconds,
-        )
+        settings = {
+            "TASKWIRE_ACCOUNTS": accounts,
+            "TASKWIRE_SETTLE": str(settle_seconds),
+            "TASKWIRE_REMINDER": str(reminder_seconds),
+        }
+        place = (directory, timeout_seconds, settings)
+        deployment = Deployment(environment, slack, coder, store, clock, number, *place)
         async with deployment.serving():
             await deployment.start_bot()
             yield deployment

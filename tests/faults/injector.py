@@ -314,7 +314,8 @@ class FaultInjector:
         return self._until_death() if fault is not None and is_here else None
 
     def _coder_text(self, seen: RecordedRequest) -> str:
-        text = unquote(f"{seen.path} {seen.query}")
+        # Who asks with an account of their own is named by it; the service account belongs to nobody.
+        text = unquote(f"{seen.path} {seen.query} {seen.sender}")
         if not self.names.find_actors(text):
             self.learn_tasks()
         return text

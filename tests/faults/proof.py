@@ -171,7 +171,10 @@ class Proof:
         self._deployments += 1
         place = self._directory / f"deployment-{self._deployments}"
         times = (timeout_seconds, self._flow.settle_seconds, self._flow.reminder_seconds)
-        return new_deployment(self._environment, place, *times, is_agent=self._flow.is_agent)
+        flow = self._flow
+        return new_deployment(
+            self._environment, place, *times, is_agent=flow.is_agent, accounts=flow.accounts
+        )
 
 
 async def _run_rounds(flow_run: FlowRun, rounds: Sequence[Round]) -> list[Aim]:

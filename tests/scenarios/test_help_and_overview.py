@@ -112,10 +112,9 @@ async def test_help_for_one_verb_has_an_example(world: World) -> None:
     assert create.startswith("`/task create [options] PROMPT`\n")
 
 
-@pytest.mark.parametrize("verb", ["connect", "disconnect", "doctor"])
-async def test_what_comes_later_says_what_to_do_until_then(world: World, verb: str) -> None:
+async def test_what_comes_later_says_what_to_do_until_then(world: World) -> None:
     """Such a verb is known, so it does not open a form."""
-    await world.alice.types(f"/task {verb}")
+    await world.alice.types("/task doctor")
 
-    assert f"`{verb}` (" in world.alice.reads()[0]
+    assert "`doctor` (" in world.alice.reads()[0]
     assert not world.alice.dialog()

@@ -30,6 +30,8 @@ async def stored(world: World) -> str:
                 found.append(str(await redis.get(key)))
             case "zset":
                 found.append(str(await redis.zrange(key, 0, -1)))
+            case "stream":
+                found.append(str(await redis.xrange(key)))
             case _:
                 found.append(str(await redis.lrange(key, 0, -1)))
     return "\n".join(found)

@@ -64,7 +64,7 @@ class CoderClient:
         timeouts: CoderTimeouts | None = None,
         most_bytes: int = LARGEST_LIST_BYTES,
         mask: Callable[[str], str] = str,
-        turns: "_ReadingTurns | None" = None,
+        turns: tuple[asyncio.Semaphore, asyncio.Semaphore] | None = None,
         person: str = "",
         is_refused: bool = False,
     ) -> None:
@@ -72,7 +72,8 @@ class CoderClient:
         self._most_bytes = most_bytes
         self._mask = mask
         self._http = http
-        self._turns = turns or _ReadingTurns(asyncio.Semaphore(), asyncio.Semaphore())
+        # For lists and for other answers, if they are long. Clients with the same connections share them.
+        self._turns = turns or (asyncio.Semaphore(), asyncio.Semaphore())
         self._base_url = base_url.rstrip("/")
         self._token = token
         self._person, self._is_refused = person, is_refused
@@ -384,21 +385,12 @@ class CoderClient:
 
     def _get_limit(self, *, is_list: bool) -> "_AnswerLimit":
         most = LARGEST_LIST_BYTES if is_list else LARGEST_ANSWER_BYTES
-        return _AnswerLimit(
-            min(most, self._most_bytes), self._turns.lists if is_list else self._turns.answers
-        )
+        return _AnswerLimit(min(most, self._most_bytes), self._turns[0] if is_list else self._turns[1])
 
     def _note_time(self, date: str) -> None:
         with contextlib.suppress(ValueError):
             at = parsedate_to_datetime(date)
             self.last_answer_at = at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-class _ReadingTurns(NamedTuple):
-    """How many long answers are read at once, for all clients that share connections."""
-
-    lists: asyncio.Semaphore
-    answers: asyncio.Semaphore
 
 
 class _AnswerLimit(NamedTuple):

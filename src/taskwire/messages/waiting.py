@@ -16,7 +16,7 @@ from taskwire.domain.jobs import (
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import make_title
-from taskwire.domain.person_jobs import SaveChannelSettings
+from taskwire.domain.person_jobs import ConnectAccount, DisconnectAccount, SaveChannelSettings
 from taskwire.domain.work import Work
 from taskwire.messages.blocks import bold_name, escape_line
 from taskwire.messages.settings_form import name_place
@@ -45,6 +45,13 @@ _VERB_ACTIVITIES: dict[ActVerb, str] = {
 SilentSystem = Literal["Coder", "Slack"]
 
 
+# What was asked for by work that names nothing.
+_WISHES: dict[type[Work], str] = {
+    ConnectAccount: "connecting your Coder account",
+    DisconnectAccount: "disconnecting your Coder account",
+}
+
+
 def describe_request(work: Work, link: Link | None) -> str:
     """Return what a person asked for with a job, for example `pausing *Fix the login*`, as mrkdwn."""
     match work:
@@ -68,7 +75,7 @@ def describe_request(work: Work, link: Link | None) -> str:
         case AnswerInThread() if link is not None:
             return f"answering you in the thread of {bold_title(link)}"
         case _:
-            return "what you asked for"
+            return _WISHES.get(type(work), "what you asked for")
 
 
 def request_waits_for_version(until: datetime) -> Message:

@@ -42,7 +42,10 @@ KEY_LENGTHS = (10, 22)
 
 @dataclass(slots=True)
 class RecordedRequest:
-    """A recorded request and its result. `fault` is the name of the fault that happened to it, or empty."""
+    """A recorded request and its result. `fault` is the name of the fault that happened to it, or empty.
+
+    `sender` is the user whose key it has. `user` is the same, once the key was accepted.
+    """
 
     number: int
     at: datetime
@@ -55,6 +58,7 @@ class RecordedRequest:
     status: int | None = None
     has_executed: bool = False
     fault: str = ""
+    sender: str = ""
 
 
 RequestHook = Callable[[RecordedRequest, str], Awaitable[None] | None]
@@ -175,6 +179,8 @@ class Server:
             url.raw_query_string,
             b"",
         )
+        viewer = self._user_of(_token(request))
+        seen.sender = viewer.user.username if viewer is not None else ""
         self.requests.append(seen)
         return seen
 

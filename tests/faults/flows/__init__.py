@@ -7,10 +7,11 @@ answer by dialog), `letting_in` (passing on a teammate's reply, and a share), `s
 command, bare word and stop sign, resume, edit, mute, follow, detach, delete), `telling` (each kind of
 notice), `showing` (the card, Slack's agent surface, the log as a file), `calling` (a call by direct message,
 the summary after quiet hours), `overdue` (reminders, and a stuck task after the settings of a channel were
-saved), `snoozing`. docs/guarantees.md says how to add one.
+saved), `snoozing`, `connecting` (a person's own Coder account). docs/guarantees.md says how to add one.
 """
 
 from .calling import CallingDirectly, EndingQuietHours
+from .connecting import Connecting
 from .creating import (
     Attaching,
     Correcting,
@@ -69,4 +70,5 @@ FLOWS: tuple[type[Flow], ...] = (
     *(Needing, Completing, Failing, Breaking, PausedElsewhere, ResumedElsewhere, Vanishing),
     *(Drawing, ShowingSession, Logging),
     *(CallingDirectly, EndingQuietHours),
+    Connecting,
 )

@@ -33,6 +33,8 @@ class Flow:
     is_agent: ClassVar[bool] = False
     # Whether an actor can run the flow again. If not, all actors start again in an empty store.
     is_lasting: ClassVar[bool] = True
+    # TASKWIRE_ACCOUNTS: whose Coder accounts are used.
+    accounts: ClassVar[str] = "service"
     # Whether a fault of one actor would hold up another. If so, each actor runs alone.
     is_solitary: ClassVar[bool] = False
 
