@@ -340,13 +340,18 @@ async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Pla
     _, fine = await doctor(place, CODER_SESSION_TOKEN=enough)
 
     assert select_findings(said, "Coder token", "Coder account", "Coder tasks", "Templates") == (
-        "WRONG Coder token The token in CODER_SESSION_TOKEN has too few scopes: it lacks organization:read, "
-        "template:use, task:create, task:update, task:delete, workspace:create, workspace:read, "
-        "workspace:update, workspace:start, workspace:stop, workspace:delete, workspace:ssh, "
-        "workspace:application_connect.\n"
-        "Make one with all scopes, as Coder does unless scopes are chosen, with an account of role Owner."
+        "WRONG Coder token The token in CODER_SESSION_TOKEN has too few scopes: without workspace:read, "
+        "organization:read, template:use, task:create, workspace:create, workspace:update, "
+        "workspace:application_connect, task:update, workspace:ssh, workspace:stop, workspace:start, "
+        "task:delete, workspace:delete Taskwire cannot show what an agent reported and why a build failed, "
+        "create tasks for people, read the log of a running agent, send replies to agents, pause tasks, "
+        "resume tasks, edit prompts or delete tasks.\n"
+        "Make one with the scopes in the README, or with all, with an account of role Owner."
     )
-    assert "too few scopes: it lacks api_key:read." in select_findings(blind, "Coder token")
+    assert (
+        "too few scopes: without api_key:read Taskwire cannot know when its token ends."
+        in select_findings(blind, "Coder token")
+    )
     assert select_findings(fine, "Coder token").startswith("ok Coder token It is good until ")
     assert code == 1
 

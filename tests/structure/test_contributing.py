@@ -15,6 +15,8 @@ PLACE = r"`((?:[\w-]+/)+|(?:[\w-]+/)*\w+\.py)`"
 NAME_IN_FILE = r"`(?:\w+\.)*(\w+)`[^`]{0,40}?\bin\s+`([\w./]+\.(?:py|lua))`"
 # A name in a file, as the guides write it: the name, the word "in", the path.
 NAME_IN_FILE = r"`([\w.]+)`\s+in\s+`((?:[\w-]+/)*\w+\.(?:py|lua))`"
+# A test, as the guides name it: its file, and its name.
+TEST = r"`(tests/[\w/]+\.py)::(\w+)`"
 # The folders that these paths may be relative to.
 BASES = ("", "src/taskwire", "tests/scenarios")
 
@@ -76,6 +78,36 @@ def test_a_name_in_a_file_is_there(guide: str, name: str, place: str) -> None:
     assert path is not None, f"{guide} names {place}"
     words = re.findall(r"\w+", path.read_text(encoding="utf-8"))
     assert set(name.split(".")) <= set(words), f"{guide} names {name} in {place}"
+
+
+def test_a_test_that_is_named_is_there() -> None:
+    """A defence that a guide proves by a test has this test."""
+    named = {
+        pair for guide in GUIDES for pair in re.findall(TEST, (ROOT / guide).read_text(encoding="utf-8"))
+    }
+
+    missing = [
+        f"{file}::{name}"
+        for file, name in sorted(named)
+        if not (ROOT / file).is_file()
+        or not re.search(
+            rf"^(?:async )?def {name}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE
+        )
+    ]
+
+    assert len(named) > 40
+    assert not missing
+
+
+def test_every_threat_has_a_test() -> None:
+    """Each row of the threats names at least one test."""
+    page = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    threats = page.split("\n## Threats\n")[1].split("\n## ")[0]
+    rows = [line for line in threats.splitlines() if line.startswith("| ") and "---" not in line]
+    rows = [row for row in rows if not re.match(r"\| what (they|it) tr", row)]
+
+    assert len(rows) > 30
+    assert [row for row in rows if not re.search(TEST, row)] == []
 
 
 def test_every_folder_of_the_program_is_in_the_layout() -> None:

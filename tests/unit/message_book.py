@@ -134,6 +134,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "answer": (shapes.statement("Pausing *Fix the login*. Your next reply resumes it."),),
     "minutes": (12,),
     "missing": (("workspace:read",),),
+    "features": (("show what an agent reported", "delete tasks"),),
     "most": (10,),
     "name": ("fix-login-1a2b",),
     "names": (("docker", "kubernetes"),),

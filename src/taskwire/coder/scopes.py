@@ -7,13 +7,27 @@ from collections.abc import Iterable
 
 UNLIMITED_SCOPES = frozenset({"all", "coder:all"})
 READ_OWN_KEY = "api_key:read"
-# The scopes that Taskwire needs to act for all people and in their names.
-NEEDED_SCOPES = (
-    *(READ_OWN_KEY, "user:read", "organization:read", "template:read", "template:use"),
-    *("task:create", "task:read", "task:update", "task:delete"),
-    *("workspace:create", "workspace:read", "workspace:update", "workspace:start", "workspace:stop"),
-    *("workspace:delete", "workspace:ssh", "workspace:application_connect"),
-)
+# What Taskwire does with the service account, and the scopes for it. `docs/security.md` has the same table.
+FEATURES: dict[str, tuple[str, ...]] = {
+    "know when its token ends": ("user:read", READ_OWN_KEY),
+    "find people's Coder accounts": ("user:read",),
+    "list and show tasks": ("task:read",),
+    "show what an agent reported and why a build failed": ("workspace:read",),
+    "offer templates and presets": ("template:read",),
+    "create tasks for people": (
+        *("user:read", "organization:read", "template:read", "template:use"),
+        *("task:create", "workspace:create", "workspace:update"),
+    ),
+    "read the log of a running agent": ("task:read", "workspace:read", "workspace:application_connect"),
+    "send replies to agents": (
+        *("task:read", "task:update", "workspace:read", "workspace:ssh", "workspace:application_connect"),
+    ),
+    "pause tasks": ("task:read", "task:update", "workspace:read", "workspace:update", "workspace:stop"),
+    "resume tasks": ("task:read", "task:update", "workspace:read", "workspace:update", "workspace:start"),
+    "edit prompts": ("task:read", "task:update"),
+    "delete tasks": ("task:read", "task:delete", "workspace:read", "workspace:delete"),
+}
+NEEDED_SCOPES = tuple(dict.fromkeys(scope for needed in FEATURES.values() for scope in needed))
 # The scopes of a token for one person. The composed ones include what Coder's handlers read besides, such as
 # the person's membership in an organization.
 PERSON_SCOPES = (
@@ -51,3 +65,9 @@ def list_missing(scopes: Iterable[str]) -> list[str]:
         for scope in NEEDED_SCOPES
         if scope not in included and f"{scope.partition(':')[0]}:*" not in included
     ]
+
+
+def list_lost_features(missing: Iterable[str]) -> list[str]:
+    """Return what Taskwire cannot do without these scopes, in the words of `FEATURES`."""
+    lost = set(missing)
+    return [feature for feature, needed in FEATURES.items() if lost.intersection(needed)]

@@ -34,11 +34,13 @@ def agent_access_denied(username: str) -> Refusal:
     )
 
 
-def token_lacks_scopes(missing: Sequence[str]) -> Refusal:
-    """Say that the token lacks these scopes."""
+def token_lacks_scopes(missing: Sequence[str], features: Sequence[str]) -> Refusal:
+    """Say that the token lacks these scopes, and what Taskwire cannot do without them."""
+    cannot = " or ".join((", ".join(features[:-1]), features[-1]) if features[1:] else features)
+    lacking = f"has too few scopes: without {', '.join(missing)} Taskwire cannot {cannot}."
     return (
-        f"The token in CODER_SESSION_TOKEN has too few scopes: it lacks {', '.join(missing)}.",
-        "Make one with all scopes, as Coder does unless scopes are chosen, with an account of role Owner.",
+        f"The token in CODER_SESSION_TOKEN {lacking}",
+        "Make one with the scopes in the README, or with all, with an account of role Owner.",
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, TasksNotSupported, TokenRefused
+from taskwire.coder.scopes import list_lost_features
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, Refused, UserError
@@ -180,9 +181,9 @@ class ServiceAccount:
 
 
 async def find_scope_trouble(coder: CoderClient) -> UserError | None:
-    """Return an error that names the scopes that our token lacks; None if it lacks none."""
+    """Return an error that names the scopes that our token lacks, and for what; None if it lacks none."""
     missing = await coder.list_missing_scopes()
-    return UserError(*troubles.token_lacks_scopes(missing)) if missing else None
+    return UserError(*troubles.token_lacks_scopes(missing, list_lost_features(missing))) if missing else None
 
 
 async def find_rights_trouble(coder: CoderClient) -> UserError | None:
