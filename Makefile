@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check storm bench requirements gone
+.PHONY: help setup demo test check storm bench audit requirements gone
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ storm: setup ## run everything under faults, for long
 
 bench: setup ## measure speed and memory; asserts nothing
 	$(BIN)/python -m tests.bench $(ARGS)
+
+audit: setup ## list what is shipped in build/sbom.json, and look for known weaknesses
+	@$(BIN)/python -m tests.supply_chain
 
 PACKAGES = $(shell grep -c '^[a-z0-9].*==' $1) packages
 
@@ -84,6 +87,7 @@ requirements: | $(UV) ## write the hashed requirements again; ARGS=--upgrade tak
 	$(COMPILE) --output-file requirements-build.txt --constraint requirements.txt --group build
 	$(COMPILE) --output-file requirements-dev.txt --constraint requirements.txt --constraint requirements-build.txt \
 		--group build --group dev pyproject.toml
+	$(COMPILE) --output-file requirements-audit.txt --group audit
 
 build/lock/bin/uv:
 	@"$(PYTHON)" -m venv build/lock

@@ -85,7 +85,7 @@ async def test_help_lists_the_verbs_and_each_can_be_made() -> None:
     _, said = await _make("help")
     verbs = re.findall(r"^  make (\w+) +\S", said, re.MULTILINE)
 
-    assert verbs == ["help", "setup", "demo", "test", "check", "storm", "bench", "requirements"]
+    assert verbs == ["help", "setup", "demo", "test", "check", "storm", "bench", "audit", "requirements"]
     for verb in verbs:
         code, planned = await _make("--dry-run", verb)
         assert code == 0, planned

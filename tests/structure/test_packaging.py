@@ -61,7 +61,7 @@ def is_met(wanted: Requirement, there: dict[str, str]) -> bool:
 
 
 every_file = pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-build.txt", "requirements-dev.txt"]
+    "name", ["requirements.txt", "requirements-build.txt", "requirements-dev.txt", "requirements-audit.txt"]
 )
 
 
@@ -88,7 +88,7 @@ def test_requirements_name_no_place_to_fetch_from(name: str) -> None:
     assert places == []
 
 
-@pytest.mark.parametrize("group", ["runtime", "build", "dev"])
+@pytest.mark.parametrize("group", ["runtime", "build", "dev", "audit"])
 def test_requirements_hold_what_the_project_asks_for(group: str) -> None:
     """The requirements files fit pyproject.toml, so `make requirements` was run after the last change."""
     asked = {"runtime": pyproject().project.dependencies, **pyproject().groups}[group]
