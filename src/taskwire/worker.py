@@ -99,7 +99,9 @@ class Worker:
         self._leases: dict[asyncio.Task[None], Lease | UnreadableJob] = {}
         # The one running job that may crash its process, if there is one.
         self._risky: asyncio.Task[None] | None = None
-        self._is_acquiring = False
+        # Set unless a lease is being acquired, or was acquired and is not yet run or released.
+        self._has_acquired = asyncio.Event()
+        self._has_acquired.set()
         self._acquisitions = 0
         self._next_data_loss_check = 0.0
         # Only this part of the process logs that Redis is away, because it calls Redis all the time.
@@ -122,32 +124,42 @@ class Worker:
             await self.ingress_priority.wait()
             try:
                 acquired = await self._acquire_next()
+                if acquired is None:
+                    self._free_slots.release()
+                elif self._is_stopping.is_set():
+                    await self._release_all([acquired])
+                else:
+                    self._start(acquired)
             finally:
-                self._is_acquiring = False
-            if acquired is None:
-                self._free_slots.release()
-                continue
-            if self._is_stopping.is_set():
-                await self._release_all([acquired])
-                return
-            task = asyncio.create_task(self._run_lease(acquired), name=f"{JOB_TASK_NAME}{acquired.name}")
-            self._leases[task] = acquired
-            if self._is_risky(acquired):
-                # Logged as a warning and not as an error: the cause may be another job, or a person who kills
-                # processes.
-                _log.warning(
-                    "job repeatedly taken, never ended; it may crash workers",
-                    job=acquired.job_id,
-                    acquisitions=acquired.acquisitions,
-                )
-                self._risky = task
-            task.add_done_callback(self._on_lease_ended)
+                self._has_acquired.set()
+
+    def _start(self, acquired: Lease | UnreadableJob) -> None:
+        """Run the job of a lease."""
+        task = asyncio.create_task(self._run_lease(acquired), name=f"{JOB_TASK_NAME}{acquired.name}")
+        self._leases[task] = acquired
+        if self._is_risky(acquired):
+            # Logged as a warning and not as an error: the cause may be another job, or a person who kills
+            # processes.
+            _log.warning(
+                "job repeatedly taken, never ended; it may crash workers",
+                job=acquired.job_id,
+                acquisitions=acquired.acquisitions,
+            )
+            self._risky = task
+        task.add_done_callback(self._on_lease_ended)
 
     async def stop(self, within_seconds: float) -> None:
-        """Acquire no new lease, let running jobs end, and release the leases of the others."""
+        """Acquire no new lease, let running jobs end, and release the leases of the others.
+
+        A lease that is being acquired is waited for: Redis may have given it already, and its queue would be
+        closed to everybody until it lapses.
+        """
         self._is_stopping.set()
-        if self._leases:
-            await asyncio.wait(self._leases, timeout=within_seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_seconds):
+                await self._has_acquired.wait()
+                if self._leases:
+                    await asyncio.wait(self._leases)
         unfinished = dict(self._leases)
         for task in unfinished:
             task.cancel()
@@ -170,7 +182,7 @@ class Worker:
     @property
     def is_idle(self) -> bool:
         """Whether no job is running and no lease is being acquired."""
-        return not self._leases and not self._is_acquiring
+        return not self._leases and self._has_acquired.is_set()
 
     @property
     def running_job_count(self) -> int:
@@ -193,8 +205,10 @@ class Worker:
 
     async def _acquire_next(self) -> Lease | UnreadableJob | None:
         try:
-            self._is_acquiring = True
+            self._has_acquired.clear()
             await self._check_for_data_loss()
+            if self._is_stopping.is_set():
+                return None
             self._acquisitions += 1
             acquired = await self._deps.queues.acquire(
                 may_be_risky=self._risky is None,
@@ -210,7 +224,7 @@ class Worker:
                 _log.info("redis answers again", seconds=round(max(outage_seconds)))
             if not isinstance(acquired, NothingDue):
                 return acquired
-            self._is_acquiring = False
+            self._has_acquired.set()
             await self._wait_for_job(acquired.wait_seconds)
         except UserError:
             # A newer version has come that cannot run beside this one.

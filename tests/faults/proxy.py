@@ -25,6 +25,10 @@ class FaultProxy:
         # After how many answers, or before how many requests, a connection is cut; 0 for never.
         self._drop_in = 0
         self._cut_in = 0
+        # After how many answers one is held; 0 for never. `held` is set while it is.
+        self._hold_in = 0
+        self.held = asyncio.Event()
+        self._is_released = asyncio.Event()
         self._server: asyncio.Server | None = None
         self.delay_seconds = 0.0
         self.connections = 0
@@ -51,6 +55,17 @@ class FaultProxy:
         one; 0 ends it."""
         self.dropped.clear()
         self._cut_in = number
+
+    def hold_reply(self, number: int) -> None:
+        """Hold the answer with this number, counted from the next one, until `release`."""
+        self.held.clear()
+        self._is_released.clear()
+        self._hold_in = number
+
+    def release(self) -> None:
+        """Pass the answer that is held, and hold none any more."""
+        self._hold_in = 0
+        self._is_released.set()
 
     def delay(self, seconds: float) -> None:
         """Delay every answer by this number of seconds; 0 ends it."""
@@ -132,6 +147,10 @@ class FaultProxy:
             if self._drop_in == 0:
                 self.dropped.set()
                 break
+            self._hold_in -= 1
+            if self._hold_in == 0:
+                self.held.set()
+                await self._is_released.wait()
             await asyncio.sleep(self.delay_seconds)
             await self._open.wait()
             writer.write(chunk)
