@@ -1,5 +1,9 @@
 """Tasks in which nothing changes, questions that nobody answers, and who is called then."""
 
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import server_error
 
@@ -276,18 +280,22 @@ async def test_a_reminder_is_snoozed_for_an_hour(world: World) -> None:
 
 
 async def test_a_reminder_is_snoozed_until_the_persons_morning(world: World) -> None:
-    """It comes at nine by their clock, which is at most a day and four hours later."""
+    """It comes at nine by their clock, and not before."""
     await set_channel(world, reminder="1 h")
     thread, _ = await a_question(world)
     await world.passes(HOURS)
     thread.new_messages()
 
     await world.alice.clicks(thread, "Snooze until tomorrow")
-    await world.passes(3 * HOURS)
+    told = re.search(r"<!date\^(\d+)\^", str(world.slack.thread(thread.channel, thread.ts)[2]["text"]))
+    assert told is not None
+    morning = datetime.fromtimestamp(int(told[1]), ZoneInfo(world.slack.workspace.user("alice").tz))
+    left = int(told[1]) - int(world.clock.stamp()) // 1000
+    await world.passes(left - MINUTES)
     early = thread.new_messages()
-    await world.passes(26 * HOURS)
+    await world.passes(2 * MINUTES)
 
-    assert early == []
+    assert (morning.hour, morning.minute, early) == (9, 0, [])
     assert len(thread.new_messages()) == 1
 
 

@@ -182,6 +182,14 @@ def test_a_snoozed_reminder_does_not_outlive_its_question(event: Event) -> None:
     assert (told.state.snoozed_until_ms, len(reminded(told))) == (0, 1)
 
 
+def test_a_snoozed_reminder_comes_although_reminders_were_turned_off_since() -> None:
+    """Somebody was told that it comes. Then nobody is reminded any more."""
+    told = asking().until(ASKED + 2 * HOUR).at(ASKED + 2 * HOUR, Snoozed(until_ms=T0 + 20 * HOUR))
+    without = TaskHistory(told.state, look_at=told.look_at, rules=ReducerSettings(SETTLE)).until(99 * HOUR)
+
+    assert reminded(without) == [(20 * HOUR, "")]
+
+
 def test_nothing_is_snoozed_before_the_first_reminder() -> None:
     """Such a press is made up."""
     told = asking().until(10 * MINUTE).at(10 * MINUTE, Snoozed(until_ms=T0 + 99 * HOUR)).until(98 * HOUR)

@@ -11,6 +11,7 @@ from taskwire.domain.ids import UserId, from_ms, to_ms
 from taskwire.domain.jobs import ApplyEvent, Job
 from taskwire.domain.links import Link
 from taskwire.domain.overdue import find_next_morning, is_question_open
+from taskwire.domain.person_settings import make_zone
 from taskwire.domain.queues import to_thread
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs, refusals
@@ -64,4 +65,4 @@ class ReminderSnoozer:
         if work.until == "hour":
             return now + timedelta(hours=1)
         profile = await self._people.get_profile(work.requester.person)
-        return find_next_morning(now, timedelta(seconds=profile.utc_offset_seconds))
+        return find_next_morning(now, make_zone(profile.time_zone, profile.utc_offset_seconds))

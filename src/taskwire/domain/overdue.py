@@ -1,10 +1,11 @@
 """Decides what has lasted too long: a task in which nothing changes, and a question that nobody answers.
 
 A task is announced as stuck at most once in a turn. A question has at most two reminders in a turn: one for
-the owner, and one for the channel's fallback. A person may snooze a reminder; then it is repeated once.
+the owner, and one for the channel's fallback. Each time that a person snoozes a reminder, it is repeated
+once.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from taskwire.domain.events import Notice, Snoozed
 from taskwire.domain.link_state import LinkState, ReducerSettings
@@ -57,13 +58,11 @@ def is_question_open(state: LinkState) -> bool:
     return bool(state.asked_ms) and state.open_phase is Phase.NEEDS_YOU
 
 
-def find_next_morning(now: datetime, utc_offset: timedelta) -> datetime:
-    """Return the next morning by the clock of a person whose time is ahead of UTC by `utc_offset`."""
-    local = now + utc_offset
-    morning = local.replace(hour=MORNING_HOUR, minute=0, second=0, microsecond=0)
-    if local.hour >= NIGHT_ENDS_HOUR:
-        morning += timedelta(days=1)
-    return morning - utc_offset
+def find_next_morning(now: datetime, zone: tzinfo) -> datetime:
+    """Return the next morning by the clock of a person in this zone, also if the clock is changed before."""
+    local = now.astimezone(zone)
+    day = local.date() + timedelta(days=1 if local.hour >= NIGHT_ENDS_HOUR else 0)
+    return datetime.combine(day, time(MORNING_HOUR), zone).astimezone(UTC)
 
 
 def _find_stuck_time(state: LinkState, rules: ReducerSettings) -> int | None:
@@ -90,14 +89,16 @@ def _make_stuck_notice(state: LinkState, now_ms: int) -> Notice:
 def _find_reminder_time(state: LinkState, rules: ReducerSettings) -> int | None:
     """Return when the next reminder is due; None if none is to come.
 
-    A person who has paused the task knows of its question.
+    A person who has paused the task knows of its question. A snoozed reminder was promised, so it comes even
+    if the settings have changed since.
     """
-    most = 2 if rules.fallback else 1
     is_awaited = is_question_open(state) and state.find_actor("pause") is None
-    if not is_awaited or state.reminder_count >= most:
+    if not is_awaited:
         return None
     if state.snoozed_until_ms:
         return state.snoozed_until_ms
+    if state.reminder_count >= (2 if rules.fallback else 1):
+        return None
     return (state.reminded_ms or state.asked_ms) + rules.reminder_ms if rules.reminder_ms else None
 
 
