@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
@@ -255,6 +255,7 @@ async def test_a_links_id_is_only_text(engine: Engine, link: str) -> None:
     assert await engine.due() == {to_coder(link): 0}
 
 
+@settings(deadline=None)
 @given(words=st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"])), min_size=1, max_size=20))
 def test_a_batch_reads_as_it_was_written(words: list[str]) -> None:
     """An encoded batch is plain JSON."""

@@ -174,7 +174,7 @@ async def test_a_press_with_a_strange_value_does_nothing(world: World, action_id
 
 
 @given(st.text(alphabet="0123456789.-+eEnaif \u0663\uff11", max_size=24))
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_a_time_is_one_that_slack_could_have_written(text: str) -> None:
     """An accepted time can be compared, sorted and shown."""
     ts = find_ts(text)
@@ -184,6 +184,7 @@ def test_a_time_is_one_that_slack_could_have_written(text: str) -> None:
         assert moment_of(ts).year < 2042
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),

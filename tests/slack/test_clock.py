@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.ids import Ts
@@ -59,6 +59,7 @@ def test_before_any_answer_our_own_clock_counts() -> None:
     assert Host(off=5.0).error == pytest.approx(5, abs=1e-5)
 
 
+@settings(deadline=None)
 @given(
     off=st.floats(-1e5, 1e5),
     calls=st.lists(st.tuples(st.floats(0, 0.4), st.floats(0, 0.4), st.floats(0, 90)), min_size=1, max_size=8),
@@ -106,6 +107,7 @@ def test_a_clock_that_is_set_is_followed_at_the_next_answer(steps: float) -> Non
     assert abs(host.error) < 1.3
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-0.3, 0.3), st.booleans()), max_size=20))
 def test_moments_are_told_in_order(happenings: list[tuple[float, bool]]) -> None:
     """A later command has a later time, even while the estimate changes."""

@@ -2,7 +2,7 @@
 
 import aiohttp
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire import transport
@@ -66,6 +66,7 @@ def test_these_are_not(url: str, base_url: str) -> None:
     assert not is_slack_url(url, base_url)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_no_address_breaks_the_question(rest: str) -> None:
     assert not is_slack_url(f"https://evil.test/{rest}", SLACK)

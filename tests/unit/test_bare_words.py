@@ -1,7 +1,7 @@
 """Which replies stop a task, and which are words for its agent."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.bare_words import is_thanks
@@ -56,6 +56,7 @@ def test_a_bare_word_to_other_people_is_an_aside() -> None:
     assert not isinstance(classify("// stop", BOT), Stop)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["stop", "cancel", "halt", "abort", "wait"]),
     st.text(alphabet="abc def?,:`>0", min_size=1),
@@ -93,6 +94,7 @@ def test_other_words_are_no_bare_thanks(said: str) -> None:
     assert not is_thanks(said)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="thanksy:+1_ *.!\n", max_size=60))
 def test_thanks_are_read_in_any_case(said: str) -> None:
     """The case of letters changes nothing, and no text takes long."""

@@ -1,6 +1,6 @@
 """The order of jobs within one queue."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.queues import (
@@ -18,6 +18,7 @@ def ts(microseconds: int) -> str:
     return f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}"
 
 
+@settings(deadline=None)
 @given(MOMENTS, MOMENTS)
 def test_what_waits_for_no_agent_goes_ahead_of_input_whenever_it_was_written(one: int, other: int) -> None:
     """A pause comes first and input last. The scores are small enough to be exact in Redis."""
@@ -26,6 +27,7 @@ def test_what_waits_for_no_agent_goes_ahead_of_input_whenever_it_was_written(one
     assert request_score("mute", ts(one)) == no_agent_score(ts(one))
 
 
+@settings(deadline=None)
 @given(MOMENTS, MOMENTS)
 def test_within_a_lane_the_moment_decides(one: int, other: int) -> None:
     """Jobs are ordered to the microsecond."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.errors import UserError
@@ -106,6 +106,7 @@ def test_a_dialog_shows_the_name_as_it_is_written() -> None:
     assert {"type": "text", "text": "*x*", "style": {"bold": True}} in pieces(notice)
 
 
+@settings(deadline=None)
 @given(title=st.text(alphabet="*_~`<>&|:\n ab@!\u202e", max_size=100))
 def test_no_name_breaks_what_stands_around_it(title: str) -> None:
     """Slack takes the message, and the rest of it reads the same for any name."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.phases import AgentLogEntry
@@ -171,6 +171,7 @@ WAYS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(
     keeps_history=st.booleans(),
     before=st.lists(OTHERS, max_size=6),
@@ -209,6 +210,7 @@ def test_no_finding_is_ever_false(
         assert ours == []
 
 
+@settings(deadline=None)
 @given(text=TEXTS, others=st.lists(st.sampled_from(["a", "b"]), max_size=3), is_got=st.booleans())
 def test_an_undisturbed_log_decides(text: str, others: list[str], is_got: bool) -> None:
     """If nothing disturbs the log, no person is asked."""
@@ -282,6 +284,7 @@ def test_without_a_mark_time_decides_as_far_as_clocks_can_be_trusted(
     assert find_input_without_mark("yes", T0, log) == finding
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_plain_words_stay_plain(text: str) -> None:
     """Plain text does not change when it is made plain again."""

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.retry_policies import BACKFILL, COMMAND, RetryPolicy
@@ -21,6 +21,7 @@ def test_the_intervals_of_a_command_double_up_to_fifteen_seconds(
     assert all(least <= COMMAND.wait_seconds(tries) <= most for _ in range(50))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.1, 900.0))
 def test_nothing_is_tried_before_the_time_that_the_other_side_asked_for(tries: int, asked: float) -> None:
     assert COMMAND.wait_seconds(tries, asked) >= asked

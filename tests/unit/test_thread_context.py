@@ -1,6 +1,6 @@
 """Earlier messages become context that is bounded, named and quoted, whatever people wrote."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.thread_context import MOST_CHARACTERS, MOST_MESSAGES, EarlierMessage, make_context
@@ -36,6 +36,7 @@ def test_a_message_that_is_too_long_is_cut() -> None:
     assert made.endswith("x…")
 
 
+@settings(deadline=None)
 @given(MESSAGES)
 def test_no_message_can_end_its_quotation(said: list[EarlierMessage]) -> None:
     """Every line but the heading is quoted, and the whole has its limits."""

@@ -7,7 +7,7 @@ import io
 import pytest
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web import BaseRequest, RequestHandler, Server, StreamResponse
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.app.http_framing import LARGEST_HEAD, CompleteRequest, Expectation, Framing, Rejected
@@ -254,6 +254,7 @@ def _framing(most_bytes: int) -> tuple[Framing, list[bytes]]:
     return Framing(RequestHandler(Server(handle), loop=asyncio.get_running_loop()), check_head), verified
 
 
+@settings(deadline=None)
 @given(
     bodies=st.lists(st.binary(max_size=40), min_size=1, max_size=4),
     cuts=st.lists(st.integers(0, 1_000), max_size=12),
@@ -278,6 +279,7 @@ def test_requests_are_cut_alike_however_they_arrive(bodies: list[bytes], cuts: l
     asyncio.run(cut())
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_whatever_comes_is_half_a_request_a_whole_one_or_rejected(data: bytes) -> None:
     """No other exception is raised, because the event loop would log it together with what was sent."""
