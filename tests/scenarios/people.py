@@ -185,6 +185,10 @@ class Person:
         """Fill the dialog of `/task settings` (`replies="…"`) and save it. Return its errors."""
         return await self._submits("settings", values)
 
+    async def saves_own(self, **values: str) -> None:
+        """Fill the person's own part of the dialog of `/task settings` (`calls="…"`) and save it."""
+        assert await self._submits("person", values) == {}
+
     async def _submits(
         self, dialog: str, values: Mapping[str, str | list[str]], *, settles: bool = True
     ) -> dict[str, str]:

@@ -20,8 +20,14 @@ DIALOG = (
     "A task in which nothing changes calls its owner after: {stuck}\n"
     "An open question calls its owner again after: {reminder}\n"
     "If the owner does not answer within the same time, it then calls: \n"
-    "[Save]"
+    "For you, everywhere:\n"
+    "{own}"
 )
+OWN = (
+    "When a task needs you: {calls}\nQuiet from: {begins}\nQuiet until: {ends}\n"
+    "Times are in your time zone. Notices are in their threads in any case.\n[Save]"
+)
+USUAL = OWN.format(calls="By a mention in the thread", begins="No quiet hours", ends="08:00")
 EVERYWHERE = {
     "template": "Default",
     "preset": "",
@@ -31,6 +37,7 @@ EVERYWHERE = {
     "settle": "Default (20 s)",
     "stuck": "Default (30 min)",
     "reminder": "Default (never)",
+    "own": USUAL,
 }
 WAITS = "Waits until somebody resumes it"
 
@@ -299,6 +306,18 @@ async def test_a_guest_sees_no_settings(world: World) -> None:
     )
 
 
+async def test_where_the_bot_is_not_a_person_has_their_own_settings(world: World) -> None:
+    """The dialog says why the channel's are missing."""
+    quiet = world.slack.add_channel("quiet", ["alice"], kind="private", with_bot=False)
+
+    await world.alice.types("/task settings", "quiet")
+
+    assert world.alice.dialog() == (
+        f"[Settings]\nYou are not in <#{quiet.id}>, or I am not. Nothing was changed. Join it, or choose "
+        f"another one.\nFor you, everywhere:\n{USUAL}"
+    )
+
+
 async def test_who_has_left_the_channel_saves_nothing(world: World) -> None:
     """The right is checked again when the settings are saved."""
     await world.bob.types("/task settings")
@@ -315,14 +334,39 @@ async def test_who_has_left_the_channel_saves_nothing(world: World) -> None:
 
 
 async def test_a_message_offers_the_dialog(world: World) -> None:
-    """A message cannot open a dialog, so its answer has the button that does."""
+    """A message cannot open a dialog, so its answer has the button that does.
+
+    Direct messages have no settings of their own: there the dialog has the person's alone.
+    """
     await world.alice.writes_directly("settings")
     offered = world.alice.reads()
 
     await world.alice.presses("Settings")
+    shown = world.alice.dialog()
+    await world.alice.saves_own(calls="both")
 
     assert offered == ["The settings open in a dialog.\n[Settings]"]
-    assert world.alice.dialog().startswith("[Settings]\nFor everybody in this conversation:\n")
+    assert shown == f"[Settings]\nFor you, everywhere:\n{USUAL}"
+    assert world.alice.reads() == ["Saved. I call you in the thread and by direct message."]
+
+
+async def test_the_dialog_has_a_persons_own_settings_too(world: World) -> None:
+    """They are the person's alone. Another template in the dialog leaves what was chosen."""
+    world.coder.add_template("big", display_name="Big ones")
+    await world.alice.types("/task settings")
+    view = world.slack.views(world.alice.id)[-1]
+    await world.slack.enter(world.alice.id, view, {"person.calls": "direct"})
+
+    await world.alice.chooses("settings.template", "Big ones")
+    await world.alice.saves()
+    told = world.alice.reads()
+    await world.alice.types("/task settings")
+    await world.bob.types("/task settings")
+
+    own = USUAL.replace("By a mention in the thread", "By a direct message")
+    assert told == [f"Saved the settings of {place(world)}.", "Saved. I call you by direct message."]
+    assert world.alice.dialog() == dialog(world, template="Big ones", own=own)
+    assert world.bob.dialog() == dialog(world, template="Big ones")
 
 
 async def test_settings_that_are_saved_twice_by_slack_are_saved_once(world: World) -> None:

@@ -147,6 +147,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "organizations": (("platform", "web"),),
     "outcome": ("Sent.",),
     "output": (_ANSWER, AgentOutput(text="$ pytest\n127 passed", full_text="…"), AgentOutput()),
+    "own": (PersonSettings(),),
     "page": (1,),
     "home_view.page": (
         HomePage(needs=(TaskLine(link(Phase.NEEDS_YOU)),), running=(TaskLine(link()),)),
@@ -162,6 +163,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "private_metadata": ("",),
     "prompt": ("fix the login redirect",),
     "reference": ("k3-7f2a",),
+    "refused": ("You are not in <#C1>, or I am not. Nothing was changed.", ""),
     "reply": (_REPLY,),
     "request": ("pausing *Fix the login*",),
     "resumed_by": ("Bob Berg", ""),

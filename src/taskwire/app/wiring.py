@@ -88,7 +88,7 @@ from taskwire.state.observations import Observations
 from taskwire.state.settings import SettingsStore
 from taskwire.tasks.by_name import NamedActions
 from taskwire.tasks.card_questions import CardQuestions
-from taskwire.tasks.channel_settings import ChannelSettingsForm, ChannelSettingsSaver
+from taskwire.tasks.channel_settings import ChannelSettingsSaver, SettingsForm
 from taskwire.tasks.connect import AccountConnector
 from taskwire.tasks.create import TaskCreator
 from taskwire.tasks.form import CreateForm
@@ -387,7 +387,7 @@ def _listen(
         deps.person_settings,
         lookup,
         filler,
-        ChannelSettingsForm(deps, people),
+        SettingsForm(deps, people),
         card_questions,
         background,
         private_answers,

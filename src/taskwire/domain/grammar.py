@@ -173,7 +173,7 @@ VERBS = (
     Verb(
         "settings",
         "settings",
-        "this channel's settings",
+        "this channel's settings, and your own",
         "/task settings",
     ),
     Verb(

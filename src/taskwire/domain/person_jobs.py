@@ -52,6 +52,10 @@ class SavePersonSettings(Work):
     kind: Literal["save_person_settings"] = "save_person_settings"
     person: UserId
     settings: PersonSettings
+    # Who is told. In the Home tab nobody is, because it shows the settings. A person who saves those of a
+    # channel too is told only of a change.
+    requester: Requester | None = None
+    tells_changes_only: bool = False
 
 
 class SaveChannelSettings(Work):

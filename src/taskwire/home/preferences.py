@@ -12,7 +12,7 @@ from taskwire.domain.phases import Phase
 from taskwire.domain.queues import quiet_hours
 from taskwire.home.person_tasks import PersonTasks, find_threads, sort_links
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
-from taskwire.messages import calls
+from taskwire.messages import answers, calls
 from taskwire.messages.task_lists import Hosts
 from taskwire.notices.calls import HELD_CALLS, SUMMARY_JOB_ID, find_present_quiet_period
 from taskwire.outbox.direct_messages import tell_person
@@ -39,10 +39,14 @@ class Preferences:
         """Store the settings, and show them in the Home tab."""
         work = context.work(SavePersonSettings)
         await self._people.get_profile(work.person)
+        before = await self._deps.person_settings.get(work.person)
         batch = self._deps.person_settings.write(Batch(), work.person, work.settings)
         # A waiting summary is run now, to check whether there are still quiet hours.
         batch.hasten(quiet_hours(work.person), SUMMARY_JOB_ID, DAY_MS)
-        return done(refresh_home(work.person, batch))
+        refresh_home(work.person, batch)
+        if work.requester is None or (work.tells_changes_only and before == work.settings):
+            return done(batch)
+        return done(batch, (work.requester, answers.own_settings_saved(work.settings)))
 
     async def summarize(self, context: JobContext) -> Outcome:
         """Send the summary, or wait until the present quiet hours end."""

@@ -48,7 +48,7 @@ from taskwire.state.accounts import seal_pasted
 from taskwire.state.links import Links
 from taskwire.state.settings import SettingsStore
 from taskwire.tasks.card_questions import CardQuestions
-from taskwire.tasks.channel_settings import ChannelSettingsForm
+from taskwire.tasks.channel_settings import SettingsForm
 from taskwire.tasks.form import CreateForm
 from taskwire.tasks.lookup import Lookup, VisibleTask
 from taskwire.telemetry import logger
@@ -102,11 +102,13 @@ class DialogContext(BaseModel):
 
 @dataclass(frozen=True)
 class DialogRequest:
-    """The result of a submission: a job, or error messages."""
+    """The result of a submission: a job or two, or error messages."""
 
     job: CreateRequested | ActRequested | SaveChannelSettings | SavePersonSettings | ConnectAccount | None = (
         None
     )
+    # A second job, for a dialog with the settings of a channel and of a person.
+    own: SavePersonSettings | None = None
     errors: Mapping[str, str] | None = None
 
 
@@ -121,7 +123,7 @@ class Dialogs:
         person_settings: SettingsStore[UserId, PersonSettings],
         lookup: Lookup,
         create_form: CreateForm,
-        settings_form: ChannelSettingsForm,
+        settings_form: SettingsForm,
         card_questions: CardQuestions,
         background: Background,
         private_answers: PrivateAnswers,
@@ -193,7 +195,7 @@ class Dialogs:
         self._open_in_background(requester, trigger_id, Dialog.CONNECT, make_view)
 
     def open_settings(self, requester: Requester, trigger_id: str) -> None:
-        """Open the dialog with the settings of the requester's channel."""
+        """Open the dialog with the settings of the requester's channel, and the person's own."""
         metadata = _context_of(requester).model_dump_json()
         make_view = partial(self._settings_form.view, requester, metadata)
         self._open_in_background(requester, trigger_id, Dialog.SETTINGS, make_view)
@@ -321,6 +323,8 @@ class Dialogs:
         )
         score = account_score(self._ingress.now()) if isinstance(parsed.job, ConnectAccount) else "next"
         batch = Batch().append(queue, job, score=score)
+        if parsed.own is not None:
+            batch.append(intake(submitted.person), Job(id=f"own:{submitted.delivery}", work=parsed.own))
         said = await self._ingress.write("dialog", submitted.delivery, batch)
         if not said:
             await ack()
@@ -369,10 +373,7 @@ def _parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
     if submitted.dialog is Dialog.CREATE:
         return _parse_create(requester, context, values)
     if submitted.dialog is Dialog.SETTINGS:
-        errors = find_errors(values)
-        if errors:
-            return DialogRequest(errors=errors)
-        return DialogRequest(SaveChannelSettings(requester=requester, settings=read_settings(values)))
+        return _parse_settings(requester, values)
     if submitted.dialog is Dialog.PREFERENCES:
         settings = read_person_settings(values)
         return DialogRequest(SavePersonSettings(person=submitted.person, settings=settings))
@@ -394,6 +395,20 @@ def _parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
         if context.task
         else DialogRequest()
     )
+
+
+def _parse_settings(requester: Requester, values: Mapping[str, str]) -> DialogRequest:
+    errors = find_errors(values)
+    if errors:
+        return DialogRequest(errors=errors)
+    own = SavePersonSettings(
+        person=requester.person, settings=read_person_settings(values), requester=requester
+    )
+    # A menu cannot be left empty, so a dialog without this one has no settings of a channel.
+    if SettingsField.REPLIES not in values:
+        return DialogRequest(own)
+    own = own.model_copy(update={"tells_changes_only": True})
+    return DialogRequest(SaveChannelSettings(requester=requester, settings=read_settings(values)), own)
 
 
 # For each dialog about a task: its verb, and the error beside its field if the field is empty.

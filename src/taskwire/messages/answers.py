@@ -10,6 +10,7 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId
 from taskwire.domain.links import Link
 from taskwire.domain.message import Button, Message
+from taskwire.domain.person_settings import PersonSettings
 from taskwire.messages.blocks import (
     TEXT_LENGTH,
     button,
@@ -21,6 +22,7 @@ from taskwire.messages.blocks import (
     section,
 )
 from taskwire.messages.inputs import attach_button
+from taskwire.messages.person_settings_form import describe_settings
 from taskwire.messages.settings_form import name_place
 from taskwire.messages.shapes import bold_title, question, statement
 
@@ -95,6 +97,11 @@ def replies_read(*, is_mention_only: bool) -> Message:
 def settings_saved(channel: ChannelId) -> Message:
     """Say that the settings of a channel were saved."""
     return statement(f"Saved the settings of {name_place(channel)}.")
+
+
+def own_settings_saved(settings: PersonSettings) -> Message:
+    """Say how a person is called from now on."""
+    return statement(f"Saved. {describe_settings(settings)}")
 
 
 def offer_settings() -> Message:

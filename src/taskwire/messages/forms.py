@@ -28,7 +28,7 @@ from taskwire.messages.dialog_fields import (
     make_view,
     small_text,
 )
-from taskwire.messages.person_settings_form import person_fields
+from taskwire.messages.person_settings_form import person_fields, zone_note
 
 # Slack's limit for a plain_text_input, in characters. It applies to an initial value and to what a person
 # types.
@@ -181,7 +181,7 @@ def preferences_dialog(settings: PersonSettings, *, private_metadata: str) -> Vi
     """Make the dialog for a person's own settings. Slack sends `private_metadata` back on Save."""
     layout = [
         *person_fields(settings),
-        small_text("zone", "Times are in your time zone. Notices are in their threads in any case."),
+        zone_note(),
     ]
     return make_view(Dialog.PREFERENCES, layout, private_metadata, "Save")
 

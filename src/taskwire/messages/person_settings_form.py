@@ -9,6 +9,7 @@ from typing import get_args
 
 from taskwire.domain.message import Block
 from taskwire.domain.person_settings import CallPlace, PersonSettings
+from taskwire.messages.dialog_fields import small_text
 
 _NO_QUIET_HOURS = "none"
 _USUAL_END = 8
@@ -46,6 +47,11 @@ def person_fields(settings: PersonSettings) -> list[Block]:
         ),
         _menu(PersonField.QUIET_UNTIL, "Quiet until", hours, f"{_USUAL_END if ends is None else ends}"),
     ]
+
+
+def zone_note() -> Block:
+    """Say what holds for all these fields."""
+    return small_text("zone", "Times are in your time zone. Notices are in their threads in any case.")
 
 
 def read_person_settings(values: Mapping[str, str]) -> PersonSettings:

@@ -1,4 +1,4 @@
-"""The dialog of `/task settings`: the settings of one channel.
+"""The dialog of `/task settings`: the settings of one channel, and of the person who looks.
 
 Each menu has an option that leaves the setting to the deployment. `read_settings` turns a submitted dialog
 back into settings. A value that no menu offers counts as not set, because a submission may carry anything.
@@ -12,6 +12,7 @@ from typing import NamedTuple
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.ids import ChannelId
 from taskwire.domain.message import Block, Dialog, View
+from taskwire.domain.person_settings import PersonSettings
 from taskwire.messages.blocks import format_duration, plain_text, section
 from taskwire.messages.dialog_fields import (
     MOST_OPTIONS,
@@ -22,6 +23,7 @@ from taskwire.messages.dialog_fields import (
     make_view,
 )
 from taskwire.messages.forms import TemplateChoice
+from taskwire.messages.person_settings_form import person_fields, zone_note
 
 # The value of the option that leaves a setting to the deployment.
 _EVERYWHERE = "everywhere"
@@ -73,11 +75,12 @@ def settings_form(
     templates: Sequence[TemplateChoice],
     groups: Mapping[str, str],
     defaults: Defaults,
+    own: PersonSettings,
     private_metadata: str,
 ) -> View:
     """Make the dialog with the present settings. Slack sends `private_metadata` back when it is saved.
 
-    `groups` are the names of the workspace's user groups, by id.
+    `groups` are the names of the workspace's user groups, by id. `own` are the person's own settings.
     """
     layout = [
         section("channel", f"For everybody in {name_place(channel)}:"),
@@ -122,13 +125,24 @@ def settings_form(
             defaults.reminder_seconds,
         ),
         *_fallback_fields(settings.fallback, groups),
+        *_own_part(own),
     ]
     return make_view(Dialog.SETTINGS, layout, private_metadata, "Save")
 
 
+def own_settings_form(own: PersonSettings, refused: str, private_metadata: str) -> View:
+    """Make the dialog with the person's own settings alone. `refused` says why the channel's are missing."""
+    shown = [section("channel", refused)] if refused else []
+    return make_view(Dialog.SETTINGS, [*shown, *_own_part(own)], private_metadata, "Save")
+
+
+def _own_part(own: PersonSettings) -> list[Block]:
+    return [section("own", "For you, everywhere:"), *person_fields(own), zone_note()]
+
+
 def name_place(channel: ChannelId) -> str:
-    """Return a channel as mrkdwn. A direct message has no name that Slack would show."""
-    return "this conversation" if channel.startswith("D") else f"<#{channel}>"
+    """Return a channel as mrkdwn."""
+    return f"<#{channel}>"
 
 
 def read_settings(values: Mapping[str, str]) -> ChannelSettings:

@@ -1,4 +1,7 @@
-"""The settings of a channel: fills the dialog of `/task settings`, and saves what was entered.
+"""The settings of a channel: fills the dialog of `/task settings`, and saves the channel's part.
+
+The dialog also has the person's own settings, which `home/preferences.py` saves. In direct messages it has
+nothing else.
 
 Each full member of the workspace who is in a channel may change its settings. Only the person who has saved
 them is told. If two people save at once, the later one wins.
@@ -13,10 +16,12 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, UserId
 from taskwire.domain.message import View
 from taskwire.domain.person_jobs import SaveChannelSettings
+from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals, settings_form
 from taskwire.messages.forms import TemplateChoice
+from taskwire.messages.person_settings_form import read_person_settings
 from taskwire.messages.settings_form import Defaults
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
@@ -28,28 +33,41 @@ from taskwire.telemetry import logger
 _log = logger("taskwire.tasks.channel_settings")
 
 
-class ChannelSettingsForm:
-    """Fills the dialog of a channel's settings."""
+class SettingsForm:
+    """Fills the dialog."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
 
     async def view(self, requester: Requester, metadata: str) -> View:
-        """Return the dialog for the requester's channel. Raise UserError if the person may not change it."""
-        await require_member(self._people, requester)
+        """Return the dialog for the requester's channel; UserError for a person who may not use the bot.
+
+        Whoever may not change the channel's settings is told so, and gets their own alone.
+        """
+        own = await self._deps.person_settings.get(requester.person)
+        await self._people.get_profile(requester.person)
+        if requester.channel.startswith("D"):
+            return settings_form.own_settings_form(own, "", metadata)
+        try:
+            await require_member(self._people, requester)
+        except UserError as error:
+            return settings_form.own_settings_form(own, answers.refusal(error).text, metadata)
         settings = await self._deps.channel_settings.get(requester.channel)
-        return await self._make_view(requester, settings, metadata)
+        return await self._make_view(requester, settings, own, metadata)
 
     async def with_template(self, requester: Requester, entered: Mapping[str, str], metadata: str) -> View:
         """Return the dialog for another template, with what was entered so far.
 
-        Raise UserError as `view` does.
+        Raise UserError for a person who may not change the channel's settings.
         """
         await require_member(self._people, requester)
-        return await self._make_view(requester, settings_form.read_settings(entered), metadata)
+        settings, own = settings_form.read_settings(entered), read_person_settings(entered)
+        return await self._make_view(requester, settings, own, metadata)
 
-    async def _make_view(self, requester: Requester, settings: ChannelSettings, metadata: str) -> View:
+    async def _make_view(
+        self, requester: Requester, settings: ChannelSettings, own: PersonSettings, metadata: str
+    ) -> View:
         coder = await self._people.accounts.get_client(requester.person)
         templates = [
             TemplateChoice(
@@ -70,6 +88,7 @@ class ChannelSettingsForm:
             templates,
             await self._list_groups(),
             Defaults(self._deps.template or "", *times),
+            own,
             metadata,
         )
 
