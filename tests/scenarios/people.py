@@ -189,6 +189,14 @@ class Person:
         """Fill the person's own part of the dialog of `/task settings` (`calls="…"`) and save it."""
         assert await self._submits("person", values) == {}
 
+    async def shares(self, **values: list[str] | None) -> None:
+        """Choose in the dialog of *Share* (`people=[…]`), and save it."""
+        view = self._world.slack.views(self.id)[-1]
+        entered = {f"share.{name}": chosen for name, chosen in values.items()}
+        submitted = await self._world.slack.submit(self.id, view, dict(entered))
+        assert submitted.ok, submitted
+        await self._world.settles()
+
     async def _submits(
         self, dialog: str, values: Mapping[str, str | list[str]], *, settles: bool = True
     ) -> dict[str, str]:

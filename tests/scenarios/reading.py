@@ -211,11 +211,17 @@ def _label_of(block: Raw) -> str:
 
 
 def _entered(values: object) -> str:
-    """Return the value of a field: what was typed, or the label of the chosen option."""
+    """Return the value of a field: what was typed, or the labels of what was chosen."""
     entered = next(iter(cast("Mapping[str, Raw]", values or {}).values()), {})
     option = cast("Raw | None", entered.get("selected_option"))
     if option:
         return str(cast("Raw", option["text"])["text"])
+    several = [
+        str(cast("Raw", each["text"])["text"]) for each in _rows(entered.get("selected_options") or [])
+    ]
+    several += cast("list[str]", entered.get("selected_users") or [])
+    if several:
+        return ", ".join(several)
     return str(entered.get("value") or entered.get("selected_conversation") or "")
 
 

@@ -95,14 +95,76 @@ async def test_the_menu_of_who_is_let_in_has_no_share_detach_or_delete(world: Wo
     assert world.bob.reads()[0].endswith("[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute]")
 
 
-async def test_share_in_the_menu_says_who_may_steer(world: World) -> None:
+DIALOG = (
+    f"[Share]\n{TITLE}\nPeople who can direct its agent: {{people}}\n{{groups}}"
+    "They can also pause, resume and edit it. Deleting and sharing it stay with its owner.\n[Save]"
+)
+
+
+async def test_share_without_anybody_says_who_may_steer(world: World) -> None:
     """The owner sees how to let others in."""
     thread, _ = await a_task(world)
 
-    await world.alice.clicks(thread, "Share")
     await world.alice.replies(thread, "!share")
 
-    assert world.alice.reads() == [ONLY_ALICE, ONLY_ALICE]
+    assert world.alice.reads() == [ONLY_ALICE]
+
+
+async def test_share_in_the_menu_opens_a_dialog_with_who_may_steer(world: World) -> None:
+    """People and groups are let in and taken out in one place. Who is taken out steers no more."""
+    thread, task = await a_task(world)
+    carol = world.person("carol")
+    group = world.slack.add_group("reviewers", [carol.id])
+    await world.alice.clicks(thread, "Share")
+    before = world.alice.dialog()
+
+    await world.alice.shares(people=[world.bob.id], groups=[group.id])
+    told = world.alice.reads()
+    await world.alice.clicks(thread, "Share")
+    between = world.alice.dialog()
+    await world.alice.shares(people=[carol.id], groups=None)
+    await world.bob.clicks(thread, "Stop")
+
+    assert before == DIALOG.format(people="", groups="User groups: \n")
+    assert between == DIALOG.format(people=world.bob.id, groups="User groups: reviewers\n")
+    assert told == [and_bob(f"Bob and <!subteam^{group.id}>")]
+    assert world.alice.reads() == [and_bob("Carol")]
+    assert (world.bob.reads(), task.status) == ([NOT_BOBS], "active")
+
+
+async def test_a_share_that_is_made_while_the_dialog_is_open_stays(world: World) -> None:
+    """The dialog changes only what it has shown."""
+    thread, _ = await a_task(world)
+    carol = world.person("carol")
+    await world.alice.clicks(thread, "Share")
+    await world.alice.replies(thread, f"!share <@{carol.id}>")
+
+    await world.alice.shares(people=[world.bob.id])
+
+    assert world.alice.reads() == [and_bob("Carol"), and_bob("Carol and Bob")]
+
+
+async def test_the_dialog_is_refused_to_who_may_not_share(world: World) -> None:
+    """Slack shows the card's menu to everybody. The right is checked again when the dialog is saved."""
+    admin = world.person("root", roles=("owner",))
+    world.slack.workspace.channel("general").members.append(admin.id)
+    await world.restarts(admins=(admin.id,))
+    thread, task = await a_task(world)
+    await world.bob.presses_made_up("task.share", await _link_of(world))
+    refused = world.bob.dialog()
+    await admin.presses_made_up("task.share", await _link_of(world))
+    await world.restarts(admins=())
+
+    await admin.shares(people=[world.bob.id])
+    await world.bob.replies(thread, "!pause")
+
+    assert refused == f"[Share]\n{NOT_BOBS}"
+    assert (admin.reads(), world.bob.reads(), task.status) == ([NOT_BOBS], [NOT_BOBS], "active")
+
+
+async def _link_of(world: World) -> str:
+    [link] = (await world.bot.parts.deps.links.list_open()).values()
+    return link
 
 
 async def test_a_user_group_is_let_in(world: World) -> None:

@@ -312,6 +312,8 @@ class TaskActions:
             raise UserError(*refusals.not_mentioned(work.text, work.verb))
         batch = Batch()
         if work.verb == "share":
+            kept = tuple(each for each in link.shares if each not in work.no_longer)
+            link = link.model_copy(update={"shares": kept})
             shares = await self._people.let_in(link, work.who, batch)
         else:
             shares = tuple(each for each in link.shares if each not in work.who)

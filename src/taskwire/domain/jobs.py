@@ -106,6 +106,8 @@ class ActRequested(Work):
     text: AgentText = AgentText("")
     # The ids of the people and user groups that a share is about.
     who: tuple[Readable, ...] = ()
+    # Those whose share ends at the same time, because a dialog showed both.
+    no_longer: tuple[Readable, ...] = ()
 
 
 class AnswerPrivately(Work):
@@ -205,6 +207,8 @@ class Act(Work):
     text: AgentText = AgentText("")
     # The ids of the people and user groups that a share is about.
     who: tuple[Readable, ...] = ()
+    # Those whose share ends at the same time, because a dialog showed both.
+    no_longer: tuple[Readable, ...] = ()
     # The key of the note that holds the text, if the person pressed a button.
     note_key: Readable = ""
     # Whether backfill found the message after the bot had been away.

@@ -145,6 +145,7 @@ class Dialog(StrEnum):
     ANSWER = "answer"
     # It only shows the link to the task's page.
     PAGE = "page"
+    SHARE = "share"
     SETTINGS = "settings"
     PREFERENCES = "preferences"
     CONNECT = "connect"

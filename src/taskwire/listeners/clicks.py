@@ -62,7 +62,6 @@ _VERBS: dict[Button, ActVerb] = {
     Button.UNFOLLOW: "unfollow",
     Button.WATCH: "watch",
     Button.UNWATCH: "unwatch",
-    Button.SHARE: "share",
     Button.GIVE_THREAD: "give_thread",
     Button.READ_REPLIES: "read_replies",
     Button.READ_MENTIONS: "read_mentions",
@@ -163,6 +162,7 @@ class Clicks:
             Button.DELETE: self._dialogs.open_delete,
             Button.EDIT: self._dialogs.open_edit,
             Button.PAGE: self._dialogs.open_page,
+            Button.SHARE: self._dialogs.open_share,
             "delete": self._dialogs.open_delete,
             "edit": self._dialogs.open_edit,
         }

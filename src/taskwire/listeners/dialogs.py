@@ -36,8 +36,10 @@ from taskwire.messages import accounts, answers, forms, refusals
 from taskwire.messages.forms import Field
 from taskwire.messages.person_settings_form import read_person_settings
 from taskwire.messages.settings_form import SettingsField, find_errors, read_settings
+from taskwire.messages.share_form import list_shown, read_change, share_form
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers, without_expired_url
 from taskwire.outbox.undelivered import list_undelivered
+from taskwire.people.permissions import MOST_SHARES
 from taskwire.queue.batch import Batch
 from taskwire.slack import inbound
 from taskwire.slack.call_priorities import retry_while_rate_limited
@@ -75,6 +77,8 @@ class DialogContext(BaseModel):
     # offered.
     template: Id = ""
     offer: Id = ""
+    # In the dialog for sharing: the ids of those who were let in when it was opened.
+    shown: Annotated[str, pydantic.Field(pattern="^[A-Za-z0-9 ]{0,1000}$")] = ""
     # The thread of the message from which the form was opened; empty if it is in none.
     source_channel: str = ""
     source_thread: Ts | None = None
@@ -184,6 +188,11 @@ class Dialogs:
         make_view = partial(self._page_dialog, requester, target)
         self._open_in_background(requester, trigger_id, Dialog.PAGE, make_view)
 
+    def open_share(self, requester: Requester, trigger_id: str, target: LinkId) -> None:
+        """Open the dialog with the people and user groups who may direct the agent."""
+        make_view = partial(self._share_dialog, requester, target)
+        self._open_in_background(requester, trigger_id, Dialog.SHARE, make_view)
+
     def open_preferences(self, requester: Requester, trigger_id: str) -> None:
         """Open the dialog for the person's own settings."""
         make_view = partial(self._preferences_dialog, requester)
@@ -282,6 +291,12 @@ class Dialogs:
         link, url = await self._card_questions.find_page(requester, target)
         return forms.page_dialog(link.title, url)
 
+    async def _share_dialog(self, requester: Requester, target: LinkId) -> View:
+        link, groups = await self._card_questions.find_sharing(requester, target)
+        context = _context_of(requester, str(link.record.task_id))
+        context = context.model_copy(update={"shown": " ".join(list_shown(link.shares, groups))})
+        return share_form(link.title, link.shares, groups, MOST_SHARES, context.model_dump_json())
+
     async def _preferences_dialog(self, requester: Requester) -> View:
         settings = await self._person_settings.get(requester.person)
         metadata = _context_of(requester).model_dump_json()
@@ -328,7 +343,7 @@ class Dialogs:
         said = await self._ingress.write("dialog", submitted.delivery, batch)
         if not said:
             await ack()
-        elif submitted.dialog in (Dialog.DELETE, Dialog.SETTINGS, Dialog.PREFERENCES):
+        elif submitted.dialog in (Dialog.DELETE, Dialog.SHARE, Dialog.SETTINGS, Dialog.PREFERENCES):
             view = forms.notice_dialog(submitted.dialog, said)
             await ack(response_action="update", view=view.content)
         else:
@@ -384,6 +399,10 @@ def _parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
         return DialogRequest(
             ConnectAccount(requester=requester, sealed_token=seal_pasted(token, submitted.person))
         )
+    if submitted.dialog is Dialog.SHARE:
+        change = read_change(values, context.shown.split())
+        act = ActRequested(requester=requester, verb="share", name=context.task, **change._asdict())
+        return DialogRequest(act) if context.task else DialogRequest()
     verb, empty = _VERBS[submitted.dialog]
     text = sanitize_for_agent(values.get(Field.PROMPT, ""))
     if empty and is_blank(text):

@@ -20,6 +20,7 @@ TITLES = {
     Dialog.DELETE: "Delete this task",
     Dialog.ANSWER: "Answer",
     Dialog.PAGE: "Open in Coder",
+    Dialog.SHARE: "Share",
     Dialog.SETTINGS: "Settings",
     Dialog.PREFERENCES: "Preferences",
     Dialog.CONNECT: "Connect Coder",

@@ -57,6 +57,14 @@ class Directory:
         self._group_ms = min(max(ANSWER_TTL_MS, groups * MS_FOR_EACH_GROUP), LONGEST_TTL_MS)
         self._running_calls: dict[tuple[str, str], SingleFlight[str]] = {}
 
+    async def list_group_names(self) -> dict[str, str]:
+        """Return the names of the user groups by id; none if Slack does not show them to us."""
+        try:
+            return await self._deps.slack.list_groups()
+        except SlackRefused as refused:
+            _log.warning("user groups not readable", code=refused.code)
+            return {}
+
     async def get_profile(self, person: UserId) -> Profile:
         """Return a person's profile. Raise UserError if Slack does not show us the person."""
         found = await self._get_cached("profile", person, partial(self._ask_profile, person), ANSWER_TTL_MS)

@@ -55,7 +55,9 @@ class NamedActions:
         await self._people.require_right_to(work.verb, work.requester, seen.link)
         if work.verb == "send":
             return await self._send(context, work, seen.link)
-        act = Act(requester=work.requester, verb=work.verb, text=work.text, who=work.who)
+        act = Act(
+            requester=work.requester, verb=work.verb, text=work.text, who=work.who, no_longer=work.no_longer
+        )
         job = Job(id=f"{work.verb}:{context.job.id}", work=act)
         score = request_score(work.verb, work.requester.at)
         return done(Batch().append(to_coder(seen.link.id), job, score=score))

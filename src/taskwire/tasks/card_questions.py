@@ -47,6 +47,14 @@ class CardQuestions:
         link = await self._find_open_link(requester, link_id)
         return link, cards.get_page_url(link, self._deps.coder_url)
 
+    async def find_sharing(self, requester: Requester, link_id: LinkId) -> tuple[Link, dict[str, str]]:
+        """Return the link, and the names of the user groups. Raise UserError for who may not share it."""
+        link = await self._find_open_link(requester, link_id)
+        # While Coder does not answer, the right is checked only when the person acts.
+        with contextlib.suppress(OutsideError):
+            await self._people.require_right_to("share", requester, link, needs_coder=False)
+        return link, await self._people.directory.list_group_names()
+
     async def _find_open_link(self, requester: Requester, link_id: LinkId) -> Link:
         """Return the link of an existing task that the person may see."""
         link = await self._lookup.find_link(requester, link_id)

@@ -26,7 +26,6 @@ from taskwire.messages.settings_form import Defaults
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.slack.errors import SlackRefused
 from taskwire.tasks.form import list_preset_choices
 from taskwire.telemetry import logger
 
@@ -51,10 +50,10 @@ class SettingsForm:
             return settings_form.own_settings_form(own, "", metadata)
         try:
             await require_member(self._people, requester)
+            settings = await self._deps.channel_settings.get(requester.channel)
+            return await self._make_view(requester, settings, own, metadata)
         except UserError as error:
             return settings_form.own_settings_form(own, answers.refusal(error).text, metadata)
-        settings = await self._deps.channel_settings.get(requester.channel)
-        return await self._make_view(requester, settings, own, metadata)
 
     async def with_template(self, requester: Requester, entered: Mapping[str, str], metadata: str) -> View:
         """Return the dialog for another template, with what was entered so far.
@@ -86,19 +85,11 @@ class SettingsForm:
             requester.channel,
             settings,
             templates,
-            await self._list_groups(),
+            await self._people.directory.list_group_names(),
             Defaults(self._deps.template or "", *times),
             own,
             metadata,
         )
-
-    async def _list_groups(self) -> dict[str, str]:
-        """Return the names of the user groups; none if Slack does not show them to this installation."""
-        try:
-            return await self._deps.slack.list_groups()
-        except SlackRefused as refused:
-            _log.warning("user groups not readable", code=refused.code)
-            return {}
 
 
 class ChannelSettingsSaver:

@@ -1,0 +1,92 @@
+"""The dialog that shows and changes who may direct a task's agent besides its owner.
+
+A submission says who is chosen now. `read_change` compares that with what the dialog had shown, so that a
+share which was made meanwhile stays.
+"""
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from taskwire.domain.message import Block, Dialog, View
+from taskwire.messages import blocks
+from taskwire.messages.blocks import line, one_line, plain_text, text_piece
+from taskwire.messages.dialog_fields import (
+    MOST_OPTIONS,
+    limit_options,
+    make_field,
+    make_option,
+    make_view,
+    small_text,
+)
+
+
+class ShareField(StrEnum):
+    """The action id of each field, and its block id."""
+
+    PEOPLE = "share.people"
+    GROUPS = "share.groups"
+
+
+class ShareChange(NamedTuple):
+    """The ids of people and user groups who are let in, and of those whose share ends."""
+
+    who: tuple[str, ...]
+    no_longer: tuple[str, ...]
+
+
+def list_shown(shares: Collection[str], groups: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the shares that the dialog shows: all people, and the groups that Slack knows."""
+    return tuple(each for each in shares if not each.startswith("S") or each in groups)
+
+
+def share_form(
+    title: str, shares: Collection[str], groups: Mapping[str, str], most: int, private_metadata: str
+) -> View:
+    """Make the dialog. `groups` are the names of the user groups by id, `most` is how many may be let in."""
+    shown = list_shown(shares, groups)
+    chosen = [each for each in shown if each in groups]
+    people: Block = {
+        "type": "multi_users_select",
+        "action_id": ShareField.PEOPLE.value,
+        "max_selected_items": most,
+        "placeholder": plain_text("Nobody else", 150),
+    }
+    if persons := [each for each in shown if each not in groups]:
+        people["initial_users"] = [*persons]
+    layout = [
+        line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)]),
+        make_field(ShareField.PEOPLE.value, "People who can direct its agent", people, is_optional=True),
+        *_group_field(groups, chosen, most),
+        small_text(
+            "rights", "They can also pause, resume and edit it. Deleting and sharing it stay with its owner."
+        ),
+    ]
+    return make_view(Dialog.SHARE, layout, private_metadata, "Save")
+
+
+def _group_field(groups: Mapping[str, str], chosen: list[str], most: int) -> list[Block]:
+    if not groups:
+        return []
+    offered = [*chosen, *(each for each in limit_options([*groups], None) if each not in chosen)]
+    options = {each: make_option(groups[each], each) for each in offered[:MOST_OPTIONS]}
+    menu: Block = {
+        "type": "multi_static_select",
+        "action_id": ShareField.GROUPS.value,
+        "max_selected_items": most,
+        "placeholder": plain_text("No group", 150),
+        "options": [*options.values()],
+    }
+    if chosen:
+        menu["initial_options"] = [options[each] for each in chosen]
+    return [make_field(ShareField.GROUPS.value, "User groups", menu, is_optional=True)]
+
+
+def read_change(values: Mapping[str, str], shown: Collection[str]) -> ShareChange:
+    """Return what a submission changes of the shares that the dialog had shown."""
+    entered = [values.get(field, "").split(",") for field in ShareField]
+    chosen = tuple(dict.fromkeys(each for part in entered for each in part if each.isalnum()))
+    return ShareChange(
+        who=tuple(each for each in chosen if each not in shown),
+        no_longer=tuple(each for each in shown if each not in chosen),
+    )
