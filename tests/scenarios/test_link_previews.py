@@ -124,3 +124,35 @@ async def test_while_coder_is_away_a_link_stays_as_it_is(world: World) -> None:
     world.coder.plan_fault("tasks.get", server_error(), times=1)
 
     assert await _shares(world, url) == []
+
+
+async def test_the_owner_moves_a_task_to_where_the_link_is(world: World) -> None:
+    """The replies that wait are given back in the old thread, whose card links to the new one."""
+    world.slack.add_channel("elsewhere", ["alice"])
+    thread = await world.alice.runs("/task create fix the login")
+    task = world.task("fix-the-login")
+    task.becomes("working", "Reading the code")
+    await world.polls()
+    await world.alice.replies(thread, "use main")
+    await world.passes(seconds=4)
+    url = f"{world.coder.url}/tasks/alice/{task.id}"
+    ts = await world.slack.post("alice", "elsewhere", f"look: {url}")
+    await world.settles()
+    (preview,) = _previews(world, "elsewhere", ts)
+    (button,) = buttons(preview, "Attach here")
+    place = world.slack.workspace.channel("elsewhere").id
+
+    await world.slack.click("alice", place, ts, button["action_id"], button["value"])
+    await world.settles()
+    await world.passes(seconds=5)
+
+    (card,) = [each for each in world.slack.messages(place) if "metadata" in each]
+    where = world.slack.backend.permalink(place, str(card["ts"]))
+    assert shown(card).startswith("Working: Fix the login. Reading the code.")
+    assert thread.new_messages() == [
+        "The agent did not get this reply:\n| use main",
+        f"Attached again: the task has <{where}|another thread> now.",
+    ]
+    assert where in thread.card()
+    assert world.alice.reads() == []
+    world.cards()

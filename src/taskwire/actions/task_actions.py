@@ -31,10 +31,10 @@ from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import Refused, UserError
 from taskwire.domain.events import Vanished
 from taskwire.domain.ids import moment_of
-from taskwire.domain.jobs import Act, ActVerb, ApplyEvent, Job
+from taskwire.domain.jobs import Act, ActRequested, ActVerb, ApplyEvent, Job
 from taskwire.domain.links import Link
 from taskwire.domain.naming import digest, make_replacement_title
-from taskwire.domain.queues import to_coder, to_thread
+from taskwire.domain.queues import intake, to_coder, to_thread
 from taskwire.domain.replies import STALE_AFTER
 from taskwire.domain.requester import EarlierMessages
 from taskwire.domain.secrets import mask_beginning
@@ -260,7 +260,13 @@ class TaskActions:
         self._deps.notes.keep_in(
             batch, link.id, "detached_link", str(link.record.task_id), ttl_ms=ENDED_LINK_TTL_MS
         )
-        return done(draw(link.id, batch), *answer_elsewhere(work, link, answers.task_detached(link)))
+        draw(link.id, batch)
+        if work.is_move:
+            again = ActRequested(requester=work.requester, verb="attach", name=str(link.record.task_id))
+            return done(
+                batch.append(intake(work.requester.person), Job(id=f"attach:{context.job.id}", work=again))
+            )
+        return done(batch, *answer_elsewhere(work, link, answers.task_detached(link)))
 
     async def _return_replies(self, link: Link, work: Act, batch: Batch) -> Batch:
         """Remove the waiting replies from the queue, and post their texts in the thread."""

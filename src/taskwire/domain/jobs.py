@@ -104,9 +104,8 @@ class ActRequested(Work):
     verb: ActVerb
     name: str
     text: AgentText = AgentText("")
-    # The ids of the people and user groups that a share is about.
+    # The ids of people and user groups that a share is about. A dialog also ends shares at the same time.
     who: tuple[Readable, ...] = ()
-    # Those whose share ends at the same time, because a dialog showed both.
     no_longer: tuple[Readable, ...] = ()
 
 
@@ -205,9 +204,8 @@ class Act(Work):
     requester: Requester
     verb: ActVerb
     text: AgentText = AgentText("")
-    # The ids of the people and user groups that a share is about.
+    # The ids of people and user groups that a share is about. A dialog also ends shares at the same time.
     who: tuple[Readable, ...] = ()
-    # Those whose share ends at the same time, because a dialog showed both.
     no_longer: tuple[Readable, ...] = ()
     # The key of the note that holds the text, if the person pressed a button.
     note_key: Readable = ""
@@ -219,6 +217,8 @@ class Act(Work):
     waits_for_stop: bool = False
     # The job id of the reply that said nothing but `stop`. It is kept, so that it can be sent as text.
     reply_id: Readable = ""
+    # Whether the task gets another thread after it was detached, where the person has asked for it.
+    is_move: bool = False
     # Whether another job of the same request gives the answer.
     is_answered_elsewhere: bool = False
     wait_count: int = 0

@@ -63,15 +63,24 @@ class NamedActions:
         return done(Batch().append(to_coder(seen.link.id), job, score=score))
 
     async def _attach(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
-        """Give the task a thread in this channel. Only its owner and administrators may do that."""
-        if seen.link is not None:
-            where = "" if seen.link.closed_error else await find_permalink(self._deps, seen.link.record)
-            return done(None, (work.requester, answers.task_already_attached(seen.link, where)))
+        """Give the task a thread in this channel, or move it here. Only its owner and administrators may."""
+        link = seen.link
+        if link is not None and (
+            link.record.thread_ts is None or link.record.channel == work.requester.channel
+        ):
+            where = "" if link.closed_error else await find_permalink(self._deps, link.record)
+            return done(None, (work.requester, answers.task_already_attached(link, where)))
         await self._people.require_place(work.requester, "attached")
         account = await self._people.get_account(work.requester.person)
         is_own = seen.task.owner_id == account.id
         if not is_own and not await self._people.is_admin(work.requester.person):
             raise UserError(*refusals.not_owner_to_attach(seen.task.name), reason="not_allowed")
+        if link is not None:
+            # The task moves: the end of its thread asks for the new one.
+            act = Act(requester=work.requester, verb="detach", is_move=True)
+            job = Job(id=f"detach:{context.job.id}", work=act)
+            score = request_score("detach", work.requester.at)
+            return done(Batch().append(to_coder(link.id), job, score=score))
         owner = work.requester.person if is_own else await self._people.find_in_slack(seen.task.owner_id)
         return done(await self._creator.attach(Batch(), work.requester, seen.task, owner, context.job.id))
 

@@ -71,9 +71,9 @@ class LinkPreviews:
                 return None
         except UserError:
             return None
-        return await self._make(requester, seen)
+        return await self._make(requester, seen, is_here=is_here)
 
-    async def _make(self, requester: Requester, seen: VisibleTask) -> Message:
+    async def _make(self, requester: Requester, seen: VisibleTask, *, is_here: bool) -> Message:
         found, rules = Observed(observation=observation_of(seen.task, self._deps.mask)), self._deps.rules
         now_ms = microseconds(requester.at) // 1000
         link = (
@@ -87,5 +87,5 @@ class LinkPreviews:
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
             permalink=permalink,
-            attachable=seen.task.id if seen.link is None else "",
+            attachable="" if is_here else seen.task.id,
         )
