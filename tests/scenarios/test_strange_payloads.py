@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 
 from taskwire.domain.ids import find_ts, microseconds, moment_of
 from taskwire.domain.message import Dialog
-from taskwire.listeners.dialogs import DialogContext
+from taskwire.listeners.submissions import DialogContext
 from taskwire.slack.bolt import dispatch
 from taskwire.slack.signatures import RequestRefused, parse_request
 from taskwire.telemetry import logger

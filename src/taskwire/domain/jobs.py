@@ -225,10 +225,7 @@ class Act(Work):
 
 
 class StopByReaction(Work):
-    """Pause the task of a message of the bot on which a person put a stop sign (queue `intake`).
-
-    The message may also be the root of a thread in which the person pressed Slack's own *Stop*.
-    """
+    """Pause the task of a message with a stop sign, or of a thread with Slack's *Stop* (queue `intake`)."""
 
     kind: Literal["stop_by_reaction"] = "stop_by_reaction"
     requester: Requester

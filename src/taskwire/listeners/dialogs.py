@@ -5,39 +5,31 @@ A dialog carries its context in its private metadata. The worker checks permissi
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Self
 
-import pydantic
-from pydantic import BaseModel, ConfigDict, ValidationError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from taskwire.domain.agent_text import is_shell_command, sanitize_for_agent
-from taskwire.domain.commands import OpenForm, check_new_name
+from taskwire.domain.commands import OpenForm
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId, find_channel, find_ts, moment_of, ts_of
+from taskwire.domain.ids import LinkId, UserId, ts_of
 from taskwire.domain.jobs import (
-    ActRequested,
     ActVerb,
-    CreateRequested,
     Job,
 )
 from taskwire.domain.message import Dialog, View
-from taskwire.domain.mrkdwn import is_blank, unescape
-from taskwire.domain.person_jobs import ConnectAccount, SaveChannelSettings, SavePersonSettings
+from taskwire.domain.person_jobs import ConnectAccount
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.queues import account, account_score, intake
-from taskwire.domain.requester import EarlierMessages, Requester
+from taskwire.domain.requester import Requester
 from taskwire.domain.task_names import TaskName
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.ingress import Ingress
+from taskwire.listeners.submissions import ID_PATTERN, DialogContext, parse_submission
 from taskwire.messages import accounts, answers, forms, refusals
 from taskwire.messages.forms import Field
-from taskwire.messages.person_settings_form import read_person_settings
-from taskwire.messages.settings_form import SettingsField, find_errors, read_settings
-from taskwire.messages.share_form import list_shown, read_change, share_form
-from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers, without_expired_url
+from taskwire.messages.settings_form import SettingsField
+from taskwire.messages.share_form import list_shown, share_form
+from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.permissions import MOST_SHARES
 from taskwire.queue.batch import Batch
@@ -46,7 +38,6 @@ from taskwire.slack.call_priorities import retry_while_rate_limited
 from taskwire.slack.inbound import Click, Submission
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.shortcuts import PickedMessage
-from taskwire.state.accounts import seal_pasted
 from taskwire.state.links import Links
 from taskwire.state.settings import SettingsStore
 from taskwire.tasks.card_questions import CardQuestions
@@ -57,63 +48,6 @@ from taskwire.telemetry import logger
 
 _log = logger("taskwire.listeners.dialogs")
 MakeView = Callable[[], Awaitable[View]]
-# The id of a task or template in Coder, or an empty string.
-_ID = r"[A-Za-z0-9-]{0,64}"
-Id = Annotated[str, pydantic.Field(pattern=f"^{_ID}$")]
-
-
-class DialogContext(BaseModel):
-    """A dialog's context, in its private metadata. A submission may carry anything, so `find` checks it."""
-
-    # Validation errors must not quote the metadata.
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-    channel: str = ""
-    thread_ts: Ts | None = None
-    response_url: Annotated[str, pydantic.Field(pattern="^https?://")] | None = None
-    at: Ts
-    task: Id = ""
-    # In the form for a new task: the template whose presets it shows, and the key of the request that was
-    # offered.
-    template: Id = ""
-    offer: Id = ""
-    # In the dialog for sharing: the ids of those who were let in when it was opened.
-    shown: Annotated[str, pydantic.Field(pattern="^[A-Za-z0-9 ]{0,1000}$")] = ""
-    # The thread of the message from which the form was opened; empty if it is in none.
-    source_channel: str = ""
-    source_thread: Ts | None = None
-
-    @classmethod
-    def find(cls, metadata: str) -> Self | None:
-        """Parse private metadata; None if it is not from one of our dialogs."""
-        try:
-            found = cls.model_validate_json(metadata)
-        except ValidationError:
-            return None
-        times = [found.at, found.thread_ts, found.source_thread]
-        places = (found.channel, found.source_channel)
-        is_valid = all(find_ts(ts) for ts in times if ts is not None)
-        return found if is_valid and all(find_channel(place) for place in places if place) else None
-
-    @property
-    def source(self) -> EarlierMessages | None:
-        """The thread of the message from which the form was opened."""
-        channel = find_channel(self.source_channel)
-        if channel is None or self.source_thread is None:
-            return None
-        return EarlierMessages(channel=channel, thread_ts=self.source_thread)
-
-
-@dataclass(frozen=True)
-class DialogRequest:
-    """The result of a submission: a job or two, or error messages."""
-
-    job: CreateRequested | ActRequested | SaveChannelSettings | SavePersonSettings | ConnectAccount | None = (
-        None
-    )
-    # A second job, for a dialog with the settings of a channel and of a person.
-    own: SavePersonSettings | None = None
-    errors: Mapping[str, str] | None = None
 
 
 class Dialogs:
@@ -241,7 +175,7 @@ class Dialogs:
 
     async def _refill(self, view_id: str, clicked: Click) -> None:
         context = DialogContext.find(clicked.private_metadata)
-        if context is None or not re.fullmatch(_ID, clicked.value):
+        if context is None or not re.fullmatch(ID_PATTERN, clicked.value):
             return
         entered = (clicked.value, clicked.values, context.channel, context.source is not None)
         metadata = partial(_metadata_for, context)
@@ -325,7 +259,7 @@ class Dialogs:
         if not isinstance(submitted, Submission) or not self._ingress.is_accepted(body):
             await ack()
             return
-        parsed = _parse_submission(submitted, ts_of(self._ingress.now()))
+        parsed = parse_submission(submitted, ts_of(self._ingress.now()))
         if parsed.errors:
             await ack(response_action="errors", errors=dict(parsed.errors))
             return
@@ -367,104 +301,3 @@ def _context_of(requester: Requester, task: str = "") -> DialogContext:
 
 def _metadata_for(context: DialogContext, template: str) -> str:
     return context.model_copy(update={"template": template}).model_dump_json()
-
-
-def _parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
-    context = DialogContext.find(submitted.private_metadata)
-    if context is None:
-        return DialogRequest()
-    values = submitted.values
-    requester = Requester(
-        person=submitted.person,
-        channel=find_channel(values.get(Field.CHANNEL) or context.channel) or ChannelId(""),
-        at=context.at,
-        thread_ts=context.thread_ts,
-        response_url=context.response_url,
-        surface="dialog",
-    )
-    requester = requester.model_copy(update={"is_elsewhere": True})
-    # A dialog may stay open after its response URL has expired.
-    requester = without_expired_url(requester, moment_of(now)).model_copy(update={"at": now})
-    if submitted.dialog is Dialog.CREATE:
-        return _parse_create(requester, context, values)
-    if submitted.dialog is Dialog.SETTINGS:
-        return _parse_settings(requester, values)
-    if submitted.dialog is Dialog.PREFERENCES:
-        settings = read_person_settings(values)
-        return DialogRequest(SavePersonSettings(person=submitted.person, settings=settings))
-    if submitted.dialog is Dialog.CONNECT:
-        token = values.get(accounts.PASTE_FIELD, "").strip()
-        if not token:
-            return DialogRequest(errors={accounts.PASTE_FIELD: accounts.NOTHING_PASTED})
-        return DialogRequest(
-            ConnectAccount(requester=requester, sealed_token=seal_pasted(token, submitted.person))
-        )
-    if submitted.dialog is Dialog.SHARE:
-        change = read_change(values, context.shown.split())
-        act = ActRequested(requester=requester, verb="share", name=context.task, **change._asdict())
-        return DialogRequest(act) if context.task else DialogRequest()
-    verb, empty = _VERBS[submitted.dialog]
-    text = sanitize_for_agent(values.get(Field.PROMPT, ""))
-    if empty and is_blank(text):
-        return DialogRequest(errors={Field.PROMPT.value: empty})
-    if is_shell_command(text):
-        return DialogRequest(errors={Field.PROMPT.value: forms.PROMPT_IS_COMMAND})
-    return (
-        DialogRequest(ActRequested(requester=requester, verb=verb, name=context.task, text=text))
-        if context.task
-        else DialogRequest()
-    )
-
-
-def _parse_settings(requester: Requester, values: Mapping[str, str]) -> DialogRequest:
-    errors = find_errors(values)
-    if errors:
-        return DialogRequest(errors=errors)
-    own = SavePersonSettings(
-        person=requester.person, settings=read_person_settings(values), requester=requester
-    )
-    # A menu cannot be left empty, so a dialog without this one has no settings of a channel.
-    if SettingsField.REPLIES not in values:
-        return DialogRequest(own)
-    own = own.model_copy(update={"tells_changes_only": True})
-    return DialogRequest(SaveChannelSettings(requester=requester, settings=read_settings(values)), own)
-
-
-# For each dialog about a task: its verb, and the error beside its field if the field is empty.
-_VERBS: dict[Dialog, tuple[ActVerb, str]] = {
-    Dialog.DELETE: ("delete", ""),
-    Dialog.EDIT: ("edit", forms.PROMPT_EMPTY),
-    Dialog.ANSWER: ("send", forms.ANSWER_EMPTY),
-}
-
-
-def _parse_create(requester: Requester, context: DialogContext, values: Mapping[str, str]) -> DialogRequest:
-    prompt, name = sanitize_for_agent(values.get(Field.PROMPT, "")), values.get(Field.NAME, "").strip()
-    if is_blank(prompt):
-        return DialogRequest(errors={Field.PROMPT.value: forms.PROMPT_MISSING})
-    if is_shell_command(prompt):
-        return DialogRequest(errors={Field.PROMPT.value: forms.PROMPT_IS_COMMAND})
-    if not requester.channel:
-        return DialogRequest(errors={Field.CHANNEL.value: forms.CHANNEL_MISSING})
-    try:
-        if name:
-            check_new_name(name)
-    except UserError as error:
-        # Slack shows errors beside a field as plain text, without mrkdwn.
-        return DialogRequest(errors={Field.NAME.value: unescape(str(error)).replace("`", "")})
-    template = values.get(Field.TEMPLATE) or ""
-    # An empty preset field means no preset. If the template's presets were not shown yet, use the default
-    # preset.
-    preset = values.get(forms.preset_block_id(template)) or ("none" if template == context.template else None)
-    return DialogRequest(
-        CreateRequested(
-            requester=requester,
-            prompt=prompt,
-            template=template or None,
-            preset=preset,
-            name=name or None,
-            context=context.source if values.get(Field.WITH_THREAD) else None,
-            note_key=context.offer,
-            is_offered=bool(context.offer),
-        )
-    )
