@@ -187,7 +187,7 @@ def _run(_: argparse.Namespace) -> int:
         return _log_fatal(error)
     unknown = environment.list_unknown()
     settings_module.remove_from_environment()
-    configure_logs(loaded.log_level, loaded.log_format, Masker(loaded.secrets(), loaded.tokens()).mask)
+    configure_logs(loaded.log_level, loaded.log_format, loaded.masker.mask)
     for sentence in unknown:
         _log.warning("unknown setting", says=sentence)
     try:
@@ -227,14 +227,14 @@ def _doctor(args: argparse.Namespace) -> int:
         found += [Finding("Settings", "note", sentence) for sentence in environment.list_unknown()]
         return _report(found, is_json=args.json)
     # Hide the warnings of libraries: they are no findings.
-    configure_logs("error", "text", Masker(loaded.secrets(), loaded.tokens()).mask)
+    configure_logs("error", "text", loaded.masker.mask)
     if is_about_dead_letters:
         return asyncio.run(_manage_dead_letters(loaded, args))
     return asyncio.run(_examine(loaded, is_json=args.json))
 
 
 async def _examine(settings: Settings, *, is_json: bool) -> int:
-    mask, found = Masker(settings.secrets(), settings.tokens()).mask, []
+    mask, found = settings.masker.mask, []
     async for finding in examination.Examination(settings).findings():
         found.append(replace(finding, says=mask(finding.says), hint=mask(finding.hint)))
         if not is_json:
@@ -262,7 +262,7 @@ def _exit_code(found: Sequence[Finding]) -> int:
 
 
 async def _manage_dead_letters(settings: Settings, args: argparse.Namespace) -> int:
-    mask = Masker(settings.secrets(), settings.tokens()).mask
+    mask = settings.masker.mask
     async with open_dead_letters(settings) as dead_letters:
         if args.forget:
             count = await dead_letters.forget(None if args.forget == ALL else args.forget)
@@ -317,7 +317,7 @@ def _audit(args: argparse.Namespace) -> int:
 
 def _move_store(args: argparse.Namespace) -> int:
     loaded = _load_quietly()
-    mask = Masker(loaded.secrets(), loaded.tokens()).mask
+    mask = loaded.masker.mask
     move = command.move(
         loaded, args.source, args.from_prefix, lambda text: _print(mask(text)), replaces=args.replace
     )
@@ -346,7 +346,7 @@ def _reopen_store(_: argparse.Namespace) -> int:
 def _load_quietly() -> Settings:
     loaded = settings_module.load()
     # Hide the warnings of libraries.
-    configure_logs("error", "text", Masker(loaded.secrets(), loaded.tokens()).mask)
+    configure_logs("error", "text", loaded.masker.mask)
     return loaded
 
 

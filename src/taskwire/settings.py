@@ -8,6 +8,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import unquote
@@ -29,6 +30,7 @@ from taskwire.domain import addresses
 from taskwire.domain.bare_words import STOP_SIGN
 from taskwire.domain.errors import UserError
 from taskwire.domain.own_tokens import OwnTokens
+from taskwire.domain.secrets import Masker
 from taskwire.settings_errors import (
     INGRESS_SETTING_MISSING,
     KEYS_MISSING,
@@ -67,6 +69,7 @@ class Settings(PolicySettings):
     slack_signing_secret: SecretStr | None = Field(None, validate_default=True)
     slack_api_url: str = SLACK_API
     coder_url: str
+    coder_session_token_file: Path | None = None
     coder_session_token: SecretStr
     redis_url: SecretStr | None = None
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
@@ -100,7 +103,7 @@ class Settings(PolicySettings):
         if not isinstance(given, dict):
             return given
         cut = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
-        return {name: value for name, value in cut.items() if value != ""}
+        return _with_token_of_file({name: value for name, value in cut.items() if value != ""})
 
     @field_validator(
         "slack_bot_token", "slack_app_token", "slack_signing_secret", "coder_session_token", "admin_token"
@@ -328,12 +331,39 @@ class Settings(PolicySettings):
         found = re.findall(r"://[^/@]*?:([^/]+)@|[?&](?:\w+_)?password=([^&]+)", url)
         return tuple(either for pair in found for either in pair if either)
 
+    @cached_property
+    def masker(self) -> Masker:
+        """Masks every secret of these settings. There is one, so that all learn a token that is replaced."""
+        return Masker(self.secrets(), self.tokens())
+
     def secrets(self) -> tuple[str, ...]:
         """Return every value that must never be shown: all tokens, and the passwords of the store."""
         url = self.redis_url.get_secret_value() if self.redis_url is not None else ""
         # A value that is no address may be a token in the wrong variable.
         misplaced = (url,) if url and "://" not in url else ()
         return (*self.tokens(), *self._redis_passwords(), *misplaced)
+
+
+def read_token(file: Path) -> str:
+    """Return the token in a file. Raise ValueError with a sentence if there is none."""
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise ValueError(f"The file in CODER_SESSION_TOKEN_FILE cannot be read: {why}") from None
+    if not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise ValueError("The file in CODER_SESSION_TOKEN_FILE must hold one token and nothing else")
+    return token
+
+
+def _with_token_of_file(given: dict[str, object]) -> dict[str, object]:
+    """Add the token in the file that CODER_SESSION_TOKEN_FILE names, if it is set."""
+    file = given.get("coder_session_token_file")
+    if file is None:
+        return given
+    if "coder_session_token" in given:
+        raise ValueError("CODER_SESSION_TOKEN and CODER_SESSION_TOKEN_FILE are both set: remove one of them")
+    return given | {"coder_session_token": read_token(Path(str(file)))}
 
 
 class _ExplicitSettings(Settings):

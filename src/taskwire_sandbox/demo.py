@@ -13,7 +13,6 @@ from taskwire import settings as settings_module
 from taskwire.app.process import Process
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import THREAD_VERBS, VERBS
-from taskwire.domain.secrets import Masker
 from taskwire.settings import Settings
 from taskwire.slack import manifest
 from taskwire.telemetry import configure_logs
@@ -40,7 +39,7 @@ async def run_demo(port: int | None) -> int:
         async with CoderSandbox() as coder, _slack(coder, port) as slack:
             settings = _settings(slack, coder, Path(kept))
             # While Coder is made unreachable, the bot's warnings would flood the terminal.
-            configure_logs("error", "text", Masker(settings.secrets(), settings.tokens()).mask)
+            configure_logs("error", "text", settings.masker.mask)
             return await Process(settings, lambda: _announce(slack)).run()
 
 

@@ -172,9 +172,51 @@ def test_a_value_may_have_a_quotation_mark_at_one_end(value: str) -> None:
     assert found.webhook_token.get_secret_value() == value
 
 
+def test_coders_token_may_be_in_a_file(tmp_path: Path) -> None:
+    """Blanks around the token, such as a last line break, are no part of it."""
+    file, without = tmp_path / "token", {k: v for k, v in GOOD.items() if k != "CODER_SESSION_TOKEN"}
+    file.write_text("abc-def\n")
+
+    found = settings.from_values(without | {"CODER_SESSION_TOKEN_FILE": str(file)})
+
+    assert found.coder_session_token.get_secret_value() == "abc-def"
+    assert found.masker.mask("it is abc-def") == "it is •••"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "The file in CODER_SESSION_TOKEN_FILE cannot be read: No such file or directory."),
+        (b"", "The file in CODER_SESSION_TOKEN_FILE must hold one token and nothing else."),
+        (b"two words", "The file in CODER_SESSION_TOKEN_FILE must hold one token and nothing else."),
+        (b"\xff\xfe", "The file in CODER_SESSION_TOKEN_FILE cannot be read: it is not text in UTF-8."),
+    ],
+)
+def test_a_file_without_a_token_is_a_sentence(tmp_path: Path, content: bytes | None, sentence: str) -> None:
+    """The sentence quotes nothing of the file."""
+    file, without = tmp_path / "token", {k: v for k, v in GOOD.items() if k != "CODER_SESSION_TOKEN"}
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(SettingsError) as refused:
+        settings.from_values(without | {"CODER_SESSION_TOKEN_FILE": str(file)})
+
+    assert refused.value.sentences == [sentence]
+
+
+def test_a_token_and_its_file_are_one_too_many(tmp_path: Path) -> None:
+    """Nobody could tell which of the two is used."""
+    with pytest.raises(SettingsError) as refused:
+        settings.from_values(GOOD | {"CODER_SESSION_TOKEN_FILE": str(tmp_path / "token")})
+
+    assert refused.value.sentences == [
+        "CODER_SESSION_TOKEN and CODER_SESSION_TOKEN_FILE are both set: remove one of them."
+    ]
+
+
 def test_every_setting_is_read_by_its_name() -> None:
     """Others rely on these names."""
-    assert set(settings.list_names()) == set(GOOD)
+    assert set(settings.list_names()) == {*GOOD, "CODER_SESSION_TOKEN_FILE"}
 
     found = settings.from_values(GOOD)
 
@@ -182,6 +224,7 @@ def test_every_setting_is_read_by_its_name() -> None:
     shown = found.model_dump(exclude={"secret_keys"})
     plain = {name: value for name, value in shown.items() if not isinstance(value, SecretStr)}
     assert plain == {
+        "coder_session_token_file": None,
         "slack_api_url": "https://slack.example.com/api/",
         "coder_url": "https://coder.example.com",
         "key_prefix": "staging",
@@ -369,6 +412,8 @@ def test_the_readme_and_the_chart_know_every_setting() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     chart = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
     set_by_the_chart = {"TASKWIRE_HTTP_ADDR", "TASKWIRE_ADMIN_ADDR", "TASKWIRE_DATA_DIR"}
+    # The chart passes secrets as variables: a new one needs new pods, which follow each other without a gap.
+    not_in_the_chart = {"CODER_SESSION_TOKEN_FILE"}
 
     table = readme.partition("## Settings")[2].partition("\n## ")[0]
     documented = re.findall(
@@ -376,7 +421,9 @@ def test_the_readme_and_the_chart_know_every_setting() -> None:
     )
 
     assert sorted(documented) == sorted(settings.list_names())
-    assert {*chart["settings"], *chart["secrets"], *set_by_the_chart} == set(settings.list_names())
+    assert {*chart["settings"], *chart["secrets"], *set_by_the_chart, *not_in_the_chart} == set(
+        settings.list_names()
+    )
 
 
 def test_libraries_find_no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,11 @@ class PeriodicCalls:
             at = datetime.now(UTC) + timedelta(seconds=self._poll_seconds)
             self._scheduler.modify_job("poll", next_run_time=at)
 
+    def run_now(self, name: str) -> None:
+        """Make a call at once, if there is one of this name."""
+        if self._scheduler.running and self._scheduler.get_job(name) is not None:
+            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+
     async def stop(self, within_seconds: float) -> None:
         """Start no more calls, and wait for the running ones."""
         if not self._scheduler.running:

@@ -18,6 +18,7 @@ from taskwire import sealing, transport
 from taskwire.actions.snooze import ReminderSnoozer
 from taskwire.actions.stop import StopReactions
 from taskwire.actions.task_actions import TaskActions
+from taskwire.app import token_file
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.dependencies import Dependencies
 from taskwire.domain.allowed import Allowed, QuotaSettings
@@ -152,7 +153,7 @@ class Parts:
 
         Raises `UserError` if this version, or the Redis user, must not use the store.
         """
-        masker = Masker(settings.secrets(), settings.tokens())
+        masker = settings.masker
         mask, mask_own, mask_stored = masker.mask, masker.mask_own, masker.mask_own_in_json
         sealing.install_mask(mask_stored)
         session = transport.make_session(proxy=transport.proxy_for(settings.slack_api_url))
@@ -186,7 +187,9 @@ class Parts:
     @property
     def slow_calls(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
         """What is called now and then, by name."""
-        return {"newer": self.newer.tell_waiting, "keys": self.stored_keys.look}
+        calls = {"newer": self.newer.tell_waiting, "keys": self.stored_keys.look}
+        file = token_file.TokenFile.find(self.settings, self.deps.service_coder, self.alerts, self.account)
+        return calls if file is None else {**calls, token_file.CALL_NAME: file.look}
 
     @classmethod
     def _assemble(

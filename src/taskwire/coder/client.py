@@ -113,6 +113,10 @@ class CoderClient:
             is_refused=is_refused,
         )
 
+    def use_token(self, token: str) -> None:
+        """Use another token from the next request on. Requests under way keep the present one."""
+        self._token = token
+
     @property
     def key_id(self) -> str:
         """The public part of the token, by which Coder names its key; empty if it has none."""

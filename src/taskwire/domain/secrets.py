@@ -53,14 +53,23 @@ class Masker:
     """
 
     def __init__(self, known: Iterable[str] = (), own: Iterable[str] = ()) -> None:
-        values = {value.strip() for value in known}
+        self._known_values, self._own_values = tuple(known), tuple(own)
+        self._compile()
+
+    def learn(self, token: str) -> None:
+        """Mask another of our own tokens from now on. Call it before the token is used."""
+        self._known_values, self._own_values = (*self._known_values, token), (*self._own_values, token)
+        self._compile()
+
+    def _compile(self) -> None:
+        values = {value.strip() for value in self._known_values}
         forms = {form for value in values for form in (value, quote(value, safe=""))}
         usable = sorted(
             (form for form in forms if len(form) >= SHORTEST), key=lambda form: (-len(form), form)
         )
         wrapped = "|".join(map(_make_value_pattern, usable))
         self._known = re.compile(wrapped) if usable else None
-        self._own = OwnTokens(own)
+        self._own = OwnTokens(self._own_values)
 
     def mask(self, text: str) -> str:
         """Mask every secret in a text. A second call would change nothing."""

@@ -52,6 +52,14 @@ def token_expires(at: datetime) -> Refusal:
     )
 
 
+def new_token_refused() -> str:
+    """Say that Coder refuses the token that was written into its file, so the present one stays in use."""
+    return (
+        "Coder refuses the new token in CODER_SESSION_TOKEN_FILE, so I go on with the one before it. "
+        "Write a token of an account with the role Owner into the file."
+    )
+
+
 def token_refused() -> str:
     """Say that Coder refuses the token, so that Taskwire sees no task."""
     return (

@@ -147,6 +147,10 @@ class ServiceAccount:
         self._checked_at: datetime | None = None
         self.troubles: tuple[str, ...] = ()
 
+    def expect_change(self) -> None:
+        """Ask Coder at the next check, because the token was replaced."""
+        self._checked_at = None
+
     async def check(self) -> tuple[str, ...]:
         """Return a sentence for each problem of the account, and tell the administrators. Call it often.
 
