@@ -87,6 +87,9 @@ def _find_near_miss(typed: str) -> NearMiss:
     raise AssertionError(f"/task {typed} is understood")
 
 
+# For how long a task was stuck, or a question open.
+_LASTED_MS = {"stuck": 30 * 60_000, "reminder": 2 * 3_600_000}
+
 # Examples by the name of a parameter, or of a function and its parameter. All of several are shown.
 _EXAMPLES: dict[str, tuple[object, ...]] = {
     "address": ("127.0.0.1:8080",),
@@ -111,6 +114,22 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
         ),
         ("alice",),
     ),
+    **dict.fromkeys(
+        (
+            f"{name}.name"
+            for name in (
+                "ask_owner",
+                "passed_on",
+                "taken_back",
+                "edited_after_passing_on",
+                "account_taken",
+                "cannot_let_in",
+                "fallback_not_there",
+            )
+        ),
+        ("Bob Berg",),
+    ),
+    "cannot_let_in.why": ("Guests of this workspace cannot use Taskwire.", ""),
     "create_form.error": ("",),
     "files": ((), ("plan.pdf",)),
     "filtered": ("mine",),
@@ -142,7 +161,18 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "name": ("fix-login-1a2b",),
     "names": (("docker", "kubernetes"),),
     "near_miss": (_find_near_miss("create tempalte=docker fix it"), _find_near_miss("stpo fix-login")),
+    "list_people.names": (("Bob Berg", "Carol Cho"),),
     "near": (("fix-login-1a2b",), ()),
+    "unknown_template.near": (("docker",), ()),
+    "unknown_preset.near": (("large",), ()),
+    "unknown_preset.wanted": ("lareg",),
+    "unknown_preset.names": (("small", "large"),),
+    "unknown_organization.near": (("platform",), ()),
+    "unknown_organization.wanted": ("platfrom",),
+    "unknown_organization.names": (("platform", "web"),),
+    "no_such_task.name": ("fix-lgoin",),
+    "not_mentioned.text": ("bob",),
+    "not_mentioned.verb": ("share", "unshare"),
     "needs": ((TaskLine(link(Phase.NEEDS_YOU)),), ()),
     "needing": ((TaskLine(link(Phase.NEEDS_YOU)),), ()),
     "nearest": (("status", "stop"), ()),
@@ -323,8 +353,9 @@ def _notice_section() -> Iterator[str]:
     yield "## `messages/notices.py`: what a thread is told\n"
     for kind in get_args(NoticeKind):
         yield f"*{kind}*\n"
-        told = Notice(kind=kind, id="n1", report=OPENED, build=1)
-        yield _render(notices.notice(link(), told, coder_url=CODER, forges=FORGES, calls=(ALICE,)))
+        told = Notice(kind=kind, id="n1", report=OPENED, build=1, lasted_ms=_LASTED_MS.get(kind, 0))
+        calls = () if kind in ("paused", "resumed", "gone") else (ALICE,)
+        yield _render(notices.notice(link(), told, coder_url=CODER, forges=FORGES, calls=calls))
     yield "*needs_input, with the agent's own words and a choice*\n"
     asked = Notice(kind="needs_input", id="n2", report=OPENED, build=1)
     yield _render(
