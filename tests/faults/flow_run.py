@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from taskwire.sealing import KeyRing
+from tests.keys import KEY
+
 from .actors import Actor, said_in
 from .deployment import Deployment
 from .flows.flow import Flow, give_tasks
@@ -34,7 +37,9 @@ class FlowRun:
         channel = deployment.slack.add_channel(f"channel-{number}", [name]).id
         account = deployment.coder.add_user(name, email=email)
         actor = Actor(number, name, person, channel, is_watched=self.flow.is_watched)
-        deployment.watch.names.add(actor, name, person, channel, account.id)
+        # What is known of an account is stored under this digest of the person's address.
+        digest = KeyRing([KEY]).digest(email)
+        deployment.watch.names.add(actor, name, person, channel, account.id, digest)
         return actor
 
     async def _prepare(self, actors: Sequence[Actor]) -> None:

@@ -218,7 +218,9 @@ async def test_a_command(slack: SlackSandbox) -> None:
 
     requester = Requester(person=alice(slack), channel=dev(slack), at=Ts("1777636800.000000"))
     assert isinstance(found, inbound.SlashCommand)
-    assert found.requester == requester.model_copy(update={"response_url": typed.response_url})
+    assert found.requester == requester.model_copy(
+        update={"response_url": typed.response_url, "surface": "command"}
+    )
     assert found.text == "create fix it"
     assert found.delivery == found.trigger_id == typed.trigger_id
 

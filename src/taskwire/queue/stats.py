@@ -14,6 +14,7 @@ from taskwire.redis.keys import Keys
 MAX_QUEUES_READ = 1_000
 QUEUE_KINDS = (
     "intake",
+    "account",
     "handed_over_answers",
     "direct_messages",
     "home",
