@@ -95,9 +95,10 @@ def unknown(job: Job | None = None, seconds: float = 0.0, trouble: Trouble = "no
 
 @dataclass
 class AuditNote:
-    """What the audit trail should say of a job (`outbox/audit.py`), as far as its handler knows better.
+    """What a handler says about its job for the audit trail, if the job's outcome does not say it.
 
-    `outcome` is empty if the job's end says it, and `none` if the job did nothing that is an act.
+    `outcome` is empty if the outcome of the job is also that of the act. It is `none` if the job was no act
+    of a person. `outbox/audit.py` reads the note.
     """
 
     outcome: Literal["", "none", "done", "refused", "failed"] = ""
@@ -107,7 +108,7 @@ class AuditNote:
     link: Link | None = None
 
     def is_nothing(self) -> None:
-        """Say that the job was no act: it asked the person something, or became another job."""
+        """Record that the job was no act: it only asked the person something, or only queued another job."""
         self.outcome = "none"
 
     def is_done(self, task_id: str = "", task: str = "") -> None:
@@ -159,7 +160,7 @@ class JobContext:
 
     @property
     def coder(self) -> CoderClient:
-        """The client with whose account Coder is asked for this job. The worker chooses it."""
+        """The client for this job's calls to Coder. The worker chooses whose account the client uses."""
         if self._coder is None:
             raise RuntimeError("no account was chosen for this job")
         return self._coder

@@ -1,11 +1,12 @@
 """Seals what people and agents wrote, and what decides rights, before it is stored in Redis.
 
-A sealed value is a Fernet token (AES-128-CBC and HMAC-SHA256) with the id of its key before it. What it is
-for is sealed with it, so a value that was copied to another place does not open there. The characters of a
-sealed value stay the same in JSON, in JSON within JSON and in Lua.
+To seal means to encrypt and sign: a sealed value is a Fernet token (AES-128-CBC and HMAC-SHA256) with the id
+of its key before it. The token also contains the purpose of the value, so a value that was copied to another
+place cannot be opened there. The characters of a sealed value stay the same in JSON, in JSON within JSON and
+in Lua.
 
-One process has one key ring. `install_keys` and `install_mask` set it up at the start, as the log is set up.
-Nothing else in this module has a state.
+One process has one key ring. `install_keys` and `install_mask` set it up at the start. Nothing else in this
+module has a state.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ _PURPOSE_BYTES = 16
 
 
 class CannotOpen(ValueError):
-    """A sealed value that does not open."""
+    """The sealed value cannot be opened: its key is missing, or it was not sealed for this purpose."""
 
 
 class KeyMissing(CannotOpen):
@@ -51,7 +52,7 @@ def is_key(text: str) -> bool:
 
 
 class KeyRing:
-    """The keys of this deployment. The newest one comes first: it seals, and all of them open."""
+    """The keys of this deployment, the newest first. The newest one seals; each one opens what it sealed."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         unique = tuple(dict.fromkeys(keys))
@@ -66,7 +67,7 @@ class KeyRing:
         return tuple(self._fernets)
 
     def seal(self, text: str, purpose: str) -> str:
-        """Return the sealed text. It opens only for the same purpose."""
+        """Return the sealed text. It can be opened only for the same purpose."""
         token = self._newest.encrypt(_mark_of(purpose) + text.encode("utf-8", "surrogatepass"))
         return f"{MARK}{self.newest_id}.{token.decode()}"
 
@@ -95,12 +96,15 @@ class KeyRing:
             raise CannotOpen("it was changed, or is too old") from None
 
     def digest(self, *parts: str) -> str:
-        """Return a short hash that nobody without the key can compute. It changes with the newest key."""
+        """Return a short hash that nobody without the key can compute. A new key gives another hash."""
         text = "\0".join(parts).encode("utf-8", "surrogatepass")
         return hmac.new(self._hash_key, text, hashlib.sha256).hexdigest()[:16]
 
     def reseal(self, text: str) -> str:
-        """Return a stored text with each value in it sealed with the newest key. Others stay as they are."""
+        """Return a stored text in which each sealed value is encrypted with the newest key.
+
+        Other text, and values whose key this ring does not have, stay as they are.
+        """
 
         def replace(found: re.Match[str]) -> str:
             if found[1] == self.newest_id:
@@ -133,7 +137,7 @@ def parse_keys(text: str) -> tuple[str, ...]:
 
 
 class _Installed:
-    """What this process seals with."""
+    """The keys with which this process seals, and the function that masks our own tokens before that."""
 
     keys: KeyRing | None = None
     mask: Callable[[str], str] = staticmethod(str)
@@ -149,7 +153,7 @@ def install_keys(keys: Iterable[str]) -> KeyRing:
 
 
 def install_mask(mask_stored: Callable[[str], str]) -> None:
-    """Mask our own tokens before values are sealed: afterwards nobody can find them."""
+    """Set the function that masks our own tokens in values before they are sealed."""
     _INSTALLED.mask = mask_stored
 
 

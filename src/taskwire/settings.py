@@ -172,9 +172,10 @@ class Settings(PolicySettings):
     @field_validator("secret_keys")
     @classmethod
     def _check_secret_keys(cls, value: tuple[SecretStr, ...], known: ValidationInfo) -> tuple[SecretStr, ...]:
-        """Require keys if several processes may share a Redis: each would make its own otherwise.
+        """Require keys in the settings if several processes may share a Redis.
 
-        A wrong REDIS_URL is not in `known.data` and has its own error.
+        Without them, each process would make a key of its own. A wrong REDIS_URL is not in `known.data` and
+        has its own error.
         """
         if not value and known.data.get("redis_url") is not None:
             raise ValueError(KEYS_MISSING)
@@ -333,7 +334,10 @@ class Settings(PolicySettings):
 
     @cached_property
     def masker(self) -> Masker:
-        """Masks every secret of these settings. There is one, so that all learn a token that is replaced."""
+        """The masker of every secret in these settings.
+
+        All parts share this one object. So a token that replaces another one is masked everywhere.
+        """
         return Masker(self.secrets(), self.tokens())
 
     def secrets(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Settings about people: how much one of them may do, where, and how long it is remembered.
+"""Settings about people: how much a person may do, in which places, and how long the audit trail keeps it.
 
 `settings.py` has the other settings, and reads all of them.
 """

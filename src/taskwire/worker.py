@@ -151,8 +151,8 @@ class Worker:
     async def stop(self, within_seconds: float) -> None:
         """Acquire no new lease, let running jobs end, and release the leases of the others.
 
-        A lease that is being acquired is waited for: Redis may have given it already, and its queue would be
-        closed to everybody until it lapses.
+        If a lease is being acquired, wait for it: Redis may have given it already. Otherwise no worker could
+        use its queue until the lease expires.
         """
         self._is_stopping.set()
         with contextlib.suppress(TimeoutError):

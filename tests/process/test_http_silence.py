@@ -99,4 +99,4 @@ async def test_a_quiet_place_is_not_read_through_at_each_start(
 
     await until(has_looked, "that it has looked at what it may have missed")
     assert _histories(place) == before
-    assert "backfill of threads started" not in again.output
+    assert "backfill queued" not in again.output

@@ -1,8 +1,9 @@
-"""Stops a task when a person says so without a verb: by a bare word in its thread, by a stop sign, or
-by Slack's own *Stop*.
+"""Stops a task when a person asks for that without typing a verb.
 
-All become the action `pause`, which `pause_resume.py` carries out. This module decides whether a bare word
-stops the task, and finds the task of a message that got a stop sign.
+A person can do so in three ways: with a reply that is only a word such as `stop`, with a stop sign emoji as a
+reaction to one of the task's messages, or with the button *Stop* that Slack itself shows while an agent
+works. Each way becomes the action `pause`, which `pause_resume.py` carries out. This module decides whether a
+bare word stops the task, and finds the task of a message that got the reaction.
 """
 
 from functools import partial
@@ -25,8 +26,8 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Act) -> Outcome | None:
     """Queue a bare `stop` as a plain reply. Return None if it must stop the task.
 
-    It stops nothing if its author may not steer the task, if the thread has lost its task, or if the bot
-    found it too late. Then the handler of replies decides about it.
+    It is a plain reply if its author may not steer the task, if the thread has lost its task, or if the bot
+    read it too late. The handler of replies then decides what to do with it.
     """
     if not work.reply_id or await _may_stop(deps, people, link, work):
         return None
@@ -74,9 +75,10 @@ class StopReactions:
         return done(Batch().append(to_coder(link.id), job, score=request_score("pause", requester.at)))
 
     async def _find_link(self, work: StopByReaction) -> Link | None:
-        """Find the link of a card by its thread, and of another message by the task that its metadata names.
+        """Find the link of the message that got the reaction.
 
-        The event of a reaction does not say in which thread the message is.
+        A card has its thread in the link. Any other message names its task in its metadata. The event of a
+        reaction does not say in which thread the message is.
         """
         links, channel = self._deps.links, work.requester.channel
         link_id = await links.find_by_thread(ThreadRef(channel, work.message_ts))

@@ -288,7 +288,7 @@ class TaskActions:
         return done(draw(link.id, batch), (work.requester, answers.mute_changed(link, is_muted=is_muted)))
 
     async def _follow(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Start or end the message in the thread that shows what the agent writes."""
+        """Post a message in the thread that shows what the agent writes, or end such a message."""
         if work.verb == "unfollow":
             return done(stop_following(self._deps, link), (work.requester, live.not_following(link)))
         if is_followed(link, context.now_ms):
@@ -296,7 +296,7 @@ class TaskActions:
         return done(await start_following(self._deps, link, context.now_ms))
 
     async def _watch(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Let the person be called when the task needs somebody, or not any more."""
+        """Start or stop calling the person when the task needs somebody."""
         person = work.requester.person
         others = [each for each in link.watchers if each != person]
         if person == link.record.owner_slack:
@@ -311,7 +311,7 @@ class TaskActions:
         return done(batch, (work.requester, teammates.watching(link)))
 
     async def _share(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Let people and user groups steer the task, or not any more. Without any, say who may."""
+        """Share the task with people and user groups, or end that. If none are named, say who may steer."""
         if not work.who:
             context.audit.is_nothing()
         if work.text:

@@ -1,9 +1,10 @@
-"""HTTP/1.1 requests as bytes: finds where a request ends, and rejects what its site does not expect.
+"""HTTP/1.1 requests as bytes: finds where a request ends, and rejects requests that are not expected.
 
-A request is passed on only when it is complete and its site expects it. The HTTP server behind this module
-gets no partial requests and no chunks. The bytes of an unknown sender are stored only once. Heads are parsed
-with aiohttp's own parser, so that this module and the server read the same request. This module sends no
-answers and manages no connections.
+What is served at one address is called a site (`web.py`). A site says which requests it expects. A request is
+passed on only when it is complete and its site expects it. So the HTTP server behind this module gets no
+partial requests and no chunks. The bytes of an unknown sender are stored only once. Heads are parsed with
+aiohttp's own parser, so that this module and the server read the same request. This module sends no answers
+and manages no connections.
 """
 
 import asyncio

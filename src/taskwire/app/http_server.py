@@ -136,7 +136,10 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool | None:
-        """Accept the end of the client's bytes: a request that is incomplete now stays incomplete."""
+        """Return None, which closes the connection: the client sends nothing more.
+
+        If its last request is incomplete, it stays incomplete and gets no answer.
+        """
         return None
 
     def pause_writing(self) -> None:
@@ -280,7 +283,7 @@ class ConnectionTable:
         self._close_counters = {why: metrics.http_connections_closed.labels(why) for why in CLOSE_REASONS}
 
     def set_state(self, connection: Connection, state: ConnectionState) -> None:
-        """Move a connection to a state, as the newest there."""
+        """Move a connection to the end of the list of this state, as its newest connection."""
         self.remove(connection)
         connection.state = state
         self._by_state[state][connection] = None

@@ -59,7 +59,7 @@ class Process:
         if self._lockout is not None:
             raise self._lockout
         if self._store_failure:
-            _log.critical(self._store_failure)
+            _log.critical("store ended, process ends", why=self._store_failure)
         return 1 if self._store_failure else 0
 
     def _request_stop(self) -> None:

@@ -1,7 +1,7 @@
 """Follows CODER_SESSION_TOKEN_FILE: a token that is written into the file is used without a restart.
 
-The file is looked at every few seconds, and at SIGHUP. Kubernetes replaces it by another link, so its inode
-counts too. A token that Coder refuses is not used.
+The file is looked at every few seconds, and at SIGHUP. Kubernetes replaces the whole file by a symbolic link
+to another one, so a new inode also counts as a change. A token that Coder refuses is not used.
 """
 
 from pathlib import Path
@@ -63,7 +63,7 @@ class TokenFile:
             self._seen = seen
 
     async def _is_accepted(self, token: str) -> bool:
-        """Try the token and use it if it is good. Return whether Coder has said what it is."""
+        """Use the token if Coder accepts it. Return False if Coder has neither accepted nor refused it."""
         # Nothing may show the token, not even an error of the first request with it.
         self._masker.learn(token)
         try:

@@ -186,7 +186,7 @@ class Parts:
 
     @property
     def slow_calls(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
-        """What is called now and then, by name."""
+        """The functions that are called every few minutes or hours, by name."""
         calls = {"newer": self.newer.tell_waiting, "keys": self.stored_keys.look}
         file = token_file.TokenFile.find(self.settings, self.deps.service_coder, self.alerts, self.account)
         return calls if file is None else {**calls, token_file.CALL_NAME: file.look}

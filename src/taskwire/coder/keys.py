@@ -1,6 +1,6 @@
-"""The keys of one Coder account: makes a named token, finds such tokens, and deletes them.
+"""The tokens of one Coder account: makes a named token, finds tokens by their name, and deletes them.
 
-Each function takes the client of that account. Its own token needs the right to do this.
+Each function takes the client of that account. The token of that client must have the right to manage tokens.
 """
 
 from datetime import timedelta

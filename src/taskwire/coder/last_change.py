@@ -6,7 +6,10 @@ from contextvars import ContextVar
 
 
 class LastChange:
-    """`status` is the HTTP status of the answer; 0 if there was no such call, or no answer."""
+    """How Coder answered the last call that changes something.
+
+    `status` is the HTTP status; 0 if there was no such call, or no answer.
+    """
 
     def __init__(self) -> None:
         self.status = 0
@@ -27,7 +30,7 @@ def recording() -> Iterator[LastChange]:
 
 
 def record(status: int) -> None:
-    """Record the status of an answer, if somebody wants to know it."""
+    """Record the status of an answer, if a block of `recording` is open."""
     last = _current.get()
     if last is not None:
         last.status = status

@@ -1,6 +1,7 @@
 """Reads notifications from Coder's webhook: which task is about to change, and how.
 
-Notifications are not signed, so their content is not trusted. It only tells Taskwire which task to read.
+Notifications are not signed, so their content is not trusted. A notification only tells Taskwire which task
+to read.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Checks the lists of allowed workspaces, channels and user groups: Slack must know what they name."""
+"""Checks that the workspaces, channels and user groups in the allowed lists exist in Slack."""
 
 from taskwire.doctor.findings import Finding
 from taskwire.domain.errors import UserError
@@ -9,7 +9,10 @@ from taskwire.slack.outbound import Outbound
 
 
 async def check_allowed(settings: Settings, slack: Outbound, team: str | None) -> Finding:
-    """Return the finding about the lists. Raise UserError if they name something unknown, or shut all out."""
+    """Return the finding about the lists.
+
+    Raises UserError if a list names something that Slack does not know, or if nobody may use the bot.
+    """
     workspaces = settings.allowed_workspaces
     if workspaces and not (await slack.get_identity()).is_org_wide and team not in workspaces:
         raise UserError(

@@ -30,8 +30,8 @@ from taskwire.state.owner import Owner
 MAX_CLOCK_DIFFERENCE_SECONDS = 5.0
 FEWEST_SENTINELS = 3
 ALMOST_FULL = 0.9
-# A disk may be fuller than memory, because it is larger. Other programs' logs fill it too, so 200 MB must be
-# free.
+# A disk is larger than memory, so a larger share of it may be full. The logs of other programs grow on the
+# same disk, so 200 MB must be free as well.
 ALMOST_FULL_DISK, FEWEST_FREE_BYTES = 0.97, 200_000_000
 # The kinds of payloads that Slack must deliver, as `listeners/ingress` counts them.
 ARRIVALS = {"command": "command", "message": "message", "click": "press of a button"}
@@ -255,7 +255,7 @@ def judge_owner(noted: Owner | None, installation: Owner, where: str) -> Finding
 
 
 def judge_keys(found: Counter[str], own: Sequence[str]) -> Finding:
-    """Report with which keys the store is encrypted. `own` are the ids of the keys that there are."""
+    """Report with which keys the store is encrypted. `own` are the ids of the keys that Taskwire has now."""
     name, newest = "Encryption", own[0]
     if missing := {key: count for key, count in found.items() if key not in own}:
         ids = ", ".join(sorted(missing))

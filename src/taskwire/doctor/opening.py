@@ -1,4 +1,4 @@
-"""Opens what a command beside the bot works on: the store, and the keys of the workspace in it."""
+"""Opens the store for a command that may run beside the bot, and finds the workspace's key names in it."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ async def open_dead_letters(settings: Settings) -> AsyncIterator[DeadLetters]:
 
 @contextlib.asynccontextmanager
 async def open_workspace(settings: Settings) -> AsyncIterator[tuple[Connections, Keys]]:
-    """Yield the store and the keys of this workspace.
+    """Yield the store and the names of this workspace's keys in it.
 
     Raises `UserError` if Slack or the store cannot be asked.
     """

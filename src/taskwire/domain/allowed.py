@@ -1,14 +1,14 @@
-"""Who may use the bot, where, and how much. An empty list of the settings allows everything of its kind.
+"""Who may use the bot, in which places, and for how many tasks.
 
-A list only takes away. It lets nobody in whom the bot would refuse otherwise, such as guests and people of
-other companies.
+An empty list sets no limit. Lists only restrict: a person whom the bot refuses for another reason, such as a
+guest or somebody of another company, is refused even if a list names them.
 """
 
 from dataclasses import dataclass
 
 from taskwire.domain.errors import UserError
 
-# Slack's ids of conversations between the bot and one person begin so.
+# Slack's ids of direct conversations with the bot begin with this letter.
 _DIRECT_MESSAGE = "D"
 
 

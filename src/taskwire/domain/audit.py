@@ -56,7 +56,10 @@ class StoredEntry(BaseModel):
 
 
 class AuditFilter(BaseModel):
-    """Which entries are wanted; an empty word means any. `task` is an id, or a name or its beginning."""
+    """Which entries are wanted. An empty field fits every entry.
+
+    `task` is a task's id, or its name or the beginning of its name.
+    """
 
     model_config = ConfigDict(frozen=True)
 

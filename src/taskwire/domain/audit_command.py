@@ -28,9 +28,9 @@ Since = timedelta | datetime
 
 @dataclass(frozen=True)
 class Audit:
-    """Show administrators who did what, or send it to them as a file. Empty words mean any.
+    """Show the audit trail to an administrator, as a message or as a file.
 
-    `typed` is the filter as the person typed it.
+    An empty field fits every entry. `typed` is the filter as the person typed it.
     """
 
     person: str = ""
@@ -42,13 +42,16 @@ class Audit:
     typed: str = ""
 
     def make_filter(self, now: datetime) -> AuditFilter:
-        """Return the filter at this moment."""
+        """Return the filter. An age such as `7d` is counted back from `now`."""
         since = now - self.since if isinstance(self.since, timedelta) else self.since
         return AuditFilter(person=self.person, task=self.task, verb=self.verb, since=since)
 
 
 def parse_audit(rest: str) -> Audit | None:
-    """Parse what follows the verb; None if a word of it is no option. UserError if an option is wrong."""
+    """Parse the text after the verb `audit`. Return None if a word in it is not an option.
+
+    Raises UserError if the value of an option is wrong.
+    """
     word, behind = first_word(rest)
     is_export = word.lower() == "export"
     typed = (behind if is_export else rest).strip()
@@ -79,7 +82,7 @@ def parse_audit(rest: str) -> Audit | None:
 
 
 def parse_since(text: str) -> Since:
-    """Parse an age like `7d`, or a day or moment in ISO 8601, which is UTC unless it says otherwise."""
+    """Parse an age such as `7d`, or a day or a time in ISO 8601. A time without a time zone is UTC."""
     if age := _AGE.fullmatch(text.strip().lower()):
         return int(age[1]) * _UNITS[age[2]]
     try:

@@ -36,10 +36,10 @@ class DecideReply(Work):
 
 
 class PassOn(Work):
-    """Ask a task's owner whether a teammate's reply may go to the agent, or do what the owner decided.
+    """Ask a task's owner whether the agent may get a teammate's reply, or do what the owner decided.
 
-    Queue `to_coder`. `job` is the id of the reply's job. With `always`, the task is also shared with the
-    reply's author.
+    The job is in the queue `to_coder`. `job` is the id of the reply's job. If `step` is `always`, the task is
+    also shared with the reply's author.
     """
 
     kind: Literal["pass_on"] = "pass_on"
@@ -51,8 +51,8 @@ class PassOn(Work):
 class Choose(Work):
     """Send the choice that a person pressed to the agent, as that person's reply (queue `to_coder`).
 
-    `key` names the notice with the choices, and `number` the choice. `text` is the reply. It is set when the
-    buttons of the notice have been removed.
+    `key` is the key of the notice with the choices, and `number` the number of the choice. `text` is the text
+    of the reply; it is empty until the buttons of the notice have been removed.
     """
 
     kind: Literal["choose"] = "choose"

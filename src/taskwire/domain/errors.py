@@ -43,7 +43,8 @@ class OutsideError(Exception):
 
     # How long the system asked us to wait, if it did.
     retry_after_seconds: float | None = None
-    # The system that failed; empty if it is not known. A broken connection looks the same for each system.
+    # The system that failed; empty until `name_failing_system` sets it. For example, `transport.py` raises
+    # errors and does not know which system it calls.
     system: OutsideSystem = ""
 
 

@@ -1,4 +1,7 @@
-"""What can happen to a link, and the notices that may follow. `transitions` decides which notices."""
+"""What can happen to a link, and the notices that may follow.
+
+`transitions` decides which notices follow from an event.
+"""
 
 from datetime import datetime
 from typing import Annotated, Literal

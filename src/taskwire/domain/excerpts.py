@@ -206,7 +206,10 @@ def _excerpt(lines: list[str], mask: Mask) -> Excerpt | None:
 
 
 def _clean_and_mask(lines: list[str], mask: Mask, *, is_folded: bool = True) -> str:
-    """Make extracted lines readable. They are read once: a log may have tens of thousands."""
+    """Make extracted lines readable, mask secrets in them, and change mentions so that they notify nobody.
+
+    Do this once for all lines: a log may have tens of thousands.
+    """
     return break_mentions(mask(make_readable(lines, is_folded=is_folded)))
 
 

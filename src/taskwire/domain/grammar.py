@@ -245,7 +245,7 @@ def find_verb(word: str) -> Verb | None:
 
 
 def find_thread_verb(word: str) -> ThreadVerb | None:
-    """Find a verb of the thread by its name or a synonym, in any case."""
+    """Find a verb of the thread by its name or a synonym, in upper or lower case."""
     low = word.lower()
     return next((verb for verb in THREAD_VERBS if low == verb.name or low in verb.synonyms), None)
 

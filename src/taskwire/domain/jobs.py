@@ -158,7 +158,7 @@ class Reply(Work):
     author_name: str = ""
     # Whether the author used `/task send` and did not write in the thread.
     is_from_command: bool = False
-    # Where its author acted.
+    # Where the author of the reply acted.
     surface: Surface = "reply"
     # Whether the author may steer. Until that is checked, the reply is in the lane of jobs that need no
     # agent.
@@ -250,8 +250,8 @@ class ApplyEvent(Work):
 class PostNotice(Work):
     """Post a notice (queue `to_thread`).
 
-    `agent_output` is None until the agent's output was read. `calls` is set if a person is not to be called
-    by a mention.
+    `agent_output` is None until the agent's output was read. `calls` is set if a person gets a direct message
+    instead of a mention.
     """
 
     kind: Literal["post_notice"] = "post_notice"
@@ -264,8 +264,8 @@ class PostText(Work):
     """Post a message in the thread (queue `to_thread`).
 
     `is_call`: a person has to answer or act, so the message is posted before others. `question_id` is set if
-    the message is a question with buttons. It is the id of a reply's job, or a word if the question is about
-    the task. `message_kind` is the kind in the metadata: `output` is what an agent wrote.
+    the message is a question with buttons: to the id of a reply's job, or to a word if the question is about
+    the task. `message_kind` is the kind in the metadata: `output` if an agent wrote the text.
     """
 
     kind: Literal["post_text"] = "post_text"

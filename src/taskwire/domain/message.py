@@ -1,5 +1,4 @@
 """A message for Slack, and the ids of buttons and dialogs.
-from taskwire.domain.sealed_model import SealedModel
 
 A message has a text that is complete by itself, and blocks that show the same in a better form. The value of
 a button is the id of the object that it acts on, usually a link. A click is not trusted: its handler looks up
@@ -57,7 +56,7 @@ class Button(StrEnum):
 
     # The menu of a card. The value of each option is the id of a button, a blank, and that button's value.
     MENU = "task.menu"
-    # It opens a dialog with the link to the task's page.
+    # This entry of the menu opens a dialog with the link to the task's page.
     PAGE = "task.page"
     ANSWER = "task.answer"
     LOGS = "task.logs"
@@ -143,7 +142,7 @@ class Dialog(StrEnum):
     EDIT = "edit"
     DELETE = "delete"
     ANSWER = "answer"
-    # It only shows the link to the task's page.
+    # This dialog only shows the link to the task's page.
     PAGE = "page"
     SHARE = "share"
     SETTINGS = "settings"

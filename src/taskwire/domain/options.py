@@ -1,9 +1,9 @@
 """Parses options in a command: `name=VALUE`, `--name VALUE` or `--name=VALUE`.
 
-An option begins with `--word` or with `word=` in lower case. The name of a known option may be in any case.
-Other text ends the options, for example a URL with `=` in it, `x == y`, `DEBUG=1` or `- item`. So does a `--`
-alone. Phones turn `--` into a long dash and quotes into curly ones, so both are accepted. Values stay as
-Slack sent them.
+An option begins with `--word` or with `word=` in lower case. The name of a known option may also be in upper
+case. Other text ends the options, for example a URL with `=` in it, `x == y`, `DEBUG=1` or `- item`. A `--`
+alone ends the options too. Phones turn `--` into a long dash and quotes into curly ones, so both are
+accepted. Values stay as Slack sent them.
 
 Options may be before the text and after it. After the text, only known options with complete values count.
 """

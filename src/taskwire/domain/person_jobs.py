@@ -52,8 +52,8 @@ class SavePersonSettings(Work):
     kind: Literal["save_person_settings"] = "save_person_settings"
     person: UserId
     settings: PersonSettings
-    # Who is told. In the Home tab nobody is, because it shows the settings. A person who saves those of a
-    # channel too is told only of a change.
+    # Who gets a message that the settings were saved. None if they were saved in the Home tab, which shows
+    # them. With `tells_changes_only`, a message is sent only if the settings have changed.
     requester: Requester | None = None
     tells_changes_only: bool = False
 

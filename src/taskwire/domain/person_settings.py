@@ -1,4 +1,4 @@
-"""How a person wants to be called: whether a notice calls them now, and by which message."""
+"""How a person wants to be called about notices: when, and by a mention or by a direct message."""
 
 from collections.abc import Collection
 from datetime import datetime, time, timedelta, timezone, tzinfo
@@ -30,7 +30,7 @@ class PersonSettings(SealedModel):
 
     @property
     def has_quiet_hours(self) -> bool:
-        """Whether there are hours in which nobody calls the person."""
+        """Whether there are hours in which the person is not notified."""
         return None not in (self.quiet_from_hour, self.quiet_until_hour) and (
             self.quiet_from_hour != self.quiet_until_hour
         )
@@ -67,7 +67,10 @@ def make_zone(name: str, offset_seconds: int) -> tzinfo:
 
 
 class HeldCall(SealedModel):
-    """A call that quiet hours hold back. Times are in Unix milliseconds."""
+    """A notification of one person that is delayed until the person's quiet hours end.
+
+    The two times are the beginning and the end of these quiet hours, in Unix milliseconds.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -77,7 +80,7 @@ class HeldCall(SealedModel):
 
 
 class CallPlan(SealedModel):
-    """Who is mentioned by a notice, who gets a direct message about it, and whose call is held back."""
+    """How each person is notified of a notice: by a mention, by a direct message, or after quiet hours."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -26,7 +26,7 @@ def intake(person: str) -> QueueName:
 
 
 def account(person: str) -> QueueName:
-    """Name the queue that connects and disconnects a person's Coder account. Requests may wait for it."""
+    """Name the queue of jobs that connect, renew or disconnect one person's Coder account."""
     return QueueName(f"account:{person}")
 
 
@@ -76,7 +76,7 @@ def home(person: str) -> QueueName:
 
 
 def quiet_hours(person: str) -> QueueName:
-    """Name the queue of the summary that a person gets after their quiet hours. It waits until then."""
+    """Name the queue in which the summary for a person waits until their quiet hours end."""
     return QueueName(f"quiet_hours:{person}")
 
 
@@ -109,7 +109,7 @@ def no_agent_score(ts: str) -> int:
 
 
 def account_score(at: datetime) -> int:
-    """Return the score of what a person does to their account. A renewal has the time at which it is due."""
+    """Return the score of a job in the queue `account`. A renewal runs at `at`, the time when it is due."""
     return to_ms(at)
 
 

@@ -73,7 +73,10 @@ def find_input(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> Findin
 
 
 def count_copies(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> int | None:
-    """Count the copies of the input after the mark; None if this log does not continue the marked one."""
+    """Count how often the agent's log shows the input after the mark.
+
+    Return None if this log does not continue the log that the mark was made from.
+    """
     if not _is_continued(marked, build, log):
         return None
     newer = (entry for entry in log if entry.is_input and entry.id > marked.last_id)

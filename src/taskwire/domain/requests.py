@@ -20,7 +20,7 @@ _VERBS: dict[type[object], ActVerb] = {
 
 
 def make_work(requester: Requester, command: Command) -> CreateRequested | ActRequested:
-    """Return the work of a command that changes something; TypeError for a question."""
+    """Return the work of a command that changes something. Raise TypeError for a command that only asks."""
     match command:
         case commands.Create():
             return CreateRequested(

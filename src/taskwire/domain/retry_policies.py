@@ -60,8 +60,8 @@ UNEXPECTED = replace(ANY_JOB, max_tries=5)
 REFUSED_AFTER_UNKNOWN_SECONDS = 5.0
 # A job whose account is refused, until the operator solves that. The end is that of any job.
 REFUSED_ACCOUNT = RetryPolicy(10.0, WEEK)
-# A job of a person whose own account is not connected, or no more. Connecting it brings the job forward. The
-# end is that of any job.
+# A job of a person who has no connected account. The job runs at once when the person connects one. The end
+# is that of any job.
 PERSON_WITHOUT_ACCOUNT = RetryPolicy(300.0, WEEK)
 # A job during which Redis did not answer. It continues when Redis answers again.
 WITHOUT_REDIS_SECONDS = 0.5

@@ -1,12 +1,13 @@
-"""Stored values whose texts are sealed.
+"""Stored values whose texts are encrypted (sealed).
 
 Every text field is sealed unless its type says that anybody may read it: an id of `ids.py`, a `Literal`, an
-enum, or `Readable`. So a new field cannot be forgotten. Kinds, ids, times and counts stay readable, because
-Lua scripts, the crash-point proof and operators read them.
+enum, or `Readable`. So a new field is sealed without anybody thinking of it. Kinds, ids, times and counts
+stay readable, because Lua scripts, the crash-point proof and operators read them.
 
-A value is stored as JSON with one more field, `sealed`. It has the texts of the value and of all values in
-it. It opens only in a value of the same class with the same readable fields: nobody can put Alice's words
-into a job of Bob's. Empty texts are not sealed. A value of an older version has no field `sealed`.
+A value is stored as JSON with one more field, `sealed`, which contains the texts of the value and of all
+values inside it. The field `sealed` can be opened only in a value of the same class with the same readable
+fields. So nobody can move Alice's words into a job of Bob's. Empty texts are not sealed. Values that an older
+version stored have no field `sealed`.
 """
 
 import hashlib
@@ -111,7 +112,7 @@ def list_sealed_fields(kind: type[BaseModel]) -> tuple[str, ...]:
 
 
 def _has_text(annotation: object) -> bool:
-    """Whether a type has text in it that is not known to be readable."""
+    """Return whether a type contains text that must be sealed."""
     if annotation in _TEXTS:
         return True
     if isinstance(annotation, NewType):

@@ -257,7 +257,7 @@ def _place_spans(
     """Map secrets, found in the joined parts of a wrapped word, to spans of the text.
 
     The mask replaces the first part of a secret. The other parts are removed. `edges` are the indexes in the
-    joined word at which the parts begin, and its length.
+    joined word at which the parts begin, followed by the length of the joined word.
     """
     for first, behind in secrets:
         line = bisect_right(edges, first) - 1

@@ -33,9 +33,10 @@ class PersonTasks(NamedTuple):
 
 
 def sort_links(links: Sequence[Link], now_ms: int) -> PersonTasks:
-    """Sort a person's links: questions, then failures, then pull requests.
+    """Divide a person's links into three lists, each with the newest first.
 
-    In each group the newest come first.
+    The lists are: tasks that need the person (questions, then failures, then pull requests), running tasks,
+    and other tasks that changed lately. Links whose last change is older are left out.
     """
     newest = sorted(links, key=lambda link: link.state.since_ms, reverse=True)
     needs = sorted(

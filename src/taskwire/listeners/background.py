@@ -73,15 +73,16 @@ class Background:
             await self._slots.acquire()
 
     async def _run_logged(self, work: Awaitable[None]) -> None:
+        name = getattr(work, "__qualname__", "")
         try:
             await work
         except RedisError as error:
             # The worker logs an outage of Redis, once.
-            _log.debug("private answer not shown", error=str(error))
+            _log.debug("background work failed, person not told", work=name, error=str(error))
         except OutsideError as error:
-            _log.info("private answer not shown", error=str(error))
+            _log.info("background work failed, person not told", work=name, error=str(error))
         except Exception:  # noqa: BLE001 - nobody awaits this, so it must be logged here
-            _log.exception("unexpected exception in background work, person not told")
+            _log.exception("unexpected exception in background work, person not told", work=name)
 
 
 async def answer_or_explain(answer: Callable[[], Awaitable[T]], explain: Callable[[Message], T]) -> T:

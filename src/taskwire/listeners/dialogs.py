@@ -240,7 +240,7 @@ class Dialogs:
         return accounts.connect_dialog(_context_of(requester).model_dump_json())
 
     async def _find(self, verb: ActVerb, requester: Requester, target: TaskName | LinkId) -> VisibleTask:
-        """Return the task if this person may see it and do this to it. Raise UserError if not."""
+        """Return the task if this person may see it and do what the dialog does. Raise UserError if not."""
         if isinstance(target, TaskName):
             return await self._lookup.get_permitted(verb, requester, target)
         link = await self._lookup.find_link(requester, target)

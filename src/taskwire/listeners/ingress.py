@@ -85,9 +85,10 @@ class Ingress:
     async def refuse_place(
         self, kind: Literal["command", "click", "shortcut"], delivery: str, requester: Requester
     ) -> Message | None:
-        """Return the refusal for a person who uses the bot where the settings do not allow it, else None.
+        """Return the refusal if the settings do not allow the bot in the requester's channel, else None.
 
-        It is recorded once. What becomes a job elsewhere is refused by the worker.
+        The audit trail gets one entry for each refused delivery. Requests that become jobs are refused later,
+        by the worker.
         """
         if self._allowed.has_channel(requester.channel):
             return None

@@ -129,7 +129,8 @@ class Messages:
             try:
                 await handle(body)
             except (OutsideError, RedisError) as error:
-                # Redis is unreachable. The worker logs that once.
+                # The claim failed, or its outcome is unknown. The usual cause is an outage of Redis, and the
+                # worker logs that once.
                 _log.debug("event not claimed, Slack will redeliver it", error=str(error))
                 return BoltResponse(status=503)
             return BoltResponse(status=200)
@@ -201,7 +202,7 @@ class Messages:
     async def _claim_request(
         self, kind: str, delivery: str, work: StopByReaction | MakeTaskOfMessage, verb: str
     ) -> ClaimResult:
-        """Claim the event by which a person has asked for something without a word."""
+        """Claim an event by which a person asks for something without writing, such as a reaction."""
         requester = work.requester
         batch = Batch().append(intake(requester.person), Job(id=f"{work.kind}:{delivery}", work=work))
         user_limit = limit_of_verb(verb, requester.person, requester.at, Batch(), Batch())

@@ -38,7 +38,10 @@ Id = Annotated[str, pydantic.Field(pattern=f"^{ID_PATTERN}$")]
 
 
 class DialogContext(BaseModel):
-    """A dialog's context, in its private metadata. A submission may carry anything, so `find` checks it."""
+    """The context of a dialog, stored in its private metadata.
+
+    Slack sends it back with the submission. It may have been changed, so `find` checks it.
+    """
 
     # Validation errors must not quote the metadata.
     model_config = ConfigDict(hide_input_in_errors=True)

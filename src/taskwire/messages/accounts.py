@@ -44,7 +44,7 @@ def request_waits(wish: str, coder_url: str) -> Message:
 
 
 def account_ended(username: str, coder_url: str) -> Message:
-    """Say that Coder takes the person's token no more, and that what they asked for waits."""
+    """Say that Coder no longer accepts the person's token, and that the person's requests wait."""
     words = (
         f"Coder no longer takes my token for your account *{escape_line(username, 60)}*. Connect it again: "
         "what you asked for waits, and then goes on by itself."
@@ -53,7 +53,7 @@ def account_ended(username: str, coder_url: str) -> Message:
 
 
 def account_ends(username: str, until: datetime, coder_url: str) -> Message:
-    """Say that the token for the person's account ends soon, and that Coder let the bot make no other."""
+    """Say that the token of the person's account ends soon, and that Coder did not let the bot renew it."""
     words = (
         f"My token for your account *{escape_line(username, 60)}* ends on {until:%B} {until.day}, and Coder "
         "lets me make no other. Connect it again before that."
@@ -62,7 +62,10 @@ def account_ends(username: str, until: datetime, coder_url: str) -> Message:
 
 
 def connected(username: str, until: datetime | None = None, *, is_kept: bool = False) -> Message:
-    """Say which account is connected. `is_kept`: Coder let me make no token of my own from the pasted one."""
+    """Say which account is connected.
+
+    `is_kept`: the bot keeps the token that the person pasted, because Coder did not let it make its own.
+    """
     words = [f"Connected: you are *{escape_line(username, 60)}* in Coder."]
     if until is not None:
         words.append(f"My token for you ends on {until:%B} {until.day}, {until.year}.")
@@ -72,7 +75,10 @@ def connected(username: str, until: datetime | None = None, *, is_kept: bool = F
 
 
 def disconnected(username: str, *, is_deleted: bool = True) -> Message:
-    """Say that the account is disconnected. Without `is_deleted`, Coder did not confirm the deletion."""
+    """Say that the account is disconnected.
+
+    Without `is_deleted`, Coder did not confirm that it deleted the token.
+    """
     words = f"Disconnected from *{escape_line(username, 60)}*. I have no token for you any more."
     left = "" if is_deleted else " Coder did not answer, so delete `taskwire` on its page for tokens."
     return statement(words + left)

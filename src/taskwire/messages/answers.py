@@ -425,7 +425,7 @@ SHARED_REASONS = (FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK)
 
 
 def internal_error(reference: str) -> str:
-    """Return a reason for giving up a job: an unexpected error. `reference` is also in our log."""
+    """Return the reason for giving up a job after an unexpected error. `reference` is also in our log."""
     return f"something went wrong on my side (reference {reference})"
 
 

@@ -97,8 +97,8 @@ def one_line(text: str, limit: int) -> str:
 def fit_cause(error: str, limit: int) -> str:
     """Shorten an error such as `apply: exit status 1: no space left` without cutting it in mid-sentence.
 
-    The first sentence comes first. If it is too long, what its last colons lead to is kept: the cause. Only a
-    cause that is too long by itself is cut.
+    Keep the first sentence. If it is too long, keep only the cause, which is the text after its last colons.
+    Cut the cause only if it is too long by itself.
     """
     said = one_line(error, REPORT_LENGTH)
     if len(said) <= limit:

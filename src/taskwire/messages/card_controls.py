@@ -113,7 +113,10 @@ def asked_for(link: Link, place: Place) -> list[Block]:
 
 
 def _discussion_entries(link: Link) -> list[_Entry]:
-    """Return the entries about which messages the agent gets, for a discussion or a channel of mentions."""
+    """Return the menu entries that choose which messages of the thread the agent gets.
+
+    Only cards in a discussion or in a channel where the agent needs a mention have them.
+    """
     record = link.record
     if record.root_ts is None:
         return [_Entry(Button.READ_REPLIES, "Read every reply")] if link.is_mention_only else []

@@ -50,7 +50,7 @@ def person_fields(settings: PersonSettings) -> list[Block]:
 
 
 def zone_note() -> Block:
-    """Say what holds for all these fields."""
+    """Make the note below the fields: hours are in the person's time zone, and threads always get notices."""
     return small_text("zone", "Times are in your time zone. Notices are in their threads in any case.")
 
 

@@ -95,7 +95,7 @@ def not_connected() -> Refusal:
 
 
 def pasted_token_refused() -> Refusal:
-    """Say that Coder does not take the token that the person has pasted."""
+    """Say that Coder does not accept the token that the person has pasted."""
     return ("Coder doesn't take this token.", "Copy a new one from its page, then `/task connect` again.")
 
 
@@ -466,8 +466,8 @@ def steps_too_old() -> Refusal:
     return ("These steps are too old to show.", "`!logs full` brings the whole log.")
 
 
-def thread_closed(link: Link) -> Refusal:
-    """Say that the bot cannot write in the task's thread any more, so the agent got nothing."""
+def agent_got_nothing(link: Link) -> Refusal:
+    """Say that the agent got nothing, because the bot cannot write in the task's thread any more."""
     name = escape_line(link.record.name, 60)
     return (
         f"I can't write in the thread of {bold_name(get_name(link))} any more, so its agent got nothing.",

@@ -1,7 +1,7 @@
 """The dialog that shows and changes who may direct a task's agent besides its owner.
 
-A submission says who is chosen now. `read_change` compares that with what the dialog had shown, so that a
-share which was made meanwhile stays.
+A submission says who is chosen now. `read_change` compares that with the choice that the dialog showed when
+it was opened. So a person with whom the task was shared in the meantime is not removed.
 """
 
 from collections.abc import Collection, Mapping
@@ -43,7 +43,10 @@ def list_shown(shares: Collection[str], groups: Mapping[str, str]) -> tuple[str,
 def share_form(
     title: str, shares: Collection[str], groups: Mapping[str, str], most: int, private_metadata: str
 ) -> View:
-    """Make the dialog. `groups` are the names of the user groups by id, `most` is how many may be let in."""
+    """Make the dialog. `groups` are the names of the user groups by their ids.
+
+    `most` is the largest number of people and groups that a task can be shared with.
+    """
     shown = list_shown(shares, groups)
     chosen = [each for each in shown if each in groups]
     people: Block = {

@@ -37,7 +37,7 @@ def not_watching(link: Link) -> Message:
 
 
 def owner_watches(link: Link) -> Message:
-    """Tell the owner that they are called in any case."""
+    """Tell the owner that they need not watch the task, because its notices call the owner anyway."""
     return statement(f"{bold_title(link)} is yours, so it calls you anyway. `!mute` ends its calls.")
 
 
@@ -49,7 +49,8 @@ def too_many_watch(link: Link, most: int) -> Message:
 def list_people(names: Sequence[str], groups: Sequence[str], *, is_for_all: bool) -> str:
     """Join the names of people and the ids of user groups, as mrkdwn.
 
-    With `is_for_all`, groups are only counted, because their tokens would call them.
+    If everybody sees the message (`is_for_all`), groups are only counted: a group's token in it would notify
+    all members.
     """
     shown = [escape_line(name, 60) or "somebody" for name in names]
     if is_for_all:
@@ -86,7 +87,7 @@ def was_asked(link: Link) -> Message:
 
 
 def may_steer_now() -> Message:
-    """Tell the author of a reply that it goes to the agent now, because they may steer the task by now."""
+    """Tell the author of a reply that it goes to the agent, because the author may steer the task now."""
     return statement("You can direct this agent now, so your reply goes to it.")
 
 
@@ -126,7 +127,7 @@ def passed_on(name: str, *, is_always: bool) -> Message:
 
 
 def not_passed_on() -> Message:
-    """Tell the owner, who chose that, that the reply was not passed on."""
+    """Tell the owner that the reply was not passed on, as the owner has chosen."""
     return statement("Not passed on.")
 
 

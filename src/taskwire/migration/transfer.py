@@ -179,7 +179,7 @@ class Transfer:
     async def _require_replaceable(self, there: Fence | None, *, replaces: bool) -> None:
         """Raise `UserError` if the data in the target may still be needed.
 
-        A store that was moved away from, or an incomplete copy, may be replaced.
+        The target may be replaced if its data was moved to another store, or if it is an incomplete copy.
         """
         target = self._target
         if there is not None and there.state == "leaving":

@@ -38,7 +38,10 @@ def find_status(link: Link) -> SessionStatus:
 
 
 def is_session_outdated(deps: Dependencies, link: Link) -> bool:
-    """Return whether Slack shows another status. A thread gets a session only when its agent works."""
+    """Return whether Slack shows another status than the link has now.
+
+    A thread gets a session only when its agent works.
+    """
     if not deps.slack.sessions.is_enabled or link.record.thread_ts is None:
         return False
     status = find_status(link)

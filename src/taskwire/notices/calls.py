@@ -1,6 +1,6 @@
 """Decides which people a notice calls, and how: by mention, by direct message, or after their quiet hours.
 
-Each person chooses the way. A notice is posted in its thread in any case.
+Each person chooses how they are called. Every notice is posted in its thread, whatever people have chosen.
 """
 
 from collections.abc import Sequence

@@ -33,9 +33,9 @@ from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 
-# Marks a reaction of ours that the message may have or not.
+# Marks a reaction of ours of which it is not known whether the message has it.
 TRIED = "?"
-# Marks the reaction that a repair keeps, until the repair is complete. The message may have it or not.
+# Marks the reaction that a repair keeps, until the repair is complete. The message may not have it yet.
 REPAIRED = "="
 REACTIONS = {
     "taken": "eyes",
@@ -188,10 +188,10 @@ class CardAndReceipts:
     ) -> Outcome:
         """Add the wanted reaction, then remove the others. The removals may have to wait for Slack's limits.
 
-        A reaction that was tried may be there, whatever Slack answered, so it is remembered until it is
-        removed. A stopped process may go on after others have shown a newer state. Then its compensating job
-        repairs the reactions. That job remembers the wanted reaction as `repaired`, so that a second run does
-        not take it for a newer state.
+        After an attempt to add a reaction, the message may have it, whatever Slack answered. So the reaction
+        stays in the stored list until it is removed. A stopped process may go on after others have shown a
+        newer state. Then its compensating job repairs the reactions. That job stores the wanted reaction as
+        `repaired`, so that a second run does not take it for a newer state.
         """
         slack, channel = self._deps.slack, link.record.channel
         others = [name for name in had if name.removeprefix(TRIED) != wanted]
@@ -221,7 +221,10 @@ class CardAndReceipts:
 
 
 def _all_tried(had: list[str]) -> list[str]:
-    """Return these reactions, each one marked by `?` as uncertain in place of the mark `=` of a repair."""
+    """Return these reactions with the mark `?`, which means that Slack may show the reaction.
+
+    The mark `=`, which a repair has set, is replaced.
+    """
     names = [TRIED + name.removeprefix(REPAIRED) if name.startswith(REPAIRED) else name for name in had]
     return [name for name in names if name != TRIED]
 

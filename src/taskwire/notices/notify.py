@@ -192,9 +192,9 @@ class Notifier:
     async def _add_reports(self, context: JobContext, link: Link, event: Event) -> Event:
         """Add all reports of the agent to an observation: Coder's list of tasks shows only the last one.
 
-        This also happens after a new build, once its agent is there: if a turn ended before a resume between
-        two polls, no list shows its end. Reports that are newer than the observation are left to later
-        events. Otherwise the thread would show them too early.
+        The reports are also added after a new build, once its agent is there: if a turn ended before a resume
+        between two polls, no list shows its end. Reports that are newer than the observation are left to
+        later events. Otherwise the thread would show them too early.
         """
         if not isinstance(event, Observed):
             return event
@@ -375,8 +375,8 @@ class Notifier:
                 priority = Priority.MENTION if is_call else Priority.POST
                 return await post_once(self._deps, context, *where, message, meta, priority)
             except NoCapacity:
-                # While the outcome is unknown, the missing place was one for reading, and nothing may be
-                # posted before the message was looked for.
+                # If an earlier attempt has an unknown outcome, its message must be looked for before anything
+                # is posted. The place that was missing was then one for reading.
                 if is_call or context.keeps_intent_record or not await self._is_call_behind(link):
                     raise
                 # This message must not delay a message behind it that mentions somebody.

@@ -1,7 +1,7 @@
 """Reads a task's log for people: what is new since the last excerpt, or what the agent wrote last.
 
-A long log takes 200 ms to process. This runs in a worker thread (`asyncio.to_thread`), because the event loop
-must not stop for so long.
+A long log takes 200 ms to process. A worker thread (`asyncio.to_thread`) does it, because the event loop must
+not stop for so long.
 """
 
 import asyncio

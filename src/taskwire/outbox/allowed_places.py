@@ -1,8 +1,8 @@
-"""Refuses what people ask for in a channel in which the settings do not allow to use the bot.
+"""Refuses requests from channels in which the settings do not allow the bot.
 
-The worker checks every job of a person just before it is carried out. Replies are checked with the other
-rights of their author (`replies/deliver.py`): their refusal has a receipt. Work that follows from an accepted
-request is not refused halfway.
+The worker checks each job of a person just before the job is carried out. `replies/deliver.py` checks replies
+together with the other rights of their author, because a refused reply has a receipt. Jobs that follow from
+an accepted request are not refused halfway.
 """
 
 from taskwire.dependencies import Dependencies
@@ -44,7 +44,7 @@ _CHECKED = (
     SnoozeReminder,
     StopByReaction,
 )
-# Here people also talk to each other, so they hear it only once a day.
+# Such messages may be meant for other people, so each person gets the refusal only once a day.
 _AMONG_PEOPLE = ("reply", "mention", "emoji")
 
 
@@ -55,9 +55,9 @@ def require_allowed_place(deps: Dependencies, work: Work) -> None:
 
 
 async def is_told_already(deps: Dependencies, error: Exception, requester: Requester, batch: Batch) -> bool:
-    """Whether the person was told today that the bot does not work in this channel.
+    """Return whether the person was told today that the bot does not work in this channel.
 
-    If not, the batch records that they are told now.
+    If not, the batch records that the person is told now.
     """
     if not isinstance(error, PlaceNotAllowed) or requester.surface not in _AMONG_PEOPLE:
         return False

@@ -1,7 +1,8 @@
 """Makes the audit entry of a job that ends, if the job is an act of a person.
 
-The worker adds the entry to the batch that ends the job. Most acts are one job. A request that only becomes
-another job has an entry only if it is refused or fails: the other job has the entry of the act.
+The worker adds the entry to the batch that ends the job. Most acts are one job. If a request only queues
+another job, the entry is made when that other job ends. Such a request has an entry of its own only if it is
+refused or fails.
 """
 
 from collections.abc import Callable
@@ -48,7 +49,8 @@ _VERBS: dict[type[Work], str] = {
     SaveChannelSettings: "settings",
     SavePersonSettings: "preferences",
 }
-# If they end well, another job does what was asked; or, for a reply, its handler says what became of it.
+# If one of these succeeds, another job carries out the act and has the entry. The handler of replies says
+# with `AuditNote` what became of a reply.
 _PASSED_ON = (
     ActRequested,
     CreateRequested,
@@ -66,7 +68,10 @@ _log = logger("taskwire.audit")
 def make_entry(
     context: JobContext, outcome: Outcome, find_account: FindAccount, coder_status: int
 ) -> AuditEntry | None:
-    """Return the entry of a job that ends so; None if the job goes on, or is no act of a person."""
+    """Return the audit entry of a job with this outcome.
+
+    Return None if the job goes on, or if the job is no act of a person.
+    """
     work, note = context.job.work, context.audit
     verb, person = _find_verb(context), _find_person(work)
     ended = _find_outcome(context, outcome)

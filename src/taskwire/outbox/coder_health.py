@@ -1,8 +1,8 @@
 """Checks whether Coder answers, accepts our token, and gives our account enough rights.
 
-When an outage begins, it is stored in Redis. Every open card shows the outage until it ends. What is stored
-also says whether the cards were already asked to show the outage. So if a process dies, another one can ask
-the rest.
+When an outage begins, it is stored in Redis. Every open card shows the outage until it ends. The stored
+outage also says whether all cards were asked to show it. If a process dies before that, another process asks
+the remaining cards.
 
 Administrators are told of problems with the service account. The poller finds out whether Coder has tasks at
 all.

@@ -68,8 +68,8 @@ def list_reports_known_at(
 ) -> tuple[Report, ...]:
     """Return those reports of `history` that existed when Coder's list of tasks was made.
 
-    If the list shows no report of the present agent, these are the reports of earlier agents. If neither the
-    present agent nor the agent of a report is known, that report is left to a later event.
+    If the list shows no report of the present agent, these are the reports of earlier agents. A report is
+    left to a later event if neither its agent nor the present agent is known.
     """
     if seen.report is not None:
         return tuple(report for report in history if report.at <= seen.report.at)
@@ -82,7 +82,7 @@ def list_reports_known_at(
 def _find_current_report(task: Task, mask: Mask) -> Report | None:
     """Find the agent's newest report; None if there is none.
 
-    While a workspace starts, Coder shows a text of its own in place of a report. It does not count.
+    While a workspace starts, Coder shows a text of its own in place of a report. This text does not count.
     """
     state = task.current_state
     if state is None or task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING):

@@ -1,7 +1,7 @@
-"""Posts a person's words in a task's thread in their name, and queues them as their reply.
+"""Posts a person's words as a quotation in a task's thread, and queues them as that person's reply.
 
-A command, a button or a dialog has no message of the person in the thread. So the words are posted there as a
-quotation, and the receipt goes on that message.
+If a person used a command, a button or a dialog, the thread has no message of theirs. So the words are posted
+there as a quotation, and the receipt goes on that message.
 """
 
 from taskwire.dependencies import Dependencies
@@ -43,7 +43,7 @@ async def post_quotation(
     try:
         ts: Ts = await post_once(deps, context, link.id, *place, message, meta)
     except (ChannelProblem, MessageGone):
-        raise UserError(*refusals.thread_closed(link)) from None
+        raise UserError(*refusals.agent_got_nothing(link)) from None
     return Reply(
         person=requester.person,
         ts=ts,

@@ -1,10 +1,8 @@
 """Retries requests for which a person waits: soon and often, for an hour.
 
-The person is told once that it waits.
-
-`COMMAND` in `domain/retry_policies.py` says how often and for how long. A request that fails for that long is
-ended here; the worker ends all other jobs. People whose requests wait behind this one are told too, each
-where they asked.
+The person is told once that the request waits. `COMMAND` in `domain/retry_policies.py` says how often and for
+how long a request is tried. A request that fails for that long is ended here; the worker ends all other jobs.
+People whose requests wait behind this one are told too, each where they asked.
 """
 
 from collections.abc import Awaitable, Callable, Iterable

@@ -1,4 +1,4 @@
-"""Records what people were told, so that they are not told the same again too soon.
+"""Records what people were told, so that the bot does not repeat a message too soon.
 
 `what` names the subject and the people. A job writes the record in the batch that completes it.
 """
@@ -11,17 +11,17 @@ TELLING_CLAIM_MS = 60_000
 
 
 async def has_told(deps: Dependencies, *what: str) -> bool:
-    """Return whether people were told `what` recently."""
+    """Return whether people were told about `what` recently."""
     return await deps.notes.find("told", *what) is not None
 
 
 def record_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> Batch:
-    """Record that the messages of this batch tell `what`."""
+    """Record in this batch that its messages tell people about `what`."""
     return deps.notes.keep_in(batch, "1", "told", *what, ttl_ms=ttl_ms)
 
 
 async def record_unless_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> bool:
-    """Return whether people have to be told `what` now.
+    """Return whether people have to be told about `what` now.
 
     If so, the batch records it, and the caller appends the message.
     """

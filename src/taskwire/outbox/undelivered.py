@@ -145,9 +145,9 @@ async def list_given_up_together(deps: Dependencies, link: Link, job_id: str) ->
 async def return_replies(
     agent_input: AgentInput, link: Link, name: str, replies: Sequence[Reply], batch: Batch
 ) -> Batch:
-    """Post the texts in the thread and mark the replies as failed.
+    """Post the texts of these replies in the thread, and mark the replies as failed.
 
-    Those of unknown outcome get their own message.
+    Replies of unknown outcome get a message of their own.
     """
     if not replies:
         return batch

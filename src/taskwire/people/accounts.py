@@ -2,8 +2,10 @@
 
 An act of a person uses the account that they have connected, if it is about their own task or about no task.
 What the bot does for a link, such as a notice, uses the account of the link's owner. Everything else uses the
-service account. So does an act on another person's task: Taskwire itself decides whether that is allowed.
+service account, also an act on another person's task: Taskwire itself decides whether that act is allowed.
 With TASKWIRE_ACCOUNTS=service, everything uses the service account.
+
+`permissions.py` decides which Coder user a person is, and what the person may do.
 """
 
 from taskwire.coder.client import CoderClient
@@ -19,7 +21,7 @@ from taskwire.state.accounts import ConnectedAccount
 
 
 class AccountNeeded(AccountRefused):
-    """The person has no Coder account yet. What they asked for waits until they have connected one."""
+    """The person has no Coder account yet. Their request waits until they have connected one."""
 
     def __init__(self, person: UserId) -> None:
         super().__init__("the person has connected no account")
@@ -34,7 +36,10 @@ class Accounts:
         self.is_personal = deps.has_personal_accounts
 
     async def find(self, person: UserId | None) -> ConnectedAccount | None:
-        """Return the account that the person has connected, if this deployment lets people do that."""
+        """Return the account that the person has connected; None without one.
+
+        None too if this deployment does not use people's own accounts.
+        """
         if not self.is_personal or person is None:
             return None
         return await self._deps.accounts.find(person)

@@ -32,9 +32,11 @@ PRESENCE_WINDOW = timedelta(seconds=10)
 MOST_KNOWN_ACCOUNTS = 10_000
 # The verbs of the owner and of administrators only.
 OWNERS_VERBS = frozenset[ActVerb]({"delete", "detach", "share", "unshare"})
-# The verbs of everybody who may see the task.
+# The verbs of everybody who may see the task. All other verbs, such as pause, resume and send, are for people
+# who may steer the task (`can_steer`).
 VIEWERS_VERBS = frozenset[ActVerb]({"watch", "unwatch"})
-# Each group costs a call to Slack when a person acts with whom the task is not shared by name.
+# With how many people and groups a task can be shared. When a person acts who is not one of these people,
+# each group costs a call to Slack.
 MOST_SHARES = 20
 
 _log = logger("taskwire.people.permissions")
@@ -130,7 +132,11 @@ class People:
         return self._note_known(own.person, Account(id=own.user_id, username=found[0].username))
 
     async def get_account_or_wait(self, person: UserId) -> Account:
-        """Return the person's Coder account. If they can connect one, raise AccountNeeded until they have."""
+        """Return the person's Coder account.
+
+        Raise AccountNeeded for a person without one who can connect an account: the request then waits for
+        that.
+        """
         try:
             return await self.get_account(person)
         except NoAccount:
@@ -185,28 +191,27 @@ class People:
         return (await self.get_account(person)).id == link.record.owner_id
 
     async def can_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
-        """Return whether the person may act on this link's task.
+        """Return whether the person may steer this link's task: act on it, and write to its agent.
 
-        Its owner, or its channel, can let others do that.
-
-        It raises what `can_manage` raises.
+        Those are its owner and administrators, everybody with whom the owner shares the task, and everybody
+        in the channel if the channel's settings say so. Raises what `can_manage` raises.
         """
         if await self.can_manage(person, link, needs_coder=needs_coder) or person in link.shares:
             return True
         return await self._is_in_groups(person, link.shares) or await self._is_let_in_by_channel(person, link)
 
     async def get_rights(self, person: UserId, link: Link, *, needs_coder: bool = True) -> Rights:
-        """Return what the person may do with the task. It raises what `can_manage` raises."""
+        """Return what the person may do with the task. Raises what `can_manage` raises."""
         if await self.can_manage(person, link, needs_coder=needs_coder):
             return Rights.MANAGE
         can_steer = await self.can_steer(person, link, needs_coder=needs_coder)
         return Rights.STEER if can_steer else Rights.SEE
 
     async def list_let_in(self, link: Link, *, is_for_all: bool = False) -> str:
-        """Return the people with whom the owner shares the task, as mrkdwn; empty if there are none.
+        """Return the people and groups with whom the owner shares the task, as mrkdwn; empty for none.
 
-        A group's token shows its name, and calls the group if everybody sees the message. So if `is_for_all`,
-        groups are not named.
+        If everybody sees the message (`is_for_all`), groups are not named: a group's token in it would notify
+        all members.
         """
         people = [await self.find_name(UserId(each)) for each in link.shares if not is_group(each)]
         groups = [each for each in link.shares if is_group(each)]
@@ -228,7 +233,10 @@ class People:
         return shares
 
     async def _require_possible(self, person: UserId) -> None:
-        """Raise UserError, for the person who shares, if this person may never use the bot."""
+        """Raise UserError if the task cannot be shared with `person`, who may never use the bot.
+
+        The text of the error is for the person who shares the task.
+        """
         try:
             await self.get_account(person)
         except NoAccount:

@@ -1,4 +1,4 @@
-"""Data loss in Redis: a failover to a replica that lagged, a lost second, a restored copy.
+"""Data loss in Redis, by a failover to a replica that lagged, a crash, or a restored copy.
 
 After data loss, a job that was done may wait in its queue again. Redis stores the id of the server that was
 used last, and when. A script that finds another server's id there records that writes after that time may be

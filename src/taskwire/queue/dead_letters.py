@@ -55,8 +55,8 @@ class _StoredLetter(BaseModel):
     body: str = ""
     since_ms: int = 0
     score: str = "next"
-    # Whether the author of a reply got a button to send it again. Then the reply is sent again once, either
-    # by its author or by the operator.
+    # Whether the author of a reply got a button to send it again. If the author or the operator sends the
+    # reply, the other one no longer can.
     is_offered_to_author: bool = True
 
 
@@ -224,7 +224,7 @@ def _needs_link(queue: str, job: Job) -> bool:
 def _score(written: _StoredLetter, job: Job) -> str:
     """Return the score for a job that is sent again.
 
-    What people wrote or asked for keeps its place. Other jobs go to the end of their queue.
+    A reply or a request of a person keeps its place. Other jobs go to the end of their queue.
     """
     if isinstance(job.work, Reply | ReplyChanged | Act):
         return written.score

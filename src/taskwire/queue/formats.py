@@ -2,8 +2,7 @@
 
 During an upgrade two versions use one Redis. A rollback can bring the older one back for days. Each process
 records its format and the time. A process that cannot read the next job of a queue moves the queue to a place
-where only newer versions look. The queue stays there as long as a
-newer version was seen in the last week.
+where only newer versions look. The queue stays there as long as a newer version was seen in the last week.
 `recovery/newer_versions` decides who is told.
 """
 

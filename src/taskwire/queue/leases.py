@@ -127,7 +127,7 @@ class NothingDue:
 
 
 def attempt_place(name: str, job_id: str) -> str:
-    """Return for which place the intent record of a job is sealed."""
+    """Return the purpose for which the intent record of a job is sealed."""
     return f"{name} {job_id}"
 
 
@@ -240,7 +240,7 @@ class Queues:
         """
         arrives_within = int(seconds * 1000) + self.times.late_arrival_ms
         lease_words = (lease.name, lease.token, lease.job_id, lease.version)
-        # It often has the text that is sent.
+        # The note is sealed, because it often contains what a person wrote.
         note = seal_text(attempt, attempt_place(lease.name, lease.job_id)) if attempt else ""
         answer = await self._begin(*lease_words, arrives_within, note, int(is_again))
         if answer == "lost":

@@ -1,10 +1,10 @@
 """Loads Lua scripts from files, with the libraries and the constants that they name.
 
-The script `queue/inbox.claim` is the file `taskwire/queue/lua/inbox.claim.lua`. A file begins with a
-comment for readers, which ends at the first blank line; Redis gets the text after it. A line `--
-requires: queue/batch` in the comment names libraries. A library is a file of the same form. Its text is
-put before the script's, once. `const.NAME` in the text is replaced by the value that Python gives for
-that name.
+The script `queue/inbox.claim` is the file `taskwire/queue/lua/inbox.claim.lua`. A file begins with a comment
+for readers, which ends at the first blank line; Redis gets the text after it. A line of this comment that
+begins with `requires:` names libraries, such as `queue/batch`. A library is a file of the same form. Its text
+is put before the script's, once. `const.NAME` in the text is replaced by the value that Python gives for that
+name.
 
 A file is read when the module that uses it is imported. A wrong file raises `LuaFileError` then.
 """

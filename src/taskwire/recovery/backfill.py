@@ -109,7 +109,10 @@ class Backfill:
         for channel, roots in channels.items():
             await self._deps.queues.write(_make_scan_batch(channel, roots, since, earlier))
         _log.info(
-            "backfill of threads started", threads=len(threads), at_once=len(to_read), channels=len(channels)
+            "backfill queued",
+            threads=len(threads),
+            read_directly=len(to_read),
+            channels_to_scan=len(channels),
         )
         return len(threads)
 
@@ -287,7 +290,12 @@ async def scan_page(deps: Dependencies, work: ScanChannel, context: JobContext) 
     found = [root for root in shown if _has_news(page, root, work.since)]
     for root in found:
         request_reading(root.link, page.latest_replies.get(root.ts) or root.ts, batch)
-    _log.info("channel page backfilled", channel=work.channel, threads=len(shown), with_news=len(found))
+    _log.info(
+        "channel page scanned, threads with new messages queued",
+        channel=work.channel,
+        threads=len(shown),
+        queued=len(found),
+    )
     rest = tuple(roots[len(shown) :])
     if not rest:
         return done(batch)

@@ -68,9 +68,15 @@ async def repeat_before_end(
                     return
                 except ResponseError as error:
                     # For example, the store was moved.
-                    _log.warning("claims not compared with Redis before the process ends", error=str(error))
+                    _log.warning(
+                        "process ends before its recent deliveries were checked in Redis, some may be lost",
+                        error=str(error),
+                    )
                     return
                 except (OutsideError, RedisError):
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
     except TimeoutError:
-        _log.warning("process ends before its claims were compared with Redis")
+        _log.warning(
+            "process ends before its recent deliveries were checked in Redis, some may be lost",
+            error=f"no answer within {within_seconds} s",
+        )

@@ -1,4 +1,7 @@
-"""Says why a server could not be reached, in the system's words. redis-py's words are for programmers."""
+"""Says why a server could not be reached, in the words of the operating system.
+
+The messages of redis-py are for programmers.
+"""
 
 import os
 import ssl

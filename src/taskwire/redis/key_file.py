@@ -1,6 +1,7 @@
-"""The keys of this process: those of the settings, and for the embedded store those of its key file.
+"""The encryption keys of this process: those of the settings, and those of the embedded store's key file.
 
-The file lies in the data directory. Taskwire makes it if there are no keys at all, and never writes it again.
+The key file is in the data directory. Taskwire makes the file if there are no keys at all. It never changes a
+key file that exists.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ _log = logger("taskwire")
 
 
 def install(settings: Settings) -> None:
-    """Let this process use its keys. Make the key file of an embedded store that has none.
+    """Load the encryption keys of this process. Make the key file if an embedded store has no keys.
 
     Call it while the data directory is locked. Raises `UserError` if the file cannot be read or made.
     """
@@ -38,12 +39,15 @@ def install(settings: Settings) -> None:
 
 
 def install_existing(settings: Settings) -> None:
-    """Let a command use the keys of the installation, if there are any. Nothing is written."""
+    """Give the encryption keys of the installation to a command line tool. Never write a key file.
+
+    If there are no keys yet, the tool gets a temporary key.
+    """
     sealing.install_keys(find(settings) or (sealing.make_key(),))
 
 
 def find(settings: Settings) -> tuple[str, ...]:
-    """Return the keys, the newest first. Those of the settings go before those of the file."""
+    """Return the encryption keys: those of the settings, then those of the key file, each newest first."""
     keys = tuple(key.get_secret_value() for key in settings.secret_keys)
     if settings.redis_url is not None:
         return keys

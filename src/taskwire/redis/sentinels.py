@@ -3,7 +3,7 @@
 All sentinels are asked at once. The newest configuration among the answers of a majority counts, because a
 single sentinel may have been cut off together with a master that was replaced. Older configurations are
 ignored from then on. Connections compare their server with the last master found here. This module only
-returns an address.
+returns an address. A failover may lose writes; `recovery/data_loss.py` says what is done about that.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Replies: how what people write in a thread reaches the agent.
+"""Replies: how a message that a person writes in a thread reaches the agent.
 
 `admit.py` claims a message. `deliver.py` decides whether a reply may go to the agent now, and sends it.
 `wait_or_give_up.py` makes the outcome: delivered, waiting, held, asked about, or given up. `reconcile.py`

@@ -267,9 +267,10 @@ class ReplyReceiver:
                 return batch.append(to_coder(CLAIMED_LINK), job, score=request_score(named, message.ts))
 
     def _append_stop(self, batch: Batch, message: ThreadMessage, *, was_away: bool) -> Batch:
-        """Append the pause of the task, and keep the word.
+        """Append the job that pauses the task.
 
-        If its author may not steer, the word becomes a reply.
+        The job keeps the word that the person wrote: if its author may not steer the task, the word becomes a
+        reply.
         """
         job_id = f"{REPLY_ID_PREFIX}{message.ts}"
         reply = self._make_reply(message, was_away=was_away)

@@ -105,7 +105,10 @@ class ReplyEdits:
         return replies.is_addressed(reply.text, self._deps.bot.bot_user_id, blocks)
 
     async def _is_still_valid(self, link: Link, job_id: str, work: ReplyChanged) -> bool:
-        """Return whether a change that backfill found is still true: the reply still has the text of then."""
+        """Return whether an edit or a deletion that backfill found still applies to the waiting reply.
+
+        It applies if the reply still has the text that it had when backfill read the thread.
+        """
         if work.change == "deleted" and self._age(work) < VISIBILITY_DELAY:
             return False
         waiting = await list_undelivered(self._deps.links, link.id)

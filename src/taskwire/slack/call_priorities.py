@@ -30,7 +30,6 @@ class Priority(IntEnum):
     # The last edit of a card, whose task has ended. Other cards soon change again.
     FINAL_CARD = 4
     CARD = 5
-    # Backfill of threads.
     BACKFILL = 6
     # An edit of the message that follows an agent. The next one soon replaces it.
     LIVE = 7

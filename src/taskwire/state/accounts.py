@@ -28,8 +28,8 @@ _log = logger("taskwire.state.accounts")
 class ConnectedAccount(BaseModel):
     """A person's own account in Coder. `user_id` and `username` are Coder's.
 
-    `job` is the id of the job that connected it. `is_refused`: Coder takes the token no more. This is not
-    stored with the account.
+    `job` is the id of the job that connected the account. `is_refused`: Coder no longer accepts the token.
+    This field is not stored with the account.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -84,7 +84,10 @@ class AccountStore:
         return batch.write("SET", self._keys.named("account_of", account.user_id), account.person)
 
     def mark_refused(self, batch: Batch, person: UserId, key_id: str) -> Batch:
-        """Note that Coder takes this token no more. A token that is stored meanwhile is not touched."""
+        """Record that Coder no longer accepts this token.
+
+        If another token was stored meanwhile, it stays as it is.
+        """
         return batch.write_expiring(
             REFUSED_TTL_MS, "SET", self._keys.named("account_refused", person), key_id
         )
@@ -101,7 +104,7 @@ def seal_pasted(token: str, person: UserId) -> str:
 
 
 def open_pasted(sealed: str, person: UserId) -> str:
-    """Return the token that the person has entered. Raise UserError if it cannot be read any more."""
+    """Return the decrypted token that the person has entered. Raise UserError if it cannot be opened."""
     try:
         return key_ring().open(sealed, f"pasted token {person}")
     except CannotOpen as error:

@@ -1,9 +1,9 @@
 """The audit trail: a bounded stream of what people did. Each entry has the hash of the one before.
 
-`queue/lua/audit.lua` writes an entry in the call that ends the act's job. So a crash neither loses nor
-doubles it. Old entries are trimmed; the head of the trail remembers where the kept ones begin. A person who
-can write to Redis could write the whole chain again. Each entry's number and hash are in the log too, so the
-log shows that.
+`queue/lua/audit.lua` writes an entry in the call that ends the act's job. So a crash neither loses an entry
+nor writes it twice. The oldest entries are removed; the trail then stores the hash with which the remaining
+ones begin. A person who can write to Redis could replace the whole chain. The log shows that, because the
+number and the hash of each entry are in the log too.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ class AuditTrail:
         self._limits = limits
 
     def add_to(self, batch: Batch, entry: AuditEntry) -> Batch:
-        """Add to a batch that the trail gets an entry."""
+        """Add to a batch the operation that writes this entry into the trail."""
         text = entry.model_dump_json(exclude_defaults=True)
         return batch.add_audit_entry(self._key, text, self._limits.most, self._limits.days * DAY_MS)
 
@@ -84,7 +84,7 @@ class AuditTrail:
         return found[:most]
 
     async def find_head(self) -> str:
-        """Return the number and the hash of the newest entry, to be compared with the log."""
+        """Return the number and the hash of the newest entry. An operator compares them with the log."""
         head = await self._read_head()
         return f"{head.number} ({head.hash})"
 

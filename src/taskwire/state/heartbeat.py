@@ -70,7 +70,7 @@ class Heartbeat:
         return _since(await self._read_request())
 
     async def get_age_ms(self, moment_ms: int) -> int:
-        """Return how many ms ago a moment was, by the clock of Redis."""
+        """Return how many milliseconds ago a moment was, by Redis's clock."""
         now, _ = cast("list[str]", await self._read())
         return max(int(now) - moment_ms, 0)
 

@@ -1,8 +1,8 @@
-"""After a new key was put before the old ones: encrypts what is stored anew, a little at a time.
+"""Encrypts stored values with the newest key after the operator has added one, a few values at a time.
 
-When nothing has an old key any more, the log says so, and the operator may remove the old keys. Every process
-of a deployment does this. A value that has changed meanwhile stays as it is: who changed it used the newest
-key, or it is found the next time. Messages that are parked for a thread are left alone: they
+When no stored value needs an older key, a log line says that the older keys may be removed. Every process of
+a deployment does this. If a value changes while it is encrypted, the changed value is kept: it has the newest
+key already, or the next round finds it. Messages that are parked for a thread are left out, because they
 expire within ten minutes.
 """
 
@@ -24,7 +24,10 @@ _log = logger("taskwire.state.key_rotation")
 
 
 class StoredValue(NamedTuple):
-    """A value in Redis with something sealed in it. `field` is empty if the key is a string."""
+    """A value in Redis that contains sealed text.
+
+    `field` is the name of the field if the key is a hash; empty if the key is a string.
+    """
 
     key: str
     field: str
@@ -32,7 +35,7 @@ class StoredValue(NamedTuple):
 
 
 class StoredKeys:
-    """With which keys the values of one workspace are encrypted."""
+    """Finds which keys the stored values of one workspace need, and encrypts them with the newest one."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._redis = connections.commands
@@ -43,7 +46,7 @@ class StoredKeys:
         self._changed = self._left = 0
 
     async def count(self) -> Counter[str]:
-        """Count the values of each key, by the key's id. It reads the whole store."""
+        """Count the stored values of each encryption key, by the key's id. This reads the whole store."""
         found: Counter[str] = Counter()
         cursor = -1
         while cursor != 0:
@@ -53,7 +56,10 @@ class StoredKeys:
         return found
 
     async def look(self) -> None:
-        """Encrypt anew what has an old key, in a part of the store. Do nothing if there is only one key."""
+        """Encrypt anew the values with an older key in one part of the store.
+
+        Do nothing if there is only one key.
+        """
         ring = sealing.key_ring()
         if self._cursor is None or len(ring.ids) == 1:
             return None
@@ -76,8 +82,12 @@ class StoredKeys:
                 key=ring.newest_id,
             )
         elif not self._changed:
-            _log.warning("stored values have a key that is missing", values=self._left)
-        # A round that has changed something is followed by another one, which proves that it is over.
+            _log.warning(
+                "stored values are encrypted with a key that is not configured",
+                hint="Add the missing key at the end of TASKWIRE_SECRET_KEYS.",
+                values=self._left,
+            )
+        # If a round has changed something, another round checks that no value with an older key is left.
         self._cursor = 0 if self._changed else None
         self._changed = self._left = 0
 

@@ -1,4 +1,4 @@
-"""Writes links: adds what is to be written about them to batches. `links.py` reads them."""
+"""Adds the writes about links to batches. `links.py` reads links."""
 
 from collections.abc import Sequence
 
@@ -79,7 +79,7 @@ class LinkWrites:
     def move_thread(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
         """Give the link a new thread.
 
-        A reply in the old thread still reaches the link, as long as in an ended one.
+        Replies in the old thread reach the link for as long as those in the thread of an ended link.
         """
         self.set_field(batch, record.id, "moved", f"{record.thread_ts}")
         batch.write(
@@ -89,7 +89,7 @@ class LinkWrites:
         return self.write_thread(self.write_record(batch, moved), moved)
 
     def move_card(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
-        """Record that the card was posted again, as a reply: another message is the root of its thread."""
+        """Record that the card was posted again as a reply, so it no longer begins its thread."""
         self.set_field(batch, record.id, "moved", f"{record.thread_ts}")
         return self.write_record(batch, record.model_copy(update={"card_ts": ts}))
 

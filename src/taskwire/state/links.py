@@ -160,7 +160,8 @@ class Links:
     async def find_delivered(self, link_id: LinkId, ts: Ts) -> str | None:
         """Return what the thread was told about later changes of a delivered reply.
 
-        None means that the reply was not delivered.
+        The text is empty if the thread was told nothing. None means that the reply was not delivered, or that
+        its delivery is no longer stored.
         """
         found = self._redis.hget(self._keys.link(link_id, "delivered"), ts)
         return await cast("Awaitable[str | None]", found)

@@ -1,7 +1,7 @@
 """Notes: short-lived values that may be lost without harm, such as the names of people.
 
-Every note is sealed for its key. Cached answers decide who a person is and what they may do. So an answer
-that this deployment has not sealed a moment ago, for this person or group, is asked for again.
+Every note is sealed for its key. Cached answers decide who a person is and what they may do. So a cached
+answer is used only if this deployment has sealed it a short time ago, for this person or group.
 """
 
 import secrets
@@ -67,7 +67,10 @@ class Notes:
         return value if is_current else None, last or ""
 
     def _open(self, kept: str, key: str) -> str:
-        """Return an answer that was sealed for this key; a text that is never current for any other value."""
+        """Return the text of an answer that was sealed for this key.
+
+        For any other value, return a text that counts as outdated.
+        """
         try:
             return sealing.key_ring().open(kept, key, OLDEST_CACHED_SECONDS)
         except sealing.CannotOpen as error:

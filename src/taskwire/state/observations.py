@@ -91,7 +91,8 @@ class Observations:
     async def claim(self, account: str, lease_ms: int, *, takes_over: bool = False) -> Poll | PolledElsewhere:
         """Begin a poll with the account's next number, unless another process has the right to poll.
 
-        With `takes_over`, the poll begins in any case. The right lasts for `lease_ms`.
+        With `takes_over`, the poll begins even if another process has that right. The right lasts for
+        `lease_ms`.
         """
         words = (account, self._holder, lease_ms, int(takes_over))
         answer = cast("list[str]", await self._claim(*words))

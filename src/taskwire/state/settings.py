@@ -1,4 +1,7 @@
-"""The settings of channels and of people in Redis: one key for each one for which something is changed."""
+"""The settings of channels and of people in Redis.
+
+Only a channel or a person with changed settings has a key.
+"""
 
 from typing import Generic, TypeVar, cast
 
@@ -14,7 +17,10 @@ S = TypeVar("S", bound=BaseModel)
 
 
 class SettingsStore(Generic[K, S]):
-    """The settings of the channels, or of the people, of one workspace. `defaults` count where no key is."""
+    """The settings of the channels, or of the people, of one workspace.
+
+    `defaults` apply to a channel or a person without a key.
+    """
 
     def __init__(self, connections: Connections, keys: Keys, name: str, defaults: S) -> None:
         self._redis = connections.commands

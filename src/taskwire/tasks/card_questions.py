@@ -48,7 +48,10 @@ class CardQuestions:
         return link, cards.get_page_url(link, self._deps.coder_url)
 
     async def find_sharing(self, requester: Requester, link_id: LinkId) -> tuple[Link, dict[str, str]]:
-        """Return the link, and the names of the user groups. Raise UserError for who may not share it."""
+        """Return the link, and the names of the user groups.
+
+        Raise UserError for a person who may not share the task.
+        """
         link = await self._find_open_link(requester, link_id)
         # While Coder does not answer, the right is checked only when the person acts.
         with contextlib.suppress(OutsideError):

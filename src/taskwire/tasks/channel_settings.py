@@ -42,7 +42,8 @@ class SettingsForm:
     async def view(self, requester: Requester, metadata: str) -> View:
         """Return the dialog for the requester's channel; UserError for a person who may not use the bot.
 
-        Whoever may not change the channel's settings is told so, and gets their own alone.
+        A person who may not change the channel's settings gets a dialog with their own settings alone, which
+        says why.
         """
         own = await self._deps.person_settings.get(requester.person)
         await self._people.get_profile(requester.person)

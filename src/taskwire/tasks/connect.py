@@ -1,9 +1,10 @@
 """Connects and disconnects people's own Coder accounts.
 
-A person pastes a token into a dialog. It reaches its job only encrypted. The job asks Coder whose token it
-is, makes a token of its own from it, named `taskwire` and with few rights, stores that one encrypted, and
-deletes the pasted one. A token that lives for less than a year is renewed before it ends. Each step can be
-repeated: a token that an earlier try has made is deleted, and the record names the job that stored it.
+A person pastes a token into a dialog. The token is encrypted before the job is written. The job asks Coder
+whose token it is. With the pasted token the job makes a new one, named `taskwire` and with few rights. It
+stores the new token encrypted, and deletes the pasted one. A token that lives for less than a year is renewed
+before it expires. Each step can be repeated: a token that an earlier try has made is deleted, and the record
+names the job that stored it.
 """
 
 from datetime import datetime, timedelta
@@ -113,9 +114,10 @@ class AccountConnector:
             raise UserError(*refusals.account_taken(user.username, name))
 
     async def _exchange(self, client: CoderClient, name: str, person: UserId) -> str:
-        """Make a token with the rights of another one, and return it; empty if Coder does not allow that.
+        """Make a new token with the client of the pasted one; return an empty text if Coder refuses.
 
-        First a token with few rights is tried. Older servers know no such rights.
+        A token with few rights is tried first. Older servers do not know such rights, so a token with all
+        rights is tried next.
         """
         for scopes in (PERSON_SCOPES, ()):
             try:
@@ -130,7 +132,7 @@ class AccountConnector:
         return ""
 
     async def _finish(self, work: ConnectAccount, connected: ConnectedAccount, pasted_token: str) -> Outcome:
-        """Delete the pasted token, let go on what has waited, and tell the person who they are in Coder."""
+        """Delete the pasted token, run the requests that waited for it, and tell the person."""
         person, is_kept = connected.person, connected.token == pasted_token
         batch = _renew_in_time(Batch(), connected, self._deps.slack.now())
         if not is_kept:
@@ -144,7 +146,7 @@ class AccountConnector:
         return done(batch, (work.requester, accounts.connected(connected.username, until, is_kept=is_kept)))
 
     async def renew(self, context: JobContext) -> Outcome:
-        """Replace a token that ends soon. If Coder does not allow that, ask the person to connect again."""
+        """Replace a token that expires soon. If Coder refuses that, ask the person to connect again."""
         work = context.work(RenewToken)
         known = await self._people.accounts.find(work.person)
         if known is None or known.key_id != work.key_id:
@@ -204,7 +206,7 @@ async def make_offer_to_connect(deps: Dependencies, people: People, person: User
 
 
 def _renew_in_time(batch: Batch, connected: ConnectedAccount, now: datetime) -> Batch:
-    """Add to a batch that the token is renewed before it ends."""
+    """Add to a batch a job that renews the token before it expires."""
     left = connected.expires_at_ms - to_ms(now)
     if not 0 < left < LONG_LIFE / timedelta(milliseconds=1):
         return batch
@@ -215,7 +217,10 @@ def _renew_in_time(batch: Batch, connected: ConnectedAccount, now: datetime) -> 
 
 
 async def _make_token(client: CoderClient, name: str, scopes: tuple[str, ...]) -> str:
-    """Make a token. An earlier one of its name was lost with the answer, or is replaced now."""
+    """Make a token. First delete an earlier token of the same name.
+
+    The answer with the earlier token was lost, or the token is replaced now.
+    """
     lifetime = await get_longest_lifetime(client) - LIFETIME_MARGIN
     try:
         return await create_token(client, name, scopes, lifetime)
@@ -227,7 +232,7 @@ async def _make_token(client: CoderClient, name: str, scopes: tuple[str, ...]) -
 
 
 async def _works(client: CoderClient) -> bool:
-    """Whether the rights of a token are enough to read what every task needs."""
+    """Return whether a token has the rights to read what every task needs."""
     try:
         await client.get_own_user()
         await client.list_templates()

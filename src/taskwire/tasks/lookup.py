@@ -1,8 +1,8 @@
 """Finds the task that a person names, if they may see it.
 
-A person sees their own tasks, tasks whose owner has let them in, and tasks whose thread is in the
-conversation where they ask. Administrators see all. No answer and no suggestion shows another task. An exact
-name costs one request to Coder. Everything else needs the whole list.
+A person sees their own tasks, tasks that their owner shares with the person, and tasks whose thread is in the
+conversation where the person asks. Administrators see all. No answer and no suggestion shows another task. An
+exact name costs one request to Coder. Everything else needs the whole list.
 
 The list may have ten thousand tasks. People who ask at the same time share one request. The list is read in
 pieces, so that other work can run in between. At first only the id, owner and name of each task are read.

@@ -39,8 +39,8 @@ class Quotas:
     async def count_task(self, person: UserId, record: LinkRecord, job_id: str, now_ms: int) -> Batch:
         """Return the batch that counts this new task.
 
-        Raise UserError if a limit is reached; it says when the person may go on. End the job with a retry
-        while another request for the channel is being counted.
+        Raise UserError if a limit is reached; its text says when the person can start the next task. End the
+        job with a retry while another request for the channel is being counted.
         """
         batch = Batch()
         if await self._people.is_admin(person):
@@ -103,7 +103,7 @@ class Quotas:
 
 
 def uncount_task(deps: Dependencies, record: LinkRecord, batch: Batch) -> Batch:
-    """Add to a batch that a task that was never created counts no more."""
+    """Add to a batch that a task which was never created no longer counts."""
     for whose in (record.requested_by, record.channel):
         deps.notes.uncount_in(batch, record.id, _COUNT, whose)
     return batch

@@ -249,9 +249,9 @@ class ThreadQueries:
         return replace_question(batch, work.requester, answers.answer_shared())
 
     async def _must_tell_too_many(self, link: Link, work: AnswerInThread, batch: Batch) -> bool:
-        """Return whether to say in the thread that too many replies wait. That is said once an hour.
+        """Return whether to say in the thread that too many replies wait. The thread is told once an hour.
 
-        Each reply's receipt shows it anyway.
+        In between, only the receipt of each reply shows that it was not accepted.
         """
         if link.end_reason is not None or not await self._people.can_steer(work.requester.person, link):
             return False
