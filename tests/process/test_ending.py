@@ -114,7 +114,8 @@ async def test_a_process_without_its_store_ends_with_a_sentence(place: Place) ->
     code = await bot.wait_for_exit()
 
     sentence = f"The store in {place.data_dir} was ended from outside (SIGKILL)."
-    assert (code, json.loads(bot.output.splitlines()[-1])["event"]) == (1, sentence)
+    last = json.loads(bot.output.splitlines()[-1])
+    assert (code, last["event"], last["why"]) == (1, "store ended, process ends", sentence)
     assert "Traceback" not in bot.output
 
 

@@ -97,10 +97,9 @@ class CoderClient:
             yield cls(http, base_url, token, timeouts=timeouts, most_bytes=most_bytes, mask=mask)
 
     def for_person(self, token: str, person: str, *, is_refused: bool = False) -> "CoderClient":
-        """Return a client for a person's own account. The new client shares the connections of this one.
+        """Return a client for a person's own account, which shares the connections of this client.
 
-        If Coder refuses the token, calls raise `PersonTokenRefused`. `is_refused`: Coder has refused the
-        token before, so calls raise that error without asking Coder.
+        If Coder refuses the token, calls raise `PersonTokenRefused`. With `is_refused` they raise it unasked.
         """
         return CoderClient(
             self._http,
@@ -166,10 +165,7 @@ class CoderClient:
         raise errors.UnexpectedCoderAnswer("list users", f"still going on after {MOST_USERS_PAGES} pages")
 
     async def list_users_by_email(self, email: str) -> list[models.User]:
-        """Return the users with exactly this address, ignoring upper and lower case.
-
-        Coder's own search also finds users whose address only contains this text.
-        """
+        """Return the users with exactly this address, in upper or lower case. Coder also finds parts."""
         wanted = _lower_ascii(email)
         return [user for user in await self.list_users(wanted) if _lower_ascii(user.email) == wanted]
 
