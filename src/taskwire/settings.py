@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote
 
 from pydantic import (
@@ -339,6 +339,12 @@ class Settings(PolicySettings):
         All parts share this one object. So a token that replaces another one is masked everywhere.
         """
         return Masker(self.secrets(), self.tokens())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with a masker of its own, because its secrets may be others."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("masker", None)
+        return copy
 
     def secrets(self) -> tuple[str, ...]:
         """Return every value that must never be shown: all tokens, and the passwords of the store."""

@@ -181,6 +181,8 @@ def test_coders_token_may_be_in_a_file(tmp_path: Path) -> None:
 
     assert found.coder_session_token.get_secret_value() == "abc-def"
     assert found.masker.mask("it is abc-def") == "it is •••"
+    other = found.model_copy(update={"admin_token": SecretStr("another-secret")})
+    assert other.masker.mask("it is another-secret") == "it is •••"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from tests.faults.points import Kind
 from tests.scenarios.reading import shown
 
 from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
-from .telling import RUNS
 
 NOT_NOW = (
     "Coder is not answering. Try again in a minute.",
@@ -40,7 +39,7 @@ class Drawing(Flow):
             actor,
             f"Working: {title_of(actor)}. {self._report(actor)}.",
             f" {self.page(actor)}",
-            RUNS,
+            "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, Share, Detach, Delete]",
         )
         assert (self.said(actor), self.told(actor)) == ([], [])
 

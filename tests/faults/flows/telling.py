@@ -10,7 +10,7 @@ from tests.faults.points import Kind
 from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 MENU = "[⋯ Open in Coder, Logs, Watch, Mute, Share, Detach, Delete]"
-RUNS = "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, Share, Detach, Delete]"
+RUNS = f"[Stop] {MENU}"
 
 
 class Telling(Flow):
