@@ -10,6 +10,7 @@ from taskwire.coder.scopes import PERSON_SCOPES
 from taskwire_sandbox.coder.faults import Fault, cut_after, hang, refused, server_error
 
 from .people import Person
+from .test_audit import entries
 from .test_notices_to_administrators import direct_messages
 from .test_secrets_kept import stored
 from .waiting import a_waiting_agent
@@ -163,6 +164,18 @@ async def test_disconnecting_deletes_the_token_in_coder(both: World) -> None:
     assert both.alice.reads() == [
         "Disconnected from *alice*. I have no token for you any more.",
         "You have connected no Coder account.",
+    ]
+
+
+async def test_the_audit_trail_shows_who_connected_and_disconnected(both: World) -> None:
+    """So administrators see when somebody began to act in their own name."""
+    await connects(both, both.alice)
+    await both.alice.types("/task disconnect")
+    both.alice.reads()
+
+    assert [entry.partition(", Coder")[0] for entry in await entries(both)] == [
+        "alice connect by dialog: done",
+        "alice disconnect by command: done",
     ]
 
 

@@ -99,7 +99,7 @@ class CoderClient:
     def for_person(self, token: str, person: str, *, is_refused: bool = False) -> "CoderClient":
         """Return a client for a person's own account, which shares the connections of this client.
 
-        If Coder refuses the token, calls raise `PersonTokenRefused`. With `is_refused` they raise it unasked.
+        If Coder refuses the token, calls raise `PersonTokenRefused`. With `is_refused` they raise it at once.
         """
         return CoderClient(
             self._http,

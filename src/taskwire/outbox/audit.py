@@ -24,7 +24,12 @@ from taskwire.domain.jobs import (
     StopByReaction,
 )
 from taskwire.domain.naming import digest
-from taskwire.domain.person_jobs import SaveChannelSettings, SavePersonSettings
+from taskwire.domain.person_jobs import (
+    ConnectAccount,
+    DisconnectAccount,
+    SaveChannelSettings,
+    SavePersonSettings,
+)
 from taskwire.domain.requester import Requester
 from taskwire.domain.work import Work
 from taskwire.job_context import JobContext, Outcome
@@ -48,6 +53,8 @@ _VERBS: dict[type[Work], str] = {
     SnoozeReminder: "snooze",
     SaveChannelSettings: "settings",
     SavePersonSettings: "preferences",
+    ConnectAccount: "connect",
+    DisconnectAccount: "disconnect",
 }
 # If one of these succeeds, another job carries out the act and has the entry. The handler of replies says
 # with `AuditNote` what became of a reply.
