@@ -15,8 +15,8 @@ from taskwire.coder import errors
 from taskwire.coder.client import LARGEST_ANSWER_BYTES, LARGEST_LIST_BYTES, CoderClient
 
 ROOT = Path(__file__).parents[2]
-# It takes about 280 on an idle machine. The more requests are read at the same moment, the more it takes.
-MEGABYTES = 340
+# How far the memory may grow. What the imported code takes is not counted.
+MEGABYTES = 249
 PIECE = 64 * 1024
 Handler = Callable[[web.Request], AsyncIterator[bytes]]
 
