@@ -124,9 +124,9 @@ _NOTICES = {"needs_input", "completed", "failed", "error", "paused", "resumed", 
 def is_notice(message: Raw) -> bool:
     """Return whether a message is a notice about a task that existed when it was posted.
 
-    The line about a pause or a resume that a person asked for is none: it has no buttons.
+    The line about a pause or a resume that a person asked for is none: it has no headline.
     """
-    is_line = any(block.get("block_id") == "line" for block in _rows(message.get("blocks")))
+    is_line = all(block.get("block_id") != "headline" for block in _rows(message.get("blocks")))
     return _about(message).get("kind") in _NOTICES and not is_line
 
 

@@ -11,7 +11,7 @@ from .world import World
 
 PAUSING = "Pausing *Fix the login*. Your next reply resumes it."
 AS_TEXT = f"{PAUSING}\n[I meant it as text]"
-HOLDING = "Pausing. One reply waits.\n[Resume and send] [Drop it]"
+HOLDING = "Pausing. One reply waits.\n[Resume and send] [Drop it] [I meant it as text]"
 
 
 @pytest.mark.parametrize("word", ["stop", "Wait!", "*CANCEL*"])
@@ -24,10 +24,73 @@ async def test_a_bare_word_pauses_ahead_of_what_waits(world: World, word: str) -
     await world.passes(seconds=5)
 
     assert (task.status, task.inputs) == ("paused", [])
-    assert world.alice.reads() == [AS_TEXT]
+    assert world.alice.reads() == []
     assert thread.new_messages() == [HOLDING]
     await world.alice.clicks(thread, "Drop it")
     assert thread.new_messages() == ["Dropped one reply:\n| use main"]
+
+
+async def test_a_stop_with_waiting_replies_is_one_message(world: World) -> None:
+    """The question about the replies becomes the line about the pause. The resume edits it too."""
+    thread, _ = await a_busy_agent(world)
+    await world.alice.replies(thread, "use main")
+
+    said = []
+    await world.alice.replies(thread, "stop")
+    said += thread.all_messages()[-1:]
+    await world.passes(seconds=5)
+    await world.polls()
+    said += thread.all_messages()[-1:]
+    await world.alice.clicks(thread, "Resume and send")
+    await comes_up(world)
+    await world.polls()
+
+    assert said == [
+        HOLDING,
+        "Paused by Alice. One reply waits.\n[Resume and send] [Drop it] [I meant it as text]",
+    ]
+    assert thread.new_messages() == ["Paused by Alice, resumed by Alice."]
+    assert world.alice.reads() == ["Resuming *Fix the login*."]
+
+
+async def test_the_line_about_a_pause_also_tells_that_the_replies_were_dropped(world: World) -> None:
+    """The texts come back in one message. The line says who has paused the task."""
+    thread, _ = await a_busy_agent(world)
+    await world.alice.replies(thread, "use main")
+    await world.alice.replies(thread, "stop")
+
+    await world.alice.clicks(thread, "Drop it")
+    dropped = thread.new_messages()
+    await world.passes(seconds=5)
+    await world.polls()
+
+    assert dropped == ["Paused. What waited was dropped.", "Dropped one reply:\n| use main"]
+    assert thread.all_messages()[-2:] == [
+        "Paused by Alice. A reply resumes it.",
+        "Dropped one reply:\n| use main",
+    ]
+
+
+async def test_a_task_that_is_resumed_in_coder_keeps_the_question_about_its_replies(world: World) -> None:
+    """Nobody has decided about the replies. The line still says what happened."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, "use main")
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=5)
+    await world.polls()
+    thread.new_messages()
+
+    task.resume()
+    await comes_up(world)
+    await world.polls()
+    resumed = thread.all_messages()[-1]
+    await world.alice.clicks(thread, "Resume and send")
+    await comes_up(world)
+
+    assert resumed == "Paused by Alice, then resumed. One reply waits.\n[Resume and send] [Drop it]"
+    assert task.inputs == ["use main"]
+    assert thread.all_messages()[-1] == "Resumed: what waited goes to the agent."
+    assert world.alice.reads() == ["*Fix the login* is already running."]
 
 
 async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) -> None:
@@ -38,12 +101,11 @@ async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) 
     await world.passes(seconds=3)
     thread.new_messages()
 
-    await world.alice.presses("I meant it as text")
-    pressed = world.alice.sees()
+    await world.alice.clicks(thread, "I meant it as text")
     await world.alice.replies(thread, "then test")
     await comes_up(world)
 
-    assert pressed == "Sending it as text."
+    assert "What waited goes to the agent, before the newer reply." in thread.all_messages()
     assert task.inputs == ["use main", "wait", "then test"]
     assert thread.receipt(word) == ["white_check_mark"]
     world.alice.reads()
@@ -152,7 +214,6 @@ async def test_a_task_is_stopped_while_its_workspace_starts(world: World) -> Non
     assert (task.status, task.inputs) == ("paused", [])
     assert world.alice.reads() == [
         "The workspace of *Fix the login* is just starting or stopping. I'll pause it right after.",
-        AS_TEXT,
     ]
     assert thread.new_messages() == [HOLDING]
     await world.alice.clicks(thread, "Drop it")

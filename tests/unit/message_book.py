@@ -23,6 +23,7 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.events import Notice, NoticeKind
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.jobs import CreateRequested, Reply
+from taskwire.domain.links import Hold
 from taskwire.domain.message import AgentOutput, Block, Message, View
 from taskwire.domain.near_misses import NearMiss
 from taskwire.domain.person_settings import PersonSettings
@@ -59,6 +60,7 @@ _CHOICE = AgentOutput(
     step_count=4,
 )
 _REPLY = Reply(person=UserId("U2"), ts=Ts("1777636800.000300"), text="use the fast path")
+_HOLD = Hold(person=ALICE, at=Ts("1777636800.000400"), reply_id="reply:1777636800.000400")
 _REQUESTER = Requester(person=ALICE, channel=ChannelId("C1"), at=Ts("1777636800.000100"))
 _ENTRY = StoredEntry(
     number=7,
@@ -93,6 +95,8 @@ _LASTED_MS = {"stuck": 30 * 60_000, "reminder": 2 * 3_600_000}
 # Examples by the name of a parameter, or of a function and its parameter. All of several are shown.
 _EXAMPLES: dict[str, tuple[object, ...]] = {
     "address": ("127.0.0.1:8080",),
+    "ask_about_held_replies.link": (link(), link().model_copy(update={"hold": _HOLD})),
+    "ask_about_held_replies.what": ("Pausing", "Paused by Alice Adams"),
     "at": (NOON,),
     "author": ("Bob Berg",),
     "by_name": ("Alice Adams",),

@@ -66,10 +66,11 @@ class PauseAndResume:
         make_answer = answers.task_is_pausing if build is not None else answers.task_already_paused
         words = make_answer(link, is_resumed_by_reply=settings.is_resumed_by_reply)
         if work.reply_id:
-            words = inputs.offer_stop_as_text(words, f"{link.id} {work.reply_id}")
+            words = inputs.offer_stop_as_text(words, link, work.reply_id)
         if link.record.thread_ts is None:
             return done(None, (work.requester, words))
-        hold = Hold(person=work.requester.person, at=await self._find_pause_time(link, work))
+        at = await self._find_pause_time(link, work)
+        hold = Hold(person=work.requester.person, at=at, reply_id=work.reply_id)
         written_before = microseconds(hold.at)
         waiting = [
             r
@@ -83,18 +84,18 @@ class PauseAndResume:
         for reply in waiting:
             show_receipt(link.id, reply.ts, "waiting", batch)
         if waiting:
-            message = inputs.ask_about_held_replies(link, len(waiting), is_paused=build is None)
+            held_link = link.model_copy(update={"hold": hold})
+            what = inputs.PAUSED if build is None else inputs.PAUSING
+            message = inputs.ask_about_held_replies(held_link, len(waiting), what)
             say(
                 link.id,
-                f"held:{context.job.id}",
+                f"{questions.HELD_BY_PAUSE_PREFIX}{context.job.id}",
                 message,
                 batch,
                 is_call=True,
                 question_id=questions.HELD_REPLIES,
             )
-            # Only the private answer offers to send a bare `stop` as text.
-            private = ((work.requester, words),) if work.reply_id else answer_elsewhere(work, link, words)
-            return done(batch, *private)
+            return done(batch, *answer_elsewhere(work, link, words))
         return done(batch, (work.requester, words))
 
     async def _find_pause_time(self, link: Link, work: Act) -> Ts:

@@ -95,16 +95,22 @@ class Hold(SealedModel):
 
     person: UserId
     at: Ts
+    # The id of the reply's job if the person wrote a bare `stop`. They may have meant it as text.
+    reply_id: Readable = ""
 
 
 class PauseLine(SealedModel):
-    """The message about a pause that a person asked for. A resume edits it."""
+    """The message about a pause that a person asked for. A resume edits it.
+
+    `build` is the workspace's build that the pause made.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     ts: Ts
     message_id: Readable
     person: UserId
+    build: int = 0
 
 
 LinkEnd = Literal["gone", "detached", "failed"]

@@ -384,24 +384,33 @@ def _with_texts(block_id: str, words: str, texts: Sequence[str]) -> Message:
     return Message(text=words, blocks=(section(block_id, words), code_block("texts", "\n\n".join(texts))))
 
 
-def ask_about_held_replies(link: Link, count: int, *, is_paused: bool) -> Message:
-    """Ask what to do with the replies that wait while the task is paused. `count` is their number."""
+def ask_about_held_replies(link: Link, count: int, what: str) -> Message:
+    """Ask what to do with the replies that wait while the task is paused.
+
+    `count` is their number. `what` says as mrkdwn what has happened, for example `Pausing`.
+    """
     replies = "One reply waits" if count == 1 else f"{count} replies wait"
-    words = f"{'Paused' if is_paused else 'Pausing'}. {replies}."
     choices = [
         button(Button.RESUME_AND_SEND, "Resume and send", link.id),
         button(Button.DROP_HELD, "Drop them" if count > 1 else "Drop it", link.id),
     ]
-    return question(words, "", choices)
+    if link.hold is not None and link.hold.reply_id:
+        choices.append(_stop_as_text_button(link, link.hold.reply_id))
+    return question(f"{what}. {replies}.", "", choices)
 
 
-def offer_stop_as_text(answer: Message, value: str) -> Message:
+def offer_stop_as_text(answer: Message, link: Link, job_id: str) -> Message:
     """Add the button for a person who wrote `stop` to the agent and did not mean to stop the task."""
-    row = button_rows(CHOICES_BLOCK_ID, [button(Button.SEND_AS_IT_IS, "I meant it as text", value)])
+    row = button_rows(CHOICES_BLOCK_ID, [_stop_as_text_button(link, job_id)])
     return answer.model_copy(update={"blocks": (*answer.blocks, *row)})
 
 
-HELD_DROPPED = "Paused; what waited was dropped."
+def _stop_as_text_button(link: Link, job_id: str) -> Block:
+    return button(Button.SEND_AS_IT_IS, "I meant it as text", _button_value(link, job_id))
+
+
+PAUSING, PAUSED = "Pausing", "Paused"
+HELD_DROPPED = "Paused. What waited was dropped."
 HELD_SENT = "Resumed: what waited goes to the agent."
 HELD_SENT_WITH_NEWER = "What waited goes to the agent, before the newer reply."
 NOTHING_HELD = "Nothing waits any more."

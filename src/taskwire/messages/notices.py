@@ -158,11 +158,22 @@ def get_notice_label(notice: Notice) -> PhaseLabel:
 
 def person_line(notice: Notice, by_name: str, *, is_resumed_by_reply: bool = True) -> Message:
     """Make the one line about a pause or a resume that a person asked for."""
-    who = f" by {escape_line(by_name, 80)}" if by_name else ""
     if notice.kind == "paused":
         follow = "A reply resumes it." if is_resumed_by_reply else "Replies wait until somebody resumes it."
-        return _line(_LABELS["paused"].emoji, f"Paused{who}. {follow}")
+        return _line(_LABELS["paused"].emoji, f"{get_pause_words(by_name)}. {follow}")
+    who = f" by {escape_line(by_name, 80)}" if by_name else ""
     return _line(_LABELS["resumed"].emoji, f"Resumed{who}.")
+
+
+def get_pause_words(name: str) -> str:
+    """Return who has paused a task, as mrkdwn without a full stop. `name` may be empty."""
+    return f"Paused by {escape_line(name, 80)}" if name else "Paused"
+
+
+def get_pause_end_words(paused_by: str, resumed_by: str) -> str:
+    """Return who has paused a task, and who has resumed it. The names may be empty."""
+    resumed = f"resumed by {escape_line(resumed_by, 80)}" if resumed_by else "then resumed"
+    return f"{get_pause_words(paused_by)}, {resumed}"
 
 
 def pause_ended(paused_by: str, resumed_by: str) -> Message:
@@ -170,9 +181,7 @@ def pause_ended(paused_by: str, resumed_by: str) -> Message:
 
     The names may be empty.
     """
-    paused = f"Paused by {escape_line(paused_by, 80)}" if paused_by else "Paused"
-    resumed = f"resumed by {escape_line(resumed_by, 80)}" if resumed_by else "then resumed"
-    return _line(_LABELS["resumed"].emoji, f"{paused}, {resumed}.")
+    return _line(_LABELS["resumed"].emoji, f"{get_pause_end_words(paused_by, resumed_by)}.")
 
 
 def _line(emoji: str, words: str) -> Message:

@@ -50,7 +50,7 @@ from taskwire.notices.overdue_notices import (
     settle_overdue,
     with_question,
 )
-from taskwire.notices.pause_lines import record_pause, show_resumed
+from taskwire.notices.pause_lines import edit_line, is_line, record_held_question, record_pause
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.agent_log import read_end_cursor, read_new_output
@@ -241,7 +241,7 @@ class Notifier:
         if link.record.thread_ts is None or is_late:
             return done()
         notice, written = await with_question(self._deps, context.coder, link, work.notice), work.agent_output
-        edited = await show_resumed(self._deps, self._people, context, link, notice)
+        edited = await edit_line(self._deps, self._people, context, link, notice)
         if edited is not None:
             return done(edited)
         plan = await decide_calls(self._deps, self._people, context, link)
@@ -289,7 +289,7 @@ class Notifier:
             record_pause(self._deps, link, notice, place, batch)
         if notice.kind in (questions.STUCK, questions.REMINDER):
             await questions.record_posted(self._deps, link, notice.kind, place, batch)
-        if notice.kind in WITH_START_BUTTON and not _is_line(link, notice):
+        if notice.kind in WITH_START_BUTTON and not is_line(link, notice):
             await questions.record_posted(self._deps, link, questions.WORKSPACE, place, batch)
         if notice.kind in notices.OF_TURNS:
             await self._record_choices(link, written, place, batch)
@@ -316,7 +316,7 @@ class Notifier:
     ) -> Message:
         by = find_person_behind(link.state, notice)
         settings = await self._get_settings(link, notice)
-        if _is_line(link, notice):
+        if is_line(link, notice):
             return notices.person_line(
                 notice, await self._people.find_name(by), is_resumed_by_reply=settings.is_resumed_by_reply
             )
@@ -362,6 +362,8 @@ class Notifier:
         if work.question_id:
             place = _make_posted_question(link, context, posted, work.message_kind, work.message)
             await questions.record_posted(self._deps, link, work.question_id, place, batch)
+            if work.question_id == questions.HELD_REPLIES:
+                record_held_question(self._deps, link, context.job.id, place, batch)
         return done(batch)
 
     async def _post(
@@ -422,11 +424,6 @@ def _has_new_report(state: LinkState, seen: Observation) -> bool:
     """Return whether the observation has a newer report than the last known one."""
     last = state.last_report
     return seen.report is not None and (last is None or seen.report.at > last.at)
-
-
-def _is_line(link: Link, notice: Notice) -> bool:
-    """Return whether the notice is one line, because a person has asked for the change here."""
-    return notice.kind in ("paused", "resumed") and find_person_behind(link.state, notice) is not None
 
 
 def _make_posted_question(

@@ -1,20 +1,30 @@
 """The line in the thread about a pause that a person asked for. A resume edits this line and adds none.
 
-Other pauses, such as an idle time-out, have a notice with a button (`messages/notices.py`).
+If replies wait when the task is paused, the question about them is this line: it says that the task is
+pausing, then who has paused it, and last who has resumed it. Other pauses, such as an idle time-out, have a
+notice with a button (`messages/notices.py`).
 """
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.events import Notice
+from taskwire.domain.ids import UserId
 from taskwire.domain.links import Link, PauseLine
+from taskwire.domain.message import Message
 from taskwire.job_context import JobContext
-from taskwire.messages import notices
+from taskwire.messages import inputs, notices
 from taskwire.notices.attribution import find_person_behind
+from taskwire.outbox import questions
 from taskwire.outbox.questions import PostedQuestion
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
+
+
+def is_line(link: Link, notice: Notice) -> bool:
+    """Return whether the notice is one line, because a person has asked for the change here."""
+    return notice.kind in ("paused", "resumed") and find_person_behind(link.state, notice) is not None
 
 
 def record_pause(deps: Dependencies, link: Link, notice: Notice, place: PostedQuestion, batch: Batch) -> None:
@@ -25,27 +35,72 @@ def record_pause(deps: Dependencies, link: Link, notice: Notice, place: PostedQu
     by = find_person_behind(link.state, notice)
     if by is None:
         deps.writes.remove_field(batch, link.id, "pause_line")
+    else:
+        _store(deps, link, place, by, notice.build, batch)
+
+
+def record_held_question(
+    deps: Dependencies, link: Link, job_id: str, place: PostedQuestion, batch: Batch
+) -> None:
+    """Store that the question about the held replies, posted by this job, is the line about the pause.
+
+    A reply that is held later does not replace the line that a pause has already.
+    """
+    acted, line = link.state.last_action, link.pause_line
+    if acted is None or acted.verb != "pause":
         return
-    line = PauseLine(ts=place.ts, message_id=place.message_id, person=by)
+    is_first = line is None or line.build != acted.build
+    if is_first or job_id.startswith(questions.HELD_BY_PAUSE_PREFIX):
+        _store(deps, link, place, acted.person, acted.build, batch)
+
+
+def _store(
+    deps: Dependencies, link: Link, place: PostedQuestion, person: UserId, build: int, batch: Batch
+) -> None:
+    line = PauseLine(ts=place.ts, message_id=place.message_id, person=person, build=build)
     deps.writes.set_field(batch, link.id, "pause_line", line.model_dump_json())
 
 
-async def show_resumed(
+async def edit_line(
     deps: Dependencies, people: People, context: JobContext, link: Link, notice: Notice
 ) -> Batch | None:
-    """Edit the line of the pause that has ended. Return None if the thread has no such line any more.
+    """Edit the line of the pause that this notice is about. Return None if the thread has no such line.
 
-    The edit may be repeated. The message keeps its id, and its kind becomes `resumed`.
+    The edit may be repeated. The message keeps its id, and its kind becomes that of the notice.
     """
     line = link.pause_line
     # If the outcome of a post is unknown, a message was posted: there was no line to edit.
-    if notice.kind != "resumed" or line is None or context.is_outcome_unknown:
+    if line is None or context.is_outcome_unknown:
         return None
-    resumed_by = find_person_behind(link.state, notice)
-    message = notices.pause_ended(await people.find_name(line.person), await people.find_name(resumed_by))
-    meta = Metadata(id=line.message_id, kind="resumed", task_id=link.record.task_id)
+    paused_by = await people.find_name(line.person)
+    if notice.kind == "paused" and line.build == notice.build:
+        settings = await deps.channel_settings.get(link.record.channel)
+        message = notices.person_line(notice, paused_by, is_resumed_by_reply=settings.is_resumed_by_reply)
+        return await _edit(deps, link, line, notice, message, notices.get_pause_words(paused_by))
+    if notice.kind == "resumed":
+        resumed_by = await people.find_name(find_person_behind(link.state, notice))
+        message = notices.pause_ended(paused_by, resumed_by)
+        what = notices.get_pause_end_words(paused_by, resumed_by)
+        batch = await _edit(deps, link, line, notice, message, what)
+        return batch and deps.writes.remove_field(batch, link.id, "pause_line")
+    return None
+
+
+async def _edit(
+    deps: Dependencies, link: Link, line: PauseLine, notice: Notice, message: Message, what: str
+) -> Batch | None:
+    """Show `message` in the line. If the line is an open question, it stays one, and begins with `what`."""
+    place, batch = await questions.find_open(deps, link, questions.HELD_REPLIES), Batch()
+    if place is not None and place.ts == line.ts:
+        held = await deps.links.list_held(link.id)
+        asked = inputs.ask_about_held_replies(link, len(held), what)
+        is_edited = await questions.replace_text(
+            deps, link, questions.HELD_REPLIES, asked, batch, notice.kind
+        )
+        return batch if is_edited else None
+    meta = Metadata(id=line.message_id, kind=notice.kind, task_id=link.record.task_id)
     try:
         await deps.slack.update(link.record.channel, line.ts, message, meta, Priority.POST)
     except (ChannelProblem, MessageGone):
         return None
-    return deps.writes.remove_field(Batch(), link.id, "pause_line")
+    return batch

@@ -37,6 +37,8 @@ CHOICES = "choices"
 WORKSPACE = "workspace"
 EDIT, DELETE, ATTACH = "edit", "delete", "attach"
 STUCK, REMINDER = "stuck", "reminder"
+# The id of the job that asks about the replies which a new pause holds begins with this.
+HELD_BY_PAUSE_PREFIX = "held:"
 # The id of a message's job begins with this if the message replaces the open question. Without an open
 # question, the message is posted.
 REPLACING_JOB_ID_PREFIX = "replacing:"
@@ -67,13 +69,24 @@ async def record_posted(
     return deps.writes.add_question(batch, link.id, question_id, place.model_dump_json())
 
 
+async def find_open(deps: Dependencies, link: Link, question_id: str) -> PostedQuestion | None:
+    """Find where a question was posted; None if it is settled."""
+    if not await is_open(deps, link, question_id):
+        return None
+    return read_if_possible(PostedQuestion, await deps.links.find_question(link.id, question_id))
+
+
 async def replace_text(
-    deps: Dependencies, link: Link, question_id: str, message: Message, batch: Batch
+    deps: Dependencies, link: Link, question_id: str, message: Message, batch: Batch, kind: str = ""
 ) -> bool:
-    """Replace the text of an open question. Return False if the question is not open."""
+    """Replace the text of an open question. Return False if the question is not open.
+
+    `kind` is the message's new kind in its metadata; without it the message keeps its kind.
+    """
     place = read_if_possible(PostedQuestion, await deps.links.find_question(link.id, question_id))
     if place is None:
         return False
+    place = place.model_copy(update={"kind": kind or place.kind})
     meta = Metadata(id=place.message_id, kind=place.kind, task_id=link.record.task_id)
     try:
         await deps.slack.update(link.record.channel, place.ts, message, meta, Priority.POST)

@@ -151,7 +151,15 @@ class ReplyDecisions:
         await questions.settle_empty_hold(self._deps, link, work.job, batch)
         if question_id != work.job:
             return done(questions.settle(link, question_id, sending.now, batch, is_last=False))
+        if await self._is_asked_with_held(link, work.job):
+            # That question is settled when the task has been resumed for this reply.
+            return done(batch)
         return await self._show_decision(link, work, sending.now, batch, is_last=False)
+
+    async def _is_asked_with_held(self, link: Link, job_id: str) -> bool:
+        """Return whether the open question about the held replies has the button of this bare `stop`."""
+        is_theirs = link.hold is not None and link.hold.reply_id == job_id
+        return is_theirs and await questions.find_open(self._deps, link, questions.HELD_REPLIES) is not None
 
     async def _collect_others(self, link: Link, job_id: str, batch: Batch) -> list[tuple[str, Reply]]:
         """List the undecided replies that were given up together with this one.

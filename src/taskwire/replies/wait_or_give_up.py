@@ -116,7 +116,8 @@ class ReplyOutcomes:
         link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
         show_receipt(link.id, reply.ts, "waiting", batch)
         held = {other.id for other in await self._deps.links.list_held(link.id)} | {job.id}
-        message = inputs.ask_about_held_replies(link, len(held), is_paused=is_paused)
+        what = inputs.PAUSED if is_paused else inputs.PAUSING
+        message = inputs.ask_about_held_replies(link, len(held), what)
         say(
             link.id,
             f"{REPLACING_JOB_ID_PREFIX}{job.id}",
