@@ -1,4 +1,4 @@
-"""Settings about people: how much a person may do, in which places, and how long the audit trail keeps it.
+"""Settings about people: how much a person may do, in which places, and how long what they did is kept.
 
 `settings.py` has the other settings, and reads all of them.
 """
@@ -26,6 +26,8 @@ class PolicySettings(BaseSettings):
     channel_running_limit: int = Field(0, validation_alias="TASKWIRE_CHANNEL_RUNNING_LIMIT")
     audit_entries: int = Field(50_000, validation_alias="TASKWIRE_AUDIT_ENTRIES")
     audit_days: int = Field(365, validation_alias="TASKWIRE_AUDIT_DAYS")
+    ended_days: int = Field(30, validation_alias="TASKWIRE_ENDED_DAYS")
+    excerpt_days: int = Field(7, validation_alias="TASKWIRE_EXCERPT_DAYS")
     allowed_workspaces: Annotated[tuple[str, ...], NoDecode] = Field(
         (), validation_alias="TASKWIRE_ALLOWED_WORKSPACES"
     )
@@ -62,7 +64,7 @@ class PolicySettings(BaseSettings):
             raise ValueError("must be a whole number, for example 20, or 0 for any number of tasks")
         return value
 
-    @field_validator("audit_entries", "audit_days", mode="before")
+    @field_validator("audit_entries", "audit_days", "ended_days", "excerpt_days", mode="before")
     @classmethod
     def _require_positive(cls, value: object) -> object:
         if not re.fullmatch(r"[1-9][0-9]{0,6}", str(value)):

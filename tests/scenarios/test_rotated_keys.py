@@ -23,7 +23,7 @@ async def test_after_a_rotation_the_old_key_can_be_removed(world: World) -> None
     """What waits is encrypted with the new key in the background, and is delivered without the old one."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "add a test")
-    keys = world.bot.parts.stored_keys
+    keys = world.bot.parts.sweeps.stored_keys
     old, new = sealing.key_ring(), sealing.install_keys([NEW, KEY])
     before = await keys.count()
 

@@ -52,7 +52,7 @@ from taskwire.outbox.thread_context import ThreadContext
 from taskwire.outbox.undelivered import list_undelivered, return_replies
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.state.link_writes import ENDED_LINK_TTL_MS
+from taskwire.state.retention import DETACHED_LINK
 
 # The id of the message that says that the thread was detached begins with this.
 DETACHED_ID_PREFIX = "detached:"
@@ -257,9 +257,8 @@ class TaskActions:
             say(link.id, job_id, message, batch, question_id=questions.ATTACH)
         self._deps.writes.end(batch, link.record, "detached")
         # The task may get another thread. Then this thread's card links to the new thread.
-        self._deps.notes.keep_in(
-            batch, link.id, "detached_link", str(link.record.task_id), ttl_ms=ENDED_LINK_TTL_MS
-        )
+        kept_ms = self._deps.writes.kept.ended_ms
+        self._deps.notes.keep_in(batch, link.id, DETACHED_LINK, str(link.record.task_id), ttl_ms=kept_ms)
         draw(link.id, batch)
         if work.is_move:
             again = ActRequested(requester=work.requester, verb="attach", name=str(link.record.task_id))

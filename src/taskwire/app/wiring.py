@@ -23,6 +23,7 @@ from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.dependencies import Dependencies
 from taskwire.domain.allowed import Allowed, QuotaSettings
 from taskwire.domain.channel_settings import ChannelSettings
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.link_state import ReducerSettings
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.secrets import Masker
@@ -86,6 +87,7 @@ from taskwire.state.link_writes import LinkWrites
 from taskwire.state.links import Links
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
+from taskwire.state.retention import KeptTimes, Retention
 from taskwire.state.settings import SettingsStore
 from taskwire.tasks.by_name import NamedActions
 from taskwire.tasks.card_questions import CardQuestions
@@ -116,6 +118,14 @@ class Timings:
 
 
 @dataclass(frozen=True)
+class Sweeps:
+    """What goes through the store in the background."""
+
+    stored_keys: StoredKeys
+    retention: Retention
+
+
+@dataclass(frozen=True)
 class Parts:
     """Everything that one process consists of."""
 
@@ -130,7 +140,7 @@ class Parts:
     alerts: AdminAlerts
     heartbeat: Heartbeat
     newer: NewerVersions
-    stored_keys: StoredKeys
+    sweeps: Sweeps
     background: Background
     private_answers: PrivateAnswers
     queue_stats: QueueStats
@@ -182,12 +192,17 @@ class Parts:
             bolt = make_app(make_client(None, settings.slack_api_url, session=session), bot, metrics)
             store = (connections, keys, clock)
             stats = QueueStats(*store), ReceivedKinds(*store), Heartbeat(*store)
-            yield cls._assemble(settings, deps, inbox, bolt, *stats, StoredKeys(*store), connections, metrics)
+            sweeps = Sweeps(StoredKeys(*store), Retention(*store, deps.writes.kept))
+            yield cls._assemble(settings, deps, inbox, bolt, *stats, sweeps, connections, metrics)
 
     @property
     def slow_calls(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
         """The functions that are called every few minutes or hours, by name."""
-        calls = {"newer": self.newer.tell_waiting, "keys": self.stored_keys.look}
+        calls = {
+            "newer": self.newer.tell_waiting,
+            "keys": self.sweeps.stored_keys.look,
+            "retention": self.sweeps.retention.look,
+        }
         file = token_file.TokenFile.find(self.settings, self.deps.service_coder, self.alerts, self.account)
         return calls if file is None else {**calls, token_file.CALL_NAME: file.look}
 
@@ -201,7 +216,7 @@ class Parts:
         queue_stats: QueueStats,
         heard: ReceivedKinds,
         heartbeat: Heartbeat,
-        stored_keys: StoredKeys,
+        sweeps: Sweeps,
         connections: Connections,
         metrics: Metrics,
     ) -> Self:
@@ -242,7 +257,7 @@ class Parts:
             alerts=alerts,
             heartbeat=heartbeat,
             newer=newer,
-            stored_keys=stored_keys,
+            sweeps=sweeps,
             background=background,
             private_answers=private_answers,
             queue_stats=queue_stats,
@@ -268,7 +283,7 @@ def _make_dependencies(
     return Dependencies(
         queues=queues,
         links=Links(connections, keys, clock),
-        writes=LinkWrites(keys),
+        writes=LinkWrites(keys, KeptTimes(settings.ended_days * DAY_MS, settings.excerpt_days * DAY_MS)),
         observations=Observations(connections, keys, clock),
         channel_settings=SettingsStore(connections, keys, "channel_settings", ChannelSettings()),
         person_settings=SettingsStore(connections, keys, "person_settings", PersonSettings()),

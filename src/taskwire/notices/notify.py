@@ -13,7 +13,6 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain import transitions
 from taskwire.domain.agent_questions import read_answer
 from taskwire.domain.channel_settings import ChannelSettings
-from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import AccountRefused, OutsideError, Refused
 from taskwire.domain.events import Acted, Delivered, Event, Notice, Observed, TimerFired
 from taskwire.domain.ids import Ts
@@ -69,14 +68,13 @@ from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 from taskwire.slack.metadata import Metadata
+from taskwire.state.retention import STEPS
 from taskwire.telemetry import logger
 
 # These notices have a button that starts the workspace. It is removed when the workspace starts.
 WITH_START_BUTTON = ("paused", "error")
 ENDED_TURN_PHASES = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
 STOPPED_PHASES = (Phase.PAUSING, Phase.PAUSED, Phase.BROKEN)
-# How long the button works that shows the steps of a turn.
-STEPS_MS = 7 * DAY_MS
 
 _log = logger("taskwire.notices.notify")
 
@@ -413,7 +411,8 @@ class Notifier:
             self._deps.writes.set_field(batch, link.id, "cursor", written.cursor)
         if written.steps_text:
             key = questions.get_key(_message_id(link, name))
-            self._deps.notes.keep_in(batch, written.steps_text, "steps", link.id, key, ttl_ms=STEPS_MS)
+            kept_ms = self._deps.writes.kept.excerpt_ms
+            self._deps.notes.keep_in(batch, written.steps_text, STEPS, link.id, key, ttl_ms=kept_ms)
         if written.full_text:
             share = share_answer if written.answer else share_log
             share(link, name, written.full_text, batch)

@@ -239,7 +239,7 @@ class Poller:
 
     async def _revive(self, poll: Poll, seen: _ListProgress) -> None:
         """Reopen the links of tasks that were gone and are back."""
-        gone_before = await self._deps.observations.list_gone(seen.new, poll.began_ms)
+        gone_before = await self._deps.observations.list_gone(seen.new)
         for task, gone in gone_before.items():
             if gone.at_ms >= poll.began_ms:
                 # The task went missing after the list was requested. The next list shows whether it is there

@@ -23,9 +23,8 @@ from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
 from taskwire.redis.keys import Keys
 from taskwire.sealing import seal_text
 from taskwire.state.links import SEALED_FIELDS, split_links
+from taskwire.state.retention import KeptTimes
 
-# How long an ended link is remembered, so that a reply in its thread gets an answer.
-ENDED_LINK_TTL_MS = 30 * DAY_MS
 # How many ts of received messages a link stores, so that backfill skips them.
 MAX_TAKEN_MESSAGES = 200
 # How long these ts are stored after the last message. No thread is silent for so long; if it were, backfill
@@ -49,8 +48,9 @@ FOLLOWED_TTL_MS = DAY_MS
 class LinkWrites:
     """Adds what is to be written about links to a batch. It writes nothing itself."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, kept: KeptTimes | None = None) -> None:
         self._keys = keys
+        self.kept = kept or KeptTimes()
 
     def write_record(self, batch: Batch, record: LinkRecord) -> Batch:
         """Write the record of a link, and list the link under its owner."""
@@ -83,7 +83,7 @@ class LinkWrites:
         """
         self.set_field(batch, record.id, "moved", f"{record.thread_ts}")
         batch.write(
-            "PEXPIRE", self._keys.named("thread", f"{record.channel}:{record.thread_ts}"), ENDED_LINK_TTL_MS
+            "PEXPIRE", self._keys.named("thread", f"{record.channel}:{record.thread_ts}"), self.kept.ended_ms
         )
         moved = record.model_copy(update={"thread_ts": ts})
         return self.write_thread(self.write_record(batch, moved), moved)
@@ -95,7 +95,7 @@ class LinkWrites:
 
     def write_moved_to(self, batch: Batch, link: LinkId, where: str) -> Batch:
         """Record for an ended link in which thread its task is now."""
-        return batch.write_expiring(ENDED_LINK_TTL_MS, "HSET", self._keys.link(link), "moved_to", where)
+        return batch.write_expiring(self.kept.ended_ms, "HSET", self._keys.link(link), "moved_to", where)
 
     def mark_closed(self, batch: Batch, record: LinkRecord, code: str) -> Batch:
         """Record that nothing can be posted in the link's thread. Its channel may open again later."""
@@ -198,7 +198,7 @@ class LinkWrites:
     def add_question(self, batch: Batch, link: LinkId, question_id: str, place: str) -> Batch:
         """Remember where a question was posted."""
         return batch.write_expiring(
-            ENDED_LINK_TTL_MS, "HSET", self._keys.link(link, "questions"), question_id, place
+            self.kept.ended_ms, "HSET", self._keys.link(link, "questions"), question_id, place
         )
 
     def remove_question(self, batch: Batch, link: LinkId, question_id: str) -> Batch:
@@ -238,9 +238,9 @@ class LinkWrites:
         return batch.write("ZREM", self._keys.named("followed"), link)
 
     def end(self, batch: Batch, record: LinkRecord, why: str) -> Batch:
-        """End a link. Its record is kept for 30 days, and its task is not polled any more."""
+        """End a link. Its record is kept for a while, and its task is not polled any more."""
         self.set_field(batch, record.id, "ended", why)
-        batch.write("PEXPIRE", self._keys.link(record.id), ENDED_LINK_TTL_MS)
+        batch.write("PEXPIRE", self._keys.link(record.id), self.kept.ended_ms)
         batch.write("ZREM", self._keys.named("timers"), record.id)
         batch.write("DEL", self._keys.named("held", record.id))
         batch.write("HDEL", self._keys.named("shared"), record.id)
@@ -255,13 +255,13 @@ class LinkWrites:
                 # Another mention in this discussion may ask for a task again.
                 batch.write("DEL", thread)
             else:
-                batch.write("PEXPIRE", thread, ENDED_LINK_TTL_MS)
+                batch.write("PEXPIRE", thread, self.kept.ended_ms)
         return batch
 
     def end_as_gone(self, batch: Batch, record: LinkRecord, now_ms: int) -> Batch:
-        """End a link whose task is gone. If the task is seen again within 30 days, the link is reopened."""
+        """End a link whose task is gone. If the task is seen again while the record is kept, it reopens."""
         self.end(batch, record, "gone")
         if record.task_id is None or record.thread_ts is None:
             return batch
         gone = self._keys.named("gone_task", record.task_id)
-        return batch.write_expiring(ENDED_LINK_TTL_MS, "SET", gone, f"{record.id} {now_ms}")
+        return batch.write_expiring(self.kept.ended_ms, "SET", gone, f"{record.id} {now_ms}")

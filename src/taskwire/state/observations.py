@@ -18,7 +18,6 @@ from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.sealing import key_ring
-from taskwire.state.link_writes import ENDED_LINK_TTL_MS
 
 # How many observations of a task may wait while its notices cannot be posted. When there are so many, a new
 # one replaces the newest. No report is lost, because all reports are in the agent's history.
@@ -124,16 +123,15 @@ class Observations:
         found = self._redis.hget(self._keys.link(link), "missed")
         return await cast("Awaitable[str | None]", found) is not None
 
-    async def list_gone(self, tasks: Iterable[TaskId], now_ms: int) -> Mapping[TaskId, GoneTask]:
-        """Return the links of these tasks that ended because the task was gone, within the last 30 days."""
+    async def list_gone(self, tasks: Iterable[TaskId]) -> Mapping[TaskId, GoneTask]:
+        """Return the links of these tasks that ended because the task was gone, while they are kept."""
         wanted = list(tasks)
         if not wanted:
             return {}
         found = await self._redis.mget([self._keys.named("gone_task", task) for task in wanted])
         texts = zip(wanted, cast("list[str | None]", found), strict=True)
         rows = {task: text.split() for task, text in texts if text}
-        gone = {task: GoneTask(LinkId(link), int(at)) for task, (link, at) in rows.items()}
-        return {task: each for task, each in gone.items() if now_ms - each.at_ms < ENDED_LINK_TTL_MS}
+        return {task: GoneTask(LinkId(link), int(at)) for task, (link, at) in rows.items()}
 
     async def revive(self, account: str, poll: Poll, task: TaskId, link: LinkId, job: Job) -> bool:
         """Open the link of a task that exists again, and append `job` to its `to_thread` queue.

@@ -29,6 +29,7 @@ from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import find_file_url
 from taskwire.people.permissions import People, require_rights
 from taskwire.slack.calls import Method
+from taskwire.state.retention import STEPS
 from taskwire.tasks.audit_queries import AuditQueries
 from taskwire.tasks.last_known import LastKnown
 from taskwire.tasks.lookup import Lookup, VisibleTask
@@ -228,7 +229,7 @@ class Queries:
         """Return an agent's steps before the answer in a notice. Send them as a file if they are too long."""
         await self._people.require_account(requester.person, needs_coder=False)
         link = await self._lookup.find_link(requester, link_id)
-        steps = await self._deps.notes.find("steps", link.id, key)
+        steps = await self._deps.notes.find(STEPS, link.id, key)
         if steps is None:
             raise UserError(*refusals.steps_too_old())
         if len(steps) <= logs.LONGEST_SHOWN_STEPS:

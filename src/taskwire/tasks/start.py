@@ -39,6 +39,7 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
+from taskwire.state.retention import DETACHED_LINK
 from taskwire.tasks.choices import make_name_taken_refusal
 from taskwire.tasks.quotas import uncount_task
 
@@ -256,7 +257,7 @@ class TaskBinder:
 
     async def _find_former(self, link: Link) -> Link | None:
         """Find the link of the task's earlier thread."""
-        former = await self._deps.notes.find("detached_link", str(link.record.task_id))
+        former = await self._deps.notes.find(DETACHED_LINK, str(link.record.task_id))
         return await self._deps.links.find(LinkId(former)) if former is not None else None
 
     async def _link_former_card(self, link: Link, former: Link | None, batch: Batch) -> Batch:
