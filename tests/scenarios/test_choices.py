@@ -1,8 +1,11 @@
 """An agent offers choices at the end of its answer. Each is a button that sends it as a person's reply."""
 
+import asyncio
+
 import pytest
 
 from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.slack import CallFault
 
 from .people import Thread
 from .running_tasks import TITLE, a_task
@@ -95,6 +98,36 @@ async def test_the_first_of_two_presses_counts(world: World) -> None:
 
     assert len(task.inputs) == 1
     assert len(thread.new_messages()) == 1
+    assert world.alice.reads() == ["This was already answered."]
+
+
+async def test_a_choice_is_pressed_while_its_question_is_being_posted(world: World) -> None:
+    """Slack shows the question before the bot knows that. The press counts, and the first one only."""
+    thread, task = await an_asking_agent(world)
+    await world.alice.clicks(thread, "1. main, where all work goes")
+    await world.passes(seconds=3)
+    thread.new_messages()
+    task.becomes("working", "Mending main")
+    await world.polls()
+    task.says(ASKED)
+    task.becomes("idle", "Which branch now?")
+    await world.polls()
+    late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=1.5)
+    passing = asyncio.create_task(world.passes(seconds=20))
+    await world.until(lambda: late.hits, "the question is posted")
+
+    await world.alice.clicks_at_once(thread, "2. release-2", "1. main, where all work goes")
+    await passing
+    await world.passes(seconds=3)
+
+    assert len(task.inputs) == 2
+    question, words = thread.new_messages()
+    chosen = task.inputs[1]
+    assert question.splitlines()[1] in (
+        f"Needs you: {TITLE}. Alice chose *2. release-2*.",
+        f"Needs you: {TITLE}. Alice chose *1. main, where all work goes*.",
+    )
+    assert words == f"Alice says: {chosen}\n> {chosen}"
     assert world.alice.reads() == ["This was already answered."]
 
 

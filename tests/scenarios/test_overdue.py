@@ -1,11 +1,13 @@
 """Tasks in which nothing changes, questions that nobody answers, and who is called then."""
 
+import asyncio
 import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import server_error
+from taskwire_sandbox.slack import CallFault
 
 from .people import Person, Thread
 from .running_tasks import TITLE, a_task, next_list_shows, timeless
@@ -318,6 +320,32 @@ async def test_the_fallback_may_snooze_and_others_may_not(world: World) -> None:
         f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
     ]
     assert thread.new_messages() == [escalation(f"<@{world.bob.id}>", "3 h")]
+
+
+async def test_a_reminder_is_snoozed_while_it_is_being_posted(world: World) -> None:
+    """A minute before, the reminder of another question was answered. The press is about the newer one."""
+    await set_channel(world, reminder="1 h")
+    thread, task = await a_question(world)
+    await world.passes(HOURS)
+    await world.alice.replies(thread, "the new one")
+    task.becomes("working", "Keeping it")
+    await world.polls()
+    await asks(world, task)
+    thread.new_messages()
+    late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=1.5)
+    passing = asyncio.create_task(world.passes(HOURS))
+    await world.until(lambda: late.hits, "the reminder is posted")
+
+    await world.alice.clicks(thread, "Snooze for 1 h")
+    await passing
+    snoozed = [timeless(said) for said in thread.new_messages()]
+    await world.passes(HOURS + 1)
+
+    assert snoozed == [
+        f"<@{world.alice.id}> {QUESTION}\nStill needs you: {TITLE}. Snoozed by Alice until "
+        "<{date_short_pretty} at {time}>."
+    ]
+    assert thread.new_messages() == [reminder(world.alice, "2 h")]
 
 
 async def test_a_question_that_was_answered_cannot_be_snoozed(world: World) -> None:

@@ -42,7 +42,7 @@ class ReminderSnoozer:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
         if not await self._is_fallback(work.requester.person, link):
             await self._people.require_steering_rights(work.requester, link, needs_coder=False)
-        is_open = await questions.is_open(self._deps, link, questions.REMINDER)
+        is_open = await questions.is_open(self._deps, link, questions.REMINDER, work.message_ts)
         if not is_open or not is_question_open(link.state):
             return done(None, (work.requester, inputs.choice_too_late()))
         until = await self._find_time(work, from_ms(context.now_ms))
@@ -51,7 +51,11 @@ class ReminderSnoozer:
             to_thread(link.id), Job(id=f"snoozed:{context.job.id}", work=ApplyEvent(event=event))
         )
         words = inputs.reminder_snoozed(await self._people.find_name(work.requester.person), until)
-        return done(questions.settle_finally(self._deps, link, questions.REMINDER, words, batch))
+        return done(
+            await questions.settle_finally(
+                self._deps, link, questions.REMINDER, words, batch, work.message_ts
+            )
+        )
 
     async def _is_fallback(self, person: UserId, link: Link) -> bool:
         """Return whether the reminder may have called this person instead of the owner."""

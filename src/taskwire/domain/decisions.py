@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from taskwire.domain.ids import Ts
 from taskwire.domain.requester import Requester
 from taskwire.domain.sealed_model import Readable
 from taskwire.domain.work import Work
@@ -51,20 +52,25 @@ class PassOn(Work):
 class Choose(Work):
     """Send the choice that a person pressed to the agent, as that person's reply (queue `to_coder`).
 
-    `key` is the key of the notice with the choices, and `number` the number of the choice. `text` is the text
-    of the reply; it is empty until the buttons of the notice have been removed.
+    `key` is the key of the notice with the choices, `message_ts` names the notice, and `number` the choice.
+    `text` is the text of the reply; it is empty until the buttons of the notice have been removed.
     """
 
     kind: Literal["choose"] = "choose"
     requester: Requester
     key: Readable
     number: int
+    message_ts: Ts | None = None
     text: str = ""
 
 
 class SnoozeReminder(Work):
-    """Repeat a reminder of a question later, in an hour or tomorrow (queue `to_coder`)."""
+    """Repeat a reminder of a question later, in an hour or tomorrow (queue `to_coder`).
+
+    `message_ts` names the reminder.
+    """
 
     kind: Literal["snooze_reminder"] = "snooze_reminder"
     requester: Requester
+    message_ts: Ts | None = None
     until: Literal["hour", "tomorrow"]

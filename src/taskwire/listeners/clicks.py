@@ -235,7 +235,7 @@ def _batch_of(clicked: Click) -> Batch | None:
         act = Act(requester=requester, verb=_VERBS[button], is_retry=button is Button.RETRY)
         job = Job(id=f"{act.verb}:{name}", work=act)
         return Batch().append(to_coder(link), job, score=request_score(act.verb, requester.at))
-    decision = _decision_of(button, requester, rest)
+    decision = _decision_of(clicked, requester, rest)
     if decision is not None:
         return Batch().append(to_coder(link), Job(id=name, work=decision), score=urgent_score(requester.at))
     if button is Button.RETRY_AND_SEND:
@@ -263,9 +263,10 @@ def _intake_batch(clicked: Click) -> Batch | None:
 
 
 def _decision_of(
-    button: Button | None, requester: Requester, rest: str
+    clicked: Click, requester: Requester, rest: str
 ) -> DecideReply | DecideHeld | Choose | PassOn | SnoozeReminder | None:
     """Return the decision that a press makes; None if the button is for something else."""
+    button, ts = clicked.button, clicked.message_ts
     if button in _DECISIONS:
         return DecideReply(requester=requester, job=rest, decision=_DECISIONS[button])
     if button is Button.DO_VERB:
@@ -275,11 +276,12 @@ def _decision_of(
         return DecideHeld(requester=requester, is_dropped=button is Button.DROP_HELD)
     if button is Button.CHOOSE:
         key, _, number = rest.partition(":")
-        return Choose(requester=requester, key=key, number=int(number) if number.isdecimal() else -1)
+        chosen = int(number) if number.isdecimal() else -1
+        return Choose(requester=requester, key=key, number=chosen, message_ts=ts)
     if button in _PASS_ON_STEPS:
         return PassOn(requester=requester, job=rest, step=_PASS_ON_STEPS[button])
     if button in _SNOOZES:
-        return SnoozeReminder(requester=requester, until=_SNOOZES[button])
+        return SnoozeReminder(requester=requester, until=_SNOOZES[button], message_ts=ts)
     return None
 
 

@@ -115,7 +115,7 @@ class Notifier:
             self._deps.writes.remove_field(batch, link.id, "pending")
         await self._append_notices(link, transition, batch)
         await self._settle_start_button(link, event, transition.state, batch)
-        settle_overdue(self._deps, link, event, transition.state, batch)
+        await settle_overdue(self._deps, link, event, transition.state, batch)
         if isinstance(event, Delivered):
             await questions.close_choices(self._deps, link, inputs.CHOICE_REPLIED, batch)
         elif link.state.phase in ENDED_TURN_PHASES and transition.state.phase is Phase.WORKING:
@@ -251,7 +251,7 @@ class Notifier:
             frozen = {"agent_output": written, "calls": plan if plan.is_chosen else None}
             return retry(0, context.job.with_work(**frozen))
         build_summary = await read_build(self._deps, context.coder, link, notice.kind)
-        key = questions.get_key(_message_id(link, context.job.id))
+        key = questions.get_key(questions.get_message_id(link, context.job.id))
         message = await self._make_message(link, notice, written or AgentOutput(), build_summary, key, plan)
         posted = await self._post(context, link, message, notice.kind, is_call=may_mention(link, context.job))
         if isinstance(posted, Outcome):
@@ -368,7 +368,9 @@ class Notifier:
         self, context: JobContext, link: Link, message: Message, kind: str, *, is_call: bool
     ) -> Outcome | Ts:
         """Post a message and return its ts, or the outcome of the job if it could not be posted."""
-        meta = Metadata(id=_message_id(link, context.job.id), kind=kind, task_id=link.record.task_id)
+        meta = Metadata(
+            id=questions.get_message_id(link, context.job.id), kind=kind, task_id=link.record.task_id
+        )
         where = (link.id, link.record.channel, link.record.thread_ts)
         try:
             try:
@@ -410,7 +412,7 @@ class Notifier:
         if written.cursor:
             self._deps.writes.set_field(batch, link.id, "cursor", written.cursor)
         if written.steps_text:
-            key = questions.get_key(_message_id(link, name))
+            key = questions.get_key(questions.get_message_id(link, name))
             kept_ms = self._deps.writes.kept.excerpt_ms
             self._deps.notes.keep_in(batch, written.steps_text, STEPS, link.id, key, ttl_ms=kept_ms)
         if written.full_text:
@@ -428,9 +430,6 @@ def _has_new_report(state: LinkState, seen: Observation) -> bool:
 def _make_posted_question(
     link: Link, context: JobContext, ts: Ts, kind: str, message: Message
 ) -> PostedQuestion:
-    return PostedQuestion(ts=ts, message_id=_message_id(link, context.job.id), kind=kind, message=message)
-
-
-def _message_id(link: Link, job_id: str) -> str:
-    """Return the id of a message. It is the same for every try, and different in each link."""
-    return f"{link.id}:{job_id}"
+    return PostedQuestion(
+        ts=ts, message_id=questions.get_message_id(link, context.job.id), kind=kind, message=message
+    )

@@ -59,11 +59,13 @@ async def with_question(deps: Dependencies, coder: CoderClient, link: Link, noti
     return notice
 
 
-def settle_overdue(deps: Dependencies, link: Link, event: Event, state: LinkState, batch: Batch) -> None:
+async def settle_overdue(
+    deps: Dependencies, link: Link, event: Event, state: LinkState, batch: Batch
+) -> None:
     """Remove the buttons of a notice if something has changed, or if the question is answered."""
     before = link.state
     if before.is_stuck and not state.is_stuck:
-        questions.settle_finally(deps, link, questions.STUCK, inputs.STUCK_ENDED, batch)
+        await questions.settle_finally(deps, link, questions.STUCK, inputs.STUCK_ENDED, batch)
     if before.reminder_count and is_question_open(before) and not is_question_open(state):
         words = inputs.CHOICE_REPLIED if isinstance(event, Delivered) else inputs.CHOICE_PASSED
-        questions.settle_finally(deps, link, questions.REMINDER, words, batch)
+        await questions.settle_finally(deps, link, questions.REMINDER, words, batch)

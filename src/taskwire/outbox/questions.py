@@ -7,11 +7,13 @@ a question is stored with the link. If the place is lost, its buttons still work
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_questions import Choice
-from taskwire.domain.ids import LinkId, Ts
+from taskwire.domain.agent_questions import Choice, read_answer
+from taskwire.domain.decisions import Choose
+from taskwire.domain.ids import LinkId, Ts, find_ts, microseconds
 from taskwire.domain.jobs import (
     REPLY_ID_PREFIX,
     Job,
+    PostNotice,
     Reply,
     SettleQuestion,
 )
@@ -39,6 +41,8 @@ EDIT, DELETE, ATTACH = "edit", "delete", "attach"
 STUCK, REMINDER = "stuck", "reminder"
 # The id of the job that asks about the replies which a new pause holds begins with this.
 HELD_BY_PAUSE_PREFIX = "held:"
+# The note about a settled question whose message is not known.
+SETTLED = "settled"
 # The id of a message's job begins with this if the message replaces the open question. Without an open
 # question, the message is posted.
 REPLACING_JOB_ID_PREFIX = "replacing:"
@@ -65,7 +69,9 @@ async def record_posted(
         words = "" if question_id == WORKSPACE else inputs.question_closed("newer")
         work = SettleQuestion(question_id=question_id, words=words, place=older)
         batch.append(to_thread(link.id), Job(id=f"settled:{question_id}:{place.ts}", work=work))
-    deps.notes.forget_in(batch, "settled_question", link.id, question_id)
+    settled = await deps.notes.find("settled_question", link.id, question_id)
+    if settled is not None and find_ts(settled) is None:
+        deps.notes.forget_in(batch, "settled_question", link.id, question_id)
     return deps.writes.add_question(batch, link.id, question_id, place.model_dump_json())
 
 
@@ -73,7 +79,7 @@ async def find_open(deps: Dependencies, link: Link, question_id: str) -> PostedQ
     """Find where a question was posted; None if it is settled."""
     if not await is_open(deps, link, question_id):
         return None
-    return read_if_possible(PostedQuestion, await deps.links.find_question(link.id, question_id))
+    return await _find_place(deps, link, question_id)
 
 
 async def replace_text(
@@ -83,7 +89,7 @@ async def replace_text(
 
     `kind` is the message's new kind in its metadata; without it the message keeps its kind.
     """
-    place = read_if_possible(PostedQuestion, await deps.links.find_question(link.id, question_id))
+    place = await _find_place(deps, link, question_id)
     if place is None:
         return False
     place = place.model_copy(update={"kind": kind or place.kind})
@@ -143,10 +149,16 @@ async def finish_press(
 
     If it is not known where the question is, the person gets the decision as an answer.
     """
-    _record_settled(deps, link, question_id, batch)
-    if await deps.links.find_question(link.id, question_id) is None:
+    place = await deps.links.find_question(link.id, question_id)
+    _record_settled(deps, link, question_id, batch, _ts_of(read_if_possible(PostedQuestion, place)))
+    if place is None:
         return replace_question(batch, requester, shapes.statement(words))
     return done(settle(link, question_id, words, batch, is_last=is_last))
+
+
+def get_message_id(link: Link, job_id: str) -> str:
+    """Return the id of the message of a job. It is the same for every try, and different in each link."""
+    return f"{link.id}:{job_id}"
 
 
 def get_key(message_id: str) -> str:
@@ -154,29 +166,53 @@ def get_key(message_id: str) -> str:
     return digest(message_id)
 
 
-async def find_choice(deps: Dependencies, link: Link, key: str, number: int) -> Choice | None:
-    """Find a choice by the key of its message; None if the question is settled."""
-    place = read_if_possible(PostedQuestion, await deps.links.find_question(link.id, CHOICES))
-    is_same = place is not None and get_key(place.message_id) == key
-    if place is None or not is_same or not await is_open(deps, link, CHOICES):
+async def find_choice(deps: Dependencies, link: Link, work: Choose) -> Choice | None:
+    """Find the choice that a person pressed; None if the question is settled.
+
+    A person may press before it is recorded where the notice was posted, for example because Slack's answer
+    is late. Then the choices are in the job that posts it.
+    """
+    place = await _find_place(deps, link, CHOICES)
+    if not await is_open(deps, link, CHOICES, work.message_ts):
         return None
-    return place.choices[number] if 0 <= number < len(place.choices) else None
+    if place is not None and get_key(place.message_id) == work.key:
+        choices = place.choices
+    else:
+        choices = await _list_unrecorded_choices(deps, link, work.key)
+    return choices[work.number] if 0 <= work.number < len(choices) else None
 
 
-def settle_finally(deps: Dependencies, link: Link, question_id: str, words: str, batch: Batch) -> Batch:
-    """Settle a question about the task. A later press of its buttons has no effect."""
-    return settle(link, question_id, words, _record_settled(deps, link, question_id, batch))
+async def _list_unrecorded_choices(deps: Dependencies, link: Link, key: str) -> tuple[Choice, ...]:
+    for job in await deps.links.list_jobs(to_thread(link.id)):
+        written = job.work.agent_output if isinstance(job.work, PostNotice) else None
+        if written is not None and get_key(get_message_id(link, job.id)) == key:
+            return read_answer(written.answer, written.full_text).choices
+    return ()
 
 
-def settle_choices(deps: Dependencies, link: Link, words: str, batch: Batch) -> Batch:
-    """Replace the buttons of an agent's choices by `words`. A later press has no effect."""
-    return settle_finally(deps, link, CHOICES, words, batch)
+async def settle_finally(
+    deps: Dependencies,
+    link: Link,
+    question_id: str,
+    words: str,
+    batch: Batch,
+    pressed_ts: Ts | None = None,
+) -> Batch:
+    """Settle a question about the task. A later press of its buttons has no effect.
+
+    `pressed_ts` names the message whose button settles it. Where that message was posted may not be recorded
+    yet.
+    """
+    place = await _find_place(deps, link, question_id)
+    known = [ts for ts in (pressed_ts, _ts_of(place)) if ts is not None]
+    newest = max(known, key=microseconds, default=None)
+    return settle(link, question_id, words, _record_settled(deps, link, question_id, batch, newest))
 
 
 async def close_choices(deps: Dependencies, link: Link, words: str, batch: Batch) -> None:
     """Settle an agent's choices, if they are open, because a reply has answered the question."""
     if await deps.links.find_question(link.id, CHOICES) is not None:
-        settle_choices(deps, link, words, batch)
+        await settle_finally(deps, link, CHOICES, words, batch)
 
 
 async def change_id(deps: Dependencies, link: Link, question_id: str, new_id: str, batch: Batch) -> str:
@@ -184,27 +220,47 @@ async def change_id(deps: Dependencies, link: Link, question_id: str, new_id: st
     place = await deps.links.find_question(link.id, question_id)
     if place is None:
         return question_id
-    deps.writes.remove_question(_record_settled(deps, link, question_id, batch), link.id, question_id)
+    _record_settled(deps, link, question_id, batch, _ts_of(read_if_possible(PostedQuestion, place)))
+    deps.writes.remove_question(batch, link.id, question_id)
     deps.writes.add_question(batch, link.id, new_id, place)
     return new_id
 
 
 def settle_held(deps: Dependencies, link: Link, words: str, batch: Batch) -> Batch:
     """Settle the question about held replies, because they are sent now."""
-    return settle_finally(deps, link, HELD_REPLIES, words, batch)
+    return settle(link, HELD_REPLIES, words, _record_settled(deps, link, HELD_REPLIES, batch))
 
 
-def _record_settled(deps: Dependencies, link: Link, question_id: str, batch: Batch) -> Batch:
-    """Record that a question is settled, even if its message still shows buttons."""
-    return deps.notes.keep_in(batch, "1", "settled_question", link.id, question_id)
+def _record_settled(
+    deps: Dependencies, link: Link, question_id: str, batch: Batch, ts: Ts | None = None
+) -> Batch:
+    """Record that a question is settled, even if its message still shows buttons.
+
+    `ts` names its message. A newer message with the same question is open. Without `ts`, the question is
+    settled until it is recorded where a newer one was posted.
+    """
+    return deps.notes.keep_in(batch, ts or SETTLED, "settled_question", link.id, question_id)
 
 
-async def is_open(deps: Dependencies, link: Link, question_id: str) -> bool:
-    """Return whether a question may still be open.
+async def is_open(deps: Dependencies, link: Link, question_id: str, pressed_ts: Ts | None = None) -> bool:
+    """Return whether a question may still be open. `pressed_ts` names the message whose button was pressed.
 
     False if it was settled, even if its buttons still show.
     """
-    return await deps.notes.find("settled_question", link.id, question_id) is None
+    settled = await deps.notes.find("settled_question", link.id, question_id)
+    last = find_ts(settled) if settled is not None else None
+    if last is None:
+        return settled is None
+    ts = pressed_ts or _ts_of(await _find_place(deps, link, question_id))
+    return ts is not None and microseconds(ts) > microseconds(last)
+
+
+async def _find_place(deps: Dependencies, link: Link, question_id: str) -> PostedQuestion | None:
+    return read_if_possible(PostedQuestion, await deps.links.find_question(link.id, question_id))
+
+
+def _ts_of(place: PostedQuestion | None) -> Ts | None:
+    return place.ts if place is not None else None
 
 
 async def _find_posted(deps: Dependencies, link: LinkId, work: SettleQuestion) -> PostedQuestion | None:
@@ -227,7 +283,7 @@ async def _settle_question(deps: Dependencies, context: JobContext, link: Link) 
     batch = Batch()
     if work.is_last and not work.place:
         deps.writes.remove_question(batch, link.id, work.question_id)
-        _record_settled(deps, link, work.question_id, batch)
+        _record_settled(deps, link, work.question_id, batch, place.ts)
     dead = get_former_page_url(link, deps.coder_url) if find_ending(link) == "gone" else ""
     message = shapes.close_question(place.message, work.words, dead=dead)
     try:

@@ -199,11 +199,14 @@ class ReplyDecisions:
             reply = await post_quotation(self._deps, self._people, context, link, work.requester, work.text)
             return done(queue_reply(link.id, reply))
         await self._people.require_steering_rights(work.requester, link)
-        choice = await questions.find_choice(self._deps, link, work.key, work.number)
+        choice = await questions.find_choice(self._deps, link, work)
         if choice is None:
             return done(None, (work.requester, inputs.choice_too_late()))
         name = await self._people.get_name(work.requester.person)
-        batch = questions.settle_choices(self._deps, link, inputs.choice_made(name, choice.label), Batch())
+        words = inputs.choice_made(name, choice.label)
+        batch = await questions.settle_finally(
+            self._deps, link, questions.CHOICES, words, Batch(), work.message_ts
+        )
         return retry(0, context.job.with_work(text=choice.reply), batch)
 
 

@@ -161,7 +161,8 @@ class SlashCommand:
 class Click:
     """A pressed button or a used menu. `button` is None if we do not know its action id.
 
-    `is_card_menu`: it was chosen in the menu of a card that everybody sees.
+    `is_card_menu`: it was chosen in the menu of a card that everybody sees. `message_ts` names the message
+    with the button.
 
     `values` is what the person has entered so far in the same dialog or message, by block id.
     """
@@ -175,6 +176,7 @@ class Click:
     delivery: str
     channel: ChannelId | None
     thread_ts: Ts | None
+    message_ts: Ts | None
     private_metadata: str
     response_url: str | None
     view_id: str | None
@@ -330,7 +332,8 @@ def parse_click(body: Body) -> Click | IgnoredPayload:
         return IgnoredPayload("a click without person, action or ts")
     place, view = read_object(body, "container"), read_object(body, "view")
     thread_ts = read_ts(place, "thread_ts") or read_ts(body, "message", "thread_ts")
-    if thread_ts == read_ts(place, "message_ts"):
+    message_ts = read_ts(place, "message_ts")
+    if thread_ts == message_ts:
         # A root message counts as a message of the channel, even if it has replies.
         thread_ts = None
     return Click(
@@ -343,6 +346,7 @@ def parse_click(body: Body) -> Click | IgnoredPayload:
         delivery=f"{action_ts}:{person}",
         channel=read_channel(body, "channel", "id") or read_channel(place, "channel_id"),
         thread_ts=thread_ts,
+        message_ts=message_ts,
         private_metadata=read_text(view, "private_metadata"),
         response_url=read_text(body, "response_url") or None,
         view_id=read_text(view, "id") or None,
