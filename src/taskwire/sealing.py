@@ -15,7 +15,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -23,6 +23,13 @@ from cryptography.fernet import Fernet, InvalidToken
 MARK = "tws1."
 _SEALED = re.compile(r"tws1\.([0-9a-f]{8})\.([A-Za-z0-9_-]+=*)")
 _PURPOSE_BYTES = 16
+
+
+class MaxAge(NamedTuple):
+    """How old a sealed value may be, and the present time by the clock that was used to seal it."""
+
+    seconds: float
+    now_seconds: float
 
 
 class CannotOpen(ValueError):
@@ -66,22 +73,28 @@ class KeyRing:
         """The ids of all keys, the newest first."""
         return tuple(self._fernets)
 
-    def seal(self, text: str, purpose: str) -> str:
-        """Return the sealed text. It can be opened only for the same purpose."""
-        token = self._newest.encrypt(_mark_of(purpose) + text.encode("utf-8", "surrogatepass"))
+    def seal(self, text: str, purpose: str, now_seconds: float | None = None) -> str:
+        """Return the sealed text. It can be opened only for the same purpose.
+
+        Without `now_seconds`, the clock of this host says when it was sealed.
+        """
+        content = _mark_of(purpose) + text.encode("utf-8", "surrogatepass")
+        token = self._newest.encrypt_at_time(
+            content, int(time.time() if now_seconds is None else now_seconds)
+        )
         return f"{MARK}{self.newest_id}.{token.decode()}"
 
-    def open(self, sealed: str, purpose: str, max_age_seconds: float | None = None) -> str:
+    def open(self, sealed: str, purpose: str, max_age: MaxAge | None = None) -> str:
         """Return the text of a sealed value.
 
         Raises KeyMissing, or CannotOpen if the value is not ours, is for another purpose or is too old.
         """
-        content = self._decrypt(sealed, max_age_seconds)
+        content = self._decrypt(sealed, max_age)
         if not hmac.compare_digest(content[:_PURPOSE_BYTES], _mark_of(purpose)):
             raise CannotOpen("it was encrypted for another place")
         return content[_PURPOSE_BYTES:].decode("utf-8", "surrogatepass")
 
-    def _decrypt(self, sealed: str, max_age_seconds: float | None = None) -> bytes:
+    def _decrypt(self, sealed: str, max_age: MaxAge | None = None) -> bytes:
         found = _SEALED.fullmatch(sealed)
         if found is None:
             raise CannotOpen("it is no encrypted value")
@@ -89,9 +102,9 @@ class KeyRing:
         if fernet is None:
             raise KeyMissing(found[1])
         try:
-            if max_age_seconds is None:
+            if max_age is None:
                 return fernet.decrypt(found[2])
-            return fernet.decrypt_at_time(found[2], int(max_age_seconds), int(time.time()))
+            return fernet.decrypt_at_time(found[2], int(max_age.seconds), int(max_age.now_seconds))
         except InvalidToken:
             raise CannotOpen("it was changed, or is too old") from None
 

@@ -27,6 +27,7 @@ _OF_THE_CLIENT = {
 ITS_OWN = {
     "BRPOP": "a wait for a word; a lost one costs a second, and nothing is written",
     "ZCARD": "a metric, every two seconds",
+    "TIME": "asks for Redis's clock, once a minute; nothing is written",
     "CONFIG": "asks how many copies a promise needs, every two seconds; nothing is written",
     "data_loss.look": "looks whether Redis went back, every two seconds",
     "formats.note": "says which version is here, every two seconds, and asks which others are",

@@ -1,14 +1,15 @@
 """Notes: short-lived values that may be lost without harm, such as the names of people.
 
 Every note is sealed for its key. Cached answers decide who a person is and what they may do. So a cached
-answer is used only if this deployment has sealed it a short time ago, for this person or group.
+answer is used only if this deployment has sealed it a short time ago, for this person or group. Redis's clock
+says when that was: the clocks of the hosts may differ.
 """
 
 import secrets
 from collections.abc import Awaitable
 from typing import cast
 
-from taskwire import sealing
+from taskwire import sealing, transport
 from taskwire.queue import fence
 from taskwire.queue.batch import Batch, Word
 from taskwire.queue.lua_files import load
@@ -22,6 +23,8 @@ DEFAULT_TTL_MS = 300_000
 CHANGE_TTL_MS = 120_000
 # No answer is cached for as long. An older one was put back by somebody else.
 OLDEST_CACHED_SECONDS = 60
+# How long Redis's clock is read from a monotonic clock of this process before Redis is asked again.
+CLOCK_SECONDS = 60.0
 
 _log = logger("taskwire.state.notes")
 
@@ -34,6 +37,8 @@ class Notes:
     def __init__(self, connections: Connections, keys: Keys) -> None:
         self._redis = connections.commands
         self._keys = keys
+        # How far Redis's clock is ahead of our monotonic one, and when Redis was asked.
+        self._ahead_seconds, self._clock_read_at = 0.0, float("-inf")
 
     async def find(self, *parts: str) -> str | None:
         """Return the value of a note; None if it has expired, or if this process cannot open it."""
@@ -62,17 +67,18 @@ class Notes:
         """
         answer, change = self._keys.named("cached", *parts), self._keys.named("cache_change", *parts)
         kept, last = cast("list[str | None]", await self._redis.mget(answer, change))
-        asked_after, _, value = (self._open(kept, answer) if kept else "").partition("\n")
+        asked_after, _, value = (await self._open(kept, answer) if kept else "").partition("\n")
         is_current = bool(kept) and asked_after == (last or "")
         return value if is_current else None, last or ""
 
-    def _open(self, kept: str, key: str) -> str:
+    async def _open(self, kept: str, key: str) -> str:
         """Return the text of an answer that was sealed for this key.
 
         For any other value, return a text that counts as outdated.
         """
+        max_age = sealing.MaxAge(OLDEST_CACHED_SECONDS, await self._read_clock())
         try:
-            return sealing.key_ring().open(kept, key, OLDEST_CACHED_SECONDS)
+            return sealing.key_ring().open(kept, key, max_age)
         except sealing.CannotOpen as error:
             _log.warning("a cached answer is not used and asked for again", key=key, why=str(error))
             return "not ours\n"
@@ -80,7 +86,7 @@ class Notes:
     async def keep_cached(self, value: str, change: str, *parts: str, ttl_ms: int) -> None:
         """Cache an answer that was requested after the change with this id."""
         key = self._keys.named("cached", *parts)
-        sealed = sealing.key_ring().seal(f"{change}\n{value}", key)
+        sealed = sealing.key_ring().seal(f"{change}\n{value}", key, await self._read_clock())
         await self._write("SET", key, sealed, "PX", ttl_ms)
 
     async def invalidate(self, *parts: str) -> None:
@@ -122,6 +128,14 @@ class Notes:
         """Store `value` unless the note exists. Returns whether it was stored."""
         key = self._keys.named("notes", *parts)
         return bool(await self._write("SET", key, sealing.seal_text(value, key), "PX", ttl_ms, "NX"))
+
+    async def _read_clock(self) -> float:
+        """Return the time by Redis's clock, in seconds since 1970."""
+        now = transport.boottime()
+        if now - self._clock_read_at > CLOCK_SECONDS:
+            seconds, microseconds = await self._redis.time()
+            self._ahead_seconds, self._clock_read_at = seconds + microseconds / 1_000_000 - now, now
+        return transport.boottime() + self._ahead_seconds
 
     async def _write(self, command: str, key: str, *words: Word) -> object:
         return await self._run(_WRITE, key, command, *words)
