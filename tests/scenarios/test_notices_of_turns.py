@@ -4,6 +4,8 @@ states."""
 import pytest
 
 from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.coder.faults import server_error
+from taskwire_sandbox.coder.steps import INSTANT, BuildPlan
 from taskwire_sandbox.slack import CallFault
 
 from .running_tasks import PULL, TITLE, a_task, card
@@ -99,6 +101,31 @@ async def test_an_end_before_a_pause_is_told_before_it_though_nobody_saw_the_age
         "[Logs]",
         f"Paused: {TITLE}. The workspace was stopped in Coder. Nothing is lost: a reply resumes it.\n"
         "[Resume] [Edit prompt]",
+    ]
+
+
+async def test_an_end_after_a_resume_is_told_after_the_pause_that_is_read_late(world: World) -> None:
+    """The task was paused before anybody saw its agent. Coder fails for a while, and meanwhile the task is
+    resumed and done."""
+    world.coder.template.plan = BuildPlan(connect=10)
+    thread = await world.alice.runs("/task create fix the login redirect")
+    task = world.task("fix-the-login-redirect")
+    task.pause()
+    world.coder.template.plan = INSTANT
+    fails = world.coder.plan_fault("workspaces.get", server_error())
+    await world.polls()
+    task.resume()
+    task.becomes("complete", "Opened PR #12")
+
+    await world.passes(seconds=30)
+    await world.polls(times=2)
+    await world.passes(seconds=30)
+
+    assert fails.hits
+    assert thread.new_messages() == [
+        f"Paused: {TITLE}. The workspace was stopped in Coder. Started again.",
+        f"Resumed: {TITLE}. The workspace is up again. Reply here to talk to the agent.",
+        f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do.",
     ]
 
 

@@ -160,6 +160,9 @@ async def find_report_source(coder: CoderClient, seen: Observation, known: Repor
         return ReportSource(agent, app)
     workspace = await coder.get_workspace(seen.workspace_id)
     last, build = workspace.latest_app_status, workspace.latest_build
+    if build.build_number > seen.build:
+        # The event is handled late. The last agent belongs to a later build, whose own events tell its end.
+        return ReportSource(agent, app)
     stopped_at = build.created_at if build.transition == "stop" else None
     return (
         ReportSource(last.agent_id, last.app_id, stopped_at) if last else ReportSource(agent, app, stopped_at)
