@@ -187,6 +187,27 @@ async def test_the_menu_can_be_used_again_after_it_was_used(world: World) -> Non
     assert len(world.alice.reads()) == 2
 
 
+async def test_the_menu_can_be_used_again_after_a_choice_was_refused(world: World) -> None:
+    """A teammate may choose an entry that is the owner's. The owner can choose it afterwards."""
+    thread, task = await a_task(world)
+    before = menu_id(world, thread)
+
+    await world.bob.clicks(thread, "Mute")
+    await world.passes(CARD_SECONDS)
+    after_refusal = menu_id(world, thread)
+    await world.alice.clicks(thread, "Mute")
+    await world.passes(CARD_SECONDS)
+
+    assert len({before, after_refusal, menu_id(world, thread)}) == 3
+    assert world.bob.reads() == [
+        f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
+    ]
+    assert world.alice.reads() == [
+        f"Muted: *{TITLE}* calls nobody. Its messages still come. `/task unmute {task.name}` undoes this, "
+        "and so does `!unmute` in its thread."
+    ]
+
+
 async def test_a_working_card_has_everything_in_its_menu(world: World) -> None:
     """Nothing is behind a second menu, and what ends the task is last."""
     thread, task = await a_task(world)

@@ -44,7 +44,7 @@ from taskwire.messages import answers, inputs, live, refusals, teammates
 from taskwire.notices.follow import is_followed, start_following, stop_following
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
-from taskwire.outbox.enqueue import draw, say
+from taskwire.outbox.enqueue import draw, reset_menu, say
 from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.request_retries import retry_for_person
@@ -114,6 +114,9 @@ class TaskActions:
         except UserError as error:
             context.audit.is_refused(error.reason)
             outcome = replace(done(None, (work.requester, answers.refusal(error))), is_refusal=True)
+            if link is not None and work.is_from_menu:
+                # The card's menu still shows the choice. Slack would not report the same choice again.
+                reset_menu(link.id, work.requester.at, outcome.batch)
         if work.is_answered_elsewhere:
             return replace(outcome, private_messages=())
         # If a text was stored, a button in a private question was pressed. The answer replaces that question.
@@ -319,11 +322,11 @@ class TaskActions:
         if work.verb == "share":
             kept = tuple(each for each in link.shares if each not in work.no_longer)
             link = link.model_copy(update={"shares": kept})
-            shares = await self._people.let_in(link, work.who, batch)
+            shares = await self._people.share_with(link, work.who, batch)
         else:
             shares = tuple(each for each in link.shares if each not in work.who)
             self._deps.writes.set_shares(batch, link.id, shares)
-        shown = await self._people.list_let_in(link.model_copy(update={"shares": shares}))
+        shown = await self._people.describe_shares(link.model_copy(update={"shares": shares}))
         return done(batch, (work.requester, teammates.who_may_steer(link, shown)))
 
     async def _give_thread(self, context: JobContext, link: Link, work: Act) -> Outcome:

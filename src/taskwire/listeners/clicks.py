@@ -232,7 +232,12 @@ def _batch_of(clicked: Click) -> Batch | None:
     link, _, rest = clicked.value.partition(" ")
     name = f"click:{clicked.delivery}"
     if button in _VERBS:
-        act = Act(requester=requester, verb=_VERBS[button], is_retry=button is Button.RETRY)
+        act = Act(
+            requester=requester,
+            verb=_VERBS[button],
+            is_retry=button is Button.RETRY,
+            is_from_menu=clicked.is_card_menu,
+        )
         job = Job(id=f"{act.verb}:{name}", work=act)
         return Batch().append(to_coder(link), job, score=request_score(act.verb, requester.at))
     decision = _decision_of(clicked, requester, rest)
