@@ -142,7 +142,7 @@ async def test_the_owner_always_lets_a_teammate(world: World) -> None:
     thread.new_messages()
 
 
-async def test_who_has_no_coder_account_can_be_passed_on_but_not_let_in(world: World) -> None:
+async def test_a_reply_without_a_coder_account_is_passed_on_but_gives_no_share(world: World) -> None:
     """A designer need not be in Coder to be heard."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
@@ -278,7 +278,7 @@ async def test_a_reply_with_a_file_is_passed_on_with_it(world: World) -> None:
     world.bob.reads()
 
 
-async def test_who_was_let_in_meanwhile_needs_nobody(world: World) -> None:
+async def test_a_person_who_has_got_a_share_meanwhile_needs_nobody(world: World) -> None:
     """The button then sends the reply."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
@@ -317,7 +317,7 @@ async def test_nobody_else_can_pass_it_on(world: World) -> None:
     assert task.inputs == []
 
 
-async def test_who_was_let_in_may_pass_on_but_not_let_in_others(world: World) -> None:
+async def test_a_person_with_a_share_may_pass_on_but_share_with_nobody(world: World) -> None:
     """Sharing stays with the owner."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")

@@ -19,7 +19,7 @@ def and_bob(who: str = "Bob") -> str:
 
 
 @pytest.mark.parametrize("way", ["command", "verb", "mention"])
-async def test_who_is_let_in_talks_to_the_agent(world: World, way: str) -> None:
+async def test_a_person_with_a_share_talks_to_the_agent(world: World, way: str) -> None:
     """Their replies are input like the owner's, and have receipts."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
@@ -38,7 +38,7 @@ async def test_who_is_let_in_talks_to_the_agent(world: World, way: str) -> None:
     assert (world.bob.reads(), thread.new_messages()) == ([], [])
 
 
-async def test_who_is_let_in_pauses_resumes_and_edits(world: World) -> None:
+async def test_a_person_with_a_share_pauses_resumes_and_edits(world: World) -> None:
     """These are steering too, by verb, button, command and dialog."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
@@ -60,7 +60,7 @@ async def test_who_is_let_in_pauses_resumes_and_edits(world: World) -> None:
 @pytest.mark.parametrize(
     "words", ["!delete", "!detach", "!share <@{carol}>", "!unshare <@{bob}>", "/task detach {name}"]
 )
-async def test_who_is_let_in_may_not_end_or_share_it(world: World, words: str) -> None:
+async def test_a_person_with_a_share_may_not_end_or_share_it(world: World, words: str) -> None:
     """These stay with the owner."""
     thread, task = await a_task(world)
     carol = world.person("carol")
@@ -76,7 +76,7 @@ async def test_who_is_let_in_may_not_end_or_share_it(world: World, words: str) -
     assert (task.status, thread.new_messages()) == ("active", [])
 
 
-async def test_the_menu_of_who_is_let_in_has_no_share_detach_or_delete(world: World) -> None:
+async def test_the_menu_of_a_person_with_a_share_has_no_share_detach_or_delete(world: World) -> None:
     """`/task status` is answered to one person, so its menu has only what they may do."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
@@ -111,7 +111,7 @@ async def test_share_without_anybody_says_who_may_steer(world: World) -> None:
 
 
 async def test_share_in_the_menu_opens_a_dialog_with_who_may_steer(world: World) -> None:
-    """People and groups are let in and taken out in one place. Who is taken out steers no more."""
+    """Shares with people and groups begin and end in one place. Without a share nobody steers."""
     thread, task = await a_task(world)
     carol = world.person("carol")
     group = world.slack.add_group("reviewers", [carol.id])
@@ -167,7 +167,7 @@ async def _link_of(world: World) -> str:
     return link
 
 
-async def test_a_user_group_is_let_in(world: World) -> None:
+async def test_a_task_is_shared_with_a_user_group(world: World) -> None:
     """Whoever joins the group may steer at once, and who leaves it may not."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
@@ -190,7 +190,7 @@ async def test_a_user_group_is_let_in(world: World) -> None:
     thread.new_messages()
 
 
-async def test_who_is_let_in_finds_the_task_from_anywhere(world: World) -> None:
+async def test_a_person_with_a_share_finds_the_task_from_anywhere(world: World) -> None:
     """It is in their list, by its name, and with the buttons that they may use."""
     thread, task = await a_task(world)
     world.slack.add_channel("random", ["bob"])
@@ -213,7 +213,7 @@ async def test_who_is_let_in_finds_the_task_from_anywhere(world: World) -> None:
 
 @pytest.mark.parametrize("way", ["command", "verb"])
 async def test_a_share_ends(world: World, way: str) -> None:
-    """The next act is refused. Others stay let in."""
+    """The next act is refused. Others keep their shares."""
     thread, task = await a_task(world)
     carol = world.person("carol")
     await world.alice.replies(thread, f"!share <@{world.bob.id}> and <@{carol.id}>")
@@ -256,8 +256,10 @@ async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> No
     ],
     ids=["guest", "stranger", "bot", "no account"],
 )
-async def test_who_can_never_steer_cannot_be_let_in(world: World, profile: dict[str, bool], why: str) -> None:
-    """The sentence says who, and nobody else is let in either."""
+async def test_no_task_is_shared_with_a_person_who_can_never_steer(
+    world: World, profile: dict[str, bool], why: str
+) -> None:
+    """The sentence says who, and the task is shared with nobody else either."""
     thread, task = await a_task(world)
     gina: Person = world.person("gina", **profile)  # type: ignore[arg-type] # as `person` takes them
 
@@ -281,7 +283,7 @@ async def test_who_is_not_mentioned_is_not_guessed(world: World, words: str) -> 
     ]
 
 
-async def test_only_so_many_are_let_in(world: World) -> None:
+async def test_a_task_is_shared_with_only_so_many(world: World) -> None:
     """More people are a user group."""
     thread, _ = await a_task(world)
     people = [world.person(f"person{number}") for number in range(21)]

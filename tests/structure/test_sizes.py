@@ -94,6 +94,18 @@ def test_each_public_class_and_constant_of_the_product_has_a_name_of_its_own() -
     assert {name: found for name, found in places.items() if len(found) > 1 and name != "CONSTANTS"} == {}
 
 
+def test_each_public_function_of_messages_has_a_name_of_its_own() -> None:
+    """A search for a message finds one function."""
+    places: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "src/taskwire/messages").glob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(path.name)
+
+    assert len(places) > 200
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 def _public_names(module: ast.Module) -> Iterator[str]:
     for node in module.body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):

@@ -55,7 +55,7 @@ class DialogContext(BaseModel):
     # offered.
     template: Id = ""
     offer: Id = ""
-    # In the dialog for sharing: the ids of those who were let in when it was opened.
+    # In the dialog for sharing: the ids of those who had a share when it was opened.
     shown: Annotated[str, pydantic.Field(pattern="^[A-Za-z0-9 ]{0,1000}$")] = ""
     # The thread of the message from which the form was opened; empty if it is in none.
     source_channel: str = ""

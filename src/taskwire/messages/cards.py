@@ -110,14 +110,14 @@ def status_card(
     forges: Collection[str] = (),
     permalink: str = "",
     rights: Rights = Rights.MANAGE,
-    let_in: str = "",
+    shared_with: str = "",
     unreachable_since_ms: int | None = None,
     silence: CoderFailure = "away",
 ) -> Message:
     """Make the card for the answer to `/task status`, which one person sees.
 
     `permalink` is the URL of the thread. Controls that the person's `rights` do not allow are left out.
-    `let_in` are the people with whom the owner shares the task, as mrkdwn.
+    `shared_with` are the people with whom the owner shares the task, as mrkdwn.
     """
     outside = _CardContext(coder_url, forges, unreachable_since_ms, silence)
     layout = [
@@ -125,7 +125,7 @@ def status_card(
         *_controls(link, outside, blocks.safe_web_url(permalink), rights=rights),
     ]
     hint = "" if link.id or find_ending(link) else _no_thread_hint(link.record.name)
-    hint = f"{let_in} can direct its agent too." if let_in else hint
+    hint = f"{shared_with} can direct its agent too." if shared_with else hint
     if hint:
         layout.append(blocks.context("hint", [mrkdwn(hint)]))
     return Message(text=_text(link, outside, hint), blocks=tuple(layout))

@@ -180,7 +180,7 @@ def reply_not_delivered(link: Link, job_id: str, why: str, text: str) -> Message
     return _ask_to_try_again(link, job_id, f"This reply was not delivered. {coder_said(why)}", text)
 
 
-def agent_access_denied(link: Link, job_id: str, text: str) -> Message:
+def reply_access_denied(link: Link, job_id: str, text: str) -> Message:
     """Say that Coder does not let our account talk to agents, and offer to try again."""
     why = " ".join(refusals.agent_access_denied(link.title))
     return _ask_to_try_again(link, job_id, f"This reply was not delivered. {why}", text)
@@ -302,7 +302,7 @@ def question_expired(text: str, *, is_outcome_unknown: bool) -> Message:
     return _notice_about("Nobody answered for a week, so this reply was not sent.", text)
 
 
-def link_ended(link: Link) -> Message:
+def reply_without_task(link: Link) -> Message:
     """Say that the thread no longer leads to a task."""
     if link.moved_to:
         return task_has_other_thread(link.moved_to)

@@ -145,7 +145,7 @@ def not_mentioned(text: str, verb: str) -> Refusal:
     )
 
 
-def cannot_let_in(name: str, why: str = "") -> Refusal:
+def cannot_share_with(name: str, why: str = "") -> Refusal:
     """Say that the task was not shared, because one person may never use the bot.
 
     `why` is the reason; without it, the person has no Coder account.

@@ -29,7 +29,7 @@ class ShareField(StrEnum):
 
 
 class ShareChange(NamedTuple):
-    """The ids of people and user groups who are let in, and of those whose share ends."""
+    """The ids of people and user groups who get a share, and of those whose share ends."""
 
     who: tuple[str, ...]
     no_longer: tuple[str, ...]

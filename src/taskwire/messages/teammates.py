@@ -61,12 +61,12 @@ def list_people(names: Sequence[str], groups: Sequence[str], *, is_for_all: bool
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def who_may_steer(link: Link, let_in: str) -> Message:
+def who_may_steer(link: Link, shared_with: str) -> Message:
     """Say who may steer the task: its owner, and the people with whom it is shared."""
     owner = escape_line(get_owner_name(link), 60) or "its owner"
-    if let_in:
+    if shared_with:
         return statement(
-            f"{let_in} can direct {bold_title(link)}, as {owner} can. `!unshare @who` ends that."
+            f"{shared_with} can direct {bold_title(link)}, as {owner} can. `!unshare @who` ends that."
         )
     return statement(f"Only {owner} can direct {bold_title(link)}. `!share @who` lets others in.")
 

@@ -18,7 +18,7 @@ NO_READABLE_VERSION = (
 NO_TASKS = ("This Coder has no Tasks.", "They are part of Coder 2.28 to 2.36, and of the 2.34 support line.")
 
 
-def not_owner(username: str) -> Refusal:
+def account_not_owner(username: str) -> Refusal:
     """Say that our Coder account lacks the role Owner."""
     return (
         f"The Coder account {username} lacks the role Owner, so it cannot act for other people.",
@@ -26,7 +26,7 @@ def not_owner(username: str) -> Refusal:
     )
 
 
-def agent_access_denied(username: str) -> Refusal:
+def account_without_agents(username: str) -> Refusal:
     """Say that Coder does not let accounts with the role Owner talk to other people's agents."""
     return (
         f"The Coder account {username} may see tasks but not talk to their agents, so no reply reaches one.",
@@ -60,7 +60,7 @@ def new_token_refused() -> str:
     )
 
 
-def token_refused() -> str:
+def service_token_refused() -> str:
     """Say that Coder refuses the token, so that Taskwire sees no task."""
     return (
         "Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. "
@@ -68,7 +68,7 @@ def token_refused() -> str:
     )
 
 
-def coder_unreachable(why: str) -> str:
+def coder_not_answering(why: str) -> str:
     """Say that Coder does not answer."""
     return f"Coder cannot be asked: {why}."
 

@@ -98,7 +98,7 @@ def request_never_readable() -> Message:
     )
 
 
-def request_waits(side: SilentSystem, request: str) -> Message:
+def request_waits_for_system(side: SilentSystem, request: str) -> Message:
     """Say that the request waits, because Coder or Slack (`side`) does not answer."""
     return statement(
         f"{side} is not answering, so {request} has to wait. I keep trying for an hour; no need to repeat it."

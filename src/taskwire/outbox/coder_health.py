@@ -123,11 +123,11 @@ def _reason_of(error: OutsideError) -> CoderFailure:
 def _describe(error: OutsideError, why: CoderFailure) -> str:
     match why:
         case "refused":
-            return troubles.token_refused()
+            return troubles.service_token_refused()
         case "no_tasks":
             return " ".join(troubles.NO_TASKS)
         case "away":
-            return troubles.coder_unreachable(str(error))
+            return troubles.coder_not_answering(str(error))
 
 
 # By default, Coder's tokens for owners last a week at most. Two days leave time to act.
@@ -172,7 +172,7 @@ class ServiceAccount:
         except TasksNotSupported:
             self.troubles = (" ".join(troubles.NO_TASKS),)
         except OutsideError as error:
-            self.troubles = (troubles.coder_unreachable(str(error)),)
+            self.troubles = (troubles.coder_not_answering(str(error)),)
         return self.troubles
 
     async def _list_troubles(self, now: datetime) -> list[UserError]:
@@ -194,9 +194,9 @@ async def find_rights_trouble(coder: CoderClient) -> UserError | None:
     """Return an error that names the right that our account lacks; None if it lacks none."""
     account = await coder.get_own_user()
     if not account.is_owner:
-        return UserError(*troubles.not_owner(account.username))
+        return UserError(*troubles.account_not_owner(account.username))
     if await coder.find_connect_right() is False:
-        return UserError(*troubles.agent_access_denied(account.username))
+        return UserError(*troubles.account_without_agents(account.username))
     return None
 
 

@@ -72,4 +72,4 @@ def make_waiting_message(work: Work, link: Link | None, error: OutsideError) -> 
         case TasksNotSupported():
             return answers.coder_has_no_tasks()
         case _:
-            return waiting.request_waits(_get_silent_side(work, error), wish)
+            return waiting.request_waits_for_system(_get_silent_side(work, error), wish)

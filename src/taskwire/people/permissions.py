@@ -198,7 +198,7 @@ class People:
         """
         if await self.can_manage(person, link, needs_coder=needs_coder) or person in link.shares:
             return True
-        return await self._is_in_groups(person, link.shares) or await self._is_let_in_by_channel(person, link)
+        return await self._is_in_groups(person, link.shares) or await self._may_steer_by_channel(person, link)
 
     async def get_rights(self, person: UserId, link: Link, *, needs_coder: bool = True) -> Rights:
         """Return what the person may do with the task. Raises what `can_manage` raises."""
@@ -207,7 +207,7 @@ class People:
         can_steer = await self.can_steer(person, link, needs_coder=needs_coder)
         return Rights.STEER if can_steer else Rights.SEE
 
-    async def list_let_in(self, link: Link, *, is_for_all: bool = False) -> str:
+    async def describe_shares(self, link: Link, *, is_for_all: bool = False) -> str:
         """Return the people and groups with whom the owner shares the task, as mrkdwn; empty for none.
 
         If everybody sees the message (`is_for_all`), groups are not named: a group's token in it would notify
@@ -217,7 +217,7 @@ class People:
         groups = [each for each in link.shares if is_group(each)]
         return teammates.list_people(people, groups, is_for_all=is_for_all)
 
-    async def let_in(self, link: Link, who: tuple[str, ...], batch: Batch) -> tuple[str, ...]:
+    async def share_with(self, link: Link, who: tuple[str, ...], batch: Batch) -> tuple[str, ...]:
         """Share the task with these people and groups, and return all with whom it is shared then.
 
         Raise UserError if one of them may never use the bot. Then the task is shared with none of them.
@@ -240,16 +240,16 @@ class People:
         try:
             await self.get_account(person)
         except NoAccount:
-            raise UserError(*refusals.cannot_let_in(await self.find_name(person))) from None
+            raise UserError(*refusals.cannot_share_with(await self.find_name(person))) from None
         except UserError as error:
             name = await self.find_name(person)
-            raise UserError(*refusals.cannot_let_in(name, error.sentence)) from None
+            raise UserError(*refusals.cannot_share_with(name, error.sentence)) from None
 
     async def _is_in_groups(self, person: UserId, shares: tuple[str, ...]) -> bool:
         groups = [each for each in shares if is_group(each)]
         return any([person in await self.directory.list_group(group) for group in groups])
 
-    async def _is_let_in_by_channel(self, person: UserId, link: Link) -> bool:
+    async def _may_steer_by_channel(self, person: UserId, link: Link) -> bool:
         """Return whether the channel's settings let all its people steer, and the person is in it."""
         channel = link.record.channel
         settings = await self._deps.channel_settings.get(channel)

@@ -20,7 +20,7 @@ PERMANENT = {
     "wakeups": "wake-ups for workers; capped, and read within a second",
     "timers": "when to look at a link again; a link leaves it when it ends",
     "links": "task to open link; a link leaves it when it ends",
-    "shared": "link to the people whom its owner has let in; a link leaves it when it ends",
+    "shared": "link to the people with whom its owner shares it; a link leaves it when it ends",
     "links_of:*": "a person's open links; a link leaves it when it ends",
     "person_settings:*": "what a person has set for themselves; stays until they change it",
     "account:*": "the Coder account that a person has connected; stays until they disconnect it",

@@ -266,7 +266,7 @@ class ReplyDeliverer:
             return await self._outcomes.wait_for_task(reply_job)
         words = await self._agent_input.get_display_text(reply_job.reply)
         return await self._outcomes.give_up_and_keep(
-            reply_job, inputs.agent_access_denied(reply_job.link, reply_job.context.job.id, words)
+            reply_job, inputs.reply_access_denied(reply_job.link, reply_job.context.job.id, words)
         )
 
     async def _attempt_send(

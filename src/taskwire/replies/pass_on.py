@@ -163,7 +163,7 @@ class ReplyPasser:
             return _answer(work, question, _keep(self._deps, link, changed, Batch()))
         batch = self._forget(link, work)
         if work.step == "always":
-            await self._people.let_in(link, (present.person,), batch)
+            await self._people.share_with(link, (present.person,), batch)
         updates = {"person": work.requester.person, "author_name": name or "Somebody", "is_confirmed": True}
         queue_reply(link.id, present.model_copy(update=updates), batch)
         return _answer(work, teammates.passed_on(name, is_always=work.step == "always"), batch)

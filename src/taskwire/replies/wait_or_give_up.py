@@ -86,7 +86,7 @@ class ReplyOutcomes:
             words = await self._agent_input.get_display_text(reply_job.reply)
             return done(say(link.id, f"never-known:{ts}", inputs.unknown_replies_returned([words]), batch))
         if await record_unless_told(self._deps, batch, "link_ended", link.id, ttl_ms=DAY_MS):
-            say(link.id, f"ended:{ts}", inputs.link_ended(link), batch, question_id=ATTACH)
+            say(link.id, f"ended:{ts}", inputs.reply_without_task(link), batch, question_id=ATTACH)
         return done(batch)
 
     async def admit(self, reply_job: ReplyJob) -> Outcome:

@@ -207,7 +207,7 @@ class Queries:
             forges=self._deps.forges,
             permalink=await self._find_permalink(seen),
             rights=await self._people.get_rights(requester.person, link),
-            let_in=await self._people.list_let_in(link),
+            shared_with=await self._people.describe_shares(link),
         )
 
     async def _show_logs(self, requester: Requester, question: Logs) -> Message:

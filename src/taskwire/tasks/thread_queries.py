@@ -266,7 +266,7 @@ class ThreadQueries:
         Return the outcome if a file follows.
         """
         if link.end_reason is not None:
-            return inputs.link_ended(link), False
+            return inputs.reply_without_task(link), False
         try:
             if work.question == "full_logs":
                 return await self._send_full_log(link, work, context)
@@ -323,7 +323,7 @@ class ThreadQueries:
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
             rights=await self._people.get_rights(work.requester.person, link),
-            let_in=await self._people.list_let_in(link, is_for_all=True),
+            shared_with=await self._people.describe_shares(link, is_for_all=True),
         )
 
     async def _make_logs(self, link: Link, context: JobContext) -> Message:

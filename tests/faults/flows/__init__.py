@@ -3,7 +3,7 @@
 There is one file for each family: `creating` (create by command, form, mention, reaction, direct message, a
 misspelt command, attach), `replying` (to an idle agent, to a busy one, a message that is sent to its task),
 `deciding` (a person's decision about input of unknown outcome and about held input, a choice of the agent, an
-answer by dialog), `letting_in` (passing on a teammate's reply, and a share), `steering` (pause by verb,
+answer by dialog), `sharing` (passing on a teammate's reply, and a share), `steering` (pause by verb,
 command, bare word and stop sign, resume, edit, mute, follow, detach, delete), `telling` (each kind of
 notice), `showing` (the card, Slack's agent surface, the log as a file), `calling` (a call by direct message,
 the summary after quiet hours), `overdue` (reminders, and a stuck task after the settings of a channel were
@@ -24,9 +24,9 @@ from .creating import (
 )
 from .deciding import Answering, Choosing, Deciding, Releasing
 from .flow import Flow
-from .letting_in import LettingIn
 from .overdue import Reminding, SettingUp
 from .replying import Replying, SendingToTask, Waiting
+from .sharing import Sharing
 from .showing import Drawing, Logging, ShowingSession
 from .snoozing import Snoozing
 from .steering import (
@@ -54,7 +54,7 @@ from .telling import (
 FLOWS: tuple[type[Flow], ...] = (
     *(Snoozing, Reminding, SettingUp),
     *(Creating, Filling, FillingFromMessage, Mentioning, Marking, Offering, Correcting, Attaching),
-    *(Replying, Waiting, SendingToTask, Deciding, Releasing, Choosing, Answering, LettingIn),
+    *(Replying, Waiting, SendingToTask, Deciding, Releasing, Choosing, Answering, Sharing),
     *(
         Pausing,
         PausingByCommand,

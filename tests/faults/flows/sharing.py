@@ -14,7 +14,7 @@ Find = Callable[[], tuple[str, str, str] | None]
 SETTLED = "That is settled already, or the button is too old."
 
 
-class LettingIn(Flow):
+class Sharing(Flow):
     """*Always let NAME*: a teammate's reply is passed on, and their next one needs nobody."""
 
     floor = 27
