@@ -11,8 +11,13 @@ from functools import partial
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import TaskId, ThreadRef, moment_of
-from taskwire.domain.jobs import Act, Job, Reply, StopByReaction
+from taskwire.domain.jobs import (
+    Act,
+    Job,
+    Reply,
+)
 from taskwire.domain.links import Link
+from taskwire.domain.person_jobs import StopByReaction
 from taskwire.domain.queues import no_agent_score, request_score, to_coder
 from taskwire.domain.replies import STALE_AFTER
 from taskwire.job_context import Handler, JobContext, Outcome, done

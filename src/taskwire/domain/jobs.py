@@ -226,22 +226,6 @@ class Act(Work):
     wait_count: int = 0
 
 
-class StopByReaction(Work):
-    """Pause the task of a message with a stop sign, or of a thread with Slack's *Stop* (queue `intake`)."""
-
-    kind: Literal["stop_by_reaction"] = "stop_by_reaction"
-    requester: Requester
-    message_ts: Ts
-
-
-class MakeTaskOfMessage(Work):
-    """Start a task from a message because a person put the configured reaction on it (queue `intake`)."""
-
-    kind: Literal["make_task_of_message"] = "make_task_of_message"
-    requester: Requester
-    message_ts: Ts
-
-
 class ApplyEvent(Work):
     """Apply an event to the link's state, and write the jobs that follow from it (queue `to_thread`)."""
 
@@ -426,8 +410,6 @@ AnyWork = Annotated[
     | SendToTask
     | ParkedBatch
     | Act
-    | StopByReaction
-    | MakeTaskOfMessage
     | DecideHeld
     | DecideReply
     | Choose

@@ -1,4 +1,4 @@
-"""Work for one person, in that person's own queues: direct messages, the Home tab, and settings.
+"""Work for one person, in that person's own queues: direct messages, Home, settings, and reactions.
 
 `jobs.py` has the work that belongs to tasks.
 """
@@ -107,8 +107,26 @@ class RenewToken(Work):
     key_id: Readable
 
 
+class StopByReaction(Work):
+    """Pause the task of a message with a stop sign, or of a thread with Slack's *Stop* (queue `intake`)."""
+
+    kind: Literal["stop_by_reaction"] = "stop_by_reaction"
+    requester: Requester
+    message_ts: Ts
+
+
+class MakeTaskOfMessage(Work):
+    """Start a task from a message because a person put the configured reaction on it (queue `intake`)."""
+
+    kind: Literal["make_task_of_message"] = "make_task_of_message"
+    requester: Requester
+    message_ts: Ts
+
+
 PersonWork = (
     MessagePerson
+    | StopByReaction
+    | MakeTaskOfMessage
     | CallPerson
     | SummarizeQuietHours
     | SavePersonSettings

@@ -14,9 +14,13 @@ from slack_bolt.async_app import AsyncApp
 from taskwire.domain.bare_words import STOP_SIGN
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import Job, MakeTaskOfMessage, MessageToBot, StopByReaction
+from taskwire.domain.jobs import (
+    Job,
+    MessageToBot,
+)
 from taskwire.domain.maintenance import ChannelOpened
 from taskwire.domain.message import Message
+from taskwire.domain.person_jobs import MakeTaskOfMessage, StopByReaction
 from taskwire.domain.queues import intake
 from taskwire.domain.requester import Requester
 from taskwire.listeners.background import Background

@@ -14,13 +14,11 @@ from taskwire.domain.jobs import (
     ActRequested,
     AnswerInThread,
     CreateRequested,
-    MakeTaskOfMessage,
     MessageToBot,
     SendToTask,
     ShowAnswer,
-    StopByReaction,
 )
-from taskwire.domain.person_jobs import SaveChannelSettings
+from taskwire.domain.person_jobs import MakeTaskOfMessage, SaveChannelSettings, StopByReaction
 from taskwire.domain.requester import Requester
 from taskwire.domain.work import Work
 from taskwire.outbox.tell_once import record_unless_told

@@ -15,20 +15,20 @@ from taskwire.domain.jobs import (
     ActRequested,
     CreateRequested,
     CreateTask,
-    MakeTaskOfMessage,
     MessageToBot,
     PostCard,
     Reply,
     SendToTask,
     ShowAnswer,
-    StopByReaction,
 )
 from taskwire.domain.naming import digest
 from taskwire.domain.person_jobs import (
     ConnectAccount,
     DisconnectAccount,
+    MakeTaskOfMessage,
     SaveChannelSettings,
     SavePersonSettings,
+    StopByReaction,
 )
 from taskwire.domain.requester import Requester
 from taskwire.domain.work import Work

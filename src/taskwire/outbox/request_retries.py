@@ -17,15 +17,19 @@ from taskwire.domain.jobs import (
     ActRequested,
     CreateRequested,
     CreateTask,
-    MakeTaskOfMessage,
     MessageToBot,
     PostCard,
     SendToTask,
-    StopByReaction,
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
-from taskwire.domain.person_jobs import ConnectAccount, DisconnectAccount, SaveChannelSettings
+from taskwire.domain.person_jobs import (
+    ConnectAccount,
+    DisconnectAccount,
+    MakeTaskOfMessage,
+    SaveChannelSettings,
+    StopByReaction,
+)
 from taskwire.domain.retry_policies import COMMAND
 from taskwire.job_context import JobContext, Outcome, PrivateMessage
 from taskwire.outbox.error_messages import make_give_up_message, make_waiting_message

@@ -11,8 +11,12 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ThreadRef
-from taskwire.domain.jobs import CreateRequested, MakeTaskOfMessage, Reply
+from taskwire.domain.jobs import (
+    CreateRequested,
+    Reply,
+)
 from taskwire.domain.mrkdwn import is_blank
+from taskwire.domain.person_jobs import MakeTaskOfMessage
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals
