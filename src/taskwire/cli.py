@@ -1,4 +1,4 @@
-"""The command line: run, doctor, audit, store, new-key, manifest, demo."""
+"""The command line: run, doctor, audit, forget, store, new-key, manifest, demo."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 
 from taskwire import __version__, environment, sealing
 from taskwire import settings as settings_module
-from taskwire.app import audit_listing
+from taskwire.app import audit_listing, forgetting
 from taskwire.app.process import Process
 from taskwire.doctor import examination
 from taskwire.doctor.findings import Finding
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         "The exit code is 1 if it does.",
     )
     _add_audit_options(audit)
+    _add_forget(verbs)
     store = verbs.add_parser("store", help="move Taskwire's data to another Redis")
     _add_store_verbs(store)
     new_key = verbs.add_parser(
@@ -147,6 +148,18 @@ def _add_audit_options(audit: argparse.ArgumentParser) -> None:
     audit.add_argument("--verb", default="", help="only this verb")
     audit.add_argument("--json", action="store_true", help="print one JSON object a line, for programs")
     audit.set_defaults(call=_audit)
+
+
+def _add_forget(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    forgetter = verbs.add_parser(
+        "forget",
+        help="remove what is stored about a person",
+        description="Remove what Taskwire stores about one person, and say what was removed and what stays. "
+        "It works beside a running bot, which removes the person from threads. Run it again to see that "
+        "nothing is left. The exit code is 1 if something could not be removed yet.",
+    )
+    forgetter.add_argument("--person", required=True, metavar="WHO", help="a Slack id, or an e-mail address")
+    forgetter.set_defaults(call=_forget)
 
 
 def _add_store_verbs(store: argparse.ArgumentParser) -> None:
@@ -313,6 +326,10 @@ async def _resend(dead_letters: DeadLetters, wanted: str) -> int:
 def _audit(args: argparse.Namespace) -> int:
     wanted = Audit(args.person, args.task, args.verb, parse_since(args.since) if args.since else None)
     return asyncio.run(audit_listing.print_trail(_load_quietly(), wanted, _print, is_json=args.json))
+
+
+def _forget(args: argparse.Namespace) -> int:
+    return asyncio.run(forgetting.forget(_load_quietly(), args.person, _print))
 
 
 def _move_store(args: argparse.Namespace) -> int:

@@ -7,8 +7,15 @@ from datetime import UTC, datetime
 from taskwire.doctor.opening import open_workspace
 from taskwire.domain.audit import StoredEntry
 from taskwire.domain.audit_command import Audit
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
 from taskwire.settings import Settings
 from taskwire.state.audit import AuditLimits, AuditTrail
+
+
+def open_trail(settings: Settings, connections: Connections, keys: Keys) -> AuditTrail:
+    """Return the audit trail for a command that may run beside the bot."""
+    return AuditTrail(connections, keys, AuditLimits(settings.audit_entries, settings.audit_days))
 
 
 async def print_trail(
@@ -16,7 +23,7 @@ async def print_trail(
 ) -> int:
     """Print the wanted entries. Return 1 if the chain is broken."""
     async with open_workspace(settings) as (connections, keys):
-        trail = AuditTrail(connections, keys, AuditLimits(settings.audit_entries, settings.audit_days))
+        trail = open_trail(settings, connections, keys)
         count = 0
         async for stored in trail.read(wanted.make_filter(datetime.now(UTC))):
             show(stored.to_json() if is_json else _format(stored))

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncApp
 
 from taskwire import sealing, transport
+from taskwire.actions.forgetting import PersonForgetter
 from taskwire.actions.snooze import ReminderSnoozer
 from taskwire.actions.stop import StopReactions
 from taskwire.actions.task_actions import TaskActions
@@ -360,6 +361,7 @@ def _handlers(
         ReplyDecisions(deps, people, texts),
         ReplyPasser(deps, people, texts, receiver),
         TaskActions(deps, people, texts, thread_context),
+        PersonForgetter(deps, texts),
         StopReactions(deps),
         ReminderSnoozer(deps, people),
         MarkedMessages(deps, people, texts, creator),

@@ -1,6 +1,7 @@
 """Opens the store for a command that may run beside the bot, and finds the workspace's key names in it."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator
 
 from redis.exceptions import RedisError
@@ -8,6 +9,7 @@ from redis.exceptions import RedisError
 from taskwire import transport
 from taskwire.doctor.findings import token_refused
 from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.ids import UserId
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection, embedded, key_file
@@ -32,16 +34,45 @@ async def open_dead_letters(settings: Settings) -> AsyncIterator[DeadLetters]:
 
 
 @contextlib.asynccontextmanager
+async def open_slack(settings: Settings) -> AsyncIterator[Outbound]:
+    """Yield a client for Slack without limits, for a few calls."""
+    url = settings.slack_api_url
+    async with transport.make_session(proxy=transport.proxy_for(url)) as session:
+        client = make_client(settings.slack_bot_token.get_secret_value(), url, session=session)
+        yield Outbound(client, NoLimiter(), str)
+
+
+async def find_person(settings: Settings, who: str) -> UserId:
+    """Return the Slack id of a person whom an operator names by id or by e-mail address.
+
+    Raises `UserError` if there is no such person.
+    """
+    if re.fullmatch("[UW][A-Z0-9]{4,20}", who):
+        return UserId(who)
+    if "@" not in who:
+        raise UserError("This is neither a Slack id (U…) nor an e-mail address.")
+    async with open_slack(settings) as slack:
+        try:
+            found = await slack.find_user_by_email(who)
+        except OutsideError as error:
+            raise UserError(f"Slack could not be asked for this address: {error}.", "Try again.") from error
+    if found is None:
+        raise UserError(
+            "Slack knows no active member with this address.",
+            "Give the Slack id (U…) of a deactivated person.",
+        )
+    return found
+
+
+@contextlib.asynccontextmanager
 async def open_workspace(settings: Settings) -> AsyncIterator[tuple[Connections, Keys]]:
     """Yield the store and the names of this workspace's keys in it.
 
     Raises `UserError` if Slack or the store cannot be asked.
     """
-    url = settings.slack_api_url
-    async with transport.make_session(proxy=transport.proxy_for(url)) as session:
-        client = make_client(settings.slack_bot_token.get_secret_value(), url, session=session)
+    async with open_slack(settings) as slack:
         try:
-            identity = await Outbound(client, NoLimiter(), str).get_identity()
+            identity = await slack.get_identity()
         except TokenProblem as problem:
             raise token_refused(problem) from problem
         except OutsideError as error:

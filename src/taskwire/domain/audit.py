@@ -6,12 +6,14 @@ an answer. `state/audit.py` stores entries.
 
 import json
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from taskwire.domain.requester import Surface
 
+# Who has done what a command on the server does.
+OPERATOR: Final = "operator"
 AuditOutcome = Literal["done", "refused", "failed"]
 
 

@@ -123,6 +123,17 @@ class MakeTaskOfMessage(Work):
     message_ts: Ts
 
 
+class ForgetInLink(Work):
+    """Remove what a link holds of a person who is to be forgotten (queue `to_coder`).
+
+    `request_id` is the id of the operator's request. The link of the person's own task ends.
+    """
+
+    kind: Literal["forget_in_link"] = "forget_in_link"
+    person: UserId
+    request_id: Readable
+
+
 PersonWork = (
     MessagePerson
     | StopByReaction
@@ -135,4 +146,5 @@ PersonWork = (
     | ConnectAccount
     | DisconnectAccount
     | RenewToken
+    | ForgetInLink
 )

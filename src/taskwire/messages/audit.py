@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from taskwire.domain.audit import AuditEntry, StoredEntry
+from taskwire.domain.audit import OPERATOR, AuditEntry, StoredEntry
 from taskwire.domain.message import Block, Button, Message
 from taskwire.domain.mrkdwn import escape_mrkdwn
 from taskwire.messages.blocks import (
@@ -57,12 +57,13 @@ def chain_is_broken(number: int, reason: str) -> str:
 def _line(stored: StoredEntry) -> str:
     entry = stored.entry
     account = f" ({escape_line(entry.account, 40)})" if entry.account else ""
+    person = "the operator" if entry.person == OPERATOR else mention(entry.person)
     about = f" `{escape_line(entry.task.replace('`', ''), 60)}`" if entry.task else ""
     place = f" in <#{entry.channel}>" if entry.channel.startswith("C") else ""
     where = f" by {entry.surface.replace('_', ' ')}" if entry.surface else ""
     status = f" · Coder {entry.coder_status}" if entry.coder_status else ""
     return (
-        f"{format_moment(stored.at)}  {mention(entry.person)}{account}  *{entry.verb}*{about}{where}{place}: "
+        f"{format_moment(stored.at)}  {person}{account}  *{entry.verb}*{about}{where}{place}: "
         f"{_ending(entry)}{status} · `{entry.reference}`"
     )
 

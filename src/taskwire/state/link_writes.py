@@ -258,6 +258,11 @@ class LinkWrites:
                 batch.write("PEXPIRE", thread, self.kept.ended_ms)
         return batch
 
+    def write_ended_record(self, batch: Batch, record: LinkRecord) -> Batch:
+        """Write the record of a link that has ended."""
+        key, text = self._keys.link(record.id), record.model_dump_json()
+        return batch.write_expiring(self.kept.ended_ms, "HSET", key, "record", text)
+
     def end_as_gone(self, batch: Batch, record: LinkRecord, now_ms: int) -> Batch:
         """End a link whose task is gone. If the task is seen again while the record is kept, it reopens."""
         self.end(batch, record, "gone")

@@ -1,0 +1,122 @@
+"""Removes what a link holds of a person whom the operator lets Taskwire forget.
+
+`state/person_data.py` finds these links, and `app/forgetting.py` appends one job to each. As a job of the
+link's `to_coder` queue, this cannot meet another change of the link halfway.
+"""
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.agent_text import AgentText
+from taskwire.domain.ids import UserId
+from taskwire.domain.jobs import Reply
+from taskwire.domain.links import Link, LinkRecord
+from taskwire.domain.person_jobs import ForgetInLink
+from taskwire.domain.queues import to_coder
+from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.messages import answers
+from taskwire.outbox import questions
+from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.enqueue import draw, say, show_receipt
+from taskwire.outbox.undelivered import list_undelivered, return_replies
+from taskwire.people.accounts import find_actor
+from taskwire.queue.batch import Batch
+from taskwire.state.person_data import FORGOTTEN, FORGOTTEN_MS, MOST_LINKS
+
+# What of an ended link is removed beside its record: what people and the agent said, and who acted.
+_ENDED_FIELDS = ("hold", "pause_line", "seen", "failure", "build_failure", "cursor", "pending", "muted")
+
+
+class PersonForgetter:
+    """Handles the jobs that remove a person from a link."""
+
+    def __init__(self, deps: Dependencies, agent_input: AgentInput) -> None:
+        self._deps = deps
+        self._agent_input = agent_input
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.with_any_link(ForgetInLink, self.forget),)
+
+    async def forget(self, context: JobContext, link: Link | None) -> Outcome:
+        """Remove the person from the link, and end it if the task is theirs."""
+        work, batch = context.work(ForgetInLink), Batch()
+        await self._drop_jobs(context, work.person, batch)
+        if link is not None:
+            if work.person in (link.record.owner_slack, link.record.requested_by):
+                await self._end(context, link, batch)
+            else:
+                self._remove_from(link, work.person, batch)
+        done_links = (FORGOTTEN, work.request_id)
+        self._deps.notes.count_in(
+            batch, context.link_id, context.now_ms, MOST_LINKS, *done_links, ttl_ms=FORGOTTEN_MS
+        )
+        return done(batch)
+
+    async def _drop_jobs(self, context: JobContext, person: UserId, batch: Batch) -> None:
+        """Remove the replies of this person that wait, and what they asked for."""
+        link, links = context.link_id, self._deps.links
+        waiting = await links.list_waiting(link)
+        for job in waiting:
+            if find_actor(job.work) == person and job.id != context.job.id:
+                batch.drop(to_coder(link), job.id)
+        held = [job for job in await links.list_held(link) if find_actor(job.work) == person]
+        if held:
+            self._deps.writes.drop_held(batch, link, *(job.id for job in held))
+        for job in (*waiting, *held):
+            if isinstance(job.work, Reply) and job.work.person == person:
+                show_receipt(link, job.work.ts, "none", batch)
+
+    def _remove_from(self, link: Link, person: UserId, batch: Batch) -> None:
+        """Remove the person from another person's task: they neither watch nor steer it any more."""
+        writes = self._deps.writes
+        if person in link.watchers:
+            writes.set_people(batch, link.id, "watchers", [each for each in link.watchers if each != person])
+        if person in link.shares:
+            writes.set_shares(batch, link.id, [each for each in link.shares if each != person])
+        if link.is_muted:
+            # The field names who muted the task. Nobody reads the name.
+            writes.set_field(batch, link.id, "muted", "1")
+        draw(link.id, batch)
+
+    async def _end(self, context: JobContext, link: Link, batch: Batch) -> None:
+        """End the link of the person's own task, and keep of it only what an ended thread needs."""
+        writes, record = self._deps.writes, _without_person(link.record)
+        nameless = link.model_copy(update={"record": record, "moved_to": ""})
+        if link.end_reason is None:
+            await questions.settle_all(self._deps, link, batch)
+            await self._return_others(link, link.record.requested_by, batch)
+            if not link.closed_error and record.thread_ts is not None:
+                message = answers.thread_detached(nameless)
+                say(link.id, f"detached:{context.job.id}", message, batch, question_id=questions.ATTACH)
+            writes.end(batch, link.record, "detached")
+        writes.write_ended_record(batch, record)
+        for name in _ENDED_FIELDS:
+            writes.remove_field(batch, link.id, name)
+        for name in ("watchers", "shares"):
+            writes.set_people(batch, link.id, name, ())
+        unnamed = {"last_report": None, "final_report": None, "previous_report": None, "last_action": None}
+        writes.write_state(batch, link.id, link.state.model_copy(update=unnamed), None)
+        draw(link.id, batch)
+
+    async def _return_others(self, link: Link, person: UserId, batch: Batch) -> None:
+        """Give other people's replies back, because the link ends."""
+        waiting = await list_undelivered(self._deps.links, link.id)
+        others = [(job, reply) for job, reply in waiting if reply.person != person]
+        for job, _ in others:
+            batch.drop(to_coder(link.id), job.id)
+        await return_replies(self._agent_input, link, "forgotten", [reply for _, reply in others], batch)
+
+
+def _without_person(record: LinkRecord) -> LinkRecord:
+    """Return a record of the thread and the task alone."""
+    return record.model_copy(
+        update={
+            "requested_by": UserId(""),
+            "owner_slack": None,
+            "owner_slack_name": "",
+            "owner_id": "",
+            "owner_name": "",
+            "prompt": AgentText(""),
+            "context": AgentText(""),
+            "title": "",
+        }
+    )

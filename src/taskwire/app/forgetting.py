@@ -1,0 +1,167 @@
+"""`taskwire forget`: removes what is stored about a person, and says what was removed and what stays.
+
+It works beside a running bot. What belongs to a link is removed by the bot, as a job of that link. Every step
+can be repeated: a second run finds what came in meanwhile, or nothing.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from taskwire.app.audit_listing import open_trail
+from taskwire.coder.client import CoderClient
+from taskwire.coder.errors import PersonTokenRefused
+from taskwire.coder.keys import delete_key
+from taskwire.doctor.opening import find_person, open_workspace
+from taskwire.domain.audit import OPERATOR, AuditEntry
+from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater
+from taskwire.domain.ids import UserId
+from taskwire.domain.jobs import Job
+from taskwire.domain.person_jobs import ForgetInLink
+from taskwire.domain.queues import account, to_coder
+from taskwire.queue.batch import Batch
+from taskwire.queue.dead_letters import DeadLetters
+from taskwire.queue.leases import Queues
+from taskwire.queue.scripts import ServerClock
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
+from taskwire.settings import Settings
+from taskwire.state.accounts import AccountStore
+from taskwire.state.person_data import FoundData, PersonData
+
+# How long to wait for a bot that removes the person from links, as long as nothing happens.
+PATIENCE_SECONDS, LOOK_SECONDS = 5.0, 0.1
+# Jobs of the bot may write something about the person between two looks through the store.
+MOST_ROUNDS = 3
+STAYS = (
+    "What stays: messages in Slack; tasks and the user in Coder; in the audit trail, the id until its "
+    "entries end (TASKWIRE_AUDIT_DAYS); the id of the person who last acted on another person's task."
+)
+
+
+class Forgetting:
+    """Removes one person's data from one workspace's store."""
+
+    def __init__(self, settings: Settings, connections: Connections, keys: Keys, person: UserId) -> None:
+        self._settings = settings
+        self._person = person
+        self._request = secrets.token_hex(6)
+        self._queues = Queues(connections, keys, ServerClock(), mask_stored=settings.masker.mask_own_in_json)
+        self._data = PersonData(connections, keys)
+        self._accounts = AccountStore(connections, keys)
+        self._dead_letters = DeadLetters(connections, keys, ServerClock())
+        self._trail = open_trail(settings, connections, keys)
+        self.removed: Counter[str] = Counter()
+        # What could not be removed yet, as sentences.
+        self.left: list[str] = []
+
+    async def run(self) -> None:
+        """Remove everything that can be removed, until nothing is found."""
+        has_account_left = not await self._remove_account()
+        for number in range(MOST_ROUNDS):
+            found = await self._data.find(self._person)
+            self._note_channels(found)
+            if has_account_left:
+                found.account.clear()
+                found.queues.discard(account(self._person))
+            if found.is_empty:
+                break
+            await self._remove(found)
+            if not await self._remove_from_links(found, f"{self._request}.{number}"):
+                break
+        if self.removed:
+            entry = AuditEntry(
+                person=OPERATOR, verb="forget", task=self._person, outcome="done", reference=self._request
+            )
+            await self._queues.write(self._trail.add_to(Batch(), entry))
+
+    async def _remove_account(self) -> bool:
+        """Delete the token in Coder, then the account here. If Coder does not answer, keep both.
+
+        Return whether no account is left.
+        """
+        known = await self._accounts.find(self._person)
+        if known is None:
+            return True
+        settings = self._settings
+        service_token, mask = settings.coder_session_token.get_secret_value(), settings.masker.mask
+        async with CoderClient.open(settings.coder_url, service_token, mask=mask) as coder:
+            try:
+                with contextlib.suppress(Refused, PersonTokenRefused):
+                    await delete_key(coder.for_person(known.token, known.person), known.key_id)
+            except (TryLater, OutcomeUnknown) as error:
+                self.left.append(f"the Coder account and its token, because Coder does not answer: {error}.")
+                return False
+        await self._queues.write(self._accounts.remove(Batch(), known))
+        self.removed["the Coder account and its token"] += 1
+        return True
+
+    async def _remove(self, found: FoundData) -> None:
+        batch = Batch()
+        for key in (*found.account, *found.settings, *found.notes):
+            batch.write("DEL", key)
+        waiting = await self._data.list_waiting(found.queues)
+        for name, job_id in waiting:
+            batch.drop(name, job_id)
+        await self._queues.write(batch)
+        for letter in found.dead_letters:
+            await self._dead_letters.forget(letter)
+        self.removed["the settings"] += len(found.settings)
+        self.removed["what is remembered for a while"] += len(found.account) + len(found.notes)
+        self.removed["waiting requests"] += len(waiting)
+        self.removed["dead letters"] += len(found.dead_letters)
+        self.removed = +self.removed
+
+    async def _remove_from_links(self, found: FoundData, request: str) -> bool:
+        """Let a running bot remove the person from links. Return False if it has not done so in time."""
+        batch, count = Batch(), len(found.links)
+        for link in found.links:
+            work = ForgetInLink(person=self._person, request_id=request)
+            batch.append(to_coder(link), Job(id=f"forget:{request}", work=work), score=0)
+        await self._queues.write(batch)
+        finished = await self._wait(request, count)
+        if finished:
+            self.removed["threads of tasks"] += finished
+        if finished < count:
+            self.left.append(
+                f"{count - finished} threads of tasks. Taskwire removes the person from them while it runs; "
+                "run this again then."
+            )
+        return finished == count
+
+    async def _wait(self, request: str, count: int) -> int:
+        """Wait until the bot has done this many links. Return how many it has done."""
+        finished, until = 0, time.monotonic() + PATIENCE_SECONDS
+        while finished < count and time.monotonic() < until:
+            await asyncio.sleep(LOOK_SECONDS)
+            now_finished = await self._data.count_done(request)
+            if now_finished > finished:
+                finished, until = now_finished, time.monotonic() + PATIENCE_SECONDS
+        return finished
+
+    def _note_channels(self, found: FoundData) -> None:
+        for channel in found.channels:
+            said = (
+                f"the settings of {channel}, which call the person. Change them there with `/task settings`."
+            )
+            if said not in self.left:
+                self.left.append(said)
+
+
+async def forget(settings: Settings, who: str, show: Callable[[str], None]) -> int:
+    """Forget the person with this Slack id or e-mail address. Return 1 if something is left to do."""
+    person = await find_person(settings, who)
+    async with open_workspace(settings) as (connections, keys):
+        forgetting = Forgetting(settings, connections, keys, person)
+        await forgetting.run()
+    show(f"Removed of {person}:" if forgetting.removed else f"Nothing is stored about {person}.")
+    for what, count in forgetting.removed.items():
+        show(f"  {what}" if what.startswith("the ") else f"  {what}: {count}")
+    for sentence in forgetting.left:
+        show(f"Not removed: {sentence}")
+    if forgetting.removed:
+        show(STAYS)
+    return 1 if forgetting.left else 0

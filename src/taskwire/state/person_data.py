@@ -1,0 +1,165 @@
+"""Finds and removes what the store holds of one person.
+
+Ids of people are never encrypted, so a look through the names of keys and their stored texts finds them.
+Notes are opened, because a note may hold a whole answer. The audit trail is not looked at: it keeps its
+entries until their end.
+"""
+
+import json
+import re
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from taskwire import sealing
+from taskwire.domain.durations import HOUR_MS
+from taskwire.domain.ids import LinkId, UserId
+from taskwire.domain.queues import QueueName
+from taskwire.queue.batch import Batch
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
+
+# The note that counts the links from which a person has been removed, and how long it is kept.
+FORGOTTEN: Final = "forgotten"
+FORGOTTEN_MS = HOUR_MS
+MOST_LINKS = 100_000
+KEYS_PER_SCAN = 500
+# A hash whose fields may hold requests of people, or of a link.
+_LINK_PARTS = re.compile(r"(link|held):([^:]+)|queue:to_coder:([^:]+):jobs")
+_PERSONS_QUEUE = re.compile(r"queue:([a-z_]+:[^:]+):(?:order|jobs|state)")
+# The fields of a link that are looked at. Others name only who acted last.
+_LINK_FIELDS = ("record", "watchers", "shares", "muted")
+
+
+@dataclass
+class FoundData:
+    """What the store holds of a person, by what has to be done with it."""
+
+    account: list[str] = field(default_factory=list)
+    settings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    queues: set[QueueName] = field(default_factory=set)
+    links: set[LinkId] = field(default_factory=set)
+    dead_letters: list[str] = field(default_factory=list)
+    # The channels whose settings call the person after the owner of a task.
+    channels: list[str] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left that can be removed."""
+        return not any((self.account, self.settings, self.notes, self.queues, self.links, self.dead_letters))
+
+
+class PersonData:
+    """Looks through one workspace's store for a person."""
+
+    def __init__(self, connections: Connections, keys: Keys) -> None:
+        self._redis = connections.commands
+        self._keys = keys
+
+    async def find(self, person: UserId) -> FoundData:
+        """Find everything that names the person. This reads the whole store."""
+        found, is_named = FoundData(), re.compile(rf"(?<![A-Za-z0-9]){re.escape(person)}(?![A-Za-z0-9])")
+        cursor = -1
+        while cursor != 0:
+            scanned = await self._redis.scan(
+                max(cursor, 0), match=f"{self._keys.prefix}*", count=KEYS_PER_SCAN
+            )
+            cursor, keys = cast("tuple[int, list[str]]", scanned)
+            for key, text in await self._read_all(keys):
+                name = key.removeprefix(self._keys.prefix)
+                if is_named.search(name):
+                    _sort_by_name(found, key, name, person)
+                elif is_named.search(text):
+                    _sort_by_text(found, key, name)
+        for letter, text in await self._list_fields(self._keys.named("dead_letters")):
+            if is_named.search(text):
+                found.dead_letters.append(letter)
+        return found
+
+    async def list_waiting(self, queues: Iterable[QueueName]) -> list[tuple[QueueName, str]]:
+        """List the jobs in these queues that can be dropped: those of which no call is under way."""
+        found: list[tuple[QueueName, str]] = []
+        for name in queues:
+            base = self._keys.named("queue", name)
+            order = cast("list[str]", await self._redis.zrange(f"{base}:order", 0, -1))
+            attempted = self._redis.hget(f"{base}:state", "attempt_job")
+            running = await cast("Awaitable[str | None]", attempted)
+            found += [(name, job_id) for job_id in order if job_id != running]
+        return found
+
+    def remove(self, batch: Batch, keys: Iterable[str]) -> Batch:
+        """Add to a batch that these keys are removed."""
+        for key in keys:
+            batch.write("DEL", key)
+        return batch
+
+    async def count_done(self, request: str) -> int:
+        """Return from how many links the person was removed by this request."""
+        return await self._redis.zcard(self._keys.named("notes", FORGOTTEN, request))
+
+    async def _read_all(self, keys: list[str]) -> list[tuple[str, str]]:
+        """Return the texts of these keys, as far as they may name a person."""
+        kinds = await self._ask_all([("TYPE", key) for key in keys])
+        calls = [_read_call(self._keys, key, kind) for key, kind in zip(keys, kinds, strict=True)]
+        answers = iter(await self._ask_all([call for call in calls if call]))
+        return [
+            (key, _join(key, next(answers)) if call else "") for key, call in zip(keys, calls, strict=True)
+        ]
+
+    async def _ask_all(self, calls: list[tuple[str, ...]]) -> list[object]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for call in calls:
+                pipe.execute_command(*call)
+            return cast("list[object]", await pipe.execute())
+
+    async def _list_fields(self, key: str) -> list[tuple[str, str]]:
+        found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(key))
+        return list(found.items())
+
+
+def _sort_by_name(found: FoundData, key: str, name: str, person: UserId) -> None:
+    queue = _PERSONS_QUEUE.fullmatch(name)
+    if queue is not None:
+        found.queues.add(QueueName(queue[1]))
+    elif name.startswith("account"):
+        found.account.append(key)
+    elif name.startswith("person_settings:"):
+        found.settings.append(key)
+    elif name != f"links_of:{person}":
+        # The person's links leave that list when they end.
+        found.notes.append(key)
+
+
+def _sort_by_text(found: FoundData, key: str, name: str) -> None:
+    part = _LINK_PARTS.fullmatch(name)
+    if part is not None:
+        found.links.add(LinkId(part[2] or part[3]))
+    elif name.startswith("account"):
+        found.account.append(key)
+    elif name.startswith("channel_settings:"):
+        found.channels.append(name.removeprefix("channel_settings:"))
+    else:
+        found.notes.append(key)
+
+
+def _read_call(keys: Keys, key: str, kind: object) -> tuple[str, ...] | None:
+    """Return the call that reads what may name a person; None if nothing in the key does."""
+    part = _LINK_PARTS.fullmatch(key.removeprefix(keys.prefix))
+    if kind == "string":
+        return ("GET", key)
+    if kind != "hash" or part is None:
+        return None
+    return ("HMGET", key, *_LINK_FIELDS) if part[1] == "link" else ("HVALS", key)
+
+
+def _join(key: str, answer: object) -> str:
+    """Return the texts of an answer as one text. If it was sealed for the key, it is opened."""
+    text = " ".join(each or "" for each in answer) if isinstance(answer, list) else str(answer or "")
+    if not sealing.is_sealed(text):
+        return text
+    try:
+        opened = sealing.key_ring().open(text, key)
+        return str(json.loads(opened)) if opened.startswith('"') else opened
+    except sealing.CannotOpen:
+        return ""

@@ -1,0 +1,176 @@
+"""`taskwire forget`: what is stored about a person goes, also while a bot runs."""
+
+import json
+
+from redis.asyncio import Redis
+
+from taskwire.domain.ids import ChannelId, Ts, UserId
+from taskwire.domain.jobs import Job
+from taskwire.domain.person_jobs import ConnectAccount
+from taskwire.domain.queues import account
+from taskwire.domain.requester import Requester
+from taskwire.queue.batch import Batch
+from taskwire.queue.leases import Queues
+from taskwire.queue.scripts import ServerClock
+from taskwire.redis import connection
+from taskwire.redis.keys import Keys
+from taskwire.state.accounts import seal_pasted
+from taskwire_sandbox.coder.faults import Fault
+from taskwire_sandbox.coder.wire import Response
+from tests.sealed import open_all
+
+from .processes import Place, Taskwire, until
+
+STAYS = (
+    "What stays: messages in Slack; tasks and the user in Coder; in the audit trail, the id until its "
+    "entries end (TASKWIRE_AUDIT_DAYS); the id of the person who last acted on another person's task.\n"
+)
+
+
+async def forget(place: Place, who: str) -> tuple[int, str]:
+    running = await place.run("forget", "--person", who)
+    return await running.wait_for_exit(), running.output
+
+
+async def stored(url: str) -> str:
+    """Return everything in Redis, opened, but the audit trail and the numbers of empty queues."""
+    found = []
+    async with Redis.from_url(url, decode_responses=True) as redis:
+        async for key in redis.scan_iter("*"):
+            if ":audit" in key or (":queue:" in key and key.endswith(":state")):
+                continue
+            match await redis.type(key):
+                case "string":
+                    found.append(f"{key} {await redis.get(key)!r}")
+                case "hash":
+                    found.append(f"{key} {json.dumps(await redis.hgetall(key))}")
+                case "zset":
+                    found.append(f"{key} {await redis.zrange(key, 0, -1)}")
+                case "list":
+                    found.append(f"{key} {await redis.lrange(key, 0, -1)}")
+    return open_all("\n".join(found))
+
+
+async def _work_of_two_people(place: Place, bot: Taskwire) -> tuple[str, str]:
+    """Let Alice and Bob each have a task, of which Bob's is shared with Alice. Return the threads."""
+    for person, prompt in (("alice", "the secret garden"), ("bob", "mend the fence")):
+        await place.slack.command(person, "general", "/task", f"create {prompt}")
+    await until(lambda: bot.output.count('"verb": "create"') == 2, "two tasks")
+    alice = place.slack.workspace.user("alice").id
+    fence = next(task.name for task in place.coder.tasks if "fence" in task.name)
+    await place.slack.command("bob", "general", "/task", f"share {fence} <@{alice}>")
+    await until(lambda: '"verb": "share"' in bot.output, "the share")
+    garden, other = (
+        next(str(m["ts"]) for m in place.slack.messages("general") if word in str(m["text"]))
+        for word in ("secret garden", "Mend the fence")
+    )
+    return garden, other
+
+
+async def test_a_person_is_forgotten_beside_a_running_bot(place: Place, redis_url: str) -> None:
+    """Nothing of them is left but the audit trail. Another person's task goes on."""
+    place.settings |= {"REDIS_URL": redis_url, "TASKWIRE_ACCOUNTS": "both"}
+    bot = await place.run_ready()
+    garden, _ = await _work_of_two_people(place, bot)
+    alice = place.slack.workspace.user("alice").id
+    before = await stored(redis_url)
+
+    code, said = await forget(place, "alice@example.com")
+    again = await forget(place, alice)
+    await until(lambda: "Detached" in str(place.slack.message("general", garden)["text"]), "the card")
+    after = await stored(redis_url)
+    audit = await place.run("audit", "--json")
+    await audit.wait_for_exit()
+
+    assert alice in before
+    assert "secret garden" in before
+    assert code == 0
+    assert said.startswith(f"Removed of {alice}:\n")
+    assert "  threads of tasks: 2\n" in said
+    assert said.endswith(STAYS)
+    assert again == (0, f"Nothing is stored about {alice}.\n")
+    assert alice not in after
+    assert "secret garden" not in after
+    assert "mend the fence" in after
+    assert f'"person": "operator", "account": "", "verb": "forget", "task_id": "", "task": "{alice}"' in (
+        audit.output
+    )
+    name = next(task.name for task in place.coder.tasks if "garden" in task.name)
+    assert str(place.slack.message("general", garden)["text"]) == (
+        f"Detached: {name}. This thread is no longer the task's; the task itself was left alone. "
+        f"`/task attach {name}` gives it one again. Template: Tasks on Docker."
+    )
+    assert len(place.coder.tasks) == 2
+
+
+async def test_an_account_stays_while_coder_does_not_answer(place: Place, redis_url: str) -> None:
+    """A token that lives on in Coder must not be forgotten. The next run deletes both."""
+    place.settings |= {"REDIS_URL": redis_url, "TASKWIRE_ACCOUNTS": "both"}
+    bot = await place.run_ready()
+    alice = UserId(place.slack.workspace.user("alice").id)
+    await _connect(redis_url, place, alice)
+    await until(lambda: "account connected" in bot.output, "the account")
+    await until(lambda: _tokens(place) == ["taskwire"], "the pasted token to be deleted")
+    place.coder.plan_fault("keys.delete", Fault("away", executes=False, answer=Response(503, b"")))
+
+    code, said = await forget(place, alice)
+    held = _tokens(place)
+    second_code, second = await forget(place, alice)
+
+    assert code == 1
+    assert "Not removed: the Coder account and its token, because Coder does not answer: " in said
+    assert held == ["taskwire"]
+    assert second_code == 0
+    assert "  the Coder account and its token\n" in second
+    assert _tokens(place) == []
+    assert alice not in await stored(redis_url)
+
+
+def _tokens(place: Place) -> list[str]:
+    return [key.name for key in place.coder.world.tokens.values() if key.user.username == "alice"]
+
+
+async def _connect(url: str, place: Place, alice: UserId) -> None:
+    """Write the job that a submitted dialog writes."""
+    keys = Keys(place.slack.workspace.team_id)
+    requester = Requester(person=alice, channel=ChannelId("C1"), at=Ts("1764072000.000000"))
+    work = ConnectAccount(
+        requester=requester, sealed_token=seal_pasted(place.coder.add_token("alice"), alice)
+    )
+    async with connection.open(url) as store:
+        queues = Queues(store, keys, ServerClock())
+        await queues.write(Batch().append(account(alice), Job(id="dialog:1", work=work)))
+
+
+async def test_without_a_running_bot_the_threads_are_left_to_it(place: Place, redis_url: str) -> None:
+    """The rest is removed at once, and the exit code says that something is left."""
+    place.settings["REDIS_URL"] = redis_url
+    bot = await place.run_ready()
+    await _work_of_two_people(place, bot)
+    await bot.stop()
+    alice = place.slack.workspace.user("alice").id
+
+    code, said = await forget(place, alice)
+    await place.run_ready()
+    await until(lambda: _is_gone(redis_url, alice), "the bot to remove the rest")
+    again = await forget(place, alice)
+
+    assert code == 1
+    assert (
+        "Not removed: 2 threads of tasks. Taskwire removes the person from them while it runs; run this "
+        "again then.\n"
+    ) in said
+    assert again[0] == 0
+
+
+async def _is_gone(url: str, person: str) -> bool:
+    return "secret garden" not in await stored(url) and person not in await stored(url)
+
+
+async def test_a_person_who_is_not_known_is_a_sentence(place: Place) -> None:
+    """Nothing is removed because of a slip."""
+    assert await forget(place, "nobody@example.com") == (
+        2,
+        "Slack knows no active member with this address. Give the Slack id (U…) of a deactivated person.\n",
+    )
+    assert await forget(place, "alice") == (2, "This is neither a Slack id (U…) nor an e-mail address.\n")
