@@ -39,6 +39,10 @@ EVERYWHERE = {
     "reminder": "Default (never)",
     "own": USUAL,
 }
+TOLD = (
+    "Alice has changed the settings of this channel: everybody here can direct the agents now. "
+    "`/task settings` shows and changes that."
+)
 WAITS = "Waits until somebody resumes it"
 
 
@@ -170,6 +174,7 @@ async def test_an_attached_task_follows_the_channel_too(world: World) -> None:
 async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: World) -> None:
     """They reply, pause and resume. Deleting stays with the owner. Who leaves the channel loses the right."""
     await set_channel(world, steerers="Everybody in this channel")
+    assert world.reader.new_roots() == [TOLD]
     thread, task = await a_task(world)
     task.becomes("idle", "Which one?")
     await world.polls()
@@ -188,6 +193,36 @@ async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: W
     assert "belongs to alice" in refused
     assert task.status == "active"
     assert len(world.bob.reads()) == 1
+
+
+async def test_a_channel_is_told_once_that_everybody_may_steer(world: World) -> None:
+    """Saving it again tells nobody. After it was set back, it is news again."""
+    everybody = "Everybody in this channel"
+    await set_channel(world, steerers=everybody)
+    first = world.reader.new_roots()
+
+    await set_channel(world, steerers=everybody, settle="1 min")
+    again = world.reader.new_roots()
+    await set_channel(world, steerers="The owner of each task")
+    set_back = world.reader.new_roots()
+    await set_channel(world, steerers=everybody)
+
+    assert (first, again, set_back) == ([TOLD], [], [])
+    assert world.reader.new_roots() == [TOLD]
+
+
+async def test_the_settings_are_saved_although_the_channel_cannot_be_told(world: World) -> None:
+    """The channel was archived meanwhile. The person is told that it is saved."""
+    await world.alice.types("/task settings")
+    channel = world.slack.workspace.channel("general")
+    channel.is_archived = True
+
+    await world.alice.saves(steerers="Everybody in this channel")
+    await world.settles()
+    channel.is_archived = False
+
+    assert world.alice.reads() == [f"Saved the settings of {place(world)}."]
+    assert world.reader.new_roots() == []
 
 
 async def test_a_channel_decides_how_long_idle_must_last(world: World) -> None:

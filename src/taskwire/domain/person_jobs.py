@@ -1,4 +1,4 @@
-"""Work for one person, in that person's own queues: direct messages, Home, settings, and reactions.
+"""Work for one person or one channel, in their own queues: direct messages, Home, settings, and reactions.
 
 `jobs.py` has the work that belongs to tasks.
 """
@@ -64,6 +64,14 @@ class SaveChannelSettings(Work):
     kind: Literal["save_channel_settings"] = "save_channel_settings"
     requester: Requester
     settings: ChannelSettings
+
+
+class TellChannel(Work):
+    """Post a message that is about no task in a channel (queue `channel_messages`)."""
+
+    kind: Literal["tell_channel"] = "tell_channel"
+    channel: ChannelId
+    message: Message
 
 
 class PublishHome(Work):
@@ -142,6 +150,7 @@ PersonWork = (
     | SummarizeQuietHours
     | SavePersonSettings
     | SaveChannelSettings
+    | TellChannel
     | PublishHome
     | ConnectAccount
     | DisconnectAccount

@@ -80,6 +80,11 @@ def quiet_hours(person: str) -> QueueName:
     return QueueName(f"quiet_hours:{person}")
 
 
+def channel_messages(channel: str) -> QueueName:
+    """Name the queue of messages in a channel that are about no task."""
+    return QueueName(f"channel_messages:{channel}")
+
+
 def lost_threads(channel: str, ts: str) -> QueueName:
     """Name the queue of a thread whose link is not known. `ts` is the ts of the thread's first message."""
     return QueueName(f"lost_threads:{channel}:{ts}")

@@ -99,6 +99,15 @@ def settings_saved(channel: ChannelId) -> Message:
     return statement(f"Saved the settings of {name_place(channel)}.")
 
 
+def channel_may_steer(by_name: str) -> Message:
+    """Tell a channel that everybody in it may direct the agents, because a person has set that."""
+    who = escape_line(by_name, 80) or "Somebody"
+    return statement(
+        f"{who} has changed the settings of this channel: everybody here can direct the agents now. "
+        "`/task settings` shows and changes that."
+    )
+
+
 def own_settings_saved(settings: PersonSettings) -> Message:
     """Say how a person is called from now on."""
     return statement(f"Saved. {describe_settings(settings)}")

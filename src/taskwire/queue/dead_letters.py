@@ -153,7 +153,7 @@ class DeadLetters:
     async def _owner_name(self, queue: str) -> str:
         """Return the name of the task, or the id of the person, that the queue belongs to."""
         kind, _, whose = queue.partition(":")
-        if kind in ("intake", "handed_over_answers", "direct_messages"):
+        if kind in ("intake", "handed_over_answers", "direct_messages", "channel_messages"):
             return whose
         kept = await cast("Awaitable[str | None]", self._redis.hget(self._keys.link(whose), "record"))
         record = read_if_possible(LinkRecord, kept)

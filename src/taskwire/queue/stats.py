@@ -19,6 +19,7 @@ QUEUE_KINDS = (
     "direct_messages",
     "home",
     "quiet_hours",
+    "channel_messages",
     "to_coder",
     "to_thread",
     "thread_answers",

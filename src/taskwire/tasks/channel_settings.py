@@ -4,7 +4,8 @@ The dialog also has the person's own settings, which `home/preferences.py` saves
 nothing else.
 
 Each full member of the workspace who is in a channel may change its settings. Only the person who has saved
-them is told. If two people save at once, the later one wins.
+them is told, with one exception: the channel is told when everybody in it may steer from now on. If two
+people save at once, the later one wins.
 """
 
 from collections.abc import Mapping
@@ -13,19 +14,24 @@ from functools import partial
 from taskwire.dependencies import Dependencies
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import ChannelId, UserId
+from taskwire.domain.ids import ChannelId, LinkId, UserId
+from taskwire.domain.jobs import Job
 from taskwire.domain.message import View
-from taskwire.domain.person_jobs import SaveChannelSettings
+from taskwire.domain.person_jobs import SaveChannelSettings, TellChannel
 from taskwire.domain.person_settings import PersonSettings
+from taskwire.domain.queues import channel_messages
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals, settings_form
 from taskwire.messages.forms import TemplateChoice
 from taskwire.messages.person_settings_form import read_person_settings
 from taskwire.messages.settings_form import Defaults
+from taskwire.outbox.posting import post_once
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
+from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.slack.metadata import Metadata
 from taskwire.tasks.form import list_preset_choices
 from taskwire.telemetry import logger
 
@@ -102,7 +108,10 @@ class ChannelSettingsSaver:
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
-        return (Handler.without_link(SaveChannelSettings, self.handle_save),)
+        return (
+            Handler.without_link(SaveChannelSettings, self.handle_save),
+            Handler.without_link(TellChannel, self.tell_channel),
+        )
 
     async def handle_save(self, context: JobContext) -> Outcome:
         """Check that the person may change the settings, and store them."""
@@ -117,6 +126,12 @@ class ChannelSettingsSaver:
         batch = self._deps.channel_settings.write(Batch(), requester.channel, work.settings)
         if before.with_rules(self._deps.rules, None) != work.settings.with_rules(self._deps.rules, None):
             await self._look_again(requester.channel, context.now_ms, batch)
+        if work.settings.steerers == "channel" != before.steerers:
+            message = answers.channel_may_steer(await self._people.find_name(requester.person))
+            tell = Job(
+                id=f"steerers:{context.job.id}", work=TellChannel(channel=requester.channel, message=message)
+            )
+            batch.append(channel_messages(requester.channel), tell)
         _log.info(
             "channel settings saved",
             channel=requester.channel,
@@ -125,6 +140,17 @@ class ChannelSettingsSaver:
             job=context.job.id,
         )
         return done(batch, (requester, answers.settings_saved(requester.channel)))
+
+    async def tell_channel(self, context: JobContext) -> Outcome:
+        """Post the message. If Slack refuses it, for example in an archived channel, drop it."""
+        work = context.work(TellChannel)
+        meta = Metadata(id=f"{work.channel}:{context.job.id}", kind="answer")
+        place = LinkId(f"channel_messages:{work.channel}")
+        try:
+            await post_once(self._deps, context, place, work.channel, None, work.message, meta)
+        except (ChannelProblem, MessageGone) as problem:
+            _log.info("channel not told", channel=work.channel, code=problem.code, job=context.job.id)
+        return done()
 
     async def _require_fallback_there(self, channel: ChannelId, fallback: str) -> None:
         """Raise UserError for a fallback who could not be called in the channel, or may not use the bot."""

@@ -6,8 +6,9 @@ misspelt command, attach), `replying` (to an idle agent, to a busy one, a messag
 answer by dialog), `sharing` (passing on a teammate's reply, and a share), `steering` (pause by verb,
 command, bare word and stop sign, resume, edit, mute, follow, detach, delete), `telling` (each kind of
 notice), `showing` (the card, Slack's agent surface, the log as a file), `calling` (a call by direct message,
-the summary after quiet hours), `overdue` (reminders, and a stuck task after the settings of a channel were
-saved), `snoozing`, `connecting` (a person's own Coder account). docs/guarantees.md says how to add one.
+the summary after quiet hours), `overdue` (reminders), `setting_up` (the settings of a channel and of a
+person, and a stuck task afterwards), `snoozing`, `connecting` (a person's own Coder account).
+docs/guarantees.md says how to add one.
 """
 
 from .calling import CallingDirectly, EndingQuietHours
@@ -24,8 +25,9 @@ from .creating import (
 )
 from .deciding import Answering, Choosing, Deciding, Releasing
 from .flow import Flow
-from .overdue import Reminding, SettingUp
+from .overdue import Reminding
 from .replying import Replying, SendingToTask, Waiting
+from .setting_up import SettingUp
 from .sharing import Sharing
 from .showing import Drawing, Logging, ShowingSession
 from .snoozing import Snoozing

@@ -19,7 +19,7 @@ from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 from .telling import Failing
 
 
-class _Direct(Flow):
+class Direct(Flow):
     """A flow that ends with one direct message."""
 
     settings = PersonSettings()
@@ -61,7 +61,7 @@ class _Direct(Flow):
         return bool(self.new_directs(actor))
 
 
-class CallingDirectly(_Direct, Failing):
+class CallingDirectly(Direct, Failing):
     """An agent fails, and its owner wants to be called by direct message."""
 
     floor = 40
@@ -79,7 +79,7 @@ class CallingDirectly(_Direct, Failing):
         ]
 
 
-class EndingQuietHours(_Direct):
+class EndingQuietHours(Direct):
     """A person ends their quiet hours, and gets the summary of what has failed meanwhile.
 
     How a dialog is claimed is proved by other flows. Here the settings are saved as that claim saves them.

@@ -1,4 +1,4 @@
-"""Flows about what has lasted too long: an open question, and a task in which nothing changes."""
+"""A flow about what has lasted too long: an open question."""
 
 import re
 from collections.abc import Sequence
@@ -11,29 +11,14 @@ from tests.faults.points import Kind
 from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 
-class _Overdue(Flow):
-    """A flow in which time passes over a task. Each run begins in a new turn of the agent."""
+class Reminding(Flow):
+    """Nobody answers a question: its owner is reminded, and then the channel's fallback in the same way.
+
+    Each run begins in a new turn of the agent.
+    """
 
     is_watched = True
     settle_seconds = 20.0
-
-    async def prepare(self, actors: Sequence[Actor]) -> None:
-        """Give each actor a task with a thread."""
-        await give_tasks(self, actors)
-
-    async def set_channel(self, actor: Actor, settings: ChannelSettings) -> None:
-        """Set something for the actor's channel."""
-        key = self.deployment.keys.named("channel_settings", actor.channel)
-        await self.deployment.store.set(key, settings.model_dump_json())
-
-    def timeless(self, actor: Actor) -> list[str]:
-        """Return what was said, without durations: the lease of a dead bot may make a notice late."""
-        return [re.sub(r"\d+ min", "N min", said) for said in self.said(actor)]
-
-
-class Reminding(_Overdue):
-    """Nobody answers a question: its owner is reminded, and then the channel's fallback in the same way."""
-
     floor = 19
     meets = LEASE_KINDS | {Kind.OUTSIDE_WRITE}
     last = "end to_thread:post_notice:reminder done"
@@ -44,7 +29,7 @@ class Reminding(_Overdue):
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
         """Give each actor a task, and a fallback who is called a minute after them."""
-        await super().prepare(actors)
+        await give_tasks(self, actors)
         slack = self.deployment.slack
         for actor in actors:
             name = f"mate{actor.number}"
@@ -52,7 +37,9 @@ class Reminding(_Overdue):
             slack.workspace.channel(actor.channel).members.append(mate.id)
             self.deployment.watch.names.add(actor, mate.id)
             self._fallbacks[actor] = mate.id
-            await self.set_channel(actor, ChannelSettings(reminder_seconds=60, fallback=mate.id))
+            key = self.deployment.keys.named("channel_settings", actor.channel)
+            settings = ChannelSettings(reminder_seconds=60, fallback=mate.id)
+            await self.deployment.store.set(key, settings.model_dump_json())
 
     async def prepare_run(self, actors: Sequence[Actor]) -> None:
         """Let each agent ask something, until the question is announced."""
@@ -74,7 +61,7 @@ class Reminding(_Overdue):
     def check(self, actor: Actor) -> None:
         """Check that both were called once and in order."""
         question, title, owner = _question(actor.run_number), title_of(actor), actor.name.capitalize()
-        assert self.timeless(actor) == [
+        assert timeless(self, actor) == [
             f"<@{actor.person}> {question}\nStill needs you: {title}. Asked again below.",
             f"<@{self._fallbacks[actor]}> {question}\nStill needs somebody: {title}. {owner} has not "
             "answered for N min. Reply here, or ask them.\n"
@@ -87,38 +74,9 @@ class Reminding(_Overdue):
         return _question(actor.run_number + 1) in str(newest["text"])
 
 
-class SettingUp(_Overdue):
-    """A person saves the settings of their channel. So their task is soon stuck, and they are told."""
-
-    floor = 48
-    meets = LEASE_KINDS | {Kind.CLAIM, Kind.OUTSIDE_WRITE}
-
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
-        """Let each agent work, and open the dialog. The channel has no settings."""
-        for actor in actors:
-            await self.deployment.store.delete(self.deployment.keys.named("channel_settings", actor.channel))
-        await self.begin_turn(actors)
-        await self.open_dialogs(dict.fromkeys(actors, "settings"))
-
-    async def go(self, actor: Actor) -> None:
-        """Save the dialog."""
-        await self.submit(actor, {"settings.stuck": "10 min"})
-
-    def is_over(self, actor: Actor) -> bool:
-        """Return whether the thread is told that the task is stuck."""
-        return bool(self.said(actor))
-
-    def check(self, actor: Actor) -> None:
-        """Check that the owner was called once."""
-        assert self.timeless(actor) == [
-            f"<@{actor.person}> Stuck: {title_of(actor)}. Nothing has changed in it for N min. *Logs* shows "
-            "what it wrote last. *Stop* pauses it.\n[Stop] [Logs]"
-        ]
-        self.told_at_most(
-            actor,
-            f"Saved the settings of <#{actor.channel}>.",
-            wishes=[f"saving the settings of <#{actor.channel}>", "what you asked for"],
-        )
+def timeless(flow: Flow, actor: Actor) -> list[str]:
+    """Return what was said, without durations: the lease of a dead bot may make a notice late."""
+    return [re.sub(r"\d+ min", "N min", said) for said in flow.said(actor)]
 
 
 def _question(number: int) -> str:

@@ -1,0 +1,55 @@
+"""A flow in which a person saves the settings of their channel and their own."""
+
+from collections.abc import Sequence
+
+from tests.faults.actors import Actor
+from tests.faults.points import Kind
+
+from .calling import Direct
+from .flow import LEASE_KINDS, title_of
+from .overdue import timeless
+
+
+class SettingUp(Direct):
+    """`/task settings` is saved: the channel is told who may steer, and the owner is soon called directly."""
+
+    is_watched = True
+    settle_seconds = 20.0
+    floor = 60
+    meets = LEASE_KINDS | {Kind.CLAIM, Kind.OUTSIDE_WRITE}
+
+    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+        """Let each agent work, and open the dialog. Neither the channel nor the person has settings."""
+        await super().prepare_run(actors)
+        keys = self.deployment.keys
+        for actor in actors:
+            await self.deployment.store.delete(keys.named("channel_settings", actor.channel))
+            await self.deployment.store.delete(keys.named("person_settings", actor.person))
+        await self.begin_turn(actors)
+        await self.open_dialogs(dict.fromkeys(actors, "settings"))
+
+    async def go(self, actor: Actor) -> None:
+        """Save the dialog."""
+        values = {"settings.stuck": "10 min", "settings.steerers": "Everybody in this channel"}
+        await self.submit(actor, values | {"person.calls": "By a direct message"})
+
+    def is_over(self, actor: Actor) -> bool:
+        """Return whether the channel was told, and the person was called."""
+        return len(self.said(actor)) >= 2 and super().is_over(actor)
+
+    def check(self, actor: Actor) -> None:
+        """Check that the channel was told once, and that the owner was called once, as they have set it."""
+        name, title = actor.name.capitalize(), title_of(actor)
+        assert sorted(timeless(self, actor)) == [
+            f"{name} has changed the settings of this channel: everybody here can direct the agents now. "
+            "`/task settings` shows and changes that.",
+            f"Stuck: {title}. Nothing has changed in it for N min. *Logs* shows what it wrote last. *Stop* "
+            "pauses it.\n[Stop] [Logs]",
+        ]
+        assert [kind for kind, _ in self.new_directs(actor)] == ["call"]
+        self.told_at_most(
+            actor,
+            f"Saved the settings of <#{actor.channel}>.",
+            "Saved. I call you by direct message.",
+            wishes=[f"saving the settings of <#{actor.channel}>", "what you asked for"],
+        )
