@@ -75,8 +75,7 @@ def list_reports_known_at(
         return tuple(report for report in history if report.at <= seen.report.at)
     if seen.agent_id is not None:
         return tuple(report for report in history if report.agent_id != seen.agent_id)
-    known = ("", state.agent_id)
-    return tuple(report for report in history if state.agent_id is None or report.agent_id in known)
+    return tuple(report for report in history if report.agent_id in ("", state.agent_id))
 
 
 def _find_current_report(task: Task, mask: Mask) -> Report | None:
@@ -160,10 +159,9 @@ async def find_report_source(coder: CoderClient, seen: Observation, known: Repor
         return ReportSource(agent, app)
     workspace = await coder.get_workspace(seen.workspace_id)
     last, build = workspace.latest_app_status, workspace.latest_build
-    if build.build_number > seen.build:
-        # The event is handled late. The last agent belongs to a later build, whose own events tell its end.
-        return ReportSource(agent, app)
-    stopped_at = build.created_at if build.transition == "stop" else None
+    # An event that is handled late is not about a later stop.
+    is_stop = build.transition == "stop" and build.build_number <= seen.build
+    stopped_at = build.created_at if is_stop else None
     return (
         ReportSource(last.agent_id, last.app_id, stopped_at) if last else ReportSource(agent, app, stopped_at)
     )
