@@ -14,15 +14,14 @@ from redis.exceptions import RedisError, ResponseError
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
-from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import AccountRefused, OutcomeUnknown, OutsideError, Refused, UserError
-from taskwire.domain.ids import UserId
 from taskwire.domain.jobs import (
     CreateTask,
     PostCard,
     Reply,
 )
 from taskwire.domain.mrkdwn import escape_mrkdwn
+from taskwire.domain.person_jobs import WaitForAccount
 from taskwire.domain.requester import Requester
 from taskwire.domain.retry_policies import (
     ANY_JOB,
@@ -35,17 +34,21 @@ from taskwire.domain.retry_policies import (
 from taskwire.job_context import (
     JobContext,
     Outcome,
-    PrivateMessage,
     dead_letter_batch,
     done,
     end_as_dead_letter,
 )
 from taskwire.messages import accounts, answers, inputs, waiting
 from taskwire.outbox.allowed_places import is_told_already
-from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.enqueue import draw
-from taskwire.outbox.tell_once import record_unless_told
 from taskwire.outbox.undelivered import give_up_together, list_with_later_replies
+from taskwire.outbox.waiting_requests import (
+    AccountProblem,
+    can_wait_elsewhere,
+    let_wait,
+    note_refusal,
+    tell_of_account,
+)
 from taskwire.people.accounts import AccountNeeded, find_actor
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import OutcomeKind, Overtaken, Trouble
@@ -53,9 +56,6 @@ from taskwire.redis.decoding import CannotRead
 from taskwire.replies import wait_or_give_up
 from taskwire.slack.errors import NoCapacity
 from taskwire.telemetry import Metrics, logger, reference
-
-# A person is told of their account once in this time, unless they connect it meanwhile.
-PERSON_TOLD_MS = 7 * DAY_MS
 
 _log = logger("taskwire.failures")
 
@@ -104,31 +104,23 @@ class Failures:
             return self._retry_after_failure(context, error, REFUSED_AFTER_UNKNOWN_SECONDS)
         return self._retry_after_failure(context, error, error.retry_after_seconds)
 
-    async def _wait_for_person(
-        self, context: JobContext, error: PersonTokenRefused | AccountNeeded
-    ) -> Outcome:
+    async def _wait_for_person(self, context: JobContext, error: AccountProblem) -> Outcome:
         """Let the job wait until the person has connected their account. Tell them once, privately."""
+        work = context.job.work
         if _was_refused_for_long(context):
+            if isinstance(work, WaitForAccount):
+                # Only the person could have done something, so the operator need not hear of it.
+                return done(None, (work.requester, accounts.request_given_up(work.wish)))
             return await self.give_up(context, answers.NOT_CONNECTED_FOR_A_WEEK)
-        batch, work = Batch(), context.job.work
-        private: tuple[PrivateMessage, ...] = ()
-        person = UserId(error.person)
-        known = await self._deps.accounts.find(person)
-        if isinstance(error, PersonTokenRefused):
-            self._deps.accounts.mark_refused(batch, person, error.key_id)
-        if await record_unless_told(self._deps, batch, "account", person, ttl_ms=PERSON_TOLD_MS):
-            requester = getattr(work, "requester", None)
-            if known is not None:
-                message = accounts.account_ended(known.username, self._deps.coder_url)
-                tell_person(person, f"account:{context.job.id}", message, batch)
-            elif isinstance(requester, Requester):
-                wish = waiting.describe_request(work, await self._deps.links.find(context.link_id))
-                private = ((requester, accounts.request_waits(wish, self._deps.coder_url)),)
-        _log.info("job waits for a person's account", job=context.job.id, person=person, error=str(error))
+        _log.info("job waits for an account", job=context.job.id, person=error.person, error=str(error))
+        if can_wait_elsewhere(context):
+            return await let_wait(self._deps, context, error)
+        batch = Batch()
+        note_refusal(self._deps, error, batch)
+        await tell_of_account(self._deps, error, batch)
         # What the bot does by itself goes on at once, with the service account.
         seconds = PERSON_WITHOUT_ACCOUNT.interval_seconds if find_actor(work) is not None else 0.0
-        waiting_outcome = _delay(context, seconds, "refused")
-        return replace(waiting_outcome, batch=batch, private_messages=private)
+        return replace(_delay(context, seconds, "refused"), batch=batch)
 
     def _retry_after_failure(
         self, context: JobContext, error: OutsideError, retry_after_seconds: float | None

@@ -109,12 +109,16 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "defaults": (Defaults("docker", 20, 1_800, 0),),
     "entries": ((_ENTRY,), ()),
     "email": ("alice@example.com",),
+    "owner": (ALICE,),
     "error": (_ERROR,),
     "wish": ("creating *Fix the login*",),
     **dict.fromkeys(
         (
             f"{name}.username"
-            for name in ("connected", "disconnected", "offer_another", "account_ended", "account_taken")
+            for name in (
+                *("connected", "disconnected", "offer_another"),
+                *("account_ended", "account_taken", "request_waits_again"),
+            )
         ),
         ("alice",),
     ),

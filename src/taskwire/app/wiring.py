@@ -103,6 +103,7 @@ from taskwire.tasks.messages_to_bot import MessagesToBot
 from taskwire.tasks.queries import Queries
 from taskwire.tasks.start import TaskBinder, ThreadOpener
 from taskwire.tasks.thread_queries import ThreadQueries
+from taskwire.tasks.waiting_requests import WaitingRequests
 from taskwire.telemetry import Metrics
 from taskwire.worker import Worker, handlers_by_kind
 
@@ -352,6 +353,7 @@ def _handlers(
         ChannelSettingsSaver(deps, people),
         MessagesToBot(deps, people, lookup, Queries(deps, people, lookup), texts, creator),
         NamedActions(deps, people, lookup, creator),
+        WaitingRequests(deps, people, Queries(deps, people, lookup)),
         ThreadOpener(deps),
         TaskBinder(deps, people),
         ThreadQueries(deps, people),
@@ -411,6 +413,7 @@ def _listen(
         card_questions,
         background,
         private_answers,
+        deps.coder_url,
     )
     commands = Commands(deps, people, ingress, answerer, dialogs, background, private_answers)
     listen(

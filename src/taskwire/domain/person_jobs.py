@@ -104,6 +104,32 @@ class DisconnectAccount(Work):
     requester: Requester
 
 
+class WaitForAccount(Work):
+    """Put a request back into its queue when a person has connected their account.
+
+    The queue is `waiting_requests` of this `person`, who need not be the one who asked. `wish` is what was
+    asked for, as mrkdwn. `waiting_job` is the job as JSON, and `queue` is where it was.
+    """
+
+    kind: Literal["wait_for_account"] = "wait_for_account"
+    person: UserId
+    requester: Requester
+    wish: str
+    queue: str
+    waiting_job: str
+
+
+class AnswerQuestion(Work):
+    """Answer a question that a person has asked by a command (queue `intake`).
+
+    `line` is the command after `/task`.
+    """
+
+    kind: Literal["answer_question"] = "answer_question"
+    requester: Requester
+    line: str
+
+
 class RenewToken(Work):
     """Replace the token of a connected account before it ends (queue `account`).
 
@@ -156,4 +182,6 @@ PersonWork = (
     | DisconnectAccount
     | RenewToken
     | ForgetInLink
+    | WaitForAccount
+    | AnswerQuestion
 )

@@ -30,6 +30,11 @@ def account(person: str) -> QueueName:
     return QueueName(f"account:{person}")
 
 
+def waiting_requests(person: str) -> QueueName:
+    """Name the queue of requests that wait until this person has connected their Coder account."""
+    return QueueName(f"waiting_requests:{person}")
+
+
 def to_coder(link: str) -> QueueName:
     """Name the queue of calls to Coder about one link."""
     return QueueName(f"to_coder:{link}")

@@ -209,15 +209,17 @@ class Clicks:
         if link.record.task_id is None:
             raise UserError(*refusals.task_not_created_yet(link))
         requester = requester.model_copy(update={"channel": link.record.channel})
-        return await self._queries.answer(requester, Logs(TaskName(id=link.record.task_id)))
+        task = link.record.task_id
+        return await self._queries.answer_or_wait(requester, Logs(TaskName(id=task)), f"logs {task}")
 
     async def _page(self, clicked: Click, requester: Requester) -> Message:
         page, _, filtered = clicked.value.partition(" ")
         verb = "audit" if clicked.button is Button.AUDIT_PAGE else "list"
-        question = commands.parse(f"{verb} {filtered} page={page}")
+        line = f"{verb} {filtered} page={page}"
+        question = commands.parse(line)
         if not isinstance(question, List | Audit):
             raise UserError(*refusals.button_expired())
-        return await self._queries.answer(requester, question)
+        return await self._queries.answer_or_wait(requester, question, line)
 
     async def _show(
         self, clicked: Click, answer: Callable[[], Awaitable[Message]], *, is_instead: bool = False

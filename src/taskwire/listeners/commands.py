@@ -128,7 +128,7 @@ class Commands:
             reply = await self._offer(typed, near_miss, is_instead=True)
             return ClaimAnswer(reply, is_new=not reply)
         if isinstance(command, Question):
-            self._background.start(self._answer(typed.requester, command, is_instead=True))
+            self._background.start(self._answer(typed, command, is_instead=True))
             return ClaimAnswer("", is_new=True)
         result = await self._handle(typed, command, kept)
         if result.is_new and isinstance(command, commands.Create):
@@ -146,7 +146,7 @@ class Commands:
         command was offered.
         """
         if isinstance(command, Question):
-            self._background.start(self._answer(typed.requester, command))
+            self._background.start(self._answer(typed, command))
             return ClaimAnswer("", is_new=True)
         match command:
             case commands.OpenForm():
@@ -186,10 +186,10 @@ class Commands:
         make = partial(make_offer_to_connect, self._deps, self._people, requester.person)
         self._show(requester, await answer_or_explain(make, lambda explained: explained))
 
-    async def _answer(self, requester: Requester, question: Question, *, is_instead: bool = False) -> None:
-        answer = partial(self._queries.answer, requester, question)
+    async def _answer(self, typed: SlashCommand, question: Question, *, is_instead: bool = False) -> None:
+        answer = partial(self._queries.answer_or_wait, typed.requester, question, typed.text)
         said = await answer_or_explain(answer, lambda explained: explained)
-        self._show(requester, said, is_instead=is_instead)
+        self._show(typed.requester, said, is_instead=is_instead)
 
     def _show(self, requester: Requester, message: Message, *, is_instead: bool = False) -> None:
         self._private_answers.show(PrivateAnswer(requester, message, is_instead=is_instead))

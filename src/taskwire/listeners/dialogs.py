@@ -9,6 +9,7 @@ from functools import partial
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
+from taskwire.coder.errors import PersonTokenRefused
 from taskwire.domain.commands import OpenForm
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, UserId, ts_of
@@ -31,6 +32,7 @@ from taskwire.messages.settings_form import SettingsField
 from taskwire.messages.share_form import list_shown, share_form
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.outbox.undelivered import list_undelivered
+from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import MOST_SHARES
 from taskwire.queue.batch import Batch
 from taskwire.slack import inbound
@@ -65,7 +67,9 @@ class Dialogs:
         card_questions: CardQuestions,
         background: Background,
         private_answers: PrivateAnswers,
+        coder_url: str,
     ) -> None:
+        self._coder_url = coder_url
         self._private_answers = private_answers
         self._ingress = ingress
         self._slack = slack
@@ -155,7 +159,8 @@ class Dialogs:
     def _open_in_background(
         self, requester: Requester, trigger_id: str, dialog: Dialog, make_view: MakeView
     ) -> None:
-        self._background.start(self._open(requester, trigger_id, dialog, make_view), is_urgent=True)
+        make = partial(self._or_connect, requester, make_view)
+        self._background.start(self._open(requester, trigger_id, dialog, make), is_urgent=True)
 
     async def _open(self, requester: Requester, trigger_id: str, dialog: Dialog, make_view: MakeView) -> None:
         """Open the empty dialog at once, and start to fill it."""
@@ -237,7 +242,16 @@ class Dialogs:
         return forms.preferences_dialog(settings, private_metadata=metadata)
 
     async def _connect_dialog(self, requester: Requester) -> View:
-        return accounts.connect_dialog(_context_of(requester).model_dump_json())
+        return accounts.connect_dialog(self._coder_url, _context_of(requester).model_dump_json())
+
+    async def _or_connect(self, requester: Requester, make_view: MakeView) -> View:
+        """Return the dialog; or the one that takes a token, if the dialog needs the person's account."""
+        try:
+            return await make_view()
+        except (AccountNeeded, PersonTokenRefused) as error:
+            if error.person != requester.person:
+                raise
+            return await self._connect_dialog(requester)
 
     async def _find(self, verb: ActVerb, requester: Requester, target: TaskName | LinkId) -> VisibleTask:
         """Return the task if this person may see it and do what the dialog does. Raise UserError if not."""

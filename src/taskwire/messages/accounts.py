@@ -43,6 +43,43 @@ def request_waits(wish: str, coder_url: str) -> Message:
     return question(words, "", _connect_buttons(coder_url))
 
 
+def request_waits_again(username: str, wish: str, coder_url: str) -> Message:
+    """Say that Coder no longer accepts the person's token, and that what they just asked for waits."""
+    words = (
+        f"Coder no longer takes my token for your account *{escape_line(username, 60)}*. Connect it again, "
+        f"and I go on with {wish}."
+    )
+    return question(words, "", _connect_buttons(coder_url))
+
+
+def request_waits_for_owner(owner: str, wish: str) -> Message:
+    """Say that a request waits until the task's owner, a person in Slack, has connected their account."""
+    words = f"That needs <@{owner}>'s Coder account, which I can't use now. I told them: {wish} waits for it."
+    return statement(words)
+
+
+def too_many_wait(most: int, coder_url: str) -> Message:
+    """Say that a request was not kept, because as many as `most` wait for the account already."""
+    words = (
+        f"{most} requests wait for this Coder account, so I did not keep this one. Connect it and ask again."
+    )
+    return question(words, "", _connect_buttons(coder_url))
+
+
+def request_given_up(wish: str) -> Message:
+    """Say that a request has waited a week for an account, and was given up."""
+    return statement(f"No Coder account was connected for a week, so I gave up {wish}. Ask again.")
+
+
+def account_needed(coder_url: str) -> Message:
+    """Say to a person without an account, in a direct message, that something waits for it."""
+    words = (
+        "Something waits for your Coder account, and goes on by itself when you connect it: copy a token "
+        "from Coder's page, then paste it here."
+    )
+    return question(words, "", _connect_buttons(coder_url))
+
+
 def account_ended(username: str, coder_url: str) -> Message:
     """Say that Coder no longer accepts the person's token, and that the person's requests wait."""
     words = (
@@ -94,8 +131,9 @@ def found_by_email() -> Message:
     return statement("There is nothing to connect here: I find your Coder account by your e-mail address.")
 
 
-def connect_dialog(private_metadata: str) -> View:
+def connect_dialog(coder_url: str, private_metadata: str) -> View:
     """Make the dialog that takes a token."""
+    where = f"Copy a token from <{coder_url}/cli-auth|Coder's page>, then paste it here. "
     element: Block = {
         "type": "plain_text_input",
         "action_id": PASTE_FIELD,
@@ -105,6 +143,8 @@ def connect_dialog(private_metadata: str) -> View:
     }
     layout = [
         make_field(PASTE_FIELD, "Token from Coder", element),
-        small_text("kept", "I make a token of my own from it, keep that encrypted, and show neither again."),
+        small_text(
+            "kept", f"{where}I make one of my own from it, keep that encrypted, and show neither again."
+        ),
     ]
     return make_view(Dialog.CONNECT, layout, private_metadata, "Connect")

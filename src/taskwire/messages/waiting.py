@@ -16,7 +16,13 @@ from taskwire.domain.jobs import (
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import make_title
-from taskwire.domain.person_jobs import ConnectAccount, DisconnectAccount, SaveChannelSettings
+from taskwire.domain.person_jobs import (
+    AnswerQuestion,
+    ConnectAccount,
+    DisconnectAccount,
+    SaveChannelSettings,
+    WaitForAccount,
+)
 from taskwire.domain.work import Work
 from taskwire.messages.blocks import bold_name, escape_line
 from taskwire.messages.settings_form import name_place
@@ -74,6 +80,17 @@ def describe_request(work: Work, link: Link | None) -> str:
             return f"carrying out what you decided on a reply in {bold_title(link)}"
         case AnswerInThread() if link is not None:
             return f"answering you in the thread of {bold_title(link)}"
+        case _:
+            return _describe_other(work)
+
+
+def _describe_other(work: Work) -> str:
+    """Return what a person asked for with a job that belongs to no task."""
+    match work:
+        case WaitForAccount(wish=wish):
+            return wish
+        case AnswerQuestion(line=line):
+            return f"`/task {escape_line(line, 60)}`" if line else "`/task`"
         case _:
             return _WISHES.get(type(work), "what you asked for")
 

@@ -6,7 +6,7 @@
 from redis.exceptions import RedisError
 
 from taskwire.coder.errors import CoderError, PersonTokenRefused, TasksNotSupported, TokenRefused
-from taskwire.domain.errors import OutsideError, Refused
+from taskwire.domain.errors import OutsideError, Refused, UserError
 from taskwire.domain.jobs import PostCard
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
@@ -14,6 +14,7 @@ from taskwire.domain.work import Work
 from taskwire.messages import answers, refusals, waiting
 from taskwire.messages.shapes import statement
 from taskwire.messages.waiting import SilentSystem
+from taskwire.people.accounts import AccountNeeded
 from taskwire.redis.decoding import CannotRead
 from taskwire.slack.errors import NoCapacity, SlackRateLimited
 
@@ -23,6 +24,8 @@ def make_error_answer(error: Exception) -> Message:
     match error:
         case TokenRefused():
             return answers.token_refused()
+        case AccountNeeded():
+            return answers.refusal(UserError(*refusals.not_connected()))
         case PersonTokenRefused():
             return statement(refusals.ACCOUNT_ENDED)
         case TasksNotSupported():

@@ -24,6 +24,7 @@ from taskwire.domain.jobs import (
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.person_jobs import (
+    AnswerQuestion,
     ConnectAccount,
     DisconnectAccount,
     MakeTaskOfMessage,
@@ -52,6 +53,7 @@ RequestedWork = (
     | Act
     | ConnectAccount
     | DisconnectAccount
+    | AnswerQuestion
 )
 
 _log = logger("taskwire.outbox.request_retries")

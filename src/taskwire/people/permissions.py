@@ -93,24 +93,31 @@ class People:
         return any([person in await self.directory.list_group(group) for group in groups])
 
     async def get_account(self, person: UserId) -> Account:
-        """Return the person's Coder account. Raise UserError, which says what is missing."""
+        """Return the person's Coder account. Raise UserError, which says what is missing.
+
+        Raise AccountNeeded for a person who can connect an account: a request then waits for that.
+        """
         profile = await self.get_profile(person)
         own = await self.accounts.find(person)
         if own is not None:
             return await self._get_connected(own)
-        is_personal = self.accounts.is_personal
         if not profile.email or not profile.is_email_confirmed:
-            why = refusals.not_connected() if is_personal else refusals.no_email()
-            raise NoAccount(*why, reason="no_account")
+            self._require_account_from(person)
+            raise NoAccount(*refusals.no_email(), reason="no_account")
         found = await self.directory.list_accounts(profile.email)
         if not found:
             await require_rights(self._deps)
         if len(found) != 1:
-            why = refusals.not_connected() if is_personal else refusals.no_account(profile.email, len(found))
-            raise NoAccount(*why, reason="no_account")
+            self._require_account_from(person)
+            raise NoAccount(*refusals.no_account(profile.email, len(found)), reason="no_account")
         if found[0].is_suspended:
             raise Suspended(*refusals.account_suspended(profile.email), reason="suspended")
         return self._note_known(person, Account(id=found[0].id, username=found[0].username))
+
+    def _require_account_from(self, person: UserId) -> None:
+        """Raise AccountNeeded if the person could connect an account of their own."""
+        if self.accounts.is_personal:
+            raise AccountNeeded(person)
 
     def _note_known(self, person: UserId, account: Account) -> Account:
         if len(self._known_accounts) >= MOST_KNOWN_ACCOUNTS:
@@ -126,23 +133,10 @@ class People:
         """Return a connected account, unless Coder has suspended or deleted it since."""
         found = await self.directory.list_users(own.user_id)
         if not found:
-            raise NoAccount(*refusals.not_connected(), reason="no_account")
+            raise AccountNeeded(own.person)
         if found[0].is_suspended:
             raise Suspended(*refusals.account_suspended(own.username), reason="suspended")
         return self._note_known(own.person, Account(id=own.user_id, username=found[0].username))
-
-    async def get_account_or_wait(self, person: UserId) -> Account:
-        """Return the person's Coder account.
-
-        Raise AccountNeeded for a person without one who can connect an account: the request then waits for
-        that.
-        """
-        try:
-            return await self.get_account(person)
-        except NoAccount:
-            if not self.accounts.is_personal:
-                raise
-            raise AccountNeeded(person) from None
 
     async def require_account(self, person: UserId, *, needs_coder: bool = True) -> None:
         """Raise UserError for a person who has no Coder account and is no administrator.
@@ -158,13 +152,13 @@ class People:
     async def find_account(self, person: UserId) -> Account | None:
         """Return the person's Coder account; None for an administrator without one.
 
-        Raise UserError for others.
+        Raise UserError or AccountNeeded for others.
         """
         try:
             return await self.get_account(person)
         except Suspended:
             raise
-        except UserError:
+        except (UserError, AccountNeeded):
             if not await self.is_admin(person):
                 raise
             await self.get_profile(person)
@@ -196,9 +190,14 @@ class People:
         Those are its owner and administrators, everybody with whom the owner shares the task, and everybody
         in the channel if the channel's settings say so. Raises what `can_manage` raises.
         """
-        if await self.can_manage(person, link, needs_coder=needs_coder) or person in link.shares:
+        if await self.can_manage(person, link, needs_coder=needs_coder):
             return True
-        return await self._is_in_groups(person, link.shares) or await self._may_steer_by_channel(person, link)
+        return await self.may_steer_besides(person, link)
+
+    async def may_steer_besides(self, person: UserId, link: Link) -> bool:
+        """Return whether the owner shares the task with the person, or the channel lets everybody steer."""
+        is_shared = person in link.shares or await self._is_in_groups(person, link.shares)
+        return is_shared or await self._may_steer_by_channel(person, link)
 
     async def get_rights(self, person: UserId, link: Link, *, needs_coder: bool = True) -> Rights:
         """Return what the person may do with the task. Raises what `can_manage` raises."""
@@ -239,7 +238,7 @@ class People:
         """
         try:
             await self.get_account(person)
-        except NoAccount:
+        except (NoAccount, AccountNeeded):
             raise UserError(*refusals.cannot_share_with(await self.find_name(person))) from None
         except UserError as error:
             name = await self.find_name(person)

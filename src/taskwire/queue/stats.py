@@ -20,6 +20,7 @@ QUEUE_KINDS = (
     "home",
     "quiet_hours",
     "channel_messages",
+    "waiting_requests",
     "to_coder",
     "to_thread",
     "thread_answers",

@@ -55,6 +55,7 @@ from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.error_messages import get_refusal_text
 from taskwire.outbox.observing import entries_of
 from taskwire.outbox.tell_once import record_unless_told
+from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import NoAccount, People, require_allowed
 from taskwire.queue.batch import Batch
 from taskwire.replies.pass_on import NOT_ALLOWED, offer_to_ask
@@ -96,7 +97,7 @@ class ReplySender:
             return await self._outcomes.wait_for_decision(reply_job)
         try:
             return await self._check_and_deliver(reply_job)
-        except (TokenRefused, PersonTokenRefused, TasksNotSupported):
+        except (TokenRefused, PersonTokenRefused, AccountNeeded, TasksNotSupported):
             await self._outcomes.show_waiting_for_account(reply_job)
             raise
         except (TryLater, OutcomeUnknown) as error:
@@ -119,7 +120,7 @@ class ReplySender:
         """Return why this person may not send input; None if they may.
 
         A person without a Coder account is refused like a teammate who may not steer, unless the task is
-        theirs.
+        theirs. Raise AccountNeeded if it is theirs and they can connect an account.
         """
         person, record = reply_job.reply.person, reply_job.link.record
         try:
@@ -129,6 +130,11 @@ class ReplySender:
         except NoAccount as error:
             if person in (record.owner_slack, record.requested_by):
                 return error
+        except AccountNeeded:
+            if person in (record.owner_slack, record.requested_by):
+                raise
+            if await self._people.may_steer_besides(person, reply_job.link):
+                return UserError(*refusals.not_connected(), reason="no_account")
         except UserError as error:
             return error
         # Since the task was created, the owner's address in Slack may have changed.

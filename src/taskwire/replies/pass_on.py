@@ -21,6 +21,7 @@ from taskwire.job_context import Handler, JobContext, Outcome, replace_question
 from taskwire.messages import refusals, teammates
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.quoted_replies import queue_reply
+from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import NoAccount, People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
@@ -141,7 +142,7 @@ class ReplyPasser:
     async def _may_steer(self, person: UserId, link: Link) -> bool:
         try:
             return await self._people.can_steer(person, link)
-        except NoAccount:
+        except (NoAccount, AccountNeeded):
             return False
 
     async def _make_question(self, link: Link, reply: Reply, *, is_changed: bool = False) -> Message:

@@ -22,7 +22,7 @@ from taskwire.domain.ids import UserId, from_ms, to_ms
 from taskwire.domain.jobs import Job
 from taskwire.domain.message import Message
 from taskwire.domain.person_jobs import ConnectAccount, DisconnectAccount, RenewToken
-from taskwire.domain.queues import account, intake, to_coder
+from taskwire.domain.queues import account, to_coder, waiting_requests
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, refusals
 from taskwire.outbox.direct_messages import tell_person
@@ -139,7 +139,7 @@ class AccountConnector:
             pasted = self._deps.service_coder.for_person(pasted_token, person)
             await _delete_quietly(pasted, pasted.key_id)
         self._deps.notes.forget_in(batch, "told", "account", person)
-        batch.hasten(intake(person), "", LONGEST_WAIT_MS)
+        batch.hasten(waiting_requests(person), "", LONGEST_WAIT_MS)
         for link in await self._deps.links.list_of(person):
             batch.hasten(to_coder(link.id), "", LONGEST_WAIT_MS)
         until = from_ms(connected.expires_at_ms) if connected.expires_at_ms else None

@@ -110,7 +110,7 @@ class TaskCreator:
         request = await self._get_full_request(work)
         if is_shell_command(request.prompt):
             raise UserError(*refusals.prompt_is_command())
-        account = await self._people.get_account_or_wait(work.requester.person)
+        account = await self._people.get_account(work.requester.person)
         if is_blank(request.prompt):
             # The form and the command always have a prompt, so Slack did not send this payload.
             raise UserError(*refusals.button_expired())

@@ -6,6 +6,7 @@ unless the settings allow that. A preview is not updated, and it is not durable:
 stays without one.
 """
 
+from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.events import Observed
@@ -17,6 +18,7 @@ from taskwire.domain.transitions import initial_state
 from taskwire.messages import cards
 from taskwire.outbox.observing import observation_of, with_observation
 from taskwire.outbox.permalinks import find_permalink
+from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.slack.shared_links import SharedLinks
 from taskwire.tasks.lookup import Lookup, VisibleTask
@@ -69,7 +71,7 @@ class LinkPreviews:
             is_here = seen.link is not None and seen.link.record.channel == requester.channel
             if not is_here and (await self._people.get_account(requester.person)).id != seen.task.owner_id:
                 return None
-        except UserError:
+        except (UserError, AccountNeeded, PersonTokenRefused):
             return None
         return await self._make(requester, seen, is_here=is_here)
 

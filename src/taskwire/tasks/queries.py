@@ -1,6 +1,7 @@
 """Answers `/task` alone, `list`, `status`, `logs`, `templates`, `audit` and `help`, without a job."""
 
 from collections.abc import Awaitable, Sequence
+from functools import partial
 from math import ceil
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.observing import LONGEST_PROMPT, observation_of, observe_first, with_observation
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import find_file_url
+from taskwire.outbox.waiting_requests import answer_or_wait
+from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People, require_rights
 from taskwire.slack.calls import Method
 from taskwire.state.retention import STEPS
@@ -101,6 +104,13 @@ class Queries:
             case Templates():
                 return await self._list_templates(requester)
 
+    async def answer_or_wait(self, requester: Requester, question: Question, line: str) -> Message:
+        """Return the answer. If it needs an account that is not connected, let the question wait and say so.
+
+        `line` is the command, after `/task`, that asks the same.
+        """
+        return await answer_or_wait(self._deps, requester, line, partial(self.answer, requester, question))
+
     async def _or_last_known(
         self, requester: Requester, question: Overview | List | Status, answering: Awaitable[Message]
     ) -> Message:
@@ -171,7 +181,7 @@ class Queries:
             return question.owner.lower() if question.owner else None
         try:
             account = await self._people.get_account(UserId(question.owner.id))
-        except UserError:
+        except (UserError, AccountNeeded):
             # Only the person who asked may read the reason.
             raise UserError(*refusals.person_has_no_account(question.owner.id)) from None
         return account.username.lower()

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from taskwire.coder.errors import CoderError, NotFound
+from taskwire.coder.errors import CoderError, NotFound, PersonTokenRefused
 from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
@@ -47,6 +47,7 @@ from taskwire.outbox.posting import get_earliest_unknown_ts, post_once
 from taskwire.outbox.questions import PostedQuestion
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.outbox.undelivered import list_undelivered
+from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import MAX_WAITING_REPLIES
@@ -100,6 +101,10 @@ class ThreadQueries:
         if not context.is_outcome_unknown:
             try:
                 await self._require_rights(link, work)
+            except (AccountNeeded, PersonTokenRefused):
+                if work.question == "rejection":
+                    return done()
+                raise
             except (CoderError, TryLater, OutcomeUnknown) as error:
                 return await self._answer_without_coder(link, work, context, error)
             if await self._find_settlement(link, work) is not None:
@@ -230,7 +235,7 @@ class ThreadQueries:
         try:
             await self._people.require_account(work.requester.person, needs_coder=False)
             link = await self._people.find_visible(work.requester, link)
-        except (NoCapacity, SlackRateLimited):
+        except (NoCapacity, SlackRateLimited, PersonTokenRefused):
             raise
         except (CoderError, TryLater, OutcomeUnknown) as error:
             return done(None, (work.requester, make_error_answer(error)))
@@ -275,7 +280,7 @@ class ThreadQueries:
             return await self._make_short_answer(link, work, context), True
         except UserError as error:
             return answers.refusal(error), False
-        except (NoCapacity, SlackRateLimited):
+        except (NoCapacity, SlackRateLimited, PersonTokenRefused):
             # Waiting for a place in Slack's limits is no failure.
             raise
         except (CoderError, TryLater, OutcomeUnknown) as error:

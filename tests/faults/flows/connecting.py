@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.jobs import Job
-from taskwire.domain.person_jobs import ConnectAccount
-from taskwire.domain.queues import account
+from taskwire.domain.person_jobs import AnswerQuestion, ConnectAccount, WaitForAccount
+from taskwire.domain.queues import account, intake, waiting_requests
 from taskwire.domain.requester import Requester
+from taskwire.messages import help_texts
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues
 from taskwire.redis.connection import Connections
@@ -22,10 +23,11 @@ from .flow import LEASE_KINDS, Flow
 class Connecting(Flow):
     """A token is exchanged for one with few rights, which is stored, and is deleted. No call is an attempt.
 
+    Then a question that has waited for the account is answered.
     How a dialog is claimed is proved by other flows. Here the job is written as that claim writes it.
     """
 
-    floor = 26
+    floor = 40
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.OUTSIDE_WRITE}
     accounts = "both"
 
@@ -47,7 +49,8 @@ class Connecting(Flow):
         store = Connections(self.deployment.store, self.deployment.store, "")
         queues = Queues(store, self.deployment.keys, self.deployment.clock)
         job = Job(id=f"dialog:{actor.run_number}", work=work)
-        await queues.write(Batch().append(account(person), job))
+        batch = Batch().append(account(person), job)
+        await queues.write(batch.append(waiting_requests(person), _make_waiting(actor, requester)))
 
     def is_over(self, actor: Actor) -> bool:
         """Return whether the bot's token is the only one."""
@@ -62,10 +65,25 @@ class Connecting(Flow):
             actor,
             f"Connected: you are *{actor.name}* in Coder. "
             f"My token for you ends on {ends:%B} {ends.day}, {ends.year}.",
-            wishes=["connecting your Coder account"],
+            help_texts.help_text("pause").text,
+            wishes=["connecting your Coder account", "`/task help pause`"],
         )
         assert self.said(actor) == []
 
     def _tokens(self, actor: Actor) -> list[Token]:
         tokens = self.deployment.coder.world.tokens.values()
         return [token for token in tokens if token.user.username == actor.name]
+
+
+def _make_waiting(actor: Actor, requester: Requester) -> Job:
+    """Return the job of a question that waits for the account."""
+    asked = AnswerQuestion(requester=requester, line="help pause")
+    question = Job(id=f"question:{actor.run_number}", work=asked)
+    work = WaitForAccount(
+        person=requester.person,
+        requester=requester,
+        wish="`/task help pause`",
+        queue=intake(requester.person),
+        waiting_job=question.model_dump_json(),
+    )
+    return Job(id=f"waits:{question.id}", work=work)

@@ -1,0 +1,124 @@
+"""Lets requests wait until a person has connected their Coder account.
+
+Such a request leaves its queue, so that nothing else waits behind it. It waits in a queue of the person whose
+account it needs, and the person who asked is told. `tasks/waiting_requests.py` puts it back.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable
+
+from taskwire.coder.errors import PersonTokenRefused
+from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.ids import UserId
+from taskwire.domain.jobs import Act, CreateRequested, CreateTask, Job, PostCard
+from taskwire.domain.message import Message
+from taskwire.domain.person_jobs import AnswerQuestion, ConnectAccount, DisconnectAccount, WaitForAccount
+from taskwire.domain.queues import QueueName, intake, waiting_requests
+from taskwire.domain.requester import Requester
+from taskwire.job_context import JobContext, Outcome, done, replace_question
+from taskwire.messages import accounts, waiting
+from taskwire.outbox.direct_messages import tell_person
+from taskwire.outbox.enqueue import draw
+from taskwire.outbox.tell_once import record_told, record_unless_told
+from taskwire.people.accounts import AccountNeeded
+from taskwire.queue.batch import Batch
+
+AccountProblem = AccountNeeded | PersonTokenRefused
+# A person is told of their account once in this time, unless they connect it meanwhile.
+PERSON_TOLD_MS = 7 * DAY_MS
+# As many requests wait for one person's account, as wait in their `intake` queue at most.
+MOST_WAITING = 50
+# These stay in their queue. The first two connect accounts; the others begin a link, and nothing waits
+# behind them that somebody else has asked for.
+_STAY = (ConnectAccount, DisconnectAccount, PostCard, CreateTask, WaitForAccount)
+
+
+def can_wait_elsewhere(context: JobContext) -> bool:
+    """Return whether the job is a request that may leave its queue: nothing of it may have happened."""
+    work = context.job.work
+    is_request = isinstance(getattr(work, "requester", None), Requester) and not isinstance(work, _STAY)
+    return is_request and not context.keeps_intent_record
+
+
+async def let_wait(deps: Dependencies, context: JobContext, error: AccountProblem) -> Outcome:
+    """Return the outcome that moves a request to where it waits for an account, and tells who asked."""
+    job = context.job
+    requester: Requester = getattr(job.work, "requester")  # noqa: B009 - looked at by `can_wait_elsewhere`
+    link, batch = await deps.links.find(context.link_id), Batch()
+    if link is not None and link.pending.endswith(f" {job.id}"):
+        draw(link.id, deps.writes.remove_field(batch, link.id, "pending"))
+    context.audit.is_nothing()
+    wish = waiting.describe_request(job.work, link)
+    waiting_job = Job(id=job.id, work=job.work)
+    message = await _append(deps, requester, error, (wish, context.lease.name, waiting_job), batch)
+    if isinstance(job.work, Act | CreateRequested) and job.work.note_key:
+        return replace_question(batch, requester, message)
+    return done(batch, (requester, message))
+
+
+async def answer_or_wait(
+    deps: Dependencies, requester: Requester, line: str, answer: Callable[[], Awaitable[Message]]
+) -> Message:
+    """Return the answer to a question. If it needs an account, let the question wait and say so.
+
+    `line` is the command, after `/task`, that asks the same.
+    """
+    try:
+        return await answer()
+    except (AccountNeeded, PersonTokenRefused) as error:
+        batch, work = Batch(), AnswerQuestion(requester=requester, line=line)
+        job = Job(id=f"question:{secrets.token_hex(8)}", work=work)
+        request = (waiting.describe_request(work, None), intake(requester.person), job)
+        message = await _append(deps, requester, error, request, batch)
+        await deps.queues.write(batch)
+        return message
+
+
+async def _append(
+    deps: Dependencies,
+    requester: Requester,
+    error: AccountProblem,
+    request: tuple[str, QueueName, Job],
+    batch: Batch,
+) -> Message:
+    """Append what lets a request wait, and return the message to the person who asked.
+
+    The batch also tells the person whose account is needed, if that is somebody else. `request` is what was
+    asked for, its queue and its job.
+    """
+    person, (wish, queue, job) = UserId(error.person), request
+    note_refusal(deps, error, batch)
+    known = await deps.accounts.find(person)
+    if len(await deps.links.list_jobs(waiting_requests(person))) >= MOST_WAITING:
+        return accounts.too_many_wait(MOST_WAITING, deps.coder_url)
+    work = WaitForAccount(
+        person=person, requester=requester, wish=wish, queue=queue, waiting_job=job.model_dump_json()
+    )
+    batch.append(waiting_requests(person), Job(id=f"waits:{job.id}", work=work))
+    if person != requester.person:
+        await tell_of_account(deps, error, batch)
+        return accounts.request_waits_for_owner(person, wish)
+    record_told(deps, batch, "account", person, ttl_ms=PERSON_TOLD_MS)
+    if known is not None:
+        return accounts.request_waits_again(known.username, wish, deps.coder_url)
+    return accounts.request_waits(wish, deps.coder_url)
+
+
+def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:
+    """Record that Coder no longer accepts a token, if the person has connected an account at all."""
+    if isinstance(error, PersonTokenRefused) and error.key_id:
+        deps.accounts.mark_refused(batch, UserId(error.person), error.key_id)
+
+
+async def tell_of_account(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:
+    """Tell a person in a direct message, once, that something waits for their account."""
+    person = UserId(error.person)
+    if await record_unless_told(deps, batch, "account", person, ttl_ms=PERSON_TOLD_MS):
+        known = await deps.accounts.find(person)
+        message = (
+            accounts.account_needed(deps.coder_url)
+            if known is None
+            else accounts.account_ended(known.username, deps.coder_url)
+        )
+        tell_person(person, f"account:{secrets.token_hex(8)}", message, batch)

@@ -1,0 +1,68 @@
+"""Carries out requests that waited until a person had connected their Coder account.
+
+`outbox/waiting_requests.py` lets them wait. A request goes back to the queue where it was, and is then
+checked as if it were new. A question is answered here.
+"""
+
+from functools import partial
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain import commands
+from taskwire.domain.errors import UserError
+from taskwire.domain.jobs import Act, Job
+from taskwire.domain.person_jobs import AnswerQuestion, WaitForAccount
+from taskwire.domain.queues import QueueName, get_link_id, no_agent_score, request_score, to_coder
+from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.messages import refusals
+from taskwire.outbox.request_retries import retry_for_person
+from taskwire.people.accounts import AccountNeeded
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.redis.decoding import read
+from taskwire.tasks.queries import Queries, Question
+
+
+class WaitingRequests:
+    """Handles the jobs of requests that wait for an account."""
+
+    def __init__(self, deps: Dependencies, people: People, queries: Queries) -> None:
+        self._deps = deps
+        self._people = people
+        self._queries = queries
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (
+            Handler.without_link(WaitForAccount, self.put_back),
+            Handler.without_link(AnswerQuestion, self.answer),
+        )
+
+    async def put_back(self, context: JobContext) -> Outcome:
+        """Put a request back into its queue if the account is there. Raise AccountNeeded if it is not."""
+        work = context.work(WaitForAccount)
+        await self._people.get_account(work.person)
+        account = await self._people.accounts.find(work.person)
+        if account is not None and account.is_refused:
+            raise AccountNeeded(work.person)
+        job = read(Job.model_validate_json, work.waiting_job)
+        return done(Batch().append(QueueName(work.queue), job, score=_score_of(work, job)))
+
+    async def answer(self, context: JobContext) -> Outcome:
+        """Answer a question, privately."""
+        work = context.work(AnswerQuestion)
+        return await retry_for_person(self._deps, context, None, partial(self._answer, work))
+
+    async def _answer(self, work: AnswerQuestion, context: JobContext) -> Outcome:
+        del context
+        question = commands.parse(work.line)
+        if not isinstance(question, Question):
+            raise UserError(*refusals.button_expired())
+        return done(None, (work.requester, await self._queries.answer(work.requester, question)))
+
+
+def _score_of(work: WaitForAccount, job: Job) -> int | str:
+    """Return the score of a request in its queue: in `to_coder`, that of a new one."""
+    if work.queue != to_coder(get_link_id(work.queue)):
+        return "next"
+    at = work.requester.at
+    return request_score(job.work.verb, at) if isinstance(job.work, Act) else no_agent_score(at)

@@ -1,0 +1,151 @@
+"""Requests that wait until a person has connected their Coder account, and then go on by themselves."""
+
+import pytest
+
+from .people import Person, Thread
+from .test_connect import pastes
+from .test_notices_to_administrators import direct_messages
+from .waiting import a_waiting_agent
+from .world import CARD_SECONDS, World
+
+BUTTONS = "[Get a token] [Paste the token]"
+WEEK_SECONDS = 7 * 86_400.0
+
+
+@pytest.fixture
+async def both(world: World) -> World:
+    """A deployment in which people may connect their own accounts."""
+    await world.restarts(accounts="both")
+    return world
+
+
+async def a_stranger(world: World) -> Person:
+    """Add a person whom no Coder user has the address of, and a Coder user who is theirs."""
+    carol = world.person("carol", in_coder=False)
+    await world.slack.join(carol.id, "general")
+    world.coder.add_user("cc", email="other@example.com")
+    return carol
+
+
+async def connects(world: World, person: Person, username: str) -> str:
+    """Connect a person's account, and return what they are told."""
+    await pastes(world, person, world.coder.add_token(username))
+    await world.passes(CARD_SECONDS)
+    return next(told for told in person.reads() if told.startswith("Connected: "))
+
+
+def waits(wish: str) -> str:
+    """Return what somebody without an account is told about their request."""
+    return (
+        f"Connect your Coder account, and I go on with {wish}: copy a token from Coder's page, then paste it "
+        f"here.\n{BUTTONS}"
+    )
+
+
+def waits_again(wish: str) -> str:
+    """Return what Alice is told about her request when Coder no longer takes her token."""
+    return (
+        "Coder no longer takes my token for your account *alice*. Connect it again, and I go on with "
+        f"{wish}.\n{BUTTONS}"
+    )
+
+
+async def loses_her_token(world: World) -> tuple[Thread, str]:
+    """Connect Alice's account, create a task of hers, and revoke her token. Return its thread and name."""
+    await world.alice.types("/task connect")
+    await connects(world, world.alice, "alice")
+    thread, task = await a_waiting_agent(world)
+    own = next(key for key in world.coder.world.tokens.values() if key.name == "taskwire")
+    del world.coder.world.tokens[own.id]
+    return thread, task.name
+
+
+async def test_each_request_is_answered_and_all_go_on_in_order(both: World) -> None:
+    """Somebody without an account sees with each request what to do. Questions are answered then, too."""
+    carol = await a_stranger(both)
+
+    await carol.types("/task create fix the logout")
+    await carol.types("/task list mine")
+    await carol.types("/task templates")
+    told = carol.reads()
+    await pastes(both, carol, both.coder.add_token("cc"))
+    await both.passes(CARD_SECONDS)
+    answers = carol.reads()
+
+    assert told == [
+        waits("creating *fix the logout*"),
+        waits("`/task list mine`"),
+        waits("`/task templates`"),
+    ]
+    assert answers[0].startswith("Connected: you are *cc* in Coder.")
+    assert answers[0].startswith("Connected: you are *cc* in Coder.")
+    assert sorted(answers[1:]) == [
+        "Templates for tasks:\n•  tasks-docker\nTasks on Docker (tasks-docker) [Use]",
+        "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form.",
+    ]
+    assert both.task("fix-the-logout").row.owner.username == "cc"
+    assert len(both.cards()) == 1
+
+
+async def test_a_form_asks_for_the_account_first(both: World) -> None:
+    """A dialog cannot wait, so it takes the token."""
+    carol = await a_stranger(both)
+
+    await carol.types("/task create")
+
+    assert carol.dialog() == (
+        "[Connect Coder]\n"
+        "Token from Coder: \n"
+        f"Copy a token from <{both.coder.url}/cli-auth|Coder's page>, then paste it here. I make one of my "
+        "own from it, keep that encrypted, and show neither again.\n"
+        "[Connect]"
+    )
+
+
+async def test_a_pause_waits_for_the_account_and_holds_up_nobody_else(both: World) -> None:
+    """Its owner's token was revoked. What a teammate may do is done meanwhile."""
+    thread, name = await loses_her_token(both)
+    await both.alice.types(f"/task share {name} <@{both.bob.id}>")
+    both.alice.reads()
+
+    await both.alice.types(f"/task pause {name}")
+    waiting, held = both.alice.reads(), both.task(name).status
+    await both.bob.replies(thread, "add a test")
+    delivered = both.task(name).inputs
+    said = await connects(both, both.alice, "alice")
+    await both.polls()
+
+    assert waiting == [waits_again("pausing *Fix the login*")]
+    assert held == "active"
+    assert delivered == ["add a test"]
+    assert said.startswith("Connected")
+    assert both.task(name).status == "paused"
+    assert direct_messages(both, "alice") == []
+    thread.new_messages()
+
+
+async def test_a_question_in_the_thread_waits_too(both: World) -> None:
+    """It is answered privately, as always, after the account was connected again."""
+    thread, _ = await loses_her_token(both)
+
+    await both.alice.replies(thread, "!logs")
+    waiting = both.alice.reads()
+    await connects(both, both.alice, "alice")
+
+    assert waiting == [waits_again("answering you in the thread of *Fix the login*")]
+    thread.new_messages()
+
+
+async def test_a_request_is_given_up_after_a_week_without_an_account(both: World) -> None:
+    """Nothing is created when nobody expects it any more."""
+    carol = await a_stranger(both)
+    await carol.types("/task create fix the logout")
+    carol.reads()
+
+    await both.passes(WEEK_SECONDS + 600)
+    await both.passes(600)
+
+    assert carol.reads() == [
+        "No Coder account was connected for a week, so I gave up creating *fix the logout*. Ask again."
+    ]
+    assert await both.dead_letters() == []
