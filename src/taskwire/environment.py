@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings
 
 from taskwire.domain.grammar import find_nearest
 from taskwire.settings import ENV_FILE, Settings, list_names
+from taskwire.settings_secrets import SecretSettings
 
 # Variables that Kubernetes sets by itself for a service named taskwire.
 _OF_KUBERNETES = re.compile(r"TASKWIRE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
@@ -35,7 +36,7 @@ def list_unknown() -> list[str]:
     return sentences
 
 
-class _IngressSettings(BaseSettings):
+class _IngressSettings(SecretSettings):
     model_config = Settings.model_config
 
     slack_app_token: SecretStr | None = None
@@ -45,10 +46,16 @@ class _IngressSettings(BaseSettings):
 def is_http_only() -> bool:
     """Return whether the settings choose HTTP mode, even if other settings are missing."""
     try:
-        ingress = _IngressSettings()
+        ingress = _IngressSettings()  # type: ignore[call-arg] # pydantic gives the defaults
     except (ValidationError, UnicodeDecodeError, OSError):
         return False
-    return ingress.slack_app_token is None and ingress.slack_signing_secret is not None
+    in_files = set(ingress.find_files())
+    if ingress.secrets_dir is not None and ingress.secrets_dir.is_dir():
+        in_files |= {file.name for file in ingress.secrets_dir.iterdir()}
+    has_app_token = ingress.slack_app_token is not None or "SLACK_APP_TOKEN" in in_files
+    return not has_app_token and (
+        ingress.slack_signing_secret is not None or "SLACK_SIGNING_SECRET" in in_files
+    )
 
 
 class _CoderSetting(BaseSettings):

@@ -38,6 +38,7 @@ from taskwire.settings_errors import (
     make_sentence,
 )
 from taskwire.settings_policy import PolicySettings, split_list
+from taskwire.settings_secrets import SecretSettings, list_redis_passwords, with_secrets_of_files
 
 SLACK_API = "https://slack.com/api/"
 ENV_FILE = ".env"
@@ -57,7 +58,7 @@ _QUOTES = re.compile(
 )
 
 
-class Settings(PolicySettings):
+class Settings(SecretSettings, PolicySettings):
     """The configuration of this deployment."""
 
     model_config = SettingsConfigDict(
@@ -69,7 +70,6 @@ class Settings(PolicySettings):
     slack_signing_secret: SecretStr | None = Field(None, validate_default=True)
     slack_api_url: str = SLACK_API
     coder_url: str
-    coder_session_token_file: Path | None = None
     coder_session_token: SecretStr
     redis_url: SecretStr | None = None
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
@@ -103,7 +103,7 @@ class Settings(PolicySettings):
         if not isinstance(given, dict):
             return given
         cut = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
-        return _with_token_of_file({name: value for name, value in cut.items() if value != ""})
+        return with_secrets_of_files({name: value for name, value in cut.items() if value != ""})
 
     @field_validator(
         "slack_bot_token", "slack_app_token", "slack_signing_secret", "coder_session_token", "admin_token"
@@ -326,11 +326,15 @@ class Settings(PolicySettings):
         found["TASKWIRE_SECRET_KEYS"] = tuple(key.get_secret_value() for key in self.secret_keys)
         return found | {"REDIS_URL": tuple(unquote(password) for password in self._redis_passwords())}
 
+    def texts_of_secrets(self) -> dict[str, str]:
+        """Return each secret setting that is set, as one text, by its name."""
+        found = {name: ",".join(values) for name, values in self._tokens_by_setting().items()}
+        url = self.redis_url.get_secret_value() if self.redis_url is not None else ""
+        return found | {"REDIS_URL": url}
+
     def _redis_passwords(self) -> tuple[str, ...]:
         """Return the passwords as REDIS_URL spells them, because the Redis client may quote the URL."""
-        url = self.redis_url.get_secret_value() if self.redis_url is not None else ""
-        found = re.findall(r"://[^/@]*?:([^/]+)@|[?&](?:\w+_)?password=([^&]+)", url)
-        return tuple(either for pair in found for either in pair if either)
+        return list_redis_passwords(self.redis_url.get_secret_value() if self.redis_url is not None else "")
 
     @cached_property
     def masker(self) -> Masker:
@@ -352,28 +356,6 @@ class Settings(PolicySettings):
         # A value that is no address may be a token in the wrong variable.
         misplaced = (url,) if url and "://" not in url else ()
         return (*self.tokens(), *self._redis_passwords(), *misplaced)
-
-
-def read_token(file: Path) -> str:
-    """Return the token in a file. Raise ValueError with a sentence if there is none."""
-    try:
-        token = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise ValueError(f"The file in CODER_SESSION_TOKEN_FILE cannot be read: {why}") from None
-    if not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise ValueError("The file in CODER_SESSION_TOKEN_FILE must hold one token and nothing else")
-    return token
-
-
-def _with_token_of_file(given: dict[str, object]) -> dict[str, object]:
-    """Add the token in the file that CODER_SESSION_TOKEN_FILE names, if it is set."""
-    file = given.get("coder_session_token_file")
-    if file is None:
-        return given
-    if "coder_session_token" in given:
-        raise ValueError("CODER_SESSION_TOKEN and CODER_SESSION_TOKEN_FILE are both set: remove one of them")
-    return given | {"coder_session_token": read_token(Path(str(file)))}
 
 
 class _ExplicitSettings(Settings):

@@ -6,6 +6,7 @@ SOURCE = Path(__file__).parents[2] / "src/taskwire"
 # What they ask belongs to no person: who somebody is, the list of all tasks, and our own account.
 ASK_FOR_NOBODY = {
     "app/bot.py",
+    "app/new_secrets.py",
     "app/wiring.py",
     "dependencies.py",
     "outbox/coder_health.py",

@@ -17,6 +17,10 @@ from tests.keys import KEY
 ROOT = Path(__file__).parents[2]
 # A key as `taskwire new-key` prints it.
 OLD_KEY = "b2xkZXIgdGhhbiB0aGUgb3RoZXIga2V5IG9mIHRlc3Q="
+SECRETS = (
+    *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "CODER_SESSION_TOKEN", "REDIS_URL"),
+    *("TASKWIRE_SECRET_KEYS", "TASKWIRE_WEBHOOK_TOKEN", "TASKWIRE_ADMIN_TOKEN"),
+)
 GOOD = {
     "SLACK_BOT_TOKEN": "xoxb-bot",
     "SLACK_APP_TOKEN": "xapp-app",
@@ -189,6 +193,24 @@ def test_coders_token_may_be_in_a_file(tmp_path: Path) -> None:
     assert other.masker.mask("it is another-secret") == "it is •••"
 
 
+@pytest.mark.parametrize("name", SECRETS)
+def test_each_secret_may_be_in_a_file_or_in_a_directory_of_files(tmp_path: Path, name: str) -> None:
+    """A file that is named counts more than one in the directory."""
+    without = {each: text for each, text in GOOD.items() if each != name}
+    (tmp_path / name).write_text(f"{GOOD[name]}\n")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / name).write_text("not this one")
+    both = {"TASKWIRE_SECRETS_DIR": str(tmp_path / "other"), f"{name}_FILE": str(tmp_path / name)}
+
+    by_file = settings.from_values(without | {f"{name}_FILE": str(tmp_path / name)})
+    by_directory = settings.from_values(without | {"TASKWIRE_SECRETS_DIR": str(tmp_path)})
+    by_both = settings.from_values(without | both)
+
+    assert by_file.texts_of_secrets() == by_directory.texts_of_secrets() == by_both.texts_of_secrets()
+    assert by_file.texts_of_secrets()[name] == GOOD[name]
+    assert by_directory.find_files() == {name: tmp_path / name}
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -222,7 +244,8 @@ def test_a_token_and_its_file_are_one_too_many(tmp_path: Path) -> None:
 
 def test_every_setting_is_read_by_its_name() -> None:
     """Others rely on these names."""
-    assert set(settings.list_names()) == {*GOOD, "CODER_SESSION_TOKEN_FILE"}
+    files = {f"{name}_FILE" for name in SECRETS}
+    assert set(settings.list_names()) == {*GOOD, *files, "TASKWIRE_SECRETS_DIR"}
 
     found = settings.from_values(GOOD)
 
@@ -230,7 +253,8 @@ def test_every_setting_is_read_by_its_name() -> None:
     shown = found.model_dump(exclude={"secret_keys"})
     plain = {name: value for name, value in shown.items() if not isinstance(value, SecretStr)}
     assert plain == {
-        "coder_session_token_file": None,
+        **{f"{name.lower().removeprefix('taskwire_')}_file": None for name in SECRETS},
+        "secrets_dir": None,
         "slack_api_url": "https://slack.example.com/api/",
         "coder_url": "https://coder.example.com",
         "key_prefix": "staging",
@@ -420,8 +444,9 @@ def test_the_readme_and_the_chart_know_every_setting() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     chart = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
     set_by_the_chart = {"TASKWIRE_HTTP_ADDR", "TASKWIRE_ADMIN_ADDR", "TASKWIRE_DATA_DIR"}
-    # The chart passes secrets as variables: a new one needs new pods, which follow each other without a gap.
-    not_in_the_chart = {"CODER_SESSION_TOKEN_FILE"}
+    # The chart mounts its Secret as a directory of files.
+    set_by_the_chart |= {"TASKWIRE_SECRETS_DIR", "REDIS_URL_FILE"}
+    not_in_the_chart = {f"{name}_FILE" for name in SECRETS}
 
     table = readme.partition("## Settings")[2].partition("\n## ")[0]
     documented = re.findall(

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
+from taskwire.app.http_secrets import ReceivedToken
 from taskwire.app.http_server import ConnectionLimits, serve
 from taskwire.app.web import Hints, Refusals, SlackRequests, add_health, add_hints, add_slack
 from taskwire.app.web import Site as Address
@@ -187,8 +188,8 @@ async def new_site(log: io.StringIO, *, admin_token: str | None = None, **limits
     app.event("message")(take)
     app.event("app_mention")(breaks)
     add_slack(made, requests)
-    add_hints(made, Hints(HINT_TOKEN, site.hints.append))
-    add_health(made, figures, health, refusals, admin_token)
+    add_hints(made, Hints(ReceivedToken(HINT_TOKEN), site.hints.append))
+    add_health(made, figures, health, refusals, ReceivedToken(admin_token) if admin_token else None)
     within = replace(LIMITS, **limits)
     serving = serve(made.app, ("127.0.0.1", 0), within, metrics, made.callbacks, shutdown_seconds=1.0)
     async with serving as site.port:

@@ -14,15 +14,17 @@ from typing import TypeVar
 from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncApp
 
-from taskwire.app.http_server import ConnectionLimits, count_spare_descriptors, serve
+from taskwire.app import secret_files
+from taskwire.app.http_secrets import HttpSecrets
+from taskwire.app.new_secrets import NewSecrets
 from taskwire.app.scheduler import HintedCall, PeriodicCalls
-from taskwire.app.web import Hints, Refusals, Site, SlackRequests, add_health, add_hints, add_slack
+from taskwire.app.secret_files import SecretFiles
+from taskwire.app.slack_socket import SlackSocket
+from taskwire.app.web import Hints, Refusals, Site, SlackRequests, add_health, add_hints, add_slack, listen
 from taskwire.app.wiring import Parts, Timings
 from taskwire.cancelling import cancel_and_wait
 from taskwire.coder.notifications import find_announced_change
-from taskwire.doctor.findings import os_reason
 from taskwire.domain.errors import OutsideError, TryLater, UserError
-from taskwire.messages import refusals
 from taskwire.polling.announced import AnnouncedChanges
 from taskwire.queue.data_loss_detector import DataLoss
 from taskwire.queue.scripts import Clock, ServerClock
@@ -34,10 +36,8 @@ from taskwire.redis import connection
 from taskwire.redis.connection import Connections
 from taskwire.redis.error_reasons import reason
 from taskwire.redis.keys import Keys
-from taskwire.settings import Settings, host_and_port
+from taskwire.settings import Settings
 from taskwire.slack.errors import TokenProblem
-from taskwire.slack.signatures import SignatureVerifier
-from taskwire.slack.socket_mode import SocketModeConnection
 from taskwire.state import owner as owners
 from taskwire.state.owner import Owner, Ownership
 from taskwire.telemetry import Metrics, ThrottledLog, logger
@@ -55,8 +55,6 @@ DRAIN_SECONDS = 7.0
 BACKGROUND_SECONDS = 0.5
 PRIVATE_ANSWERS_SECONDS = 0.5
 LAST_QUESTIONS_SECONDS = 0.25
-CLOSE_SOCKET_SECONDS = 1.0
-CLOSE_SITES_SECONDS = 1.0
 
 T = TypeVar("T")
 _log = logger("taskwire.app.bot")
@@ -71,9 +69,11 @@ class Bot:
         self._hinted_poll = HintedCall("poll", self._poll_now)
         self._announced_changes: AnnouncedChanges | None = None
         self._settings = settings
+        self._http_secrets = HttpSecrets(settings)
         self._connections = connections
         self._parts: Parts | None = None
-        self._socket: SocketModeConnection | None = None
+        app_token = settings.slack_app_token
+        self._socket = SlackSocket(app_token.get_secret_value() if app_token else None, self.metrics)
         # The ports for Slack and Coder, and for health. They are the same unless settings separate them.
         self.port = 0
         self.admin_port = 0
@@ -110,45 +110,26 @@ class Bot:
         stack.push_async_callback(self._hand_over_answers)
         refusals = Refusals(self.metrics)
         site, admin = Site(refusals), Site(refusals)
-        takes_slack_requests = settings.slack_signing_secret is not None and not settings.is_socket_mode
-        if settings.slack_signing_secret is not None and not settings.is_socket_mode:
-            signatures = SignatureVerifier(settings.slack_signing_secret.get_secret_value())
-            add_slack(site, SlackRequests(signatures, self._find_app, refusals))
-        if settings.webhook_token is not None:
-            add_hints(site, Hints(settings.webhook_token.get_secret_value(), self._on_webhook))
-        token = settings.admin_token.get_secret_value() if settings.admin_token is not None else None
+        secrets = self._http_secrets
+        if secrets.signatures is not None:
+            add_slack(site, SlackRequests(secrets.signatures, self._find_app, refusals))
+        if secrets.webhook is not None:
+            add_hints(site, Hints(secrets.webhook, self._on_webhook))
         add_health(
             site if settings.admin_addr is None else admin,
             self._collect_metrics,
             self.health,
-            refusals if takes_slack_requests else None,
-            token,
+            refusals if secrets.signatures is not None else None,
+            secrets.admin,
         )
         if settings.admin_addr is not None:
-            self.admin_port = await self._listen(stack, admin, "TASKWIRE_ADMIN_ADDR", settings.admin_addr)
+            self.admin_port = await listen(
+                stack, admin, self.metrics, "TASKWIRE_ADMIN_ADDR", settings.admin_addr
+            )
         if settings.admin_addr is None or settings.has_public_site:
-            self.port = await self._listen(stack, site, "TASKWIRE_HTTP_ADDR", settings.http_addr)
+            self.port = await listen(stack, site, self.metrics, "TASKWIRE_HTTP_ADDR", settings.http_addr)
         self.port, self.admin_port = self.port or self.admin_port, self.admin_port or self.port
         _log.info("listening", port=self.port, admin_port=self.admin_port)
-
-    async def _listen(self, stack: contextlib.AsyncExitStack, site: Site, setting: str, address: str) -> int:
-        limits = (
-            ConnectionLimits(waiting=64, trusted=1)
-            if setting == "TASKWIRE_ADMIN_ADDR"
-            else ConnectionLimits()
-        )
-        serving = serve(
-            site.app,
-            host_and_port(address),
-            limits.scaled_to(count_spare_descriptors()),
-            self.metrics,
-            site.callbacks,
-            shutdown_seconds=CLOSE_SITES_SECONDS,
-        )
-        try:
-            return await stack.enter_async_context(serving)
-        except OSError as error:
-            raise UserError(*refusals.cannot_listen(setting, address, os_reason(error))) from error
 
     async def _poll_now(self) -> None:
         if self._parts is not None:
@@ -179,11 +160,8 @@ class Bot:
         parts = await self._retry_until_reached(open_parts)
         await self._check_owner(parts, clock)
         stack.push_async_callback(self._hand_over_answers)
-        if settings.slack_app_token is not None:
-            app_token = settings.slack_app_token.get_secret_value()
-            url = await self._retry_until_reached(lambda: parts.deps.slack.open_socket(app_token))
-            self._socket = SocketModeConnection(parts.bolt, app_token, url, self._on_socket_opened)
-            stack.push_async_callback(self._socket.close, CLOSE_SOCKET_SECONDS)
+        await self._socket.prepare(parts.bolt, parts.deps.slack, self._retry_until_reached)
+        stack.push_async_callback(self._socket.close)
         self._downtime = Downtime(parts.backfill, parts.heartbeat, self.metrics)
         self._parts = parts
 
@@ -194,8 +172,7 @@ class Bot:
         worker has stopped. Payloads that arrive while the last jobs end are therefore still claimed.
         """
         parts = self.parts
-        if self._socket is not None:
-            self._socket.start()
+        self._socket.start()
         stack.push_async_callback(parts.worker.note_clean_stop)
         stack.push_async_callback(parts.private_answers.end, PRIVATE_ANSWERS_SECONDS)
         stack.push_async_callback(parts.background.end, BACKGROUND_SECONDS)
@@ -212,11 +189,22 @@ class Bot:
         self._announced_changes = AnnouncedChanges(parts.deps, self._hinted_poll.request)
         stack.push_async_callback(self._announced_changes.end)
         if has_timers:
-            slow_calls = {**parts.slow_calls, "heard": self._record_heard}
+            files = SecretFiles.of(self._settings, self._make_new_secrets(parts).by_setting())
+            slow_calls = {
+                **parts.slow_calls,
+                "heard": self._record_heard,
+                secret_files.CALL_NAME: files.look,
+            }
             self.periodic_calls.start(
                 parts.poller.poll, parts.poller.fire_timers, parts.account.check, slow_calls
             )
             stack.push_async_callback(self.periodic_calls.stop, PERIODIC_CALLS_SECONDS)
+
+    def _make_new_secrets(self, parts: Parts) -> NewSecrets:
+        ownership = Ownership(self._connections, self._keys(parts), ServerClock())
+        return NewSecrets(
+            self._settings, self._connections, parts, self._http_secrets, ownership, self._socket.reconnect
+        )
 
     async def _drain(self) -> None:
         """Let running jobs end, and meanwhile repeat the claims that Redis has lost."""
@@ -322,8 +310,7 @@ class Bot:
         health = await self.health()
         for system, state in health.items():
             self.metrics.up.labels(system).set(state == "ok")
-        if self._socket is not None:
-            self.metrics.socket_age_seconds.set(await self._socket.age_seconds())
+        await self._socket.measure()
         if self._parts is not None:
             self.metrics.leases_held.set(self._parts.worker.running_job_count)
             if health["store"] == "ok":
@@ -344,23 +331,16 @@ class Bot:
             metrics.due_age_seconds.labels(kind).set(depth.due_seconds)
             metrics.oldest_job_age_seconds.labels(kind).set(depth.oldest_seconds)
 
-    def _on_socket_opened(self, connections: int) -> None:
-        self.metrics.sockets_opened.inc()
-        self.metrics.socket_connections.set(connections)
-
     async def _slack_health(self) -> str:
         if self._parts is None:
             return self._slack_trouble
-        return "ok" if await self._is_slack_connected() else "The socket to Slack is not connected."
+        return "ok" if await self._socket.is_connected() else "The socket to Slack is not connected."
 
     def _coder_health(self) -> str:
         if self._parts is None:
             return "Coder has not been asked yet."
         # The poller notices an unreachable Coder first, and has the clearer text.
         return self._parts.poller.trouble or " ".join(self._parts.account.troubles) or "ok"
-
-    async def _is_slack_connected(self) -> bool:
-        return self._socket is None or await self._socket.is_connected()
 
     async def _store_health(self) -> str:
         if self._store_trouble:
@@ -378,7 +358,7 @@ class Bot:
         while True:
             await asyncio.sleep(MONITOR_SECONDS)
             has_store = await self._check_store() and not self.parts.worker.store_trouble
-            is_up = await self._is_slack_connected() and has_store
+            is_up = await self._socket.is_connected() and has_store
             if not is_up:
                 self._down_since = self._down_since or time.monotonic()
                 self._was_without_store |= not has_store

@@ -9,7 +9,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 
-from taskwire.app import token_file
+from taskwire.app import secret_files
 from taskwire.app.bot import run_bot
 from taskwire.doctor import findings
 from taskwire.domain.errors import UserError
@@ -73,9 +73,9 @@ class Process:
             store_ended.add_done_callback(self._on_store_ended)
             async with run_bot(self._settings, connections) as bot:
                 self._is_ready = True
-                if self._settings.coder_session_token_file is not None:
+                if self._settings.find_files():
                     loop = asyncio.get_running_loop()
-                    loop.add_signal_handler(signal.SIGHUP, bot.periodic_calls.run_now, token_file.CALL_NAME)
+                    loop.add_signal_handler(signal.SIGHUP, bot.periodic_calls.run_now, secret_files.CALL_NAME)
                 bot.lockout.add_done_callback(self._on_lockout)
                 freeze_garbage_collection()
                 mode = "socket" if self._settings.is_socket_mode else "http"

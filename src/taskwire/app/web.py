@@ -1,7 +1,7 @@
 """Serves HTTP: health, metrics, Slack's requests in HTTP mode, and hints from Coder's webhook."""
 
 import asyncio
-import hmac
+import contextlib
 import json
 import time
 from collections import Counter
@@ -15,7 +15,19 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp
 
 from taskwire.app.http_framing import Expectation, Rejected
-from taskwire.app.http_server import SiteCallbacks, find_connection, guard_connection
+from taskwire.app.http_secrets import ReceivedToken
+from taskwire.app.http_server import (
+    ConnectionLimits,
+    SiteCallbacks,
+    count_spare_descriptors,
+    find_connection,
+    guard_connection,
+    serve,
+)
+from taskwire.doctor.findings import os_reason
+from taskwire.domain.errors import UserError
+from taskwire.messages import refusals as messages
+from taskwire.settings import host_and_port
 from taskwire.single_flight import SingleFlight
 from taskwire.slack.bolt import dispatch
 from taskwire.slack.manifest import REQUEST_PATH
@@ -50,6 +62,8 @@ _REFUSAL_TEXTS: dict[RefusalReason, str] = {
 MAX_METRICS_REQUESTS = 8
 # If all places for health are taken, the last result is returned, unless it is older than this, in seconds.
 HEALTH_CACHE_SECONDS = 5.0
+# How long an answer may take when the sites are closed, in seconds.
+CLOSE_SITES_SECONDS = 1.0
 _TOO_MANY_REQUESTS = "Too many ask at once.\n"
 CheckHealth = Callable[[], Awaitable[dict[str, str]]]
 CollectMetrics = Callable[[], Awaitable[bytes]]
@@ -61,7 +75,7 @@ _log = logger("taskwire.app.web")
 class Hints(NamedTuple):
     """The token that a sender of hints must know, and the function that gets each hint."""
 
-    token: str
+    token: ReceivedToken
     on_hint: Callable[[bytes], None]
 
 
@@ -178,6 +192,29 @@ class Site:
         raise Rejected(404, None, "There is nothing here.\n")
 
 
+async def listen(
+    stack: contextlib.AsyncExitStack, site: Site, metrics: Metrics, setting: str, address: str
+) -> int:
+    """Serve a site at an address until the stack ends, and return its port.
+
+    Raises `UserError` if the address cannot be used.
+    """
+    is_admin = setting == "TASKWIRE_ADMIN_ADDR"
+    limits = ConnectionLimits(waiting=64, trusted=1) if is_admin else ConnectionLimits()
+    serving = serve(
+        site.app,
+        host_and_port(address),
+        limits.scaled_to(count_spare_descriptors()),
+        metrics,
+        site.callbacks,
+        shutdown_seconds=CLOSE_SITES_SECONDS,
+    )
+    try:
+        return await stack.enter_async_context(serving)
+    except OSError as error:
+        raise UserError(*messages.cannot_listen(setting, address, os_reason(error))) from error
+
+
 def add_slack(site: Site, requests: SlackRequests) -> None:
     """Accept all kinds of Slack's requests at one path."""
     site.expect(REQUEST_PATH, requests.expect)
@@ -189,7 +226,7 @@ def add_health(
     collect_metrics: CollectMetrics,
     check_health: CheckHealth,
     refusals: Refusals | None = None,
-    admin_token: str | None = None,
+    admin_token: ReceivedToken | None = None,
 ) -> None:
     """Serve health and metrics. Everybody sees whether the bot is ready; the reasons need the token."""
     shared_health: SingleFlight[dict[str, str]] = SingleFlight(check_health)
@@ -251,12 +288,12 @@ def _reserve_health_place(request: web.Request) -> bool:
     return connection is not None and connection.promote("health")
 
 
-def _is_admin(request: web.Request, admin_token: str | None) -> bool:
+def _is_admin(request: web.Request, admin_token: ReceivedToken | None) -> bool:
     """Return whether a request has the admin token. A wrong token raises HTTPUnauthorized."""
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer":
         return False
-    if admin_token is None or not _is_equal(given.strip(), admin_token):
+    if admin_token is None or not admin_token.accepts(given.strip()):
         raise web.HTTPUnauthorized(text="The token is not the one of TASKWIRE_ADMIN_TOKEN.\n")
     return True
 
@@ -266,7 +303,7 @@ def add_hints(site: Site, hints: Hints) -> None:
 
     def expect(head: RawRequestMessage) -> Expectation:
         beneath = head.url.path.removeprefix(HINT_PATH).removeprefix("/")
-        if not _is_equal(beneath or head.url.query.get("token", ""), hints.token):
+        if not hints.token.accepts(beneath or head.url.query.get("token", "")):
             raise Rejected(403, "token", "The token is not the one of TASKWIRE_WEBHOOK_TOKEN.\n")
         return Expectation(LARGEST_HINT, lambda _: None)
 
@@ -280,8 +317,3 @@ def add_hints(site: Site, hints: Hints) -> None:
     site.expect(HINT_PATH, expect)
     site.app.router.add_post(HINT_PATH, handle)
     site.app.router.add_post(HINT_PATH + "/{token}", handle)
-
-
-def _is_equal(given: str, token: str) -> bool:
-    # A header may contain bytes that are no text.
-    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())

@@ -19,7 +19,6 @@ from taskwire.actions.forgetting import PersonForgetter
 from taskwire.actions.snooze import ReminderSnoozer
 from taskwire.actions.stop import StopReactions
 from taskwire.actions.task_actions import TaskActions
-from taskwire.app import token_file
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.dependencies import Dependencies
 from taskwire.domain.allowed import Allowed, QuotaSettings
@@ -200,13 +199,11 @@ class Parts:
     @property
     def slow_calls(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
         """The functions that are called every few minutes or hours, by name."""
-        calls = {
+        return {
             "newer": self.newer.tell_waiting,
             "keys": self.sweeps.stored_keys.look,
             "retention": self.sweeps.retention.look,
         }
-        file = token_file.TokenFile.find(self.settings, self.deps.service_coder, self.alerts, self.account)
-        return calls if file is None else {**calls, token_file.CALL_NAME: file.look}
 
     @classmethod
     def _assemble(

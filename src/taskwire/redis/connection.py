@@ -32,6 +32,7 @@ from taskwire.domain.errors import UserError
 from taskwire.redis import call_outcomes, sentinels
 from taskwire.redis.call_outcomes import ConnectionPool
 from taskwire.redis.error_reasons import TRUST_HINT, is_distrust, reason
+from taskwire.redis.passwords import Password
 from taskwire.redis.sentinels import Masters, NoMaster
 from taskwire.redis.write_log import WriteLog
 
@@ -72,6 +73,7 @@ class Connections:
     blocking: Redis
     where: str
     masters: Masters | None = None
+    password: Password = field(default_factory=Password)
     required_replicas: int = 0
     is_embedded: bool = False
     write_log: WriteLog = field(default_factory=WriteLog)
@@ -123,20 +125,29 @@ def open(url: str, *, command_seconds: float = COMMAND_SECONDS, is_raw: bool = F
     """
     address = addresses.parse_redis_url(url)
     masters = _masters(address) if address.sentinels else None
-    commands = _client(address, masters, command_seconds, COMMAND_CONNECTIONS, is_raw=is_raw)
-    blocking = _client(address, masters, BLOCKING_SECONDS, BLOCKING_CONNECTIONS, is_raw=is_raw)
-    return Connections(commands, blocking, address.display_url, masters)
+    password = Password()
+    commands = _client(address, masters, password, command_seconds, COMMAND_CONNECTIONS, is_raw=is_raw)
+    blocking = _client(address, masters, password, BLOCKING_SECONDS, BLOCKING_CONNECTIONS, is_raw=is_raw)
+    return Connections(commands, blocking, address.display_url, masters, password)
 
 
 def _client(
-    address: RedisAddress, masters: Masters | None, answer_seconds: float, connections: int, *, is_raw: bool
+    address: RedisAddress,
+    masters: Masters | None,
+    password: Password,
+    answer_seconds: float,
+    connections: int,
+    *,
+    is_raw: bool,
 ) -> Redis:
     options = cast("dict[str, Any]", parse_url(address.url))
+    password.replace(options.pop("username", None), options.pop("password", None))
     # Without this, redis-py would choose its own connection classes for TLS and for Unix sockets.
     classes = _CONNECTION_CLASSES if masters is None else _MASTER_CONNECTION_CLASSES
     options["connection_class"] = classes[address.scheme]
     pool = ConnectionPool(
         **options,
+        credential_provider=password.provider,
         timeout=POOL_SECONDS,
         max_connections=connections,
         socket_timeout=answer_seconds,
@@ -151,19 +162,32 @@ def _client(
     return Redis.from_pool(pool)
 
 
+def is_same_place(connections: Connections, url: str) -> bool:
+    """Return whether this URL leads to the same database. Raises `UserError` for an invalid URL."""
+    return addresses.parse_redis_url(url).display_url == connections.where
+
+
+def use_password(connections: Connections, url: str) -> None:
+    """Use the user and the password of this URL for each new connection. Those that are open stay open."""
+    address = addresses.parse_redis_url(url)
+    options = cast("dict[str, Any]", parse_url(address.url))
+    connections.password.replace(options.get("username"), options.get("password"))
+    if connections.masters is not None:
+        connections.masters.password.replace(address.sentinel_username, address.sentinel_password)
+
+
 def _masters(address: RedisAddress) -> Masters:
     """Return clients for the sentinels. They share Redis's TLS options, but not its user and password."""
     kind = SSLConnection if address.scheme == "rediss" else Connection
     options = cast("dict[str, Any]", parse_url(address.url))
     tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
-    clients = []
+    clients, password = [], Password(address.sentinel_username, address.sentinel_password)
     for host, port in address.sentinels:
         pool = BlockingConnectionPool(
             connection_class=kind,
             host=host,
             port=port,
-            username=address.sentinel_username,
-            password=address.sentinel_password,
+            credential_provider=password.provider,
             timeout=sentinels.ANSWER_SECONDS,
             max_connections=sentinels.CONNECTIONS,
             socket_timeout=sentinels.ANSWER_SECONDS,
@@ -174,7 +198,7 @@ def _masters(address: RedisAddress) -> Masters:
             **tls,
         )
         clients.append(Redis.from_pool(pool))
-    return Masters(address, clients)
+    return Masters(address, clients, password)
 
 
 async def check(connections: Connections) -> StoreHealth:

@@ -17,6 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from taskwire.domain.addresses import HostPort, RedisAddress
 from taskwire.redis.error_reasons import TRUST_HINT, is_distrust, reason
+from taskwire.redis.passwords import Password
 
 # How long one sentinel may take to answer, in seconds. The others are not awaited once a majority has
 # answered.
@@ -49,8 +50,11 @@ class SentinelView:
 class Masters:
     """Finds the present master of one name, and remembers the last one found."""
 
-    def __init__(self, address: RedisAddress, sentinels: Sequence[Redis]) -> None:
+    def __init__(
+        self, address: RedisAddress, sentinels: Sequence[Redis], password: Password | None = None
+    ) -> None:
         self.last: HostPort | None = None
+        self.password = password or Password()
         self._epoch = -1
         self._address = address
         self._sentinels = sentinels

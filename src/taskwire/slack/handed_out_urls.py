@@ -53,6 +53,10 @@ class HandedOutUrls:
         self._base_url = base_url
         self._token = token
 
+    def use_token(self, token: str) -> None:
+        """Use another token from the next request on."""
+        self._token = token
+
     async def respond(self, url: str, message: dict[str, object], seconds: float) -> None:
         """Answer a command or a click by its response URL. Raises `SlackRefused` if the URL has expired."""
         self._require_slack_url("response_url", url)

@@ -21,6 +21,7 @@ from taskwire.domain.message import Message
 from taskwire.slack import drafts, inbound, models
 from taskwire.slack.call_priorities import Limiter, Priority, RateLimits
 from taskwire.slack.calls import MOST_PAGES, PAGE_SIZE, Calls, Method, SlackTimeouts
+from taskwire.slack.client import make_client
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.drafts import Drafts
 from taskwire.slack.errors import MessageGone
@@ -116,6 +117,17 @@ class Outbound:
         answer = await self._calls.make(Method.IDENTITY, self.timeouts.read, self._client.auth_test())
         self._identity = models.parse_identity(answer)
         return self._identity
+
+    async def get_identity_of(self, token: str) -> Identity:
+        """Ask Slack whose bot token this is. Raises `TokenProblem` if Slack refuses it."""
+        other = make_client(token, self._client.base_url, session=self._client.session)
+        call = other.auth_test()
+        return models.parse_identity(await self._calls.make(Method.IDENTITY, self.timeouts.read, call))
+
+    def use_token(self, token: str) -> None:
+        """Use another token of the same bot from the next call on."""
+        self._client.token = token
+        self._handed_out_urls.use_token(token)
 
     async def _get_own(self) -> Identity:
         return self._identity or await self.get_identity()

@@ -64,7 +64,17 @@ class SignatureVerifier:
 
     def __init__(self, secret: str, now: Callable[[], float] = time.time) -> None:
         self._secret = secret.encode()
+        # The secret before a change, and until when it is accepted.
+        self._former, self._former_until = b"", 0.0
         self._now = now
+
+    def replace(self, secret: str) -> None:
+        """Accept requests that are signed with this secret.
+
+        Requests of the last minutes may still arrive with the signature of the secret before it.
+        """
+        self._former, self._former_until = self._secret, self._now() + MOST_CLOCK_DIFFERENCE_SECONDS
+        self._secret = secret.encode()
 
     def parse_headers(self, headers: Headers) -> tuple[str, str]:
         """Return the timestamp and the signature of a request, for `verify`.
@@ -83,11 +93,17 @@ class SignatureVerifier:
 
         `signed_headers` is what `parse_headers` has returned.
         """
-        timestamp, signature = signed_headers
-        signed = hmac.new(self._secret, b"v0:%s:" % timestamp.encode(), hashlib.sha256)
-        signed.update(body)
-        if not hmac.compare_digest(f"v0={signed.hexdigest()}", signature):
+        if self._is_signed(self._secret, signed_headers, body):
+            return
+        is_overlap = bool(self._former) and self._now() < self._former_until
+        if not is_overlap or not self._is_signed(self._former, signed_headers, body):
             raise RequestRefused("signature")
+
+    def _is_signed(self, secret: bytes, signed_headers: tuple[str, str], body: bytes | memoryview) -> bool:
+        timestamp, signature = signed_headers
+        signed = hmac.new(secret, b"v0:%s:" % timestamp.encode(), hashlib.sha256)
+        signed.update(body)
+        return hmac.compare_digest(f"v0={signed.hexdigest()}", signature)
 
 
 def parse_request(headers: Headers, body: bytes) -> AsyncBoltRequest:

@@ -58,6 +58,12 @@ class SocketModeConnection:
         connecting = self._handler.connect_async()  # type: ignore[no-untyped-call] # Bolt's own gap
         self._connecting = asyncio.create_task(connecting, name="socket")
 
+    async def wait_until_connected(self, seconds: float) -> bool:
+        """Return whether payloads can arrive, after this many seconds at most."""
+        if self._connecting is not None:
+            await asyncio.wait({self._connecting}, timeout=seconds)
+        return await self.is_connected()
+
     async def is_connected(self) -> bool:
         """Return whether payloads can arrive."""
         return bool(await self._handler.client.is_connected())

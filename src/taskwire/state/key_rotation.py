@@ -45,6 +45,10 @@ class StoredKeys:
         self._cursor: int | None = 0
         self._changed = self._left = 0
 
+    def start_again(self) -> None:
+        """Go through the store again, because there is a new key."""
+        self._cursor, self._changed, self._left = 0, 0, 0
+
     async def count(self) -> Counter[str]:
         """Count the stored values of each encryption key, by the key's id. This reads the whole store."""
         found: Counter[str] = Counter()

@@ -34,6 +34,10 @@ class RequestUrl:
         self._secret = secret
         self._session: aiohttp.ClientSession | None = None
 
+    def use_secret(self, secret: str) -> None:
+        """Sign all further requests with this secret."""
+        self._secret = secret
+
     def _url(self, delivery: Delivery) -> str:
         if self.override:
             return self.override

@@ -4,6 +4,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Literal, Self, TypeVar
 
@@ -175,6 +176,17 @@ class SlackSandbox(AppActions):
     def signing_secret(self) -> str:
         """The secret that signs requests over HTTP."""
         return self.backend.app.signing_secret
+
+    def rotate(self, *, bot_token: str = "", app_token: str = "", signing_secret: str = "") -> None:
+        """Replace secrets of the app. The ones before are valid no more; open sockets stay open."""
+        app = self.backend.app
+        self.backend.app = replace(
+            app,
+            bot_token=bot_token or app.bot_token,
+            app_token=app_token or app.app_token,
+            signing_secret=signing_secret or app.signing_secret,
+        )
+        self.requests.use_secret(self.backend.app.signing_secret)
 
     @property
     def bot_user_id(self) -> str:

@@ -1,0 +1,53 @@
+"""The secrets by which Taskwire knows who sends it a request: Slack, Coder's webhook, an operator.
+
+While Taskwire runs, `new_secrets.py` replaces them. Then what was sent with the secret before is accepted for
+five minutes, so that nothing is refused that was on its way.
+"""
+
+import hmac
+import time
+from collections.abc import Callable
+
+from taskwire.settings import Settings
+from taskwire.slack.signatures import SignatureVerifier
+
+# How long the token before a change is accepted.
+OVERLAP_SECONDS = 300
+
+
+class ReceivedToken:
+    """A token that others must send to us. After a change, the one before is accepted for a while too."""
+
+    def __init__(self, token: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._token, self._former, self._former_until = token, "", 0.0
+        self._now = now
+
+    def replace(self, token: str) -> None:
+        """Accept this token from now on."""
+        self._token, self._former, self._former_until = token, self._token, self._now() + OVERLAP_SECONDS
+
+    def accepts(self, given: str) -> bool:
+        """Return whether this is the token, or the one before it soon after the change."""
+        # A header may contain bytes that are no text.
+        text = given.encode("utf-8", "replace")
+        is_former = bool(self._former) and hmac.compare_digest(text, self._former.encode())
+        return hmac.compare_digest(text, self._token.encode()) or (
+            is_former and self._now() < self._former_until
+        )
+
+
+class HttpSecrets:
+    """The secrets that are checked in HTTP requests; None for those that are not set."""
+
+    def __init__(self, settings: Settings) -> None:
+        signing, webhook, admin = (
+            settings.slack_signing_secret,
+            settings.webhook_token,
+            settings.admin_token,
+        )
+        takes_slack = signing is not None and not settings.is_socket_mode
+        self.signatures = (
+            SignatureVerifier(signing.get_secret_value()) if signing is not None and takes_slack else None
+        )
+        self.webhook = ReceivedToken(webhook.get_secret_value()) if webhook is not None else None
+        self.admin = ReceivedToken(admin.get_secret_value()) if admin is not None else None

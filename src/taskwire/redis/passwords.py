@@ -1,0 +1,23 @@
+"""The user and the password for new connections to Redis. They may change while connections are open."""
+
+from redis.credentials import CredentialProvider
+
+
+class Password(CredentialProvider):
+    """A user and a password. redis-py asks for them each time it connects."""
+
+    def __init__(self, username: str | None = None, password: str | None = None) -> None:
+        self.replace(username, password)
+
+    def replace(self, username: str | None, password: str | None) -> None:
+        """Use this user and this password from the next connection on."""
+        self._username, self._password = username or "", password or ""
+
+    @property
+    def provider(self) -> CredentialProvider | None:
+        """What redis-py asks; None without a password, because redis-py would log in all the same."""
+        return self if self._username or self._password else None
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        """Return the user and the password, or the password alone."""
+        return (self._username, self._password) if self._username else (self._password,)
