@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from taskwire import transport
 from taskwire.cancelling import cancel_and_wait
 from taskwire.coder.client import CoderClient
+from taskwire.domain.audit import AuditEntry
 from taskwire.domain.errors import NotDone
 from taskwire.domain.ids import LinkId
 from taskwire.domain.jobs import Job
@@ -106,6 +107,10 @@ class AuditNote:
     task_id: str = ""
     task: str = ""
     link: Link | None = None
+    # Who has acted, if the job does not say it.
+    person: str = ""
+    # The acts of other jobs that end with this one, each with the id of its job.
+    others: list[tuple[AuditEntry, str]] = field(default_factory=list)
 
     def is_nothing(self) -> None:
         """Record that the job was no act: it only asked the person something, or only queued another job."""

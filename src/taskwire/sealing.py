@@ -66,6 +66,9 @@ class KeyRing:
         self._fernets = {_id_of(key): Fernet(key) for key in unique}
         self.newest_id = _id_of(unique[0])
         self._newest = self._fernets[self.newest_id]
+        self._sign_keys = {
+            _id_of(key): hashlib.sha256(b"taskwire signature" + key.encode()).digest() for key in unique
+        }
         self._hash_key = hashlib.sha256(b"taskwire digest" + unique[0].encode()).digest()
 
     @property
@@ -112,6 +115,21 @@ class KeyRing:
         """Return a short hash that nobody without the key can compute. A new key gives another hash."""
         text = "\0".join(parts).encode("utf-8", "surrogatepass")
         return hmac.new(self._hash_key, text, hashlib.sha256).hexdigest()[:16]
+
+    def sign(self, text: str, purpose: str) -> str:
+        """Return a signature of a text that stays readable: the id of the newest key, a dot, and an HMAC."""
+        return f"{self.newest_id}.{self._hmac(self.newest_id, text, purpose)}"
+
+    def is_signed(self, text: str, purpose: str, signature: str) -> bool:
+        """Return whether this is the signature of the text. Raises KeyMissing if its key is missing."""
+        key_id, _, given = signature.partition(".")
+        if key_id not in self._sign_keys:
+            raise KeyMissing(key_id[:8])
+        return hmac.compare_digest(given.encode(), self._hmac(key_id, text, purpose).encode())
+
+    def _hmac(self, key_id: str, text: str, purpose: str) -> str:
+        content = _mark_of(purpose) + text.encode("utf-8", "surrogatepass")
+        return hmac.new(self._sign_keys[key_id], content, hashlib.sha256).hexdigest()
 
     def reseal(self, text: str) -> str:
         """Return a stored text in which each sealed value is encrypted with the newest key.

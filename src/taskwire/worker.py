@@ -25,7 +25,7 @@ from taskwire.ingress_priority import IngressPriority
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome
 from taskwire.messages import answers
 from taskwire.outbox.allowed_places import require_allowed_place
-from taskwire.outbox.audit import FindAccount, log_entry, make_entry
+from taskwire.outbox.audit import FindAccount, log_entries, make_entry
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.people.accounts import Accounts
 from taskwire.queue.batch import Batch
@@ -309,11 +309,10 @@ class Worker:
         finally:
             _count_effects(self._metrics, context)
         entry = make_entry(context, outcome, self._find_account, last.status)
-        if entry is not None:
-            self._deps.audit.add_to(outcome.batch, entry)
-        written = await self._complete(context, outcome)
-        if entry is not None:
-            log_entry(entry, lease.job.id, written)
+        entries = [*context.audit.others, *([(entry, lease.job.id)] if entry is not None else [])]
+        for each, _ in entries:
+            self._deps.audit.add_to(outcome.batch, each)
+        log_entries(entries, await self._complete(context, outcome))
         _count_outcome(self._metrics, context, outcome)
         if outcome.private_messages or outcome.replacements:
             # Showing messages may have to wait for Slack's limits. It begins after the lease is over, so it

@@ -3,6 +3,7 @@
 from redis.asyncio import Redis
 
 from taskwire.domain.audit import AuditFilter
+from taskwire.queue.scripts import ServerClock
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.state.audit import AuditLimits, AuditTrail
@@ -13,7 +14,7 @@ async def check_audit(store: Redis, keys: Keys) -> None:
 
     A reply that is refused or fails, and is sent later after all, has an entry for each.
     """
-    trail = AuditTrail(Connections(store, store, ""), keys, AuditLimits())
+    trail = AuditTrail(Connections(store, store, ""), keys, ServerClock(), AuditLimits())
     entries = [stored.entry async for stored in trail.read(AuditFilter())]
     done = [entry.reference for entry in entries if entry.outcome == "done"]
     assert len(done) == len(set(done)), f"an act was recorded twice: {entries}"

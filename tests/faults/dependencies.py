@@ -67,7 +67,7 @@ async def open_dependencies(
             person_settings=SettingsStore(connections, KEYS, "person_settings", PersonSettings()),
             notes=Notes(connections, KEYS),
             dead_letters=DeadLetters(connections, KEYS, clock),
-            audit=AuditTrail(connections, KEYS, AuditLimits()),
+            audit=AuditTrail(connections, KEYS, clock, AuditLimits()),
             slack=outbound,
             service_coder=coder,
             accounts=AccountStore(connections, KEYS),

@@ -11,6 +11,7 @@ from taskwire_sandbox.coder.wire import Response
 
 from .people import Thread
 from .running_tasks import a_task
+from .waiting import a_busy_agent, takes_all
 from .world import World
 
 ONLY_ADMINS = "Only administrators of Taskwire can see who did what. Ask one of them."
@@ -127,6 +128,43 @@ async def test_an_act_that_is_tried_again_has_one_entry(world: World) -> None:
     forget_messages(world, thread)
 
 
+async def test_edits_of_waiting_replies_are_recorded(world: World) -> None:
+    """They change what the agent gets. An edit of what it has changes nothing, and is none."""
+    thread, task = await a_busy_agent(world)
+    first = await world.alice.replies(thread, "use the secret word xyzzy")
+    second = await world.alice.replies(thread, "and another")
+
+    await world.alice.edits(thread, first, "use main")
+    await world.alice.deletes(thread, second)
+    await takes_all(world, task)
+    await world.passes(seconds=31)
+    await world.alice.edits(thread, first, "use develop")
+
+    assert (await entries(world))[1:] == [
+        "alice edit_reply by reply: done",
+        "alice delete_reply by reply: done",
+        "alice send by reply: done, Coder 204",
+    ]
+    forget_messages(world, thread)
+
+
+async def test_replies_that_are_given_up_together_have_an_entry_each(world: World) -> None:
+    """The agent gets none of them, and the trail says so of each."""
+    thread, task = await a_busy_agent(world)
+    for text in ("first", "second", "third"):
+        await world.alice.replies(thread, text)
+
+    await world.passes(seconds=86_400)
+    await world.passes(seconds=60)
+
+    assert task.inputs == []
+    given_up = "alice send by reply: failed (not_delivered)"
+    assert (await entries(world))[1:] == [given_up, given_up, f"{given_up}, Coder 409"]
+    numbers = [stored.number async for stored in trail(world).read(AuditFilter())]
+    assert numbers == [1, 2, 3, 4]
+    forget_messages(world, thread)
+
+
 async def test_administrators_page_through_who_did_what(world: World) -> None:
     """The newest is first. The buttons change the page in place."""
     await world.restarts(admins=(world.bob.id,))
@@ -150,10 +188,11 @@ async def test_administrators_page_through_who_did_what(world: World) -> None:
     row = f"(time)  <@{world.alice.id}> (alice)  *{{}}* `{task.name}` {where}"
     assert timeless(filtered).splitlines() == ["Who did what · verb=mute:", *[row.format("mute")] * 6]
     pairs = [row.format("unmute"), row.format("mute")]
-    assert timeless(first).splitlines() == ["Who did what:", *pairs * 5, "[Older]"]
-    assert timeless(second).splitlines()[:3] == ["Who did what · page 2:", *pairs]
-    assert timeless(second).splitlines()[3].startswith(f"(time)  <@{world.alice.id}> (alice)  *create*")
-    assert timeless(second).splitlines()[4] == "[Newer]"
+    looked = f"(time)  <@{world.bob.id}>  *audit* by command in <#{thread.channel}>: done"
+    assert timeless(first).splitlines() == ["Who did what:", looked, *pairs * 4, pairs[0], "[Older]"]
+    assert timeless(second).splitlines()[:5] == ["Who did what · page 2:", *pairs, *pairs]
+    assert timeless(second).splitlines()[5].startswith(f"(time)  <@{world.alice.id}> (alice)  *create*")
+    assert timeless(second).splitlines()[6] == "[Newer]"
     assert timeless(lately).splitlines() == ["Who did what · since=2m who=alice task=fix:", *pairs]
 
 
@@ -183,6 +222,10 @@ async def test_nobody_else_sees_who_did_what(world: World) -> None:
 
     first, second, helped = world.alice.reads()
     assert (first, second) == (ONLY_ADMINS, ONLY_ADMINS)
+    assert await entries(world) == [
+        "alice audit by command: refused (not_allowed)",
+        "alice export_audit by command: refused (not_allowed)",
+    ]
     assert "audit" not in helped
 
 

@@ -1,15 +1,19 @@
 """The audit trail: entries in order, trimmed by number and age, and what shows that somebody changed it."""
 
-from collections.abc import Awaitable
+import hashlib
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 import pytest
 
+from taskwire import sealing
 from taskwire.domain.audit import AuditEntry, AuditFilter
 from taskwire.domain.ids import from_ms
 from taskwire.queue.batch import Batch
 from taskwire.redis.connection import Connections
 from taskwire.state.audit import ENTRIES_PER_CALL, AuditLimits, AuditTrail, BrokenChain
+from taskwire.state.key_rotation import StoredKeys
+from tests.keys import KEY
 from tests.queue.engine import NOON_MS, Engine
 
 
@@ -20,7 +24,7 @@ def engine(shared_store: Connections) -> Engine:
 
 
 def trail_of(engine: Engine, most: int = 100, days: int = 30) -> AuditTrail:
-    return AuditTrail(engine.connections, engine.keys, AuditLimits(most, days))
+    return AuditTrail(engine.connections, engine.keys, engine.clock, AuditLimits(most, days))
 
 
 async def acts(engine: Engine, count: int, trail: AuditTrail | None = None) -> None:
@@ -70,16 +74,22 @@ async def test_the_call_that_ends_a_job_returns_the_number_and_the_hash(engine: 
 
 
 async def test_too_many_and_too_old_entries_are_trimmed_without_a_break(engine: Engine) -> None:
-    """What is trimmed does not look like what somebody removed."""
+    """What is trimmed does not look like what somebody removed. It goes although nobody acts any more."""
     trail = trail_of(engine, most=3, days=1)
     await acts(engine, 5, trail)
+    await trail.seal()
     by_number = await tasks(trail)
-    engine.passes(25 * 3_600)
-
     await acts(engine, 1, trail)
+    engine.passes(25 * 3_600)
+    whole = await trail.find_break()
+
+    await trail_of(engine, most=3, days=1).seal()
 
     assert by_number == ["t3", "t4", "t5"]
-    assert await tasks(trail) == ["t1"]
+    assert whole is None
+    assert await tasks(trail) == []
+    assert await trail.find_break() is None
+    await acts(engine, 1, trail)
     assert await trail.find_break() is None
 
 
@@ -154,13 +164,126 @@ async def test_an_entry_that_somebody_changed_is_found(engine: Engine, number: i
 
 
 async def test_nobody_can_pretend_that_kept_entries_were_trimmed(engine: Engine) -> None:
-    """The first kept entry must follow the last trimmed one."""
-    await acts(engine, 2)
-    head = ("HSET", engine.keys.named("audit", "head"), "trimmed_hash", "0" * 40)
+    """Only the seal says what was trimmed."""
+    await acts(engine, 3)
+    await trail_of(engine).seal()
+    written = await rows(engine)
 
+    await rewrite(engine, written[1:])
+
+    assert await trail_of(engine).find_break() == BrokenChain(1, "it is missing")
+
+
+def chained(written: Rows) -> Rows:
+    """Return the rows with the hashes that the script would give them."""
+    before, made = "", []
+    for row_id, fields in written:
+        text = f"{before} {row_id} {fields['entry']}"
+        before = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        made.append((row_id, {"entry": fields["entry"], "hash": before}))
+    return made
+
+
+async def write_head(engine: Engine, **fields: str | int) -> None:
+    words = [word for pair in fields.items() for word in pair]
+    head = ("HSET", engine.keys.named("audit", "head"), *words)
     await cast("Awaitable[object]", engine.connections.commands.execute_command(*head))  # type: ignore[no-untyped-call] # untyped
 
-    assert await trail_of(engine).find_break() == BrokenChain(1, "it or the one before was changed")
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda text: text.replace("U1", "U2"), "its signature is wrong"),
+        (lambda _: '{"person":"U2","verb":"pause","outcome":"done","reference":"r"}', "it is not signed"),
+    ],
+)
+async def test_a_chain_that_somebody_computed_anew_is_found(
+    engine: Engine, change: Callable[[str], str], why: str
+) -> None:
+    """Anybody can compute the hashes. The signatures need the key."""
+    await acts(engine, 3)
+    written = await rows(engine)
+    row_id, fields = written[1]
+    written[1] = row_id, {"entry": change(fields["entry"])}
+    forged = chained(written)
+
+    await rewrite(engine, forged)
+    await write_head(engine, number=3, hash=forged[-1][1]["hash"])
+
+    assert await trail_of(engine).find_break() == BrokenChain(2, why)
+
+
+async def test_an_entry_cannot_be_copied(engine: Engine) -> None:
+    """Its signature is right, but each entry has a word that occurs once."""
+    await acts(engine, 2)
+    written = await rows(engine)
+    at_ms = int(written[-1][0].partition("-")[0]) + 1
+    forged = chained([*written, (f"{at_ms}-3", written[0][1])])
+
+    await rewrite(engine, forged)
+    await write_head(engine, number=3, hash=forged[-1][1]["hash"])
+
+    assert await trail_of(engine).find_break() == BrokenChain(3, "it is a copy of another one")
+
+
+async def test_sealed_entries_cannot_be_left_out(engine: Engine) -> None:
+    """The rest of the chain, computed anew, does not end as the seal says. Nobody else can make a seal."""
+    await acts(engine, 3)
+    await trail_of(engine).seal()
+    written = await rows(engine)
+    forged = chained([written[0], (written[2][0].replace("-3", "-2"), written[2][1])])
+
+    await rewrite(engine, forged)
+    await write_head(engine, number=2, hash=forged[-1][1]["hash"])
+    left_out = await trail_of(engine).find_break()
+    await write_head(engine, seal=sealing.key_ring().seal("{}", "another purpose"))
+
+    assert left_out == BrokenChain(3, "it and what follows is missing")
+    assert await trail_of(engine).find_break() == BrokenChain(1, "its seal was changed")
+
+
+async def test_a_break_stays_known(engine: Engine) -> None:
+    """What comes later is protected again, and does not hide it."""
+    trail = trail_of(engine)
+    await acts(engine, 3, trail)
+    await engine.connections.commands.xdel(engine.keys.named("audit"), (await rows(engine))[1][0])
+
+    await trail.seal()
+    await acts(engine, 2, trail)
+    await trail.seal()
+    await trail.seal()
+
+    assert await trail.find_break() == BrokenChain(2, "it is missing")
+
+
+async def test_a_rotation_keeps_what_is_sealed(engine: Engine) -> None:
+    """When the old key is gone, sealed entries need no signature any more."""
+    trail, new = trail_of(engine), sealing.make_key()
+    await acts(engine, 2, trail)
+    await trail.seal()
+    try:
+        sealing.install_keys([new, KEY])
+        await StoredKeys(engine.connections, engine.keys, engine.clock).look()
+        sealing.install_keys([new])
+        await acts(engine, 1, trail)
+        await trail.seal()
+
+        assert await trail.find_break() is None
+    finally:
+        sealing.install_keys([KEY])
+    assert await trail.find_break() == BrokenChain(1, "the key of its seal is missing")
+
+
+async def test_two_processes_seal_one_trail(engine: Engine) -> None:
+    """Each goes on from where the other one was."""
+    one, other = trail_of(engine), trail_of(engine)
+    await acts(engine, 2)
+    await one.seal()
+    await acts(engine, 2)
+    await other.seal()
+    await one.seal()
+
+    assert await one.find_break() is None
 
 
 async def test_a_head_that_somebody_removed_stops_no_act(engine: Engine) -> None:

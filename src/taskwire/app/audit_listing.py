@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from taskwire.doctor.opening import open_workspace
 from taskwire.domain.audit import StoredEntry
 from taskwire.domain.audit_command import Audit
+from taskwire.queue.scripts import ServerClock
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.settings import Settings
@@ -15,7 +16,9 @@ from taskwire.state.audit import AuditLimits, AuditTrail
 
 def open_trail(settings: Settings, connections: Connections, keys: Keys) -> AuditTrail:
     """Return the audit trail for a command that may run beside the bot."""
-    return AuditTrail(connections, keys, AuditLimits(settings.audit_entries, settings.audit_days))
+    return AuditTrail(
+        connections, keys, ServerClock(), AuditLimits(settings.audit_entries, settings.audit_days)
+    )
 
 
 async def print_trail(

@@ -203,6 +203,7 @@ class Parts:
             "newer": self.newer.tell_waiting,
             "keys": self.sweeps.stored_keys.look,
             "retention": self.sweeps.retention.look,
+            "audit": self.deps.audit.seal,
         }
 
     @classmethod
@@ -288,7 +289,7 @@ def _make_dependencies(
         person_settings=SettingsStore(connections, keys, "person_settings", PersonSettings()),
         notes=Notes(connections, keys),
         dead_letters=DeadLetters(connections, keys, clock),
-        audit=AuditTrail(connections, keys, AuditLimits(settings.audit_entries, settings.audit_days)),
+        audit=AuditTrail(connections, keys, clock, AuditLimits(settings.audit_entries, settings.audit_days)),
         slack=slack,
         service_coder=coder,
         accounts=AccountStore(connections, keys),

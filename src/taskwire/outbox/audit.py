@@ -5,7 +5,7 @@ another job, the entry is made when that other job ends. Such a request has an e
 refused or fails.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from taskwire.domain.audit import AuditEntry, AuditOutcome
 from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, PassOn, SnoozeReminder
@@ -18,9 +18,11 @@ from taskwire.domain.jobs import (
     MessageToBot,
     PostCard,
     Reply,
+    ReplyChanged,
     SendToTask,
     ShowAnswer,
 )
+from taskwire.domain.links import Link
 from taskwire.domain.naming import digest
 from taskwire.domain.person_jobs import (
     ConnectAccount,
@@ -30,7 +32,7 @@ from taskwire.domain.person_jobs import (
     SavePersonSettings,
     StopByReaction,
 )
-from taskwire.domain.requester import Requester
+from taskwire.domain.requester import Requester, Surface
 from taskwire.domain.work import Work
 from taskwire.job_context import JobContext, Outcome
 from taskwire.telemetry import logger
@@ -80,11 +82,11 @@ def make_entry(
     Return None if the job goes on, or if the job is no act of a person.
     """
     work, note = context.job.work, context.audit
-    verb, person = _find_verb(context), _find_person(work)
+    verb, person = _find_verb(context), _find_person(work) or UserId(note.person)
     ended = _find_outcome(context, outcome)
-    if not verb or person is None or ended is None:
+    if not verb or not person or ended is None:
         return None
-    link, requester = note.link, getattr(work, "requester", None)
+    link = note.link
     is_given_up = ended == "failed" and not note.reason
     task_id = note.task_id or (link.record.task_id if link is not None else None) or ""
     return AuditEntry(
@@ -93,13 +95,41 @@ def make_entry(
         verb=verb,
         task_id=task_id,
         task=note.task or (link.record.name if link is not None else ""),
-        surface=work.surface if isinstance(work, Reply) else getattr(requester, "surface", ""),
+        surface=_find_surface(work),
         channel=_find_channel(context),
         outcome=ended,
         reason="given_up" if is_given_up else note.reason,
         coder_status=coder_status,
         reference=digest(context.lease.name, context.job.id)[:12],
     )
+
+
+def make_entry_of_reply(
+    context: JobContext, link: Link, job_id: str, reply: Reply, reason: str
+) -> AuditEntry:
+    """Return the entry of a reply that is given up together with the reply of the running job."""
+    return AuditEntry(
+        person=reply.person,
+        verb="send",
+        task_id=link.record.task_id or "",
+        task=link.record.name,
+        surface=reply.surface,
+        channel=link.record.channel,
+        outcome="failed",
+        reason=reason,
+        reference=digest(context.lease.name, job_id)[:12],
+    )
+
+
+def log_entries(entries: Sequence[tuple[AuditEntry, str]], written: str) -> None:
+    """Log the entries of one call, each with the id of its job. `written` is what the call has returned.
+
+    The call returns the number and the hash of the last entry. The numbers before it follow from that.
+    """
+    last, _, chain_hash = written.partition(" ")
+    for behind, (entry, job_id) in enumerate(reversed(entries)):
+        number = int(last) - behind if last else 0
+        log_entry(entry, job_id, f"{number} {chain_hash if not behind else ''}")
 
 
 def log_entry(entry: AuditEntry, job_id: str, written: str = "") -> None:
@@ -133,6 +163,8 @@ def _find_verb(context: JobContext) -> str:
             return "drop_replies" if work.is_dropped else "send_replies"
         case DecideReply():
             return f"reply_{work.decision}"
+        case ReplyChanged():
+            return "edit_reply" if work.change == "edited" else "delete_reply"
         case PassOn():
             return {"ask": "ask_owner", "pass_on": "pass_on", "always": "pass_on_and_share"}.get(
                 work.step, "not_now"
@@ -147,6 +179,15 @@ def _find_person(work: Work) -> UserId | None:
     requester = getattr(work, "requester", None)
     person = requester.person if isinstance(requester, Requester) else getattr(work, "person", None)
     return UserId(person) if person else None
+
+
+def _find_surface(work: Work) -> Surface:
+    if isinstance(work, Reply):
+        return work.surface
+    if isinstance(work, ReplyChanged):
+        return "reply"
+    requester = getattr(work, "requester", None)
+    return requester.surface if isinstance(requester, Requester) else ""
 
 
 def _find_channel(context: JobContext) -> str:

@@ -20,6 +20,7 @@ from taskwire.job_context import JobContext
 from taskwire.messages import inputs
 from taskwire.messages.inputs import ClosingReason
 from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.audit import make_entry_of_reply
 from taskwire.outbox.enqueue import say, say_with_file, show_receipt
 from taskwire.outbox.questions import settle, settle_reply
 from taskwire.queue.batch import Batch
@@ -127,6 +128,8 @@ async def give_up_together(
             add_dead_letter(batch, lease, job.model_dump_json(), why)
         if job.id != context.job.id:
             batch.drop(to_coder(link.id), job.id)
+            reason = context.audit.reason or "given_up"
+            context.audit.others.append((make_entry_of_reply(context, link, job.id, reply, reason), job.id))
     await settle_sent_replies(deps, link, [reply for _, reply in replies], "unsent", batch)
     (_, first), *others = replies
     if others:

@@ -62,6 +62,7 @@ class ReplyEdits:
         """Apply an edit or a deletion to the reply, wherever the reply is."""
         work = context.work(ReplyChanged)
         links, job_id = self._deps.links, f"{REPLY_ID_PREFIX}{work.ts}"
+        context.audit.is_nothing()
         if work.was_away and not await self._is_still_valid(link, job_id, work):
             return done()
         for list_jobs, apply in (
@@ -72,6 +73,8 @@ class ReplyEdits:
                 if old.author_name and work.new_input is not None:
                     return done(await self._keep_as_sent(link, old, work.new_input))
                 change = self._interpret(old, work)
+                context.audit.is_done()
+                context.audit.person = old.person
                 batch = await apply(link, job_id, old, change)
                 if apply == self._change_held and change.new_input is None:
                     await questions.settle_empty_hold(self._deps, link, job_id, batch)
@@ -83,6 +86,8 @@ class ReplyEdits:
         kept = await self._deps.notes.find("reply", link.id, job_id)
         if kept is not None:
             old = read(Reply.model_validate_json, kept)
+            context.audit.is_done()
+            context.audit.person = old.person
             return done(await self._change_kept(link, job_id, old, self._interpret(old, work)))
         told = await links.find_delivered(link.id, work.ts)
         if told is not None:

@@ -1,30 +1,51 @@
-"""The audit trail: a bounded stream of what people did. Each entry has the hash of the one before.
+"""The audit trail: a bounded stream of what people did. Who has no key can change nothing in it unnoticed.
 
 `queue/lua/audit.lua` writes an entry in the call that ends the act's job. So a crash neither loses an entry
-nor writes it twice. The oldest entries are removed; the trail then stores the hash with which the remaining
-ones begin. A person who can write to Redis could replace the whole chain. The log shows that, because the
-number and the hash of each entry are in the log too.
+nor writes it twice. Three things protect the trail:
+
+- Each entry is signed with the key of this deployment, and has a word that occurs once. So nobody without the
+  key can write, change or repeat one.
+- Each entry has the hash of the one before. So none can be removed from the middle, or moved.
+- Every few seconds a process checks what is new and seals the end of the chain, with the place where the kept
+  entries begin. So none can be removed from the ends that was sealed.
+
+A person who can write to Redis can still remove the last seconds, or put back an older state of the whole
+trail. The log shows that, because the number and the hash of each entry are in the log too.
 """
 
 import hashlib
+import re
+import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
+from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.exceptions import ResponseError
 
+from taskwire import sealing
 from taskwire.domain.audit import AuditEntry, AuditFilter, StoredEntry
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import from_ms, to_ms
 from taskwire.queue.batch import Batch
+from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import CannotRead, read
 from taskwire.redis.keys import Keys
+from taskwire.telemetry import logger
 
 # Entries that are read in one call.
 ENTRIES_PER_CALL = 500
 _FIRST, _LAST = "-", "+"
+_KEY_MISSING = "the key of its seal is missing"
+_SIGNED = re.compile(
+    r'(?P<start>\{.*),"once":"(?P<once>[0-9a-f]{16})","signature":"(?P<signature>[0-9a-f.]+)"\}'
+)
 _Row = tuple[str, dict[str, str]]
+
+_SEAL = load_script("state/audit.seal")
+_log = logger("taskwire.state.audit")
 
 
 @dataclass(frozen=True)
@@ -42,25 +63,109 @@ class BrokenChain(NamedTuple):
     why: str
 
 
+class AuditSeal(BaseModel):
+    """What was checked: the entries from the one after `trimmed` to `number`, and whether one was wrong.
+
+    `row` is the id of the last one in the stream.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int = 0
+    hash: str = ""
+    row: str = ""
+    trimmed: int = 0
+    trimmed_hash: str = ""
+    broken: BrokenChain | None = None
+
+
+class _Trimmed(NamedTuple):
+    seal: AuditSeal
+    ids: list[str]
+
+
 class _Head(NamedTuple):
     number: int
     hash: str
-    trimmed: int
-    trimmed_hash: str
+    seal: str
+
+
+@dataclass
+class _Check:
+    """A walk along the chain. `broken` is the first break."""
+
+    seal: AuditSeal
+    number: int
+    before: str
+    row: str = ""
+    broken: BrokenChain | None = None
+    seen: set[str] = field(default_factory=set)
+
+    def look(self, row: _Row) -> None:
+        """Check one row, and go on behind it."""
+        row_id, fields = row
+        this, text = _read_id(row_id)[1], fields.get("entry", "")
+        is_next = this == self.number + 1
+        if not is_next:
+            self._breaks(self.number + 1, "it is missing")
+        elif _make_hash(self.before, row_id, text) != fields.get("hash"):
+            self._breaks(this, "it or the one before was changed")
+        else:
+            self._look_at_signature(this, text)
+        if this == self.seal.number and fields.get("hash") != self.seal.hash:
+            self._breaks(this, "it is not the one that was sealed")
+        self.number, self.before, self.row = this, fields.get("hash", ""), row_id
+
+    def _look_at_signature(self, number: int, text: str) -> None:
+        found = _SIGNED.fullmatch(text)
+        if found is None:
+            return self._breaks(number, "it is not signed")
+        try:
+            signed = f'{found["start"]},"once":"{found["once"]}"}}'
+            if not sealing.key_ring().is_signed(signed, "audit", found["signature"]):
+                self._breaks(number, "its signature is wrong")
+        except sealing.KeyMissing:
+            # Entries that were sealed need no key any more.
+            if number > self.seal.number:
+                self._breaks(number, "the key of its signature is missing")
+        if found["once"] in self.seen:
+            self._breaks(number, "it is a copy of another one")
+        self.seen.add(found["once"])
+        return None
+
+    def ends(self, head: _Head) -> None:
+        """Check that the chain reaches as far as its head and its seal say."""
+        if self.number < max(head.number, self.seal.number) or (
+            self.number == head.number and self.before != head.hash
+        ):
+            self._breaks(self.number + 1, "it and what follows is missing")
+
+    def _breaks(self, number: int, why: str) -> None:
+        self.broken = self.broken or BrokenChain(number, why)
 
 
 class AuditTrail:
     """The audit trail of one workspace."""
 
-    def __init__(self, connections: Connections, keys: Keys, limits: AuditLimits) -> None:
+    def __init__(self, connections: Connections, keys: Keys, clock: Clock, limits: AuditLimits) -> None:
         self._redis = connections.commands
         self._key = keys.named("audit")
         self._limits = limits
+        self._clock = clock
+        self._seal = Script(connections.commands, keys, clock, _SEAL)
+        # What this process has last sealed or seen sealed. The trail never goes back behind it.
+        self._last = AuditSeal()
 
     def add_to(self, batch: Batch, entry: AuditEntry) -> Batch:
         """Add to a batch the operation that writes this entry into the trail."""
-        text = entry.model_dump_json(exclude_defaults=True)
-        return batch.add_audit_entry(self._key, text, self._limits.most, self._limits.days * DAY_MS)
+        text = sealing.masked(entry.model_dump_json(exclude_defaults=True))
+        text = f'{text[:-1]},"once":"{secrets.token_hex(8)}"}}'
+        signed = f'{text[:-1]},"signature":"{sealing.key_ring().sign(text, "audit")}"}}'
+        return batch.add_audit_entry(self._key, signed, self._limits.most, self._longest_ms)
+
+    @property
+    def _longest_ms(self) -> int:
+        return self._limits.days * DAY_MS
 
     async def read(self, wanted: AuditFilter) -> AsyncIterator[StoredEntry]:
         """Yield the wanted entries, the oldest first. An entry that cannot be read is left out."""
@@ -89,34 +194,82 @@ class AuditTrail:
         return f"{head.number} ({head.hash})"
 
     async def find_break(self) -> BrokenChain | None:
-        """Find where the chain breaks; None if every entry follows the one before.
+        """Find where the chain breaks; None if nobody without the key has changed anything.
 
-        Entries may be added and trimmed meanwhile.
+        Entries may be added, and trimmed with a new seal, meanwhile. Then the check begins again.
+        """
+        while True:
+            head = await self._read_head()
+            seal, why = _open_seal(head.seal, self._key)
+            if why:
+                return BrokenChain(1, why)
+            check = _Check(seal, seal.trimmed, seal.trimmed_hash, broken=seal.broken)
+            async for row in self._read_rows(_FIRST):
+                check.look(row)
+            check.ends(head)
+            present, _ = _open_seal((await self._read_head()).seal, self._key)
+            if check.broken is None or present.trimmed == seal.trimmed:
+                return check.broken
+
+    async def seal(self) -> None:
+        """Check what was written since the last seal, remove what is too old or too much, and seal the rest.
+
+        Every process of a deployment does this. If the chain is broken, the seal says so from then on.
         """
         head = await self._read_head()
-        number, before = head.trimmed, head.trimmed_hash
-        async for row_id, fields in self._read_rows(_FIRST):
-            this = _read_id(row_id)[1]
-            if this != number + 1:
-                present = await self._read_head()
-                if number != head.trimmed or present.trimmed != this - 1:
-                    return BrokenChain(number + 1, "it is missing")
-                before = present.trimmed_hash
-            if _make_hash(before, row_id, fields.get("entry", "")) != fields.get("hash"):
-                return BrokenChain(this, "it or the one before was changed")
-            number, before = this, fields["hash"]
-        if number < head.number or (number == head.number and before != head.hash):
-            return BrokenChain(number + 1, "it and what follows is missing")
-        return None
+        seal, why = _open_seal(head.seal, self._key)
+        if why == _KEY_MISSING:
+            # Another process has the key. It seals.
+            return
+        if why:
+            _log.error("the seal of the audit trail was changed")
+            seal = self._last.model_copy(update={"broken": BrokenChain(self._last.number + 1, why)})
+        elif seal.number < self._last.number:
+            _log.warning("the audit trail went back", to=seal.number, was=self._last.number)
+        check = _Check(seal, seal.number, seal.hash, seal.row, seal.broken)
+        async for row in self._read_rows(f"({seal.row}" if seal.row else _FIRST):
+            check.look(row)
+        if check.broken is not None and check.broken != seal.broken:
+            _log.error("the audit trail was changed", number=check.broken.number, why=check.broken.why)
+        new = await self._trim(seal, check)
+        if new.seal == seal and head.seal and not why:
+            self._last = seal
+        elif new.seal != AuditSeal():
+            sealed = sealing.key_ring().seal(new.seal.model_dump_json(), _purpose(self._key))
+            if await self._seal(self._key, head.seal, sealed, self._longest_ms, *new.ids):
+                self._last = new.seal
+
+    async def _trim(self, seal: AuditSeal, check: _Check) -> "_Trimmed":
+        """Return the new seal, and the ids of the entries that are too old or too much."""
+        trimmed, trimmed_hash, ids = seal.trimmed, seal.trimmed_hash, []
+        oldest_ms = int(self._clock.stamp() or time.time() * 1000) - self._longest_ms
+        for row_id, fields in await self._read_oldest():
+            at_ms, this = _read_id(row_id)
+            if this > check.number or (at_ms > oldest_ms and this > check.number - self._limits.most):
+                break
+            ids.append(row_id)
+            trimmed, trimmed_hash = this, fields.get("hash", "")
+        new = AuditSeal(
+            number=check.number,
+            hash=check.before,
+            row=check.row,
+            trimmed=trimmed,
+            trimmed_hash=trimmed_hash,
+            broken=check.broken,
+        )
+        return _Trimmed(new, ids)
+
+    async def _read_oldest(self) -> list[_Row]:
+        return cast("list[_Row]", await self._redis.xrange(self._key, _FIRST, count=ENTRIES_PER_CALL))
 
     async def _read_head(self) -> _Head:
-        names = ["number", "hash", "trimmed", "trimmed_hash"]
         try:
-            found = await cast("Awaitable[list[str | None]]", self._redis.hmget(f"{self._key}:head", names))
+            answer = self._redis.hmget(f"{self._key}:head", ["number", "hash", "seal"])
+            number, newest, seal = await cast("Awaitable[list[str | None]]", answer)
         except ResponseError:
-            found = [None] * 4
-        number, newest, trimmed, trimmed_hash = found
-        return _Head(_to_number(number), newest or "", _to_number(trimmed), trimmed_hash or "")
+            return _Head(0, "", "")
+        is_number = number is not None and number.isdecimal()
+        return _Head(int(number or 0) if is_number else 0, newest or "", seal or "")
 
     async def _read_rows(self, start: str) -> AsyncIterator[_Row]:
         while True:
@@ -128,13 +281,25 @@ class AuditTrail:
             start = f"({rows[-1][0]}"
 
 
+def _open_seal(sealed: str, key: str) -> tuple[AuditSeal, str]:
+    """Return a seal, and what is wrong with it. A trail that was never sealed has an empty seal."""
+    if not sealed:
+        return AuditSeal(), ""
+    try:
+        return AuditSeal.model_validate_json(sealing.key_ring().open(sealed, _purpose(key))), ""
+    except sealing.KeyMissing:
+        return AuditSeal(), _KEY_MISSING
+    except (sealing.CannotOpen, ValidationError):
+        return AuditSeal(), "its seal was changed"
+
+
+def _purpose(key: str) -> str:
+    return f"{key} seal"
+
+
 def _make_hash(before: str, row_id: str, text: str) -> str:
     """Return the hash as `queue/lua/audit.lua` makes it."""
     return hashlib.sha1(f"{before} {row_id} {text}".encode(), usedforsecurity=False).hexdigest()
-
-
-def _to_number(text: str | None) -> int:
-    return int(text) if text is not None and text.isdecimal() else 0
 
 
 def _read_id(row_id: str) -> tuple[int, int]:

@@ -1,21 +1,12 @@
 -- The audit trail (`state/audit.py`): a stream of entries. Each has a number, and the hash of its text and of
--- the hash before it, so that an entry that is changed or removed later breaks the chain.
+-- the hash before it, so that an entry that is changed or removed later breaks the chain. Each text carries a
+-- signature that needs the key of this deployment. Python seals the end of the chain every few seconds.
 --
--- `KEY:head` is a hash: the number and the hash of the newest entry, and those of the newest entry that was
--- trimmed (`trimmed`, `trimmed_hash`), which the oldest kept entry follows. SHA-1 is the only hash that a
--- script has. A forger would need a second text with a given hash, against which SHA-1 still holds.
+-- `KEY:head` is a hash: the number and the hash of the newest entry, and the seal. SHA-1 is the only hash
+-- that a script has. A forger would need a second text with a given hash and a right signature.
 -- requires: queue/queues
 
-local MOST_TRIMMED = 10
 local newest_entry = ''
-local function trim_trail(key, most, longest)
-  for _, oldest in ipairs(redis.call('XRANGE', key, '-', '+', 'COUNT', MOST_TRIMMED)) do
-    local at, number = oldest[1]:match('^(%d+)-(%d+)$')
-    if redis.call('XLEN', key) <= most and tonumber(at) >= now - longest then return end
-    redis.call('XDEL', key, oldest[1])
-    redis.call('HSET', key .. ':head', 'trimmed', number, 'trimmed_hash', oldest[2][4])
-  end
-end
 local function add_audit_entry(key, entry, most, longest)
   local head = key .. ':head'
   local before = redis.call('HMGET', head, 'number', 'hash')
@@ -28,9 +19,9 @@ local function add_audit_entry(key, entry, most, longest)
   end
   local id = whole(at) .. '-' .. whole(number)
   local hash = redis.sha1hex((before[2] or '') .. ' ' .. id .. ' ' .. entry)
-  redis.call('XADD', key, id, 'entry', entry, 'hash', hash)
+  -- What is too much is trimmed with the seal (`audit.seal`). This bound holds if nobody seals for long.
+  redis.call('XADD', key, 'MAXLEN', whole(2 * tonumber(most) + 1000), id, 'entry', entry, 'hash', hash)
   redis.call('HSET', head, 'number', whole(number), 'hash', hash)
-  trim_trail(key, tonumber(most), tonumber(longest))
   redis.call('PEXPIRE', key, longest)
   redis.call('PEXPIRE', head, longest)
   newest_entry = whole(number) .. ' ' .. hash

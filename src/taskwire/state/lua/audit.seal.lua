@@ -1,0 +1,13 @@
+-- Replace the seal of the audit trail, and remove the entries that it says are trimmed. Do nothing if another
+-- process has sealed it meanwhile.
+-- requires: queue/fence, queue/batch
+
+-- script: audit.seal (serial)
+-- ARGV: prefix, time, key, before, seal, longest, trimmed...
+local key, before, seal, longest = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local head = key .. ':head'
+if (redis.call('HGET', head, 'seal') or '') ~= before then return 0 end
+for i = 7, #ARGV do redis.call('XDEL', key, ARGV[i]) end
+redis.call('HSET', head, 'seal', seal)
+redis.call('PEXPIRE', head, longest)
+return 1
