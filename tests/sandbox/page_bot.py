@@ -70,6 +70,15 @@ _MENU: Json = {
         {"text": words("Mute", "plain_text"), "value": "mute"},
     ],
 }
+
+
+def select_row(block_id: str) -> list[Json]:
+    """Return a row with a select, as the menu of a card of Taskwire."""
+    select: Json = {"type": "static_select", "action_id": "task.more", "options": _options("Logs", "Mute")}
+    select |= {"placeholder": words("More…", "plain_text")}
+    return [{"type": "actions", "block_id": block_id, "elements": [select]}]
+
+
 _CHANNELS: Json = {"include": ["public", "private"], "exclude_bot_users": True}
 
 
@@ -131,6 +140,8 @@ def _add_command(app: AsyncApp, heard: list[str]) -> None:
         elif text == "form":
             opened = await client.views_open(trigger_id=body["trigger_id"], view=loading())
             await client.views_update(view_id=opened["view"]["id"], view=form())
+        elif text == "select":
+            await client.chat_postMessage(channel=channel, text="Select", blocks=select_row("menu.1"))
         elif text == "hostile":
             await client.chat_postMessage(channel=channel, text=HOSTILE, blocks=_hostile())
         elif text == "write to me":
@@ -195,6 +206,15 @@ def _add_clicks(app: AsyncApp, heard: list[str]) -> None:
     async def chosen(ack: AsyncAck, body: Json) -> None:
         await ack()
         heard.append(f"menu {body['actions'][0]['selected_option']['value']}")
+
+    @app.action("task.more")
+    async def selected(ack: AsyncAck, body: Json, client: AsyncWebClient) -> None:
+        await ack()
+        chosen = body["actions"][0]["selected_option"]["value"]
+        heard.append(f"select {chosen}")
+        if chosen == "mute":
+            place = {"channel": body["channel"]["id"], "ts": body["message"]["ts"]}
+            await client.chat_update(**place, text="Select", blocks=select_row("menu.2"))
 
     @app.action("open.link")
     @app.action("home.refresh")

@@ -59,6 +59,22 @@ async def test_the_menu_of_a_card_acts_and_opens_pages(world: World) -> None:
     await world.hears("menu mute")
 
 
+async def test_the_select_of_a_card_shows_what_was_chosen_until_it_is_drawn_again(world: World) -> None:
+    """As in Slack, an entry can be chosen again only after the app has drawn the row under another id."""
+    await world.type("/task select")
+    row = world.page.locator("#messages .message").last
+    await row.get_by_role("button", name="More…").click()
+    await world.page.get_by_role("menuitem", name="Logs").click()
+    await world.hears("select logs")
+    await expect(row.get_by_role("button", name="Logs")).to_be_visible()
+
+    await row.get_by_role("button", name="Logs").click()
+    await world.page.get_by_role("menuitem", name="Mute").click()
+
+    await world.hears("select mute")
+    await expect(row.get_by_role("button", name="More…")).to_be_visible()
+
+
 async def test_the_shortcuts_are_where_slack_has_them(world: World) -> None:
     """The global one is in the sidebar, the other in the menu of each message."""
     ts = await world.slack.post("bob", "shop", "the footer is wrong")
