@@ -1,6 +1,6 @@
 """Makes the pictures of `docs/using.md` and `docs/demo.png`: `python -m tests.sandbox.pictures [FOLDER]`.
 
-They are from the demo, except for notices that come after half an hour: these are drawn from examples. It
+They are from the demo, except for what is rare or comes after half an hour: this is drawn from examples. It
 needs chromium, and takes some minutes, because the demo's agents take their time.
 """
 
@@ -10,20 +10,23 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from playwright.async_api import Browser, Locator, Page, ViewportSize, async_playwright, expect
 from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire.domain.events import Notice, NoticeKind
+from taskwire.domain.ids import ts_of
+from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
-from taskwire.messages import notices
+from taskwire.messages import cards, inputs, notices
 from taskwire.slack.manifest import make_manifest
 from taskwire_sandbox.page import routes as page_routes
 from taskwire_sandbox.slack import SlackSandbox
 from tests.programs import find_chromium
 from tests.sandbox.small_png import shrink
-from tests.unit.message_examples import BOND, CODER, OPENED, link
+from tests.unit.message_examples import BOND, CODER, OPENED, STATUS_OF_PHASE, link
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 PATIENCE_MS = 120_000
@@ -181,25 +184,46 @@ async def _home(page: Page, folder: Path, name: str) -> None:
     await _take(page.locator("#home"), folder, name)
 
 
-async def _late_notices(browser: Browser, folder: Path) -> None:
-    """Take the notices that nobody wants to wait for: nothing changes, and nobody answers."""
-    bond = BOND.model_copy(update={"title": "Fix the login redirect"})
+def _make_examples(alice: str) -> dict[str, Message]:
+    """Make the messages that nobody wants to wait for, by the names of their pictures."""
+    now = datetime.now(UTC)
+    told = {"title": "Fix the login redirect", "prompt": "fix the login redirect"}
+    bond = BOND.model_copy(update=told | {"made_at": ts_of(now), "created_at": now})
+    made: dict[str, Message] = {}
+    for phase in (Phase.STARTING, Phase.PAUSING, Phase.UNCLEAR, Phase.GONE):
+        report = None if phase is Phase.STARTING else OPENED.model_copy(update={"uri": ""})
+        shown = link(phase, report, STATUS_OF_PHASE.get(phase, "active"))
+        shown = shown.model_copy(update={"record": bond})
+        made[f"card-{phase.value}"] = cards.card(shown, coder_url=CODER)
     late: tuple[tuple[NoticeKind, Phase, int], ...] = (
         ("stuck", Phase.WORKING, 1_800_000),
         ("reminder", Phase.NEEDS_YOU, 7_200_000),
+        ("paused", Phase.PAUSED, 0),
+        ("gone", Phase.GONE, 0),
     )
     for kind, phase, lasted_ms in late:
-        report = OPENED.model_copy(update={"message": WORDS[kind], "uri": ""})
+        report = OPENED.model_copy(update={"message": WORDS.get(kind, ""), "uri": ""})
         shown = link(phase, report).model_copy(update={"record": bond})
-        notice = Notice(kind=kind, id="n1", is_call=True, report=report, lasted_ms=lasted_ms)
-        async with SlackSandbox(routes=page_routes(person="alice"), manifest=make_manifest()) as slack:
-            alice = slack.add_user("alice", real_name="Alice Adams")
-            channel = slack.add_channel("shop", ["alice"])
-            made = notices.notice(shown, notice, coder_url=CODER, calls=(alice.id,))
-            client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)
+        calls = (alice,) if lasted_ms else ()
+        notice = Notice(kind=kind, id="n1", is_call=bool(calls), report=report, lasted_ms=lasted_ms)
+        made[f"notice-{kind}"] = notices.notice(
+            shown, notice, coder_url=CODER, calls=calls, pause_reason="idle timeout"
+        )
+    shown = link(Phase.PAUSED).model_copy(update={"record": bond})
+    made["notice-waiting"] = inputs.ask_about_held_replies(shown, 2, "Paused by Alice Adams")
+    return made
+
+
+async def _examples(browser: Browser, folder: Path, size: ViewportSize) -> None:
+    """Take the examples."""
+    async with SlackSandbox(routes=page_routes(person="alice"), manifest=make_manifest()) as slack:
+        alice = slack.add_user("alice", real_name="Alice Adams")
+        channel = slack.add_channel("shop", ["alice"])
+        client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)
+        for name, made in _make_examples(alice.id).items():
             await client.chat_postMessage(channel=channel.id, text=made.text, blocks=[*made.blocks])
-            async with _page(browser, slack.backend.base_url, NARROW) as page:
-                await _take(page.locator("#messages .message").last, folder, f"notice-{kind}")
+            async with _page(browser, slack.backend.base_url, size) as page:
+                await _take(page.locator("#messages .message").last, folder, name)
 
 
 async def _whole_page(page: Page, folder: Path) -> None:
@@ -232,7 +256,7 @@ async def main(folder: Path) -> None:
         async with _page(browser, address, PHONE) as page:
             await page.get_by_role("button", name="Close these suggestions").click()
             await _take(_card(page, TASKS[1][0]), folder, "phone")
-        await _late_notices(browser, folder)
+        await _examples(browser, folder, NARROW)
         await browser.close()
 
 

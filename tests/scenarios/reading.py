@@ -132,7 +132,7 @@ def is_notice(message: Raw) -> bool:
 
 def _has_lost_its_task(message: Raw) -> bool:
     """Return whether a notice says that its task has ended since."""
-    return str(message["text"]).endswith(" Settled: this thread has no task any more.")
+    return str(message["text"]).endswith(" Closed: this thread has no task any more.")
 
 
 def check_page(notice: Raw, page: str = "") -> None:

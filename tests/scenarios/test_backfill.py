@@ -19,7 +19,7 @@ HISTORY, REPLIES = "conversations.history", "conversations.replies"
 STALE = (
     "This was written more than an hour ago, while I was away. Send it now? Later replies wait.\n"
     "> {}\n"
-    "[Send it] [Leave it]"
+    "[Send it] [Don't send]"
 )
 
 
@@ -303,10 +303,10 @@ async def test_an_old_reply_can_be_left(world: World) -> None:
     await back(world)
     said = without_notices(thread.new_messages())
 
-    await world.alice.clicks(thread, "Leave it")
+    await world.alice.clicks(thread, "Don't send")
 
     assert said == [STALE.format("use main")]
-    assert "Left unsent.\n> use main" in thread.all_messages()
+    assert "Not sent.\n> use main" in thread.all_messages()
     assert task.inputs == ["and test it"]
     assert thread.receipt(old) == []
 

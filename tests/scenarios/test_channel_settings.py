@@ -25,7 +25,7 @@ DIALOG = (
 )
 OWN = (
     "When a task needs you: {calls}\nQuiet from: {begins}\nQuiet until: {ends}\n"
-    "Times are in your time zone. Notices are in their threads in any case.\n[Save]"
+    "Times are in your time zone. Each notice is also in its thread.\n[Save]"
 )
 USUAL = OWN.format(calls="By a mention in the thread", begins="No quiet hours", ends="08:00")
 EVERYWHERE = {
@@ -292,7 +292,7 @@ async def test_replies_that_wait_go_on_when_somebody_resumes_the_task_in_coder(w
     await world.passes(seconds=10)
 
     assert notice == [
-        f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing is "
+        f"Paused: {TITLE}. Nothing happened for a while, so Coder stopped its workspace. Nothing is "
         "lost. *Resume* starts it again. Replies wait until then.\n[Resume] [Edit prompt]"
     ]
     assert waits == (

@@ -185,7 +185,7 @@ async def test_a_newer_question_closes_the_one_above(world: World) -> None:
     await world.alice.presses_made_up(old[1], old[2])
 
     assert thread.all_messages() == [
-        notice(world, "Asked again below."),
+        notice(world, "I asked again below."),
         f"<@{world.alice.id}> Or which test?\nDone: {TITLE}. Choose, or reply here.\n1. fast\n2. slow\n"
         "[1. fast] [2. slow]",
     ]
@@ -202,7 +202,7 @@ async def test_a_thread_without_its_task_offers_nothing_any_more(world: World) -
     await world.polls(times=3)
     await world.passes(seconds=5)
 
-    assert thread.all_messages()[0] == notice(world, "Settled: this thread has no task any more.")
+    assert thread.all_messages()[0] == notice(world, "Closed: this thread has no task any more.")
     thread.new_messages()
 
 

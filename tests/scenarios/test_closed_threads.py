@@ -11,8 +11,8 @@ from .world import CARD_SECONDS, World
 
 DONE = "Opened PR #12.\nDone: Fix the login redirect. Reply here if there is more to do."
 IT_GOES_ON = (
-    "The agent goes on. When I can write there again, I catch up. To move the thread: `/task detach "
-    "{name}`, then `/task attach {name}` elsewhere."
+    "The agent goes on. When I can write there again, I post what was missed. `/task attach {name}` "
+    "in another channel moves the thread."
 )
 
 
@@ -115,7 +115,7 @@ async def test_a_thread_whose_channel_nobody_says_is_back_is_tried_with_the_next
 
 
 async def test_a_task_of_a_closed_thread_moves_to_another_channel(world: World) -> None:
-    """Detach and attach work as the owner was told. The old channel is not tried again."""
+    """Detach and attach work too. The old channel is not tried again."""
     world.slack.add_channel("elsewhere", ["alice"])
     _, task = await a_task(world)
     await world.slack.archive("alice", "general")
@@ -136,7 +136,7 @@ async def test_a_task_of_a_closed_thread_moves_to_another_channel(world: World) 
 
 
 async def test_a_task_of_a_closed_thread_is_moved_by_attach(world: World) -> None:
-    """Nothing is posted in the old thread any more."""
+    """The owner was told so. Nothing is posted in the old thread any more."""
     world.slack.add_channel("elsewhere", ["alice"])
     thread, task = await a_task(world)
     del world.slack.workspace.channels[thread.channel]

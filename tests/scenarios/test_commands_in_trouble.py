@@ -375,7 +375,7 @@ async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
 
     assert frail.alice.reads() == [
         (
-            "I'm not sure that I took this: my data store did not answer. Look for its card before you "
+            "I'm not sure whether I got this: my data store did not answer. Look for its card before you "
             "repeat it."
         )
     ]

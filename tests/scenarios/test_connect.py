@@ -129,7 +129,7 @@ async def test_a_wrong_token_connects_nothing(both: World) -> None:
 
     assert both.alice.reads() == [
         OFFER,
-        "Coder doesn't take this token. Copy a new one from its page, then `/task connect` again.",
+        "Coder refuses this token. Copy a new one from its page, then `/task connect` again.",
     ]
 
 
@@ -195,7 +195,7 @@ async def test_a_revoked_token_holds_a_reply_until_the_account_is_connected_agai
 
     assert waiting == ["hourglass_flowing_sand"]
     assert told == [
-        "Coder no longer takes my token for your account *alice*. Connect it again: what you asked for "
+        "Coder refuses my token for your account *alice*. Connect it again: what you asked for "
         "waits, and then goes on by itself."
     ]
     assert task.inputs == ["add a test"]

@@ -4,7 +4,7 @@ from .people import Person
 from .world import World
 
 TOO_MANY = (
-    "You have started 3 tasks within an hour, the most that one person may. You can start the next one in "
+    "You have started 3 tasks within an hour, the limit for one person. You can start the next one in "
     "{} minutes. Nothing was created."
 )
 
@@ -110,7 +110,7 @@ async def test_a_person_has_so_many_tasks_running_at_once(world: World) -> None:
     await world.alice.runs("/task create one more")
 
     assert refused == (
-        "You have 2 tasks running, the most that one person may. Nothing was created. Pause or delete one of "
+        "You have 2 tasks running, the limit for one person. Nothing was created. Pause or delete one of "
         "them, or wait until one is paused: then ask again."
     )
     assert len(world.coder.tasks) == 4
@@ -133,7 +133,7 @@ async def test_a_channel_has_so_many_new_tasks_an_hour(world: World) -> None:
     await world.passes(seconds=5)
 
     assert refused == [
-        f"<#{channel}> has had 2 new tasks within an hour, the most that one channel may. The next one can "
+        f"<#{channel}> has had 2 new tasks within an hour, the limit for one channel. The next one can "
         "start in 60 minutes. Nothing was created."
     ]
     assert len(world.coder.tasks) == 3
@@ -159,7 +159,7 @@ async def test_a_channel_has_so_many_tasks_running_at_once(world: World) -> None
 
     channel = world.slack.workspace.channel("general").id
     assert refused == [
-        f"<#{channel}> has 2 tasks running, the most that one channel may. Nothing was created. When one of "
+        f"<#{channel}> has 2 tasks running, the limit for one channel. Nothing was created. When one of "
         "them is paused or deleted, ask again."
     ]
     assert len(world.coder.tasks) == 3

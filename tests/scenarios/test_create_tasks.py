@@ -202,7 +202,7 @@ async def test_an_option_behind_the_prompt_that_does_not_exist_creates_nothing(w
     assert len(world.coder.tasks) == 0
     [answer] = world.alice.reads()
     assert answer.endswith(
-        "I took `template=nope` at the end for options. If it is part of your text, put `--` before the "
+        "I read `template=nope` at the end as options. If it is part of your text, put `--` before the "
         "text.\n[Use tasks-docker]"
     )
 
@@ -281,7 +281,7 @@ async def test_a_template_that_coder_refuses_is_said_on_the_card(world: World) -
 
     await world.alice.replies(thread, "hello?")
 
-    assert thread.new_messages() == ["Your reply went nowhere: its task was never created.\n[New task]"]
+    assert thread.new_messages() == ["Your reply reached no agent: its task was never created.\n[New task]"]
 
 
 async def test_missing_parameters_are_named(world: World) -> None:

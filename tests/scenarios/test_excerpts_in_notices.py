@@ -289,4 +289,4 @@ async def test_steps_that_are_no_longer_kept_say_so(world: World) -> None:
 
     await world.alice.presses_made_up(action, f"{value.partition(' ')[0]} forgotten")
 
-    assert world.alice.reads() == ["These steps are too old to show. `!logs full` brings the whole log."]
+    assert world.alice.reads() == ["These steps are too old to show. `!logs full` sends you the whole log."]

@@ -221,7 +221,7 @@ async def test_without_any_template_the_form_says_so(world: World) -> None:
     await world.alice.types("/task create")
 
     assert world.alice.dialog() == (
-        "[New task]\nYou may use no template for tasks. Ask a Coder administrator for one."
+        "[New task]\nYou can't use any template for tasks. Ask a Coder administrator for one."
     )
 
 

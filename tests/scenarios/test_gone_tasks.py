@@ -13,7 +13,7 @@ from .running_tasks import TITLE, a_task, card
 from .world import World
 
 GONE = (
-    f"Gone: {TITLE}. The task no longer exists in Coder. Replies here go nowhere now. `/task create` "
+    f"Gone: {TITLE}. The task no longer exists in Coder. Replies here reach no agent now. `/task create` "
     "starts a new task."
 )
 EMPTY = Fault("empty", answer=Response(200, b'{"tasks":[],"count":0}'))
@@ -31,7 +31,8 @@ async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World)
     assert after_one == []
     assert thread.new_messages() == [GONE]
     assert (await card(world, thread)).startswith(
-        f"Gone: {TITLE}. This task is no longer in Coder: replies here go nowhere. `/task create` starts a "
+        f"Gone: {TITLE}. This task is no longer in Coder, so replies here reach no agent. `/task create` "
+        f"starts a "
         "new one."
     )
 
@@ -46,7 +47,7 @@ async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
 
     assert task.is_deleted
     assert thread.new_messages() == [
-        f"Gone: {TITLE}. Alice deleted it. Replies here go nowhere now. `/task create` starts a new task."
+        f"Gone: {TITLE}. Alice deleted it. Replies here reach no agent now. `/task create` starts a new task."
     ]
 
 
@@ -69,7 +70,7 @@ async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, wh
 
     assert [said.rsplit("\n", 1)[-1] for said in before] == ["[Resume] [Edit prompt]"]
     paused = world.slack.thread(thread.channel, thread.ts)[1]
-    assert "The workspace was stopped in Coder. Settled: this thread has no task any more." in str(
+    assert "The workspace was stopped in Coder. Closed: this thread has no task any more." in str(
         paused["text"]
     )
     assert f"/tasks/alice/{task.id}" not in json.dumps(paused)
@@ -147,8 +148,8 @@ async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -
     assert [thread.new_messages() for thread, _ in threads] == [[]] * 6
     assert told == [
         ":warning: 6 of 6 linked tasks vanished from Coder's list at once: has the account of "
-        "CODER_SESSION_TOKEN lost rights? Their threads are left as they are; after a day I take the tasks "
-        "for deleted."
+        "CODER_SESSION_TOKEN lost rights? Their threads are left as they are; after a day I treat the "
+        "tasks as deleted."
     ]
     assert "6 of 6 linked tasks vanished" in (await world.bot.health())["coder"]
     for message in world.slack.messages(direct):

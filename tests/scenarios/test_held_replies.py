@@ -226,7 +226,7 @@ async def test_delete_gives_back_what_waits_and_what_is_held(world: World) -> No
 
     assert thread.new_messages()[1:] == [
         ("The agent did not get these 2 replies:\n| first\n| \n| second"),
-        "Gone: Fix the login. Alice deleted it. Replies here go nowhere now. `/task create` starts a new "
+        "Gone: Fix the login. Alice deleted it. Replies here reach no agent now. `/task create` starts a new "
         "task.",
     ]
 
@@ -240,7 +240,7 @@ async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> 
     await world.polls(times=3)
 
     assert thread.new_messages() == [
-        "Gone: Fix the login. The task no longer exists in Coder. Replies here go nowhere now. `/task "
+        "Gone: Fix the login. The task no longer exists in Coder. Replies here reach no agent now. `/task "
         "create` starts a new task.",
         ("The agent did not get these 2 replies:\n| first\n| \n| second"),
     ]

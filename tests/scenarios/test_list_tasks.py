@@ -192,10 +192,10 @@ async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("list pasued", "I have no list `pasued`.\n[List paused]"),
+        ("list pasued", "There is no list `pasued`.\n[List paused]"),
         (
             "list nonsense",
-            "I have no list `nonsense`. Choose one: mine, all, needs-me, working, done, failed, paused.",
+            "There is no list `nonsense`. Choose one: mine, all, needs-me, working, done, failed, paused.",
         ),
         ("list page=0", "`0` is no page. Write `page=2` for the second."),
         ("list mine owner=bob", "`mine` and `owner=` ask for different tasks. Keep one of the two."),
@@ -365,7 +365,7 @@ async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
     await world.alice.types("/task logs lost")
 
     assert [timeless(said) for said in world.alice.reads()] == [
-        "Coder shows no log of *Fix it* while its workspace is not running. Try again when it is up.",
+        "Coder shows no log of *Fix it* while its workspace is not running. Try again when it runs.",
         "The agent of *Fix that* is not reachable, so I can't read its log. Its last report was <{ago}>: "
         "“Reading code”. Try again when it is back; *Retry* on its card starts its workspace again.",
     ]

@@ -28,11 +28,11 @@ from .waiting import a_busy_agent, takes_all
 from .world import World
 
 TOO_MANY = (
-    "200 replies already wait for the agent, so I take no more for now. Those marked :warning: were not "
-    "taken: write them again later."
+    "200 replies already wait for the agent, so I accept no more now. I did not accept those marked "
+    ":warning:. Write them again later."
 )
 TOO_MUCH = (
-    "Too many requests wait in this thread. Those marked :warning: were not taken: try again in a few "
+    "Too many requests wait in this thread. I did not accept those marked :warning:. Try again in a few "
     "minutes."
 )
 
@@ -178,7 +178,7 @@ async def test_a_click_where_much_still_waits_is_refused_in_words(world: World) 
     await world.alice.clicks(thread, "Stop")
 
     assert said == [
-        "You have too many requests waiting, so I did not take this one. Try again in a few minutes."
+        "You have too many requests waiting, so I did not accept this one. Try again in a few minutes."
     ]
     assert (before, task.status) == ("active", "paused")
     assert world.alice.reads() == ["Pausing *Fix the login*. Your next reply resumes it."]

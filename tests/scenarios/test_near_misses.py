@@ -24,7 +24,7 @@ async def test_a_slip_is_put_right_by_one_press(world: World) -> None:
     assert offered == [f"Pause *{task.name}*?\n[Pause]"]
     assert before == "active"
     assert world.alice.reads() == [f"Pausing *{TITLE}*. Your next reply resumes it."]
-    assert shown(world.slack.ephemerals("alice")[0].body) == f"Taken as `/task pause {task.name}`."
+    assert shown(world.slack.ephemerals("alice")[0].body) == f"Understood as `/task pause {task.name}`."
     await world.polls()
     thread.new_messages()
 
@@ -136,7 +136,7 @@ async def test_a_misspelt_delete_opens_its_dialog(world: World) -> None:
     await world.alice.presses("Delete…")
 
     assert world.alice.dialog().startswith("[Delete this task]\nDelete Fix the login redirect?")
-    assert world.alice.reads() == [f"Taken as `/task delete {task.name}`."]
+    assert world.alice.reads() == [f"Understood as `/task delete {task.name}`."]
     assert task.status == "active"
     assert thread.new_messages() == []
 
@@ -148,7 +148,7 @@ async def test_a_misspelt_create_without_a_prompt_opens_the_form(world: World) -
     await world.alice.presses("New task")
 
     assert world.alice.dialog().startswith("[New task]\nTemplate: Tasks on Docker")
-    assert world.alice.sees() == "Taken as `/task create`."
+    assert world.alice.sees() == "Understood as `/task create`."
 
 
 async def test_a_colleague_cannot_press_the_offer_of_another(world: World) -> None:
@@ -214,7 +214,7 @@ async def test_a_near_verb_of_a_thread_with_a_dialog_settles(
     assert asked == [f"I don't know `{typed}`.\n[{label}] [Send as text]"]
     assert world.alice.dialog().startswith(dialog)
     verb = {"Delete…": "delete", "Edit prompt": "edit"}[label]
-    assert thread.all_messages()[-1] == f"Taken as `!{verb}`."
+    assert thread.all_messages()[-1] == f"Understood as `!{verb}`."
     assert task.inputs == []
 
 
@@ -241,7 +241,7 @@ async def test_a_near_verb_of_a_thread_is_done_by_its_button(
     await world.passes(seconds=5)
 
     assert asked == [f"I don't know `{typed}`.\n[{label}] [Send as text]"]
-    assert thread.all_messages()[2] == f"Taken as `!{verb}`."
+    assert thread.all_messages()[2] == f"Understood as `!{verb}`."
     assert (task.status == "paused") == (verb == "pause")
     assert task.inputs == []
     thread.new_messages()

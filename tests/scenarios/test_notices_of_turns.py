@@ -124,7 +124,7 @@ async def test_an_end_after_a_resume_is_told_after_the_pause_that_is_read_late(w
     assert fails.hits
     assert thread.new_messages() == [
         f"Paused: {TITLE}. The workspace was stopped in Coder. Started again.",
-        f"Resumed: {TITLE}. The workspace is up again. Reply here to talk to the agent.",
+        f"Resumed: {TITLE}. The workspace runs again. Reply here to talk to the agent.",
         f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do.",
     ]
 
@@ -147,7 +147,7 @@ async def test_what_finished_and_was_paused_while_the_bot_was_away_is_told_as_fi
     assert told == [
         f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do. "
         "<https://github.com/acme/app/pull/12>\n[View pull request]",
-        f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing is "
+        f"Paused: {TITLE}. Nothing happened for a while, so Coder stopped its workspace. Nothing is "
         "lost: a reply resumes it.\n"
         "[Resume] [Edit prompt]",
     ]
@@ -175,7 +175,7 @@ async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its
         "task_auto_pause",
         [
             f"<@{world.alice.id}> Opened PR #12.\nNeeds you: {TITLE}. Reply here to go on.\n[Logs]",
-            f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing "
+            f"Paused: {TITLE}. Nothing happened for a while, so Coder stopped its workspace. Nothing "
             "is lost: a reply resumes it.\n"
             "[Resume] [Edit prompt]",
         ],

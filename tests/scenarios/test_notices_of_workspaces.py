@@ -144,7 +144,7 @@ async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_res
 
     assert early == []
     assert told == [
-        f"<@{world.alice.id}> Broken: {TITLE}. The agent crashed. Its workspace itself is fine. "
+        f"<@{world.alice.id}> Broken: {TITLE}. The agent crashed. Its workspace still runs. "
         "*Retry* stops the workspace and starts it again.\n"
         "[Retry]"
     ]
@@ -198,7 +198,7 @@ async def test_a_pause_in_coder_says_so(world: World) -> None:
 
     assert thread.new_messages() == [
         f"Paused: {TITLE}. The workspace was stopped in Coder. Started again.",
-        f"Resumed: {TITLE}. The workspace is up again. Reply here to talk to the agent.",
+        f"Resumed: {TITLE}. The workspace runs again. Reply here to talk to the agent.",
     ]
 
 
@@ -209,7 +209,7 @@ async def test_an_idle_time_out_says_so(world: World) -> None:
     await world.polls()
 
     assert thread.new_messages() == [
-        f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing is "
+        f"Paused: {TITLE}. Nothing happened for a while, so Coder stopped its workspace. Nothing is "
         "lost: a reply resumes it.\n"
         "[Resume] [Edit prompt]"
     ]

@@ -46,7 +46,7 @@ KINDS: dict[str, tuple[Act, str, list[str]]] = {
     ),
     "error": (
         lambda task: task.crashes(),
-        "{calls} Broken: {title}. The agent crashed. Its workspace itself is fine. *Retry* stops the "
+        "{calls} Broken: {title}. The agent crashed. Its workspace still runs. *Retry* stops the "
         "workspace and starts it again.",
         ["[Retry]", "[Open in Coder] {page}"],
     ),
@@ -57,7 +57,7 @@ KINDS: dict[str, tuple[Act, str, list[str]]] = {
     ),
     "gone": (
         lambda task: task.delete(),
-        "Gone: {title}. The task no longer exists in Coder. Replies here go nowhere now. `/task create` "
+        "Gone: {title}. The task no longer exists in Coder. Replies here reach no agent now. `/task create` "
         "starts a new task.",
         [],
     ),
@@ -98,7 +98,7 @@ async def test_a_notice_of_a_resume_leads_to_its_task_in_coder(world: World) -> 
 
     assert whole(world, thread) == [
         (f"Paused: {TITLE}. The workspace was stopped in Coder. Started again.", [page]),
-        (f"Resumed: {TITLE}. The workspace is up again. Reply here to talk to the agent.", [page]),
+        (f"Resumed: {TITLE}. The workspace runs again. Reply here to talk to the agent.", [page]),
     ]
     thread.new_messages()
 
@@ -124,7 +124,10 @@ def _notice(*pages: str) -> dict[str, object]:
     return {
         "text": "Paused: Fix it.",
         "metadata": {"event_type": "taskwire_message", "event_payload": payload},
-        "blocks": [{"type": "actions", "elements": [*buttons, button("Logs", "")]}],
+        "blocks": [
+            {"type": "rich_text", "block_id": "headline", "elements": []},
+            {"type": "actions", "elements": [*buttons, button("Logs", "")]},
+        ],
     }
 
 

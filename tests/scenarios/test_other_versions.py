@@ -83,7 +83,7 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
     until = (world.clock.now() + timedelta(days=7) - timedelta(seconds=360)).strftime("%Y-%m-%d")
     assert [said.partition(":")[0] for said in at_first] == ["The agent stopped and said nothing.\nNeeds you"]
     assert thread.new_messages() == [
-        "Another version of Taskwire took your request, and this one can't read it. It waits for that "
+        "Another version of Taskwire has stored your request, and this one can't read it. It waits for that "
         f"version until {until} at most, and so does what you ask after it, except a pause. I told the "
         "administrators."
     ]
@@ -175,7 +175,9 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
         await world.passes(seconds=60)
     await keeper.tell_waiting()
     await world.settles()
-    at_first = [said for said in thread.new_messages() if said.startswith("Another version of Taskwire took")]
+    at_first = [
+        said for said in thread.new_messages() if said.startswith("Another version of Taskwire has stored")
+    ]
     told = direct_messages(world, "bob")
 
     await world.passes(seconds=7 * DAY)
@@ -186,7 +188,7 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
     assert len(at_first) == 2
     assert [said.partition(" for ")[0] for said in told] == [":warning: 2 queues wait"]
     assert any(said.startswith("This reply was not delivered: another version of me") for said in given_up)
-    assert any(said.startswith("Another version of Taskwire took a request here") for said in given_up)
+    assert any(said.startswith("Another version of Taskwire has stored a request here") for said in given_up)
     assert len(await world.dead_letters()) == 2
     assert direct_messages(world, "bob")[-1].startswith(
         ":warning: Another version of Taskwire wrote work into"
@@ -204,7 +206,7 @@ async def test_a_person_whose_command_waits_for_a_newer_version_is_written_to(wo
     await world.settles()
 
     (told,) = direct_messages(world, "alice")
-    assert told.startswith("Another version of Taskwire took your request, and this one can't")
+    assert told.startswith("Another version of Taskwire has stored your request, and this one can't")
     await switch_to_newer_version(world)
     await drop(world, intake(world.alice.id), "click:1")
 

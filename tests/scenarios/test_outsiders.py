@@ -8,12 +8,11 @@ from .world import World
 
 OUTSIDERS = (
     "<#{0}> is shared with another company now. Its people can read what the agent of *Fix the login* says "
-    "there, but not write to it. To move the thread: `/task detach {1}`, then `/task attach {1}` in "
-    "another channel."
+    "there, but not write to it. `/task attach {1}` in another channel moves the thread."
 )
 TO_ADMINISTRATORS = (
     ":warning: The channel {} is shared with another company and has threads of tasks: its people read what "
-    "agents say there. I told the tasks' owners. If that is meant to be so, name the channel in "
+    "agents say there. I told the tasks' owners. If you want that, add the channel to "
     "TASKWIRE_SHARED_CHANNELS."
 )
 

@@ -22,7 +22,7 @@ SNOOZES = "[Answer] [Snooze for 1 h] [Snooze until tomorrow]"
 def stuck(person: Person, lasted: str = "30 min") -> str:
     """Return the notice of a task that works."""
     return (
-        f"<@{person.id}> Stuck: {TITLE}. Nothing has changed in it for {lasted}. *Logs* shows what it wrote "
+        f"<@{person.id}> Stuck: {TITLE}. Nothing has changed for {lasted}. *Logs* shows what it wrote "
         "last. *Stop* pauses it.\n[Stop] [Logs]"
     )
 
@@ -81,8 +81,7 @@ async def test_a_task_in_which_nothing_changes_calls_its_owner_once_a_turn(world
     assert (early, first) == ([], [stuck(world.alice)])
     assert thread.new_messages() == []
     assert thread.all_messages() == [
-        f"<@{world.alice.id}> Stuck: {TITLE}. Nothing has changed in it for 30 min. Something has changed "
-        "since."
+        f"<@{world.alice.id}> Stuck: {TITLE}. Nothing has changed for 30 min. Something has changed since."
     ]
 
 
@@ -111,7 +110,7 @@ async def test_a_task_whose_status_is_unknown_is_stuck_too(world: World) -> None
     await world.passes(30 * MINUTES)
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Stuck: {TITLE}. Nothing has changed in it for 30 min. Coder does not say what "
+        f"<@{world.alice.id}> Stuck: {TITLE}. Nothing has changed for 30 min. Coder does not say what "
         "its workspace is doing. Look at it there."
     ]
     await world.polls()
@@ -169,7 +168,7 @@ async def test_an_open_question_calls_the_owner_and_then_the_fallback(world: Wor
 
     assert (first, second) == ([reminder(world.alice)], [escalation(f"<@{world.bob.id}>")])
     assert thread.new_messages() == []
-    assert thread.all_messages()[1].endswith(f"Still needs you: {TITLE}. Asked again below.")
+    assert thread.all_messages()[1].endswith(f"Still needs you: {TITLE}. I asked again below.")
 
 
 async def test_a_user_group_can_be_the_fallback(world: World) -> None:

@@ -11,7 +11,7 @@ from .world import World
 
 OFFERED = "Only Alice can direct this agent.\n[Ask Alice to pass it on]"
 WAS_ASKED = "Alice was asked to pass it on."
-SETTLED = "That is settled already, or the button is too old."
+SETTLED = "That is already decided, or the button is too old."
 PASSED = "Passed on. The reaction on Bob's reply shows when the agent has it."
 BUTTONS = "[Pass it on] [Always let Bob] [Not now]"
 
@@ -202,7 +202,7 @@ async def test_a_reply_that_was_taken_back_is_not_passed_on(world: World, change
         await world.bob.edits(thread, reply, "// never mind")
     await world.alice.presses("Pass it on")
 
-    assert world.alice.sees() == "Bob has taken it back, so nothing was sent."
+    assert world.alice.sees() == "Bob has withdrawn it, so nothing was sent."
     assert task.inputs == []
 
 

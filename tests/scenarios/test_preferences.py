@@ -9,7 +9,7 @@ from .world import CARD_SECONDS, SETTLE_SECONDS, World
 
 DIALOG = (
     "[Preferences]\nWhen a task needs you: {calls}\nQuiet from: {begins}\nQuiet until: {ends}\n"
-    "Times are in your time zone. Notices are in their threads in any case.\n[Save]"
+    "Times are in your time zone. Each notice is also in its thread.\n[Save]"
 )
 ASKED = "Which config should I keep?\nNeeds you: Fix the login redirect. Reply here to go on.\n[Logs]"
 

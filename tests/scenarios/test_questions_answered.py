@@ -156,7 +156,7 @@ async def test_what_a_pause_held_is_asked_about_no_more_when_its_authors_take_it
 
     assert len(meanwhile) == 1
     assert offers(thread) == []
-    assert "Settled: nothing waits any more." in thread.all_messages()
+    assert "Closed: nothing waits any more." in thread.all_messages()
     thread.new_messages()
 
 
@@ -168,7 +168,7 @@ async def test_a_second_question_about_what_a_pause_holds_takes_the_place_of_the
     await world.passes(seconds=3)
 
     assert len(offers(thread)) == 1
-    assert said(world, thread)[0] == "Asked again below."
+    assert said(world, thread)[0] == "I asked again below."
     await world.alice.clicks(thread, "Drop them")
     thread.new_messages()
 
@@ -351,7 +351,7 @@ async def test_a_button_that_opens_a_dialog_goes_with_the_task(world: World, ver
     await world.polls(times=3)
     await world.passes(seconds=5)
 
-    ended = "Settled: this thread has no task any more"
+    ended = "Closed: this thread has no task any more"
     assert said(world, thread)[0] == f"{ended}."
     assert said(world, thread)[1] == f"{ended}, and this reply was not sent.\n> !make test"
     assert offers(thread) == []
@@ -484,5 +484,5 @@ async def test_a_press_on_what_is_no_longer_known_is_said_where_it_was_pressed(w
     await world.alice.clicks(thread, "Try again")
 
     assert said(world, thread) == [
-        "Too old: I no longer have what was to be sent. Write it again if it still holds.\n> use main"
+        "Too old: I no longer have the text. Write it again if you still want to send it.\n> use main"
     ]

@@ -19,7 +19,7 @@ from .unknown_outcomes import reply_of_unknown_outcome
 from .waiting import a_busy_agent
 from .world import World
 
-NO_NEED = "Settled: {}."
+NO_NEED = "Closed: {}."
 
 
 def buttons_left(thread: Thread) -> list[str]:
@@ -36,7 +36,7 @@ async def test_a_thread_that_is_detached_asks_nothing_any_more(world: World) -> 
     await world.passes(seconds=5)
 
     assert buttons_left(thread) == []
-    assert "Settled: this thread has no task any more.\n> use main" in thread.all_messages()
+    assert "Closed: this thread has no task any more.\n> use main" in thread.all_messages()
     thread.new_messages()
 
 

@@ -10,7 +10,7 @@ from .running_tasks import TITLE, a_task
 from .test_gone_tasks import EMPTY, NOT_FOUND
 from .world import World
 
-ONLY_ALICE = f"Only Alice can direct *{TITLE}*. `!share @who` lets others in."
+ONLY_ALICE = f"Only Alice can direct *{TITLE}*. `!share @who` shares it."
 NOT_BOBS = f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
 
 
@@ -291,7 +291,7 @@ async def test_a_task_is_shared_with_only_so_many(world: World) -> None:
     await world.alice.replies(thread, "!share " + " ".join(f"<@{person.id}>" for person in people))
 
     assert world.alice.reads() == [
-        f"*{TITLE}* is shared with 20 people and groups, the most possible. Nothing was changed. "
+        f"*{TITLE}* is shared with 20 people and groups, which is the limit. Nothing was changed. "
         "Share it with a user group, or end other shares with `!unshare @who`."
     ]
 

@@ -89,7 +89,7 @@ async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
         "Pausing *Fix it*. `/task resume loose` resumes it.",
         "*Fix it* is already paused. `/task resume loose` resumes it.",
         "*Fix it* has a new prompt. The agent reads it when the task is resumed.",
-        "Resuming *Fix it*. `/task status loose` says how it stands.",
+        "Resuming *Fix it*. `/task status loose` says what it is doing.",
         "`loose` has no thread in Slack, where your words would have to be shown. Give it one first: "
         "`/task attach loose`.",
         "`loose` has no thread in Slack. There is nothing to detach.",
@@ -139,7 +139,7 @@ async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> Non
     assert (task.status, task.prompt) == ("paused", "fix that")
     assert [said.split(".")[0] for said in (asked, waits, world.alice.sees())] == [
         "*Fix it* is running",
-        "The workspace of *Fix it* is just starting or stopping",
+        "The workspace of *Fix it* is starting or stopping right now",
         "*Fix it* has a new prompt",
     ]
     assert [message.split(".")[0] for message in thread.new_messages()][1:] == ["Paused by Alice"]
@@ -320,7 +320,9 @@ async def test_the_card_of_a_thread_that_was_left_leads_to_the_new_one(world: Wo
     assert (await card(world, thread)).startswith(
         f"Detached: Fix it. This thread is no longer the task's: it has <{where}|another one> now."
     )
-    assert thread.new_messages() == [f"Your reply went nowhere: this task now has <{where}|another thread>."]
+    assert thread.new_messages() == [
+        f"Your reply reached no agent: this task now has <{where}|another thread>."
+    ]
     assert task.inputs == []
 
 

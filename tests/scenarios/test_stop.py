@@ -213,7 +213,7 @@ async def test_a_task_is_stopped_while_its_workspace_starts(world: World) -> Non
 
     assert (task.status, task.inputs) == ("paused", [])
     assert world.alice.reads() == [
-        "The workspace of *Fix the login* is just starting or stopping. I'll pause it right after.",
+        "The workspace of *Fix the login* is starting or stopping right now. I'll pause it after that.",
     ]
     assert thread.new_messages() == [HOLDING]
     await world.alice.clicks(thread, "Drop it")

@@ -230,7 +230,7 @@ async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, s
     assert task.inputs == ["use main", "and test it"]
     assert thread.receipt(ts) == ["white_check_mark"]
     assert thread.new_messages() == [
-        "My data store had lost this thread. I found its task again: replies reach the agent.",
+        "My data store had lost this thread. I found its task again, so replies reach the agent.",
         f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login. Reply here if there is more to do.",
     ]
 
@@ -267,7 +267,8 @@ async def test_a_thread_that_was_detached_stays_so(world: World, store_copy: Sto
     assert len(said) == 1
     assert task.inputs == []
     assert thread.new_messages() == [
-        f"This thread is detached, so your reply went nowhere. `/task attach {task.name}` gives its task a "
+        f"This thread is detached, so your reply reached no agent. `/task attach {task.name}` gives its "
+        f"task a "
         "new one.\n[Attach again] [New task]"
     ]
 

@@ -8,7 +8,7 @@ from taskwire_sandbox.slack import DeliveryFault
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import POST_SECONDS, World
 
-LATE_EDIT = "The agent already has the earlier words of this reply. Write a new one to correct them."
+LATE_EDIT = "The agent already has the old text of this reply. Write a new one to correct it."
 
 
 async def test_an_edit_before_delivery_changes_what_the_agent_gets(world: World) -> None:
@@ -275,7 +275,7 @@ async def test_an_edit_of_a_reply_of_unknown_outcome_does_not_send_it(world: Wor
 
     assert before == []
     assert said == [
-        "Not sure whether the agent has the earlier words of this reply. *Send again* sends these:\n"
+        "Not sure whether the agent has the old text of this reply. *Send again* sends the new text:\n"
         "> use main"
     ]
     assert task.inputs == ["use main"]
@@ -297,7 +297,7 @@ async def test_a_reply_of_unknown_outcome_that_is_deleted_is_not_sent_again(worl
     assert thread.new_messages() == [
         "Not sure whether the agent got the deleted reply of Alice. I don't send it again."
     ]
-    assert ("Settled: the reply was deleted.\n> use mian") in thread.all_messages()
+    assert ("Closed: the reply was deleted.\n> use mian") in thread.all_messages()
 
 
 def _asked(world: World, route: str) -> bool:

@@ -5,9 +5,9 @@ from taskwire_sandbox.coder.faults import server_error
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import POST_SECONDS, World
 
-ENDED = "Your reply went nowhere: {}.\n[New task]"
+ENDED = "Your reply reached no agent: {}.\n[New task]"
 DETACHED = (
-    "This thread is detached, so your reply went nowhere. `/task attach {}` gives its task a new one.\n"
+    "This thread is detached, so your reply reached no agent. `/task attach {}` gives its task a new one.\n"
     "[Attach again] [New task]"
 )
 
@@ -111,7 +111,7 @@ async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -
     await world.passes(seconds=31)
 
     assert thread.new_messages() == [
-        "Gone: Fix the login. The task no longer exists in Coder. Replies here go nowhere now. `/task "
+        "Gone: Fix the login. The task no longer exists in Coder. Replies here reach no agent now. `/task "
         "create` starts a new task.",
         ENDED.format("its task is no longer in Coder"),
     ]
@@ -131,7 +131,7 @@ async def test_a_reply_where_no_task_was_created(world: World) -> None:
 
 
 UNKNOWN = (
-    "Your reply went nowhere: I no longer know this thread. `/task attach NAME` gives its task a new one."
+    "Your reply reached no agent: I no longer know this thread. `/task attach NAME` gives its task a new one."
 )
 
 

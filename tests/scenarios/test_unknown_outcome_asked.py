@@ -139,7 +139,7 @@ async def test_nothing_is_decided_after_a_week(world: World) -> None:
     without_notices(thread)
 
     assert QUESTION not in thread.all_messages()
-    assert ("Settled: nobody answered for a week.\n> use main") in thread.all_messages()
+    assert ("Closed: nobody answered for a week.\n> use main") in thread.all_messages()
     assert task.inputs == []
     assert thread.receipt(reply) == ["warning"]
 
@@ -154,7 +154,7 @@ async def test_what_is_sent_again_may_be_of_unknown_outcome_again(world: World) 
     said = without_notices(thread)
     await world.alice.clicks(thread, "It arrived")
 
-    assert said == ["Asked again below.\n> use main", QUESTION]
+    assert said == ["I asked again below.\n> use main", QUESTION]
     assert task.inputs == []
     assert thread.receipt(reply) == ["white_check_mark"]
     assert "Decided: it arrived.\n> use main" in thread.all_messages()

@@ -157,12 +157,12 @@ async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> Non
     said = thread.new_messages()
 
     assert said == [
-        "Gone: Fix the login. The task no longer exists in Coder. Replies here go nowhere now. `/task "
+        "Gone: Fix the login. The task no longer exists in Coder. Replies here reach no agent now. `/task "
         "create` starts a new task.",
         ("Not sure whether the agent got this reply:\n| use main"),
-        "Your reply went nowhere: its task is no longer in Coder.\n[New task]",
+        "Your reply reached no agent: its task is no longer in Coder.\n[New task]",
     ]
-    no_need = "Settled: this thread has no task any more.\n> use main"
+    no_need = "Closed: this thread has no task any more.\n> use main"
     assert no_need in thread.all_messages()
     assert [thread.receipt(ts) for ts in (reply, later)] == [["warning"]] * 2
 

@@ -45,7 +45,7 @@ def waits(wish: str) -> str:
 def waits_again(wish: str) -> str:
     """Return what Alice is told about her request when Coder no longer takes her token."""
     return (
-        "Coder no longer takes my token for your account *alice*. Connect it again, and I go on with "
+        "Coder refuses my token for your account *alice*. Connect it again, and I go on with "
         f"{wish}.\n{BUTTONS}"
     )
 

@@ -35,7 +35,7 @@ async def test_a_watcher_is_not_called_by_a_pause(world: World) -> None:
     await world.polls()
 
     assert thread.new_messages() == [
-        f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing is "
+        f"Paused: {TITLE}. Nothing happened for a while, so Coder stopped its workspace. Nothing is "
         "lost: a reply resumes it.\n"
         "[Resume] [Edit prompt]"
     ]

@@ -8,7 +8,7 @@ from taskwire_sandbox.slack import CallFault
 from .people import Person
 from .world import World
 
-SLACK_AWAY = "Slack refused that just now. Try again in a minute."
+SLACK_AWAY = "Slack refused that. Try again in a minute."
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ async def test_a_person_is_who_their_address_says(world: World) -> None:
     world.coder.add_user("bob2").email = "bob@example.com"  # no Coder of today allows this
     await world.bob.types("/task create fix it")
     assert world.bob.reads() == [
-        "2 Coder users have the address bob@example.com. Ask a Coder administrator to leave one."
+        "2 Coder users have the address bob@example.com. Ask a Coder administrator to keep one."
     ]
 
 

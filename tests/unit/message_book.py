@@ -36,7 +36,7 @@ from taskwire.messages.home import HomePage
 from taskwire.messages.settings_form import Defaults
 from taskwire.messages.task_lists import Hosts, TaskLine
 from taskwire.messages.template_lists import TemplateLine
-from tests.unit.message_examples import ALICE, CODER, FORGES, NOON, NOON_MS, OPENED, link
+from tests.unit.message_examples import ALICE, CODER, FORGES, NOON, NOON_MS, OPENED, STATUS_OF_PHASE, link
 from tests.unit.message_view import shown, shown_view
 
 PAGE = Path(__file__).parents[2] / "docs" / "messages.md"
@@ -107,6 +107,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "count": (1, 3),
     "default": ("docker",),
     "defaults": (Defaults("docker", 20, 1_800, 0),),
+    "no_account.count": (2, 0),
     "entries": ((_ENTRY,), ()),
     "email": ("alice@example.com",),
     "owner": (ALICE,),
@@ -348,7 +349,8 @@ def _card_section() -> Iterator[str]:
     yield "## `messages/cards.py`\n"
     for phase in Phase:
         yield f"*The card while the task is “{phase.value}”.*\n"
-        yield _render(cards.card(link(phase), coder_url=CODER, forges=FORGES))
+        shown_link = link(phase, status=STATUS_OF_PHASE.get(phase, "active"))
+        yield _render(cards.card(shown_link, coder_url=CODER, forges=FORGES))
     yield "*The card while Coder does not answer.*\n"
     yield _render(cards.card(link(), coder_url=CODER, forges=FORGES, unreachable_since_ms=NOON_MS))
     yield "*The answer to `/task status`.*\n"

@@ -25,6 +25,14 @@ OPENED = Report(
     uri="https://git.example.com/acme/site/pull/12",
 )
 
+# What Coder calls a task in each phase in which it is not active.
+STATUS_OF_PHASE = {
+    Phase.STARTING: "pending",
+    Phase.PAUSING: "unknown",
+    Phase.UNCLEAR: "unknown",
+    Phase.PAUSED: "paused",
+    Phase.OTHER: "something_new",
+}
 BOND = LinkRecord(
     id=LinkId("L1"),
     channel=ChannelId("C1"),

@@ -269,7 +269,7 @@ def test_a_sentence_that_begins_like_a_verb_of_the_thread_opens_the_form() -> No
         ),
         (
             "list nonsense",
-            "I have no list `nonsense`. Choose one: mine, all, needs-me, working, done, failed, paused.",
+            "There is no list `nonsense`. Choose one: mine, all, needs-me, working, done, failed, paused.",
         ),
         ("list page=0", "`0` is no page. Write `page=2` for the second."),
         ("list owner=a owner=b", "`owner` is given twice. Keep one of the two."),
@@ -341,7 +341,7 @@ def test_no_text_breaks_the_reading(text: str) -> None:
     [
         ("status <!channel>", "`@\u2060channel` is no task's name."),
         ("help &lt;b", "There is no verb `&lt;b`."),
-        ("list &amp;c", "I have no list `&amp;c`."),
+        ("list &amp;c", "There is no list `&amp;c`."),
     ],
 )
 def test_what_a_refusal_quotes_is_inert(text: str, says: str) -> None:

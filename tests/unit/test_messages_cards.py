@@ -327,7 +327,8 @@ def test_the_card_says_since_when_coder_refuses_us() -> None:
         (
             "gone",
             ":wastebasket: Gone",
-            "This task is no longer in Coder: replies here go nowhere. `/task create` starts a new one.",
+            "This task is no longer in Coder, so replies here reach no agent. `/task create` starts a new "
+            "one.",
             ["View pull request"],
         ),
         (

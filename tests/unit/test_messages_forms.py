@@ -87,7 +87,7 @@ def test_without_templates_the_form_says_whom_to_ask() -> None:
 
     assert shown_view(view) == [
         "# New task",
-        "You may use no template for tasks. Ask a Coder administrator for one.",
+        "You can't use any template for tasks. Ask a Coder administrator for one.",
         "[Close]",
     ]
     assert view_faults(view) == []

@@ -29,7 +29,7 @@ def task(phase: Phase, report: Report | None = OPENED, **record: object) -> Link
 
 
 def test_a_task_has_two_lines() -> None:
-    """The first says how it stands. The second has the report, the pull request, the thread and the name."""
+    """The first has its phase. The second has the report, the pull request, the thread and the name."""
     items = [
         TaskLine(task(Phase.NEEDS_YOU), THREAD),
         TaskLine(task(Phase.PAUSED, None, title="Other"), is_own=False),
@@ -171,7 +171,7 @@ def test_templates_with_their_presets() -> None:
 def test_no_templates() -> None:
     """The answer says whom to ask."""
     assert template_lists.template_list([]).text == (
-        "You may use no template for tasks. Ask a Coder administrator for one."
+        "You can't use any template for tasks. Ask a Coder administrator for one."
     )
 
 

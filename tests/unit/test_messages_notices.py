@@ -156,23 +156,23 @@ def test_a_broken_task_shows_the_end_of_its_build() -> None:
             None,
             "",
             "idle timeout",
-            "Nothing happened in it for a while, so Coder stopped its workspace.",
+            "Nothing happened for a while, so Coder stopped its workspace.",
         ),
         (
             "paused",
             None,
             "",
             "task_auto_pause",
-            "Nothing happened in it for a while, so Coder stopped its workspace.",
+            "Nothing happened for a while, so Coder stopped its workspace.",
         ),
         (
             "paused",
             None,
             "",
             "dormancy",
-            "It was not used for a long time, so Coder put its workspace to sleep.",
+            "It was not used for a long time, so Coder stopped its workspace.",
         ),
-        ("resumed", None, "", "", "The workspace is up again."),
+        ("resumed", None, "", "", "The workspace runs again."),
         ("gone", None, "", "", "The task no longer exists in Coder."),
         ("gone", BOB, "bob", "", "bob deleted it."),
     ],
@@ -202,7 +202,7 @@ def test_what_happened_is_said_in_a_sentence(
             "It has waited for 0 s. Reply here, or let me remind you later.",
             ["Answer", "Snooze for 1 h", "Snooze until tomorrow", "Open in Coder"],
         ),
-        ("gone", "Replies here go nowhere now. `/task create` starts a new task.", []),
+        ("gone", "Replies here reach no agent now. `/task create` starts a new task.", []),
     ],
 )
 def test_each_notice_says_what_to_do_next(kind: NoticeKind, follow: str, labels: list[str]) -> None:
@@ -232,7 +232,7 @@ def test_an_excerpt_that_is_too_long_keeps_its_end() -> None:
     message = told("completed", written=AgentOutput(text="x" * 50_000 + "\nthe end"))
 
     assert shown(message)[1].endswith("\nthe end")
-    assert shown(message)[2] == "~ This is the end of what it wrote; `!logs full` brings all of it."
+    assert shown(message)[2] == "~ This is the end of what it wrote; `!logs full` sends you all of it."
 
 
 @settings(deadline=None)

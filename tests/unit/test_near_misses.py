@@ -71,7 +71,7 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
         "Write `/task pause NAME`, or start a task with your words.",
         {"Pause fix-login": Pause(FIX), "Create a task": Create(AgentText("stop fix-login please"))},
     ),
-    ("list pasued", "I have no list `pasued`.", {"List paused": List(ListFilter.PAUSED)}),
+    ("list pasued", "There is no list `pasued`.", {"List paused": List(ListFilter.PAUSED)}),
     ("list onwer=bob", "There is no option `onwer`.", {"Use owner=…": List(owner="bob")}),
     ("help lst", "There is no verb `lst`.", {"Help with list": Help("list")}),
     ("help bogus", "There is no verb `bogus`.", {"All verbs": Help()}),
@@ -105,7 +105,7 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
     ),
     (
         "create go name=new",
-        "Names look like `new-task`. I took `name=new` at the end for options.",
+        "Names look like `new-task`. I read `name=new` at the end as options.",
         {
             "Use it": Create(AgentText("go"), name="new-task"),
             "It is text": Create(AgentText("go name=new")),

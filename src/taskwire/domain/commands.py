@@ -313,7 +313,7 @@ def explain_trailing_options(error: UserError, behind: str) -> UserError:
     return UserError(
         str(error),
         reason=error.reason,
-        hint=f"I took `{quote_typed(behind, 200)}` at the end for options. If it is part of your text, put "
+        hint=f"I read `{quote_typed(behind, 200)}` at the end as options. If it is part of your text, put "
         "`--` before the text.",
     )
 

@@ -90,7 +90,7 @@ VERBS = (
         "/task list needs-me",
         "filter",
     ),
-    Verb("status", "status NAME", "how a task stands right now", "/task status fix-login", "name"),
+    Verb("status", "status NAME", "what a task is doing now", "/task status fix-login", "name"),
     Verb(
         "logs",
         "logs NAME [full]",
@@ -125,20 +125,18 @@ VERBS = (
         "name and text",
     ),
     Verb("attach", "attach NAME", "give an existing task a thread here", "/task attach fix-login", "name"),
-    Verb(
-        "detach", "detach NAME", "end its thread and leave the task alone", "/task detach fix-login", "name"
-    ),
+    Verb("detach", "detach NAME", "end its thread; the task goes on", "/task detach fix-login", "name"),
     Verb(
         "mute",
         "mute NAME",
-        "mention nobody any more; its messages still come",
+        "call nobody any more; its messages still come",
         "/task mute fix-login",
         "name",
     ),
     Verb(
         "unmute",
         "unmute NAME",
-        "mention people again when it needs them",
+        "call people again when it needs them",
         "/task unmute fix-login",
         "name",
     ),
@@ -152,7 +150,7 @@ VERBS = (
     Verb(
         "unshare",
         "unshare NAME @who…",
-        "take back their right to direct its agent",
+        "end their right to direct its agent",
         "/task unshare fix-login @bob",
         "name and text",
     ),
@@ -161,13 +159,13 @@ VERBS = (
     Verb(
         "connect",
         "connect",
-        "link your own Coder account",
+        "connect your own Coder account",
         "/task connect",
     ),
     Verb(
         "disconnect",
         "disconnect",
-        "unlink your own Coder account",
+        "disconnect your own Coder account",
         "/task disconnect",
     ),
     Verb(
@@ -200,21 +198,21 @@ CREATE_OPTIONS = (
 )
 
 THREAD_VERBS = (
-    ThreadVerb("status", "!status", "how the task stands right now"),
+    ThreadVerb("status", "!status", "what the task is doing now"),
     ThreadVerb("logs", "!logs [full]", "what its agent wrote last; `full` sends you the whole log", "full"),
     ThreadVerb("pause", "!pause", "stop its workspace and keep everything", synonyms=("stop",)),
     ThreadVerb("resume", "!resume", "start it again"),
     ThreadVerb("edit", "!edit TEXT", "give the paused task another prompt", "text"),
     ThreadVerb("delete", "!delete", "remove the task and its workspace; asks first"),
-    ThreadVerb("detach", "!detach", "end this thread's link and leave the task alone"),
-    ThreadVerb("mute", "!mute", "mention nobody any more; its messages still come", button="Mute"),
-    ThreadVerb("unmute", "!unmute", "mention people again when it needs them", button="Unmute"),
+    ThreadVerb("detach", "!detach", "end this thread; the task goes on"),
+    ThreadVerb("mute", "!mute", "call nobody any more; its messages still come", button="Mute"),
+    ThreadVerb("unmute", "!unmute", "call people again when it needs them", button="Unmute"),
     ThreadVerb("follow", "!follow", "show for ten minutes what its agent writes"),
     ThreadVerb("unfollow", "!unfollow", "stop showing it"),
     ThreadVerb("watch", "!watch", "be called when it needs somebody, is done or fails", button="Watch"),
     ThreadVerb("unwatch", "!unwatch", "stop being called"),
     ThreadVerb("share", "!share @who…", "let people or user groups direct its agent", "people", "Share"),
-    ThreadVerb("unshare", "!unshare @who…", "take back their right to direct its agent", "people"),
+    ThreadVerb("unshare", "!unshare @who…", "end their right to direct its agent", "people"),
     ThreadVerb("help", "!help", "what you can type in this thread"),
 )
 

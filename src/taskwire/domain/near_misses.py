@@ -123,7 +123,7 @@ def offer_name(
     hint = ""
     if trailing_options:
         offers.append(Offer("It is text", f"create -- {rest}"))
-        hint = f"I took `{quote_typed(to_visible_text(trailing_options), 200)}` at the end for options."
+        hint = f"I read `{quote_typed(to_visible_text(trailing_options), 200)}` at the end as options."
     return NearMiss(error.sentence, offers, hint) if offers else error
 
 
@@ -140,7 +140,7 @@ def offer_values(
 
 def offer_filters(asked: str, near: Sequence[str]) -> UserError:
     """Return the refusal of a filter that `list` does not have. `near` are similar filters."""
-    sentence = f"I have no list `{quote_typed(asked)}`."
+    sentence = f"There is no list `{quote_typed(asked)}`."
     if near:
         return NearMiss(sentence, [Offer(f"List {name}", f"list {name}") for name in near])
     return UserError(sentence, f"Choose one: {', '.join(SUGGESTED_FILTERS)}.")

@@ -46,7 +46,7 @@ def request_waits(wish: str, coder_url: str) -> Message:
 def request_waits_again(username: str, wish: str, coder_url: str) -> Message:
     """Say that Coder no longer accepts the person's token, and that what they just asked for waits."""
     words = (
-        f"Coder no longer takes my token for your account *{escape_line(username, 60)}*. Connect it again, "
+        f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect it again, "
         f"and I go on with {wish}."
     )
     return question(words, "", _connect_buttons(coder_url))
@@ -83,7 +83,7 @@ def account_needed(coder_url: str) -> Message:
 def account_ended(username: str, coder_url: str) -> Message:
     """Say that Coder no longer accepts the person's token, and that the person's requests wait."""
     words = (
-        f"Coder no longer takes my token for your account *{escape_line(username, 60)}*. Connect it again: "
+        f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect it again: "
         "what you asked for waits, and then goes on by itself."
     )
     return question(words, "", _connect_buttons(coder_url))

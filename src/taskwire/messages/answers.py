@@ -190,8 +190,8 @@ def thread_closed(link: Link, code_word: str) -> Message:
     name = escape_line(link.record.name, 60)
     return statement(
         f"I can't write in the thread of {bold_title(link)} any more: {why}. The agent goes on. When I can "
-        f"write there again, I catch up. To move the thread: `/task detach {name}`, then `/task attach "
-        f"{name}` elsewhere."
+        f"write there again, I post what was missed. `/task attach {name}` in another channel "
+        "moves the thread."
     )
 
 
@@ -200,8 +200,8 @@ def thread_read_by_outsiders(link: Link) -> Message:
     name = escape_line(link.record.name, 60)
     return statement(
         f"<#{link.record.channel}> is shared with another company now. Its people can read what the agent "
-        f"of {bold_title(link)} says there, but not write to it. To move the thread: `/task detach "
-        f"{name}`, then `/task attach {name}` in another channel."
+        f"of {bold_title(link)} says there, but not write to it. `/task attach {name}` in another channel "
+        "moves the thread."
     )
 
 
@@ -274,7 +274,7 @@ def task_already_paused(link: Link, *, is_resumed_by_reply: bool = True) -> Mess
 
 def task_is_resuming(link: Link) -> Message:
     """Say that the workspace is starting."""
-    follow = "" if _has_thread(link) else f" {_command_for('status', link)} says how it stands."
+    follow = "" if _has_thread(link) else f" {_command_for('status', link)} says what it is doing."
     return statement(f"Resuming {bold_title(link)}.{follow}")
 
 
@@ -289,7 +289,7 @@ def task_waits_for_build(link: Link, verb: str) -> Message:
     `verb` is what the bot will do.
     """
     return statement(
-        f"The workspace of {bold_title(link)} is just starting or stopping. I'll {verb} it right after."
+        f"The workspace of {bold_title(link)} is starting or stopping right now. I'll {verb} it after that."
     )
 
 
@@ -389,7 +389,8 @@ def answer_shared() -> Message:
 def command_outcome_unknown() -> str:
     """Say that it is not known whether a command was stored, because Redis did not answer."""
     return (
-        "I'm not sure that I took this: my data store did not answer. Look for its card before you repeat it."
+        "I'm not sure whether I got this: my data store did not answer. Look for its card before you "
+        "repeat it."
     )
 
 
@@ -407,7 +408,7 @@ def written_by_other_version() -> Message:
 
 def too_many_jobs_waiting() -> str:
     """Say that a request was not accepted, because too many requests of this person or thread still wait."""
-    return "You have too many requests waiting, so I did not take this one. Try again in a few minutes."
+    return "You have too many requests waiting, so I did not accept this one. Try again in a few minutes."
 
 
 def unexpected_error(reference: str) -> Message:
@@ -483,4 +484,4 @@ def slack_rate_limited() -> Message:
 
 def slack_failed() -> Message:
     """Say that a call to Slack failed, and that the person can try again."""
-    return statement("Slack refused that just now. Try again in a minute.")
+    return statement("Slack refused that. Try again in a minute.")

@@ -70,7 +70,8 @@ _PENDING_LABELS = {
 }
 _WORKSPACE_FAILED = "Workspace failed: "
 _ENDING_NOTES = {
-    "gone": "This task is no longer in Coder: replies here go nowhere. `/task create` starts a new one.",
+    "gone": "This task is no longer in Coder, so replies here reach no agent. `/task create` starts a new "
+    "one.",
 }
 
 

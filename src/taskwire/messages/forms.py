@@ -105,7 +105,7 @@ def create_form(
     if not templates:
         return notice_dialog(
             Dialog.CREATE,
-            "You may use no template for tasks. Ask a Coder administrator for one.",
+            "You can't use any template for tasks. Ask a Coder administrator for one.",
         )
     shown = limit_options(templates, next((each for each in templates if each.id == chosen), None))
     template = next((each for each in shown if each.id == chosen), shown[0])

@@ -58,7 +58,7 @@ def _thread_verbs_help() -> str:
         + "\n".join(
             f"`{_escape_grammar(verb.usage)}`  {_escape_grammar(verb.meaning)}" for verb in THREAD_VERBS
         )
-        + "\n`//` or `!aside`  before a reply: it stays between people"
+        + "\n`//` or `!aside`  before a reply: it does not go to the agent"
     )
 
 
@@ -76,7 +76,7 @@ def _full_help() -> Message:
         "Each task has a thread, and your replies in it reach its agent.",
         "\n".join(f"`{_escape_grammar(verb.example)}`  {_escape_grammar(verb.meaning)}" for verb in ready),
         _NAMES_HELP.format(options),
-        f"In a task's thread: {thread}. A reply that begins with `//` stays between people.",
+        f"In a task's thread: {thread}. A reply that begins with `//` does not go to the agent.",
     ]
     made = _paragraphs(paragraphs)
     return Message(text=made.text, blocks=(*made.blocks, *_start_buttons()))

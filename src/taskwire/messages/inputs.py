@@ -51,22 +51,22 @@ def reply_delivered_late(text: str) -> Message:
 
 def reply_delivered_twice(text: str) -> Message:
     """Say that the agent got a reply twice."""
-    words = "I was interrupted here, and the agent got this twice. Tell it if that matters."
+    words = "I was interrupted here, and the agent got this twice. Tell the agent if that matters."
     return _notice_about(words, text)
 
 
 def reply_maybe_delivered_twice(text: str) -> Message:
     """Say that the agent may have got a reply twice, because the log that would show it is gone."""
     words = (
-        "I was interrupted here, and its log is gone: the agent may have got this twice. Tell it if that "
-        "matters."
+        "I was interrupted here, and the log of the agent is gone: it may have got this twice. Tell the "
+        "agent if that matters."
     )
     return _notice_about(words, text)
 
 
 def reply_edited_late(text: str) -> Message:
     """Say that a reply was edited after the agent got it. `text` is the edited text."""
-    words = "The agent already has the earlier words of this reply. Write a new one to correct them."
+    words = "The agent already has the old text of this reply. Write a new one to correct it."
     return _notice_about(words, text) if text.strip() else statement(words)
 
 
@@ -78,7 +78,7 @@ def reply_deleted_late(author: str) -> Message:
 
 def unknown_reply_edited(text: str) -> Message:
     """Say that a reply was edited, and that it is not known whether the agent has the earlier text."""
-    words = "Not sure whether the agent has the earlier words of this reply. *Send again* sends these:"
+    words = "Not sure whether the agent has the old text of this reply. *Send again* sends the new text:"
     return _notice_about(words, text)
 
 
@@ -126,7 +126,7 @@ def ask_about_old_reply(link: Link, job_id: str, text: str) -> Message:
     value = _button_value(link, job_id)
     choices = [
         button(Button.SEND_STILL, "Send it", value, style="primary"),
-        button(Button.DROP_INPUT, "Leave it", value),
+        button(Button.DROP_INPUT, "Don't send", value),
     ]
     return question(words, text, choices)
 
@@ -153,16 +153,16 @@ def nothing_to_send(names: Sequence[str]) -> Message:
 def too_many_replies(most: int) -> Message:
     """Say that a reply was not accepted: `most` replies wait already."""
     return statement(
-        f"{most} replies already wait for the agent, so I take no more for now. Those marked :warning: "
-        "were not taken: write them again later."
+        f"{most} replies already wait for the agent, so I accept no more now. I did not accept those "
+        "marked :warning:. Write them again later."
     )
 
 
 def too_many_requests_in_thread() -> Message:
     """Say that a request was not accepted, because too many requests wait already in this thread."""
     return statement(
-        "Too many requests wait in this thread. Those marked :warning: were not taken: try again in a few "
-        "minutes."
+        "Too many requests wait in this thread. I did not accept those marked :warning:. Try again in a "
+        "few minutes."
     )
 
 
@@ -267,14 +267,14 @@ _CLOSING_REASONS: dict[ClosingReason, str] = {
 def question_closed(why: ClosingReason) -> str:
     """Return the text that replaces the buttons of a question which needs no answer any more."""
     if why == "newer":
-        return "Asked again below."
+        return "I asked again below."
     if why == "ended":
-        return "Settled: this thread has no task any more."
+        return "Closed: this thread has no task any more."
     if why == "ended_unsent":
-        return "Settled: this thread has no task any more, and this reply was not sent."
+        return "Closed: this thread has no task any more, and this reply was not sent."
     if why == "unsent":
         return "Tried again, but not sent. The reason is below."
-    return f"Settled: {_CLOSING_REASONS[why]}."
+    return f"Closed: {_CLOSING_REASONS[why]}."
 
 
 def replies_tried_again(sent: int, tried: int, outcome: str, why: ClosingReason) -> str:
@@ -310,10 +310,10 @@ def reply_without_task(link: Link) -> Message:
     new_task = button(Button.NEW_TASK, "New task", "new")
     if link.end_reason == "detached" and name:
         attach = f"`/task attach {name}` gives its task a new one."
-        words = f"This thread is detached, so your reply went nowhere. {attach}"
+        words = f"This thread is detached, so your reply reached no agent. {attach}"
         return question(words, "", [attach_button(link), new_task])
     why = _ENDINGS[link.end_reason or "gone"]
-    return question(f"Your reply went nowhere: {why}.", "", [new_task])
+    return question(f"Your reply reached no agent: {why}.", "", [new_task])
 
 
 def attach_button(link: Link) -> Block:
@@ -328,25 +328,28 @@ def attached_again(where: str) -> str:
 
 def thread_found_again() -> Message:
     """Say that Redis had lost the thread, and that the bot has found the thread's task again."""
-    return statement("My data store had lost this thread. I found its task again: replies reach the agent.")
+    return statement(
+        "My data store had lost this thread. I found its task again, so replies reach the agent."
+    )
 
 
 def thread_unknown() -> Message:
     """Say that the bot knows nothing about this thread any more, although it posted the card."""
     return statement(
-        "Your reply went nowhere: I no longer know this thread. `/task attach NAME` gives its task a new one."
+        "Your reply reached no agent: I no longer know this thread. `/task attach NAME` gives its task a "
+        "new one."
     )
 
 
 def task_has_other_thread(where: str) -> Message:
     """Say that the task has another thread. `where` is that thread's permalink; it may be empty."""
     another = f"<{where}|another thread>" if where else "another thread"
-    return statement(f"Your reply went nowhere: this task now has {another}.")
+    return statement(f"Your reply reached no agent: this task now has {another}.")
 
 
 def thread_task_gone() -> Message:
     """Say that the task of this thread is no longer in Coder."""
-    return statement(f"Your reply went nowhere: {_ENDINGS['gone']}. `/task create …` starts a new one.")
+    return statement(f"Your reply reached no agent: {_ENDINGS['gone']}. `/task create …` starts a new one.")
 
 
 def reply_refused(error: UserError) -> Message:
@@ -415,8 +418,8 @@ HELD_SENT = "Resumed: what waited goes to the agent."
 HELD_SENT_WITH_NEWER = "What waited goes to the agent, before the newer reply."
 NOTHING_HELD = "Nothing waits any more."
 DECIDED_ARRIVED = "Decided: it arrived."
-DECIDED_UNSENT = "Left unsent."
-INPUT_TOO_OLD = "Too old: I no longer have what was to be sent. Write it again if it still holds."
+DECIDED_UNSENT = "Not sent."
+INPUT_TOO_OLD = "Too old: I no longer have the text. Write it again if you still want to send it."
 PROMPT_EDITED = "The prompt has been changed."
 
 

@@ -68,4 +68,4 @@ def not_working(link: Link) -> Refusal:
 
 def too_many_followed(most: int) -> Refusal:
     """Say to a person who wants to follow an agent that too many are followed already."""
-    return (f"{most} agents are being followed, as many as Slack allows me.", "Try again in a few minutes.")
+    return (f"{most} agents are being followed. Slack allows no more.", "Try again in a few minutes.")

@@ -44,7 +44,9 @@ def last_output(
     words = f"What the agent of {bold_name(title)} wrote last{_age(snapshot_at, is_snapshot=is_snapshot)}:"
     layout = [section("log", words), *_answer_blocks(output)]
     if output.full_text:
-        layout.append(context("whole", [mrkdwn("That is not all of it. `!logs full` brings the whole log.")]))
+        layout.append(
+            context("whole", [mrkdwn("That is not all of it. `!logs full` sends you the whole log.")])
+        )
     if output.steps_text:
         layout.append(section("steps", count_steps(output)))
         layout.append(code_block("steps.text", cut_beginning(output.steps_text, _STEPS_BELOW)))

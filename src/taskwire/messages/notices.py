@@ -58,11 +58,11 @@ _NEXT: dict[NoticeKind, str] = {
     "resumed": "Reply here to talk to the agent.",
     "stuck": "*Logs* shows what it wrote last.",
     "reminder": "Reply here, or let me remind you later.",
-    "gone": "Replies here go nowhere now. `/task create` starts a new task.",
+    "gone": "Replies here reach no agent now. `/task create` starts a new task.",
 }
 # For channels in which a reply resumes no task.
 _PAUSED_WITH_REPLIES_WAITING = "Nothing is lost. *Resume* starts it again. Replies wait until then."
-_AGENT_CRASHED = "The agent crashed. Its workspace itself is fine."
+_AGENT_CRASHED = "The agent crashed. Its workspace still runs."
 _RESTART_HINT = "*Retry* stops the workspace and starts it again."
 _STOP_FAILED = "Coder could not stop its workspace, and does not try again by itself."
 _STOP_FAILED_HINT = (
@@ -227,9 +227,9 @@ def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
         case "paused":
             return _why_paused(pause_reason)
         case "resumed":
-            return "The workspace is up again."
+            return "The workspace runs again."
         case "stuck":
-            return f"Nothing has changed in it for {blocks.format_duration(notice.lasted_ms)}."
+            return f"Nothing has changed for {blocks.format_duration(notice.lasted_ms)}."
         case "gone":
             return _describe_deletion(notice, by_name)
         case "reminder":
@@ -257,9 +257,9 @@ def _describe_deletion(notice: Notice, by_name: str) -> str:
 
 def _why_paused(reason: str) -> str:
     if reason in _IDLE_REASONS:
-        return "Nothing happened in it for a while, so Coder stopped its workspace."
+        return "Nothing happened for a while, so Coder stopped its workspace."
     if reason in _DORMANT_REASONS:
-        return "It was not used for a long time, so Coder put its workspace to sleep."
+        return "It was not used for a long time, so Coder stopped its workspace."
     return "The workspace was stopped in Coder."
 
 
@@ -338,7 +338,7 @@ def _where_rest_is(written: AgentOutput) -> str:
     if written.full_text:
         return "This is the end of what it wrote; the file in this thread has all of it."
     is_too_long = len(written.text) > blocks.CODE_LENGTH
-    return "This is the end of what it wrote; `!logs full` brings all of it." if is_too_long else ""
+    return "This is the end of what it wrote; `!logs full` sends you all of it." if is_too_long else ""
 
 
 def _buttons(

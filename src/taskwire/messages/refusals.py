@@ -21,7 +21,7 @@ from taskwire.messages.cards import get_name
 
 Refusal = tuple[str, str]
 
-ACCOUNT_ENDED = "Coder no longer takes my token for your account. `/task connect` connects it again."
+ACCOUNT_ENDED = "Coder refuses my token for your account. `/task connect` connects it again."
 NOT_FOR_BOTS = ("Only people can steer tasks.", "")
 NOT_FOR_STRANGERS = (
     "Taskwire works for members of this workspace only.",
@@ -69,7 +69,7 @@ def no_account(email: str, count: int) -> Refusal:
     """Say that no Coder user has this e-mail address, or that `count` users have it."""
     shown = escape_line(email, 80)
     if count:
-        return (f"{count} Coder users have the address {shown}.", "Ask a Coder administrator to leave one.")
+        return (f"{count} Coder users have the address {shown}.", "Ask a Coder administrator to keep one.")
     return (
         f"No Coder user has your address {shown}.",
         "Sign in to Coder once with it, or ask a Coder administrator to add you.",
@@ -91,12 +91,12 @@ def account_suspended(email: str) -> Refusal:
 
 def not_connected() -> Refusal:
     """Say that the person is no Coder user yet, and how to become one."""
-    return ("I can't tell who you are in Coder.", "`/task connect` links your account.")
+    return ("I can't tell who you are in Coder.", "`/task connect` connects your account.")
 
 
 def pasted_token_refused() -> Refusal:
     """Say that Coder does not accept the token that the person has pasted."""
-    return ("Coder doesn't take this token.", "Copy a new one from its page, then `/task connect` again.")
+    return ("Coder refuses this token.", "Copy a new one from its page, then `/task connect` again.")
 
 
 def pasted_token_lost() -> Refusal:
@@ -134,7 +134,7 @@ def only_administrators() -> Refusal:
 
 def nothing_to_export() -> Refusal:
     """Say that no entry of the audit trail fits the filter."""
-    return ("Nobody did anything that fits, so there is no file.", "`/task audit` shows what there is.")
+    return ("No entry fits that, so there is no file.", "`/task audit` shows what there is.")
 
 
 def not_mentioned(text: str, verb: str) -> Refusal:
@@ -158,7 +158,7 @@ def cannot_share_with(name: str, why: str = "") -> Refusal:
 def too_many_shares(link: Link, most: int) -> Refusal:
     """Say that the task was not shared: it is shared with `most` people and groups already."""
     return (
-        f"{bold_name(get_name(link))} is shared with {most} people and groups, the most possible.",
+        f"{bold_name(get_name(link))} is shared with {most} people and groups, which is the limit.",
         "Nothing was changed. Share it with a user group, or end other shares with `!unshare @who`.",
     )
 
@@ -166,7 +166,7 @@ def too_many_shares(link: Link, most: int) -> Refusal:
 def too_many_tasks(most: int, minutes: int) -> Refusal:
     """Say that the person has started `most` tasks within an hour, and may start one in `minutes` minutes."""
     return (
-        f"You have started {_count(most, 'task')} within an hour, the most that one person may.",
+        f"You have started {_count(most, 'task')} within an hour, the limit for one person.",
         f"You can start the next one in {_count(minutes, 'minute')}. Nothing was created.",
     )
 
@@ -174,7 +174,7 @@ def too_many_tasks(most: int, minutes: int) -> Refusal:
 def too_many_running(most: int) -> Refusal:
     """Say that `most` tasks of the person run, and what makes room for the next one."""
     return (
-        f"You have {_count(most, 'task')} running, the most that one person may. Nothing was created.",
+        f"You have {_count(most, 'task')} running, the limit for one person. Nothing was created.",
         "Pause or delete one of them, or wait until one is paused: then ask again.",
     )
 
@@ -182,7 +182,7 @@ def too_many_running(most: int) -> Refusal:
 def channel_too_many_tasks(channel: str, most: int, minutes: int) -> Refusal:
     """Say that the channel had `most` new tasks within an hour, and may have one in `minutes` minutes."""
     return (
-        f"<#{channel}> has had {_count(most, 'new task')} within an hour, the most that one channel may.",
+        f"<#{channel}> has had {_count(most, 'new task')} within an hour, the limit for one channel.",
         f"The next one can start in {_count(minutes, 'minute')}. Nothing was created.",
     )
 
@@ -190,7 +190,7 @@ def channel_too_many_tasks(channel: str, most: int, minutes: int) -> Refusal:
 def channel_too_many_running(channel: str, most: int) -> Refusal:
     """Say that `most` tasks run in the channel, and what makes room for the next one."""
     return (
-        f"<#{channel}> has {_count(most, 'task')} running, the most that one channel may.",
+        f"<#{channel}> has {_count(most, 'task')} running, the limit for one channel.",
         "Nothing was created. When one of them is paused or deleted, ask again.",
     )
 
@@ -411,7 +411,7 @@ def task_has_thread(permalink: str) -> str:
 
 def attach_in_progress(name: str) -> Refusal:
     """Say that another person has just asked for a thread for this task."""
-    return (f"`{escape_line(name, 60)}` is just getting a thread.", "`/task list` shows it in a moment.")
+    return (f"`{escape_line(name, 60)}` is getting a thread right now.", "`/task list` shows it in a moment.")
 
 
 def link_ended(link: Link | None) -> Refusal:
@@ -463,7 +463,7 @@ def button_expired() -> Refusal:
 
 def steps_too_old() -> Refusal:
     """Say that the steps of a notice are too old: they are no longer stored."""
-    return ("These steps are too old to show.", "`!logs full` brings the whole log.")
+    return ("These steps are too old to show.", "`!logs full` sends you the whole log.")
 
 
 def agent_got_nothing(link: Link) -> Refusal:
@@ -471,7 +471,7 @@ def agent_got_nothing(link: Link) -> Refusal:
     name = escape_line(link.record.name, 60)
     return (
         f"I can't write in the thread of {bold_name(get_name(link))} any more, so its agent got nothing.",
-        (f"Invite me to its channel, or move the thread: `/task detach {name}`, then `/task attach {name}`."),
+        f"Invite me to its channel, or type `/task attach {name}` in another channel: that moves the thread.",
     )
 
 
@@ -528,7 +528,7 @@ def logs_unavailable(title: str) -> Refusal:
     """Say that Coder shows no log while the workspace is in its present state."""
     return (
         f"Coder shows no log of {bold_name(title)} while its workspace is not running.",
-        "Try again when it is up.",
+        "Try again when it runs.",
     )
 
 

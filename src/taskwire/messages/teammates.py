@@ -68,7 +68,7 @@ def who_may_steer(link: Link, shared_with: str) -> Message:
         return statement(
             f"{shared_with} can direct {bold_title(link)}, as {owner} can. `!unshare @who` ends that."
         )
-    return statement(f"Only {owner} can direct {bold_title(link)}. `!share @who` lets others in.")
+    return statement(f"Only {owner} can direct {bold_title(link)}. `!share @who` shares it.")
 
 
 def only_owner(link: Link, value: str = "") -> Message:
@@ -133,12 +133,12 @@ def not_passed_on() -> Message:
 
 def taken_back(name: str) -> Message:
     """Tell the owner that the reply was deleted or is not for the agent any more."""
-    return statement(f"{escape_line(name, 60) or 'Its author'} has taken it back, so nothing was sent.")
+    return statement(f"{escape_line(name, 60) or 'Its author'} has withdrawn it, so nothing was sent.")
 
 
 def settled_already() -> Message:
     """Say that a decision about the reply was made already, or that the button is too old."""
-    return statement("That is settled already, or the button is too old.")
+    return statement("That is already decided, or the button is too old.")
 
 
 def edited_after_passing_on(name: str, text: str) -> Message:

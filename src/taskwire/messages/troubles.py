@@ -70,7 +70,7 @@ def service_token_refused() -> str:
 
 def coder_not_answering(why: str) -> str:
     """Say that Coder does not answer."""
-    return f"Coder cannot be asked: {why}."
+    return f"I can't reach Coder: {why}."
 
 
 def jobs_wait_for_version(count: int, until: datetime) -> str:
@@ -98,8 +98,8 @@ def tasks_vanished(count: int, linked: int) -> str:
     """Say that `count` of `linked` tasks with a thread vanished at once, more than people usually delete."""
     return (
         f"{count} of {linked} linked tasks vanished from Coder's list at once: has the account of "
-        "CODER_SESSION_TOKEN lost rights? Their threads are left as they are; after a day I take the "
-        "tasks for deleted."
+        "CODER_SESSION_TOKEN lost rights? Their threads are left as they are; after a day I treat the "
+        "tasks as deleted."
     )
 
 
@@ -107,6 +107,6 @@ def channel_read_by_outsiders(channel: str) -> str:
     """Say that people of another company can read a channel that has threads of tasks."""
     return (
         f"The channel {channel} is shared with another company and has threads of tasks: its people read "
-        "what agents say there. I told the tasks' owners. If that is meant to be so, name the channel in "
+        "what agents say there. I told the tasks' owners. If you want that, add the channel to "
         "TASKWIRE_SHARED_CHANNELS."
     )

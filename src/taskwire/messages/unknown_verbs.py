@@ -55,7 +55,7 @@ def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Mes
 
 def taken_as_verb(verb: str) -> str:
     """Return the text of the question after a person has chosen the verb that was meant."""
-    return f"Taken as `!{verb}`."
+    return f"Understood as `!{verb}`."
 
 
 def _get_verb(word: str) -> str:
@@ -75,4 +75,4 @@ def offer_commands(near_miss: NearMiss, key: str) -> Message:
 
 def taken_as_command(line: str) -> Message:
     """Return what replaces the question after a person has chosen the command that was meant."""
-    return statement(f"Taken as `/task {quote_typed(to_visible_text(line), 200)}`.")
+    return statement(f"Understood as `/task {quote_typed(to_visible_text(line), 200)}`.")

@@ -101,7 +101,7 @@ def request_waits_for_version(until: datetime) -> Message:
     At `until` the request is given up.
     """
     return statement(
-        "Another version of Taskwire took your request, and this one can't read it. It waits for that "
+        "Another version of Taskwire has stored your request, and this one can't read it. It waits for that "
         f"version until {until:%Y-%m-%d} at most, and so does what you ask after it, except a pause. I "
         "told the administrators."
     )
@@ -110,7 +110,8 @@ def request_waits_for_version(until: datetime) -> Message:
 def request_never_readable() -> Message:
     """Say that the request was given up: no version that can read it came for a week."""
     return statement(
-        "Another version of Taskwire took a request here, and this one can't read it. I waited a week for "
+        "Another version of Taskwire has stored a request here, and this one can't read it. I waited a "
+        "week for "
         "that version, then gave it up. Ask again. Administrators find it with `taskwire doctor`."
     )
 

@@ -66,7 +66,8 @@ async def edit_line(
 ) -> Batch | None:
     """Edit the line of the pause that this notice is about. Return None if the thread has no such line.
 
-    The edit may be repeated. The message keeps its id, and its kind becomes that of the notice.
+    The edit may be repeated. The message's kind becomes that of the notice. A question also gets the id of
+    the notice about the pause, so that this notice is found again after a loss of data.
     """
     line = link.pause_line
     # If the outcome of a post is unknown, a message was posted: there was no line to edit.
@@ -76,7 +77,9 @@ async def edit_line(
     if notice.kind == "paused" and line.build == notice.build:
         settings = await deps.channel_settings.get(link.record.channel)
         message = notices.person_line(notice, paused_by, is_resumed_by_reply=settings.is_resumed_by_reply)
-        return await _edit(deps, link, line, notice, message, notices.get_pause_words(paused_by))
+        line = line.model_copy(update={"message_id": questions.get_message_id(link, context.job.id)})
+        batch = await _edit(deps, link, line, notice, message, notices.get_pause_words(paused_by))
+        return batch and deps.writes.set_field(batch, link.id, "pause_line", line.model_dump_json())
     if notice.kind == "resumed":
         resumed_by = await people.find_name(find_person_behind(link.state, notice))
         message = notices.pause_ended(paused_by, resumed_by)
@@ -90,15 +93,13 @@ async def _edit(
     deps: Dependencies, link: Link, line: PauseLine, notice: Notice, message: Message, what: str
 ) -> Batch | None:
     """Show `message` in the line. If the line is an open question, it stays one, and begins with `what`."""
+    meta = Metadata(id=line.message_id, kind=notice.kind, task_id=link.record.task_id)
     place, batch = await questions.find_open(deps, link, questions.HELD_REPLIES), Batch()
     if place is not None and place.ts == line.ts:
         held = await deps.links.list_held(link.id)
         asked = inputs.ask_about_held_replies(link, len(held), what)
-        is_edited = await questions.replace_text(
-            deps, link, questions.HELD_REPLIES, asked, batch, notice.kind
-        )
+        is_edited = await questions.replace_text(deps, link, questions.HELD_REPLIES, asked, batch, meta)
         return batch if is_edited else None
-    meta = Metadata(id=line.message_id, kind=notice.kind, task_id=link.record.task_id)
     try:
         await deps.slack.update(link.record.channel, line.ts, message, meta, Priority.POST)
     except (ChannelProblem, MessageGone):

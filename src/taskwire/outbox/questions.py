@@ -83,22 +83,26 @@ async def find_open(deps: Dependencies, link: Link, question_id: str) -> PostedQ
 
 
 async def replace_text(
-    deps: Dependencies, link: Link, question_id: str, message: Message, batch: Batch, kind: str = ""
+    deps: Dependencies,
+    link: Link,
+    question_id: str,
+    message: Message,
+    batch: Batch,
+    meta: Metadata | None = None,
 ) -> bool:
     """Replace the text of an open question. Return False if the question is not open.
 
-    `kind` is the message's new kind in its metadata; without it the message keeps its kind.
+    `meta` is the message's new metadata; without it the message keeps its id and kind.
     """
     place = await _find_place(deps, link, question_id)
     if place is None:
         return False
-    place = place.model_copy(update={"kind": kind or place.kind})
-    meta = Metadata(id=place.message_id, kind=place.kind, task_id=link.record.task_id)
+    meta = meta or Metadata(id=place.message_id, kind=place.kind, task_id=link.record.task_id)
     try:
         await deps.slack.update(link.record.channel, place.ts, message, meta, Priority.POST)
     except (ChannelProblem, MessageGone):
         return False
-    now = place.model_copy(update={"message": message})
+    now = place.model_copy(update={"message": message, "message_id": meta.id, "kind": meta.kind})
     deps.writes.add_question(batch, link.id, question_id, now.model_dump_json())
     return True
 

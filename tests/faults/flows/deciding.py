@@ -18,7 +18,7 @@ ANSWERED = "This was already answered."
 AWAY = answers.store_unreachable()
 # Shown for a claim whose answer was lost, and for other claims of the same exchange.
 CANNOT_TELL = (
-    "I'm not sure that I took this: my data store did not answer. Look for its card before you repeat it."
+    "I'm not sure whether I got this: my data store did not answer. Look for its card before you repeat it."
 )
 
 

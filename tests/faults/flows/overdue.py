@@ -62,7 +62,7 @@ class Reminding(Flow):
         """Check that both were called once and in order."""
         question, title, owner = _question(actor.run_number), title_of(actor), actor.name.capitalize()
         assert timeless(self, actor) == [
-            f"<@{actor.person}> {question}\nStill needs you: {title}. Asked again below.",
+            f"<@{actor.person}> {question}\nStill needs you: {title}. I asked again below.",
             f"<@{self._fallbacks[actor]}> {question}\nStill needs somebody: {title}. {owner} has not "
             "answered for N min. Reply here, or ask them.\n"
             "[Answer] [Snooze for 1 h] [Snooze until tomorrow]",

@@ -43,7 +43,7 @@ class SettingUp(Direct):
         assert sorted(timeless(self, actor)) == [
             f"{name} has changed the settings of this channel: everybody here can direct the agents now. "
             "`/task settings` shows and changes that.",
-            f"Stuck: {title}. Nothing has changed in it for N min. *Logs* shows what it wrote last. *Stop* "
+            f"Stuck: {title}. Nothing has changed for N min. *Logs* shows what it wrote last. *Stop* "
             "pauses it.\n[Stop] [Logs]",
         ]
         assert [kind for kind, _ in self.new_directs(actor)] == ["call"]

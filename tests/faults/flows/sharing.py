@@ -11,7 +11,7 @@ from .deciding import CANNOT_TELL, press
 from .flow import LEASE_KINDS, Flow, give_tasks, task_of
 
 Find = Callable[[], tuple[str, str, str] | None]
-SETTLED = "That is settled already, or the button is too old."
+SETTLED = "That is already decided, or the button is too old."
 
 
 class Sharing(Flow):

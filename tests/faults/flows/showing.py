@@ -10,7 +10,7 @@ from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 NOT_NOW = (
     "Coder is not answering. Try again in a minute.",
-    "Slack refused that just now. Try again in a minute.",
+    "Slack refused that. Try again in a minute.",
 )
 
 

@@ -307,12 +307,14 @@ class Deleting(Steering):
         """Check that the task is gone, and the thread was told so once."""
         assert task_of(actor).is_deleted
         assert self.said(actor) == [
-            f"Gone: {title_of(actor)}. {actor.name.capitalize()} deleted it. Replies here go nowhere now. "
+            f"Gone: {title_of(actor)}. {actor.name.capitalize()} deleted it. Replies here reach no agent "
+            f"now. "
             "`/task create` starts a new task."
         ]
         assert self.card(actor) == self.card_of(
             actor,
-            f"Gone: {title_of(actor)}. This task is no longer in Coder: replies here go nowhere. `/task "
+            f"Gone: {title_of(actor)}. This task is no longer in Coder, so replies here reach no agent. "
+            f"`/task "
             "create` starts a new one.",
             "",
             "",

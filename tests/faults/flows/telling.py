@@ -188,8 +188,7 @@ class Breaking(Telling):
         """Return the notice. It mentions the owner."""
         return self._told(
             actor,
-            "The agent crashed. Its workspace itself is fine. "
-            "*Retry* stops the workspace and starts it again.",
+            "The agent crashed. Its workspace still runs. *Retry* stops the workspace and starts it again.",
         )
 
     def poorer(self, actor: Actor) -> str:
@@ -229,7 +228,7 @@ class PausedElsewhere(Telling):
 
     def notice(self, actor: Actor) -> str:
         """Return the notice. It mentions nobody."""
-        return self._told(actor, "Nothing happened in it for a while, so Coder stopped its workspace.")
+        return self._told(actor, "Nothing happened for a while, so Coder stopped its workspace.")
 
     def poorer(self, actor: Actor) -> str:
         """Return the notice. It does not give a reason."""
@@ -268,7 +267,7 @@ class ResumedElsewhere(Telling):
 
     def notice(self, actor: Actor) -> str:
         """Return the notice. It mentions nobody."""
-        return f"Resumed: {title_of(actor)}. The workspace is up again. Reply here to talk to the agent."
+        return f"Resumed: {title_of(actor)}. The workspace runs again. Reply here to talk to the agent."
 
     def shows(self, actor: Actor) -> str:
         """Return the card. It says that the task is starting."""
@@ -295,7 +294,7 @@ class Vanishing(Telling):
     def notice(self, actor: Actor) -> str:
         """Return the notice. It mentions nobody."""
         return (
-            f"Gone: {title_of(actor)}. The task no longer exists in Coder. Replies here go nowhere now. "
+            f"Gone: {title_of(actor)}. The task no longer exists in Coder. Replies here reach no agent now. "
             "`/task create` starts a new task."
         )
 
@@ -303,7 +302,8 @@ class Vanishing(Telling):
         """Return the card. It says that the task is gone."""
         return self.card_of(
             actor,
-            f"Gone: {title_of(actor)}. This task is no longer in Coder: replies here go nowhere. `/task "
+            f"Gone: {title_of(actor)}. This task is no longer in Coder, so replies here reach no agent. "
+            f"`/task "
             "create` starts a new one.",
             "",
             "",
