@@ -57,7 +57,8 @@ async def test_an_answer_to_a_paused_task_resumes_it(world: World) -> None:
 
     assert (
         offered
-        == "[Answer] [Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, Share, Detach, Delete]"
+        == "[Answer] [Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, New like this, Share, "
+        "Detach, Delete]"
     )
     assert task.inputs == ["the new one"]
     assert "Alice says: the new one\n> the new one" in thread.new_messages()
@@ -183,7 +184,7 @@ async def test_the_menu_can_be_used_again_after_it_was_used(world: World) -> Non
     await world.passes(CARD_SECONDS)
 
     assert len({before, after_logs, menu_id(world, thread)}) == 3
-    assert thread.card().endswith("Watch, Unmute, Share, Detach, Delete]")
+    assert thread.card().endswith("Watch, Unmute, New like this, Share, Detach, Delete]")
     assert len(world.alice.reads()) == 2
 
 
@@ -216,7 +217,7 @@ async def test_a_working_card_has_everything_in_its_menu(world: World) -> None:
     await world.passes(CARD_SECONDS)
 
     assert thread.card().splitlines()[-1] == (
-        "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, Share, Detach, Delete]"
+        "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, New like this, Share, Detach, Delete]"
     )
 
 

@@ -154,7 +154,7 @@ async def test_in_a_channel_of_mentions_a_plain_reply_is_no_input(world: World) 
     assert (thread.receipt(aside), thread.receipt(told)) == ([], ["white_check_mark"])
     assert "Mention @Taskwire in a reply to talk to the agent." in before
     assert before.endswith(
-        "[⋯ Open in Coder, Follow, Logs, Read every reply, Watch, Mute, Share, Detach, Delete]"
+        "[⋯ Open in Coder, Follow, Logs, Read every reply, Watch, Mute, New like this, Share, Detach, Delete]"
     )
     assert "Mention @Taskwire" not in await card(world, thread)
     assert world.alice.reads() == ["Every reply in this thread goes to the agent now."]

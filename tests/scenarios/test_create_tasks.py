@@ -19,7 +19,7 @@ async def test_create_posts_a_card_and_starts_the_task_as_this_person(world: Wor
     assert thread.card() == (
         "Starting: Fix the login redirect. Owner: Alice. Template: Tasks on Docker. "
         f"<{world.coder.url}/tasks/alice/{task.id}>\n"
-        "[Stop] [⋯ Open in Coder, Watch, Mute, Share, Detach, Delete]"
+        "[Stop] [⋯ Open in Coder, Watch, Mute, New like this, Share, Detach, Delete]"
     )
 
 

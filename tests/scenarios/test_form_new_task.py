@@ -6,7 +6,7 @@ import pytest
 
 from taskwire_sandbox.coder import faults
 
-from .world import World
+from .world import CARD_SECONDS, World
 
 FORM = (
     "[New task]\n"
@@ -64,6 +64,45 @@ async def test_the_form_opens_before_coder_answers(world: World) -> None:
     assert world.alice.dialog() == ("[New task]\nOne moment, asking Coder…")
     await typing
     assert world.alice.dialog() == form(world)
+
+
+async def test_new_like_this_fills_the_form_as_the_task_was(world: World) -> None:
+    """A teammate makes a task of their own with it. Its name is a new one."""
+    slow, fast = world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")
+    big = world.coder.add_template("big", display_name="Big ones", presets=[slow, fast])
+    thread = await world.alice.runs("/task create template=big preset=Fast name=first fix the login")
+    await world.polls()
+
+    await world.bob.clicks(thread, "New like this")
+    shown = world.bob.dialog()
+    await world.bob.submits(name="second")
+    await world.passes(CARD_SECONDS)
+
+    place = world.slack.workspace.channel("general").id
+    assert shown == (
+        "[New task]\nTemplate: Big ones\nPreset: Fast\nWhat should the agent do?: fix the login\nName: \n"
+        f"Channel: {place}\n[Create]"
+    )
+    made = world.task("second")
+    assert (made.row.owner.username, made.prompt) == ("bob", "fix the login")
+    assert (made.row.version.template.id, made.row.workspace.latest.preset_id) == (big.id, fast.id)
+    assert len(world.cards()) == 1
+
+
+async def test_new_like_a_task_whose_template_is_gone_says_so(world: World) -> None:
+    """The rest of the form is filled. The person chooses another template."""
+    big = world.coder.add_template("big", display_name="Big ones")
+    thread = await world.alice.runs("/task create template=big fix the login")
+    await world.polls()
+    del world.coder.world.templates[big.id]
+
+    await world.alice.clicks(thread, "New like this")
+
+    said = "There is no template `Big ones` for tasks, so nothing was created: choose `tasks-docker`."
+    assert world.alice.dialog() == form(world, "fix the login").replace(
+        "[New task]", f"[New task]\n:warning: {said}"
+    )
+    await world.passes(CARD_SECONDS)
 
 
 async def test_another_template_brings_its_presets(world: World) -> None:

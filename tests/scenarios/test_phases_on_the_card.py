@@ -29,7 +29,7 @@ async def test_a_workspace_that_comes_up_is_starting(world: World) -> None:
     assert list(shown) == ["pending", "initializing"]
     assert shown["initializing"] == (
         f"Starting: {TITLE}. Owner: Alice. Template: Tasks on Docker. <{page(world)}>\n"
-        "[Stop] [⋯ Open in Coder, Watch, Mute, Share, Detach, Delete]"
+        "[Stop] [⋯ Open in Coder, Watch, Mute, New like this, Share, Detach, Delete]"
     )
 
 
@@ -63,7 +63,8 @@ async def test_a_working_agent_is_shown_with_its_report_and_link(world: World) -
     assert await card(world, thread) == (
         f"Working: {TITLE}. Opened a draft. Owner: Alice. Template: Tasks on Docker. "
         f"<{PULL}> <{page(world)}>\n"
-        "[View pull request] [Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, Share, Detach, Delete]"
+        "[View pull request] [Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, New like this, Share, "
+        "Detach, Delete]"
     )
     assert facts(world, thread) == ["Alice", "Tasks on Docker", f"<{PULL}|PR #12>"]
     assert phase_line(world, thread) == "Working · Opened a draft · started {ago}"
@@ -151,7 +152,9 @@ async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World)
         f"Working, agent not reachable: {TITLE}. Reading the code. Agent not reachable since "
         "<{date_short_pretty} at {time}>. Replies wait. "
     )
-    assert lost.endswith("[Retry] [Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, Share, Detach, Delete]")
+    assert lost.endswith(
+        "[Retry] [Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, New like this, Share, Detach, Delete]"
+    )
     assert "not reachable" not in await card(world, thread)
 
 
@@ -199,7 +202,9 @@ async def test_an_error_is_what_it_was_until_it_has_outlasted_the_start(world: W
         f"Working, agent not reachable: {TITLE}. Reading the code. Agent not reachable since "
         "<{date_short_pretty} at {time}>. If it stays, I say so at <{time}>. "
     )
-    assert early.endswith("[Retry] [⋯ Open in Coder, Follow, Logs, Watch, Mute, Share, Detach, Delete]")
+    assert early.endswith(
+        "[Retry] [⋯ Open in Coder, Follow, Logs, Watch, Mute, New like this, Share, Detach, Delete]"
+    )
     assert await phase(world, thread) == "Broken"
     assert len(thread.new_messages()) == 1
 

@@ -127,7 +127,9 @@ async def test_a_new_card_gets_its_task_before_others_are_refreshed(world: World
 
     # Up to three edits may be possible by then.
     assert world.task("fix-it").id in edited[: before + 3]
-    assert thread.card().endswith("[Stop] [⋯ Open in Coder, Watch, Mute, Share, Detach, Delete]")
+    assert thread.card().endswith(
+        "[Stop] [⋯ Open in Coder, Watch, Mute, New like this, Share, Detach, Delete]"
+    )
     await drawn(world)
 
 

@@ -15,7 +15,7 @@ def card(drawn: Link) -> Message:
 
 
 # The entries of the menu in every phase.
-COMMON = ("Watch", "Mute", "Share", "Detach", "Delete")
+COMMON = ("Watch", "Mute", "New like this", "Share", "Detach", "Delete")
 
 
 @pytest.mark.parametrize(

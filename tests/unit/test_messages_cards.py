@@ -94,7 +94,8 @@ def test_a_working_task() -> None:
         ":gear: Working · Opened PR #12 · started {ago}",
         "~ Alice Adams · docker (Large) · <https://git.example.com/acme/site/pull/12|PR #12>",
         "> After signing in, people land on /404.",
-        "[View pull request] [Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, Share, Detach, Delete]",
+        "[View pull request] [Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, New like this, Share, "
+        "Detach, Delete]",
     ]
     assert message.text == (
         "Working: Fix the login. Opened PR #12. Owner: Alice Adams. Template: docker. "

@@ -80,6 +80,8 @@ class Button(StrEnum):
     WATCH = "task.watch"
     UNWATCH = "task.unwatch"
     SHARE = "task.share"
+    # Opens the form for a new task, filled as this task was.
+    NEW_LIKE = "task.new_like"
     GIVE_THREAD = "task.give_thread"
     READ_REPLIES = "task.read_replies"
     READ_MENTIONS = "task.read_mentions"

@@ -67,7 +67,12 @@ _VERBS: dict[Button, ActVerb] = {
     Button.READ_MENTIONS: "read_mentions",
 }
 # These entries of a card's menu leave the menu as it was. After the others, the menu has other entries.
-_WITHOUT_TRACE = frozenset({Button.PAGE, Button.LOGS, Button.EDIT, Button.WATCH, Button.SHARE, Button.DELETE})
+_WITHOUT_TRACE = frozenset(
+    {
+        *(Button.PAGE, Button.LOGS, Button.EDIT, Button.WATCH),
+        *(Button.NEW_LIKE, Button.SHARE, Button.DELETE),
+    }
+)
 _DECISIONS: dict[Button, ReplyDecision] = {
     Button.ARRIVED: "arrived",
     Button.SEND_AGAIN: "send",
@@ -163,6 +168,7 @@ class Clicks:
             Button.EDIT: self._dialogs.open_edit,
             Button.PAGE: self._dialogs.open_page,
             Button.SHARE: self._dialogs.open_share,
+            Button.NEW_LIKE: self._dialogs.open_form_like,
             "delete": self._dialogs.open_delete,
             "edit": self._dialogs.open_edit,
         }

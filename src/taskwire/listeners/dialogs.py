@@ -100,6 +100,11 @@ class Dialogs:
         make_view = partial(self._create_form.view_message, requester, message, metadata)
         self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
 
+    def open_form_like(self, requester: Requester, trigger_id: str, target: LinkId) -> None:
+        """Open the form, filled with the prompt, the template and the preset of another task."""
+        make_view = partial(self._form_like, requester, target)
+        self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
+
     def open_offered(self, requester: Requester, trigger_id: str, key: str) -> None:
         """Open the form for a request that was offered, so that the person can change it."""
         context = _context_of(requester).model_copy(update={"offer": key})
@@ -200,6 +205,11 @@ class Dialogs:
             self._settings_form.with_template, requester, clicked.values, clicked.private_metadata
         )
         await self._fill(view_id, Dialog.SETTINGS, make_view)
+
+    async def _form_like(self, requester: Requester, target: LinkId) -> View:
+        record = (await self._lookup.find_link(requester, target)).record
+        given = OpenForm(record.prompt, template=record.template or None, preset=record.preset)
+        return await self._create_form.view(requester, given, partial(_metadata_for, _context_of(requester)))
 
     async def _delete_dialog(self, requester: Requester, target: TaskName | LinkId) -> View:
         seen = await self._find("delete", requester, target)

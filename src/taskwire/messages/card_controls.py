@@ -94,13 +94,14 @@ def _entries(link: Link, place: Place, *, rights: Rights) -> list[_Entry]:
         entries.append(follow)
     if link.state.has_reported or link.state.phase in PHASES_WITH_REPORT:
         entries.append(_Entry(Button.LOGS, "Logs"))
-    watch = _Entry(Button.WATCH, "Watch")
+    watch, new_like = _Entry(Button.WATCH, "Watch"), _Entry(Button.NEW_LIKE, "New like this")
     if rights < Rights.STEER:
-        return [*entries, watch]
+        return [*entries, watch, new_like]
     if link.state.phase is Phase.PAUSED:
         entries.append(_Entry(Button.EDIT, "Edit prompt"))
     entries += _discussion_entries(link)
     entries += [watch, _Entry(Button.UNMUTE, "Unmute") if link.is_muted else _Entry(Button.MUTE, "Mute")]
+    entries.append(new_like)
     if rights < Rights.MANAGE:
         return entries
     owners = (_Entry(Button.SHARE, "Share"), _Entry(Button.DETACH, "Detach"), _Entry(Button.DELETE, "Delete"))

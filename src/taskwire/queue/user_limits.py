@@ -104,6 +104,7 @@ _KINDS: dict[Button, RequestKind] = {
     Button.WATCH: "ask",
     Button.UNWATCH: "ask",
     Button.SHARE: "ask",
+    Button.NEW_LIKE: "ask",
     Button.SHOW_ANSWER: "ask",
     Button.CREATE_ANOTHER: "ask",
     Button.CREATE: "ask",

@@ -51,7 +51,7 @@ class Creating(Flow):
                 actor,
                 f"Working: {title_of(actor)}.",
                 f" {self.page(actor)}",
-                "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, Share, Detach, Delete]",
+                "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, New like this, Share, Detach, Delete]",
             )
         ]
         assert metadata(self.messages(actor)[0])["task_id"] == actor.task.id
@@ -110,7 +110,7 @@ class Mentioning(Creating):
                 f"Working: {title_of(actor)}. Mention @Taskwire in a reply to talk to the agent.",
                 f" {self.page(actor)}",
                 "[Stop] [⋯ Open in Coder, Follow, Logs, Give it the thread, Read every reply, Watch, Mute, "
-                "Share, Detach, Delete]",
+                "New like this, Share, Detach, Delete]",
             )
         ]
         (card,) = self.messages(actor)
@@ -323,7 +323,7 @@ class Attaching(Flow):
                 actor,
                 f"Working: {title_of(actor)}. On it.",
                 f" {self.page(actor)}",
-                "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, Share, Detach, Delete]",
+                "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, New like this, Share, Detach, Delete]",
             )
         ]
         assert metadata(self.messages(actor)[0])["task_id"] == task_of(actor).id

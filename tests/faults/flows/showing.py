@@ -39,7 +39,7 @@ class Drawing(Flow):
             actor,
             f"Working: {title_of(actor)}. {self._report(actor)}.",
             f" {self.page(actor)}",
-            "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, Share, Detach, Delete]",
+            "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, New like this, Share, Detach, Delete]",
         )
         assert (self.said(actor), self.told(actor)) == ([], [])
 

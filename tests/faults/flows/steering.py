@@ -49,7 +49,8 @@ class Pausing(Steering):
             actor,
             f"Paused: {title_of(actor)}. On it.",
             f" {self.page(actor)}",
-            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, Share, Detach, Delete]",
+            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, New like this, Share, Detach, "
+            "Delete]",
         )
         self.told_at_most(
             actor,
@@ -184,7 +185,8 @@ class Editing(Steering):
             actor,
             f"Paused: {self._title(actor)}. On it.",
             f" {self.page(actor)}",
-            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, Share, Detach, Delete]",
+            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, New like this, Share, Detach, "
+            "Delete]",
         )
         # The message may use an older title: Coder's, or that of an earlier edit.
         titles = [title_of(actor), *(self._title(actor, number) for number in range(actor.run_number + 1))]
@@ -229,7 +231,7 @@ class Muting(Steering):
             actor,
             f"Working: {title_of(actor)}. On it.",
             f" {self.page(actor)}",
-            "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Unmute, Share, Detach, Delete]",
+            "[Stop] [⋯ Open in Coder, Follow, Logs, Watch, Unmute, New like this, Share, Detach, Delete]",
         )
         self.told_at_most(
             actor,

@@ -9,7 +9,7 @@ from tests.faults.points import Kind
 
 from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
-MENU = "[⋯ Open in Coder, Logs, Watch, Mute, Share, Detach, Delete]"
+MENU = "[⋯ Open in Coder, Logs, Watch, Mute, New like this, Share, Detach, Delete]"
 RUNS = f"[Stop] {MENU}"
 
 
@@ -245,7 +245,8 @@ class PausedElsewhere(Telling):
             actor,
             f"Paused: {title_of(actor)}. On it.",
             f" {self.page(actor)}",
-            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, Share, Detach, Delete]",
+            "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, New like this, Share, Detach, "
+            "Delete]",
         )
 
 
