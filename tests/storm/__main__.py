@@ -7,7 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .plan import Plan
+from taskwire import sealing
+from tests.keys import KEY
+
+from .plan import NEW_KEY, Plan
 from .records import keep
 from .storm import storm
 from .tally import Tally
@@ -16,6 +19,7 @@ from .tally import Tally
 def main() -> int:
     """Read the arguments, run a storm and print its tally."""
     plan = _plan()
+    sealing.install_keys([NEW_KEY, KEY] if plan.rotations else [KEY])
     directory = Path(tempfile.mkdtemp(prefix="storm-"))
     _print(f"storm with seed {plan.seed}: {plan}")
     tally = asyncio.run(_run(plan, directory))
@@ -23,7 +27,7 @@ def main() -> int:
     if tally.is_good:
         shutil.rmtree(directory)
         return 0
-    _print(f"something is wrong; what everybody wrote is in {directory} (see tests/storm/keeping.py)")
+    _print(f"something is wrong; what everybody wrote is in {directory} (see tests/storm/records.py)")
     return 1
 
 

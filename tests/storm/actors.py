@@ -6,70 +6,39 @@ command with other words.
 """
 
 import asyncio
+import contextlib
 import random
-import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, cast
+from typing import cast
 
 from taskwire.domain.message import Button
-from taskwire.messages import answers
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
 from taskwire_sandbox.slack.errors import ImpossibleAction, Json
 
-from .agents import KINDS
+from .acts import BotQuestion, Deck, ThreadKey, TypedCommand, WrittenReply
+from .agents import KINDS, PROMPT
+from .connecting import Connecting
+from .creating import Creating
 from .plan import Plan
+from .promises import Promises, find_button
+from .surfaces import Surfaces
 
-PROMPT = re.compile(rf"(?:{'|'.join(KINDS)}) number \d+ try \d+", re.IGNORECASE)
 # How many seconds a person looks for the card of a command whose outcome is unknown.
 CARD_SECONDS = 6.0
 # Pauses before a reply, as shares of the longest pause: at once, while the agent works, when it is done,
 # later.
 PAUSES = ((0.0, 0.01), (0.02, 0.1), (0.15, 0.4), (0.5, 1.0))
 # Of this number of tasks, one is paused between its replies.
-TASKS_PER_PAUSE = 5
+TASKS_PER_PAUSE = 6
+# How often a person tries to create a task. A storm refuses few commands.
+MOST_ATTEMPTS = 30
 DECIDE_SECONDS = 1.0
-
-CommandOutcome = Literal["taken", "refused", "unknown"]
-
-
-class ThreadKey(NamedTuple):
-    """A thread: its channel and the ts of its root."""
-
-    channel: str
-    ts: str
-
-
-@dataclass
-class TypedCommand:
-    """A command, and what its author was told about it."""
-
-    person: str
-    channel: str
-    prompt: str
-    told: CommandOutcome
-
-
-@dataclass
-class WrittenReply:
-    """A reply, and where it was written."""
-
-    text: str
-    ts: str
-    place: ThreadKey
-    prompt: str
-
-
-@dataclass
-class BotQuestion:
-    """A question of the bot in a thread, with its buttons."""
-
-    place: ThreadKey
-    ts: str
-    id: str
-    message: Json
-    is_answered: bool = False
+# In a storm with so many tasks, each surface must have been offered. In a smaller one it must be tried.
+THOROUGH_TASKS = 100
+# The ways to stop a task.
+STOPS = ("!pause", "stop", "Halt!", "!stop", "command", "reaction", "button")
 
 
 @dataclass
@@ -85,14 +54,32 @@ class Actors:
     written: list[WrittenReply] = field(default_factory=list)
     asked: list[BotQuestion] = field(default_factory=list)
     acts: Counter[str] = field(default_factory=Counter)
+    # Reminders that are not snoozed yet, each with its thread.
+    reminders: list[tuple[ThreadKey, Json]] = field(default_factory=list)
     _cards: dict[str, ThreadKey] = field(default_factory=dict)
     _resumed: set[ThreadKey] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.promises = Promises(self.slack)
+        seed = self.plan.seed
+        self._surfaces = Surfaces(
+            self.slack, self.coder, self.people, self.acts, self.promises, seed, self.plan.offer_seconds
+        )
+        self._stops = Deck(STOPS, f"{seed} stops")
+        self._creating = Creating(self._surfaces)
+        self.connecting = Connecting(self._surfaces)
 
     async def act(self) -> None:
         """Create all planned tasks and write all planned replies."""
         async with asyncio.TaskGroup() as lives:
             for number in range(self.plan.tasks):
                 lives.create_task(self._run_person(number))
+            for number, person in enumerate(self.people[::2]):
+                lives.create_task(self._connect(person, self.channels[number % len(self.channels)]))
+
+    def untried(self) -> list[str]:
+        """Return the surfaces that nobody has used."""
+        return self._surfaces.untried(must_be_done=self.plan.tasks >= THOROUGH_TASKS)
 
     async def watch(self) -> None:
         """Read the bot's messages until cancelled."""
@@ -109,6 +96,12 @@ class Actors:
             for question in self.asked:
                 if not question.is_answered and not _has(question.message, Button.RESUME_AND_SEND):
                     await self._answer(question)
+            while self.reminders:
+                place, message = self.reminders.pop()
+                prompt = next((w.prompt for w in self.written if w.place == place), "")
+                if prompt:
+                    is_done = await self._surfaces.snooze(self.owner(prompt), place, message)
+                    self._surfaces.note("snooze", is_done=is_done)
 
     async def resume_all(self) -> None:
         """Resume each paused task that holds replies: by the question's button, or by `!resume` if nothing
@@ -132,61 +125,95 @@ class Actors:
         """Return the person whose command it was."""
         return next(typed.person for typed in self.typed if typed.prompt == prompt)
 
+    async def _connect(self, person: str, channel: str) -> None:
+        """Let a person connect their own account in the first half of the storm."""
+        dice = random.Random(f"{self.plan.seed} {person} connects")  # noqa: S311 - repeatable on purpose
+        await asyncio.sleep(dice.uniform(0, self.plan.seconds / 2))
+        await self.connecting.connect(person, channel)
+
     async def _run_person(self, number: int) -> None:
         dice = random.Random(f"{self.plan.seed} person {number}")  # noqa: S311 - repeatable on purpose
         await asyncio.sleep(dice.uniform(0, self.plan.seconds))
         typed = await self._create(number, dice)
-        place = await self._card(typed.prompt)
-        pause_at = dice.randrange(self.plan.replies) if number % TASKS_PER_PAUSE == 0 else None
+        place = await self._wait_for_card(typed.prompt, self.plan.patience_seconds) if typed else None
+        if typed is None or place is None:
+            self.acts["gave up"] += 1
+            return
+        if KINDS[number % len(KINDS)] == "pick":
+            is_done = await self._surfaces.choose(typed, place, number)
+            self._surfaces.note("choose", is_done=is_done)
+        is_paused = number % TASKS_PER_PAUSE == 0
+        pause_at = dice.randrange(self.plan.replies) if is_paused else None
+        act_at = set() if is_paused else {dice.randrange(self.plan.replies) for _ in range(self.plan.acts)}
         for at in range(self.plan.replies):
             await asyncio.sleep(self.plan.longest_pause_seconds * dice.uniform(*dice.choice(PAUSES)))
             if at == pause_at:
                 await self._pause(typed, place, dice)
-            text = f"word {at} for {typed.prompt}"
-            ts = await self.slack.post(typed.person, place.channel, text, place.ts)
+            if at in act_at:
+                await self._surfaces.do_one(typed, place, dice)
+            text = f"word {at} for {typed.subject}"
+            address = f"<@{self.slack.bot_user_id}> " if typed.is_mention_only else ""
+            ts = await self.slack.post(typed.person, place.channel, f"{address}{text}", place.ts)
             self.written.append(WrittenReply(text, ts, place, typed.prompt))
 
     async def _pause(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> None:
         """Pause the task. Half the time `!resume` follows; otherwise the next reply resumes the task."""
-        self.acts["pauses"] += 1
-        await self.slack.post(typed.person, place.channel, dice.choice(("!pause", "stop")), place.ts)
+        await self._stop(typed, place, self._stops.deal())
         await asyncio.sleep(dice.uniform(0, 3))
         if dice.random() < 0.5:
             self.acts["resumes"] += 1
             await self.slack.post(typed.person, place.channel, "!resume", place.ts)
 
-    async def _create(self, number: int, dice: random.Random) -> TypedCommand:
+    async def _stop(self, typed: TypedCommand, place: ThreadKey, way: str) -> None:
+        """Stop the task in one of the ways. It is counted, because none of them may stop a task twice."""
+        if typed.is_mention_only and way not in ("!pause", "!stop", "command"):
+            # The thread's root is a person's message, and a bare stop is a message between people.
+            way = "mention"
+        self.acts[f"stop by {way}"] += 1
+        task = next((each for each in self.coder.tasks if each.prompt == typed.prompt), None)
+        self.promises.stops[typed.prompt] += 1
+        match way:
+            case "command" if task is not None:
+                await self.slack.command(typed.person, place.channel, "/task", f"stop {task.name}")
+            case "reaction":
+                await self.slack.react(typed.person, place.channel, place.ts, "octagonal_sign")
+            case "button":
+                card = self.slack.message(place.channel, place.ts)
+                if find_button(card, Button.PAUSE) is not None:
+                    with contextlib.suppress(ImpossibleAction):
+                        await self._surfaces.click(typed.person, place, card, Button.PAUSE)
+            case _:
+                words = {"command": "!stop", "mention": f"<@{self.slack.bot_user_id}> stop"}.get(way, way)
+                await self.slack.post(typed.person, place.channel, words, place.ts)
+
+    async def _create(self, number: int, dice: random.Random) -> TypedCommand | None:
+        """Create a task, in several attempts if needed. Return None if none of them has created one."""
         person, channel = dice.choice(self.people), self.channels[number % len(self.channels)]
-        attempt = 0
-        while True:
-            attempt += 1
+        for attempt in range(1, MOST_ATTEMPTS + 1):
             prompt = f"{KINDS[number % len(KINDS)]} number {number} try {attempt}"
-            answer = await self.slack.command(person, channel, "/task", f"create {prompt}")
-            told = _told(answer.ok, answer.reply)
-            self.acts[f"commands {told}"] += 1
-            typed = TypedCommand(person, channel, prompt, told)
+            typed = await self._creating.begin(person, channel, prompt, dice)
+            self.acts[f"commands {typed.told}"] += 1
             self.typed.append(typed)
-            if told == "taken" or (told == "unknown" and await self._wait_for_card(prompt)):
+            is_unknown = typed.told == "unknown"
+            if typed.told == "taken" or (
+                is_unknown and await self._wait_for_card(typed.prompt, CARD_SECONDS)
+            ):
                 return typed
+        return None
 
-    async def _wait_for_card(self, prompt: str) -> bool:
-        """Wait some seconds for the card of a command."""
-        try:
-            async with asyncio.timeout(CARD_SECONDS):
-                await self._card(prompt)
-        except TimeoutError:
-            return False
-        return True
-
-    async def _card(self, prompt: str) -> ThreadKey:
-        while prompt not in self._cards:  # noqa: ASYNC110 - hundreds would wake at each change
-            await asyncio.sleep(0.2)
-        return self._cards[prompt]
+    async def _wait_for_card(self, prompt: str, seconds: float) -> ThreadKey | None:
+        """Return the thread of a command's card; None if it does not come."""
+        found = PROMPT.search(prompt)
+        key = found[0].lower() if found else prompt
+        return await self._surfaces.wait(lambda: self._cards.get(key), seconds)
 
     def _read(self, channel: str, message: Json) -> None:
         meta = cast("dict[str, str]", message.get("metadata", {}).get("event_payload", {}))
         if meta.get("kind") == "card" and (found := PROMPT.search(message["text"])):
-            self._cards.setdefault(found[0].lower(), ThreadKey(channel, message["ts"]))
+            root = str(message.get("thread_ts", message["ts"]))
+            self._cards.setdefault(found[0].lower(), ThreadKey(channel, root))
+        elif meta.get("kind") == "reminder" and find_button(message, Button.SNOOZE_HOUR) is not None:
+            self.reminders.append((ThreadKey(channel, str(message["thread_ts"])), message))
         elif meta.get("kind") == "answer" and any(_has(message, button) for button in QUESTIONS):
             place = ThreadKey(channel, str(message.get("thread_ts", message["ts"])))
             self.asked.append(BotQuestion(place, message["ts"], meta["id"], message))
@@ -220,15 +247,6 @@ class Actors:
 
 
 QUESTIONS = (Button.ARRIVED, Button.SEND_AGAIN, Button.RESUME_AND_SEND)
-
-
-def _told(is_acked: bool, reply: Json | None) -> CommandOutcome:
-    if not is_acked:
-        return "unknown"
-    words = str((reply or {}).get("text", ""))
-    if not words:
-        return "taken"
-    return "refused" if words == answers.store_unreachable() else "unknown"
 
 
 def _elements(message: Json) -> list[Json]:

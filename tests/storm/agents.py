@@ -3,16 +3,19 @@
 Each report has a text of its own, so that each completed and each failed turn can be told from all others.
 """
 
+import re
+
 from taskwire_sandbox.coder.steps import Ask, BuildPlan, Complete, Fail, Idle, Say, Script, Steps, Work
 
-KINDS = ("finish", "ask", "fail", "chat")
+KINDS = ("finish", "ask", "fail", "chat", "pick")
+PROMPT = re.compile(rf"(?:{'|'.join(KINDS)}) number \d+ try \d+", re.IGNORECASE)
 BRIEF_PLAN = BuildPlan(queue=0.1, provision=0.3, connect=0.1, start=0.2, app=0.2, flicker=0.2, stop=0.4)
 
 
 def script(prompt: str) -> Script:
     """Choose the agent by the prompt's first word."""
     kind = prompt.partition(" ")[0]
-    on_input = {"finish": _finishes, "ask": _asks, "fail": _fails}.get(kind, _chats)
+    on_input = {"finish": _finishes, "ask": _asks, "fail": _fails, "pick": _picks}.get(kind, _chats)
     return Script(on_input(prompt), on_input=on_input, on_resume=(Say("I am back."),), plan=BRIEF_PLAN)
 
 
@@ -26,6 +29,15 @@ def _asks(text: str) -> Steps:
 
 def _goes(answer: str) -> Steps:
     return (Work(0.4, f"Going by {answer}"), Complete(f"Went by {answer}"))
+
+
+def _picks(text: str) -> Steps:
+    """Offer choices about the prompt, and go by each input."""
+    if not text.startswith("pick"):
+        return _goes(text)
+    number = text.split()[2]
+    question = f"Which one for number {number}?\n\n1. left {number}\n2. right {number}"
+    return (Work(0.3), Ask(question, _goes, f"Offers choices for number {number}"))
 
 
 def _fails(text: str) -> Steps:

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+# The clocks of the replicas differ, and nobody else writes into Redis, so this is never logged.
+CACHE_REFUSED = "a cached answer is not used and asked for again"
 # Log events, and the names under which they are counted.
 COUNTED = {
     "job repeatedly taken, never ended; it may crash workers": "jobs that were running at four kills",
@@ -22,6 +24,8 @@ COUNTED = {
     "removing duplicate post": "second copies removed",
     "poll of Coder failed": "polls that failed",
     "lease lost: another process has the queue": "leases lost",
+    CACHE_REFUSED: "cached answers not used",
+    "every stored value is encrypted with the newest key": "key rotations ended",
 }
 MOST_ERRORS = 10
 
@@ -34,10 +38,11 @@ def read(logs: Iterable[Path]) -> tuple[Counter[str], list[str]]:
         for text in log.read_text().splitlines():
             line = _line(text)
             counts[COUNTED.get(str(line.get("event")), "other lines")] += 1
-            if line.get("level") == "error":
+            if line.get("level") == "error" or line.get("event") == CACHE_REFUSED:
                 # The end of a stack trace says most.
                 said, trace = str(line.get("event")), str(line.get("exception", ""))
-                errors.append(f"{log.name}: {said}, job {line.get('job')}: {trace[-300:]}")
+                about = line.get("job") or line.get("why")
+                errors.append(f"{log.name}: {said}, {about}: {trace[-300:]}")
     counts["errors"] = len(errors)
     return counts, errors[:MOST_ERRORS]
 

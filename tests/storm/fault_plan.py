@@ -13,8 +13,9 @@ from taskwire_sandbox.coder import CoderSandbox, faults
 from taskwire_sandbox.coder.faults import Fault, PlannedFault
 from taskwire_sandbox.slack import CallFault, DeliveryFault, SlackSandbox
 from taskwire_sandbox.slack.faults import Rule
+from tests.keys import KEY
 
-from .plan import LATE_SECONDS, STOP_SECONDS, Plan
+from .plan import LATE_SECONDS, NEW_KEY, STOP_SECONDS, Plan
 from .replicas import Replica
 from .store import Store
 
@@ -69,6 +70,8 @@ SEND_FAULTS = (
 # How many seconds a network is silent, or a whole server is away.
 SILENT_SECONDS = (0.5, 3.0)
 AWAY_SECONDS = (0.5, 2.0)
+# How often it is looked, five times a second, whether a replica that was stopped goes on steadily.
+LONGEST_UNSTEADY_LOOKS = 75
 
 
 @dataclass
@@ -101,6 +104,8 @@ class FaultPlan:
         ):
             if seconds:
                 self._tasks.append(asyncio.create_task(self._repeat(seconds, first, happen)))
+        if plan.rotations:
+            self._tasks.append(asyncio.create_task(self._rotate_keys()))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -159,6 +164,20 @@ class FaultPlan:
             await replica.kill()
             self.seen["kills"] += 1
             await replica.start()
+
+    async def _rotate_keys(self) -> None:
+        """Restart all replicas with a second key, and then once more with that one first."""
+        for keys in (f"{KEY},{NEW_KEY}", f"{NEW_KEY},{KEY}"):
+            await self._wait(self.plan.seconds / 3)
+            for replica in self.replicas:
+                replica.settings["TASKWIRE_SECRET_KEYS"] = keys
+                for _ in range(LONGEST_UNSTEADY_LOOKS):
+                    if replica.is_steady:
+                        break
+                    await asyncio.sleep(0.2)
+                await replica.kill()
+                await replica.start()
+            self.seen["changes of the keys"] += 1
 
     async def _stop(self) -> None:
         going = [replica for replica in self.replicas if replica.is_steady]

@@ -16,12 +16,13 @@ from taskwire_sandbox.slack import SlackSandbox
 from taskwire_sandbox.slack.ledger import Delivery
 from taskwire_sandbox.slack.workspace import StoredMessage
 
-from .actors import ThreadKey
+from .acts import ThreadKey
 
 FINISHED = ("complete", "failed")
 # Coder's list shows only an agent's newest report, and earlier ones can be read only until the workspace
-# stops. The replica that read a report may have died. Another replica takes over within 10 s.
-UNREAD_WITHIN = timedelta(seconds=10)
+# stops. The replica that read a report may have died. Another replica takes over within 10 s, if Redis is
+# there: in a storm it may be away meanwhile.
+UNREAD_WITHIN = timedelta(seconds=20)
 
 
 @dataclass(frozen=True)

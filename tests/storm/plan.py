@@ -41,10 +41,15 @@ LATE_SECONDS = CALL_SECONDS + 0.8
 STOP_SECONDS = (2.0, 6.0)
 POLL_SECONDS = 0.5
 SETTLE_SECONDS = 3.0
+REMINDER_SECONDS = 4.0
 # Slack's retries of a delivery: at once, later, and last. The real ones come at once, after one and after
 # five minutes.
 RETRY_SECONDS = (0.0, 3.0, 15.0)
 GAP_SECONDS = 3.0
+
+
+# The key that replaces `tests.keys.KEY` during a storm.
+NEW_KEY = "YW5vdGhlciBrZXkgdGhhdCB0ZXN0cyBjYW4ga25vdyE="
 
 
 class Plan(BaseModel):
@@ -54,6 +59,8 @@ class Plan(BaseModel):
 
     tasks: int = Field(default=300, description="how many are asked for")
     replies: int = Field(default=3, description="so many in each thread")
+    acts: int = Field(default=2, description="so many other things at most that a person does about a task")
+    offer_seconds: float = Field(default=8.0, description="that a person waits for a button or a dialog")
     channels: int = Field(default=40, description="in which they are asked for")
     people: int = Field(default=20, description="who ask")
     replicas: int = Field(default=3, description="whole bots, each a process")
@@ -71,6 +78,7 @@ class Plan(BaseModel):
         default=30.0,
         description="of Redis, in the second half: who has seen one trusts no first attempt for ten minutes",
     )
+    rotations: int = Field(default=1, description="of the key with which values are encrypted; 0 or 1")
     window_ms: int = Field(
         default=5,
         description="that each writer is made to wait between its last look at the deadline and its write",

@@ -5,7 +5,6 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
@@ -23,7 +22,7 @@ class Replica:
     """The place of one process. A killed process is followed by another."""
 
     number: int
-    settings: Mapping[str, str]
+    settings: dict[str, str]
     log: Path
     window_ms: int
     clock_off_seconds: float = 0.0

@@ -3,6 +3,7 @@ network."""
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import cast
@@ -12,8 +13,14 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from taskwire import sealing
+from taskwire.domain.audit import AuditFilter
+from taskwire.queue.scripts import ServerClock
 from taskwire.redis import embedded
+from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
+from taskwire.state.audit import AuditLimits, AuditTrail
+from taskwire.state.key_rotation import StoredKeys
 from tests.faults.proxy import FaultProxy
 
 READY_SECONDS = 20.0
@@ -58,6 +65,27 @@ class Store:
         """Return the dead letters."""
         found = self._client.hvals(Keys(team).named("dead_letters"))
         return await cast("Awaitable[list[str]]", found)
+
+    async def read(self, team: str, name: str) -> str:
+        """Return the value of a key; empty if there is none."""
+        return cast("str | None", await self._client.get(Keys(team).named(*name.split(":")))) or ""
+
+    async def count_old_values(self, team: str) -> int:
+        """Count the stored values that are not encrypted with the newest key of this process."""
+        connections = Connections(self._client, self._client, "")
+        found = await StoredKeys(connections, Keys(team), ServerClock()).count()
+        return sum(count for key, count in found.items() if key != sealing.key_ring().newest_id)
+
+    async def read_audit(self, team: str) -> tuple[int, list[str]]:
+        """Return the number of entries of the audit trail, and a sentence for each thing that is wrong."""
+        trail = AuditTrail(
+            Connections(self._client, self._client, ""), Keys(team), ServerClock(), AuditLimits()
+        )
+        entries = [stored.entry async for stored in trail.read(AuditFilter())]
+        done = Counter(entry.reference for entry in entries if entry.outcome == "done")
+        wrongs = [f"{name} was recorded {count} times" for name, count in done.items() if count > 1]
+        broken = await trail.find_break()
+        return len(entries), [*wrongs, *([f"the audit trail breaks: {broken}"] if broken else [])]
 
     async def close(self) -> None:
         """Close the client and kill the server."""

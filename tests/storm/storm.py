@@ -16,7 +16,7 @@ from tests.keys import KEY
 from . import agents, event_log, ledger
 from .actors import Actors
 from .fault_plan import FaultPlan
-from .plan import POLL_SECONDS, RETRY_SECONDS, SETTLE_SECONDS, Plan
+from .plan import POLL_SECONDS, REMINDER_SECONDS, RETRY_SECONDS, SETTLE_SECONDS, Plan
 from .replicas import Replica
 from .store import Store, store
 from .tally import Tally, judge
@@ -58,15 +58,23 @@ class Storm:
         try:
             async with self.fault_plan:
                 await self.actors.act()
+            faulty = round(time.monotonic() - began)
             await self._wait_until_settled()
             await asyncio.sleep(QUIET_SECONDS)
             tally = await self._tally()
+            tally.counts["values with the old key"] = await self._count_old_values()
+            if tally.counts["values with the old key"]:
+                tally.wrongs["stuck"].append("values are encrypted with the old key")
+            await self._read_audit(tally)
         finally:
             for task in watching:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
             await asyncio.gather(*(replica.end() for replica in self.replicas))
+        tally.counts["seconds with faults"] = faulty
         tally.counts["seconds"] = round(time.monotonic() - began)
+        tally.counts["requests in people's names"] = self.actors.connecting.count_requests()
+        tally.wrongs["untried"] += self.actors.untried()
         tally.wrongs["untrue"] += event_log.read([replica.log for replica in self.replicas])[1]
         return tally
 
@@ -93,7 +101,7 @@ class Storm:
         counted."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.plan.patience_seconds):
-                while not (await self._tally()).is_good:
+                while not (await self._tally()).is_good or await self._count_old_values():
                     await self.actors.resume_all()
                     await asyncio.sleep(CHECK_SECONDS)
 
@@ -101,10 +109,26 @@ class Storm:
         team = self.slack.workspace.team_id
         both = ledger.read(self.slack, self.coder, self._shown)
         queues, dead_letters = await self.store.queues(team), await self.store.dead_letters(team)
-        tally = judge(both, self.actors.typed, self.actors.written, queues, dead_letters)
+        promises = self.actors.promises
+        stored = {name: await self.store.read(team, name) for _, name, _, _ in promises.saved}
+        promised = promises.judge(both, stored)
+        tally = judge(both, self.actors.typed, self.actors.written, promised, queues, dead_letters)
+        for name, sentences in self.actors.connecting.judge().items():
+            tally.wrongs[name] += sentences
         tally.wrongs["untrue"] += [c for c in self.slack.violations if not c.startswith("unacked")]
         tally.wrongs["untrue"] += self.coder.violations
         return tally
+
+    async def _count_old_values(self) -> int:
+        """Count the values that still need the key that was replaced."""
+        if not self.plan.rotations:
+            return 0
+        return await self.store.count_old_values(self.slack.workspace.team_id)
+
+    async def _read_audit(self, tally: Tally) -> None:
+        count, wrongs = await self.store.read_audit(self.slack.workspace.team_id)
+        tally.counts["audit entries"] = count
+        tally.wrongs["untrue"] += wrongs if count else ["no act was recorded"]
 
 
 @contextlib.asynccontextmanager
@@ -134,10 +158,12 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
             "CODER_URL": coder.url,
             "CODER_SESSION_TOKEN": coder.add_token("taskwire"),
             "TASKWIRE_SECRET_KEYS": KEY,
+            "TASKWIRE_ACCOUNTS": "both",
             "TASKWIRE_TEMPLATE": "storm-agents",
             "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
             "TASKWIRE_POLL_INTERVAL": str(POLL_SECONDS),
             "TASKWIRE_SETTLE": str(SETTLE_SECONDS),
+            "TASKWIRE_REMINDER": str(REMINDER_SECONDS),
             # A few people create all tasks of a storm within minutes.
             "TASKWIRE_CREATE_LIMIT": "0",
         }

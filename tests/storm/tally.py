@@ -5,17 +5,18 @@ Each judge checks one promise and writes a sentence for each case in which it wa
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from taskwire_sandbox.slack.ledger import Delivery
 
-from .actors import PROMPT, ThreadKey, TypedCommand, WrittenReply
+from .acts import ThreadKey, TypedCommand, WrittenReply
+from .agents import PROMPT
 from .ledger import BotMessage, Ledger, TaskLedger
 
-Wrong = Literal["lost", "twice", "overtaken", "disordered", "stuck", "untrue"]
-WRONGS: tuple[Wrong, ...] = ("lost", "twice", "overtaken", "disordered", "stuck", "untrue")
+Wrong = Literal["lost", "twice", "overtaken", "disordered", "stuck", "untrue", "untried"]
+WRONGS: tuple[Wrong, ...] = ("lost", "twice", "overtaken", "disordered", "stuck", "untrue", "untried")
 MOST_SENTENCES = 12
 
 
@@ -44,6 +45,7 @@ def judge(
     ledger: Ledger,
     typed: Sequence[TypedCommand],
     written: Sequence[WrittenReply],
+    promised: Mapping[Wrong, list[str]],
     queues: Sequence[str],
     dead_letters: Sequence[str],
 ) -> Tally:
@@ -57,6 +59,8 @@ def judge(
     _judge_order(tally, ledger, written)
     _judge_notices(tally, ledger)
     _judge_cards(tally, ledger)
+    for name, sentences in promised.items():
+        wrongs[name] += sentences
     wrongs["stuck"] += [f"list {name}" for name in queues]
     wrongs["lost"] += [f"dead letter {letter[:300]}" for letter in dead_letters]
     return tally

@@ -1,0 +1,71 @@
+"""What people did in a storm: the commands that they typed, and the replies that they wrote."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, NamedTuple, TypeVar
+
+from taskwire_sandbox.slack.errors import Json
+
+T = TypeVar("T")
+CommandOutcome = Literal["taken", "refused", "unknown"]
+
+
+class ThreadKey(NamedTuple):
+    """A thread: its channel and the ts of its root."""
+
+    channel: str
+    ts: str
+
+
+class Deck(Generic[T]):
+    """Deals its cards in shuffled rounds, so that a short storm has some of each too."""
+
+    def __init__(self, cards: Sequence[T], seed: str) -> None:
+        self._cards = cards
+        self._dice = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self._left: list[T] = []
+
+    def deal(self) -> T:
+        """Return the next card."""
+        if not self._left:
+            self._left = self._dice.sample(self._cards, len(self._cards))
+        return self._left.pop()
+
+
+@dataclass
+class TypedCommand:
+    """A command, and what its author was told about it."""
+
+    person: str
+    channel: str
+    prompt: str
+    told: CommandOutcome
+    # Whether the card is in the thread of a person's message, so that replies must mention the bot.
+    is_mention_only: bool = False
+
+    @property
+    def subject(self) -> str:
+        """The first line of the prompt, which is different for each task."""
+        return self.prompt.partition("\n")[0]
+
+
+@dataclass
+class WrittenReply:
+    """A reply, and where it was written."""
+
+    text: str
+    ts: str
+    place: ThreadKey
+    prompt: str
+
+
+@dataclass
+class BotQuestion:
+    """A question of the bot in a thread, with its buttons."""
+
+    place: ThreadKey
+    ts: str
+    id: str
+    message: Json
+    is_answered: bool = False

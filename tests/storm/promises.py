@@ -1,0 +1,155 @@
+"""What people were promised besides commands and replies, and what became of it.
+
+A press, a dialog or a shortcut counts as promised if Slack got an ack, and the person was not told that it
+may be lost. Without a promise the effect may be there or not, but never twice.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from taskwire.domain.message import Button
+from taskwire.messages import answers
+from taskwire_sandbox.slack import SlackSandbox
+from taskwire_sandbox.slack.errors import Json
+
+from .acts import ThreadKey
+from .ledger import Ledger
+from .tally import Wrong
+
+DONE_MARK = ["white_check_mark"]
+DOUBTS = (answers.store_unreachable(), "I'm not sure that I took this")
+
+
+@dataclass
+class Press:
+    """What a person pressed, submitted or chose, and whether Slack got an ack."""
+
+    person: str
+    at: str
+    is_acked: bool
+
+
+@dataclass
+class SentInput:
+    """Words that must reach an agent once. If they are a person's message, `ts` names it.
+
+    `prompt` is empty if the task is not known.
+    """
+
+    prompt: str
+    texts: tuple[str, ...]
+    press: Press | None
+    place: ThreadKey
+    ts: str = ""
+
+
+@dataclass
+class AnsweredMessage:
+    """A message of the bot whose buttons must be gone after a press. `choice` are the words of the button."""
+
+    place: ThreadKey
+    ts: str
+    button: Button
+    press: Press
+    prompt: str = ""
+    choice: str = ""
+
+
+@dataclass
+class Promises:
+    """All that people did in a storm besides commands and replies."""
+
+    slack: SlackSandbox
+    sent: list[SentInput] = field(default_factory=list)
+    answered: list[AnsweredMessage] = field(default_factory=list)
+    # The cards that must offer to unmute.
+    muted: list[tuple[str, ThreadKey]] = field(default_factory=list)
+    # The values that must be stored, by key: one for each channel and each person.
+    saved: list[tuple[Press, str, str, str]] = field(default_factory=list)
+    # How often each task was stopped.
+    stops: Counter[str] = field(default_factory=Counter)
+
+    def is_kept_to(self, press: Press | None) -> bool:
+        """Return whether the bot has promised the effect of a press."""
+        return press is not None and press.is_acked and not self.has_doubt(press.person, press.at)
+
+    def has_doubt(self, person: str, at: str) -> bool:
+        """Return whether a person was told after this time that what they did may be lost."""
+        return any(
+            float(each.ts) >= float(at) and str(each.body.get("text", "")).startswith(DOUBTS)
+            for each in self.slack.ephemerals(person)
+        )
+
+    def judge(self, ledger: Ledger, stored: Mapping[str, str]) -> dict[Wrong, list[str]]:
+        """Return a sentence for each broken promise, by the kind of what is wrong."""
+        wrongs: dict[Wrong, list[str]] = {"lost": [], "twice": [], "untrue": []}
+        inputs = {task.prompt: Counter(task.inputs) for task in ledger.tasks}
+        told = {said.id.partition(":")[2] for said in ledger.said if ":twice:" in said.id}
+        everywhere = sum(inputs.values(), Counter[str]())
+        for sent in self.sent:
+            got = inputs.get(sent.prompt, Counter()) if sent.prompt else everywhere
+            self._judge_input(sent, got, ledger, told, wrongs)
+        for answered in self.answered:
+            self._judge_answer(answered, inputs.get(answered.prompt, Counter()), wrongs)
+        for prompt, place in self.muted:
+            cards = [said for said in ledger.cards() if said.place == place]
+            shown = [str(self.slack.message(place.channel, card.ts).get("blocks")) for card in cards]
+            wrongs["lost"] += [f"the mute of {prompt!r}" for blocks in shown if "'muted'" not in blocks]
+        for press, name, wanted, what in self.saved:
+            if self.is_kept_to(press) and wanted not in stored.get(name, ""):
+                wrongs["lost"].append(f"{what}: {wanted} is not in {stored.get(name)}")
+        for task in ledger.tasks:
+            count = sum(name.startswith("paused:") for name in task.story)
+            if count > self.stops[task.prompt]:
+                wrongs["twice"].append(f"{task.prompt!r} was stopped {count} times")
+        live = [said for said in ledger.said if said.kind == "live" and said.text.startswith("Live")]
+        wrongs["untrue"] += [f"still live: {said.text[:80]!r} at {said.place}" for said in live]
+        return wrongs
+
+    def _judge_input(
+        self,
+        sent: SentInput,
+        inputs: Counter[str],
+        ledger: Ledger,
+        told: set[str],
+        wrongs: dict[Wrong, list[str]],
+    ) -> None:
+        count = sum(inputs[text] for text in sent.texts)
+        if count > 1 and f"twice:{sent.ts}" not in told:
+            wrongs["twice"].append(f"{sent.texts[0]!r}, {count} times")
+        if not count and self.is_kept_to(sent.press):
+            wrongs["lost"].append(f"{sent.texts[0]!r} at {sent.place}, {sent.ts}")
+        marks = ledger.receipts.get(ThreadKey(sent.place.channel, sent.ts), []) if sent.ts else None
+        if marks is not None and marks != (DONE_MARK if count else []):
+            wrongs["untrue"].append(f"{sent.texts[0]!r} is marked {marks}, and there {count} times")
+
+    def _judge_answer(
+        self, answered: AnsweredMessage, inputs: Counter[str], wrongs: dict[Wrong, list[str]]
+    ) -> None:
+        message = self.slack.message(answered.place.channel, answered.ts)
+        if self.is_kept_to(answered.press) and find_button(message, answered.button) is not None:
+            wrongs["untrue"].append(f"still asked: {str(message['text'])[:80]!r} at {answered.place}")
+        if answered.choice:
+            is_told, count = f"chose *{answered.choice}*" in str(message["text"]), inputs[answered.choice]
+            if count != is_told:
+                what = f"{answered.choice!r} of {answered.prompt!r}: there {count} times, told: {is_told}"
+                wrongs["twice" if count > 1 else "lost" if is_told else "untrue"].append(what)
+
+
+def elements(content: Json) -> list[Json]:
+    """Return the buttons of a message or view."""
+    blocks = content.get("blocks") or []
+    rows = [block["elements"] for block in blocks if block["type"] == "actions"]
+    rows += [[block["accessory"]] for block in blocks if "accessory" in block]
+    return [element for row in rows for element in row]
+
+
+def find_button(content: Json, button: Button, label: str = "") -> Json | None:
+    """Return the first button with this action; the number at the end of an action's id does not count."""
+    for element in elements(content):
+        action = str(element.get("action_id", ""))
+        is_it = action == button or action.rpartition(".")[0] == button
+        if is_it and (not label or element.get("text", {}).get("text") == label):
+            return element
+    return None
