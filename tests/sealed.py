@@ -6,8 +6,9 @@ from typing import Any, get_args
 
 from cryptography.fernet import Fernet
 
+from taskwire import sealing
 from taskwire.domain.jobs import AnyWork
-from taskwire.domain.sealed_model import SEALED, SealedModel, opened
+from taskwire.domain.sealed_model import SEALED, SealedModel, make_purpose, opened
 from tests.keys import KEY
 
 _KINDS: dict[str, type[SealedModel]] = {
@@ -18,12 +19,23 @@ _PURPOSE_BYTES = 16
 
 
 def open_job(body: str) -> dict[str, Any]:
-    """Return a stored job with its texts, as a version without encryption would have written it."""
+    """Return a stored job with its texts, so that a test can change it. `seal_job` stores it again."""
     job: dict[str, Any] = json.loads(body)
     work = job["work"]
     if SEALED in work:
         job["work"] = opened(_KINDS[work["kind"]], work)
     return job
+
+
+def seal_job(job: dict[str, Any]) -> str:
+    """Return the stored text of a job, as a version with other fields in its work would have written it."""
+    kind, work = _KINDS[job["work"]["kind"]], job["work"]
+    known = {name: value for name, value in work.items() if name in kind.model_fields}
+    stored = json.loads(kind.model_validate(known).model_dump_json())
+    content = sealing.key_ring().open(stored.pop(SEALED), make_purpose(kind, stored))
+    stored |= {name: value for name, value in work.items() if name not in known}
+    sealed = sealing.key_ring().seal(content, make_purpose(kind, stored))
+    return json.dumps(job | {"work": stored | {SEALED: sealed}})
 
 
 def open_all(text: str) -> str:

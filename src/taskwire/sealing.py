@@ -206,9 +206,9 @@ def seal_text(text: str, place: str) -> str:
 
 
 def open_text(stored: str, place: str) -> str:
-    """Return the text that is stored at a place. A text that is not sealed is returned as it is."""
-    if not is_sealed(stored):
-        return stored
+    """Return the text that is stored at a place; an empty text if nothing is stored. Raises CannotOpen."""
+    if not stored:
+        return ""
     found: str = json.loads(key_ring().open(stored, place))
     return found
 

@@ -14,6 +14,7 @@ from taskwire.domain.queues import (
 )
 from taskwire.domain.sealed_model import opened
 from taskwire_sandbox.coder import SandboxTask
+from tests.sealed import seal_job
 
 from .people import Thread
 from .test_notices_to_administrators import direct_messages
@@ -355,13 +356,13 @@ async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it
     (note,) = [key async for key in redis.scan_iter(world.keys.named("notes", "kept_request", "*"))]
     stored = json.loads(sealing.open_text(str(await redis.get(note)), note))
     kept = opened(CreateRequested, stored)
-    await redis.set(note, json.dumps(kept | {"mood": "cheerful"}), keepttl=True)
+    await redis.set(note, _as_note(kept | {"mood": "cheerful"}, note), keepttl=True)
     await record_newer_version(world)
 
     await world.alice.presses("Create another")
     await world.passes(seconds=30)
     before = len(world.coder.tasks)
-    await redis.set(note, json.dumps(kept), keepttl=True)
+    await redis.set(note, _as_note(kept, note), keepttl=True)
     await switch_to_newer_version(world)
     await world.settles()
 
@@ -369,6 +370,12 @@ async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it
     assert len(world.coder.tasks) == 2
     assert world.alice.sees() == ("Creating another one.\n> fix it")
     assert len(world.cards()) == 1
+
+
+def _as_note(work: dict[str, object], key: str) -> str:
+    """Return the work as a note has it."""
+    stored = json.loads(seal_job({"id": "1", "work": work}))["work"]
+    return sealing.seal_text(json.dumps(stored), key)
 
 
 async def a_reply_that_another_version_took(world: World) -> tuple[Thread, SandboxTask]:

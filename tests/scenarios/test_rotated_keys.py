@@ -1,5 +1,6 @@
 """A new key before the old one, and a key that is missing: nothing that waits is lost."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from taskwire import sealing
 from tests.keys import KEY
 
+from .test_notices_to_administrators import direct_messages
 from .waiting import a_busy_agent
 from .world import World
 
@@ -44,12 +46,16 @@ async def test_after_a_rotation_the_old_key_can_be_removed(world: World) -> None
 
 async def test_what_needs_a_missing_key_waits_for_it(world: World) -> None:
     """It is neither lost nor tried without end, and goes on when the key is back."""
+    await world.restarts(admins=(world.bob.id,))
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "add a test")
     sealing.install_keys([NEW])
     task.becomes("idle")
     await world.passes(seconds=31)
     waiting = list(task.inputs)
+    await world.passes(seconds=301)
+    await world.bot.parts.newer.tell_waiting()
+    await world.settles()
 
     sealing.install_keys([NEW, KEY])
     await world.passes(seconds=61)
@@ -57,5 +63,10 @@ async def test_what_needs_a_missing_key_waits_for_it(world: World) -> None:
     await world.passes(seconds=31)
 
     assert waiting == []
+    [told] = direct_messages(world, "bob")
+    assert re.sub(r"by .* UTC", "by (time)", told) == (
+        ":warning: 1 queue waits for a key: the next job cannot be read without it. Put it back into "
+        "TASKWIRE_SECRET_KEYS, behind the others, by (time); after that I give the job up."
+    )
     assert task.inputs == ["add a test"]
     assert thread.receipt(reply) == ["white_check_mark"]

@@ -1,5 +1,14 @@
-"""A person who can write into Redis is nobody else in Coder by that."""
+"""A person who can write into Redis is nobody else by that, and gives no orders in other people's names."""
 
+import json
+
+from taskwire.domain.ids import ChannelId, Ts, UserId
+from taskwire.domain.jobs import Act
+from taskwire.domain.queues import to_coder
+from taskwire.domain.requester import Requester
+
+from .versions import append_stored_job, link_of
+from .waiting import a_waiting_agent
 from .world import World
 
 ALICES = "*Fix it* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
@@ -43,3 +52,40 @@ async def test_a_profile_that_was_written_into_redis_is_not_used(world: World) -
 
     assert world.bob.reads() == [ALICES]
     assert task.status == "active"
+
+
+async def test_an_order_that_was_written_into_redis_is_not_carried_out(world: World) -> None:
+    """Nobody without the key can make a job. It is given up at once, so it keeps nothing waiting."""
+    thread, task = await a_waiting_agent(world)
+    link = await link_of(world)
+    asked = Requester(person=UserId(world.alice.id), channel=ChannelId(thread.channel), at=Ts(thread.ts))
+    forged = json.dumps({"id": "forged", "work": Act(requester=asked, verb="delete").model_dump()})
+
+    await append_stored_job(world, to_coder(link), "forged", forged)
+    await world.settles()
+
+    assert task.status == "active"
+    assert not task.is_deleted
+    assert await world.dead_letters() == [
+        "it cannot be read: work.act: Value error, it is not signed, so this Taskwire has not written it"
+    ]
+    assert len(world.errors) == 1
+    world.errors.clear()
+    thread.new_messages()
+
+
+async def test_rights_that_were_written_into_redis_are_none(world: World) -> None:
+    """Neither a share nor a setting of the channel counts if Taskwire has not written it."""
+    thread, task = await a_waiting_agent(world)
+    link, redis = await link_of(world), world.connections.commands
+    await redis.hset(world.keys.named("shared"), link, world.bob.id)
+    settings = json.dumps({"version": 1, "steerers": "channel"})
+    await redis.set(world.keys.named("channel_settings", thread.channel), settings)
+
+    await world.bob.types(f"/task pause {task.name}")
+    await redis.hset(world.keys.link(link), "shares", world.bob.id)
+    await world.bob.types(f"/task pause {task.id}")
+
+    assert task.status == "active"
+    world.bob.reads()
+    thread.new_messages()

@@ -10,7 +10,7 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.fence import FORMAT
 from taskwire.queue.scripts import Script
 from tests.lua import with_libraries
-from tests.sealed import open_job
+from tests.sealed import open_job, seal_job
 
 from .world import World
 
@@ -32,7 +32,7 @@ async def rewrite_jobs_as_newer(world: World, name: QueueName) -> None:
         if field.startswith("body|"):
             job = open_job(body)
             job["work"]["mood"] = "cheerful"
-            await redis.hset(key, field, json.dumps(job))
+            await redis.hset(key, field, seal_job(job))
 
 
 async def switch_to_newer_version(world: World, *names: QueueName) -> None:
@@ -44,7 +44,7 @@ async def switch_to_newer_version(world: World, *names: QueueName) -> None:
             if field.startswith("body|"):
                 job = open_job(body)
                 job["work"].pop("mood", None)
-                await redis.hset(key, field, json.dumps(job))
+                await redis.hset(key, field, seal_job(job))
     world.bot.parts.deps.queues.formats.own_format = NEWER
     await redis.lpush(world.keys.named("wakeups"), "1")
     await world.until(lambda: _has_taken_all(world), "the newer version has taken what is due")
@@ -58,7 +58,7 @@ async def make_dead_letter_readable(world: World, letter_id: str) -> None:
     letter = json.loads(await cast("Awaitable[str]", redis.hget(key, letter_id)))
     job = open_job(letter["body"])
     job["work"].pop("mood")
-    letter["body"] = json.dumps(job)
+    letter["body"] = seal_job(job)
     await redis.hset(key, letter_id, json.dumps(letter))
 
 

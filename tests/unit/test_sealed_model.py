@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.events import Observed
 from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId
-from taskwire.domain.jobs import AnswerInThread, ApplyEvent, CreateRequested, Job, Reply, ReplyChanged
+from taskwire.domain.jobs import Act, AnswerInThread, ApplyEvent, CreateRequested, Job, Reply, ReplyChanged
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Observation, Report
 from taskwire.domain.requester import FileRef, Requester
@@ -68,12 +68,13 @@ def test_no_value_opens_in_another_record() -> None:
         Message.model_validate_json(json.dumps({"text": "", "sealed": alices["sealed"]}))
 
 
-def test_what_an_older_version_wrote_is_read() -> None:
-    """It is not encrypted, and will be when it is written the next time."""
-    plain = json.dumps(REPLY.model_dump())
+@pytest.mark.parametrize("work", WORKS, ids=[type(each).__name__ for each in WORKS])
+def test_what_is_not_signed_is_not_read(work: Reply) -> None:
+    """Anybody who can write to Redis could have made it."""
+    plain = json.dumps(work.model_dump(mode="python"), default=str)
 
-    assert "tws1." not in plain
-    assert Reply.model_validate_json(plain) == REPLY
+    with pytest.raises(ValidationError, match="it is not signed, so this Taskwire has not written it"):
+        type(work).model_validate_json(plain)
 
 
 def test_a_person_cannot_write_a_sealed_value() -> None:
@@ -83,8 +84,12 @@ def test_a_person_cannot_write_a_sealed_value() -> None:
     assert Reply.model_validate_json(typed.model_dump_json()) == typed
 
 
-def test_a_value_without_texts_is_not_sealed() -> None:
-    """It costs nothing."""
-    stored = Report(id="r-1", at=NOON, state="working").model_dump_json()
+def test_a_value_without_texts_is_signed_too() -> None:
+    """Its readable fields decide something as well: a pause has no text."""
+    asked = ASKED.model_copy(update={"response_url": None})
+    stored = json.loads(Act(requester=asked, verb="pause").model_dump_json())
+    forged = stored | {"verb": "delete"}
 
-    assert "sealed" not in stored
+    assert Act.model_validate_json(json.dumps(stored)).verb == "pause"
+    with pytest.raises(ValidationError, match="it was encrypted for another place"):
+        Act.model_validate_json(json.dumps(forged))

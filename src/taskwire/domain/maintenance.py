@@ -3,7 +3,7 @@
 `jobs.py` has the work that people and tasks cause.
 """
 
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
 from taskwire.domain.reconcile import Mark
@@ -53,6 +53,9 @@ class FindThread(Work):
 
 class ParkedBatch(Work):
     """Write a `Batch` that a process of another version stored in its own format (queue `to_coder`)."""
+
+    # A Lua script makes it. What is in the batch is signed by itself.
+    is_signed: ClassVar[bool] = False
 
     kind: Literal["parked_batch"] = "parked_batch"
     batch: Readable

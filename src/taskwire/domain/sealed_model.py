@@ -6,18 +6,20 @@ stay readable, because Lua scripts, the crash-point proof and operators read the
 
 A value is stored as JSON with one more field, `sealed`, which contains the texts of the value and of all
 values inside it. The field `sealed` can be opened only in a value of the same class with the same readable
-fields. So nobody can move Alice's words into a job of Bob's. Empty texts are not sealed. Values that an older
-version stored have no field `sealed`.
+fields. So it is also the signature of the readable fields: nobody without the key can make a job, or move
+Alice's words into a job of Bob's. A value without texts is signed too, and a value that is not signed cannot
+be read.
 """
 
 import hashlib
 import json
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, NewType, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, NewType, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
     JsonValue,
+    ModelWrapValidatorHandler,
     SerializationInfo,
     SerializerFunctionWrapHandler,
     ValidationInfo,
@@ -40,8 +42,12 @@ Fields = dict[str, Any]
 class SealedModel(BaseModel):
     """A value that is sealed when it is written as JSON, and opened when it is read."""
 
-    # How many values are being written, one in the other. Writing never waits, so one number is enough.
+    # How many values are being written, one in the other, and how many are being read. Neither ever waits, so
+    # one number for each is enough.
     _depth: ClassVar[int] = 0
+    _reading: ClassVar[int] = 0
+    # Whether a stored value must be signed. False for what only Lua scripts make.
+    is_signed: ClassVar[bool] = True
 
     @model_serializer(mode="wrap", when_used="json")
     def _seal(self, handler: SerializerFunctionWrapHandler, _: SerializationInfo) -> Fields:
@@ -57,24 +63,33 @@ class SealedModel(BaseModel):
             return fields
         found: dict[str, Fields] = {}
         _take_out(fields, "", found)
-        if found:
+        if found or self.is_signed:
             content = sealing.masked(json.dumps(found, ensure_ascii=False))
-            fields[SEALED] = sealing.key_ring().seal(content, _purpose(type(self), fields))
+            fields[SEALED] = sealing.key_ring().seal(content, make_purpose(type(self), fields))
         return fields
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _open(cls, given: object, info: ValidationInfo) -> object:
-        if info.mode != "json" or not isinstance(given, dict) or not isinstance(given.get(SEALED), str):
-            return given
-        return opened(cls, given)
+    def _open(cls, given: object, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        if info.mode != "json" or SealedModel._reading or not isinstance(given, dict):
+            return handler(given)
+        if not isinstance(given.get(SEALED), str):
+            if cls.is_signed:
+                raise sealing.CannotOpen("it is not signed, so this Taskwire has not written it")
+            return handler(given)
+        fields = opened(cls, given)
+        SealedModel._reading += 1
+        try:
+            return handler(fields)
+        finally:
+            SealedModel._reading -= 1
 
 
 def opened(kind: type[BaseModel], stored: Fields) -> Fields:
     """Return the fields of a stored value with its texts. Raises `sealing.CannotOpen`."""
     fields: Fields = json.loads(json.dumps(stored))
     token = fields.pop(SEALED)
-    found: dict[str, Fields] = json.loads(sealing.key_ring().open(token, _purpose(kind, fields)))
+    found: dict[str, Fields] = json.loads(sealing.key_ring().open(token, make_purpose(kind, fields)))
     for path, texts in found.items():
         place: Any = fields
         for step in path.split(".") if path else ():
@@ -95,7 +110,7 @@ def _take_out(node: object, path: str, found: dict[str, Fields]) -> None:
             _take_out(inner, f"{path}.{step}" if path else f"{step}", found)
 
 
-def _purpose(kind: type[BaseModel], readable: Fields) -> str:
+def make_purpose(kind: type[BaseModel], readable: Fields) -> str:
     """Return what a sealed value belongs to: its class, and its readable fields."""
     text = json.dumps({name: value for name, value in readable.items() if name != SEALED}, sort_keys=True)
     return f"{kind.__name__} {hashlib.sha256(text.encode()).hexdigest()}"

@@ -85,6 +85,16 @@ def jobs_wait_for_version(count: int, until: datetime) -> str:
     )
 
 
+def jobs_wait_for_key(count: int, until: datetime) -> str:
+    """Say that the first job of `count` queues needs a key that is missing, and is given up at `until`."""
+    queues, jobs = ("1 queue waits", "job") if count == 1 else (f"{count} queues wait", "jobs")
+    return (
+        f"{queues} for a key: the next {jobs} cannot be read without it. Put it back into "
+        f"TASKWIRE_SECRET_KEYS, behind the others, by {until:%Y-%m-%d at %H:%M} UTC; after that I give the "
+        f"{jobs} up."
+    )
+
+
 def data_loss(since: datetime) -> str:
     """Say that Redis has lost what was written after `since`, for example because a backup was restored."""
     return (

@@ -107,6 +107,15 @@ def request_waits_for_version(until: datetime) -> Message:
     )
 
 
+def request_waits_for_key(until: datetime) -> Message:
+    """Say that the request waits, because the key is missing with which it was encrypted."""
+    return statement(
+        "I can't read your request, because a key of mine is missing. It waits for the key until "
+        f"{until:%Y-%m-%d} at most, and so does what you ask after it, except a pause. I told the "
+        "administrators."
+    )
+
+
 def request_never_readable() -> Message:
     """Say that the request was given up: no version that can read it came for a week."""
     return statement(

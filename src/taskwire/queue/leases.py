@@ -23,7 +23,7 @@ from taskwire.queue.fence import FORMAT
 from taskwire.queue.formats import Formats
 from taskwire.queue.scripts import Clock, ReplicatedScript, Script, load_script
 from taskwire.redis.connection import Connections
-from taskwire.redis.decoding import CannotRead, describe_read_error
+from taskwire.redis.decoding import CannotRead, describe_read_error, is_forged
 from taskwire.redis.keys import Keys
 from taskwire.sealing import CannotOpen, open_text, seal_text
 
@@ -113,10 +113,14 @@ class Lease(Acquired):
 
 @dataclass(frozen=True)
 class UnreadableJob(Acquired):
-    """A queue whose next job this version cannot read. `body` is the stored text of the job."""
+    """A queue whose next job this version cannot read. `body` is the stored text of the job.
+
+    `is_forged`: it has not the signature of this deployment, so no version will ever read it.
+    """
 
     body: str
     why: str
+    is_forged: bool = False
 
 
 @dataclass(frozen=True)
@@ -223,7 +227,9 @@ class Queues:
             job = Job.model_validate_json(body)
             attempt = open_text(note, attempt_place(name, job_id)) if is_pinned else None
         except (ValidationError, CannotOpen) as error:
-            return UnreadableJob(**vars(acquired), body=body, why=describe_read_error(error))
+            return UnreadableJob(
+                **vars(acquired), body=body, why=describe_read_error(error), is_forged=is_forged(error)
+            )
         return Lease(**vars(acquired), job=job, attempt=attempt, data_loss=DataLoss.read(data_loss))
 
     async def wait(self, seconds: float) -> None:

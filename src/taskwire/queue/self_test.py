@@ -28,8 +28,8 @@ SCRIPT_COMMANDS = (
     "XDEL @x 1-1", "PEXPIRE @x 10000", "TIME",
 )  # fmt: skip
 DIRECT_COMMANDS = (
-    "PING", "EVAL return(1) 0", "SET @s 1 PX 10000 NX", "GET @s", "MGET @s", "HGET @h a", "HMGET @h a",
-    "HGETALL @h", "HKEYS @h",
+    "TIME", "PING", "EVAL return(1) 0", "SET @s 1 PX 10000 NX", "GET @s", "MGET @s", "HGET @h a",
+    "HMGET @h a", "HGETALL @h", "HKEYS @h",
     "HDEL @h b", "ZRANGE @z 0 -1", "ZRANGEBYSCORE @z 0 9", "ZSCORE @z a", "ZCARD @z", "ZREM @z a",
     "XRANGE @x - +", "XREVRANGE @x + -", "BRPOP @l 0.01", "DEL @s @h @z @l @x",
 )  # fmt: skip

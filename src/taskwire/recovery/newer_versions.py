@@ -16,7 +16,7 @@ from taskwire.domain.jobs import Job, PostText, Reply
 from taskwire.domain.links import Link
 from taskwire.domain.maintenance import ParkedBatch, ReadThread
 from taskwire.domain.message import Message
-from taskwire.domain.queues import BACKFILL_THREADS, duplicates, get_link_id
+from taskwire.domain.queues import BACKFILL_THREADS, QueueName, duplicates, get_link_id
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, troubles, waiting
 from taskwire.outbox.direct_messages import AdminAlerts, tell_person
@@ -27,10 +27,12 @@ from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.queue.formats import ABSENCE_ALERT_MS, NEWER_VERSION_WAIT_MS, StrandedQueue
 from taskwire.queue.leases import Acquired, UnreadableJob
 from taskwire.redis.decoding import CannotRead, read_partially
-from taskwire.telemetry import Metrics
+from taskwire.telemetry import Metrics, logger
 
 # People are told again only after this time.
 TOLD_TTL_MS = 2 * NEWER_VERSION_WAIT_MS
+
+_log = logger("taskwire.recovery.newer_versions")
 
 
 class NewerVersions:
@@ -46,11 +48,22 @@ class NewerVersions:
         found = await self._deps.queues.formats.list_stranded()
         stranded = [each for each in found if each.absent_ms > ABSENCE_ALERT_MS]
         self._metrics.waits_for_newer.set(len(stranded))
-        if stranded:
-            sentence = troubles.jobs_wait_for_version(len(stranded), _get_earliest_end(stranded))
-            await self._alerts.warn("newer", sentence)
-        for each in stranded:
-            await self._tell_requester(each, _get_earliest_end(stranded))
+        links = self._deps.links
+        without_key = [
+            each for each in stranded if await links.find_missing_key(QueueName(each.name), each.job_id)
+        ]
+        others = [each for each in stranded if each not in without_key]
+        if without_key:
+            end = _get_earliest_end(without_key)
+            await self._alerts.warn("missing key", troubles.jobs_wait_for_key(len(without_key), end))
+        if others:
+            end = _get_earliest_end(others)
+            await self._alerts.warn("newer", troubles.jobs_wait_for_version(len(others), end))
+        for each in without_key:
+            until = _get_earliest_end(without_key)
+            await self._tell_requester(each, waiting.request_waits_for_key(until))
+        for each in others:
+            await self._tell_requester(each, waiting.request_waits_for_version(_get_earliest_end(others)))
 
     async def give_up(self, acquired: Acquired, body: str, why: str) -> Batch:
         """Make a dead letter of a job that no running version can read. Tell the person who waits."""
@@ -77,7 +90,7 @@ class NewerVersions:
         words = inputs.delivery_given_up(link, job_id, answers.WHY_NO_VERSION_READ_IT, [text])
         return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, question_id=job_id)
 
-    async def _tell_requester(self, stranded: StrandedQueue, until: datetime) -> None:
+    async def _tell_requester(self, stranded: StrandedQueue, words: Message) -> None:
         """Tell the person who waits for the job, once.
 
         Jobs of notices, receipts and cards have no such person.
@@ -87,7 +100,7 @@ class NewerVersions:
             self._deps, batch, "waits_for_newer", stranded.name, stranded.job_id, ttl_ms=TOLD_TTL_MS
         ):
             return
-        kind, words = stranded.name.partition(":")[0], waiting.request_waits_for_version(until)
+        kind = stranded.name.partition(":")[0]
         if kind == "intake":
             _message_requester(stranded.name, stranded.job_id, words, batch)
         elif (
@@ -110,6 +123,10 @@ def make_replacement(acquired: Acquired) -> Batch | None:
     A ReadThread job whose link cannot be read is only dropped: a version that can read the link reads all
     threads when it starts.
     """
+    if isinstance(acquired, UnreadableJob) and acquired.is_forged:
+        # It must not keep the jobs behind it waiting for a week.
+        _log.error("a job was not written by this Taskwire", queue=acquired.name, why=acquired.why)
+        return add_dead_letter(Batch(), acquired, acquired.body, acquired.why, is_offered_to_author=False)
     if acquired.name == BACKFILL_THREADS:
         link = LinkId(acquired.job_id)
         work = ReadThread(link=link)

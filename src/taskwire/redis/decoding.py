@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from taskwire.domain.jobs import Job, Reply
 from taskwire.domain.sealed_model import SEALED, opened
-from taskwire.sealing import CannotOpen
+from taskwire.sealing import CannotOpen, KeyMissing
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -26,7 +26,35 @@ class CannotRead(Exception):
 
     def __init__(self, error: Exception) -> None:
         self.why = describe_read_error(error)
+        # Why the value does not open, if that is the reason.
+        self.cannot_open = find_cannot_open(error)
         super().__init__(self.why)
+
+
+def find_cannot_open(error: Exception) -> CannotOpen | None:
+    """Return why a sealed value does not open; None if the error has another reason."""
+    if isinstance(error, CannotOpen):
+        return error
+    if not isinstance(error, ValidationError):
+        return None
+    causes = (each.get("ctx", {}).get("error") for each in error.errors(include_input=False))
+    return next((cause for cause in causes if isinstance(cause, CannotOpen)), None)
+
+
+def is_forged(error: Exception) -> bool:
+    """Return whether nobody with a key has written the value. If only its key is missing, it may be right."""
+    why = error.cannot_open if isinstance(error, CannotRead) else find_cannot_open(error)
+    return why is not None and not isinstance(why, KeyMissing)
+
+
+def find_missing_key(body: str) -> str:
+    """Return the id of the key that is missing to read a job; empty if that is not what is wrong."""
+    try:
+        Job.model_validate_json(body)
+    except ValidationError as error:
+        why = find_cannot_open(error)
+        return why.key_id if isinstance(why, KeyMissing) else ""
+    return ""
 
 
 def describe_read_error(error: Exception) -> str:
@@ -68,7 +96,9 @@ def read_partially(body: str) -> Job | None:
     except ValidationError:
         return None
     try:
-        work = opened(Reply, written.work) if SEALED in written.work else written.work
+        if SEALED not in written.work:
+            return None
+        work = opened(Reply, written.work)
         known = {name: value for name, value in work.items() if name in Reply.model_fields}
         return Job(id=written.id, work=Reply.model_validate(known))
     except (ValidationError, CannotOpen):

@@ -128,7 +128,10 @@ class LinkWrites:
     def set_shares(self, batch: Batch, link: LinkId, shares: Sequence[str]) -> Batch:
         """Write with whom the owner shares a link's task."""
         index = self._keys.named("shared")
-        batch.write("HSET", index, link, " ".join(shares)) if shares else batch.write("HDEL", index, link)
+        if shares:
+            batch.write("HSET", index, link, seal_text(" ".join(shares), f"{link} shares"))
+        else:
+            batch.write("HDEL", index, link)
         return self.set_people(batch, link, "shares", shares)
 
     def remove_field(self, batch: Batch, link: LinkId, name: str) -> Batch:
@@ -183,7 +186,7 @@ class LinkWrites:
     def keep_reply(self, batch: Batch, link: LinkId, job_id: str, work: Reply) -> Batch:
         """Keep a reply that was not delivered, so that its button can send it again."""
         key = self._keys.reply(link, job_id)
-        return batch.write_expiring(KEPT_REPLY_TTL_MS, "SET", key, work.model_dump_json())
+        return batch.write_expiring(KEPT_REPLY_TTL_MS, "SET", key, seal_text(work.model_dump_json(), key))
 
     def forget_reply(self, batch: Batch, link: LinkId, job_id: str) -> Batch:
         """Forget a kept reply on which a person has decided.

@@ -25,17 +25,21 @@ from taskwire.domain.queues import (
 from taskwire.queue.leases import attempt_place
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
-from taskwire.redis.decoding import CannotRead, read_if_possible, read_partially
+from taskwire.redis.decoding import CannotRead, find_missing_key, read_if_possible, read_partially
 from taskwire.redis.keys import Keys
-from taskwire.sealing import CannotOpen, open_text
+from taskwire.sealing import CannotOpen, KeyMissing, open_text
+from taskwire.telemetry import logger
 
 # How many links one exchange with Redis reads or writes. It takes two or three milliseconds.
 LINKS_PER_EXCHANGE = 50
 # How many links of one person are read.
 MOST_LINKS_OF_PERSON = 200
-# The fields of a link that are texts, and are sealed for it. The values of other fields seal themselves.
-SEALED_FIELDS = frozenset({"failure", "build_failure", "cursor"})
+# The fields of a link that are texts or give rights, and are sealed for it. The values of other fields seal
+# themselves, or decide nothing.
+_TEXTS = frozenset({"failure", "build_failure", "cursor"})
+SEALED_FIELDS = _TEXTS | {"shares"}
 
+_log = logger("taskwire.state.links")
 _FIRE_TIMERS = load_script("state/links.fire_timers")
 
 
@@ -92,7 +96,8 @@ class Links:
     async def list_shares(self) -> dict[LinkId, tuple[str, ...]]:
         """Return the open links whose tasks are shared, each with the people and groups it is shared with."""
         found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.named("shared")))
-        return {LinkId(link): tuple(shares.split()) for link, shares in found.items()}
+        opened = {LinkId(link): _open_shares(link, shares) for link, shares in found.items()}
+        return {link: shares for link, shares in opened.items() if shares}
 
     async def list_channels(self, link_ids: Iterable[LinkId]) -> dict[LinkId, ChannelId]:
         """Return the channel of each link's thread, also if the thread does not exist yet."""
@@ -222,9 +227,26 @@ class Links:
         bodies = await cast("Awaitable[list[str | None]]", self._redis.hmget(f"{base}:jobs", names))
         return _jobs(body for body in bodies if body)
 
+    async def find_missing_key(self, name: QueueName, job_id: str) -> str:
+        """Return the id of the key that is missing to read a job; empty if none is missing."""
+        jobs = self._keys.named("queue", name, "jobs")
+        body = await cast("Awaitable[str | None]", self._redis.hget(jobs, f"body|{job_id}"))
+        return find_missing_key(body) if body else ""
+
     async def is_empty(self, name: QueueName) -> bool:
         """Return whether a queue has no jobs at all, readable or not."""
         return not await self._redis.zcard(self._keys.named("queue", name, "order"))
+
+
+def _open_shares(link: str, stored: str) -> tuple[str, ...]:
+    """Return with whom a task is shared; nobody if this deployment has not written that."""
+    try:
+        return tuple(open_text(stored, f"{link} shares").split())
+    except KeyMissing:
+        raise
+    except CannotOpen as error:
+        _log.warning("a share is not used", link=link, why=str(error))
+        return ()
 
 
 def _jobs(bodies: Iterable[str]) -> list[Job]:
@@ -243,7 +265,7 @@ def _read_link(fields: dict[str, str]) -> Link:
     """Read a link. Raise CannotRead if a newer version has written it."""
     try:
         record = LinkRecord.model_validate_json(fields["record"])
-        texts = {name: open_text(fields.get(name, ""), f"{record.id} {name}") for name in SEALED_FIELDS}
+        texts = {name: open_text(fields.get(name, ""), f"{record.id} {name}") for name in _TEXTS}
         return Link(
             record=record,
             state=LinkState.model_validate_json(fields["state"]) if "state" in fields else LinkState(),
@@ -258,7 +280,7 @@ def _read_link(fields: dict[str, str]) -> Link:
             build_failure=texts["build_failure"],
             is_muted="muted" in fields,
             watchers=tuple(UserId(person) for person in fields.get("watchers", "").split()),
-            shares=tuple(fields.get("shares", "").split()),
+            shares=_open_shares(record.id, fields.get("shares", "")),
             is_mention_only="mention_only" in fields,
             waits_for_resume="waits_for_resume" in fields,
             has_moved="moved" in fields,

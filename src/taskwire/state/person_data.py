@@ -155,11 +155,18 @@ def _read_call(keys: Keys, key: str, kind: object) -> tuple[str, ...] | None:
 
 def _join(key: str, answer: object) -> str:
     """Return the texts of an answer as one text. If it was sealed for the key, it is opened."""
-    text = " ".join(each or "" for each in answer) if isinstance(answer, list) else str(answer or "")
+    if isinstance(answer, list):
+        link = key.rpartition(":")[2]
+        return " ".join(_open(each or "", f"{link} shares") for each in answer)
+    return _open(str(answer or ""), key)
+
+
+def _open(text: str, purpose: str) -> str:
+    """Return a text, opened if it was sealed for this purpose."""
     if not sealing.is_sealed(text):
         return text
     try:
-        opened = sealing.key_ring().open(text, key)
+        opened = sealing.key_ring().open(text, purpose)
         return str(json.loads(opened)) if opened.startswith('"') else opened
     except sealing.CannotOpen:
         return ""

@@ -9,11 +9,13 @@ from pydantic import BaseModel
 
 from taskwire.queue.batch import Batch
 from taskwire.redis.connection import Connections
-from taskwire.redis.decoding import read
+from taskwire.redis.decoding import CannotRead, is_forged, read
 from taskwire.redis.keys import Keys
+from taskwire.telemetry import logger
 
 K = TypeVar("K", bound=str)
 S = TypeVar("S", bound=BaseModel)
+_log = logger("taskwire.state.settings")
 
 
 class SettingsStore(Generic[K, S]):
@@ -29,9 +31,19 @@ class SettingsStore(Generic[K, S]):
         self._defaults = defaults
 
     async def get(self, whose: K) -> S:
-        """Return the settings of a channel or person. Raise CannotRead if a newer version wrote them."""
-        found = cast("str | None", await self._redis.get(self._keys.named(self._name, whose)))
-        return read(type(self._defaults).model_validate_json, found) if found else self._defaults
+        """Return the settings of a channel or person. Raise CannotRead if a newer version wrote them.
+
+        Settings that this deployment has not written count as none.
+        """
+        key = self._keys.named(self._name, whose)
+        found = cast("str | None", await self._redis.get(key))
+        try:
+            return read(type(self._defaults).model_validate_json, found) if found else self._defaults
+        except CannotRead as error:
+            if not is_forged(error):
+                raise
+            _log.warning("settings are not used", key=key, why=error.why)
+            return self._defaults
 
     def write(self, batch: Batch, whose: K, settings: S) -> Batch:
         """Write the settings of a channel or person. If nothing is changed, there is no key."""
