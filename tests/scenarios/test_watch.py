@@ -98,7 +98,7 @@ async def test_only_so_many_people_watch_one_task(world: World) -> None:
         await person.replies(thread, "!watch")
 
     assert [person.reads() for person in people] == [[WATCHED]] * 20 + [
-        [f"20 people already watch *{TITLE}*, the most that may."]
+        [f"20 people already watch *{TITLE}*, which is the limit."]
     ]
 
 

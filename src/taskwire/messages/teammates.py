@@ -43,7 +43,7 @@ def owner_watches(link: Link) -> Message:
 
 def too_many_watch(link: Link, most: int) -> Message:
     """Say that `most` people watch the task already, so this person cannot."""
-    return statement(f"{most} people already watch {bold_title(link)}, the most that may.")
+    return statement(f"{most} people already watch {bold_title(link)}, which is the limit.")
 
 
 def list_people(names: Sequence[str], groups: Sequence[str], *, is_for_all: bool) -> str:
