@@ -62,9 +62,8 @@ class Storm:
             await self._wait_until_settled()
             await asyncio.sleep(QUIET_SECONDS)
             tally = await self._tally()
-            tally.counts["values with the old key"] = await self._count_old_values()
-            if tally.counts["values with the old key"]:
-                tally.wrongs["stuck"].append("values are encrypted with the old key")
+            if old := await self._count_old_values():
+                tally.wrongs["stuck"].append(f"{old} values are encrypted with the old key")
             await self._read_audit(tally)
         finally:
             for task in watching:
@@ -101,8 +100,10 @@ class Storm:
         counted."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.plan.patience_seconds):
-                while not (await self._tally()).is_good or await self._count_old_values():
+                while not (await self._tally()).is_good:
                     await self.actors.resume_all()
+                    await asyncio.sleep(CHECK_SECONDS)
+                while await self._count_old_values():
                     await asyncio.sleep(CHECK_SECONDS)
 
     async def _tally(self) -> Tally:
