@@ -229,7 +229,7 @@ class Taskwire:
     async def stop(self) -> int:
         """Send SIGTERM, wait until it has ended, and return its exit code."""
         self.send_signal(signal.SIGTERM)
-        return await self.wait_for_exit(END_SECONDS)
+        return await self.wait_for_exit()
 
 
 async def until(condition: Callable[[], Awaitable[object] | object], what: Callable[[], str] | str) -> None:

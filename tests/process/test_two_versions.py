@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,24 @@ from redis.asyncio import Redis
 
 from taskwire.queue.fence import FORMAT
 from taskwire.redis.keys import Keys
+from taskwire.slack import manifest
+from taskwire_sandbox.slack import SlackSandbox
 
 from .doctor_runs import doctor, select_findings
 from .newer import newer_version
-from .processes import Place, until
+from .processes import Place, new_place, until
 
 # The pause between two commands of one person.
 PACE_SECONDS = 1.0
 LONGEST_SECONDS = 150.0
+
+
+@pytest.fixture
+async def patient_place(tmp_path: Path) -> AsyncIterator[Place]:
+    """A place whose Slack waits for acks, so that a slow machine refuses nobody."""
+    slack = SlackSandbox(manifest=manifest.make_manifest(), ack_seconds=LONGEST_SECONDS)
+    async with new_place(tmp_path, slack) as made:
+        yield made
 
 
 class People:
@@ -76,9 +87,12 @@ class People:
 
 
 @pytest.mark.timeout(300)
-async def test_forward_and_back_and_forward_again(place: Place, redis_url: str, tmp_path: Path) -> None:
+async def test_forward_and_back_and_forward_again(
+    patient_place: Place, redis_url: str, tmp_path: Path
+) -> None:
     """Jobs that only the newer version can read wait in order while the older one runs alone. All others are
     run."""
+    place = patient_place
     newer = newer_version(tmp_path)
     # People create more tasks than one person may in an hour.
     place.settings |= {"REDIS_URL": redis_url, "TASKWIRE_CREATE_LIMIT": "0"}

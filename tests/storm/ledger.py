@@ -35,6 +35,8 @@ class BotMessage:
     place: ThreadKey
     ts: str
     text: str
+    # Whether it was another message before. The line of a pause takes the place of an earlier question.
+    is_in_place: bool = False
 
 
 class Finish(NamedTuple):
@@ -91,10 +93,12 @@ class Ledger:
 def read(slack: SlackSandbox, coder: CoderSandbox, shown: Set[str]) -> Ledger:
     """Read both ledgers. `shown` has the ids of the reports that Coder has given in an answer."""
     ledger = Ledger(tasks=[_task(puppet, shown) for puppet in coder.tasks])
+    posts = [call.arguments for call in slack.calls if call.method == "chat.postMessage"]
+    ids = {str(post["metadata"]["event_payload"]["id"]) for post in posts if "metadata" in post}
     for channel in slack.workspace.channels.values():
         for ts, stored in channel.messages.items():
             if stored.metadata is not None:
-                ledger.said.append(_said(channel.id, ts, stored))
+                ledger.said.append(_said(channel.id, ts, stored, ids))
             elif stored.reactions:
                 names = [name for name, users in stored.reactions.items() if slack.bot_user_id in users]
                 ledger.receipts[ThreadKey(channel.id, ts)] = names
@@ -105,10 +109,11 @@ def read(slack: SlackSandbox, coder: CoderSandbox, shown: Set[str]) -> Ledger:
     return ledger
 
 
-def _said(channel: str, ts: str, stored: StoredMessage) -> BotMessage:
+def _said(channel: str, ts: str, stored: StoredMessage, posted: Set[str]) -> BotMessage:
     meta = (stored.metadata or {})["event_payload"]
     place = ThreadKey(channel, stored.body.get("thread_ts", ts))
-    return BotMessage(meta["id"], meta["kind"], meta.get("task_id", ""), place, ts, stored.body["text"])
+    name, text = meta["id"], stored.body["text"]
+    return BotMessage(name, meta["kind"], meta.get("task_id", ""), place, ts, text, name not in posted)
 
 
 def _task(puppet: SandboxTask, shown: Set[str]) -> TaskLedger:

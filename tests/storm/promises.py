@@ -18,7 +18,7 @@ from .ledger import Ledger
 from .tally import Wrong
 
 DONE_MARK = ["white_check_mark"]
-DOUBTS = (answers.store_unreachable(), "I'm not sure that I took this")
+DOUBTS = (answers.store_unreachable(), answers.command_outcome_unknown())
 
 
 @dataclass

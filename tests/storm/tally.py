@@ -171,9 +171,14 @@ def _judge_notices(tally: Tally, ledger: Ledger) -> None:
             elif copies[finish.notice] > 1:
                 tally.wrongs["twice"].append(f"told {copies[finish.notice]} times: {where}")
         place_of = {name: at for at, name in enumerate(task.story)}
-        order = [place_of[name] for name in told if name in place_of]
+        edited = (
+            {said.id.partition(":")[2] for said in threads.get(place, []) if said.is_in_place}
+            if place
+            else set()
+        )
+        names = [name for name in told if name in place_of and name not in edited]
+        order = [place_of[name] for name in names]
         if order != sorted(order):
-            names = [name for name in told if name in place_of]
             tally.wrongs["disordered"].append(f"notices of {task.prompt!r}: {names}, happened: {task.story}")
 
 
