@@ -46,6 +46,13 @@ class Reader:
         """Count a card as read because its thread was opened."""
         self._read.add((channel, ts))
 
+    def read_all(self) -> None:
+        """Count everything as read that was said so far."""
+        for channel in self._slack.workspace.channels.values():
+            self._read |= {(channel.id, str(message["ts"])) for message in self._every(channel.id)}
+        for user in self._slack.workspace.users:
+            self._read |= {(user, str(told.ts)) for told in self._slack.ephemerals(user)}
+
     def new_roots(self) -> list[str]:
         """Return the bot's unread messages outside threads. They count as read now."""
         found = []

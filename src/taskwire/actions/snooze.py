@@ -44,6 +44,7 @@ class ReminderSnoozer:
             await self._people.require_steering_rights(work.requester, link, needs_coder=False)
         is_open = await questions.is_open(self._deps, link, questions.REMINDER, work.message_ts)
         if not is_open or not is_question_open(link.state):
+            context.audit.is_nothing()
             return done(None, (work.requester, inputs.choice_too_late()))
         until = await self._find_time(work, from_ms(context.now_ms))
         event = Snoozed(until_ms=to_ms(until))

@@ -103,7 +103,9 @@ class Directory:
         return frozenset(found.split())
 
     async def find_channel(self, channel: ChannelId) -> Channel | None:
-        """Return a conversation; None if Slack does not show it to us."""
+        """Return a conversation; None if Slack does not show it to us, or for an empty id."""
+        if not channel:
+            return None
         found = await self._get_cached(
             "channel", channel, partial(self._ask_channel, channel), LONGEST_TTL_MS
         )

@@ -59,7 +59,7 @@ class ReplyDecisions:
         await self._people.require_steering_rights(work.requester, link)
         replies = await list_held(self._deps, link)
         if not replies:
-            return await self._answer_nothing_held(link, work)
+            return await self._answer_nothing_held(context, link, work)
         if not work.is_dropped:
             # Coder may refuse to resume the task. So the question is settled only when the task was resumed.
             resume = Act(requester=work.requester, verb="resume")
@@ -76,9 +76,10 @@ class ReplyDecisions:
         say_with_file(link, f"dropped:{context.job.id}", inputs.held_replies_dropped(texts), texts, batch)
         return outcome
 
-    async def _answer_nothing_held(self, link: Link, work: DecideHeld) -> Outcome:
+    async def _answer_nothing_held(self, context: JobContext, link: Link, work: DecideHeld) -> Outcome:
         if await questions.is_open(self._deps, link, questions.HELD_REPLIES):
             return await self._show_decision(link, work, inputs.NOTHING_HELD, Batch())
+        context.audit.is_nothing()
         return done(None, (work.requester, inputs.nothing_held(link)))
 
     async def _show_decision(
@@ -102,7 +103,7 @@ class ReplyDecisions:
         if work.decision == "send" and (found is None or _is_awaiting(found.reply, "send")):
             return await self._send(context, link, work, found)
         if found is None or not _is_awaiting(found.reply, work.decision):
-            return await self._answer_too_late(link, work)
+            return await self._answer_too_late(context, link, work)
         reply, batch = found
         if work.decision == "verb":
             if work.verb in VERB_BUTTONS:
@@ -118,10 +119,11 @@ class ReplyDecisions:
         words = inputs.DECIDED_UNSENT if work.decision == "drop" else inputs.DECIDED_ARRIVED
         return await self._show_decision(link, work, words, batch)
 
-    async def _answer_too_late(self, link: Link, work: DecideReply) -> Outcome:
+    async def _answer_too_late(self, context: JobContext, link: Link, work: DecideReply) -> Outcome:
         """Answer a person whose decision is too late: another one was made, or the reply does not exist."""
         if work.decision == "send" and await questions.is_open(self._deps, link, work.job):
             return await self._show_decision(link, work, inputs.INPUT_TOO_OLD, Batch())
+        context.audit.is_nothing()
         return done(None, (work.requester, inputs.already_decided()))
 
     async def _send(
@@ -135,7 +137,7 @@ class ReplyDecisions:
         to_send = [(work.job, found.reply)] if found is not None else []
         to_send += await self._collect_others(link, work.job, batch)
         if not to_send:
-            return await self._answer_too_late(link, work)
+            return await self._answer_too_late(context, link, work)
         first = to_send[0][1]
         sending = inputs.describe_sending(first, len(to_send), is_without_first=found is None)
         question_id = work.job
@@ -201,6 +203,7 @@ class ReplyDecisions:
         await self._people.require_steering_rights(work.requester, link)
         choice = await questions.find_choice(self._deps, link, work)
         if choice is None:
+            context.audit.is_nothing()
             return done(None, (work.requester, inputs.choice_too_late()))
         name = await self._people.get_name(work.requester.person)
         words = inputs.choice_made(name, choice.label)

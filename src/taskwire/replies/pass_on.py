@@ -93,6 +93,7 @@ class ReplyPasser:
             await self._people.require_right_to(verb, work.requester, link)
         kept = await self._deps.notes.find("offered_reply", link.id, work.job)
         if kept is None:
+            context.audit.is_nothing()
             return _answer(work, teammates.settled_already())
         offered = read(OfferedReply.model_validate_json, kept)
         if work.step == "ask":

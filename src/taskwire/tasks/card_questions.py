@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
@@ -10,11 +11,23 @@ from taskwire.domain.links import Link
 from taskwire.domain.requester import Requester
 from taskwire.messages import cards, refusals
 from taskwire.outbox.agent_log import read_last_output
+from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.tasks.lookup import Lookup
 
 # In seconds. If reading the agent's words takes longer, the dialog for an answer opens without them.
 QUESTION_TIMEOUT_SECONDS = 3.0
+
+
+@contextlib.contextmanager
+def _passing_over_trouble() -> Iterator[None]:
+    """Pass over trouble with Coder and Slack. A person who has no account yet is refused nevertheless."""
+    try:
+        yield
+    except AccountNeeded:
+        raise
+    except OutsideError:
+        pass
 
 
 class CardQuestions:
@@ -32,7 +45,7 @@ class CardQuestions:
         """
         link = await self._find_open_link(requester, link_id)
         # While Coder does not answer, the right is checked later, when the person sends an answer.
-        with contextlib.suppress(OutsideError):
+        with _passing_over_trouble():
             await self._people.require_steering_rights(requester, link, needs_coder=False)
         report = link.state.current_report
         written = report.message if report is not None else ""
@@ -43,8 +56,12 @@ class CardQuestions:
         return link, written
 
     async def find_page(self, requester: Requester, link_id: LinkId) -> tuple[Link, str]:
-        """Return the link, and the URL of its task's page in Coder."""
+        """Return the link, and the URL of its task's page in Coder.
+
+        Raise UserError for a person without an account there, such as a guest.
+        """
         link = await self._find_open_link(requester, link_id)
+        await self._people.require_account(requester.person)
         return link, cards.get_page_url(link, self._deps.coder_url)
 
     async def find_sharing(self, requester: Requester, link_id: LinkId) -> tuple[Link, dict[str, str]]:
@@ -54,7 +71,7 @@ class CardQuestions:
         """
         link = await self._find_open_link(requester, link_id)
         # While Coder does not answer, the right is checked only when the person acts.
-        with contextlib.suppress(OutsideError):
+        with _passing_over_trouble():
             await self._people.require_right_to("share", requester, link, needs_coder=False)
         return link, await self._people.directory.list_group_names()
 

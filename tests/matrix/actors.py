@@ -1,0 +1,228 @@
+"""The people of the matrix, and the tasks on which they act."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from taskwire.app.wiring import Timings
+from taskwire.domain.ids import TaskId
+from taskwire.domain.links import Link
+from taskwire.queue.rate_limiter import MethodLimits
+from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.slack.workspace import PRIVATE
+from tests.scenarios.people import Person, Thread
+from tests.scenarios.test_connect import connects
+from tests.scenarios.world import SETTLE_SECONDS, World, new_world
+
+Mode = Literal["service", "both"]
+MODES: tuple[Mode, ...] = ("service", "both")
+ORGANIZATION, SISTER, PARTNER = "E0ORG", "T0SISTER", "T0PARTNER"
+# Only people who may see the task may read these words of its agent.
+REPORT, LOG = "the reported words", "the logged words"
+CHANNELS = COMMON, OPEN, OTHER = "general", "open", "other"
+# Slack's and Taskwire's limits on calls are no part of the matrix.
+_UNLIMITED = Timings(limits={}, other_limits=MethodLimits(None))
+AGAIN_SECONDS = 121.0
+# These people try every act. The others try one act of each kind of decision.
+CORE = ("guest", "teammate", "owner")
+WITHOUT_ACCOUNT = ("without account",)
+# Apps and workflow steps only write.
+Writer = Literal["person", "app", "workflow"]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person who tries the acts.
+
+    `here` is the channel where they act, `target` the name of the task on which they act. `writer` says whose
+    messages theirs look like.
+    """
+
+    name: str
+    person: Person
+    here: str = COMMON
+    target: str = "common"
+    writer: Writer = "person"
+
+
+@dataclass
+class Target:
+    """A task with its thread, which its owner can make again."""
+
+    owner: Person
+    channel: str
+    thread: Thread
+    task: SandboxTask
+    link: Link
+
+
+@dataclass
+class Cast:
+    """Everybody, and their tasks."""
+
+    world: World
+    mode: Mode
+    actors: dict[str, Actor] = field(default_factory=dict)
+    targets: dict[str, Target] = field(default_factory=dict)
+    group: str = ""
+    # For each task, in which state it is; nothing if the last act has changed something.
+    states: dict[str, tuple[str, str]] = field(default_factory=dict)
+    # What the acknowledgements of the present act say.
+    acks: list[str] = field(default_factory=list)
+
+    @property
+    def friend(self) -> Person:
+        """Return somebody who does nothing, whom others name."""
+        return self.world.bob
+
+    def add(
+        self,
+        name: str,
+        *,
+        in_coder: bool = True,
+        here: str = COMMON,
+        target: str = "common",
+        writer: Writer = "person",
+        **profile: object,
+    ) -> Person:
+        """Add somebody, in the workspace and in the channel where they act."""
+        world = self.world
+        handle = name.replace(" ", "-")
+        person = world.alice if name == "owner" else world.person(handle, in_coder=in_coder, **profile)  # type: ignore[arg-type] # as the stand-in takes them
+        members = world.slack.workspace.channel(here).members
+        if person.id not in members:
+            members.append(person.id)
+        self.actors[name] = Actor(name, person, here, target, writer)
+        return person
+
+    def find_target(self, actor: Actor) -> Target:
+        """Return the task on which somebody acts."""
+        return self.targets[actor.target]
+
+    async def has_target(self, name: str, owner: Person, channel: str) -> Target:
+        """Let the owner make the task of this name, and share it with those who may steer it."""
+        world = self.world
+        # The same request within two minutes would be asked about.
+        world.clock.passes(AGAIN_SECONDS)
+        thread = await owner.runs("/task create fix it", channel)
+        task = world.coder.tasks[-1]
+        await world.polls()
+        link = await world.bot.parts.deps.links.find_by_task(TaskId(task.id))
+        assert link is not None
+        self.targets[name] = target = Target(owner, channel, thread, task, link)
+        await self.is_idle(target)
+        await world.passes(SETTLE_SECONDS + 1)
+        await world.polls()
+        if name == "common":
+            people = self.actors
+            steerers = f"<@{people['steerer'].person.id}> <!subteam^{self.group}>"
+            former = f"<@{people['former steerer'].person.id}>"
+            await owner.types(f"/task share {task.name} {steerers} {former}", channel)
+            await owner.types(f"/task unshare {task.name} {former}", channel)
+            await people["watcher"].person.replies(thread, "!watch")
+        return target
+
+    async def is_idle(self, target: Target) -> None:
+        """Let the agent of a task wait for input, and take all that comes."""
+        task = target.task
+        if task.status != "active":
+            task.resume()
+            await self.world.polls()
+        assert task.program is not None
+        task.program.on_input = lambda _: task.becomes("idle", REPORT)
+        task.becomes("idle", REPORT)
+        task.rewrites(LOG)
+        await self.world.polls()
+
+    async def is_paused(self, target: Target) -> None:
+        """Let a task be paused."""
+        if target.task.status != "paused":
+            target.task.pause()
+            await self.world.polls()
+
+
+@asynccontextmanager
+async def new_cast(directory: Path, store_url: str, mode: Mode) -> AsyncIterator[Cast]:
+    """Make a world with everybody in it."""
+    async with new_world(directory, store_url=store_url, timings=_UNLIMITED, is_agent=True) as world:
+        world.slack.backend.rate_limiter.is_on = False
+        cast = Cast(world, mode)
+        await _gather(cast)
+        yield cast
+        # Requests of people without an account may still wait for one.
+        await world.stops()
+        await world.connections.commands.flushdb()
+        world.reader.read_all()
+        world.slack.violations[:] = [
+            said for said in world.slack.violations if said != "response_url: message_not_found"
+        ]
+
+
+async def _gather(cast: Cast) -> None:
+    world, slack = cast.world, cast.world.slack
+    slack.workspace.channel(COMMON).kind = PRIVATE
+    for channel in (OPEN, OTHER):
+        slack.add_channel(channel, ["alice"])
+    _add_people(cast)
+    is_personal = cast.mode != "service"
+    if is_personal:
+        cast.add("owner whose token is revoked", target="revoked")
+    admins = slack.add_group("admins", [cast.actors["administrator by group"].person.name])
+    steerers = slack.add_group("steerers", [cast.actors["steerer by group"].person.name])
+    cast.group = steerers.id
+    slack.workspace.enterprise_id = ORGANIZATION
+    for user in slack.workspace.users.values():
+        user.enterprise_id = "" if user.team_id == PARTNER else ORGANIZATION
+        user.teams = [user.team_id]
+    listed = (cast.actors["administrator"].person.id, admins.id)
+    await world.restarts(admins=listed, accounts="both" if is_personal else "service")
+    if is_personal:
+        await connects(world, cast.actors["owner"].person)
+        await connects(world, cast.actors["steerer"].person)
+        await _has_revoked_token(cast)
+    await cast.has_target("common", world.alice, COMMON)
+    await world.alice.types("/task settings", OPEN)
+    assert await world.alice.saves(steerers="channel") == {}
+    await cast.has_target("open", world.alice, OPEN)
+
+
+def _add_people(cast: Cast) -> None:
+    slack, coder = cast.world.slack, cast.world.coder
+    cast.add("owner")
+    cast.add("teammate")
+    # In Coder this person has another address. With an account of their own that does not matter.
+    if cast.mode == "service":
+        cast.add("steerer")
+    else:
+        cast.add("steerer", in_coder=False)
+        coder.add_user("steerer", email="another@example.com")
+    cast.add("steerer by group")
+    cast.add("former steerer")
+    cast.add("watcher")
+    cast.add("anybody in an open channel", here=OPEN, target="open")
+    cast.add("administrator", in_coder=False)
+    cast.add("administrator by group")
+    cast.add("elsewhere", here=OTHER)
+    cast.add("without account", in_coder=False)
+    cast.add("unconfirmed address", is_email_confirmed=False)
+    twin = cast.add("two accounts of one address")
+    coder.add_user("twin").email = f"{twin.name}@example.com"
+    cast.add("suspended")
+    coder.suspend("suspended")
+    slack.workspace.user(cast.add("deactivated").id).deleted = True
+    cast.add("guest", is_restricted=True)
+    cast.add("outside company", team_id=PARTNER, is_stranger=True)
+    cast.add("sister workspace", team_id=SISTER)
+    cast.add("bot", writer="app", is_bot=True)
+    cast.add("workflow step", writer="workflow", is_bot=True)
+
+
+async def _has_revoked_token(cast: Cast) -> None:
+    """Let somebody connect an account and make a task, and revoke the token in Coder."""
+    person, tokens = cast.actors["owner whose token is revoked"].person, cast.world.coder.world.tokens
+    await connects(cast.world, person)
+    await cast.has_target("revoked", person, COMMON)
+    for key in [key for key in tokens.values() if key.user.username == person.name]:
+        del tokens[key.id]

@@ -1,0 +1,86 @@
+"""Makes the tables of who may do what.
+
+In mode `service`, everybody of `CORE` tries every act. An act that is the first to ask some question about
+rights (`trials.py`) is tried by all people. In other modes, all people try only these acts, because
+the mode changes only how `People` answers such questions. A person without an account is not refused at once
+there: what they ask for waits for an account. So this person tries every act.
+
+After each act come the people with the same result, with one of the marks of `HEAD` and with what they were
+told. In brackets are the act's questions about rights.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+
+from .actors import CORE, WITHOUT_ACCOUNT, Cast, Mode, new_cast
+from .acts import Act, list_acts
+from .trials import BETWEEN_SECONDS, Mark, Result, Trials, watching_gates
+
+HEAD = """# Who may do what, in mode `{mode}`. `python -m tests.matrix` writes this table.
+#
+#   +  it was done
+#   r  it showed what the agent has reported or written
+#   -  they were only told something: mostly why not
+#   .  nothing came of it
+"""
+_FOLDER = Path(__file__).parent
+_ORDER: tuple[Mark, ...] = ("+", "r", "-", ".")
+
+
+def file_of(mode: Mode) -> Path:
+    """Return the file with the table of a mode."""
+    return _FOLDER / f"{mode}.txt"
+
+
+async def make_table(directory: Path, store_url: str, mode: Mode) -> str:
+    """Try the acts in this mode, and return the table."""
+    with watching_gates() as gates:
+        async with new_cast(directory, store_url, mode) as everybody:
+            trials = Trials(everybody, gates)
+            tried = _try_all(everybody, trials) if mode == "service" else _try_first(everybody, trials)
+            return HEAD.format(mode=mode) + "".join([line async for line in tried])
+
+
+async def _try_all(everybody: Cast, trials: Trials) -> AsyncIterator[str]:
+    known: set[str] = set()
+    for act in list_acts():
+        results = await _attempt(everybody, trials, act, CORE)
+        questions = {question for result in results.values() for question in result.asked}
+        if questions - known:
+            known |= questions
+            others = [name for name in everybody.actors if name not in results]
+            results |= await _attempt(everybody, trials, act, others)
+        yield _section(act, results, asked=" ".join(sorted(questions)))
+
+
+async def _try_first(everybody: Cast, trials: Trials) -> AsyncIterator[str]:
+    first = set(list_first_acts(file_of("service").read_text()))
+    for act in list_acts():
+        names = everybody.actors if str(act) in first else WITHOUT_ACCOUNT
+        yield _section(act, await _attempt(everybody, trials, act, names))
+
+
+def list_first_acts(table: str) -> Iterator[str]:
+    """Yield the acts of a table that all people have tried."""
+    for section in table.split("\n\n")[1:]:
+        name, _, rest = section.partition("\n")
+        if "watcher" in rest:
+            yield name.rpartition("  [")[0]
+
+
+async def _attempt(everybody: Cast, trials: Trials, act: Act, names: Iterable[str]) -> dict[str, Result]:
+    everybody.world.clock.passes(BETWEEN_SECONDS)
+    actors = [everybody.actors[name] for name in names]
+    return {actor.name: await trials.attempt(act, actor) for actor in actors if act.can_be_done_by(actor)}
+
+
+def _section(act: Act, results: dict[str, Result], asked: str | None = None) -> str:
+    """Return the lines of one act."""
+    groups: dict[tuple[Mark, str], list[str]] = defaultdict(list)
+    for name, result in results.items():
+        groups[result.mark, result.said].append(name)
+    lines = [f"\n{act}" + (f"  [{asked}]\n" if asked is not None else "\n")]
+    for (mark, said), names in sorted(groups.items(), key=lambda group: _ORDER.index(group[0][0])):
+        lines.append(f"  {mark} {', '.join(names)}{': ' if said else ''}{said}\n")
+    return "".join(lines)

@@ -1,0 +1,222 @@
+"""Tries an act and notes what came of it: what changed, what its person read, and what they were told."""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Literal, cast
+
+from taskwire.domain.audit import AuditFilter
+from taskwire.domain.jobs import ActVerb
+from taskwire.domain.links import Link
+from taskwire.people import permissions
+from taskwire.people.permissions import People
+from taskwire_sandbox.slack import Call
+from tests.scenarios.reading import shown
+from tests.scenarios.world import CARD_SECONDS
+
+from .actors import CHANNELS, LOG, REPORT, Actor, Cast, Target
+from .acts import QUESTION, Act, Scene
+
+# Longer than the bot remembers who somebody is, and than a person's requests are counted together.
+BETWEEN_SECONDS = 61.0
+_READING = ("GET", "HEAD")
+# The first words of a message say whether it refuses.
+LONGEST = 110
+_NEUTRAL = (
+    (re.compile(r"<!date\^[^>]*>"), "TIME"),
+    (re.compile(r"https?://127\.0\.0\.1:\d+"), "https://coder"),
+    (re.compile(r"\b(?:do-that|fix-it)-[0-9a-f]{6}\b"), "NAME"),
+    (re.compile(r"<!subteam\^\w+>"), "@group"),
+    (re.compile(r"<#C\w+>"), "#channel"),
+    (re.compile(r"(?<=/)C\w+/p\d+"), "THREAD"),
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b"), "ID"),
+)
+# It did something; it showed something of the task; it was refused; nothing at all came of it.
+Mark = Literal["+", "r", "-", "."]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of an act of one person. `asked` are the questions about rights that were asked."""
+
+    mark: Mark
+    said: str
+    asked: frozenset[str]
+
+
+# Whether one of the questions is being answered, which may ask others.
+_IS_INSIDE: ContextVar[bool] = ContextVar("is_inside", default=False)
+
+
+@dataclass
+class Gates:
+    """Which questions about rights were asked last, each once."""
+
+    asked: list[str]
+
+    def take(self) -> frozenset[str]:
+        """Return the questions since the last call."""
+        found, self.asked = frozenset(self.asked), []
+        return found
+
+
+@contextmanager
+def watching_gates() -> Iterator[Gates]:
+    """Note each question about rights that is asked of `People`, except those that it asks itself."""
+    gates, originals = Gates([]), {name: getattr(People, name) for name in _list_gates()}
+
+    def watched(name: str) -> Callable[..., Awaitable[object]]:
+        @wraps(originals[name])
+        async def ask(*args: object, **options: object) -> object:
+            if not _IS_INSIDE.get():
+                gates.asked.append(_name_question(name, args))
+            inside = _IS_INSIDE.set(True)
+            try:
+                return await cast("Awaitable[object]", originals[name](*args, **options))
+            finally:
+                _IS_INSIDE.reset(inside)
+
+        return ask
+
+    for name in originals:
+        setattr(People, name, watched(name))
+    try:
+        yield gates
+    finally:
+        for name, original in originals.items():
+            setattr(People, name, original)
+
+
+def _list_gates() -> list[str]:
+    """List the methods of `People` that ask what somebody may do: all of a person, except their names."""
+    found = []
+    for name, method in inspect.getmembers(People, inspect.iscoroutinefunction):
+        is_about_person = {"person", "requester"} & inspect.signature(method).parameters.keys()
+        if is_about_person and not name.startswith("_") and not name.endswith("_name"):
+            found.append(name)
+    assert len(found) > 10, found
+    return found
+
+
+def _name_question(name: str, args: tuple[object, ...]) -> str:
+    if name != "require_right_to":
+        return name
+    verb = cast("ActVerb", args[1])
+    if verb in permissions.OWNERS_VERBS:
+        return "right:owner"
+    return "right:viewer" if verb in permissions.VIEWERS_VERBS else "right:steerer"
+
+
+class Trials:
+    """Tries acts, one after the other."""
+
+    def __init__(self, everybody: Cast, gates: Gates) -> None:
+        self._cast = everybody
+        self._gates = gates
+        self._world = everybody.world
+        self._names = {actor.person.id: f"@{name}" for name, actor in everybody.actors.items()}
+        self._names |= {everybody.friend.id: "@friend", self._world.slack.bot_user_id: "@Taskwire"}
+
+    async def attempt(self, act: Act, actor: Actor) -> Result:
+        """Let somebody act, and return what came of it."""
+        world, target = self._world, await self._prepare(act, actor)
+        before, seen, since = await self._look(actor), self._count_messages(actor), world.clock.now()
+        requests = len(world.coder.requests)
+        self._cast.acks.clear()
+        self._gates.take()
+        await act.do(Scene(self._cast, actor, target))
+        await world.settles()
+        asked = self._gates.take()
+        if act.surface == "Home":
+            await world.passes(CARD_SECONDS)
+        has_changed = await self._look(actor) != before
+        has_changed |= any(each.method not in _READING for each in world.coder.requests[requests:])
+        if has_changed:
+            self._cast.states.pop(actor.target, None)
+        has_acted = has_changed or await self._is_in_audit_trail(actor, since)
+        said = self._read(actor, seen)
+        titles = {target.link.title, (await self._find_link(target)).title}
+        return Result(_mark(said, has_acted=has_acted), self._make_neutral(said, titles), asked)
+
+    async def _prepare(self, act: Act, actor: Actor) -> Target:
+        """Let the task be as the act needs it. Make it again if the last act has ended it."""
+        target, states = self._cast.targets[actor.target], self._cast.states
+        if target.task.is_deleted or (await self._find_link(target)).end_reason is not None:
+            target = await self._cast.has_target(actor.target, target.owner, target.channel)
+        if states.get(actor.target) != (target.task.id, act.needs):
+            await (self._cast.is_paused(target) if act.needs == "paused" else self._cast.is_idle(target))
+            states[actor.target] = (target.task.id, act.needs)
+        for view in self._world.slack.views(actor.person.id):
+            self._world.slack.backend.views.drop(view)
+        return target
+
+    async def _find_link(self, target: Target) -> Link:
+        return await self._world.bot.parts.deps.links.find(target.link.id) or target.link
+
+    async def _look(self, actor: Actor) -> list[object]:
+        """Return what the store has of the tasks' links, and of the settings and the account of a person."""
+        keys, slack = self._world.keys, self._world.slack
+        pipe = self._world.connections.commands.pipeline(transaction=False)
+        for target in self._cast.targets.values():
+            pipe.hgetall(keys.link(target.link.id))
+        for channel in CHANNELS:
+            pipe.get(keys.named("channel_settings", slack.workspace.channel(channel).id))
+        for kind in ("person_settings", "account"):
+            pipe.get(keys.named(kind, actor.person.id))
+        return cast("list[object]", await pipe.execute())
+
+    async def _is_in_audit_trail(self, actor: Actor, since: datetime) -> bool:
+        """Return whether somebody has done something since."""
+        trail, wanted = self._world.bot.parts.deps.audit, AuditFilter(person=actor.person.id, since=since)
+        return any([stored.entry.outcome == "done" async for stored in trail.read(wanted)])
+
+    def _count_messages(self, actor: Actor) -> dict[str, int]:
+        slack, person = self._world.slack, actor.person.id
+        counts = {"private": len(slack.ephemerals(person)), "calls": len(slack.calls)}
+        counts["direct"] = len(slack.open_direct(person).messages)
+        return counts
+
+    def _read(self, actor: Actor, seen: dict[str, int]) -> list[str]:
+        """Return what this person has read since: private answers, dialogs, the Home tab and previews."""
+        slack, person = self._world.slack, actor.person.id
+        direct = list(slack.open_direct(person).messages.values())[seen["direct"] :]
+        calls = [*slack.calls][seen["calls"] :]
+        found = [
+            *self._cast.acks,
+            *(shown(each.body) for each in slack.ephemerals(person)[seen["private"] :]),
+        ]
+        found += [str(each.body["text"]) for each in direct if each.body.get("bot_id")]
+        found += [actor.person.dialog()]
+        found += [actor.person.home() for call in calls if _publishes_home(call, person)][-1:]
+        found += [f"a preview: {call.arguments['unfurls']}" for call in calls if call.method == "chat.unfurl"]
+        return [text for text in found if text and text != QUESTION]
+
+    def _make_neutral(self, said: list[str], titles: set[str]) -> str:
+        """Return what was said in one line, without ids, times and addresses."""
+        text = " / ".join(sorted(said)).replace("\n", " ")
+        for title in titles:
+            text = text.replace(f"*{title}*", "*TASK*")
+        for user, name in self._names.items():
+            text = text.replace(f"<@{user}>", name).replace(user, name)
+        for target in self._cast.targets.values():
+            text = text.replace(target.task.id, "ID").replace(target.task.name, "NAME")
+        for words, name in _NEUTRAL:
+            text = words.sub(name, text)
+        return f"{text[:LONGEST]} …" if len(text) > LONGEST else text
+
+
+def _publishes_home(call: Call, person: str) -> bool:
+    return call.method == "views.publish" and call.arguments.get("user_id") == person
+
+
+def _mark(said: list[str], *, has_acted: bool) -> Mark:
+    if has_acted:
+        return "+"
+    if any(words in text for text in said for words in (REPORT, LOG)):
+        return "r"
+    return "-" if said else "."
