@@ -11,6 +11,36 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
 end
 return found
 """
+# A script that returns how much text the store has, and the keys with one of some words in their content.
+FIND_IN_STORE = """
+local found, looked = {}, 0
+local function content(key)
+  local kind = redis.call('TYPE', key).ok
+  if kind == 'string' then return redis.call('GET', key) end
+  if kind == 'hash' then return redis.call('HGETALL', key) end
+  if kind == 'list' then return redis.call('LRANGE', key, 0, -1) end
+  if kind == 'set' then return redis.call('SMEMBERS', key) end
+  if kind == 'zset' then return redis.call('ZRANGE', key, 0, -1) end
+  if kind == 'stream' then return redis.call('XRANGE', key, '-', '+') end
+end
+local function look(key, value)
+  if type(value) == 'table' then
+    for _, each in ipairs(value) do look(key, each) end
+    return
+  end
+  local text = tostring(value)
+  looked = looked + #text
+  for _, word in ipairs(ARGV) do
+    if string.find(text, word, 1, true) then found[#found + 1] = key end
+  end
+end
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  look(key, key)
+  look(key, content(key))
+end
+table.insert(found, 1, tostring(looked))
+return found
+"""
 
 
 def with_libraries(body: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from taskwire import __version__, environment, sealing
 from taskwire import settings as settings_module
 from taskwire.app import audit_listing, forgetting
-from taskwire.app.process import Process
+from taskwire.app.process import Process, forbid_core_files
 from taskwire.doctor import examination
 from taskwire.doctor.findings import Finding
 from taskwire.doctor.opening import open_dead_letters
@@ -189,6 +189,7 @@ def _help(parser: argparse.ArgumentParser) -> int:
 
 
 def _run(_: argparse.Namespace) -> int:
+    forbid_core_files()
     # The last messages have the log's format, because programs that read the log read them too.
     log_format = environment.log_format()
     try:

@@ -1,11 +1,20 @@
 """No secret is ever written: at no log level, in no error, in no metric. Nor is what people say."""
 
+import contextlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from taskwire_sandbox.coder import faults
 from taskwire_sandbox.slack import CallFault
+from tests.secret_scan import SecretScan, Written
 
 from .processes import Place
+
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
 
 
 @pytest.mark.real_start
@@ -36,6 +45,63 @@ async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url:
     assert [
         said for said in ("debug", "poll of Coder failed", "taskwire_", '"ready"') if said not in written
     ] == []
+
+
+@ON_LINUX
+@pytest.mark.real_start
+async def test_no_secret_is_in_the_process_list(place: Place) -> None:
+    """Anybody on the machine can read the command lines of all processes."""
+    place.settings["SLACK_SIGNING_SECRET"] = place.slack.signing_secret
+    bot = await place.run_ready()
+
+    lines = _list_processes()
+
+    assert "-m taskwire run" in lines
+    assert "valkey-server" in lines
+    secrets = [place.settings[name] for name in _SECRET if name in place.settings]
+    assert len(secrets) >= 4
+    assert SecretScan(secrets).find_in([Written("the process list", lines)]) == []
+    assert await bot.stop() == 0
+
+
+@ON_LINUX
+async def test_no_process_of_ours_writes_a_core_file(place: Place) -> None:
+    """Neither the bot nor its embedded store, whose memory has what waits."""
+    bot = await place.run_ready()
+
+    limits = _read_limits(bot.process.pid)
+
+    assert len(limits) >= 2
+    assert all(re.search(r"Max core file size\s+0\s+0\s", each) for each in limits)
+    assert await bot.stop() == 0
+
+
+def test_the_kernel_gives_the_memory_to_no_program() -> None:
+    """A program that collects core files ignores the limit, so the process also says that it has none."""
+    asks = (
+        "import ctypes, sys; from taskwire.app.process import forbid_core_files; forbid_core_files(); "
+        "print(ctypes.CDLL(None).prctl(3) if sys.platform == 'linux' else 0)"  # PR_GET_DUMPABLE
+    )
+
+    told = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True)  # noqa: S603 - our own program
+
+    assert told.stdout == "0\n"
+
+
+def _read_limits(pid: int) -> list[str]:
+    """Return the limits of a process and of its children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path(f"/proc/{each}/limits").read_text() for each in (pid, *children)]
+
+
+def _list_processes() -> str:
+    """Return the command line of every process."""
+    lines = []
+    for process in Path("/proc").glob("[0-9]*"):
+        # A process may have ended.
+        with contextlib.suppress(OSError):
+            lines.append((process / "cmdline").read_text().replace("\0", " "))
+    return "\n".join(lines)
 
 
 _SECRET = (

@@ -25,7 +25,9 @@ from taskwire_sandbox.coder import CoderSandbox, SandboxTask
 from taskwire_sandbox.slack import SlackSandbox
 from tests.crash import cancel_jobs
 from tests.faults.proxy import FaultProxy, proxy
+from tests.keys import KEY
 from tests.lua import KEYS_WITHOUT_TTL
+from tests.secret_scan import SecretScan, Written
 
 from .clock import WorldClock
 from .people import Person, Thread
@@ -72,6 +74,8 @@ class World:
         self.keys = Keys(slack.workspace.team_id)
         self.reader = Reader(slack, coder)
         self.errors: list[str] = []
+        # Everything that the bot has logged.
+        self.logged: list[str] = []
         self._bot: Bot | None = None
         self._stack = contextlib.AsyncExitStack()
         self.alice = self.person("alice")
@@ -245,24 +249,46 @@ class World:
         assert not self.errors, self.errors
         refused = [call.method for call in self.slack.calls if call.outcome == "ratelimited"]
         assert not refused, f"called faster than Slack allows: {refused}"
+        assert not (leaked := await self.find_secrets()), f"secrets in {leaked}"
         unread = self.reader.unread()
         assert not unread, f"said and not read: {unread}"
 
+    async def find_secrets(self) -> list[str]:
+        """Return where a secret of this world was written, in any encoding.
 
-class _Errors(logging.Handler):
-    def __init__(self, errors: list[str]) -> None:
-        super().__init__(logging.ERROR)
-        self._errors = errors
+        These places are looked at: the store, the log, what the bot sent to Slack, and the metrics.
+        """
+        people = [token.secret for token in self.coder.world.tokens.values()]
+        scan = SecretScan({KEY, *people, *self.settings.tokens()})
+        written = [Written("the log", line) for line in self.logged]
+        written += [Written(call.method, repr(call.arguments)) for call in self.slack.calls]
+        written += [Written("an answer", repr(each.reply)) for each in self.slack.deliveries]
+        if self._bot is None:
+            return scan.find_in(written)
+        written.append(Written("the metrics", self.bot.parts.metrics.exposition().decode()))
+        return scan.find_in(written) + await scan.find_in_store(self.connections.commands)
+
+
+class _Log(logging.Handler):
+    """Collects what is logged, from a level on."""
+
+    def __init__(self, level: int, lines: list[str]) -> None:
+        super().__init__(level)
+        self._lines = lines
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._errors.append(self.format(record))
+        self._lines.append(self.format(record))
 
 
 @contextlib.contextmanager
-def _listening(errors: list[str]) -> Iterator[None]:
-    """Collect the errors that libraries and the bot log. The bot's log is configured separately."""
-    watch = _Errors(errors)
-    logging.getLogger().addHandler(watch)
+def _listening(world: World) -> Iterator[None]:
+    """Collect what the bot logs, and the errors that libraries log."""
+    root, own = logging.getLogger(), logging.getLogger("taskwire")
+    errors, everything = _Log(logging.ERROR, world.errors), _Log(logging.DEBUG, world.logged)
+    root.addHandler(errors)
+    own.addHandler(everything)
+    level = own.level
+    own.setLevel(logging.DEBUG)
     structlog.configure(
         processors=[
             structlog.stdlib.add_logger_name,
@@ -276,7 +302,9 @@ def _listening(errors: list[str]) -> Iterator[None]:
         yield
     finally:
         structlog.reset_defaults()
-        logging.getLogger().removeHandler(watch)
+        own.setLevel(level)
+        own.removeHandler(everything)
+        root.removeHandler(errors)
 
 
 @contextlib.asynccontextmanager
@@ -311,7 +339,7 @@ async def new_world(
         settings = new_settings(slack, coder, directory, **given)
         world = World(slack, coder, clock, connections, settings, between, timings)
         slack.add_channel("general", ["alice", "bob"])
-        stack.enter_context(_listening(world.errors))
+        stack.enter_context(_listening(world))
         await world.starts()
         # Otherwise the bot might take the story's own threads for missed messages.
         await world.until(lambda: world.bot.has_recorded_gap, "it is known what is to be read")
