@@ -41,6 +41,7 @@ check: setup ## format, lint, types, imports, sizes, globals in Lua
 	$(BIN)/python -m pytest --quiet tests/structure/test_sizes.py tests/structure/test_lua.py
 
 storm: setup ## run everything under faults, for long
+	$(BIN)/python -m tests.fuzz
 	$(BIN)/python -m tests.storm $(ARGS)
 
 bench: setup ## measure speed and memory; asserts nothing

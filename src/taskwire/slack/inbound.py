@@ -25,6 +25,7 @@ from taskwire.slack.payload_fields import (
     read_reactions,
     read_text,
     read_ts,
+    read_url,
     read_user,
 )
 from taskwire.slack.payload_sources import is_from_bot
@@ -317,7 +318,7 @@ def parse_command(body: Body, now: datetime) -> SlashCommand | IgnoredPayload:
         person=person,
         channel=channel,
         at=ts_of(now),
-        response_url=read_text(body, "response_url") or None,
+        response_url=read_url(body, "response_url"),
         surface="command",
     )
     return SlashCommand(requester, read_text(body, "text"), trigger, delivery=trigger)
@@ -348,7 +349,7 @@ def parse_click(body: Body) -> Click | IgnoredPayload:
         thread_ts=thread_ts,
         message_ts=message_ts,
         private_metadata=read_text(view, "private_metadata"),
-        response_url=read_text(body, "response_url") or None,
+        response_url=read_url(body, "response_url"),
         view_id=read_text(view, "id") or None,
         values=read_entered_values(read_object(view, "state") or read_object(body, "state")),
         is_card_menu=read_text(action, "action_id") == Button.MENU and not read_flag(place, "is_ephemeral"),

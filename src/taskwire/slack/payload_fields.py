@@ -37,6 +37,12 @@ def _replace_surrogates(words: str) -> str:
     return words if words.isascii() else words.encode("utf-8", "replace").decode()
 
 
+def read_url(value: object, *path: str) -> str | None:
+    """Return the web address at the path, or None."""
+    found = read_text(value, *path)
+    return found if found.startswith(("https://", "http://")) else None
+
+
 def read_flag(value: object, *path: str) -> bool:
     """Return whether the path has `true` or the string "true". A command's payload has only strings."""
     return read_value(value, *path) in (True, "true")

@@ -16,6 +16,7 @@ from taskwire.slack.payload_fields import (
     read_object,
     read_text,
     read_ts,
+    read_url,
     read_user,
 )
 
@@ -58,7 +59,7 @@ def parse_shortcut(body: Body) -> Shortcut | None:
         channel=channel or ChannelId(""),
         at=at,
         thread_ts=message.thread_ts if message is not None else None,
-        response_url=read_text(body, "response_url") or None,
+        response_url=read_url(body, "response_url"),
         surface="shortcut",
     )
     shortcut = Shortcut(read_text(body, "callback_id"), requester, trigger, f"{at}:{person}")

@@ -1,0 +1,6 @@
+"""Strange input at every edge: payloads of Slack, answers of Coder, settings, what people and agents write.
+
+`mutations.py` changes recorded input, by a seed. `edges.py` gives it to the functions that read it,
+`forger.py` to a running bot. `make test` tries a little, and `python -m tests.fuzz`, a part of `make storm`,
+a lot.
+"""

@@ -1,0 +1,43 @@
+"""Strange input at every edge: nothing breaks, leaks or is accepted that is forged."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.world import new_world
+
+from .edges import try_edges
+from .forger import MINUTE_SECONDS, Forger
+from .mutations import MARKED, Json, Mutator
+
+SEED = 20261127
+PAYLOADS, ROUNDS = 200, 150
+
+
+async def test_a_forger_steers_nothing_and_learns_nothing(tmp_path: Path, empty_store_url: str) -> None:
+    """Bob sends Alice's payloads, changed and in his own name. Her task stays as it is, and nothing fails."""
+    async with new_world(tmp_path, store_url=empty_store_url) as world:
+        forger = Forger(world)
+        await forger.record()
+
+        statuses = await forger.sends(Mutator(SEED), PAYLOADS)
+
+        forger.check_task()
+        assert statuses[200] > PAYLOADS / 2
+        assert not [line for line in world.logged if MARKED in line]
+        await world.passes(MINUTE_SECONDS)
+        world.reader.read_all()
+        # A changed payload may name a response URL, a trigger or a view that Slack does not know.
+        world.slack.violations.clear()
+        try_edges(forger.samples, SEED, ROUNDS)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_seed_makes_the_same_changes_again(seed: int) -> None:
+    """So a failure can be repeated."""
+    value: Json = {"a": [1, {"b": "text"}], "c": None}
+
+    made = [[Mutator(seed).change(value) for _ in range(3)] for _ in range(2)]
+
+    assert made[0] == made[1]
+    assert value == {"a": [1, {"b": "text"}], "c": None}
