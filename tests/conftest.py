@@ -13,6 +13,7 @@ from taskwire.redis.connection import Connections
 from tests import ports
 from tests.keys import KEY
 from tests.programs import NOT_TESTED
+from tests.sandbox.page_worlds import browser as browser
 from tests.stores import running_store
 
 # These modules are no tests, but they assert for tests.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.sandbox.page_worlds import browsed
+from tests.sandbox.page_worlds import browsed, launched
 
 from .conftest import StartTaskwire
 from .processes import END_SECONDS, Taskwire
@@ -57,7 +57,7 @@ async def _goes_through_a_story(page: Page) -> None:
 async def test_a_visitor_lives_through_one_story(start_taskwire: StartTaskwire) -> None:
     """A visitor creates a task, is mentioned, replies and sees it finish. Nothing outside this machine is
     used. Ctrl-C ends the demo."""
-    async with browsed() as page:
+    async with launched() as browser, browsed(browser) as page:
         demo = await start_taskwire("demo")
         await page.goto(await _address(demo))
         await page.locator("[data-ready]").wait_for()
@@ -75,7 +75,7 @@ async def test_a_visitor_lives_through_one_story(start_taskwire: StartTaskwire) 
 @pytest.mark.timeout(300)
 async def test_the_tour_goes_to_its_end(start_taskwire: StartTaskwire) -> None:
     """Every step shows its effect. The tour plays until it is paused, and goes on by steps."""
-    async with browsed() as page:
+    async with launched() as browser, browsed(browser) as page:
         demo = await start_taskwire("demo")
         await page.goto(await _address(demo))
         await page.locator("[data-ready]").wait_for()

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.async_api import Locator, Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, async_playwright
 
 from taskwire_sandbox import page
 from taskwire_sandbox.coder import CoderSandbox
@@ -102,15 +103,31 @@ def _furnish(slack: SlackSandbox) -> None:
 
 
 @asynccontextmanager
-async def browsed() -> AsyncIterator[Page]:
-    """Open a page in a browser."""
+async def launched() -> AsyncIterator[Browser]:
+    """Start a browser."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=[*_ARGUMENTS])
+        running = await playwright.chromium.launch(executable_path=find_chromium(), args=[*_ARGUMENTS])
         try:
-            context = await browser.new_context(viewport={"width": 1400, "height": 860})
-            yield await context.new_page()
+            yield running
         finally:
-            await browser.close()
+            await running.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Provide one browser for all tests of this process: starting it costs more than most tests."""
+    async with launched() as running:
+        yield running
+
+
+@asynccontextmanager
+async def browsed(browser: Browser) -> AsyncIterator[Page]:
+    """Open a page in a context of its own, which shares no cookies or storage with another test."""
+    context = await browser.new_context(viewport={"width": 1400, "height": 860})
+    try:
+        yield await context.new_page()
+    finally:
+        await context.close()
 
 
 def _watch(world: World) -> None:
@@ -135,13 +152,12 @@ def _watch(world: World) -> None:
 
 
 @asynccontextmanager
-async def opened(coder: CoderSandbox | None = None) -> AsyncIterator[World]:
+async def opened(browser: Browser, coder: CoderSandbox | None = None) -> AsyncIterator[World]:
     """Open the page as Alice, with a running bot. Fail at the end if the browser reported anything."""
-    find_chromium()  # skips early if there is no browser
     routes = page.routes(coder_url=coder.url if coder else "", person="alice", hints=HINTS)
     async with SlackSandbox(routes=routes, manifest=_MANIFEST) as slack:
         _furnish(slack)
-        async with bot(slack) as heard, browsed() as shown:
+        async with bot(slack) as heard, browsed(browser) as shown:
             world = World(slack, shown, heard, coder)
             _watch(world)
             await shown.goto(slack.backend.base_url)

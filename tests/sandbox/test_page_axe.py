@@ -5,10 +5,13 @@ from importlib import resources
 from typing import Literal
 
 import pytest
-from playwright.async_api import Page, ViewportSize, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from taskwire_sandbox.coder import CoderSandbox
 from tests.sandbox.page_worlds import World, opened
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 _RUN = """async () => {
@@ -28,12 +31,12 @@ async def barriers(page: Page) -> Sequence[str]:
     return found
 
 
-@pytest.fixture
-async def world(look: Literal["light", "dark"], size: ViewportSize) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(browser: Browser, look: Literal["light", "dark"], size: ViewportSize) -> AsyncIterator[World]:
     async with CoderSandbox() as coder:
         coder.add_user("alice")
         coder.add_task("alice", "fix the login redirect", name="fix-login")
-        async with opened(coder) as made:
+        async with opened(browser, coder) as made:
             await made.page.emulate_media(color_scheme=look)
             await made.page.set_viewport_size(size)
             await made.page.evaluate(AXE)

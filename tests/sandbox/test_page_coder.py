@@ -4,18 +4,21 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from playwright.async_api import Locator, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, expect
 
 from taskwire_sandbox.coder import CoderSandbox
 from tests.sandbox.page_worlds import World, opened
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(browser: Browser) -> AsyncIterator[World]:
     async with CoderSandbox() as coder:
         coder.add_user("alice")
         coder.add_task("alice", "fix the login redirect", name="fix-login")
-        async with opened(coder) as made:
+        async with opened(browser, coder) as made:
             yield made
 
 

@@ -3,14 +3,17 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import expect
+import pytest_asyncio
+from playwright.async_api import Browser, expect
 
 from tests.sandbox.page_worlds import World, opened
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with opened() as made:
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(browser: Browser) -> AsyncIterator[World]:
+    async with opened(browser) as made:
         await made.type("/task form")
         await made.dialog.get_by_label("Template").wait_for()
         yield made

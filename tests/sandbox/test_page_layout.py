@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Locator, Route, ViewportSize, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Route, ViewportSize, expect
 from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import Attachment
 from tests.sandbox.page_bot import button, words
 from tests.sandbox.page_worlds import World, opened
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TELEPHONE: ViewportSize = {"width": 390, "height": 844}
 
@@ -27,9 +30,9 @@ async def hidden_pixels(shown: Locator) -> list[int]:
     return [int(each) for each in found]
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with CoderSandbox() as coder, opened(coder) as made:
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(browser: Browser) -> AsyncIterator[World]:
+    async with CoderSandbox() as coder, opened(browser, coder) as made:
         yield made
 
 

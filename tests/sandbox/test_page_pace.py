@@ -3,17 +3,20 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Locator, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, expect
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.sandbox.page_worlds import World, opened
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 MANY = 30
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with opened() as made:
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(browser: Browser) -> AsyncIterator[World]:
+    async with opened(browser) as made:
         yield made
 
 

@@ -2,17 +2,19 @@
 
 import aiohttp
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from taskwire_sandbox import page
 from taskwire_sandbox.slack import SlackSandbox
 from tests.sandbox.page_bot import HOSTILE
 from tests.sandbox.page_worlds import opened
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-async def test_markup_in_messages_is_shown_and_never_run() -> None:
+
+async def test_markup_in_messages_is_shown_and_never_run(browser: Browser) -> None:
     """Tags, script URLs and handlers are shown as text in every kind of block and in typed messages."""
-    async with opened() as world:
+    async with opened(browser) as world:
         await world.type("/task hostile")
         await world.type(HOSTILE)
 
@@ -22,9 +24,9 @@ async def test_markup_in_messages_is_shown_and_never_run() -> None:
         assert await world.page.title() == "shop · Taskwire demo"
 
 
-async def test_links_of_the_demo_open_here_and_others_apart() -> None:
+async def test_links_of_the_demo_open_here_and_others_apart(browser: Browser) -> None:
     """A permalink opens its thread. Another address opens in a new tab that cannot reach this page."""
-    async with opened() as world:
+    async with opened(browser) as world:
         ts = await world.slack.post("bob", "shop", "the root")
         shop = world.slack.workspace.channel("shop").id
         await world.slack.post("bob", "shop", f"see {world.slack.backend.permalink(shop, ts)}")

@@ -3,14 +3,17 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import FilePayload, expect
+import pytest_asyncio
+from playwright.async_api import Browser, FilePayload, expect
 
 from tests.sandbox.page_worlds import World, opened
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with opened() as made:
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(browser: Browser) -> AsyncIterator[World]:
+    async with opened(browser) as made:
         yield made
 
 

@@ -3,15 +3,18 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Locator, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, expect
 
 from taskwire_sandbox.coder import CoderSandbox
 from tests.sandbox.page_worlds import World, opened
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with CoderSandbox() as coder, opened(coder) as made:
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(browser: Browser) -> AsyncIterator[World]:
+    async with CoderSandbox() as coder, opened(browser, coder) as made:
         yield made
 
 
