@@ -32,6 +32,8 @@ class Actor:
     channel: str
     task: SandboxTask | None = None
     thread_ts: str = ""
+    # Whether the actor is where the flow starts, and has not started. What is there for it then may stay.
+    is_waiting: bool = True
     # How often this actor has run its flow.
     run_number: int = 0
     aim: Aim | None = None
@@ -77,6 +79,7 @@ class Actor:
         """Start another run of the flow, with this aim."""
         self.aim, self.target, self.is_aimed = aim, aim, aim is not None
         self.is_going, self.is_struck, self.is_held = True, False, False
+        self.is_waiting = False
         self.run_number, self.taken, self.failure = self.run_number + 1, 0, ""
         self.earlier.clear()
         self._count_anew()

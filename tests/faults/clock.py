@@ -11,14 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _SECONDS = struct.Struct("d")
+# It begins in the future, so that it is not behind real time when it goes back to a snapshot.
+START_SECONDS = 24 * 3600.0
 
 
 class SharedClock:
-    """Runs like real time. Each process that maps its file can move it forward."""
+    """Runs like real time. Each process that maps its file can move it."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            path.write_bytes(_SECONDS.pack(0.0))
+            path.write_bytes(_SECONDS.pack(START_SECONDS))
         with path.open("r+b") as file:
             self._passed = mmap.mmap(file.fileno(), _SECONDS.size)
 
@@ -43,6 +45,10 @@ class SharedClock:
         """Move just beyond this time. A time in the past changes nothing."""
         ahead = math.ceil(ms + 1) / 1000 - time.time()
         _SECONDS.pack_into(self._passed, 0, max(ahead, self._ahead))
+
+    def go_back_to(self, ms: int) -> None:
+        """Show this time again, although a later one was shown. No bot may be alive."""
+        _SECONDS.pack_into(self._passed, 0, ms / 1000 - time.time())
 
     @property
     def _ahead(self) -> float:

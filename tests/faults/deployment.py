@@ -31,6 +31,8 @@ from .bot import Given
 from .clock import SharedClock
 from .environment import Environment
 from .injector import FaultInjector
+from .queue_scripts import HEAD, ROWS
+from .snapshot import ObjectSnapshot, StoreSnapshot
 from .wire import Proxy
 
 # The longest wait in real time for anything to happen.
@@ -47,33 +49,6 @@ RETRIES = (0.05,) * 400
 # Longer than a call is ever held.
 ACK_SECONDS = 60.0
 
-_ROWS = """
-local prefix, rows = ARGV[1], {}
-local all = redis.call('ZRANGE', prefix .. 'ready', 0, -1, 'WITHSCORES')
-for i = 1, #all, 2 do
-  local token = redis.call('HGET', prefix .. 'queue:' .. all[i] .. ':state', 'token') or ''
-  -- A status in Slack is shown again and again while its agent works. Nobody waits for that.
-  local head = redis.call('ZRANGE', prefix .. 'queue:' .. all[i] .. ':order', 0, 0)[1] or ''
-  if token ~= '' or head:sub(1, 6) ~= 'again:' then rows[#rows + 1] = {all[i], all[i + 1], token} end
-end
-return {rows, redis.call('ZRANGE', prefix .. 'timers', 0, 0, 'WITHSCORES')}
-"""
-_HEAD = """
-local ready, now = ARGV[1] .. 'ready', ARGV[2]
-local indexes = {ready .. ':calls', ready .. ':acts', ready .. ':receipts', ready}
-for _, index in ipairs(ARGV[3] == '1' and {ready} or indexes) do
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', now)) do
-    local base = ARGV[1] .. 'queue:' .. name .. ':'
-    local pinned = redis.call('HGET', base .. 'state', 'attempt_job')
-    local head = pinned or redis.call('ZRANGE', base .. 'order', 0, 0)[1]
-    local body = head and redis.call('HGET', base .. 'jobs', 'body|' .. head)
-    local due = head and tonumber(redis.call('HGET', base .. 'jobs', 'not_before|' .. head) or '0')
-    if body and (pinned or due <= tonumber(now)) then return {name, body} end
-  end
-end
-return {}
-"""
-
 
 class Deployment:
     """Everything that a bot needs, and the bot."""
@@ -84,6 +59,7 @@ class Deployment:
         slack: SlackSandbox,
         coder: CoderSandbox,
         store: "Redis",
+        store_as_it_is: "Redis",
         clock: SharedClock,
         database: int,
         directory: Path,
@@ -114,6 +90,9 @@ class Deployment:
         self._next_poll_ms = 0
         self._read = 0
         self._database = database
+        self._objects: ObjectSnapshot | None = None
+        self._keys = StoreSnapshot(store_as_it_is)
+        self._kept_ms = 0
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -178,6 +157,27 @@ class Deployment:
             with contextlib.suppress(ConnectionError):
                 return (await reader.readline()).decode().strip()
         return ""
+
+    # What all runs start from.
+
+    async def keep(self, *roots: object) -> None:
+        """Kill the bot, and keep what it leaves and what these objects hold. `restore` brings that back."""
+        await self.kill()
+        slack, coder = self.slack.backend, self.coder.deployment
+        talk = (slack.tickets, slack.views, slack.files, slack.ephemerals, slack.sessions)
+        self._objects = ObjectSnapshot(slack.workspace, slack.ids, *talk, coder, self.watch.names, *roots)
+        await self._keys.take()
+        self._kept_ms = self.clock.now_ms
+
+    async def restore(self) -> None:
+        """Kill the bot, bring back what was kept, and start a bot at the time at which it was kept."""
+        await self.kill()
+        assert self._objects is not None, "nothing was kept"
+        self._objects.restore()
+        await self._keys.restore()
+        self.clock.go_back_to(self._kept_ms)
+        self._next_poll_ms = 0
+        await self.start_bot()
 
     # Time.
 
@@ -260,16 +260,20 @@ class Deployment:
     async def rows(self) -> tuple[Rows, list[str]]:
         """Return each queue that has jobs, with its due time and the lease's token; and the earliest
         timer."""
-        found = self.store.eval(_ROWS, 0, self.keys.prefix)
+        found = self.store.eval(ROWS, 0, self.keys.prefix)
         rows, times = await cast("Awaitable[tuple[list[list[str]], list[str]]]", found)
         return [(name, due, token) for name, due, token in rows if not self._is_stopped(name, token)], times
 
     def _is_stopped(self, name: str, token: str) -> bool:
-        """Return whether a queue, or the lease on it, belongs to a held actor."""
+        """Return whether a queue, or the lease on it, belongs to an actor who is held or has not started."""
         actors = self.watch.names.find_actors(name) | (
             {self.watch.turns[token]} if token in self.watch.turns else set()
         )
-        return any(actor.is_going and actor.is_held for actor in actors)
+        return any((actor.is_going and actor.is_held) or self._is_left(actor) for actor in actors)
+
+    def _is_left(self, actor: Actor) -> bool:
+        """Return whether an actor stays where the flow starts, because the run is others'."""
+        return self._objects is not None and actor.is_waiting
 
     async def move_on(self) -> bool:
         """Make the next thing happen, at whatever time. Return false if there is none."""
@@ -325,15 +329,16 @@ class Deployment:
     # Inspection.
 
     async def _peek(self, ignores_priority: bool) -> tuple[str, str] | None:
-        found = self.store.eval(_HEAD, 0, self.keys.prefix, self.clock.stamp(), str(int(ignores_priority)))
+        found = self.store.eval(HEAD, 0, self.keys.prefix, self.clock.stamp(), str(int(ignores_priority)))
         head = await cast("Awaitable[list[str]]", found)
         return (head[0], head[1]) if head else None
 
     async def jobs(self) -> list[str]:
-        """Return every queue that has jobs."""
-        found = self.store.eval(_ROWS, 0, self.keys.prefix)
+        """Return every queue that has jobs, without those of actors who have not started."""
+        found = self.store.eval(ROWS, 0, self.keys.prefix)
         rows, _ = await cast("Awaitable[tuple[list[list[str]], list[str]]]", found)
-        return [name for name, _, _ in rows]
+        names = self.watch.names
+        return [name for name, _, _ in rows if not any(map(self._is_left, names.find_actors(name)))]
 
     async def forget_people(self) -> None:
         """Delete all that the bot knows of people and conversations, as if some minutes had passed."""
@@ -341,13 +346,6 @@ class Deployment:
         known = [key for each in patterns async for key in self.store.scan_iter(each, count=1000)]
         if known:
             await self.store.delete(*known)
-
-    async def clear(self) -> None:
-        """Empty the store. Keep only the poll number, so that this does not look like data loss."""
-        kept = self.keys.named("poll:number")
-        keys = [key async for key in self.store.scan_iter(count=1000) if key != kept]
-        if keys:
-            await self.store.delete(*keys)
 
     async def check(self) -> None:
         """Check what must be true of all actors when a run has ended."""
@@ -420,7 +418,7 @@ async def new_deployment(
     await asyncio.to_thread(directory.mkdir)
     clock = SharedClock(directory / "clock")
     async with (
-        environment.database() as (number, store),
+        environment.database() as (number, store, store_as_it_is),
         SlackSandbox(
             clock=clock.time,
             manifest=manifest.make_manifest(is_agent=is_agent),
@@ -435,7 +433,7 @@ async def new_deployment(
             "TASKWIRE_REMINDER": str(reminder_seconds),
         }
         place = (directory, timeout_seconds, settings)
-        deployment = Deployment(environment, slack, coder, store, clock, number, *place)
+        deployment = Deployment(environment, slack, coder, store, store_as_it_is, clock, number, *place)
         async with deployment.serving():
             await deployment.start_bot()
             yield deployment

@@ -34,15 +34,18 @@ class Environment:
         return child
 
     @contextlib.asynccontextmanager
-    async def database(self) -> AsyncIterator[tuple[int, "Redis"]]:
-        """Provide an empty database and a client for it."""
+    async def database(self) -> AsyncIterator[tuple[int, "Redis", "Redis"]]:
+        """Provide an empty database, a client for it that decodes answers, and one that does not."""
         number = self._free.pop()
-        store = Redis(unix_socket_path=str(self.store_path), db=number, decode_responses=True)
+        decoding, plain = (
+            Redis(unix_socket_path=str(self.store_path), db=number, decode_responses=is_decoding)
+            for is_decoding in (True, False)
+        )
         try:
-            await store.flushdb()
-            yield number, store
+            async with decoding, plain:
+                await plain.flushdb()
+                yield number, decoding, plain
         finally:
-            await store.aclose()
             self._free.append(number)
 
 

@@ -27,7 +27,7 @@ class FlowRun:
         # The bystander has a task and a thread but never runs the flow. A call about all tasks therefore
         # always names several actors, and is not taken for a call about one.
         self._bystander = self._new_actor(size, "bystander")
-        self._prepared: set[Actor] = set()
+        self._is_prepared = False
         deployment.watch.actors = self.actors
 
     def _new_actor(self, number: int, name: str) -> Actor:
@@ -42,20 +42,24 @@ class FlowRun:
         deployment.watch.names.add(actor, name, person, channel, account.id, digest)
         return actor
 
-    async def _prepare(self, actors: Sequence[Actor]) -> None:
-        """Give these actors what the flow starts from, once."""
-        if self._bystander not in self._prepared:
+    async def _begin(self) -> None:
+        """Bring everything to where the flow starts. This is prepared once, and restored before each run."""
+        deployment = self.deployment
+        if not self._is_prepared:
             await give_tasks(self.flow, [self._bystander])
-        new = [actor for actor in actors if actor not in self._prepared]
-        if new:
-            await self.flow.prepare(new)
-            await self.deployment.run_to_end()
-        self._prepared |= {self._bystander, *new}
+            await self.flow.prepare(self.actors)
+            await deployment.run_to_end()
+            await self.flow.reach_start(self.actors)
+            # After this time every card may be edited at once, whatever happened before.
+            await deployment.advance(QUIET_MS)
+            await deployment.keep(self.flow, *self.actors)
+            self._is_prepared = True
+        await deployment.restore()
 
     async def rehearse(self, death: Aim | None = None) -> Trace:
         """Run the flow. Return the trace of its points, or of the points of the recovery from a death."""
         actors = self.actors[:1]
-        await self._prepare(actors)
+        await self._begin()
         await self._start_runs(actors, [death])
         if death is not None:
             await self._wait_for_points(actors)
@@ -71,7 +75,7 @@ class FlowRun:
         """Run the flow once for each aim of a round. Return the aims that were never met."""
         together, alone = self._parts(planned)
         try:
-            await self._prepare([*together, *alone])
+            await self._begin()
             await (self._run_with_kills if planned.is_kill else self._run_with_faults)(
                 planned, together, alone
             )
@@ -125,9 +129,6 @@ class FlowRun:
         await self.deployment.start_bot()
 
     async def _start_runs(self, actors: Sequence[Actor], aims: Sequence[Aim | None]) -> None:
-        await self.flow.prepare_run(actors)
-        # After this time every card may be edited at once, whatever happened before.
-        await self.deployment.advance(QUIET_MS)
         await self.deployment.forget_people()
         self.deployment.watch.learn_tasks()
         for actor, aim in zip(actors, aims, strict=True):
@@ -169,8 +170,3 @@ class FlowRun:
                 failed.add_note(f"{actor.name} has had: {actor.aim}")
                 raise
         await self.deployment.check()
-        if not self.flow.is_lasting:
-            for task in self.deployment.coder.tasks:
-                task.delete()
-            await self.deployment.clear()
-            self._prepared.clear()

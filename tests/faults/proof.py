@@ -26,7 +26,7 @@ HASTY_SECONDS = 1.0
 # A point may not come while other actors run. Then the aim is tried again, until it has had this number of
 # tries.
 TRIES = 3
-# Rehearsals to find a flow's points, after a first run, which differs from later ones.
+# Rehearsals to find a flow's points. What is a matter of chance differs between them.
 REHEARSALS = 3
 RECOVERIES = 2
 
@@ -101,7 +101,8 @@ class Proof:
             if self._flow.is_solitary:
                 missed = [aim._replace(is_alone=True) for aim in missed]
             for _ in range(TRIES):
-                missed = await self._perform(flow_run, rounds_of(missed))
+                rounds = rounds_of(missed, is_timed=self._flow.is_timed)
+                missed = await self._perform(flow_run, rounds)
         self.tally.missed = [aim for aim in missed if aim.is_sure]
         self.tally.unsure_missed = len(missed) - len(self.tally.missed)
         self.tally.seconds = time.monotonic() - began
@@ -125,7 +126,6 @@ class Proof:
         return flow_run, aims
 
     async def _rehearse(self, flow_run: FlowRun) -> Rehearsals:
-        await flow_run.rehearse()
         traces = [await flow_run.rehearse() for _ in range(REHEARSALS)]
         rehearsals = Rehearsals([until_call(trace, self._flow.last) for trace in traces])
         self.tally.points, self.tally.sure = rehearsals.points, len(rehearsals.sure)

@@ -28,8 +28,15 @@ class Round(NamedTuple):
         return self.together + self.alone
 
 
-def rounds_of(aims: Sequence[Aim]) -> list[Round]:
-    """Put aims into as few rounds as possible."""
+def rounds_of(aims: Sequence[Aim], *, is_timed: bool = False) -> list[Round]:
+    """Put aims into as few rounds as possible.
+
+    If time changes where the flow starts, an actor that comes last would find it changed. Then each aim that
+    must be alone has a round of its own.
+    """
+    if is_timed:
+        own = [rounds_of([aim]) for aim in aims if aim.is_alone]
+        return [*rounds_of([aim for aim in aims if not aim.is_alone]), *(each for (each,) in own)]
     twice = [aim for aim in aims if aim.again is not None]
     kills = [aim for aim in aims if aim.fault.is_kill and aim.again is None]
     slow = [aim for aim in aims if aim.fault.is_slow]

@@ -42,7 +42,7 @@ class Direct(Flow):
             key = self.deployment.keys.named("person_settings", actor.person)
             await self.deployment.store.set(key, self.settings.model_dump_json())
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Note which direct messages there are."""
         for actor in actors:
             self._sent_before[actor] = len(self._sent(actor))
@@ -88,9 +88,9 @@ class EndingQuietHours(Direct):
     floor = 28
     meets = LEASE_KINDS | {Kind.OUTSIDE_WRITE}
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Let each agent fail in the quiet hours of its owner, which last for most of a day."""
-        await super().prepare_run(actors)
+        await super().reach_start(actors)
         hour = from_ms(self.deployment.clock.now_ms).hour
         self.settings = PersonSettings(quiet_from_hour=(hour - 1) % 24, quiet_until_hour=(hour + 20) % 24)
         await self.set_up(actors)

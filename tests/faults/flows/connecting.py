@@ -35,7 +35,14 @@ class Connecting(Flow):
         super().__init__(deployment)
         self._pasted: dict[Actor, str] = {}
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def prepare(self, actors: Sequence[Actor]) -> None:
+        """Let each actor connect once, so that a run replaces a token."""
+        await self.reach_start(actors)
+        for actor in actors:
+            await self.go(actor)
+        await self.deployment.run_until(lambda: all(map(self.is_over, actors)), "everybody is connected")
+
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Give each actor a token from Coder's page."""
         for actor in actors:
             self._pasted[actor] = self.deployment.coder.add_token(actor.name)

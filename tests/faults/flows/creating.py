@@ -22,13 +22,7 @@ class Creating(Flow):
     floor = 67
     tries_silence = True
     is_watched = True
-    is_lasting = False
     dies_twice: ClassVar[tuple[str, ...]] = ("slack chat.postMessage", "coder tasks.create")
-
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
-        """Forget the task of the last run."""
-        for actor in actors:
-            actor.task = actor.seen = None
 
     async def go(self, actor: Actor) -> None:
         """Type the command."""
@@ -73,9 +67,8 @@ class Filling(Creating):
     last = "slack chat.postMessage"
     dies_twice = ()
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Open the form."""
-        await super().prepare_run(actors)
         await self.open_dialogs(dict.fromkeys(actors, "create"))
 
     async def go(self, actor: Actor) -> None:
@@ -90,9 +83,8 @@ class Mentioning(Creating):
     last = "slack chat.postMessage"
     dies_twice: ClassVar[tuple[str, ...]] = ("slack chat.postMessage",)
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Begin a discussion."""
-        await super().prepare_run(actors)
         for actor in actors:
             actor.thread_ts = await self.deployment.slack.post(actor.person, actor.channel, "it is broken")
 
@@ -126,9 +118,8 @@ class Marking(Creating):
     last = "slack chat.postMessage"
     dies_twice = ()
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Write the message in a discussion."""
-        await super().prepare_run(actors)
         slack = self.deployment.slack
         for actor in actors:
             actor.thread_ts = await slack.post(actor.person, actor.channel, "it is broken")
@@ -167,9 +158,8 @@ class FillingFromMessage(Creating):
     last = "slack chat.postMessage"
     dies_twice = ()
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Write a thread, and open the form from its last message."""
-        await super().prepare_run(actors)
         await self.open_each(actors, self._open_from_message)
 
     async def _open_from_message(self, actor: Actor) -> ActionResult:
@@ -200,7 +190,6 @@ class Offering(Flow):
     """*Create*, below the offer that answers a direct message: the card is in the direct messages."""
 
     floor = 33
-    is_lasting = False
     last = "slack chat.postMessage"
 
     def __init__(self, deployment: Deployment) -> None:
@@ -213,7 +202,7 @@ class Offering(Flow):
         for actor in actors:
             self.deployment.watch.names.add(actor, self._direct(actor))
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Write the message, and wait for the offer."""
         for actor in actors:
             actor.task = None
@@ -260,11 +249,10 @@ class Correcting(Flow):
     """A misspelt `/task craete PROMPT`, and the button that is offered for it."""
 
     floor = 2
-    is_lasting = False
     meets = frozenset({Kind.CLAIM})
     last = "inbox.claim claim:command:offered:*"
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Type the command, and wait for the offer."""
         for actor in actors:
             await self.type(actor, f"craete {prompt_of(actor)}")
@@ -300,7 +288,6 @@ class Attaching(Flow):
     """`/task attach NAME`: an existing task gets a thread."""
 
     floor = 56
-    is_lasting = False
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
         """Give each actor a task without a thread."""

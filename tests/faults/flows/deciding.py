@@ -34,7 +34,7 @@ class Deciding(Flow):
         """Give each actor a task with a thread."""
         await give_tasks(self, actors)
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Write a reply that the agent's side rejects, and wait for the question about it."""
         for actor in actors:
             assert actor.task is not None
@@ -86,7 +86,7 @@ class Releasing(Flow):
         """Give each actor a task with a thread."""
         await give_tasks(self, actors)
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Write a reply to a busy agent, and pause the task, until the reply is held."""
         for actor in actors:
             task_of(actor).becomes("working", f"Turn {actor.run_number + 1}")
@@ -139,7 +139,7 @@ class Choosing(Flow):
         """Give each actor a task with a thread."""
         await give_tasks(self, actors)
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Let each agent offer two choices."""
         for actor in actors:
             turn = actor.run_number + 1
@@ -188,7 +188,7 @@ class Answering(Flow):
         """Give each actor a task with a thread."""
         await give_tasks(self, actors)
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Let each agent fail, and open the dialog from the card."""
         slack = self.deployment.slack
         for actor in actors:

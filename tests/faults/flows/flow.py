@@ -31,8 +31,8 @@ class Flow:
     reminder_seconds: ClassVar[float] = 0.0
     # Whether the Slack app is declared as an agent.
     is_agent: ClassVar[bool] = False
-    # Whether an actor can run the flow again. If not, all actors start again in an empty store.
-    is_lasting: ClassVar[bool] = True
+    # Whether where the flow starts changes with time, so that nobody can start after the others.
+    is_timed: ClassVar[bool] = False
     # TASKWIRE_ACCOUNTS: whose Coder accounts are used.
     accounts: ClassVar[str] = "service"
     # Whether a fault of one actor would hold up another. If so, each actor runs alone.
@@ -58,10 +58,10 @@ class Flow:
         self.deployment = deployment
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """Provide what actors need before their first run."""
+        """Provide what actors need, for example tasks."""
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
-        """Provide what actors need before each run. None of its calls is a point."""
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
+        """Bring actors to where the flow starts. Each run begins there, because this state is restored."""
 
     async def go(self, actor: Actor) -> None:
         """Do what starts the flow."""
@@ -95,10 +95,8 @@ class Flow:
         await self.deployment.poll()
 
     async def let_work(self, actors: Sequence[Actor]) -> None:
-        """Let each agent work, after a pause too, and let the bot see it."""
+        """Let each agent work, and let the bot see it."""
         for task in map(task_of, actors):
-            if task.status == "paused":
-                task.resume()
             task.becomes("working", "On it")
         await self.deployment.poll()
 

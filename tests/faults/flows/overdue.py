@@ -20,6 +20,7 @@ class Reminding(Flow):
     is_watched = True
     settle_seconds = 20.0
     floor = 19
+    is_timed = True
     meets = LEASE_KINDS | {Kind.OUTSIDE_WRITE}
     last = "end to_thread:post_notice:reminder done"
 
@@ -41,7 +42,7 @@ class Reminding(Flow):
             settings = ChannelSettings(reminder_seconds=60, fallback=mate.id)
             await self.deployment.store.set(key, settings.model_dump_json())
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Let each agent ask something, until the question is announced."""
         await self.begin_turn(actors)
         for actor in actors:

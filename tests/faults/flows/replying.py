@@ -31,7 +31,7 @@ class Replying(Flow):
         """Give each actor a task with a thread."""
         await give_tasks(self, actors)
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Let the agent report something, so that the next reply is newer than the report."""
         for actor in actors:
             self._answers.pop(actor, None)
@@ -93,9 +93,9 @@ class SendingToTask(Replying):
     last = "end to_coder:send_to_task done"
     dies_twice = ()
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Write a message between people."""
-        await super().prepare_run(actors)
+        await super().reach_start(actors)
         for actor in actors:
             await self.write(actor, f"// {_word(actor.run_number + 1)}")
 

@@ -14,17 +14,14 @@ class SettingUp(Direct):
     """`/task settings` is saved: the channel is told who may steer, and the owner is soon called directly."""
 
     is_watched = True
+    is_timed = True
     settle_seconds = 20.0
     floor = 60
     meets = LEASE_KINDS | {Kind.CLAIM, Kind.OUTSIDE_WRITE}
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
-        """Let each agent work, and open the dialog. Neither the channel nor the person has settings."""
-        await super().prepare_run(actors)
-        keys = self.deployment.keys
-        for actor in actors:
-            await self.deployment.store.delete(keys.named("channel_settings", actor.channel))
-            await self.deployment.store.delete(keys.named("person_settings", actor.person))
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
+        """Let each agent work, and open the dialog."""
+        await super().reach_start(actors)
         await self.begin_turn(actors)
         await self.open_dialogs(dict.fromkeys(actors, "settings"))
 

@@ -40,14 +40,12 @@ class Sharing(Flow):
             self.deployment.watch.names.add(actor, mate.id)
             self._teammates[actor] = mate.id
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
-        """Let each teammate reply and ask the owner. In later runs, the owner has ended the share before."""
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
+        """Let each teammate reply and ask the owner."""
         deployment, slack = self.deployment, self.deployment.slack
         for actor in actors:
             task_of(actor).becomes("idle", f"waiting for word {actor.run_number + 1}")
             mate = self._teammates[actor]
-            self._next.pop(actor, None)
-            await self.write(actor, f"!unshare <@{mate}>")
             self._passed[actor] = await slack.post(
                 mate, actor.channel, _word(actor.run_number + 1), actor.thread_ts
             )

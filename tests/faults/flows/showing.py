@@ -53,7 +53,7 @@ class ShowingSession(Drawing):
     floor = 24
     is_agent = True
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Let the agent end its turn."""
         for actor in actors:
             task_of(actor).becomes("complete", f"Done with {actor.run_number + 1}")

@@ -22,7 +22,7 @@ class Snoozing(Flow):
         """Give each actor a task with a thread."""
         await give_tasks(self, actors)
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Answer the agent's last question, and let it ask another one until its owner is reminded."""
         await self.begin_turn(actors)
         for actor in actors:

@@ -37,7 +37,7 @@ class Pausing(Steering):
     dies_twice: ClassVar[tuple[str, ...]] = ("coder tasks.pause",)
     verb = "!pause"
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Let the task run."""
         await self.let_work(actors)
 
@@ -137,7 +137,7 @@ class Resuming(Steering):
     dies_twice = ("coder tasks.resume",)
     verb = "!resume"
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Pause the task."""
         for task in map(task_of, actors):
             if task.status != "paused":
@@ -211,15 +211,6 @@ class Muting(Steering):
     is_watched = False
     verb = "!mute"
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
-        """Unmute the thread if it is muted."""
-        for actor in actors:
-            if ", Unmute," in self.card(actor):
-                await self.write(actor, "!unmute")
-        await self.deployment.run_until(
-            lambda: all(", Mute," in self.card(actor) for actor in actors), "everybody is called again"
-        )
-
     def is_over(self, actor: Actor) -> bool:
         """Return whether the card offers to unmute."""
         return ", Unmute," in self.card(actor)
@@ -245,7 +236,6 @@ class Following(Steering):
     """`!follow`: one message shows what the agent writes, until its turn ends."""
 
     floor = 21
-    is_lasting = False
     last = "slack chat.postMessage"
     verb = "!follow"
 
@@ -269,7 +259,6 @@ class Detaching(Steering):
 
     floor = 32
     is_watched = False
-    is_lasting = False
     verb = "!detach"
 
     def check(self, actor: Actor) -> None:
@@ -295,9 +284,8 @@ class Deleting(Steering):
 
     floor = 61
     dies_twice = ("coder tasks.delete",)
-    is_lasting = False
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Open the dialog."""
         await self.open_dialogs({actor: f"delete {task_of(actor).name}" for actor in actors})
 

@@ -143,7 +143,7 @@ class Needing(Writing):
     floor = 37
     settle_seconds = 20.0
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Answer the agent's last question, and let it work."""
         await self.begin_turn(actors)
 
@@ -177,7 +177,6 @@ class Breaking(Telling):
 
     floor = 34
     reads = "coder workspaces.get"
-    is_lasting = False
     settle_seconds = 20.0
 
     async def go(self, actor: Actor) -> None:
@@ -218,7 +217,7 @@ class PausedElsewhere(Telling):
     floor = 29
     reads = "coder workspaces.get"
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Let the task run."""
         await self.let_work(actors)
 
@@ -255,7 +254,7 @@ class ResumedElsewhere(Telling):
 
     floor = 32
 
-    async def prepare_run(self, actors: Sequence[Actor]) -> None:
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Pause the task."""
         for task in map(task_of, actors):
             if task.status != "paused":
@@ -284,7 +283,6 @@ class Vanishing(Telling):
     """A task is deleted in Coder."""
 
     floor = 42
-    is_lasting = False
     # A poll verifies vanished tasks one after the other.
     is_solitary = True
 
