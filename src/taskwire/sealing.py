@@ -134,7 +134,8 @@ class KeyRing:
     def reseal(self, text: str) -> str:
         """Return a stored text in which each sealed value is encrypted with the newest key.
 
-        Other text, and values whose key this ring does not have, stay as they are.
+        Other text, and values whose key this ring does not have, stay as they are. A value keeps the time at
+        which it was sealed, so that an old value does not become a new one.
         """
 
         def replace(found: re.Match[str]) -> str:
@@ -147,7 +148,8 @@ class KeyRing:
             # A sealed value may have others in it.
             text = self.reseal(content[_PURPOSE_BYTES:].decode("utf-8", "surrogatepass"))
             anew = content[:_PURPOSE_BYTES] + text.encode("utf-8", "surrogatepass")
-            return f"{MARK}{self.newest_id}.{self._newest.encrypt(anew).decode()}"
+            sealed_at = self._fernets[found[1]].extract_timestamp(found[2])
+            return f"{MARK}{self.newest_id}.{self._newest.encrypt_at_time(anew, sealed_at).decode()}"
 
         return _SEALED.sub(replace, text)
 

@@ -58,6 +58,17 @@ def test_after_a_rotation_old_values_open_and_new_ones_have_the_new_key() -> Non
     assert ring.reseal(anew) == anew
 
 
+def test_a_rotation_does_not_make_an_old_value_new() -> None:
+    """The time of the seal stays, whatever the clock of the host says that encrypts the value anew."""
+    sealed = KeyRing([OLD]).seal("a text", "here", now_seconds=1_000)
+
+    anew = KeyRing([NEW, OLD]).reseal(sealed)
+
+    assert KeyRing([NEW]).open(anew, "here", MaxAge(60, now_seconds=1_060)) == "a text"
+    with pytest.raises(CannotOpen):
+        KeyRing([NEW]).open(anew, "here", MaxAge(60, now_seconds=1_061))
+
+
 def test_a_missing_key_is_named() -> None:
     """The sentence says which key is missing, and nothing of the keys themselves."""
     sealed = KeyRing([OLD]).seal("a text", "here")
