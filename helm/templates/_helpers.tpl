@@ -60,8 +60,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if not (or $secrets.SLACK_APP_TOKEN $secrets.SLACK_SIGNING_SECRET) -}}
 {{- fail "Set secrets.SLACK_APP_TOKEN for Socket Mode, or secrets.SLACK_SIGNING_SECRET for HTTP." -}}
 {{- end -}}
-{{- if not $secrets.CODER_SESSION_TOKEN -}}
-{{- fail "Set secrets.CODER_SESSION_TOKEN to a token of a Coder account with the role Owner." -}}
+{{- if and (not $secrets.CODER_SESSION_TOKEN) (ne .Values.settings.TASKWIRE_ACCOUNTS "personal") -}}
+{{- fail "Set secrets.CODER_SESSION_TOKEN to a token of a Coder account with the role Owner, or settings.TASKWIRE_ACCOUNTS to personal." -}}
 {{- end -}}
 {{- if and $secrets.REDIS_URL (not $secrets.TASKWIRE_SECRET_KEYS) -}}
 {{- fail "Set secrets.TASKWIRE_SECRET_KEYS: with REDIS_URL all pods need the same key. `docker run --rm taskwire new-key` prints one." -}}

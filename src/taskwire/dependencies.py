@@ -53,5 +53,7 @@ class Dependencies:
     quotas: QuotaSettings = field(default_factory=QuotaSettings)
     # Who may use the bot, and where.
     allowed: Allowed = field(default_factory=Allowed)
-    # Whether people may connect their own Coder accounts.
+    # Whether people may connect their own Coder accounts, and whether there is an account that acts for the
+    # others. Without it, `service_coder` has no token and only makes the clients of people.
     has_personal_accounts: bool = False
+    has_service_account: bool = True

@@ -118,8 +118,9 @@ class Failures:
         batch = Batch()
         note_refusal(self._deps, error, batch)
         await tell_of_account(self._deps, error, batch)
-        # What the bot does by itself goes on at once, with the service account.
-        seconds = PERSON_WITHOUT_ACCOUNT.interval_seconds if find_actor(work) is not None else 0.0
+        # What the bot does by itself goes on at once, with the service account, if there is one.
+        goes_on = find_actor(work) is None and self._deps.has_service_account
+        seconds = 0.0 if goes_on else PERSON_WITHOUT_ACCOUNT.interval_seconds
         return replace(_delay(context, seconds, "refused"), batch=batch)
 
     def _retry_after_failure(

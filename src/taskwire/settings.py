@@ -34,6 +34,8 @@ from taskwire.domain.secrets import Masker
 from taskwire.settings_errors import (
     INGRESS_SETTING_MISSING,
     KEYS_MISSING,
+    SERVICE_ACCOUNT_MISSING,
+    SERVICE_ACCOUNT_UNUSED,
     SettingsError,
     make_sentence,
 )
@@ -70,7 +72,8 @@ class Settings(SecretSettings, PolicySettings):
     slack_signing_secret: SecretStr | None = Field(None, validate_default=True)
     slack_api_url: str = SLACK_API
     coder_url: str
-    coder_session_token: SecretStr
+    accounts: Literal["service", "both", "personal"] = Field("service", validation_alias="TASKWIRE_ACCOUNTS")
+    coder_session_token: SecretStr | None = Field(None, validate_default=True)
     redis_url: SecretStr | None = None
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), validation_alias="TASKWIRE_SECRET_KEYS", validate_default=True
@@ -86,8 +89,6 @@ class Settings(SecretSettings, PolicySettings):
     reminder: float = Field(0.0, validation_alias="TASKWIRE_REMINDER")
     template: str | None = Field(None, validation_alias="TASKWIRE_TEMPLATE")
     preset: str | None = Field(None, validation_alias="TASKWIRE_PRESET")
-    admins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="TASKWIRE_ADMINS")
-    accounts: Literal["service", "both"] = Field("service", validation_alias="TASKWIRE_ACCOUNTS")
     emoji: str = Field(DEFAULT_EMOJI, validation_alias="TASKWIRE_EMOJI")
     forges: Annotated[tuple[str, ...], NoDecode] = Field(FORGES, validation_alias="TASKWIRE_FORGES")
     webhook_token: SecretStr | None = Field(None, validation_alias="TASKWIRE_WEBHOOK_TOKEN")
@@ -137,6 +138,17 @@ class Settings(SecretSettings, PolicySettings):
         """
         if value is None and known.data.get("slack_app_token", "wrong") is None:
             raise ValueError(INGRESS_SETTING_MISSING)
+        return value
+
+    @field_validator("coder_session_token")
+    @classmethod
+    def _check_service_token(cls, value: SecretStr | None, known: ValidationInfo) -> SecretStr | None:
+        """Require the service account's token, unless each person acts with their own account."""
+        accounts = known.data.get("accounts")
+        if accounts in ("service", "both") and value is None:
+            raise ValueError(SERVICE_ACCOUNT_MISSING)
+        if accounts == "personal" and value is not None:
+            raise ValueError(SERVICE_ACCOUNT_UNUSED)
         return value
 
     @field_validator("coder_url")
@@ -229,7 +241,7 @@ class Settings(SecretSettings, PolicySettings):
             raise ValueError("must be 0 seconds or more")
         return value
 
-    @field_validator("admins", "forges", mode="before")
+    @field_validator("forges", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         return split_list(value)
@@ -251,19 +263,6 @@ class Settings(SecretSettings, PolicySettings):
         if name == STOP_SIGN:
             raise ValueError("must be another emoji than the stop sign, which stops tasks")
         return "" if name == NO_EMOJI else name
-
-    @field_validator("admins")
-    @classmethod
-    def _check_admins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [
-            place for place, word in enumerate(value, 1) if not re.fullmatch(r"[UWS][A-Z0-9]{4,20}", word)
-        ]
-        if wrong:
-            raise ValueError(
-                "must be Slack ids of people (U…) or user groups (S…) with commas between them, and number "
-                f"{wrong[0]} is not one; a profile's menu in Slack has Copy member ID"
-            )
-        return value
 
     @field_validator("accounts", "log_level", "log_format", mode="before")
     @classmethod
@@ -296,6 +295,11 @@ class Settings(SecretSettings, PolicySettings):
                 "or another secret"
             )
         return self
+
+    @property
+    def service_token(self) -> str:
+        """The token of the service account; empty if each person acts with their own account."""
+        return self.coder_session_token.get_secret_value() if self.coder_session_token is not None else ""
 
     @property
     def is_socket_mode(self) -> bool:

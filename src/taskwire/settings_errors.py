@@ -8,12 +8,20 @@ KEYS_MISSING = (
     "TASKWIRE_SECRET_KEYS is missing: with REDIS_URL, all processes need the same key, which encrypts what "
     "is stored. `taskwire new-key` prints one."
 )
+SERVICE_ACCOUNT_MISSING = (
+    "CODER_SESSION_TOKEN is missing: make a token on Coder's page Settings, Tokens, with an account of role "
+    "Owner; or set TASKWIRE_ACCOUNTS=personal, with which each person connects their own account."
+)
+SERVICE_ACCOUNT_UNUSED = (
+    "CODER_SESSION_TOKEN is set, and nothing uses it with TASKWIRE_ACCOUNTS=personal: remove it, or set "
+    "TASKWIRE_ACCOUNTS=both."
+)
 _MISSING_HINTS = {
     "SLACK_BOT_TOKEN": "copy the bot token (xoxb-…) from your Slack app, OAuth & Permissions",
     "CODER_URL": "set it to the address of your Coder, for example https://coder.example.com",
-    "CODER_SESSION_TOKEN": "make a token on Coder's page Settings, Tokens, with an account of role Owner",
 }
 _CHOICE_ERRORS = {
+    "TASKWIRE_ACCOUNTS": "must be service, both or personal",
     "TASKWIRE_LOG_LEVEL": "must be debug, info, warning or error",
     "TASKWIRE_LOG_FORMAT": "must be json or text",
 }
@@ -33,8 +41,9 @@ def make_sentence(place: tuple[int | str, ...], kind: str, message: str) -> str:
     sentence = _CHOICE_ERRORS.get(name) or message.removeprefix("Value error, ").rstrip(".")
     if message.endswith(INGRESS_SETTING_MISSING):
         return INGRESS_SETTING_MISSING
-    if message.endswith(KEYS_MISSING):
-        return KEYS_MISSING
+    for whole in (KEYS_MISSING, SERVICE_ACCOUNT_MISSING, SERVICE_ACCOUNT_UNUSED):
+        if message.endswith(whole):
+            return whole
     if not name or (name == "REDIS_URL" and sentence.startswith(name)):
         return f"{sentence}."
     if kind == "missing":

@@ -20,6 +20,7 @@ def split_list(value: object) -> object:
 class PolicySettings(BaseSettings):
     """The part of the settings that is about people."""
 
+    admins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="TASKWIRE_ADMINS")
     create_limit: int = Field(20, validation_alias="TASKWIRE_CREATE_LIMIT")
     running_limit: int = Field(0, validation_alias="TASKWIRE_RUNNING_LIMIT")
     channel_create_limit: int = Field(0, validation_alias="TASKWIRE_CHANNEL_CREATE_LIMIT")
@@ -49,11 +50,25 @@ class PolicySettings(BaseSettings):
         )
 
     @field_validator(
-        "allowed_workspaces", "allowed_channels", "allowed_groups", "shared_channels", mode="before"
+        *("admins", "allowed_workspaces", "allowed_channels", "allowed_groups", "shared_channels"),
+        mode="before",
     )
     @classmethod
     def _split_lists(cls, value: object) -> object:
         return split_list(value)
+
+    @field_validator("admins")
+    @classmethod
+    def _check_admins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [
+            place for place, word in enumerate(value, 1) if not re.fullmatch(r"[UWS][A-Z0-9]{4,20}", word)
+        ]
+        if wrong:
+            raise ValueError(
+                "must be Slack ids of people (U…) or user groups (S…) with commas between them, and number "
+                f"{wrong[0]} is not one; a profile's menu in Slack has Copy member ID"
+            )
+        return value
 
     @field_validator(
         "create_limit", "running_limit", "channel_create_limit", "channel_running_limit", mode="before"

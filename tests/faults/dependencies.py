@@ -9,8 +9,10 @@ from taskwire import transport
 from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
 from taskwire.domain.channel_settings import ChannelSettings
+from taskwire.domain.ids import UserId
 from taskwire.domain.jobs import PostText
 from taskwire.domain.link_state import ReducerSettings
+from taskwire.domain.links import Link
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.job_context import Handler, JobContext, Outcome
 from taskwire.outbox.direct_messages import AdminAlerts
@@ -79,12 +81,17 @@ async def open_dependencies(
         )
 
 
+async def _is_shared_with_nobody(person: UserId, link: Link) -> bool:
+    del person, link
+    return False
+
+
 def new_worker(deps: Dependencies, carry: Callable[[JobContext], Awaitable[Outcome]]) -> Worker:
     """Return a worker that runs `post_text` jobs with this handler."""
     metrics = Metrics()
     return Worker(
         deps,
-        Accounts(deps),
+        Accounts(deps, _is_shared_with_nobody),
         {"post_text": Handler.without_link(PostText, carry)},
         metrics,
         NewerVersions(deps, AdminAlerts(deps, ()), metrics),

@@ -99,8 +99,7 @@ async def test_the_end_of_an_output_without_an_answer_comes_whole_as_a_file(worl
 async def test_nothing_that_the_agent_writes_calls_anybody_or_shows_a_secret(world: World) -> None:
     """The notice, the file, the card and the report are clean."""
     thread, task = await a_task(world)
-    own = [world.settings.slack_bot_token, world.settings.coder_session_token]
-    secrets = [SECRET, *(token.get_secret_value() for token in own)]
+    secrets = [SECRET, world.settings.slack_bot_token.get_secret_value(), world.settings.service_token]
     live = f"<!channel> <@{world.bob.id}> @here <!subteam^S0123456>"
     task.says(f"{live}\n\n" + "\n\n".join(f"token: {secret}" for secret in secrets))
     task.says("\n\n".join(f"Line {number} <!everyone> {SECRET}" for number in range(100)))

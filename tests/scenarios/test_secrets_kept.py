@@ -86,7 +86,7 @@ async def test_what_coder_refuses_with_is_masked_before_it_is_kept(world: World)
 async def test_our_own_tokens_are_kept_nowhere_and_reach_no_agent(world: World) -> None:
     """Our tokens give access to the whole deployment, so they are masked in everybody's messages."""
     thread, task = await a_waiting_agent(world)
-    token = world.settings.coder_session_token.get_secret_value()
+    token = world.settings.service_token
 
     await world.alice.replies(thread, f"use {token} and {SECRET}")
     made = await world.alice.runs(f"/task create try {token}")
@@ -168,7 +168,7 @@ async def test_a_secret_of_a_prompt_is_no_part_of_the_tasks_name(world: World) -
 
 async def test_a_field_never_shows_a_token_of_ours(world: World) -> None:
     """The token is masked even if somebody put it into a prompt elsewhere."""
-    token = world.settings.coder_session_token.get_secret_value()
+    token = world.settings.service_token
     world.coder.add_task("alice", f"push with {token}", name="loose").pause()
     thread = await world.alice.runs("/task attach loose")
     await world.polls()

@@ -149,3 +149,19 @@ async def test_a_request_is_given_up_after_a_week_without_an_account(both: World
         "No Coder account was connected for a week, so I gave up creating *fix the logout*. Ask again."
     ]
     assert await both.dead_letters() == []
+
+
+async def test_only_so_many_requests_wait(both: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next ones are not kept, and the person is told."""
+    monkeypatch.setattr("taskwire.outbox.waiting_requests.MOST_WAITING", 1)
+    carol = await a_stranger(both)
+
+    await carol.types("/task list")
+    await carol.types("/task templates")
+
+    assert carol.reads() == [
+        waits("`/task list`"),
+        "1 requests wait for this Coder account, so I did not keep this one. Connect it and ask again.\n"
+        f"{BUTTONS}",
+    ]
+    await connects(both, carol, "cc")

@@ -10,7 +10,7 @@ import pytest
 
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.links import LinkRecord
-from taskwire.polling.poller import BATCH_SIZE
+from taskwire.polling.task_list import BATCH_SIZE
 from taskwire.queue.batch import Batch
 from taskwire_sandbox.coder.faults import Fault
 from taskwire_sandbox.coder.wire import Response

@@ -131,6 +131,8 @@ class World:
         for _ in range(times):
             await self.coder.catch_up()
             await self.bot.parts.poller.poll()
+            while self.bot.parts.poller.is_amid_round:
+                await self.bot.parts.poller.poll()
             await self.settles()
 
     async def passes(self, seconds: float, *, amid_jobs: bool = False) -> None:

@@ -13,7 +13,6 @@ ASK_FOR_NOBODY = {
     "people/accounts.py",
     "people/directory.py",
     "people/permissions.py",
-    "polling/announced.py",
     "polling/poller.py",
     "tasks/connect.py",
     "tasks/lookup.py",

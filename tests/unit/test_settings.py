@@ -187,7 +187,7 @@ def test_coders_token_may_be_in_a_file(tmp_path: Path) -> None:
 
     found = settings.from_values(without | {"CODER_SESSION_TOKEN_FILE": str(file)})
 
-    assert found.coder_session_token.get_secret_value() == "abc-def"
+    assert found.coder_session_token == SecretStr("abc-def")
     assert found.masker.mask("it is abc-def") == "it is •••"
     other = found.model_copy(update={"admin_token": SecretStr("another-secret")})
     assert other.masker.mask("it is another-secret") == "it is •••"
@@ -309,6 +309,17 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
     ]
 
 
+def test_without_a_service_account_its_token_is_refused() -> None:
+    """A token with the role Owner that nothing uses is only a danger."""
+    personal = {**GOOD, "TASKWIRE_ACCOUNTS": "personal"}
+
+    assert _complaints(personal) == [
+        "CODER_SESSION_TOKEN is set, and nothing uses it with TASKWIRE_ACCOUNTS=personal: remove it, or set "
+        "TASKWIRE_ACCOUNTS=both."
+    ]
+    assert settings.from_values({**personal, "CODER_SESSION_TOKEN": ""}).coder_session_token is None
+
+
 def test_a_shared_redis_needs_a_key() -> None:
     """Each process would make its own key otherwise, and could not read what the others store."""
     assert _complaints({**GOOD, "TASKWIRE_SECRET_KEYS": ""}) == [
@@ -329,7 +340,7 @@ def test_blanks_around_a_value_are_not_part_of_it() -> None:
     """A secret read from a file ends with a line break."""
     found = settings.from_values({**GOOD, "CODER_SESSION_TOKEN": " abc-def\n", "TASKWIRE_TEMPLATE": " "})
 
-    assert found.coder_session_token.get_secret_value() == "abc-def"
+    assert found.coder_session_token == SecretStr("abc-def")
     assert found.template is None
 
 

@@ -235,8 +235,8 @@ class TaskActions:
                 lambda: context.coder.delete_task(task.id),
             )
         except NotFound:
-            # The task is gone only if our account still has its role. Without the role, Coder shows no task.
-            if not context.is_outcome_unknown and not await self._can_list_tasks(context):
+            # The task is gone only if the account still has its rights. Without them, Coder shows no task.
+            if not context.is_outcome_unknown and not await self._can_list_tasks(context, link):
                 raise
             context.record_reconciled("there", has_taken_effect=True)
         except BuildActive:
@@ -249,8 +249,9 @@ class TaskActions:
         batch.append(to_thread(link.id), Job(id=f"deleted:{context.job.id}", work=ApplyEvent(event=gone)))
         return done(batch, *answer_elsewhere(work, link, answers.task_deleted(link)))
 
-    async def _can_list_tasks(self, context: JobContext) -> bool:
-        return (await context.coder.get_own_user()).is_owner
+    async def _can_list_tasks(self, context: JobContext, link: Link) -> bool:
+        me = await context.coder.get_own_user()
+        return me.is_owner or me.id == link.record.owner_id
 
     async def _detach(self, context: JobContext, link: Link, work: Act) -> Outcome:
         batch = await questions.settle_all(self._deps, link, Batch())

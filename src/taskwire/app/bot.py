@@ -132,8 +132,7 @@ class Bot:
         _log.info("listening", port=self.port, admin_port=self.admin_port)
 
     async def _poll_now(self) -> None:
-        if self._parts is not None:
-            await self._parts.poller.poll(is_hinted=True)
+        if self._parts is not None and not await self._parts.poller.poll(is_hinted=True):
             # The hinted poll replaces the next regular poll.
             self.periodic_calls.postpone_poll()
 
@@ -186,7 +185,7 @@ class Bot:
         stack.push_async_callback(cancel_and_wait, monitor)
         stack.push_async_callback(parts.poller.release)
         stack.push_async_callback(self._hinted_poll.end)
-        self._announced_changes = AnnouncedChanges(parts.deps, self._hinted_poll.request)
+        self._announced_changes = AnnouncedChanges(parts.deps, parts.poller, self._hinted_poll.request)
         stack.push_async_callback(self._announced_changes.end)
         if has_timers:
             files = SecretFiles.of(self._settings, self._make_new_secrets(parts).by_setting())

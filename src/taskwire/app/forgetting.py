@@ -87,8 +87,8 @@ class Forgetting:
         if known is None:
             return True
         settings = self._settings
-        service_token, mask = settings.coder_session_token.get_secret_value(), settings.masker.mask
-        async with CoderClient.open(settings.coder_url, service_token, mask=mask) as coder:
+        mask = settings.masker.mask
+        async with CoderClient.open(settings.coder_url, settings.service_token, mask=mask) as coder:
             try:
                 with contextlib.suppress(Refused, PersonTokenRefused):
                     await delete_key(coder.for_person(known.token, known.person), known.key_id)

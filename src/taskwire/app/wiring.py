@@ -51,7 +51,7 @@ from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers
 from taskwire.outbox.thread_context import ThreadContext
 from taskwire.people.permissions import People
-from taskwire.polling.poller import Poller
+from taskwire.polling.personal_poller import AnyPoller, make_poller
 from taskwire.queue import fence, self_test
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.inbox import Inbox
@@ -135,7 +135,7 @@ class Parts:
     deps: Dependencies
     inbox: Inbox
     worker: Worker
-    poller: Poller
+    poller: AnyPoller
     backfill: Backfill
     account: ServiceAccount
     alerts: AdminAlerts
@@ -169,7 +169,7 @@ class Parts:
         sealing.install_mask(mask_stored)
         session = transport.make_session(proxy=transport.proxy_for(settings.slack_api_url))
         token = settings.slack_bot_token.get_secret_value()
-        coder_token = settings.coder_session_token.get_secret_value()
+        coder_token = settings.service_token
         coder_session = CoderClient.open(settings.coder_url, coder_token, timeouts=timings.coder, mask=mask)
         async with session, coder_session as coder:
             client = make_client(token, settings.slack_api_url, session=session)
@@ -251,7 +251,7 @@ class Parts:
             deps=deps,
             inbox=inbox,
             worker=worker,
-            poller=Poller(deps, metrics, alerts, settings.poll_interval),
+            poller=make_poller(deps, people.accounts, metrics, alerts, settings.poll_interval),
             backfill=backfill,
             account=ServiceAccount(deps, alerts),
             alerts=alerts,
@@ -316,7 +316,8 @@ def _make_dependencies(
             frozenset(settings.allowed_channels),
             settings.allowed_groups,
         ),
-        has_personal_accounts=settings.accounts == "both",
+        has_personal_accounts=settings.accounts != "service",
+        has_service_account=settings.accounts != "personal",
     )
 
 

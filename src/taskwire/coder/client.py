@@ -76,7 +76,8 @@ class CoderClient:
         self._turns = turns or (asyncio.Semaphore(), asyncio.Semaphore())
         self._base_url = base_url.rstrip("/")
         self._token = token
-        self._person, self._is_refused = person, is_refused
+        # The person in Slack whose own account this is; empty for the service account.
+        self.person, self._is_refused = person, is_refused
         # When Coder last answered, by its own clock or that of a proxy before it.
         self.last_answer_at: datetime | None = None
 
@@ -324,7 +325,7 @@ class CoderClient:
         """
         if self._is_refused:
             refused = errors.CoderAnswer(401, "the token was refused before")
-            raise errors.PersonTokenRefused(refused, self._person, self.key_id)
+            raise errors.PersonTokenRefused(refused, self.person, self.key_id)
         seconds = seconds or self.timeouts.change
         limit = self._get_limit(is_list=is_list)
         call = self._fetch(method, path, content, params, seconds, limit)
@@ -338,7 +339,7 @@ class CoderClient:
         if status == success:
             return body
         # An error page may repeat headers. The token must not get into an exception's text.
-        body = body.replace(self._token.encode(), b"***")
+        body = body.replace(self._token.encode(), b"***") if self._token else body
         is_tasks_route, at = path.startswith("/tasks"), self.last_answer_at
         error = errors.classify(
             operation,
@@ -349,8 +350,8 @@ class CoderClient:
             answered_at=at,
             mask=self._mask,
         )
-        if self._person and isinstance(error, errors.TokenRefused):
-            raise errors.PersonTokenRefused(error.answer, self._person, self.key_id)
+        if self.person and isinstance(error, errors.TokenRefused):
+            raise errors.PersonTokenRefused(error.answer, self.person, self.key_id)
         raise error
 
     async def _fetch(
@@ -372,7 +373,7 @@ class CoderClient:
             json=content,
             params=params,
             headers={
-                "Coder-Session-Token": _check_token(self._token),
+                **({} if path == "/buildinfo" else {"Coder-Session-Token": _check_token(self._token)}),
                 "Accept": "application/json",
                 # 16 kB of compressed data can become 16 MB at once.
                 "Accept-Encoding": "identity",

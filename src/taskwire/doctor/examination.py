@@ -22,6 +22,7 @@ from taskwire.doctor.allowed_lists import check_allowed
 from taskwire.doctor.data_dir import check_directory, check_disk
 from taskwire.doctor.findings import (
     Finding,
+    judge_accounts,
     judge_arrivals,
     judge_clocks,
     judge_dead_letters,
@@ -39,7 +40,7 @@ from taskwire.doctor.findings import (
 )
 from taskwire.doctor.opening import open_store
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import UserId
+from taskwire.domain.ids import UserId, to_ms
 from taskwire.messages import refusals, troubles
 from taskwire.outbox.coder_health import find_expiry_trouble, find_rights_trouble, find_scope_trouble
 from taskwire.queue import fence, self_test
@@ -57,6 +58,7 @@ from taskwire.slack.call_priorities import NoLimiter
 from taskwire.slack.client import make_client
 from taskwire.slack.errors import SlackRefused, TokenProblem
 from taskwire.slack.outbound import Outbound
+from taskwire.state.accounts import AccountStore
 from taskwire.state.heartbeat import ReceivedKinds
 from taskwire.state.key_rotation import StoredKeys
 from taskwire.state.owner import Owner, Ownership
@@ -104,7 +106,8 @@ class Examination:
             yield found
             if found.state == "ok":
                 yield judge_scopes(slack.granted_scopes)
-                yield await _run_check("E-mails", self._emails(slack))
+                if settings.accounts != "personal":
+                    yield await _run_check("E-mails", self._emails(slack))
                 yield await _run_check("Administrators", self._admins(slack))
                 if self._settings.has_lists:
                     yield await _run_check("Allowed lists", check_allowed(self._settings, slack, self._team))
@@ -146,11 +149,11 @@ class Examination:
         return Finding("Slack app token", "ok", "It may open sockets.")
 
     async def _coder(self) -> AsyncIterator[Finding]:
-        token = self._settings.coder_session_token.get_secret_value()
+        token = self._settings.service_token
         async with CoderClient.open(self._settings.coder_url, token) as coder:
             found = await _run_check("Coder", self._version(coder))
             yield found
-            if found.state == "wrong":
+            if found.state == "wrong" or not token:
                 return
             first = await _run_check("Coder token", self._scopes(coder))
             if first.state == "wrong":
@@ -298,6 +301,10 @@ class Examination:
         yield judge_versions(await formats.list_stranded(is_read_only=True))
         yield judge_dead_letters(await dead_letters.count(), await dead_letters.find_newest())
         yield judge_keys(await StoredKeys(*store).count(), key_ring().ids)
+        if self._settings.accounts != "service":
+            accounts = await AccountStore(connections, store[1]).list_all()
+            now_ms, are_needed = to_ms(datetime.now(UTC)), self._settings.accounts == "personal"
+            yield judge_accounts(accounts, now_ms, are_needed=are_needed)
         yield judge_arrivals(await ReceivedKinds(*store).list_latest())
 
     async def _addresses(self) -> Finding:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from redis.exceptions import RedisError
 
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import from_ms
 from taskwire.messages import troubles
@@ -23,6 +24,7 @@ from taskwire.slack.calls import Method
 from taskwire.slack.errors import TokenProblem
 from taskwire.slack.models import Profile
 from taskwire.state import owner as owners
+from taskwire.state.accounts import ConnectedAccount
 from taskwire.state.owner import Owner
 
 # The largest accepted difference between two clocks, in seconds. A Date header has whole seconds, and the
@@ -35,6 +37,9 @@ ALMOST_FULL = 0.9
 ALMOST_FULL_DISK, FEWEST_FREE_BYTES = 0.97, 200_000_000
 # The kinds of payloads that Slack must deliver, as `listeners/ingress` counts them.
 ARRIVALS = {"command": "command", "message": "message", "click": "press of a button"}
+
+# In milliseconds: about tokens that end sooner, the doctor speaks.
+ENDING_SOON_MS = 2 * DAY_MS
 
 Severity = Literal["ok", "note", "wrong"]
 
@@ -218,6 +223,27 @@ def judge_emails(profiles: Sequence[Profile]) -> Finding:
             "find that in Slack's Settings & Permissions.",
         )
     return Finding("E-mails", "ok", "Slack shows them, so people are found in Coder.")
+
+
+def judge_accounts(accounts: Sequence[ConnectedAccount], now_ms: int, *, are_needed: bool) -> Finding:
+    """Report how many people have connected a Coder account, and whether Coder accepts their tokens.
+
+    `are_needed`: there is no service account.
+    """
+    name, count = "Accounts", len(accounts)
+    if not count:
+        hint = "Type `/task connect` in Slack." if are_needed else ""
+        return Finding(name, "note", "Nobody has connected a Coder account yet.", hint)
+    said = ["1 person has connected" if count == 1 else f"{count} people have connected"]
+    said[0] += " a Coder account." if count == 1 else " Coder accounts."
+    refused = sum(account.is_refused for account in accounts)
+    soon_ms = now_ms + ENDING_SOON_MS
+    ending = sum(0 < account.expires_at_ms < soon_ms for account in accounts if not account.is_refused)
+    if refused:
+        said.append(f"Coder no longer takes {refused} of their tokens; they were asked to connect again.")
+    if ending:
+        said.append(f"{ending} of their tokens end within two days; they are renewed where Coder allows it.")
+    return Finding(name, "note" if refused else "ok", " ".join(said))
 
 
 def judge_clocks(offsets: Mapping[str, float]) -> Finding:

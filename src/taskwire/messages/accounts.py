@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from taskwire.domain.message import Block, Button, Dialog, Message, View
-from taskwire.messages.blocks import button, escape_line, plain_text
+from taskwire.messages.blocks import bold_name, button, escape_line, plain_text
 from taskwire.messages.dialog_fields import make_field, make_view, small_text
+from taskwire.messages.refusals import Refusal
 from taskwire.messages.shapes import question, statement
 
 # The block id and the action id of the field for a token.
@@ -119,6 +120,14 @@ def disconnected(username: str, *, is_deleted: bool = True) -> Message:
     words = f"Disconnected from *{escape_line(username, 60)}*. I have no token for you any more."
     left = "" if is_deleted else " Coder did not answer, so delete `taskwire` on its page for tokens."
     return statement(words + left)
+
+
+def owner_not_connected(name: str) -> Refusal:
+    """Say that the owner of the task of this name has connected no account, so nobody can watch the task."""
+    return (
+        f"I can watch {bold_name(name)} only with its owner's Coder account, which is not connected.",
+        "Ask its owner to attach it.",
+    )
 
 
 def nothing_connected() -> Message:

@@ -177,6 +177,10 @@ class ServiceAccount:
 
     async def _list_troubles(self, now: datetime) -> list[UserError]:
         coder = self._deps.service_coder
+        if not self._deps.has_service_account:
+            # Only whether Coder answers: each account's owner hears of its troubles.
+            await coder.get_build_info()
+            return []
         if scope_trouble := await find_scope_trouble(coder):
             return [scope_trouble]
         rights = await find_rights_trouble(coder)

@@ -5,10 +5,17 @@ What the bot does for a link, such as a notice, uses the account of the link's o
 service account, also an act on another person's task: Taskwire itself decides whether that act is allowed.
 With TASKWIRE_ACCOUNTS=service, everything uses the service account.
 
+With TASKWIRE_ACCOUNTS=personal there is no service account. An act on another person's task uses the actor's
+own account if Coder shows the task to it, else the owner's if the owner shares the task with the actor. A
+call with an account that is not connected raises an error, and its job waits.
+
 `permissions.py` decides which Coder user a person is, and what the person may do.
 """
 
+from collections.abc import Awaitable, Callable
+
 from taskwire.coder.client import CoderClient
+from taskwire.coder.errors import NotFound
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused
 from taskwire.domain.ids import UserId
@@ -29,40 +36,88 @@ class AccountNeeded(AccountRefused):
 
 
 class Accounts:
-    """The clients for the accounts of one deployment."""
+    """The clients for the accounts of one deployment.
 
-    def __init__(self, deps: Dependencies) -> None:
+    `is_shared` returns whether a link's owner shares its task with a person.
+    """
+
+    def __init__(self, deps: Dependencies, is_shared: Callable[[UserId, Link], Awaitable[bool]]) -> None:
         self._deps = deps
-        self.is_personal = deps.has_personal_accounts
+        self._is_shared = is_shared
+        self.can_connect = deps.has_personal_accounts
+        self.has_service = deps.has_service_account
 
     async def find(self, person: UserId | None) -> ConnectedAccount | None:
         """Return the account that the person has connected; None without one.
 
         None too if this deployment does not use people's own accounts.
         """
-        if not self.is_personal or person is None:
+        if not self.can_connect or person is None:
             return None
         return await self._deps.accounts.find(person)
 
-    async def get_client(self, person: UserId | None, owner_id: str = "") -> CoderClient:
-        """Return the client for an act of this person. `owner_id` is the Coder user who owns the task."""
+    async def get_client(self, person: UserId, owner_id: str = "", link: Link | None = None) -> CoderClient:
+        """Return the client for an act of this person.
+
+        `owner_id` is the Coder user who owns the task, and `link` is the task's link, if it has one.
+        """
         account = await self.find(person)
-        if account is None or (owner_id and owner_id != account.user_id):
+        if account is not None and owner_id in ("", account.user_id):
+            return self._make_client(account)
+        if self.has_service:
             return self._deps.service_coder
-        return self._get_own_client(account)
+        if link is None:
+            return self._make_client_of(account, person)
+        return await self._choose_client(person, account, link)
 
     async def get_client_for_job(self, work: Work, link: Link | None) -> CoderClient:
         """Return the client of the person whose act the job is, else of the link's owner."""
         owner_id = link.record.owner_id if link is not None else ""
         actor = find_actor(work)
         if actor is not None:
-            return await self.get_client(actor, owner_id)
-        account = await self.find(link.record.owner_slack) if link is not None else None
-        if account is None or account.is_refused or account.user_id != owner_id:
-            return self._deps.service_coder
-        return self._get_own_client(account)
+            return await self.get_client(actor, owner_id, link)
+        return self._deps.service_coder if link is None else await self.get_owners_client(link)
 
-    def _get_own_client(self, account: ConnectedAccount) -> CoderClient:
+    async def get_owners_client(self, link: Link) -> CoderClient:
+        """Return the client for what the bot does by itself for a link."""
+        owner = link.record.owner_slack
+        account = await self.find(owner)
+        if account is not None and account.user_id == link.record.owner_id and not account.is_refused:
+            return self._make_client(account)
+        if self.has_service:
+            return self._deps.service_coder
+        return self._make_client_of(account, owner or link.record.requested_by)
+
+    def get_checking_client(self, account: ConnectedAccount) -> CoderClient:
+        """Return the client that asks Coder whether an account is in use, or is suspended or deleted."""
+        return self._deps.service_coder if self.has_service else self._make_client(account)
+
+    async def sees(self, person: UserId, link: Link) -> bool:
+        """Return whether Coder shows the link's task to the account that the person has connected."""
+        account = await self.find(person)
+        if account is None or link.record.task_id is None:
+            return False
+        try:
+            await self._make_client(account).get_task(link.record.task_id)
+        except NotFound:
+            return False
+        return True
+
+    async def _choose_client(
+        self, person: UserId, account: ConnectedAccount | None, link: Link
+    ) -> CoderClient:
+        """Return the client for an act on another person's task, if there is no service account."""
+        if not await self._is_shared(person, link) or (account is not None and await self.sees(person, link)):
+            return self._make_client_of(account, person)
+        return await self.get_owners_client(link)
+
+    def _make_client_of(self, account: ConnectedAccount | None, person: UserId) -> CoderClient:
+        """Return a person's client. Without an account, each call raises PersonTokenRefused."""
+        if account is not None:
+            return self._make_client(account)
+        return self._deps.service_coder.for_person("", person, is_refused=True)
+
+    def _make_client(self, account: ConnectedAccount) -> CoderClient:
         return self._deps.service_coder.for_person(
             account.token, account.person, is_refused=account.is_refused
         )

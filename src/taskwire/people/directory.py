@@ -15,6 +15,7 @@ from typing import TypeVar
 from pydantic import BaseModel, TypeAdapter
 
 from taskwire import transport
+from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound
 from taskwire.coder.models import User
 from taskwire.dependencies import Dependencies
@@ -84,9 +85,10 @@ class Directory:
         )
         return _parse(_ACCOUNTS.validate_json, found)
 
-    async def list_users(self, user_id: str) -> tuple[CoderAccount, ...]:
-        """Return the Coder user with this id; none if Coder has no such user any more."""
-        found = await self._get_cached("coder_user", user_id, partial(self._ask_user, user_id), ANSWER_TTL_MS)
+    async def list_users(self, user_id: str, coder: CoderClient) -> tuple[CoderAccount, ...]:
+        """Return the Coder user with this id; none if Coder has no such user any more. `coder` is asked."""
+        ask = partial(_ask_user, user_id, coder)
+        found = await self._get_cached("coder_user", user_id, ask, ANSWER_TTL_MS)
         return _parse(_ACCOUNTS.validate_json, found)
 
     async def list_group(self, group: str) -> frozenset[str]:
@@ -170,12 +172,6 @@ class Directory:
     async def _ask_accounts(self, email: str) -> str:
         return _dump_accounts(await self._deps.service_coder.list_users_by_email(email))
 
-    async def _ask_user(self, user_id: str) -> str:
-        try:
-            return _dump_accounts([await self._deps.service_coder.get_user(user_id)])
-        except NotFound:
-            return _dump_accounts([])
-
     async def _ask_group(self, group: str) -> str:
         try:
             return " ".join(sorted(await self._deps.slack.list_group(group)))
@@ -196,6 +192,13 @@ class Directory:
 
     async def _ask_teams(self) -> str:
         return " ".join(sorted(await self._deps.slack.list_teams()))
+
+
+async def _ask_user(user_id: str, coder: CoderClient) -> str:
+    try:
+        return _dump_accounts([await coder.get_user(user_id)])
+    except NotFound:
+        return _dump_accounts([])
 
 
 def _dump_accounts(users: Iterable[User]) -> str:

@@ -1,8 +1,9 @@
 """Who a person is, and what they may do.
 
 A person is the Coder user whose account they have connected. Without one, a person is the Coder user whose
-e-mail equals the confirmed e-mail of their Slack profile. A job's handler checks rights when it acts, with
-the answers of `directory` at that time. A listener never checks them.
+e-mail equals the confirmed e-mail of their Slack profile, if there is a service account to look for that. A
+job's handler checks rights when it acts, with the answers of `directory` at that time. A listener never
+checks them.
 """
 
 from datetime import timedelta
@@ -67,7 +68,7 @@ class People:
         self._admins = admins
         self._shared_channels = shared_channels
         self._groups = tuple(name for name in admins if name.startswith("S"))
-        self.accounts = Accounts(deps)
+        self.accounts = Accounts(deps, self.is_shared_with)
         self.directory = Directory(deps, len({*self._groups, *deps.allowed.groups}))
         self._known_accounts: dict[UserId, str] = {}
 
@@ -101,6 +102,8 @@ class People:
         own = await self.accounts.find(person)
         if own is not None:
             return await self._get_connected(own)
+        if not self.accounts.has_service:
+            raise AccountNeeded(person)
         if not profile.email or not profile.is_email_confirmed:
             self._require_account_from(person)
             raise NoAccount(*refusals.no_email(), reason="no_account")
@@ -116,7 +119,7 @@ class People:
 
     def _require_account_from(self, person: UserId) -> None:
         """Raise AccountNeeded if the person could connect an account of their own."""
-        if self.accounts.is_personal:
+        if self.accounts.can_connect:
             raise AccountNeeded(person)
 
     def _note_known(self, person: UserId, account: Account) -> Account:
@@ -131,7 +134,7 @@ class People:
 
     async def _get_connected(self, own: ConnectedAccount) -> Account:
         """Return a connected account, unless Coder has suspended or deleted it since."""
-        found = await self.directory.list_users(own.user_id)
+        found = await self.directory.list_users(own.user_id, self.accounts.get_checking_client(own))
         if not found:
             raise AccountNeeded(own.person)
         if found[0].is_suspended:
@@ -174,30 +177,47 @@ class People:
         """Return whether the person is the owner of this link's task or an administrator.
 
         Raise UserError for a person who must not use the bot at all, and the errors of the clients. If
-        `needs_coder` is False, an administrator passes even while Coder does not answer.
+        `needs_coder` is False, an administrator passes even while Coder does not answer. Without a service
+        account, Coder must show the task to an administrator too.
         """
         await self.get_profile(person)
-        if await self.is_admin(person):
+        is_admin = await self.is_admin(person)
+        if is_admin and self.accounts.has_service:
             await self.require_account(person, needs_coder=needs_coder)
             return True
         if not link.record.owner_id:
-            return person == link.record.requested_by
-        return (await self.get_account(person)).id == link.record.owner_id
+            return is_admin or person == link.record.requested_by
+        is_own = (await self.get_account(person)).id == link.record.owner_id
+        return is_own or (is_admin and await self.accounts.sees(person, link))
 
     async def can_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
         """Return whether the person may steer this link's task: act on it, and write to its agent.
 
         Those are its owner and administrators, everybody with whom the owner shares the task, and everybody
-        in the channel if the channel's settings say so. Raises what `can_manage` raises.
+        in the channel if the channel's settings say so. Without a service account, a person with whom the
+        owner shares the task needs no account, and Coder must show it to everybody else. Raises what
+        `can_manage` raises.
         """
-        if await self.can_manage(person, link, needs_coder=needs_coder):
+        try:
+            if await self.can_manage(person, link, needs_coder=needs_coder):
+                return True
+        except AccountNeeded:
+            is_own = person in (link.record.owner_slack, link.record.requested_by)
+            if self.accounts.has_service or is_own or not await self.is_shared_with(person, link):
+                raise
             return True
         return await self.may_steer_besides(person, link)
 
     async def may_steer_besides(self, person: UserId, link: Link) -> bool:
         """Return whether the owner shares the task with the person, or the channel lets everybody steer."""
-        is_shared = person in link.shares or await self._is_in_groups(person, link.shares)
-        return is_shared or await self._may_steer_by_channel(person, link)
+        if await self.is_shared_with(person, link):
+            return True
+        is_let_in = await self._may_steer_by_channel(person, link)
+        return is_let_in and (self.accounts.has_service or await self.accounts.sees(person, link))
+
+    async def is_shared_with(self, person: UserId, link: Link) -> bool:
+        """Return whether the owner shares the task with the person, by name or by a user group."""
+        return person in link.shares or await self._is_in_groups(person, link.shares)
 
     async def get_rights(self, person: UserId, link: Link, *, needs_coder: bool = True) -> Rights:
         """Return what the person may do with the task. Raises what `can_manage` raises."""
@@ -237,7 +257,7 @@ class People:
         The text of the error is for the person who shares the task.
         """
         try:
-            await self.get_account(person)
+            await (self.get_account(person) if self.accounts.has_service else self.get_profile(person))
         except (NoAccount, AccountNeeded):
             raise UserError(*refusals.cannot_share_with(await self.find_name(person))) from None
         except UserError as error:
@@ -332,6 +352,9 @@ class People:
 
     async def find_in_slack(self, owner_id: str) -> UserId | None:
         """Return the Slack user of a Coder user; None if no such user can be found."""
+        connected = await self._deps.accounts.find_person(owner_id) if self.accounts.can_connect else None
+        if connected is not None or not self.accounts.has_service:
+            return connected
         user = await self._deps.service_coder.get_user(owner_id)
         return await self._deps.slack.find_user_by_email(user.email) if user.email else None
 
@@ -361,5 +384,5 @@ async def require_rights(deps: Dependencies) -> None:
 
     Call this when Coder has found nobody or nothing: an account without that role does not see everything.
     """
-    if not (await deps.service_coder.get_own_user()).is_owner:
+    if deps.has_service_account and not (await deps.service_coder.get_own_user()).is_owner:
         raise UserError(*refusals.own_account_lacks_rights())

@@ -9,12 +9,14 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
+from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound
 from taskwire.coder.notifications import AnnouncedChange
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, OutsideError
 from taskwire.domain.ids import TaskId
 from taskwire.domain.retry_policies import ANNOUNCED_CHANGE
+from taskwire.polling.personal_poller import AnyPoller
 from taskwire.redis.decoding import CannotRead
 from taskwire.telemetry import logger
 
@@ -29,10 +31,11 @@ _log = logger("taskwire.polling.announced")
 
 
 class AnnouncedChanges:
-    """Follows announced changes. `poll_soon` brings the next poll forward."""
+    """Follows announced changes. `poll_soon` lets `poller` poll soon."""
 
-    def __init__(self, deps: Dependencies, poll_soon: Callable[[], None]) -> None:
+    def __init__(self, deps: Dependencies, poller: AnyPoller, poll_soon: Callable[[], None]) -> None:
         self._deps = deps
+        self._poller = poller
         self._poll_soon = poll_soon
         self._following: dict[str, asyncio.Task[None]] = {}
 
@@ -63,9 +66,11 @@ class AnnouncedChanges:
     async def _follow_until_seen(self, announced: AnnouncedChange) -> None:
         try:
             async with asyncio.timeout(ANNOUNCED_CHANGE.max_duration.total_seconds()):
-                if await self._deps.links.find_by_task(TaskId(announced.task_id)) is None:
+                link = await self._deps.links.find_by_task(TaskId(announced.task_id))
+                if link is None:
                     return
-                if await self._wait_until_seen(announced):
+                if await self._wait_until_seen(announced, await self._poller.get_client(link)):
+                    self._poller.expect_change(link)
                     self._poll_soon()
         except TimeoutError:
             _log.info(
@@ -77,18 +82,16 @@ class AnnouncedChanges:
             # The worker logs an outage of Redis, once.
             _log.debug("announced change not checked, will retry", error=str(error))
 
-    async def _wait_until_seen(self, announced: AnnouncedChange) -> bool:
+    async def _wait_until_seen(self, announced: AnnouncedChange, coder: CoderClient) -> bool:
         """Request the task until it shows the change or is gone, then return True.
 
-        Return False if Coder refuses our account. The change would never show then, and the poller reports
+        Return False if Coder refuses the account. The change would never show then, and the poller reports
         the problem.
         """
         failures = 0
         while True:
             try:
-                if (
-                    await self._deps.service_coder.get_task(announced.task_id)
-                ).status in announced.expected_statuses:
+                if (await coder.get_task(announced.task_id)).status in announced.expected_statuses:
                     return True
                 failures = 0
             except NotFound:

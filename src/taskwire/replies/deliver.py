@@ -196,7 +196,7 @@ class ReplySender:
 
     async def _deliver_text(self, reply_job: ReplyJob) -> Outcome:
         context, link, reply = reply_job
-        prepared = await self._agent_input.prepare(reply)
+        prepared = await self._agent_input.prepare(await self._with_speaker(reply_job))
         left_out = reply.unreadable_files if reply.is_without_files else ()
         if prepared.text and not set(prepared.refused_files) <= set(left_out):
             words = await self._agent_input.get_display_text(reply)
@@ -205,6 +205,14 @@ class ReplySender:
         if not prepared.text:
             return await self._outcomes.give_up(reply_job, inputs.nothing_to_send(prepared.refused_files))
         return await self._deliverer.deliver(reply_job, prepared.text)
+
+    async def _with_speaker(self, reply_job: ReplyJob) -> Reply:
+        """Return the reply. If it goes through the owner's account, it tells the agent who has written it."""
+        reply, account = reply_job.reply, reply_job.context.coder.person
+        if self._deps.has_service_account or reply.author_name or account == reply.person:
+            return reply
+        name = await self._people.find_name(reply.person)
+        return reply.model_copy(update={"author_name": name or "Somebody"})
 
 
 class ReplyDeliverer:

@@ -70,6 +70,13 @@ class AccountStore:
         account = read(ConnectedAccount.model_validate_json, opened)
         return account.model_copy(update={"is_refused": account.key_id == refused})
 
+    async def list_all(self) -> list[ConnectedAccount]:
+        """List all connected accounts. This reads the names of all keys, so only a command does it."""
+        prefix = self._keys.named("account", "")
+        names = [str(key) async for key in self._redis.scan_iter(f"{prefix}*", count=1_000)]
+        found = [await self.find(UserId(name.removeprefix(prefix))) for name in sorted(names)]
+        return [account for account in found if account is not None]
+
     async def find_person(self, user_id: str) -> UserId | None:
         """Return who has connected this Coder user."""
         kept = cast("str | None", await self._redis.get(self._keys.named("account_of", user_id)))

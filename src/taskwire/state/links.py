@@ -52,6 +52,13 @@ class LinkThread(NamedTuple):
     is_held: bool
 
 
+class LinkOwner(NamedTuple):
+    """The owner of a link's task: the person in Slack, if known, and the Coder user."""
+
+    person: UserId | None
+    user_id: str
+
+
 class Links:
     """The links of one workspace."""
 
@@ -104,6 +111,16 @@ class Links:
         read = self._of_each(link_ids, "HGET", "record")
         records = {link: read_if_possible(LinkRecord, record) async for link, record in read}
         return {link: record.channel for link, record in records.items() if record is not None}
+
+    async def list_owners(self, link_ids: Iterable[LinkId]) -> dict[LinkId, LinkOwner]:
+        """Return the owner of each link's task."""
+        read = self._of_each(link_ids, "HGET", "record")
+        records = {link: read_if_possible(LinkRecord, record) async for link, record in read}
+        return {
+            link: LinkOwner(record.owner_slack, record.owner_id)
+            for link, record in records.items()
+            if record is not None
+        }
 
     async def list_threads(self, link_ids: Iterable[LinkId]) -> list[LinkThread]:
         """List the threads of these links, those with the latest news first.

@@ -18,7 +18,7 @@ from taskwire.domain.queues import request_score, thread_answers, to_coder
 from taskwire.domain.replies import suggest_verbs
 from taskwire.domain.task_names import TaskName
 from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import answers, refusals
+from taskwire.messages import accounts, answers, refusals
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.request_retries import retry_for_person
@@ -82,6 +82,8 @@ class NamedActions:
             score = request_score("detach", work.requester.at)
             return done(Batch().append(to_coder(link.id), job, score=score))
         owner = work.requester.person if is_own else await self._people.find_in_slack(seen.task.owner_id)
+        if owner is None and not self._people.accounts.has_service:
+            raise UserError(*accounts.owner_not_connected(seen.task.name), reason="no_account")
         return done(await self._creator.attach(Batch(), work.requester, seen.task, owner, context.job.id))
 
     def _act_without_thread(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:

@@ -51,7 +51,7 @@ class CardQuestions:
         written = report.message if report is not None else ""
         with contextlib.suppress(TimeoutError, OutsideError, UserError):
             async with asyncio.timeout(QUESTION_TIMEOUT_SECONDS):
-                coder = await self._people.accounts.get_client(requester.person, link.record.owner_id)
+                coder = await self._people.accounts.get_client(requester.person, link.record.owner_id, link)
                 written = (await read_last_output(self._deps, coder, link)).output.answer or written
         return link, written
 

@@ -22,7 +22,7 @@ from taskwire.domain.ids import UserId, from_ms, to_ms
 from taskwire.domain.jobs import Job
 from taskwire.domain.message import Message
 from taskwire.domain.person_jobs import ConnectAccount, DisconnectAccount, RenewToken
-from taskwire.domain.queues import account, to_coder, waiting_requests
+from taskwire.domain.queues import account, live, to_coder, to_thread, waiting_requests
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, refusals
 from taskwire.outbox.direct_messages import tell_person
@@ -71,7 +71,7 @@ class AccountConnector:
     async def _connect(self, work: ConnectAccount, context: JobContext) -> Outcome:
         person = work.requester.person
         await self._people.get_profile(person)
-        if not self._people.accounts.is_personal:
+        if not self._people.accounts.can_connect:
             return done(None, (work.requester, accounts.found_by_email()))
         former, pasted_token = await self._deps.accounts.find(person), open_pasted(work.sealed_token, person)
         if former is not None and former.job == context.job.id:
@@ -141,7 +141,8 @@ class AccountConnector:
         self._deps.notes.forget_in(batch, "told", "account", person)
         batch.hasten(waiting_requests(person), "", LONGEST_WAIT_MS)
         for link in await self._deps.links.list_of(person):
-            batch.hasten(to_coder(link.id), "", LONGEST_WAIT_MS)
+            for queue in (to_coder(link.id), to_thread(link.id), live(link.id)):
+                batch.hasten(queue, "", LONGEST_WAIT_MS)
         until = from_ms(connected.expires_at_ms) if connected.expires_at_ms else None
         return done(batch, (work.requester, accounts.connected(connected.username, until, is_kept=is_kept)))
 
@@ -178,8 +179,8 @@ class AccountConnector:
     async def _disconnect(self, work: DisconnectAccount, context: JobContext) -> Outcome:
         known = await self._people.accounts.find(work.requester.person)
         if known is None:
-            is_personal = self._people.accounts.is_personal
-            said = accounts.nothing_connected() if is_personal else accounts.found_by_email()
+            can_connect = self._people.accounts.can_connect
+            said = accounts.nothing_connected() if can_connect else accounts.found_by_email()
             return done(None, (work.requester, said))
         client, is_deleted = self._deps.service_coder.for_person(known.token, known.person), True
         try:
@@ -197,7 +198,7 @@ class AccountConnector:
 async def make_offer_to_connect(deps: Dependencies, people: People, person: UserId) -> Message:
     """Return the answer to `/task connect`. Raise UserError for a person who must not use the bot."""
     await people.get_profile(person)
-    if not people.accounts.is_personal:
+    if not people.accounts.can_connect:
         return accounts.found_by_email()
     known = await people.accounts.find(person)
     if known is None or known.is_refused:

@@ -4,17 +4,22 @@ A person sees their own tasks, tasks that their owner shares with the person, an
 conversation where the person asks. Administrators see all. No answer and no suggestion shows another task. An
 exact name costs one request to Coder. Everything else needs the whole list.
 
+Without a service account, a person sees what Coder shows to their own account, and what is shared with them.
+
 The list may have ten thousand tasks. People who ask at the same time share one request. The list is read in
 pieces, so that other work can run in between. At first only the id, owner and name of each task are read.
 """
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from taskwire.coder import lists, models
-from taskwire.coder.errors import NotFound, UnexpectedCoderAnswer
+from taskwire.coder.client import CoderClient
+from taskwire.coder.errors import NotFound, PersonTokenRefused, UnexpectedCoderAnswer
 from taskwire.coder.lists import Item, TaskEntry
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
@@ -44,11 +49,11 @@ class CatalogueEntry:
     position: int
     entry: TaskEntry
     link: LinkId | None
-    _item: Item
+    _item: Item | Task
 
     def read(self) -> Task:
-        """Parse the whole task. Raises `OutcomeUnknown` if that fails."""
-        return models.parse_task(bytes(self._item))
+        """Return the whole task, parsed if necessary. Raises `OutcomeUnknown` if that fails."""
+        return self._item if isinstance(self._item, Task) else models.parse_task(bytes(self._item))
 
 
 class Catalogue:
@@ -60,7 +65,9 @@ class Catalogue:
         self._by_link: dict[LinkId, CatalogueEntry] = {}
         self._by_channel: dict[ChannelId, list[CatalogueEntry]] = defaultdict(list)
 
-    def add(self, item: Item, entry: TaskEntry, link: LinkId | None, channel: ChannelId | None) -> None:
+    def add(
+        self, item: Item | Task, entry: TaskEntry, link: LinkId | None, channel: ChannelId | None
+    ) -> None:
         """Add the next task."""
         listed = CatalogueEntry(len(self.entries), entry, link, item)
         self.entries.append(listed)
@@ -69,6 +76,10 @@ class Catalogue:
             self._by_link[link] = listed
         if channel is not None:
             self._by_channel[channel].append(listed)
+
+    def has_link(self, link: LinkId) -> bool:
+        """Return whether the list has the task of this link."""
+        return link in self._by_link
 
     def list_of(
         self, owner_id: str | None, channel: ChannelId, links: Iterable[LinkId]
@@ -89,9 +100,9 @@ class CatalogueReader:
         # The channel of a link's thread never changes.
         self._channels: dict[LinkId, ChannelId] = {}
 
-    async def read(self) -> Catalogue:
-        """Read the list of all tasks from Coder, and find the channels of their threads."""
-        body = await self._deps.service_coder.list_tasks_raw()
+    async def read(self, coder: CoderClient) -> Catalogue:
+        """Read the list of all tasks that an account sees, and find the channels of their threads."""
+        body = await coder.list_tasks_raw()
         linked = await self._deps.links.list_open()
         await self._update_channels(linked.values())
         catalogue = Catalogue()
@@ -134,7 +145,9 @@ class _Viewer:
 
     channel: ChannelId
     account: Account | None
-    is_admin: bool
+    # Whether the person sees all that Coder shows to `coder`: as an administrator, or with their own account.
+    sees_all: bool
+    coder: CoderClient
     # The links of other people's tasks that this person may steer.
     shared: frozenset[LinkId]
 
@@ -146,18 +159,18 @@ class _Viewer:
     def can_see(self, task: Task, link: Link | None) -> bool:
         """Return whether the person may see the task.
 
-        They may if they own it, if its thread is in this conversation, if they are an administrator, or if
-        its owner shares it with them.
+        They may if they own it, if its thread is in this conversation, if they see all, or if its owner
+        shares it with them.
         """
         is_own = self.account is not None and task.owner_id == self.account.id
-        if self.is_admin or is_own:
+        if self.sees_all or is_own:
             return True
         return link is not None and (link.record.channel == self.channel or link.id in self.shared)
 
     def list_visible(self, catalogue: Catalogue) -> list[CatalogueEntry]:
         """List the tasks that the person may see."""
         owner_id = self.account.id if self.account else None
-        return catalogue.entries if self.is_admin else catalogue.list_of(owner_id, self.channel, self.shared)
+        return catalogue.entries if self.sees_all else catalogue.list_of(owner_id, self.channel, self.shared)
 
 
 class Lookup:
@@ -166,12 +179,31 @@ class Lookup:
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
-        self._catalogue = SingleFlight(CatalogueReader(deps).read)
+        self._reader = CatalogueReader(deps)
+        # People who ask at the same time share one reading of the service account's list.
+        self._catalogue = SingleFlight(partial(self._reader.read, deps.service_coder))
 
     async def list_visible(self, requester: Requester) -> list[VisibleTask]:
         """List the tasks that this person may see here."""
         viewer = await self._get_viewer(requester)
-        return await self._read_tasks(viewer.list_visible(await self._catalogue.get()))
+        return await self._read_tasks(viewer.list_visible(await self._get_catalogue(viewer)))
+
+    async def _get_catalogue(self, viewer: _Viewer) -> Catalogue:
+        if self._people.accounts.has_service:
+            return await self._catalogue.get()
+        catalogue = await self._reader.read(viewer.coder)
+        for link in (await self._deps.links.list_links(viewer.shared)).values():
+            if not catalogue.has_link(link.id):
+                await self._add_shared(link, catalogue)
+        return catalogue
+
+    async def _add_shared(self, link: Link, catalogue: Catalogue) -> None:
+        """Add a task that Coder shows only to its owner, who shares it. Leave it out if it cannot be read."""
+        coder = await self._people.accounts.get_owners_client(link)
+        with contextlib.suppress(NotFound, PersonTokenRefused):
+            task = await coder.get_task(str(link.record.task_id))
+            entry = TaskEntry(task.id, task.name, task.owner_id, task.owner_name)
+            catalogue.add(task, entry, link.id, link.record.channel)
 
     async def get(self, requester: Requester, name: TaskName) -> VisibleTask:
         """Return the task of this name. Raise UserError, with similar names, if there is none."""
@@ -188,9 +220,17 @@ class Lookup:
 
     async def _get_viewer(self, requester: Requester) -> _Viewer:
         is_admin = await self._people.is_admin(requester.person)
-        account = await self._people.find_account(requester.person)
+        has_service = self._people.accounts.has_service
         shared = await self._people.list_shared_links(requester.person)
-        return _Viewer(await self._people.find_conversation(requester), account, is_admin, shared)
+        return _Viewer(
+            await self._people.find_conversation(requester),
+            await self._people.find_account(requester.person),
+            is_admin or not has_service,
+            self._deps.service_coder
+            if has_service
+            else await self._people.accounts.get_client(requester.person),
+            shared,
+        )
 
     async def _find_exact(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
         """Find the task of exactly this name with one request.
@@ -201,11 +241,19 @@ class Lookup:
         if not name.id and not owner:
             return None
         try:
-            task = await self._deps.service_coder.get_task(name.id or f"{owner}/{name.name}")
+            task = await viewer.coder.get_task(name.id or f"{owner}/{name.name}")
         except NotFound:
-            return None
+            return await self._find_shared(name, viewer)
         link = await self._deps.links.find_by_task(TaskId(task.id))
         return VisibleTask(task, link) if viewer.can_see(task, link) else None
+
+    async def _find_shared(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
+        """Find the task with this id that Coder does not show to the person's own account, but is shared."""
+        link = await self._deps.links.find_by_task(TaskId(name.id)) if name.id else None
+        if self._people.accounts.has_service or link is None or link.id not in viewer.shared:
+            return None
+        coder = await self._people.accounts.get_owners_client(link)
+        return VisibleTask(await coder.get_task(name.id), link)
 
     async def _get_among_all(self, name: TaskName, viewer: _Viewer) -> VisibleTask:
         """Return the only task of this name, or the only one that begins with it.
@@ -214,7 +262,7 @@ class Lookup:
         """
         if name.id:
             raise UserError(*refusals.no_such_id(), reason="no_such_task")
-        seen = viewer.list_visible(await self._catalogue.get())
+        seen = viewer.list_visible(await self._get_catalogue(viewer))
         found = _list_matching(seen, name, viewer.username)
         if len(found) == 1:
             link = found[0].link

@@ -6,7 +6,7 @@ from math import ceil
 from typing import NamedTuple
 
 from taskwire.coder.client import CoderClient
-from taskwire.coder.errors import NotFound
+from taskwire.coder.errors import NotFound, PersonTokenRefused
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.audit_command import Audit
@@ -181,7 +181,7 @@ class Queries:
             return question.owner.lower() if question.owner else None
         try:
             account = await self._people.get_account(UserId(question.owner.id))
-        except (UserError, AccountNeeded):
+        except (UserError, AccountNeeded, PersonTokenRefused):
             # Only the person who asked may read the reason.
             raise UserError(*refusals.person_has_no_account(question.owner.id)) from None
         return account.username.lower()
@@ -198,7 +198,7 @@ class Queries:
 
     async def _show_status(self, requester: Requester, question: Status) -> Message:
         seen = await self._lookup.get(requester, question.name)
-        coder = await self._people.accounts.get_client(requester.person, seen.task.owner_id)
+        coder = await self._people.accounts.get_client(requester.person, seen.task.owner_id, seen.link)
         task = await _reload(coder, seen.task)
         now_ms = microseconds(requester.at) // 1000
         if seen.link is None:
@@ -223,7 +223,7 @@ class Queries:
     async def _show_logs(self, requester: Requester, question: Logs) -> Message:
         seen = await self._lookup.get(requester, question.name)
         task = seen.task
-        coder = await self._people.accounts.get_client(requester.person, task.owner_id)
+        coder = await self._people.accounts.get_client(requester.person, task.owner_id, seen.link)
         link = self._make_link(seen, microseconds(requester.at) // 1000)
         if not question.full:
             last = await read_last_output(self._deps, coder, link)

@@ -1,0 +1,216 @@
+"""Reads Coder's list of tasks for one account, and stores what has changed.
+
+One call to Redis stores a newer observation and appends the job about it. The handler of that job decides
+what follows. An unchanged list costs one comparison. A changed list is read in pieces, so that other work
+does not have to wait. `poller.py` and `personal_poller.py` ask Coder for the lists.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from taskwire.coder import lists, models
+from taskwire.coder.client import CoderClient
+from taskwire.coder.errors import NotFound, UnexpectedCoderAnswer
+from taskwire.coder.lists import Item
+from taskwire.dependencies import Dependencies
+from taskwire.domain.events import Vanished
+from taskwire.domain.ids import LinkId, TaskId
+from taskwire.domain.jobs import ApplyEvent, Job, PostText
+from taskwire.domain.links import Link
+from taskwire.domain.phases import Phase
+from taskwire.domain.queues import to_thread
+from taskwire.messages import notices
+from taskwire.outbox.observing import observation_of
+from taskwire.queue.batch import Batch
+from taskwire.state.observations import Poll, StoredObservation
+from taskwire.telemetry import Metrics, logger
+
+# Observations in one call to Redis, which then takes two or three milliseconds.
+BATCH_SIZE = 50
+
+Linked = dict[TaskId, LinkId]
+Digests = dict[TaskId, int]
+_log = logger("taskwire.polling.task_list")
+
+
+@dataclass
+class _ListProgress:
+    """What the poller has learned from the list so far.
+
+    `changed` and `new` map a task's id to its JSON. `changed` has tasks to be stored. `new` has tasks without
+    a link; Redis is asked whether they had one before. `unlinked` has tasks that never had a link. `revived`
+    has tasks whose links were reopened.
+    """
+
+    digests: Digests = field(default_factory=dict)
+    unlinked: set[TaskId] = field(default_factory=set)
+    revived: Linked = field(default_factory=dict)
+    changed: dict[TaskId, bytes] = field(default_factory=dict)
+    new: dict[TaskId, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReadList:
+    """A list that was read. `linked` has the links of its tasks, also those that were just reopened."""
+
+    linked: Linked
+    missing: list[TaskId]
+
+
+class TaskListReader:
+    """Reads the lists of one account. `account` is the name under which its polls are numbered."""
+
+    def __init__(self, deps: Dependencies, metrics: Metrics, account: str) -> None:
+        self._deps = deps
+        self._metrics = metrics
+        self._account = account
+        self._last_poll_number = 0
+        # The digest of the last list that was processed. The list of ten thousand tasks has 13 MB.
+        self._list_digest = b""
+        self._last_linked: Linked = {}
+        # Digests of the observations that this process has stored, so that only changes are sent to Redis.
+        self._stored_digests: Digests = {}
+        # Tasks without a link. When a task is first seen, Redis is asked whether it had a link before.
+        self._unlinked: set[TaskId] = set()
+
+    def forget(self) -> None:
+        """Forget which tasks this process has stored. The next list is stored as a whole."""
+        self._list_digest, self._stored_digests, self._unlinked = b"", {}, set()
+
+    async def read(self, poll: Poll, body: bytes, linked: Linked) -> ReadList | str:
+        """Store what has changed. Return a word instead if the list is `unchanged`, or `overtaken`.
+
+        It is overtaken if a newer poll has begun.
+        """
+        if poll.number not in (self._last_poll_number, self._last_poll_number + 1):
+            # Another process has polled since, so this process may not know the newest stored observations.
+            self.forget()
+        self._last_poll_number = poll.number
+        # Parsing takes some milliseconds, so a worker thread does it and the event loop goes on.
+        digest = (await asyncio.to_thread(hashlib.sha256, body)).digest()
+        if digest == self._list_digest and linked == self._last_linked:
+            return "unchanged"
+        seen = await self._read_list(poll, body, linked)
+        if seen is None:
+            return "overtaken"
+        linked = linked | seen.revived
+        missing = [task for task in linked if task not in seen.digests]
+        # A missing task is looked for again at the next poll, even if the list is unchanged.
+        self._list_digest, self._last_linked = b"" if missing else digest, linked
+        return ReadList(linked, missing)
+
+    async def count_missing(self, poll: Poll, missing: Sequence[TaskId]) -> list[Link] | None:
+        """Record that a list did not show these tasks. Return the links of those whose task may be gone.
+
+        Those are the tasks that two lists have not shown. Return None if a newer poll has begun.
+        """
+        links: list[LinkId] = []
+        for start in range(0, len(missing), BATCH_SIZE):
+            piece = missing[start : start + BATCH_SIZE]
+            missed = await self._deps.observations.count_missing(self._account, poll, piece)
+            if missed is None:
+                self._list_digest = b""
+                return None
+            links += missed
+        found = await self._deps.links.list_links(links)
+        # If a task is already reported as gone, its notice waits to be posted.
+        return [link for link in found.values() if link.state.phase is not Phase.GONE]
+
+    async def _read_list(self, poll: Poll, body: bytes, linked: Linked) -> _ListProgress | None:
+        """Read the list in pieces and store what has changed. Return None if a newer poll has begun."""
+        seen = _ListProgress()
+        for piece in lists.iter_chunks(body):
+            for item in piece:
+                self._sort(item, linked, seen)
+            if len(seen.changed) + len(seen.new) >= BATCH_SIZE and not await self._store(poll, seen):
+                return None
+            await asyncio.sleep(0)
+        if not await self._store(poll, seen):
+            return None
+        self._stored_digests, self._unlinked = seen.digests, seen.unlinked
+        return seen
+
+    def _sort(self, item: Item, linked: Linked, seen: _ListProgress) -> None:
+        try:
+            task = TaskId(lists.read_item_id(item))
+        except UnexpectedCoderAnswer as error:
+            _log.warning("task without an id in Coder's list", error=str(error))
+            return
+        text, link = bytes(item), linked.get(task)
+        if link is None:
+            seen.unlinked.add(task)
+            if task not in self._unlinked:
+                seen.new[task] = text
+            return
+        seen.digests[task] = _digest_of(link, text)
+        if self._stored_digests.get(task) != seen.digests[task]:
+            seen.changed[task] = text
+
+    async def _store(self, poll: Poll, seen: _ListProgress) -> bool:
+        await self._revive(poll, seen)
+        changed = list(seen.changed.items())
+        for start in range(0, len(changed), BATCH_SIZE):
+            piece = changed[start : start + BATCH_SIZE]
+            if not await self._deps.observations.observe(
+                self._account, poll, self._parse_observations(piece)
+            ):
+                return False
+            self._stored_digests.update({task: seen.digests[task] for task, _ in piece})
+        seen.changed.clear()
+        return True
+
+    def _parse_observations(self, piece: list[tuple[TaskId, bytes]]) -> list[StoredObservation]:
+        found = []
+        for task, text in piece:
+            self._metrics.tasks_read.inc()
+            try:
+                found.append(StoredObservation.of(observation_of(models.parse_task(text), self._deps.mask)))
+            except UnexpectedCoderAnswer as error:
+                # If a newer Coder shows one task in another format, the other tasks must still be observed.
+                _log.warning("task not readable", task=task, error=str(error))
+        return found
+
+    async def _revive(self, poll: Poll, seen: _ListProgress) -> None:
+        """Reopen the links of tasks that were gone and are back."""
+        gone_before = await self._deps.observations.list_gone(seen.new)
+        for task, gone in gone_before.items():
+            if gone.at_ms >= poll.began_ms:
+                # The task went missing after the list was requested. The next list shows whether it is there
+                # again.
+                seen.unlinked.discard(task)
+                continue
+            link = (await self._deps.links.list_links([gone.link])).get(gone.link)
+            if link is None:
+                continue
+            notice = PostText(message=notices.task_found_again(link, coder_url=self._deps.coder_url))
+            job = Job(id=f"back:{poll.number}", work=notice)
+            if await self._deps.observations.revive(self._account, poll, task, gone.link, job):
+                seen.revived[task] = gone.link
+                seen.changed[task] = seen.new[task]
+                seen.digests[task] = _digest_of(gone.link, seen.new[task])
+        seen.new.clear()
+
+
+async def report_gone(deps: Dependencies, coder: CoderClient, poll: Poll, suspects: Sequence[Link]) -> None:
+    """Report the tasks that Coder does not show to the account any more."""
+    for link in suspects:
+        if await _is_gone(coder, link):
+            job = Job(id=f"vanished:{poll.number}", work=ApplyEvent(event=Vanished()))
+            await deps.queues.write(Batch().append(to_thread(link.id), job))
+
+
+async def _is_gone(coder: CoderClient, link: Link) -> bool:
+    if link.record.task_id is None:
+        return False
+    try:
+        await coder.get_task(link.record.task_id)
+    except NotFound:
+        return True
+    return False
+
+
+def _digest_of(link: LinkId, text: bytes) -> int:
+    """Return a 64-bit digest of a link and its task's JSON. It changes when either changes."""
+    return hash((link, text))

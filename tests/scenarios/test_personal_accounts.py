@@ -1,0 +1,225 @@
+"""A deployment without a service account: each person acts, and is polled, with their own Coder account."""
+
+from collections import Counter
+
+import pytest
+
+from taskwire_sandbox.coder import SandboxTask
+
+from .people import Person, Thread
+from .test_connect import senders
+from .test_notices_to_administrators import direct_messages
+from .test_waiting_for_account import connects, waits
+from .world import CARD_SECONDS, World
+
+ROUTES = (
+    "tasks.create",
+    "tasks.list",
+    "tasks.get",
+    "tasks.logs",
+    "tasks.send",
+    "tasks.pause",
+    "templates.list",
+)
+
+
+@pytest.fixture
+async def personal(world: World) -> World:
+    """A deployment in which Alice and Bob have connected their accounts."""
+    await world.restarts(accounts="personal", coder_session_token=None)
+    for person in (world.alice, world.bob):
+        await person.types("/task connect")
+        await connects(world, person, person.name)
+    return world
+
+
+def senders_since(world: World, start: int, route: str) -> list[str]:
+    """Return who has made the calls of a route after the first `start` requests to Coder."""
+    return [seen.user for seen in world.coder.requests[start:] if seen.route == route]
+
+
+async def a_task(world: World) -> tuple[Thread, SandboxTask]:
+    """Create a task of Alice whose agent waits for input. Return its thread and the task."""
+    thread = await world.alice.runs("/task create fix the login")
+    await world.polls()
+    await world.passes(seconds=3)
+    return thread, world.task("fix-the-login")
+
+
+async def shares(world: World, task: SandboxTask, person: Person) -> None:
+    """Let Alice share her task with a person."""
+    await world.alice.types(f"/task share {task.name} <@{person.id}>")
+    world.alice.reads()
+
+
+async def test_everything_is_done_with_the_token_of_whom_it_is_for(personal: World) -> None:
+    """Coder's audit log names the person, and its permissions decide."""
+    start = len(personal.coder.requests)
+    thread, task = await a_task(personal)
+
+    await personal.alice.replies(thread, "add a test")
+    await personal.alice.replies(thread, "!logs")
+    await personal.alice.types("/task list")
+    await personal.alice.types(f"/task pause {task.name}")
+    await personal.polls(2)
+    personal.alice.reads()
+    await personal.passes(CARD_SECONDS)
+    await personal.polls()
+
+    assert task.inputs == ["add a test"]
+    assert task.status == "paused"
+    assert all("alice" in senders_since(personal, start, route) for route in ROUTES)
+    assert {seen.user for seen in personal.coder.requests[start:]} == {"alice"}
+    thread.new_messages()
+
+
+async def test_the_end_of_a_turn_is_noticed_with_the_owners_token(personal: World) -> None:
+    """The thread is told as always."""
+    thread, task = await a_task(personal)
+    task.becomes("complete", "Opened PR #12")
+
+    await personal.polls(2)
+
+    assert thread.new_messages()[-1] == (
+        f"<@{personal.alice.id}> Opened PR #12.\nDone: Fix the login. Reply here if there is more to do."
+    )
+
+
+async def test_somebody_who_has_not_connected_is_asked_to_and_then_served(personal: World) -> None:
+    """Their e-mail address makes them nobody in Coder."""
+    carol = personal.person("carol")
+    await personal.slack.join(carol.id, "general")
+
+    await carol.types("/task create fix the logout")
+    told = carol.reads()
+    await connects(personal, carol, "carol")
+
+    assert told == [waits("creating *fix the logout*")]
+    assert personal.task("fix-the-logout").row.owner.username == "carol"
+    assert len(personal.cards()) == 1
+
+
+async def test_others_do_not_see_a_task_in_lists(personal: World) -> None:
+    """Coder decides, also for an administrator of Taskwire."""
+    await personal.restarts(admins=(personal.bob.id,))
+    _, task = await a_task(personal)
+
+    await personal.bob.types("/task list all")
+    await personal.bob.types(f"/task pause {task.id}")
+
+    assert personal.bob.reads() == [
+        "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form.",
+        "There is no such task that you can see here. It may have been deleted. `/task list` shows your "
+        "tasks.",
+    ]
+    assert task.status == "active"
+
+
+async def test_who_steers_by_a_share_speaks_through_the_owners_account(personal: World) -> None:
+    """Coder does not show them the task, so the agent is told who speaks."""
+    thread, task = await a_task(personal)
+    await shares(personal, task, personal.bob)
+
+    await personal.bob.replies(thread, "add a test")
+    await personal.bob.types(f"/task pause {task.id}")
+
+    assert task.inputs == ["Bob wrote:\nadd a test"]
+    assert task.status == "paused"
+    assert set(senders(personal, "tasks.send")) == {"alice"}
+    personal.bob.reads()
+    thread.new_messages()
+
+
+async def test_a_steerer_to_whom_coder_shows_the_task_acts_in_their_own_name(personal: World) -> None:
+    """The workspace is shared in Coder."""
+    thread, task = await a_task(personal)
+    await shares(personal, task, personal.bob)
+    bob = personal.coder.world.find_user("bob")
+    assert bob is not None
+    task.row.workspace.user_acl[bob.id] = "use"
+
+    await personal.bob.replies(thread, "add a test")
+
+    assert task.inputs == ["add a test"]
+    assert senders(personal, "tasks.send") == ["bob"]
+    thread.new_messages()
+
+
+async def test_a_share_needs_no_account_of_its_own(personal: World) -> None:
+    """The owner said so, and the agent is told who speaks."""
+    carol = personal.person("carol", in_coder=False)
+    await personal.slack.join(carol.id, "general")
+    thread, task = await a_task(personal)
+    await shares(personal, task, carol)
+
+    await carol.replies(thread, "add a test")
+
+    assert task.inputs == ["Carol wrote:\nadd a test"]
+    thread.new_messages()
+
+
+async def test_a_teammate_without_a_share_steers_nothing(personal: World) -> None:
+    """Neither by a reply nor by a button."""
+    thread, task = await a_task(personal)
+
+    await personal.bob.replies(thread, "add a test")
+    await personal.bob.clicks(thread, "Stop")
+
+    assert personal.bob.reads() == [
+        "Only Alice can direct this agent.\n[Ask Alice to pass it on]",
+        "*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator.",
+    ]
+    assert task.inputs == []
+    assert task.status == "active"
+
+
+async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World) -> None:
+    """They are told once. When they have connected again, what has happened meanwhile is told."""
+    thread, task = await a_task(personal)
+    other = await personal.bob.runs("/task create fix the logout")
+    key = next(key for key in personal.coder.world.tokens.values() if key.user.username == "alice")
+    del personal.coder.world.tokens[key.id]
+    task.becomes("complete", "Opened PR #12")
+
+    await personal.polls(3)
+    before, start = thread.new_messages(), len(personal.coder.requests)
+    await personal.polls(2)
+    polled = Counter(senders_since(personal, start, "tasks.list"))
+    told = direct_messages(personal, "alice")
+    await personal.alice.types("/task connect")
+    await connects(personal, personal.alice, "alice")
+    await personal.polls(2)
+
+    assert before == []
+    assert polled == {"bob": 2}
+    assert told == [
+        "Coder no longer takes my token for your account *alice*. Connect it again: what you asked for "
+        "waits, and then goes on by itself."
+    ]
+    assert len(thread.new_messages()) == 1
+    other.new_messages()
+
+
+async def test_a_round_is_spread_over_the_interval(world: World) -> None:
+    """Each account is asked once, a few at a time."""
+    await world.restarts(accounts="personal", coder_session_token=None, poll_interval=1.0, settle=1e6)
+    people = [world.person(f"person{number}") for number in range(12)]
+    for person in people:
+        await world.slack.join(person.id, "general")
+        await person.types("/task connect")
+        await connects(world, person, person.name)
+        await person.types(f"/task create do number {person.name}")
+    for _ in range(len(people)):
+        await world.passes(CARD_SECONDS)
+    world.cards()
+    poller, counts, waited, start = world.bot.parts.poller, [], 0.0, len(world.coder.requests)
+
+    for _ in range(4):
+        waited += await poller.poll()
+        counts.append(len(senders_since(world, start, "tasks.list")))
+
+    for _ in range(2 * len(people)):
+        await world.passes(CARD_SECONDS)
+    assert counts == [3, 6, 9, 12]
+    assert waited == pytest.approx(1.0)
+    assert Counter(senders_since(world, start, "tasks.list")) == {person.name: 1 for person in people}
