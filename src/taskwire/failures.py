@@ -116,7 +116,7 @@ class Failures:
         if can_wait_elsewhere(context):
             return await let_wait(self._deps, context, error)
         batch = Batch()
-        note_refusal(self._deps, error, batch)
+        await note_refusal(self._deps, error, batch)
         await tell_of_account(self._deps, error, batch)
         # What the bot does by itself goes on at once, with the service account, if there is one.
         goes_on = find_actor(work) is None and self._deps.has_service_account

@@ -255,6 +255,77 @@ async def test_a_token_is_renewed_before_it_ends(world: World) -> None:
     assert olga.reads() == ["Disconnected from *olga*. I have no token for you any more."]
 
 
+async def test_a_bot_that_dies_while_it_renews_a_token_deletes_the_old_one_later(world: World) -> None:
+    """The job that deletes it is written with the new token."""
+    olga = world.person("olga", roles=("owner",))
+    await world.slack.join(olga.id, "general")
+    await world.restarts(accounts="both")
+    await connects(world, olga)
+    world.coder.plan_fault("keys.delete", hang())
+
+    world.clock.passes(5.5 * DAY_SECONDS)
+    await world.connections.commands.lpush(world.keys.named("wakeups"), "1")
+    await world.until(lambda: len(scopes_of(world, "olga")) == 2, "there are two tokens")
+    await world.until(lambda: world.coder.requests[-1].route == "keys.delete", "it deletes the old one")
+    await world.crashes()
+    await world.starts()
+    await world.passes(LEASE_SECONDS)
+
+    assert [name for name, _ in scopes_of(world, "olga")] == ["taskwire-2"]
+    await olga.types("/task disconnect")
+    olga.reads()
+
+
+async def test_connecting_again_after_a_renewal_leaves_one_token(world: World) -> None:
+    """The renewed one has another name, and is deleted all the same."""
+    olga = world.person("olga", roles=("owner",))
+    await world.slack.join(olga.id, "general")
+    await world.restarts(accounts="both")
+    await connects(world, olga)
+    await world.passes(5.5 * DAY_SECONDS)
+    renewed = [name for name, _ in scopes_of(world, "olga")]
+
+    await olga.types("/task connect")
+    await pastes(world, olga, world.coder.add_token("olga"))
+
+    assert renewed == ["taskwire-2"]
+    assert [name for name, _ in scopes_of(world, "olga")] == ["taskwire"]
+    await olga.types("/task disconnect")
+    olga.reads()
+
+
+async def test_the_home_tab_shows_the_account(both: World) -> None:
+    """Who one is, and what is wrong with it, with the button that changes it."""
+    before = (await both.alice.opens_home()).splitlines()[-1]
+    await connects(both, both.alice)
+    await both.passes(CARD_SECONDS)
+    connected = both.alice.home().splitlines()[-1]
+    own = next(key for key in both.coder.world.tokens.values() if key.name == "taskwire")
+    del both.coder.world.tokens[own.id]
+    await both.alice.types("/task create fix the login")
+    both.alice.reads()
+    await both.passes(CARD_SECONDS)
+    refused = both.alice.home().splitlines()[-1]
+    await both.alice.presses_in_home("Connect")
+
+    assert before == (
+        "You act with your e-mail address. With a Coder account of your own, you act in your own name. "
+        "[Connect]"
+    )
+    assert connected.startswith("You are *alice* in Coder. My token for you ends on ")
+    assert connected.endswith(". [Change]")
+    assert refused == (
+        "Coder no longer takes my token for your account *alice*. What you ask for waits for it. [Connect]"
+    )
+    assert both.alice.dialog().startswith("[Connect Coder]")
+    view = both.slack.views(both.alice.id)[-1]
+    assert (await both.slack.submit(both.alice.id, view, {"account.token": both.coder.add_token("alice")})).ok
+    await both.settles()
+    await both.passes(CARD_SECONDS)
+    assert both.alice.home().splitlines()[0].startswith("Connected: you are *alice* in Coder.")
+    assert len(both.cards()) == 1
+
+
 async def test_who_cannot_be_given_another_token_is_asked_to_connect_again(world: World) -> None:
     """It is said once, in time, by a direct message."""
     olga = world.person("olga", roles=("owner",))

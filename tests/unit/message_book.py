@@ -30,6 +30,7 @@ from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.phases import Phase
 from taskwire.domain.requester import Requester
 from taskwire.messages import cards, notices, shapes
+from taskwire.messages.accounts import ShownAccount
 from taskwire.messages.card_controls import Place
 from taskwire.messages.forms import PresetChoice, TemplateChoice
 from taskwire.messages.home import HomePage
@@ -94,6 +95,12 @@ _LASTED_MS = {"stuck": 30 * 60_000, "reminder": 2 * 3_600_000}
 
 # Examples by the name of a parameter, or of a function and its parameter. All of several are shown.
 _EXAMPLES: dict[str, tuple[object, ...]] = {
+    "account": (
+        ShownAccount("alice", NOON),
+        ShownAccount("alice", is_refused=True),
+        ShownAccount(),
+        ShownAccount(is_optional=False),
+    ),
     "address": ("127.0.0.1:8080",),
     "ask_about_held_replies.link": (link(), link().model_copy(update={"hold": _HOLD})),
     "ask_about_held_replies.what": ("Pausing", "Paused by Alice Adams"),
@@ -194,6 +201,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "home_view.page": (
         HomePage(needs=(TaskLine(link(Phase.NEEDS_YOU)),), running=(TaskLine(link()),)),
         HomePage(),
+        HomePage(account=ShownAccount("alice", NOON)),
     ),
     "pages": (1,),
     "pause_reason": ("",),

@@ -104,6 +104,14 @@ class DisconnectAccount(Work):
     requester: Requester
 
 
+class DeleteToken(Work):
+    """Delete in Coder a token of a person's account that another one has replaced (queue `account`)."""
+
+    kind: Literal["delete_token"] = "delete_token"
+    person: UserId
+    key_id: Readable
+
+
 class WaitForAccount(Work):
     """Put a request back into its queue when a person has connected their account.
 
@@ -181,6 +189,7 @@ PersonWork = (
     | ConnectAccount
     | DisconnectAccount
     | RenewToken
+    | DeleteToken
     | ForgetInLink
     | WaitForAccount
     | AnswerQuestion

@@ -6,12 +6,13 @@ The answer to a press of a button in the tab is shown at its top for two minutes
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import UserId
+from taskwire.domain.ids import UserId, from_ms
 from taskwire.domain.message import Message, View
 from taskwire.domain.person_jobs import PublishHome
 from taskwire.home.person_tasks import find_threads, read_tasks
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import home
+from taskwire.messages.accounts import ShownAccount
 from taskwire.messages.cards import outage_note
 from taskwire.messages.task_lists import Hosts
 from taskwire.outbox.coder_health import find_outage
@@ -83,8 +84,20 @@ class HomePublisher:
             note=outage_note(outage.since_ms, outage.why) if outage is not None else "",
             answer=work.answer or await self._find_answer(person),
             settings=await self._deps.person_settings.get(person),
+            account=await self._find_account(person),
         )
         return home.home_view(page, Hosts(self._deps.coder_url, self._deps.forges))
+
+    async def _find_account(self, person: UserId) -> ShownAccount | None:
+        """Return the person's own account; None if people cannot connect accounts here."""
+        own = self._people.accounts
+        if not own.can_connect:
+            return None
+        known = await own.find(person)
+        if known is None:
+            return ShownAccount(is_optional=own.has_service)
+        until = from_ms(known.expires_at_ms) if known.expires_at_ms else None
+        return ShownAccount(known.username, until, known.is_refused)
 
     async def _find_answer(self, person: UserId) -> Message | None:
         return read_if_possible(Message, await self._deps.notes.find("home_answer", person))

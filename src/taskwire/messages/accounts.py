@@ -1,6 +1,7 @@
 """What people are told about their own Coder account: how to connect it, and what became of that."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from taskwire.domain.message import Block, Button, Dialog, Message, View
 from taskwire.messages.blocks import bold_name, button, escape_line, plain_text
@@ -13,6 +14,32 @@ PASTE_FIELD = "account.token"
 # In characters. Coder's tokens have 33; a longer text is something else.
 TOKEN_LENGTH = 200
 NOTHING_PASTED = "Paste the token that Coder's page shows."
+
+
+class ShownAccount(NamedTuple):
+    """A person's own account as their Home tab shows it. Without an account, `username` is empty."""
+
+    username: str = ""
+    until: datetime | None = None
+    is_refused: bool = False
+    # Whether the person may act without an account of their own.
+    is_optional: bool = True
+
+
+def describe_account(account: ShownAccount) -> str:
+    """Return a line about a person's own account, as mrkdwn."""
+    if not account.username:
+        return (
+            "You act with your e-mail address. With a Coder account of your own, you act in your own name."
+            if account.is_optional
+            else "You have connected no Coder account. What you ask for waits for it."
+        )
+    name = escape_line(account.username, 60)
+    if account.is_refused:
+        return f"Coder no longer takes my token for your account *{name}*. What you ask for waits for it."
+    until = account.until
+    ends = f" My token for you ends on {until:%B} {until.day}, {until.year}." if until is not None else ""
+    return f"You are *{name}* in Coder.{ends}"
 
 
 def _connect_buttons(coder_url: str, label: str = "Paste the token") -> list[Block]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from taskwire.domain.message import Block, Button, Message, View
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.phases import Phase
-from taskwire.messages import blocks, card_controls
+from taskwire.messages import accounts, blocks, card_controls
 from taskwire.messages.blocks import button, context, mrkdwn, section
 from taskwire.messages.cards import get_page_url, get_reported_url
 from taskwire.messages.person_settings_form import describe_settings
@@ -35,6 +35,8 @@ class HomePage:
     note: str = ""
     answer: Message | None = None
     settings: PersonSettings = field(default_factory=PersonSettings)
+    # None if people cannot connect accounts.
+    account: accounts.ShownAccount | None = None
 
 
 def home_view(page: HomePage, hosts: Hosts) -> View:
@@ -43,7 +45,7 @@ def home_view(page: HomePage, hosts: Hosts) -> View:
     layout += [section("note", page.note)] if page.note else []
     if not (page.needs or page.running or page.lately):
         layout += [section("about", _ABOUT), *_buttons(), context("example", [mrkdwn(_EXAMPLE)])]
-        return _view([*layout, *_preferences(page.settings)])
+        return _view([*layout, *_preferences(page.settings), *_account(page.account)])
     layout += _buttons()
     heading = "*Needs you*" if page.needs else "Nothing needs you right now."
     layout += [section("needs", heading), *_rows("needs", page.needs, MOST_NEEDS, "list needs-me", hosts)]
@@ -53,7 +55,7 @@ def home_view(page: HomePage, hosts: Hosts) -> View:
     if page.lately:
         layout += [section("lately", "*Paused or finished lately*")]
         layout += _rows("lately", page.lately, MOST_LATELY, "list mine", hosts)
-    return _view([*layout, *_preferences(page.settings)])
+    return _view([*layout, *_preferences(page.settings), *_account(page.account)])
 
 
 def refused_home(words: str) -> View:
@@ -81,6 +83,15 @@ def _preferences(settings: PersonSettings) -> list[Block]:
     words = section("preferences", describe_settings(settings))
     accessory = button(Button.PREFERENCES, "Change", "own")
     return [{"type": "divider", "block_id": "tasks.end"}, {**words, "accessory": accessory}]
+
+
+def _account(account: accounts.ShownAccount | None) -> list[Block]:
+    """Return a line that says who the person is in Coder, with the button that changes it."""
+    if account is None:
+        return []
+    label = "Change" if account.username and not account.is_refused else "Connect"
+    accessory = button(Button.CONNECT, label, "connect")
+    return [{**section("account", accounts.describe_account(account)), "accessory": accessory}]
 
 
 def _rows(name: str, tasks: Sequence[TaskLine], most: int, command: str, hosts: Hosts) -> list[Block]:

@@ -42,6 +42,12 @@ async def is_home_kept(deps: Dependencies, person: UserId) -> bool:
     return await deps.notes.find("home", person) is not None
 
 
+async def refresh_home_if_kept(deps: Dependencies, person: UserId, batch: Batch) -> None:
+    """Append a job that publishes a Home tab after a change, if the person has opened it within a week."""
+    if await is_home_kept(deps, person):
+        refresh_home(person, batch)
+
+
 def keep_home(deps: Dependencies, person: UserId) -> Batch:
     """Record that the person has opened the Home tab."""
     return deps.notes.keep_in(Batch(), "1", "home", person, ttl_ms=OPENED_TTL_MS)

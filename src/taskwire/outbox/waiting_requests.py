@@ -20,6 +20,7 @@ from taskwire.job_context import JobContext, Outcome, done, replace_question
 from taskwire.messages import accounts, waiting
 from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.enqueue import draw
+from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.tell_once import record_told, record_unless_told
 from taskwire.people.accounts import AccountNeeded
 from taskwire.queue.batch import Batch
@@ -88,7 +89,7 @@ async def _append(
     asked for, its queue and its job.
     """
     person, (wish, queue, job) = UserId(error.person), request
-    note_refusal(deps, error, batch)
+    await note_refusal(deps, error, batch)
     known = await deps.accounts.find(person)
     if len(await deps.links.list_jobs(waiting_requests(person))) >= MOST_WAITING:
         return accounts.too_many_wait(MOST_WAITING, deps.coder_url)
@@ -105,10 +106,11 @@ async def _append(
     return accounts.request_waits(wish, deps.coder_url)
 
 
-def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:
+async def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:
     """Record that Coder no longer accepts a token, if the person has connected an account at all."""
     if isinstance(error, PersonTokenRefused) and error.key_id:
         deps.accounts.mark_refused(batch, UserId(error.person), error.key_id)
+        await refresh_home_if_kept(deps, UserId(error.person), batch)
 
 
 async def tell_of_account(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:

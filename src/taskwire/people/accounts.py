@@ -21,7 +21,7 @@ from taskwire.domain.errors import AccountRefused
 from taskwire.domain.ids import UserId
 from taskwire.domain.jobs import Reply
 from taskwire.domain.links import Link
-from taskwire.domain.person_jobs import PublishHome, RenewToken, SavePersonSettings
+from taskwire.domain.person_jobs import DeleteToken, PublishHome, RenewToken, SavePersonSettings
 from taskwire.domain.requester import Requester
 from taskwire.domain.work import Work
 from taskwire.state.accounts import ConnectedAccount
@@ -128,4 +128,5 @@ def find_actor(work: Work) -> UserId | None:
     requester = getattr(work, "requester", None)
     if isinstance(requester, Requester):
         return requester.person
-    return work.person if isinstance(work, Reply | PublishHome | RenewToken | SavePersonSettings) else None
+    of_person = Reply | PublishHome | RenewToken | DeleteToken | SavePersonSettings
+    return work.person if isinstance(work, of_person) else None

@@ -181,7 +181,7 @@ class PersonalPoller:
             self._metrics.polls.labels("failed").inc()
             _log.info("poll with a person's account refused", person=person, error=str(error))
             batch = Batch()
-            note_refusal(self._deps, error, batch)
+            await note_refusal(self._deps, error, batch)
             await tell_of_account(self._deps, error, batch)
             await self._deps.queues.write(batch)
             return False

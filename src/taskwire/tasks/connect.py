@@ -3,10 +3,11 @@
 A person pastes a token into a dialog. The token is encrypted before the job is written. The job asks Coder
 whose token it is. With the pasted token the job makes a new one, named `taskwire` and with few rights. It
 stores the new token encrypted, and deletes the pasted one. A token that lives for less than a year is renewed
-before it expires. Each step can be repeated: a token that an earlier try has made is deleted, and the record
-names the job that stored it.
+before it expires; a job that is written with the new token deletes the old one. Each step can be repeated: a
+token that an earlier try has made is deleted, and the record names the job that stored it.
 """
 
+import contextlib
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -21,11 +22,12 @@ from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
 from taskwire.domain.ids import UserId, from_ms, to_ms
 from taskwire.domain.jobs import Job
 from taskwire.domain.message import Message
-from taskwire.domain.person_jobs import ConnectAccount, DisconnectAccount, RenewToken
-from taskwire.domain.queues import account, live, to_coder, to_thread, waiting_requests
+from taskwire.domain.person_jobs import ConnectAccount, DeleteToken, DisconnectAccount, RenewToken
+from taskwire.domain.queues import account, account_score, live, to_coder, to_thread, waiting_requests
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, refusals
 from taskwire.outbox.direct_messages import tell_person
+from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -61,6 +63,7 @@ class AccountConnector:
             Handler.without_link(ConnectAccount, self.connect),
             Handler.without_link(DisconnectAccount, self.disconnect),
             Handler.without_link(RenewToken, self.renew),
+            Handler.without_link(DeleteToken, self.delete),
         )
 
     async def connect(self, context: JobContext) -> Outcome:
@@ -95,9 +98,13 @@ class AccountConnector:
             expires_at_ms=to_ms(ends) if ends else 0,
         )
         batch = Batch()
+        if former is not None:
+            batch.drop(account(person), f"renew:{former.key_id}")
         if former is not None and former.user_id != user.id:
             await _delete_quietly(self._deps.service_coder.for_person(former.token, person), former.key_id)
             self._deps.accounts.remove(batch, former)
+        elif former is not None and former.key_id != connected.key_id:
+            self._delete_later(batch, former, context.job.id)
         await context.write(self._deps.accounts.write(batch, connected))
         _log.info("account connected", person=person, coder_user=user.id, job=context.job.id)
         return await self._finish(work, connected, pasted_token)
@@ -139,6 +146,7 @@ class AccountConnector:
             pasted = self._deps.service_coder.for_person(pasted_token, person)
             await _delete_quietly(pasted, pasted.key_id)
         self._deps.notes.forget_in(batch, "told", "account", person)
+        await refresh_home_if_kept(self._deps, person, batch)
         batch.hasten(waiting_requests(person), "", LONGEST_WAIT_MS)
         for link in await self._deps.links.list_of(person):
             for queue in (to_coder(link.id), to_thread(link.id), live(link.id)):
@@ -164,9 +172,31 @@ class AccountConnector:
         ends = await client.find_token_expiry()
         renewed = known.model_copy(update={"token": token, "expires_at_ms": to_ms(ends) if ends else 0})
         batch = self._deps.accounts.write(Batch(), renewed)
-        await context.write(_renew_in_time(batch, renewed, self._deps.slack.now()))
-        await _delete_quietly(client, known.key_id)
+        self._delete_later(batch, known, context.job.id)
+        _renew_in_time(batch, renewed, self._deps.slack.now())
+        await refresh_home_if_kept(self._deps, known.person, batch)
+        await context.write(batch)
         _log.info("token of a connected account renewed", person=known.person, job=context.job.id)
+        return done()
+
+    def _delete_later(self, batch: Batch, former: ConnectedAccount, job_id: str) -> None:
+        """Add to a batch a job that deletes a token that is replaced in the same batch."""
+        work = DeleteToken(person=former.person, key_id=former.key_id)
+        score = account_score(self._deps.slack.now())
+        batch.append(
+            account(former.person), Job(id=f"delete:{former.key_id}:{job_id}", work=work), score=score
+        )
+
+    async def delete(self, context: JobContext) -> Outcome:
+        """Delete a token that was replaced, with the present one. Without an account, it can't be deleted."""
+        work = context.work(DeleteToken)
+        known = await self._deps.accounts.find(work.person)
+        if known is not None and known.key_id != work.key_id:
+            client = self._deps.service_coder.for_person(
+                known.token, known.person, is_refused=known.is_refused
+            )
+            with contextlib.suppress(Refused):
+                await delete_key(client, work.key_id)
         return done()
 
     async def disconnect(self, context: JobContext) -> Outcome:
@@ -191,6 +221,7 @@ class AccountConnector:
             is_deleted = False
         _log.info("account disconnected", person=known.person, coder_user=known.user_id, job=context.job.id)
         batch = self._deps.accounts.remove(Batch(), known)
+        await refresh_home_if_kept(self._deps, known.person, batch)
         batch.drop(account(known.person), f"renew:{known.key_id}")
         return done(batch, (work.requester, accounts.disconnected(known.username, is_deleted=is_deleted)))
 
