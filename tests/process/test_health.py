@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from taskwire.slack import manifest
+from taskwire_sandbox.coder.faults import server_error
 from taskwire_sandbox.slack import CallFault, SlackSandbox
 from tests.ports import free_port
 
@@ -58,7 +59,8 @@ async def test_an_account_that_lacks_rights_is_told_and_no_reason_to_be_unready(
 
 
 async def test_a_token_that_ends_soon_is_told(place: Place) -> None:
-    """Two days are enough time to make another token."""
+    """Two days are enough time to make another token, if Coder lets Taskwire make none."""
+    place.coder.plan_fault("tokens.create", server_error("Not now.", 400), times=None)
     token = place.coder.add_token("taskwire", lifetime=timedelta(days=1))
     bot = await place.run_ready(CODER_SESSION_TOKEN=token)
 

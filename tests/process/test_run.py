@@ -221,7 +221,7 @@ async def test_missing_settings_are_named_and_nothing_else_is_said(
         "or set SLACK_SIGNING_SECRET for HTTP mode.\n"
         "CODER_URL is missing: set it to the address of your Coder, for example https://coder.example.com.\n"
         "CODER_SESSION_TOKEN is missing: make a token on Coder's page Settings, Tokens, with an account of "
-        "role Owner.\n"
+        "role Owner; or set TASKWIRE_ACCOUNTS=personal, with which each person connects their own account.\n"
         f"There is no .env in {tmp_path}.\n",
     )
 

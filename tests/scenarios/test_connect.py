@@ -315,7 +315,7 @@ async def test_the_home_tab_shows_the_account(both: World) -> None:
     assert connected.startswith("You are *alice* in Coder. My token for you ends on ")
     assert connected.endswith(". [Change]")
     assert refused == (
-        "Coder no longer takes my token for your account *alice*. What you ask for waits for it. [Connect]"
+        "Coder refuses my token for your account *alice*. What you ask for waits for it. [Connect]"
     )
     assert both.alice.dialog().startswith("[Connect Coder]")
     view = both.slack.views(both.alice.id)[-1]

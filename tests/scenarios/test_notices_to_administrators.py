@@ -12,7 +12,8 @@ from .world import World
 
 async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: World) -> None:
     """Administrators are told two days before the end, however often the account is checked. Members of a
-    listed group are told too."""
+    listed group are told too. Here Coder does not let Taskwire renew its token itself."""
+    world.coder.plan_fault("tokens.create", server_error("Not now.", 400), times=None)
     carol = world.person("carol")
     group = world.slack.add_group("operators", ["carol"])
     ending = SecretStr(world.coder.add_token("taskwire", lifetime=timedelta(hours=30)))
@@ -41,6 +42,7 @@ async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) 
     await world.settles()
 
     assert [request.route for request in world.coder.requests[requests:]] == [
+        "keys.get",
         "keys.get",
         "users.get",
         "authcheck",

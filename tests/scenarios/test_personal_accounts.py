@@ -193,7 +193,7 @@ async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World)
     assert before == []
     assert polled == {"bob": 2}
     assert told == [
-        "Coder no longer takes my token for your account *alice*. Connect it again: what you asked for "
+        "Coder refuses my token for your account *alice*. Connect it again: what you asked for "
         "waits, and then goes on by itself."
     ]
     assert len(thread.new_messages()) == 1

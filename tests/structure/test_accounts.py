@@ -10,6 +10,7 @@ ASK_FOR_NOBODY = {
     "app/wiring.py",
     "dependencies.py",
     "outbox/coder_health.py",
+    "outbox/service_token.py",
     "people/accounts.py",
     "people/directory.py",
     "people/permissions.py",

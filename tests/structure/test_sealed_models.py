@@ -23,6 +23,7 @@ NOT_SEALED = {
     "View": "it goes to Slack",
     "DialogContext": "it goes to Slack",
     "ConnectedAccount": "it is sealed as a whole, for its person",
+    "OwnServiceToken": "it is sealed as a whole",
     "CoderAccount": "a cached answer, which is sealed for its person",
     "Account": "it is put together from answers",
     "AuditEntry": "it holds nothing that people wrote, and is signed",

@@ -31,7 +31,7 @@ def account(*, is_refused: bool = False, days_left: int = 0) -> ConnectedAccount
         (
             [account(days_left=1), account(days_left=5), account(is_refused=True, days_left=1)],
             "note",
-            "3 people have connected Coder accounts. Coder no longer takes 1 of their tokens; they were "
+            "3 people have connected Coder accounts. Coder refuses 1 of their tokens; they were "
             "asked to connect again. 1 of their tokens end within two days; they are renewed where Coder "
             "allows it.",
         ),

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from taskwire import environment, settings
 from taskwire.domain.secrets import Masker
-from taskwire.settings_errors import SettingsError
+from taskwire.settings_errors import SERVICE_ACCOUNT_UNUSED, SettingsError
 from tests.keys import KEY
 
 ROOT = Path(__file__).parents[2]
@@ -312,11 +312,7 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
 def test_without_a_service_account_its_token_is_refused() -> None:
     """A token with the role Owner that nothing uses is only a danger."""
     personal = {**GOOD, "TASKWIRE_ACCOUNTS": "personal"}
-
-    assert _complaints(personal) == [
-        "CODER_SESSION_TOKEN is set, and nothing uses it with TASKWIRE_ACCOUNTS=personal: remove it, or set "
-        "TASKWIRE_ACCOUNTS=both."
-    ]
+    assert _complaints(personal) == [SERVICE_ACCOUNT_UNUSED]
     assert settings.from_values({**personal, "CODER_SESSION_TOKEN": ""}).coder_session_token is None
 
 

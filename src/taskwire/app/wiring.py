@@ -253,7 +253,7 @@ class Parts:
             worker=worker,
             poller=make_poller(deps, people.accounts, metrics, alerts, settings.poll_interval),
             backfill=backfill,
-            account=ServiceAccount(deps, alerts),
+            account=ServiceAccount(deps, alerts, settings.masker.learn),
             alerts=alerts,
             heartbeat=heartbeat,
             newer=newer,

@@ -373,7 +373,7 @@ class CoderClient:
             json=content,
             params=params,
             headers={
-                **({} if path == "/buildinfo" else {"Coder-Session-Token": _check_token(self._token)}),
+                "Coder-Session-Token": _check_token(self._token) if path != "/buildinfo" else self._token,
                 "Accept": "application/json",
                 # 16 kB of compressed data can become 16 MB at once.
                 "Accept-Encoding": "identity",

@@ -8,9 +8,37 @@ from urllib.parse import quote
 
 from taskwire.coder import models
 from taskwire.coder.client import CoderClient
+from taskwire.coder.errors import NameTaken, PersonTokenRefused
+from taskwire.domain.errors import Refused
+from taskwire.telemetry import logger
 
 KEYS = "/users/me/keys"
 _NANOSECONDS = 1_000
+# Coder refuses a lifetime that is longer than its limit, and may round.
+LIFETIME_MARGIN = timedelta(minutes=1)
+
+_log = logger("taskwire.coder.keys")
+
+
+async def make_token(client: CoderClient, name: str, scopes: tuple[str, ...]) -> str:
+    """Make a token that lives as long as possible. First delete an earlier token of the same name.
+
+    The answer with the earlier token was lost, or the token is replaced now.
+    """
+    lifetime = await get_longest_lifetime(client) - LIFETIME_MARGIN
+    try:
+        return await create_token(client, name, scopes, lifetime)
+    except NameTaken:
+        for key_id in await list_named(client, name):
+            if key_id != client.key_id:
+                await delete_quietly(client, key_id)
+        return await create_token(client, name, scopes, lifetime)
+
+
+async def get_own_key(client: CoderClient) -> models.ApiKey:
+    """Return what Coder shows of the client's own token."""
+    body = await client.request("get key", "GET", f"{KEYS}/{quote(client.key_id, safe='')}", 200)
+    return models.parse(models.ApiKey, body, "get key")
 
 
 async def create_token(client: CoderClient, name: str, scopes: tuple[str, ...], lifetime: timedelta) -> str:
@@ -40,3 +68,11 @@ async def list_named(client: CoderClient, name: str) -> list[str]:
 async def delete_key(client: CoderClient, key_id: str) -> None:
     """Delete a token of this account, named or not."""
     await client.request("delete token", "DELETE", f"{KEYS}/{quote(key_id, safe='')}", 204)
+
+
+async def delete_quietly(client: CoderClient, key_id: str) -> None:
+    """Delete a token, if Coder still has it and allows that."""
+    try:
+        await delete_key(client, key_id)
+    except (Refused, PersonTokenRefused) as error:
+        _log.info("token not deleted in Coder", key=key_id, error=str(error))

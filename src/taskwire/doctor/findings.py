@@ -240,7 +240,7 @@ def judge_accounts(accounts: Sequence[ConnectedAccount], now_ms: int, *, are_nee
     soon_ms = now_ms + ENDING_SOON_MS
     ending = sum(0 < account.expires_at_ms < soon_ms for account in accounts if not account.is_refused)
     if refused:
-        said.append(f"Coder no longer takes {refused} of their tokens; they were asked to connect again.")
+        said.append(f"Coder refuses {refused} of their tokens; they were asked to connect again.")
     if ending:
         said.append(f"{ending} of their tokens end within two days; they are renewed where Coder allows it.")
     return Finding(name, "note" if refused else "ok", " ".join(said))

@@ -36,7 +36,7 @@ def describe_account(account: ShownAccount) -> str:
         )
     name = escape_line(account.username, 60)
     if account.is_refused:
-        return f"Coder no longer takes my token for your account *{name}*. What you ask for waits for it."
+        return f"Coder refuses my token for your account *{name}*. What you ask for waits for it."
     until = account.until
     ends = f" My token for you ends on {until:%B} {until.day}, {until.year}." if until is not None else ""
     return f"You are *{name}* in Coder.{ends}"

@@ -8,6 +8,7 @@ Administrators are told of problems with the service account. The poller finds o
 all.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -23,6 +24,7 @@ from taskwire.messages import troubles
 from taskwire.messages.cards import CoderFailure
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.enqueue import draw
+from taskwire.outbox.service_token import ServiceTokenRenewal
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible
 from taskwire.telemetry import logger
@@ -139,10 +141,11 @@ CHECK_INTERVAL_IN_TROUBLE = timedelta(hours=1)
 
 
 class ServiceAccount:
-    """Checks the service account."""
+    """Checks the service account, and renews its token. `learn` lets a new token be masked everywhere."""
 
-    def __init__(self, deps: Dependencies, alerts: AdminAlerts) -> None:
+    def __init__(self, deps: Dependencies, alerts: AdminAlerts, learn: Callable[[str], object]) -> None:
         self._deps = deps
+        self._renewal = ServiceTokenRenewal(deps, learn, self.expect_change)
         self._alerts = alerts
         self._checked_at: datetime | None = None
         self.troubles: tuple[str, ...] = ()
@@ -157,6 +160,7 @@ class ServiceAccount:
         Coder is asked every twelve hours, or each hour while there is a problem. Calls in between return
         the last result.
         """
+        await self._renewal.look()
         now = datetime.now(UTC)
         interval = CHECK_INTERVAL_IN_TROUBLE if self.troubles else CHECK_INTERVAL
         if self._checked_at is not None and now - self._checked_at < interval:

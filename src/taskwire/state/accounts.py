@@ -1,4 +1,5 @@
 """The Coder accounts that people have connected: one record for each person, encrypted and signed for them.
+The token that Taskwire has made for its own service account is stored in the same way.
 
 A record that was made for another person, or by somebody without the keys, does not open. The token is only
 in the encrypted part.
@@ -48,6 +49,20 @@ class ConnectedAccount(BaseModel):
         return self.token.partition("-")[0]
 
 
+class OwnServiceToken(BaseModel):
+    """A token that Taskwire has made for its service account.
+
+    `replaces` is the public part of the operator's token that it replaces.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    replaces: str
+    name: str
+    token: str = Field(repr=False)
+    expires_at_ms: int
+
+
 class AccountStore:
     """The connected accounts of one workspace."""
 
@@ -89,6 +104,22 @@ class AccountStore:
         key = self._keys.named("account", account.person)
         batch.write("SET", key, key_ring().seal(account.model_dump_json(), key))
         return batch.write("SET", self._keys.named("account_of", account.user_id), account.person)
+
+    async def find_service_token(self) -> OwnServiceToken | None:
+        """Return the token that Taskwire has made for its service account; None if there is none."""
+        key = self._keys.named("service_token")
+        kept = cast("str | None", await self._redis.get(key))
+        try:
+            opened = key_ring().open(kept, key) if kept is not None else None
+        except CannotOpen as error:
+            _log.error("own token cannot be used", why=str(error))
+            return None
+        return read(OwnServiceToken.model_validate_json, opened) if opened is not None else None
+
+    def write_service_token(self, batch: Batch, own: OwnServiceToken, ttl_ms: int) -> Batch:
+        """Store the token that Taskwire has made for its service account, until it ends."""
+        key = self._keys.named("service_token")
+        return batch.write_expiring(ttl_ms, "SET", key, key_ring().seal(own.model_dump_json(), key))
 
     def mark_refused(self, batch: Batch, person: UserId, key_id: str) -> Batch:
         """Record that Coder no longer accepts this token.

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from taskwire.coder.client import CoderClient
-from taskwire.coder.errors import NameTaken, PersonTokenRefused
-from taskwire.coder.keys import create_token, delete_key, get_longest_lifetime, list_named
+from taskwire.coder.errors import PersonTokenRefused
+from taskwire.coder.keys import delete_key, delete_quietly, list_named, make_token
 from taskwire.coder.models import User
 from taskwire.coder.scopes import PERSON_SCOPES
 from taskwire.dependencies import Dependencies
@@ -40,8 +40,6 @@ KEY_NAME, OTHER_KEY_NAME = "taskwire", "taskwire-2"
 LONG_LIFE = timedelta(days=365)
 # A token is renewed when this share of its life is left.
 RENEWED_WITH_LEFT = 0.25
-# Coder refuses a lifetime that is longer than its limit, and may round.
-LIFETIME_MARGIN = timedelta(minutes=1)
 # While one person connects a Coder user, nobody else can, for this time.
 CLAIM_MS = 60_000
 # What waits for an account may be tried again that late. It is hastened when the account is there.
@@ -101,7 +99,7 @@ class AccountConnector:
         if former is not None:
             batch.drop(account(person), f"renew:{former.key_id}")
         if former is not None and former.user_id != user.id:
-            await _delete_quietly(self._deps.service_coder.for_person(former.token, person), former.key_id)
+            await delete_quietly(self._deps.service_coder.for_person(former.token, person), former.key_id)
             self._deps.accounts.remove(batch, former)
         elif former is not None and former.key_id != connected.key_id:
             self._delete_later(batch, former, context.job.id)
@@ -128,14 +126,14 @@ class AccountConnector:
         """
         for scopes in (PERSON_SCOPES, ()):
             try:
-                token = await _make_token(client, name, scopes)
+                token = await make_token(client, name, scopes)
             except Refused as refused:
                 _log.info("Coder made no token", person=person, error=str(refused))
                 continue
             own = self._deps.service_coder.for_person(token, person)
             if await _works(own):
                 return token
-            await _delete_quietly(client, own.key_id)
+            await delete_quietly(client, own.key_id)
         return ""
 
     async def _finish(self, work: ConnectAccount, connected: ConnectedAccount, pasted_token: str) -> Outcome:
@@ -144,7 +142,7 @@ class AccountConnector:
         batch = _renew_in_time(Batch(), connected, self._deps.slack.now())
         if not is_kept:
             pasted = self._deps.service_coder.for_person(pasted_token, person)
-            await _delete_quietly(pasted, pasted.key_id)
+            await delete_quietly(pasted, pasted.key_id)
         self._deps.notes.forget_in(batch, "told", "account", person)
         await refresh_home_if_kept(self._deps, person, batch)
         batch.hasten(waiting_requests(person), "", LONGEST_WAIT_MS)
@@ -214,7 +212,7 @@ class AccountConnector:
             return done(None, (work.requester, said))
         client, is_deleted = self._deps.service_coder.for_person(known.token, known.person), True
         try:
-            await _delete_quietly(client, known.key_id)
+            await delete_quietly(client, known.key_id)
         except (TryLater, OutcomeUnknown):
             if not has_failed_too_long(context):
                 raise
@@ -248,21 +246,6 @@ def _renew_in_time(batch: Batch, connected: ConnectedAccount, now: datetime) -> 
     return batch.append(account(connected.person), job, score="due", delay_ms=delay_ms)
 
 
-async def _make_token(client: CoderClient, name: str, scopes: tuple[str, ...]) -> str:
-    """Make a token. First delete an earlier token of the same name.
-
-    The answer with the earlier token was lost, or the token is replaced now.
-    """
-    lifetime = await get_longest_lifetime(client) - LIFETIME_MARGIN
-    try:
-        return await create_token(client, name, scopes, lifetime)
-    except NameTaken:
-        for key_id in await list_named(client, name):
-            if key_id != client.key_id:
-                await _delete_quietly(client, key_id)
-        return await create_token(client, name, scopes, lifetime)
-
-
 async def _works(client: CoderClient) -> bool:
     """Return whether a token has the rights to read what every task needs."""
     try:
@@ -273,11 +256,3 @@ async def _works(client: CoderClient) -> bool:
         _log.warning("a token with few rights is not enough in this Coder", error=str(refused))
         return False
     return True
-
-
-async def _delete_quietly(client: CoderClient, key_id: str) -> None:
-    """Delete a token, if Coder still has it and allows that."""
-    try:
-        await delete_key(client, key_id)
-    except (Refused, PersonTokenRefused) as error:
-        _log.info("token not deleted in Coder", key=key_id, error=str(error))

@@ -1,0 +1,104 @@
+"""Renews the service account's token before it ends, if Coder lets the token make tokens.
+
+Taskwire cannot change CODER_SESSION_TOKEN. So it stores a token of its own, encrypted, which all processes of
+the deployment use instead, also after a restart. It counts only for the operator's token that it replaces:
+when the operator sets another one, that one is used. The operator's own token is never deleted.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from taskwire.coder.client import CoderClient
+from taskwire.coder.keys import get_longest_lifetime, get_own_key, make_token
+from taskwire.coder.scopes import UNLIMITED_SCOPES
+from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.errors import OutsideError, Refused
+from taskwire.domain.ids import to_ms
+from taskwire.outbox.tell_once import claim_telling
+from taskwire.queue.batch import Batch
+from taskwire.state.accounts import OwnServiceToken
+from taskwire.telemetry import logger
+
+# A new token needs another name than the one that it replaces.
+NAMES = ("taskwire-service", "taskwire-service-2")
+# A token is renewed when so much of its life is left, a day before administrators are told of its end.
+RENEWED_BEFORE_END = timedelta(days=3)
+# A new token must live for so much longer than the present one; otherwise it is not worth it.
+LEAST_GAIN = timedelta(days=1)
+# Coder is asked again after this time, or when the token is due; sooner if Coder did not answer.
+CHECK_INTERVAL_MS = DAY_MS // 2
+
+_log = logger("taskwire.outbox.service_token")
+
+
+class ServiceTokenRenewal:
+    """Renews the token of `deps.service_coder`. `learn` masks a token; `on_change` is told of a new one."""
+
+    def __init__(
+        self, deps: Dependencies, learn: Callable[[str], object], on_change: Callable[[], None]
+    ) -> None:
+        self._deps = deps
+        self._coder: CoderClient = deps.service_coder
+        self._learn = learn
+        self._on_change = on_change
+        # The public parts of the operator's token, and of our own if it is in use.
+        self._given, self._own = self._coder.key_id, ""
+        self._next_check_ms = 0
+
+    async def look(self) -> None:
+        """Use the token that another process has made, or make one if the present one ends soon."""
+        if self._coder.key_id not in (self._given, self._own):
+            # The operator has replaced the token.
+            self._given, self._own = self._coder.key_id, ""
+        kept = await self._deps.accounts.find_service_token()
+        if kept is not None and kept.replaces == self._given:
+            self._use(kept.token)
+        now_ms = to_ms(self._deps.slack.now())
+        if not self._given or now_ms < self._next_check_ms:
+            return
+        self._next_check_ms = now_ms + CHECK_INTERVAL_MS
+        try:
+            await self._renew(now_ms, kept.name if kept is not None else "")
+        except Refused as refused:
+            _log.info("Coder lets the service token make no other", error=str(refused))
+        except OutsideError as error:
+            self._next_check_ms = 0
+            _log.info("service token not renewed yet", error=str(error))
+
+    async def _renew(self, now_ms: int, present_name: str) -> None:
+        key = await get_own_key(self._coder)
+        left_ms = to_ms(key.expires_at) - now_ms
+        due_in_ms = left_ms - RENEWED_BEFORE_END // timedelta(milliseconds=1)
+        if due_in_ms > 0:
+            self._next_check_ms = now_ms + min(due_in_ms, CHECK_INTERVAL_MS)
+            return
+        longest_ms = await get_longest_lifetime(self._coder) / timedelta(milliseconds=1)
+        if longest_ms < left_ms + LEAST_GAIN / timedelta(milliseconds=1):
+            return
+        if not await claim_telling(self._deps, "service token"):
+            # Another process does it now.
+            self._next_check_ms = 0
+            return
+        name = NAMES[1] if present_name == NAMES[0] else NAMES[0]
+        scopes = () if UNLIMITED_SCOPES.intersection(key.scopes) else key.scopes
+        token = await make_token(self._coder, name, scopes)
+        # Nothing may show the token, not even an error of the first request with it.
+        self._learn(token)
+        made = await get_own_key(self._coder.for_person(token, ""))
+        own = OwnServiceToken(
+            replaces=self._given, name=name, token=token, expires_at_ms=to_ms(made.expires_at)
+        )
+        batch = self._deps.accounts.write_service_token(Batch(), own, own.expires_at_ms - now_ms)
+        await self._deps.queues.write(batch)
+        self._use(token)
+        _log.info("service token renewed", ends=made.expires_at.isoformat())
+
+    def _use(self, token: str) -> None:
+        key_id = token.partition("-")[0]
+        if key_id == self._coder.key_id:
+            return
+        self._learn(token)
+        self._coder.use_token(token)
+        self._own = key_id
+        self._on_change()

@@ -1,0 +1,82 @@
+"""The service account's own token: Taskwire renews it before it ends, where Coder allows that."""
+
+from datetime import timedelta
+
+from pydantic import SecretStr
+
+from .test_connect import scopes_of
+from .test_notices_to_administrators import direct_messages
+from .test_secrets_kept import stored
+from .world import World
+
+DAY_SECONDS = 86_400.0
+
+
+async def starts_with(world: World, *, days: float, scopes: tuple[str, ...] = ("all",)) -> SecretStr:
+    """Start the bot with a token of the service account that ends in some days, and return the token."""
+    lifetime = timedelta(days=days)
+    token = SecretStr(world.coder.add_token("taskwire", name="by hand", lifetime=lifetime, scopes=scopes))
+    await world.restarts(coder_session_token=token, admins=(world.bob.id,))
+    return token
+
+
+def names(world: World) -> list[str]:
+    """Return the names of the service account's tokens that Taskwire has made."""
+    return [name for name, _ in scopes_of(world, "taskwire") if name.startswith("taskwire-service")]
+
+
+async def test_a_token_is_renewed_three_days_before_its_end(world: World) -> None:
+    """Nobody has to do anything: neither then, nor when the bot starts again after the first has ended."""
+    await starts_with(world, days=4)
+    await world.bot.parts.account.check()
+    early = names(world)
+    await world.passes(1.5 * DAY_SECONDS)
+    await world.bot.parts.account.check()
+    renewed = names(world)
+
+    await world.restarts()
+    await world.bot.parts.account.check()
+    await world.passes(4 * DAY_SECONDS)
+    await world.forgets()
+    await world.bot.parts.account.check()
+    await world.alice.runs("/task create fix the login")
+
+    assert early == []
+    assert renewed == ["taskwire-service"]
+    assert names(world) == ["taskwire-service", "taskwire-service-2"]
+    assert world.task("fix-the-login").row.owner.username == "alice"
+    assert direct_messages(world, "bob") == []
+
+
+async def test_the_renewed_token_is_kept_encrypted(world: World) -> None:
+    """It is as powerful as the one that it replaces."""
+    await starts_with(world, days=2.5)
+    await world.bot.parts.account.check()
+    own = next(key for key in world.coder.world.tokens.values() if key.name == "taskwire-service")
+
+    assert own.key not in await stored(world)
+    assert own.key not in repr([call.arguments for call in world.slack.calls])
+
+
+async def test_a_token_that_the_operator_sets_takes_the_place_of_the_renewed_one(world: World) -> None:
+    """What was made for another token is not used any more."""
+    await starts_with(world, days=2.5)
+    await world.bot.parts.account.check()
+    own = next(key for key in world.coder.world.tokens.values() if key.name == "taskwire-service")
+
+    await starts_with(world, days=30)
+    await world.bot.parts.account.check()
+    del world.coder.world.tokens[own.id]
+    await world.alice.runs("/task create fix the login")
+
+    assert world.task("fix-the-login").row.owner.username == "alice"
+
+
+async def test_a_token_that_may_make_no_other_stays_until_its_end(world: World) -> None:
+    """Administrators are told two days before, as always."""
+    scopes = ("task:*", "template:*", "user:read", "workspace:*", "organization:read", "api_key:read")
+    await starts_with(world, days=2.5, scopes=scopes)
+
+    await world.bot.parts.account.check()
+
+    assert names(world) == []
