@@ -229,3 +229,15 @@ async def test_a_button_says_where_an_agents_link_leads(world: World) -> None:
         await world.polls()
         await world.passes(seconds=4)
         assert f"\n{button}[Stop]" in thread.card()
+
+
+async def test_the_form_for_another_task_like_this_shows_no_secret_to_others(world: World) -> None:
+    """Its owner gets the prompt as it was written, as in the dialog that edits it."""
+    thread = await world.alice.runs(f"/task create fix the login\nwith {SECRET}")
+
+    for person in (world.alice, world.bob):
+        await person.clicks(thread, "New like this")
+
+    assert SECRET in world.alice.dialog()
+    assert SECRET not in world.bob.dialog()
+    assert "What should the agent do?: fix the login\nwith " in world.bob.dialog()

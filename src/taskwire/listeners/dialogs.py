@@ -207,8 +207,7 @@ class Dialogs:
         await self._fill(view_id, Dialog.SETTINGS, make_view)
 
     async def _form_like(self, requester: Requester, target: LinkId) -> View:
-        record = (await self._lookup.find_link(requester, target)).record
-        given = OpenForm(record.prompt, template=record.template or None, preset=record.preset)
+        given = await self._card_questions.find_request(requester, target)
         return await self._create_form.view(requester, given, partial(_metadata_for, _context_of(requester)))
 
     async def _delete_dialog(self, requester: Requester, target: TaskName | LinkId) -> View:

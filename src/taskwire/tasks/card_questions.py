@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Iterator
 
 from taskwire.dependencies import Dependencies
+from taskwire.domain.commands import OpenForm
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId
 from taskwire.domain.links import Link
@@ -63,6 +64,17 @@ class CardQuestions:
         link = await self._find_open_link(requester, link_id)
         await self._people.require_account(requester.person)
         return link, cards.get_page_url(link, self._deps.coder_url)
+
+    async def find_request(self, requester: Requester, link_id: LinkId) -> OpenForm:
+        """Return what to ask for another task like this one.
+
+        Secrets in the prompt are masked for people who may not see it in the dialog that edits it.
+        """
+        link = await self._lookup.find_link(requester, link_id)
+        record = link.record
+        can_edit = await self._people.can_steer(requester.person, link)
+        prompt = record.prompt if can_edit else self._deps.mask(record.prompt)
+        return OpenForm(prompt, template=record.template or None, preset=record.preset)
 
     async def find_sharing(self, requester: Requester, link_id: LinkId) -> tuple[Link, dict[str, str]]:
         """Return the link, and the names of the user groups.
