@@ -43,6 +43,9 @@ class TypedCommand:
     told: CommandOutcome
     # Whether the card is in the thread of a person's message, so that replies must mention the bot.
     is_mention_only: bool = False
+    # The event by which the bot learns of it, and the ts of its message. Slack may give such an event up.
+    event: str = ""
+    ts: str = ""
 
     @property
     def subject(self) -> str:

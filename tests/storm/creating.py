@@ -66,8 +66,10 @@ class Creating:
         return TypedCommand(person, channel, prompt, told)
 
     async def _mention(self, person: str, channel: str, prompt: str) -> TypedCommand:
-        await self._slack.mention(person, channel, prompt)
-        return TypedCommand(person, channel, prompt, "taken", is_mention_only=True)
+        ts = await self._slack.mention(person, channel, prompt)
+        return TypedCommand(
+            person, channel, prompt, "taken", is_mention_only=True, event="app_mention", ts=ts
+        )
 
     async def _write_directly(self, person: str, channel: str, prompt: str) -> TypedCommand:
         """Write to the bot, and press *Create* until a press is taken."""
@@ -97,7 +99,9 @@ class Creating:
         ts = await self._slack.post(person, channel, prompt)
         await self._slack.react(person, channel, ts, "robot_face")
         link = self._slack.backend.permalink(channel, ts)
-        return TypedCommand(person, channel, f"{prompt}\n\nFrom Slack: {link}", "taken", is_mention_only=True)
+        whole = f"{prompt}\n\nFrom Slack: {link}"
+        event = "reaction_added"
+        return TypedCommand(person, channel, whole, "taken", is_mention_only=True, event=event, ts=ts)
 
     async def _fill(self, person: str, channel: str, prompt: str) -> TypedCommand:
         """Use the shortcut *Make a task of this*, and submit the form. Before that, nothing is created."""

@@ -76,6 +76,8 @@ class Ledger:
     tasks: list[TaskLedger] = field(default_factory=list)
     receipts: dict[ThreadKey, list[str]] = field(default_factory=dict)
     arrivals: dict[ThreadKey, Delivery] = field(default_factory=dict)
+    # The types of events that the bot has acknowledged, each with its message.
+    heard: set[tuple[str, ThreadKey]] = field(default_factory=set)
 
     def cards(self) -> list[BotMessage]:
         """Return the cards."""
@@ -104,6 +106,9 @@ def read(slack: SlackSandbox, coder: CoderSandbox, shown: Set[str]) -> Ledger:
                 ledger.receipts[ThreadKey(channel.id, ts)] = names
     for delivery in slack.deliveries:
         event = delivery.payload.get("event", {})
+        about = event.get("item") or event
+        if delivery.acked_at is not None and "channel" in about and "ts" in about:
+            ledger.heard.add((event["type"], ThreadKey(about["channel"], about["ts"])))
         if event.get("type") == "message" and "subtype" not in event:
             ledger.arrivals[ThreadKey(event["channel"], event["ts"])] = delivery
     return ledger

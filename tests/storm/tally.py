@@ -85,7 +85,10 @@ def _repeated(values: Iterable[str]) -> Iterator[tuple[str, int]]:
 
 
 def _judge_commands(tally: Tally, ledger: Ledger, typed: Sequence[TypedCommand]) -> None:
-    """A taken command has one card and one task. A refused command has neither."""
+    """A taken command has one card and one task. A refused command has neither.
+
+    If Slack has given up an event, nobody could take it.
+    """
     tasks = Counter(task.prompt for task in ledger.tasks)
     prompts = {task.id: task.prompt for task in ledger.tasks}
     cards = Counter(_prompt_of(card, prompts) for card in ledger.cards())
@@ -96,8 +99,14 @@ def _judge_commands(tally: Tally, ledger: Ledger, typed: Sequence[TypedCommand])
             tally.wrongs["twice"].append(where)
         elif command.told == "refused" and max(made):
             tally.wrongs["untrue"].append(where)
+        elif command.event and not max(made) and not _was_heard(ledger, command):
+            tally.counts["given up by Slack"] += 1
         elif (command.told == "taken" or max(made)) and min(made) < 1:
             tally.wrongs["lost"].append(where)
+
+
+def _was_heard(ledger: Ledger, command: TypedCommand) -> bool:
+    return (command.event, ThreadKey(command.channel, command.ts)) in ledger.heard
 
 
 def _prompt_of(card: BotMessage, prompts: dict[str, str]) -> str:
