@@ -303,7 +303,7 @@ class Worker:
             await self._defer(lease, context.job.model_dump_json(), error.why)
             return
         except LeaseLost:
-            # The job may have acted too late, and no complete will write its compensation.
+            # The job may have acted too late. It cannot be completed, so its compensation is written here.
             await self._deps.queues.write(context.compensation or Batch())
             raise
         finally:
@@ -342,7 +342,11 @@ class Worker:
             except RedisError as error:
                 if time.monotonic() > retry_until:
                     raise
-                _log.debug("complete was not answered, repeating it", job=context.job.id, error=str(error))
+                _log.debug(
+                    "redis did not answer when a job was completed, repeating",
+                    job=context.job.id,
+                    error=str(error),
+                )
                 await asyncio.sleep(WITHOUT_REDIS_SECONDS)
 
     async def _defer(self, acquired: Acquired, body: str, why: str) -> None:

@@ -87,7 +87,7 @@ class NewSecrets:
             await parts.alerts.warn("new token", troubles.new_token_refused())
             return True
         except OutsideError as error:
-            _log.warning("the new token cannot be tried yet", error=str(error))
+            _log.warning("Coder's new token cannot be tried yet", error=str(error))
             return False
         coder.use_token(token)
         parts.account.expect_change()

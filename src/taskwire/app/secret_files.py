@@ -1,8 +1,8 @@
 """Follows the files with secrets: a new secret in a file is used without a restart.
 
 The files are looked at every few seconds, and at SIGHUP. Kubernetes replaces a whole file by a symbolic link
-to another one, so a new inode also counts as a change. Each secret is tried before it is used, if there is
-somebody who can refuse it. A secret that is refused is not used, and the one before it stays in use.
+to another one, so a new inode also counts as a change. A secret that
+Slack or Coder can check is tried first. If it is refused, the one before it stays in use.
 
 `new_secrets.py` says what becomes of a new secret.
 """

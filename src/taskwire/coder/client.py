@@ -27,8 +27,7 @@ USERS_PAGE_SIZE = 100
 # The longest accepted answers, in bytes. A longer one would fill this process's memory. A task takes about 1
 # kB in a list, and more when parsed. Up to three lists may be in memory at once.
 LARGEST_LIST_BYTES, LARGEST_ANSWER_BYTES = 64 * 1024 * 1024, 16 * 1024 * 1024
-# Answers that are longer than this many bytes are read one at a time: together they would fill the memory
-# too.
+# Only one answer longer than this many bytes is read at a time: several together would fill the memory.
 LONG_ANSWER_BYTES = 256 * 1024
 # A search for one e-mail address never has this many pages.
 MOST_USERS_PAGES = 20
@@ -166,7 +165,7 @@ class CoderClient:
         raise errors.UnexpectedCoderAnswer("list users", f"still going on after {MOST_USERS_PAGES} pages")
 
     async def list_users_by_email(self, email: str) -> list[models.User]:
-        """Return the users with exactly this address, in upper or lower case. Coder also finds parts."""
+        """Return the users with exactly this address, in any case. Coder's search also finds longer ones."""
         wanted = _lower_ascii(email)
         return [user for user in await self.list_users(wanted) if _lower_ascii(user.email) == wanted]
 

@@ -127,7 +127,7 @@ def _closes(lines: list[str], opening: int, at: int) -> bool:
 
 
 def _with_marks(lines: list[str]) -> list[str]:
-    """Replace the bullet before Codex's text by another agent's mark.
+    """Replace Codex's bullet `•` by `⏺`, the mark of other agents, so that one function reads all.
 
     Nothing is replaced if the bullets may be a list.
     """

@@ -15,7 +15,7 @@ _EDGE = re.compile(r"-----(?P<which>BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLO
 _BEFORE = r"(?:[\s│┃|>+]|\\[rnt]|[0-9]{1,6}[\t :|│])"
 _HEADERS = re.compile(rf"(?:{_BEFORE}{{1,20}}+[A-Za-z-]{{1,20}}: [^\n\\]{{0,100}}){{0,5}}")
 _LINE = re.compile(rf"{_BEFORE}{{1,80}}+[A-Za-z0-9+/=]{{16,}}+")
-# The last line may be short. It must be alone on its line, unlike a word of a sentence.
+# The last line may be short. Nothing may follow it, so that a word of a sentence is not taken for it.
 _ENDS_LINE = r"(?=[ \t]{0,80}(?:\r|\\r)?(?:[│┃|\n]|\\n|\Z))"
 _LAST_LINE = re.compile(rf"{_BEFORE}{{1,80}}+[A-Za-z0-9+/=]{{1,15}}+{_ENDS_LINE}")
 _BREAK = re.compile(r"\n|\\n")

@@ -111,7 +111,7 @@ class LinkState(FrozenModel):
         return self.started_ms + START_GRACE_MS if is_early else 0
 
     def find_actor(self, verb: str) -> UserId | None:
-        """Return the person who has done this to the task with its last build: pause, resume or retry."""
+        """Return who did `verb` (pause, resume or retry), if that made the task's last build, else None."""
         acted = self.last_action
         is_theirs = acted is not None and (acted.verb, acted.build) == (verb, self.build)
         return acted.person if acted is not None and is_theirs else None

@@ -111,7 +111,7 @@ def _take_out(node: object, path: str, found: dict[str, Fields]) -> None:
 
 
 def make_purpose(kind: type[BaseModel], readable: Fields) -> str:
-    """Return what a sealed value belongs to: its class, and its readable fields."""
+    """Return the text that binds a sealed value to its class and to its readable fields."""
     text = json.dumps({name: value for name, value in readable.items() if name != SEALED}, sort_keys=True)
     return f"{kind.__name__} {hashlib.sha256(text.encode()).hexdigest()}"
 

@@ -218,8 +218,8 @@ def get_phase_label(link: Link) -> PhaseLabel:
 def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
     """Make the lines that show the state.
 
-    On a phone, the facts and the controls have one line each. The note gets as many lines as it needs. Then
-    come the title, and the phase with the report. The prompt gets the lines that are left.
+    The lines of a phone are given out in this order: the facts and the controls, one each; the note, as many
+    as it needs; the title; the phase with the report; the prompt, what is left.
     """
     title = _fit(get_name(link), CARD_TITLE_LENGTH)
     note = next(iter(_notes(link, outside)), "")

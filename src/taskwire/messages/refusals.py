@@ -1,7 +1,7 @@
 """Refusals: pairs of what is wrong and what to do next, the two arguments of a `UserError`.
 
 Each function returns one such pair. The second text is empty if nothing can be done.
-What is said when Slack refuses a channel is in `answers` (`cannot_post_card`, `thread_closed`).
+What is said when Slack refuses a channel is in `messages/answers.py` (`cannot_post_card`, `thread_closed`).
 """
 
 from collections.abc import Sequence
@@ -373,7 +373,7 @@ def channel_template_missing() -> Refusal:
 
 
 def fallback_not_there(name: str) -> Refusal:
-    """Say that the chosen fallback cannot be called: the person is not in the channel or is a guest."""
+    """Say that the person who was chosen as fallback cannot be called, and why."""
     who = escape_line(name, 80) or "The person whom you chose"
     return (f"{who} is not in this channel, or is a guest. Nothing was changed.", "Choose somebody else.")
 

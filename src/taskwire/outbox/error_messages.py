@@ -20,7 +20,10 @@ from taskwire.slack.errors import NoCapacity, SlackRateLimited
 
 
 def make_error_answer(error: Exception) -> Message:
-    """Return an answer that says which system did not answer. An unknown error counts as Coder's."""
+    """Return the answer for an error: who refused, failed or did not answer.
+
+    An unknown error counts as Coder not answering.
+    """
     match error:
         case TokenRefused():
             return answers.token_refused()

@@ -41,7 +41,7 @@ EDIT, DELETE, ATTACH = "edit", "delete", "attach"
 STUCK, REMINDER = "stuck", "reminder"
 # The id of the job that asks about the replies which a new pause holds begins with this.
 HELD_BY_PAUSE_PREFIX = "held:"
-# The note about a settled question whose message is not known.
+# Stored in place of a message's ts if a question is settled and its message is not known.
 SETTLED = "settled"
 # The id of a message's job begins with this if the message replaces the open question. Without an open
 # question, the message is posted.

@@ -27,7 +27,8 @@ from taskwire.telemetry import Metrics, logger
 # The account that polls: the service account.
 ACCOUNT = "service"
 # The poll lease lasts 9 s during a request, then one poll interval and up to 3.5 s more. The same replica
-# therefore goes on polling. If it dies, another one takes over within 10 s.
+# therefore goes on polling. If it dies, another one takes over when the lease ends: within 10 s at
+# the default interval.
 POLL_LEASE_MS = 9_000
 MAX_LEASE_MARGIN_MS = 3_500
 # How old the last successful poll may be, in ms, when due timers are fired. It is longer for long poll

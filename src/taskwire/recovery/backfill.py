@@ -154,7 +154,7 @@ class Backfill:
             return self._retry_behind_others(context, error)
         else:
             self._metrics.missed_messages.inc(found)
-            _log.info("thread backfilled", link=link.id, found=found)
+            _log.info("thread backfilled", link=link.id, missed_messages=found)
         return done()
 
     def _retry_behind_others(self, context: JobContext, error: OutsideError) -> Outcome:

@@ -159,7 +159,10 @@ class ReplyDecisions:
         return await self._show_decision(link, work, sending.now, batch, is_last=False)
 
     async def _is_asked_with_held(self, link: Link, job_id: str) -> bool:
-        """Return whether the open question about the held replies has the button of this bare `stop`."""
+        """Return whether this reply is the bare `stop` that made the pause, and its question is still open.
+
+        The question is the one about the replies that the pause holds.
+        """
         is_theirs = link.hold is not None and link.hold.reply_id == job_id
         return is_theirs and await questions.find_open(self._deps, link, questions.HELD_REPLIES) is not None
 

@@ -40,7 +40,7 @@ class OfferedReply(BaseModel):
     reply: Reply
     channel: ChannelId
     thread_ts: Ts
-    # Whether the owner was asked.
+    # Whether the owner was asked to pass it on.
     is_asked: bool = False
 
 

@@ -108,7 +108,7 @@ class Calls:
 
         `where` is a channel or a message that has a rate limit of its own. `ok_error` is an error code that
         counts as success. The call takes a place in the rate limits, unless the caller has taken it already
-        (`is_reserved`). Raises the errors that `errors` lists.
+        (`is_reserved`). Raises the errors of `slack/errors.py`.
         """
         if not is_reserved:
             await self._reserve(call, method, where, priority)

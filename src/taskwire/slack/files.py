@@ -17,7 +17,7 @@ from taskwire.slack.handed_out_urls import HandedOutUrls
 from taskwire.slack.models import Identity
 from taskwire.slack.payload_fields import read_files, read_user
 
-# In characters. A longer file waits for other long files.
+# In characters. Longer files are read and sent one at a time, to limit the memory that they take.
 LONG_FILE = 500_000
 
 

@@ -23,7 +23,7 @@ LONGEST_TITLE = 200
 
 
 class AgentSessions:
-    """What the bot shows in Slack's agent surface. A call raises the errors that `errors` lists."""
+    """What the bot shows in Slack's agent surface. A call raises the errors of `slack/errors.py`."""
 
     def __init__(self, client: AsyncWebClient, calls: Calls, drafts: Drafts, timeout_seconds: float) -> None:
         self._client = client

@@ -80,7 +80,9 @@ class AccountStore:
         try:
             opened = key_ring().open(kept, key)
         except CannotOpen as error:
-            _log.error("connected account cannot be used", person=person, why=str(error))
+            _log.error(
+                "stored account cannot be decrypted, treated as not connected", person=person, why=str(error)
+            )
             return None
         account = read(ConnectedAccount.model_validate_json, opened)
         return account.model_copy(update={"is_refused": account.key_id == refused})

@@ -109,7 +109,7 @@ class NamedActions:
             )
         batch = queue_reply(link.id, reply)
         if work.requester.is_elsewhere and work.requester.channel == link.record.channel:
-            # The person used a dialog beside the thread, where they can read what they wrote.
+            # The person used a dialog beside the thread, and sees their text in the thread.
             return done(batch)
         return done(batch, (work.requester, answers.input_shown_in_thread(link)))
 

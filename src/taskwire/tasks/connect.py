@@ -253,6 +253,6 @@ async def _works(client: CoderClient) -> bool:
         await client.list_templates()
         await client.list_tasks_raw("owner:me")
     except Refused as refused:
-        _log.warning("a token with few rights is not enough in this Coder", error=str(refused))
+        _log.warning("Coder refuses what a token with few rights must read", error=str(refused))
         return False
     return True

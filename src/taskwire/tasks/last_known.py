@@ -173,7 +173,7 @@ class LastKnown:
 
 
 def _get_sort_key(viewer: _Viewer, link: Link) -> tuple[int, bool, int]:
-    """Return a key that orders tasks as `queries.DisplayedTask.get_sort_key` does."""
+    """Return a key that orders tasks by their group, then the viewer's own first, then newest first."""
     return task_lists.get_rank(link), not viewer.owns(link), -microseconds(link.record.made_at)
 
 

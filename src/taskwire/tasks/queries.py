@@ -67,7 +67,7 @@ class DisplayedTask(NamedTuple):
                 return wanted.value in (self.link.state.phase, self.seen.task.raw_status)
 
     def get_sort_key(self, account: str) -> tuple[int, bool, int]:
-        """Return a key that orders tasks by their group, then this person's own first, then by age."""
+        """Return a key that orders tasks by their group, then this person's own first, then newest first."""
         created_ms = to_ms(self.seen.task.created_at)
         return (task_lists.get_rank(self.link), self.seen.task.owner_id != account, -created_ms)
 

@@ -165,7 +165,7 @@ class AppStatus:
 
 @dataclass(slots=True, eq=False)
 class App:
-    """The app that leads to the agent, with all reports, the oldest first."""
+    """The workspace's app for the agent. `statuses` are all its reports, the oldest first."""
 
     id: str
     health: str = "initializing"

@@ -51,7 +51,7 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The agent reports about itself. A report of idle becomes working, as in Coder."""
+    """The agent reports its state. A reported `idle` is stored as `working`, as Coder does."""
 
     state: str
     message: str

@@ -89,7 +89,7 @@ class FileStore:
         return made
 
     def open_upload(self, file_id: str) -> str:
-        """Open an upload address for a file and return the secret part of the address."""
+        """Make an upload URL for a file, and return its secret part."""
         secret = secrets.token_urlsafe(24)
         self.uploads[secret] = file_id
         return secret
