@@ -166,3 +166,45 @@ async def test_a_channel_has_so_many_tasks_running_at_once(world: World) -> None
     world.alice.reads()
     thread.new_messages()
     world.cards()
+
+
+async def test_a_resume_counts_like_a_new_task(world: World) -> None:
+    """By a command and by a reply. The answer says what makes room, and then it works."""
+    await world.restarts(running_limit=1)
+    thread = await world.alice.runs("/task create do 0")
+    await world.polls()
+    await world.alice.replies(thread, "!pause")
+    await world.polls()
+    await world.passes(seconds=5)
+    other = await world.alice.runs("/task create do 1")
+    await world.polls()
+    world.alice.reads()
+    thread.new_messages()
+
+    await world.alice.types("/task resume do-0")
+    reply = await world.alice.replies(thread, "go on")
+    await world.passes(seconds=5)
+    [refused] = world.alice.reads()
+    said = thread.new_messages()
+    before = world.task("do-0").status
+    await world.alice.replies(other, "!pause")
+    await world.polls()
+    await world.passes(seconds=5)
+    await world.alice.types("/task resume do-0")
+    await world.polls()
+    await world.passes(seconds=5)
+
+    assert refused == (
+        "*Do 0* stays paused: its owner has 1 task running, the limit for one person. When one of them "
+        "is paused or deleted, resume this one."
+    )
+    assert said == [
+        "This reply was not delivered: the task stays paused, because its owner has 1 task running, the "
+        "limit for one person. Try again when one of them is paused or deleted.\n> go on\n[Try again]"
+    ]
+    assert thread.receipt(reply) == ["warning"]
+    assert before == "paused"
+    assert world.task("do-0").status == "active"
+    for place in (thread, other):
+        place.new_messages()
+    world.alice.reads()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import jsonschema
 import pytest
 import yaml
 from hatchling.build import build_wheel
@@ -18,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import BaseModel, Field
 
+from taskwire import settings
 from taskwire.app.bot import STORE_TIMEOUT_SECONDS
 from taskwire.app.process import KILL_SECONDS
 from taskwire.coder.client import LARGEST_LIST_BYTES
@@ -156,6 +158,27 @@ def test_the_charts_values_and_their_schema_name_the_same_things() -> None:
     schema = json.loads((ROOT / "helm" / "values.schema.json").read_text(encoding="utf-8"))
 
     assert {*values, "global"} == set(schema["properties"])
+
+
+def test_the_chart_takes_every_setting_and_no_slip() -> None:
+    """Each secret is named in the schema. A secret under another name is refused, and a list as a setting."""
+    values = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "helm" / "values.schema.json").read_text(encoding="utf-8"))
+    given = {name: "given" for name in settings.list_names() if not name.endswith("_FILE")}
+    secrets = {name: given.pop(name) for name in values["secrets"]}
+
+    jsonschema.validate(values, schema)
+    jsonschema.validate(values | {"settings": given, "secrets": secrets}, schema)
+
+    assert set(schema["properties"]["secrets"]["properties"]) == set(values["secrets"])
+    assert {f"{name}_FILE" for name in values["secrets"]} <= set(settings.list_names())
+    for slip in (
+        {"secrets": {"SLACK_TOKEN": "x"}},
+        {"settings": {"TASKWIRE_ADMINS": ["U1"]}},
+        {"replica": 2},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(values | slip, schema)
 
 
 def test_the_chart_lets_a_pod_end_and_answer_in_its_time() -> None:

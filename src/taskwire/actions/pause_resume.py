@@ -27,6 +27,7 @@ from taskwire.outbox import questions
 from taskwire.outbox.enqueue import draw, say, show_receipt
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.permissions import People
+from taskwire.people.quotas import Quotas
 from taskwire.queue.batch import Batch
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class PauseAndResume:
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
+        self._quotas = Quotas(deps, people)
 
     async def pause(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Stop the workspace. Replies that were written before are held until a person decides on them."""
@@ -115,6 +117,8 @@ class PauseAndResume:
         if link.hold is not None and microseconds(link.hold.at) > microseconds(work.requester.at):
             context.audit.is_refused("overtaken")
             return done(None, (work.requester, answers.task_paused_meanwhile(link)))
+        if task.status is TaskStatus.PAUSED:
+            await self._quotas.require_room(link)
         await show_pending(self._deps, context, link, work)
         is_running = task.workspace_status is WorkspaceStatus.RUNNING
         if (task.status is TaskStatus.ERROR or (work.is_retry and task.is_lost)) and is_running:

@@ -53,10 +53,6 @@ def _join_with_or(names: Sequence[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
 def no_email() -> Refusal:
     """Say that the person's Slack profile has no confirmed e-mail address."""
     return (
@@ -160,38 +156,6 @@ def too_many_shares(link: Link, most: int) -> Refusal:
     return (
         f"{bold_name(get_name(link))} is shared with {most} people and groups, which is the limit.",
         "Nothing was changed. Share it with a user group, or end other shares with `!unshare @who`.",
-    )
-
-
-def too_many_tasks(most: int, minutes: int) -> Refusal:
-    """Say that the person has started `most` tasks within an hour, and may start one in `minutes` minutes."""
-    return (
-        f"You have started {_count(most, 'task')} within an hour, the limit for one person.",
-        f"You can start the next one in {_count(minutes, 'minute')}. Nothing was created.",
-    )
-
-
-def too_many_running(most: int) -> Refusal:
-    """Say that `most` tasks of the person run, and what makes room for the next one."""
-    return (
-        f"You have {_count(most, 'task')} running, the limit for one person. Nothing was created.",
-        "Pause or delete one of them, or wait until one is paused: then ask again.",
-    )
-
-
-def channel_too_many_tasks(channel: str, most: int, minutes: int) -> Refusal:
-    """Say that the channel had `most` new tasks within an hour, and may have one in `minutes` minutes."""
-    return (
-        f"<#{channel}> has had {_count(most, 'new task')} within an hour, the limit for one channel.",
-        f"The next one can start in {_count(minutes, 'minute')}. Nothing was created.",
-    )
-
-
-def channel_too_many_running(channel: str, most: int) -> Refusal:
-    """Say that `most` tasks run in the channel, and what makes room for the next one."""
-    return (
-        f"<#{channel}> has {_count(most, 'task')} running, the limit for one channel.",
-        "Nothing was created. When one of them is paused or deleted, ask again.",
     )
 
 

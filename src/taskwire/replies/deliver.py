@@ -46,7 +46,7 @@ from taskwire.domain.reconcile import ResumeNote
 from taskwire.domain.replies import STALE_AFTER
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry, unknown
-from taskwire.messages import inputs, refusals
+from taskwire.messages import inputs, limits, refusals
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -57,6 +57,7 @@ from taskwire.outbox.observing import entries_of
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import NoAccount, People, require_allowed
+from taskwire.people.quotas import Quotas, TooManyRunning
 from taskwire.queue.batch import Batch
 from taskwire.replies.pass_on import NOT_ALLOWED, offer_to_ask
 from taskwire.replies.reconcile import Reconciler, SendNote
@@ -80,7 +81,8 @@ class ReplySender:
         self._agent_input = agent_input
         self._outcomes = ReplyOutcomes(deps, agent_input)
         self._reconciler = Reconciler(deps, self._outcomes)
-        self._deliverer = ReplyDeliverer(deps, agent_input, self._outcomes, self._reconciler)
+        quotas = Quotas(deps, people)
+        self._deliverer = ReplyDeliverer(deps, quotas, agent_input, self._outcomes, self._reconciler)
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
@@ -219,12 +221,18 @@ class ReplyDeliverer:
     """Sends the text of a reply to the agent."""
 
     def __init__(
-        self, deps: Dependencies, agent_input: AgentInput, outcomes: ReplyOutcomes, reconciler: Reconciler
+        self,
+        deps: Dependencies,
+        quotas: Quotas,
+        agent_input: AgentInput,
+        outcomes: ReplyOutcomes,
+        reconciler: Reconciler,
     ) -> None:
         self._deps = deps
         self._agent_input = agent_input
         self._outcomes = outcomes
         self._reconciler = reconciler
+        self._quotas = quotas
 
     async def deliver(self, reply_job: ReplyJob, text: AgentText) -> Outcome:
         """Send the text if the task is active, resume the task if it is paused, or wait."""
@@ -360,6 +368,13 @@ class ReplyDeliverer:
         return await self._outcomes.hold_until_resume(reply_job)
 
     async def _resume_task(self, reply_job: ReplyJob, task: Task) -> Outcome:
+        try:
+            await self._quotas.require_room(reply_job.link)
+        except TooManyRunning as refused:
+            why = limits.reply_waits_for_room(refused.why)
+            return await self._outcomes.give_up_with_later_replies(
+                reply_job, lambda link, job_id, texts: inputs.delivery_given_up(link, job_id, why, texts)
+            )
         note = ResumeNote(build=task.workspace_build_number)
         coder = reply_job.context.coder
         try:

@@ -33,6 +33,7 @@ from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.outbox.thread_context import ThreadContext
 from taskwire.people.permissions import Account, People
+from taskwire.people.quotas import Quotas
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 from taskwire.sealing import key_ring
@@ -45,7 +46,6 @@ from taskwire.tasks.choices import (
 )
 from taskwire.tasks.lookup import bare_record
 from taskwire.tasks.offered_commands import keep_offers
-from taskwire.tasks.quotas import Quotas
 
 # If a person makes the same request again within this time, they are asked whether they want another task.
 REPEAT_MS = 120_000

@@ -36,12 +36,12 @@ from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
 from taskwire.people.permissions import People
+from taskwire.people.quotas import uncount_task
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 from taskwire.state.retention import DETACHED_LINK
 from taskwire.tasks.choices import make_name_taken_refusal
-from taskwire.tasks.quotas import uncount_task
 
 
 class ThreadOpener:

@@ -2,7 +2,7 @@
 
 Each limit is a setting, and 0 means none. Administrators have no limit of their own, and do not count for a
 channel's. A task that was not created does not count. A task counts as running until it is paused, broken or
-gone: until then it uses a workspace. Resuming a task is not limited.
+gone: until then it uses a workspace. A task that is resumed counts like a new one.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.phases import Phase
 from taskwire.job_context import JobEnded, retry
-from taskwire.messages import refusals
+from taskwire.messages import limits
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 
@@ -26,6 +26,14 @@ _COUNT, _CLAIM = "create_count", "quota_claim"
 # Without a limit for an hour, this many new tasks of a channel are remembered.
 _MOST_COUNTED = 1_000
 _NOT_RUNNING = (Phase.PAUSED, Phase.PAUSING, Phase.BROKEN)
+
+
+class TooManyRunning(UserError):
+    """The task cannot be resumed, because too many others run. `why` says whose, as a part of a sentence."""
+
+    def __init__(self, link: Link, why: str) -> None:
+        super().__init__(*limits.not_resumed(link, why), reason="quota")
+        self.why = why
 
 
 class Quotas:
@@ -56,15 +64,30 @@ class Quotas:
             self._deps.notes.forget_in(batch, _CLAIM, record.channel)
         return batch
 
+    async def require_room(self, link: Link) -> None:
+        """Raise TooManyRunning if this task cannot be resumed."""
+        settings, record = self._settings, link.record
+        owner = record.owner_slack or record.requested_by
+        if not (settings.person_running or settings.channel_running) or await self._people.is_admin(owner):
+            return
+        at_once = settings.person_running
+        if at_once:
+            others = [each for each in await self._deps.links.list_of(owner) if each.id != link.id]
+            if _count_running(others) >= at_once:
+                raise TooManyRunning(link, limits.owner_runs_too_many(at_once))
+        at_once = settings.channel_running
+        if at_once and not record.channel.startswith("D") and await self._count_running_in(record) >= at_once:
+            raise TooManyRunning(link, limits.channel_runs_too_many(at_once))
+
     async def _count_person(self, person: UserId, record: LinkRecord, now_ms: int, batch: Batch) -> None:
         hourly, at_once = self._settings.person_hourly, self._settings.person_running
         if hourly:
             minutes = await self._find_wait(hourly, person, now_ms)
             if minutes:
-                raise UserError(*refusals.too_many_tasks(hourly, minutes), reason="quota")
+                raise UserError(*limits.too_many_tasks(hourly, minutes), reason="quota")
             self._count_in(batch, record, person, now_ms, hourly)
         if at_once and _count_running(await self._deps.links.list_of(person)) >= at_once:
-            raise UserError(*refusals.too_many_running(at_once), reason="quota")
+            raise UserError(*limits.too_many_running(at_once), reason="quota")
 
     async def _count_channel(self, record: LinkRecord, now_ms: int, batch: Batch) -> None:
         channel, hourly, at_once = (
@@ -74,9 +97,9 @@ class Quotas:
         )
         minutes = await self._find_wait(hourly, channel, now_ms) if hourly else 0
         if minutes:
-            raise UserError(*refusals.channel_too_many_tasks(channel, hourly, minutes), reason="quota")
+            raise UserError(*limits.channel_too_many_tasks(channel, hourly, minutes), reason="quota")
         if at_once and await self._count_running_in(record) >= at_once:
-            raise UserError(*refusals.channel_too_many_running(channel, at_once), reason="quota")
+            raise UserError(*limits.channel_too_many_running(channel, at_once), reason="quota")
         self._count_in(batch, record, channel, now_ms, max(hourly, _MOST_COUNTED))
 
     async def _claim_channel(self, channel: str, job_id: str) -> None:
@@ -110,4 +133,8 @@ def uncount_task(deps: Dependencies, record: LinkRecord, batch: Batch) -> Batch:
 
 
 def _count_running(links: Iterable[Link]) -> int:
-    return sum(link.end_reason is None and link.state.phase not in _NOT_RUNNING for link in links)
+    return sum(link.end_reason is None and _is_running(link) for link in links)
+
+
+def _is_running(link: Link) -> bool:
+    return link.state.phase not in _NOT_RUNNING or link.shown_pending in ("resume", "retry")

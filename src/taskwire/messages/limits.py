@@ -1,0 +1,64 @@
+"""What people hear when they, or a channel, have as many tasks as the settings allow."""
+
+from taskwire.domain.links import Link
+from taskwire.messages.refusals import Refusal
+from taskwire.messages.shapes import bold_title
+
+
+def too_many_tasks(most: int, minutes: int) -> Refusal:
+    """Say that the person has started `most` tasks within an hour, and may start one in `minutes` minutes."""
+    return (
+        f"You have started {_count(most, 'task')} within an hour, the limit for one person.",
+        f"You can start the next one in {_count(minutes, 'minute')}. Nothing was created.",
+    )
+
+
+def too_many_running(most: int) -> Refusal:
+    """Say that `most` tasks of the person run, and what makes room for the next one."""
+    return (
+        f"You have {_count(most, 'task')} running, the limit for one person. Nothing was created.",
+        "Pause or delete one of them, or wait until one is paused: then ask again.",
+    )
+
+
+def channel_too_many_tasks(channel: str, most: int, minutes: int) -> Refusal:
+    """Say that the channel had `most` new tasks within an hour, and may have one in `minutes` minutes."""
+    return (
+        f"<#{channel}> has had {_count(most, 'new task')} within an hour, the limit for one channel.",
+        f"The next one can start in {_count(minutes, 'minute')}. Nothing was created.",
+    )
+
+
+def channel_too_many_running(channel: str, most: int) -> Refusal:
+    """Say that `most` tasks run in the channel, and what makes room for the next one."""
+    return (
+        f"<#{channel}> has {_count(most, 'task')} running, the limit for one channel.",
+        "Nothing was created. When one of them is paused or deleted, ask again.",
+    )
+
+
+def not_resumed(link: Link, why: str) -> Refusal:
+    """Say that a task is not resumed, because too many others run. `why` says whose."""
+    return (
+        f"{bold_title(link)} stays paused: {why}.",
+        "When one of them is paused or deleted, resume this one.",
+    )
+
+
+def owner_runs_too_many(most: int) -> str:
+    """Say, as a part of a sentence, that `most` tasks of the owner run."""
+    return f"its owner has {_count(most, 'task')} running, the limit for one person"
+
+
+def channel_runs_too_many(most: int) -> str:
+    """Say, as a part of a sentence, that `most` tasks run in the channel."""
+    return f"its channel has {_count(most, 'task')} running, the limit for one channel"
+
+
+def reply_waits_for_room(why: str) -> str:
+    """Say, as a part of a sentence, why a reply does not resume its task, and when it can."""
+    return f"the task stays paused, because {why}. Try again when one of them is paused or deleted"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
