@@ -36,7 +36,7 @@ async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Ac
     """
     if not work.reply_id or await _may_stop(deps, people, link, work):
         return None
-    kept = await deps.notes.find("reply", link.id, work.reply_id)
+    kept = await deps.notes.find_signed("reply", link.id, work.reply_id)
     if kept is None:
         # The author has deleted the message.
         return done()

@@ -127,7 +127,7 @@ def settle_reply(link: Link, reply: Reply, why: ClosingReason, batch: Batch) -> 
 async def settle_all(deps: Dependencies, link: Link, batch: Batch) -> Batch:
     """Settle every open question of a thread, because the thread loses its task."""
     for question_id in await deps.links.list_questions(link.id):
-        is_kept = await deps.notes.find("reply", link.id, question_id) is not None
+        is_kept = await deps.notes.find_signed("reply", link.id, question_id) is not None
         settle(link, question_id, inputs.question_closed("ended_unsent" if is_kept else "ended"), batch)
     return batch
 

@@ -173,7 +173,7 @@ class ReplyDecisions:
         """
         others = []
         for other in await list_given_up_together(self._deps, link, job_id):
-            kept = await self._deps.notes.find("reply", link.id, other)
+            kept = await self._deps.notes.find_signed("reply", link.id, other)
             if kept is None:
                 continue
             self._deps.writes.forget_reply(batch, link.id, other)
@@ -188,7 +188,7 @@ class ReplyDecisions:
             return PendingReply(waiting, Batch().drop(to_coder(link.id), job_id))
         if held := find_reply(await links.list_held(link.id), job_id):
             return PendingReply(held, writes.drop_held(Batch(), link.id, job_id))
-        kept = await self._deps.notes.find("reply", link.id, job_id)
+        kept = await self._deps.notes.find_signed("reply", link.id, job_id)
         if kept is None:
             return None
         return PendingReply(

@@ -83,7 +83,7 @@ class ReplyEdits:
                     if old.question == "outcome_unknown"
                     else batch
                 )
-        kept = await self._deps.notes.find("reply", link.id, job_id)
+        kept = await self._deps.notes.find_signed("reply", link.id, job_id)
         if kept is not None:
             old = read(Reply.model_validate_json, kept)
             context.audit.is_done()

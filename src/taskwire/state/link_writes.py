@@ -186,7 +186,7 @@ class LinkWrites:
     def keep_reply(self, batch: Batch, link: LinkId, job_id: str, work: Reply) -> Batch:
         """Keep a reply that was not delivered, so that its button can send it again."""
         key = self._keys.reply(link, job_id)
-        return batch.write_expiring(KEPT_REPLY_TTL_MS, "SET", key, seal_text(work.model_dump_json(), key))
+        return batch.write_expiring(KEPT_REPLY_TTL_MS, "SET", key, work.model_dump_json())
 
     def forget_reply(self, batch: Batch, link: LinkId, job_id: str) -> Batch:
         """Forget a kept reply on which a person has decided.

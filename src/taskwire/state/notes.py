@@ -50,6 +50,10 @@ class Notes:
             _log.warning("a note is not used", key=key, why=str(error))
             return None
 
+    async def find_signed(self, *parts: str) -> str | None:
+        """Return the stored text of a note whose value signs itself, such as a kept reply."""
+        return cast("str | None", await self._redis.get(self._keys.named("notes", *parts)))
+
     async def keep(self, value: str, *parts: str, ttl_ms: int = DEFAULT_TTL_MS) -> None:
         """Store a note for `ttl_ms`."""
         key = self._keys.named("notes", *parts)

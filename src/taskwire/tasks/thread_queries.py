@@ -191,7 +191,7 @@ class ThreadQueries:
         """Return why a question about a message is settled; None if it is still open."""
         if (
             work.question != "not_a_verb"
-            or await self._deps.notes.find("reply", link.id, work.job) is not None
+            or await self._deps.notes.find_signed("reply", link.id, work.job) is not None
         ):
             return None
         ts = Ts(work.job.removeprefix(REPLY_ID_PREFIX))
