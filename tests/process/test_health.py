@@ -101,7 +101,7 @@ async def test_a_coder_that_comes_back_is_well_again(place: Place) -> None:
     """The warning goes away with its reason."""
     await place.coder.go_down()
     bot = await place.run_ready()
-    await _tells(bot, "cannot")
+    await _tells(bot, "can't")
 
     await place.coder.come_back()
 

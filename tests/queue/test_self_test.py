@@ -15,7 +15,7 @@ OTHERS = ("transfer", "side", "embedded", "sentinels")
 NAMES = {"del": "delete"}
 # Methods of redis-py itself, commands that the script part tries, and commands that may be refused.
 NO_RIGHTS = {"pipeline", "execute", "aclose", "close", "execute_command"}
-NO_RIGHTS |= {"evalsha", "script_load", "config_get", "info", "type", "scan"}
+NO_RIGHTS |= {"evalsha", "script_load", "config_get", "info", "type", "scan", "scan_iter"}
 STORE = ("queue", "state", "redis")
 FOLDERS = [Path(taskwire.__file__).parent / folder for folder in STORE]
 MODULES = sorted(path for folder in FOLDERS for path in folder.glob("*.py"))

@@ -16,9 +16,9 @@ from .world import World
 # Seconds after which nothing can take effect any more: twice the timeout and the margin, plus the longest
 # lease.
 LAST_LANDING_SECONDS = 191
-INTERRUPTED = "I was interrupted here, and {} Tell it if that matters.\n> use main"
+INTERRUPTED = "I was interrupted here, and {} Tell the agent if that matters.\n> use main"
 TWICE = INTERRUPTED.format("the agent got this twice.")
-MAYBE = INTERRUPTED.format("its log is gone: the agent may have got this twice.")
+MAYBE = INTERRUPTED.format("the log of the agent is gone: it may have got this twice.")
 
 
 async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:

@@ -21,3 +21,7 @@ class Password(CredentialProvider):
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
         """Return the user and the password, or the password alone."""
         return (self._username, self._password) if self._username else (self._password,)
+
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        """Return the same. The method of the base class logs a warning."""
+        return self.get_credentials()
