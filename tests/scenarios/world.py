@@ -267,7 +267,12 @@ class World:
         written += [Written("an answer", repr(each.reply)) for each in self.slack.deliveries]
         if self._bot is None:
             return scan.find_in(written)
-        written.append(Written("the metrics", self.bot.parts.metrics.exposition().decode()))
+        # A metric shows nothing that was given to it but its labels.
+        metrics = self.bot.parts.metrics.registry.collect()
+        labels = {
+            value for metric in metrics for sample in metric.samples for value in sample.labels.values()
+        }
+        written += [Written("the metrics", label) for label in labels]
         return scan.find_in(written) + await scan.find_in_store(self.connections.commands)
 
 

@@ -11,12 +11,16 @@ from .overdue import timeless
 
 
 class SettingUp(Direct):
-    """`/task settings` is saved: the channel is told who may steer, and the owner is soon called directly."""
+    """`/task settings` is saved: the channel is told who may steer, and the owner is soon called directly.
+
+    `CallingDirectly` proves the call.
+    """
 
     is_watched = True
     is_timed = True
     settle_seconds = 20.0
-    floor = 60
+    floor = 75
+    last = "end to_thread:post_notice:stuck done"
     meets = LEASE_KINDS | {Kind.CLAIM, Kind.OUTSIDE_WRITE}
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
