@@ -98,13 +98,13 @@ class Storm:
     async def _wait_until_settled(self) -> None:
         """Wait until nothing is wrong, at most `patience_seconds`. Anything that is still wrong then is
         counted."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.plan.patience_seconds):
-                while not (await self._tally()).is_good:
-                    await self.actors.resume_all()
-                    await asyncio.sleep(CHECK_SECONDS)
-                while await self._count_old_values():  # noqa: ASYNC110 - the store tells nobody
-                    await asyncio.sleep(CHECK_SECONDS)
+        # Nothing is cancelled: a connection to Redis whose answer nobody has read would block the next call.
+        ends = time.monotonic() + self.plan.patience_seconds
+        while time.monotonic() < ends and not (await self._tally()).is_good:
+            await self.actors.resume_all()
+            await asyncio.sleep(CHECK_SECONDS)
+        while time.monotonic() < ends and await self._count_old_values():  # noqa: ASYNC110 - the store tells nobody
+            await asyncio.sleep(CHECK_SECONDS)
 
     async def _tally(self) -> Tally:
         team = self.slack.workspace.team_id
