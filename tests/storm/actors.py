@@ -27,6 +27,8 @@ from .surfaces import Surfaces
 
 # How many seconds a person looks for the card of a command whose outcome is unknown.
 CARD_SECONDS = 6.0
+# The same for a mention or a reaction: longer than Slack tries to deliver it.
+EVENT_SECONDS = 25.0
 # Pauses before a reply, as shares of the longest pause: at once, while the agent works, when it is done,
 # later.
 PAUSES = ((0.0, 0.01), (0.02, 0.1), (0.15, 0.4), (0.5, 1.0))
@@ -194,10 +196,10 @@ class Actors:
             typed = await self._creating.begin(person, channel, prompt, dice)
             self.acts[f"commands {typed.told}"] += 1
             self.typed.append(typed)
-            is_unknown = typed.told == "unknown"
-            if typed.told == "taken" or (
-                is_unknown and await self._wait_for_card(typed.prompt, CARD_SECONDS)
-            ):
+            # Slack may give up an event, and tells nobody.
+            is_sure = typed.told == "taken" and not typed.event
+            seconds = EVENT_SECONDS if typed.event else CARD_SECONDS
+            if is_sure or (typed.told != "refused" and await self._wait_for_card(typed.prompt, seconds)):
                 return typed
         return None
 

@@ -61,7 +61,8 @@ class Storm:
             faulty = round(time.monotonic() - began)
             await self._wait_until_settled()
             await asyncio.sleep(QUIET_SECONDS)
-            tally = await self._tally()
+            # Meanwhile people may have been reminded of a question, and have pressed a button.
+            tally = await self._settle(time.monotonic() + QUIET_SECONDS)
             if old := await self._count_old_values():
                 tally.wrongs["stuck"].append(f"{old} values are encrypted with the old key")
             await self._read_audit(tally)
@@ -98,13 +99,20 @@ class Storm:
     async def _wait_until_settled(self) -> None:
         """Wait until nothing is wrong, at most `patience_seconds`. Anything that is still wrong then is
         counted."""
-        # Nothing is cancelled: a connection to Redis whose answer nobody has read would block the next call.
         ends = time.monotonic() + self.plan.patience_seconds
-        while time.monotonic() < ends and not (await self._tally()).is_good:
-            await self.actors.resume_all()
-            await asyncio.sleep(CHECK_SECONDS)
+        await self._settle(ends)
         while time.monotonic() < ends and await self._count_old_values():  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(CHECK_SECONDS)
+
+    async def _settle(self, ends: float) -> Tally:
+        """Tally until nothing is wrong, or until this time. Return the last tally.
+
+        Nothing is cancelled: a connection to Redis whose answer nobody has read would block the next call.
+        """
+        while not (tally := await self._tally()).is_good and time.monotonic() < ends:
+            await self.actors.resume_all()
+            await asyncio.sleep(CHECK_SECONDS)
+        return tally
 
     async def _tally(self) -> Tally:
         team = self.slack.workspace.team_id
