@@ -18,7 +18,9 @@ from .ledger import Ledger
 from .tally import Wrong
 
 DONE_MARK = ["white_check_mark"]
-DOUBTS = (answers.store_unreachable(), answers.command_outcome_unknown())
+# Where a card was just posted, a shortcut is refused until it is recorded that the thread has a task.
+NO_TASK_YET = "This thread has no task."
+DOUBTS = (answers.store_unreachable(), answers.command_outcome_unknown(), NO_TASK_YET)
 
 
 @dataclass
