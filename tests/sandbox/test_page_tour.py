@@ -49,6 +49,8 @@ async def test_the_tour_goes_by_keyboard(world: World, tour: Locator) -> None:
     await world.page.keyboard.press("ArrowRight")
     await expect(tour).to_contain_text("A card, and its thread")
     await expect(world.thread).to_be_visible()
+    # While a step acts, the keys do nothing.
+    await expect(tour).to_have_attribute("data-busy", "false")
 
     await world.page.keyboard.press("ArrowLeft")
     await expect(tour).to_contain_text("Alice asks for something")

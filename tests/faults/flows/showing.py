@@ -51,6 +51,7 @@ class ShowingSession(Drawing):
     """Slack's own agent surface shows that the agent works again. `Drawing` proves what comes before."""
 
     floor = 24
+    is_timed = True
     is_agent = True
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
