@@ -408,10 +408,7 @@ def test_a_secret_at_the_edge_of_what_is_kept_is_not_shown_in_half(at: int, unit
     )
 )
 def test_a_single_line_is_masked_as_it_is_among_others(pieces: list[str]) -> None:
-    """Most single lines take a fast path, which must not miss a secret.
-
-    Only whether something is masked is compared. After a quote without an end, a line's end decides how much.
-    """
+    """Most single lines take a fast path, which must not miss a secret."""
     line = "".join(pieces)
 
-    assert (Masker().mask(line) == line) == (Masker().mask(f"{line}\n") == f"{line}\n")
+    assert Masker().mask(line) == Masker().mask(f"{line}\n").removesuffix("\n")

@@ -80,11 +80,12 @@ def _after(names: Iterable[str], sign: str, before: str = "", then: str = "") ->
 def _in_quotes(mark: str, only: str = "") -> str:
     """Make a pattern for text up to the closing quotation mark, `mark`. `only` is a lookahead at its start.
 
-    In a text that was cut, the mark may be missing. Then the pattern matches up to `…` or the end.
+    In a text that was cut, the mark may be missing. Then the pattern matches up to `…` or the end. A last
+    line may end with a newline.
     """
     sentence = rf"(?i:(?:[^{mark}\n]{{0,80}} )?(?:{_OF_SENTENCES}) )"
     closed = rf"[^{mark}\n•]{{4,}}+(?={mark})"
-    cut = rf"[^{mark}\n•…]{{1,}}+(?=…)|[^{mark}\n•…]{{4,}}+(?=\Z)"
+    cut = rf"[^{mark}\n•…]{{1,}}+(?=…)|[^{mark}\n•…]{{4,}}+(?=\n?\Z)"
     return rf"{only}(?![$<{{])(?!{sentence}[^{mark}\n]*{mark})(?:{closed}|{cut})"
 
 

@@ -1,4 +1,4 @@
-"""Finds and removes what the store holds of one person.
+"""Finds what the store holds of one person.
 
 Ids of people are never encrypted, so a look through the names of keys and their stored texts finds them.
 Notes are opened, because a note may hold a whole answer. The audit trail is not looked at: it keeps its
@@ -15,7 +15,6 @@ from taskwire import sealing
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.queues import QueueName
-from taskwire.queue.batch import Batch
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
@@ -87,12 +86,6 @@ class PersonData:
             running = await cast("Awaitable[str | None]", attempted)
             found += [(name, job_id) for job_id in order if job_id != running]
         return found
-
-    def remove(self, batch: Batch, keys: Iterable[str]) -> Batch:
-        """Add to a batch that these keys are removed."""
-        for key in keys:
-            batch.write("DEL", key)
-        return batch
 
     async def count_done(self, request: str) -> int:
         """Return from how many links the person was removed by this request."""
