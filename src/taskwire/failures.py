@@ -15,6 +15,7 @@ from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
 from taskwire.domain.errors import AccountRefused, OutcomeUnknown, OutsideError, Refused, UserError
+from taskwire.domain.ids import UserId
 from taskwire.domain.jobs import (
     CreateTask,
     PostCard,
@@ -56,6 +57,9 @@ from taskwire.redis.decoding import CannotRead
 from taskwire.replies import wait_or_give_up
 from taskwire.slack.errors import NoCapacity
 from taskwire.telemetry import Metrics, logger, reference
+
+# A job whose token was replaced while it ran is run again after this time, with the new token.
+WITH_NEW_TOKEN_SECONDS = 1.0
 
 _log = logger("taskwire.failures")
 
@@ -107,6 +111,8 @@ class Failures:
     async def _wait_for_person(self, context: JobContext, error: AccountProblem) -> Outcome:
         """Let the job wait until the person has connected their account. Tell them once, privately."""
         work = context.job.work
+        if await _was_replaced(self._deps, error):
+            return _delay(context, WITH_NEW_TOKEN_SECONDS, "unchanged")
         if _was_refused_for_long(context):
             if isinstance(work, WaitForAccount):
                 # Only the person could have done something, so the operator need not hear of it.
@@ -208,6 +214,14 @@ def normalize_retry(context: JobContext, outcome: Outcome) -> Outcome:
     return replace(
         outcome, job=job.model_copy(update={"tries": 0, "unexpected_errors": 0, "failing_since_ms": 0})
     )
+
+
+async def _was_replaced(deps: Dependencies, error: AccountProblem) -> bool:
+    """Return whether Coder has refused a token that another one replaced after the job had read it."""
+    if not isinstance(error, PersonTokenRefused) or not error.key_id:
+        return False
+    known = await deps.accounts.find(UserId(error.person))
+    return known is not None and known.key_id != error.key_id and not known.is_refused
 
 
 def _was_refused_for_long(context: JobContext) -> bool:

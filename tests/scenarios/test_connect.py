@@ -238,6 +238,31 @@ async def test_a_bot_that_dies_while_it_connects_leaves_one_token(both: World) -
     assert both.alice.reads()[-1].startswith("Connected: you are *alice* in Coder.")
 
 
+async def test_the_former_token_works_until_the_new_one_is_stored(both: World) -> None:
+    """Whoever connects again, be it another Coder user, has an account all the time. One token is left."""
+    both.coder.add_user("alice2", email="other@example.com")
+    await connects(both, both.alice)
+    for username in ("alice", "alice2"):
+        former = next(key for key in both.coder.world.tokens.values() if key.name.startswith("taskwire"))
+        await both.alice.types("/task connect")
+        both.coder.plan_fault("templates.list", hang())
+        await both.alice.presses("Paste another token")
+        view = both.slack.views(both.alice.id)[-1]
+        token = both.coder.add_token(username)
+        assert (await both.slack.submit(both.alice.id, view, {"account.token": token})).ok
+        await both.until(lambda: both.coder.requests[-1].route == "templates.list", "it tries the new token")
+
+        held = former.id in both.coder.world.tokens
+        await both.crashes()
+        await both.starts()
+        await both.passes(LEASE_SECONDS)
+
+        assert held
+        (left,) = (key for key in both.coder.world.tokens.values() if key.name.startswith("taskwire"))
+        assert (left.user.username, left.id != former.id) == (username, True)
+        both.alice.reads()
+
+
 async def test_a_token_is_renewed_before_it_ends(world: World) -> None:
     """Coder lets a token of somebody with the role Owner live for a week."""
     olga = world.person("olga", roles=("owner",))

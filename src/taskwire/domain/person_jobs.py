@@ -105,11 +105,15 @@ class DisconnectAccount(Work):
 
 
 class DeleteToken(Work):
-    """Delete in Coder a token of a person's account that another one has replaced (queue `account`)."""
+    """Delete in Coder a token of a person's account that another one has replaced (queue `account`).
+
+    `sealed_token` is this token, encrypted for the person. Jobs of older versions do not have it.
+    """
 
     kind: Literal["delete_token"] = "delete_token"
     person: UserId
     key_id: Readable
+    sealed_token: str = ""
 
 
 class WaitForAccount(Work):

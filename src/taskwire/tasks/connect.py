@@ -3,8 +3,9 @@
 A person pastes a token into a dialog. The token is encrypted before the job is written. The job asks Coder
 whose token it is. With the pasted token the job makes a new one, named `taskwire` and with few rights. It
 stores the new token encrypted, and deletes the pasted one. A token that lives for less than a year is renewed
-before it expires; a job that is written with the new token deletes the old one. Each step can be repeated: a
-token that an earlier try has made is deleted, and the record names the job that stored it.
+before it expires. A token that is replaced works until the new one is stored: a job that is written with the
+new token deletes the old one. Each step can be repeated: a token that an earlier try has made is deleted, and
+the record names the job that stored it.
 """
 
 import contextlib
@@ -31,7 +32,7 @@ from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.state.accounts import ConnectedAccount, open_pasted
+from taskwire.state.accounts import ConnectedAccount, open_pasted, seal_pasted
 from taskwire.telemetry import logger
 
 # A new token needs another name than the one that it replaces.
@@ -82,7 +83,7 @@ class AccountConnector:
         try:
             user = await pasted.get_own_user()
             await self._claim(user, person)
-            token = await self._exchange(pasted, KEY_NAME, person) or pasted_token
+            token = await self._exchange(pasted, former, person) or pasted_token
         except PersonTokenRefused:
             raise UserError(*refusals.pasted_token_refused()) from None
         own = self._deps.service_coder.for_person(token, person)
@@ -99,9 +100,8 @@ class AccountConnector:
         if former is not None:
             batch.drop(account(person), f"renew:{former.key_id}")
         if former is not None and former.user_id != user.id:
-            await delete_quietly(self._deps.service_coder.for_person(former.token, person), former.key_id)
             self._deps.accounts.remove(batch, former)
-        elif former is not None and former.key_id != connected.key_id:
+        if former is not None and former.key_id != connected.key_id:
             self._delete_later(batch, former, context.job.id)
         await context.write(self._deps.accounts.write(batch, connected))
         _log.info("account connected", person=person, coder_user=user.id, job=context.job.id)
@@ -118,15 +118,17 @@ class AccountConnector:
             name = await self._people.find_name(holder)
             raise UserError(*refusals.account_taken(user.username, name))
 
-    async def _exchange(self, client: CoderClient, name: str, person: UserId) -> str:
-        """Make a new token with the client of the pasted one; return an empty text if Coder refuses.
+    async def _exchange(self, client: CoderClient, former: ConnectedAccount | None, person: UserId) -> str:
+        """Make a new token with this client; return an empty text if Coder refuses.
 
+        The token of the `former` account stays, so the new one gets the name that the former does not have.
         A token with few rights is tried first. Older servers do not know such rights, so a token with all
         rights is tried next.
         """
         for scopes in (PERSON_SCOPES, ()):
             try:
-                token = await make_token(client, name, scopes)
+                has_first_name = former is not None and former.key_id in await list_named(client, KEY_NAME)
+                token = await make_token(client, OTHER_KEY_NAME if has_first_name else KEY_NAME, scopes)
             except Refused as refused:
                 _log.info("Coder made no token", person=person, error=str(refused))
                 continue
@@ -159,8 +161,7 @@ class AccountConnector:
         if known is None or known.key_id != work.key_id:
             return done()
         own = self._deps.service_coder.for_person(known.token, known.person)
-        has_first_name = known.key_id in await list_named(own, KEY_NAME)
-        token = await self._exchange(own, OTHER_KEY_NAME if has_first_name else KEY_NAME, known.person)
+        token = await self._exchange(own, known, known.person)
         if not token:
             message = accounts.account_ends(
                 known.username, from_ms(known.expires_at_ms), self._deps.coder_url
@@ -179,22 +180,24 @@ class AccountConnector:
 
     def _delete_later(self, batch: Batch, former: ConnectedAccount, job_id: str) -> None:
         """Add to a batch a job that deletes a token that is replaced in the same batch."""
-        work = DeleteToken(person=former.person, key_id=former.key_id)
+        sealed = seal_pasted(former.token, former.person)
+        work = DeleteToken(person=former.person, key_id=former.key_id, sealed_token=sealed)
         score = account_score(self._deps.slack.now())
         batch.append(
             account(former.person), Job(id=f"delete:{former.key_id}:{job_id}", work=work), score=score
         )
 
     async def delete(self, context: JobContext) -> Outcome:
-        """Delete a token that was replaced, with the present one. Without an account, it can't be deleted."""
+        """Delete a token that was replaced, with itself or, if it may not, with the present one."""
         work = context.work(DeleteToken)
         known = await self._deps.accounts.find(work.person)
-        if known is not None and known.key_id != work.key_id:
-            client = self._deps.service_coder.for_person(
-                known.token, known.person, is_refused=known.is_refused
-            )
-            with contextlib.suppress(Refused):
-                await delete_key(client, work.key_id)
+        tokens = [open_pasted(work.sealed_token, work.person)] if work.sealed_token else []
+        if known is not None and known.key_id != work.key_id and not known.is_refused:
+            tokens.append(known.token)
+        for token in tokens:
+            with contextlib.suppress(Refused, PersonTokenRefused):
+                await delete_key(self._deps.service_coder.for_person(token, work.person), work.key_id)
+                break
         return done()
 
     async def disconnect(self, context: JobContext) -> Outcome:

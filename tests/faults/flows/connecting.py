@@ -21,9 +21,10 @@ from .flow import LEASE_KINDS, Flow
 
 
 class Connecting(Flow):
-    """A token is exchanged for one with few rights, which is stored, and is deleted. No call is an attempt.
+    """A token is exchanged for one with few rights, which is stored. No call is an attempt.
 
-    Then a question that has waited for the account is answered.
+    The token from Coder's page and the bot's former token are deleted. Then a question that has waited for
+    the account is answered.
     How a dialog is claimed is proved by other flows. Here the job is written as that claim writes it.
     """
 
@@ -33,7 +34,9 @@ class Connecting(Flow):
 
     def __init__(self, deployment: Deployment) -> None:
         super().__init__(deployment)
+        # Of each actor: the token from Coder's page, and the ids of the tokens that are to be deleted.
         self._pasted: dict[Actor, str] = {}
+        self._replaced: dict[Actor, set[str]] = {}
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
         """Let each actor connect once, so that a run replaces a token."""
@@ -46,6 +49,7 @@ class Connecting(Flow):
         """Give each actor a token from Coder's page."""
         for actor in actors:
             self._pasted[actor] = self.deployment.coder.add_token(actor.name)
+            self._replaced[actor] = {token.id for token in self._tokens(actor)}
 
     async def go(self, actor: Actor) -> None:
         """Paste the token."""
@@ -60,8 +64,9 @@ class Connecting(Flow):
         await queues.write(batch.append(waiting_requests(person), _make_waiting(actor, requester)))
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the bot's token is the only one."""
-        return [token.name for token in self._tokens(actor)] == ["taskwire"]
+        """Return whether a new token of the bot is the only one."""
+        left = self._tokens(actor)
+        return len(left) == 1 and left[0].id not in self._replaced[actor]
 
     def check(self, actor: Actor) -> None:
         """Check that the bot has one token with few rights, and that nothing else was said."""
