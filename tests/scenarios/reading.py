@@ -177,7 +177,8 @@ def shown_dialog(view: Raw) -> str:
     lines = [f"[{title}]"]
     for block in _rows(view["blocks"]):
         if block["type"] == "input":
-            lines.append(f"{_label_of(block)}: {_entered(values.get(str(block['block_id'])))}")
+            entered = _entered(values.get(str(block["block_id"])))
+            lines.append(f"{_label_of(block)}: {entered or _buttons_of(block)}")
         elif block["type"] == "section":
             lines.append(str(cast("Raw", block["text"])["text"]))
         elif block["type"] == "context":
@@ -211,6 +212,13 @@ def _shown_piece(piece: Raw) -> str:
     if piece["type"] == "emoji":
         return f":{piece['name']}:"
     return "…" if piece["type"] == "date" else str(piece.get("text", ""))
+
+
+def _buttons_of(field: Raw) -> str:
+    """Return the labels of a field's radio buttons; empty if the field has none."""
+    element = cast("Raw", field["element"])
+    options = _rows(element["options"]) if element["type"] == "radio_buttons" else []
+    return " ".join(f"( ) {_label(option)}" for option in options)
 
 
 def _label_of(block: Raw) -> str:

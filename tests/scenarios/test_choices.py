@@ -9,7 +9,7 @@ from taskwire_sandbox.slack import CallFault
 
 from .people import Thread
 from .running_tasks import TITLE, a_task
-from .world import World
+from .world import CARD_SECONDS, World
 
 ASKED = """\
 ⏺ Both branches have the bug.
@@ -61,6 +61,50 @@ async def test_a_choice_is_pressed_and_sent_as_the_persons_reply(world: World) -
     assert thread.receipt(words) == ["white_check_mark"]
     assert thread.all_messages()[0] == notice(world, "Alice chose *2. release-2*.")
     assert world.alice.reads() == []
+
+
+async def test_the_dialog_of_answer_offers_the_choices_too(world: World) -> None:
+    """A choice made there is that of the button, with what the person adds."""
+    thread, task = await an_asking_agent(world)
+    thread.new_messages()
+    await world.alice.opens_home()
+    await world.alice.presses_in_home("Answer")
+    dialog = world.alice.dialog()
+
+    empty = await world.alice.submits(prompt=" ")
+    await world.alice.submits(choice="1", prompt="!important: only the hotfix")
+    await world.passes(seconds=3)
+
+    words = "2. release-2\n!important: only the hotfix"
+    assert dialog == (
+        f"[Answer]\n{TITLE}\nWhich one shall I mend?\nBoth branches have the bug.\n"
+        "Choose: ( ) 1. main, where all work goes ( ) 2. release-2\nOr write your answer: \n[Send]"
+    )
+    assert empty == {"form.prompt": "Choose one, or write your answer."}
+    assert task.inputs == [words]
+    assert thread.new_messages() == [
+        "Alice says: 2. release-2 !important: only the hotfix\n> 2. release-2\n> !important: only the hotfix"
+    ]
+    assert thread.all_messages()[0] == notice(world, "Alice chose *2. release-2*.")
+    assert world.alice.home().startswith(
+        f"Posted in the thread of *{TITLE}*. The reaction there shows when the agent has it.\n"
+    )
+
+
+async def test_a_choice_in_the_dialog_may_be_too_late(world: World) -> None:
+    """A colleague was faster. The agent gets one answer, and what the person wrote is given back."""
+    thread, task = await an_asking_agent(world)
+    await world.passes(CARD_SECONDS)
+    await world.alice.clicks(thread, "Answer")
+
+    await world.alice.clicks(thread, "2. release-2")
+    await world.alice.submits(choice="0", prompt="all of it")
+    await world.passes(seconds=3)
+
+    assert task.inputs == ["2. release-2"]
+    assert thread.all_messages()[0] == notice(world, "Alice chose *2. release-2*.")
+    assert world.alice.reads() == ["This was already answered, so your words were not sent:\n| all of it"]
+    assert len(thread.new_messages()) == 2
 
 
 async def test_a_long_choice_has_a_short_button_and_is_sent_whole(world: World) -> None:

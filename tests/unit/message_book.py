@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args, get_origin
 
 from taskwire import messages
+from taskwire.domain.agent_questions import Choice
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.audit import AuditEntry, StoredEntry
 from taskwire.domain.channel_settings import ChannelSettings
@@ -262,6 +263,8 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "work": (CreateRequested(requester=_REQUESTER, prompt=AgentText("fix the login redirect")),),
     "written": (_ANSWER,),
     "answer_dialog.written": ("Which branch shall I use?",),
+    "answer_dialog.choices": ((), (Choice("1. main", "1. main"), Choice("2. release", "2. release"))),
+    "remark": ("", "but only the hotfix"),
 }
 
 

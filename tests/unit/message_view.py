@@ -95,6 +95,8 @@ def _line(block: Block) -> str:
 def _field(block: Block) -> str:
     element = block["element"]
     assert isinstance(element, dict)
+    if element["type"] == "radio_buttons":
+        return " ".join(f"( ) {_label(option['text'])}" for option in _blocks(element["options"]))
     initial = next((element[key] for key in element if key.startswith("initial_")), "")
     if isinstance(initial, list):
         return ", ".join(_label(each["text"]) if isinstance(each, dict) else str(each) for each in initial)

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from taskwire.domain.agent_questions import Choice
 from taskwire.domain.message import Dialog, View
 from taskwire.messages import forms
 from taskwire.messages.forms import Field, PresetChoice, TemplateChoice
@@ -134,6 +135,29 @@ def test_editing_shows_the_prompt_as_it_is() -> None:
         "[Save] [Cancel]",
     ]
     assert view.content["callback_id"] == Dialog.EDIT.value
+
+
+def test_a_long_choice_is_whole_above_its_button() -> None:
+    """A radio button has 75 letters. A menu of the agent's program takes only one of its numbers."""
+    keep = "1. Keep the old column and copy each value in the background while the site is up"
+    written = f"What shall I do?\n\n{keep}\n2. Drop it"
+    offered = [Choice(keep, keep), Choice("2. Drop it", "2. Drop it")]
+    menu = [Choice("1. Yes", "1"), Choice("2. No", "2")]
+
+    long = forms.answer_dialog("Fix the login", written, private_metadata="key", choices=offered)
+    of_menu = forms.answer_dialog("Fix it", "Go on?\n\n1. Yes\n2. No", private_metadata="", choices=menu)
+
+    assert shown_view(long) == [
+        "# Answer",
+        "Fix the login",
+        "What shall I do?",
+        f"1. {keep[3:]}\n2. Drop it",
+        f"Choose: ( ) {keep[:74].rpartition(' ')[0]}… ( ) 2. Drop it",
+        "Or write your answer: ",
+        "[Send] [Cancel]",
+    ]
+    assert shown_view(of_menu)[2:] == ["Go on?", "Choose: ( ) 1. Yes ( ) 2. No", "[Send] [Cancel]"]
+    assert view_faults(long) + view_faults(of_menu) == []
 
 
 def test_what_stands_in_for_a_dialog() -> None:

@@ -32,6 +32,11 @@ class Choice:
     label: str
     reply: str
 
+    @property
+    def is_menu(self) -> bool:
+        """Whether the agent's program shows a menu, so that it accepts nothing but the number."""
+        return self.reply != self.label
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -146,6 +151,14 @@ def choices(nodes: Sequence[Node]) -> tuple[Choice, ...]:
         start -= 1
     options = _options([node for node in nodes[start:end] if node.kind == "item" and not node.depth])
     return options if 2 <= len(options) <= MOST_CHOICES and _asks_to_choose(nodes, start, end) else ()
+
+
+def leave_out_choices(nodes: Sequence[Node], offered: Sequence[Choice]) -> tuple[Node, ...]:
+    """Return an answer without the items that are offered as choices. Keep all if an item has parts."""
+    labels = {choice.label for choice in offered}
+    if any(node.depth for node in nodes):
+        return tuple(nodes)
+    return tuple(node for node in nodes if node.kind != "item" or " ".join(_mark(node)) not in labels)
 
 
 def _options(items: Sequence[Node]) -> tuple[Choice, ...]:

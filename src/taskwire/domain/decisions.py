@@ -50,10 +50,11 @@ class PassOn(Work):
 
 
 class Choose(Work):
-    """Send the choice that a person pressed to the agent, as that person's reply (queue `to_coder`).
+    """Send the choice that a person made to the agent, as that person's reply (queue `to_coder`).
 
     `key` is the key of the notice with the choices, `message_ts` names the notice, and `number` the choice.
-    `text` is the text of the reply; it is empty until the buttons of the notice have been removed.
+    `remark` is what the person wrote beside the choice, in the dialog of *Answer*. `text` is the text of the
+    reply; it is empty until the buttons of the notice have been removed.
     """
 
     kind: Literal["choose"] = "choose"
@@ -61,6 +62,7 @@ class Choose(Work):
     key: Readable
     number: int
     message_ts: Ts | None = None
+    remark: str = ""
     text: str = ""
 
 

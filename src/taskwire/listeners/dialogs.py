@@ -11,6 +11,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.domain.commands import OpenForm
+from taskwire.domain.decisions import Choose
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, UserId, ts_of
 from taskwire.domain.jobs import (
@@ -20,7 +21,7 @@ from taskwire.domain.jobs import (
 from taskwire.domain.message import Dialog, View
 from taskwire.domain.person_jobs import ConnectAccount
 from taskwire.domain.person_settings import PersonSettings
-from taskwire.domain.queues import account, account_score, intake
+from taskwire.domain.queues import account, account_score, intake, to_coder, urgent_score
 from taskwire.domain.requester import Requester
 from taskwire.domain.task_names import TaskName
 from taskwire.listeners.background import Background, answer_or_explain
@@ -31,6 +32,7 @@ from taskwire.messages.forms import Field
 from taskwire.messages.settings_form import SettingsField
 from taskwire.messages.share_form import list_shown, share_form
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
+from taskwire.outbox.questions import get_key
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import MOST_SHARES
@@ -228,11 +230,16 @@ class Dialogs:
         )
 
     async def _answer_dialog(self, requester: Requester, target: LinkId) -> View:
-        link, written = await self._card_questions.find_question(requester, target)
+        asked = await self._card_questions.find_question(requester, target)
+        context, posted = _context_of(requester, str(asked.link.record.task_id)), asked.posted
+        if posted is not None:
+            notice = {"link": asked.link.id, "key": get_key(posted.message_id), "asked_ts": posted.ts}
+            context = context.model_copy(update=notice)
         return forms.answer_dialog(
-            link.title,
-            written,
-            private_metadata=_context_of(requester, str(link.record.task_id)).model_dump_json(),
+            asked.link.title,
+            asked.written,
+            private_metadata=context.model_dump_json(),
+            choices=posted.choices if posted is not None else (),
         )
 
     async def _page_dialog(self, requester: Requester, target: LinkId) -> View:
@@ -290,11 +297,14 @@ class Dialogs:
             await ack()
             return
         job = Job(id=f"dialog:{submitted.delivery}", work=parsed.job)
-        queue = (
-            account(submitted.person) if isinstance(parsed.job, ConnectAccount) else intake(submitted.person)
-        )
-        score = account_score(self._ingress.now()) if isinstance(parsed.job, ConnectAccount) else "next"
-        batch = Batch().append(queue, job, score=score)
+        match parsed.job:
+            case ConnectAccount():
+                queue, score = account(submitted.person), account_score(self._ingress.now())
+                batch = Batch().append(queue, job, score=score)
+            case Choose(requester=requester):
+                batch = Batch().append(to_coder(parsed.link), job, score=urgent_score(requester.at))
+            case _:
+                batch = Batch().append(intake(submitted.person), job)
         if parsed.own is not None:
             batch.append(intake(submitted.person), Job(id=f"own:{submitted.delivery}", work=parsed.own))
         said = await self._ingress.write("dialog", submitted.delivery, batch)
@@ -304,12 +314,14 @@ class Dialogs:
             view = forms.notice_dialog(submitted.dialog, said)
             await ack(response_action="update", view=view.content)
         else:
-            await ack(response_action="errors", errors={_first_field(submitted.dialog): said})
+            await ack(response_action="errors", errors={_first_field(submitted): said})
 
 
-def _first_field(dialog: Dialog) -> str:
+def _first_field(submitted: Submission) -> str:
     """Return the field beside which an error of the whole dialog is shown."""
-    return accounts.PASTE_FIELD if dialog is Dialog.CONNECT else Field.PROMPT.value
+    if submitted.dialog is Dialog.CONNECT:
+        return accounts.PASTE_FIELD
+    return Field.CHOICE.value if Field.CHOICE in submitted.values else Field.PROMPT.value
 
 
 def _context_of(requester: Requester, task: str = "") -> DialogContext:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from taskwire.domain.agent_text import is_shell_command, sanitize_for_agent
 from taskwire.domain.commands import check_new_name
+from taskwire.domain.decisions import Choose
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, Ts, find_channel, find_ts, moment_of
 from taskwire.domain.jobs import (
@@ -55,6 +56,10 @@ class DialogContext(BaseModel):
     # offered.
     template: Id = ""
     offer: Id = ""
+    # In the dialog for an answer to a question with choices: the link, and the key and ts of the notice.
+    link: Annotated[str, pydantic.Field(pattern="^[A-Za-z0-9_-]{0,64}$")] = ""
+    key: Id = ""
+    asked_ts: Ts | None = None
     # In the dialog for sharing: the ids of those who had a share when it was opened.
     shown: Annotated[str, pydantic.Field(pattern="^[A-Za-z0-9 ]{0,1000}$")] = ""
     # The thread of the message from which the form was opened; empty if it is in none.
@@ -68,7 +73,7 @@ class DialogContext(BaseModel):
             found = cls.model_validate_json(metadata)
         except ValidationError:
             return None
-        times = [found.at, found.thread_ts, found.source_thread]
+        times = [found.at, found.thread_ts, found.source_thread, found.asked_ts]
         places = (found.channel, found.source_channel)
         is_valid = all(find_ts(ts) for ts in times if ts is not None)
         return found if is_valid and all(find_channel(place) for place in places if place) else None
@@ -86,12 +91,20 @@ class DialogContext(BaseModel):
 class DialogRequest:
     """The result of a submission: a job or two, or error messages."""
 
-    job: CreateRequested | ActRequested | SaveChannelSettings | SavePersonSettings | ConnectAccount | None = (
-        None
-    )
+    job: (
+        CreateRequested
+        | ActRequested
+        | SaveChannelSettings
+        | SavePersonSettings
+        | ConnectAccount
+        | Choose
+        | None
+    ) = None
     # A second job, for a dialog with the settings of a channel and of a person.
     own: SavePersonSettings | None = None
     errors: Mapping[str, str] | None = None
+    # The link in whose queue the job belongs. Other jobs belong to the person's queue.
+    link: str = ""
 
 
 def parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
@@ -129,6 +142,8 @@ def parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
         change = read_change(values, context.shown.split())
         act = ActRequested(requester=requester, verb="share", name=context.task, **change._asdict())
         return DialogRequest(act) if context.task else DialogRequest()
+    if submitted.dialog is Dialog.ANSWER and context.link:
+        return _parse_choice(requester, context, values)
     return _parse_task_dialog(requester, submitted.dialog, context.task, values)
 
 
@@ -150,6 +165,23 @@ def _parse_task_dialog(
         if task
         else DialogRequest()
     )
+
+
+def _parse_choice(requester: Requester, context: DialogContext, values: Mapping[str, str]) -> DialogRequest:
+    """Return what the answer to a question with choices asks for: a choice, words, or both."""
+    text, chosen = sanitize_for_agent(values.get(Field.PROMPT, "")), values.get(Field.CHOICE, "")
+    if not chosen:
+        if is_blank(text):
+            return DialogRequest(errors={Field.PROMPT.value: forms.ANSWER_NOT_CHOSEN})
+        return _parse_task_dialog(requester, Dialog.ANSWER, context.task, values)
+    choice = Choose(
+        requester=requester,
+        key=context.key,
+        number=int(chosen) if chosen.isdecimal() else -1,
+        message_ts=context.asked_ts,
+        remark="" if is_blank(text) else text,
+    )
+    return DialogRequest(choice, link=context.link)
 
 
 def _parse_settings(requester: Requester, values: Mapping[str, str]) -> DialogRequest:

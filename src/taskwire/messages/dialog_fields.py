@@ -13,6 +13,8 @@ from taskwire.messages.blocks import mrkdwn, plain_text
 
 # Slack's limit for the options of a static_select.
 MOST_OPTIONS = 100
+# Slack's limit for the label of an option, in characters.
+OPTION_LENGTH = 75
 # The title of each dialog, also while it loads.
 TITLES = {
     Dialog.CREATE: "New task",
@@ -55,8 +57,8 @@ def small_text(block_id: str, words: str) -> Block:
 
 def make_option(label: str, value: str, described: str = "") -> Block:
     """Make an option of a menu. `described` is shown below its label."""
-    made: Block = {"text": plain_text(label, 75), "value": value}
-    return made | {"description": plain_text(described, 75)} if described else made
+    made: Block = {"text": plain_text(label, OPTION_LENGTH), "value": value}
+    return made | {"description": plain_text(described, OPTION_LENGTH)} if described else made
 
 
 def make_menu(action: StrEnum, options: Sequence[Block], initial: Block | None, hint: str) -> Block:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
-from taskwire.domain.agent_questions import read_answer
+from taskwire.domain.agent_questions import Choice, leave_out_choices, read_answer
 from taskwire.domain.markdown import cut_at_block
 from taskwire.domain.message import Block, Button, Dialog, View
 from taskwire.domain.mrkdwn import break_emoji
@@ -21,6 +21,7 @@ from taskwire.messages.answer_blocks import answer_block
 from taskwire.messages.blocks import cut, line, one_line, plain_text, section, text_piece
 from taskwire.messages.dialog_fields import (
     MOST_OPTIONS,
+    OPTION_LENGTH,
     limit_options,
     make_field,
     make_menu,
@@ -41,6 +42,7 @@ TASK_NAME_LENGTH = 32
 PROMPT_MISSING = "Say what the agent should do."
 PROMPT_EMPTY = "The prompt cannot be empty."
 ANSWER_EMPTY = "Write your answer."
+ANSWER_NOT_CHOSEN = "Choose one, or write your answer."
 PROMPT_IS_COMMAND = "Agents run what begins with ! in their shell. Put a word before it."
 CHANNEL_MISSING = "Choose where its thread opens."
 
@@ -54,6 +56,7 @@ class Field(StrEnum):
     NAME = "form.name"
     CHANNEL = "form.channel"
     WITH_THREAD = "form.with_thread"
+    CHOICE = "form.choice"
 
 
 @dataclass(frozen=True)
@@ -136,17 +139,46 @@ def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "
     return make_view(Dialog.EDIT, layout, private_metadata, "Save")
 
 
-def answer_dialog(title: str, written: str, *, private_metadata: str) -> View:
-    """Make the dialog for a reply to the agent. `written` is the agent's last answer as Markdown."""
+def answer_dialog(title: str, written: str, *, private_metadata: str, choices: Sequence[Choice] = ()) -> View:
+    """Make the dialog for a reply to the agent. `written` is the agent's last answer as Markdown.
+
+    `choices` are those of its open question. A program that shows a menu accepts only one of them.
+    """
     layout = [line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)])]
     beginning = cut_at_block(written, ANSWER_SHOWN_LENGTH)
     answer = read_answer(beginning, written if beginning != written else "")
     if answer.headline:
         layout.append(line("question", [text_piece(break_emoji(answer.headline), is_bold=True)]))
-    if answer.body:
-        layout.append(answer_block("written", answer.body))
-    layout.append(_prompt_field("Your answer", "", hint="Use the new name, and keep the old one for a year."))
+    is_whole = all(len(choice.label) <= OPTION_LENGTH for choice in choices)
+    body = leave_out_choices(answer.body, choices) if is_whole else answer.body
+    if body:
+        layout.append(answer_block("written", body))
+    is_menu = any(choice.is_menu for choice in choices)
+    if choices:
+        layout.append(_choice_field(choices, is_optional=not is_menu))
+    if not is_menu:
+        layout.append(_answer_field(is_beside_choices=bool(choices)))
     return make_view(Dialog.ANSWER, layout, private_metadata, "Send")
+
+
+def _choice_field(choices: Sequence[Choice], *, is_optional: bool) -> Block:
+    options: list[JsonValue] = [make_option(each.label, f"{n}") for n, each in enumerate(choices)]
+    element: Block = {"type": "radio_buttons", "action_id": Field.CHOICE.value, "options": options}
+    return make_field(Field.CHOICE.value, "Choose", element, is_optional=is_optional)
+
+
+def _answer_field(*, is_beside_choices: bool) -> Block:
+    if not is_beside_choices:
+        return _prompt_field("Your answer", "", hint="Use the new name, and keep the old one for a year.")
+    # Slack's radio buttons cannot be cleared, so a person who chooses may write too.
+    element: Block = {
+        "type": "plain_text_input",
+        "action_id": Field.PROMPT.value,
+        "multiline": True,
+        "max_length": INPUT_LENGTH,
+    }
+    hint = "If you choose as well, the agent gets both."
+    return make_field(Field.PROMPT.value, "Or write your answer", element, is_optional=True, hint=hint)
 
 
 def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> View:

@@ -447,9 +447,11 @@ def reminder_snoozed(by_name: str, until: datetime) -> str:
     return f"Snoozed by {escape_line(by_name, 80) or 'somebody'} until {format_moment(until)}."
 
 
-def choice_too_late() -> Message:
-    """Say to a person who presses a choice that the question was answered already."""
-    return statement("This was already answered.")
+def choice_too_late(remark: str = "") -> Message:
+    """Say that the question was answered already. Give back the remark of the person who chose too late."""
+    if not remark:
+        return statement("This was already answered.")
+    return _with_texts("too-late", "This was already answered, so your words were not sent", (remark,))
 
 
 class SendingTexts(NamedTuple):

@@ -15,7 +15,7 @@ from taskwire.domain.jobs import Act, ActVerb, AnswerInThread, Job, Reply
 from taskwire.domain.links import Link
 from taskwire.domain.queues import input_score, no_agent_score, request_score, thread_answers, to_coder
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
-from taskwire.messages import inputs, refusals
+from taskwire.messages import answers, inputs, refusals
 from taskwire.messages.unknown_verbs import DIALOG_BUTTONS, VERB_BUTTONS, taken_as_verb
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -202,18 +202,23 @@ class ReplyDecisions:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
         if work.text:
             reply = await post_quotation(self._deps, self._people, context, link, work.requester, work.text)
-            return done(queue_reply(link.id, reply))
+            batch = queue_reply(link.id, reply)
+            if work.requester.channel == link.record.channel:
+                return done(batch)
+            # The person chose in the Home tab, and does not see the thread.
+            return done(batch, (work.requester, answers.input_shown_in_thread(link)))
         await self._people.require_steering_rights(work.requester, link)
         choice = await questions.find_choice(self._deps, link, work)
         if choice is None:
             context.audit.is_nothing()
-            return done(None, (work.requester, inputs.choice_too_late()))
+            return done(None, (work.requester, inputs.choice_too_late(work.remark)))
         name = await self._people.get_name(work.requester.person)
         words = inputs.choice_made(name, choice.label)
         batch = await questions.settle_finally(
             self._deps, link, questions.CHOICES, words, Batch(), work.message_ts
         )
-        return retry(0, context.job.with_work(text=choice.reply), batch)
+        text = f"{choice.reply}\n{work.remark}" if work.remark else choice.reply
+        return retry(0, context.job.with_work(text=text), batch)
 
 
 def _is_awaiting(reply: Reply, decision: ReplyDecision) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.commands import OpenForm
@@ -12,6 +13,7 @@ from taskwire.domain.links import Link
 from taskwire.domain.requester import Requester
 from taskwire.messages import cards, refusals
 from taskwire.outbox.agent_log import read_last_output
+from taskwire.outbox.questions import CHOICES, PostedQuestion, find_open
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.tasks.lookup import Lookup
@@ -31,6 +33,14 @@ def _passing_over_trouble() -> Iterator[None]:
         pass
 
 
+class OpenQuestion(NamedTuple):
+    """What an agent asks. `written` is its last answer. `posted` is the notice that offers its choices."""
+
+    link: Link
+    written: str
+    posted: PostedQuestion | None = None
+
+
 class CardQuestions:
     """Answers presses of the card's buttons that change nothing."""
 
@@ -39,8 +49,8 @@ class CardQuestions:
         self._people = people
         self._lookup = lookup
 
-    async def find_question(self, requester: Requester, link_id: LinkId) -> tuple[Link, str]:
-        """Return the link, and what its agent wrote last; or its report if the log cannot be read.
+    async def find_question(self, requester: Requester, link_id: LinkId) -> OpenQuestion:
+        """Return what the agent wrote last, or its report if the log cannot be read; and its choices.
 
         Raise UserError for a person who may not answer.
         """
@@ -54,7 +64,7 @@ class CardQuestions:
             async with asyncio.timeout(QUESTION_TIMEOUT_SECONDS):
                 coder = await self._people.accounts.get_client(requester.person, link.record.owner_id, link)
                 written = (await read_last_output(self._deps, coder, link)).output.answer or written
-        return link, written
+        return OpenQuestion(link, written, await find_open(self._deps, link, CHOICES))
 
     async def find_page(self, requester: Requester, link_id: LinkId) -> tuple[Link, str]:
         """Return the link, and the URL of its task's page in Coder.
