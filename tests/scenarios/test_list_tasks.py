@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from .running_tasks import timeless
+from .running_tasks import PULL, timeless
 from .world import World
 
 HEAD = "Tasks"
@@ -69,7 +69,7 @@ async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
 
 async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World) -> None:
     """Coder stops an idle workspace, but its question or failure still needs the person, and nobody has read
-    what is done. Questions come before failures."""
+    the pull request. Questions come first. The Home tab has the same, but for tasks without a thread."""
     threads = []
     for word in ("ask", "fail", "end", "work"):
         threads.append(await world.alice.runs(f"/task create {word}"))
@@ -81,7 +81,7 @@ async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World
     await world.polls()
     asking.becomes("idle", "Which branch?")
     failing.becomes("failed", "The build does not pass")
-    ending.becomes("complete", "Opened PR #1")
+    ending.becomes("complete", "Opened PR #1", PULL)
     await world.polls()
     await world.passes(seconds=25)
     for task in (asking, failing, ending, working):
@@ -96,15 +96,22 @@ async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World
 
     await world.alice.types("/task list needs-me")
     await world.alice.types("/task list")
+    await world.alice.types("/task")
+    home = await world.alice.opens_home()
 
-    needing, everything = world.alice.reads()
+    needing, everything, overview = world.alice.reads()
     assert titles(needing) == [
         "•  Needs you (paused): Tell me",
         "•  Needs you (paused): Ask",
         "•  Failed (paused): Fail",
+        "•  Done (paused): End",
     ]
+    assert titles(overview) == titles(needing)
+    assert "Nothing else is running.\n" in overview
+    assert re.findall(r":\w+: (Tell me|Ask|Fail|End|Go on|Work)", home) == ["Ask", "Fail", "End", "Work"]
+    assert "\n*Paused or finished lately*\n:double_vertical_bar: Work" in home
     assert titles(everything) == [
-        *titles(needing),
+        *titles(needing)[:3],
         "•  Done (paused): Go on",
         "•  Done (paused): End",
         "•  Paused: Work",

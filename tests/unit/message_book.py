@@ -236,6 +236,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "tried": (3,),
     "audit_page.typed": ("since=7d", ""),
     "trouble": ("",),
+    "now_ms": (NOON_MS,),
     "number": (41,),
     "reason": ("it is missing",),
     "typed": ("template=docker",),

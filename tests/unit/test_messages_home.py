@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.ids import LinkId
+from taskwire.domain.ids import LinkId, from_ms, ts_of
 from taskwire.domain.link_state import LinkState
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
-from taskwire.home.person_tasks import LATELY_MS, PULL_REQUEST_MS, sort_links
+from taskwire.home.person_tasks import LATELY_MS, sort_links
 from taskwire.messages import home
 from taskwire.messages.home import HomePage
-from taskwire.messages.task_lists import Hosts, TaskLine
+from taskwire.messages.task_lists import PULL_REQUEST_MS, Hosts, TaskLine
 from taskwire_sandbox.slack.block_rules import view_problems
 from tests.unit.message_examples import BOND, CODER, NOON_MS, OPENED, anything
 
@@ -24,8 +24,9 @@ THREAD = "https://acme.slack.com/archives/C1/p1777636800000200"
 def task(
     name: str, phase: Phase, *, age_ms: int = 0, has_pull_request: bool = False, **state: object
 ) -> Link:
-    """Make a link that has been in this phase for `age_ms`."""
-    record = BOND.model_copy(update={"id": LinkId(name), "title": name})
+    """Make a link that was made `age_ms` ago, and has been in this phase since then."""
+    made_at = ts_of(from_ms(NOON_MS - age_ms))
+    record = BOND.model_copy(update={"id": LinkId(name), "title": name, "made_at": made_at})
     report = OPENED if has_pull_request else None
     made = LinkState(phase=phase, since_ms=NOON_MS - age_ms, last_report=report, build=1, report_build=1)
     return Link(record=record, state=made.model_copy(update=state))

@@ -9,19 +9,12 @@ from typing import NamedTuple
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import UserId
-from taskwire.domain.link_state import NEEDS_PERSON_PHASES
 from taskwire.domain.links import Link
-from taskwire.domain.phases import Phase
-from taskwire.messages import blocks
-from taskwire.messages.cards import get_reported_url
-from taskwire.messages.task_lists import RUNNING_PHASES, TaskLine, get_rank
+from taskwire.messages.task_lists import TaskLine, get_order, is_running, needs_owner
 from taskwire.outbox.permalinks import find_permalink
 
 # For how long a paused or finished task is shown as recent.
 LATELY_MS = 7 * DAY_MS
-# For how long a finished pull request needs its person; then it is shown as recent. Slack does not say
-# whether a person has looked at it.
-PULL_REQUEST_MS = DAY_MS
 
 
 class PersonTasks(NamedTuple):
@@ -33,32 +26,18 @@ class PersonTasks(NamedTuple):
 
 
 def sort_links(links: Sequence[Link], now_ms: int) -> PersonTasks:
-    """Divide a person's links into three lists, each with the newest first.
+    """Divide a person's links into three lists: what needs them, what runs, and what changed lately.
 
-    The lists are: tasks that need the person (questions, then failures, then pull requests), running tasks,
-    and other tasks that changed lately. Links whose last change is older are left out.
+    The first two are those of `/task`, in the same order. The last has the newest change first; links whose
+    last change is older are left out.
     """
+    ordered = sorted(links, key=get_order)
+    needs = [link for link in ordered if needs_owner(link, now_ms)]
+    running = [link for link in ordered if is_running(link, now_ms)]
+    shown = {link.id for link in (*needs, *running)}
     newest = sorted(links, key=lambda link: link.state.since_ms, reverse=True)
-    needs = sorted(
-        (link for link in newest if needs_owner(link, now_ms)),
-        key=get_rank,
-    )
-    rest = [link for link in newest if not needs_owner(link, now_ms)]
-    running = [link for link in rest if link.state.phase in RUNNING_PHASES]
-    lately = [
-        link
-        for link in rest
-        if link.state.phase not in RUNNING_PHASES and now_ms - link.state.since_ms < LATELY_MS
-    ]
+    lately = [link for link in newest if link.id not in shown and now_ms - link.state.since_ms < LATELY_MS]
     return PersonTasks(needs, running, lately)
-
-
-def needs_owner(link: Link, now_ms: int) -> bool:
-    """Return whether the task waits for its owner: a question, a failure or a pull request is open."""
-    if link.state.open_phase in NEEDS_PERSON_PHASES:
-        return True
-    is_new = now_ms - link.state.since_ms < PULL_REQUEST_MS
-    return link.state.phase is Phase.DONE and is_new and blocks.is_pull_request(get_reported_url(link))
 
 
 async def read_tasks(deps: Dependencies, person: UserId, now_ms: int) -> PersonTasks:

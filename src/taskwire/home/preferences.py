@@ -7,6 +7,7 @@ quiet hours meanwhile, it is sent when the new ones end. If nothing is left to t
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import LinkId, UserId, to_ms
+from taskwire.domain.link_state import NEEDS_PERSON_PHASES
 from taskwire.domain.person_jobs import SavePersonSettings, SummarizeQuietHours
 from taskwire.domain.phases import Phase
 from taskwire.domain.queues import quiet_hours
@@ -58,7 +59,7 @@ class Preferences:
         if period is not None:
             return retry((to_ms(period.ends) - context.now_ms) / 1000)
         seen = await self._read_tasks(work.person, context.now_ms)
-        needs = [link for link in seen.needs if link.state.phase is not Phase.DONE]
+        needs = [link for link in seen.needs if link.state.open_phase in NEEDS_PERSON_PHASES]
         finished = [
             link
             for link in (*seen.needs, *seen.lately)

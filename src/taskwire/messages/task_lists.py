@@ -1,14 +1,16 @@
 """Lists of tasks, for one person: the answer to `/task list`, and the overview for `/task` alone.
 
 Each task has two lines. The first has its title and phase. The second has the agent's report, the pull
-request, the thread and the task's name. The caller sorts the tasks by `get_rank`. An empty list says what to
-do.
+request, the thread and the task's name. The caller sorts the tasks by `get_order`. An empty list says what to
+do. Whether a task needs its owner is decided here, for the lists and for the Home tab.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from taskwire.domain.ids import from_ms, to_ms
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.ids import from_ms, moment_of, to_ms
+from taskwire.domain.link_state import NEEDS_PERSON_PHASES
 from taskwire.domain.links import Link
 from taskwire.domain.message import Block, Button, Message
 from taskwire.domain.mrkdwn import escape_mrkdwn
@@ -39,6 +41,8 @@ from taskwire.messages.cards import (
 TASKS_PER_PAGE = 10
 # The most tasks in each part of the overview.
 OVERVIEW_LENGTH = 5
+# For how long a finished pull request needs its owner. Slack does not say whether a person has looked at it.
+PULL_REQUEST_MS = DAY_MS
 # In characters. With them, a task has two lines in a window of the usual width.
 _TITLE_LENGTH, _DETAIL_LENGTH, _OWNER_LENGTH = 60, 100, 20
 _SEPARATOR = " · "
@@ -50,7 +54,7 @@ _GROUPS = (
     (Phase.WORKING, Phase.STARTING, Phase.UNCLEAR, Phase.OTHER, Phase.PAUSING),
     (Phase.DONE,),
 )
-RUNNING_PHASES = _GROUPS[2]
+_RUNNING_PHASES = _GROUPS[2]
 _REPORTED_PHASES = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
 
 
@@ -93,6 +97,32 @@ def get_rank(link: Link) -> int:
     return next((number for number, group in enumerate(_GROUPS) if phase in group), len(_GROUPS))
 
 
+def get_order(link: Link, *, is_own: bool = True) -> tuple[int, bool, int]:
+    """Return a key that sorts tasks: by their group, then the reader's own first, then the newest first."""
+    seen = link.observation
+    made_at = seen.created_at if seen is not None else moment_of(link.record.made_at)
+    return get_rank(link), not is_own, -to_ms(made_at)
+
+
+def needs_owner(link: Link, now_ms: int) -> bool:
+    """Return whether the task waits for its owner: a question, a failure or a new pull request is open.
+
+    A question and a failure stay open during a pause. A pull request stays open for a day, or until a person
+    pauses its task.
+    """
+    phase, report = get_open_phase(link), link.state.last_report
+    if phase in NEEDS_PERSON_PHASES:
+        return True
+    if phase is not Phase.DONE or report is None or not blocks.is_pull_request(get_reported_url(link)):
+        return False
+    return now_ms - min(link.state.since_ms, to_ms(report.at)) < PULL_REQUEST_MS
+
+
+def is_running(link: Link, now_ms: int) -> bool:
+    """Return whether the task runs and does not wait for its owner."""
+    return link.state.phase in _RUNNING_PHASES and not needs_owner(link, now_ms)
+
+
 def task_list(
     items: Sequence[TaskLine], hosts: Hosts, *, page: int = 1, pages: int = 1, filtered: str = ""
 ) -> Message:
@@ -114,7 +144,7 @@ def overview(needing: Sequence[TaskLine], running: Sequence[TaskLine], hosts: Ho
     """Show a person which of their tasks need them, and which run. `needing` and `running` may be empty."""
     layout: list[Block] = []
     lines: list[str] = []
-    nothing = "" if running else "You have no running tasks."
+    nothing = "Nothing else is running." if needing else "You have no running tasks."
     for name, title, items, empty in (
         ("needing", "Needs you", needing, "Nothing needs you right now."),
         ("running", "Running", running, nothing),

@@ -13,7 +13,6 @@ from taskwire.domain.commands import List, Overview, SlackPerson, Status
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.grammar import ListFilter
 from taskwire.domain.ids import ChannelId, LinkId, UserId, microseconds
-from taskwire.domain.link_state import NEEDS_PERSON_PHASES
 from taskwire.domain.links import Link, Rights
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
@@ -48,7 +47,7 @@ class _Viewer(NamedTuple):
         """Return whether the person started the task."""
         return link.record.owner_slack == self.person
 
-    def wants(self, link: Link, question: List) -> bool:
+    def wants(self, link: Link, question: List, now_ms: int) -> bool:
         """Return whether the list that the person asked for includes the task."""
         record, owner = link.record, question.owner
         if isinstance(owner, SlackPerson) and record.owner_slack != owner.id:
@@ -61,7 +60,7 @@ class _Viewer(NamedTuple):
             case ListFilter.MINE:
                 return self.owns(link)
             case ListFilter.NEEDS_ME:
-                return self.owns(link) and link.state.open_phase in NEEDS_PERSON_PHASES
+                return self.owns(link) and task_lists.needs_owner(link, now_ms)
             case ListFilter.FAILED:
                 return link.state.phase in (Phase.FAILED, Phase.BROKEN)
             case _:
@@ -82,7 +81,7 @@ class LastKnown:
         """Return the answer; None if nothing is known that this person may see."""
         viewer = await self._get_viewer(requester)
         links = [link for link in await self._links.get() if viewer.can_see(link)]
-        links.sort(key=lambda link: _get_sort_key(viewer, link))
+        links.sort(key=lambda link: task_lists.get_order(link, is_own=viewer.owns(link)))
         if isinstance(question, Overview):
             return await self._show_overview(requester, viewer, links)
         if isinstance(question, List):
@@ -109,7 +108,8 @@ class LastKnown:
     ) -> Message | None:
         if not links:
             return None
-        shown = [link for link in links if viewer.wants(link, question)]
+        now_ms = microseconds(requester.at) // 1000
+        shown = [link for link in links if viewer.wants(link, question, now_ms)]
         pages = max(1, ceil(len(shown) / task_lists.TASKS_PER_PAGE))
         page = min(max(question.page, 1), pages)
         here = shown[(page - 1) * task_lists.TASKS_PER_PAGE : page * task_lists.TASKS_PER_PAGE]
@@ -124,8 +124,9 @@ class LastKnown:
         own = [link for link in links if viewer.owns(link)]
         if not own:
             return None
-        needing = [link for link in own if link.state.open_phase in NEEDS_PERSON_PHASES]
-        running = [link for link in own if link.state.phase in task_lists.RUNNING_PHASES]
+        now_ms = microseconds(requester.at) // 1000
+        needing = [link for link in own if task_lists.needs_owner(link, now_ms)]
+        running = [link for link in own if task_lists.is_running(link, now_ms)]
         made = task_lists.overview(
             await self._make_lines(viewer, needing), await self._make_lines(viewer, running), self._hosts
         )
@@ -170,11 +171,6 @@ class LastKnown:
         with contextlib.suppress(OutsideError):
             return await find_permalink(self._deps, link.record)
         return ""
-
-
-def _get_sort_key(viewer: _Viewer, link: Link) -> tuple[int, bool, int]:
-    """Return a key that orders tasks by their group, then the viewer's own first, then newest first."""
-    return task_lists.get_rank(link), not viewer.owns(link), -microseconds(link.record.made_at)
 
 
 def _find_named(links: list[Link], name: TaskName) -> Link | None:

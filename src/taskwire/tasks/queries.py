@@ -14,8 +14,7 @@ from taskwire.domain.commands import Help, List, Logs, Overview, SlackPerson, St
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.events import Observed
 from taskwire.domain.grammar import ListFilter
-from taskwire.domain.ids import LinkId, UserId, microseconds, to_ms
-from taskwire.domain.link_state import NEEDS_PERSON_PHASES
+from taskwire.domain.ids import LinkId, UserId, microseconds
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
@@ -48,11 +47,7 @@ class DisplayedTask(NamedTuple):
     seen: VisibleTask
     link: Link
 
-    def needs_person(self, account: str) -> bool:
-        """Return whether the task waits for the person with this account."""
-        return self.link.state.open_phase in NEEDS_PERSON_PHASES and self.seen.task.owner_id == account
-
-    def matches(self, wanted: ListFilter, account: str) -> bool:
+    def matches(self, wanted: ListFilter, account: str, now_ms: int) -> bool:
         """Return whether the filter includes the task."""
         match wanted:
             case ListFilter.ALL:
@@ -60,16 +55,12 @@ class DisplayedTask(NamedTuple):
             case ListFilter.MINE:
                 return self.seen.task.owner_id == account
             case ListFilter.NEEDS_ME:
-                return self.needs_person(account)
+                is_own = self.seen.task.owner_id == account
+                return is_own and task_lists.needs_owner(self.link, now_ms)
             case ListFilter.FAILED:
                 return self.link.state.phase in (Phase.FAILED, Phase.BROKEN)
             case _:
                 return wanted.value in (self.link.state.phase, self.seen.task.raw_status)
-
-    def get_sort_key(self, account: str) -> tuple[int, bool, int]:
-        """Return a key that orders tasks by their group, then this person's own first, then newest first."""
-        created_ms = to_ms(self.seen.task.created_at)
-        return (task_lists.get_rank(self.link), self.seen.task.owner_id != account, -created_ms)
 
 
 class Queries:
@@ -126,7 +117,8 @@ class Queries:
     async def _list_tasks(self, requester: Requester, question: List) -> Message:
         owner = await self._find_owner(question)
         account, displayed = await self._read_tasks(requester, owner)
-        shown = [each for each in displayed if each.matches(question.filter, account)]
+        now_ms = microseconds(requester.at) // 1000
+        shown = [each for each in displayed if each.matches(question.filter, account, now_ms)]
         if not shown:
             await require_rights(self._deps)
         pages = max(1, ceil(len(shown) / task_lists.TASKS_PER_PAGE))
@@ -141,9 +133,10 @@ class Queries:
         account, displayed = await self._read_tasks(requester)
         if not displayed:
             await require_rights(self._deps)
+        now_ms = microseconds(requester.at) // 1000
         own = [each for each in displayed if each.seen.task.owner_id == account]
-        needing = [each for each in own if each.needs_person(account)]
-        running = [each for each in own if each.link.state.phase in task_lists.RUNNING_PHASES]
+        needing = [each for each in own if task_lists.needs_owner(each.link, now_ms)]
+        running = [each for each in own if task_lists.is_running(each.link, now_ms)]
         return task_lists.overview(
             await self._make_lines(needing, account), await self._make_lines(running, account), self._hosts
         )
@@ -163,7 +156,10 @@ class Queries:
             for each in seen
             if owner is None or each.task.owner_name.lower() == owner
         ]
-        return account, sorted(displayed, key=lambda each: each.get_sort_key(account))
+        displayed.sort(
+            key=lambda each: task_lists.get_order(each.link, is_own=each.seen.task.owner_id == account)
+        )
+        return account, displayed
 
     async def _make_lines(self, shown: Sequence[DisplayedTask], account: str) -> list[task_lists.TaskLine]:
         """Return the lines of these tasks. As many as one message shows also have the URL of their thread."""
