@@ -46,6 +46,46 @@ async def test_a_reply_is_passed_on_with_its_authors_name(world: World) -> None:
     assert thread.new_messages() == []
 
 
+async def test_a_reply_to_pass_on_is_listed_while_it_waits(world: World) -> None:
+    """The question in the thread is easily lost. The Home tab and what needs Alice have it too."""
+    thread, task = await a_task(world)
+    await bob_asks(world, thread, "please add a test")
+    await world.alice.opens_home()
+    long = await world.bob.replies(thread, "word " * 200)
+    await world.bob.presses("Ask Alice to pass it on")
+    await world.passes(seconds=5)
+    home = world.alice.home()
+    await world.alice.types("/task")
+    await world.alice.types("/task list needs-me")
+    asked = world.alice.reads()[2:]
+
+    await world.alice.presses_in_home("Not now", number=1)
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=5)
+    task.becomes("idle", "Ready")
+    await world.polls()
+    await world.passes(seconds=30)
+
+    lines = home.split("\n")
+    assert lines[1:5] == [
+        "*Needs you*",
+        f":speech_balloon: {TITLE} · Bob asks you to pass this on",
+        "please add a test",
+        "[Pass it on] [Not now] [Open thread]",
+    ]
+    assert (lines[6], lines[7]) == (("word " * 200).strip(), "[Pass it on] [Not now] [Open thread]")
+    for said, head in zip(asked, ("Needs you", "Tasks · needs-me"), strict=True):
+        first, second, third = said.split("\n")[:3]
+        assert (first, second) == (f"{head}:", f"•  {TITLE}: Bob asks you to pass this on: please add a test")
+        assert third.startswith(f"•  {TITLE}: Bob asks you to pass this on: word word")
+        # The second is too long for a list, so it is decided about in the Home tab.
+        assert said.count("[Pass it on] [Not now] [Open thread]") == said.count("[Pass it on]") == 1
+    assert world.alice.home().startswith("Not passed on.\n---\n[New task]\nNothing needs you right now.")
+    assert task.inputs == ["Bob wrote:\nplease add a test"]
+    assert (world.alice.reads(), thread.receipt(long)) == ([PASSED], [])
+    assert (world.bob.reads(), thread.new_messages()) == ([WAS_ASKED], [])
+
+
 async def test_a_passed_reply_waits_and_goes_in_its_order(world: World) -> None:
     """It has its place among the owner's replies, by the time at which it was written."""
     thread, task = await a_task(world)

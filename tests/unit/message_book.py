@@ -37,6 +37,7 @@ from taskwire.messages.forms import PresetChoice, TemplateChoice
 from taskwire.messages.home import HomePage
 from taskwire.messages.settings_form import Defaults
 from taskwire.messages.task_lists import Hosts, TaskLine
+from taskwire.messages.teammates import AskedLine
 from taskwire.messages.template_lists import TemplateLine
 from tests.unit.message_examples import ALICE, CODER, FORGES, NOON, NOON_MS, OPENED, STATUS_OF_PHASE, link
 from tests.unit.message_view import shown, shown_view
@@ -234,6 +235,19 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "title": ("Fix the login",),
     "topic": (None, "pause", "!logs", "frobnicate"),
     "tried": (3,),
+    "asked": (
+        (),
+        (
+            AskedLine(
+                link(),
+                "reply:1",
+                "Bob Berg",
+                "please add a test",
+                (),
+                "https://acme.slack.com/archives/C1/p1",
+            ),
+        ),
+    ),
     "audit_page.typed": ("since=7d", ""),
     "trouble": ("",),
     "now_ms": (NOON_MS,),

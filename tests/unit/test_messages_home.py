@@ -13,8 +13,10 @@ from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
 from taskwire.home.person_tasks import LATELY_MS, sort_links
 from taskwire.messages import home
+from taskwire.messages.accounts import ShownAccount
 from taskwire.messages.home import HomePage
 from taskwire.messages.task_lists import PULL_REQUEST_MS, Hosts, TaskLine
+from taskwire.messages.teammates import AskedLine
 from taskwire_sandbox.slack.block_rules import view_problems
 from tests.unit.message_examples import BOND, CODER, NOON_MS, OPENED, anything
 
@@ -62,7 +64,8 @@ def test_more_tasks_than_fit_are_counted() -> None:
     """The tab stays within Slack's hundred blocks, and says how to see the other tasks."""
     many = [TaskLine(task("asked", Phase.NEEDS_YOU, paused_from=Phase.NEEDS_YOU), THREAD)] * 40
     paused = [TaskLine(task("paused", Phase.PAUSED), THREAD)] * 40
-    page = HomePage(needs=many, running=many, lately=paused, note="Late.", answer=Message(text="Done."))
+    asked = [AskedLine(task("asked", Phase.WORKING), "reply:1", "Bob", "x" * 3_000, ("a.txt",), THREAD)] * 40
+    page = HomePage(asked, many, many, paused, "Late.", Message(text="Done."), account=ShownAccount("alice"))
 
     view = home.home_view(page, Hosts(CODER))
 
@@ -74,6 +77,7 @@ def test_more_tasks_than_fit_are_counted() -> None:
         if "more" in str(block["block_id"])
     ]
     assert more == [
+        "35 more follow when these are decided.",
         "25 more: `/task list needs-me`",
         "28 more: `/task list mine`",
         "30 more: `/task list mine`",

@@ -17,6 +17,7 @@ from taskwire.messages.cards import outage_note
 from taskwire.messages.task_lists import Hosts
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.home_requests import keep_home, refresh_home
+from taskwire.outbox.offered_replies import list_asked
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible
@@ -78,6 +79,7 @@ class HomePublisher:
         seen = await read_tasks(self._deps, person, context.now_ms)
         outage = await find_outage(self._deps)
         page = home.HomePage(
+            asked=await list_asked(self._deps, person),
             needs=await find_threads(self._deps, seen.needs, home.MOST_NEEDS),
             running=await find_threads(self._deps, seen.running, home.MOST_RUNNING),
             lately=await find_threads(self._deps, seen.lately, home.MOST_LATELY),

@@ -14,9 +14,12 @@ from taskwire.messages.blocks import button, context, mrkdwn, section
 from taskwire.messages.cards import get_page_url, get_reported_url
 from taskwire.messages.person_settings_form import describe_settings
 from taskwire.messages.task_lists import Hosts, TaskLine, task_row
+from taskwire.messages.teammates import AskedLine, get_asked_rows
 
 # Slack accepts 100 blocks. A task has two, and an answer a few.
 MOST_NEEDS, MOST_RUNNING, MOST_LATELY, MOST_ANSWER_BLOCKS = 15, 12, 10, 6
+# Each has three blocks.
+MOST_ASKED_IN_HOME = 5
 
 _ABOUT = (
     "Taskwire gives your work to AI agents in Coder, each in a Slack thread of its own. There you answer and "
@@ -27,8 +30,12 @@ _EXAMPLE = "Or write in a channel: `/task create fix the login redirect`"
 
 @dataclass(frozen=True)
 class HomePage:
-    """What a Home tab shows. `note` is mrkdwn. `answer` answers the last press of a button in the tab."""
+    """What a Home tab shows. `asked` are replies about which the person is asked to pass them on.
 
+    `note` is mrkdwn. `answer` answers the last press of a button in the tab.
+    """
+
+    asked: Sequence[AskedLine] = ()
     needs: Sequence[TaskLine] = ()
     running: Sequence[TaskLine] = ()
     lately: Sequence[TaskLine] = ()
@@ -43,12 +50,17 @@ def home_view(page: HomePage, hosts: Hosts) -> View:
     """Make the Home tab."""
     layout = [*_answer_blocks(page.answer)]
     layout += [section("note", page.note)] if page.note else []
-    if not (page.needs or page.running or page.lately):
+    if not (page.asked or page.needs or page.running or page.lately):
         layout += [section("about", _ABOUT), *_buttons(), context("example", [mrkdwn(_EXAMPLE)])]
         return _view([*layout, *_preferences(page.settings), *_account(page.account)])
     layout += _buttons()
-    heading = "*Needs you*" if page.needs else "Nothing needs you right now."
-    layout += [section("needs", heading), *_rows("needs", page.needs, MOST_NEEDS, "list needs-me", hosts)]
+    heading = "*Needs you*" if page.needs or page.asked else "Nothing needs you right now."
+    layout.append(section("needs", heading))
+    for number, asked in enumerate(page.asked[:MOST_ASKED_IN_HOME]):
+        layout += get_asked_rows(f"asked.{number}", asked)
+    if (hidden := len(page.asked) - MOST_ASKED_IN_HOME) > 0:
+        layout.append(context("asked.more", [mrkdwn(f"{hidden} more follow when these are decided.")]))
+    layout += _rows("needs", page.needs, MOST_NEEDS, "list needs-me", hosts)
     if page.running:
         layout += [section("running", "*Running*")]
         layout += _rows("running", page.running, MOST_RUNNING, "list mine", hosts)

@@ -37,12 +37,16 @@ from taskwire.messages.cards import (
     get_phase_label,
     get_reported_url,
 )
+from taskwire.messages.teammates import AskedLine, get_asked_rows, get_asked_text
 
 TASKS_PER_PAGE = 10
 # The most tasks in each part of the overview.
 OVERVIEW_LENGTH = 5
 # For how long a finished pull request needs its owner. Slack does not say whether a person has looked at it.
 PULL_REQUEST_MS = DAY_MS
+# The most replies about which a person is asked in a list. The Home tab has more, and longer ones.
+MOST_ASKED = 3
+_ASKED_LENGTH = 600
 # In characters. With them, a task has two lines in a window of the usual width.
 _TITLE_LENGTH, _DETAIL_LENGTH, _OWNER_LENGTH = 60, 100, 20
 _SEPARATOR = " · "
@@ -124,39 +128,56 @@ def is_running(link: Link, now_ms: int) -> bool:
 
 
 def task_list(
-    items: Sequence[TaskLine], hosts: Hosts, *, page: int = 1, pages: int = 1, filtered: str = ""
+    items: Sequence[TaskLine],
+    hosts: Hosts,
+    *,
+    page: int = 1,
+    pages: int = 1,
+    filtered: str = "",
+    asked: Sequence[AskedLine] = (),
 ) -> Message:
-    """Show one page of tasks, in the given order. `filtered` is the filter as the person typed it."""
+    """Show one page of tasks, in the given order. `filtered` is the filter as the person typed it.
+
+    `asked` are the replies about which the person is asked. They come first.
+    """
     shown = items[:TASKS_PER_PAGE]
-    if not shown:
+    if not shown and not asked:
         nothing = _no_tasks(one_line(filtered, 60))
         return Message(text=nothing, blocks=(section("none", nothing),))
     where = f"page {page} of {pages}" if pages > 1 else ""
     about = "".join(f"{_SEPARATOR}{part}" for part in (one_line(filtered, 60), where) if part)
-    layout = [_heading("heading", "Tasks", about)]
+    layout = [_heading("heading", "Tasks", about), *_asked_blocks(asked)]
     layout += [task_row(f"task.{number}", item, hosts) for number, item in enumerate(shown)]
     layout += _page_buttons(page, pages, filtered)
-    lines = [f"Tasks{escape_mrkdwn(about)}:", *[get_task_text(item) for item in shown]]
+    lines = [f"Tasks{escape_mrkdwn(about)}:", *_asked_lines(asked), *[get_task_text(item) for item in shown]]
     return Message(text=blocks.join_lines(lines), blocks=tuple(layout))
 
 
-def overview(needing: Sequence[TaskLine], running: Sequence[TaskLine], hosts: Hosts) -> Message:
-    """Show a person which of their tasks need them, and which run. `needing` and `running` may be empty."""
+def overview(
+    needing: Sequence[TaskLine],
+    running: Sequence[TaskLine],
+    hosts: Hosts,
+    asked: Sequence[AskedLine] = (),
+) -> Message:
+    """Show a person which of their tasks need them, and which run. `needing` and `running` may be empty.
+
+    `asked` are the replies about which the person is asked. They come first.
+    """
     layout: list[Block] = []
     lines: list[str] = []
-    nothing = "Nothing else is running." if needing else "You have no running tasks."
+    nothing = "Nothing else is running." if needing or asked else "You have no running tasks."
     for name, title, items, empty in (
         ("needing", "Needs you", needing, "Nothing needs you right now."),
         ("running", "Running", running, nothing),
     ):
-        shown = items[:OVERVIEW_LENGTH]
-        if not shown:
+        shown, first = items[:OVERVIEW_LENGTH], asked if name == "needing" else ()
+        if not shown and not first:
             lines += [empty] if empty else []
             layout += [section(f"{name}.none", empty)] if empty else []
             continue
         more = f"{_SEPARATOR}{len(items) - len(shown)} more in the list" if items[OVERVIEW_LENGTH:] else ""
-        lines += [f"{title}{more}:", *[get_task_text(item) for item in shown]]
-        layout.append(_heading(name, title, more))
+        lines += [f"{title}{more}:", *_asked_lines(first), *[get_task_text(item) for item in shown]]
+        layout += [_heading(name, title, more), *_asked_blocks(first)]
         layout += [task_row(f"{name}.{number}", item, hosts) for number, item in enumerate(shown)]
     layout += blocks.button_rows(
         "buttons",
@@ -171,6 +192,17 @@ def overview(needing: Sequence[TaskLine], running: Sequence[TaskLine], hosts: Ho
 
 def _heading(block_id: str, title: str, about: str) -> Block:
     return line(block_id, [text_piece(title, is_bold=True), *([text_piece(about)] if about else [])])
+
+
+def _asked_blocks(asked: Sequence[AskedLine]) -> list[Block]:
+    shown: list[Block] = []
+    for number, each in enumerate(asked[:MOST_ASKED]):
+        shown += get_asked_rows(f"asked.{number}", each, longest=_ASKED_LENGTH)
+    return shown
+
+
+def _asked_lines(asked: Sequence[AskedLine]) -> list[str]:
+    return [get_asked_text(each) for each in asked[:MOST_ASKED]]
 
 
 def _no_tasks(filtered: str) -> str:

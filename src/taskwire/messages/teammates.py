@@ -4,20 +4,28 @@ Most functions return one message, and their docstrings tell what it says.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from taskwire.domain.links import Link
-from taskwire.domain.message import Button, Message
+from taskwire.domain.message import Block, Button, Message
 from taskwire.messages.blocks import (
     TEXT_LENGTH,
     button,
     button_rows,
+    context,
     cut,
+    emoji_piece,
     escape_line,
+    line,
+    mrkdwn,
     one_line,
     quote_block,
+    safe_web_url,
     section,
+    text_piece,
+    title_piece,
 )
-from taskwire.messages.cards import get_owner_name
+from taskwire.messages.cards import get_name, get_owner_name
 from taskwire.messages.shapes import CHOICES_BLOCK_ID, bold_title, question, statement
 
 # In characters. The owner must see the whole reply before passing it on. A block of Slack has at most 3,000.
@@ -115,6 +123,56 @@ def ask_owner(name: str, text: str, files: Sequence[str], value: str, *, is_chan
     quoted = quote_block("text", text, PASSED_TEXT_LENGTH)
     row = button_rows(CHOICES_BLOCK_ID, choices)
     return Message(text=cut(words, TEXT_LENGTH), blocks=(section("question", words), quoted, *row))
+
+
+@dataclass(frozen=True)
+class AskedLine:
+    """A reply about which a task's owner is asked, in a list. `name` is its author's, `files` name its files.
+
+    `job_id` is the id of the job that the reply becomes.
+    """
+
+    link: Link
+    job_id: str
+    name: str
+    text: str
+    files: Sequence[str] = ()
+    permalink: str = ""
+
+
+def get_asked_rows(block_id: str, asked: AskedLine, *, longest: int = PASSED_TEXT_LENGTH) -> list[Block]:
+    """Show a reply about which the owner is asked, with the buttons that decide.
+
+    In a list of tasks, a longer text than `longest` is cut. It has no buttons there, because the owner must
+    see the whole reply.
+    """
+    thread = safe_web_url(asked.permalink)
+    title = title_piece(one_line(get_name(asked.link), 60), thread)
+    first = [emoji_piece("speech_balloon"), text_piece(" "), title, text_piece(f" · {_what_is_asked(asked)}")]
+    shown = [line(block_id, first), quote_block(f"{block_id}.text", asked.text, longest)]
+    if longest < PASSED_TEXT_LENGTH and len(asked.text.strip()) > longest:
+        return [
+            *shown,
+            context(f"{block_id}.more", [mrkdwn("The whole reply and its buttons: in my Home tab.")]),
+        ]
+    value = f"{asked.link.id} {asked.job_id}"
+    row = [
+        button(Button.SEND_THEIRS, "Pass it on", value, style="primary"),
+        button(Button.NOT_NOW, "Not now", value),
+    ]
+    row += [button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else []
+    return [*shown, *button_rows(f"{block_id}.do", row)]
+
+
+def get_asked_text(asked: AskedLine) -> str:
+    """Return a reply about which the owner is asked as text on one line, for clients that show no blocks."""
+    title, words = escape_line(get_name(asked.link), 60), escape_line(asked.text, 100)
+    return f"•  {title}: {escape_line(_what_is_asked(asked), 200)}: {words}"
+
+
+def _what_is_asked(asked: AskedLine) -> str:
+    files = f" with {', '.join(one_line(file, 60) for file in asked.files)}" if asked.files else ""
+    return f"{one_line(asked.name, 60) or 'Somebody'} asks you to pass this on{files}"
 
 
 def passed_on(name: str, *, is_always: bool) -> Message:

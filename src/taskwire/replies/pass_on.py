@@ -6,42 +6,28 @@ a note. When it is passed on, it becomes a reply of the owner that names its aut
 other replies.
 """
 
-from pydantic import BaseModel
-
 from taskwire.dependencies import Dependencies
 from taskwire.domain.decisions import PassOn
-from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import ChannelId, Ts, UserId
+from taskwire.domain.ids import UserId
 from taskwire.domain.jobs import REPLY_ID_PREFIX, ActVerb, Reply
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.requester import Requester
-from taskwire.job_context import Handler, JobContext, Outcome, replace_question
+from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import refusals, teammates
 from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.home_requests import refresh_home_if_kept
+from taskwire.outbox.offered_replies import OfferedReply, find_offered, forget_offered, keep_offered
 from taskwire.outbox.quoted_replies import queue_reply
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import NoAccount, People
 from taskwire.queue.batch import Batch
-from taskwire.redis.decoding import read
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.slack.errors import ChannelProblem, MessageGone
 
-# How long the buttons that pass a reply on work.
-OFFERED_REPLY_TTL_MS = 7 * DAY_MS
 # Records that a person was told that they may not steer the task.
 NOT_ALLOWED = "not_allowed"
-
-
-class OfferedReply(BaseModel):
-    """A reply that may be passed on, and the thread in which it stands."""
-
-    reply: Reply
-    channel: ChannelId
-    thread_ts: Ts
-    # Whether the owner was asked to pass it on.
-    is_asked: bool = False
 
 
 def offer_to_ask(deps: Dependencies, link: Link, reply: Reply, batch: Batch) -> Message:
@@ -56,13 +42,8 @@ def offer_to_ask(deps: Dependencies, link: Link, reply: Reply, batch: Batch) -> 
         return teammates.only_owner(link)
     job_id = f"{REPLY_ID_PREFIX}{reply.ts}"
     offered = OfferedReply(reply=reply, channel=thread.channel, thread_ts=thread.ts)
-    _keep(deps, link, offered, batch)
+    keep_offered(deps, link, offered, batch)
     return teammates.only_owner(link, f"{link.id} {job_id}")
-
-
-def _keep(deps: Dependencies, link: Link, offered: OfferedReply, batch: Batch) -> Batch:
-    name = ("offered_reply", link.id, f"{REPLY_ID_PREFIX}{offered.reply.ts}")
-    return deps.notes.keep_in(batch, offered.model_dump_json(), *name, ttl_ms=OFFERED_REPLY_TTL_MS)
 
 
 class ReplyPasser:
@@ -91,21 +72,27 @@ class ReplyPasser:
         if work.step != "ask":
             verb: ActVerb = "share" if work.step == "always" else "send"
             await self._people.require_right_to(verb, work.requester, link)
-        kept = await self._deps.notes.find("offered_reply", link.id, work.job)
-        if kept is None:
+        offered = await find_offered(self._deps, link.id, work.job)
+        if offered is None:
             context.audit.is_nothing()
             return _answer(work, teammates.settled_already())
-        offered = read(OfferedReply.model_validate_json, kept)
         if work.step == "ask":
-            return await self._ask(link, work, offered)
+            return await self._ask(link, work, offered, context.now_ms)
         if work.step == "not_now":
-            return _answer(work, teammates.not_passed_on(), self._forget(link, work))
-        return await self._decide(link, work, offered)
+            return _answer(work, teammates.not_passed_on(), await self._forget(link, work))
+        return await self._decide(link, work, offered, context.now_ms)
 
-    def _forget(self, link: Link, work: PassOn, batch: Batch | None = None) -> Batch:
-        return self._deps.notes.forget_in(batch or Batch(), "offered_reply", link.id, work.job)
+    async def _forget(self, link: Link, work: PassOn, batch: Batch | None = None) -> Batch:
+        """Return a batch after which the reply is in no list of the owner's."""
+        batch = forget_offered(self._deps, link, work.job, batch or Batch())
+        return await self._refresh_home(link, batch)
 
-    async def _ask(self, link: Link, work: PassOn, offered: OfferedReply) -> Outcome:
+    async def _refresh_home(self, link: Link, batch: Batch) -> Batch:
+        if link.record.owner_slack is not None:
+            await refresh_home_if_kept(self._deps, link.record.owner_slack, batch)
+        return batch
+
+    async def _ask(self, link: Link, work: PassOn, offered: OfferedReply, now_ms: int) -> Outcome:
         """Ask the owner, privately in the thread."""
         author, owner = offered.reply.person, link.record.owner_slack
         if work.requester.person != author or owner is None:
@@ -113,13 +100,13 @@ class ReplyPasser:
         if offered.is_asked:
             return _answer(work, teammates.was_asked(link))
         if await self._may_steer(author, link):
-            batch = queue_reply(link.id, offered.reply, self._forget(link, work))
+            batch = queue_reply(link.id, offered.reply, await self._forget(link, work))
             return _answer(work, teammates.may_steer_now(), batch)
         present = await self._read_present(offered)
         if present is None:
-            return _answer(work, teammates.nothing_to_pass_on(), self._forget(link, work))
-        asked = offered.model_copy(update={"reply": present, "is_asked": True})
-        batch = _keep(self._deps, link, asked, Batch())
+            return _answer(work, teammates.nothing_to_pass_on(), await self._forget(link, work))
+        asked = await self._as_asked(offered, present)
+        batch = await self._refresh_home(link, keep_offered(self._deps, link, asked, Batch(), now_ms))
         # The author wants to talk to the agent, so they are told again if their next reply is refused.
         self._deps.notes.forget_in(batch, "told", NOT_ALLOWED, link.id, author)
         to_owner = Requester(
@@ -129,7 +116,7 @@ class ReplyPasser:
         return Outcome(
             "done",
             outcome.batch,
-            private_messages=((to_owner, await self._make_question(link, present)),),
+            private_messages=((to_owner, _make_question(link, asked)),),
             replacements=outcome.replacements,
         )
 
@@ -146,24 +133,25 @@ class ReplyPasser:
         except (NoAccount, AccountNeeded):
             return False
 
-    async def _make_question(self, link: Link, reply: Reply, *, is_changed: bool = False) -> Message:
-        name = await self._get_author_name(reply)
-        words = await self._agent_input.get_display_text(reply)
-        value = f"{link.id} {REPLY_ID_PREFIX}{reply.ts}"
-        files = [file.name for file in reply.files]
-        return teammates.ask_owner(name, words, files, value, is_changed=is_changed)
+    async def _as_asked(self, offered: OfferedReply, present: Reply) -> OfferedReply:
+        """Return the reply as its owner is asked about it. `present` is how it is in Slack now."""
+        shown = {
+            "author_name": await self._get_author_name(present),
+            "words": await self._agent_input.get_display_text(present),
+        }
+        return offered.model_copy(update={"reply": present, "is_asked": True, **shown})
 
-    async def _decide(self, link: Link, work: PassOn, offered: OfferedReply) -> Outcome:
+    async def _decide(self, link: Link, work: PassOn, offered: OfferedReply, now_ms: int) -> Outcome:
         """Pass the reply on, if it still has the text that the owner has seen."""
         name = await self._get_author_name(offered.reply)
         present = await self._read_present(offered)
         if present is None:
-            return _answer(work, teammates.taken_back(name), self._forget(link, work))
+            return _answer(work, teammates.taken_back(name), await self._forget(link, work))
         if (present.text, present.files) != (offered.reply.text, offered.reply.files):
-            changed = offered.model_copy(update={"reply": present})
-            question = await self._make_question(link, present, is_changed=True)
-            return _answer(work, question, _keep(self._deps, link, changed, Batch()))
-        batch = self._forget(link, work)
+            changed = await self._as_asked(offered, present)
+            batch = await self._refresh_home(link, keep_offered(self._deps, link, changed, Batch(), now_ms))
+            return _answer(work, _make_question(link, changed, is_changed=True), batch)
+        batch = await self._forget(link, work)
         if work.step == "always":
             await self._people.share_with(link, (present.person,), batch)
         updates = {"person": work.requester.person, "author_name": name or "Somebody", "is_confirmed": True}
@@ -181,5 +169,14 @@ class ReplyPasser:
         return self._receiver.to_input(message) if message is not None else None
 
 
+def _make_question(link: Link, asked: OfferedReply, *, is_changed: bool = False) -> Message:
+    files = [file.name for file in asked.reply.files]
+    value = f"{link.id} {asked.job_id}"
+    return teammates.ask_owner(asked.author_name, asked.words, files, value, is_changed=is_changed)
+
+
 def _answer(work: PassOn, message: Message, batch: Batch | None = None) -> Outcome:
+    """Show the answer in place of the question. A list of tasks, which is in no thread, stays as it is."""
+    if work.requester.channel and work.requester.thread_ts is None:
+        return done(batch, (work.requester, message))
     return replace_question(batch or Batch(), work.requester, message)

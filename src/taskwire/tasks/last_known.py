@@ -19,7 +19,9 @@ from taskwire.domain.phases import Phase
 from taskwire.domain.requester import Requester
 from taskwire.domain.task_names import TaskName
 from taskwire.messages import cards, shapes, task_lists
+from taskwire.messages.teammates import AskedLine
 from taskwire.outbox.coder_health import CoderOutage, find_outage
+from taskwire.outbox.offered_replies import list_asked
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.people.permissions import People
 from taskwire.single_flight import SingleFlight
@@ -115,7 +117,9 @@ class LastKnown:
         here = shown[(page - 1) * task_lists.TASKS_PER_PAGE : page * task_lists.TASKS_PER_PAGE]
         words = question.filter.value if question.filter is not ListFilter.ALL else ""
         lines = await self._make_lines(viewer, here)
-        made = task_lists.task_list(lines, self._hosts, page=page, pages=pages, filtered=words)
+        is_for_me = question.filter is ListFilter.NEEDS_ME and page == 1
+        asked = await self._list_asked(viewer) if is_for_me else []
+        made = task_lists.task_list(lines, self._hosts, page=page, pages=pages, filtered=words, asked=asked)
         return await self._add_age(requester, made)
 
     async def _show_overview(
@@ -128,9 +132,15 @@ class LastKnown:
         needing = [link for link in own if task_lists.needs_owner(link, now_ms)]
         running = [link for link in own if task_lists.is_running(link, now_ms)]
         made = task_lists.overview(
-            await self._make_lines(viewer, needing), await self._make_lines(viewer, running), self._hosts
+            await self._make_lines(viewer, needing),
+            await self._make_lines(viewer, running),
+            self._hosts,
+            await self._list_asked(viewer),
         )
         return await self._add_age(requester, made)
+
+    async def _list_asked(self, viewer: _Viewer) -> list[AskedLine]:
+        return await list_asked(self._deps, viewer.person)
 
     async def _make_lines(self, viewer: _Viewer, links: list[Link]) -> list[task_lists.TaskLine]:
         """Return the lines of these tasks. As many as one message shows also have the URL of their thread."""

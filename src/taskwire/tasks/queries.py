@@ -25,6 +25,7 @@ from taskwire.messages import audit, cards, help_texts, logs, refusals, task_lis
 from taskwire.outbox.agent_log import read_full_log, read_last_output
 from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.observing import LONGEST_PROMPT, observation_of, observe_first, with_observation
+from taskwire.outbox.offered_replies import list_asked
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import find_file_url
 from taskwire.outbox.waiting_requests import answer_or_wait
@@ -126,8 +127,15 @@ class Queries:
         here = shown[(page - 1) * task_lists.TASKS_PER_PAGE : page * task_lists.TASKS_PER_PAGE]
         words = [question.filter.value] if question.filter is not ListFilter.ALL else []
         words += [f"owner={owner}"] if owner else []
-        lines = await self._make_lines(here, account)
-        return task_lists.task_list(lines, self._hosts, page=page, pages=pages, filtered=" ".join(words))
+        is_for_me = question.filter is ListFilter.NEEDS_ME and owner is None and page == 1
+        return task_lists.task_list(
+            await self._make_lines(here, account),
+            self._hosts,
+            page=page,
+            pages=pages,
+            filtered=" ".join(words),
+            asked=await list_asked(self._deps, requester.person) if is_for_me else (),
+        )
 
     async def _show_overview(self, requester: Requester) -> Message:
         account, displayed = await self._read_tasks(requester)
@@ -138,7 +146,10 @@ class Queries:
         needing = [each for each in own if task_lists.needs_owner(each.link, now_ms)]
         running = [each for each in own if task_lists.is_running(each.link, now_ms)]
         return task_lists.overview(
-            await self._make_lines(needing, account), await self._make_lines(running, account), self._hosts
+            await self._make_lines(needing, account),
+            await self._make_lines(running, account),
+            self._hosts,
+            await list_asked(self._deps, requester.person),
         )
 
     async def _read_tasks(

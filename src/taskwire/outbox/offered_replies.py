@@ -1,0 +1,82 @@
+"""Replies of teammates that a task's owner may pass on: kept for a week, and listed while the owner is asked.
+
+A reply is kept when its author is told that they may not steer. `replies/pass_on.py` handles the buttons.
+"""
+
+from pydantic import BaseModel
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
+from taskwire.domain.jobs import REPLY_ID_PREFIX, Reply
+from taskwire.domain.links import Link
+from taskwire.messages.teammates import AskedLine
+from taskwire.outbox.permalinks import find_permalink
+from taskwire.queue.batch import Batch
+from taskwire.redis.decoding import read
+
+# How long the buttons that pass a reply on work.
+OFFERED_REPLY_TTL_MS = 7 * DAY_MS
+# The note that counts the replies about which an owner is asked, and how many it holds.
+ASKED, MOST_ASKED = "asked_of", 50
+
+
+class OfferedReply(BaseModel):
+    """A reply that may be passed on, and the thread in which it stands.
+
+    If the owner was asked, `author_name` and `words` are what the owner was shown.
+    """
+
+    reply: Reply
+    channel: ChannelId
+    thread_ts: Ts
+    is_asked: bool = False
+    author_name: str = ""
+    words: str = ""
+
+    @property
+    def job_id(self) -> str:
+        """The id of the job that the reply becomes if it is passed on."""
+        return f"{REPLY_ID_PREFIX}{self.reply.ts}"
+
+
+def keep_offered(
+    deps: Dependencies, link: Link, offered: OfferedReply, batch: Batch, now_ms: int = 0
+) -> Batch:
+    """Add to a batch that a reply is kept. If its owner is asked, it is listed under the time `now_ms`."""
+    name, owner = offered.job_id, link.record.owner_slack
+    if offered.is_asked and owner is not None:
+        counted = f"{link.id} {name}"
+        deps.notes.count_in(batch, counted, now_ms, MOST_ASKED, ASKED, owner, ttl_ms=OFFERED_REPLY_TTL_MS)
+    kept = offered.model_dump_json()
+    return deps.notes.keep_in(batch, kept, "offered_reply", link.id, name, ttl_ms=OFFERED_REPLY_TTL_MS)
+
+
+async def find_offered(deps: Dependencies, link: LinkId, job_id: str) -> OfferedReply | None:
+    """Find a kept reply; None if it was decided about, or is too old."""
+    kept = await deps.notes.find("offered_reply", link, job_id)
+    return None if kept is None else read(OfferedReply.model_validate_json, kept)
+
+
+def forget_offered(deps: Dependencies, link: Link, job_id: str, batch: Batch) -> Batch:
+    """Add to a batch that a reply is no longer kept, because it was decided about."""
+    if link.record.owner_slack is not None:
+        deps.notes.uncount_in(batch, f"{link.id} {job_id}", ASKED, link.record.owner_slack)
+    return deps.notes.forget_in(batch, "offered_reply", link.id, job_id)
+
+
+async def list_asked(deps: Dependencies, person: UserId) -> list[AskedLine]:
+    """List the replies about which this person is asked, the oldest first."""
+    counted = [name.partition(" ") for name in await deps.notes.list_counted(ASKED, person)]
+    links = await deps.links.list_links({LinkId(link) for link, _, _ in counted})
+    found = []
+    for link_id, _, job_id in counted:
+        link = links.get(LinkId(link_id))
+        if link is None or link.end_reason is not None or link.record.owner_slack != person:
+            continue
+        offered = await find_offered(deps, link.id, job_id)
+        if offered is not None:
+            files = tuple(file.name for file in offered.reply.files)
+            permalink = await find_permalink(deps, link.record)
+            found.append(AskedLine(link, job_id, offered.author_name, offered.words, files, permalink))
+    return found
