@@ -6,8 +6,8 @@ from redis.asyncio import Redis
 
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.jobs import Job
-from taskwire.domain.person_jobs import ConnectAccount
-from taskwire.domain.queues import account
+from taskwire.domain.person_jobs import AnswerQuestion, ConnectAccount, WaitForAccount
+from taskwire.domain.queues import account, waiting_requests
 from taskwire.domain.requester import Requester
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues
@@ -142,13 +142,29 @@ async def _connect(url: str, place: Place, alice: UserId) -> None:
         await queues.write(Batch().append(account(alice), Job(id="dialog:1", work=work)))
 
 
+async def _wait_for_account(url: str, place: Place, asked: UserId, *owners: UserId) -> None:
+    """Let a request of this person wait for the account of each owner, who may be somebody else."""
+    keys = Keys(place.slack.workspace.team_id)
+    requester = Requester(person=asked, channel=ChannelId("C1"), at=Ts("1764072000.000000"))
+    question = AnswerQuestion(requester=requester, line="list")
+    async with connection.open(url) as store:
+        for owner in owners:
+            job = Job(id=f"question:{owner}", work=question).model_dump_json()
+            work = WaitForAccount(
+                person=owner, requester=requester, wish="a list", queue="intake", waiting_job=job
+            )
+            batch = Batch().append(waiting_requests(owner), Job(id=f"waits:{owner}", work=work))
+            await Queues(store, keys, ServerClock()).write(batch)
+
+
 async def test_without_a_running_bot_the_threads_are_left_to_it(place: Place, redis_url: str) -> None:
     """The rest is removed at once, and the exit code says that something is left."""
     place.settings["REDIS_URL"] = redis_url
     bot = await place.run_ready()
     await _work_of_two_people(place, bot)
     await bot.stop()
-    alice = place.slack.workspace.user("alice").id
+    alice, bob = (UserId(place.slack.workspace.user(name).id) for name in ("alice", "bob"))
+    await _wait_for_account(redis_url, place, alice, alice, bob)
 
     code, said = await forget(place, alice)
     await place.run_ready()
@@ -156,6 +172,7 @@ async def test_without_a_running_bot_the_threads_are_left_to_it(place: Place, re
     again = await forget(place, alice)
 
     assert code == 1
+    assert "  waiting requests: 2\n" in said
     assert (
         "Not removed: 2 threads of tasks. Taskwire removes the person from them while it runs; run this "
         "again then.\n"

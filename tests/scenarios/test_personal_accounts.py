@@ -7,11 +7,13 @@ import pytest
 from taskwire_sandbox.coder import SandboxTask
 
 from .people import Person, Thread
+from .running_tasks import card, timeless
 from .test_connect import senders
 from .test_notices_to_administrators import direct_messages
-from .test_waiting_for_account import connects, waits
+from .test_waiting_for_account import BUTTONS, connects, waits
 from .world import CARD_SECONDS, World
 
+UNWATCHED = ":warning: Not watched since <{date_short_pretty} at {time}>: Alice must connect Coder again."
 ROUTES = (
     "tasks.create",
     "tasks.list",
@@ -185,12 +187,13 @@ async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World)
     before, start = thread.new_messages(), len(personal.coder.requests)
     await personal.polls(2)
     polled = Counter(senders_since(personal, start, "tasks.list"))
-    told = direct_messages(personal, "alice")
+    told, shown = direct_messages(personal, "alice"), timeless(await card(personal, thread))
     await personal.alice.types("/task connect")
     await connects(personal, personal.alice, "alice")
     await personal.polls(2)
 
     assert before == []
+    assert UNWATCHED in shown
     assert polled == {"bob": 2}
     assert told == [
         "Coder refuses my token for your account *alice*. Connect it again: what you asked for "
@@ -198,6 +201,34 @@ async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World)
     ]
     assert len(thread.new_messages()) == 1
     other.new_messages()
+
+
+async def test_disconnecting_says_what_is_not_watched_any_more(personal: World) -> None:
+    """So does the card, until the account is connected again."""
+    thread, task = await a_task(personal)
+    watched = await card(personal, thread)
+
+    await personal.alice.types("/task disconnect")
+    told, unwatched = personal.alice.reads(), timeless(await card(personal, thread))
+    await personal.alice.replies(thread, "add a test")
+    waiting, reminder = list(task.inputs), direct_messages(personal, "alice")
+    await personal.alice.types("/task connect")
+    await connects(personal, personal.alice, "alice")
+    await personal.polls()
+
+    assert told == [
+        "Disconnected from *alice*. I have no token for you any more. I no longer watch *Fix the login*, and "
+        f"replies to it wait, until you connect again.\n{BUTTONS}"
+    ]
+    assert UNWATCHED in unwatched
+    assert waiting == []
+    assert reminder == [
+        "Something waits for your Coder account, and goes on by itself when you connect it: copy a token "
+        "from Coder's page, then paste it here."
+    ]
+    assert task.inputs == ["add a test"]
+    assert "Not watched" not in watched + await card(personal, thread)
+    thread.new_messages()
 
 
 async def test_a_round_is_spread_over_the_interval(world: World) -> None:

@@ -181,6 +181,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "near_miss": (_find_near_miss("create tempalte=docker fix it"), _find_near_miss("stpo fix-login")),
     "list_people.names": (("Bob Berg", "Carol Cho"),),
     "near": (("fix-login-1a2b",), ()),
+    "unwatched": ((), ("Fix the login",), ("Fix the login", "Add metrics", "Docs", "Tests", "Types")),
     "unknown_template.near": (("docker",), ()),
     "unknown_preset.near": (("large",), ()),
     "unknown_preset.wanted": ("lareg",),

@@ -103,7 +103,7 @@ class Forgetting:
         batch = Batch()
         for key in (*found.account, *found.settings, *found.notes):
             batch.write("DEL", key)
-        waiting = await self._data.list_waiting(found.queues)
+        waiting = [*await self._data.list_waiting(found.queues), *found.requests]
         for name, job_id in waiting:
             batch.drop(name, job_id)
         await self._queues.write(batch)

@@ -1,5 +1,6 @@
 """What people are told about their own Coder account: how to connect it, and what became of that."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from taskwire.messages.shapes import question, statement
 PASTE_FIELD = "account.token"
 # In characters. Coder's tokens have 33; a longer text is something else.
 TOKEN_LENGTH = 200
+# How many tasks that are not watched any more are named.
+MOST_NAMED = 3
 NOTHING_PASTED = "Paste the token that Coder's page shows."
 
 
@@ -139,14 +142,26 @@ def connected(username: str, until: datetime | None = None, *, is_kept: bool = F
     return statement(" ".join(words))
 
 
-def disconnected(username: str, *, is_deleted: bool = True) -> Message:
+def disconnected(
+    username: str, unwatched: Sequence[str], coder_url: str, *, is_deleted: bool = True
+) -> Message:
     """Say that the account is disconnected.
 
-    Without `is_deleted`, Coder did not confirm that it deleted the token.
+    `unwatched` are the titles of the person's tasks that nobody watches now. Without `is_deleted`, Coder did
+    not confirm that it deleted the token.
     """
     words = f"Disconnected from *{escape_line(username, 60)}*. I have no token for you any more."
-    left = "" if is_deleted else " Coder did not answer, so delete `taskwire` on its page for tokens."
-    return statement(words + left)
+    if not is_deleted:
+        words += " Coder did not answer, so delete `taskwire` on its page for tokens."
+    if not unwatched:
+        return statement(words)
+    names = [bold_name(title) for title in unwatched[:MOST_NAMED]]
+    if len(unwatched) > MOST_NAMED:
+        names.append(f"{len(unwatched) - MOST_NAMED} more")
+    shown = " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
+    them = "it" if len(unwatched) == 1 else "them"
+    words += f" I no longer watch {shown}, and replies to {them} wait, until you connect again."
+    return question(words, "", _connect_buttons(coder_url))
 
 
 def owner_not_connected(name: str) -> Refusal:

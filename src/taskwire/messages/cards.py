@@ -83,6 +83,7 @@ class _CardContext(NamedTuple):
     unreachable_since_ms: int | None = None
     silence: CoderFailure = "away"
     is_resumed_by_reply: bool = True
+    unwatched_since_ms: int | None = None
 
 
 def card(
@@ -93,12 +94,16 @@ def card(
     unreachable_since_ms: int | None = None,
     silence: CoderFailure = "away",
     is_resumed_by_reply: bool = True,
+    unwatched_since_ms: int | None = None,
 ) -> Message:
     """Make a link's card. `forges` are code hosts, such as github.com, that a link's button need not name.
 
     If Coder shows no tasks, `unreachable_since_ms` is since when, in Unix milliseconds, and `silence` is why.
+    If the account of the task's owner is away, `unwatched_since_ms` is since when; 0 if that is not known.
     """
-    outside = _CardContext(coder_url, forges, unreachable_since_ms, silence, is_resumed_by_reply)
+    outside = _CardContext(
+        coder_url, forges, unreachable_since_ms, silence, is_resumed_by_reply, unwatched_since_ms
+    )
     return Message(
         text=_text(link, outside), blocks=(*_state_blocks(link, outside), *_controls(link, outside))
     )
@@ -369,6 +374,8 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
     if outside.unreachable_since_ms is not None:
         waits = "" if outside.silence == "no_tasks" else " Replies wait."
         notes.append(outage_note(outside.unreachable_since_ms, outside.silence) + waits)
+    if outside.unwatched_since_ms is not None:
+        notes.append(_unwatched_note(link, outside.unwatched_since_ms))
     if state.error_since_ms is not None and state.phase is not Phase.BROKEN:
         notes.append(_grace_note(state))
     if state.unreachable_since_ms is not None:
@@ -396,6 +403,12 @@ def outage_note(since_ms: int, silence: CoderFailure) -> str:
     """Say since when Coder has not answered, and that the shown state is from before."""
     moment = format_moment(from_ms(since_ms))
     return f":warning: Coder {_CODER_FAILURES[silence]} since {moment}; this is from then."
+
+
+def _unwatched_note(link: Link, since_ms: int) -> str:
+    since = f" since {format_moment(from_ms(since_ms))}" if since_ms else ""
+    owner = escape_line(get_owner_name(link), OWNER_LENGTH)
+    return f":warning: Not watched{since}: {owner} must connect Coder again."
 
 
 def _grace_note(state: LinkState) -> str:

@@ -25,6 +25,7 @@ from taskwire.notices.closed_threads import claim_attempt, record_closed, reopen
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.home_requests import is_home_kept, refresh_home
+from taskwire.outbox.owner_absence import find_unwatched_since
 from taskwire.outbox.posting import PostNote, post_once
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
@@ -73,6 +74,7 @@ class CardAndReceipts:
             unreachable_since_ms=outage.since_ms if outage else None,
             silence=outage.why if outage else "away",
             is_resumed_by_reply=await self._is_resumed_by_reply(link),
+            unwatched_since_ms=await find_unwatched_since(self._deps, link),
         )
         if context.is_outcome_unknown:
             return await self._post_again(context, link, card)

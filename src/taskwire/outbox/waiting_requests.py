@@ -21,6 +21,7 @@ from taskwire.messages import accounts, waiting
 from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.home_requests import refresh_home_if_kept
+from taskwire.outbox.owner_absence import show_absence
 from taskwire.outbox.tell_once import record_told, record_unless_told
 from taskwire.people.accounts import AccountNeeded
 from taskwire.queue.batch import Batch
@@ -109,8 +110,12 @@ async def _append(
 async def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:
     """Record that Coder no longer accepts a token, if the person has connected an account at all."""
     if isinstance(error, PersonTokenRefused) and error.key_id:
-        deps.accounts.mark_refused(batch, UserId(error.person), error.key_id)
-        await refresh_home_if_kept(deps, UserId(error.person), batch)
+        person = UserId(error.person)
+        known = await deps.accounts.find(person)
+        deps.accounts.mark_refused(batch, person, error.key_id)
+        await refresh_home_if_kept(deps, person, batch)
+        if known is not None and known.key_id == error.key_id and not known.is_refused:
+            await show_absence(deps, person, batch)
 
 
 async def tell_of_account(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:

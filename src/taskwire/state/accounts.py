@@ -22,6 +22,8 @@ from taskwire.telemetry import logger
 
 # After this time, a refused token is tried once more.
 REFUSED_TTL_MS = 30 * DAY_MS
+# For so long, the cards of a person's tasks say since when the person's account is away.
+AWAY_TTL_MS = 30 * DAY_MS
 
 _log = logger("taskwire.state.accounts")
 
@@ -105,6 +107,7 @@ class AccountStore:
         """Store an account."""
         key = self._keys.named("account", account.person)
         batch.write("SET", key, key_ring().seal(account.model_dump_json(), key))
+        batch.write("DEL", self._keys.named("account_away", account.person))
         return batch.write("SET", self._keys.named("account_of", account.user_id), account.person)
 
     async def find_service_token(self) -> OwnServiceToken | None:
@@ -131,6 +134,14 @@ class AccountStore:
         return batch.write_expiring(
             REFUSED_TTL_MS, "SET", self._keys.named("account_refused", person), key_id
         )
+
+    def note_away(self, batch: Batch, person: UserId, now_ms: int) -> Batch:
+        """Record since when the person has no account that Coder accepts. Storing an account removes that."""
+        return batch.write_expiring(AWAY_TTL_MS, "SET", self._keys.named("account_away", person), now_ms)
+
+    async def find_away_since(self, person: UserId) -> int:
+        """Return since when the person has no account that Coder accepts; 0 if that is not known."""
+        return int(cast("str | None", await self._redis.get(self._keys.named("account_away", person))) or 0)
 
     def remove(self, batch: Batch, account: ConnectedAccount) -> Batch:
         """Forget an account and its token."""

@@ -26,6 +26,10 @@ KEYS_PER_SCAN = 500
 # A hash whose fields may hold requests of people, or of a link.
 _LINK_PARTS = re.compile(r"(link|held):([^:]+)|queue:to_coder:([^:]+):jobs")
 _PERSONS_QUEUE = re.compile(r"queue:([a-z_]+:[^:]+):(?:order|jobs|state)")
+# The requests that wait for a person's account. Others may have asked for them.
+_WAITING_JOBS = re.compile(r"queue:(waiting_requests:[^:]+):jobs")
+# The fields of a queue's hash that hold its jobs begin with this.
+_BODY = "body|"
 # The fields of a link that are looked at. Others name only who acted last.
 _LINK_FIELDS = ("record", "watchers", "shares", "muted")
 
@@ -38,6 +42,8 @@ class FoundData:
     settings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     queues: set[QueueName] = field(default_factory=set)
+    # Requests of the person that wait for another person's account: the queue, and the id of the job.
+    requests: list[tuple[QueueName, str]] = field(default_factory=list)
     links: set[LinkId] = field(default_factory=set)
     dead_letters: list[str] = field(default_factory=list)
     # The channels whose settings call the person after the owner of a task.
@@ -46,7 +52,8 @@ class FoundData:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left that can be removed."""
-        return not any((self.account, self.settings, self.notes, self.queues, self.links, self.dead_letters))
+        found = (self.account, self.settings, self.notes, self.queues, self.requests, self.links)
+        return not any((*found, self.dead_letters))
 
 
 class PersonData:
@@ -59,6 +66,7 @@ class PersonData:
     async def find(self, person: UserId) -> FoundData:
         """Find everything that names the person. This reads the whole store."""
         found, is_named = FoundData(), re.compile(rf"(?<![A-Za-z0-9]){re.escape(person)}(?![A-Za-z0-9])")
+        others: list[QueueName] = []
         cursor = -1
         while cursor != 0:
             scanned = await self._redis.scan(
@@ -71,6 +79,15 @@ class PersonData:
                     _sort_by_name(found, key, name, person)
                 elif is_named.search(text):
                     _sort_by_text(found, key, name)
+                elif waiting := _WAITING_JOBS.fullmatch(name):
+                    others.append(QueueName(waiting[1]))
+        for queue in others:
+            jobs = await self._list_fields(self._keys.named("queue", queue, "jobs"))
+            found.requests += [
+                (queue, name.removeprefix(_BODY))
+                for name, text in jobs
+                if name.startswith(_BODY) and is_named.search(text)
+            ]
         for letter, text in await self._list_fields(self._keys.named("dead_letters")):
             if is_named.search(text):
                 found.dead_letters.append(letter)

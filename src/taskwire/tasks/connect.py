@@ -27,8 +27,10 @@ from taskwire.domain.person_jobs import ConnectAccount, DeleteToken, DisconnectA
 from taskwire.domain.queues import account, account_score, live, to_coder, to_thread, waiting_requests
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, refusals
+from taskwire.messages.cards import get_name
 from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.home_requests import refresh_home_if_kept
+from taskwire.outbox.owner_absence import draw_cards_of, show_absence
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -148,6 +150,7 @@ class AccountConnector:
         self._deps.notes.forget_in(batch, "told", "account", person)
         await refresh_home_if_kept(self._deps, person, batch)
         batch.hasten(waiting_requests(person), "", LONGEST_WAIT_MS)
+        await draw_cards_of(self._deps, person, batch)
         for link in await self._deps.links.list_of(person):
             for queue in (to_coder(link.id), to_thread(link.id), live(link.id)):
                 batch.hasten(queue, "", LONGEST_WAIT_MS)
@@ -224,7 +227,10 @@ class AccountConnector:
         batch = self._deps.accounts.remove(Batch(), known)
         await refresh_home_if_kept(self._deps, known.person, batch)
         batch.drop(account(known.person), f"renew:{known.key_id}")
-        return done(batch, (work.requester, accounts.disconnected(known.username, is_deleted=is_deleted)))
+        unwatched = await show_absence(self._deps, known.person, batch)
+        titles = [get_name(link) for link in unwatched if link.record.owner_id == known.user_id]
+        said = accounts.disconnected(known.username, titles, self._deps.coder_url, is_deleted=is_deleted)
+        return done(batch, (work.requester, said))
 
 
 async def make_offer_to_connect(deps: Dependencies, people: People, person: UserId) -> Message:

@@ -1,0 +1,43 @@
+"""Lets the cards of a person's tasks say that nobody watches these tasks while the person's account is away.
+
+Without a service account, a task is watched with the account of its owner (`polling/personal_poller.py`).
+With one, every task is watched, and there is nothing to say.
+"""
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.ids import UserId, to_ms
+from taskwire.domain.links import Link
+from taskwire.outbox.enqueue import draw
+from taskwire.queue.batch import Batch
+
+
+async def find_unwatched_since(deps: Dependencies, link: Link) -> int | None:
+    """Return since when nobody watches the link's task, in Unix milliseconds.
+
+    Return 0 if the time is not known, and None if the task is watched.
+    """
+    owner = link.record.owner_slack
+    if deps.has_service_account or owner is None or link.record.task_id is None:
+        return None
+    known = await deps.accounts.find(owner)
+    if known is not None and not known.is_refused and known.user_id == link.record.owner_id:
+        return None
+    return await deps.accounts.find_away_since(owner)
+
+
+async def show_absence(deps: Dependencies, person: UserId, batch: Batch) -> list[Link]:
+    """Record that the person's account is away, and update their cards. Return the links of their tasks."""
+    if deps.has_service_account:
+        return []
+    deps.accounts.note_away(batch, person, to_ms(deps.slack.now()))
+    return await draw_cards_of(deps, person, batch)
+
+
+async def draw_cards_of(deps: Dependencies, person: UserId, batch: Batch) -> list[Link]:
+    """Queue an update of the cards of the person's tasks. Return the links of these tasks."""
+    if deps.has_service_account:
+        return []
+    links = await deps.links.list_of(person)
+    for link in links:
+        draw(link.id, batch)
+    return links
