@@ -33,6 +33,7 @@ _NEUTRAL = (
     (re.compile(r"\b(?:do-that|fix-it)-[0-9a-f]{6}\b"), "NAME"),
     (re.compile(r"<!subteam\^\w+>"), "@group"),
     (re.compile(r"<#C\w+>"), "#channel"),
+    (re.compile(r"(?<=!share )@[^`]+"), "@ME"),
     (re.compile(r"(?<=/)C\w+/p\d+"), "THREAD"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b"), "ID"),
 )

@@ -84,7 +84,8 @@ async def test_only_people_who_may_steer_get_the_dialog(world: World) -> None:
     await world.bob.clicks(thread, "Answer")
 
     assert world.bob.dialog() == (
-        f"[Answer]\n*{TITLE}* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
+        f"[Answer]\n*{TITLE}* belongs to Alice, so you can't write to its agent. "
+        "Ask Alice to let you: `!share @Bob` in its thread."
     )
 
 
@@ -201,7 +202,8 @@ async def test_the_menu_can_be_used_again_after_a_choice_was_refused(world: Worl
 
     assert len({before, after_refusal, menu_id(world, thread)}) == 3
     assert world.bob.reads() == [
-        f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
+        f"*{TITLE}* belongs to Alice, so you can't mute it. "
+        "Ask Alice to let you: `!share @Bob` in its thread."
     ]
     assert world.alice.reads() == [
         f"Muted: *{TITLE}* calls nobody. Its messages still come. `/task unmute {task.name}` undoes this, "

@@ -190,7 +190,7 @@ async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: W
 
     assert (inputs, thread.receipt(reply)) == (["the new one"], ["white_check_mark"])
     assert refused.startswith("[Delete this task]\n")
-    assert "belongs to alice" in refused
+    assert "belongs to Alice" in refused
     assert task.status == "active"
     assert len(world.bob.reads()) == 1
 

@@ -21,6 +21,9 @@ ASKED = """\
 """
 
 
+OFFERED = "Only Alice can direct this agent.\n> 2. release-2\n[Ask Alice to pass it on]"
+
+
 async def an_asking_agent(world: World) -> tuple[Thread, SandboxTask]:
     """Let an agent ask which branch to mend."""
     thread, task = await a_task(world)
@@ -188,7 +191,7 @@ async def test_a_reply_answers_as_well_as_a_button(world: World) -> None:
 
 
 async def test_a_person_who_may_not_steer_cannot_choose(world: World) -> None:
-    """The choice stays open for others."""
+    """The choice stays open for others. A person who asks too late hears that it was answered."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
 
@@ -197,11 +200,41 @@ async def test_a_person_who_may_not_steer_cannot_choose(world: World) -> None:
     await world.alice.clicks(thread, "1. main, where all work goes")
     await world.passes(seconds=3)
 
-    assert len(refused) == 1
-    assert "alice" in refused[0]
+    await world.bob.presses("Ask Alice to pass it on")
+
+    assert refused == [OFFERED]
+    assert world.bob.sees() == "This was already answered."
     assert task.inputs == ["1. main, where all work goes"]
     words = "1. main, where all work goes"
     assert thread.new_messages() == [f"Alice says: {words}\n> {words}"]
+
+
+async def test_the_owner_passes_a_teammates_choice_on(world: World) -> None:
+    """The choice is made in the teammate's name, once, and the question closes."""
+    thread, task = await an_asking_agent(world)
+    thread.new_messages()
+
+    await world.bob.clicks(thread, "2. release-2")
+    offered = world.bob.reads()
+    await world.bob.presses("Ask Alice to pass it on")
+    asked, was_asked = world.alice.reads(), world.bob.sees()
+    await world.bob.clicks(thread, "2. release-2")
+    again, open_still = world.bob.reads(), thread.all_messages()[0]
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=3)
+
+    assert (offered, was_asked, again) == ([OFFERED], "Alice was asked to pass it on.", [was_asked])
+    assert asked == [
+        "Bob asks you to pass this on to the agent:\n> 2. release-2\n[Pass it on] [Always let Bob] [Not now]"
+    ]
+    assert open_still == notice(
+        world, "Choose, or reply here.", "[1. main, where all work goes] [2. release-2]"
+    )
+    assert world.alice.sees() == "Passed on. The reaction in the thread shows when the agent has it."
+    assert task.inputs == ["Bob wrote:\n2. release-2"]
+    assert thread.all_messages()[0] == notice(world, "Bob chose *2. release-2*, and Alice passed it on.")
+    assert thread.new_messages() == ["Bob says: 2. release-2\n> 2. release-2"]
+    assert thread.receipt(thread.last_message()) == ["white_check_mark"]
 
 
 async def test_choices_close_when_the_agent_goes_on_by_itself(world: World) -> None:

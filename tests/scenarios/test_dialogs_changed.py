@@ -75,7 +75,7 @@ async def test_an_answer_goes_to_no_address_of_anothers(world: World) -> None:
         await _sends(world, world.bob, "delete", about)
 
     assert [said.split(",")[0] for said in world.bob.reads()] == [
-        "*Fix it* belongs to alice",
+        "*Fix it* belongs to Alice",
     ] * 3
     assert not task.is_deleted
     assert thread.new_messages() == []

@@ -187,7 +187,8 @@ async def test_only_people_who_may_steer_follow(world: World) -> None:
     await world.bob.replies(thread, "!follow")
 
     assert world.bob.reads() == [
-        "*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
+        "*Fix the login* belongs to Alice, so you can't follow its agent. "
+        "Ask Alice to let you: `!share @Bob` in its thread."
     ]
     assert thread.new_messages() == []
 

@@ -85,7 +85,10 @@ async def test_a_stranger_decides_nothing(world: World) -> None:
     assert (
         refused
         == [
-            ("*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator.")
+            (
+                "*Fix the login* belongs to Alice, so you can't decide about its replies. "
+                "Ask Alice to let you: `!share @Bob` in its thread."
+            )
         ]
         * 2
     )

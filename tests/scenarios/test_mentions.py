@@ -182,7 +182,8 @@ async def test_the_button_is_for_people_who_may_steer(world: World) -> None:
     await world.passes(CARD_SECONDS)
 
     assert world.bob.reads() == [
-        "*Fix it* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
+        "*Fix it* belongs to Alice, so you can't change which replies its agent gets. "
+        "Ask Alice to let you: `!share @Bob` in its thread."
     ]
 
 

@@ -316,7 +316,8 @@ async def test_the_fallback_may_snooze_and_others_may_not(world: World) -> None:
     await world.passes(HOURS + 1)
 
     assert refused == [
-        f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
+        f"*{TITLE}* belongs to Alice, so you can't snooze its reminder. "
+        "Ask Alice to let you: `!share @Carol` in its thread."
     ]
     assert thread.new_messages() == [escalation(f"<@{world.bob.id}>", "3 h")]
 

@@ -348,10 +348,10 @@ async def test_nobody_else_can_pass_it_on(world: World) -> None:
         await person.presses_made_up("teammate.send", f"{link} reply:{reply}")
     await carol.presses_made_up("teammate.ask", f"{link} reply:{reply}")
 
-    refused = f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
-    assert world.bob.reads() == [refused]
+    refused = f"*{TITLE}* belongs to Alice, so you can't pass replies on to its agent. Ask Alice to let you: "
+    assert world.bob.reads() == [f"{refused}`!share @Bob` in its thread."]
     assert carol.reads() == [
-        refused,
+        f"{refused}`!share @Carol` in its thread.",
         "This button has expired. Ask again.",
     ]
     assert task.inputs == []
@@ -373,7 +373,7 @@ async def test_a_person_with_a_share_may_pass_on_but_share_with_nobody(world: Wo
     await world.passes(seconds=3)
 
     refused, passed = carol.reads()[-2:]
-    assert refused.startswith(f"*{TITLE}* belongs to alice")
+    assert refused.startswith(f"*{TITLE}* belongs to Alice, so you can't share it.")
     assert passed == PASSED
     assert task.inputs == ["Bob wrote:\nplease add a test"]
 

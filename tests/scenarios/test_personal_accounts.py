@@ -169,7 +169,8 @@ async def test_a_teammate_without_a_share_steers_nothing(personal: World) -> Non
 
     assert personal.bob.reads() == [
         "Only Alice can direct this agent.\n[Ask Alice to pass it on]",
-        "*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator.",
+        "*Fix the login* belongs to Alice, so you can't stop it. "
+        "Ask Alice to let you: `!share @Bob` in its thread.",
     ]
     assert task.inputs == []
     assert task.status == "active"

@@ -80,7 +80,8 @@ async def test_who_is_in_the_channel_asks_from_anywhere(world: World) -> None:
     logs, pause = world.bob.reads()
     assert logs.startswith("What the agent of *The secret plan* wrote last:")
     assert pause == (
-        "*The secret plan* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
+        "*The secret plan* belongs to Alice, so you can't stop it. "
+        "Ask Alice to let you: `!share @Bob` in its thread."
     )
 
 

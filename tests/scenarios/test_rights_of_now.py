@@ -35,7 +35,8 @@ async def _removed(world: World) -> None:
         ({"is_restricted": True}, NO_GUESTS, NOT_TO_THE_AGENT),
         (
             {"email": "bob@example.com"},
-            "*Fix it* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator.",
+            "In Coder, *Fix it* belongs to alice, and that is not your account any more. "
+            "Ask a Taskwire administrator.",
             NOT_TO_THE_AGENT,
         ),
         ({"is_email_confirmed": False}, NO_MAIL, NOT_TO_THE_AGENT),
@@ -137,7 +138,7 @@ async def test_a_group_that_is_gone_has_nobody_in_it(world: World) -> None:
     await world.alice.types("/task pause fix-it")
 
     assert world.bob.reads() == [
-        "*Fix it* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
+        "*Fix it* belongs to Alice, so you can't stop it. Ask Alice to let you: `!share @Bob` in its thread."
     ]
     assert [said.split(".")[0] for said in world.alice.reads()] == ["Pausing *Fix it*"]
 

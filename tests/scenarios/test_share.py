@@ -11,7 +11,10 @@ from .test_gone_tasks import EMPTY, NOT_FOUND
 from .world import World
 
 ONLY_ALICE = f"Only Alice can direct *{TITLE}*. `!share @who` shares it."
-NOT_BOBS = f"*{TITLE}* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
+NOT_BOBS = (
+    f"*{TITLE}* belongs to Alice, so you can't stop it. Ask Alice to let you: `!share @Bob` in its thread."
+)
+NOT_SHARED = f"*{TITLE}* belongs to Alice, so you can't {{}}. Ask Alice, or a Taskwire administrator."
 
 
 def and_bob(who: str = "Bob") -> str:
@@ -58,9 +61,16 @@ async def test_a_person_with_a_share_pauses_resumes_and_edits(world: World) -> N
 
 
 @pytest.mark.parametrize(
-    "words", ["!delete", "!detach", "!share <@{carol}>", "!unshare <@{bob}>", "/task detach {name}"]
+    ("words", "may_not"),
+    [
+        ("!delete", "delete it"),
+        ("!detach", "detach it"),
+        ("!share <@{carol}>", "share it"),
+        ("!unshare <@{bob}>", "change its shares"),
+        ("/task detach {name}", "detach it"),
+    ],
 )
-async def test_a_person_with_a_share_may_not_end_or_share_it(world: World, words: str) -> None:
+async def test_a_person_with_a_share_may_not_end_or_share_it(world: World, words: str, may_not: str) -> None:
     """These stay with the owner."""
     thread, task = await a_task(world)
     carol = world.person("carol")
@@ -70,7 +80,7 @@ async def test_a_person_with_a_share_may_not_end_or_share_it(world: World, words
 
     await (world.bob.types(said) if said.startswith("/") else world.bob.replies(thread, said))
 
-    assert world.bob.reads() == [NOT_BOBS]
+    assert world.bob.reads() == [NOT_SHARED.format(may_not)]
     await world.bob.replies(thread, "!status")
     assert "Bob can direct its agent too." in world.bob.reads()[0]
     assert (task.status, thread.new_messages()) == ("active", [])
@@ -160,8 +170,12 @@ async def test_the_dialog_is_refused_to_who_may_not_share(world: World) -> None:
     await admin.shares(people=[world.bob.id])
     await world.bob.replies(thread, "!pause")
 
-    assert refused == f"[Share]\n{NOT_BOBS}"
-    assert (admin.reads(), world.bob.reads(), task.status) == ([NOT_BOBS], [NOT_BOBS], "active")
+    assert refused == "[Share]\n" + NOT_SHARED.format("share it")
+    assert (admin.reads(), world.bob.reads(), task.status) == (
+        [NOT_SHARED.format("share it")],
+        [NOT_BOBS],
+        "active",
+    )
 
 
 async def _link_of(world: World) -> str:

@@ -252,7 +252,8 @@ async def test_a_stop_sign_of_somebody_who_may_not_steer_stops_nothing(world: Wo
 
     assert task.status == "active"
     assert world.bob.reads() == [
-        "*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
+        "*Fix the login* belongs to Alice, so you can't stop it. "
+        "Ask Alice to let you: `!share @Bob` in its thread."
     ]
 
 

@@ -265,8 +265,20 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
         await world.bob.replies(thread, verb)
 
     assert (task.status, task.inputs, thread.new_messages()) == ("active", [], [])
-    refused = "*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
-    assert world.bob.reads() == [refused] * 5
+    owners, let_me = (
+        "Ask Alice, or a Taskwire administrator.",
+        "Ask Alice to let you: `!share @Bob` in its thread.",
+    )
+    assert world.bob.reads() == [
+        f"*Fix the login* belongs to Alice, so you can't {act}"
+        for act in (
+            f"stop it. {let_me}",
+            f"detach it. {owners}",
+            f"delete it. {owners}",
+            f"write to its agent. {let_me}",
+            f"change its prompt. {let_me}",
+        )
+    ]
 
 
 async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -> None:

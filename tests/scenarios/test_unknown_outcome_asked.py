@@ -63,7 +63,8 @@ async def test_a_stranger_cannot_decide(world: World) -> None:
     await world.alice.clicks(thread, "It arrived")
 
     assert refusal == [
-        "*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
+        "*Fix the login* belongs to Alice, so you can't decide about its replies. "
+        "Ask Alice to let you: `!share @Bob` in its thread."
     ]
     assert (before, task.inputs) == ([], [])
 

@@ -13,7 +13,9 @@ TOO_FAST = (
     "That is more than ten requests in a minute, so I skipped the rest. Try again in a minute. Replies to "
     "agents still go through."
 )
-NOT_YOURS = "*Fix the login* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
+NOT_YOURS = (
+    "*Fix the login* belongs to Alice, so you can't {}. Ask Alice to let you: `!share @Bob` in its thread."
+)
 
 
 @pytest.mark.parametrize("verb", ["!status", "!mute", "!foo", "!delete", "!help"])
@@ -69,7 +71,7 @@ async def test_who_may_not_is_counted_for_themselves(world: World) -> None:
         await world.bob.replies(thread, "!pause")
     await world.alice.replies(thread, "!pause")
 
-    assert world.bob.reads() == [NOT_YOURS] * 10 + [TOO_FAST]
+    assert world.bob.reads() == [NOT_YOURS.format("stop it")] * 10 + [TOO_FAST]
     assert task.status == "paused"
     assert len(world.alice.reads()) == 1
 
@@ -83,7 +85,7 @@ async def test_presses_of_one_person_are_counted_too(world: World) -> None:
         await world.bob.clicks(thread, "Stop")
     await world.alice.clicks(thread, "Stop")
 
-    assert world.bob.reads() == [NOT_YOURS] * 10 + [TOO_FAST]
+    assert world.bob.reads() == [NOT_YOURS.format("stop it")] * 10 + [TOO_FAST]
     assert task.status == "paused"
     assert len(world.alice.reads()) == 1
 
@@ -164,7 +166,7 @@ async def test_made_up_values_of_one_link_are_counted_together(world: World) -> 
     for number in range(15):
         await world.bob.presses_made_up("task.mute", f"{link} x{number}")
 
-    assert world.bob.reads() == [NOT_YOURS] * 10 + [TOO_FAST]
+    assert world.bob.reads() == [NOT_YOURS.format("mute it")] * 10 + [TOO_FAST]
 
 
 async def test_what_was_asked_keeps_nobody_from_what_steers(world: World) -> None:

@@ -4,6 +4,8 @@ import pytest
 
 from .world import World
 
+LET_ME = "Ask Alice to let you: `!share @Bob` in its thread."
+
 
 @pytest.mark.parametrize(
     ("profile", "says"),
@@ -138,18 +140,23 @@ async def test_a_dialog_tells_nothing_of_what_one_may_not_see(world: World) -> N
 
 
 @pytest.mark.parametrize(
-    "line", ["pause {name}", "resume {name}", "edit {name} other", "send {name} hello", "detach {name}"]
+    ("line", "may_not", "hint"),
+    [
+        ("pause {name}", "stop it", LET_ME),
+        ("resume {name}", "resume it", LET_ME),
+        ("edit {name} other", "change its prompt", LET_ME),
+        ("send {name} hello", "write to its agent", LET_ME),
+        ("detach {name}", "detach it", "Ask Alice, or a Taskwire administrator."),
+    ],
 )
-async def test_only_its_owner_steers_a_task(world: World, line: str) -> None:
+async def test_only_its_owner_steers_a_task(world: World, line: str, may_not: str, hint: str) -> None:
     """A person who sees the task may know about it, and is told whom to ask."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
 
     await world.bob.types("/task " + line.format(name=task.name))
 
-    assert world.bob.reads() == [
-        "*Fix it* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
-    ]
+    assert world.bob.reads() == [f"*Fix it* belongs to Alice, so you can't {may_not}. {hint}"]
     assert (task.status, task.prompt, task.inputs) == ("active", "fix it", [])
     assert thread.new_messages() == []
 
@@ -169,9 +176,10 @@ async def test_only_its_owner_is_asked_whether_to_delete(world: World) -> None:
     second = world.bob.dialog()
     await world.bob.clicks(thread, "Stop")
 
-    refused = "*Fix it* belongs to alice, so you can't do that. Ask them, or a Taskwire administrator."
-    assert (first, second) == (f"[Delete this task]\n{refused}",) * 2
-    assert world.bob.reads() == [refused]
+    refused = "*Fix it* belongs to Alice, so you can't {}."
+    told = f"[Delete this task]\n{refused.format('delete it')} Ask Alice, or a Taskwire administrator."
+    assert (first, second) == (told, told)
+    assert world.bob.reads() == [f"{refused.format('stop it')} {LET_ME}"]
     assert world.task("fix-it").status == "active"
 
 

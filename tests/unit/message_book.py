@@ -177,6 +177,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "features": (("show what an agent reported", "delete tasks"),),
     "most": (10,),
     "name": ("fix-login-1a2b",),
+    "own_name": ("Bob Berg",),
     "names": (("docker", "kubernetes"),),
     "near_miss": (_find_near_miss("create tempalte=docker fix it"), _find_near_miss("stpo fix-login")),
     "list_people.names": (("Bob Berg", "Carol Cho"),),

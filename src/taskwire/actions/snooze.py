@@ -41,7 +41,7 @@ class ReminderSnoozer:
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
         if not await self._is_fallback(work.requester.person, link):
-            await self._people.require_steering_rights(work.requester, link, needs_coder=False)
+            await self._people.require_right_to("snooze", work.requester, link, needs_coder=False)
         is_open = await questions.is_open(self._deps, link, questions.REMINDER, work.message_ts)
         if not is_open or not is_question_open(link.state):
             context.audit.is_nothing()

@@ -37,6 +37,10 @@ class Choice:
         """Whether the agent's program shows a menu, so that it accepts nothing but the number."""
         return self.reply != self.label
 
+    def with_remark(self, remark: str) -> str:
+        """Return the reply, and below it what a person wrote beside the choice."""
+        return f"{self.reply}\n{remark}" if remark else self.reply
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from taskwire.domain.ids import Ts
+from taskwire.domain.ids import Ts, UserId
 from taskwire.domain.requester import Requester
 from taskwire.domain.sealed_model import Readable
 from taskwire.domain.work import Work
@@ -54,7 +54,8 @@ class Choose(Work):
 
     `key` is the key of the notice with the choices, `message_ts` names the notice, and `number` the choice.
     `remark` is what the person wrote beside the choice, in the dialog of *Answer*. `text` is the text of the
-    reply; it is empty until the buttons of the notice have been removed.
+    reply; it is empty until the buttons of the notice have been removed. `author` is the person who has
+    pressed the choice, if another person passes it on. `is_menu`: the agent's program accepts nothing else.
     """
 
     kind: Literal["choose"] = "choose"
@@ -64,6 +65,8 @@ class Choose(Work):
     message_ts: Ts | None = None
     remark: str = ""
     text: str = ""
+    author: UserId | None = None
+    is_menu: bool = False
 
 
 class SnoozeReminder(Work):

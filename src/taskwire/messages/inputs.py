@@ -431,6 +431,12 @@ def workspace_restarted(by_name: str) -> str:
     return f"Started again by {escape_line(by_name, 80)}." if by_name else "Started again."
 
 
+def choice_passed_on(author: str, by_name: str, label: str) -> str:
+    """Return the text that replaces the choices after `by_name` has passed on the choice of `author`."""
+    chosen = choice_made(author, label).removesuffix(".")
+    return f"{chosen}, and {escape_line(by_name, 60) or 'the owner'} passed it on."
+
+
 def choice_made(by_name: str, label: str) -> str:
     """Return the text that replaces the choices in a notice after `by_name` has chosen `label`."""
     ending = "" if label.endswith((".", "!", "?")) else "."

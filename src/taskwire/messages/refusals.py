@@ -114,15 +114,6 @@ def account_changed() -> Refusal:
     return ("Your Coder account has changed since you asked for this task.", "Ask again.")
 
 
-def not_owner(link: Link) -> Refusal:
-    """Say that only the task's owner and administrators may do this."""
-    owner = escape_line(link.record.owner_name, 60) or "somebody else"
-    return (
-        f"{bold_name(get_name(link))} belongs to {owner}, so you can't do that.",
-        "Ask them, or a Taskwire administrator.",
-    )
-
-
 def only_administrators() -> Refusal:
     """Say that only Taskwire's administrators may ask this."""
     return ("Only administrators of Taskwire can see who did what.", "Ask one of them.")
@@ -228,14 +219,6 @@ def not_in_channel(channel: str, what: str) -> Refusal:
     return (
         f"You are not in <#{channel}>, or I am not. Nothing was {what}.",
         "Join it, or choose another one.",
-    )
-
-
-def not_owner_to_attach(name: str) -> Refusal:
-    """Say that only the task's owner and administrators may give it a thread."""
-    return (
-        f"`{escape_line(name, 60)}` is not your task.",
-        "Its owner can attach it, and so can administrators of Taskwire.",
     )
 
 

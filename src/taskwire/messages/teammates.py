@@ -79,14 +79,17 @@ def who_may_steer(link: Link, shared_with: str) -> Message:
     return statement(f"Only {owner} can direct {bold_title(link)}. `!share @who` shares it.")
 
 
-def only_owner(link: Link, value: str = "") -> Message:
-    """Tell the author of a reply that it does not go to the agent. With a `value`, offer to ask the owner."""
+def only_owner(link: Link, value: str = "", chosen: str = "") -> Message:
+    """Tell the author of a reply that it does not go to the agent. With a `value`, offer to ask the owner.
+
+    `chosen` is the choice that the person has pressed, if it is no reply of the thread.
+    """
     owner = get_owner_name(link)
     words = f"Only {escape_line(owner, 60) or 'its owner'} can direct this agent."
     if not value:
         return statement(words)
     label = f"Ask {one_line(owner, 40) or 'the owner'} to pass it on"
-    return question(words, "", [button(Button.ASK_OWNER, label, value)])
+    return question(words, chosen, [button(Button.ASK_OWNER, label, value)])
 
 
 def was_asked(link: Link) -> Message:
@@ -175,10 +178,14 @@ def _what_is_asked(asked: AskedLine) -> str:
     return f"{one_line(asked.name, 60) or 'Somebody'} asks you to pass this on{files}"
 
 
-def passed_on(name: str, *, is_always: bool) -> Message:
-    """Tell the owner that a reply goes to the agent. With `is_always`, its author may steer from now on."""
+def passed_on(name: str, *, is_always: bool, is_choice: bool = False) -> Message:
+    """Tell the owner that a reply goes to the agent. With `is_always`, its author may steer from now on.
+
+    `is_choice`: the reply is a choice that its author has pressed.
+    """
     shown = escape_line(name, 60) or "Somebody"
-    words = f"Passed on. The reaction on {shown}'s reply shows when the agent has it."
+    where = "in the thread" if is_choice else f"on {shown}'s reply"
+    words = f"Passed on. The reaction {where} shows when the agent has it."
     if is_always:
         words += f" From now on {shown} can direct the agent; `!unshare @who` ends that."
     return statement(words)

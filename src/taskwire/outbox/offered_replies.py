@@ -6,12 +6,14 @@ A reply is kept when its author is told that they may not steer. `replies/pass_o
 from pydantic import BaseModel
 
 from taskwire.dependencies import Dependencies
+from taskwire.domain.decisions import Choose
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
 from taskwire.domain.jobs import REPLY_ID_PREFIX, Reply
 from taskwire.domain.links import Link
 from taskwire.messages.teammates import AskedLine
 from taskwire.outbox.permalinks import find_permalink
+from taskwire.outbox.questions import find_choice
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 
@@ -33,11 +35,19 @@ class OfferedReply(BaseModel):
     is_asked: bool = False
     author_name: str = ""
     words: str = ""
+    # The press, if the reply is one of the choices that the agent offers: the thread has no such message.
+    choice: Choose | None = None
 
     @property
     def job_id(self) -> str:
-        """The id of the job that the reply becomes if it is passed on."""
-        return f"{REPLY_ID_PREFIX}{self.reply.ts}"
+        """The id of the job that the reply becomes if it is passed on. It is in the value of the buttons."""
+        if self.choice is None:
+            return f"{REPLY_ID_PREFIX}{self.reply.ts}"
+        return f"choice:{self.choice.key}:{self.choice.number}:{self.reply.person}"
+
+    async def is_settled(self, deps: Dependencies, link: Link) -> bool:
+        """Return whether it is a choice of a question that was answered since."""
+        return self.choice is not None and await find_choice(deps, link, self.choice) is None
 
 
 def keep_offered(
@@ -75,7 +85,7 @@ async def list_asked(deps: Dependencies, person: UserId) -> list[AskedLine]:
         if link is None or link.end_reason is not None or link.record.owner_slack != person:
             continue
         offered = await find_offered(deps, link.id, job_id)
-        if offered is not None:
+        if offered is not None and not await offered.is_settled(deps, link):
             files = tuple(file.name for file in offered.reply.files)
             permalink = await find_permalink(deps, link.record)
             found.append(AskedLine(link, job_id, offered.author_name, offered.words, files, permalink))

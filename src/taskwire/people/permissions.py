@@ -16,10 +16,10 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.allowed import PlaceNotAllowed
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
 from taskwire.domain.ids import ChannelId, LinkId, UserId, moment_of
-from taskwire.domain.jobs import ActVerb
 from taskwire.domain.links import Link, Rights, is_group
 from taskwire.domain.requester import Requester
-from taskwire.messages import refusals, teammates
+from taskwire.messages import missing_rights, refusals, teammates
+from taskwire.messages.missing_rights import RefusedAct
 from taskwire.people.accounts import AccountNeeded, Accounts
 from taskwire.people.directory import Directory
 from taskwire.queue.batch import Batch
@@ -32,10 +32,10 @@ PRESENCE_WINDOW = timedelta(seconds=10)
 # The names of this many accounts are remembered for the audit trail. No right depends on them.
 MOST_KNOWN_ACCOUNTS = 10_000
 # The verbs of the owner and of administrators only.
-OWNERS_VERBS = frozenset[ActVerb]({"delete", "detach", "share", "unshare"})
+OWNERS_VERBS = frozenset[RefusedAct]({"delete", "detach", "share", "unshare"})
 # The verbs of everybody who may see the task. All other verbs, such as pause, resume and send, are for people
 # who may steer the task (`can_steer`).
-VIEWERS_VERBS = frozenset[ActVerb]({"watch", "unwatch"})
+VIEWERS_VERBS = frozenset[RefusedAct]({"watch", "unwatch"})
 # With how many people and groups a task can be shared. When a person acts who is not one of these people,
 # each group costs a call to Slack.
 MOST_SHARES = 20
@@ -282,9 +282,9 @@ class People:
         return frozenset(link for link, shares in shared.items() if own & set(shares))
 
     async def require_right_to(
-        self, verb: ActVerb, requester: Requester, link: Link, *, needs_coder: bool = True
+        self, verb: RefusedAct, requester: Requester, link: Link, *, needs_coder: bool = True
     ) -> None:
-        """Raise UserError unless the person may do `verb` to the task."""
+        """Raise UserError, which names the act, unless the person may do `verb` to the task."""
         if verb in VIEWERS_VERBS:
             await self.require_account(requester.person)
             is_allowed = await self.find_visible(requester, link) is not None
@@ -293,22 +293,25 @@ class People:
         else:
             is_allowed = await self.can_steer(requester.person, link, needs_coder=needs_coder)
         if not is_allowed:
-            await self._refuse(requester, link)
+            await self._refuse(verb, requester, link)
 
-    async def require_steering_rights(
-        self, requester: Requester, link: Link, *, needs_coder: bool = True
-    ) -> None:
-        """Raise UserError unless the person may steer the task."""
-        await self.require_right_to("send", requester, link, needs_coder=needs_coder)
-
-    async def _refuse(self, requester: Requester, link: Link) -> None:
+    async def _refuse(self, verb: RefusedAct, requester: Requester, link: Link) -> None:
         """Raise UserError.
 
         If the person may not see the task, the error does not show that the task exists.
         """
+        person = requester.person
+        await self.require_visible(requester, link)
+        if person == link.record.owner_slack:
+            raise UserError(*missing_rights.not_owner_in_coder(link), reason="not_allowed")
+        raise UserError(
+            *missing_rights.not_owner(link, verb, await self.find_name(person)), reason="not_allowed"
+        )
+
+    async def require_visible(self, requester: Requester, link: Link) -> None:
+        """Raise UserError, which does not show that the task exists, unless the person may see it."""
         if await self.find_visible(requester, link) is None:
             raise UserError(*refusals.no_such_id(), reason="not_visible")
-        raise UserError(*refusals.not_owner(link), reason="not_allowed")
 
     async def find_visible(self, requester: Requester, link: Link | None) -> Link | None:
         """Return the link if the person may see it, else None.

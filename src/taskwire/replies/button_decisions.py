@@ -23,9 +23,11 @@ from taskwire.outbox.enqueue import record_delivery, say_with_file, show_receipt
 from taskwire.outbox.questions import settle_reply
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.undelivered import find_reply, list_given_up_together, list_held, settle_sent_replies
-from taskwire.people.permissions import People
+from taskwire.people.accounts import AccountNeeded
+from taskwire.people.permissions import NoAccount, People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
+from taskwire.replies.pass_on import offer_to_ask_for_choice
 
 
 class PendingReply(NamedTuple):
@@ -56,7 +58,7 @@ class ReplyDecisions:
         work = context.work(DecideHeld)
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
-        await self._people.require_steering_rights(work.requester, link)
+        await self._people.require_right_to("decide", work.requester, link)
         replies = await list_held(self._deps, link)
         if not replies:
             return await self._answer_nothing_held(context, link, work)
@@ -96,7 +98,7 @@ class ReplyDecisions:
         work = context.work(DecideReply)
         if link is None:
             raise UserError(*refusals.link_ended(None))
-        await self._people.require_steering_rights(work.requester, link)
+        await self._people.require_right_to("decide", work.requester, link)
         if link.end_reason is not None:
             return await self._show_decision(link, work, inputs.decision_too_late(link), Batch())
         found = await self._find_pending(link, work.job)
@@ -201,24 +203,64 @@ class ReplyDecisions:
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
         if work.text:
-            reply = await post_quotation(self._deps, self._people, context, link, work.requester, work.text)
-            batch = queue_reply(link.id, reply)
-            if work.requester.channel == link.record.channel:
-                return done(batch)
-            # The person chose in the Home tab, and does not see the thread.
-            return done(batch, (work.requester, answers.input_shown_in_thread(link)))
-        await self._people.require_steering_rights(work.requester, link)
+            return await self._send_choice(context, link, work)
+        may_choose = await self._may_choose(link, work)
         choice = await questions.find_choice(self._deps, link, work)
         if choice is None:
             context.audit.is_nothing()
             return done(None, (work.requester, inputs.choice_too_late(work.remark)))
+        if not may_choose:
+            context.audit.is_refused("not_allowed")
+            batch = Batch()
+            offer = await offer_to_ask_for_choice(self._deps, link, work, choice, batch)
+            return done(batch, (work.requester, offer))
         name = await self._people.get_name(work.requester.person)
         words = inputs.choice_made(name, choice.label)
+        if work.author is not None:
+            author = await self._people.find_name(work.author)
+            words = inputs.choice_passed_on(author, name, choice.label)
         batch = await questions.settle_finally(
             self._deps, link, questions.CHOICES, words, Batch(), work.message_ts
         )
-        text = f"{choice.reply}\n{work.remark}" if work.remark else choice.reply
-        return retry(0, context.job.with_work(text=text), batch)
+        text = choice.with_remark(work.remark)
+        return retry(0, context.job.with_work(text=text, is_menu=choice.is_menu), batch)
+
+    async def _may_choose(self, link: Link, work: Choose) -> bool:
+        """Return whether the person may answer the agent; False if they may only ask its owner to do so.
+
+        A person without a Coder account may ask, as with a reply. Raise AccountNeeded if the account is all
+        that they lack, and UserError for everybody else.
+        """
+        person, record = work.requester.person, link.record
+        is_own = person in (record.owner_slack, record.requested_by)
+        try:
+            if await self._people.can_steer(person, link):
+                return True
+        except (NoAccount, AccountNeeded) as error:
+            if is_own or (
+                isinstance(error, AccountNeeded) and await self._people.may_steer_besides(person, link)
+            ):
+                raise
+        if is_own or work.author is not None:
+            await self._people.require_right_to("send", work.requester, link)
+        await self._people.require_visible(work.requester, link)
+        return False
+
+    async def _send_choice(self, context: JobContext, link: Link, work: Choose) -> Outcome:
+        """Post the choice in the thread as the words of the person who has pressed it, and queue it."""
+        shown, updates = None, dict[str, str]()
+        if work.author is not None:
+            name = await self._people.find_name(work.author)
+            shown = answers.quoted_input(name, work.text)
+            updates = {} if work.is_menu else {"author_name": name or "Somebody"}
+        reply = await post_quotation(
+            self._deps, self._people, context, link, work.requester, work.text, shown
+        )
+        batch = queue_reply(link.id, reply.model_copy(update=updates))
+        if work.author is not None or work.requester.channel == link.record.channel:
+            return done(batch)
+        # The person chose in the Home tab, and does not see the thread.
+        return done(batch, (work.requester, answers.input_shown_in_thread(link)))
 
 
 def _is_awaiting(reply: Reply, decision: ReplyDecision) -> bool:

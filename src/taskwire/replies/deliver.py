@@ -46,7 +46,7 @@ from taskwire.domain.reconcile import ResumeNote
 from taskwire.domain.replies import STALE_AFTER
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry, unknown
-from taskwire.messages import inputs, limits, refusals
+from taskwire.messages import inputs, limits, missing_rights, refusals
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -140,8 +140,9 @@ class ReplySender:
         except UserError as error:
             return error
         # Since the task was created, the owner's address in Slack may have changed.
-        kind = UserError if person == record.owner_slack else NotAllowed
-        return kind(*refusals.not_owner(reply_job.link), reason="not_allowed")
+        if person == record.owner_slack:
+            return UserError(*missing_rights.not_owner_in_coder(reply_job.link), reason="not_allowed")
+        return NotAllowed(*missing_rights.not_owner(reply_job.link, "send"), reason="not_allowed")
 
     async def _refuse(self, reply_job: ReplyJob, why: UserError) -> Outcome:
         """End the reply and tell its author why, privately and once.

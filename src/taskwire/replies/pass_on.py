@@ -7,15 +7,18 @@ other replies.
 """
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.decisions import PassOn
+from taskwire.domain.agent_questions import Choice
+from taskwire.domain.decisions import Choose, PassOn
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import REPLY_ID_PREFIX, ActVerb, Reply
+from taskwire.domain.jobs import Job, Reply
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
+from taskwire.domain.queues import no_agent_score, to_coder
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
-from taskwire.messages import refusals, teammates
+from taskwire.messages import inputs, refusals, teammates
+from taskwire.messages.missing_rights import RefusedAct
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.offered_replies import OfferedReply, find_offered, forget_offered, keep_offered
@@ -40,10 +43,29 @@ def offer_to_ask(deps: Dependencies, link: Link, reply: Reply, batch: Batch) -> 
     is_possible = not reply.is_from_command and not reply.author_name
     if link.record.owner_slack is None or thread is None or not is_possible:
         return teammates.only_owner(link)
-    job_id = f"{REPLY_ID_PREFIX}{reply.ts}"
     offered = OfferedReply(reply=reply, channel=thread.channel, thread_ts=thread.ts)
     keep_offered(deps, link, offered, batch)
-    return teammates.only_owner(link, f"{link.id} {job_id}")
+    return teammates.only_owner(link, f"{link.id} {offered.job_id}")
+
+
+async def offer_to_ask_for_choice(
+    deps: Dependencies, link: Link, work: Choose, choice: Choice, batch: Batch
+) -> Message:
+    """Return the message to a person who may not choose, with a button that asks the owner to pass it on.
+
+    The batch keeps the choice. A person who has asked for the same choice already only hears that.
+    """
+    thread, person = link.record.thread, work.requester.person
+    if link.record.owner_slack is None or thread is None:
+        return teammates.only_owner(link)
+    shown = f"{choice.label}\n{work.remark}" if work.remark else choice.label
+    reply = Reply(person=person, ts=work.requester.at, text=shown, surface="button")
+    offered = OfferedReply(reply=reply, channel=thread.channel, thread_ts=thread.ts, choice=work)
+    kept = await find_offered(deps, link.id, offered.job_id)
+    if kept is not None and kept.is_asked:
+        return teammates.was_asked(link)
+    keep_offered(deps, link, offered, batch)
+    return teammates.only_owner(link, f"{link.id} {offered.job_id}", choice.label)
 
 
 class ReplyPasser:
@@ -70,12 +92,15 @@ class ReplyPasser:
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
         if work.step != "ask":
-            verb: ActVerb = "share" if work.step == "always" else "send"
+            verb: RefusedAct = "share" if work.step == "always" else "pass_on"
             await self._people.require_right_to(verb, work.requester, link)
         offered = await find_offered(self._deps, link.id, work.job)
         if offered is None:
             context.audit.is_nothing()
             return _answer(work, teammates.settled_already())
+        if await offered.is_settled(self._deps, link):
+            context.audit.is_nothing()
+            return _answer(work, inputs.choice_too_late(), await self._forget(link, work))
         if work.step == "ask":
             return await self._ask(link, work, offered, context.now_ms)
         if work.step == "not_now":
@@ -100,7 +125,11 @@ class ReplyPasser:
         if offered.is_asked:
             return _answer(work, teammates.was_asked(link))
         if await self._may_steer(author, link):
-            batch = queue_reply(link.id, offered.reply, await self._forget(link, work))
+            batch = await self._forget(link, work)
+            if offered.choice is None:
+                queue_reply(link.id, offered.reply, batch)
+            else:
+                _append_choice(link, offered.choice, work, batch)
             return _answer(work, teammates.may_steer_now(), batch)
         present = await self._read_present(offered)
         if present is None:
@@ -154,12 +183,21 @@ class ReplyPasser:
         batch = await self._forget(link, work)
         if work.step == "always":
             await self._people.share_with(link, (present.person,), batch)
+        is_always, choice = work.step == "always", offered.choice
+        if choice is not None:
+            _append_choice(link, choice.model_copy(update={"author": present.person}), work, batch)
+            return _answer(work, teammates.passed_on(name, is_always=is_always, is_choice=True), batch)
         updates = {"person": work.requester.person, "author_name": name or "Somebody", "is_confirmed": True}
         queue_reply(link.id, present.model_copy(update=updates), batch)
-        return _answer(work, teammates.passed_on(name, is_always=work.step == "always"), batch)
+        return _answer(work, teammates.passed_on(name, is_always=is_always), batch)
 
     async def _read_present(self, offered: OfferedReply) -> Reply | None:
-        """Return the reply as it is in Slack now; None if it was deleted or is no input any more."""
+        """Return the reply as it is in Slack now; None if it was deleted or is no input any more.
+
+        Nobody can change a choice.
+        """
+        if offered.choice is not None:
+            return offered.reply
         ts = offered.reply.ts
         try:
             found = await self._deps.slack.list_replies(offered.channel, offered.thread_ts, ts)
@@ -167,6 +205,13 @@ class ReplyPasser:
             return None
         message = next((each for each in found.replies if each.ts == ts), None)
         return self._receiver.to_input(message) if message is not None else None
+
+
+def _append_choice(link: Link, choice: Choose, work: PassOn, batch: Batch) -> None:
+    """Append the job that makes the choice, with the rights of the person who has pressed the button now."""
+    now = choice.model_copy(update={"requester": work.requester})
+    job = Job(id=f"chosen:{work.job}", work=now)
+    batch.append(to_coder(link.id), job, score=no_agent_score(work.requester.at))
 
 
 def _make_question(link: Link, asked: OfferedReply, *, is_changed: bool = False) -> Message:

@@ -40,7 +40,7 @@ class MessageSender:
         del context
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
-        await self._people.require_steering_rights(work.requester, link)
+        await self._people.require_right_to("send", work.requester, link)
         job_id = f"{REPLY_ID_PREFIX}{work.ts}"
         is_waiting = any(job.id == job_id for job, _ in await list_undelivered(self._deps.links, link.id))
         if is_waiting or await self._deps.links.find_delivered(link.id, work.ts) is not None:

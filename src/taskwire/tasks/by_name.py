@@ -18,7 +18,7 @@ from taskwire.domain.queues import request_score, thread_answers, to_coder
 from taskwire.domain.replies import suggest_verbs
 from taskwire.domain.task_names import TaskName
 from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import accounts, answers, refusals
+from taskwire.messages import accounts, answers, missing_rights, refusals
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.request_retries import retry_for_person
@@ -74,7 +74,7 @@ class NamedActions:
         account = await self._people.get_account(work.requester.person)
         is_own = seen.task.owner_id == account.id
         if not is_own and not await self._people.is_admin(work.requester.person):
-            raise UserError(*refusals.not_owner_to_attach(seen.task.name), reason="not_allowed")
+            raise UserError(*missing_rights.not_owner_to_attach(seen.task.name), reason="not_allowed")
         if link is not None:
             # The task moves: the end of its thread asks for the new one.
             act = Act(requester=work.requester, verb="detach", is_move=True)

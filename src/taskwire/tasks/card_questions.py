@@ -57,7 +57,7 @@ class CardQuestions:
         link = await self._find_open_link(requester, link_id)
         # While Coder does not answer, the right is checked later, when the person sends an answer.
         with _passing_over_trouble():
-            await self._people.require_steering_rights(requester, link, needs_coder=False)
+            await self._people.require_right_to("send", requester, link, needs_coder=False)
         report = link.state.current_report
         written = report.message if report is not None else ""
         with contextlib.suppress(TimeoutError, OutsideError, UserError):

@@ -150,7 +150,7 @@ class TaskBinder:
             where = await find_permalink(self._deps, other.record)
             return self._fail(link, requester, refusals.task_has_thread(where))
         try:
-            await self._people.require_steering_rights(requester, link)
+            await self._people.require_right_to("attach", requester, link)
             task = await context.coder.get_task(task_id)
         except UserError as error:
             context.audit.is_refused(error.reason)

@@ -21,7 +21,6 @@ from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.jobs import (
     REPLY_ID_PREFIX,
     VERB_REFUSED,
-    ActVerb,
     AnswerInThread,
     Job,
     ShareFile,
@@ -35,6 +34,7 @@ from taskwire.domain.retry_policies import THREAD_QUESTION
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, cards, help_texts, inputs, logs, refusals
 from taskwire.messages.inputs import ClosingReason
+from taskwire.messages.missing_rights import RefusedAct
 from taskwire.messages.unknown_verbs import ask_about_unknown_verb
 from taskwire.notices.closed_threads import wait_for_new_card
 from taskwire.outbox import questions
@@ -58,9 +58,9 @@ from taskwire.state.link_writes import KEPT_REPLY_TTL_MS
 from taskwire.tasks.last_known import LastKnown
 from taskwire.telemetry import logger
 
-# These answers are for everybody: questions about a message, and answers with a button for people who may
-# steer the task.
-WITH_BUTTON = ("not_a_verb", "edit", "delete")
+# These answers are for everybody: questions about a message, and answers with a button. Each has the act that
+# its author must be allowed to do.
+WITH_BUTTON: dict[str, RefusedAct] = {"not_a_verb": "send", "edit": "edit", "delete": "delete"}
 FOR_EVERYBODY = (*WITH_BUTTON, "rejection")
 # These answers are private. The requester may show them to everybody.
 FOR_REQUESTER_FIRST = ("status", "logs")
@@ -151,8 +151,7 @@ class ThreadQueries:
     async def _require_rights(self, link: Link, work: AnswerInThread) -> None:
         await self._people.require_account(work.requester.person, needs_coder=work.question != "help")
         if link.end_reason is None and work.question in WITH_BUTTON:
-            verb: ActVerb = "delete" if work.question == "delete" else "send"
-            await self._people.require_right_to(verb, work.requester, link)
+            await self._people.require_right_to(WITH_BUTTON[work.question], work.requester, link)
 
     async def _answer_without_coder(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError

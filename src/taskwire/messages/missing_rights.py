@@ -1,0 +1,72 @@
+"""Refusals of what a person may not do to somebody else's task: what is refused, and who can help.
+
+Each function returns what `refusals.py` does.
+"""
+
+from typing import Literal
+
+from taskwire.domain.jobs import ActVerb
+from taskwire.domain.links import Link
+from taskwire.messages.blocks import bold_name, escape_line
+from taskwire.messages.cards import get_name, get_owner_name
+from taskwire.messages.refusals import Refusal
+
+# What a person may not do to another person's task.
+RefusedAct = Literal[ActVerb, "decide", "snooze", "pass_on"]
+_WHAT_IS_REFUSED: dict[RefusedAct, str] = {
+    "send": "write to its agent",
+    "pause": "stop it",
+    "resume": "resume it",
+    "delete": "delete it",
+    "edit": "change its prompt",
+    "attach": "give it a thread",
+    "detach": "detach it",
+    "mute": "mute it",
+    "unmute": "unmute it",
+    "follow": "follow its agent",
+    "unfollow": "stop following its agent",
+    "watch": "watch it",
+    "unwatch": "stop watching it",
+    "share": "share it",
+    "unshare": "change its shares",
+    "give_thread": "give its agent the thread",
+    "read_replies": "change which replies its agent gets",
+    "read_mentions": "change which replies its agent gets",
+    "decide": "decide about its replies",
+    "snooze": "snooze its reminder",
+    "pass_on": "pass replies on to its agent",
+}
+# A share does not allow these.
+_NEVER_SHARED: frozenset[RefusedAct] = frozenset({"delete", "detach", "share", "unshare"})
+
+
+def not_owner(link: Link, act: RefusedAct, own_name: str = "") -> Refusal:
+    """Say that the person, who is no owner, may not do this to the task, and who can help.
+
+    `own_name` is the person's name in Slack.
+    """
+    owner = escape_line(get_owner_name(link), 60)
+    belongs = f"belongs to {owner}" if owner else "is not yours"
+    sentence = f"{bold_name(get_name(link))} {belongs}, so you can't {_WHAT_IS_REFUSED[act]}."
+    owner = owner or "its owner"
+    if act in _NEVER_SHARED:
+        return (sentence, f"Ask {owner}, or a Taskwire administrator.")
+    shared_with = escape_line(own_name.replace("`", ""), 60) or "you"
+    return (sentence, f"Ask {owner} to let you: `!share @{shared_with}` in its thread.")
+
+
+def not_owner_in_coder(link: Link) -> Refusal:
+    """Say that the task is not the person's any more, because the person has another Coder account now."""
+    owner = escape_line(link.record.owner_name, 60) or "somebody else"
+    return (
+        f"In Coder, {bold_name(get_name(link))} belongs to {owner}, and that is not your account any more.",
+        "Ask a Taskwire administrator.",
+    )
+
+
+def not_owner_to_attach(name: str) -> Refusal:
+    """Say that only the task's owner and administrators may give it a thread."""
+    return (
+        f"`{escape_line(name, 60)}` is not your task.",
+        "Its owner can attach it, and so can administrators of Taskwire.",
+    )
