@@ -33,11 +33,11 @@ def _shows(world: World, thread: Thread, ts: str) -> str:
 
 
 async def _ends(world: World, thread: Thread) -> list[str]:
-    """Let Alice stop to follow, and return the thread's new messages."""
+    """Let Alice stop to follow, and return the first line of the thread's new messages."""
     await world.alice.replies(thread, "!unfollow")
     await world.passes(6)
     world.alice.reads()
-    return thread.new_messages()
+    return [message.partition("\n")[0] for message in thread.new_messages()]
 
 
 async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
@@ -54,7 +54,9 @@ async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
     await world.passes(6)
 
     assert (first, second) == ("Reading src/login.py", "Reading src/login.py\nRunning the tests")
-    assert thread.new_messages() == [STOPPED]
+    assert thread.new_messages() == [
+        f"{STOPPED}\nReading src/login.py Running the tests\n| Reading src/login.py\n| Running the tests"
+    ]
     assert world.alice.reads() == ["No message follows *Fix the login* now."]
     meta = world.slack.backend.workspace.channels[thread.channel].messages[ts].metadata
     assert meta is not None
@@ -69,7 +71,9 @@ async def test_following_ends_by_itself_after_ten_minutes(world: World) -> None:
 
     await world.passes(600)
 
-    assert thread.new_messages() == ["Followed *Fix the login* for ten minutes.\n[Follow]"]
+    assert thread.new_messages() == [
+        "Followed *Fix the login* for ten minutes.\nStill reading\n| Still reading\n[Follow]"
+    ]
     await world.alice.clicks(thread, "Follow")
     assert await _ends(world, thread) == [STOPPED]
 
@@ -86,6 +90,23 @@ async def test_following_ends_with_the_turn(world: World) -> None:
         f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login. Reply here if there is more to do.",
     ]
     assert _shows(world, thread, ts) == ""
+
+
+async def test_following_ends_when_somebody_stops_the_agent(world: World) -> None:
+    """The message says who did it, and keeps the last lines that the agent wrote."""
+    thread, task, _ = await _followed(world)
+    task.says("Reading src/login.py")
+    await world.passes(6)
+
+    await world.alice.clicks(thread, "Stop")
+    await world.polls()
+    await world.passes(6)
+
+    assert thread.new_messages() == [
+        "Followed *Fix the login* until Alice stopped it.\nReading src/login.py\n| Reading src/login.py",
+        "Paused by Alice. A reply resumes it.",
+    ]
+    assert world.alice.reads() == ["Pausing *Fix the login*. Your next reply resumes it."]
 
 
 async def test_coder_is_asked_for_the_log_only_while_somebody_follows(world: World) -> None:

@@ -368,7 +368,7 @@ def _handlers(
         MarkedMessages(deps, people, texts, creator),
         Notifier(deps, people, texts),
         CardAndReceipts(deps),
-        Follower(deps),
+        Follower(deps, people),
         SessionStatuses(deps),
         HomePublisher(deps, people),
         Preferences(deps, people),

@@ -352,7 +352,7 @@ class StartFollowing(Work):
 class ShowLive(Work):
     """Edit the message at `ts` so that it shows what the agent writes now (queue `live`).
 
-    `shown` is a digest of what the message shows.
+    `shown` is a digest of what the message shows, and `lines` are the agent's lines in it.
     """
 
     kind: Literal["show_live"] = "show_live"
@@ -360,6 +360,7 @@ class ShowLive(Work):
     message_id: Readable
     until_ms: int
     shown: str = ""
+    lines: str = ""
 
 
 class ShowSession(Work):

@@ -22,7 +22,7 @@ from taskwire.messages.refusals import Refusal
 from taskwire.messages.shapes import statement
 
 # Why a message no longer follows its agent.
-FollowingEnd = Literal["stopped", "time", "turn", "link"]
+FollowingEnd = Literal["stopped", "time", "turn", "paused", "broken", "unclear", "link"]
 # In characters. Slack refuses a longer text of an edit.
 _LONGEST_LINES = 2_000
 
@@ -38,17 +38,39 @@ def showing(link: Link, lines: str, until_ms: int) -> Message:
     return Message(text=cut(f"{words}\n{written}".strip(), TEXT_LENGTH), blocks=tuple(layout))
 
 
-def ended(link: Link, why: FollowingEnd) -> Message:
-    """Replace the message that follows an agent: say that it has ended, and why."""
+def ended(link: Link, why: FollowingEnd, lines: str = "", by_name: str = "") -> Message:
+    """Replace the message that follows an agent: say that it has ended, and why. Keep its last lines.
+
+    `by_name` is the name of the person who stopped the agent; it may be empty.
+    """
+    words, row = _describe_end(link, why, by_name), []
+    layout = [section("live", words)]
+    if lines.strip():
+        layout.append(code_block("text", lines))
+    if why == "time":
+        row = button_rows("buttons", [button(Button.FOLLOW, "Follow", link.id)])
+    written = cut(break_emoji(escape_line(lines, _LONGEST_LINES)), _LONGEST_LINES)
+    return Message(text=cut(f"{words}\n{written}".strip(), TEXT_LENGTH), blocks=(*layout, *row))
+
+
+def _describe_end(link: Link, why: FollowingEnd, by_name: str) -> str:
     name = bold_name(get_name(link))
-    if why == "stopped":
-        return statement(f"No longer following {name}.")
-    if why != "time":
-        until = "its turn" if why == "turn" else "this thread"
-        return statement(f"Followed {name} until {until} ended.")
-    words = f"Followed {name} for ten minutes."
-    row = button_rows("buttons", [button(Button.FOLLOW, "Follow", link.id)])
-    return Message(text=words, blocks=(section("live", words), *row))
+    match why:
+        case "stopped":
+            return f"No longer following {name}."
+        case "time":
+            return f"Followed {name} for ten minutes."
+        case "turn":
+            return f"Followed {name} until its turn ended."
+        case "paused":
+            stopped = f"{escape_line(by_name, 60)} stopped it" if by_name else "it was paused"
+            return f"Followed {name} until {stopped}."
+        case "broken":
+            return f"Followed {name} until its workspace failed."
+        case "unclear":
+            return f"Followed {name} until Coder did not say any more what it does."
+        case "link":
+            return f"Followed {name} until this thread ended."
 
 
 def following(link: Link) -> Message:

@@ -2,7 +2,8 @@
 
 The message is posted once and then edited. Coder's log is read only while somebody follows, every five
 seconds for each followed task. The edits have the lowest priority in Slack's limits, so cards go first.
-Following ends after its ten minutes, and at the end of the agent's turn.
+Following ends after its ten minutes, when the agent stops working, and when a person ends it. The message
+then says why, and keeps the last lines. After the end of a turn, the notice below has the answer instead.
 """
 
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from taskwire.messages.live import FollowingEnd
 from taskwire.outbox.agent_log import read_last_lines
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.posting import post_once
+from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
@@ -33,6 +35,14 @@ TICK_SECONDS = 5.0
 # How many agents are followed at once. All cards and these messages share 45 edits a minute.
 MOST_FOLLOWED = 10
 FOLLOWED_PHASES = (Phase.STARTING, Phase.WORKING)
+# What has ended an agent's work in these phases. In other phases, its turn has ended.
+_ENDS: dict[Phase, FollowingEnd] = {
+    Phase.PAUSING: "paused",
+    Phase.PAUSED: "paused",
+    Phase.BROKEN: "broken",
+    Phase.UNCLEAR: "unclear",
+    Phase.OTHER: "unclear",
+}
 
 
 class _Place(NamedTuple):
@@ -66,8 +76,9 @@ def is_followed(link: Link, now_ms: int) -> bool:
 class Follower:
     """Handles the jobs of the message that follows an agent."""
 
-    def __init__(self, deps: Dependencies) -> None:
+    def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
+        self._people = people
 
     def handlers(self) -> tuple[Handler, ...]:
         """List the handlers of this class."""
@@ -101,7 +112,7 @@ class Follower:
         end = _find_end(link, work.until_ms, context.now_ms)
         try:
             if end is not None:
-                await self._edit(link, place, messages.ended(link, end), Priority.CARD)
+                await self._edit(link, place, await self._say_end(link, end, work.lines), Priority.CARD)
                 return done(self._end(link, work.until_ms))
             lines = await read_last_lines(self._deps, context.coder, link)
             shown = digest(lines)
@@ -115,7 +126,11 @@ class Follower:
             return retry(max(TICK_SECONDS, busy.retry_after_seconds or 0.0))
         except (ChannelProblem, MessageGone):
             return done(self._end(link, work.until_ms))
-        return retry(TICK_SECONDS, context.job.with_work(shown=shown))
+        return retry(TICK_SECONDS, context.job.with_work(shown=shown, lines=lines))
+
+    async def _say_end(self, link: Link, end: FollowingEnd, lines: str) -> Message:
+        by = await self._people.find_name(link.state.find_actor("pause")) if end == "paused" else ""
+        return messages.ended(link, end, "" if end == "turn" else lines, by)
 
     async def _edit(self, link: Link, place: _Place, message: Message, priority: Priority) -> None:
         meta = Metadata(id=place.message_id, kind="live", task_id=link.record.task_id)
@@ -139,4 +154,6 @@ def _find_end(link: Link, until_ms: int, now_ms: int) -> FollowingEnd | None:
         return "stopped"
     if now_ms >= until_ms:
         return "time"
-    return None if link.state.phase in FOLLOWED_PHASES else "turn"
+    if link.state.phase in FOLLOWED_PHASES:
+        return None
+    return _ENDS.get(link.state.phase, "turn")
