@@ -128,8 +128,7 @@ async def test_a_paused_task_is_resumed_in_home(world: World) -> None:
     )
     assert pressed == (
         f"Resuming *{TITLE}*.\n---\n{QUIET}\n*Paused or finished lately*\n"
-        f":arrow_forward: {TITLE} · Resuming… · …\nReading the code · {PLACE}\n"
-        "[Resume] [Open thread]"
+        f":arrow_forward: {TITLE} · Resuming… · …\nReading the code · {PLACE}\n[Open thread]"
     )
     assert resumed == (
         f"Resuming *{TITLE}*.\n---\n{QUIET}\n*Running*\n"

@@ -6,7 +6,7 @@ from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
 from taskwire.messages import cards
-from tests.unit.message_examples import CODER, FORGES, link
+from tests.unit.message_examples import CODER, FORGES, STATUS_OF_PHASE, link
 from tests.unit.message_view import buttons, faults, shown
 
 
@@ -55,21 +55,29 @@ def test_an_open_question_can_be_answered_during_a_pause() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pending", "phase", "label"),
+    ("pending", "phase", "label", "controls"),
     [
-        ("pause job", Phase.WORKING, ":double_vertical_bar: Stopping…"),
-        ("pause job", Phase.PAUSED, ":double_vertical_bar: Paused"),
-        ("resume job", Phase.PAUSED, ":arrow_forward: Resuming…"),
-        ("resume job", Phase.WORKING, ":gear: Working"),
-        ("retry job", Phase.BROKEN, ":arrow_forward: Retrying…"),
-        ("delete job", Phase.DONE, ":wastebasket: Deleting…"),
-        ("dance job", Phase.DONE, ":white_check_mark: Done"),
+        ("pause job", Phase.WORKING, ":double_vertical_bar: Stopping…", []),
+        ("pause job", Phase.NEEDS_YOU, ":double_vertical_bar: Stopping…", ["Answer"]),
+        ("pause job", Phase.PAUSED, ":double_vertical_bar: Paused", ["Resume"]),
+        ("resume job", Phase.PAUSED, ":arrow_forward: Resuming…", []),
+        ("resume job", Phase.WORKING, ":gear: Working", ["Stop"]),
+        ("retry job", Phase.BROKEN, ":arrow_forward: Retrying…", []),
+        ("delete job", Phase.FAILED, ":wastebasket: Deleting…", []),
+        ("dance job", Phase.FAILED, ":x: Failed", ["Answer"]),
     ],
 )
 def test_an_action_that_is_being_carried_out_is_shown_until_its_effect_is(
-    pending: str, phase: Phase, label: str
+    pending: str, phase: Phase, label: str, controls: list[str]
 ) -> None:
-    """The card answers a press before Coder does."""
-    assert (
-        shown(card(link(phase, None).model_copy(update={"pending": pending})))[1].partition(" · ")[0] == label
+    """The card answers a press before Coder does. It offers nothing that would be refused then."""
+    drawn = card(
+        link(phase, None, STATUS_OF_PHASE.get(phase, "active")).model_copy(update={"pending": pending})
     )
+    found = list(buttons(drawn))
+
+    assert shown(drawn)[1].partition(" · ")[0] == label
+    assert found[: found.index("Open in Coder")] == controls
+    assert ("Edit prompt" in found) == (controls == ["Resume"])
+    assert ("Follow" in found) == (controls == ["Stop"])
+    assert ("Delete" in found) == (not pending.startswith("delete"))

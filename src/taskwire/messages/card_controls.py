@@ -49,7 +49,7 @@ def controls(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list
     """
     row = [button(Button.OPEN_THREAD, "Open thread", url=place.thread)] if place.thread else []
     row += _asked_for(link, place, is_open=is_open, rights=rights)
-    if is_open and rights >= Rights.STEER and _is_agent_running(link):
+    if is_open and rights >= Rights.STEER and link.shown_pending is None and _is_agent_running(link):
         row.append(button(Button.PAUSE, "Stop", link.id))
     if not is_open:
         row += [button(Button.OPEN_CODER, "Open in Coder", url=place.page)] if place.page else []
@@ -60,14 +60,19 @@ def controls(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list
 
 
 def _asked_for(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list[Block]:
-    """Return the controls that a person needs in this phase: none, one, or *Answer* with *Resume*."""
-    state = link.state
-    acts = is_open and rights >= Rights.STEER
+    """Return the controls that a person needs in this phase: none, one, or *Answer* with *Resume*.
+
+    While an action is carried out, there is none that would be refused or would do the same again.
+    """
+    state, pending = link.state, link.shown_pending
+    answers = is_open and rights >= Rights.STEER and pending != "delete"
+    acts = answers and pending is None
     if acts and (state.phase is Phase.BROKEN or link.is_agent_unreachable):
         return [button(Button.RETRY, "Retry", link.id, style="primary")]
-    if acts and state.open_phase in (Phase.NEEDS_YOU, Phase.FAILED):
+    if answers and state.open_phase in (Phase.NEEDS_YOU, Phase.FAILED):
         answer = [button(Button.ANSWER, "Answer", link.id, style="primary")]
-        return [*answer, button(Button.RESUME, "Resume", link.id)] if state.phase is Phase.PAUSED else answer
+        is_resumable = acts and state.phase is Phase.PAUSED
+        return [*answer, button(Button.RESUME, "Resume", link.id)] if is_resumable else answer
     if acts and state.phase is Phase.PAUSED:
         return [button(Button.RESUME, "Resume", link.id, style="primary")]
     if place.reported:
@@ -87,8 +92,8 @@ def _is_agent_running(link: Link) -> bool:
 
 def _entries(link: Link, place: Place, *, rights: Rights) -> list[_Entry]:
     """Return the entries of the menu: what shows the task first, what ends it last."""
-    entries = [_Entry(Button.PAGE, "Open in Coder")] if place.page else []
-    if link.state.phase is Phase.WORKING and rights >= Rights.STEER:
+    entries, pending = [_Entry(Button.PAGE, "Open in Coder")] if place.page else [], link.shown_pending
+    if link.state.phase is Phase.WORKING and pending is None and rights >= Rights.STEER:
         is_followed = link.follow_until_ms > 0
         follow = _Entry(Button.UNFOLLOW, "Stop following") if is_followed else _Entry(Button.FOLLOW, "Follow")
         entries.append(follow)
@@ -97,12 +102,12 @@ def _entries(link: Link, place: Place, *, rights: Rights) -> list[_Entry]:
     watch, new_like = _Entry(Button.WATCH, "Watch"), _Entry(Button.NEW_LIKE, "New like this")
     if rights < Rights.STEER:
         return [*entries, watch, new_like]
-    if link.state.phase is Phase.PAUSED:
+    if link.state.phase is Phase.PAUSED and pending is None:
         entries.append(_Entry(Button.EDIT, "Edit prompt"))
     entries += _discussion_entries(link)
     entries += [watch, _Entry(Button.UNMUTE, "Unmute") if link.is_muted else _Entry(Button.MUTE, "Mute")]
     entries.append(new_like)
-    if rights < Rights.MANAGE:
+    if rights < Rights.MANAGE or pending == "delete":
         return entries
     owners = (_Entry(Button.SHARE, "Share"), _Entry(Button.DETACH, "Detach"), _Entry(Button.DELETE, "Delete"))
     return [*entries, *owners]
