@@ -93,6 +93,25 @@ async def test_a_task_that_is_resumed_in_coder_keeps_the_question_about_its_repl
     assert world.alice.reads() == ["*Fix the login* is already running."]
 
 
+async def test_a_reply_that_is_only_pause_goes_to_the_agent_and_offers_to_stop(world: World) -> None:
+    """Most people who write it mean the task. They are told at once, also while the agent is busy."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, "Pause!")
+    await world.alice.replies(thread, "pause the music")
+    await world.passes(seconds=3)
+    offered, sent = world.alice.reads(), list(task.inputs)
+    await world.alice.presses("Stop the task")
+
+    assert offered == [
+        "`pause` goes to the agent as your reply. To stop the task, press *Stop the task*, or write `stop`.\n"
+        "[Stop the task]"
+    ]
+    assert sent == ["Pause!"]
+    assert task.status == "paused"
+    assert thread.new_messages() == ["Pausing. One reply waits.\n[Resume and send] [Drop it]"]
+
+
 async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) -> None:
     """The task goes on. The agent gets the replies in the order in which they were written."""
     thread, task = await a_busy_agent(world)

@@ -1,4 +1,4 @@
-"""Recognises replies that are nothing but one short thing: a word that stops the task, or thanks.
+"""Recognises replies that are nothing but one short thing: a word that stops the task, `pause`, or thanks.
 
 `replies` reads whole messages. This module gets their text, without the mention of the bot.
 """
@@ -16,6 +16,7 @@ _STOP = re.compile(
     re.IGNORECASE,
 )
 
+_PAUSE = re.compile(rf"{_MARKS}pause{_ENDS}", re.IGNORECASE)
 _HAPPY = "+1 thumbsup pray heart tada clap raised_hands ok_hand heart_eyes star2 slightly_smiling_face"
 _EMOJI = (
     rf"(?::(?:{'|'.join(map(re.escape, _HAPPY.split()))}):(?::skin-tone-[2-6]:)?"
@@ -34,6 +35,11 @@ _THANKS = re.compile(
 def is_stop(said: str) -> bool:
     """Return whether a text is only `stop`, `cancel`, `halt`, `abort`, `wait` or a stop sign."""
     return len(said) <= _LONGEST and _STOP.fullmatch(said) is not None
+
+
+def is_pause(said: str) -> bool:
+    """Return whether a text is only `pause`. It is input, but its author may have meant to stop the task."""
+    return len(said) <= _LONGEST and _PAUSE.fullmatch(said) is not None
 
 
 def is_thanks(said: str) -> bool:

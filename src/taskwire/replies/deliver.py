@@ -10,6 +10,7 @@ happened.
 """
 
 import contextlib
+from dataclasses import replace
 from functools import partial
 
 from taskwire.coder.errors import (
@@ -30,7 +31,7 @@ from taskwire.coder.models import Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain import reconcile
 from taskwire.domain.agent_text import AgentText
-from taskwire.domain.bare_words import is_thanks
+from taskwire.domain.bare_words import is_pause, is_thanks
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
 from taskwire.domain.ids import microseconds, moment_of
@@ -112,11 +113,23 @@ class ReplySender:
         if refusal is not None:
             return await self._refuse(reply_job, refusal)
         if not reply_job.reply.is_admitted:
-            return await self._outcomes.admit(reply_job)
+            return await self._admit(reply_job)
         if self._is_thanks_for_work(reply_job):
             return done(show_receipt(reply_job.link.id, reply_job.reply.ts, "acknowledged"))
         waiting = await self._hold_or_ask(reply_job)
         return waiting or await self._deliver_text(reply_job)
+
+    async def _admit(self, reply_job: ReplyJob) -> Outcome:
+        """Queue the reply as input. If it is only `pause`, offer its author to stop the task."""
+        _, link, reply = reply_job
+        outcome = await self._outcomes.admit(reply_job)
+        is_plain = not (reply.is_confirmed or reply.is_from_command or reply.files)
+        is_paused = link.hold is not None or link.state.phase in (Phase.PAUSING, Phase.PAUSED)
+        if not is_plain or is_paused or not is_pause(self._agent_input.get_plain(reply)):
+            return outcome
+        thread = link.record.thread_ts
+        requester = Requester(person=reply.person, channel=link.record.channel, at=reply.ts, thread_ts=thread)
+        return replace(outcome, private_messages=((requester, inputs.offer_to_stop(link)),))
 
     async def _find_refusal(self, reply_job: ReplyJob) -> UserError | None:
         """Return why this person may not send input; None if they may.
