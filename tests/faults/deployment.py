@@ -103,8 +103,8 @@ class Deployment:
             try:
                 yield
             finally:
-                await self.kill()
                 server.close()
+                await self.kill()
 
     async def _accept_bot(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._line = (reader, writer)

@@ -28,10 +28,11 @@ class Environment:
     async def fork_bot(self, given: Given) -> int:
         """Fork a bot and return its process id."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        writer.write(f"{given.model_dump_json()}\n".encode())
-        child = int(await reader.readline())
-        writer.close()
-        return child
+        try:
+            writer.write(f"{given.model_dump_json()}\n".encode())
+            return int(await reader.readline())
+        finally:
+            writer.close()
 
     @contextlib.asynccontextmanager
     async def database(self) -> AsyncIterator[tuple[int, "Redis", "Redis"]]:

@@ -61,6 +61,11 @@ class Proxy:
         # Exchanges on their way to Redis or back. Held ones are left out.
         self.under_way: set[Exchange] = set()
         self._waiting: set[asyncio.Task[None]] = set()
+        # Open connections on either side. `_all_closed` is set while there is none.
+        self._ends: set[_Near | _Far] = set()
+        self._all_closed = asyncio.Event()
+        self._all_closed.set()
+        self._is_over = False
 
     @property
     def is_busy(self) -> bool:
@@ -69,16 +74,35 @@ class Proxy:
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Listen inside the block."""
+        """Listen inside the block. At its end no connection is open, also if the block failed."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: _Near(self), "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield
         finally:
+            self._is_over = True
             server.close()
-            for task in self._waiting:
+            waiting = [*self._waiting]
+            for task in waiting:
                 task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            for end in [*self._ends]:
+                end.abort()
+            await self._all_closed.wait()
+
+    def opened(self, end: "_Near | _Far") -> None:
+        """Note that a connection is open. One that was accepted too late is cut."""
+        self._ends.add(end)
+        self._all_closed.clear()
+        if self._is_over:
+            end.abort()
+
+    def closed(self, end: "_Near | _Far") -> None:
+        """Note that a connection is closed."""
+        self._ends.discard(end)
+        if not self._ends:
+            self._all_closed.set()
 
     def reach(self, far: "_Far") -> None:
         """Connect to Redis."""
@@ -108,7 +132,7 @@ class _Near(asyncio.Protocol):
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
-        self._far = _Far(self)
+        self._far = _Far(self, proxy)
         self._reader = hiredis.Reader()
         self._asked = bytearray()
         self._answer = bytearray()
@@ -119,10 +143,12 @@ class _Near(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self._proxy.reach(self._far)
+        self._proxy.opened(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._over()
-        self._far.close()
+        self._far.abort()
+        self._proxy.closed(self)
 
     def data_received(self, chunk: bytes) -> None:
         self._asked += chunk
@@ -151,7 +177,7 @@ class _Near(asyncio.Protocol):
             case Verdict.HOLD:
                 self._over()
             case Verdict.CUT:
-                self._cut()
+                self.abort()
 
     def came_back(self, chunk: bytes, answers: list[object]) -> None:
         """Collect Redis's answers, and pass them on when the exchange is complete."""
@@ -168,14 +194,15 @@ class _Near(asyncio.Protocol):
         if verdict is Verdict.PASS and self.transport is not None:
             self.transport.write(bytes(self._answer))
         elif verdict is Verdict.CUT:
-            self._cut()
+            self.abort()
         self._answer.clear()
 
     def far_closed(self) -> None:
         """Cut the connection, because Redis has closed it."""
-        self._cut()
+        self.abort()
 
-    def _cut(self) -> None:
+    def abort(self) -> None:
+        """Cut the connection to the bot."""
         self._over()
         if self.transport is not None:
             self.transport.abort()
@@ -189,8 +216,9 @@ class _Near(asyncio.Protocol):
 class _Far(asyncio.Protocol):
     """Redis's end of the same connection."""
 
-    def __init__(self, near: _Near) -> None:
+    def __init__(self, near: _Near, proxy: Proxy) -> None:
         self._near = near
+        self._proxy = proxy
         self._reader = hiredis.Reader()
         self._transport: asyncio.Transport | None = None
         self._early = bytearray()
@@ -199,11 +227,13 @@ class _Far(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(bytes(self._early))
+        self._proxy.opened(self)
         if self._is_closed:
             self._transport.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._near.far_closed()
+        self._proxy.closed(self)
 
     def send(self, chunk: bytes) -> None:
         """Send to Redis as soon as the connection exists."""
@@ -212,8 +242,8 @@ class _Far(asyncio.Protocol):
         else:
             self._early += chunk
 
-    def close(self) -> None:
-        """Close the connection."""
+    def abort(self) -> None:
+        """Cut the connection to Redis, also one that is not made yet."""
         self._is_closed = True
         if self._transport is not None:
             self._transport.abort()

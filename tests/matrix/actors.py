@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from taskwire.app.wiring import Timings
-from taskwire.domain.ids import TaskId
+from taskwire.domain.ids import TaskId, UserId
 from taskwire.domain.links import Link
+from taskwire.domain.queues import waiting_requests
 from taskwire.queue.rate_limiter import MethodLimits
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack.workspace import PRIVATE
@@ -142,6 +143,15 @@ class Cast:
             target.task.pause()
             await self.world.polls()
 
+    async def forget_waiting(self, actor: Actor) -> None:
+        """Remove the requests of somebody that wait for their account, so that no later act meets them."""
+        keys, name = self.world.keys, waiting_requests(UserId(actor.person.id))
+        pipe = self.world.connections.commands.pipeline(transaction=False)
+        pipe.delete(*(keys.named("queue", name, part) for part in ("order", "jobs", "state")))
+        for place in ("ready", "ready:calls", "ready:acts"):
+            pipe.zrem(keys.named(place), name)
+        await pipe.execute()
+
 
 @asynccontextmanager
 async def new_cast(directory: Path, store_url: str, mode: Mode) -> AsyncIterator[Cast]:
@@ -150,6 +160,8 @@ async def new_cast(directory: Path, store_url: str, mode: Mode) -> AsyncIterator
         world.slack.backend.rate_limiter.is_on = False
         cast = Cast(world, mode)
         await _gather(cast)
+        # What is remembered of people would otherwise expire in real time, amid the acts.
+        await world.forgets()
         yield cast
         # Requests of people without an account may still wait for one.
         await world.stops()

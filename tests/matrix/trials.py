@@ -2,13 +2,13 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from taskwire.domain.audit import AuditFilter
 from taskwire.domain.jobs import ActVerb
@@ -22,7 +22,7 @@ from tests.scenarios.world import CARD_SECONDS
 from .actors import CHANNELS, LOG, REPORT, Actor, Cast, Target
 from .acts import QUESTION, Act, Scene
 
-# Longer than the bot remembers who somebody is, and than a person's requests are counted together.
+# Longer than a person's requests are counted together.
 BETWEEN_SECONDS = 61.0
 _READING = ("GET", "HEAD")
 # The first words of a message say whether it refuses.
@@ -37,6 +37,10 @@ _NEUTRAL = (
     (re.compile(r"(?<=/)C\w+/p\d+"), "THREAD"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b"), "ID"),
 )
+# These fields of a link say what was shown, which may be a little later than it happened.
+_SHOWN = ("drawn_card", "session", "told_home", "cursor")
+# These fields say what people want of the task. The task itself does not change with them.
+_OF_PEOPLE = ("muted", "watchers", "shares", "mention_only")
 # It did something; it showed something of the task; it was refused; nothing at all came of it.
 Mark = Literal["+", "r", "-", "."]
 
@@ -113,6 +117,14 @@ def _name_question(name: str, args: tuple[object, ...]) -> str:
     return "right:viewer" if verb in permissions.VIEWERS_VERBS else "right:steerer"
 
 
+class _Seen(NamedTuple):
+    """What the store has of a task, of what people want of it, and of a person and the channels."""
+
+    task: Mapping[str, str]
+    people: Mapping[str, str | None]
+    others: Sequence[object]
+
+
 class Trials:
     """Tries acts, one after the other."""
 
@@ -122,11 +134,13 @@ class Trials:
         self._world = everybody.world
         self._names = {actor.person.id: f"@{name}" for name, actor in everybody.actors.items()}
         self._names |= {everybody.friend.id: "@friend", self._world.slack.bot_user_id: "@Taskwire"}
+        # What the store had of a link, and the link: to read one takes longer than to compare.
+        self._links: dict[str, tuple[dict[str, str], Link]] = {}
 
     async def attempt(self, act: Act, actor: Actor) -> Result:
         """Let somebody act, and return what came of it."""
         world, target = self._world, await self._prepare(act, actor)
-        before, seen, since = await self._look(actor), self._count_messages(actor), world.clock.now()
+        before, seen, since = await self._look(target, actor), self._count_messages(actor), world.clock.now()
         requests = len(world.coder.requests)
         self._cast.acks.clear()
         self._gates.take()
@@ -135,14 +149,15 @@ class Trials:
         asked = self._gates.take()
         if act.surface == "Home":
             await world.passes(CARD_SECONDS)
-        has_changed = await self._look(actor) != before
-        has_changed |= any(each.method not in _READING for each in world.coder.requests[requests:])
-        if has_changed:
+        now = await self._look(target, actor)
+        changes = [each.path for each in world.coder.requests[requests:] if each.method not in _READING]
+        if now.task != before.task or any(target.task.id in path for path in changes):
             self._cast.states.pop(actor.target, None)
-        has_acted = has_changed or await self._is_in_audit_trail(actor, since)
+        has_acted = now != before or changes or await self._is_in_audit_trail(actor, since)
         said = self._read(actor, seen)
         titles = {target.link.title, (await self._find_link(target)).title}
-        return Result(_mark(said, has_acted=has_acted), self._make_neutral(said, titles), asked)
+        await self._cast.forget_waiting(actor)
+        return Result(_mark(said, has_acted=bool(has_acted)), self._make_neutral(said, titles), asked)
 
     async def _prepare(self, act: Act, actor: Actor) -> Target:
         """Let the task be as the act needs it. Make it again if the last act has ended it."""
@@ -157,19 +172,27 @@ class Trials:
         return target
 
     async def _find_link(self, target: Target) -> Link:
-        return await self._world.bot.parts.deps.links.find(target.link.id) or target.link
+        read = self._world.connections.commands.hgetall(self._world.keys.link(target.link.id))
+        stored = await cast("Awaitable[dict[str, str]]", read)
+        if self._links.get(target.link.id, ({}, target.link))[0] != stored:
+            found = await self._world.bot.parts.deps.links.find(target.link.id) or target.link
+            self._links[target.link.id] = (stored, found)
+        return self._links[target.link.id][1]
 
-    async def _look(self, actor: Actor) -> list[object]:
-        """Return what the store has of the tasks' links, and of the settings and the account of a person."""
+    async def _look(self, target: Target, actor: Actor) -> "_Seen":
+        """Return what the store has of a task's link, and of the settings and the account of a person."""
         keys, slack = self._world.keys, self._world.slack
         pipe = self._world.connections.commands.pipeline(transaction=False)
-        for target in self._cast.targets.values():
-            pipe.hgetall(keys.link(target.link.id))
+        pipe.hgetall(keys.link(target.link.id))
         for channel in CHANNELS:
             pipe.get(keys.named("channel_settings", slack.workspace.channel(channel).id))
         for kind in ("person_settings", "account"):
             pipe.get(keys.named(kind, actor.person.id))
-        return cast("list[object]", await pipe.execute())
+        link, *others = cast("list[dict[str, str] | str | None]", await pipe.execute())
+        assert isinstance(link, dict)
+        people = {name: link.get(name) for name in _OF_PEOPLE}
+        task = {name: text for name, text in link.items() if name not in (*_OF_PEOPLE, *_SHOWN)}
+        return _Seen(task, people, others)
 
     async def _is_in_audit_trail(self, actor: Actor, since: datetime) -> bool:
         """Return whether somebody has done something since."""

@@ -44,6 +44,14 @@ for _, name in ipairs(redis.call('ZRANGE', prefix .. 'ready', 0, -1)) do
 end
 return busy
 """
+# Redis expires keys in real time.
+_AGE = """
+for _, kind in ipairs({'notes', 'cached', 'cache_change'}) do
+  for _, key in ipairs(redis.call('KEYS', ARGV[1] .. kind .. ':*')) do
+    redis.call('PEXPIRE', key, redis.call('PTTL', key) - ARGV[2])
+  end
+end
+"""
 PATIENCE_SECONDS = 60.0
 SETTLE_SECONDS = 20.0
 # A card is edited at most every three seconds. After a short burst, a channel gets one post a second.
@@ -78,6 +86,8 @@ class World:
         self.logged: list[str] = []
         self._bot: Bot | None = None
         self._stack = contextlib.AsyncExitStack()
+        # How far the clock was ahead of real time when the worker was last told of it.
+        self._told_ms = clock.passed_ms
         self.alice = self.person("alice")
         self.bob = self.person("bob")
 
@@ -146,12 +156,15 @@ class World:
         self.clock.passes(seconds)
         await self.coder.catch_up()
         await self.bot.parts.deps.links.fire_timers()
-        await self.connections.commands.lpush(self.keys.named("wakeups"), "1")
         await self.settles()
 
     async def settles(self) -> None:
         """Wait until no due job is left."""
         await self.slack.wait_until_idle()
+        if self._told_ms != self.clock.passed_ms:
+            # The worker waits for its next job in real time.
+            self._told_ms = self.clock.passed_ms
+            await self.connections.commands.lpush(self.keys.named("wakeups"), "1")
         await self.until(self._is_settled, "the bot has nothing to do")
         await self.slack.wait_until_idle()
 
@@ -217,10 +230,8 @@ class World:
 
     async def ages(self, seconds: float) -> None:
         """Shorten the remaining time of everything that the bot remembers for some minutes."""
-        redis = self.connections.commands
-        for key in await self._notes():
-            left_ms = int(await redis.pttl(key) - seconds * 1000)
-            await (redis.pexpire(key, left_ms) if left_ms > 0 else redis.delete(key))
+        words = (self.keys.prefix, int(seconds * 1000))
+        await cast("Awaitable[object]", self.connections.commands.eval(_AGE, 0, *map(str, words)))
 
     async def _notes(self) -> list[str]:
         redis, kinds = self.connections.commands, ("notes", "cached", "cache_change")

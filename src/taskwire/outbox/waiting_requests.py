@@ -92,7 +92,7 @@ async def _append(
     person, (wish, queue, job) = UserId(error.person), request
     await note_refusal(deps, error, batch)
     known = await deps.accounts.find(person)
-    if len(await deps.links.list_jobs(waiting_requests(person))) >= MOST_WAITING:
+    if await deps.links.count_jobs(waiting_requests(person)) >= MOST_WAITING:
         return accounts.too_many_wait(MOST_WAITING, deps.coder_url)
     work = WaitForAccount(
         person=person, requester=requester, wish=wish, queue=queue, waiting_job=job.model_dump_json()

@@ -250,9 +250,13 @@ class Links:
         body = await cast("Awaitable[str | None]", self._redis.hget(jobs, f"body|{job_id}"))
         return find_missing_key(body) if body else ""
 
+    async def count_jobs(self, name: QueueName) -> int:
+        """Return how many jobs a queue has, readable or not."""
+        return int(await self._redis.zcard(self._keys.named("queue", name, "order")))
+
     async def is_empty(self, name: QueueName) -> bool:
         """Return whether a queue has no jobs at all, readable or not."""
-        return not await self._redis.zcard(self._keys.named("queue", name, "order"))
+        return not await self.count_jobs(name)
 
 
 def _open_shares(link: str, stored: str) -> tuple[str, ...]:
