@@ -323,7 +323,7 @@ async def test_an_old_verb_does_nothing_and_says_so(world: World) -> None:
 
     assert task.status == "active"
     assert world.alice.reads() == [
-        "`!pause` was written more than an hour ago, while I was away, so I did nothing. Write it again if "
+        "`!stop` was written more than an hour ago, while I was away, so I did nothing. Write it again if "
         "you still want it."
     ]
     await is_quiet(world)
@@ -340,7 +340,7 @@ async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
     await back(world)
 
     assert task.inputs == []
-    assert world.bob.reads() == ["Only Alice can direct this agent.\n[Ask Alice to pass it on]"]
+    assert world.bob.reads() == ["Only Alice can steer this task.\n[Ask Alice to pass it on]"]
     await is_quiet(world)
 
 

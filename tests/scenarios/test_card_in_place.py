@@ -180,7 +180,7 @@ async def test_who_asks_in_a_thread_whose_card_was_deleted_is_answered_in_the_ne
     moved = newest_card(world, thread)
 
     assert moved.ts != thread.ts
-    assert moved.new_messages() == ["I don't know `!pasue`.\n[Pause it] [Send as text]"]
+    assert moved.new_messages() == ["I don't know `!pasue`.\n[Stop it] [Send as text]"]
 
 
 async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:

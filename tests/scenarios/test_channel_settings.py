@@ -14,12 +14,12 @@ DIALOG = (
     "Template of new tasks: {template}\n"
     "{preset}"
     "In new threads, the agent gets: {replies}\n"
-    "Who may direct the agents: {steerers}\n"
+    "Who may steer tasks: {steerers}\n"
     "A reply to a paused task: {resumes}\n"
     "An agent that is idle calls its owner after: {settle}\n"
     "A task in which nothing changes calls its owner after: {stuck}\n"
     "An open question calls its owner again after: {reminder}\n"
-    "If the owner does not answer within the same time, it then calls: \n"
+    "If the owner does not answer in that time either, it calls: \n"
     "For you, everywhere:\n"
     "{own}"
 )
@@ -40,7 +40,7 @@ EVERYWHERE = {
     "own": USUAL,
 }
 TOLD = (
-    "Alice has changed the settings of this channel: everybody here can direct the agents now. "
+    "Alice has changed the settings of this channel: everybody here can steer its tasks now. "
     "`/task settings` shows and changes that."
 )
 WAITS = "Waits until somebody resumes it"

@@ -21,7 +21,7 @@ ASKED = """\
 """
 
 
-OFFERED = "Only Alice can direct this agent.\n> 2. release-2\n[Ask Alice to pass it on]"
+OFFERED = "Only Alice can steer this task.\n> 2. release-2\n[Ask Alice to pass it on]"
 
 
 async def an_asking_agent(world: World) -> tuple[Thread, SandboxTask]:

@@ -114,12 +114,12 @@ async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> N
     [
         (
             faults.server_error("You are signed out or your session has expired.", 401),
-            "Coder refused my token for an hour, so I gave up pausing `loose`. Ask again when a Taskwire "
+            "Coder refused my token for an hour, so I gave up stopping `loose`. Ask again when a Taskwire "
             "administrator has fixed that.",
         ),
         (
             faults.server_error("Route not found.", 404),
-            "This Coder had no Tasks for an hour, so I gave up pausing `loose`.",
+            "This Coder had no Tasks for an hour, so I gave up stopping `loose`.",
         ),
     ],
     ids=["token", "tasks"],
@@ -158,7 +158,7 @@ async def test_a_coder_without_tasks_is_named(world: World) -> None:
     ("line", "wish"),
     [
         ("create fix it", "creating *fix it*"),
-        ("pause loose", "pausing `loose`"),
+        ("pause loose", "stopping `loose`"),
         ("attach loose", "giving a thread to `loose`"),
     ],
 )
@@ -226,10 +226,10 @@ async def test_whoever_asks_for_more_meanwhile_is_told_that_it_waits_too(world: 
         await world.passes(seconds=1_800)
         await world.passes(seconds=2)
 
-    assert told == [WAITS, WAITS.replace("creating *fix it*", "pausing `loose`")]
+    assert told == [WAITS, WAITS.replace("creating *fix it*", "stopping `loose`")]
     assert [said.partition(",")[0] for said in after_an_hour] == ["Coder did not answer for an hour"]
     assert world.alice.reads() == [
-        "Coder did not answer for an hour, so I gave up pausing `loose`. Ask again when it is back."
+        "Coder did not answer for an hour, so I gave up stopping `loose`. Ask again when it is back."
     ]
 
 

@@ -152,7 +152,7 @@ async def test_what_is_given_up_is_named_to_whoever_asked(world: World) -> None:
 
     why = "users.info: invalid_arguments. Administrators find it with `taskwire doctor`."
     assert world.alice.reads() == [
-        f"I gave up pausing `{task.name}`: {why}",
+        f"I gave up stopping `{task.name}`: {why}",
         f"I gave up answering you in the thread of *{TITLE}*: {why}",
     ]
     assert await world.dead_letters() == ["users.info: invalid_arguments"] * 2
@@ -172,7 +172,7 @@ async def test_a_pause_that_is_given_up_may_have_happened_and_that_is_said(world
 
     assert task.status in ("unknown", "paused")
     assert world.alice.reads() == [
-        f"I gave up pausing *{TITLE}*: it did not succeed in a day. It may have happened, so look before "
+        f"I gave up stopping *{TITLE}*: it did not succeed in a day. It may have happened, so look before "
         "you ask again. Administrators find it with `taskwire doctor`."
     ]
     assert await world.dead_letters() == ["it did not succeed in a day"]

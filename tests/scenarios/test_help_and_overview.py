@@ -41,7 +41,7 @@ async def test_help_comes_in_many_ways(world: World, line: str) -> None:
 
     [answer] = world.alice.reads()
     assert answer.startswith("Each task has a thread, and your replies in it reach its agent.\n")
-    assert "`/task pause fix-login`  stop its workspace and keep everything\n" in answer
+    assert "`/task stop fix-login`  stop its workspace and keep everything; the task is paused\n" in answer
     assert answer.endswith("[New task] [My tasks]")
 
 

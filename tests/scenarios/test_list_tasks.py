@@ -227,7 +227,7 @@ async def test_a_filter_by_somebody_without_an_account_tells_nothing_of_them(wor
     await world.alice.types(f"/task list owner=<@{carol.id}>")
 
     assert world.alice.reads() == [
-        f"I know no Coder account of <@{carol.id}>. `owner=NAME` takes their name in Coder, too."
+        f"I don't know the Coder account of <@{carol.id}>. Write their name in Coder: `owner=NAME`."
     ]
 
 

@@ -19,12 +19,12 @@ async def test_a_slip_is_put_right_by_one_press(world: World) -> None:
 
     await world.alice.types(f"/task stpo {task.name}")
     offered, before = world.alice.reads(), task.status
-    await world.alice.presses("Pause")
+    await world.alice.presses("Stop")
 
-    assert offered == [f"Pause *{task.name}*?\n[Pause]"]
+    assert offered == [f"Stop *{task.name}*?\n[Stop]"]
     assert before == "active"
     assert world.alice.reads() == [f"Pausing *{TITLE}*. Your next reply resumes it."]
-    assert shown(world.slack.ephemerals("alice")[0].body) == f"Understood as `/task pause {task.name}`."
+    assert shown(world.slack.ephemerals("alice")[0].body) == f"Understood as `/task stop {task.name}`."
     await world.polls()
     thread.new_messages()
 
@@ -155,7 +155,7 @@ async def test_a_colleague_cannot_press_the_offer_of_another(world: World) -> No
     """The command would run in the name of the person who presses."""
     _, task = await a_task(world)
     await world.alice.types(f"/task stpo {task.name}")
-    value = buttons(world.slack.ephemerals("alice")[-1].body, "Pause")[0]["value"]
+    value = buttons(world.slack.ephemerals("alice")[-1].body, "Stop")[0]["value"]
 
     await world.bob.presses_made_up("command.run.0", value)
     await world.alice.presses_made_up("command.run.9", value)
@@ -163,7 +163,7 @@ async def test_a_colleague_cannot_press_the_offer_of_another(world: World) -> No
 
     expired = "This button has expired. Ask again."
     assert world.bob.reads() == [expired]
-    assert world.alice.reads() == [f"Pause *{task.name}*?\n[Pause]", expired, expired]
+    assert world.alice.reads() == [f"Stop *{task.name}*?\n[Stop]", expired, expired]
     assert task.status == "active"
 
 
@@ -172,8 +172,8 @@ async def test_a_slip_in_a_direct_message_has_the_same_button(world: World) -> N
     await world.alice.runs("/task create fix it")
 
     await world.alice.writes_directly("puase fix-it")
-    assert world.alice.reads() == ["Pause *fix-it*?\n[Pause]"]
-    await world.alice.presses("Pause")
+    assert world.alice.reads() == ["Stop *fix-it*?\n[Stop]"]
+    await world.alice.presses("Stop")
 
     assert world.alice.reads() == ["Pausing *Fix it*. Your next reply resumes it."]
 
@@ -221,7 +221,7 @@ async def test_a_near_verb_of_a_thread_with_a_dialog_settles(
 @pytest.mark.parametrize(
     ("typed", "label", "verb"),
     [
-        ("!puase", "Pause it", "pause"),
+        ("!puase", "Stop it", "stop"),
         ("!mtue", "Mute it", "mute"),
         ("!detahc", "Detach it", "detach"),
         ("!stauts", "Status", "status"),
@@ -242,7 +242,7 @@ async def test_a_near_verb_of_a_thread_is_done_by_its_button(
 
     assert asked == [f"I don't know `{typed}`.\n[{label}] [Send as text]"]
     assert thread.all_messages()[2] == f"Understood as `!{verb}`."
-    assert (task.status == "paused") == (verb == "pause")
+    assert (task.status == "paused") == (verb == "stop")
     assert task.inputs == []
     thread.new_messages()
     world.alice.reads()

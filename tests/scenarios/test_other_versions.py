@@ -85,7 +85,7 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
     assert [said.partition(":")[0] for said in at_first] == ["The agent stopped and said nothing.\nNeeds you"]
     assert thread.new_messages() == [
         "Another version of Taskwire has stored your request, and this one can't read it. It waits for that "
-        f"version until {until} at most, and so does what you ask after it, except a pause. I told the "
+        f"version until {until} at most, and so does what you ask after it, except a stop. I told the "
         "administrators."
     ]
     (told,) = direct_messages(world, "bob")

@@ -9,7 +9,7 @@ from .reading import shown
 from .running_tasks import TITLE, a_task
 from .world import World
 
-OFFERED = "Only Alice can direct this agent.\n[Ask Alice to pass it on]"
+OFFERED = "Only Alice can steer this task.\n[Ask Alice to pass it on]"
 WAS_ASKED = "Alice was asked to pass it on."
 SETTLED = "That is already decided, or the button is too old."
 PASSED = "Passed on. The reaction on Bob's reply shows when the agent has it."
@@ -174,11 +174,11 @@ async def test_the_owner_always_lets_a_teammate(world: World) -> None:
     reply = await world.bob.replies(thread, "and a changelog")
     await world.passes(seconds=3)
 
-    assert world.alice.sees() == f"{PASSED} From now on Bob can direct the agent; `!unshare @who` ends that."
+    assert world.alice.sees() == f"{PASSED} From now on Bob can steer the task; `!unshare @who` ends that."
     assert task.inputs == ["Bob wrote:\nplease add a test", "and a changelog"]
     assert thread.receipt(reply) == ["white_check_mark"]
     await world.alice.replies(thread, "!share")
-    assert world.alice.reads() == [f"Bob can direct *{TITLE}*, as Alice can. `!unshare @who` ends that."]
+    assert world.alice.reads() == [f"Bob can steer *{TITLE}*, as Alice can. `!unshare @who` ends that."]
     thread.new_messages()
 
 
@@ -200,8 +200,7 @@ async def test_a_reply_without_a_coder_account_is_passed_on_but_gives_no_share(w
 
     assert (offered, dora.sees()) == ([OFFERED], WAS_ASKED)
     assert refused == [
-        "Dora can't direct an agent. They have no Coder account with their address in Slack. Nothing was "
-        "shared."
+        "Dora can't steer a task. They have no Coder account with their address in Slack. Nothing was shared."
     ]
     told = [shown(each.body) for each in world.slack.ephemerals(world.alice.id)]
     assert "Passed on. The reaction on Dora's reply shows when the agent has it." in told
@@ -329,7 +328,7 @@ async def test_a_person_who_has_got_a_share_meanwhile_needs_nobody(world: World)
     await world.bob.presses("Ask Alice to pass it on")
     await world.passes(seconds=3)
 
-    assert world.bob.reads() == ["You can direct this agent now, so your reply goes to it."]
+    assert world.bob.reads() == ["You can steer this task now, so your reply goes to its agent."]
     assert task.inputs == ["please add a test"]
     assert world.alice.reads() == []
 

@@ -8,7 +8,7 @@ from .running_tasks import PULL, TITLE, a_task
 from .world import CARD_SECONDS, SETTLE_SECONDS, World
 
 DIALOG = (
-    "[Preferences]\nWhen a task needs you: {calls}\nQuiet from: {begins}\nQuiet until: {ends}\n"
+    "[Your settings]\nWhen a task needs you: {calls}\nQuiet from: {begins}\nQuiet until: {ends}\n"
     "Times are in your time zone. Each notice is also in its thread.\n[Save]"
 )
 ASKED = "Which config should I keep?\nNeeds you: Fix the login redirect. Reply here to go on.\n[Logs]"

@@ -414,12 +414,12 @@ async def test_private_questions_lose_their_buttons_too(world: World) -> None:
     task = min(world.coder.tasks, key=lambda each: each.row.created_at)
     await world.alice.types(f"/task edit {task.name} fix that instead")
     edit = world.alice.reads()
-    await world.alice.presses("Pause, then change it")
+    await world.alice.presses("Stop, then change it")
     await world.passes(seconds=4)
 
     assert another[0].endswith("[Create another]")
     assert created == ("Creating another one.\n> fix it")
-    assert edit[0].endswith("[Pause, then change it]")
+    assert edit[0].endswith("[Stop, then change it]")
     assert world.alice.sees() == ("*Fix it* has a new prompt. The agent reads it when the task is resumed.")
     assert world.alice.reads() == []
     assert len(world.cards()) == 1
@@ -436,7 +436,7 @@ async def test_who_waits_behind_an_edit_hears_so_where_they_asked(world: World) 
     await world.alice.types(f"/task edit {task.name} fix that instead")
     world.alice.reads()
     world.coder.plan_fault("*", server_error(), times=None)
-    await world.alice.presses("Pause, then change it")
+    await world.alice.presses("Stop, then change it")
     await world.bob.clicks(thread, "Mute")
     await world.passes(seconds=2)
     await world.passes(seconds=4)
@@ -464,7 +464,7 @@ async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world
     world.alice.reads()
     await world.forgets()
 
-    await world.alice.presses("Pause, then change it")
+    await world.alice.presses("Stop, then change it")
     await world.passes(seconds=4)
 
     assert world.alice.sees() == "This button has expired. Ask again."

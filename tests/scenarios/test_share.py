@@ -10,7 +10,7 @@ from .running_tasks import TITLE, a_task
 from .test_gone_tasks import EMPTY, NOT_FOUND
 from .world import World
 
-ONLY_ALICE = f"Only Alice can direct *{TITLE}*. `!share @who` shares it."
+ONLY_ALICE = f"Only Alice can steer *{TITLE}*. `!share @who` shares it."
 NOT_BOBS = (
     f"*{TITLE}* belongs to Alice, so you can't stop it. Ask Alice to let you: `!share @Bob` in its thread."
 )
@@ -18,7 +18,7 @@ NOT_SHARED = f"*{TITLE}* belongs to Alice, so you can't {{}}. Ask Alice, or a Ta
 
 
 def and_bob(who: str = "Bob") -> str:
-    return f"{who} can direct *{TITLE}*, as Alice can. `!unshare @who` ends that."
+    return f"{who} can steer *{TITLE}*, as Alice can. `!unshare @who` ends that."
 
 
 @pytest.mark.parametrize("way", ["command", "verb", "mention"])
@@ -82,7 +82,7 @@ async def test_a_person_with_a_share_may_not_end_or_share_it(world: World, words
 
     assert world.bob.reads() == [NOT_SHARED.format(may_not)]
     await world.bob.replies(thread, "!status")
-    assert "Bob can direct its agent too." in world.bob.reads()[0]
+    assert "Bob can steer it too." in world.bob.reads()[0]
     assert (task.status, thread.new_messages()) == ("active", [])
 
 
@@ -108,8 +108,8 @@ async def test_the_menu_of_a_person_with_a_share_has_no_share_detach_or_delete(w
 
 
 DIALOG = (
-    f"[Share]\n{TITLE}\nPeople who can direct its agent: {{people}}\n{{groups}}"
-    "They can also pause, resume and edit it. Deleting and sharing it stay with its owner.\n[Save]"
+    f"[Share]\n{TITLE}\nPeople who can steer it: {{people}}\n{{groups}}"
+    "They can also stop, resume and edit it. Deleting and sharing it stay with its owner.\n[Save]"
 )
 
 
@@ -202,7 +202,7 @@ async def test_a_task_is_shared_with_a_user_group(world: World) -> None:
     assert world.bob.reads() == [NOT_BOBS]
     assert task.status == "active"
     await world.alice.replies(thread, "!status")
-    assert "a user group can direct its agent too." in world.alice.reads()[0]
+    assert "a user group can steer it too." in world.alice.reads()[0]
     thread.new_messages()
 
 
@@ -258,7 +258,7 @@ async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> No
     await world.passes(seconds=30)
 
     assert (task.inputs, thread.receipt(reply)) == ([], [])
-    assert world.bob.reads() == ["Only Alice can direct this agent.\n[Ask Alice to pass it on]"]
+    assert world.bob.reads() == ["Only Alice can steer this task.\n[Ask Alice to pass it on]"]
     thread.new_messages()
 
 
@@ -282,7 +282,7 @@ async def test_no_task_is_shared_with_a_person_who_can_never_steer(
     await world.alice.replies(thread, f"!share <@{world.bob.id}> <@{gina.id}>")
     await world.alice.replies(thread, "!share")
 
-    assert world.alice.reads() == [f"Gina can't direct an agent. {why} Nothing was shared.", ONLY_ALICE]
+    assert world.alice.reads() == [f"Gina can't steer a task. {why} Nothing was shared.", ONLY_ALICE]
     assert task.inputs == []
 
 
@@ -319,7 +319,7 @@ async def test_a_task_without_a_thread_cannot_be_shared(world: World) -> None:
     await world.alice.types(f"/task share loose <@{world.bob.id}>")
 
     assert world.alice.reads() == [
-        "`loose` has no thread in Slack, where others could direct it. Give it one first: `/task attach "
+        "`loose` has no thread in Slack, where others could steer it. Give it one first: `/task attach "
         "loose`."
     ]
 

@@ -105,11 +105,11 @@ async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
 
     assert task.prompt == "fix it"
     assert world.alice.reads() == [
-        "*Fix it* is running. Its prompt can only change while it is paused. Pause it first?\n"
-        "[Pause, then change it]"
+        "*Fix it* is running. I can change its prompt only while it is paused. Stop it first?\n"
+        "[Stop, then change it]"
     ]
 
-    await world.alice.presses("Pause, then change it")
+    await world.alice.presses("Stop, then change it")
     await world.passes(seconds=4)
     await world.polls()
 
@@ -129,7 +129,7 @@ async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> Non
     task = world.task("fix-it")
     await world.alice.types(f"/task edit {task.name} fix that")
     [asked] = world.alice.reads()
-    await world.alice.presses("Pause, then change it")
+    await world.alice.presses("Stop, then change it")
     waits = world.alice.sees()
 
     for _ in range(5):
@@ -156,7 +156,7 @@ async def test_delete_asks_once_in_a_dialog(world: World) -> None:
         "[Delete this task]\nDelete Fix it?\nThis is lost:\n"
         "•  Its workspace and every file in it; what was pushed stays.\n"
         "•  What its agent wrote in Coder.\n"
-        "The thread stays. Deleting cannot be undone; pausing keeps everything.\n[Delete]"
+        "The thread stays. Deleting cannot be undone; stopping keeps everything.\n[Delete]"
     )
     assert task.status == "active"
 
@@ -337,7 +337,7 @@ async def test_what_coder_refuses_is_said_in_its_words(world: World) -> None:
     await world.alice.types(f"/task pause {name}")
 
     assert world.alice.reads() == [
-        "I could not pause *Fix it*. Coder said: You do not have permission to stop this workspace."
+        "I could not stop *Fix it*. Coder said: You do not have permission to stop this workspace."
     ]
 
 

@@ -156,7 +156,7 @@ async def test_a_bare_word_of_somebody_who_may_not_steer_is_a_reply_like_any_oth
     await world.bob.replies(thread, "use main")
 
     assert (task.status, task.inputs) == ("active", [])
-    assert world.bob.reads() == ["Only Alice can direct this agent.\n[Ask Alice to pass it on]"]
+    assert world.bob.reads() == ["Only Alice can steer this task.\n[Ask Alice to pass it on]"]
     assert thread.new_messages() == []
 
 
@@ -232,7 +232,7 @@ async def test_a_task_is_stopped_while_its_workspace_starts(world: World) -> Non
 
     assert (task.status, task.inputs) == ("paused", [])
     assert world.alice.reads() == [
-        "The workspace of *Fix the login* is starting or stopping right now. I'll pause it after that.",
+        "The workspace of *Fix the login* is starting or stopping right now. I'll stop it after that.",
     ]
     assert thread.new_messages() == [HOLDING]
     await world.alice.clicks(thread, "Drop it")

@@ -206,7 +206,7 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
     assert task.status == "active"
     assert thread.new_messages() == []
     assert world.alice.reads() == [
-        "*Fix the login* was started after you asked to pause it, so I left it alone.",
+        "*Fix the login* was started after you asked to stop it, so I left it alone.",
         "*Fix the login* is already running.",
     ]
 

@@ -58,7 +58,7 @@ async def test_who_may_not_steer_is_told_once_and_privately(world: World) -> Non
 
     assert task.inputs == []
     assert [thread.receipt(reply) for reply in (first, second)] == [[], []]
-    assert world.bob.reads() == ["Only Alice can direct this agent.\n[Ask Alice to pass it on]"]
+    assert world.bob.reads() == ["Only Alice can steer this task.\n[Ask Alice to pass it on]"]
 
 
 async def test_who_may_not_steer_is_told_although_another_reply_waits(world: World) -> None:
@@ -73,7 +73,7 @@ async def test_who_may_not_steer_is_told_although_another_reply_waits(world: Wor
     await world.passes(seconds=5)
 
     assert told == (
-        ["Only Alice can direct this agent.\n[Ask Alice to pass it on]"],
+        ["Only Alice can steer this task.\n[Ask Alice to pass it on]"],
         [],
         ["hourglass_flowing_sand"],
     )

@@ -154,8 +154,8 @@ async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world
     await world.alice.clicks(thread, "Edit prompt")
 
     assert said == [
-        "*Fix the login* is running. Its prompt can only change while it is paused. Write the new one, "
-        "then choose *Pause, then change it*.\n"
+        "*Fix the login* is running. I can change its prompt only while it is paused. Write the new one, "
+        "then choose *Stop, then change it*.\n"
         "[Edit prompt]"
     ]
     assert world.alice.dialog().startswith("[Edit the prompt]")
@@ -211,7 +211,7 @@ async def test_a_slip_of_the_hand_offers_the_nearest_verb(world: World) -> None:
 
     await world.alice.replies(thread, "!puase")
 
-    assert thread.new_messages() == ["I don't know `!puase`.\n[Pause it] [Send as text]"]
+    assert thread.new_messages() == ["I don't know `!puase`.\n[Stop it] [Send as text]"]
     assert (task.inputs, task.status) == ([], "active")
 
 

@@ -115,7 +115,7 @@ async def test_a_pause_waits_for_the_account_and_holds_up_nobody_else(both: Worl
     said = await connects(both, both.alice, "alice")
     await both.polls()
 
-    assert waiting == [waits_again("pausing *Fix the login*")]
+    assert waiting == [waits_again("stopping *Fix the login*")]
     assert held == "active"
     assert delivered == ["add a test"]
     assert said.startswith("Connected")

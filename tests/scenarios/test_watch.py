@@ -5,7 +5,7 @@ import pytest
 from .running_tasks import TITLE, a_task
 from .world import World
 
-WATCHED = f"You're called when *{TITLE}* needs somebody, is done or fails.\n[Stop watching]"
+WATCHED = f"I call you when *{TITLE}* needs somebody, is done or fails.\n[Stop watching]"
 NOT_WATCHED = f"You don't watch *{TITLE}*, so it doesn't call you."
 
 
@@ -70,7 +70,7 @@ async def test_a_muted_task_calls_no_watcher_either(world: World) -> None:
     world.alice.reads()
     assert world.bob.reads() == [
         WATCHED,
-        f"You're called when *{TITLE}* needs somebody, is done or fails. It is muted now, so nobody is "
+        f"I call you when *{TITLE}* needs somebody, is done or fails. It is muted now, so nobody is "
         "called.\n[Stop watching]",
     ]
     assert thread.new_messages() == [f"Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."]
@@ -123,5 +123,5 @@ async def test_a_teammate_watches_from_the_menu_of_the_card(world: World) -> Non
     await world.bob.clicks(thread, "Watch")
 
     assert world.bob.reads() == [
-        f"You're called when *{TITLE}* needs somebody, is done or fails.\n[Stop watching]"
+        f"I call you when *{TITLE}* needs somebody, is done or fails.\n[Stop watching]"
     ]

@@ -219,7 +219,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "reference": ("k3-7f2a",),
     "refused": ("You are not in <#C1>, or I am not. Nothing was changed.", ""),
     "reply": (_REPLY,),
-    "request": ("pausing *Fix the login*",),
+    "request": ("stopping *Fix the login*",),
     "resumed_by": ("Bob Berg", ""),
     "running": ((TaskLine(link(Phase.WORKING)),), ()),
     "sent": (2, 0),

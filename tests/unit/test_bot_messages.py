@@ -104,9 +104,9 @@ def test_create_starts_a_task_at_once_in_a_direct_message() -> None:
     ("text", "says"),
     [
         ("watch", "There is no task in this thread. Mention me with what to do, and I start one."),
-        ("pause", "Which task? Write `/task pause NAME`; `/task list` shows the names."),
+        ("pause", "Which task? Write `/task stop NAME`; `/task list` shows the names."),
         ("nmae=x fix it", "There is no option `nmae`."),
-        ("stpo fix-login", "Pause *fix-login*?"),
+        ("stpo fix-login", "Stop *fix-login*?"),
         ("name=My_Fix fix it", "Names look like `my-fix`."),
     ],
 )

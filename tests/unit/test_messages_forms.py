@@ -117,7 +117,7 @@ def test_deleting_asks_once_and_says_what_is_lost() -> None:
             "•  What its agent wrote in Coder.\n"
             "•  The 2 replies that wait for the agent; the text comes back in the thread."
         ),
-        "~ The thread stays. Deleting cannot be undone; pausing keeps everything.",
+        "~ The thread stays. Deleting cannot be undone; stopping keeps everything.",
         "[Delete] [Keep it]",
     ]
     assert view.content["callback_id"] == Dialog.DELETE.value

@@ -14,7 +14,7 @@ def test_the_help_has_an_example_of_every_verb_that_works() -> None:
 
     for verb in VERBS:
         assert (f"`{verb.example}`" in examples) is not bool(verb.unsupported_hint or verb.is_for_admins)
-    assert all(f"`!{verb.name}`" in thread for verb in THREAD_VERBS)
+    assert all(f"`!{verb.word}`" in thread for verb in THREAD_VERBS)
     assert all(f"`{option.name}=`" in options for option in CREATE_OPTIONS)
     assert list(buttons(message)) == ["New task", "My tasks"]
     assert len(message.text) < 2_500

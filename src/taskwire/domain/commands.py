@@ -400,7 +400,7 @@ def _text_parser(make: type[Send] | type[Edit]) -> Callable[[str, Verb], Command
         name, more = _take_name(rest, verb)
         task, text = TaskName.parse(name), sanitize_for_agent(to_visible_text(more))
         if is_blank(text):
-            raise UserError(f"`{verb.name}` needs a text after the name.", f"For example `{verb.example}`.")
+            raise UserError(f"`{verb.word}` needs a text after the name.", f"For example `{verb.example}`.")
         return make(task, text)
 
     return read

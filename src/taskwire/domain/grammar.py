@@ -49,6 +49,16 @@ class Verb:
     unsupported_hint: str = ""
     is_for_admins: bool = False
 
+    @property
+    def word(self) -> str:
+        """The word that people type. What is called `pause` in the code is `stop` to them."""
+        return self.usage.partition(" ")[0]
+
+    @property
+    def other_words(self) -> tuple[str, ...]:
+        """The words that do the same."""
+        return tuple(word for word in (self.name, *self.synonyms) if word != self.word)
+
 
 @dataclass(frozen=True)
 class CommandOption:
@@ -72,6 +82,11 @@ class ThreadVerb:
     argument: Literal["none", "full", "text", "people"] = "none"
     button: str = ""
     synonyms: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """The word that people type, without the `!`."""
+        return self.usage.removeprefix("!").partition(" ")[0]
 
 
 VERBS = (
@@ -107,9 +122,9 @@ VERBS = (
     ),
     Verb(
         "pause",
-        "pause NAME",
-        "stop its workspace and keep everything",
-        "/task pause fix-login",
+        "stop NAME",
+        "stop its workspace and keep everything; the task is paused",
+        "/task stop fix-login",
         "name",
         ("stop", "cancel"),
     ),
@@ -143,14 +158,14 @@ VERBS = (
     Verb(
         "share",
         "share NAME @who…",
-        "let people or user groups direct its agent; without anybody it says who may",
+        "let people or user groups steer it; without anybody it says who may",
         "/task share fix-login @bob",
         "name and text",
     ),
     Verb(
         "unshare",
         "unshare NAME @who…",
-        "end their right to direct its agent",
+        "end their right to steer it",
         "/task unshare fix-login @bob",
         "name and text",
     ),
@@ -200,7 +215,9 @@ CREATE_OPTIONS = (
 THREAD_VERBS = (
     ThreadVerb("status", "!status", "what the task is doing now"),
     ThreadVerb("logs", "!logs [full]", "what its agent wrote last; `full` sends you the whole log", "full"),
-    ThreadVerb("pause", "!pause", "stop its workspace and keep everything", synonyms=("stop",)),
+    ThreadVerb(
+        "pause", "!stop", "stop its workspace and keep everything; the task is paused", synonyms=("stop",)
+    ),
     ThreadVerb("resume", "!resume", "start it again"),
     ThreadVerb("edit", "!edit TEXT", "give the paused task another prompt", "text"),
     ThreadVerb("delete", "!delete", "remove the task and its workspace; asks first"),
@@ -211,8 +228,8 @@ THREAD_VERBS = (
     ThreadVerb("unfollow", "!unfollow", "stop showing it"),
     ThreadVerb("watch", "!watch", "be called when it needs somebody, is done or fails", button="Watch"),
     ThreadVerb("unwatch", "!unwatch", "stop being called"),
-    ThreadVerb("share", "!share @who…", "let people or user groups direct its agent", "people", "Share"),
-    ThreadVerb("unshare", "!unshare @who…", "end their right to direct its agent", "people"),
+    ThreadVerb("share", "!share @who…", "let people or user groups steer it", "people", "Share"),
+    ThreadVerb("unshare", "!unshare @who…", "end their right to steer it", "people"),
     ThreadVerb("help", "!help", "what you can type in this thread"),
 )
 
@@ -240,6 +257,12 @@ def find_verb(word: str) -> Verb | None:
     """Find a verb by its name or a synonym, in upper or lower case: phones begin a text with a capital."""
     low = word.lower()
     return next((verb for verb in VERBS if low == verb.name or low in verb.synonyms), None)
+
+
+def get_word(verb: str) -> str:
+    """Return the word that people type for a verb."""
+    found = find_verb(verb) or find_thread_verb(verb)
+    return found.word if found is not None else verb
 
 
 def find_thread_verb(word: str) -> ThreadVerb | None:

@@ -51,7 +51,7 @@ _QUESTIONS = {
     "status": "Show the status of {}?",
     "logs": "Show the log of {}?",
     "send": "Send this to {}?",
-    "pause": "Pause {}?",
+    "pause": "Stop {}?",
     "resume": "Resume {}?",
     "delete": "Delete {}?",
     "edit": "Give {} this prompt?",
@@ -74,10 +74,10 @@ def raise_if_near_verb(word: str, rest: str) -> None:
         return
     only, quoted = meant[0], to_visible_text(_text_behind(meant[0], rest))
     if len(meant) > 1:
-        offers = [Offer(_label(verb, rest), f"{verb.name} {rest}".strip()) for verb in meant]
+        offers = [Offer(_label(verb, rest), f"{verb.word} {rest}".strip()) for verb in meant]
         raise NearMiss(f"I don't know `{quote_typed(to_visible_text(word))}`.", offers, quoted=quoted)
     if rest or only.arguments in ("nothing", "filter", "verb"):
-        raise NearMiss(_ask(only, rest), [Offer(_label(only), f"{only.name} {rest}".strip())], quoted=quoted)
+        raise NearMiss(_ask(only, rest), [Offer(_label(only), f"{only.word} {rest}".strip())], quoted=quoted)
     if only.arguments == "prompt":
         raise NearMiss("Open the form for a new task?", [Offer("New task", only.name)])
     raise NearMiss(f"Do you mean `/task {only.usage}`?", [Offer("List tasks", "list")])
@@ -91,7 +91,7 @@ def offer_prompt(sentence: str, text: str, verb: Verb, rest: str) -> NearMiss:
     offers = [Offer("Create a task", f"create -- {text}")]
     name, _ = first_word(rest)
     if verb.arguments == "name" and is_likely_task_name(name):
-        offers.insert(0, Offer(_label(verb, name), f"{verb.name} {name}"))
+        offers.insert(0, Offer(_label(verb, name), f"{verb.word} {name}"))
     return NearMiss(sentence, offers, quoted=to_visible_text(text))
 
 
@@ -149,7 +149,7 @@ def offer_filters(asked: str, near: Sequence[str]) -> UserError:
 def offer_help(word: str) -> NearMiss:
     """Return the answer to `help` with a word that is no verb."""
     near = _find_likely_verbs(word.lstrip("!/"))
-    offers = [Offer(f"Help with {verb.name}", f"help {verb.name}") for verb in near]
+    offers = [Offer(f"Help with {verb.word}", f"help {verb.word}") for verb in near]
     return NearMiss(
         f"There is no verb `{quote_typed(to_visible_text(word))}`.", offers or [Offer("All verbs", "help")]
     )
@@ -171,13 +171,13 @@ def _format_value(value: str) -> str:
 
 def _label(verb: Verb, rest: str = "") -> str:
     """Return the label of a verb's button, with the task's name if `rest` has one."""
-    label = _LABELS.get(verb.name, verb.name.capitalize())
+    label = _LABELS.get(verb.name, verb.word.capitalize())
     name, _ = first_word(rest if verb.arguments.startswith("name") else "")
     return f"{label} {to_visible_text(name)}".strip()
 
 
 def _ask(verb: Verb, rest: str) -> str:
-    question = _QUESTIONS.get(verb.name, f"Do you mean `/task {verb.name}`?")
+    question = _QUESTIONS.get(verb.name, f"Do you mean `/task {verb.word}`?")
     if "{}" not in question:
         return question
     name, _ = first_word(rest)

@@ -138,7 +138,7 @@ def connected(username: str, until: datetime | None = None, *, is_kept: bool = F
     if until is not None:
         words.append(f"My token for you ends on {until:%B} {until.day}, {until.year}.")
     if is_kept:
-        words.append("Coder let me make no token of my own, so I keep the one that you pasted.")
+        words.append("Coder did not let me make my own token, so I keep the one that you pasted.")
     return statement(" ".join(words))
 
 

@@ -7,6 +7,7 @@ are escaped. `refusal` turns a `UserError` into a message. The texts of these er
 from collections.abc import Sequence
 
 from taskwire.domain.errors import UserError
+from taskwire.domain.grammar import get_word
 from taskwire.domain.ids import ChannelId
 from taskwire.domain.links import Link
 from taskwire.domain.message import Button, Message
@@ -100,10 +101,10 @@ def settings_saved(channel: ChannelId) -> Message:
 
 
 def channel_may_steer(by_name: str) -> Message:
-    """Tell a channel that everybody in it may direct the agents, because a person has set that."""
+    """Tell a channel that everybody in it may steer its tasks, because a person has set that."""
     who = escape_line(by_name, 80) or "Somebody"
     return statement(
-        f"{who} has changed the settings of this channel: everybody here can direct the agents now. "
+        f"{who} has changed the settings of this channel: everybody here can steer its tasks now. "
         "`/task settings` shows and changes that."
     )
 
@@ -206,10 +207,10 @@ def thread_read_by_outsiders(link: Link) -> Message:
 
 
 def verb_too_old(verb: str) -> Message:
-    """Say that a verb such as `!pause` was ignored, because the bot found it more than an hour late."""
+    """Say that a verb such as `!stop` was ignored, because the bot found it more than an hour late."""
     return statement(
-        f"`!{verb}` was written more than an hour ago, while I was away, so I did nothing. Write it again "
-        "if you still want it."
+        f"`!{get_word(verb)}` was written more than an hour ago, while I was away, so I did nothing. "
+        "Write it again if you still want it."
     )
 
 
@@ -264,7 +265,9 @@ def opposite_done_meanwhile(link: Link, verb: str) -> Message:
     `verb` is what the person asked for: `pause` or `resume`.
     """
     since = "started" if verb == "pause" else "stopped"
-    return statement(f"{bold_title(link)} was {since} after you asked to {verb} it, so I left it alone.")
+    return statement(
+        f"{bold_title(link)} was {since} after you asked to {get_word(verb)} it, so I left it alone."
+    )
 
 
 def task_already_paused(link: Link, *, is_resumed_by_reply: bool = True) -> Message:
@@ -284,12 +287,13 @@ def task_already_running(link: Link) -> Message:
 
 
 def task_waits_for_build(link: Link, verb: str) -> Message:
-    """Say that the bot will pause, resume or delete the task when the workspace has started or stopped.
+    """Say that the bot will stop, resume or delete the task when the workspace has started or stopped.
 
     `verb` is what the bot will do.
     """
     return statement(
-        f"The workspace of {bold_title(link)} is starting or stopping right now. I'll {verb} it after that."
+        f"The workspace of {bold_title(link)} is starting or stopping right now. "
+        f"I'll {get_word(verb)} it after that."
     )
 
 
@@ -304,13 +308,13 @@ def prompt_replaced(link: Link) -> Message:
 
 
 def ask_to_pause_for_edit(link: Link, key: str) -> Message:
-    """Ask whether to pause the task: Coder changes a prompt only while the task is paused.
+    """Ask whether to stop the task: Coder changes a prompt only while the task is paused.
 
     `key` is the value of the button: the link's id, a blank, and the key under which the new prompt is
     stored.
     """
-    words = f"{bold_title(link)} is running. Its prompt can only change while it is paused. Pause it first?"
-    return question(words, "", [button(Button.PAUSE_TO_EDIT, "Pause, then change it", key)])
+    words = f"{bold_title(link)} is running. I can change its prompt only while it is paused. Stop it first?"
+    return question(words, "", [button(Button.PAUSE_TO_EDIT, "Stop, then change it", key)])
 
 
 def offer_edit_dialog(link: Link) -> Message:
@@ -440,7 +444,7 @@ def internal_error(reference: str) -> str:
 
 
 def job_given_up(request: str, why: str, *, is_outcome_unknown: bool) -> Message:
-    """Say that a job was given up. `request` is what was asked for, for example `pausing *Fix the login*`."""
+    """Say that a job was given up. `request` says what it was, for example `stopping *Fix the login*`."""
     doubt = "It may have happened, so look before you ask again. "
     return statement(
         f"I gave up {request}: {end_sentence(escape_line(why, 300))} "

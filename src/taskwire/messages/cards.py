@@ -131,7 +131,7 @@ def status_card(
         *_controls(link, outside, blocks.safe_web_url(permalink), rights=rights),
     ]
     hint = "" if link.id or find_ending(link) else _no_thread_hint(link.record.name)
-    hint = f"{shared_with} can direct its agent too." if shared_with else hint
+    hint = f"{shared_with} can steer it too." if shared_with else hint
     if hint:
         layout.append(blocks.context("hint", [mrkdwn(hint)]))
     return Message(text=_text(link, outside, hint), blocks=tuple(layout))

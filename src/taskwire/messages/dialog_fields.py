@@ -24,7 +24,7 @@ TITLES = {
     Dialog.PAGE: "Open in Coder",
     Dialog.SHARE: "Share",
     Dialog.SETTINGS: "Settings",
-    Dialog.PREFERENCES: "Preferences",
+    Dialog.PREFERENCES: "Your settings",
     Dialog.CONNECT: "Connect Coder",
 }
 

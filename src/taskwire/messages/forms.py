@@ -197,7 +197,7 @@ def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> Vie
             ],
         ),
         section("lost", "This is lost:\n" + "\n".join(f"•  {loss}" for loss in losses)),
-        small_text("stays", "The thread stays. Deleting cannot be undone; pausing keeps everything."),
+        small_text("stays", "The thread stays. Deleting cannot be undone; stopping keeps everything."),
     ]
     return make_view(Dialog.DELETE, layout, private_metadata, "Delete", "Keep it")
 

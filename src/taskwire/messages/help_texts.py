@@ -71,7 +71,7 @@ _NAMES_HELP = (
 def _full_help() -> Message:
     ready = [verb for verb in VERBS if not verb.unsupported_hint and not verb.is_for_admins]
     options = ", ".join(f"`{option.name}=`" for option in CREATE_OPTIONS)
-    thread = " ".join(f"`!{verb.name}`" for verb in THREAD_VERBS)
+    thread = " ".join(f"`!{verb.word}`" for verb in THREAD_VERBS)
     paragraphs = [
         "Each task has a thread, and your replies in it reach its agent.",
         "\n".join(f"`{_escape_grammar(verb.example)}`  {_escape_grammar(verb.meaning)}" for verb in ready),
@@ -97,8 +97,8 @@ def _verb_help(verb: Verb) -> list[str]:
     if verb.unsupported_hint:
         return [*about, f"This is not there yet. {_escape_grammar(verb.unsupported_hint)}"]
     about.append(f"For example: `{_escape_grammar(verb.example)}`")
-    if verb.synonyms:
-        about.append("Also: " + ", ".join(f"`/task {name}`" for name in verb.synonyms))
+    if verb.other_words:
+        about.append("Also: " + ", ".join(f"`/task {word}`" for word in verb.other_words))
     return [*about, _options_help()] if verb.arguments == "prompt" else about
 
 
@@ -108,7 +108,7 @@ def _thread_verb_help(verb: ThreadVerb) -> list[str]:
 
 def _unknown_verb_help(word: str) -> list[str]:
     shown = escape_line(word.replace("`", ""), 40)
-    near = [f"`/task help {name}`" for name in find_nearest(word, [verb.name for verb in VERBS])]
+    near = [f"`/task help {name}`" for name in find_nearest(word, [verb.word for verb in VERBS])]
     follow = f"Did you mean {' or '.join(near)}?" if near else "`/task help` lists them."
     return [f"There is no verb “{shown}”. {follow}"]
 

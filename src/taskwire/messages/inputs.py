@@ -211,7 +211,7 @@ def replies_wait_for_agent(link: Link) -> Message:
     """Say that replies have waited for a while, because Coder cannot reach the agent."""
     return _replies_wait(
         f"Coder can't reach the agent of {bold_title(link)}. It often comes back by itself; if not, "
-        "`!pause`, then `!resume` restarts its workspace"
+        "`!stop`, then `!resume` restarts its workspace"
     )
 
 
@@ -501,8 +501,8 @@ def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False
 def offer_edit_while_running(link: Link) -> Message:
     """Offer a button to edit the prompt of a running task. Say that the task must be paused for that."""
     words = (
-        f"{bold_title(link)} is running. Its prompt can only change while it is paused. Write the new one, "
-        "then choose *Pause, then change it*."
+        f"{bold_title(link)} is running. I can change its prompt only while it is paused. Write the new one, "
+        "then choose *Stop, then change it*."
     )
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 

@@ -6,6 +6,7 @@ What is said when Slack refuses a channel is in `messages/answers.py` (`cannot_p
 
 from collections.abc import Sequence
 
+from taskwire.domain.grammar import get_word
 from taskwire.domain.ids import from_ms
 from taskwire.domain.links import Link
 from taskwire.messages.blocks import (
@@ -139,7 +140,7 @@ def cannot_share_with(name: str, why: str = "") -> Refusal:
     """
     shown = escape_line(name, 60) or "Somebody of them"
     why = why or "They have no Coder account with their address in Slack."
-    return (f"{shown} can't direct an agent. {why}", "Nothing was shared.")
+    return (f"{shown} can't steer a task. {why}", "Nothing was shared.")
 
 
 def too_many_shares(link: Link, most: int) -> Refusal:
@@ -381,7 +382,7 @@ def task_has_no_thread(verb: str, name: str) -> Refusal:
         return (f"`{shown}` has no thread in Slack, so it calls nobody.", "")
     if verb in ("share", "unshare"):
         return (
-            f"`{shown}` has no thread in Slack, where others could direct it.",
+            f"`{shown}` has no thread in Slack, where others could steer it.",
             f"Give it one first: `/task attach {shown}`.",
         )
     return (
@@ -391,8 +392,8 @@ def task_has_no_thread(verb: str, name: str) -> Refusal:
 
 
 def coder_refused(verb: str, link: Link, why: str) -> Refusal:
-    """Say that Coder refused to `verb` the task, for example to `pause` it. `why` is Coder's own text."""
-    return (f"I could not {verb} {bold_name(get_name(link))}. {coder_said(why)}", "")
+    """Say that Coder refused to `verb` the task, for example to stop it. `why` is Coder's own text."""
+    return (f"I could not {get_word(verb)} {bold_name(get_name(link))}. {coder_said(why)}", "")
 
 
 def prompt_is_command() -> Refusal:
@@ -460,7 +461,7 @@ def agent_access_denied(title: str) -> Refusal:
 
 def person_has_no_account(person: str) -> Refusal:
     """Say that the person named in a filter has no Coder account. `person` is a Slack user id."""
-    return (f"I know no Coder account of <@{person}>.", "`owner=NAME` takes their name in Coder, too.")
+    return (f"I don't know the Coder account of <@{person}>.", "Write their name in Coder: `owner=NAME`.")
 
 
 def build_never_ends(link: Link) -> Refusal:

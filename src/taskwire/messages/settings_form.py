@@ -93,7 +93,7 @@ def settings_form(
         ),
         _choice_field(
             SettingsField.STEERERS,
-            "Who may direct the agents",
+            "Who may steer tasks",
             {"owner": "The owner of each task", "channel": "Everybody in this channel"},
             settings.steerers,
         ),
@@ -260,7 +260,7 @@ def _fallback_fields(fallback: str, groups: Mapping[str, str]) -> list[Block]:
     }
     if fallback and not fallback.startswith("S"):
         person = person | {"initial_users": [fallback]}
-    label = "If the owner does not answer within the same time, it then calls"
+    label = "If the owner does not answer in that time either, it calls"
     field = make_field(SettingsField.FALLBACK.value, label, person, is_optional=True)
     if not groups:
         return [field]

@@ -1,4 +1,4 @@
-"""The dialog that shows and changes who may direct a task's agent besides its owner.
+"""The dialog that shows and changes who may steer a task besides its owner.
 
 A submission says who is chosen now. `read_change` compares that with the choice that the dialog showed when
 it was opened. So a person with whom the task was shared in the meantime is not removed.
@@ -59,10 +59,10 @@ def share_form(
         people["initial_users"] = [*persons]
     layout = [
         line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)]),
-        make_field(ShareField.PEOPLE.value, "People who can direct its agent", people, is_optional=True),
+        make_field(ShareField.PEOPLE.value, "People who can steer it", people, is_optional=True),
         *_group_field(groups, chosen, most),
         small_text(
-            "rights", "They can also pause, resume and edit it. Deleting and sharing it stay with its owner."
+            "rights", "They can also stop, resume and edit it. Deleting and sharing it stay with its owner."
         ),
     ]
     return make_view(Dialog.SHARE, layout, private_metadata, "Save")

@@ -35,7 +35,7 @@ PASSED_TEXT_LENGTH = 2_900
 def watching(link: Link) -> Message:
     """Say that the person is called from now on, and offer to end that."""
     muted = " It is muted now, so nobody is called." if link.is_muted else ""
-    words = f"You're called when {bold_title(link)} needs somebody, is done or fails.{muted}"
+    words = f"I call you when {bold_title(link)} needs somebody, is done or fails.{muted}"
     return question(words, "", [button(Button.UNWATCH, "Stop watching", link.id)])
 
 
@@ -74,9 +74,9 @@ def who_may_steer(link: Link, shared_with: str) -> Message:
     owner = escape_line(get_owner_name(link), 60) or "its owner"
     if shared_with:
         return statement(
-            f"{shared_with} can direct {bold_title(link)}, as {owner} can. `!unshare @who` ends that."
+            f"{shared_with} can steer {bold_title(link)}, as {owner} can. `!unshare @who` ends that."
         )
-    return statement(f"Only {owner} can direct {bold_title(link)}. `!share @who` shares it.")
+    return statement(f"Only {owner} can steer {bold_title(link)}. `!share @who` shares it.")
 
 
 def only_owner(link: Link, value: str = "", chosen: str = "") -> Message:
@@ -85,7 +85,7 @@ def only_owner(link: Link, value: str = "", chosen: str = "") -> Message:
     `chosen` is the choice that the person has pressed, if it is no reply of the thread.
     """
     owner = get_owner_name(link)
-    words = f"Only {escape_line(owner, 60) or 'its owner'} can direct this agent."
+    words = f"Only {escape_line(owner, 60) or 'its owner'} can steer this task."
     if not value:
         return statement(words)
     label = f"Ask {one_line(owner, 40) or 'the owner'} to pass it on"
@@ -99,7 +99,7 @@ def was_asked(link: Link) -> Message:
 
 def may_steer_now() -> Message:
     """Tell the author of a reply that it goes to the agent, because the author may steer the task now."""
-    return statement("You can direct this agent now, so your reply goes to it.")
+    return statement("You can steer this task now, so your reply goes to its agent.")
 
 
 def nothing_to_pass_on() -> Message:
@@ -187,7 +187,7 @@ def passed_on(name: str, *, is_always: bool, is_choice: bool = False) -> Message
     where = "in the thread" if is_choice else f"on {shown}'s reply"
     words = f"Passed on. The reaction {where} shows when the agent has it."
     if is_always:
-        words += f" From now on {shown} can direct the agent; `!unshare @who` ends that."
+        words += f" From now on {shown} can steer the task; `!unshare @who` ends that."
     return statement(words)
 
 

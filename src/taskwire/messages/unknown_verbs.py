@@ -5,7 +5,7 @@ In a thread, this is about a reply that begins with `!`. Elsewhere, it is about 
 
 from collections.abc import Sequence
 
-from taskwire.domain.grammar import find_thread_verb
+from taskwire.domain.grammar import find_thread_verb, get_word
 from taskwire.domain.message import Button, Message
 from taskwire.domain.mrkdwn import quote_typed, to_visible_text
 from taskwire.domain.near_misses import NearMiss
@@ -14,7 +14,7 @@ from taskwire.messages.shapes import question, statement
 
 # Verbs that a button does at once, with its label.
 VERB_BUTTONS = {
-    "pause": "Pause it",
+    "pause": "Stop it",
     "resume": "Resume it",
     "status": "Status",
     "logs": "Logs",
@@ -45,7 +45,7 @@ def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Mes
         for number, verb in enumerate(verbs)
         if verb in _LABELS
     ]
-    others = [f"`!{verb}`" for verb in verbs if verb not in _LABELS]
+    others = [f"`!{get_word(verb)}`" for verb in verbs if verb not in _LABELS]
     meant = f" Did you mean {' or '.join(others)}?" if others else ""
     words = f"I don't know `{escape_line(word.replace('`', ''), 40)}`.{meant}"
     return question(
@@ -55,7 +55,7 @@ def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Mes
 
 def taken_as_verb(verb: str) -> str:
     """Return the text of the question after a person has chosen the verb that was meant."""
-    return f"Understood as `!{verb}`."
+    return f"Understood as `!{get_word(verb)}`."
 
 
 def _get_verb(word: str) -> str:

@@ -30,7 +30,7 @@ from taskwire.messages.shapes import bold_title, statement
 
 _VERB_ACTIVITIES: dict[ActVerb, str] = {
     "send": "sending your words to",
-    "pause": "pausing",
+    "pause": "stopping",
     "resume": "resuming",
     "delete": "deleting",
     "edit": "changing the prompt of",
@@ -59,7 +59,7 @@ _WISHES: dict[type[Work], str] = {
 
 
 def describe_request(work: Work, link: Link | None) -> str:
-    """Return what a person asked for with a job, for example `pausing *Fix the login*`, as mrkdwn."""
+    """Return what a person asked for with a job, for example `stopping *Fix the login*`, as mrkdwn."""
     match work:
         case CreateRequested(prompt=prompt) if prompt:
             return f"creating {bold_name(make_title(prompt))}"
@@ -102,7 +102,7 @@ def request_waits_for_version(until: datetime) -> Message:
     """
     return statement(
         "Another version of Taskwire has stored your request, and this one can't read it. It waits for that "
-        f"version until {until:%Y-%m-%d} at most, and so does what you ask after it, except a pause. I "
+        f"version until {until:%Y-%m-%d} at most, and so does what you ask after it, except a stop. I "
         "told the administrators."
     )
 
@@ -111,7 +111,7 @@ def request_waits_for_key(until: datetime) -> Message:
     """Say that the request waits, because the key is missing with which it was encrypted."""
     return statement(
         "I can't read your request, because a key of mine is missing. It waits for the key until "
-        f"{until:%Y-%m-%d} at most, and so does what you ask after it, except a pause. I told the "
+        f"{until:%Y-%m-%d} at most, and so does what you ask after it, except a stop. I told the "
         "administrators."
     )
 

@@ -54,7 +54,7 @@ _VERBS: dict[type[Work], str] = {
     ShowAnswer: "show",
     SnoozeReminder: "snooze",
     SaveChannelSettings: "settings",
-    SavePersonSettings: "preferences",
+    SavePersonSettings: "own_settings",
     ConnectAccount: "connect",
     DisconnectAccount: "disconnect",
 }

@@ -42,7 +42,7 @@ class SettingUp(Direct):
         """Check that the channel was told once, and that the owner was called once, as they have set it."""
         name, title = actor.name.capitalize(), title_of(actor)
         assert sorted(timeless(self, actor)) == [
-            f"{name} has changed the settings of this channel: everybody here can direct the agents now. "
+            f"{name} has changed the settings of this channel: everybody here can steer its tasks now. "
             "`/task settings` shows and changes that.",
             f"Stuck: {title}. Nothing has changed for N min. *Logs* shows what it wrote last. *Stop* "
             "pauses it.\n[Stop] [Logs]",

@@ -79,7 +79,7 @@ class Sharing(Flow):
         assert len(task_of(actor).inputs) == 2 * actor.run_number
         assert self.said(actor) == []
         passed = f"Passed on. The reaction on {name}'s reply shows when the agent has it."
-        always = f" From now on {name} can direct the agent; `!unshare @who` ends that."
+        always = f" From now on {name} can steer the task; `!unshare @who` ends that."
         assert set(self.told(actor)) <= {passed + always, SETTLED, CANNOT_TELL}
 
     def _has_arrived(self, actor: Actor) -> bool:

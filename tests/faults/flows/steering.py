@@ -56,8 +56,8 @@ class Pausing(Steering):
             actor,
             self.answer(actor),
             wishes=[
-                f"pausing *{title_of(actor)}*",
-                f"pausing `{task_of(actor).name}`",
+                f"stopping *{title_of(actor)}*",
+                f"stopping `{task_of(actor).name}`",
                 "what you asked for",
             ],
         )
