@@ -15,6 +15,8 @@ pytestmark = pytest.mark.real_start
 
 # An agent of the demo works for some seconds, so that a visitor can read along.
 PATIENCE_MS = 60_000
+# A step of the tour waits at most 40 s for a button, and then at most 40 s for the effect.
+STEP_MS = 100_000
 
 
 async def _address(demo: Taskwire) -> str:
@@ -86,7 +88,7 @@ async def test_the_tour_goes_to_its_end(start_taskwire: StartTaskwire) -> None:
         await tour.get_by_role("button", name="Pause").click()
 
         for number in range(2, 13):
-            await expect(tour).to_have_attribute("data-busy", "false", timeout=PATIENCE_MS)
+            await expect(tour).to_have_attribute("data-busy", "false", timeout=STEP_MS)
             await tour.get_by_role("button", name="Next").click()
             await expect(tour).to_contain_text(f"Step {number} of 12")
 

@@ -5,7 +5,7 @@ import { coder } from "./control.js";
 const LETTER_MS = 16;
 // How often, and how many times, a button is looked for.
 const LOOK_MS = 250;
-const MOST_LOOKS = 80;
+const MOST_LOOKS = 160;
 const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
 // The same agent takes each of them. A prompt that was used a moment ago would be asked about.
 const PROMPTS = [
