@@ -5,6 +5,9 @@ from prometheus_client import CollectorRegistry
 
 def value_of(registry: CollectorRegistry, name: str, **labels: str) -> float:
     """Return the value of a metric, or 0 if these labels have none yet."""
-    names = {metric.name for metric in registry.collect()}
-    assert name.removesuffix("_total") in names, f"there is no metric {name}"
-    return registry.get_sample_value(name, labels) or 0.0
+    metrics = list(registry.restricted_registry([name]).collect())
+    assert metrics or name.removesuffix("_total") in {each.name for each in registry.collect()}, (
+        f"there is no metric {name}"
+    )
+    samples = [sample for metric in metrics for sample in metric.samples]
+    return next((each.value for each in samples if (each.name, each.labels) == (name, labels)), 0.0)
