@@ -17,8 +17,11 @@ from tests.scenarios.people import Person, Thread
 from tests.scenarios.test_connect import connects
 from tests.scenarios.world import SETTLE_SECONDS, World, new_world
 
-Mode = Literal["service", "both"]
-MODES: tuple[Mode, ...] = ("service", "both")
+Mode = Literal["service", "both", "personal"]
+MODES: tuple[Mode, ...] = ("service", "both", "personal")
+REVOKED = "owner whose token is revoked"
+# In mode `both`, these people have connected an account. In mode `personal`, everybody has who has one.
+_CONNECTED_IN_BOTH = ("owner", "steerer", REVOKED)
 ORGANIZATION, SISTER, PARTNER = "E0ORG", "T0SISTER", "T0PARTNER"
 # Only people who may see the task may read these words of its agent.
 REPORT, LOG = "the reported words", "the logged words"
@@ -180,7 +183,7 @@ async def _gather(cast: Cast) -> None:
     _add_people(cast)
     is_personal = cast.mode != "service"
     if is_personal:
-        cast.add("owner whose token is revoked", target="revoked")
+        cast.add(REVOKED, target="revoked")
     admins = slack.add_group("admins", [cast.actors["administrator by group"].person.name])
     steerers = slack.add_group("steerers", [cast.actors["steerer by group"].person.name])
     cast.group = steerers.id
@@ -189,11 +192,13 @@ async def _gather(cast: Cast) -> None:
         user.enterprise_id = "" if user.team_id == PARTNER else ORGANIZATION
         user.teams = [user.team_id]
     listed = (cast.actors["administrator"].person.id, admins.id)
-    await world.restarts(admins=listed, accounts="both" if is_personal else "service")
+    token = world.settings.coder_session_token if cast.mode != "personal" else None
+    await world.restarts(admins=listed, accounts=cast.mode, coder_session_token=token)
     if is_personal:
-        await connects(world, cast.actors["owner"].person)
-        await connects(world, cast.actors["steerer"].person)
+        await _connect(cast)
         await _has_revoked_token(cast)
+    world.coder.suspend("suspended")
+    slack.workspace.user(cast.actors["deactivated"].person.id).deleted = True
     await cast.has_target("common", world.alice, COMMON)
     await world.alice.types("/task settings", OPEN)
     assert await world.alice.saves(steerers="channel") == {}
@@ -201,7 +206,7 @@ async def _gather(cast: Cast) -> None:
 
 
 def _add_people(cast: Cast) -> None:
-    slack, coder = cast.world.slack, cast.world.coder
+    coder = cast.world.coder
     cast.add("owner")
     cast.add("teammate")
     # In Coder this person has another address. With an account of their own that does not matter.
@@ -222,8 +227,7 @@ def _add_people(cast: Cast) -> None:
     twin = cast.add("two accounts of one address")
     coder.add_user("twin").email = f"{twin.name}@example.com"
     cast.add("suspended")
-    coder.suspend("suspended")
-    slack.workspace.user(cast.add("deactivated").id).deleted = True
+    cast.add("deactivated")
     cast.add("guest", is_restricted=True)
     cast.add("outside company", team_id=PARTNER, is_stranger=True)
     cast.add("sister workspace", team_id=SISTER)
@@ -231,10 +235,20 @@ def _add_people(cast: Cast) -> None:
     cast.add("workflow step", writer="workflow", is_bot=True)
 
 
+async def _connect(cast: Cast) -> None:
+    """Let people connect their accounts."""
+    names = [user.username for user in cast.world.coder.world.users.values()]
+    for actor in cast.actors.values():
+        is_member = actor.writer == "person" and not actor.name.startswith(("guest", "outside", "sister"))
+        if actor.name in _CONNECTED_IN_BOTH or (
+            cast.mode == "personal" and is_member and actor.person.name in names
+        ):
+            await connects(cast.world, actor.person, actor.here)
+
+
 async def _has_revoked_token(cast: Cast) -> None:
-    """Let somebody connect an account and make a task, and revoke the token in Coder."""
-    person, tokens = cast.actors["owner whose token is revoked"].person, cast.world.coder.world.tokens
-    await connects(cast.world, person)
+    """Let somebody make a task, and revoke their token in Coder."""
+    person, tokens = cast.actors[REVOKED].person, cast.world.coder.world.tokens
     await cast.has_target("revoked", person, COMMON)
     for key in [key for key in tokens.values() if key.user.username == person.name]:
         del tokens[key.id]

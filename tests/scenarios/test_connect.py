@@ -48,10 +48,10 @@ async def pastes(world: World, person: Person, token: str) -> None:
     await world.settles()
 
 
-async def connects(world: World, person: Person) -> str:
+async def connects(world: World, person: Person, channel: str = "general") -> str:
     """Connect the person's account of the same name, and return the token that they have pasted."""
     token = world.coder.add_token(person.name)
-    await person.types("/task connect")
+    await person.types("/task connect", channel)
     await pastes(world, person, token)
     told = person.reads()
     assert told[0] == OFFER

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.coder.faults import server_error
 
 from .people import Person, Thread
 from .running_tasks import card, timeless
@@ -102,17 +103,21 @@ async def test_somebody_who_has_not_connected_is_asked_to_and_then_served(person
 
 
 async def test_others_do_not_see_a_task_in_lists(personal: World) -> None:
-    """Coder decides, also for an administrator of Taskwire."""
+    """Coder decides, also for an administrator of Taskwire, and also while it does not answer."""
     await personal.restarts(admins=(personal.bob.id,))
     _, task = await a_task(personal)
 
     await personal.bob.types("/task list all")
     await personal.bob.types(f"/task pause {task.id}")
+    personal.slack.add_channel("random", ["bob"])
+    personal.coder.plan_fault("tasks.list", server_error(), times=None)
+    await personal.bob.types("/task list all", "random")
 
     assert personal.bob.reads() == [
         "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form.",
         "There is no such task that you can see here. It may have been deleted. `/task list` shows your "
         "tasks.",
+        "Coder is not answering. Try again in a minute.",
     ]
     assert task.status == "active"
 

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from taskwire.coder.client import CoderClient
-from taskwire.coder.errors import NotFound, TasksNotSupported, TokenRefused
+from taskwire.coder.errors import NotFound, PersonTokenRefused, TasksNotSupported, TokenRefused
 from taskwire.coder.scopes import list_lost_features
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
@@ -53,8 +53,12 @@ async def find_outage(deps: Dependencies) -> CoderOutage | None:
 
 
 def is_coder_away(error: OutsideError) -> bool:
-    """Return whether Coder does not answer or refuses our token, so that only older news can be shown."""
-    return error.system == "Coder" and not isinstance(error, Refused | TasksNotSupported)
+    """Return whether Coder does not answer or refuses our token, so that only older news can be shown.
+
+    A refused token of a person is theirs to replace: until then, they see nothing.
+    """
+    own = Refused | TasksNotSupported | PersonTokenRefused
+    return error.system == "Coder" and not isinstance(error, own)
 
 
 class CoderHealth:

@@ -1,7 +1,8 @@
 """Answers `/task`, `list` and `status` while Coder does not answer: from Redis, with the age of the answer.
 
 Without Coder, it is not known who owns which task. A person sees the tasks that they started, and those whose
-thread is in the conversation where they ask; administrators see all. Tasks without a thread are not known.
+thread is in the conversation where they ask; administrators see all, unless Coder decides what they see
+(TASKWIRE_ACCOUNTS=personal). Tasks without a thread are not known.
 """
 
 import contextlib
@@ -164,7 +165,7 @@ class LastKnown:
 
     async def _get_viewer(self, requester: Requester) -> _Viewer:
         await self._people.get_profile(requester.person)
-        is_admin = await self._people.is_admin(requester.person)
+        is_admin = self._deps.has_service_account and await self._people.is_admin(requester.person)
         return _Viewer(
             requester.person,
             await self._people.find_conversation(requester),
