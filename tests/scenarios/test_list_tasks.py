@@ -317,7 +317,8 @@ async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
     await world.alice.types("/task status")
 
     assert world.alice.reads() == [
-        "`fix` fits several tasks: `alice/fix-logout`, `alice/fix-login`. Type more of its name.",
+        "`fix` fits several tasks: `alice/fix-logout`, `alice/fix-login`. "
+        "Choose one, or type more of its name.\n[Status fix-logout] [Status fix-login]",
         "There is no task `fix-lgoin` that you can see here. Did you mean `fix-login`?",
         (
             "There is no task `nothing-like-it` that you can see here. `/task list` shows the ones you "

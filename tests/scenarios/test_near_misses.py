@@ -246,3 +246,27 @@ async def test_a_near_verb_of_a_thread_is_done_by_its_button(
     assert task.inputs == []
     thread.new_messages()
     world.alice.reads()
+
+
+async def test_a_name_that_fits_several_tasks_offers_what_was_asked_for_each(world: World) -> None:
+    """A press does it to that task, with the text that was typed."""
+    thread, task = await a_question(world)
+    thread.new_messages()
+    world.coder.add_task("alice", "fix it too", name="fix-it")
+    await world.polls()
+
+    await world.alice.types("/task logs fix full")
+    await world.alice.types("/task send fix use x < y & main")
+    offered = world.alice.reads()
+    await world.alice.presses(f"Send {task.name}")
+    await world.passes(seconds=3)
+
+    several = f"`fix` fits several tasks: `alice/fix-it`, `alice/{task.name}`."
+    choose = "Choose one, or type more of its name."
+    assert offered == [
+        f"{several} {choose}\n[Logs fix-it] [Logs {task.name}]",
+        f"{several} {choose}\n[Send fix-it] [Send {task.name}]",
+    ]
+    assert task.inputs == ["use x < y & main"]
+    assert thread.new_messages() == ["Alice says: use x &lt; y &amp; main\n> use x < y & main"]
+    assert world.alice.reads() == []

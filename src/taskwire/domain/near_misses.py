@@ -44,6 +44,17 @@ class NearMiss(UserError):
         self.quoted = quoted
 
 
+class SeveralTasks(UserError):
+    """A typed name fits several tasks. `names` are these, with their owners: `alice/fix-login`."""
+
+    def __init__(self, sentence: str, hint: str, names: Sequence[str]) -> None:
+        super().__init__(sentence, hint, reason="no_such_task")
+        self.names = tuple(names)
+
+
+# At most so many tasks are offered as buttons.
+MOST_TASKS_OFFERED = 5
+
 # The question before a verb is carried out: `{}` is replaced by the task's name, if there is one.
 _QUESTIONS = {
     "create": "Start a task with this?",
@@ -136,6 +147,20 @@ def offer_values(
     """
     offers = [Offer(f"Use {value}", _format_create({**given, option: value}, prompt)) for value in near]
     return NearMiss(sentence, offers)
+
+
+def offer_tasks(error: SeveralTasks, verb: str, text: str = "") -> NearMiss:
+    """Return the refusal with a button for each task that does `verb` to it.
+
+    `text` is what follows the task's name, as Slack sends it.
+    """
+    known, short = find_verb(verb), [name.rpartition("/")[2] for name in error.names]
+    offers = [
+        Offer(_label(known, own if short.count(own) == 1 else name), f"{known.word} {name} {text}".strip())
+        for name, own in zip(error.names[:MOST_TASKS_OFFERED], short, strict=False)
+        if known is not None
+    ]
+    return NearMiss(error.sentence, offers, "Choose one, or type more of its name.")
 
 
 def offer_filters(asked: str, near: Sequence[str]) -> UserError:

@@ -19,7 +19,8 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import ActRequested, CreateRequested, Job
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
-from taskwire.domain.near_misses import NearMiss
+from taskwire.domain.near_misses import NearMiss, SeveralTasks, offer_tasks
+from taskwire.domain.options import first_word
 from taskwire.domain.person_jobs import DisconnectAccount
 from taskwire.domain.queues import account, account_score, intake
 from taskwire.domain.requester import Requester
@@ -187,9 +188,20 @@ class Commands:
         self._show(requester, await answer_or_explain(make, lambda explained: explained))
 
     async def _answer(self, typed: SlashCommand, question: Question, *, is_instead: bool = False) -> None:
-        answer = partial(self._queries.answer_or_wait, typed.requester, question, typed.text)
+        answer = partial(self._answer_or_offer, typed, question)
         said = await answer_or_explain(answer, lambda explained: explained)
         self._show(typed.requester, said, is_instead=is_instead)
+
+    async def _answer_or_offer(self, typed: SlashCommand, question: Question) -> Message:
+        """Return the answer. If the name of the task fits several, offer the question about each of them."""
+        try:
+            return await self._queries.answer_or_wait(typed.requester, question, typed.text)
+        except SeveralTasks as several:
+            verb, rest = first_word(typed.text)
+            near_miss = offer_tasks(several, verb.lower(), first_word(rest)[1])
+            key = digest("offered", f"{typed.delivery} {verb}")
+            await self._deps.queues.write(keep_offers(self._deps.notes, near_miss, key, typed.requester))
+            return offer_commands(near_miss, key)
 
     def _show(self, requester: Requester, message: Message, *, is_instead: bool = False) -> None:
         self._private_answers.show(PrivateAnswer(requester, message, is_instead=is_instead))

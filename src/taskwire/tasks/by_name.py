@@ -13,12 +13,16 @@ from taskwire.domain.jobs import (
     Job,
     Reply,
 )
-from taskwire.domain.links import Link
+from taskwire.domain.links import Link, is_group
+from taskwire.domain.mrkdwn import escape_mrkdwn
+from taskwire.domain.naming import digest
+from taskwire.domain.near_misses import SeveralTasks, offer_tasks
 from taskwire.domain.queues import request_score, thread_answers, to_coder
 from taskwire.domain.replies import suggest_verbs
 from taskwire.domain.task_names import TaskName
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, answers, missing_rights, refusals
+from taskwire.messages.unknown_verbs import offer_commands
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.request_retries import retry_for_person
@@ -26,6 +30,7 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.tasks.create import TaskCreator
 from taskwire.tasks.lookup import Lookup, VisibleTask, bare_record
+from taskwire.tasks.offered_commands import keep_offers
 
 
 class NamedActions:
@@ -47,7 +52,10 @@ class NamedActions:
         return await retry_for_person(self._deps, context, None, partial(self._pass_on, work))
 
     async def _pass_on(self, work: ActRequested, context: JobContext) -> Outcome:
-        seen = await self._lookup.get(work.requester, TaskName.parse(work.name))
+        try:
+            seen = await self._lookup.get(work.requester, TaskName.parse(work.name))
+        except SeveralTasks as several:
+            return self._offer_tasks(context, work, several)
         if work.verb == "attach":
             return await self._attach(context, work, seen)
         if seen.link is None:
@@ -61,6 +69,15 @@ class NamedActions:
         job = Job(id=f"{work.verb}:{context.job.id}", work=act)
         score = request_score(work.verb, work.requester.at)
         return done(Batch().append(to_coder(seen.link.id), job, score=score))
+
+    def _offer_tasks(self, context: JobContext, work: ActRequested, several: SeveralTasks) -> Outcome:
+        """Offer the command for each of the tasks that the name fits."""
+        context.audit.is_refused(several.reason)
+        who = " ".join(f"<!subteam^{each}>" if is_group(each) else f"<@{each}>" for each in work.who)
+        near_miss = offer_tasks(several, work.verb, who or escape_mrkdwn(work.text))
+        key = digest("offered", context.job.id)
+        batch = keep_offers(self._deps.notes, near_miss, key, work.requester)
+        return done(batch, (work.requester, offer_commands(near_miss, key)))
 
     async def _attach(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
         """Give the task a thread in this channel, or move it here. Only its owner and administrators may."""

@@ -30,6 +30,7 @@ from taskwire.domain.ids import ChannelId, LinkId, TaskId
 from taskwire.domain.jobs import ActVerb
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.naming import digest
+from taskwire.domain.near_misses import SeveralTasks
 from taskwire.domain.requester import Requester
 from taskwire.domain.secrets import mask_beginning
 from taskwire.domain.task_names import TaskName
@@ -270,10 +271,8 @@ class Lookup:
                 found[0].read(), await self._deps.links.find(link) if link is not None else None
             )
         if found:
-            raise UserError(
-                *refusals.several_tasks(str(name), [_full_name(each) for each in found]),
-                reason="no_such_task",
-            )
+            names = [_full_name(each) for each in found]
+            raise SeveralTasks(*refusals.several_tasks(str(name), names), names)
         raise UserError(
             *refusals.no_such_task(str(name), await _list_nearest(name.name, seen)), reason="no_such_task"
         )

@@ -13,7 +13,7 @@ from typing import cast
 from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
 from taskwire.domain.bot_messages import Prompt, read_message
-from taskwire.domain.commands import Command, Delete, Help, OpenForm, OpenSettings
+from taskwire.domain.commands import Command, Delete, Help, Logs, OpenForm, OpenSettings
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, ThreadRef, Ts
@@ -26,7 +26,7 @@ from taskwire.domain.jobs import (
 from taskwire.domain.message import Block, Message
 from taskwire.domain.mrkdwn import label_mentions
 from taskwire.domain.naming import digest
-from taskwire.domain.near_misses import NearMiss
+from taskwire.domain.near_misses import NearMiss, SeveralTasks, offer_tasks
 from taskwire.domain.queues import intake
 from taskwire.domain.requester import EarlierMessages, Requester
 from taskwire.domain.requests import make_work
@@ -149,13 +149,23 @@ class MessagesToBot:
         if isinstance(command, OpenForm) or (isinstance(command, Help) and command.verb is None):
             return done(None, (requester, help_texts.message_help(is_direct=work.is_direct)))
         if isinstance(command, Question):
-            return done(None, (requester, await self._queries.answer(requester, command)))
+            return await self._answer(work, command, context)
         if isinstance(command, OpenSettings):
             return done(None, (requester, answers.offer_settings()))
         if isinstance(command, Delete):
             return done(None, (requester, await self._offer_deletion(requester, command)))
         job = Job(id=f"command:{context.job.id}", work=make_work(requester, command))
         return done(Batch().append(intake(requester.person), job))
+
+    async def _answer(self, work: MessageToBot, question: Question, context: JobContext) -> Outcome:
+        """Answer a question. If the name of the task fits several, offer the question about each of them."""
+        try:
+            return done(None, (work.requester, await self._queries.answer(work.requester, question)))
+        except SeveralTasks as several:
+            verb = "logs" if isinstance(question, Logs) else "status"
+            full = "full" if isinstance(question, Logs) and question.full else ""
+            key = digest("offered", context.job.id)
+            return self._offer_commands(work, offer_tasks(several, verb, full), key)
 
     async def _offer_deletion(self, requester: Requester, command: Delete) -> Message:
         seen = await self._lookup.get_permitted("delete", requester, command.name)
