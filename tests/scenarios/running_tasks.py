@@ -33,6 +33,13 @@ async def card(world: World, thread: Thread) -> str:
     return timeless(thread.card())
 
 
+def small_text(world: World, thread: Thread) -> str:
+    """Return the small text of a card: who owns the task, its template, its pull request and its name."""
+    blocks = world.slack.message(thread.channel, thread.card_ts)["blocks"]
+    [facts] = [block["elements"] for block in blocks if block["block_id"] == "facts"]
+    return " · ".join(str(piece["text"]) for piece in facts)
+
+
 def timeless(text: str) -> str:
     """Replace each time in a text by its format."""
     return _DATE.sub(r"<\1>", text)

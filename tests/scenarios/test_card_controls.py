@@ -191,7 +191,7 @@ async def test_the_menu_can_be_used_again_after_it_was_used(world: World) -> Non
 
 async def test_the_menu_can_be_used_again_after_a_choice_was_refused(world: World) -> None:
     """A teammate may choose an entry that is the owner's. The owner can choose it afterwards."""
-    thread, task = await a_task(world)
+    thread, _ = await a_task(world)
     before = menu_id(world, thread)
 
     await world.bob.clicks(thread, "Mute")
@@ -206,8 +206,7 @@ async def test_the_menu_can_be_used_again_after_a_choice_was_refused(world: Worl
         "Ask Alice to let you: `!share @Bob` in its thread."
     ]
     assert world.alice.reads() == [
-        f"Muted: *{TITLE}* calls nobody. Its messages still come. `/task unmute {task.name}` undoes this, "
-        "and so does `!unmute` in its thread."
+        f"Muted: *{TITLE}* calls nobody, its watchers neither. Its messages still come.\n[Undo]"
     ]
 
 

@@ -5,7 +5,7 @@ import json
 from taskwire_sandbox.coder.steps import BuildPlan
 
 from .people import Thread
-from .running_tasks import PULL, TITLE, a_task, card, next_list_shows, timeless
+from .running_tasks import PULL, TITLE, a_task, card, next_list_shows, small_text
 from .world import World
 
 
@@ -66,7 +66,7 @@ async def test_a_working_agent_is_shown_with_its_report_and_link(world: World) -
         "[View pull request] [Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, New like this, Share, "
         "Detach, Delete]"
     )
-    assert facts(world, thread) == ["Alice", "Tasks on Docker", f"<{PULL}|PR #12>"]
+    assert small_text(world, thread) == f"Alice · Tasks on Docker · <{PULL}|PR #12> · `{task.name}`"
     assert phase_line(world, thread) == "Working · Opened a draft · started {ago}"
 
 
@@ -228,13 +228,6 @@ def page(world: World) -> str:
     return f"{world.coder.url}/tasks/alice/{world.task('fix-the-login').id}"
 
 
-def facts(world: World, thread: Thread) -> list[str]:
-    """Return the small print on the card."""
-    blocks = world.slack.message(thread.channel, thread.ts)["blocks"]
-    small = next(block for block in blocks if block["block_id"] == "facts")
-    return [timeless(element["text"]) for element in small["elements"]]
-
-
 def phase_line(world: World, thread: Thread) -> str:
     """Return the line of the card that has the phase."""
     blocks = world.slack.message(thread.channel, thread.ts)["blocks"]
@@ -252,14 +245,14 @@ async def test_an_attached_task_that_is_done_is_shown_as_done(world: World) -> N
 
     thread = await world.alice.runs(f"/task attach {task.name}")
     posted = [call.arguments for call in world.slack.calls if call.method == "chat.postMessage"]
-    at_once = (thread.card().partition(":")[0], facts(world, thread))
+    at_once = (thread.card().partition(":")[0], small_text(world, thread))
     await world.polls()
     await world.passes(seconds=60)
 
     assert (task.state, await phase(world, thread)) == ("idle", "Done")
     assert thread.new_messages() == []
     assert [str(each["text"]).partition(":")[0] for each in posted] == ["Done"]
-    assert at_once == ("Done", facts(world, thread))
+    assert at_once == ("Done", small_text(world, thread))
     assert phase_line(world, thread) == "Done · Opened PR #12"
 
 

@@ -115,15 +115,14 @@ async def test_pause_and_resume(world: World) -> None:
 
 async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
     """Both verbs concern only Slack, so a waiting reply does not delay them."""
-    thread, task = await a_busy_agent(world)
+    thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
     await world.alice.replies(thread, "!mute")
     await world.alice.replies(thread, "!unmute")
 
     assert world.alice.reads() == [
-        f"Muted: *Fix the login* calls nobody. Its messages still come. `/task unmute {task.name}` undoes "
-        "this, and so does `!unmute` in its thread.",
+        "Muted: *Fix the login* calls nobody, its watchers neither. Its messages still come.\n[Undo]",
         "*Fix the login* calls people again when it needs them.",
     ]
     world.task("fix-the-login").becomes("idle")
@@ -372,8 +371,7 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
 
     assert said[0].startswith("*In a task's thread*, a plain reply goes to the agent.")
     assert said[1:] == [
-        "Muted: *Fix the login* calls nobody. Its messages still come. `/task unmute NAME` undoes this, "
-        "and so does `!unmute` in its thread.",
+        "Muted: *Fix the login* calls nobody, its watchers neither. Its messages still come.\n[Undo]",
         "*Fix the login* calls people again when it needs them.",
     ]
     assert [each.replace(task.name, "NAME") for each in thread.new_messages()] == [

@@ -2,8 +2,8 @@
 
 import pytest
 
-from .running_tasks import TITLE, a_task
-from .world import World
+from .running_tasks import TITLE, a_task, small_text
+from .world import CARD_SECONDS, World
 
 WATCHED = f"I call you when *{TITLE}* needs somebody, is done or fails.\n[Stop watching]"
 NOT_WATCHED = f"You don't watch *{TITLE}*, so it doesn't call you."
@@ -43,7 +43,7 @@ async def test_a_watcher_is_not_called_by_a_pause(world: World) -> None:
 
 @pytest.mark.parametrize("way", ["verb", "button"])
 async def test_a_person_stops_watching(world: World, way: str) -> None:
-    """The button below the answer does the same as the verb."""
+    """The button below the answer does the same as the verb. What it says replaces that answer."""
     thread, task = await a_task(world)
     await world.bob.clicks(thread, "Watch")
     world.bob.reads()
@@ -52,22 +52,31 @@ async def test_a_person_stops_watching(world: World, way: str) -> None:
     task.becomes("failed", "No luck")
     await world.polls()
 
-    assert world.bob.reads() == [NOT_WATCHED]
+    assert world.bob.sees() == NOT_WATCHED
+    assert world.bob.reads() == ([NOT_WATCHED] if way == "verb" else [])
     assert thread.new_messages() == [
         f"<@{world.alice.id}> No luck.\nFailed: {TITLE}. Reply here to tell the agent how to go on.\n[Logs]"
     ]
 
 
 async def test_a_muted_task_calls_no_watcher_either(world: World) -> None:
-    """Mute ends the calls to everybody. A new watcher hears that."""
+    """Mute ends the calls to everybody, which the card shows. A new watcher hears that. It can be undone."""
     thread, task = await a_task(world)
     await world.bob.replies(thread, "!watch")
     await world.alice.replies(thread, "!mute")
     await world.bob.replies(thread, "!watch")
     task.becomes("complete", "Opened PR #12")
     await world.polls()
+    await world.passes(CARD_SECONDS)
+    facts = small_text(world, thread)
+    muted = world.alice.reads()
+    await world.alice.presses("Undo")
+    await world.passes(CARD_SECONDS)
 
-    world.alice.reads()
+    assert muted == [f"Muted: *{TITLE}* calls nobody, its watchers neither. Its messages still come.\n[Undo]"]
+    assert world.alice.sees() == f"*{TITLE}* calls people again when it needs them."
+    assert facts == f"Alice · Tasks on Docker · `{task.name}` · muted"
+    assert small_text(world, thread) == f"Alice · Tasks on Docker · `{task.name}`"
     assert world.bob.reads() == [
         WATCHED,
         f"I call you when *{TITLE}* needs somebody, is done or fails. It is muted now, so nobody is "

@@ -50,7 +50,7 @@ Each heading is a file in `src/taskwire/`. A line in italics says what the messa
 `[Brackets]` are buttons, and `[⋯ …]` is a menu.
 """
 # These modules only have parts of messages.
-_PARTS = {"blocks", "shapes", "answer_blocks", "card_controls", "dialog_fields"}
+_PARTS = {"blocks", "shapes", "answer_blocks", "card_controls", "dialog_fields", "phone"}
 
 _ANSWER = AgentOutput(
     answer="The redirect is fixed. I changed two files:\n\n- `login.py`\n- `routes.py`",

@@ -53,6 +53,7 @@ def phone_lines(message: Message) -> int:
 
 def wide(text: str) -> int:
     """Count letters as a phone shows them: an emoji is as wide as two, and an address is not shown."""
+    text = re.sub(r"<!date[^>]*>", "Yesterday at 14:50", text)
     text = re.sub(r"^:[a-z_]+:", "xx", re.sub(r"^> ", "", re.sub(r"^~ |<http[^|>]*\|", "", text)))
     return len(text) + sum(east_asian_width(letter) in "WF" for letter in text)
 
@@ -73,6 +74,14 @@ def test_a_text_is_cut_where_no_secret_is_cut_in_two(limit: int) -> None:
         assert len(shown) <= limit
 
     assert cut("直す" * 300, limit) == ("直す" * 300)[: limit - 1] + "…"
+    assert cut("Größenänderung prüfen " * 40, limit).removesuffix("…").split()[-1] in (
+        "Größenänderung",
+        "prüfen",
+    )
+    assert cut("Проверить перенаправление " * 40, limit).removesuffix("…").split()[-1] in (
+        "Проверить",
+        "перенаправление",
+    )
 
 
 def test_of_a_long_link_whole_parts_are_kept() -> None:
@@ -92,8 +101,9 @@ def test_a_working_task() -> None:
     assert shown(message) == [
         "Fix the login",
         ":gear: Working · Opened PR #12 · started {ago}",
-        "~ Alice Adams · docker (Large) · <https://git.example.com/acme/site/pull/12|PR #12>",
-        "> After signing in, people land on /404.",
+        "~ Alice Adams · docker (Large) · <https://git.example.com/acme/site/pull/12|PR #12> · "
+        "`fix-login-1a2b`",
+        "> After signing in, people land…",
         "[View pull request] [Stop] [⋯ Open in Coder, Follow, Logs, Watch, Mute, New like this, Share, "
         "Detach, Delete]",
     ]
@@ -145,7 +155,11 @@ def test_the_card_says_how_long_a_turn_has_run_or_took(phase: Phase, words: str)
     drawn = link(phase, None)
     state = drawn.state.model_copy(update={"started_ms": NOON_MS, "since_ms": NOON_MS + 740_000})
 
-    assert shown(card(drawn.model_copy(update={"state": state})))[1].split(" · ")[1:] == [words]
+    first = drawn.model_copy(update={"state": state})
+    later = first.model_copy(update={"state": state.model_copy(update={"build": 2})})
+
+    assert shown(card(first))[1].split(" · ")[1:] == [words]
+    assert shown(card(later))[1].split(" · ")[1:] == [words.replace("took", "last turn")]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +221,7 @@ def test_the_result_of_a_finished_task_stands_out() -> None:
         ("https://g\u0456thub.com/acme/site/pull/12", "View pull request (xn--gthub-n2e.com)"),
         (
             "https://github.com.acme.site.pull.request.with.so.many.parts.evil.example/pull/1",
-            "View pull request (…acme.site.pull.request.with.so.many.parts.evil.example)",
+            "View pull request (….site.pull.request.with.so.many.parts.evil.example)",
         ),
         (f"{CODER}/@alice/site/apps/preview", "Open link"),
         ("https://coder.example.com:8443/x", "Open link (coder.example.com:8443)"),
@@ -385,7 +399,7 @@ def test_a_muted_task_says_so_and_can_be_unmuted() -> None:
     """The card tells why nobody is mentioned."""
     message = card(link().model_copy(update={"is_muted": True}))
 
-    assert shown(message)[2].endswith(" · muted")
+    assert shown(message)[2].endswith(" · `fix-login-1a2b` · muted")
     assert "Unmute" in buttons(message)
 
 
@@ -421,26 +435,29 @@ def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
     assert shown(message) == [
         "Other task",
         ":raising_hand: Needs you · Which branch?",
-        "~ bob · docker",
+        "~ bob · docker · `other-task`",
         "[Open in Coder]",
         "~ It has no thread. `/task attach other-task` gives it one in the channel where you type it.",
     ]
 
 
 @settings(deadline=None)
-@given(anything, anything, anything, anything, st.sampled_from(Phase), st.booleans())
+@given(anything, anything, anything, anything, st.sampled_from(Phase), st.booleans(), st.booleans())
 def test_whatever_people_and_agents_write_slack_takes_the_card(
-    title: str, prompt: str, message: str, preset: str, phase: Phase, is_made: bool
+    title: str, prompt: str, message: str, preset: str, phase: Phase, is_made: bool, is_away: bool
 ) -> None:
-    """Any text fits Slack's limits and mentions nobody."""
+    """Any text fits Slack's limits and mentions nobody. On a phone, it has seven lines, with the name."""
     report = OPENED.model_copy(update={"message": message, "uri": message})
     update = {"title": title, "prompt": prompt, "preset": preset, "task_id": "t-1" if is_made else None}
     drawn = link(phase, report).model_copy(update={"record": BOND.model_copy(update=update)})
 
-    made = card(drawn)
+    made = cards.card(
+        drawn, coder_url=CODER, forges=FORGES, unreachable_since_ms=NOON_MS if is_away else None
+    )
 
     assert faults(made) == []
     assert phone_lines(made) <= 7
+    assert not is_made or phase is Phase.GONE or any("`fix-login-1a2b`" in text for text in shown(made))
     assert not any(call in made.text + json.dumps(made.blocks) for call in ("<!channel", "<!here", "<@U"))
 
 

@@ -119,10 +119,10 @@ class TaskActions:
                 reset_menu(link.id, work.requester.at, outcome.batch)
         if work.is_answered_elsewhere:
             return replace(outcome, private_messages=())
-        # If a text was stored, a button in a private question was pressed. The answer replaces that question.
+        # If a text was stored, a button in a private question was pressed, too.
         return (
             replace(outcome, private_messages=(), replacements=outcome.private_messages)
-            if work.note_key
+            if work.note_key or work.is_undo
             else outcome
         )
 

@@ -215,6 +215,8 @@ class Act(Work):
     is_retry: bool = False
     # Whether the person chose an entry of a card's menu.
     is_from_menu: bool = False
+    # Whether the pressed button is in a private answer, which the new answer replaces.
+    is_undo: bool = False
     # Whether the job waits until the workspace has stopped, because the person has just asked for a pause.
     waits_for_stop: bool = False
     # The job id of the reply that said nothing but `stop`. It is kept, so that it can be sent as text.

@@ -187,6 +187,11 @@ class Link(BaseModel):
         return max(self.state.started_ms, told_ms)
 
     @property
+    def is_first_turn(self) -> bool:
+        """Whether the agent has had no other turn: nobody has sent it input or resumed the task."""
+        return self.last_input_ts is None and self.state.build <= 1
+
+    @property
     def is_agent_unreachable(self) -> bool:
         """Whether the agent cannot be reached. During a start that is normal, so the result is then False."""
         state = self.state

@@ -66,6 +66,8 @@ _VERBS: dict[Button, ActVerb] = {
     Button.READ_REPLIES: "read_replies",
     Button.READ_MENTIONS: "read_mentions",
 }
+# Outside a card's menu, these buttons are in the private answer to the opposite.
+_UNDOING = frozenset({Button.UNMUTE, Button.UNWATCH})
 # These entries of a card's menu leave the menu as it was. After the others, the menu has other entries.
 _WITHOUT_TRACE = frozenset(
     {
@@ -245,6 +247,7 @@ def _batch_of(clicked: Click) -> Batch | None:
             verb=_VERBS[button],
             is_retry=button is Button.RETRY,
             is_from_menu=clicked.is_card_menu,
+            is_undo=button in _UNDOING and not clicked.is_card_menu,
         )
         job = Job(id=f"{act.verb}:{name}", work=act)
         return Batch().append(to_coder(link), job, score=request_score(act.verb, requester.at))

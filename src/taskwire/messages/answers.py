@@ -353,10 +353,8 @@ def task_detached(link: Link) -> Message:
 def mute_changed(link: Link, *, is_muted: bool) -> Message:
     """Say that the task no longer mentions people, or mentions them again."""
     if is_muted:
-        return statement(
-            f"Muted: {bold_title(link)} calls nobody. Its messages still come. "
-            f"{_command_for('unmute', link)} undoes this, and so does `!unmute` in its thread."
-        )
+        words = f"Muted: {bold_title(link)} calls nobody, its watchers neither. Its messages still come."
+        return question(words, "", [button(Button.UNMUTE, "Undo", link.id)])
     return statement(f"{bold_title(link)} calls people again when it needs them.")
 
 

@@ -32,6 +32,9 @@ BUTTON_LENGTH = 75
 # 80 characters.
 _VISIBLE_ASCII = re.compile("[!-~]")
 _WORD_END = re.compile(r"(?<=[^!-~])[!-~]{1,80}\Z")
+# Words of any script that has spaces between them. Those of Chinese, Japanese and Korean begin at U+1100.
+_SPACED_LETTER = re.compile("[!-~\u00a1-\u10ff\u1e00-\u1fff]")
+_SPACED_WORD_END = re.compile("(?<=[^!-~\u00a1-\u10ff\u1e00-\u1fff])[!-~\u00a1-\u10ff\u1e00-\u1fff]{1,80}\\Z")
 # The part of a link up to its last slash, if it has only characters of paths.
 _URL_DIRECTORIES = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/(?:[A-Za-z0-9._~%+-]*/)*")
 # Characters that reverse the rest of a line. Right-to-left scripts do not need them.
@@ -74,8 +77,10 @@ def cut(text: str, limit: int) -> str:
     """
     if len(text) <= limit:
         return text
-    kept = text[: limit - 1]
-    part = _WORD_END.search(kept, max(0, limit - 90)) if _VISIBLE_ASCII.match(text, limit - 1) else None
+    kept, begins = text[: limit - 1], max(0, limit - 90)
+    part = _SPACED_WORD_END.search(kept, begins) if _SPACED_LETTER.match(text, limit - 1) else None
+    if part is None and _VISIBLE_ASCII.match(text, limit - 1):
+        part = _WORD_END.search(kept, begins)
     if part is None:
         return kept.rstrip() + "…"
     link = _URL_DIRECTORIES.match(kept, part.start()) if part.start() < limit // 2 else None
@@ -362,12 +367,16 @@ def _with_port(parts: SplitResult) -> str:
 
 
 def _shown_host(url: str, room: int) -> str:
-    """Return a URL's host. If it has more than `room` characters, return only its end.
+    """Return a URL's host. If it has more than `room` characters, return only its last parts.
 
     The end shows who owns the host.
     """
     place = _with_port(urlsplit(url))
-    return place if len(place) <= room else "…" + place[1 - room :]
+    if len(place) <= room:
+        return place
+    kept = place[1 - room :]
+    # A part has at most 63 characters, so the end may be in the middle of one.
+    return "…" + (kept[kept.index(".") :] if "." in kept[: room // 2] else kept)
 
 
 _LINK_LABELS = (

@@ -6,11 +6,8 @@ width of a phone it has seven lines at most. `card_controls` has its buttons and
 posted once are in `notices`.
 """
 
-import re
-import unicodedata
 from collections.abc import Collection
 from datetime import datetime
-from math import ceil
 from typing import Literal, NamedTuple
 
 from taskwire.domain.agent_text import sanitize_for_agent
@@ -19,13 +16,12 @@ from taskwire.domain.link_state import LinkState
 from taskwire.domain.links import Link, LinkEnd, LinkRecord, Rights
 from taskwire.domain.message import Block, Button, Message
 from taskwire.domain.mrkdwn import escape_mrkdwn
-from taskwire.domain.naming import is_beginning, is_same_text
+from taskwire.domain.naming import NAME_LENGTH, is_beginning, is_same_text
 from taskwire.domain.phases import Observation, Phase
 from taskwire.messages import blocks, card_controls
 from taskwire.messages.blocks import (
     PHASE_LABELS,
     PhaseLabel,
-    cut,
     escape_line,
     format_moment,
     format_time,
@@ -35,14 +31,18 @@ from taskwire.messages.blocks import (
     plain_text,
     text_piece,
 )
+from taskwire.messages.phone import (
+    LETTERS_PER_LINE,
+    OWNER_LENGTH,
+    Facts,
+    count_lines,
+    fit,
+    fit_facts,
+    strip_dates,
+)
 
-# The most lines of a card on a phone that is 360 pixels wide, and how many letters a line has there.
+# The most lines of a card on a phone.
 MOST_LINES = 7
-LETTERS_PER_LINE = 38
-LETTERS_PER_SMALL_LINE = 46
-# The parts that have two lines each.
-CARD_TITLE_LENGTH = 2 * LETTERS_PER_LINE - 2
-OWNER_LENGTH = 20
 # The longest URL in a card's text, in characters: a phone shows this text.
 SHOWN_URL_LENGTH = 300
 
@@ -223,38 +223,48 @@ def get_phase_label(link: Link) -> PhaseLabel:
 def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
     """Make the lines that show the state.
 
-    The lines of a phone are given out in this order: the facts and the controls, one each; the note, as many
-    as it needs; the title; the phase with the report; the prompt, what is left.
+    The lines of a phone are given out in this order: the phase and the controls, one each; the note, as many
+    as it needs; the title and the facts, one or two each; more of the report; the prompt.
     """
-    title = _fit(get_name(link), CARD_TITLE_LENGTH)
     note = next(iter(_notes(link, outside)), "")
-    left = MOST_LINES - 2 - _count_lines(title) - _count_lines(_strip_dates(note))
-    phase, phase_lines = _phase_line(link, max(1, min(left, 3)))
+    left = MOST_LINES - 2 - count_lines(strip_dates(note))
+    title = fit(get_name(link), (1 if left < 3 else 2) * LETTERS_PER_LINE - 2)
+    left -= count_lines(title)
+    facts, fact_lines = _make_facts(link, outside, max(1, min(left, 2)))
+    left -= fact_lines
+    phase, phase_lines = _phase_line(link, max(1, min(left + 1, 3)))
     layout = [
         line("title", [blocks.title_piece(title, get_page_url(link, outside.coder_url))]),
         line("phase", phase),
-        blocks.context("facts", _facts(link, outside)),
+        blocks.context("facts", facts),
     ]
     if note:
         layout.append(blocks.section("notes", note))
-    left -= phase_lines
+    left -= phase_lines - 1
     prompt = "" if says_same(get_name(link), link.record.prompt) else link.record.prompt
-    prompt = _fit(prompt, min(left, 2) * LETTERS_PER_LINE - 6) if left > 0 else ""
+    prompt = fit(prompt, min(left, 2) * LETTERS_PER_LINE - 6) if left > 0 else ""
     return [*layout, blocks.quote_block("prompt", prompt, len(prompt))] if prompt else layout
 
 
 def _phase_line(link: Link, most_lines: int) -> tuple[list[Block], int]:
-    """Return the line with the phase, the report and the time; and how many lines it has on a phone."""
-    face, age = get_phase_label(link), _age(link)
+    """Return the line with the phase, the report and the time; and how many lines it has on a phone.
+
+    If there is one line for them and they do not fit, the time is left out.
+    """
+    face, age, detail = get_phase_label(link), _age(link), get_detail(link)
     # An emoji is as wide as two letters. Each part has ` · ` before it.
-    fixed = len(face.label) + 3 + (len(age.shown) + 3 if age else 0)
-    width = max(20, most_lines * LETTERS_PER_LINE - fixed - 6)
-    detail = _fit(get_detail(link, width), width)
+    width = most_lines * LETTERS_PER_LINE - len(face.label) - 9
+    if age is not None and (width > 20 + len(age.shown) + 3 or most_lines > 1 or not detail):
+        width -= len(age.shown) + 3
+    else:
+        age = None
+    detail = fit(get_detail(link, max(20, width)), max(20, width))
     pieces = [blocks.emoji_piece(face.emoji), text_piece(" "), text_piece(face.label, is_bold=True)]
     pieces += [text_piece(f" · {detail}")] if detail else []
     if age:
         pieces += [text_piece(f" · {age.words}"), *([blocks.age_piece(age.since)] if age.since else [])]
-    return pieces, _count_lines("x" * fixed + (f" · {detail}" if detail else ""))
+    parts = [f"xx {face.label}", detail, age.shown if age else ""]
+    return pieces, count_lines(" · ".join(part for part in parts if part))
 
 
 def get_detail(link: Link, width: int = blocks.REPORT_LENGTH) -> str:
@@ -301,36 +311,14 @@ def _age(link: Link) -> _Age | None:
         return _Age("", from_ms(state.since_ms)) if state.since_ms else None
     if state.phase in (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED) and link.turn_began_ms:
         took_ms = (state.idle_since_ms or state.since_ms) - link.turn_began_ms
-        return _Age(f"took {blocks.format_duration(took_ms)}") if took_ms >= 1_000 else None
+        what = "took" if link.is_first_turn else "last turn"
+        return _Age(f"{what} {blocks.format_duration(took_ms)}") if took_ms >= 1_000 else None
     return None
 
 
 def says_same(title: str, prompt: str) -> bool:
     """Return whether the title says all that the prompt says: it is the prompt, or its beginning."""
     return is_same_text(title, prompt) or is_beginning(title, prompt)
-
-
-def _width(text: str) -> int:
-    """Count the letters of a text. Letters of Chinese or Japanese, and emoji, are as wide as two."""
-    return len(text) + sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-
-
-def _count_lines(text: str) -> int:
-    """Return how many lines a text has on a phone."""
-    return ceil(_width(text) / LETTERS_PER_LINE)
-
-
-def _fit(text: str, width: int) -> str:
-    """Put a text from outside on one line, and cut it to this width."""
-    shown = one_line(text, width)
-    while (too_wide := _width(shown) - width) > 0:
-        shown = cut(shown, len(shown) - ceil(too_wide / 2))
-    return shown
-
-
-def _strip_dates(note: str) -> str:
-    """Return a note as people read it: a time in Slack's format becomes about as long as it is shown."""
-    return re.sub(r"<!date[^>]*>", "Yesterday at 14:50", re.sub(r"<[^|>]*\|([^>]*)>", r"\1", note))
 
 
 def get_report(link: Link) -> str:
@@ -340,21 +328,27 @@ def get_report(link: Link) -> str:
     return one_line(report.message, blocks.REPORT_LENGTH) if is_shown and report is not None else ""
 
 
-def _facts(link: Link, outside: _CardContext) -> list[Block]:
-    """Return the owner's name, the template, and the link that the agent reported, on one line of a phone."""
+def _make_facts(link: Link, outside: _CardContext, most_lines: int) -> tuple[list[Block], int]:
+    """Return the small text: the owner, the template, the reported link and the task's name, and its lines.
+
+    People type the name in commands. A task that cannot be named, or no more, is shown without it.
+    """
     record, seen = link.record, link.observation
-    owner = _fit(get_owner_name(link), OWNER_LENGTH)
     url = get_reported_url(link)
-    name = blocks.link_name(url, outside.coder_url, outside.forges) if url else ""
-    is_muted = link.is_muted and find_ending(link) is None
-    left = LETTERS_PER_SMALL_LINE - _width(owner) - len(name) - (9 if is_muted else 0) - 4
-    template = record.template or (seen.template if seen else "")
-    made = f"{template} ({record.preset})" if template and record.preset else template
-    made = _fit(made if _width(made) <= left else template, max(12, left))
-    facts = [plain_text(text, 100) for text in (owner, made) if text.strip()]
-    facts += [mrkdwn(f"<{escape_mrkdwn(url)}|{escape_mrkdwn(name)}>")] if url else []
-    facts += [mrkdwn("muted")] if is_muted else []
-    return facts or [mrkdwn("Task")]
+    is_open = record.task_id is not None and find_ending(link) is None
+    given = Facts(
+        owner=get_owner_name(link),
+        template=record.template or (seen.template if seen else ""),
+        link=blocks.link_name(url, outside.coder_url, outside.forges) if url else "",
+        name=one_line(record.name.replace("`", ""), NAME_LENGTH) if is_open else "",
+        mark="muted" if link.is_muted and find_ending(link) is None else "",
+    )
+    shown = fit_facts(given, record.preset or "", most_lines)
+    facts = [plain_text(text, 100) for text in (shown.owner, shown.template) if text.strip()]
+    facts += [mrkdwn(f"<{escape_mrkdwn(url)}|{escape_mrkdwn(shown.link)}>")] if shown.link else []
+    facts += [mrkdwn(f"`{escape_mrkdwn(shown.name)}`")] if shown.name else []
+    facts += [mrkdwn(shown.mark)] if shown.mark else []
+    return facts or [mrkdwn("Task")], shown.line_count
 
 
 def get_reported_url(link: Link) -> str:

@@ -226,8 +226,8 @@ class Muting(Steering):
         )
         self.told_at_most(
             actor,
-            f"Muted: *{title_of(actor)}* calls nobody. Its messages still come. `/task unmute "
-            f"{task_of(actor).name}` undoes this, and so does `!unmute` in its thread.",
+            f"Muted: *{title_of(actor)}* calls nobody, its watchers neither. "
+            "Its messages still come.\n[Undo]",
             wishes=[f"muting *{title_of(actor)}*"],
         )
 
