@@ -1,5 +1,6 @@
 """`taskwire audit`: who did what, on the command line, next to a running bot."""
 
+import getpass
 import json
 from typing import cast
 
@@ -14,7 +15,10 @@ async def _audit(place: Place, *arguments: str) -> tuple[int, str]:
 
 
 async def test_who_did_what_is_printed_and_checked(place: Place, redis_url: str) -> None:
-    """The log has the same number and hash. A trail that somebody has changed is told, with exit code 1."""
+    """The log has the same number and hash. A person who prints the trail is in it too.
+
+    A trail that somebody has changed is told, with exit code 1.
+    """
     place.settings["REDIS_URL"] = redis_url
     bot = await place.run_ready()
     await place.slack.command("alice", "general", "/task", "create fix it")
@@ -25,10 +29,11 @@ async def test_who_did_what_is_printed_and_checked(place: Place, redis_url: str)
     wrong = await _audit(place, "--since", "soon")
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         [key] = [key async for key in redis.scan_iter("tw:*:audit")]
-        [(row, fields)] = cast("list[tuple[str, dict[str, str]]]", await redis.xrange(key))
+        rows = cast("list[tuple[str, dict[str, str]]]", await redis.xrange(key))
         await redis.delete(key)
-        entry_text = fields["entry"].replace("create", "delete")
-        await redis.xadd(key, {"entry": entry_text, "hash": fields["hash"]}, id=row)
+        for row, fields in rows:
+            entry_text = fields["entry"].replace("create", "delete")
+            await redis.xadd(key, {"entry": entry_text, "hash": fields["hash"]}, id=row)
     changed = await _audit(place, "--json")
 
     [logged] = [json.loads(line) for line in bot.output.splitlines() if '"event": "audit"' in line]
@@ -37,7 +42,11 @@ async def test_who_did_what_is_printed_and_checked(place: Place, redis_url: str)
     assert {name: logged[name] for name in entry if name != "at"} == {
         name: value for name, value in entry.items() if name != "at"
     }
-    assert text[1].endswith(f"The chain is whole. The newest entry is 1 ({entry['hash']}).\n")
+    reads = [json.loads(fields["entry"]) for _, fields in rows[1:]]
+    assert [(each["person"], each["verb"], each["account"]) for each in reads] == [
+        ("operator", "audit", getpass.getuser())
+    ] * 3
+    assert text[1].endswith(f"The chain is whole. The newest entry is 3 ({rows[2][1]['hash']}).\n")
     assert text[1].splitlines()[0].split("  ")[-1] == entry["reference"]
     assert other[1].startswith("There are no entries.\n")
     assert wrong == (2, "`soon` is no time. Write `since=7d`, `since=12h` or `since=2026-11-27`.\n")

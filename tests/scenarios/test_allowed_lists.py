@@ -39,10 +39,14 @@ async def test_commands_and_buttons_work_in_allowed_channels_only(world: World) 
     await world.alice.types("/task create fix that", "random")
     await world.alice.types("/task list", "random")
     await world.alice.clicks(thread, "Stop")
+    link = f"<{world.coder.url}/tasks/alice/{world.coder.tasks[0].id}>"
+    await world.slack.post(world.alice.id, thread.channel, f"see {link}")
+    await world.settles()
     await world.alice.runs("/task create fix that", "general")
 
     assert world.alice.reads() == [NOT_HERE] * 3
     assert len(world.coder.tasks) == 2
+    assert "chat.unfurl" not in [call.method for call in world.slack.calls]
     assert (await entries(world))[1:] == [
         "alice command by command: refused (place)",
         "alice command by command: refused (place)",
@@ -50,6 +54,32 @@ async def test_commands_and_buttons_work_in_allowed_channels_only(world: World) 
         "alice create by command: done, Coder 201",
     ]
     thread.new_messages()
+
+
+async def test_mentions_reactions_and_forms_are_refused_when_they_arrive(world: World) -> None:
+    """A form says so before it closes, so nothing that was typed is lost. Among people it is said once."""
+    random = world.slack.add_channel("random", ["alice", "bob"])
+    await world.alice.types("/task create", "random")
+    await only_in(world, "general")
+
+    submitted = await world.alice.submits(prompt="fix it")
+    for text in ("fix it", "fix that"):
+        await world.slack.mention(world.alice.id, random.id, text)
+        await world.settles()
+    message = await world.slack.post(world.bob.id, random.id, "the login is broken")
+    await world.slack.react(world.alice.id, random.id, message, "robot_face")
+    await world.slack.post(world.alice.id, random.id, f"see <{world.coder.url}/tasks/alice/fix-it>")
+    await world.settles()
+
+    assert submitted == {"form.prompt": NOT_HERE}
+    assert world.alice.reads() == [NOT_HERE]
+    assert await entries(world) == [
+        "alice dialog by dialog: refused (place)",
+        "alice mention by mention: refused (place)",
+        "alice mention by mention: refused (place)",
+        "alice reaction by emoji: refused (place)",
+    ]
+    assert not world.coder.tasks
 
 
 async def test_in_a_thread_people_hear_of_it_once(world: World) -> None:

@@ -1,12 +1,19 @@
-"""`taskwire audit`: prints the audit trail, and says whether its chain is whole."""
+"""`taskwire audit`: prints the audit trail, and says whether its chain is whole.
 
+Reading the trail is an act too: its entry is written before anything is shown.
+"""
+
+import getpass
+import secrets
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from taskwire.doctor.opening import open_workspace
-from taskwire.domain.audit import StoredEntry
+from taskwire.domain.audit import OPERATOR, AuditEntry, StoredEntry
 from taskwire.domain.audit_command import Audit
+from taskwire.queue.batch import Batch
+from taskwire.queue.leases import Queues
 from taskwire.queue.scripts import ServerClock
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
@@ -24,11 +31,21 @@ def open_trail(settings: Settings, connections: Connections, keys: Keys) -> Audi
 async def print_trail(
     settings: Settings, wanted: Audit, show: Callable[[str], None], *, is_json: bool
 ) -> int:
-    """Print the wanted entries. Return 1 if the chain is broken."""
+    """Print the wanted entries, without the one of this command. Return 1 if the chain is broken."""
     async with open_workspace(settings) as (connections, keys):
         trail = open_trail(settings, connections, keys)
+        own = AuditEntry(
+            person=OPERATOR,
+            account=_find_user(),
+            verb="audit",
+            outcome="done",
+            reference=secrets.token_hex(6),
+        )
+        await Queues(connections, keys, ServerClock()).write(trail.add_to(Batch(), own))
         count = 0
         async for stored in trail.read(wanted.make_filter(datetime.now(UTC))):
+            if stored.entry.reference == own.reference:
+                continue
             show(stored.to_json() if is_json else _format(stored))
             count += 1
         broken = await trail.find_break()
@@ -45,6 +62,14 @@ async def print_trail(
     if not is_json:
         show(f"The chain is whole. The newest entry is {head}.")
     return 0
+
+
+def _find_user() -> str:
+    """Return the name of the user of this system who runs the command; empty if it has none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
 
 
 def _format(stored: StoredEntry) -> str:

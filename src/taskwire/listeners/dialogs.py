@@ -31,6 +31,7 @@ from taskwire.messages import accounts, answers, forms, refusals
 from taskwire.messages.forms import Field
 from taskwire.messages.settings_form import SettingsField
 from taskwire.messages.share_form import list_shown, share_form
+from taskwire.outbox.allowed_places import find_checked_place
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.outbox.questions import get_key
 from taskwire.outbox.undelivered import list_undelivered
@@ -296,6 +297,11 @@ class Dialogs:
         if parsed.job is None:
             await ack()
             return
+        if (place := find_checked_place(parsed.job)) is not None:
+            refused = await self._ingress.refuse_place("dialog", submitted.delivery, place)
+            if refused is not None:
+                await self._show_error(ack, submitted, refused.text)
+                return
         job = Job(id=f"dialog:{submitted.delivery}", work=parsed.job)
         match parsed.job:
             case ConnectAccount():
@@ -308,9 +314,14 @@ class Dialogs:
         if parsed.own is not None:
             batch.append(intake(submitted.person), Job(id=f"own:{submitted.delivery}", work=parsed.own))
         said = await self._ingress.write("dialog", submitted.delivery, batch)
-        if not said:
+        if said:
+            await self._show_error(ack, submitted, said)
+        else:
             await ack()
-        elif submitted.dialog in (Dialog.DELETE, Dialog.SHARE, Dialog.SETTINGS, Dialog.PREFERENCES):
+
+    async def _show_error(self, ack: AsyncAck, submitted: Submission, said: str) -> None:
+        """Say in the dialog why it was not accepted. What the person has entered stays, if it is text."""
+        if submitted.dialog in (Dialog.DELETE, Dialog.SHARE, Dialog.SETTINGS, Dialog.PREFERENCES):
             view = forms.notice_dialog(submitted.dialog, said)
             await ack(response_action="update", view=view.content)
         else:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from taskwire.dependencies import Dependencies
+from taskwire.domain.allowed import PlaceNotAllowed
 from taskwire.domain.audit import AuditEntry
 from taskwire.domain.errors import OutcomeUnknown, TryLater, UserError
 from taskwire.domain.ids import ThreadRef, Ts, moment_of
@@ -14,6 +15,7 @@ from taskwire.domain.naming import digest
 from taskwire.domain.requester import Requester
 from taskwire.ingress_priority import IngressPriority
 from taskwire.messages import answers, refusals
+from taskwire.outbox.allowed_places import is_told_already
 from taskwire.outbox.audit import log_entry
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
@@ -42,6 +44,7 @@ class Ingress:
     def __init__(
         self, deps: Dependencies, inbox: Inbox, metrics: Metrics, ingress_priority: IngressPriority
     ) -> None:
+        self._deps = deps
         self._slack = deps.slack
         self._bot = deps.bot
         self._allowed = deps.allowed
@@ -82,28 +85,48 @@ class Ingress:
             return not source.is_bot
         return False
 
+    def is_allowed_place(self, channel: str) -> bool:
+        """Return whether the settings allow the bot in this channel."""
+        return self._allowed.has_channel(channel)
+
     async def refuse_place(
-        self, kind: Literal["command", "click", "shortcut"], delivery: str, requester: Requester
+        self, kind: Literal["command", "click", "shortcut", "dialog"], delivery: str, requester: Requester
     ) -> Message | None:
         """Return the refusal if the settings do not allow the bot in the requester's channel, else None.
 
-        The audit trail gets one entry for each refused delivery. Requests that become jobs are refused later,
-        by the worker.
+        The audit trail gets one entry for each refused delivery. What people write in a thread is refused
+        later, by the worker: only there is known whose thread it is.
         """
         if self._allowed.has_channel(requester.channel):
             return None
-        entry = AuditEntry(
-            person=requester.person,
-            verb=kind,
-            surface=requester.surface,
-            channel=requester.channel,
-            outcome="refused",
-            reason="place",
-            reference=digest(kind, delivery)[:12],
-        )
+        entry = _make_refusal_entry(kind, delivery, requester)
         if (await self.claim(kind, delivery, self._audit.add_to(Batch(), entry))).is_new:
             log_entry(entry, delivery)
         return answers.refusal(UserError(*refusals.NOT_IN_THIS_CHANNEL))
+
+    async def refuse_event(
+        self,
+        kind: Literal["mention", "direct", "reaction", "session"],
+        namespace: Literal["message", "event"],
+        delivery: str,
+        requester: Requester,
+    ) -> tuple[ClaimResult, Message | None] | None:
+        """Claim an event as refused if the settings do not allow the bot in its channel, else return None.
+
+        The message is for the person; None if they were told today, because other people may be meant.
+        `namespace` is where the inbox keeps deliveries of this kind. Raise the errors of the claim.
+        """
+        if self._allowed.has_channel(requester.channel):
+            return None
+        entry, batch = _make_refusal_entry(kind, delivery, requester), Batch()
+        error = PlaceNotAllowed(*refusals.NOT_IN_THIS_CHANNEL)
+        is_told = await is_told_already(self._deps, error, requester, batch)
+        claiming = self._inbox.claim(namespace, delivery, self._audit.add_to(batch, entry), None)
+        claim = await self.count_claim(kind, claiming, requester.at)
+        if claim != "claimed":
+            return claim, None
+        log_entry(entry, delivery)
+        return claim, None if is_told else answers.refusal(error)
 
     def learn_time(self, body: Mapping[str, object]) -> None:
         """Learn Slack's time from a payload that carries it."""
@@ -187,3 +210,16 @@ class Ingress:
         return ClaimAnswer(
             answers.too_many_jobs_waiting() if claim == "rejected" else "", is_new=claim == "claimed"
         )
+
+
+def _make_refusal_entry(kind: str, delivery: str, requester: Requester) -> AuditEntry:
+    """Return the entry of the audit trail for a delivery from a channel where the bot may not be used."""
+    return AuditEntry(
+        person=requester.person,
+        verb=kind,
+        surface=requester.surface,
+        channel=requester.channel,
+        outcome="refused",
+        reason="place",
+        reference=digest(kind, delivery)[:12],
+    )

@@ -6,6 +6,7 @@ listener. If the claim fails, the event is not acknowledged, and Slack delivers 
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal
 
 from redis.exceptions import RedisError
 from slack_bolt import BoltResponse
@@ -204,10 +205,17 @@ class Messages:
         return await self._claim_request("session", stopped.delivery, work, "pause")
 
     async def _claim_request(
-        self, kind: str, delivery: str, work: StopByReaction | MakeTaskOfMessage, verb: str
+        self,
+        kind: Literal["reaction", "session"],
+        delivery: str,
+        work: StopByReaction | MakeTaskOfMessage,
+        verb: str,
     ) -> ClaimResult:
         """Claim an event by which a person asks for something without writing, such as a reaction."""
         requester = work.requester
+        refused = await self._ingress.refuse_event(kind, "event", delivery, requester)
+        if refused is not None:
+            return self._tell_refused(refused, requester)
         batch = Batch().append(intake(requester.person), Job(id=f"{work.kind}:{delivery}", work=work))
         user_limit = limit_of_verb(verb, requester.person, requester.at, Batch(), Batch())
         claim = await self._ingress.count_claim(
@@ -219,7 +227,7 @@ class Messages:
     async def _link_shared(self, body: Body) -> None:
         """Show previews of tasks. This is not claimed: showing one twice is harmless."""
         shared = parse_shared_links(body, self._bot)
-        if isinstance(shared, SharedLinks):
+        if isinstance(shared, SharedLinks) and self._ingress.is_allowed_place(shared.channel):
             self._background.start(self._link_previews.show(shared))
 
     async def _channel_opened(self, body: Body) -> ClaimResult | None:
@@ -248,7 +256,9 @@ class Messages:
             await self._directory.forget(changed.id, is_group=changed.is_group)
         return None
 
-    async def _claim_for_bot(self, message: Mention | DirectMessage, kind: str) -> ClaimResult:
+    async def _claim_for_bot(
+        self, message: Mention | DirectMessage, kind: Literal["mention", "direct"]
+    ) -> ClaimResult:
         """Claim a message to the bot outside our threads, as a request of its author."""
         requester = Requester(
             person=message.person,
@@ -257,6 +267,9 @@ class Messages:
             thread_ts=message.thread_ts,
             surface="direct_message" if isinstance(message, DirectMessage) else "mention",
         )
+        refused = await self._ingress.refuse_event(kind, "message", message.delivery, requester)
+        if refused is not None:
+            return self._tell_refused(refused, requester)
         work = MessageToBot(
             requester=requester,
             text=message.text,
@@ -270,6 +283,13 @@ class Messages:
             kind, self._inbox.claim("message", message.delivery, batch, user_limit), message.ts
         )
         self._tell_if_refused(claim, requester)
+        return claim
+
+    def _tell_refused(self, refused: tuple[ClaimResult, Message | None], requester: Requester) -> ClaimResult:
+        """Tell the person that the bot does not work in this channel, if they have to be told."""
+        claim, told = refused
+        if told is not None:
+            self._background.start(show_privately(self._slack, requester, told))
         return claim
 
     def _tell_if_refused(self, claim: ClaimResult, requester: Requester) -> None:

@@ -1,6 +1,7 @@
 """Refuses requests from channels in which the settings do not allow the bot.
 
-The worker checks each job of a person just before the job is carried out. `replies/deliver.py` checks replies
+`listeners/ingress.py` checks what arrives, except messages in threads, whose thread is not known yet. The
+worker checks each job of a person just before the job is carried out. `replies/deliver.py` checks replies
 together with the other rights of their author, because a refused reply has a receipt. Jobs that follow from
 an accepted request are not refused halfway.
 """
@@ -46,10 +47,15 @@ _CHECKED = (
 _AMONG_PEOPLE = ("reply", "mention", "emoji")
 
 
+def find_checked_place(work: Work) -> Requester | None:
+    """Return who asked for this work, and where; None for work that is allowed everywhere."""
+    return work.requester if isinstance(work, _CHECKED) else None
+
+
 def require_allowed_place(deps: Dependencies, work: Work) -> None:
     """Raise PlaceNotAllowed if a person asked for this work where the bot may not be used."""
-    if isinstance(work, _CHECKED):
-        require_allowed(deps, work.requester.channel)
+    if (requester := find_checked_place(work)) is not None:
+        require_allowed(deps, requester.channel)
 
 
 async def is_told_already(deps: Dependencies, error: Exception, requester: Requester, batch: Batch) -> bool:
