@@ -113,6 +113,15 @@ async def _cards_and_notices(page: Page, folder: Path) -> None:
     await _notice(page, EXPLAINS, folder, "notice-answer")
 
 
+async def _answer(page: Page, folder: Path) -> None:
+    """Take the dialog that answers a question with choices."""
+    await _card(page, TASKS[1][0]).get_by_role("button", name="Answer").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("radio").first.wait_for(timeout=PATIENCE_MS)
+    await _take(dialog.locator(".modal").or_(dialog).first, folder, "answer")
+    await page.keyboard.press("Escape")
+
+
 async def _notice(page: Page, prompt: str, folder: Path, name: str) -> None:
     """Take the newest message that calls Alice in a task's thread."""
     await _card(page, prompt).get_by_role("button", name=re.compile("repl(y|ies)")).click()
@@ -248,6 +257,7 @@ async def main(folder: Path) -> None:
         async with _page(browser, address, NARROW) as page:
             await page.get_by_role("button", name="Close these suggestions").click()
             await _cards_and_notices(page, folder)
+            await _answer(page, folder)
             await _live(page, folder)
             await _pass_on(page, folder)
             await _surfaces(page, folder)
