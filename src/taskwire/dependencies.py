@@ -4,17 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from taskwire.coder.client import CoderClient
+from taskwire.coder.oauth import OAuthClient
 from taskwire.domain.allowed import Allowed, QuotaSettings
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.ids import ChannelId, UserId
 from taskwire.domain.link_state import ReducerSettings
 from taskwire.domain.person_settings import PersonSettings
+from taskwire.messages.accounts import ConnectWays
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import Queues
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
 from taskwire.state.accounts import AccountStore
 from taskwire.state.audit import AuditTrail
+from taskwire.state.authorizations import Authorizations
 from taskwire.state.link_writes import LinkWrites
 from taskwire.state.links import Links
 from taskwire.state.notes import Notes
@@ -47,6 +50,8 @@ class Dependencies:
     rules: ReducerSettings
     template: str | None = None
     preset: str | None = None
+    # The OAuth2 provider of Coder; None if people connect their accounts with tokens only.
+    oauth: OAuthClient | None = None
     # Hosts whose links are shown without their name.
     forges: frozenset[str] = frozenset()
     # How many tasks people may start and have running.
@@ -57,3 +62,13 @@ class Dependencies:
     # others. Without it, `service_coder` has no token and only makes the clients of people.
     has_personal_accounts: bool = False
     has_service_account: bool = True
+
+    @property
+    def authorizations(self) -> Authorizations:
+        """The authorizations of accounts that are under way."""
+        return Authorizations(self.notes)
+
+    @property
+    def connect_ways(self) -> ConnectWays:
+        """How people connect their accounts here."""
+        return ConnectWays(self.coder_url, has_page=self.oauth is not None)

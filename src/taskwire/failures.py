@@ -48,6 +48,7 @@ from taskwire.outbox.waiting_requests import (
     can_wait_elsewhere,
     let_wait,
     note_refusal,
+    renew_if_possible,
     tell_of_account,
 )
 from taskwire.people.accounts import AccountNeeded, find_actor
@@ -60,6 +61,8 @@ from taskwire.telemetry import Metrics, logger, reference
 
 # A job whose token was replaced while it ran is run again after this time, with the new token.
 WITH_NEW_TOKEN_SECONDS = 1.0
+# A job whose token is being renewed is run again after this time.
+RENEWAL_SECONDS = 5.0
 
 _log = logger("taskwire.failures")
 
@@ -113,6 +116,9 @@ class Failures:
         work = context.job.work
         if await _was_replaced(self._deps, error):
             return _delay(context, WITH_NEW_TOKEN_SECONDS, "unchanged")
+        renewal = Batch()
+        if await renew_if_possible(self._deps, error, renewal):
+            return replace(_delay(context, RENEWAL_SECONDS, "refused"), batch=renewal)
         if _was_refused_for_long(context):
             if isinstance(work, WaitForAccount):
                 # Only the person could have done something, so the operator need not hear of it.

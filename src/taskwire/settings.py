@@ -39,6 +39,7 @@ from taskwire.settings_errors import (
     SettingsError,
     make_sentence,
 )
+from taskwire.settings_oauth import OAuthSettings
 from taskwire.settings_policy import PolicySettings, split_list
 from taskwire.settings_secrets import SecretSettings, list_redis_passwords, with_secrets_of_files
 
@@ -60,7 +61,7 @@ _QUOTES = re.compile(
 )
 
 
-class Settings(SecretSettings, PolicySettings):
+class Settings(SecretSettings, PolicySettings, OAuthSettings):
     """The configuration of this deployment."""
 
     model_config = SettingsConfigDict(
@@ -296,6 +297,12 @@ class Settings(SecretSettings, PolicySettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_oauth(self) -> Self:
+        if problem := self.find_oauth_problem(self.accounts):
+            raise ValueError(problem)
+        return self
+
     @property
     def service_token(self) -> str:
         """The token of the service account; empty if each person acts with their own account."""
@@ -309,7 +316,7 @@ class Settings(SecretSettings, PolicySettings):
     @property
     def has_public_site(self) -> bool:
         """Whether anything besides health is served by HTTP."""
-        return not self.is_socket_mode or self.webhook_token is not None
+        return not self.is_socket_mode or self.webhook_token is not None or self.oauth_app is not None
 
     def tokens(self) -> tuple[str, ...]:
         """Return our own tokens and Redis's passwords. Each of them gives access to this deployment."""
@@ -323,6 +330,7 @@ class Settings(SecretSettings, PolicySettings):
             "CODER_SESSION_TOKEN": self.coder_session_token,
             "TASKWIRE_WEBHOOK_TOKEN": self.webhook_token,
             "TASKWIRE_ADMIN_TOKEN": self.admin_token,
+            "TASKWIRE_CODER_OAUTH_SECRET": self.coder_oauth_secret,
         }
         found: dict[str, tuple[str, ...]] = {
             name: (secret.get_secret_value(),) for name, secret in secrets.items() if secret is not None

@@ -22,10 +22,16 @@ _SECRETS: Final = (
     "TASKWIRE_SECRET_KEYS",
     "TASKWIRE_WEBHOOK_TOKEN",
     "TASKWIRE_ADMIN_TOKEN",
+    "TASKWIRE_CODER_OAUTH_SECRET",
 )
 _DIRECTORY: Final = "TASKWIRE_SECRETS_DIR"
 _KEYS: Final = "TASKWIRE_SECRET_KEYS"
-_WHAT = {"REDIS_URL": "one address", _KEYS: "keys", "SLACK_SIGNING_SECRET": "one secret"}
+_WHAT = {
+    "REDIS_URL": "one address",
+    _KEYS: "keys",
+    "SLACK_SIGNING_SECRET": "one secret",
+    "TASKWIRE_CODER_OAUTH_SECRET": "one secret",
+}
 
 
 class SecretSettings(BaseSettings):
@@ -39,6 +45,7 @@ class SecretSettings(BaseSettings):
     secret_keys_file: Path | None = Field(None, validation_alias="TASKWIRE_SECRET_KEYS_FILE")
     webhook_token_file: Path | None = Field(None, validation_alias="TASKWIRE_WEBHOOK_TOKEN_FILE")
     admin_token_file: Path | None = Field(None, validation_alias="TASKWIRE_ADMIN_TOKEN_FILE")
+    coder_oauth_secret_file: Path | None = Field(None, validation_alias="TASKWIRE_CODER_OAUTH_SECRET_FILE")
     secrets_dir: Path | None = Field(None, validation_alias=_DIRECTORY)
 
     def find_files(self) -> Mapping[str, Path]:
@@ -52,6 +59,7 @@ class SecretSettings(BaseSettings):
             "TASKWIRE_SECRET_KEYS": self.secret_keys_file,
             "TASKWIRE_WEBHOOK_TOKEN": self.webhook_token_file,
             "TASKWIRE_ADMIN_TOKEN": self.admin_token_file,
+            "TASKWIRE_CODER_OAUTH_SECRET": self.coder_oauth_secret_file,
         }
         return {name: file for name, file in named.items() if file is not None}
 

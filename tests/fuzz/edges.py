@@ -21,12 +21,17 @@ from taskwire.domain.agent_questions import read_answer
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.excerpts import excerpt_last_output
 from taskwire.domain.grammar import THREAD_VERBS, VERBS
-from taskwire.domain.ids import UserId
+from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.phases import AgentLogEntry
+from taskwire.domain.requester import Requester
+from taskwire.listeners.authorizations import AuthorizationReceiver
 from taskwire.listeners.submissions import DialogContext
+from taskwire.messages import callback_pages
 from taskwire.messages.answer_blocks import answer_block
 from taskwire.settings_errors import SettingsError
 from taskwire.slack.signatures import RequestRefused, SignatureVerifier, parse_request
+from taskwire.state.authorizations import StartedAuthorization
+from tests.scenarios.world import World
 from tests.web.site import FORM, JSON, signature
 
 from .mutations import Json, Mutator, to_bytes
@@ -202,3 +207,19 @@ def try_edges(samples: Samples, seed: int, rounds: int) -> None:
             except BaseException as error:
                 error.add_note(f"{name}, round {number} of seed {seed}")
                 raise
+
+
+async def try_callback(world: World, seed: int, rounds: int) -> None:
+    """Bring back changed codes and states from Coder's page: only the honest state is taken, and once."""
+    deps, mutator, state = world.bot.parts.deps, Mutator(seed), "s" * 64
+    receiver = AuthorizationReceiver(deps, world.bot.parts.ingress, world.bot.parts.inbox)
+    requester = Requester(person=UserId(world.alice.id), channel=ChannelId("C1"), at=Ts("1764072000.000000"))
+    await deps.authorizations.start(state, StartedAuthorization(requester=requester, verifier="v" * 64))
+    honest = {"state": state, "code": "coder_prefix_secret"}
+    for number in range(rounds):
+        name = mutator.choose(["state", "code", "error"])
+        query = {**honest, name: mutator.change_text(honest.get(name, "access_denied"))}
+        if name != "state":
+            query["state"] = mutator.change_text(state)
+        is_taken = (await receiver.receive(query)).page is callback_pages.ALLOWED
+        assert not is_taken or query["state"] == state, f"round {number} of seed {seed}"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.scenarios.world import new_world
 
-from .edges import try_edges
+from .edges import try_callback, try_edges
 from .forger import MINUTE_SECONDS, Forger
 from .mutations import MARKED, Json, Mutator
 
@@ -30,6 +30,9 @@ async def test_a_forger_steers_nothing_and_learns_nothing(tmp_path: Path, empty_
         # A changed payload may name a response URL, a trigger or a view that Slack does not know.
         world.slack.violations.clear()
         try_edges(forger.samples, SEED, ROUNDS)
+        await try_callback(world, SEED, ROUNDS)
+        await world.passes(MINUTE_SECONDS)
+        world.reader.read_all()
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -272,6 +272,7 @@ class World:
         These places are looked at: the store, the log, what the bot sent to Slack, and the metrics.
         """
         people = [token.secret for token in self.coder.world.tokens.values()]
+        people += self.coder.world.oauth.secrets
         scan = SecretScan({KEY, *people, *self.settings.tokens()})
         written = [Written("the log", line) for line in self.logged]
         written += [Written(call.method, repr(call.arguments)) for call in self.slack.calls]

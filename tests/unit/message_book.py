@@ -31,7 +31,7 @@ from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.phases import Phase
 from taskwire.domain.requester import Requester
 from taskwire.messages import cards, notices, shapes
-from taskwire.messages.accounts import ShownAccount
+from taskwire.messages.accounts import ConnectWays, ShownAccount
 from taskwire.messages.card_controls import Place
 from taskwire.messages.forms import PresetChoice, TemplateChoice
 from taskwire.messages.home import HomePage
@@ -39,6 +39,7 @@ from taskwire.messages.settings_form import Defaults
 from taskwire.messages.task_lists import Hosts, TaskLine
 from taskwire.messages.teammates import AskedLine
 from taskwire.messages.template_lists import TemplateLine
+from tests.unit import message_examples as examples
 from tests.unit.message_examples import ALICE, CODER, FORGES, NOON, NOON_MS, OPENED, STATUS_OF_PHASE, link
 from tests.unit.message_view import shown, shown_view
 
@@ -57,10 +58,6 @@ _ANSWER = AgentOutput(
     steps_text="▸ Edit(login.py)\n▸ Bash(pytest)",
     step_count=9,
     tests_passed=127,
-)
-_CHOICE = AgentOutput(
-    answer="Two tests fail on main too. What shall I do?\n\n1. Mend them here\n2. Leave them alone",
-    step_count=4,
 )
 _REPLY = Reply(person=UserId("U2"), ts=Ts("1777636800.000300"), text="use the fast path")
 _HOLD = Hold(person=ALICE, at=Ts("1777636800.000400"), reply_id="reply:1777636800.000400")
@@ -113,6 +110,8 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "chosen": ("t1",),
     "code_word": ("not_in_channel", "is_archived", "channel_not_found", "restricted_action"),
     "coder_url": (CODER,),
+    "ways": (ConnectWays(CODER), ConnectWays(CODER, has_page=True)),
+    "tries_left": (3, 0),
     "count": (1, 3),
     "default": ("docker",),
     "defaults": (Defaults("docker", 20, 1_800, 0),),
@@ -126,7 +125,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
         (
             f"{name}.username"
             for name in (
-                *("connected", "disconnected", "offer_another"),
+                *("connected", "disconnected", "offer_another", "ask_for_number"),
                 *("account_ended", "account_taken", "request_waits_again"),
             )
         ),
@@ -397,7 +396,7 @@ def _notice_section() -> Iterator[str]:
     yield "*needs_input, with the agent's own words and a choice*\n"
     asked = Notice(kind="needs_input", id="n2", report=OPENED, build=1)
     yield _render(
-        notices.notice(link(), asked, coder_url=CODER, forges=FORGES, written=_CHOICE, calls=(ALICE,))
+        notices.notice(link(), asked, coder_url=CODER, forges=FORGES, written=examples.CHOICE, calls=(ALICE,))
     )
     yield "*completed, with the agent's own words*\n"
     done = Notice(kind="completed", id="n3", report=OPENED, build=1)

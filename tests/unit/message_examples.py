@@ -8,6 +8,7 @@ from taskwire.domain.agent_text import AgentText
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.link_state import LinkState
 from taskwire.domain.links import Link, LinkRecord
+from taskwire.domain.message import AgentOutput
 from taskwire.domain.phases import Phase, Report
 
 CODER = "https://coder.example.com"
@@ -17,6 +18,10 @@ NOON_MS = 1_777_636_800_000
 SINCE = "<!date^1777636800^{date_short_pretty} at {time}|2026-05-01 at 12:00 UTC>"
 AGO = "<!date^1777636800^{ago}|on 2026-05-01 at 12:00 UTC>"
 ALICE = UserId("U1")
+CHOICE = AgentOutput(
+    answer="Two tests fail on main too. What shall I do?\n\n1. Mend them here\n2. Leave them alone",
+    step_count=4,
+)
 OPENED = Report(
     id="r1",
     at=NOON,

@@ -20,6 +20,7 @@ OLD_KEY = "b2xkZXIgdGhhbiB0aGUgb3RoZXIga2V5IG9mIHRlc3Q="
 SECRETS = (
     *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "CODER_SESSION_TOKEN", "REDIS_URL"),
     *("TASKWIRE_SECRET_KEYS", "TASKWIRE_WEBHOOK_TOKEN", "TASKWIRE_ADMIN_TOKEN"),
+    "TASKWIRE_CODER_OAUTH_SECRET",
 )
 GOOD = {
     "SLACK_BOT_TOKEN": "xoxb-bot",
@@ -44,6 +45,9 @@ GOOD = {
     "TASKWIRE_WEBHOOK_TOKEN": "webhook-token",
     "TASKWIRE_ADMINS": "U0ALICE1, S0ADMINS1",
     "TASKWIRE_ACCOUNTS": "Both",
+    "TASKWIRE_CODER_OAUTH_CLIENT_ID": "11111111-2222-4333-8444-555555555555",
+    "TASKWIRE_CODER_OAUTH_SECRET": "coder_prefix_secret",
+    "TASKWIRE_PUBLIC_URL": "https://taskwire.example.com/",
     "TASKWIRE_CREATE_LIMIT": "0",
     "TASKWIRE_RUNNING_LIMIT": "5",
     "TASKWIRE_CHANNEL_CREATE_LIMIT": "40",
@@ -257,6 +261,8 @@ def test_every_setting_is_read_by_its_name() -> None:
         "secrets_dir": None,
         "slack_api_url": "https://slack.example.com/api/",
         "coder_url": "https://coder.example.com",
+        "coder_oauth_client_id": "11111111-2222-4333-8444-555555555555",
+        "public_url": "https://taskwire.example.com",
         "key_prefix": "staging",
         "data_dir": Path("/var/lib/taskwire"),
         "http_addr": "[::1]:9000",
@@ -395,17 +401,8 @@ def test_every_secret_is_known_to_the_mask() -> None:
     """This includes the password alone, which a Redis client may log."""
     found = settings.from_values(GOOD)
 
-    assert set(found.secrets()) == {
-        GOOD["SLACK_BOT_TOKEN"],
-        GOOD["SLACK_APP_TOKEN"],
-        GOOD["SLACK_SIGNING_SECRET"],
-        GOOD["CODER_SESSION_TOKEN"],
-        GOOD["TASKWIRE_WEBHOOK_TOKEN"],
-        GOOD["TASKWIRE_ADMIN_TOKEN"],
-        "hunter2",
-        KEY,
-        OLD_KEY,
-    }
+    tokens = {GOOD[name] for name in SECRETS if name not in ("REDIS_URL", "TASKWIRE_SECRET_KEYS")}
+    assert set(found.secrets()) == {*tokens, "hunter2", KEY, OLD_KEY}
     assert not any(secret in repr(found) for secret in found.secrets())
 
 

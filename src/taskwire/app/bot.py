@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncApp
 
 from taskwire.app import secret_files
+from taskwire.app.coder_callback import add_callback
 from taskwire.app.http_secrets import HttpSecrets
 from taskwire.app.new_secrets import NewSecrets
 from taskwire.app.scheduler import HintedCall, PeriodicCalls
@@ -25,6 +26,7 @@ from taskwire.app.wiring import Parts, Timings
 from taskwire.cancelling import cancel_and_wait
 from taskwire.coder.notifications import find_announced_change
 from taskwire.domain.errors import OutsideError, TryLater, UserError
+from taskwire.listeners.authorizations import AuthorizationReceiver
 from taskwire.polling.announced import AnnouncedChanges
 from taskwire.queue.data_loss_detector import DataLoss
 from taskwire.queue.scripts import Clock, ServerClock
@@ -115,6 +117,9 @@ class Bot:
             add_slack(site, SlackRequests(secrets.signatures, self._find_app, refusals))
         if secrets.webhook is not None:
             add_hints(site, Hints(secrets.webhook, self._on_webhook))
+        if settings.oauth_app is not None:
+            is_secure = settings.oauth_app.callback_url.startswith("https:")
+            add_callback(site, self._find_receiver, is_secure=is_secure)
         add_health(
             site if settings.admin_addr is None else admin,
             self._collect_metrics,
@@ -147,6 +152,10 @@ class Bot:
             return None
         self.downtime.record_request()
         return self._parts.bolt
+
+    def _find_receiver(self) -> AuthorizationReceiver | None:
+        parts = self._parts
+        return AuthorizationReceiver(parts.deps, parts.ingress, parts.inbox) if parts is not None else None
 
     async def open(self, stack: contextlib.AsyncExitStack, clock: Clock, timings: Timings) -> None:
         """Make the parts. Wait while Slack is unreachable. Raises `TokenProblem` for a refused token."""

@@ -5,7 +5,6 @@ can be repeated: a second run finds what came in meanwhile, or nothing.
 """
 
 import asyncio
-import contextlib
 import secrets
 import time
 from collections import Counter
@@ -13,11 +12,10 @@ from collections.abc import Callable
 
 from taskwire.app.audit_listing import open_trail
 from taskwire.coder.client import CoderClient
-from taskwire.coder.errors import PersonTokenRefused
-from taskwire.coder.keys import delete_key
+from taskwire.coder.oauth import OAuthClient
 from taskwire.doctor.opening import find_person, open_workspace
 from taskwire.domain.audit import OPERATOR, AuditEntry
-from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater
+from taskwire.domain.errors import OutcomeUnknown, TryLater
 from taskwire.domain.ids import UserId
 from taskwire.domain.jobs import Job
 from taskwire.domain.person_jobs import ForgetInLink
@@ -31,6 +29,7 @@ from taskwire.redis.keys import Keys
 from taskwire.settings import Settings
 from taskwire.state.accounts import AccountStore
 from taskwire.state.person_data import FoundData, PersonData
+from taskwire.tasks.renew_account import end_tokens
 
 # How long to wait for a bot that removes the person from links, as long as nothing happens.
 PATIENCE_SECONDS, LOOK_SECONDS = 5.0, 0.1
@@ -88,10 +87,11 @@ class Forgetting:
             return True
         settings = self._settings
         mask = settings.masker.mask
-        async with CoderClient.open(settings.coder_url, settings.service_token, mask=mask) as coder:
+        opened = CoderClient.open(settings.coder_url, settings.service_token, mask=mask)
+        async with opened as coder, OAuthClient.open(settings.coder_url, settings.oauth_app, mask) as oauth:
             try:
-                with contextlib.suppress(Refused, PersonTokenRefused):
-                    await delete_key(coder.for_person(known.token, known.person), known.key_id)
+                client = coder.for_person(known.token, known.person)
+                await end_tokens(oauth, client, known.refresh_token)
             except (TryLater, OutcomeUnknown) as error:
                 self.left.append(f"the Coder account and its token, because Coder does not answer: {error}.")
                 return False

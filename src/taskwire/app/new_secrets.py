@@ -55,6 +55,10 @@ class NewSecrets:
             "TASKWIRE_SECRET_KEYS": self._use_keys,
             "REDIS_URL": self._use_redis_url,
         }
+        if (oauth := self._parts.deps.oauth) is not None:
+            uses["TASKWIRE_CODER_OAUTH_SECRET"] = self._receive(
+                "TASKWIRE_CODER_OAUTH_SECRET", oauth.use_secret
+            )
         if self._settings.is_socket_mode:
             uses["SLACK_APP_TOKEN"] = self._use_app_token
         if (signatures := self._http.signatures) is not None:
@@ -66,7 +70,7 @@ class NewSecrets:
         return uses
 
     def _receive(self, setting: str, replace: Callable[[str], None]) -> UseSecret:
-        """Return what uses a secret that only others send to us, so nobody can refuse it."""
+        """Return what uses a secret that cannot be tried, such as one that only others send to us."""
 
         async def use(secret: str) -> bool:
             self._settings.masker.learn(secret)

@@ -4,7 +4,6 @@ Importing this does nothing. `app/bot.py` starts and ends the parts.
 """
 
 import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +19,7 @@ from taskwire.actions.snooze import ReminderSnoozer
 from taskwire.actions.stop import StopReactions
 from taskwire.actions.task_actions import TaskActions
 from taskwire.coder.client import CoderClient, CoderTimeouts
+from taskwire.coder.oauth import OAuthClient
 from taskwire.dependencies import Dependencies
 from taskwire.domain.allowed import Allowed, QuotaSettings
 from taskwire.domain.channel_settings import ChannelSettings
@@ -57,7 +57,7 @@ from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.inbox import Inbox
 from taskwire.queue.leases import LeaseTimes, Queues
 from taskwire.queue.rate_limiter import DEFAULT_LIMITS, LIMITS, MethodLimits, RateLimiter
-from taskwire.queue.scripts import Clock
+from taskwire.queue.scripts import Clock, read_seconds
 from taskwire.queue.stats import QueueStats
 from taskwire.recovery import newer_versions
 from taskwire.recovery.backfill import Backfill
@@ -89,6 +89,7 @@ from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
 from taskwire.state.retention import KeptTimes, Retention
 from taskwire.state.settings import SettingsStore
+from taskwire.tasks.authorize import AccountAuthorizer
 from taskwire.tasks.by_name import NamedActions
 from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.channel_settings import ChannelSettingsSaver, SettingsForm
@@ -171,7 +172,8 @@ class Parts:
         token = settings.slack_bot_token.get_secret_value()
         coder_token = settings.service_token
         coder_session = CoderClient.open(settings.coder_url, coder_token, timeouts=timings.coder, mask=mask)
-        async with session, coder_session as coder:
+        oauth_session = OAuthClient.open(settings.coder_url, settings.oauth_app, mask)
+        async with session, coder_session as coder, oauth_session as oauth:
             client = make_client(token, settings.slack_api_url, session=session)
             bot = await Outbound(client, NoLimiter(), mask).get_identity()
             keys = Keys(bot.team_id, settings.key_prefix)
@@ -185,10 +187,10 @@ class Parts:
                 # the start.
                 metrics.rate_limited.labels(method)
             slack = Outbound(
-                client, limiter, mask, mask_own=mask_own, timeouts=timings.slack, clock=_seconds_from(clock)
+                client, limiter, mask, mask_own=mask_own, timeouts=timings.slack, clock=read_seconds(clock)
             )
             await slack.get_identity()
-            deps = _make_dependencies(settings, connections, clock, queues, slack, coder, bot, masker)
+            deps = _make_dependencies(settings, connections, clock, queues, slack, coder, oauth, bot, masker)
             inbox = Inbox(connections, keys, clock, mask_stored)
             bolt = make_app(make_client(None, settings.slack_api_url, session=session), bot, metrics)
             store = (connections, keys, clock)
@@ -275,6 +277,7 @@ def _make_dependencies(
     queues: Queues,
     slack: Outbound,
     coder: CoderClient,
+    oauth: OAuthClient | None,
     bot: Identity,
     masker: Masker,
 ) -> Dependencies:
@@ -293,6 +296,7 @@ def _make_dependencies(
         slack=slack,
         service_coder=coder,
         accounts=AccountStore(connections, keys),
+        oauth=oauth,
         bot=bot,
         coder_url=settings.coder_url,
         mask=masker.mask,
@@ -331,14 +335,6 @@ async def _check_store(queues: Queues, connections: Connections, keys: Keys) -> 
             await check()
 
 
-def _seconds_from(clock: Clock) -> Callable[[], float]:
-    def seconds() -> float:
-        stamp = clock.stamp()
-        return int(stamp) / 1000 if stamp else time.time()
-
-    return seconds
-
-
 def _handlers(
     deps: Dependencies, people: People, lookup: Lookup, backfill: Backfill, receiver: ReplyReceiver
 ) -> Mapping[str, Handler]:
@@ -346,9 +342,11 @@ def _handlers(
     texts = AgentInput(deps, people)
     thread_context = ThreadContext(deps, people, texts)
     creator = TaskCreator(deps, people, thread_context)
+    connector = AccountConnector(deps, people)
     features = (
         creator,
-        AccountConnector(deps, people),
+        connector,
+        AccountAuthorizer(deps, people, connector),
         ChannelSettingsSaver(deps, people),
         MessagesToBot(deps, people, lookup, Queries(deps, people, lookup), texts, creator),
         NamedActions(deps, people, lookup, creator),

@@ -126,6 +126,9 @@ class Button(StrEnum):
     SNOOZE_TOMORROW = "reminder.tomorrow"
     PREFERENCES = "preferences.open"
     CONNECT = "account.connect"
+    # Leads to the page of Coder on which a person connects an account.
+    AUTHORIZE = "account.authorize"
+    CONFIRM_ACCOUNT = "account.confirm"
     # The value is the link's id, a blank, and the key of the note that holds the answer.
     SHOW_ANSWER = "answer.show"
 
@@ -150,3 +153,4 @@ class Dialog(StrEnum):
     SETTINGS = "settings"
     PREFERENCES = "preferences"
     CONNECT = "connect"
+    CONFIRM_ACCOUNT = "confirm_account"

@@ -97,6 +97,25 @@ class ConnectAccount(Work):
     sealed_token: str
 
 
+class AuthorizeAccount(Work):
+    """Connect the account of a person who has allowed Taskwire on Coder's page (queue `account`).
+
+    `sealed_grant` is what the person's browser has brought back, encrypted for this person.
+    """
+
+    kind: Literal["authorize_account"] = "authorize_account"
+    requester: Requester
+    sealed_grant: str
+
+
+class ConfirmAccount(Work):
+    """Connect the account that waits for the number that the person's browser shows (queue `account`)."""
+
+    kind: Literal["confirm_account"] = "confirm_account"
+    requester: Requester
+    number: str
+
+
 class DisconnectAccount(Work):
     """Delete the token of the account that the person has connected, here and in Coder (queue `account`)."""
 
@@ -108,12 +127,14 @@ class DeleteToken(Work):
     """Delete in Coder a token of a person's account that another one has replaced (queue `account`).
 
     `sealed_token` is this token, encrypted for the person. Jobs of older versions do not have it.
+    `sealed_refresh_token` is the refresh token that came with it, if any.
     """
 
     kind: Literal["delete_token"] = "delete_token"
     person: UserId
     key_id: Readable
     sealed_token: str = ""
+    sealed_refresh_token: str = ""
 
 
 class WaitForAccount(Work):
@@ -191,6 +212,8 @@ PersonWork = (
     | TellChannel
     | PublishHome
     | ConnectAccount
+    | AuthorizeAccount
+    | ConfirmAccount
     | DisconnectAccount
     | RenewToken
     | DeleteToken

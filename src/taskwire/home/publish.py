@@ -6,7 +6,7 @@ The answer to a press of a button in the tab is shown at its top for two minutes
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import UserId, from_ms
+from taskwire.domain.ids import UserId
 from taskwire.domain.message import Message, View
 from taskwire.domain.person_jobs import PublishHome
 from taskwire.home.person_tasks import find_threads, read_tasks
@@ -95,11 +95,10 @@ class HomePublisher:
         own = self._people.accounts
         if not own.can_connect:
             return None
-        known = await own.find(person)
+        known, has_page = await own.find(person), self._deps.connect_ways.has_page
         if known is None:
-            return ShownAccount(is_optional=own.has_service)
-        until = from_ms(known.expires_at_ms) if known.expires_at_ms else None
-        return ShownAccount(known.username, until, known.is_refused)
+            return ShownAccount(is_optional=own.has_service, has_page=has_page)
+        return ShownAccount(known.username, known.ends_at, known.is_refused, has_page=has_page)
 
     async def _find_answer(self, person: UserId) -> Message | None:
         return read_if_possible(Message, await self._deps.notes.find("home_answer", person))

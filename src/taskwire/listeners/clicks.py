@@ -194,11 +194,14 @@ class Clicks:
             Button.SETTINGS: self._dialogs.open_settings,
             Button.PREFERENCES: self._dialogs.open_preferences,
             Button.CONNECT: self._dialogs.open_connect,
+            Button.CONFIRM_ACCOUNT: self._dialogs.open_confirm,
         }
         if clicked.button in dialogs_without_task:
             dialogs_without_task[clicked.button](requester, clicked.trigger_id)
             return
         match clicked.button:
+            case Button.AUTHORIZE:
+                self._background.start(self._offered.offer_to_connect(requester))
             case Button.CHANGE_REQUEST:
                 self._dialogs.open_offered(requester, clicked.trigger_id, clicked.value)
             case Button.USE_TEMPLATE:

@@ -37,7 +37,7 @@ from taskwire.queue.user_limits import limit_of_command
 from taskwire.slack import inbound
 from taskwire.slack.inbound import SlashCommand
 from taskwire.slack.manifest import SLASH_COMMAND
-from taskwire.tasks.connect import make_offer_to_connect
+from taskwire.tasks.authorize import make_offer_to_connect
 from taskwire.tasks.offered_commands import OfferedCommands, find_offered, keep_offers
 from taskwire.tasks.queries import Queries, Question
 
@@ -157,7 +157,7 @@ class Commands:
                 self._dialogs.open_settings(typed.requester, typed.trigger_id)
                 return ClaimAnswer("", is_new=True)
             case commands.Connect():
-                self._background.start(self._offer_to_connect(typed.requester))
+                self._background.start(self.offer_to_connect(typed.requester))
                 return ClaimAnswer("", is_new=True)
             case commands.Disconnect():
                 job = Job(id=f"command:{typed.delivery}", work=DisconnectAccount(requester=typed.requester))
@@ -183,8 +183,9 @@ class Commands:
         user_limit = limit_of_command(verb, typed.requester.person, typed.requester.at)
         return await self._ingress.claim("command", typed.delivery, batch, user_limit)
 
-    async def _offer_to_connect(self, requester: Requester) -> None:
-        make = partial(make_offer_to_connect, self._deps, self._people, requester.person)
+    async def offer_to_connect(self, requester: Requester) -> None:
+        """Show the person how to connect their Coder account."""
+        make = partial(make_offer_to_connect, self._deps, self._people, requester)
         self._show(requester, await answer_or_explain(make, lambda explained: explained))
 
     async def _answer(self, typed: SlashCommand, question: Question, *, is_instead: bool = False) -> None:

@@ -19,7 +19,7 @@ from taskwire.domain.jobs import (
     Job,
 )
 from taskwire.domain.message import Dialog, View
-from taskwire.domain.person_jobs import ConnectAccount
+from taskwire.domain.person_jobs import ConfirmAccount, ConnectAccount
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.queues import account, account_score, intake, to_coder, urgent_score
 from taskwire.domain.requester import Requester
@@ -148,6 +148,15 @@ class Dialogs:
         """Open the dialog that takes the token of the person's own Coder account."""
         make_view = partial(self._connect_dialog, requester)
         self._open_in_background(requester, trigger_id, Dialog.CONNECT, make_view)
+
+    def open_confirm(self, requester: Requester, trigger_id: str) -> None:
+        """Open the dialog that takes the number that the person's browser shows."""
+        metadata = _context_of(requester).model_dump_json()
+
+        async def make_view() -> View:
+            return accounts.confirm_dialog(metadata)
+
+        self._open_in_background(requester, trigger_id, Dialog.CONFIRM_ACCOUNT, make_view)
 
     def open_settings(self, requester: Requester, trigger_id: str) -> None:
         """Open the dialog with the settings of the requester's channel, and the person's own."""
@@ -304,7 +313,7 @@ class Dialogs:
                 return
         job = Job(id=f"dialog:{submitted.delivery}", work=parsed.job)
         match parsed.job:
-            case ConnectAccount():
+            case ConnectAccount() | ConfirmAccount():
                 queue, score = account(submitted.person), account_score(self._ingress.now())
                 batch = Batch().append(queue, job, score=score)
             case Choose(requester=requester):
@@ -332,6 +341,8 @@ def _first_field(submitted: Submission) -> str:
     """Return the field beside which an error of the whole dialog is shown."""
     if submitted.dialog is Dialog.CONNECT:
         return accounts.PASTE_FIELD
+    if submitted.dialog is Dialog.CONFIRM_ACCOUNT:
+        return accounts.NUMBER_FIELD
     return Field.CHOICE.value if Field.CHOICE in submitted.values else Field.PROMPT.value
 
 

@@ -22,7 +22,12 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.message import Dialog
 from taskwire.domain.mrkdwn import is_blank, unescape
-from taskwire.domain.person_jobs import ConnectAccount, SaveChannelSettings, SavePersonSettings
+from taskwire.domain.person_jobs import (
+    ConfirmAccount,
+    ConnectAccount,
+    SaveChannelSettings,
+    SavePersonSettings,
+)
 from taskwire.domain.requester import EarlierMessages, Requester
 from taskwire.messages import accounts, forms
 from taskwire.messages.forms import Field
@@ -97,6 +102,7 @@ class DialogRequest:
         | SaveChannelSettings
         | SavePersonSettings
         | ConnectAccount
+        | ConfirmAccount
         | Choose
         | None
     ) = None
@@ -138,6 +144,9 @@ def parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
         return DialogRequest(
             ConnectAccount(requester=requester, sealed_token=seal_pasted(token, submitted.person))
         )
+    if submitted.dialog is Dialog.CONFIRM_ACCOUNT:
+        number = values.get(accounts.NUMBER_FIELD, "")
+        return DialogRequest(ConfirmAccount(requester=requester, number=number))
     if submitted.dialog is Dialog.SHARE:
         change = read_change(values, context.shown.split())
         act = ActRequested(requester=requester, verb="share", name=context.task, **change._asdict())

@@ -16,7 +16,25 @@ PASTE_FIELD = "account.token"
 TOKEN_LENGTH = 200
 # How many tasks that are not watched any more are named.
 MOST_NAMED = 3
+# The block id and the action id of the field for the number that a browser shows.
+NUMBER_FIELD = "account.number"
 NOTHING_PASTED = "Paste the token that Coder's page shows."
+
+
+class ConnectWays(NamedTuple):
+    """How people connect their accounts here: with a token, and perhaps on a page of Coder."""
+
+    coder_url: str
+    has_page: bool = False
+
+    @property
+    def steps(self) -> str:
+        """What a person does, as the end of a sentence."""
+        return (
+            "allow it on a page of Coder"
+            if self.has_page
+            else "copy a token from Coder's page, then paste it here"
+        )
 
 
 class ShownAccount(NamedTuple):
@@ -27,6 +45,8 @@ class ShownAccount(NamedTuple):
     is_refused: bool = False
     # Whether the person may act without an account of their own.
     is_optional: bool = True
+    # Whether accounts are connected on a page of Coder.
+    has_page: bool = False
 
 
 def describe_account(account: ShownAccount) -> str:
@@ -45,42 +65,88 @@ def describe_account(account: ShownAccount) -> str:
     return f"You are *{name}* in Coder.{ends}"
 
 
-def _connect_buttons(coder_url: str, label: str = "Paste the token") -> list[Block]:
-    page = button(Button.OPEN_CODER, "Get a token", "", url=f"{coder_url}/cli-auth")
+def _connect_buttons(ways: ConnectWays, label: str = "Paste the token") -> list[Block]:
+    if ways.has_page:
+        page = button(Button.AUTHORIZE, "Connect with Coder", "connect", style="primary")
+        return [page, _token_button()]
+    page = button(Button.OPEN_CODER, "Get a token", "", url=f"{ways.coder_url}/cli-auth")
     return [page, button(Button.CONNECT, label, "connect", style="primary")]
 
 
-def offer_to_connect(coder_url: str) -> Message:
+def _token_button() -> Block:
+    return button(Button.CONNECT, "Paste a token instead", "connect")
+
+
+def offer_page(url: str, username: str = "") -> Message:
+    """Lead to the page of Coder on which a person connects an account.
+
+    `username` is the account that is connected now; empty if there is none.
+    """
+    known = f"You are *{escape_line(username, 60)}* in Coder. " if username else ""
+    words = (
+        f"{known}Connect {'another' if username else 'your Coder'} account: allow Taskwire on Coder's page. "
+        "What you do to your tasks is then done in your own name. This link is for you alone, and works for "
+        "10 minutes."
+    )
+    page = button(Button.OPEN_CODER, "Open Coder", url=url, style="primary")
+    return question(words, "", [page, _token_button()])
+
+
+def ask_for_number(username: str) -> Message:
+    """Ask for the number that the browser shows, because the account's e-mail address is not the person's."""
+    words = (
+        f"Is *{escape_line(username, 60)}* your account in Coder? Enter the number that your browser shows "
+        "now, and I connect it. If you did not allow it yourself, leave it: it ends after 10 minutes."
+    )
+    return question(
+        words, "", [button(Button.CONFIRM_ACCOUNT, "Enter the number", "confirm", style="primary")]
+    )
+
+
+def confirm_dialog(private_metadata: str) -> View:
+    """Make the dialog that takes the number."""
+    element: Block = {
+        "type": "plain_text_input",
+        "action_id": NUMBER_FIELD,
+        "max_length": 20,
+        "focus_on_load": True,
+    }
+    layout = [make_field(NUMBER_FIELD, "Number in your browser", element)]
+    return make_view(Dialog.CONFIRM_ACCOUNT, layout, private_metadata, "Connect")
+
+
+def offer_to_connect(ways: ConnectWays) -> Message:
     """Say how to connect a Coder account. One button leads to Coder's page, the other takes the token."""
     words = (
-        "Connect your Coder account: copy a token from Coder's page, then paste it here. What you do to your "
-        "tasks is then done in your own name."
+        f"Connect your Coder account: {ways.steps}. What you do to your tasks is then done in your own name."
     )
-    return question(words, "", _connect_buttons(coder_url))
+    return question(words, "", _connect_buttons(ways))
 
 
-def offer_another(username: str, coder_url: str) -> Message:
+def offer_another(username: str, ways: ConnectWays) -> Message:
     """Say which Coder account is connected, with the buttons to connect it again or another one."""
     words = f"You are *{escape_line(username, 60)}* in Coder. `/task disconnect` ends that."
-    return question(words, "", _connect_buttons(coder_url, "Paste another token"))
+    return question(words, "", _connect_buttons(ways, "Paste another token"))
 
 
-def request_waits(wish: str, coder_url: str) -> Message:
+def request_waits(wish: str, ways: ConnectWays) -> Message:
     """Say that a request waits until the person has connected an account. `wish` is what they asked for."""
-    words = (
-        f"Connect your Coder account, and I go on with {wish}: copy a token from Coder's page, then paste it "
-        "here."
-    )
-    return question(words, "", _connect_buttons(coder_url))
+    words = f"Connect your Coder account, and I go on with {wish}: {ways.steps}."
+    return question(words, "", _connect_buttons(ways))
 
 
-def request_waits_again(username: str, wish: str, coder_url: str) -> Message:
+def request_waits_again(username: str, wish: str, ways: ConnectWays) -> Message:
     """Say that Coder no longer accepts the person's token, and that what they just asked for waits."""
     words = (
         f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect it again, "
         f"and I go on with {wish}."
     )
-    return question(words, "", _connect_buttons(coder_url))
+    return question(words, "", _connect_buttons(ways))
+
+
+def request_waits_for_renewal(wish: str) -> Message:
+    """Say that a question waits until the token of the person's account is renewed, which takes seconds."""
+    return statement(f"I renew my access to your Coder account, then I go on with {wish}.")
 
 
 def request_waits_for_owner(owner: str, wish: str) -> Message:
@@ -89,12 +155,12 @@ def request_waits_for_owner(owner: str, wish: str) -> Message:
     return statement(words)
 
 
-def too_many_wait(most: int, coder_url: str) -> Message:
+def too_many_wait(most: int, ways: ConnectWays) -> Message:
     """Say that a request was not kept, because as many as `most` wait for the account already."""
     words = (
         f"{most} requests wait for this Coder account, so I did not keep this one. Connect it and ask again."
     )
-    return question(words, "", _connect_buttons(coder_url))
+    return question(words, "", _connect_buttons(ways))
 
 
 def request_given_up(wish: str) -> Message:
@@ -102,31 +168,30 @@ def request_given_up(wish: str) -> Message:
     return statement(f"No Coder account was connected for a week, so I gave up {wish}. Ask again.")
 
 
-def account_needed(coder_url: str) -> Message:
+def account_needed(ways: ConnectWays) -> Message:
     """Say to a person without an account, in a direct message, that something waits for it."""
     words = (
-        "Something waits for your Coder account, and goes on by itself when you connect it: copy a token "
-        "from Coder's page, then paste it here."
+        f"Something waits for your Coder account, and goes on by itself when you connect it: {ways.steps}."
     )
-    return question(words, "", _connect_buttons(coder_url))
+    return question(words, "", _connect_buttons(ways))
 
 
-def account_ended(username: str, coder_url: str) -> Message:
+def account_ended(username: str, ways: ConnectWays) -> Message:
     """Say that Coder no longer accepts the person's token, and that the person's requests wait."""
     words = (
         f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect it again: "
         "what you asked for waits, and then goes on by itself."
     )
-    return question(words, "", _connect_buttons(coder_url))
+    return question(words, "", _connect_buttons(ways))
 
 
-def account_ends(username: str, until: datetime, coder_url: str) -> Message:
+def account_ends(username: str, until: datetime, ways: ConnectWays) -> Message:
     """Say that the token of the person's account ends soon, and that Coder did not let the bot renew it."""
     words = (
         f"My token for your account *{escape_line(username, 60)}* ends on {until:%B} {until.day}, and Coder "
         "lets me make no other. Connect it again before that."
     )
-    return question(words, "", _connect_buttons(coder_url))
+    return question(words, "", _connect_buttons(ways))
 
 
 def connected(username: str, until: datetime | None = None, *, is_kept: bool = False) -> Message:
@@ -143,7 +208,7 @@ def connected(username: str, until: datetime | None = None, *, is_kept: bool = F
 
 
 def disconnected(
-    username: str, unwatched: Sequence[str], coder_url: str, *, is_deleted: bool = True
+    username: str, unwatched: Sequence[str], ways: ConnectWays, *, is_deleted: bool = True
 ) -> Message:
     """Say that the account is disconnected.
 
@@ -161,7 +226,7 @@ def disconnected(
     shown = " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
     them = "it" if len(unwatched) == 1 else "them"
     words += f" I no longer watch {shown}, and replies to {them} wait, until you connect again."
-    return question(words, "", _connect_buttons(coder_url))
+    return question(words, "", _connect_buttons(ways))
 
 
 def owner_not_connected(name: str) -> Refusal:

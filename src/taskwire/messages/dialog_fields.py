@@ -26,6 +26,7 @@ TITLES = {
     Dialog.SETTINGS: "Settings",
     Dialog.PREFERENCES: "Your settings",
     Dialog.CONNECT: "Connect Coder",
+    Dialog.CONFIRM_ACCOUNT: "Connect Coder",
 }
 
 T = TypeVar("T")

@@ -102,7 +102,7 @@ def _account(account: accounts.ShownAccount | None) -> list[Block]:
     if account is None:
         return []
     label = "Change" if account.username and not account.is_refused else "Connect"
-    accessory = button(Button.CONNECT, label, "connect")
+    accessory = button(Button.AUTHORIZE if account.has_page else Button.CONNECT, label, "connect")
     return [{**section("account", accounts.describe_account(account)), "accessory": accessory}]
 
 

@@ -101,6 +101,24 @@ def pasted_token_lost() -> Refusal:
     return ("I can't read your token any more.", "Please paste it again: `/task connect`.")
 
 
+def not_authorized() -> Refusal:
+    """Say that Coder gave no tokens for the person who came back from its page."""
+    return ("Coder did not let me connect your account.", "`/task connect` begins again.")
+
+
+def nothing_to_confirm() -> Refusal:
+    """Say that no account waits for a number."""
+    return ("No account waits for a number any more.", "`/task connect` begins again.")
+
+
+def wrong_number(tries_left: int) -> Refusal:
+    """Say that the number is not the one that the browser shows."""
+    what = "Your browser shows another number."
+    if not tries_left:
+        return (f"{what} The account is not connected.", "`/task connect` begins again.")
+    return (what, "Press *Enter the number* again.")
+
+
 def account_taken(username: str, name: str) -> Refusal:
     """Say that another person has connected this Coder account. `name` is that person's name in Slack."""
     holder = escape_line(name, 80) or "Somebody else"

@@ -18,6 +18,8 @@ from taskwire.domain.message import Message
 from taskwire.domain.naming import make_title
 from taskwire.domain.person_jobs import (
     AnswerQuestion,
+    AuthorizeAccount,
+    ConfirmAccount,
     ConnectAccount,
     DisconnectAccount,
     SaveChannelSettings,
@@ -54,6 +56,8 @@ SilentSystem = Literal["Coder", "Slack"]
 # What was asked for by work that names nothing.
 _WISHES: dict[type[Work], str] = {
     ConnectAccount: "connecting your Coder account",
+    AuthorizeAccount: "connecting your Coder account",
+    ConfirmAccount: "connecting your Coder account",
     DisconnectAccount: "disconnecting your Coder account",
 }
 

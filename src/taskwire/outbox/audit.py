@@ -25,6 +25,8 @@ from taskwire.domain.jobs import (
 from taskwire.domain.links import Link
 from taskwire.domain.naming import digest
 from taskwire.domain.person_jobs import (
+    AuthorizeAccount,
+    ConfirmAccount,
     ConnectAccount,
     DisconnectAccount,
     MakeTaskOfMessage,
@@ -56,6 +58,8 @@ _VERBS: dict[type[Work], str] = {
     SaveChannelSettings: "settings",
     SavePersonSettings: "own_settings",
     ConnectAccount: "connect",
+    AuthorizeAccount: "connect",
+    ConfirmAccount: "connect",
     DisconnectAccount: "disconnect",
 }
 # If one of these succeeds, another job carries out the act and has the entry. The handler of replies says

@@ -25,6 +25,8 @@ from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.person_jobs import (
     AnswerQuestion,
+    AuthorizeAccount,
+    ConfirmAccount,
     ConnectAccount,
     DisconnectAccount,
     MakeTaskOfMessage,
@@ -52,6 +54,8 @@ RequestedWork = (
     | CreateTask
     | Act
     | ConnectAccount
+    | AuthorizeAccount
+    | ConfirmAccount
     | DisconnectAccount
     | AnswerQuestion
 )

@@ -13,8 +13,16 @@ from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import UserId
 from taskwire.domain.jobs import Act, CreateRequested, CreateTask, Job, PostCard
 from taskwire.domain.message import Message
-from taskwire.domain.person_jobs import AnswerQuestion, ConnectAccount, DisconnectAccount, WaitForAccount
-from taskwire.domain.queues import QueueName, intake, waiting_requests
+from taskwire.domain.person_jobs import (
+    AnswerQuestion,
+    AuthorizeAccount,
+    ConfirmAccount,
+    ConnectAccount,
+    DisconnectAccount,
+    RenewToken,
+    WaitForAccount,
+)
+from taskwire.domain.queues import QueueName, account, intake, waiting_requests
 from taskwire.domain.requester import Requester
 from taskwire.job_context import JobContext, Outcome, done, replace_question
 from taskwire.messages import accounts, waiting
@@ -31,9 +39,21 @@ AccountProblem = AccountNeeded | PersonTokenRefused
 PERSON_TOLD_MS = 7 * DAY_MS
 # As many requests wait for one person's account, as wait in their `intake` queue at most.
 MOST_WAITING = 50
-# These stay in their queue. The first two connect accounts; the others begin a link, and nothing waits
+# A renewal of a token is due that late at most. It is hastened when Coder refuses the token before.
+LONGEST_RENEWAL_WAIT_MS = 366 * DAY_MS
+# A question whose token is being renewed is asked again after this time.
+RENEWAL_MS = 2_000
+# These stay in their queue. The first four connect accounts; the others begin a link, and nothing waits
 # behind them that somebody else has asked for.
-_STAY = (ConnectAccount, DisconnectAccount, PostCard, CreateTask, WaitForAccount)
+_STAY = (
+    ConnectAccount,
+    AuthorizeAccount,
+    ConfirmAccount,
+    DisconnectAccount,
+    PostCard,
+    CreateTask,
+    WaitForAccount,
+)
 
 
 def can_wait_elsewhere(context: JobContext) -> bool:
@@ -71,8 +91,11 @@ async def answer_or_wait(
     except (AccountNeeded, PersonTokenRefused) as error:
         batch, work = Batch(), AnswerQuestion(requester=requester, line=line)
         job = Job(id=f"question:{secrets.token_hex(8)}", work=work)
-        request = (waiting.describe_request(work, None), intake(requester.person), job)
-        message = await _append(deps, requester, error, request, batch)
+        wish, queue = waiting.describe_request(work, None), intake(requester.person)
+        if await renew_if_possible(deps, error, batch):
+            await deps.queues.write(batch.append(queue, job, delay_ms=RENEWAL_MS))
+            return accounts.request_waits_for_renewal(wish)
+        message = await _append(deps, requester, error, (wish, queue, job), batch)
         await deps.queues.write(batch)
         return message
 
@@ -93,7 +116,7 @@ async def _append(
     await note_refusal(deps, error, batch)
     known = await deps.accounts.find(person)
     if await deps.links.count_jobs(waiting_requests(person)) >= MOST_WAITING:
-        return accounts.too_many_wait(MOST_WAITING, deps.coder_url)
+        return accounts.too_many_wait(MOST_WAITING, deps.connect_ways)
     work = WaitForAccount(
         person=person, requester=requester, wish=wish, queue=queue, waiting_job=job.model_dump_json()
     )
@@ -103,8 +126,22 @@ async def _append(
         return accounts.request_waits_for_owner(person, wish)
     record_told(deps, batch, "account", person, ttl_ms=PERSON_TOLD_MS)
     if known is not None:
-        return accounts.request_waits_again(known.username, wish, deps.coder_url)
-    return accounts.request_waits(wish, deps.coder_url)
+        return accounts.request_waits_again(known.username, wish, deps.connect_ways)
+    return accounts.request_waits(wish, deps.connect_ways)
+
+
+async def renew_if_possible(deps: Dependencies, error: AccountProblem, batch: Batch) -> bool:
+    """Let a refused token be renewed now, if a refresh token came with it. Return whether it is."""
+    if not isinstance(error, PersonTokenRefused) or not error.key_id:
+        return False
+    person = UserId(error.person)
+    known = await deps.accounts.find(person)
+    if known is None or known.key_id != error.key_id or known.is_refused or not known.refresh_token:
+        return False
+    job = Job(id=f"renew:{known.key_id}", work=RenewToken(person=person, key_id=known.key_id))
+    batch.append(account(person), job, score="due")
+    batch.hasten(account(person), "renew:", LONGEST_RENEWAL_WAIT_MS)
+    return True
 
 
 async def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:
@@ -124,8 +161,8 @@ async def tell_of_account(deps: Dependencies, error: AccountProblem, batch: Batc
     if await record_unless_told(deps, batch, "account", person, ttl_ms=PERSON_TOLD_MS):
         known = await deps.accounts.find(person)
         message = (
-            accounts.account_needed(deps.coder_url)
+            accounts.account_needed(deps.connect_ways)
             if known is None
-            else accounts.account_ended(known.username, deps.coder_url)
+            else accounts.account_ended(known.username, deps.connect_ways)
         )
         tell_person(person, f"account:{secrets.token_hex(8)}", message, batch)

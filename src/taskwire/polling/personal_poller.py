@@ -23,7 +23,7 @@ from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.links import Link
 from taskwire.outbox.coder_health import CoderHealth
 from taskwire.outbox.direct_messages import AdminAlerts
-from taskwire.outbox.waiting_requests import note_refusal, tell_of_account
+from taskwire.outbox.waiting_requests import note_refusal, renew_if_possible, tell_of_account
 from taskwire.people.accounts import Accounts
 from taskwire.polling.poller import MAX_LEASE_MARGIN_MS, POLL_FRESH_MS, POLL_LEASE_MS, Poller
 from taskwire.polling.task_list import Linked, ReadList, TaskListReader, report_gone
@@ -181,8 +181,9 @@ class PersonalPoller:
             self._metrics.polls.labels("failed").inc()
             _log.info("poll with a person's account refused", person=person, error=str(error))
             batch = Batch()
-            await note_refusal(self._deps, error, batch)
-            await tell_of_account(self._deps, error, batch)
+            if not await renew_if_possible(self._deps, error, batch):
+                await note_refusal(self._deps, error, batch)
+                await tell_of_account(self._deps, error, batch)
             await self._deps.queues.write(batch)
             return False
         except OutsideError as error:

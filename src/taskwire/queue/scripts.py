@@ -7,7 +7,8 @@ Every script takes the present time as an argument. In production it is empty, a
 TIME. Tests set it. A call is never repeated here, because only its caller knows whether it may be.
 """
 
-from collections.abc import Awaitable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, cast
 
 from redis.asyncio import Redis
@@ -45,6 +46,16 @@ class ServerClock:
     def stamp(self) -> str:
         """Return an empty text: the script asks Redis for TIME."""
         return ""
+
+
+def read_seconds(clock: Clock) -> Callable[[], float]:
+    """Return a function that reads a clock in seconds. For Redis's own time it reads that of this process."""
+
+    def seconds() -> float:
+        stamp = clock.stamp()
+        return int(stamp) / 1000 if stamp else time.time()
+
+    return seconds
 
 
 def load_script(name: str, **constants: str | int) -> str:

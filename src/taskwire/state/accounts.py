@@ -5,13 +5,14 @@ A record that was made for another person, or by somebody without the keys, does
 in the encrypted part.
 """
 
+from datetime import datetime
 from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import UserId
+from taskwire.domain.ids import UserId, from_ms
 from taskwire.messages import refusals
 from taskwire.queue.batch import Batch
 from taskwire.redis.connection import Connections
@@ -31,7 +32,8 @@ _log = logger("taskwire.state.accounts")
 class ConnectedAccount(BaseModel):
     """A person's own account in Coder. `user_id` and `username` are Coder's.
 
-    `job` is the id of the job that connected the account. `is_refused`: Coder no longer accepts the token.
+    `job` is the id of the job that connected the account. `refresh_token` is set if Coder's OAuth2 provider
+    has given the token. `is_refused`: Coder no longer accepts the token.
     This field is not stored with the account.
     """
 
@@ -43,7 +45,13 @@ class ConnectedAccount(BaseModel):
     token: str = Field(repr=False)
     job: str
     expires_at_ms: int = 0
+    refresh_token: str = Field(default="", repr=False)
     is_refused: bool = Field(default=False, exclude=True)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When the token ends; None if it does not, or if it is refreshed without its person."""
+        return from_ms(self.expires_at_ms) if self.expires_at_ms and not self.refresh_token else None
 
     @property
     def key_id(self) -> str:

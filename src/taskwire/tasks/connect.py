@@ -9,7 +9,6 @@ the record names the job that stored it.
 """
 
 import contextlib
-from datetime import datetime, timedelta
 from functools import partial
 
 from taskwire.coder.client import CoderClient
@@ -22,9 +21,9 @@ from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
 from taskwire.domain.ids import UserId, from_ms, to_ms
 from taskwire.domain.jobs import Job
-from taskwire.domain.message import Message
 from taskwire.domain.person_jobs import ConnectAccount, DeleteToken, DisconnectAccount, RenewToken
 from taskwire.domain.queues import account, account_score, live, to_coder, to_thread, waiting_requests
+from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, refusals
 from taskwire.messages.cards import get_name
@@ -35,14 +34,11 @@ from taskwire.outbox.request_retries import has_failed_too_long, retry_for_perso
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount, open_pasted, seal_pasted
+from taskwire.tasks.renew_account import end_tokens, refresh_tokens, renew_in_time
 from taskwire.telemetry import logger
 
 # A new token needs another name than the one that it replaces.
 KEY_NAME, OTHER_KEY_NAME = "taskwire", "taskwire-2"
-# A token that lives longer than this is not renewed.
-LONG_LIFE = timedelta(days=365)
-# A token is renewed when this share of its life is left.
-RENEWED_WITH_LEFT = 0.25
 # While one person connects a Coder user, nobody else can, for this time.
 CLAIM_MS = 60_000
 # What waits for an account may be tried again that late. It is hastened when the account is there.
@@ -84,7 +80,7 @@ class AccountConnector:
         pasted = self._deps.service_coder.for_person(pasted_token, person)
         try:
             user = await pasted.get_own_user()
-            await self._claim(user, person)
+            await self.claim(user, person)
             token = await self._exchange(pasted, former, person) or pasted_token
         except PersonTokenRefused:
             raise UserError(*refusals.pasted_token_refused()) from None
@@ -98,18 +94,26 @@ class AccountConnector:
             job=context.job.id,
             expires_at_ms=to_ms(ends) if ends else 0,
         )
-        batch = Batch()
-        if former is not None:
-            batch.drop(account(person), f"renew:{former.key_id}")
-        if former is not None and former.user_id != user.id:
-            self._deps.accounts.remove(batch, former)
-        if former is not None and former.key_id != connected.key_id:
-            self._delete_later(batch, former, context.job.id)
-        await context.write(self._deps.accounts.write(batch, connected))
-        _log.info("account connected", person=person, coder_user=user.id, job=context.job.id)
+        await self.store(context, connected, former)
         return await self._finish(work, connected, pasted_token)
 
-    async def _claim(self, user: User, person: UserId) -> None:
+    async def store(
+        self, context: JobContext, connected: ConnectedAccount, former: ConnectedAccount | None
+    ) -> None:
+        """Store a connected account in place of the former one, whose token is deleted after that."""
+        batch = Batch()
+        if former is not None:
+            batch.drop(account(former.person), f"renew:{former.key_id}")
+        if former is not None and former.user_id != connected.user_id:
+            self._deps.accounts.remove(batch, former)
+        if former is not None and former.key_id != connected.key_id:
+            delete_later(self._deps, batch, former, context.job.id)
+        await context.write(self._deps.accounts.write(batch, connected))
+        _log.info(
+            "account connected", person=connected.person, coder_user=connected.user_id, job=context.job.id
+        )
+
+    async def claim(self, user: User, person: UserId) -> None:
         """Raise UserError if another person has connected this Coder user, or is just about to."""
         note = ("account_claim", user.id)
         is_first = await self._deps.notes.keep_if_new(*note, value=person, ttl_ms=CLAIM_MS)
@@ -142,11 +146,18 @@ class AccountConnector:
 
     async def _finish(self, work: ConnectAccount, connected: ConnectedAccount, pasted_token: str) -> Outcome:
         """Delete the pasted token, run the requests that waited for it, and tell the person."""
-        person, is_kept = connected.person, connected.token == pasted_token
-        batch = _renew_in_time(Batch(), connected, self._deps.slack.now())
+        is_kept = connected.token == pasted_token
         if not is_kept:
-            pasted = self._deps.service_coder.for_person(pasted_token, person)
+            pasted = self._deps.service_coder.for_person(pasted_token, connected.person)
             await delete_quietly(pasted, pasted.key_id)
+        return await self.finish(work.requester, connected, is_kept=is_kept)
+
+    async def finish(
+        self, requester: Requester, connected: ConnectedAccount, *, is_kept: bool = False
+    ) -> Outcome:
+        """Run the requests that waited for a stored account, and tell the person."""
+        person = connected.person
+        batch = renew_in_time(Batch(), connected, self._deps.slack.now())
         self._deps.notes.forget_in(batch, "told", "account", person)
         await refresh_home_if_kept(self._deps, person, batch)
         batch.hasten(waiting_requests(person), "", LONGEST_WAIT_MS)
@@ -154,8 +165,9 @@ class AccountConnector:
         for link in await self._deps.links.list_of(person):
             for queue in (to_coder(link.id), to_thread(link.id), live(link.id)):
                 batch.hasten(queue, "", LONGEST_WAIT_MS)
-        until = from_ms(connected.expires_at_ms) if connected.expires_at_ms else None
-        return done(batch, (work.requester, accounts.connected(connected.username, until, is_kept=is_kept)))
+        return done(
+            batch, (requester, accounts.connected(connected.username, connected.ends_at, is_kept=is_kept))
+        )
 
     async def renew(self, context: JobContext) -> Outcome:
         """Replace a token that expires soon. If Coder refuses that, ask the person to connect again."""
@@ -163,40 +175,40 @@ class AccountConnector:
         known = await self._people.accounts.find(work.person)
         if known is None or known.key_id != work.key_id:
             return done()
+        if known.refresh_token:
+            return await refresh_tokens(self._deps, context, known)
         own = self._deps.service_coder.for_person(known.token, known.person)
         token = await self._exchange(own, known, known.person)
         if not token:
             message = accounts.account_ends(
-                known.username, from_ms(known.expires_at_ms), self._deps.coder_url
+                known.username, from_ms(known.expires_at_ms), self._deps.connect_ways
             )
             return done(tell_person(known.person, f"account:{context.job.id}", message, Batch()))
         client = self._deps.service_coder.for_person(token, known.person)
         ends = await client.find_token_expiry()
         renewed = known.model_copy(update={"token": token, "expires_at_ms": to_ms(ends) if ends else 0})
         batch = self._deps.accounts.write(Batch(), renewed)
-        self._delete_later(batch, known, context.job.id)
-        _renew_in_time(batch, renewed, self._deps.slack.now())
+        delete_later(self._deps, batch, known, context.job.id)
+        renew_in_time(batch, renewed, self._deps.slack.now())
         await refresh_home_if_kept(self._deps, known.person, batch)
         await context.write(batch)
         _log.info("token of a connected account renewed", person=known.person, job=context.job.id)
         return done()
 
-    def _delete_later(self, batch: Batch, former: ConnectedAccount, job_id: str) -> None:
-        """Add to a batch a job that deletes a token that is replaced in the same batch."""
-        sealed = seal_pasted(former.token, former.person)
-        work = DeleteToken(person=former.person, key_id=former.key_id, sealed_token=sealed)
-        score = account_score(self._deps.slack.now())
-        batch.append(
-            account(former.person), Job(id=f"delete:{former.key_id}:{job_id}", work=work), score=score
-        )
-
     async def delete(self, context: JobContext) -> Outcome:
         """Delete a token that was replaced, with itself or, if it may not, with the present one."""
         work = context.work(DeleteToken)
         known = await self._deps.accounts.find(work.person)
+        if known is not None and known.key_id == work.key_id:
+            return done()
         tokens = [open_pasted(work.sealed_token, work.person)] if work.sealed_token else []
-        if known is not None and known.key_id != work.key_id and not known.is_refused:
+        if known is not None and not known.is_refused:
             tokens.append(known.token)
+        if work.sealed_refresh_token:
+            refresh_token = open_pasted(work.sealed_refresh_token, work.person)
+            client = self._deps.service_coder.for_person(tokens[0], work.person)
+            await end_tokens(self._deps.oauth, client, refresh_token)
+            return done()
         for token in tokens:
             with contextlib.suppress(Refused, PersonTokenRefused):
                 await delete_key(self._deps.service_coder.for_person(token, work.person), work.key_id)
@@ -218,7 +230,7 @@ class AccountConnector:
             return done(None, (work.requester, said))
         client, is_deleted = self._deps.service_coder.for_person(known.token, known.person), True
         try:
-            await delete_quietly(client, known.key_id)
+            await end_tokens(self._deps.oauth, client, known.refresh_token)
         except (TryLater, OutcomeUnknown):
             if not has_failed_too_long(context):
                 raise
@@ -229,30 +241,24 @@ class AccountConnector:
         batch.drop(account(known.person), f"renew:{known.key_id}")
         unwatched = await show_absence(self._deps, known.person, batch)
         titles = [get_name(link) for link in unwatched if link.record.owner_id == known.user_id]
-        said = accounts.disconnected(known.username, titles, self._deps.coder_url, is_deleted=is_deleted)
+        said = accounts.disconnected(known.username, titles, self._deps.connect_ways, is_deleted=is_deleted)
         return done(batch, (work.requester, said))
 
 
-async def make_offer_to_connect(deps: Dependencies, people: People, person: UserId) -> Message:
-    """Return the answer to `/task connect`. Raise UserError for a person who must not use the bot."""
-    await people.get_profile(person)
-    if not people.accounts.can_connect:
-        return accounts.found_by_email()
-    known = await people.accounts.find(person)
-    if known is None or known.is_refused:
-        return accounts.offer_to_connect(deps.coder_url)
-    return accounts.offer_another(known.username, deps.coder_url)
+def delete_later(deps: Dependencies, batch: Batch, former: ConnectedAccount, job_id: str) -> None:
+    """Add to a batch a job that deletes a token that is replaced in the same batch."""
+    work = make_deletion(former)
+    score = account_score(deps.slack.now())
+    batch.append(account(former.person), Job(id=f"delete:{former.key_id}:{job_id}", work=work), score=score)
 
 
-def _renew_in_time(batch: Batch, connected: ConnectedAccount, now: datetime) -> Batch:
-    """Add to a batch a job that renews the token before it expires."""
-    left = connected.expires_at_ms - to_ms(now)
-    if not 0 < left < LONG_LIFE / timedelta(milliseconds=1):
-        return batch
-    work = RenewToken(person=connected.person, key_id=connected.key_id)
-    delay_ms = int(left * (1 - RENEWED_WITH_LEFT))
-    job = Job(id=f"renew:{connected.key_id}", work=work)
-    return batch.append(account(connected.person), job, score="due", delay_ms=delay_ms)
+def make_deletion(former: ConnectedAccount) -> DeleteToken:
+    """Return the work that deletes the tokens of an account that is no longer used."""
+    sealed = seal_pasted(former.token, former.person)
+    refresh = seal_pasted(former.refresh_token, former.person) if former.refresh_token else ""
+    return DeleteToken(
+        person=former.person, key_id=former.key_id, sealed_token=sealed, sealed_refresh_token=refresh
+    )
 
 
 async def _works(client: CoderClient) -> bool:

@@ -21,6 +21,10 @@ class Ids:
         """Return the two parts of an API key: an id of 10 characters and a secret of 22."""
         return self._letters(10), self._letters(22)
 
+    def new_oauth_secret(self) -> str:
+        """Return an app's secret, a code or a refresh token."""
+        return f"coder_{self._letters(10)}_{self._letters(40)}"
+
     def new_suffix(self) -> str:
         """Return the four hexadecimal digits that Coder appends to a generated name."""
         return f"{self._random.getrandbits(16):04x}"

@@ -2,6 +2,7 @@
 
 from taskwire_sandbox.coder import (
     agent_routes,
+    oauth_routes,
     people_routes,
     sign_in_page,
     task_routes,
@@ -152,6 +153,24 @@ PAGES = (
     Route(
         "pages.cli_auth", "GET", "/cli-auth", sign_in_page.show_session_token, frozenset({"user"}), "anyone"
     ),
+    Route(
+        "oauth.page",
+        "GET",
+        "/oauth2/authorize",
+        oauth_routes.show_authorize_page,
+        oauth_routes.AUTHORIZE_KEYS,
+        "anyone",
+    ),
+    Route(
+        "oauth.allow",
+        "POST",
+        "/oauth2/authorize",
+        oauth_routes.allow,
+        oauth_routes.AUTHORIZE_KEYS,
+        "anyone",
+    ),
+    Route("oauth.tokens", "POST", "/oauth2/tokens", oauth_routes.give_tokens, key_kind="anyone"),
+    Route("oauth.revoke", "POST", "/oauth2/revoke", oauth_routes.revoke, key_kind="anyone"),
 )
 EXPERIMENTAL = "/api/experimental"
 ALL_ROUTES = TASK_ROUTES + OTHER_ROUTES

@@ -18,6 +18,7 @@ from taskwire_sandbox.coder.clock import Clock, RealClock
 from taskwire_sandbox.coder.faults import Fault, PlannedFault
 from taskwire_sandbox.coder.fixtures import YEAR, Fixtures
 from taskwire_sandbox.coder.notifications import Notifications
+from taskwire_sandbox.coder.oauth_rows import OAuthApp
 from taskwire_sandbox.coder.reports import Reports
 from taskwire_sandbox.coder.rows import (
     Task,
@@ -160,6 +161,12 @@ class ScriptedCoder:
     ) -> str:
         """Add a key for a user and return the session token that a client sends."""
         return self.fixtures.add_token(self.user(username), name, lifetime, scopes).key
+
+    def add_oauth_app(self, name: str, callback_url: str) -> OAuthApp:
+        """Register an app that people may allow to act for them."""
+        app = OAuthApp(self.world.ids.new_uuid(), self.world.ids.new_oauth_secret(), name, callback_url)
+        self.world.oauth.apps[app.id] = app
+        return app
 
     def add_task(
         self, username: str, prompt: str, *, name: str = "", template: Template | None = None

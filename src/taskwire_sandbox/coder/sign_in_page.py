@@ -28,14 +28,14 @@ def show_session_token(call: Call) -> Response:
     """Answer with a page that has a new token of the signed-in person, or that asks who signs in."""
     name = call.query.get("user", "")
     if not name:
-        return _page("Sign in to Coder", _list_people(call))
+        return page("Sign in to Coder", _list_people(call))
     user = call.world.find_user(name)
     if user is None or user.status == "suspended":
         raise not_found()
     lifetime = timedelta(days=call.world.settings.default_lifetime_days)
     token = add_token(call, user, "", lifetime, ("all",), login_type="password")
     copied = "<p>Copy your session token and paste it where you were asked for it:</p>"
-    return _page(f"Signed in as {user.username}", f"{copied}\n<p><code>{escape(token.key)}</code></p>")
+    return page(f"Signed in as {user.username}", f"{copied}\n<p><code>{escape(token.key)}</code></p>")
 
 
 def _list_people(call: Call) -> str:
@@ -47,8 +47,9 @@ def _link_to(user: User) -> str:
     return f'<li><a href="?user={escape(user.id)}">{escape(user.name or user.username)}</a></li>'
 
 
-def _page(title: str, content: str) -> Response:
-    page = _PAGE.format(title=escape(title), content=content)
+def page(title: str, content: str) -> Response:
+    """Make a page of Coder that no browser keeps."""
+    html = _PAGE.format(title=escape(title), content=content)
     # A token must not stay in the browser's cache.
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    return Response(200, page.encode(), headers, "text/html; charset=utf-8")
+    return Response(200, html.encode(), headers, "text/html; charset=utf-8")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from taskwire_sandbox.coder.access import Rules
 from taskwire_sandbox.coder.clock import Clock, Schedule
 from taskwire_sandbox.coder.ids import Ids, as_uuid
+from taskwire_sandbox.coder.oauth_rows import OAuthProvider
 from taskwire_sandbox.coder.rows import (
     Agent,
     Build,
@@ -59,6 +60,7 @@ class World:
         self.organizations: dict[str, Organization] = {}
         self.users: dict[str, User] = {}
         self.tokens: dict[str, Token] = {}
+        self.oauth = OAuthProvider()
         self.templates: dict[str, Template] = {}
         self.versions: dict[str, Version] = {}
         self.workspaces: dict[str, Workspace] = {}

@@ -1,0 +1,99 @@
+"""Serves the address to which Coder sends people back after its page (`/coder/callback`).
+
+The address has a code and a state. So the browser is sent on at once to an address without them, and the
+number that it shows travels in a cookie. No page has a script, and none may be kept, framed or referred from.
+"""
+
+import asyncio
+from collections.abc import Callable
+from html import escape
+
+from aiohttp import web
+
+from taskwire.app.web import Site
+from taskwire.listeners.authorizations import AuthorizationReceiver, BrowserAnswer
+from taskwire.messages import callback_pages
+from taskwire.messages.callback_pages import Page
+from taskwire.settings_oauth import CALLBACK_PATH
+
+DONE_PATH = f"{CALLBACK_PATH}/done"
+COOKIE = "taskwire_number"
+COOKIE_SECONDS = 600
+# Strangers can call this address, and each call may cost a look into Redis.
+MOST_CALLS = 8
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+FindReceiver = Callable[[], AuthorizationReceiver | None]
+
+
+def add_callback(site: Site, find_receiver: FindReceiver, *, is_secure: bool) -> None:
+    """Take people who come back from Coder. `is_secure`: browsers reach this site by HTTPS."""
+    places = asyncio.Semaphore(MOST_CALLS)
+
+    async def take(request: web.Request) -> web.StreamResponse:
+        receiver = find_receiver()
+        if receiver is None or places.locked():
+            return _show(callback_pages.STARTING)
+        async with places:
+            answer = await receiver.receive(request.query)
+        if answer.page is callback_pages.TRY_AGAIN:
+            # The address must stay, so that the browser can load it again.
+            return _show(answer.page)
+        return _send_on(answer, is_secure=is_secure)
+
+    async def show(request: web.Request) -> web.StreamResponse:
+        number = request.cookies.get(COOKIE, "")
+        if not (number.isascii() and number.isdecimal()):
+            page = _PAGES.get(request.query_string, callback_pages.NOT_VALID)
+            return _show(page)
+        return _show(callback_pages.ALLOWED, number[:8])
+
+    site.app.router.add_get(CALLBACK_PATH, take)
+    site.app.router.add_get(DONE_PATH, show)
+
+
+# The pages of `DONE_PATH`, by the query that names them.
+_PAGES = {"denied": callback_pages.DENIED, "": callback_pages.NOT_VALID}
+
+
+def _send_on(answer: BrowserAnswer, *, is_secure: bool) -> web.Response:
+    """Send the browser to an address without secrets."""
+    where = f"{DONE_PATH}?denied" if answer.page is callback_pages.DENIED else DONE_PATH
+    response = web.Response(status=303, headers={**_HEADERS, "Location": where})
+    response.set_cookie(
+        COOKIE,
+        answer.number,
+        max_age=COOKIE_SECONDS if answer.number else 0,
+        path=CALLBACK_PATH,
+        secure=is_secure,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+def _show(page: Page, number: str = "") -> web.Response:
+    return web.Response(
+        status=page.status,
+        text=_write_html(page, number),
+        content_type="text/html",
+        charset="utf-8",
+        headers=_HEADERS,
+    )
+
+
+def _write_html(page: Page, number: str) -> str:
+    shown = f"<p><strong>{escape(number[:4])} {escape(number[4:])}</strong></p>\n" if number else ""
+    return (
+        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width">\n'
+        f"<title>{escape(page.title)}</title>\n<h1>{escape(page.title)}</h1>\n"
+        f"<p>{escape(page.text)}</p>\n{shown}</html>\n"
+    )

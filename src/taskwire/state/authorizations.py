@@ -1,0 +1,113 @@
+"""Authorizations: what is kept between the press on *Connect with Coder* and the connected account.
+
+Each part is a note, sealed for its key, and ends after ten minutes. A lost one costs the person another
+`/task connect`. Nothing here can be used without the browser that has opened Coder's page.
+"""
+
+import hashlib
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from taskwire.coder.oauth import Tokens
+from taskwire.domain.ids import UserId
+from taskwire.domain.requester import Requester
+from taskwire.queue.batch import Batch
+from taskwire.redis.decoding import read_if_possible
+from taskwire.state.accounts import open_pasted, seal_pasted
+from taskwire.state.notes import Notes
+
+# Coder's code lives for ten minutes too.
+LIFETIME_MS = 600_000
+# How often a person may enter a wrong code.
+MOST_TRIES = 5
+
+
+class StartedAuthorization(BaseModel):
+    """Who has asked to connect an account, and the secret without which Coder's code is worth nothing."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    requester: Requester
+    verifier: str = Field(repr=False)
+
+
+class Grant(BaseModel):
+    """What a person's browser has brought back from Coder's page.
+
+    `confirmation` is a number that only this browser shows.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    code: str = Field(repr=False)
+    verifier: str = Field(repr=False)
+    confirmation: str = Field(repr=False)
+
+    def seal(self, person: UserId) -> str:
+        """Encrypt it, for the job of this person."""
+        return seal_pasted(self.model_dump_json(), person)
+
+    @classmethod
+    def open(cls, sealed: str, person: UserId) -> Self:
+        """Decrypt it. Raise UserError if it cannot be opened."""
+        return cls.model_validate_json(open_pasted(sealed, person))
+
+
+class UnconfirmedAccount(BaseModel):
+    """A Coder account that is connected when its person has entered the number that their browser shows."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    tokens: Tokens
+    user_id: str
+    username: str
+    confirmation: str = Field(repr=False)
+    tries_left: int = MOST_TRIES
+
+
+class Authorizations:
+    """The authorizations of one workspace that are under way."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+
+    async def start(self, state: str, started: StartedAuthorization) -> None:
+        """Keep who has asked, under the state that Coder sends back."""
+        await self._notes.keep(
+            started.model_dump_json(), "authorization", digest_state(state), ttl_ms=LIFETIME_MS
+        )
+
+    async def find_started(self, state: str) -> StartedAuthorization | None:
+        """Return who has asked; None if the state is unknown, over or used."""
+        kept = await self._notes.find("authorization", digest_state(state))
+        return read_if_possible(StartedAuthorization, kept)
+
+    def end(self, batch: Batch, state: str) -> Batch:
+        """Add to a batch that the state is used."""
+        return self._notes.forget_in(batch, "authorization", digest_state(state))
+
+    async def find_tokens(self, job_id: str) -> Tokens | None:
+        """Return the tokens that an earlier try of this job has got."""
+        return read_if_possible(Tokens, await self._notes.find("authorized", job_id))
+
+    def keep_tokens(self, batch: Batch, job_id: str, tokens: Tokens) -> Batch:
+        """Add to a batch that this job has got tokens, because Coder gives them only once."""
+        return self._notes.keep_in(batch, tokens.model_dump_json(), "authorized", job_id, ttl_ms=LIFETIME_MS)
+
+    async def find_unconfirmed(self, person: UserId) -> UnconfirmedAccount | None:
+        """Return the account that waits for the person's confirmation."""
+        return read_if_possible(UnconfirmedAccount, await self._notes.find("unconfirmed", person))
+
+    def keep_unconfirmed(self, batch: Batch, person: UserId, found: UnconfirmedAccount) -> Batch:
+        """Add to a batch that an account waits for the person's confirmation."""
+        return self._notes.keep_in(batch, found.model_dump_json(), "unconfirmed", person, ttl_ms=LIFETIME_MS)
+
+    def forget_unconfirmed(self, batch: Batch, person: UserId) -> Batch:
+        """Add to a batch that no account waits for the person's confirmation."""
+        return self._notes.forget_in(batch, "unconfirmed", person)
+
+
+def digest_state(state: str) -> str:
+    """Return the name under which a state is kept: names of keys are readable."""
+    return hashlib.sha256(state.encode()).hexdigest()

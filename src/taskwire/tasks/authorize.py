@@ -1,0 +1,193 @@
+"""Connects a person's Coder account by way of a page of Coder, on which the person allows Taskwire.
+
+The button leads to Coder with a state that belongs to the person who has asked. Anybody could open that page,
+for example a colleague to whom an attacker has sent the link. So an account is connected at once only if it
+has the confirmed e-mail address of the person in Slack. Otherwise the browser that came back from Coder shows
+a number, and the person must enter it in Slack: whoever allowed Taskwire and whoever asked are then the same.
+
+Coder gives tokens for a code only once. They are stored as soon as they are there. If they are lost before
+that, the repeat is refused, and the person is asked to begin again.
+"""
+
+import hmac
+from functools import partial
+
+from taskwire.coder.errors import PersonTokenRefused
+from taskwire.coder.models import User
+from taskwire.coder.oauth import GrantRefused, Tokens, make_secret
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import Refused, UserError
+from taskwire.domain.ids import UserId
+from taskwire.domain.jobs import Job
+from taskwire.domain.message import Message
+from taskwire.domain.person_jobs import AuthorizeAccount, ConfirmAccount
+from taskwire.domain.queues import account
+from taskwire.domain.requester import Requester
+from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.messages import accounts, refusals
+from taskwire.outbox.request_retries import retry_for_person
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.state.accounts import ConnectedAccount
+from taskwire.state.authorizations import LIFETIME_MS, Grant, StartedAuthorization, UnconfirmedAccount
+from taskwire.tasks.connect import AccountConnector, make_deletion
+from taskwire.tasks.renew_account import with_tokens
+from taskwire.telemetry import logger
+
+_log = logger("taskwire.tasks.authorize")
+
+
+class AccountAuthorizer:
+    """Handles the jobs that connect accounts by way of Coder's page."""
+
+    def __init__(self, deps: Dependencies, people: People, connector: AccountConnector) -> None:
+        self._deps = deps
+        self._people = people
+        self._connector = connector
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (
+            Handler.without_link(AuthorizeAccount, self.authorize),
+            Handler.without_link(ConfirmAccount, self.confirm),
+        )
+
+    async def authorize(self, context: JobContext) -> Outcome:
+        """Get the tokens of a person who came back from Coder's page, and connect their account."""
+        work = context.work(AuthorizeAccount)
+        return await retry_for_person(self._deps, context, None, partial(self._authorize, work))
+
+    async def _authorize(self, work: AuthorizeAccount, context: JobContext) -> Outcome:
+        person = work.requester.person
+        profile = await self._people.get_profile(person)
+        if not self._people.accounts.can_connect:
+            return done(None, (work.requester, accounts.found_by_email()))
+        former = await self._deps.accounts.find(person)
+        if former is not None and former.job == context.job.id:
+            # An earlier try has stored it.
+            return await self._connector.finish(work.requester, former)
+        grant = Grant.open(work.sealed_grant, person)
+        tokens = await self._get_tokens(context, grant)
+        found = self._make_account(person, tokens, context.job.id)
+        try:
+            user = await self._deps.service_coder.for_person(found.token, person).get_own_user()
+        except PersonTokenRefused:
+            raise UserError(*refusals.not_authorized()) from None
+        found = found.model_copy(update={"user_id": user.id, "username": user.username})
+        if profile.is_email_confirmed and is_same_address(profile.email or "", user.email):
+            return await self._connect(context, work.requester, found, former)
+        return await self._ask(context, work.requester, found, grant.confirmation)
+
+    async def _get_tokens(self, context: JobContext, grant: Grant) -> Tokens:
+        """Return the tokens that an earlier try has stored, or exchange the code for them."""
+        known = await self._deps.authorizations.find_tokens(context.job.id)
+        if known is not None:
+            return known
+        if self._deps.oauth is None:
+            raise UserError(*refusals.not_authorized())
+        try:
+            tokens = await self._deps.oauth.exchange(grant.code, grant.verifier)
+        except Refused as refused:
+            code = refused.code if isinstance(refused, GrantRefused) else ""
+            _log.warning("Coder gives no tokens", job=context.job.id, code=code, error=str(refused))
+            raise UserError(*refusals.not_authorized()) from None
+        await context.write(self._deps.authorizations.keep_tokens(Batch(), context.job.id, tokens))
+        return tokens
+
+    def _make_account(self, person: UserId, tokens: Tokens, job_id: str) -> ConnectedAccount:
+        empty = ConnectedAccount(person=person, user_id="", username="", token="", job=job_id)
+        return with_tokens(empty, tokens, self._deps.slack.now())
+
+    async def _connect(
+        self,
+        context: JobContext,
+        requester: Requester,
+        found: ConnectedAccount,
+        former: ConnectedAccount | None,
+    ) -> Outcome:
+        try:
+            await self._connector.claim(User(id=found.user_id, username=found.username), found.person)
+        except UserError:
+            # The account stays with the person who has it. These tokens must not live on.
+            batch = Batch().append(account(found.person), _make_deletion_job(found), score="due")
+            await context.write(batch)
+            raise
+        await self._connector.store(context, found, former)
+        return await self._connector.finish(requester, found)
+
+    async def _ask(
+        self, context: JobContext, requester: Requester, found: ConnectedAccount, confirmation: str
+    ) -> Outcome:
+        """Ask for the number that the browser shows. Without it, the tokens end after ten minutes."""
+        tokens = Tokens(
+            access_token=found.token,
+            refresh_token=found.refresh_token,
+            expires_in=max(0, found.expires_at_ms - _now_ms(self._deps)) // 1000,
+        )
+        waiting = UnconfirmedAccount(
+            tokens=tokens, user_id=found.user_id, username=found.username, confirmation=confirmation
+        )
+        batch = self._deps.authorizations.keep_unconfirmed(Batch(), found.person, waiting)
+        deletion = _make_deletion_job(found)
+        batch.append(account(found.person), deletion, score="due", delay_ms=LIFETIME_MS)
+        context.audit.is_nothing()
+        return done(batch, (requester, accounts.ask_for_number(found.username)))
+
+    async def confirm(self, context: JobContext) -> Outcome:
+        """Connect the account that waits, if the person has entered the number that their browser shows."""
+        work = context.work(ConfirmAccount)
+        return await retry_for_person(self._deps, context, None, partial(self._confirm, work))
+
+    async def _confirm(self, work: ConfirmAccount, context: JobContext) -> Outcome:
+        person = work.requester.person
+        await self._people.get_profile(person)
+        former = await self._deps.accounts.find(person)
+        if former is not None and former.job == context.job.id:
+            return await self._connector.finish(work.requester, former)
+        waiting = await self._deps.authorizations.find_unconfirmed(person)
+        if waiting is None or not waiting.tries_left:
+            raise UserError(*refusals.nothing_to_confirm())
+        found = self._make_account(person, waiting.tokens, context.job.id).model_copy(
+            update={"user_id": waiting.user_id, "username": waiting.username}
+        )
+        given = "".join(letter for letter in work.number if letter.isdecimal())
+        if not hmac.compare_digest(given.encode(), waiting.confirmation.encode()):
+            left = waiting.model_copy(update={"tries_left": waiting.tries_left - 1})
+            await context.write(self._deps.authorizations.keep_unconfirmed(Batch(), person, left))
+            raise UserError(*refusals.wrong_number(left.tries_left))
+        outcome = await self._connect(context, work.requester, found, former)
+        self._deps.authorizations.forget_unconfirmed(outcome.batch, person)
+        outcome.batch.drop(account(person), _make_deletion_job(found).id)
+        return outcome
+
+
+async def make_offer_to_connect(deps: Dependencies, people: People, requester: Requester) -> Message:
+    """Return the answer to `/task connect`. Raise UserError for a person who must not use the bot."""
+    await people.get_profile(requester.person)
+    if not people.accounts.can_connect:
+        return accounts.found_by_email()
+    known = await people.accounts.find(requester.person)
+    username = "" if known is None or known.is_refused else known.username
+    if deps.oauth is None:
+        return (
+            accounts.offer_another(username, deps.connect_ways)
+            if username
+            else accounts.offer_to_connect(deps.connect_ways)
+        )
+    state, verifier = make_secret(), make_secret()
+    started = StartedAuthorization(requester=requester, verifier=verifier)
+    await deps.authorizations.start(state, started)
+    return accounts.offer_page(deps.oauth.make_page_url(state, verifier), username)
+
+
+def is_same_address(one: str, other: str) -> bool:
+    """Return whether two e-mail addresses are the same. Only the case of A to Z makes no difference."""
+    return bool(one) and one.isascii() and other.isascii() and one.lower() == other.lower()
+
+
+def _make_deletion_job(found: ConnectedAccount) -> Job:
+    return Job(id=f"delete:{found.key_id}:unconfirmed", work=make_deletion(found))
+
+
+def _now_ms(deps: Dependencies) -> int:
+    return int(deps.slack.now().timestamp() * 1000)

@@ -1,0 +1,111 @@
+"""Renews the tokens that Coder's OAuth2 provider has given for a person's account, before they end.
+
+A refresh token is used up by its first use. The queue `account` lets one process at a time renew, and the
+intent record lets no late process begin. A process that dies between the use and the write loses the new
+tokens. Then Coder refuses the repeat, and the person is asked to connect again.
+"""
+
+from datetime import datetime, timedelta
+from functools import partial
+
+from taskwire.coder.client import CoderClient
+from taskwire.coder.keys import delete_quietly
+from taskwire.coder.oauth import CALL_SECONDS, GrantRefused, OAuthClient, Tokens
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import Refused
+from taskwire.domain.ids import to_ms
+from taskwire.domain.jobs import Job
+from taskwire.domain.person_jobs import RenewToken
+from taskwire.domain.queues import account
+from taskwire.job_context import JobContext, Outcome, done
+from taskwire.messages import accounts
+from taskwire.outbox.direct_messages import tell_person
+from taskwire.outbox.home_requests import refresh_home_if_kept
+from taskwire.outbox.owner_absence import show_absence
+from taskwire.outbox.tell_once import record_told
+from taskwire.outbox.waiting_requests import PERSON_TOLD_MS
+from taskwire.queue.batch import Batch
+from taskwire.state.accounts import ConnectedAccount
+from taskwire.telemetry import logger
+
+# A token that lives longer than this is not renewed.
+LONG_LIFE = timedelta(days=365)
+# A token is renewed when this share of its life is left.
+RENEWED_WITH_LEFT = 0.25
+
+_log = logger("taskwire.tasks.renew_account")
+
+
+async def refresh_tokens(deps: Dependencies, context: JobContext, known: ConnectedAccount) -> Outcome:
+    """Replace both tokens of an account. If Coder refuses that, ask the person to connect again."""
+    if deps.oauth is None:
+        return await _ask_to_connect(deps, context, known, "the app is no longer configured")
+    if context.is_outcome_unknown:
+        # If the use of an earlier try has arrived, Coder refuses this one: either way, it is known then.
+        context.record_reconciled()
+    call = partial(deps.oauth.refresh, known.refresh_token)
+    try:
+        tokens = await context.attempt(known.key_id, CALL_SECONDS, call)
+    except GrantRefused as refused:
+        if refused.code != "invalid_grant":
+            raise
+        return await _ask_to_connect(deps, context, known, str(refused))
+    renewed = with_tokens(known, tokens, deps.slack.now())
+    batch = deps.accounts.write(Batch(), renewed)
+    renew_in_time(batch, renewed, deps.slack.now())
+    await refresh_home_if_kept(deps, known.person, batch)
+    await context.write(batch)
+    _log.info("tokens of a connected account refreshed", person=known.person, job=context.job.id)
+    return done()
+
+
+def with_tokens(known: ConnectedAccount, tokens: Tokens, now: datetime) -> ConnectedAccount:
+    """Return the account with these tokens, which Coder has given just now."""
+    return known.model_copy(
+        update={
+            "token": tokens.access_token,
+            "refresh_token": tokens.refresh_token,
+            "expires_at_ms": to_ms(now) + tokens.expires_in * 1000 if tokens.expires_in else 0,
+            "is_refused": False,
+        }
+    )
+
+
+async def _ask_to_connect(
+    deps: Dependencies, context: JobContext, known: ConnectedAccount, why: str
+) -> Outcome:
+    """Note that Coder accepts the account's tokens no longer, and tell its person."""
+    _log.warning("tokens of a connected account are lost", person=known.person, why=why)
+    batch = deps.accounts.mark_refused(Batch(), known.person, known.key_id)
+    message = accounts.account_ended(known.username, deps.connect_ways)
+    tell_person(known.person, f"account:{context.job.id}", message, batch)
+    record_told(deps, batch, "account", known.person, ttl_ms=PERSON_TOLD_MS)
+    await refresh_home_if_kept(deps, known.person, batch)
+    await show_absence(deps, known.person, batch)
+    return done(batch)
+
+
+async def end_tokens(oauth: OAuthClient | None, client: CoderClient, refresh_token: str) -> None:
+    """Let Coder end the client's token and its refresh token, if Coder still has them and allows that."""
+    if refresh_token and oauth is not None:
+        try:
+            await oauth.revoke(refresh_token)
+        except Refused as error:
+            # Older servers cannot revoke. There, a refresh token ends with its access token.
+            _log.info("tokens not revoked", error=str(error))
+        else:
+            return
+    await delete_quietly(client, client.key_id)
+
+
+def renew_in_time(batch: Batch, connected: ConnectedAccount, now: datetime) -> Batch:
+    """Add to a batch a job that renews the token before it expires."""
+    left = connected.expires_at_ms - to_ms(now)
+    if not connected.expires_at_ms or left >= LONG_LIFE / timedelta(milliseconds=1):
+        return batch
+    if left <= 0 and not connected.refresh_token:
+        return batch
+    work = RenewToken(person=connected.person, key_id=connected.key_id)
+    delay_ms = max(0, int(left * (1 - RENEWED_WITH_LEFT)))
+    job = Job(id=f"renew:{connected.key_id}", work=work)
+    return batch.append(account(connected.person), job, score="due", delay_ms=delay_ms)
