@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from taskwire import sealing
+from taskwire.state.key_rotation import StoredKeys
 from tests.keys import KEY
 
 from .test_notices_to_administrators import direct_messages
@@ -13,6 +14,7 @@ from .waiting import a_busy_agent
 from .world import World
 
 NEW = sealing.make_key()
+DONE = "every stored value is encrypted with the newest key"
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +44,35 @@ async def test_after_a_rotation_the_old_key_can_be_removed(world: World) -> None
     assert sum(after.values()) == sum(before.values())
     assert task.inputs == ["add a test"]
     assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_replicas_with_keys_in_another_order_do_not_undo_a_rotation(world: World) -> None:
+    """The key that came last counts, and the rotation ends when all processes seal with it.
+
+    When no process has had a key first for a minute, an older one may come first again.
+    """
+    await a_busy_agent(world)
+    first, second = (StoredKeys(world.connections, world.keys, world.clock) for _ in range(2))
+
+    async def look(who: StoredKeys, *keys: str) -> set[str]:
+        sealing.install_keys(keys)
+        await who.look()
+        return set(await who.count())
+
+    old, new = sealing.key_ring().newest_id, sealing.install_keys([NEW, KEY]).newest_id
+    seen = [await look(second, KEY, NEW), await look(first, NEW, KEY), await look(second, KEY, NEW)]
+    await look(first, NEW, KEY)
+    early = [line for line in world.logged if DONE in line and new in line]
+    await look(second, NEW, KEY)
+    await look(first, NEW, KEY)
+    late = [line for line in world.logged if DONE in line and new in line]
+    world.clock.passes(61)
+    second.start_again()
+    back = await look(second, KEY, NEW)
+
+    assert seen == [{old}, {new}, {new}]
+    assert (len(early), len(late) > 0) == (0, True)
+    assert back == {old}
 
 
 async def test_what_needs_a_missing_key_waits_for_it(world: World) -> None:

@@ -1,16 +1,23 @@
 """Encrypts stored values with the newest key after the operator has added one, a few values at a time.
 
-When no stored value needs an older key, a log line says that the older keys may be removed. Every process of
-a deployment does this. If a value changes while it is encrypted, the changed value is kept: it has the newest
-key already, or the next round finds it. Messages that are parked for a thread are left out, because they
-expire within ten minutes.
+When no stored value needs an older key, a log line says that the older keys may be removed.
+
+During a rotation, processes may have their keys in different orders. Each notes in Redis which key it seals
+with. Only the processes whose key came last encrypt anew, so no two undo each other's work, and they do not
+end before all processes seal with this key.
+
+If a value changes while it is encrypted, the changed value is kept: it has the newest key already, or the
+next round finds it. Messages that are parked for a thread are left out, because they expire within ten
+minutes.
 """
 
+import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from typing import NamedTuple, cast
 
 from taskwire import sealing
+from taskwire.domain.durations import DAY_MS
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
@@ -18,8 +25,11 @@ from taskwire.telemetry import logger
 
 # How many keys of Redis one look covers, and how many a call lists.
 KEYS_PER_LOOK, KEYS_PER_CALL = 2_000, 500
+# A process that has not noted its key for this time is gone. The notes end with the last process.
+IN_USE_MS, ORDER_TTL_MS = 60_000, DAY_MS
 
 _RESEAL = load_script("state/keys.reseal")
+_ORDER = load_script("state/keys.order")
 _log = logger("taskwire.state.key_rotation")
 
 
@@ -41,6 +51,10 @@ class StoredKeys:
         self._redis = connections.commands
         self._keys = keys
         self._reseal = Script(connections.commands, keys, clock, _RESEAL)
+        self._order = Script(connections.commands, keys, clock, _ORDER)
+        self._process = secrets.token_hex(8)
+        # Whether the last look has found that another process seals with a key that came later.
+        self._is_behind = False
         # Where the next look begins; None if none is needed any more.
         self._cursor: int | None = 0
         self._changed = self._left = 0
@@ -60,11 +74,20 @@ class StoredKeys:
         return found
 
     async def look(self) -> None:
-        """Encrypt anew the values with an older key in one part of the store.
+        """Note this process's key, and encrypt anew the values with an older key in one part of the store.
 
-        Do nothing if there is only one key.
+        Encrypt nothing if there is only one key, or if another process seals with a key that came later.
         """
         ring = sealing.key_ring()
+        order = self._order(self._process, ring.newest_id, IN_USE_MS, ORDER_TTL_MS)
+        last, count = cast("list[str]", await order)
+        if last != ring.newest_id:
+            self._step_behind(last, ring)
+            return None
+        self._is_behind = False
+        is_agreed = count == "1"
+        if not is_agreed and self._cursor is None:
+            self._cursor = 0
         if self._cursor is None or len(ring.ids) == 1:
             return None
         for _ in range(KEYS_PER_LOOK // KEYS_PER_CALL):
@@ -72,13 +95,29 @@ class StoredKeys:
             async for value in self._list_values(names):
                 await self._encrypt_anew(value, ring)
             if not cursor:
-                return self._end_round(ring)
+                return self._end_round(ring, is_agreed=is_agreed)
             self._cursor = cursor
         _log.info("encrypting stored values with the newest key", changed=self._changed)
         return None
 
-    def _end_round(self, ring: sealing.KeyRing) -> None:
+    def _step_behind(self, last: str, ring: sealing.KeyRing) -> None:
+        """Leave the store to the processes with a later key, and begin again when there is none."""
+        if not self._is_behind:
+            _log.info(
+                "another process encrypts with a key that came later",
+                hint="Give all processes the same TASKWIRE_SECRET_KEYS.",
+                key=last,
+                own_key=ring.newest_id,
+            )
+        self._is_behind = True
+        self.start_again()
+
+    def _end_round(self, ring: sealing.KeyRing, *, is_agreed: bool) -> None:
         is_over = not self._changed and not self._left
+        if is_over and not is_agreed:
+            # What the other processes store meanwhile still needs an older key.
+            self._cursor = 0
+            return
         if is_over:
             _log.info(
                 "every stored value is encrypted with the newest key",
