@@ -1,6 +1,6 @@
 """What every handler is given: the clients, the parts of the store, and a few settings."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from taskwire.coder.client import CoderClient
@@ -9,6 +9,7 @@ from taskwire.domain.allowed import Allowed, QuotaSettings
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.ids import ChannelId, UserId
 from taskwire.domain.link_state import ReducerSettings
+from taskwire.domain.message import Message
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.messages.accounts import ConnectWays
 from taskwire.queue.dead_letters import DeadLetters
@@ -39,6 +40,8 @@ class Dependencies:
     dead_letters: DeadLetters
     audit: AuditTrail
     slack: Outbound
+    # Examines the running bot, for `/task doctor`.
+    examine: Callable[[], Awaitable[Message]]
     # For calls with the service account. Handlers use the client of their `JobContext`.
     service_coder: CoderClient
     accounts: AccountStore

@@ -88,8 +88,7 @@ def _settings(slack: SlackSandbox, coder: CoderSandbox, data_dir: Path) -> Setti
 
 def _hints() -> Iterator[page.Hint]:
     for verb in VERBS:
-        if not verb.unsupported_hint:
-            yield page.Hint(f"{manifest.SLASH_COMMAND} {verb.usage}", verb.meaning)
+        yield page.Hint(f"{manifest.SLASH_COMMAND} {verb.usage}", verb.meaning)
     for thread_verb in THREAD_VERBS:
         yield page.Hint(thread_verb.usage, thread_verb.meaning)
 

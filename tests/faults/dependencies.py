@@ -13,6 +13,7 @@ from taskwire.domain.ids import UserId
 from taskwire.domain.jobs import PostText
 from taskwire.domain.link_state import ReducerSettings
 from taskwire.domain.links import Link
+from taskwire.domain.message import Message
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.job_context import Handler, JobContext, Outcome
 from taskwire.outbox.direct_messages import AdminAlerts
@@ -46,6 +47,10 @@ KEYS = Keys("faults")
 NOWHERE = "http://127.0.0.1:9"
 
 
+async def _examine_nothing() -> Message:
+    return Message(text="")
+
+
 @contextlib.asynccontextmanager
 async def open_dependencies(
     slack: SlackSandbox,
@@ -71,6 +76,7 @@ async def open_dependencies(
             dead_letters=DeadLetters(connections, KEYS, clock),
             audit=AuditTrail(connections, KEYS, clock, AuditLimits()),
             slack=outbound,
+            examine=_examine_nothing,
             service_coder=coder,
             accounts=AccountStore(connections, KEYS),
             bot=await outbound.get_identity(),

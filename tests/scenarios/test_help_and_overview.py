@@ -2,6 +2,8 @@
 
 import pytest
 
+from taskwire.domain.audit import AuditFilter
+
 from .running_tasks import timeless
 from .test_list_tasks import shown_lines
 from .world import World
@@ -112,9 +114,21 @@ async def test_help_for_one_verb_has_an_example(world: World) -> None:
     assert create.startswith("`/task create [options] PROMPT`\n")
 
 
-async def test_what_comes_later_says_what_to_do_until_then(world: World) -> None:
-    """Such a verb is known, so it does not open a form."""
+async def test_an_administrator_asks_what_is_wrong(world: World) -> None:
+    """The running bot is examined as `taskwire doctor` does it. Others learn nothing."""
+    await world.restarts(admins=(world.bob.id,))
+
+    await world.bob.types("/task doctor")
     await world.alice.types("/task doctor")
 
-    assert "`doctor` (" in world.alice.reads()[0]
-    assert not world.alice.dialog()
+    assert world.alice.reads() == ["Only administrators of Taskwire can run the doctor. Ask one of them."]
+    (said,) = world.bob.reads()
+    assert (
+        ":x: *Persistence*: The store does not write down what it is given: its restart would lose threads "
+        "and work. Set appendonly yes in its configuration.\n"
+    ) in said
+    right = said.rpartition("\n")[2].removeprefix(":white_check_mark: Right: ").removesuffix(".").split(", ")
+    assert {"Slack bot token", "Slack scopes", "Coder", "Coder token", "Templates", "Store"} <= {*right}
+    assert [secret for secret in world.settings.secrets() if secret in said] == []
+    entries = [stored.entry async for stored in world.bot.parts.deps.audit.read(AuditFilter())]
+    assert [(each.verb, each.outcome) for each in entries] == [("doctor", "done"), ("doctor", "refused")]

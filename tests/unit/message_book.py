@@ -37,7 +37,6 @@ from taskwire.messages.forms import PresetChoice, TemplateChoice
 from taskwire.messages.home import HomePage
 from taskwire.messages.settings_form import Defaults
 from taskwire.messages.task_lists import Hosts, TaskLine
-from taskwire.messages.teammates import AskedLine
 from taskwire.messages.template_lists import TemplateLine
 from tests.unit import message_examples as examples
 from tests.unit.message_examples import ALICE, CODER, FORGES, NOON, NOON_MS, OPENED, STATUS_OF_PHASE, link
@@ -222,6 +221,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "resumed_by": ("Bob Berg", ""),
     "running": ((TaskLine(link(Phase.WORKING)),), ()),
     "sent": (2, 0),
+    "found": examples.FINDINGS,
     "settings": (PersonSettings(),),
     "settings_form.settings": (ChannelSettings(),),
     "sentence": ("Coder refuses my token.",),
@@ -236,19 +236,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "title": ("Fix the login",),
     "topic": (None, "pause", "!logs", "frobnicate"),
     "tried": (3,),
-    "asked": (
-        (),
-        (
-            AskedLine(
-                link(),
-                "reply:1",
-                "Bob Berg",
-                "please add a test",
-                (),
-                "https://acme.slack.com/archives/C1/p1",
-            ),
-        ),
-    ),
+    "asked": ((), (examples.ASKED,)),
     "audit_page.typed": ("since=7d", ""),
     "trouble": ("",),
     "now_ms": (NOON_MS,),

@@ -10,6 +10,8 @@ from taskwire.domain.link_state import LinkState
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.message import AgentOutput
 from taskwire.domain.phases import Phase, Report
+from taskwire.messages.doctor import ShownFinding
+from taskwire.messages.teammates import AskedLine
 
 CODER = "https://coder.example.com"
 FORGES = ("github.com", "git.example.com", "gitlab.example.com")
@@ -38,6 +40,14 @@ STATUS_OF_PHASE = {
     Phase.PAUSED: "paused",
     Phase.OTHER: "something_new",
 }
+FINDINGS = (
+    (
+        ShownFinding("Slack bot token", "ok", "Slack knows it, in the workspace Acme."),
+        ShownFinding("Coder token", "wrong", "It ends in an hour.", "Make a new one."),
+        ShownFinding("Administrators", "note", "Nobody is told of trouble.", "Set TASKWIRE_ADMINS."),
+    ),
+    (ShownFinding("Store", "ok", "It is Valkey 8."),),
+)
 BOND = LinkRecord(
     id=LinkId("L1"),
     channel=ChannelId("C1"),
@@ -61,6 +71,10 @@ def link(phase: Phase = Phase.WORKING, report: Report | None = OPENED, status: s
     state = LinkState(phase=phase, status=status, build=1, last_report=report, report_build=1)
     return Link(record=BOND, state=state)
 
+
+ASKED = AskedLine(
+    link(), "reply:1", "Bob Berg", "please add a test", (), "https://acme.slack.com/archives/C1/p1"
+)
 
 _NASTY = st.sampled_from(
     [

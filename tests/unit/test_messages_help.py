@@ -8,12 +8,12 @@ from tests.unit.message_view import buttons, faults, shown
 
 
 def test_the_help_has_an_example_of_every_verb_that_works() -> None:
-    """The help is made from the grammar. Verbs of a later version, and of administrators, are left out."""
+    """The help is made from the grammar. Verbs of administrators are left out."""
     message = help_texts.help_text()
     _, examples, options, thread, _ = shown(message)
 
     for verb in VERBS:
-        assert (f"`{verb.example}`" in examples) is not bool(verb.unsupported_hint or verb.is_for_admins)
+        assert (f"`{verb.example}`" in examples) is not verb.is_for_admins
     assert all(f"`!{verb.word}`" in thread for verb in THREAD_VERBS)
     assert all(f"`{option.name}=`" in options for option in CREATE_OPTIONS)
     assert list(buttons(message)) == ["New task", "My tasks"]
@@ -48,13 +48,3 @@ def test_the_help_of_create_has_its_other_words_and_options() -> None:
     assert lines[0].startswith("`/task create [options] PROMPT`\nStart a task here")
     assert lines[2] == "Also: `/task new`, `/task run`"
     assert lines[3].startswith("*Options of* `/task create`\n`template=VALUE`  the template to use")
-
-
-@pytest.mark.parametrize(
-    "verb", [verb for verb in VERBS if verb.unsupported_hint], ids=lambda verb: verb.name
-)
-def test_a_verb_to_come_says_what_to_do_until_then(verb: object) -> None:
-    """There is always a next step."""
-    name, until = getattr(verb, "name", ""), getattr(verb, "unsupported_hint", "")
-
-    assert help_texts.help_text(name).text.endswith(f"This is not there yet. {until}")

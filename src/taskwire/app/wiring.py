@@ -21,6 +21,7 @@ from taskwire.actions.task_actions import TaskActions
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.coder.oauth import OAuthClient
 from taskwire.dependencies import Dependencies
+from taskwire.doctor.in_slack import DoctorInSlack
 from taskwire.domain.allowed import Allowed, QuotaSettings
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.durations import DAY_MS
@@ -297,6 +298,7 @@ def _make_dependencies(
         service_coder=coder,
         accounts=AccountStore(connections, keys),
         oauth=oauth,
+        examine=DoctorInSlack(settings, slack, coder, connections).examine,
         bot=bot,
         coder_url=settings.coder_url,
         mask=masker.mask,

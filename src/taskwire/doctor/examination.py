@@ -1,12 +1,13 @@
 """`taskwire doctor`: checks each thing that Taskwire needs, and says what to do about problems.
 
-An examination changes nothing, and works with or without a running bot. It returns findings, which `cli`
-prints. No finding contains a secret.
+An examination changes nothing, and works with or without a running bot. It returns findings: `cli` prints
+them, and `in_slack` shows them to administrators. No finding contains a secret.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,7 +39,7 @@ from taskwire.doctor.findings import (
     token_refused,
     wrong_finding,
 )
-from taskwire.doctor.opening import open_store
+from taskwire.doctor.opening import open_slack, open_store
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import UserId, to_ms
 from taskwire.messages import refusals, troubles
@@ -54,8 +55,6 @@ from taskwire.redis.keys import Keys
 from taskwire.sealing import key_ring
 from taskwire.settings import Settings, host_and_port
 from taskwire.slack import manifest
-from taskwire.slack.call_priorities import NoLimiter
-from taskwire.slack.client import make_client
 from taskwire.slack.errors import SlackRefused, TokenProblem
 from taskwire.slack.outbound import Outbound
 from taskwire.state.accounts import AccountStore
@@ -67,11 +66,24 @@ HEALTH_REQUEST_SECONDS = 3.0
 COPY_ID_HINT = "A profile's menu in Slack has Copy member ID."
 
 
-class Examination:
-    """Checks everything that the settings name, one thing after the other."""
+@dataclass(frozen=True)
+class RunningClients:
+    """The clients of a running bot. They have its present secrets, and keep to the limits of all replicas."""
 
-    def __init__(self, settings: Settings) -> None:
+    slack: Outbound
+    coder: CoderClient
+    connections: Connections
+
+
+class Examination:
+    """Checks everything that the settings name, one thing after the other.
+
+    Inside a running bot, it uses the clients of the bot. Otherwise it opens its own.
+    """
+
+    def __init__(self, settings: Settings, running: RunningClients | None = None) -> None:
         self._settings = settings
+        self._running = running
         self._team: str | None = None
         self._app = ""
         # Coder's deployment id, once Coder has answered.
@@ -86,7 +98,8 @@ class Examination:
             yield Finding("Settings", "note", sentence)
         for finding in judge_file(Path(settings_module.ENV_FILE)):
             yield finding
-        yield await _run_check("Addresses", self._addresses())
+        if self._running is None:
+            yield await _run_check("Addresses", self._addresses())
         for part in (self._slack, self._coder, self._store):
             async for finding in part():
                 yield finding
@@ -99,9 +112,9 @@ class Examination:
 
     async def _slack(self) -> AsyncIterator[Finding]:
         settings = self._settings
-        token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
-        async with transport.make_session(proxy=transport.proxy_for(url)) as session:
-            slack = Outbound(make_client(token, url, session=session), NoLimiter(), str)
+        async with contextlib.AsyncExitStack() as stack:
+            running = self._running
+            slack = running.slack if running else await stack.enter_async_context(open_slack(settings))
             found = await _run_check("Slack bot token", self._bot_token(slack))
             yield found
             if found.state == "ok":
@@ -111,7 +124,8 @@ class Examination:
                 yield await _run_check("Administrators", self._admins(slack))
                 if self._settings.has_lists:
                     yield await _run_check("Allowed lists", check_allowed(self._settings, slack, self._team))
-            if settings.slack_app_token is not None:
+            # A running bot has opened its socket, and may have got a newer token for it.
+            if settings.slack_app_token is not None and running is None:
                 app_token = settings.slack_app_token.get_secret_value()
                 yield await _run_check("Slack app token", self._app_token(slack, app_token))
 
@@ -150,7 +164,9 @@ class Examination:
 
     async def _coder(self) -> AsyncIterator[Finding]:
         token = self._settings.service_token
-        async with CoderClient.open(self._settings.coder_url, token) as coder:
+        async with contextlib.AsyncExitStack() as stack:
+            opened = CoderClient.open(self._settings.coder_url, token)
+            coder = self._running.coder if self._running else await stack.enter_async_context(opened)
             found = await _run_check("Coder", self._version(coder))
             yield found
             if found.state == "wrong" or not token:
@@ -237,12 +253,14 @@ class Examination:
 
     async def _store(self) -> AsyncIterator[Finding]:
         settings = self._settings
-        if settings.redis_url is None and not settings.data_dir.exists():
+        running = self._running
+        if settings.redis_url is None and running is None and not settings.data_dir.exists():
             yield await _run_check("Store", asyncio.to_thread(check_directory, settings.data_dir))
             return
         try:
             async with contextlib.AsyncExitStack() as stack:
-                connections = await stack.enter_async_context(open_store(settings))
+                opened = open_store(settings)
+                connections = running.connections if running else await stack.enter_async_context(opened)
                 for finding in judge_store(await connection.check(connections), connections.where):
                     yield finding
                 if connections.masters is not None:

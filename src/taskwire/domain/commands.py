@@ -207,6 +207,11 @@ class Templates:
 
 
 @dataclass(frozen=True)
+class Doctor:
+    """Show administrators what is wrong."""
+
+
+@dataclass(frozen=True)
 class OpenSettings:
     """Open the dialog with the settings of the channel."""
 
@@ -241,6 +246,7 @@ Command = (
     | Share
     | Templates
     | Audit
+    | Doctor
     | OpenSettings
     | Connect
     | Disconnect
@@ -264,10 +270,6 @@ def parse(text: str) -> Command:
         _refuse_thread_verb(word, rest)
         raise_if_near_verb(word, rest)
         return OpenForm(to_visible_text(text))
-    if verb.unsupported_hint:
-        raise UserError(
-            f"`{verb.name}` ({verb.meaning}) is not part of this version yet.", verb.unsupported_hint
-        )
     try:
         return _PARSERS[verb.name](rest, verb)
     except _WrongArguments:
@@ -420,7 +422,9 @@ def _take_name(rest: str, verb: Verb) -> tuple[str, str]:
     return name, more
 
 
-def _parse_bare(command: Templates | OpenSettings | Connect | Disconnect, rest: str, _: Verb) -> Command:
+def _parse_bare(
+    command: Templates | Doctor | OpenSettings | Connect | Disconnect, rest: str, _: Verb
+) -> Command:
     if rest:
         raise _WrongArguments
     return command
@@ -479,6 +483,7 @@ _PARSERS: dict[str, Callable[[str, Verb], Command]] = {
     "share": _parse_share,
     "unshare": _parse_share,
     "templates": partial(_parse_bare, Templates()),
+    "doctor": partial(_parse_bare, Doctor()),
     "settings": partial(_parse_bare, OpenSettings()),
     "connect": partial(_parse_bare, Connect()),
     "disconnect": partial(_parse_bare, Disconnect()),

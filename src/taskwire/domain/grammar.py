@@ -35,10 +35,7 @@ class ListFilter(StrEnum):
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb of `/task`. `unsupported_hint` says what to do instead; empty if the verb is supported.
-
-    The list of all verbs leaves out one that only administrators may use.
-    """
+    """A verb of `/task`. The list of all verbs leaves out one that only administrators may use."""
 
     name: str
     usage: str
@@ -46,7 +43,6 @@ class Verb:
     example: str
     arguments: VerbArguments = "nothing"
     synonyms: tuple[str, ...] = ()
-    unsupported_hint: str = ""
     is_for_admins: bool = False
 
     @property
@@ -199,9 +195,9 @@ VERBS = (
     Verb(
         "doctor",
         "doctor",
-        "tell administrators what is wrong",
+        "what is wrong, and what to do, for administrators",
         "/task doctor",
-        unsupported_hint="Until then run `taskwire doctor` where Taskwire runs.",
+        is_for_admins=True,
     ),
 )
 

@@ -69,7 +69,7 @@ _NAMES_HELP = (
 
 
 def _full_help() -> Message:
-    ready = [verb for verb in VERBS if not verb.unsupported_hint and not verb.is_for_admins]
+    ready = [verb for verb in VERBS if not verb.is_for_admins]
     options = ", ".join(f"`{option.name}=`" for option in CREATE_OPTIONS)
     thread = " ".join(f"`!{verb.word}`" for verb in THREAD_VERBS)
     paragraphs = [
@@ -94,8 +94,6 @@ def _start_buttons() -> list[Block]:
 
 def _verb_help(verb: Verb) -> list[str]:
     about = [f"`/task {_escape_grammar(verb.usage)}`\n{_as_sentence(verb.meaning)}"]
-    if verb.unsupported_hint:
-        return [*about, f"This is not there yet. {_escape_grammar(verb.unsupported_hint)}"]
     about.append(f"For example: `{_escape_grammar(verb.example)}`")
     if verb.other_words:
         about.append("Also: " + ", ".join(f"`/task {word}`" for word in verb.other_words))

@@ -5,6 +5,7 @@ What is said when Slack refuses a channel is in `messages/answers.py` (`cannot_p
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from taskwire.domain.grammar import get_word
 from taskwire.domain.ids import from_ms
@@ -133,9 +134,9 @@ def account_changed() -> Refusal:
     return ("Your Coder account has changed since you asked for this task.", "Ask again.")
 
 
-def only_administrators() -> Refusal:
+def only_administrators(what: Literal["see who did what", "run the doctor"]) -> Refusal:
     """Say that only Taskwire's administrators may ask this."""
-    return ("Only administrators of Taskwire can see who did what.", "Ask one of them.")
+    return (f"Only administrators of Taskwire can {what}.", "Ask one of them.")
 
 
 def nothing_to_export() -> Refusal:

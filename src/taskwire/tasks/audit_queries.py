@@ -1,6 +1,7 @@
 """Answers `/task audit`: shows administrators who did what, page by page or as a file."""
 
 import secrets
+from typing import Literal
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.audit import AuditEntry
@@ -26,11 +27,11 @@ class AuditQueries:
 
     async def show(self, requester: Requester, question: Audit) -> Message:
         """Return one page of the wanted entries, the newest first."""
-        await self._require_admin(requester, "audit")
+        await self.require_admin(requester, "audit")
         wanted = question.make_filter(self._deps.slack.now())
         last = question.page * audit.ENTRIES_PER_PAGE
         found = await self._deps.audit.list_newest(wanted, last + 1)
-        await self._record(requester, "audit")
+        await self.record(requester, "audit")
         return audit.audit_page(
             found[last - audit.ENTRIES_PER_PAGE : last],
             question.typed,
@@ -41,12 +42,12 @@ class AuditQueries:
 
     async def export(self, requester: Requester, question: Audit) -> tuple[str, str, str]:
         """Return the wanted entries as a file: its name, its title and its text, one JSON object a line."""
-        await self._require_admin(requester, "export_audit")
+        await self.require_admin(requester, "export_audit")
         wanted = question.make_filter(self._deps.slack.now())
         lines = [stored.to_json() async for stored in self._deps.audit.read(wanted)]
         if not lines:
             raise UserError(*refusals.nothing_to_export())
-        await self._record(requester, "export_audit")
+        await self.record(requester, "export_audit")
         _log.info("audit trail exported", person=requester.person, entries=len(lines))
         return "audit.jsonl", "Audit trail", "".join(f"{line}\n" for line in lines)
 
@@ -54,14 +55,18 @@ class AuditQueries:
         broken = await self._deps.audit.find_break()
         return audit.chain_is_broken(broken.number, broken.why) if broken is not None else ""
 
-    async def _require_admin(self, requester: Requester, verb: str) -> None:
+    async def require_admin(self, requester: Requester, verb: str) -> None:
+        """Raise UserError, and write that the person was refused, unless they are an administrator."""
         await self._people.get_profile(requester.person)
         if not await self._people.is_admin(requester.person):
-            await self._record(requester, verb, "not_allowed")
-            raise UserError(*refusals.only_administrators(), reason="not_allowed")
+            await self.record(requester, verb, "not_allowed")
+            what: Literal["see who did what", "run the doctor"] = (
+                "run the doctor" if verb == "doctor" else "see who did what"
+            )
+            raise UserError(*refusals.only_administrators(what), reason="not_allowed")
 
-    async def _record(self, requester: Requester, verb: str, refused: str = "") -> None:
-        """Write that somebody has read the trail, or was not allowed to."""
+    async def record(self, requester: Requester, verb: str, refused: str = "") -> None:
+        """Write that somebody has read the trail or run the doctor, or was not allowed to."""
         entry = AuditEntry(
             person=requester.person,
             account=self._people.find_known_account(requester.person),

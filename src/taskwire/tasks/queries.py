@@ -1,4 +1,4 @@
-"""Answers `/task` alone, `list`, `status`, `logs`, `templates`, `audit` and `help`, without a job."""
+"""Answers questions that need no job, such as `/task` alone, `list`, `status`, `logs` and `doctor`."""
 
 from collections.abc import Awaitable, Sequence
 from functools import partial
@@ -10,7 +10,7 @@ from taskwire.coder.errors import NotFound, PersonTokenRefused
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.audit_command import Audit
-from taskwire.domain.commands import Help, List, Logs, Overview, SlackPerson, Status, Templates
+from taskwire.domain.commands import Doctor, Help, List, Logs, Overview, SlackPerson, Status, Templates
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.events import Observed
 from taskwire.domain.grammar import ListFilter
@@ -39,7 +39,7 @@ from taskwire.tasks.lookup import Lookup, VisibleTask
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.tasks.queries")
-Question = Overview | List | Status | Logs | Templates | Audit | Help
+Question = Overview | List | Status | Logs | Templates | Audit | Doctor | Help
 
 
 class DisplayedTask(NamedTuple):
@@ -93,6 +93,10 @@ class Queries:
                 return await self._send_file(requester, file, audit.exported())
             case Audit():
                 return await self._audit.show(requester, question)
+            case Doctor():
+                await self._audit.require_admin(requester, "doctor")
+                await self._audit.record(requester, "doctor")
+                return await self._deps.examine()
             case Templates():
                 return await self._list_templates(requester)
 

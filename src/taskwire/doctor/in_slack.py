@@ -1,0 +1,36 @@
+"""`/task doctor`: examines the running bot, and shows administrators what is wrong.
+
+`tasks/queries.py` checks who asks. The examination itself is in `examination`.
+"""
+
+from taskwire.coder.client import CoderClient
+from taskwire.doctor.examination import Examination, RunningClients
+from taskwire.domain.message import Message
+from taskwire.messages.doctor import ShownFinding, show_findings
+from taskwire.redis.connection import Connections
+from taskwire.settings import Settings
+from taskwire.single_flight import SingleFlight
+from taskwire.slack.outbound import Outbound
+
+
+class DoctorInSlack:
+    """Makes one examination at a time. People who ask meanwhile share the next one."""
+
+    def __init__(
+        self, settings: Settings, slack: Outbound, coder: CoderClient, connections: Connections
+    ) -> None:
+        self._settings = settings
+        self._running = RunningClients(slack, coder, connections)
+        self._examinations = SingleFlight(self._examine)
+
+    async def examine(self) -> Message:
+        """Return what an examination finds, without secrets."""
+        return await self._examinations.get()
+
+    async def _examine(self) -> Message:
+        mask = self._settings.masker.mask
+        found = [
+            ShownFinding(finding.name, finding.state, mask(finding.says), mask(finding.hint))
+            async for finding in Examination(self._settings, self._running).findings()
+        ]
+        return show_findings(found)
