@@ -1,7 +1,7 @@
-"""Removes what a link holds of a person whom the operator lets Taskwire forget.
+"""Removes a person from the links that name them, after the operator has told Taskwire to forget the person.
 
-`state/person_data.py` finds these links, and `app/forgetting.py` appends one job to each. As a job of the
-link's `to_coder` queue, this cannot meet another change of the link halfway.
+`state/person_data.py` finds these links, and `app/forgetting.py` appends one job to each. The job runs in the
+link's `to_coder` queue, so no other action on the task runs at the same time.
 """
 
 from taskwire.dependencies import Dependencies
@@ -21,7 +21,7 @@ from taskwire.people.accounts import find_actor
 from taskwire.queue.batch import Batch
 from taskwire.state.person_data import FORGOTTEN, FORGOTTEN_MS, MOST_LINKS
 
-# What of an ended link is removed beside its record: what people and the agent said, and who acted.
+# The fields of an ended link that are removed: what people and the agent said, and who acted.
 _ENDED_FIELDS = ("hold", "pause_line", "seen", "failure", "build_failure", "cursor", "pending", "muted")
 
 
@@ -33,7 +33,7 @@ class PersonForgetter:
         self._agent_input = agent_input
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.with_any_link(ForgetInLink, self.forget),)
 
     async def forget(self, context: JobContext, link: Link | None) -> Outcome:
@@ -52,7 +52,7 @@ class PersonForgetter:
         return done(batch)
 
     async def _drop_jobs(self, context: JobContext, person: UserId, batch: Batch) -> None:
-        """Remove the replies of this person that wait, and what they asked for."""
+        """Remove the person's waiting and held replies, and their requests that wait in this queue."""
         link, links = context.link_id, self._deps.links
         waiting = await links.list_waiting(link)
         for job in waiting:
@@ -98,7 +98,7 @@ class PersonForgetter:
         draw(link.id, batch)
 
     async def _return_others(self, link: Link, person: UserId, batch: Batch) -> None:
-        """Give other people's replies back, because the link ends."""
+        """Post the texts of other people's waiting replies in the thread, because the link ends."""
         waiting = await list_undelivered(self._deps.links, link.id)
         others = [(job, reply) for job, reply in waiting if reply.person != person]
         for job, _ in others:
@@ -107,7 +107,7 @@ class PersonForgetter:
 
 
 def _without_person(record: LinkRecord) -> LinkRecord:
-    """Return a record of the thread and the task alone."""
+    """Return a copy of the record that names only the thread and the task."""
     return record.model_copy(
         update={
             "requested_by": UserId(""),

@@ -1,7 +1,8 @@
 """Pauses and resumes a linked task, and has the functions that all actions on a task share.
 
 A pause and a resume each make a new build of the task's workspace. The intent record has the number of the
-last build before. A higher number shows later that the call was carried out, even if its answer was lost.
+last build before the call. If a later build exists, Coder has carried out the call, even if its answer was
+lost.
 """
 
 from collections.abc import Awaitable, Callable
@@ -42,7 +43,7 @@ class PauseAndResume:
         self._quotas = Quotas(deps, people)
 
     async def pause(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Stop the workspace. Replies that were written before are held until a person decides on them."""
+        """Stop the workspace. Hold the replies that were written before the pause until a person decides."""
         await show_pending(self._deps, context, link, work)
         task = await get_task(context, link)
         if context.is_outcome_unknown:
@@ -60,7 +61,7 @@ class PauseAndResume:
         return await self._finish_pause(context, link, work, build.build_number)
 
     async def _finish_pause(self, context: JobContext, link: Link, work: Act, build: int | None) -> Outcome:
-        """Hold the waiting replies and say how many there are.
+        """Hold the waiting replies and say how many are held.
 
         `build` is None if the task was paused already.
         """
@@ -101,7 +102,7 @@ class PauseAndResume:
         return done(batch, (work.requester, words))
 
     async def _find_pause_time(self, link: Link, work: Act) -> Ts:
-        """Return when the pause was asked for, by the clock that also orders the replies."""
+        """Return when the person asked for the pause, by the same clock that orders the replies."""
         if link.record.shown_ts is None or not link.record.has_other_clock:
             return work.requester.at
         return max([link.record.shown_ts, *await self._deps.links.list_taken(link.id)], key=microseconds)
@@ -184,7 +185,7 @@ async def forget_pending(deps: Dependencies, context: JobContext, outcome: Outco
 
 
 async def get_task(context: JobContext, link: Link) -> Task:
-    """Return the link's task; UserError while the task is still being created."""
+    """Return the link's task. Raise UserError while the task is still being created."""
     if link.record.task_id is None:
         raise UserError(*refusals.task_not_created_yet(link))
     return await context.coder.get_task(link.record.task_id)
@@ -208,7 +209,10 @@ async def attempt_change(
 
 
 def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | None = None) -> Outcome:
-    """Try again after the build that runs now. Tell the person once that their action waits."""
+    """Run the job again after the present build. Tell the person once that their action waits.
+
+    `words` is the message about the wait; by default it says that the action waits for the build.
+    """
     if work.wait_count >= BUILD_UNDER_WAY.max_tries:
         raise UserError(*refusals.build_never_ends(link))
     words = words or answers.task_waits_for_build(link, work.verb)
@@ -219,7 +223,7 @@ def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | 
 
 
 def answer_elsewhere(work: Act, link: Link, words: Message) -> tuple[PrivateMessage, ...]:
-    """Return a private answer if the person acted outside the thread, for example by a command.
+    """Return `words` as a private answer if the person acted outside the thread, for example by a command.
 
     In the thread, the person sees the message that everybody gets.
     """

@@ -29,7 +29,7 @@ class ReminderSnoozer:
         self._people = people
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.with_any_link(SnoozeReminder, self.handle_snooze),)
 
     async def handle_snooze(self, context: JobContext, link: Link | None) -> Outcome:

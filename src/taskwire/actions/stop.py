@@ -1,6 +1,6 @@
 """Stops a task when a person asks for that without typing a verb.
 
-A person can do so in three ways: with a reply that is only a word such as `stop`, with a stop sign emoji as a
+There are three ways to ask: with a reply that is only a word such as `stop`, with a stop sign emoji as a
 reaction to one of the task's messages, or with the button *Stop* that Slack itself shows while an agent
 works. Each way becomes the action `pause`, which `pause_resume.py` carries out. This module decides whether a
 bare word stops the task, and finds the task of a message that got the reaction.
@@ -63,7 +63,7 @@ class StopReactions:
         self._deps = deps
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.without_link(StopByReaction, self.handle_reaction),)
 
     async def handle_reaction(self, context: JobContext) -> Outcome:

@@ -97,7 +97,7 @@ class TaskActions:
         }
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.with_any_link(Act, self.handle_act),)
 
     async def handle_act(self, context: JobContext, link: Link | None) -> Outcome:
@@ -108,18 +108,19 @@ class TaskActions:
         return await forget_pending(self._deps, context, outcome)
 
     async def _run_and_answer(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
-        """Run the action. If the button was in a private question, the answer replaces that question."""
+        """Run the action. If its button was in a private message, the answer replaces that message."""
         try:
             outcome = await self._run(link, work, context)
         except UserError as error:
             context.audit.is_refused(error.reason)
             outcome = replace(done(None, (work.requester, answers.refusal(error))), is_refusal=True)
             if link is not None and work.is_from_menu:
-                # The card's menu still shows the choice. Slack would not report the same choice again.
+                # The card's menu still shows this choice, and Slack reports no second choice of the same
+                # entry.
                 reset_menu(link.id, work.requester.at, outcome.batch)
         if work.is_answered_elsewhere:
             return replace(outcome, private_messages=())
-        # If a text was stored, a button in a private question was pressed, too.
+        # These actions come from a button in a private message, so the answer replaces that message.
         return (
             replace(outcome, private_messages=(), replacements=outcome.private_messages)
             if work.note_key or work.is_undo
@@ -211,10 +212,7 @@ class TaskActions:
         return done(batch, (work.requester, answers.prompt_replaced(link)))
 
     async def _get_prompt(self, work: Act) -> AgentText:
-        """Return the new prompt.
-
-        If a button was pressed, the text is read from a note that lasts for a day.
-        """
+        """Return the new prompt. A button carries only the key of the note that keeps the text for a day."""
         if not work.note_key:
             return work.text
         kept = await self._deps.notes.find("edit", work.note_key)
@@ -299,7 +297,7 @@ class TaskActions:
         return done(await start_following(self._deps, link, context.now_ms))
 
     async def _watch(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Start or stop calling the person when the task needs somebody."""
+        """Let the task's notices call this person, or no longer call them."""
         person = work.requester.person
         others = [each for each in link.watchers if each != person]
         if person == link.record.owner_slack:
@@ -314,7 +312,7 @@ class TaskActions:
         return done(batch, (work.requester, teammates.watching(link)))
 
     async def _share(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Share the task with people and user groups, or end that. If none are named, say who may steer."""
+        """Share the task with people and groups, or end their shares. If none are named, list the shares."""
         if not work.who:
             context.audit.is_nothing()
         if work.text:

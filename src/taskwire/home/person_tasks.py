@@ -18,7 +18,7 @@ LATELY_MS = 7 * DAY_MS
 
 
 class PersonTasks(NamedTuple):
-    """A person's open links, each list in the order in which it is shown."""
+    """A person's open links in three lists. Each list has the order in which it is shown."""
 
     needs: Sequence[Link]
     running: Sequence[Link]

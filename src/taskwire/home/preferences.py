@@ -1,7 +1,7 @@
 """Handles a person's own settings: stores them, and sends the summary after quiet hours.
 
-The summary is sent once, when the quiet hours end in which a call was held back. If the person changes the
-quiet hours meanwhile, it is sent when the new ones end. If nothing is left to tell, no summary is sent.
+If a call was held back in quiet hours, one summary is sent when these quiet hours end. If the person changes
+the quiet hours meanwhile, it is sent when the new ones end. If nothing is left to tell, no summary is sent.
 """
 
 from taskwire.dependencies import Dependencies
@@ -30,7 +30,7 @@ class Preferences:
         self._people = people
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (
             Handler.without_link(SavePersonSettings, self.save),
             Handler.without_link(SummarizeQuietHours, self.summarize),
@@ -79,7 +79,7 @@ class Preferences:
         return done(tell_person(work.person, name, message, batch, message_kind="summary"))
 
     async def _read_tasks(self, person: UserId, now_ms: int) -> PersonTasks:
-        """Return the person's tasks, and those of others about which they would have been called."""
+        """Return the person's tasks, and those of other people about which a call was held back."""
         held = [LinkId(link) for link in await self._deps.notes.list_counted(HELD_CALLS, person)]
         others = {link.id: link for link in (await self._deps.links.list_links(held)).values()}
         own = {link.id: link for link in await self._deps.links.list_of(person)}

@@ -39,7 +39,7 @@ class HomePublisher:
         self._people = people
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.without_link(PublishHome, self.publish),)
 
     async def publish(self, context: JobContext) -> Outcome:
@@ -49,13 +49,17 @@ class HomePublisher:
         priority = Priority.MENTION if is_watched else Priority.CARD
         await self._deps.slack.reserve(Method.PUBLISH_VIEW, work.person, priority)
         view = await self._make_view(context, work)
-        # A process that is stopped here may later overwrite a newer tab with an old one.
+        # A frozen process may overwrite a newer tab when it runs again. Then the tab is published once more.
         context.compensation = refresh_home(work.person)
         try:
             await self._deps.slack.views.publish(work.person, view)
         except SlackRefused as refused:
             # For example, the app has no Home tab yet, because its manifest is older.
-            _log.info("Home tab not published", person=work.person, code=refused.code)
+            _log.info(
+                "Home tab refused by Slack, published again after the next change",
+                person=work.person,
+                code=refused.code,
+            )
         batch = Batch()
         if work.answer is not None:
             kept = work.answer.model_dump_json()

@@ -66,9 +66,10 @@ _VERBS: dict[Button, ActVerb] = {
     Button.READ_REPLIES: "read_replies",
     Button.READ_MENTIONS: "read_mentions",
 }
-# Outside a card's menu, these buttons are in the private answer to the opposite.
+# Outside a card's menu, these buttons undo what the person has just done. They are in its private answer.
 _UNDOING = frozenset({Button.UNMUTE, Button.UNWATCH})
-# These entries of a card's menu leave the menu as it was. After the others, the menu has other entries.
+# These entries do not change the card, so its menu must be drawn again to show no choice. The other entries
+# change the card, which draws the menu too.
 _WITHOUT_TRACE = frozenset(
     {
         *(Button.PAGE, Button.LOGS, Button.EDIT, Button.WATCH),
@@ -119,7 +120,7 @@ class Clicks:
         self._background = background
 
     def listen(self, app: AsyncApp) -> None:
-        """Handle every button and menu, known or not: Slack shows a warning at an unanswered click."""
+        """Handle every button and menu, known or not: Slack warns the person of a click without an ack."""
         app.action(re.compile(".*"))(self._clicked)
 
     async def _clicked(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
@@ -240,7 +241,7 @@ class Clicks:
 
 
 def _batch_of(clicked: Click) -> Batch | None:
-    """Return a batch with the jobs for a click; None if it needs none."""
+    """Return a batch with the jobs for a click; None if the click needs no job."""
     button, requester = clicked.button, _requester(clicked)
     link, _, rest = clicked.value.partition(" ")
     name = f"click:{clicked.delivery}"
@@ -269,7 +270,7 @@ def _batch_of(clicked: Click) -> Batch | None:
 
 
 def _intake_batch(clicked: Click) -> Batch | None:
-    """Return a batch with the job for a click that is about no link; None if it needs none."""
+    """Return a batch with the job for a click that is about no link; None if the click needs no job."""
     requester = _requester(clicked)
     if clicked.button in (Button.CREATE, Button.CREATE_ANOTHER):
         # If the button is pressed twice, both presses make the same job, and therefore the same link.

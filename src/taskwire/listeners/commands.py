@@ -91,7 +91,10 @@ class Commands:
         await ack((await self._handle(typed, command)).reply)
 
     async def _offer(self, typed: SlashCommand, near_miss: NearMiss, *, is_instead: bool = False) -> str:
-        """Offer the commands that were probably meant. Return the acknowledgement's text."""
+        """Offer the commands that were probably meant. Return the acknowledgement's text.
+
+        `is_instead`: the offer replaces the message whose button was pressed.
+        """
         key = digest("offered", typed.delivery)
         batch = keep_offers(self._deps.notes, near_miss, key, typed.requester)
         result = await self._ingress.claim("command", typed.delivery, batch)
@@ -102,7 +105,7 @@ class Commands:
     async def run_offered(
         self, ack: AsyncAck, requester: Requester, trigger_id: str, key: str, number: int
     ) -> None:
-        """Run the offered command of a button. It is stored under `key` with this number.
+        """Run the command that a button offers. The command is stored under `key` with this `number`.
 
         All buttons of a question are one delivery, so the first press counts.
         """
@@ -194,7 +197,7 @@ class Commands:
         self._show(typed.requester, said, is_instead=is_instead)
 
     async def _answer_or_offer(self, typed: SlashCommand, question: Question) -> Message:
-        """Return the answer. If the name of the task fits several, offer the question about each of them."""
+        """Return the answer. If several tasks fit the name, offer the question for each of them."""
         try:
             return await self._queries.answer_or_wait(typed.requester, question, typed.text)
         except SeveralTasks as several:

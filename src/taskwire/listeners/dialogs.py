@@ -184,7 +184,7 @@ class Dialogs:
         try:
             view_id = await self._slack.views.open(trigger_id, forms.loading_dialog(dialog))
         except OutsideError as error:
-            _log.warning("dialog not opened", error=str(error))
+            _log.warning("dialog not opened, person told if possible", error=str(error))
             if requester.response_url is not None:
                 self._private_answers.show(PrivateAnswer(requester, answers.dialog_failed()))
             return
@@ -271,7 +271,10 @@ class Dialogs:
         return accounts.connect_dialog(self._coder_url, _context_of(requester).model_dump_json())
 
     async def _or_connect(self, requester: Requester, make_view: MakeView) -> View:
-        """Return the dialog; or the one that takes a token, if the dialog needs the person's account."""
+        """Return the dialog.
+
+        If it needs an account that the person has not connected, ask for a token instead.
+        """
         try:
             return await make_view()
         except (AccountNeeded, PersonTokenRefused) as error:

@@ -94,8 +94,8 @@ class Ingress:
     ) -> Message | None:
         """Return the refusal if the settings do not allow the bot in the requester's channel, else None.
 
-        The audit trail gets one entry for each refused delivery. What people write in a thread is refused
-        later, by the worker: only there is known whose thread it is.
+        The audit trail gets one entry for each refused delivery. The worker refuses later what people write
+        in a thread, because only the worker knows whose thread it is.
         """
         if self._allowed.has_channel(requester.channel):
             return None
@@ -113,8 +113,9 @@ class Ingress:
     ) -> tuple[ClaimResult, Message | None] | None:
         """Claim an event as refused if the settings do not allow the bot in its channel, else return None.
 
-        The message is for the person; None if they were told today, because other people may be meant.
-        `namespace` is where the inbox keeps deliveries of this kind. Raise the errors of the claim.
+        The result has the message for the person. It is None if the person was told today: such an event may
+        be meant for other people, so the person is not told each time. `namespace` is where the inbox keeps
+        deliveries of this kind. Raise the errors of the claim.
         """
         if self._allowed.has_channel(requester.channel):
             return None
@@ -173,7 +174,7 @@ class Ingress:
     async def write(self, kind: str, delivery: str, batch: Batch) -> str:
         """Claim a delivery with its batch.
 
-        Return what to tell the person at once; empty if it was claimed.
+        Return what to tell the person at once; empty if the delivery was claimed.
         """
         return (await self.claim(kind, delivery, batch)).reply
 

@@ -42,7 +42,7 @@ class Shortcuts:
         app.shortcut(SEND_TO_TASK)(self._send_to_task)
 
     async def _find(self, body: Mapping[str, object]) -> Shortcut | None:
-        """Return the shortcut, if it is for us and may be used there."""
+        """Return the shortcut, if it is one of ours and the settings allow the bot in its channel."""
         used = parse_shortcut(body)
         if used is None or not self._ingress.is_accepted(body):
             return None

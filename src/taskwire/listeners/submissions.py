@@ -161,7 +161,7 @@ def _parse_task_dialog(
 ) -> DialogRequest:
     """Return what a dialog about a task asks for."""
     if dialog not in _VERBS:
-        # This dialog has nothing to submit, so the submission is made up.
+        # This dialog has no button *Submit*, so the payload is not from Slack's dialog.
         return DialogRequest()
     verb, empty = _VERBS[dialog]
     text = sanitize_for_agent(values.get(Field.PROMPT, ""))
@@ -200,7 +200,7 @@ def _parse_settings(requester: Requester, values: Mapping[str, str]) -> DialogRe
     own = SavePersonSettings(
         person=requester.person, settings=read_person_settings(values), requester=requester
     )
-    # A menu cannot be left empty, so a dialog without this one has no settings of a channel.
+    # Slack always submits this menu, so without it the dialog has only the person's own settings.
     if SettingsField.REPLIES not in values:
         return DialogRequest(own)
     own = own.model_copy(update={"tells_changes_only": True})

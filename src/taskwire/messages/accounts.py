@@ -14,7 +14,7 @@ from taskwire.messages.shapes import question, statement
 PASTE_FIELD = "account.token"
 # In characters. Coder's tokens have 33; a longer text is something else.
 TOKEN_LENGTH = 200
-# How many tasks that are not watched any more are named.
+# A message names at most this many of the tasks that nobody watches any more.
 MOST_NAMED = 3
 # The block id and the action id of the field for the number that a browser shows.
 NUMBER_FIELD = "account.number"

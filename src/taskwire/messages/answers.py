@@ -235,7 +235,7 @@ def input_shown_in_thread(link: Link) -> Message:
 def input_to_be_confirmed(link: Link) -> Message:
     """Tell the author of `/task send` that a question in the thread asks for a confirmation.
 
-    The reason is that the text begins with `!`.
+    The bot asks because the text begins with `!`.
     """
     return statement(
         "Not sent yet: agents run what begins with `!` as a shell command. I ask in the thread of "

@@ -62,7 +62,7 @@ def controls(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list
 def _asked_for(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list[Block]:
     """Return the controls that a person needs in this phase: none, one, or *Answer* with *Resume*.
 
-    While an action is carried out, there is none that would be refused or would do the same again.
+    While an action is carried out, leave out controls that would be refused or would repeat the action.
     """
     state, pending = link.state, link.shown_pending
     answers = is_open and rights >= Rights.STEER and pending != "delete"
@@ -91,7 +91,7 @@ def _is_agent_running(link: Link) -> bool:
 
 
 def _entries(link: Link, place: Place, *, rights: Rights) -> list[_Entry]:
-    """Return the entries of the menu: what shows the task first, what ends it last."""
+    """Return the entries of the menu. First come those that show the task, last those that end it."""
     entries, pending = [_Entry(Button.PAGE, "Open in Coder")] if place.page else [], link.shown_pending
     if link.state.phase is Phase.WORKING and pending is None and rights >= Rights.STEER:
         is_followed = link.follow_until_ms > 0

@@ -98,8 +98,9 @@ def card(
 ) -> Message:
     """Make a link's card. `forges` are code hosts, such as github.com, that a link's button need not name.
 
-    If Coder shows no tasks, `unreachable_since_ms` is since when, in Unix milliseconds, and `silence` is why.
-    If the account of the task's owner is away, `unwatched_since_ms` is since when; 0 if that is not known.
+    If Coder shows no tasks, `unreachable_since_ms` is the time since when, in Unix milliseconds, and
+    `silence` is the reason. If the account of the task's owner is away, `unwatched_since_ms` is the time
+    since when; 0 if that is not known.
     """
     outside = _CardContext(
         coder_url, forges, unreachable_since_ms, silence, is_resumed_by_reply, unwatched_since_ms
@@ -223,8 +224,9 @@ def get_phase_label(link: Link) -> PhaseLabel:
 def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
     """Make the lines that show the state.
 
-    The lines of a phone are given out in this order: the phase and the controls, one each; the note, as many
-    as it needs; the title and the facts, one or two each; more of the report; the prompt.
+    On a phone, a card has MOST_LINES lines. They are assigned in this order: the phase and the controls, one
+    each; the note, as many as it needs; the title and the facts, one or two each; more of the report; the
+    prompt.
     """
     note = next(iter(_notes(link, outside)), "")
     left = MOST_LINES - 2 - count_lines(strip_dates(note))
@@ -331,7 +333,7 @@ def get_report(link: Link) -> str:
 def _make_facts(link: Link, outside: _CardContext, most_lines: int) -> tuple[list[Block], int]:
     """Return the small text: the owner, the template, the reported link and the task's name, and its lines.
 
-    People type the name in commands. A task that cannot be named, or no more, is shown without it.
+    The name is there for commands, so it is left out if commands cannot name the task or no longer can.
     """
     record, seen = link.record, link.observation
     url = get_reported_url(link)

@@ -1,6 +1,6 @@
 """The Home tab: what needs a person, what runs, and what is paused or was finished lately.
 
-Only this person sees it, and each task in it is theirs. Without tasks, it says what Taskwire is.
+Only this person sees the tab, and each task in it is theirs. Without tasks, it says what Taskwire is.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from taskwire.messages.teammates import AskedLine, get_asked_rows
 
 # Slack accepts 100 blocks. A task has two, and an answer a few.
 MOST_NEEDS, MOST_RUNNING, MOST_LATELY, MOST_ANSWER_BLOCKS = 15, 12, 10, 6
-# Each has three blocks.
+# The most replies that the tab asks about. Each has three blocks.
 MOST_ASKED_IN_HOME = 5
 
 _ABOUT = (

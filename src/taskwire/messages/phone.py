@@ -14,7 +14,7 @@ LETTERS_PER_SMALL_LINE = 46
 OWNER_LENGTH = 20
 # The template keeps at least so many letters, or is left out.
 _TEMPLATE_LENGTH = 12
-# Between two facts. Slack leaves a gap there.
+# The width of the gap that Slack leaves between two facts, in letters.
 _GAP = 3
 
 
@@ -52,7 +52,7 @@ class Facts(NamedTuple):
 
     @property
     def line_count(self) -> int:
-        """How many lines they have on a phone."""
+        """How many lines the facts have on a phone."""
         return max(1, ceil((self.width - _GAP) / LETTERS_PER_SMALL_LINE))
 
     @property

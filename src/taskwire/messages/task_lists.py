@@ -47,7 +47,7 @@ PULL_REQUEST_MS = DAY_MS
 # The most replies about which a person is asked in a list. The Home tab has more, and longer ones.
 MOST_ASKED = 3
 _ASKED_LENGTH = 600
-# In characters. With them, a task has two lines in a window of the usual width.
+# In characters. With these lengths, a task has two lines in a window of the usual width.
 _TITLE_LENGTH, _DETAIL_LENGTH, _OWNER_LENGTH = 60, 100, 20
 _SEPARATOR = " · "
 
@@ -83,7 +83,7 @@ class Hosts:
 
 
 def get_open_phase(link: Link) -> Phase:
-    """Return the phase that a person should know of.
+    """Return the phase under which a list shows the task: for a paused task, often the one before the pause.
 
     A pause does not answer a question, and does not show that a person has read the result. But a person who
     pauses a task has read it.

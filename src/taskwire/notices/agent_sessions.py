@@ -63,7 +63,7 @@ class SessionStatuses:
         self._deps = deps
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.with_link(ShowSession, self.show),)
 
     async def show(self, context: JobContext, link: Link) -> Outcome:
@@ -76,7 +76,8 @@ class SessionStatuses:
         status = find_status(link)
         if not repeats and _name_shown(link) == f"{status} {thread_ts}":
             return done()
-        # A process that is stopped here may later overwrite a newer status with an old one.
+        # A frozen process may overwrite a newer status when it runs again. Then the status is shown once
+        # more.
         context.compensation = self._deps.writes.remove_field(show_session(link.id), link.id, "session")
         try:
             await self._deps.slack.sessions.set_status(link.record.channel, thread_ts, status, link.title)
@@ -85,7 +86,7 @@ class SessionStatuses:
         except (SlackRefused, TokenProblem, SlackTrouble) as error:
             if isinstance(error, SlackTrouble) and error.code in _PASSING_CODES:
                 raise
-            _log.info("Slack's agent surface is not available", code=error.code)
+            _log.info("Slack's agent surface not available, not tried again for a day", code=error.code)
             return done(self._deps.notes.keep_in(Batch(), error.code, *_REFUSED, ttl_ms=DAY_MS))
         shown = f"{status} {thread_ts} {context.now_ms}"
         batch = self._deps.writes.set_field(Batch(), link.id, "session", shown)
@@ -98,7 +99,7 @@ class SessionStatuses:
 
 
 def _name_shown(link: Link) -> str:
-    """Return the status that Slack shows, and the ts of the thread; empty if it shows none."""
+    """Return the status that Slack shows and the ts of the thread, as one text; empty if Slack shows none."""
     return link.session.rpartition(" ")[0]
 
 

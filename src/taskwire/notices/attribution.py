@@ -32,7 +32,7 @@ async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Eve
     if not is_new_build and not (isinstance(event, Vanished) and event.person is None):
         return (event,)
     attempted = await deps.links.find_attempted(link.id)
-    # This order matters: the call that ends the attempt also appends the act to the queue.
+    # Read the attempt before the queue: when an attempt ends, its act moves to the queue.
     act = _find_attempted_act(*attempted, event) if attempted else None
     act = act or _find_queued_act(await deps.links.list_jobs(to_thread(link.id)), event)
     if act is None:
@@ -43,7 +43,7 @@ async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Eve
 def find_person_behind(state: LinkState, notice: Notice) -> UserId | None:
     """Find the person who asked for the change.
 
-    Their act may have been applied after the notice was queued.
+    The event of the person's act may have been applied only after the notice was queued.
     """
     verb = {"paused": "pause", "resumed": "resume"}.get(notice.kind)
     acted = state.last_action

@@ -46,7 +46,11 @@ async def read_build(deps: Dependencies, coder: CoderClient, link: Link, kind: s
             return BuildSummary(is_well=True)
         lines = await coder.list_build_logs(build.id)
     except OutsideError as error:
-        _log.info("workspace build not readable", link=link.id, error=str(error))
+        _log.info(
+            "workspace build not readable, notice posted without its log or reason",
+            link=link.id,
+            error=str(error),
+        )
         return BuildSummary()
     tail = [line.output for line in lines if line.output.strip()][-BUILD_LOG_LINES:]
     rows = [row for output in tail for row in output.splitlines() if row.strip()][-BUILD_LOG_LINES:]
@@ -54,6 +58,6 @@ async def read_build(deps: Dependencies, coder: CoderClient, link: Link, kind: s
     log = "\n".join([*rows, *([why] if why else [])])
     # Mask before cutting: half of a secret is not recognised.
     log = await asyncio.to_thread(deps.mask, log[-LONGEST_BUILD_LOG:])
-    # Its beginning is shown on the card, and stored with the link.
+    # The card shows only the beginning of the error, and the link stores only that.
     why = await asyncio.to_thread(mask_beginning, deps.mask, why, LONGEST_REPORT)
     return BuildSummary(log, why, is_stop=build.transition == "stop")

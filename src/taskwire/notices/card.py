@@ -34,7 +34,7 @@ from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 
-# Marks a reaction of ours of which it is not known whether the message has it.
+# Marks a reaction that the message may have or not: nobody knows how the attempt to add it ended.
 TRIED = "?"
 # Marks the reaction that a repair keeps, until the repair is complete. The message may not have it yet.
 REPAIRED = "="
@@ -55,7 +55,7 @@ class CardAndReceipts:
         self._deps = deps
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.with_link(DrawCard, self.draw_card), Handler.with_link(Receipt, self.receipt))
 
     async def draw_card(self, context: JobContext, link: Link) -> Outcome:
@@ -92,7 +92,8 @@ class CardAndReceipts:
         await slack.reserve_update(channel, ts, priority)
         # If the answer is lost, the edit may have been made. From here on, nobody knows what the card shows.
         await context.write(self._deps.writes.remove_field(Batch(), link.id, "drawn_card"))
-        # If the process freezes here, its call may arrive later and put an old card over a newer one.
+        # If the process freezes now, its call may arrive later and replace a newer card. Then the card is
+        # edited again.
         context.compensation = draw(link.id, self._deps.writes.remove_field(Batch(), link.id, "drawn_card"))
         try:
             await slack.update(channel, ts, card, _make_metadata(link), is_reserved=True)
@@ -111,7 +112,7 @@ class CardAndReceipts:
         return (await self._deps.channel_settings.get(link.record.channel)).is_resumed_by_reply
 
     async def _tell_home(self, context: JobContext, link: Link, drawn: str) -> None:
-        """Queue an update of the owner's Home tab, which need not wait until Slack allows the edit."""
+        """Queue an update of the owner's Home tab. The tab does not wait for the card's edit."""
         owner = link.record.owner_slack
         if owner is None or link.told_home == drawn or not await is_home_kept(self._deps, owner):
             return
@@ -137,8 +138,8 @@ class CardAndReceipts:
             )
         except ChannelProblem as problem:
             if context.is_outcome_unknown and not context.note:
-                # The attempt was made under this lease. The next lease reconciles with its note, and ends the
-                # job.
+                # The attempt was made under this lease. The next lease finds out from the intent record what
+                # became of it.
                 return unknown()
             batch = record_closed(self._deps, context, link, problem.code)
             if context.is_outcome_unknown:
@@ -191,8 +192,8 @@ class CardAndReceipts:
         """Add the wanted reaction, then remove the others. The removals may have to wait for Slack's limits.
 
         After an attempt to add a reaction, the message may have it, whatever Slack answered. So the reaction
-        stays in the stored list until it is removed. A stopped process may go on after others have shown a
-        newer state. Then its compensating job repairs the reactions. That job stores the wanted reaction as
+        stays in the stored list until it is removed. If a frozen process runs again after others have shown a
+        newer state, its compensating job repairs the reactions. That job stores the wanted reaction as
         `repaired`, so that a second run does not take it for a newer state.
         """
         slack, channel = self._deps.slack, link.record.channel

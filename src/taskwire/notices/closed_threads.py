@@ -38,7 +38,12 @@ def record_closed(
     batch = batch or Batch()
     if link.closed_error or link.end_reason is not None:
         return batch
-    _log.warning("thread closed to the bot", link=link.id, channel=link.record.channel, code=code)
+    _log.warning(
+        "thread closed to the bot, its messages wait until it reopens",
+        link=link.id,
+        channel=link.record.channel,
+        code=code,
+    )
     deps.writes.mark_closed(batch, link.record, code)
     person = link.record.owner_slack or link.record.requested_by
     message = answers.thread_closed(link, code)
@@ -46,7 +51,7 @@ def record_closed(
 
 
 def reopen_if_closed(link: Link, batch: Batch) -> Batch:
-    """Reopen a closed thread, because something could be posted in it."""
+    """Reopen a closed thread, because Slack has just accepted a post or an edit in it."""
     return (
         batch.append(to_thread(link.id), Job(id="reopened", work=ThreadReopened()))
         if link.closed_error
@@ -62,7 +67,7 @@ async def claim_attempt(deps: Dependencies, link: Link) -> bool:
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:
-    """List the handlers of this module."""
+    """Return the handlers: which function runs each kind of job."""
     return (
         Handler.without_link(ChannelOpened, partial(_reopen_channel, deps)),
         Handler.with_link(ThreadReopened, partial(_reopen_thread, deps)),
@@ -105,6 +110,6 @@ async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link)
             str(context.now_ms), "card_moving_since", link.id, ttl_ms=10 * CARD_MOVING.max_duration_ms
         )
     context.record_reconciled()
-    # This job runs again and again. It must not replace a running update of the card each time.
+    # This job runs every few seconds, so it must not restart an update of the card that already runs.
     batch = draw(link.id, deps.writes.remove_field(Batch(), link.id, "drawn_card"), is_newest=False)
     return retry(CARD_MOVING.interval_seconds, batch=batch)

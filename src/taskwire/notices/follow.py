@@ -35,7 +35,7 @@ TICK_SECONDS = 5.0
 # How many agents are followed at once. All cards and these messages share 45 edits a minute.
 MOST_FOLLOWED = 10
 FOLLOWED_PHASES = (Phase.STARTING, Phase.WORKING)
-# What has ended an agent's work in these phases. In other phases, its turn has ended.
+# Why an agent has stopped working, by phase. In all other phases, its turn has ended.
 _ENDS: dict[Phase, FollowingEnd] = {
     Phase.PAUSING: "paused",
     Phase.PAUSED: "paused",
@@ -81,7 +81,7 @@ class Follower:
         self._people = people
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.with_link(StartFollowing, self.post), Handler.with_link(ShowLive, self.show))
 
     async def post(self, context: JobContext, link: Link) -> Outcome:
@@ -103,10 +103,13 @@ class Follower:
         )
 
     async def show(self, context: JobContext, link: Link) -> Outcome:
-        """Edit the message to show the agent's last lines, and queue the next edit. At the end, say so."""
+        """Show the agent's last lines in the message, and queue the next edit.
+
+        The last edit says why it ends.
+        """
         work = context.work(ShowLive)
         place = _Place(work.ts, work.message_id)
-        # A process that is stopped here may later overwrite newer lines with old ones.
+        # A frozen process may overwrite newer lines when it runs again. Then the lines are shown once more.
         again = work.model_copy(update={"shown": ""})
         context.compensation = Batch().append(live(link.id), _tick(again), is_newest=True)
         end = _find_end(link, work.until_ms, context.now_ms)
@@ -120,7 +123,8 @@ class Follower:
                 return retry(TICK_SECONDS)
             await self._edit(link, place, messages.showing(link, lines, work.until_ms), Priority.LIVE)
         except NoCapacity as busy:
-            # The next run reads the log again. The rate limiter keeps the age of the claim.
+            # The next run reads newer lines. It keeps its turn, because the rate limiter remembers since when
+            # this edit waits.
             if end is not None:
                 raise
             return retry(max(TICK_SECONDS, busy.retry_after_seconds or 0.0))
@@ -137,7 +141,10 @@ class Follower:
         await self._deps.slack.update(link.record.channel, place.ts, message, meta, priority)
 
     def _end(self, link: Link, until_ms: int) -> Batch:
-        """Return the batch that ends the following until `until_ms`. Another one that began later goes on."""
+        """Return the batch that ends following until `until_ms`.
+
+        It changes nothing if somebody has followed anew.
+        """
         is_newer = link.follow_until_ms not in (0, until_ms)
         return Batch() if is_newer else stop_following(self._deps, link)
 

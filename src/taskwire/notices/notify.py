@@ -88,7 +88,7 @@ class Notifier:
         self._agent_input = agent_input
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (
             Handler.with_open_link(ApplyEvent, self.apply_event),
             Handler.with_open_link(PostNotice, self.post_notice),
@@ -209,7 +209,7 @@ class Notifier:
             is_nowhere = isinstance(error, UnexpectedCoderAnswer) and error.status == 404
             if context.job.tries < AGENT_HISTORY.max_tries and not is_nowhere:
                 raise
-            _log.warning("agent's reports not readable", link=link.id, error=str(error))
+            _log.warning("agent's reports not readable, task list used", link=link.id, error=str(error))
             return event
         reports = list_reports_known_at(state, seen, history)
         return event.model_copy(update={"reports": reports, "stopped_at": stopped_at})
@@ -295,7 +295,7 @@ class Notifier:
     async def _record_choices(
         self, link: Link, written: AgentOutput, place: PostedQuestion, batch: Batch
     ) -> None:
-        """Store where the agent's choices were posted. A notice without choices closes older ones."""
+        """Store where the agent's choices were posted. A notice without choices closes older choices."""
         choices = read_answer(written.answer, written.full_text).choices
         if choices:
             place = place.model_copy(update={"choices": choices})
@@ -377,8 +377,8 @@ class Notifier:
                 priority = Priority.MENTION if is_call else Priority.POST
                 return await post_once(self._deps, context, *where, message, meta, priority)
             except NoCapacity:
-                # If an earlier attempt has an unknown outcome, its message must be looked for before anything
-                # is posted. The place that was missing was then one for reading.
+                # With an intent record, the search for an earlier attempt's message found no place in Slack's
+                # limits. Nothing may be posted before that search.
                 if is_call or context.keeps_intent_record or not await self._is_call_behind(link):
                     raise
                 # This message must not delay a message behind it that mentions somebody.

@@ -37,7 +37,7 @@ def is_overtaken(link: Link, notice: Notice) -> bool:
 async def restart_if_unseen(deps: Dependencies, link: Link, now_ms: int) -> Link:
     """Return the link as if something had changed now, if Coder does not show the task.
 
-    Coder does not answer, or its list lacks the task. So something may have changed.
+    If Coder does not answer, or its list lacks the task, something may have changed unseen.
     """
     is_shown = await find_outage(deps) is None and not await deps.observations.is_missing(link.id)
     if is_shown:

@@ -1,4 +1,4 @@
-"""The line in the thread about a pause that a person asked for. A resume edits this line and adds none.
+"""The line in the thread about a pause that a person asked for. A resume edits this line and posts no other.
 
 If replies wait when the task is paused, the question about them is this line: it says that the task is
 pausing, then who has paused it, and last who has resumed it. Other pauses, such as an idle time-out, have a
@@ -70,7 +70,7 @@ async def edit_line(
     the notice about the pause, so that this notice is found again after a loss of data.
     """
     line = link.pause_line
-    # If the outcome of a post is unknown, a message was posted: there was no line to edit.
+    # After a post of unknown outcome, edit nothing: that job had no line to edit, and posted a message.
     if line is None or context.is_outcome_unknown:
         return None
     paused_by = await people.find_name(line.person)

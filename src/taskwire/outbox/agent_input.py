@@ -101,7 +101,8 @@ class AgentInput:
         try:
             return await self._deps.slack.files.download(file.url, LARGEST_FILE_BYTES)
         except (Refused, AccountRefused):
-            # Slack answers 403 for a file that the bot may not read, too. The account is not the reason.
+            # Slack answers 403 for a file that the bot may not read. That does not mean that our token is
+            # refused.
             return None
 
     async def list_names(self, text: str) -> replies.Names:

@@ -41,7 +41,10 @@ _log = logger("taskwire.outbox.agent_log")
 
 
 class LastOutput(NamedTuple):
-    """What an agent wrote last. `is_snapshot`: Coder kept it when the task was paused, at `snapshot_at`."""
+    """What an agent wrote last.
+
+    `is_snapshot`: Coder stored this text when the task was paused, at `snapshot_at`.
+    """
 
     output: AgentOutput = AgentOutput()
     is_snapshot: bool = False
@@ -127,9 +130,9 @@ async def read_last_lines(deps: Dependencies, coder: CoderClient, link: Link) ->
 
 
 async def read_full_log(coder: CoderClient, link: Link) -> FullLog:
-    """Return the whole log, not masked, because Slack's client masks files.
+    """Return the whole log without masking it: `slack/files.py` masks a file before it uploads it.
 
-    UserError if Coder cannot show it.
+    Raise UserError if Coder cannot show the log.
     """
     logs = await _get_logs(coder, link)
     if logs is None:
@@ -167,7 +170,7 @@ async def _find_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
             return await coder.get_logs(link.record.task_id)
     except (OutsideError, TimeoutError) as error:
         # The notice is more important than its excerpt, and must not wait for the agent.
-        _log.info("agent's log not readable", link=link.id, error=str(error))
+        _log.info("agent's log not readable, continuing without it", link=link.id, error=str(error))
         return None
 
 

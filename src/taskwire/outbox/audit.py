@@ -128,7 +128,8 @@ def make_entry_of_reply(
 def log_entries(entries: Sequence[tuple[AuditEntry, str]], written: str) -> None:
     """Log the entries of one call, each with the id of its job. `written` is what the call has returned.
 
-    The call returns the number and the hash of the last entry. The numbers before it follow from that.
+    The call returns the number and the hash of the last entry. The earlier entries have the numbers before
+    it.
     """
     last, _, chain_hash = written.partition(" ")
     for behind, (entry, job_id) in enumerate(reversed(entries)):

@@ -55,7 +55,7 @@ async def find_outage(deps: Dependencies) -> CoderOutage | None:
 def is_coder_away(error: OutsideError) -> bool:
     """Return whether Coder does not answer or refuses our token, so that only older news can be shown.
 
-    A refused token of a person is theirs to replace: until then, they see nothing.
+    Return False if Coder refuses a person's own token: the person sees nothing until they have replaced it.
     """
     own = Refused | TasksNotSupported | PersonTokenRefused
     return error.system == "Coder" and not isinstance(error, own)
@@ -77,7 +77,7 @@ class CoderHealth:
         self._failing_since_ms = self._failing_since_ms or now_ms
         why = _reason_of(error)
         self.trouble = _describe(error, why)
-        _log.warning("poll of Coder failed", error=str(error), in_a_row=self._failures)
+        _log.warning("poll of Coder failed, will poll again", error=str(error), in_a_row=self._failures)
         if why == "refused":
             await self._alerts.warn("refused", self.trouble)
         if self._failures < FAILURES_UNTIL_AWAY and why != "refused":
@@ -186,7 +186,7 @@ class ServiceAccount:
     async def _list_troubles(self, now: datetime) -> list[UserError]:
         coder = self._deps.service_coder
         if not self._deps.has_service_account:
-            # Only whether Coder answers: each account's owner hears of its troubles.
+            # Check only whether Coder answers. The owner of each account is told of that account's problems.
             await coder.get_build_info()
             return []
         if scope_trouble := await find_scope_trouble(coder):

@@ -69,7 +69,8 @@ class AdminAlerts:
 def direct_messages(person: str) -> QueueName:
     """Return the queue of a person's direct messages that answer no request.
 
-    It is not `intake`: if a job in `intake` waits for a newer version, a direct message tells the person so.
+    This queue is not `intake`. If a job in `intake` waits for a newer version, the message that says so must
+    not wait behind that job.
     """
     return QueueName(f"direct_messages:{person}")
 
@@ -91,7 +92,7 @@ def tell_person(
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:
-    """List the handlers of this module."""
+    """Return the handlers: which function runs each kind of job."""
     return (
         Handler.without_link(MessagePerson, partial(_send_message, deps)),
         Handler.without_link(CallPerson, partial(_call_person, deps)),

@@ -99,7 +99,7 @@ def reset_menu(link: LinkId, used_at: Ts, batch: Batch) -> Batch:
 def request_reading(link: LinkId, news: Ts, batch: Batch | None = None) -> Batch:
     """Append a job that reads a thread for missed messages.
 
-    Threads with the latest messages are read first.
+    `news` is the ts of the latest message. The job reads threads with later messages first.
     """
     job = Job(id=link, work=ReadThread(link=link))
     return (batch or Batch()).redo(BACKFILL_THREADS, job, score=backfill_score(news))

@@ -136,7 +136,7 @@ async def observe_first(deps: Dependencies, coder: CoderClient, task: Task) -> O
     except AccountRefused:
         raise
     except OutsideError as error:
-        _log.info("agent's reports not readable", task=task.id, error=str(error))
+        _log.info("agent's reports not readable, thread opened without them", task=task.id, error=str(error))
         return Observed(observation=seen, is_baseline=True)
 
 

@@ -19,7 +19,7 @@ from taskwire.redis.decoding import read
 
 # How long the buttons that pass a reply on work.
 OFFERED_REPLY_TTL_MS = 7 * DAY_MS
-# The note that counts the replies about which an owner is asked, and how many it holds.
+# The name of the note that lists the replies about which an owner is asked, and the most replies in it.
 ASKED, MOST_ASKED = "asked_of", 50
 
 
@@ -46,14 +46,14 @@ class OfferedReply(BaseModel):
         return f"choice:{self.choice.key}:{self.choice.number}:{self.reply.person}"
 
     async def is_settled(self, deps: Dependencies, link: Link) -> bool:
-        """Return whether it is a choice of a question that was answered since."""
+        """Return whether the reply is a choice, and the choice's question was answered since."""
         return self.choice is not None and await find_choice(deps, link, self.choice) is None
 
 
 def keep_offered(
     deps: Dependencies, link: Link, offered: OfferedReply, batch: Batch, now_ms: int = 0
 ) -> Batch:
-    """Add to a batch that a reply is kept. If its owner is asked, it is listed under the time `now_ms`."""
+    """Keep a reply. If `offered.is_asked`, add it to the list of its task's owner, at the time `now_ms`."""
     name, owner = offered.job_id, link.record.owner_slack
     if offered.is_asked and owner is not None:
         counted = f"{link.id} {name}"
@@ -63,13 +63,13 @@ def keep_offered(
 
 
 async def find_offered(deps: Dependencies, link: LinkId, job_id: str) -> OfferedReply | None:
-    """Find a kept reply; None if it was decided about, or is too old."""
+    """Find a kept reply; None if a person has decided about it, or if it is too old."""
     kept = await deps.notes.find("offered_reply", link, job_id)
     return None if kept is None else read(OfferedReply.model_validate_json, kept)
 
 
 def forget_offered(deps: Dependencies, link: Link, job_id: str, batch: Batch) -> Batch:
-    """Add to a batch that a reply is no longer kept, because it was decided about."""
+    """Delete a kept reply, because a person has decided about it."""
     if link.record.owner_slack is not None:
         deps.notes.uncount_in(batch, f"{link.id} {job_id}", ASKED, link.record.owner_slack)
     return deps.notes.forget_in(batch, "offered_reply", link.id, job_id)

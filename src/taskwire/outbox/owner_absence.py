@@ -1,7 +1,7 @@
-"""Lets the cards of a person's tasks say that nobody watches these tasks while the person's account is away.
+"""Shows on the cards of a person's tasks that nobody watches them while the person's account is away.
 
 Without a service account, a task is watched with the account of its owner (`polling/personal_poller.py`).
-With one, every task is watched, and there is nothing to say.
+With a service account, every task is watched, and no card says so.
 """
 
 from taskwire.dependencies import Dependencies

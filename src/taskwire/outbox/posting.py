@@ -2,8 +2,8 @@
 
 If the outcome of a post is unknown, Slack is searched for the message by its metadata. A file is uploaded
 first, where nobody sees it, and its id is stored. Then it is shared. If the outcome of the sharing is
-unknown, Slack's list of the file's shares is read for 30 s. If it is not there, the same upload is shared
-again.
+unknown, Slack's list of the file's shares is read for 30 s. If the list does not have the message, the same
+upload is shared again.
 """
 
 import contextlib
@@ -93,7 +93,7 @@ async def post_once(
         if not copies:
             raise
         _log.info(
-            "post of unknown outcome, looked in Slack at once",
+            "post of unknown outcome found in Slack at once, not repeated",
             job=context.job.id,
             message=note.message_id,
             copies=len(copies),
@@ -117,7 +117,7 @@ async def _find_earlier_post(
         raise JobEnded(retry(deps.queues.times.recheck_ms / 1000))
     copies = await _find_copies(deps, note)
     _log.info(
-        "looked in Slack for an earlier post before posting",
+        "earlier post looked for in Slack, posting if there is none",
         job=context.job.id,
         message=note.message_id,
         copies=len(copies),
@@ -150,7 +150,7 @@ async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote
     looks = context.job.count_looks(note.attempt)
     copies = await _find_copies_since(deps, note, search_starts[min(looks, len(search_starts) - 1)])
     _log.info(
-        "post of unknown outcome, looked in Slack",
+        "post of unknown outcome looked for in Slack, repeated if no look finds it",
         job=context.job.id,
         message=note.message_id,
         copies=len(copies),
@@ -176,7 +176,7 @@ def _make_compensation(link: LinkId, context: JobContext, note: PostNote) -> Bat
     work = RemoveDuplicateMessage(
         channel=note.channel, thread_ts=note.thread_ts, since=note.since, message_id=note.message_id
     )
-    # Each lost lease has a job of its own: the job of an earlier lease may have looked already.
+    # Each lease has a job of its own, because the job of an earlier lease may have ended its search already.
     return Batch().append(
         duplicates(link), Job(id=f"compensate:{note.message_id}:{context.lease.token}", work=work)
     )
@@ -189,7 +189,7 @@ def get_landing_seconds(deps: Dependencies, timeout_seconds: float) -> float:
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:
-    """List the handlers of this module."""
+    """Return the handlers: which function runs each kind of job."""
     return (
         Handler.without_link(ShareFile, partial(_share_file, deps)),
         Handler.with_any_link(RemoveDuplicateMessage, partial(_remove_duplicate_message, deps)),
@@ -226,7 +226,7 @@ async def _delete_other_copies(
     keep = recorded if recorded in copies else copies[0]
     for copy in copies:
         if copy != keep:
-            _log.warning("removing duplicate post", message=work.message_id, ts=copy)
+            _log.warning("message posted twice, removing one copy", message=work.message_id, ts=copy)
             with contextlib.suppress(MessageGone):
                 await deps.slack.delete(work.channel, copy)
             context.duplicates_removed += 1
@@ -278,7 +278,9 @@ async def find_file_url(deps: Dependencies, file_id: str) -> str:
     try:
         return await deps.slack.files.get_file_url(file_id)
     except OutsideError as error:
-        _log.info("address of shared file not available", file=file_id, error=str(error))
+        _log.info(
+            "address of shared file not available, answered without a link", file=file_id, error=str(error)
+        )
         return ""
 
 

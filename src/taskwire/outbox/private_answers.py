@@ -60,8 +60,8 @@ async def show_privately(
 ) -> None:
     """Show an answer in the thread, or by the response URL. Raises the errors of Slack's client.
 
-    An answer by a response URL appears in the channel: in a thread, Slack would show it to everybody. But it
-    reaches people whom an ephemeral message does not reach. So each way replaces the other if it fails.
+    An answer by a response URL appears in the channel, not in the thread, but it reaches people whom an
+    ephemeral message does not reach. If one of the two calls fails, the other is made.
     """
 
     async def post_ephemeral() -> None:
@@ -70,7 +70,7 @@ async def show_privately(
         )
 
     async def respond() -> None:
-        assert requester.response_url is not None  # noqa: S101 - looked at below
+        assert requester.response_url is not None  # noqa: S101 - `respond` is used only with a response URL
         await slack.respond(requester.response_url, message)
 
     if requester.response_url is None:
@@ -82,7 +82,13 @@ async def show_privately(
         raise
     except NotDone as error:
         # For example, a response URL accepts only five answers within 30 minutes.
-        _log.info("private answer failed, trying the other way", person=requester.person, error=str(error))
+        _log.info(
+            "private answer failed, trying the other call",
+            person=requester.person,
+            failed=first.__name__,
+            next=second.__name__,
+            error=str(error),
+        )
         await retry_while_rate_limited(second)
 
 
@@ -120,9 +126,9 @@ class PrivateAnswers:
         self._slack = slack
         self._queues = queues
         self._places = asyncio.Semaphore(MOST_CONCURRENT)
-        # Each task, with the answers that it has not shown yet.
+        # The running asyncio tasks, each with the answers that it has not shown yet.
         self._tasks: dict[asyncio.Task[None], deque[PrivateAnswer]] = {}
-        # Tasks whose answer may be on its way to Slack.
+        # The asyncio tasks whose present answer may be on its way to Slack.
         self._under_way: set[asyncio.Task[None]] = set()
         self._has_ended = False
         self._hand_overs: set[asyncio.Task[None]] = set()
@@ -234,13 +240,13 @@ class PrivateAnswers:
             else:
                 await show_privately(self._slack, requester, answer.message, answer.priority)
         except (OutsideError, RedisError) as error:
-            _log.info("private answer not shown", person=requester.person, error=str(error))
+            _log.info("private answer not shown, dropped", person=requester.person, error=str(error))
         except Exception:  # noqa: BLE001 - nobody awaits this task, so its error must be logged here
             _log.exception("unexpected exception while showing a private answer")
 
 
 def handlers() -> tuple[Handler, ...]:
-    """List the handlers of this module."""
+    """Return the handlers: which function runs each kind of job."""
     return (Handler.without_link(AnswerPrivately, _answer_privately),)
 
 

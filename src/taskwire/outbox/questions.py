@@ -108,7 +108,7 @@ async def replace_text(
 
 
 def settle(link: Link, question_id: str, words: str, batch: Batch, *, is_last: bool = True) -> Batch:
-    """Let an open question show `words` in place of its buttons.
+    """Show `words` in place of the buttons of an open question: the outcome, as mrkdwn.
 
     `is_last` is False if a further outcome follows, for example first "Sending" and then "Sent".
     """
@@ -118,7 +118,7 @@ def settle(link: Link, question_id: str, words: str, batch: Batch, *, is_last: b
 
 
 def settle_reply(link: Link, reply: Reply, why: ClosingReason, batch: Batch) -> Batch:
-    """Settle the question about a reply, and the question by which a person has sent the reply."""
+    """Settle the question about a reply: the one whose button has sent it, else its own. `why` says why."""
     return settle(
         link, reply.question_id or f"{REPLY_ID_PREFIX}{reply.ts}", inputs.question_closed(why), batch
     )
@@ -173,8 +173,8 @@ def get_key(message_id: str) -> str:
 async def find_choice(deps: Dependencies, link: Link, work: Choose) -> Choice | None:
     """Find the choice that a person pressed; None if the question is settled.
 
-    A person may press before it is recorded where the notice was posted, for example because Slack's answer
-    is late. Then the choices are in the job that posts it.
+    A person may press a button before Redis knows where the notice was posted, for example because Slack's
+    answer is late. Then the choices are read from the job that posts the notice.
     """
     place = await _find_place(deps, link, CHOICES)
     if not await is_open(deps, link, CHOICES, work.message_ts):
@@ -202,10 +202,11 @@ async def settle_finally(
     batch: Batch,
     pressed_ts: Ts | None = None,
 ) -> Batch:
-    """Settle a question about the task. A later press of its buttons has no effect.
+    """Settle a question, and record that it is settled, so that a later press has no effect.
 
-    `pressed_ts` names the message whose button settles it. Where that message was posted may not be recorded
-    yet.
+    `settle` only replaces the buttons, and only if it is recorded where the question was posted. `words`
+    replace the buttons, as mrkdwn. `pressed_ts` is the ts of the message whose button was pressed, if one
+    was.
     """
     place = await _find_place(deps, link, question_id)
     known = [ts for ts in (pressed_ts, _ts_of(place)) if ts is not None]
@@ -240,8 +241,8 @@ def _record_settled(
 ) -> Batch:
     """Record that a question is settled, even if its message still shows buttons.
 
-    `ts` names its message. A newer message with the same question is open. Without `ts`, the question is
-    settled until it is recorded where a newer one was posted.
+    `ts` names its message. The question is open again in a message that is newer than `ts`. Without `ts`, it
+    is settled until `record_posted` records a newer message.
     """
     return deps.notes.keep_in(batch, ts or SETTLED, "settled_question", link.id, question_id)
 
@@ -249,7 +250,7 @@ def _record_settled(
 async def is_open(deps: Dependencies, link: Link, question_id: str, pressed_ts: Ts | None = None) -> bool:
     """Return whether a question may still be open. `pressed_ts` names the message whose button was pressed.
 
-    False if it was settled, even if its buttons still show.
+    Return False if it was settled, even if its buttons still show.
     """
     settled = await deps.notes.find("settled_question", link.id, question_id)
     last = find_ts(settled) if settled is not None else None
@@ -273,7 +274,7 @@ async def _find_posted(deps: Dependencies, link: LinkId, work: SettleQuestion) -
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:
-    """List the handlers of this module."""
+    """Return the handlers: which function runs each kind of job."""
     return (Handler.with_link(SettleQuestion, partial(_settle_question, deps)),)
 
 

@@ -31,7 +31,9 @@ async def post_quotation(
     text: str,
     shown: Message | None = None,
 ) -> Reply:
-    """Post a person's words once for this job, and return them as a reply. UserError if the thread is closed.
+    """Post a person's words once for this job, and return them as a reply.
+
+    Raise UserError if the thread is closed.
 
     If `shown` is set, it is posted in place of the words.
     """

@@ -1,8 +1,9 @@
 """Renews the service account's token before it ends, if Coder lets the token make tokens.
 
 Taskwire cannot change CODER_SESSION_TOKEN. So it stores a token of its own, encrypted, which all processes of
-the deployment use instead, also after a restart. It counts only for the operator's token that it replaces:
-when the operator sets another one, that one is used. The operator's own token is never deleted.
+the deployment use instead, also after a restart. Its own token replaces only the token that the operator had
+set then. When the operator sets another token, Taskwire uses that one. The operator's own token is never
+deleted.
 """
 
 from collections.abc import Callable
@@ -22,9 +23,9 @@ from taskwire.telemetry import logger
 
 # A new token needs another name than the one that it replaces.
 NAMES = ("taskwire-service", "taskwire-service-2")
-# A token is renewed when so much of its life is left, a day before administrators are told of its end.
+# A token is renewed when this much of its life is left, a day before administrators are told of its end.
 RENEWED_BEFORE_END = timedelta(days=3)
-# A new token must live for so much longer than the present one; otherwise it is not worth it.
+# A token is renewed only if the new one lives longer than the present one by this time.
 LEAST_GAIN = timedelta(days=1)
 # Coder is asked again after this time, or when the token is due; sooner if Coder did not answer.
 CHECK_INTERVAL_MS = DAY_MS // 2
@@ -61,10 +62,12 @@ class ServiceTokenRenewal:
         try:
             await self._renew(now_ms, kept.name if kept is not None else "")
         except Refused as refused:
-            _log.info("Coder lets the service token make no other", error=str(refused))
+            _log.info(
+                "Coder refuses to make a new service token, the present one stays in use", error=str(refused)
+            )
         except OutsideError as error:
             self._next_check_ms = 0
-            _log.info("service token not renewed yet", error=str(error))
+            _log.info("service token not renewed yet, will try again", error=str(error))
 
     async def _renew(self, now_ms: int, present_name: str) -> None:
         key = await get_own_key(self._coder)
@@ -77,13 +80,13 @@ class ServiceTokenRenewal:
         if longest_ms < left_ms + LEAST_GAIN / timedelta(milliseconds=1):
             return
         if not await claim_telling(self._deps, "service token"):
-            # Another process does it now.
+            # Another process renews the token now.
             self._next_check_ms = 0
             return
         name = NAMES[1] if present_name == NAMES[0] else NAMES[0]
         scopes = () if UNLIMITED_SCOPES.intersection(key.scopes) else key.scopes
         token = await make_token(self._coder, name, scopes)
-        # Nothing may show the token, not even an error of the first request with it.
+        # Mask the token before its first use, because an error of that request could quote it.
         self._learn(token)
         made = await get_own_key(self._coder.for_person(token, ""))
         own = OwnServiceToken(

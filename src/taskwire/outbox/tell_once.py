@@ -1,6 +1,7 @@
 """Records what people were told, so that the bot does not repeat a message too soon.
 
-`what` names the subject and the people. A job writes the record in the batch that completes it.
+`what` names the subject and the people. A job writes the record in the batch that completes it. How one
+message is posted exactly once is in `outbox/posting.py`.
 """
 
 from taskwire.dependencies import Dependencies

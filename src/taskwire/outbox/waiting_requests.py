@@ -37,14 +37,14 @@ from taskwire.queue.batch import Batch
 AccountProblem = AccountNeeded | PersonTokenRefused
 # A person is told of their account once in this time, unless they connect it meanwhile.
 PERSON_TOLD_MS = 7 * DAY_MS
-# As many requests wait for one person's account, as wait in their `intake` queue at most.
+# The most requests that wait for one person's account: as many as may wait in their `intake` queue.
 MOST_WAITING = 50
-# A renewal of a token is due that late at most. It is hastened when Coder refuses the token before.
+# The longest delay of a job that renews a token. The job runs at once when Coder refuses the token.
 LONGEST_RENEWAL_WAIT_MS = 366 * DAY_MS
 # A question whose token is being renewed is asked again after this time.
 RENEWAL_MS = 2_000
-# These stay in their queue. The first four connect accounts; the others begin a link, and nothing waits
-# behind them that somebody else has asked for.
+# These stay in their queue. The first four connect accounts. The others begin a link, and no other person's
+# request waits behind them.
 _STAY = (
     ConnectAccount,
     AuthorizeAccount,
@@ -66,7 +66,7 @@ def can_wait_elsewhere(context: JobContext) -> bool:
 async def let_wait(deps: Dependencies, context: JobContext, error: AccountProblem) -> Outcome:
     """Return the outcome that moves a request to where it waits for an account, and tells who asked."""
     job = context.job
-    requester: Requester = getattr(job.work, "requester")  # noqa: B009 - looked at by `can_wait_elsewhere`
+    requester: Requester = getattr(job.work, "requester")  # noqa: B009 - `can_wait_elsewhere` has checked it
     link, batch = await deps.links.find(context.link_id), Batch()
     if link is not None and link.pending.endswith(f" {job.id}"):
         draw(link.id, deps.writes.remove_field(batch, link.id, "pending"))

@@ -1,5 +1,7 @@
 """Decides which Coder account a call to Coder uses.
 
+`permissions.py` decides which Coder user a person is, and what the person may do.
+
 An act of a person uses the account that they have connected, if it is about their own task or about no task.
 What the bot does for a link, such as a notice, uses the account of the link's owner. Everything else uses the
 service account, also an act on another person's task: Taskwire itself decides whether that act is allowed.
@@ -8,8 +10,6 @@ With TASKWIRE_ACCOUNTS=service, everything uses the service account.
 With TASKWIRE_ACCOUNTS=personal there is no service account. An act on another person's task uses the actor's
 own account if Coder shows the task to it, else the owner's if the owner shares the task with the actor. A
 call with an account that is not connected raises an error, and its job waits.
-
-`permissions.py` decides which Coder user a person is, and what the person may do.
 """
 
 from collections.abc import Awaitable, Callable
@@ -50,7 +50,7 @@ class Accounts:
     async def find(self, person: UserId | None) -> ConnectedAccount | None:
         """Return the account that the person has connected; None without one.
 
-        None too if this deployment does not use people's own accounts.
+        Return None too if this deployment does not use people's own accounts.
         """
         if not self.can_connect or person is None:
             return None

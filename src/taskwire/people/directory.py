@@ -63,7 +63,7 @@ class Directory:
         try:
             return await self._deps.slack.list_groups()
         except SlackRefused as refused:
-            _log.warning("user groups not readable", code=refused.code)
+            _log.warning("user groups not readable, none offered", code=refused.code)
             return {}
 
     async def get_profile(self, person: UserId) -> Profile:
@@ -86,7 +86,7 @@ class Directory:
         return _parse(_ACCOUNTS.validate_json, found)
 
     async def list_users(self, user_id: str, coder: CoderClient) -> tuple[CoderAccount, ...]:
-        """Return the Coder user with this id; none if Coder has no such user any more. `coder` is asked."""
+        """Return the Coder user with this id; none if Coder has no such user. `coder` asks Coder."""
         ask = partial(_ask_user, user_id, coder)
         found = await self._get_cached("coder_user", user_id, ask, ANSWER_TTL_MS)
         return _parse(_ACCOUNTS.validate_json, found)
@@ -178,7 +178,7 @@ class Directory:
         except SlackRefused as refused:
             if refused.code != "no_such_subteam":
                 raise
-            _log.warning("user group no longer exists", group=group)
+            _log.warning("user group no longer exists, treated as empty", group=group)
             return ""
 
     async def _ask_channel(self, channel: ChannelId) -> str:

@@ -372,7 +372,9 @@ class People:
         try:
             return await self.get_name(person)
         except (UserError, OutsideError) as error:
-            _log.info("name of a person not available", person=person, error=str(error))
+            _log.info(
+                "name of a person not available, message made without it", person=person, error=str(error)
+            )
             return ""
 
 

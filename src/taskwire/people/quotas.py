@@ -1,8 +1,8 @@
 """How many tasks one person, or the people of one channel, may start in an hour and have running at once.
 
-Each limit is a setting, and 0 means none. Administrators have no limit of their own, and do not count for a
-channel's. A task that was not created does not count. A task counts as running until it is paused, broken or
-gone: until then it uses a workspace. A task that is resumed counts like a new one.
+Each limit is a setting, and 0 means none. Administrators have no limit of their own, and their tasks do not
+count for a channel's limit. A task that was not created does not count. A task counts as running until it is
+paused, broken or gone: until then it uses a workspace. A task that is resumed counts like a new one.
 """
 
 from collections.abc import Iterable

@@ -77,7 +77,11 @@ class AnnouncedChanges:
                 "change announced by Coder not seen in time, left to the next poll", task=announced.task_id
             )
         except CannotRead as error:
-            _log.info("task left to a newer version", task=announced.task_id, why=error.why)
+            _log.info(
+                "announced change not followed, its link is left to a newer version",
+                task=announced.task_id,
+                why=error.why,
+            )
         except RedisError as error:
             # The worker logs an outage of Redis, once.
             _log.debug("announced change not checked, will retry", error=str(error))

@@ -179,7 +179,11 @@ class PersonalPoller:
                 await report_gone(self._deps, client, poll, suspects or [])
         except PersonTokenRefused as error:
             self._metrics.polls.labels("failed").inc()
-            _log.info("poll with a person's account refused", person=person, error=str(error))
+            _log.info(
+                "poll with a person's account refused, person asked to connect again",
+                person=person,
+                error=str(error),
+            )
             batch = Batch()
             if not await renew_if_possible(self._deps, error, batch):
                 await note_refusal(self._deps, error, batch)

@@ -206,7 +206,9 @@ class Poller:
                 me = await self._deps.service_coder.get_own_user()
             except OutsideError as error:
                 # The list has arrived, so polling works.
-                _log.info("service account not readable", error=str(error))
+                _log.info(
+                    "service account not readable, its roles recorded after a later poll", error=str(error)
+                )
                 return
             await self._deps.notes.keep(_roles(me), "account_roles", ACCOUNT, ttl_ms=ROLES_TTL_MS)
             self._has_recorded_roles = True

@@ -136,7 +136,7 @@ class TaskListReader:
         try:
             task = TaskId(lists.read_item_id(item))
         except UnexpectedCoderAnswer as error:
-            _log.warning("task without an id in Coder's list", error=str(error))
+            _log.warning("task without an id in Coder's list, left out", error=str(error))
             return
         text, link = bytes(item), linked.get(task)
         if link is None:
@@ -169,7 +169,7 @@ class TaskListReader:
                 found.append(StoredObservation.of(observation_of(models.parse_task(text), self._deps.mask)))
             except UnexpectedCoderAnswer as error:
                 # If a newer Coder shows one task in another format, the other tasks must still be observed.
-                _log.warning("task not readable", task=task, error=str(error))
+                _log.warning("task not readable, its last observation kept", task=task, error=str(error))
         return found
 
     async def _revive(self, poll: Poll, seen: _ListProgress) -> None:

@@ -160,8 +160,8 @@ class ReplyReceiver:
     def _find_user_limit(self, message: ThreadMessage) -> UserLimit | None:
         """Return the limit for a verb; None for a message that is input.
 
-        The limit includes what is written if the person exceeds it: they are told once, and after that only
-        the claim is written.
+        The limit includes the batches for a person who exceeds it: the first one also tells the person, the
+        later ones write only the claim.
         """
         read = self._parse(message)
         if isinstance(read, replies.Input | replies.Aside):

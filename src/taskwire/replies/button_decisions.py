@@ -46,7 +46,7 @@ class ReplyDecisions:
         self._agent_input = agent_input
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (
             Handler.with_any_link(DecideHeld, self.decide_held),
             Handler.with_any_link(DecideReply, self.decide_reply),

@@ -86,7 +86,7 @@ class ReplySender:
         self._deliverer = ReplyDeliverer(deps, quotas, agent_input, self._outcomes, self._reconciler)
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.with_link(Reply, self.handle_reply),)
 
     async def handle_reply(self, context: JobContext, link: Link) -> Outcome:

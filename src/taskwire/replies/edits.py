@@ -55,7 +55,7 @@ class ReplyEdits:
         self._agent_input = agent_input
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.with_open_link(ReplyChanged, self.apply_change),)
 
     async def apply_change(self, context: JobContext, link: Link) -> Outcome:

@@ -80,7 +80,7 @@ class ReplyPasser:
         self._receiver = receiver
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.with_any_link(PassOn, self.pass_on),)
 
     async def pass_on(self, context: JobContext, link: Link | None) -> Outcome:

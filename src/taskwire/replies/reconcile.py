@@ -176,7 +176,7 @@ def _task_id(reply_job: ReplyJob) -> str:
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:
-    """List the handlers of this module."""
+    """Return the handlers: which function runs each kind of job."""
     return (Handler.with_open_link(ReportDuplicateInput, partial(_report_duplicate_input, deps)),)
 
 

@@ -28,7 +28,7 @@ class MessageSender:
         self._people = people
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.with_any_link(SendToTask, self.send),)
 
     async def send(self, context: JobContext, link: Link | None) -> Outcome:

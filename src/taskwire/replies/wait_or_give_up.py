@@ -75,7 +75,7 @@ class ReplyOutcomes:
     async def fail_without_task(self, reply_job: ReplyJob) -> Outcome:
         """Mark the reply as failed, because the thread has lost its task.
 
-        The thread is told so once a day.
+        The thread is told once a day that it has lost its task.
         """
         link, ts = reply_job.link, reply_job.reply.ts
         reply_job.context.audit.is_failed("no_task")

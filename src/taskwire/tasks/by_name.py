@@ -43,7 +43,7 @@ class NamedActions:
         self._creator = creator
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.without_link(ActRequested, self.handle_request),)
 
     async def handle_request(self, context: JobContext) -> Outcome:
@@ -93,7 +93,7 @@ class NamedActions:
         if not is_own and not await self._people.is_admin(work.requester.person):
             raise UserError(*missing_rights.not_owner_to_attach(seen.task.name), reason="not_allowed")
         if link is not None:
-            # The task moves: the end of its thread asks for the new one.
+            # The task moves: the job that ends its present thread asks for the new one.
             act = Act(requester=work.requester, verb="detach", is_move=True)
             job = Job(id=f"detach:{context.job.id}", work=act)
             score = request_score("detach", work.requester.at)

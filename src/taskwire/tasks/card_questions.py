@@ -24,7 +24,7 @@ QUESTION_TIMEOUT_SECONDS = 3.0
 
 @contextlib.contextmanager
 def _passing_over_trouble() -> Iterator[None]:
-    """Pass over trouble with Coder and Slack. A person who has no account yet is refused nevertheless."""
+    """Ignore errors of Coder and Slack in the block, except AccountNeeded."""
     try:
         yield
     except AccountNeeded:
@@ -69,7 +69,7 @@ class CardQuestions:
     async def find_page(self, requester: Requester, link_id: LinkId) -> tuple[Link, str]:
         """Return the link, and the URL of its task's page in Coder.
 
-        Raise UserError for a person without an account there, such as a guest.
+        Raise UserError for a person without an account in Coder, such as a guest.
         """
         link = await self._find_open_link(requester, link_id)
         await self._people.require_account(requester.person)

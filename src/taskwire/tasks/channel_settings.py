@@ -46,7 +46,7 @@ class SettingsForm:
         self._people = people
 
     async def view(self, requester: Requester, metadata: str) -> View:
-        """Return the dialog for the requester's channel; UserError for a person who may not use the bot.
+        """Return the dialog for the requester's channel. Raise UserError if the person may not use the bot.
 
         A person who may not change the channel's settings gets a dialog with their own settings alone, which
         says why.
@@ -107,7 +107,7 @@ class ChannelSettingsSaver:
         self._people = people
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (
             Handler.without_link(SaveChannelSettings, self.handle_save),
             Handler.without_link(TellChannel, self.tell_channel),
@@ -149,7 +149,12 @@ class ChannelSettingsSaver:
         try:
             await post_once(self._deps, context, place, work.channel, None, work.message, meta)
         except (ChannelProblem, MessageGone) as problem:
-            _log.info("channel not told", channel=work.channel, code=problem.code, job=context.job.id)
+            _log.info(
+                "channel not told of its settings, message dropped",
+                channel=work.channel,
+                code=problem.code,
+                job=context.job.id,
+            )
         return done()
 
     async def _require_fallback_there(self, channel: ChannelId, fallback: str) -> None:

@@ -39,9 +39,9 @@ from taskwire.telemetry import logger
 
 # A new token needs another name than the one that it replaces.
 KEY_NAME, OTHER_KEY_NAME = "taskwire", "taskwire-2"
-# While one person connects a Coder user, nobody else can, for this time.
+# While one person connects a Coder user, nobody else can connect that user for this time.
 CLAIM_MS = 60_000
-# What waits for an account may be tried again that late. It is hastened when the account is there.
+# The longest delay of jobs that wait for an account. They run at once when the account is connected.
 LONGEST_WAIT_MS = DAY_MS
 
 _log = logger("taskwire.tasks.connect")
@@ -55,7 +55,7 @@ class AccountConnector:
         self._people = people
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (
             Handler.without_link(ConnectAccount, self.connect),
             Handler.without_link(DisconnectAccount, self.disconnect),
@@ -136,7 +136,11 @@ class AccountConnector:
                 has_first_name = former is not None and former.key_id in await list_named(client, KEY_NAME)
                 token = await make_token(client, OTHER_KEY_NAME if has_first_name else KEY_NAME, scopes)
             except Refused as refused:
-                _log.info("Coder made no token", person=person, error=str(refused))
+                _log.info(
+                    "Coder refused to make a token, trying one with more rights or keeping the old one",
+                    person=person,
+                    error=str(refused),
+                )
                 continue
             own = self._deps.service_coder.for_person(token, person)
             if await _works(own):
@@ -196,7 +200,7 @@ class AccountConnector:
         return done()
 
     async def delete(self, context: JobContext) -> Outcome:
-        """Delete a token that was replaced, with itself or, if it may not, with the present one."""
+        """Delete a token that was replaced. If it may not delete itself, the present token deletes it."""
         work = context.work(DeleteToken)
         known = await self._deps.accounts.find(work.person)
         if known is not None and known.key_id == work.key_id:
@@ -216,7 +220,7 @@ class AccountConnector:
         return done()
 
     async def disconnect(self, context: JobContext) -> Outcome:
-        """Delete the token in Coder and here."""
+        """Delete the token of the connected account from Coder and from Redis."""
         work = context.work(DisconnectAccount)
         return await retry_for_person(
             self._deps, context, None, partial(self._disconnect, work), gives_up=False
@@ -268,6 +272,9 @@ async def _works(client: CoderClient) -> bool:
         await client.list_templates()
         await client.list_tasks_raw("owner:me")
     except Refused as refused:
-        _log.warning("Coder refuses what a token with few rights must read", error=str(refused))
+        _log.warning(
+            "Coder refuses what a new token must read, trying one with more rights or keeping the old one",
+            error=str(refused),
+        )
         return False
     return True

@@ -65,7 +65,7 @@ class TaskCreator:
         self._quotas = Quotas(deps, people)
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.without_link(CreateRequested, self.handle_request),)
 
     async def handle_request(self, context: JobContext) -> Outcome:
@@ -160,12 +160,13 @@ class TaskCreator:
     async def _get_full_request(self, work: CreateRequested) -> CreateRequested:
         """Return the whole request.
 
-        A button carries only the key of the note that keeps the request, so it is read from there.
+        A button carries only the key of a note. The request is read from that note.
         """
         if not work.note_key or work.prompt:
             return work
         first = await find_request(self._deps, work.note_key, work.requester.person)
-        # The button was pressed where the first request was answered. The card may go to another place.
+        # The button was pressed where the bot answered the first request. The card goes to the channel of
+        # that request.
         requester = work.requester.model_copy(
             update={"channel": first.requester.channel, "is_elsewhere": True}
         )
@@ -237,7 +238,7 @@ class TaskCreator:
     async def attach(
         self, batch: Batch, requester: Requester, task: Task, owner: UserId | None, job_id: str
     ) -> Batch:
-        """Make a link for an existing task; UserError while another request attaches the same task."""
+        """Make a link for an existing task. Raise UserError while another request attaches the same task."""
         note = ("attach_claim", task.id)
         is_first = await self._deps.notes.keep_if_new(*note, value=job_id, ttl_ms=ATTACH_CLAIM_MS)
         if not is_first and await self._deps.notes.find(*note) != job_id:

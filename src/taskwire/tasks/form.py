@@ -39,7 +39,7 @@ class CreateForm:
         *,
         with_thread: bool | None = None,
     ) -> View:
-        """Return the form with what was typed; raises UserError if the person may not create tasks.
+        """Return the form with what was typed. Raise UserError if the person may not create tasks.
 
         `metadata` returns the form's private metadata for the id of the template that is shown.
         `with_thread` is as in `forms.create_form`.
@@ -78,7 +78,7 @@ class CreateForm:
     async def view_offered(self, requester: Requester, key: str, metadata: Callable[[str], str]) -> View:
         """Return the form with a request that was offered.
 
-        UserError if it has expired or is another person's.
+        Raise UserError if it has expired or is another person's.
         """
         request = await find_request(self._deps, key, requester.person)
         given = OpenForm(request.prompt, request.template, request.preset, request.name, request.organization)

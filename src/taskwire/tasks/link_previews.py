@@ -53,7 +53,7 @@ class LinkPreviews:
             if previews:
                 await self._deps.slack.unfurl(shared.channel, shared.message_ts, previews)
         except OutsideError as error:
-            _log.info("link not previewed", channel=shared.channel, error=str(error))
+            _log.info("link not previewed, message left as it is", channel=shared.channel, error=str(error))
 
     def _list_task_urls(self, shared: SharedLinks) -> list[str]:
         begins = f"{self._deps.coder_url}/".lower()

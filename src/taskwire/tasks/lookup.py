@@ -117,7 +117,7 @@ class CatalogueReader:
         try:
             entry = lists.read_entry(item)
         except UnexpectedCoderAnswer as error:
-            _log.warning("task in Coder's list not readable", error=str(error))
+            _log.warning("task in Coder's list not readable, left out", error=str(error))
             return
         link = linked.get(TaskId(entry.id))
         catalogue.add(item, entry, link, self._channels.get(link) if link is not None else None)
@@ -249,7 +249,7 @@ class Lookup:
         return VisibleTask(task, link) if viewer.can_see(task, link) else None
 
     async def _find_shared(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
-        """Find the task with this id that Coder does not show to the person's own account, but is shared."""
+        """Find a shared task by its id, although Coder does not show it to the person's own account."""
         link = await self._deps.links.find_by_task(TaskId(name.id)) if name.id else None
         if self._people.accounts.has_service or link is None or link.id not in viewer.shared:
             return None
@@ -288,7 +288,7 @@ class Lookup:
                 except UnexpectedCoderAnswer as error:
                     # A task that cannot be parsed, for example one from a newer Coder, must not hide all
                     # others.
-                    _log.warning("task not readable", task=each.entry.id, error=str(error))
+                    _log.warning("task not readable, left out", task=each.entry.id, error=str(error))
             await asyncio.sleep(0)
         return seen
 

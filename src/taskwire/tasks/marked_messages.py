@@ -40,7 +40,7 @@ class MarkedMessages:
         self._creator = creator
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.without_link(MakeTaskOfMessage, self.handle),)
 
     async def handle(self, context: JobContext) -> Outcome:

@@ -70,7 +70,7 @@ class MessagesToBot:
         self._creator = creator
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.without_link(MessageToBot, self.handle),)
 
     async def handle(self, context: JobContext) -> Outcome:
@@ -158,7 +158,7 @@ class MessagesToBot:
         return done(Batch().append(intake(requester.person), job))
 
     async def _answer(self, work: MessageToBot, question: Question, context: JobContext) -> Outcome:
-        """Answer a question. If the name of the task fits several, offer the question about each of them."""
+        """Answer a question. If several tasks fit the name, offer the question for each of them."""
         try:
             return done(None, (work.requester, await self._queries.answer(work.requester, question)))
         except SeveralTasks as several:

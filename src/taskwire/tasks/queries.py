@@ -204,7 +204,7 @@ class Queries:
         try:
             return await find_permalink(self._deps, seen.link.record)
         except OutsideError as error:
-            _log.info("permalink not available", link=seen.link.id, error=str(error))
+            _log.info("permalink not available, answered without it", link=seen.link.id, error=str(error))
             return ""
 
     async def _show_status(self, requester: Requester, question: Status) -> Message:

@@ -51,7 +51,7 @@ class ThreadOpener:
         self._deps = deps
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.with_any_link(PostCard, self.open),)
 
     async def open(self, context: JobContext, link: Link | None) -> Outcome:
@@ -116,7 +116,7 @@ class TaskBinder:
         self._people = people
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (Handler.with_any_link(CreateTask, self.bind),)
 
     async def bind(self, context: JobContext, link: Link | None) -> Outcome:

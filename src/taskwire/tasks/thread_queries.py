@@ -58,8 +58,8 @@ from taskwire.state.link_writes import KEPT_REPLY_TTL_MS
 from taskwire.tasks.last_known import LastKnown
 from taskwire.telemetry import logger
 
-# These answers are for everybody: questions about a message, and answers with a button. Each has the act that
-# its author must be allowed to do.
+# These answers are for everybody: questions about a message, and answers with a button. The value is the act
+# that the author of the message must be allowed to do.
 WITH_BUTTON: dict[str, RefusedAct] = {"not_a_verb": "send", "edit": "edit", "delete": "delete"}
 FOR_EVERYBODY = (*WITH_BUTTON, "rejection")
 # These answers are private. The requester may show them to everybody.
@@ -87,7 +87,7 @@ class ThreadQueries:
         self._last_known = LastKnown(deps, people)
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (
             Handler.with_link(AnswerInThread, self.answer),
             Handler.with_any_link(ShowAnswer, self.show_to_everybody),
@@ -163,7 +163,7 @@ class ThreadQueries:
             return self._retry_behind_others(link, work, context, error)
         if work.question == "status" and is_coder_away(error):
             return done(None, (work.requester, await self._last_known.show_status(work.requester, link)))
-        _log.warning("question in thread not answered", link=link.id, error=str(error))
+        _log.warning("question in thread not answered, person told why", link=link.id, error=str(error))
         return done(None, (work.requester, make_error_answer(error)))
 
     def _retry_behind_others(
@@ -180,7 +180,7 @@ class ThreadQueries:
             "question in thread not answered, will retry", job=context.job.id, tries=tries, error=str(error)
         )
         delay_ms = int(1000 * THREAD_QUESTION.wait_seconds(tries, error.retry_after_seconds))
-        # The other jobs have small scores, so a job that is appended meanwhile goes first.
+        # The other jobs of this queue have smaller scores, so a job that is appended meanwhile runs first.
         behind = microseconds(work.requester.at)
         batch = Batch().append(context.lease.name, context.failed_again(), score=behind, delay_ms=delay_ms)
         private = ((work.requester, make_waiting_message(work, link, error)),) if tries == 1 else ()
@@ -285,7 +285,7 @@ class ThreadQueries:
         except (CoderError, TryLater, OutcomeUnknown) as error:
             if work.question == "status" and is_coder_away(error):
                 return await self._last_known.show_status(work.requester, link), True
-            _log.warning("question in thread not answered", link=link.id, error=str(error))
+            _log.warning("question in thread not answered, person told why", link=link.id, error=str(error))
             return make_error_answer(error), False
 
     async def _make_short_answer(self, link: Link, work: AnswerInThread, context: JobContext) -> Message:
@@ -364,5 +364,7 @@ class ThreadQueries:
 
 def _end_unanswered(link: Link, code: str) -> Outcome:
     """End the job: its requester cannot be answered where they asked."""
-    _log.warning("thread closed to the bot", link=link.id, channel=link.record.channel, code=code)
+    _log.warning(
+        "thread closed to the bot, question dropped", link=link.id, channel=link.record.channel, code=code
+    )
     return done()

@@ -1,7 +1,7 @@
 """Carries out requests that waited until a person had connected their Coder account.
 
-`outbox/waiting_requests.py` lets them wait. A request goes back to the queue where it was, and is then
-checked as if it were new. A question is answered here.
+`outbox/waiting_requests.py` lets them wait. A request goes back to the queue that it has left, and is then
+checked like a new request. This module answers questions itself.
 """
 
 from functools import partial
@@ -31,14 +31,17 @@ class WaitingRequests:
         self._queries = queries
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (
             Handler.without_link(WaitForAccount, self.put_back),
             Handler.without_link(AnswerQuestion, self.answer),
         )
 
     async def put_back(self, context: JobContext) -> Outcome:
-        """Put a request back into its queue if the account is there. Raise AccountNeeded if it is not."""
+        """Put a waiting request back into its queue if the person now has a usable account.
+
+        Raise AccountNeeded otherwise.
+        """
         work = context.work(WaitForAccount)
         await self._people.get_account(work.person)
         account = await self._people.accounts.find(work.person)

@@ -151,7 +151,7 @@ class PlannedFaults:
         self._faults.clear()
 
     def find_for(self, route: str) -> Fault | None:
-        """Return the fault that happens to this call, or None. A returned fault is counted."""
+        """Return the planned fault for a call of this route, and count it; None if no fault is planned."""
         for planned in self._faults:
             if planned.applies_to(route):
                 self._faults = [each for each in self._faults if not each.is_used_up]

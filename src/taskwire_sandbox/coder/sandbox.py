@@ -33,7 +33,7 @@ from taskwire_sandbox.coder.world import Settings, World
 from taskwire_sandbox.ports import HOST, Port
 
 WAIT_SECONDS = 20.0
-ANSWER_SECONDS = 0.05  # the answer to the request that asked for this is still sent
+ANSWER_SECONDS = 0.05  # until an outage begins, so that the request that asks for it is still answered
 
 
 @runtime_checkable

@@ -39,8 +39,8 @@ class Settings:
     max_lifetime_days: int = 36500
     max_admin_lifetime_days: int = 7
     default_lifetime_days: int = 7
-    reports_become_working: bool = False  # servers before February 2026 do this
-    requires_external_auth: bool = False  # servers after 2.34 do this
+    reports_become_working: bool = False  # as on servers before February 2026
+    requires_external_auth: bool = False  # as on servers after 2.34
     lacks_agent_license: bool = False
 
 

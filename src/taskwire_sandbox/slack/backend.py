@@ -52,7 +52,7 @@ class Ephemeral:
 
 @dataclass
 class Backend:
-    """All parts of the stand-in."""
+    """All parts of the stand-in for Slack."""
 
     app: App
     ids: Ids
@@ -69,7 +69,7 @@ class Backend:
     base_url: str = ""
     share_seconds: float = 0.02
     ephemerals: list[Ephemeral] = field(default_factory=list)
-    # By channel and ts of the thread's root.
+    # The sessions by their channel and the ts of the thread's root.
     sessions: dict[tuple[str, str], AgentSession] = field(default_factory=dict)
 
     @property

@@ -104,7 +104,7 @@ class Ledger:
     def change(self, kind: str, **what: object) -> None:
         """Announce a change to every stream and to everything that waits in `until`.
 
-        `kind` names the change, and `what` are its fields in the stream.
+        `kind` names the change. `what` are the fields that the stream sends with it.
         """
         self.sequence += 1
         for stream in self._streams:

@@ -178,7 +178,7 @@ class SlackSandbox(AppActions):
         return self.backend.app.signing_secret
 
     def rotate(self, *, bot_token: str = "", app_token: str = "", signing_secret: str = "") -> None:
-        """Replace secrets of the app. The ones before are valid no more; open sockets stay open."""
+        """Replace secrets of the app. The old secrets stop working; open sockets stay open."""
         app = self.backend.app
         self.backend.app = replace(
             app,

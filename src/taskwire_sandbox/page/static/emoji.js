@@ -82,7 +82,7 @@ export const PICKED = [
   "robot_face",
 ];
 
-/** List the names that begin so. */
+/** List the names that begin with these letters. */
 export function namesBeginning(start) {
   return Object.keys(TABLE).filter((name) => name.startsWith(start));
 }

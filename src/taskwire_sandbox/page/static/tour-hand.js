@@ -25,7 +25,7 @@ export class Hand {
     const first = world.members().find((user) => user.name === world.settings.person) ?? world.members()[0];
     if (first.id !== world.me) await world.switchPerson(first.id);
     await world.open(world.firstPlace());
-    // It is in reach already unless somebody has taken it away.
+    // Coder is in reach already, unless somebody has made it unreachable.
     if (world.settings.coder_url) await coder.makeReachable().catch(() => {});
     this.since = Number(world.messages.at(-1)?.ts ?? 0);
   }
@@ -68,7 +68,7 @@ export class Hand {
     if (person && person.id !== world.me) await world.switchPerson(person.id);
   }
 
-  /** Press the newest button of the thread whose label begins so, as soon as it is there. */
+  /** Press the newest button of the thread whose label begins with this text, as soon as the button is there. */
   async press(label) {
     for (let tries = 0; tries < MOST_LOOKS; tries += 1) {
       const buttons = [...this.thread.list.querySelectorAll(".actions button")];

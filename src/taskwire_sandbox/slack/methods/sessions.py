@@ -1,6 +1,6 @@
 """agents.sessions.*: what Slack's own agent surface shows of a thread, with a button that stops the agent.
 
-The two errors below are the only ones of its own that the method is known to have.
+The method is known to have two errors that other methods do not have. Both are listed below.
 """
 
 from taskwire_sandbox.slack.backend import Backend
