@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import io
 import sys
 import tempfile
 import time
@@ -16,10 +17,13 @@ from taskwire.domain.secrets import Masker
 from taskwire.domain.terminal import extract_lines
 from tests.keys import KEY
 from tests.scenarios.world import new_world
+from tests.web.site import new_site
 
 from .edges import BOT, try_edges
 from .forger import MINUTE_SECONDS, Forger
 from .mutations import PIECES, Mutator
+from .stalls import watching
+from .wire import WAYS, try_wire
 
 # A reader that takes this many times longer for twice as much text, beyond some time, does not read in
 # bounded time.
@@ -37,6 +41,8 @@ def main() -> int:
     sealing.install_keys([KEY])
     _print(f"fuzzing with seed {given.seed}")
     statuses = asyncio.run(_forge(given.seed, given.payloads, given.rounds))
+    sent = asyncio.run(_send(given.seed, given.payloads // len(WAYS)))
+    _print(f"bytes at the HTTP server were answered with {sent}")
     _print(
         f"{given.payloads} payloads were answered with {statuses}; {given.rounds} inputs at each other edge"
     )
@@ -50,13 +56,23 @@ async def _forge(seed: int, payloads: int, rounds: int) -> dict[int, int]:
         async with new_world(Path(directory)) as world:
             forger = Forger(world)
             await forger.record()
-            statuses = await forger.sends(Mutator(seed), payloads)
+            with watching() as stalls:
+                statuses = await forger.sends(Mutator(seed), payloads)
+            stalls.check()
             forger.check_task()
             await world.passes(MINUTE_SECONDS)
             world.reader.read_all()
             world.slack.violations.clear()
             try_edges(forger.samples, seed, rounds)
             return statuses
+
+
+async def _send(seed: int, rounds: int) -> dict[int, int]:
+    async with new_site(io.StringIO()) as site:
+        with watching() as stalls:
+            statuses = await try_wire(site, seed, rounds)
+        stalls.check()
+        return statuses
 
 
 def _find_slow() -> list[str]:

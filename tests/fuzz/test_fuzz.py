@@ -1,27 +1,37 @@
 """Strange input at every edge: nothing breaks, leaks or is accepted that is forged."""
 
+import io
 from pathlib import Path
 
 import pytest
 
 from tests.scenarios.world import new_world
+from tests.web.conftest import log as log
+from tests.web.site import new_site
 
 from .edges import try_callback, try_edges
 from .forger import MINUTE_SECONDS, Forger
 from .mutations import MARKED, Json, Mutator
+from .stalls import watching
+from .wire import try_wire
 
 SEED = 20261127
-PAYLOADS, ROUNDS = 200, 150
+PAYLOADS, ROUNDS, WIRE_ROUNDS = 200, 150, 20
 
 
 async def test_a_forger_steers_nothing_and_learns_nothing(tmp_path: Path, empty_store_url: str) -> None:
-    """Bob sends Alice's payloads, changed and in his own name. Her task stays as it is, and nothing fails."""
+    """Bob sends Alice's payloads, changed and in his own name. Her task stays as it is, and nothing fails.
+
+    None of them keeps the others waiting.
+    """
     async with new_world(tmp_path, store_url=empty_store_url) as world:
         forger = Forger(world)
         await forger.record()
 
-        statuses = await forger.sends(Mutator(SEED), PAYLOADS)
+        with watching() as stalls:
+            statuses = await forger.sends(Mutator(SEED), PAYLOADS)
 
+        stalls.check()
         forger.check_task()
         assert statuses[200] > PAYLOADS / 2
         assert not [line for line in world.logged if MARKED in line]
@@ -33,6 +43,16 @@ async def test_a_forger_steers_nothing_and_learns_nothing(tmp_path: Path, empty_
         await try_callback(world, SEED, ROUNDS)
         await world.passes(MINUTE_SECONDS)
         world.reader.read_all()
+
+
+async def test_a_stranger_gets_no_bytes_past_the_signature_or_the_token(log: io.StringIO) -> None:
+    """Requests that are changed, too long, in chunks or never whole are refused, and stop nobody else's."""
+    async with new_site(log) as site:
+        with watching() as stalls:
+            statuses = await try_wire(site, SEED, WIRE_ROUNDS)
+
+        stalls.check()
+    assert {400, 401, 403, 411, 431} <= statuses.keys()
 
 
 @pytest.mark.parametrize("seed", [1, 2])
