@@ -203,7 +203,7 @@ def _run(_: argparse.Namespace) -> int:
     settings_module.remove_from_environment()
     configure_logs(loaded.log_level, loaded.log_format, loaded.masker.mask)
     for sentence in unknown:
-        _log.warning("unknown setting", says=sentence)
+        _log.warning("unknown setting, ignored", says=sentence)
     try:
         return asyncio.run(Process(loaded).run())
     except UserError as error:

@@ -97,7 +97,7 @@ class Failures:
         if isinstance(error, PersonTokenRefused | AccountNeeded):
             return await self._wait_for_person(context, error)
         if isinstance(error, AccountRefused):
-            # The account is refused, not this job. The operator has a week to correct that.
+            # The account is refused, not this job. The operator has a week to mend the account.
             _log.warning(
                 "account refused by Slack or Coder, job will retry", job=context.job.id, error=str(error)
             )
@@ -121,7 +121,7 @@ class Failures:
             return replace(_delay(context, RENEWAL_SECONDS, "refused"), batch=renewal)
         if _was_refused_for_long(context):
             if isinstance(work, WaitForAccount):
-                # Only the person could have done something, so the operator need not hear of it.
+                # Only the person could have connected the account, so the operator needs no dead letter.
                 return done(None, (work.requester, accounts.request_given_up(work.wish)))
             return await self.give_up(context, answers.NOT_CONNECTED_FOR_A_WEEK)
         _log.info("job waits for an account", job=context.job.id, person=error.person, error=str(error))
@@ -130,7 +130,7 @@ class Failures:
         batch = Batch()
         await note_refusal(self._deps, error, batch)
         await tell_of_account(self._deps, error, batch)
-        # What the bot does by itself goes on at once, with the service account, if there is one.
+        # A job that no person has asked for runs again at once with the service account, if there is one.
         goes_on = find_actor(work) is None and self._deps.has_service_account
         seconds = 0.0 if goes_on else PERSON_WITHOUT_ACCOUNT.interval_seconds
         return replace(_delay(context, seconds, "refused"), batch=batch)
@@ -192,10 +192,14 @@ class Failures:
         except (RedisError, CannotRead):
             raise
         except Exception:  # noqa: BLE001 - a job that nobody can be told of must still leave its queue
-            _log.exception("cannot tell the person that their job was given up", job=context.job.id)
+            _log.exception(
+                "cannot tell the person that their job was given up, dead letter kept", job=context.job.id
+            )
             outcome = end_as_dead_letter(dead_letter_batch(context, why))
         if outcome.kind == "done":
-            _log.error("job given up", job=context.job.id, kind=context.job.work.kind, why=why)
+            _log.error(
+                "job given up, dead letter kept", job=context.job.id, kind=context.job.work.kind, why=why
+            )
         return normalize_retry(context, outcome)
 
 
@@ -209,7 +213,7 @@ def normalize_retry(context: JobContext, outcome: Outcome) -> Outcome:
         return outcome
     if context.is_outcome_unknown:
         _log.error(
-            "handler asked for a retry while an outcome is unknown",
+            "handler asked for a retry while an outcome is unknown, intent record kept",
             job=context.job.id,
             kind=context.job.work.kind,
         )

@@ -28,7 +28,8 @@ Logger = structlog.stdlib.BoundLogger
 # In seconds: how often a log line is repeated for an event that lasts long, or that strangers can cause.
 LOG_INTERVAL_SECONDS = 60.0
 LIMITER_WAIT_BUCKETS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
-# In seconds. Slack repeats a delivery without an ack at once, after one minute, and after five.
+# In seconds. Slack repeats a delivery that was not acknowledged three times: at once, after one minute, and
+# after five minutes.
 DELIVERY_AGE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0, 360.0, 600.0)
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}

@@ -99,12 +99,12 @@ class Worker:
         self._leases: dict[asyncio.Task[None], Lease | UnreadableJob] = {}
         # The one running job that may crash its process, if there is one.
         self._risky: asyncio.Task[None] | None = None
-        # Set unless a lease is being acquired, or was acquired and is not yet run or released.
+        # Cleared while a lease is being acquired, and until the acquired lease is run or released.
         self._has_acquired = asyncio.Event()
         self._has_acquired.set()
         self._acquisitions = 0
         self._next_data_loss_check = 0.0
-        # Only this part of the process logs that Redis is away, because it calls Redis all the time.
+        # Only the worker logs that Redis is away, because it calls Redis all the time.
         self._log_redis_away = ThrottledLog(_log.warning, "redis is away")
         # Redis answers, but refuses: for example, the store was moved, or belongs to a newer version.
         self._log_redis_refusal = ThrottledLog(_log.warning, "redis refuses to hand out jobs")
@@ -141,7 +141,7 @@ class Worker:
             # Logged as a warning and not as an error: the cause may be another job, or a person who kills
             # processes.
             _log.warning(
-                "job repeatedly taken, never ended; it may crash workers",
+                "job repeatedly taken, never ended; such jobs run one at a time",
                 job=acquired.job_id,
                 acquisitions=acquired.acquisitions,
             )
@@ -201,7 +201,7 @@ class Worker:
             self._risky = None
         self._free_slots.release()
         if not task.cancelled() and task.exception() is not None:
-            _log.error("job ended in an unexpected exception", exc_info=task.exception())
+            _log.error("unexpected exception in a lease, job will retry", exc_info=task.exception())
 
     async def _acquire_next(self) -> Lease | UnreadableJob | None:
         try:
@@ -238,7 +238,7 @@ class Worker:
             (self._log_redis_refusal if is_refused else self._log_redis_away)(error=str(error))
             await self._pause(1.0)
         except Exception:  # noqa: BLE001 - no stored job may end the acquire loop
-            _log.exception("unexpected exception while acquiring a lease")
+            _log.exception("unexpected exception while acquiring a lease, will retry")
             await self._pause(1.0)
         return None
 
@@ -282,12 +282,12 @@ class Worker:
             _log.info("lease lost: another process has the queue", queue=acquired.name, job=acquired.job_id)
         except ResponseError as error:
             _log.warning(
-                "redis refused to complete a job", queue=acquired.name, job=acquired.job_id, error=str(error)
+                "job not completed, will retry", queue=acquired.name, job=acquired.job_id, error=str(error)
             )
         except RedisError as error:
             # The next lease finds out whether the job ended. `_acquire_next` logs that Redis is away.
             _log.debug(
-                "unknown whether a job was completed",
+                "unknown whether a job was completed, the next lease finds out",
                 queue=acquired.name,
                 job=acquired.job_id,
                 error=str(error),
@@ -366,7 +366,7 @@ class Worker:
                 why=why,
             )
         if deferral == "no newer version":
-            _log.error("unreadable job given up", queue=acquired.name, job=acquired.job_id, why=why)
+            _log.error("unreadable job is a dead letter", queue=acquired.name, job=acquired.job_id, why=why)
             self._metrics.dead_letters.labels("unreadable").inc()
             await self._deps.queues.complete(
                 acquired, "done", await self._newer_versions.give_up(acquired, body, why)

@@ -98,7 +98,7 @@ async def test_a_token_of_another_bot_is_not_used(place: Place) -> None:
 
     write(file, "xoxb-of-nobody")
     running.send_signal(signal.SIGHUP)
-    await running.says("a new secret is not used, the one before it stays in use")
+    await running.says("a new secret is not used, the present one stays in use")
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
 
     await until(lambda: len(place.coder.tasks) == 1, "the task")

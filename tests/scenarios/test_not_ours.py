@@ -12,7 +12,7 @@ from tests.metrics import value_of
 from .world import World
 
 SAID = "a payload of a workspace for which Taskwire is not installed, or that names none"
-UNKNOWN = "unknown payload from Slack; does the Slack app have our manifest?"
+UNKNOWN = "unknown payload from Slack, ignored; does the app have our manifest?"
 
 
 def _dropped(world: World, why: str) -> float:

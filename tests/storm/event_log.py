@@ -9,7 +9,7 @@ from pathlib import Path
 CACHE_REFUSED = "a cached answer is not used and asked for again"
 # Log events, and the names under which they are counted.
 COUNTED = {
-    "job repeatedly taken, never ended; it may crash workers": "jobs that were running at four kills",
+    "job repeatedly taken, never ended; such jobs run one at a time": "jobs that were running at four kills",
     "listening": "started",
     "earlier post looked for in Slack, posting if there is none": "looked before a first try",
     "job failed, will retry": "tried again later",

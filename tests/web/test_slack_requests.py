@@ -158,7 +158,7 @@ async def test_a_listener_that_fails_is_logged_without_what_it_was_given(site: S
     (line,) = [json.loads(line) for line in site.log.getvalue().splitlines() if "unexpected" in line]
     assert status == 500
     assert (line["event"], line["error"], line["level"]) == (
-        "unexpected exception while handling a payload",
+        "unexpected exception while handling a payload, not acknowledged",
         "ValueError",
         "error",
     )

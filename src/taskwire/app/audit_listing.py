@@ -31,7 +31,7 @@ def open_trail(settings: Settings, connections: Connections, keys: Keys) -> Audi
 async def print_trail(
     settings: Settings, wanted: Audit, show: Callable[[str], None], *, is_json: bool
 ) -> int:
-    """Print the wanted entries, without the one of this command. Return 1 if the chain is broken."""
+    """Print the wanted entries, except the entry about this command. Return 1 if the chain is broken."""
     async with open_workspace(settings) as (connections, keys):
         trail = open_trail(settings, connections, keys)
         own = AuditEntry(

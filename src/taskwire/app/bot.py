@@ -238,7 +238,7 @@ class Bot:
             await self.parts.heard.record(kinds)
 
     async def _retry_until_reached(self, call: Callable[[], Awaitable[T]]) -> T:
-        log_away = ThrottledLog(_log.warning, "Slack cannot be reached yet; see taskwire doctor")
+        log_away = ThrottledLog(_log.warning, "Slack cannot be reached yet, will retry; see taskwire doctor")
         while True:
             try:
                 return await call()
@@ -258,7 +258,9 @@ class Bot:
         """
         ownership, formats = Ownership(self._connections, self._keys(parts), clock), parts.deps.queues.formats
         log_away = ThrottledLog(_log.warning, "redis is away")
-        log_unknown = ThrottledLog(_log.warning, "cannot check yet that this store belongs to this Coder")
+        log_unknown = ThrottledLog(
+            _log.warning, "cannot check yet that this store belongs to this Coder, start waits"
+        )
         while True:
             who = Owner(parts.deps.bot.bot_user_id, await self._coder_id(parts), self._settings.coder_url)
             try:
@@ -268,8 +270,8 @@ class Bot:
                 refusal = owners.refusal(noted, who, self._connections.where)
                 is_ours = refusal is None and noted.is_another_coder(who) is False
                 if is_ours:
-                    # Only now: in another installation's store, this could lock out that installation's
-                    # version.
+                    # Record it only after the check of the owner: in the store of another installation, it
+                    # could lock out that installation's version.
                     await formats.record_presence()
             except RedisError as error:
                 # Redis may accept writes again soon, for example after a failover.
@@ -376,7 +378,7 @@ class Bot:
                 await self.downtime.beat()
             data_loss = self.parts.worker.data_loss
             if has_store and data_loss is not None:
-                # Even without Slack, because only this process knows the claims that Redis has lost.
+                # Recover even without Slack, because only this process knows the claims that Redis has lost.
                 await self._recover(data_loss)
 
     async def _recover(self, data_loss: DataLoss) -> None:
@@ -412,7 +414,10 @@ class Bot:
         was_without_store, self._was_without_store, self._down_since = self._was_without_store, False, None
         if outage_seconds < downtime.GAP_SECONDS:
             return
-        _log.warning("Slack and Redis can be reached again after an outage", seconds=round(outage_seconds))
+        _log.warning(
+            "Slack and Redis can be reached again after an outage, missed messages are read",
+            seconds=round(outage_seconds),
+        )
         self.downtime.queue_missed(int(outage_seconds * 1000) if was_without_store else None)
 
 

@@ -1,7 +1,7 @@
 """The secrets by which Taskwire knows who sends it a request: Slack, Coder's webhook, an operator.
 
-While Taskwire runs, `new_secrets.py` replaces them. Then what was sent with the secret before is accepted for
-five minutes, so that nothing is refused that was on its way.
+`new_secrets.py` replaces them while Taskwire runs. After a change, requests with the previous secret are also
+accepted for five minutes, because some may already be on their way.
 """
 
 import hmac
@@ -11,12 +11,15 @@ from collections.abc import Callable
 from taskwire.settings import Settings
 from taskwire.slack.signatures import SignatureVerifier
 
-# How long the token before a change is accepted.
+# How long the previous token is accepted after a change, in seconds.
 OVERLAP_SECONDS = 300
 
 
 class ReceivedToken:
-    """A token that others must send to us. After a change, the one before is accepted for a while too."""
+    """A token that others must send to us.
+
+    After a change, the previous token is also accepted for five minutes.
+    """
 
     def __init__(self, token: str, now: Callable[[], float] = time.monotonic) -> None:
         self._token, self._former, self._former_until = token, "", 0.0
@@ -27,7 +30,7 @@ class ReceivedToken:
         self._token, self._former, self._former_until = token, self._token, self._now() + OVERLAP_SECONDS
 
     def accepts(self, given: str) -> bool:
-        """Return whether this is the token, or the one before it soon after the change."""
+        """Return whether `given` is the token, or the previous token soon after a change."""
         # A header may contain bytes that are no text.
         text = given.encode("utf-8", "replace")
         is_former = bool(self._former) and hmac.compare_digest(text, self._former.encode())

@@ -382,7 +382,7 @@ async def guard_connection(
     except Exception:  # noqa: BLE001 - aiohttp would log the request's content too
         # After a connection has ended, aiohttp raises many kinds of exceptions. They are no defects.
         if request.transport is not None:
-            _log.exception("unexpected exception while handling an HTTP request")
+            _log.exception("unexpected exception while handling an HTTP request, answered with 500")
         answer = web.Response(status=500)
     connection = find_connection(request)
     if connection is not None and connection.state == "trusted":

@@ -1,8 +1,8 @@
-"""What becomes of a new secret that was written into its file while the bot runs.
+"""Uses each new secret that was written into its file while the bot runs.
 
-Nothing that is under way is lost. Calls that have begun end with the secret before. A second connection to
-Slack is opened before the first is closed. What others may still send with the secret before is accepted for
-five minutes.
+Nothing that is under way is lost. Calls that have begun end with the previous secret. A second connection to
+Slack is opened before the first is closed. Requests that others send with the previous secret are accepted
+for five minutes.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -48,7 +48,7 @@ class NewSecrets:
         self._reconnect = reconnect
 
     def by_setting(self) -> Mapping[str, UseSecret]:
-        """Return what becomes of each secret, by its setting."""
+        """Return the function that uses a new secret, by the name of the secret's setting."""
         uses: dict[str, UseSecret] = {
             "CODER_SESSION_TOKEN": self._use_coder_token,
             "SLACK_BOT_TOKEN": self._use_bot_token,
@@ -70,7 +70,7 @@ class NewSecrets:
         return uses
 
     def _receive(self, setting: str, replace: Callable[[str], None]) -> UseSecret:
-        """Return what uses a secret that cannot be tried, such as one that only others send to us."""
+        """Return the function that uses a secret that cannot be tried, such as one that others send us."""
 
         async def use(secret: str) -> bool:
             self._settings.masker.learn(secret)
@@ -87,11 +87,11 @@ class NewSecrets:
         try:
             account = await coder.for_person(token, "").get_own_user()
         except TokenRefused:
-            _log.error("Coder refuses the new token, the token before it stays in use")
+            _log.error("Coder refuses the new token, the present one stays in use")
             await parts.alerts.warn("new token", troubles.new_token_refused())
             return True
         except OutsideError as error:
-            _log.warning("Coder's new token cannot be tried yet", error=str(error))
+            _log.warning("Coder's new token cannot be tried yet, will retry", error=str(error))
             return False
         coder.use_token(token)
         parts.account.expect_change()
@@ -164,9 +164,9 @@ class NewSecrets:
         return True
 
     def _refused(self, setting: str, why: str) -> bool:
-        _log.error("a new secret is not used, the one before it stays in use", setting=setting, why=why)
+        _log.error("a new secret is not used, the present one stays in use", setting=setting, why=why)
         return True
 
     def _not_tried(self, setting: str, error: Exception) -> bool:
-        _log.warning("a new secret cannot be tried yet", setting=setting, error=str(error))
+        _log.warning("a new secret cannot be tried yet, will retry", setting=setting, error=str(error))
         return False

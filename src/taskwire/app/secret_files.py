@@ -1,10 +1,8 @@
 """Follows the files with secrets: a new secret in a file is used without a restart.
 
-The files are looked at every few seconds, and at SIGHUP. Kubernetes replaces a whole file by a symbolic link
-to another one, so a new inode also counts as a change. A secret that
-Slack or Coder can check is tried first. If it is refused, the one before it stays in use.
-
-`new_secrets.py` says what becomes of a new secret.
+The files are checked every few seconds, and at SIGHUP. Kubernetes replaces a whole file by a symbolic link to
+another one, so a new inode also counts as a change. A secret that Slack or Coder can check is tried first. If
+it is refused, the present secret stays in use. `new_secrets.py` tries and uses new secrets.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,7 +13,7 @@ from taskwire.settings import Settings
 from taskwire.settings_secrets import read_secret
 from taskwire.telemetry import logger
 
-# The name under which the timers look at the files.
+# The name of the timer that checks the files.
 CALL_NAME = "secret files"
 
 # Uses a new secret. Returns False if it could not be tried yet.
@@ -43,7 +41,7 @@ class SecretFile:
             secret = read_secret(self._file, self.name)
         except (OSError, ValueError) as error:
             _log.warning(
-                "the file with a secret cannot be read, the secret before it stays in use",
+                "the file with a secret cannot be read, the present secret stays in use",
                 setting=self.name,
                 error=str(error),
             )
@@ -62,7 +60,7 @@ class SecretFiles:
 
     @classmethod
     def of(cls, settings: Settings, uses: Mapping[str, UseSecret]) -> Self:
-        """Return the files that the settings name. `uses` says what becomes of a new secret, by setting."""
+        """Return the files that the settings name. `uses` has the function for a new secret, by setting."""
         present = settings.texts_of_secrets()
         return cls(
             [
@@ -73,6 +71,6 @@ class SecretFiles:
         )
 
     async def look(self) -> None:
-        """Look at each file."""
+        """Use the secrets of all files that have changed."""
         for file in self._files:
             await file.look()

@@ -1,7 +1,7 @@
-"""The bot's connection to Slack in Socket Mode. In HTTP mode there is none, and Slack reaches us by itself.
+"""The bot's connection to Slack in Socket Mode. In HTTP mode there is none, because Slack sends requests.
 
-With a new app token, a second connection is opened before the first one is closed. So no payload meets a bot
-that does not listen.
+With a new app token, a second connection is opened before the first one is closed, so that the bot is always
+connected.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ from taskwire.slack.outbound import Outbound
 from taskwire.slack.socket_mode import SocketModeConnection
 from taskwire.telemetry import Metrics
 
-# How long a new connection may take, in seconds, while the one before is still open.
+# How long a new connection may take, in seconds, while the previous connection is still open.
 SOCKET_CONNECT_SECONDS = 10.0
 # How long each of the two steps of closing a connection may take, in seconds.
 SOCKET_CLOSE_SECONDS = 1.0
@@ -22,7 +22,7 @@ OpenUrl = Callable[[Callable[[], Awaitable[str]]], Awaitable[str]]
 
 
 class SlackSocket:
-    """The present connection, and the way to another one. In HTTP mode there is none."""
+    """Keeps the present connection, and replaces it after a new app token. In HTTP mode there is none."""
 
     def __init__(self, app_token: str | None, metrics: Metrics) -> None:
         self._app_token = app_token
@@ -45,7 +45,7 @@ class SlackSocket:
             self._present.start()
 
     async def reconnect(self, app_token: str) -> None:
-        """Connect with another app token, then close the connection before. Raises Slack's errors."""
+        """Connect with another app token, then close the previous connection. Raises Slack's errors."""
         assert self._bolt is not None  # noqa: S101 - `prepare` comes first
         assert self._slack is not None  # noqa: S101 - `prepare` comes first
         url = await self._slack.open_socket(app_token)

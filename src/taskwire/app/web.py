@@ -58,7 +58,8 @@ _REFUSAL_TEXTS: dict[RefusalReason, str] = {
     "length": "too long, or sent in chunks",
     "token": "hints without the token of TASKWIRE_WEBHOOK_TOKEN",
 }
-# Requests for metrics that are served at the same time: a quarter of the places for health.
+# The most requests for metrics that are served at the same time. It is a quarter of the connections that
+# `http_server.py` reserves for health and metrics.
 MAX_METRICS_REQUESTS = 8
 # If all places for health are taken, the last result is returned, unless it is older than this, in seconds.
 HEALTH_CACHE_SECONDS = 5.0

@@ -122,7 +122,7 @@ class Timings:
 
 @dataclass(frozen=True)
 class Sweeps:
-    """What goes through the store in the background."""
+    """What goes through the store in the background: re-encryption, and shorter times to live."""
 
     stored_keys: StoredKeys
     retention: Retention

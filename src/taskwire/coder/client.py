@@ -137,7 +137,7 @@ class CoderClient:
         return await self.get_user("me")
 
     async def get_user(self, user: str) -> models.User:
-        """Return a user by name or id. Coder does not find users by e-mail address here."""
+        """Return a user by name or id. To find a user by e-mail address, call `list_users_by_email`."""
         body = await self._get("get user", f"/users/{_quote_segment(user)}")
         return models.parse(models.User, body, "get user")
 

@@ -23,7 +23,7 @@ _log = logger("taskwire.coder.keys")
 async def make_token(client: CoderClient, name: str, scopes: tuple[str, ...]) -> str:
     """Make a token that lives as long as possible. First delete an earlier token of the same name.
 
-    The answer with the earlier token was lost, or the token is replaced now.
+    An earlier token exists if Coder's answer with it was lost, or if the present token is being replaced.
     """
     lifetime = await get_longest_lifetime(client) - LIFETIME_MARGIN
     try:
@@ -75,4 +75,4 @@ async def delete_quietly(client: CoderClient, key_id: str) -> None:
     try:
         await delete_key(client, key_id)
     except (Refused, PersonTokenRefused) as error:
-        _log.info("token not deleted in Coder", key=key_id, error=str(error))
+        _log.info("token not deleted in Coder, will not retry", key=key_id, error=str(error))

@@ -10,7 +10,7 @@ from taskwire.redis import data_directory, embedded
 
 
 def check_disk(data_dir: Path) -> Finding:
-    """Judge the room on the disk of the directory."""
+    """Judge how much space the disk of the data directory has left."""
     there = next(place for place in (data_dir.absolute(), *data_dir.absolute().parents) if place.exists())
     room = shutil.disk_usage(there)
     return judge_disk(room.free, room.total, str(there))

@@ -289,7 +289,7 @@ class Examination:
             yield wrong_finding("Installation", fence.refusal(fenced, connections.where))
             return
         if refusal is not None:
-            # No script of this version works there, and nothing else would say why.
+            # Every script of this version fails in such a store, and its error does not say why.
             yield wrong_finding("Versions", refusal)
             return
         if self._settings.redis_url is not None:

@@ -38,7 +38,7 @@ ALMOST_FULL_DISK, FEWEST_FREE_BYTES = 0.97, 200_000_000
 # The kinds of payloads that Slack must deliver, as `listeners/ingress` counts them.
 ARRIVALS = {"command": "command", "message": "message", "click": "press of a button"}
 
-# In milliseconds: about tokens that end sooner, the doctor speaks.
+# In milliseconds. The doctor reports a token that ends sooner than this.
 ENDING_SOON_MS = 2 * DAY_MS
 
 Severity = Literal["ok", "note", "wrong"]

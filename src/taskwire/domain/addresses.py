@@ -18,7 +18,7 @@ TLS_OPTIONS = frozenset(
     f"ssl_{name}"
     for name in ("ca_certs", "ca_path", "certfile", "keyfile", "password", "cert_reqs", "check_hostname")
 )
-# The user and password for the Sentinels. Those in the URL before the host are for Redis.
+# The user and password for the Sentinels. The user and password before the host of the URL are for Redis.
 SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
 URL_EXAMPLES = (
     "It looks like redis://host:6379/0, rediss://… for TLS, unix:///path/to/socket, or "

@@ -27,7 +27,7 @@ _CALLED = re.compile(rf" {{0,3}}[{CALL_MARKS}] ")
 _RESULT = re.compile(rf" {{1,6}}[{RESULT_MARKS}](?: |$)")
 # `⏺ Bash(make test)`: a call whose result is not there yet.
 _CALL_HEAD = re.compile(rf" {{0,3}}[{CALL_MARKS}] (?:[A-Z]\w*(?: \w+)?|\w+_\w+|[\w-]+ - \w+ \(MCP\))\(")
-# Codex puts the same bullet before its text that lists have.
+# Codex puts this bullet before its text. Lists have the same bullet.
 _BULLET = "• "
 _MARK = "⏺ "
 _PASSED = re.compile(r"\b([0-9]{1,7}) (?:tests? )?pass(?:ed|ing)\b")
@@ -84,7 +84,7 @@ class _Part:
 def split(lines: list[str], readable: Callable[[list[str]], str]) -> AgentTurn:
     """Split a turn into answer and steps. `lines` are those of `terminal.extract_lines`.
 
-    `readable` makes a readable text of lines.
+    `readable` is a function that turns lines into a text that is easy to read.
     """
     parts = [part for part in _parts(_with_marks(_without_edits(lines))) if not part.is_own]
     start, end = _last_words(parts)
@@ -238,7 +238,7 @@ def _blocks(lines: list[str]) -> Iterator[list[str]]:
 def _is_output(blocks: list[list[str]], at: int) -> bool:
     """Return whether a block looks like the output of a program.
 
-    Code below a line that ends with `:` does not.
+    Indented code below a line that ends with `:` does not count as output.
     """
     rows = [line for line in blocks[at] if line.strip()]
     if not rows or any(find_fenced_rows(blocks[at])):

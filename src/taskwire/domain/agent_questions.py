@@ -34,7 +34,7 @@ class Choice:
 
     @property
     def is_menu(self) -> bool:
-        """Whether the agent's program shows a menu, so that it accepts nothing but the number."""
+        """Whether the agent's program shows a menu. Then the program accepts only the choice's number."""
         return self.reply != self.label
 
     def with_remark(self, remark: str) -> str:
@@ -80,7 +80,7 @@ def read_answer(text: str, full_text: str = "") -> Answer:
 
 
 def headline(nodes: Sequence[Node]) -> Headline:
-    """Return the question of an answer as a headline, or the first sentence if it asks nothing."""
+    """Return the question of an answer as a headline. If the answer has none, return its first sentence."""
     return find_question(nodes) or _first(nodes)
 
 

@@ -22,7 +22,7 @@ _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|[^<>]*)?>")
 _AGE = re.compile(r"([1-9][0-9]{0,4})\s*([mhdw])")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
-# An age, or a moment.
+# The earliest time of the wanted entries: an age, counted back from now, or a point in time.
 Since = timedelta | datetime
 
 

@@ -24,13 +24,13 @@ class ChannelSettings(SealedModel):
     preset: str = ""
     # Which replies are input in the threads of new tasks.
     replies: Literal["all", "mentions"] = "all"
-    # Who may steer a task whose thread is in the channel: its owner and whom the owner lets in, or everybody
-    # in the channel. Nobody but the owner may delete, detach or share it.
+    # Who may steer a task whose thread is in the channel: its owner and the people with whom the owner shares
+    # it, or everybody in the channel. Nobody but the owner may delete, detach or share the task.
     steerers: Literal["owner", "channel"] = "owner"
     # Whether a reply resumes a paused task.
     is_resumed_by_reply: bool = True
     settle_seconds: int | None = None
-    # 0 means never.
+    # After how long a task counts as stuck, and a question has a reminder. 0 means never.
     stuck_seconds: int | None = None
     reminder_seconds: int | None = None
     # The id of the person or user group that is reminded after the owner of a task.

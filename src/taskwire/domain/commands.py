@@ -54,7 +54,7 @@ from taskwire.domain.options import (
 from taskwire.domain.task_names import TaskName, is_task_name
 
 _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
-# Coder's own rule for task names. "new" is taken by a page of Coder's.
+# Coder's own rule for task names. A task cannot be called "new", because a page of Coder's has that address.
 _NEW_NAME = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
 _LIST_OPTIONS = (CommandOption("owner", "whose tasks"), CommandOption("page", "which page"))
 
@@ -95,7 +95,7 @@ class OpenForm:
 
 @dataclass(frozen=True)
 class Overview:
-    """Show what needs this person, and what runs."""
+    """Show the tasks that wait for this person, and the tasks that run."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Resume:
 
 @dataclass(frozen=True)
 class Delete:
-    """Ask whether to delete the task."""
+    """Ask the person to confirm that the task is to be deleted."""
 
     name: TaskName
 

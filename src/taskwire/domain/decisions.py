@@ -26,7 +26,7 @@ class DecideReply(Work):
     """Carry out a person's decision about a reply that may not have arrived (queue `to_coder`).
 
     `job` is the id of the reply's job.
-    `verb` is the verb that was meant, if the decision is `verb`.
+    If the decision is `verb`, the reply was meant as a command, and `verb` is the verb of that command.
     """
 
     kind: Literal["decide_reply"] = "decide_reply"
@@ -37,7 +37,7 @@ class DecideReply(Work):
 
 
 class PassOn(Work):
-    """Ask a task's owner whether the agent may get a teammate's reply, or do what the owner decided.
+    """Ask a task's owner whether to send a teammate's reply to the agent, or carry out the owner's decision.
 
     The job is in the queue `to_coder`. `job` is the id of the reply's job. If `step` is `always`, the task is
     also shared with the reply's author.
@@ -55,7 +55,8 @@ class Choose(Work):
     `key` is the key of the notice with the choices, `message_ts` names the notice, and `number` the choice.
     `remark` is what the person wrote beside the choice, in the dialog of *Answer*. `text` is the text of the
     reply; it is empty until the buttons of the notice have been removed. `author` is the person who has
-    pressed the choice, if another person passes it on. `is_menu`: the agent's program accepts nothing else.
+    pressed the choice, if another person passes it on. `is_menu`: the agent's program accepts only the number
+    of the choice.
     """
 
     kind: Literal["choose"] = "choose"

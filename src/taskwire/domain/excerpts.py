@@ -23,12 +23,12 @@ MAX_EXCERPT_CHARACTERS = 2_800
 MAX_EXCERPT_LINES = 60
 # In characters. If a log is longer, only its end is read for an excerpt. Reading this many takes a second.
 MAX_LOG_CHARACTERS = 1_000_000
-# In lines, for the same reason: each line costs some microseconds, even a short one.
+# In lines. If a log has more, only its end is read: each line costs some microseconds, even a short one.
 MAX_LOG_LINES = 50_000
 _FINGERPRINTS_KEPT = 40
 # In characters. A longer word may be cut anywhere, because no token is so long.
 _PART_OF_WORD = re.compile(r"\S{1,10000}(?!\S)")
-# This many matching lines in a row prove that the place was found.
+# This many matching lines in a row prove that the end of the last excerpt was found.
 _SURE_MATCHES = 3
 
 Mask = Callable[[str], str]
@@ -244,8 +244,8 @@ def _find_end_of_shown(prints: list[str], cursor: Cursor) -> int:
         and len(prints) >= cursor.line_count
     ):
         return cursor.line_count
-    # The agent's program may have changed the last lines that were shown. Unchanged lines before them still
-    # show the place.
+    # The agent's program may have changed the last lines that were shown. The unchanged lines before them
+    # still show where the last excerpt ended.
     is_whole = cursor.line_count == len(cursor.last_lines)
     for known in range(len(cursor.last_lines), 0, -1):
         matches = [

@@ -35,7 +35,7 @@ class ListFilter(StrEnum):
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb of `/task`. The list of all verbs leaves out one that only administrators may use."""
+    """A verb of `/task`. The list of all verbs leaves out the verbs for administrators (`is_for_admins`)."""
 
     name: str
     usage: str
@@ -47,7 +47,7 @@ class Verb:
 
     @property
     def word(self) -> str:
-        """The word that people type. What is called `pause` in the code is `stop` to them."""
+        """The word that people type. For the verb `pause` people type `stop`."""
         return self.usage.partition(" ")[0]
 
     @property

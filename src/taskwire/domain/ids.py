@@ -12,7 +12,7 @@ TaskId = NewType("TaskId", str)
 LinkId = NewType("LinkId", str)
 
 
-# Any id is accepted that cannot end a mention's token.
+# An id is accepted if none of its characters can end the token of a mention.
 _CHANNEL = re.compile(r"[CDG][A-Za-z0-9_-]{1,40}")
 _TS = re.compile(r"[0-9]{1,10}\.[0-9]{1,9}", re.ASCII)
 # In microseconds: the year 2041. A score in a queue can hold no later time (`queues.LANE_WIDTH`).

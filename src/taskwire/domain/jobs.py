@@ -88,9 +88,9 @@ class CreateRequested(Work):
     trailing_options: str = ""
     # The key of the note that holds the request, if the person pressed the button of a question about it.
     note_key: Readable = ""
-    # Whether the person accepted an offer of the bot. The request may still be a repetition.
+    # Whether the person accepted an offer of the bot. Even then, a repeated request leads to a question.
     is_offered: bool = False
-    # The thread in which the card goes; None if the card begins its own thread.
+    # The thread in which the card is posted; None if the card begins its own thread.
     thread_ts: Ts | None = None
     # The messages that the agent gets as context.
     context: EarlierMessages | None = None
@@ -104,7 +104,8 @@ class ActRequested(Work):
     verb: ActVerb
     name: str
     text: AgentText = AgentText("")
-    # The ids of people and user groups that a share is about. A dialog also ends shares at the same time.
+    # The ids of people and user groups: `who` are those that the verb names. If a dialog also ends shares,
+    # `no_longer` are those whose share ends.
     who: tuple[Readable, ...] = ()
     no_longer: tuple[Readable, ...] = ()
 
@@ -204,7 +205,7 @@ class Act(Work):
     requester: Requester
     verb: ActVerb
     text: AgentText = AgentText("")
-    # The ids of people and user groups that a share is about. A dialog also ends shares at the same time.
+    # The ids of people and user groups, as in `ActRequested`.
     who: tuple[Readable, ...] = ()
     no_longer: tuple[Readable, ...] = ()
     # The key of the note that holds the text, if the person pressed a button.
@@ -219,9 +220,10 @@ class Act(Work):
     is_undo: bool = False
     # Whether the job waits until the workspace has stopped, because the person has just asked for a pause.
     waits_for_stop: bool = False
-    # The job id of the reply that said nothing but `stop`. It is kept, so that it can be sent as text.
+    # The job id of the reply that said nothing but `stop`. The reply is kept, so that a person can send it as
+    # text.
     reply_id: Readable = ""
-    # Whether the task gets another thread after it was detached, where the person has asked for it.
+    # Whether the task moves: after it was detached, it gets a new thread in the channel of the request.
     is_move: bool = False
     # Whether another job of the same request gives the answer.
     is_answered_elsewhere: bool = False

@@ -71,12 +71,12 @@ class LinkState(FrozenModel):
     last_action: Acted | None = None
     # When the list of tasks, an input or an act last changed something; 0 if that is not known.
     changed_ms: int = 0
-    # Whether the task is announced as stuck now, and whether it was in this turn.
+    # Whether the task counts as stuck now, and whether it was announced as stuck in this turn.
     is_stuck: bool = False
     is_stuck_announced: bool = False
     # When the question of this turn was announced; 0 if it is answered, or was never announced.
     asked_ms: int = 0
-    # How many reminders of the question have been sent, and when the last one was.
+    # How many reminders of the question have been sent, and when the last one was sent.
     reminder_count: int = 0
     reminded_ms: int = 0
     # When the last reminder is repeated, because a person has asked for that; 0 if nobody has.

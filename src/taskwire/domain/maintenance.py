@@ -54,7 +54,7 @@ class FindThread(Work):
 class ParkedBatch(Work):
     """Write a `Batch` that a process of another version stored in its own format (queue `to_coder`)."""
 
-    # A Lua script makes it. What is in the batch is signed by itself.
+    # A Lua script makes this work, so it has no signature. Each job in the batch has one.
     is_signed: ClassVar[bool] = False
 
     kind: Literal["parked_batch"] = "parked_batch"

@@ -99,7 +99,7 @@ class Button(StrEnum):
     # action's id, as that of `CHOOSE`.
     DO_VERB = "verb.do"
     # The value is the key of the note that keeps the offered commands. The number at the end of the action's
-    # id says which one.
+    # id says which command the button runs.
     RUN_OFFERED = "command.run"
     ASK_OWNER = "teammate.ask"
     SEND_THEIRS = "teammate.send"
@@ -115,7 +115,7 @@ class Button(StrEnum):
     PAUSE_TO_EDIT = "edit.pause"
     # The value is the number of the page, a blank, and the filter. A number may end the action's id.
     LIST_PAGE = "list.page"
-    # The same for the audit trail.
+    # The value is the number of the page of the audit trail, a blank, and the filter.
     AUDIT_PAGE = "audit.page"
     HELP = "help.show"
     # The value is the template's id in Coder.

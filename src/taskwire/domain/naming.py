@@ -36,7 +36,7 @@ def suggest_name(text: str) -> str:
     For example `my-fix` for `My Fix!!`.
     """
     near = _hyphenate(text)[:NAME_LENGTH].rstrip("-")
-    # "new" is taken by a page of Coder's.
+    # A task cannot be called "new", because a page of Coder's has that address.
     return "new-task" if near == "new" else near
 
 

@@ -45,14 +45,14 @@ class NearMiss(UserError):
 
 
 class SeveralTasks(UserError):
-    """A typed name fits several tasks. `names` are these, with their owners: `alice/fix-login`."""
+    """A typed name fits several tasks. `names` are the names of these tasks, such as `alice/fix-login`."""
 
     def __init__(self, sentence: str, hint: str, names: Sequence[str]) -> None:
         super().__init__(sentence, hint, reason="no_such_task")
         self.names = tuple(names)
 
 
-# At most so many tasks are offered as buttons.
+# The most tasks that are offered as buttons.
 MOST_TASKS_OFFERED = 5
 
 # The question before a verb is carried out: `{}` is replaced by the task's name, if there is one.
@@ -150,7 +150,7 @@ def offer_values(
 
 
 def offer_tasks(error: SeveralTasks, verb: str, text: str = "") -> NearMiss:
-    """Return the refusal with a button for each task that does `verb` to it.
+    """Return the refusal with one button for each task. The button carries out `verb` on that task.
 
     `text` is what follows the task's name, as Slack sends it.
     """

@@ -12,7 +12,7 @@ from taskwire.domain.link_state import LinkState, ReducerSettings
 from taskwire.domain.phases import Phase
 
 MORNING_HOUR = 9
-# A person who is awake before this hour means the morning of the same day.
+# The hour at which a day begins. Before this hour, the next morning is that of the same day.
 NIGHT_ENDS_HOUR = 5
 
 
@@ -59,7 +59,7 @@ def is_question_open(state: LinkState) -> bool:
 
 
 def find_next_morning(now: datetime, zone: tzinfo) -> datetime:
-    """Return the next morning by the clock of a person in this zone, also if the clock is changed before."""
+    """Return the next morning in this time zone. A change to or from summer time before it is respected."""
     local = now.astimezone(zone)
     day = local.date() + timedelta(days=1 if local.hour >= NIGHT_ENDS_HOUR else 0)
     return datetime.combine(day, time(MORNING_HOUR), zone).astimezone(UTC)
@@ -89,8 +89,8 @@ def _make_stuck_notice(state: LinkState, now_ms: int) -> Notice:
 def _find_reminder_time(state: LinkState, rules: ReducerSettings) -> int | None:
     """Return when the next reminder is due; None if none is to come.
 
-    A person who has paused the task knows of its question. A snoozed reminder was promised, so it comes even
-    if the settings have changed since.
+    No reminder comes while a person has paused the task, because that person knows of its question. A snoozed
+    reminder was promised, so it comes even if the settings have changed since.
     """
     is_awaited = is_question_open(state) and state.find_actor("pause") is None
     if not is_awaited:

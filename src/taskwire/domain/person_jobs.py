@@ -117,14 +117,14 @@ class ConfirmAccount(Work):
 
 
 class DisconnectAccount(Work):
-    """Delete the token of the account that the person has connected, here and in Coder (queue `account`)."""
+    """Delete the token of the person's connected account from Redis and from Coder (queue `account`)."""
 
     kind: Literal["disconnect_account"] = "disconnect_account"
     requester: Requester
 
 
 class DeleteToken(Work):
-    """Delete in Coder a token of a person's account that another one has replaced (queue `account`).
+    """Delete in Coder a token of a person's account that was replaced by a new token (queue `account`).
 
     `sealed_token` is this token, encrypted for the person. Jobs of older versions do not have it.
     `sealed_refresh_token` is the refresh token that came with it, if any.
@@ -140,8 +140,9 @@ class DeleteToken(Work):
 class WaitForAccount(Work):
     """Put a request back into its queue when a person has connected their account.
 
-    The queue is `waiting_requests` of this `person`, who need not be the one who asked. `wish` is what was
-    asked for, as mrkdwn. `waiting_job` is the job as JSON, and `queue` is where it was.
+    The queue is `waiting_requests` of `person`, whose account is missing; `requester` may be another person.
+    `wish` is the request as mrkdwn. `waiting_job` is its job as JSON, and `queue` is the queue to which the
+    job returns.
     """
 
     kind: Literal["wait_for_account"] = "wait_for_account"
@@ -166,7 +167,7 @@ class AnswerQuestion(Work):
 class RenewToken(Work):
     """Replace the token of a connected account before it ends (queue `account`).
 
-    `key_id` says which token. If the account has another one by now, there is nothing to do.
+    `key_id` names the token. If the account has another token by now, there is nothing to do.
     """
 
     kind: Literal["renew_token"] = "renew_token"

@@ -7,8 +7,8 @@ from pydantic import ConfigDict
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.sealed_model import Readable, SealedModel
 
-# Where a person acted. `reply` is a message in a task's thread, also one that is a verb. A job from before
-# this was recorded does not say it.
+# Where a person acted. `reply` is a message in a task's thread, also one that is a verb. It is empty in jobs
+# of versions that did not record it.
 Surface = Literal[
     "", "command", "button", "home", "dialog", "shortcut", "emoji", "mention", "direct_message", "reply"
 ]
@@ -27,7 +27,7 @@ class Requester(SealedModel):
     at: Ts
     thread_ts: Ts | None = None
     response_url: str | None = None
-    # Whether the person may have asked in another channel. `channel` is then the place for the result.
+    # Whether the person may have asked in another channel. `channel` is then the channel for the result.
     is_elsewhere: bool = False
     surface: Surface = ""
 

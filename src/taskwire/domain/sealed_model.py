@@ -42,8 +42,8 @@ Fields = dict[str, Any]
 class SealedModel(BaseModel):
     """A value that is sealed when it is written as JSON, and opened when it is read."""
 
-    # How many values are being written, one in the other, and how many are being read. Neither ever waits, so
-    # one number for each is enough.
+    # How many values are being written, one inside the other, and how many are being read. Writing and
+    # reading never await anything, so all values of the process can share these two numbers.
     _depth: ClassVar[int] = 0
     _reading: ClassVar[int] = 0
     # Whether a stored value must be signed. False for what only Lua scripts make.

@@ -226,7 +226,7 @@ _BY_ARGUMENT = (
     # A user's name with a password, or a cookie.
     ("curl", r"[ \t](?:-[a-zA-Z]{0,5}u|--user|--proxy-user)(?:=|[ \t]{0,4})", r"[^\s:\"'•]{1,100}:"),
     ("curl", r"[ \t]-[a-zA-Z]{0,5}b[ \t]{0,4}", r"[^\s:;=\"'•]{1,100}="),
-    # Behind `-p` and a blank comes the name of the database.
+    # The password follows `-p` directly. A word after `-p` and a blank is the name of the database.
     ("(?:mysql(?:dump|admin|import|show|check|slap|sh)?|mariadb(?:-[a-z]{1,10})?)", "[ \t]-p", ""),
     ("mongo(?:sh|dump|restore|export|import|stat|top)?", "[ \t]-p[ \t]{0,4}", ""),
     # The words behind the password belong to another command.

@@ -1,8 +1,11 @@
 """Masks secrets before a text is posted, stored or logged: known tokens, and text that looks like a token.
 
+`telemetry.py` calls it for the log; `slack/drafts.py` for messages, dialogs and files; `sealing.py` for
+values in Redis, where only our own tokens are masked.
+
 The beginning that shows the kind of a token is kept (`ghp_•••`), but no part of the secret. Masking may hide
-ordinary words, and it may miss a secret. It is for text that people read: a text that the bot has to parse
-again must not be masked.
+ordinary words, and it may miss a secret. Use `mask` only for text that people read, and not for text that the
+bot has to parse again.
 
 A text is searched one window at a time, so that other threads can run. A log of a million characters is
 masked in another thread. Even so, the search blocks the event loop for some milliseconds at a time.

@@ -42,7 +42,10 @@ StoreLocation = str | Path
 async def move(
     settings: Settings, source: str, source_prefix: str | None, report: Report, *, replaces: bool
 ) -> Moved | None:
-    """Move a store to the one in the settings; None if it was moved before.
+    """Move the store `source` to the store in the settings. Return None if it was moved before.
+
+    `source_prefix` is the prefix of the keys in the source; None for the one in the settings. `replaces`:
+    data of this installation in the target may be deleted.
 
     Raises `UserError` if the move is not possible or was interrupted.
     """
@@ -92,7 +95,10 @@ def _source_location(source: str, settings: Settings) -> StoreLocation:
 
 
 def _require_store(source: StoreLocation) -> None:
-    """Raise `UserError` if the source cannot be a store. Opening it would create one or blame REDIS_URL."""
+    """Raise `UserError` if the source cannot be a store.
+
+    Without this check, opening the source would create a store, or its error would name REDIS_URL.
+    """
     if isinstance(source, Path):
         if not (source / data_directory.STORE_LOCK).exists():
             raise UserError(f"There is no store in {source}.", "Look at --from and TASKWIRE_DATA_DIR.")

@@ -1,6 +1,6 @@
 """One side of a move: the keys of an installation on one server, read in the same form from every server.
 
-This module also sets the fence on its side, but only if nothing has happened there since the last look.
+This module also sets the fence on its side, but only if nothing has happened on that side since `read_state`.
 `transfer` decides what to copy.
 """
 
@@ -155,12 +155,12 @@ class Side:
         return is_there
 
     async def find_finished_move(self) -> str | None:
-        """Return the last move that ended here, if there was one."""
+        """Return the id of the last move whose target was this side; None if there was none."""
         found = self.connections.commands.hget(self.keys.named("server"), "arrived")
         return await cast("Awaitable[str | None]", found)
 
     async def read_state(self) -> str:
-        """Return the present state as a text. `set_fence` compares it with the state at that time."""
+        """Return the state of the fence and the server as a text, for the argument `seen` of `set_fence`."""
         return cast("str", await self.run(_LOOK))
 
     async def remove_fence(self) -> bool:
@@ -184,7 +184,10 @@ class Side:
 
 
 def _ordered(kind: str, items: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Return items in one order and spelling. Servers differ in the order of sets and digits of scores."""
+    """Return the items sorted, and each score written in the same way.
+
+    Two Redis servers may list a set in different orders and write the same score with different digits.
+    """
     match kind:
         case "hash":
             pairs = sorted(zip(items[::2], items[1::2], strict=True))

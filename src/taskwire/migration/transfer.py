@@ -43,9 +43,9 @@ MAX_PASSES = 4
 SYNC_MS = 10_000
 PROGRESS_SECONDS = 5.0
 
-# The error if another run of the move has taken over or ended it, or if the store was opened again.
+# The error if another run of the move has taken the move over or ended it, or if the store was opened again.
 _TAKEN_OVER = "another run of this move has taken over, or the store was opened again"
-# The error reply of a script in that case.
+# The error reply with which a script says the same.
 _REFUSAL = f"ELSEWHERE {_TAKEN_OVER}"
 _WRITE = load("migration/migration.write", TAKEN_OVER=_REFUSAL)
 _LEAVE = load("migration/migration.leave", TAKEN_OVER=_REFUSAL)
@@ -293,8 +293,8 @@ def same_store() -> UserError:
 async def reopen(side: Side) -> Fence | None:
     """Remove the fence from the source of a move. Return the fence.
 
-    Raises `UserError` if the store is an incomplete copy. This store lacks what was done in the other store
-    since. So the next process treats it as after data loss: before each first attempt, it checks whether the
+    Raises `UserError` if the store is an incomplete copy. The source lacks what was done in the target since
+    the move. So the next process acts as after data loss: before each first attempt, it checks whether the
     effect exists.
     """
     found = await fence.find(side.connections, side.keys)

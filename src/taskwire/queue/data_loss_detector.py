@@ -1,10 +1,10 @@
 """Data loss in Redis, by a failover to a replica that lagged, a crash, or a restored copy.
 
 After data loss, a job that was done may wait in its queue again. Redis stores the id of the server that was
-used last, and when. A script that finds another server's id there records that writes after that time may be
-missing. During the next hour, each first attempt checks whether its effect exists already. For jobs that were
-written before the loss, this lasts longer. This module only reports the loss; each handler knows where to
-check.
+used last, and when it was used. If a script runs on a server with another id, it records that writes after
+that time may be missing. During the next hour, each first attempt checks whether its effect exists already.
+A job that was written before the loss does this for longer. This module only reports the loss; each handler
+knows where to check.
 
 The record is removed if nothing is missing. A loss always removes the newest writes. So nothing is missing if
 every process that wrote shortly before the loss finds its own newest writes (`redis/write_log.py`). If one of

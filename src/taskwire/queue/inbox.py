@@ -46,8 +46,8 @@ MAX_WAITING_REQUESTS = 50
 MAX_WAITING_ANSWERS = 300
 # The ids of jobs that tell a person of a rejection begin with this.
 REJECTION = "rejection"
-# The last argument of a claim that is repeated after data loss. It was accepted before, so it is not
-# rejected, even if too many jobs wait now.
+# The last argument of a claim that is repeated after data loss. Redis had accepted the claim before, so it is
+# not rejected now, even if too many jobs wait.
 ACCEPTED_BEFORE = "1"
 
 

@@ -21,7 +21,8 @@ These limits stay below Slack's (https://docs.slack.dev/apis/web-api/rate-limits
   workspace may post "several hundred a minute": 300.
 - Edits have tier 3. Cards use 45 of these 50, and one card is edited once in three seconds, so that 5
   edits are left for other messages. A card has a reserve too, to show at once that a press was heard.
-- A person's Home tab is published once in three seconds. Its reserve shows it at once when it is opened.
+- A person's Home tab is published once in three seconds. It has a reserve too, to show the tab at once when
+  the person opens it.
 - Backfill uses half of the calls that read a thread, and four fifths of those that read a channel, because
   little else needs these methods.
 

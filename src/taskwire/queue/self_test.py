@@ -1,6 +1,6 @@
-"""Checks whether the Redis user has all rights that Taskwire needs, on keys of its own that expire.
+"""Checks whether the Redis user has all rights that Taskwire needs, with keys that only this test uses.
 
-`taskwire run` checks it when it knows its workspace. `taskwire doctor` checks it too.
+These keys expire. `taskwire run` makes the test at its start, and `taskwire doctor` makes it too.
 """
 
 import re

@@ -10,7 +10,7 @@ from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# The most queues that one look reads, so that a look does not block Redis for long.
+# The most queues that one call of the script reads, so that it does not block Redis for long.
 MAX_QUEUES_READ = 1_000
 QUEUE_KINDS = (
     "intake",

@@ -64,18 +64,18 @@ class Backfill:
         self._metrics = metrics
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """List the handlers that scan a channel and read a thread."""
         return (
             Handler.without_link(ScanChannel, self.scan_channel),
             Handler.with_open_link(ReadThread, self.read_thread),
         )
 
     async def queue_once(self, absence_ms: int | None) -> bool:
-        """Queue the reading of what was missed, once for all replicas.
+        """Queue a backfill of what was missed, once for all replicas.
 
         `absence_ms` is how long no process listened; None if that is not known.
 
-        Returns whether the reading is queued. If not, another replica is about to queue it: call again after
+        Return whether the backfill is queued. If not, another replica is about to queue it: call again after
         a few seconds.
         """
         claimed = await self._heartbeat.claim_gap(absence_ms)
@@ -86,11 +86,11 @@ class Backfill:
         return claimed != "claimed"
 
     async def queue_threads(self, absence_ms: int | None = None) -> int:
-        """Queue the reading of threads with messages from the last `absence_ms`; None means all threads.
+        """Queue a backfill of threads with messages from the last `absence_ms`; None means all threads.
 
-        Returns the number of open threads. If a scan of a channel already waits, it starts again with all
-        threads, because those that it has passed may have new messages by now. It keeps the earlier of the
-        two start times.
+        Return the number of open threads. If a scan of a channel already waits, it starts again with all
+        threads, because the threads that it has passed may have new messages by now. It keeps the earlier of
+        the two start times.
         """
         links, since = self._deps.links, self._get_scan_start(absence_ms)
         threads = await links.list_threads((await links.list_open()).values())
@@ -186,7 +186,8 @@ class Backfill:
     async def _claim_or_record(self, link: LinkId, message: ThreadMessage) -> bool:
         """Claim a message and return whether it is new.
 
-        If it has our final reaction, it was handled before. Then only that is recorded again.
+        A message with our final reaction was handled before Redis lost data. Then only record again that the
+        link has received the message and which reaction it has.
         """
         final_marks = message.own_reactions & {
             REACTIONS[state] for state in ("delivered", "failed", "acknowledged")
@@ -205,7 +206,7 @@ class Backfill:
     async def _list_waiting_replies(self, link: LinkId) -> dict[Ts, Reply]:
         """Return the replies that still wait, by their ts.
 
-        Those from a command are left out: they are our own posts.
+        Replies that a person sent by a command are left out, because their messages are our own posts.
         """
         waiting = await list_undelivered(self._deps.links, link)
         return {reply.ts: reply for _, reply in waiting if not reply.is_from_command}
@@ -278,7 +279,7 @@ def split_lone_roots(roots: Sequence[Root], span_us: int) -> tuple[list[Root], l
 
 
 async def scan_page(deps: Dependencies, work: ScanChannel, context: JobContext) -> Outcome:
-    """Look at one page of a channel; raises the errors of Slack's client."""
+    """Read one page of a channel, and queue its threads with new messages. Raise Slack's errors."""
     batch = Batch()
     lone, roots = split_lone_roots(work.roots, work.span_us)
     for root in lone:

@@ -1,9 +1,9 @@
-"""Downtime: finds out for how long no process listened to Slack, and queues the reading of what was missed.
+"""Downtime: finds out for how long no process listened to Slack, and queues a backfill of what was missed.
 
 After a start, what was written while no process ran is read at once. In Socket Mode, a process also knows
 whether it is connected to Slack. In HTTP mode, only a request from Slack shows that Slack can reach us. A
 silence may be a quiet hour or a broken proxy. So after a silence of five minutes, the next request causes a
-reading of that time. `recovery/backfill.py` does the reading.
+backfill of that time. `recovery/backfill.py` queues and makes backfills.
 """
 
 import asyncio
@@ -51,14 +51,14 @@ class Downtime:
         self._metrics = metrics
         self._monotonic = monotonic
         self._has_request = False
-        # Functions that queue a reading, in order. Each call makes one try, and returns whether the reading
+        # Functions that queue a backfill, in order. Each call makes one try, and returns whether the backfill
         # is queued.
         self._pending: deque[Callable[[], Awaitable[bool]]] = deque()
         self._queuing: asyncio.Task[None] | None = None
 
     @property
     def has_queued_all(self) -> bool:
-        """Whether all that was missed so far is queued for reading.
+        """Whether a backfill of all that was missed so far is queued.
 
         False until the first call of `queue_missed`.
         """
@@ -69,9 +69,9 @@ class Downtime:
         self._has_request = True
 
     def queue_missed(self, duration_ms: int | None = None) -> None:
-        """Queue the reading of what was missed, if no process has listened for a minute or more.
+        """Queue a backfill of what was missed, if no process has listened for a minute or more.
 
-        With `duration_ms`, queue the reading of that time instead.
+        With `duration_ms`, queue a backfill of the last `duration_ms`, even if another process has listened.
         """
         if duration_ms is not None:
             self._queue_since(self._monotonic() - duration_ms / 1000)
@@ -85,7 +85,7 @@ class Downtime:
         self._add(queue_reading)
 
     def queue_missed_since(self, moment_ms: int) -> None:
-        """Queue the reading of what was written since `moment_ms`, by Redis's clock."""
+        """Queue a backfill of what was written since `moment_ms`, by Redis's clock."""
 
         async def queue_reading() -> bool:
             ago_ms = await self._heartbeat.get_age_ms(moment_ms)
@@ -101,8 +101,7 @@ class Downtime:
 
         A process that starts soon afterwards then knows that nothing was missed.
 
-        If Slack sends requests again after a long silence, what was written in that time is queued for
-        reading first.
+        If Slack sends requests again after a long silence, queue a backfill of the silence instead.
         """
         with contextlib.suppress(RedisError):
             if self._has_request:
@@ -120,12 +119,12 @@ class Downtime:
             await self._heartbeat.beat()
 
     async def end(self) -> None:
-        """Stop queuing readings."""
+        """Queue no more backfills."""
         if self._queuing is not None:
             await cancel_and_wait(self._queuing)
 
     def _queue_since(self, since_seconds: float) -> None:
-        """Queue the reading of what was written since `since_seconds`, by this process's own clock.
+        """Queue a backfill of what was written since `since_seconds`, by this process's own clock.
 
         Redis's clock cannot be read while Redis is away.
         """
@@ -138,9 +137,9 @@ class Downtime:
         return True
 
     def _add(self, queue_reading: Callable[[], Awaitable[bool]]) -> None:
-        """Add a reading to those that are still to be queued.
+        """Remember a backfill that is still to be queued. Drop none: each reads a different span of time.
 
-        All of them are needed, because each covers another time.
+        `queue_reading` makes one try to queue this backfill.
         """
         self._pending.append(queue_reading)
         if self._queuing is None or self._queuing.done():
@@ -151,7 +150,7 @@ class Downtime:
             await self._repeat_until_queued(self._pending.popleft())
 
     async def _repeat_until_queued(self, queue_reading: Callable[[], Awaitable[bool]]) -> None:
-        """Call the function until the reading is queued, by this or another process.
+        """Call the function until this or another process has queued the backfill.
 
         Redis may be away meanwhile.
         """

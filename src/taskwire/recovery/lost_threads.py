@@ -49,7 +49,7 @@ class LostThreads:
         self._people = people
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """List the handler that looks for the task of an unknown thread."""
         return (Handler.without_link(FindThread, self.find),)
 
     async def find(self, context: JobContext) -> Outcome:
@@ -68,7 +68,11 @@ class LostThreads:
                 return done()
             return await self._restore_or_explain(context, work, card)
         except (ChannelProblem, MessageGone) as problem:
-            _log.info("card of unknown thread not readable", channel=work.channel, error=str(problem))
+            _log.info(
+                "card of unknown thread not readable, thread stays unknown",
+                channel=work.channel,
+                error=str(problem),
+            )
             return done()
 
     async def _restore_or_explain(self, context: JobContext, work: FindThread, card: Metadata) -> Outcome:
@@ -130,7 +134,7 @@ class LostThreads:
             try:
                 await show_privately(self._deps.slack, requester, message)
             except SlackRefused as refused:
-                _log.info("private answer refused by Slack", person=work.person, code=refused.code)
+                _log.info("private answer refused by Slack, not shown", person=work.person, code=refused.code)
             return done()
         meta = Metadata(id=f"lost:{place}:{context.lease.since_ms}", kind="answer")
         await post_once(self._deps, context, context.link_id, work.channel, work.thread_ts, message, meta)

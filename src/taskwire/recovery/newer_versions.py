@@ -124,8 +124,10 @@ def make_replacement(acquired: Acquired) -> Batch | None:
     threads when it starts.
     """
     if isinstance(acquired, UnreadableJob) and acquired.is_forged:
-        # It must not keep the jobs behind it waiting for a week.
-        _log.error("a job was not written by this Taskwire", queue=acquired.name, why=acquired.why)
+        # The job must not keep the jobs behind it waiting for a week.
+        _log.error(
+            "job not written by this Taskwire, kept as a dead letter", queue=acquired.name, why=acquired.why
+        )
         return add_dead_letter(Batch(), acquired, acquired.body, acquired.why, is_offered_to_author=False)
     if acquired.name == BACKFILL_THREADS:
         link = LinkId(acquired.job_id)
@@ -143,7 +145,7 @@ def make_replacement(acquired: Acquired) -> Batch | None:
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:
-    """List the handlers of this module."""
+    """List the handler that writes a batch which a newer version stored."""
     return (Handler.without_link(ParkedBatch, partial(_write_parked_batch, deps)),)
 
 

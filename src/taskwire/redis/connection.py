@@ -66,7 +66,7 @@ class Connections:
 
     `required_replicas` is how many replicas must have a claim or an intent record before it counts. `check`
     and `read_required_replicas` set it. `is_embedded` is true if this process runs the server itself. An
-    embedded server that is started again has all data of the one before it.
+    embedded server that is started again has all data that it had before.
     """
 
     commands: Redis

@@ -102,7 +102,10 @@ def _open_locks(data_dir: Path) -> tuple[TextIO, TextIO]:
 
 
 def require_safe(data_dir: Path) -> None:
-    """Raise `UserError` if other users can change the directory or a parent. Missing ones are accepted."""
+    """Raise `UserError` if other users can change the directory or a parent of it.
+
+    A directory that does not exist yet is accepted.
+    """
     for directory in (*_parents_of(data_dir), data_dir):
         if directory.exists():
             _require_ours(directory, data_dir)

@@ -33,7 +33,7 @@ from taskwire.redis import child_process, data_directory
 # How long to wait for another owner to end, in seconds. A second start must fail within 10 s, and on a busy
 # machine imports take a part of that.
 WAIT_SECONDS = 5.0
-# The server answers when it has loaded its file. A slow disk needs long for a large one.
+# The server answers when it has loaded its file. On a slow disk, a large file takes long.
 READY_SECONDS = 120.0
 SERVER_STOP_SECONDS = (
     3.0  # then the server is killed, which loses nothing: every write is synced before its answer

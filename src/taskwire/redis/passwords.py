@@ -15,7 +15,7 @@ class Password(CredentialProvider):
 
     @property
     def provider(self) -> CredentialProvider | None:
-        """What redis-py asks; None without a password, because redis-py would log in all the same."""
+        """What redis-py asks for the password; None without one, because redis-py would still log in."""
         return self if self._username or self._password else None
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
@@ -23,5 +23,5 @@ class Password(CredentialProvider):
         return (self._username, self._password) if self._username else (self._password,)
 
     async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
-        """Return the same. The method of the base class logs a warning."""
+        """Return what `get_credentials` returns. The method of the base class would log a warning."""
         return self.get_credentials()

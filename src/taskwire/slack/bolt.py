@@ -92,7 +92,7 @@ def _make_error_handler(metrics: Metrics) -> Callable[[Exception], Awaitable[Bol
     It counts each payload without a listener, and logs a warning about such payloads once a minute at most.
     """
     unknown = metrics.payloads_dropped.labels("unknown")
-    warn = ThrottledLog(_log.warning, "unknown payload from Slack; does the Slack app have our manifest?")
+    warn = ThrottledLog(_log.warning, "unknown payload from Slack, ignored; does the app have our manifest?")
 
     async def failed(error: Exception) -> BoltResponse | None:
         if not isinstance(error, BoltUnhandledRequestError):
@@ -118,7 +118,11 @@ def _handle_error(error: Exception) -> BoltResponse | None:
     if all(place.startswith(_BOLT_PATHS) for place in where):
         # Bolt could not read the payload, so Slack did not send it.
         return BoltResponse(status=400)
-    _log.error("unexpected exception while handling a payload", error=type(error).__name__, where=where)
+    _log.error(
+        "unexpected exception while handling a payload, not acknowledged",
+        error=type(error).__name__,
+        where=where,
+    )
     return None
 
 

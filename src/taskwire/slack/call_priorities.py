@@ -27,7 +27,8 @@ class Priority(IntEnum):
     RECEIPT = 2
     # The edit that gives a new card its task and its buttons.
     FIRST_CARD = 3
-    # The last edit of a card, whose task has ended. Other cards soon change again.
+    # The last edit of a card whose task has ended. It goes before `CARD`, because other cards soon change
+    # again and are edited anyway.
     FINAL_CARD = 4
     CARD = 5
     BACKFILL = 6

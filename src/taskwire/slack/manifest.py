@@ -56,8 +56,8 @@ EVENTS = (
     # For the Home tab, when a person opens it.
     "app_home_opened",
 )
-# What else an app has that is declared as an agent. Slack then shows a status in the threads of its tasks,
-# and a button *Stop* of its own.
+# The scope and the events that only an app has that is declared as an agent. Slack shows a status in the
+# threads of the tasks of such an app, and a button *Stop* of Slack's own.
 AGENT_SCOPE = "assistant:write"
 AGENT_EVENTS = ("agent_session_stopped",)
 

@@ -157,7 +157,10 @@ def read_entered_value(element: object) -> str:
 
 
 def read_pressed(action: object, menu: str) -> tuple[str, str]:
-    """Return the id and the value of what was pressed. An option's value has both if it is of this menu."""
+    """Return the action id and the value of what was pressed.
+
+    If it is an option of the menu with the action id `menu`, both are read from the option's value.
+    """
     action_id, value = read_text(action, "action_id"), read_entered_value(action)
     if action_id != menu:
         return action_id, value

@@ -64,14 +64,15 @@ class SignatureVerifier:
 
     def __init__(self, secret: str, now: Callable[[], float] = time.time) -> None:
         self._secret = secret.encode()
-        # The secret before a change, and until when it is accepted.
+        # The previous secret, and until when it is accepted.
         self._former, self._former_until = b"", 0.0
         self._now = now
 
     def replace(self, secret: str) -> None:
         """Accept requests that are signed with this secret.
 
-        Requests of the last minutes may still arrive with the signature of the secret before it.
+        The previous secret is accepted for some minutes more, because requests that Slack has already signed
+        with it may still arrive.
         """
         self._former, self._former_until = self._secret, self._now() + MOST_CLOCK_DIFFERENCE_SECONDS
         self._secret = secret.encode()

@@ -30,6 +30,9 @@ class Views:
         await self._calls.make(Method.UPDATE_VIEW, self._timeout_seconds, call)
 
     async def publish(self, person: UserId, view: View) -> None:
-        """Replace the content of a person's Home tab. The caller has taken the place with `reserve`."""
+        """Replace the content of a person's Home tab.
+
+        Call `Outbound.reserve` first; it takes a place in Slack's rate limits.
+        """
         call = self._client.views_publish(user_id=person, view=self._drafts.prepare_view(view))
         await self._calls.make(Method.PUBLISH_VIEW, self._timeout_seconds, call, is_reserved=True)

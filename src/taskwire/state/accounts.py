@@ -23,7 +23,7 @@ from taskwire.telemetry import logger
 
 # After this time, a refused token is tried once more.
 REFUSED_TTL_MS = 30 * DAY_MS
-# For so long, the cards of a person's tasks say since when the person's account is away.
+# For this long, the cards of a person's tasks say since when the person has no account that Coder accepts.
 AWAY_TTL_MS = 30 * DAY_MS
 
 _log = logger("taskwire.state.accounts")
@@ -81,7 +81,7 @@ class AccountStore:
         self._keys = keys
 
     async def find(self, person: UserId) -> ConnectedAccount | None:
-        """Return a person's account; None if there is none that this deployment has stored for them."""
+        """Return a person's account; None if this deployment has stored none for the person."""
         key = self._keys.named("account", person)
         both = await self._redis.mget(key, self._keys.named("account_refused", person))
         kept, refused = cast("list[str | None]", both)
@@ -98,7 +98,7 @@ class AccountStore:
         return account.model_copy(update={"is_refused": account.key_id == refused})
 
     async def list_all(self) -> list[ConnectedAccount]:
-        """List all connected accounts. This reads the names of all keys, so only a command does it."""
+        """List all connected accounts. This reads the names of all keys, so call it only in a command."""
         prefix = self._keys.named("account", "")
         names = [str(key) async for key in self._redis.scan_iter(f"{prefix}*", count=1_000)]
         found = [await self.find(UserId(name.removeprefix(prefix))) for name in sorted(names)]
@@ -125,7 +125,7 @@ class AccountStore:
         try:
             opened = key_ring().open(kept, key) if kept is not None else None
         except CannotOpen as error:
-            _log.error("own token cannot be used", why=str(error))
+            _log.error("own service token cannot be decrypted, treated as missing", why=str(error))
             return None
         return read(OwnServiceToken.model_validate_json, opened) if opened is not None else None
 
@@ -167,5 +167,7 @@ def open_pasted(sealed: str, person: UserId) -> str:
     try:
         return key_ring().open(sealed, f"pasted token {person}")
     except CannotOpen as error:
-        _log.warning("a pasted token cannot be read", person=person, why=str(error))
+        _log.warning(
+            "pasted token cannot be decrypted, person must paste it again", person=person, why=str(error)
+        )
         raise UserError(*refusals.pasted_token_lost()) from None

@@ -1,16 +1,16 @@
-"""The audit trail: a bounded stream of what people did. Who has no key can change nothing in it unnoticed.
+"""The audit trail: a bounded stream of what people did. Nobody without the key can change it unnoticed.
 
 `queue/lua/audit.lua` writes an entry in the call that ends the act's job. So a crash neither loses an entry
 nor writes it twice. Three things protect the trail:
 
-- Each entry is signed with the key of this deployment, and has a word that occurs once. So nobody without the
-  key can write, change or repeat one.
-- Each entry has the hash of the one before. So none can be removed from the middle, or moved.
-- Every few seconds a process checks what is new and seals the end of the chain, with the place where the kept
-  entries begin. So none can be removed from the ends that was sealed.
+- Each entry is signed with the key of this deployment, and has a word that occurs only in this entry. So
+  nobody without the key can write, change or repeat an entry.
+- Each entry has the hash of the previous entry. So no entry in the middle can be removed or moved.
+- Every few seconds a process checks the new entries and writes a seal, which says where the chain begins and
+  ends. So no sealed entry can be removed from the beginning or the end.
 
-A person who can write to Redis can still remove the last seconds, or put back an older state of the whole
-trail. The log shows that, because the number and the hash of each entry are in the log too.
+A person who can write to Redis can still remove the entries of the last seconds, or put back an older state
+of the whole trail. The log shows that, because the number and the hash of each entry are in the log too.
 """
 
 import hashlib
@@ -64,9 +64,9 @@ class BrokenChain(NamedTuple):
 
 
 class AuditSeal(BaseModel):
-    """What was checked: the entries from the one after `trimmed` to `number`, and whether one was wrong.
+    """A record of the entries that were checked: those with numbers above `trimmed`, up to `number`.
 
-    `row` is the id of the last one in the stream.
+    `row` is the stream's id of entry `number`. `broken` says where the chain breaks; None if it is whole.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,7 +92,7 @@ class _Head(NamedTuple):
 
 @dataclass
 class _Check:
-    """A walk along the chain. `broken` is the first break."""
+    """Checks the chain entry by entry. `broken` is the first break."""
 
     seal: AuditSeal
     number: int
@@ -102,7 +102,7 @@ class _Check:
     seen: set[str] = field(default_factory=set)
 
     def look(self, row: _Row) -> None:
-        """Check one row, and go on behind it."""
+        """Check the next row of the stream."""
         row_id, fields = row
         this, text = _read_id(row_id)[1], fields.get("entry", "")
         is_next = this == self.number + 1
@@ -153,7 +153,7 @@ class AuditTrail:
         self._limits = limits
         self._clock = clock
         self._seal = Script(connections.commands, keys, clock, _SEAL)
-        # What this process has last sealed or seen sealed. The trail never goes back behind it.
+        # The last seal that this process has written or read. An older seal shows that the trail went back.
         self._last = AuditSeal()
 
     def add_to(self, batch: Batch, entry: AuditEntry) -> Batch:
@@ -196,7 +196,7 @@ class AuditTrail:
     async def find_break(self) -> BrokenChain | None:
         """Find where the chain breaks; None if nobody without the key has changed anything.
 
-        Entries may be added, and trimmed with a new seal, meanwhile. Then the check begins again.
+        If a break is found but old entries were trimmed during the check, check again.
         """
         while True:
             head = await self._read_head()
@@ -212,25 +212,38 @@ class AuditTrail:
                 return check.broken
 
     async def seal(self) -> None:
-        """Check what was written since the last seal, remove what is too old or too much, and seal the rest.
+        """Check the entries since the last seal, remove those above the limits, and seal the rest.
 
-        Every process of a deployment does this. If the chain is broken, the seal says so from then on.
+        Every process of a deployment does this. Once the chain is broken, every later seal records the break.
         """
         head = await self._read_head()
         seal, why = _open_seal(head.seal, self._key)
         if why == _KEY_MISSING:
-            # Another process has the key. It seals.
+            # A process that has the key will seal the trail.
             return
         if why:
-            _log.error("the seal of the audit trail was changed")
+            _log.error(
+                "the seal of the audit trail was changed, every later seal records that",
+                why=why,
+                hint="Run taskwire audit.",
+            )
             seal = self._last.model_copy(update={"broken": BrokenChain(self._last.number + 1, why)})
         elif seal.number < self._last.number:
-            _log.warning("the audit trail went back", to=seal.number, was=self._last.number)
+            _log.warning(
+                "the audit trail went back, checked and sealed again from there",
+                to=seal.number,
+                was=self._last.number,
+            )
         check = _Check(seal, seal.number, seal.hash, seal.row, seal.broken)
         async for row in self._read_rows(f"({seal.row}" if seal.row else _FIRST):
             check.look(row)
         if check.broken is not None and check.broken != seal.broken:
-            _log.error("the audit trail was changed", number=check.broken.number, why=check.broken.why)
+            _log.error(
+                "the audit trail was changed, every later seal records that",
+                number=check.broken.number,
+                why=check.broken.why,
+                hint="Run taskwire audit.",
+            )
         new = await self._trim(seal, check)
         if new.seal == seal and head.seal and not why:
             self._last = seal
@@ -240,7 +253,7 @@ class AuditTrail:
                 self._last = new.seal
 
     async def _trim(self, seal: AuditSeal, check: _Check) -> "_Trimmed":
-        """Return the new seal, and the ids of the entries that are too old or too much."""
+        """Return the new seal, and the ids of the entries that are too old or too many."""
         trimmed, trimmed_hash, ids = seal.trimmed, seal.trimmed_hash, []
         oldest_ms = int(self._clock.stamp() or time.time() * 1000) - self._longest_ms
         for row_id, fields in await self._read_oldest():

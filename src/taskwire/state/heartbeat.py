@@ -1,8 +1,8 @@
 """Heartbeat: when a process last listened to Slack, and when something of each kind last came from Slack.
 
-Each process that listens to Slack writes the time here. A process that starts learns from it for how long no
-process has listened, whether another process already recorded the gap, and when Slack last sent an HTTP
-request. `recovery/downtime` decides what follows from a gap.
+Each process that listens to Slack writes the time to Redis. From this time, a process that starts learns for
+how long no process has listened. Redis also holds whether another process already recorded the gap, and when
+Slack last sent an HTTP request. `recovery/downtime` decides what follows from a gap.
 
 Slack does not tell an app whether its slash command and its event subscriptions are set up. Only payloads
 that arrive show it. `ReceivedKinds` stores when they arrived; `doctor/findings` judges them.
@@ -17,10 +17,10 @@ from taskwire.queue.scripts import Clock, Script, ScriptAnswer, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# A gap is the same as one that was noted within this time and begins as early. Shorter gaps than this are not
-# read.
+# A gap counts as recorded if a process has recorded one within this time that began at most this much later.
+# Backfill does not read a gap that is shorter than this.
 SAME_GAP_MS = 60_000
-# A process that claims a gap and has not noted it after this time may be dead.
+# A process that has claimed a gap and has not recorded it after this time may be dead.
 GAP_CLAIM_MS = 10_000
 
 _BEAT = load_script("state/heartbeat.beat")

@@ -2,9 +2,9 @@
 
 When no stored value needs an older key, a log line says that the older keys may be removed.
 
-During a rotation, processes may have their keys in different orders. Each notes in Redis which key it seals
-with. Only the processes whose key came last encrypt anew, so no two undo each other's work, and they do not
-end before all processes seal with this key.
+During a rotation, processes may have their keys in different orders. Each process notes in Redis with which
+key it seals. Only the processes whose key came last encrypt anew, so that no process undoes the work of
+another. They end only when all processes seal with this key.
 
 If a value changes while it is encrypted, the changed value is kept: it has the newest key already, or the
 next round finds it. Messages that are parked for a thread are left out, because they expire within ten
@@ -23,9 +23,9 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.telemetry import logger
 
-# How many keys of Redis one look covers, and how many a call lists.
+# How many keys of Redis one `look` covers, and how many one SCAN lists.
 KEYS_PER_LOOK, KEYS_PER_CALL = 2_000, 500
-# A process that has not noted its key for this time is gone. The notes end with the last process.
+# A process that has not noted its key for this time is gone. Redis keeps what was noted for ORDER_TTL_MS.
 IN_USE_MS, ORDER_TTL_MS = 60_000, DAY_MS
 
 _RESEAL = load_script("state/keys.reseal")
@@ -53,9 +53,9 @@ class StoredKeys:
         self._reseal = Script(connections.commands, keys, clock, _RESEAL)
         self._order = Script(connections.commands, keys, clock, _ORDER)
         self._process = secrets.token_hex(8)
-        # Whether the last look has found that another process seals with a key that came later.
+        # Whether the last `look` found that another process seals with a key that came later.
         self._is_behind = False
-        # Where the next look begins; None if none is needed any more.
+        # The SCAN cursor at which the next `look` begins; None if no further round is needed.
         self._cursor: int | None = 0
         self._changed = self._left = 0
 
@@ -101,7 +101,7 @@ class StoredKeys:
         return None
 
     def _step_behind(self, last: str, ring: sealing.KeyRing) -> None:
-        """Leave the store to the processes with a later key, and begin again when there is none."""
+        """Leave the store to the processes whose key came later. When there are none, begin a new round."""
         if not self._is_behind:
             _log.info(
                 "another process encrypts with a key that came later",
@@ -126,7 +126,7 @@ class StoredKeys:
             )
         elif not self._changed:
             _log.warning(
-                "stored values are encrypted with a key that is not configured",
+                "stored values are encrypted with a key that is not configured, left unchanged",
                 hint="Add the missing key at the end of TASKWIRE_SECRET_KEYS.",
                 values=self._left,
             )

@@ -27,8 +27,8 @@ from taskwire.state.retention import KeptTimes
 
 # How many ts of received messages a link stores, so that backfill skips them.
 MAX_TAKEN_MESSAGES = 200
-# How long these ts are stored after the last message. No thread is silent for so long; if it were, backfill
-# would take old messages for new ones.
+# How long these ts are stored after the last message. If a thread were silent for longer, backfill would take
+# its old messages for new ones.
 TAKEN_MESSAGE_TTL_MS = 400 * DAY_MS
 # How long it is stored that a channel is closed. If the channel opens again within this time, its threads get
 # messages again.
@@ -94,7 +94,7 @@ class LinkWrites:
         return self.write_record(batch, record.model_copy(update={"card_ts": ts}))
 
     def write_moved_to(self, batch: Batch, link: LinkId, where: str) -> Batch:
-        """Record for an ended link in which thread its task is now."""
+        """Record on an ended link the thread to which its task has moved. `where` is its permalink."""
         return batch.write_expiring(self.kept.ended_ms, "HSET", self._keys.link(link), "moved_to", where)
 
     def mark_closed(self, batch: Batch, record: LinkRecord, code: str) -> Batch:
@@ -146,7 +146,7 @@ class LinkWrites:
         return batch.write("ZADD", self._keys.named("timers"), look_at_ms, link)
 
     def look_again(self, batch: Batch, links: Sequence[LinkId], at_ms: int) -> Batch:
-        """Look at these links again at this time."""
+        """Set the timers of these links to `at_ms`, in Unix milliseconds, instead of their present times."""
         for some in split_links(links):
             batch.write(
                 "ZADD", self._keys.named("timers"), *(word for link in some for word in (at_ms, link))
@@ -219,7 +219,7 @@ class LinkWrites:
         return batch.write("HSET", self._keys.named("held", link), job.id, f"{score} {job.model_dump_json()}")
 
     def drop_held(self, batch: Batch, link: LinkId, *job_ids: str) -> Batch:
-        """Remove all held replies, or these, from the hold. The pause goes on."""
+        """Remove these replies from the hold, or all of them if none is named. The pause goes on."""
         held = self._keys.named("held", link)
         return batch.write("HDEL", held, *job_ids) if job_ids else batch.write("DEL", held)
 

@@ -266,7 +266,7 @@ def _open_shares(link: str, stored: str) -> tuple[str, ...]:
     except KeyMissing:
         raise
     except CannotOpen as error:
-        _log.warning("a share is not used", link=link, why=str(error))
+        _log.warning("shares cannot be decrypted, task treated as not shared", link=link, why=str(error))
         return ()
 
 

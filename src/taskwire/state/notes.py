@@ -1,8 +1,9 @@
 """Notes: short-lived values that may be lost without harm, such as the names of people.
 
-Every note is sealed for its key. Cached answers decide who a person is and what they may do. So a cached
-answer is used only if this deployment has sealed it a short time ago, for this person or group. Redis's clock
-says when that was: the clocks of the hosts may differ.
+Every note is sealed (encrypted and signed) together with its Redis key, so it cannot be moved to another key.
+Cached answers decide who a person is and what they may do. So a cached answer is used only if this deployment
+has sealed it a short time ago, for this person or group. The age is measured by Redis's clock, because the
+clocks of the hosts may differ.
 """
 
 import secrets
@@ -21,7 +22,7 @@ from taskwire.telemetry import logger
 DEFAULT_TTL_MS = 300_000
 # How long a request to Slack or Coder may take. After this time, no answer is older than the last change.
 CHANGE_TTL_MS = 120_000
-# No answer is cached for as long. An older one was put back by somebody else.
+# No answer is cached for this long. So somebody else must have put back an older answer, and it is not used.
 OLDEST_CACHED_SECONDS = 60
 # How long Redis's clock is read from a monotonic clock of this process before Redis is asked again.
 CLOCK_SECONDS = 60.0
@@ -47,7 +48,7 @@ class Notes:
         try:
             return sealing.open_text(kept, key) if kept is not None else None
         except sealing.CannotOpen as error:
-            _log.warning("a note is not used", key=key, why=str(error))
+            _log.warning("note cannot be decrypted, treated as missing", key=key, why=str(error))
             return None
 
     async def find_signed(self, *parts: str) -> str | None:
@@ -100,12 +101,12 @@ class Notes:
         )
 
     def keep_in(self, batch: Batch, value: str, *parts: str, ttl_ms: int = DEFAULT_TTL_MS) -> Batch:
-        """Add to a batch that a note is stored."""
+        """Add to a batch the write that stores a note for `ttl_ms`."""
         key = self._keys.named("notes", *parts)
         return batch.write_expiring(ttl_ms, "SET", key, sealing.seal_text(value, key))
 
     def forget_in(self, batch: Batch, *parts: str) -> Batch:
-        """Add to a batch that a note is removed."""
+        """Add to a batch the write that removes a note."""
         return batch.write("DEL", self._keys.named("notes", *parts))
 
     async def list_since(self, since_ms: int, *parts: str) -> list[int]:
@@ -119,13 +120,13 @@ class Notes:
         return cast("list[str]", await self._redis.zrange(self._keys.named("notes", *parts), 0, -1))
 
     def count_in(self, batch: Batch, name: str, at_ms: int, most: int, *parts: str, ttl_ms: int) -> Batch:
-        """Add to a batch that an event is counted. Each `name` counts once; the newest `most` are stored."""
+        """Add to a batch the write that counts an event. `name` counts once; the newest `most` are stored."""
         key = self._keys.named("notes", *parts)
         batch.write_expiring(ttl_ms, "ZADD", key, at_ms, name)
         return batch.write("ZREMRANGEBYRANK", key, 0, -most - 1)
 
     def uncount_in(self, batch: Batch, name: str, *parts: str) -> Batch:
-        """Add to a batch that a counted event is removed."""
+        """Add to a batch the write that removes a counted event."""
         return batch.write("ZREM", self._keys.named("notes", *parts), name)
 
     async def keep_if_new(self, *parts: str, value: str = "1", ttl_ms: int = DEFAULT_TTL_MS) -> bool:

@@ -63,7 +63,10 @@ class Ownership:
 
 
 def refusal(noted: Owner, who: Owner, where: str) -> UserError | None:
-    """Return an error if the store is not this process's. None if it is, or if that is not known."""
+    """Return an error if the store is not this process's. None if it is, or if that is not known.
+
+    `noted` is the owner that the store names, `who` is this process, and `where` is the address of the store.
+    """
     if noted.is_another_app(who):
         belongs = f"another Slack app of this workspace (its bot is {noted.app}, this one's is {who.app})"
     elif noted.keys and not set(noted.keys) & set(key_ring().ids):

@@ -26,7 +26,7 @@ KEYS_PER_SCAN = 500
 # A hash whose fields may hold requests of people, or of a link.
 _LINK_PARTS = re.compile(r"(link|held):([^:]+)|queue:to_coder:([^:]+):jobs")
 _PERSONS_QUEUE = re.compile(r"queue:([a-z_]+:[^:]+):(?:order|jobs|state)")
-# The requests that wait for a person's account. Others may have asked for them.
+# The requests that wait for a person's account. Other people may have made these requests.
 _WAITING_JOBS = re.compile(r"queue:(waiting_requests:[^:]+):jobs")
 # The fields of a queue's hash that hold its jobs begin with this.
 _BODY = "body|"

@@ -1,9 +1,9 @@
-"""How long what has ended is kept, and a sweep that applies a shorter time to what is stored already.
+"""How long ended links and excerpts are kept, and a sweep that applies a shorter time to those in Redis.
 
-Everything that ends has a time to live from its end on, so nothing needs this sweep to go. But an operator
-may shorten the settings later. Then the sweep shortens the times to live that are longer. A longer setting
-counts only for what ends after it. Every process of a deployment sweeps, a part of the store in each look.
-The audit trail trims itself (`audit.py`).
+Each of them gets a time to live when it ends, and Redis removes it without this sweep. But an operator may
+shorten the settings later. Then the sweep shortens the times to live that are longer. A longer setting counts
+only for what ends after the change. Every process of a deployment sweeps, one part of the store in each
+`look`. The audit trail trims itself (`audit.py`).
 """
 
 import time
@@ -20,7 +20,7 @@ from taskwire.telemetry import logger
 STEPS: Final = "steps"
 # The note that leads from a detached task to the link that it had.
 DETACHED_LINK: Final = "detached_link"
-# How many keys of Redis one look covers, and how many a call lists.
+# How many keys of Redis one `look` covers, and how many one SCAN lists.
 KEYS_PER_LOOK, KEYS_PER_CALL = 2_000, 500
 # The time from the end of one round through the store to the next one, in seconds.
 ROUND_SECONDS = 3_600.0
@@ -76,5 +76,5 @@ class Retention:
     def _end_round(self) -> None:
         self._next_round = time.monotonic() + ROUND_SECONDS
         if self._shortened:
-            _log.info("records that have ended will go earlier", keys=self._shortened)
+            _log.info("kept times were shortened, ended records expire earlier", keys=self._shortened)
         self._shortened = 0

@@ -42,7 +42,7 @@ class SettingsStore(Generic[K, S]):
         except CannotRead as error:
             if not is_forged(error):
                 raise
-            _log.warning("settings are not used", key=key, why=error.why)
+            _log.warning("settings not written by this deployment, defaults used", key=key, why=error.why)
             return self._defaults
 
     def write(self, batch: Batch, whose: K, settings: S) -> Batch:
