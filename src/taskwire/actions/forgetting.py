@@ -37,7 +37,7 @@ class PersonForgetter:
         return (Handler.with_any_link(ForgetInLink, self.forget),)
 
     async def forget(self, context: JobContext, link: Link | None) -> Outcome:
-        """Remove the person from the link, and end it if the task is theirs."""
+        """Remove the person from the link. If the person owns the task, end the link."""
         work, batch = context.work(ForgetInLink), Batch()
         await self._drop_jobs(context, work.person, batch)
         if link is not None:

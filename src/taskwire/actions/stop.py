@@ -67,7 +67,7 @@ class StopReactions:
         return (Handler.without_link(StopByReaction, self.handle_reaction),)
 
     async def handle_reaction(self, context: JobContext) -> Outcome:
-        """Pause the task of the message. A message that belongs to no task needs no answer."""
+        """Pause the task of the message that got the reaction. If it belongs to no task, do nothing."""
         work = context.work(StopByReaction)
         return await retry_for_person(self._deps, context, None, partial(self._stop, work))
 
@@ -82,7 +82,7 @@ class StopReactions:
     async def _find_link(self, work: StopByReaction) -> Link | None:
         """Find the link of the message that got the reaction.
 
-        A card has its thread in the link. Any other message names its task in its metadata. The event of a
+        A card is found by its ts. Any other message names its task in its metadata, because the event of a
         reaction does not say in which thread the message is.
         """
         links, channel = self._deps.links, work.requester.channel

@@ -28,8 +28,8 @@ class PersonTasks(NamedTuple):
 def sort_links(links: Sequence[Link], now_ms: int) -> PersonTasks:
     """Divide a person's links into three lists: what needs them, what runs, and what changed lately.
 
-    The first two are those of `/task`, in the same order. The last has the newest change first; links whose
-    last change is older are left out.
+    The first two lists are those of `/task`, in the same order. The third list has the changes of the last
+    seven days, the newest first.
     """
     ordered = sorted(links, key=get_order)
     needs = [link for link in ordered if needs_owner(link, now_ms)]

@@ -1,7 +1,8 @@
 """Handles a person's own settings: stores them, and sends the summary after quiet hours.
 
 If a call was held back in quiet hours, one summary is sent when these quiet hours end. If the person changes
-the quiet hours meanwhile, it is sent when the new ones end. If nothing is left to tell, no summary is sent.
+the quiet hours meanwhile, the summary is sent when the new quiet hours end. If nothing is left to tell, no
+summary is sent.
 """
 
 from taskwire.dependencies import Dependencies

@@ -95,7 +95,7 @@ class HomePublisher:
         return home.home_view(page, Hosts(self._deps.coder_url, self._deps.forges))
 
     async def _find_account(self, person: UserId) -> ShownAccount | None:
-        """Return the person's own account; None if people cannot connect accounts here."""
+        """Return the person's own account; None if this deployment lets nobody connect accounts."""
         own = self._people.accounts
         if not own.can_connect:
             return None

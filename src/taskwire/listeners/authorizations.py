@@ -1,7 +1,7 @@
 """Takes people who come back from Coder's page: finds who has asked, and writes the job that connects them.
 
-A state is used once: the claim of the inbox sees to that. Nothing is shown of the person or of the account,
-because anybody may open the address.
+A state can be used once, because the inbox claims it once. The browser shows nothing about the person or the
+account, because anybody may open the address.
 """
 
 import re
@@ -61,7 +61,7 @@ class AuthorizationReceiver:
                 return BrowserAnswer(callback_pages.NOT_VALID)
             return await self._claim(started, state, code)
         except (RedisError, TryLater, OutcomeUnknown) as error:
-            _log.warning("a browser's return from Coder is not claimed", error=str(error))
+            _log.warning("return from Coder's page not claimed, browser asked to try again", error=str(error))
             return BrowserAnswer(callback_pages.TRY_AGAIN)
 
     async def _claim(self, started: StartedAuthorization, state: str, code: str) -> BrowserAnswer:
@@ -84,5 +84,5 @@ class AuthorizationReceiver:
         try:
             await self._deps.queues.write(self._deps.authorizations.end(Batch(), state))
         except (RedisError, TryLater, OutcomeUnknown) as error:
-            # It ends by itself after ten minutes.
-            _log.info("a denied authorization is not ended", error=str(error))
+            # The authorization expires after ten minutes.
+            _log.info("denied authorization not ended, expires by itself", error=str(error))

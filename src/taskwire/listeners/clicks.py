@@ -176,8 +176,7 @@ class Clicks:
             "edit": self._dialogs.open_edit,
         }
         link, _, rest = clicked.value.partition(" ")
-        # The verb that the person meant may need a dialog, which is opened here. The job only settles the
-        # question.
+        # The verb that the person meant may need a dialog. Open it now: the job only settles the question.
         asked = rest.partition(":")[0] if clicked.button is Button.DO_VERB else clicked.button
         if asked in dialogs:
             dialogs[asked](requester, clicked.trigger_id, LinkId(link))

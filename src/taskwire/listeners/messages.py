@@ -127,7 +127,7 @@ class Messages:
             self._ingress.learn_time(body)
             shared = inbound.find_shared_thread(body, self._bot)
             if shared is not None:
-                # Messages of strangers and of the bot count here, although they are ignored otherwise.
+                # Record every message, also those of strangers and of the bot, which are ignored after this.
                 self._background.start(self._outsiders.tell_about_outsiders(shared))
             if not self._ingress.is_accepted(body):
                 return BoltResponse(status=200)

@@ -22,14 +22,14 @@ NOTHING_PASTED = "Paste the token that Coder's page shows."
 
 
 class ConnectWays(NamedTuple):
-    """How people connect their accounts here: with a token, and perhaps on a page of Coder."""
+    """How this deployment connects accounts: with a token, and perhaps on a page of Coder."""
 
     coder_url: str
     has_page: bool = False
 
     @property
     def steps(self) -> str:
-        """What a person does, as the end of a sentence."""
+        """What a person has to do, as the end of a sentence."""
         return (
             "allow it on a page of Coder"
             if self.has_page

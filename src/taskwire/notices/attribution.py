@@ -78,7 +78,7 @@ def _find_queued_act(jobs: Iterable[Job], event: Event) -> Acted | Vanished | No
 
 
 def _act_of_build(act: Act, build: int, seen: Observation) -> Acted | None:
-    """Return the act if it has caused this build.
+    """Return the act if it has caused the build in `seen`. `build` is the number of the build before the act.
 
     A retry makes two builds: the first one stops the workspace.
     """

@@ -106,7 +106,7 @@ class CardAndReceipts:
         )
 
     async def _is_resumed_by_reply(self, link: Link) -> bool:
-        """Return whether a reply resumes the task. Only the card of a task that is being stopped says so."""
+        """Return whether a reply resumes the task. Only the card of a task that is stopping shows that."""
         if link.shown_pending != "pause":
             return True
         return (await self._deps.channel_settings.get(link.record.channel)).is_resumed_by_reply

@@ -190,9 +190,9 @@ class Notifier:
     async def _add_reports(self, context: JobContext, link: Link, event: Event) -> Event:
         """Add all reports of the agent to an observation: Coder's list of tasks shows only the last one.
 
-        The reports are also added after a new build, once its agent is there: if a turn ended before a resume
-        between two polls, no list shows its end. Reports that are newer than the observation are left to
-        later events. Otherwise the thread would show them too early.
+        The reports are also added after a new build, when its agent has started: if a turn ended before a
+        resume between two polls, no list shows its end. Reports that are newer than the observation are left
+        to later events. Otherwise the thread would show them too early.
         """
         if not isinstance(event, Observed):
             return event

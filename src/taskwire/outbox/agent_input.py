@@ -58,11 +58,12 @@ class AgentInput:
             else:
                 parts.append(f"{_heading(file)}\n{_fence(content)}")
         text = sanitize_for_agent("\n\n".join(parts))
-        # The same text is sent, written into the intent record, and looked for. So tokens are masked here.
+        # Mask tokens now, because the same text is sent, written into the intent record, and looked for in
+        # the log.
         return PreparedInput(sanitize_for_agent(self._deps.mask_own(text)), tuple(refused))
 
     async def link_back(self, channel: ChannelId, message: PickedMessage) -> str:
-        """Return the line that leads from a prompt to its message; empty if the bot is not in its channel."""
+        """Return a line with a link to the message of a prompt; empty if the bot is not in its channel."""
         try:
             link = await self._deps.slack.get_permalink(channel, message.ts)
         except (ChannelProblem, MessageGone):

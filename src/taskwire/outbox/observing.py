@@ -68,8 +68,8 @@ def list_reports_known_at(
 ) -> tuple[Report, ...]:
     """Return those reports of `history` that existed when Coder's list of tasks was made.
 
-    If the list shows no report of the present agent, these are the reports of earlier agents. A report is
-    left to a later event if neither its agent nor the present agent is known.
+    If the list shows no report of the present agent, return only reports of earlier agents. If the list shows
+    no agent, return only reports of the last known agent and of unknown agents.
     """
     if seen.report is not None:
         return tuple(report for report in history if report.at <= seen.report.at)

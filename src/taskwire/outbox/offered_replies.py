@@ -35,7 +35,8 @@ class OfferedReply(BaseModel):
     is_asked: bool = False
     author_name: str = ""
     words: str = ""
-    # The press, if the reply is one of the choices that the agent offers: the thread has no such message.
+    # The press of a button, if the reply is a choice that the agent offers. Such a reply is no message in the
+    # thread.
     choice: Choose | None = None
 
     @property

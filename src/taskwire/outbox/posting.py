@@ -107,8 +107,8 @@ async def _find_earlier_post(
 ) -> Ts | None:
     """Find a message that was posted before Redis lost data, or before the job was given up.
 
-    Only the first page is read. The message is old enough to be on it, unless the data loss has just been
-    noticed; then the job waits first.
+    Only the first page is read. Slack may not show a new message at once, so the job waits if the data loss
+    was noticed just now.
     """
     since = thread_ts or get_earliest_unknown_ts(deps, context)
     note = PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)

@@ -50,7 +50,7 @@ def without_expired_url(requester: Requester, now: datetime) -> Requester:
 def handed_over_answers(person: str) -> QueueName:
     """Return the queue of one person's answers that a stopped process has handed over.
 
-    It is a queue of its own: if a version cannot read such an answer, no other job waits behind it.
+    These answers have a queue of their own: if a version cannot read one, no other job waits behind it.
     """
     return QueueName(f"handed_over_answers:{person}")
 

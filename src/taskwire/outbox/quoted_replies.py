@@ -1,7 +1,7 @@
 """Posts a person's words as a quotation in a task's thread, and queues them as that person's reply.
 
 If a person used a command, a button or a dialog, the thread has no message of theirs. So the words are posted
-there as a quotation, and the receipt goes on that message.
+in the thread as a quotation, and the receipt goes on that message.
 """
 
 from taskwire.dependencies import Dependencies

@@ -1,8 +1,8 @@
 """Retries requests for which a person waits: soon and often, for an hour.
 
 The person is told once that the request waits. `COMMAND` in `domain/retry_policies.py` says how often and for
-how long a request is tried. A request that fails for that long is ended here; the worker ends all other jobs.
-People whose requests wait behind this one are told too, each where they asked.
+how long a request is tried. This module ends a request that fails for that long; the worker ends all other
+jobs. People whose requests wait behind this one are told too, each where they asked.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -73,8 +73,7 @@ async def retry_for_person(
 ) -> Outcome:
     """Run a job. If Coder or Slack does not answer, try again soon, and give up after an hour.
 
-    With `gives_up=False`, the job is not given up here: the caller does it, because it has to end more than
-    the job.
+    With `gives_up=False`, the caller gives the job up, because the caller has to end more than the job.
     """
     try:
         return await run(context)

@@ -131,7 +131,7 @@ async def _append(
 
 
 async def renew_if_possible(deps: Dependencies, error: AccountProblem, batch: Batch) -> bool:
-    """Let a refused token be renewed now, if a refresh token came with it. Return whether it is."""
+    """Append the job that renews a refused token, if a refresh token came with it. Return whether it did."""
     if not isinstance(error, PersonTokenRefused) or not error.key_id:
         return False
     person = UserId(error.person)

@@ -180,7 +180,7 @@ class PersonalPoller:
         except PersonTokenRefused as error:
             self._metrics.polls.labels("failed").inc()
             _log.info(
-                "poll with a person's account refused, person asked to connect again",
+                "poll with a person's account refused, token renewed or person asked to connect again",
                 person=person,
                 error=str(error),
             )

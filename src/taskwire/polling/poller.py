@@ -162,8 +162,8 @@ class Poller:
     async def _can_be_gone(self, poll: Poll, count: int, linked: int) -> bool:
         """Return whether `count` missing tasks of `linked` ones can really be gone.
 
-        This is so if they are few, or if many have been missing for a day. Otherwise our account has probably
-        lost rights, and administrators are warned.
+        They can be gone if they are few, or if many have been missing for a day. Otherwise our account has
+        probably lost rights, and administrators are warned.
         """
         notes = self._deps.notes
         since = await notes.find("vanished", ACCOUNT)

@@ -80,9 +80,9 @@ class TaskListReader:
         self._list_digest, self._stored_digests, self._unlinked = b"", {}, set()
 
     async def read(self, poll: Poll, body: bytes, linked: Linked) -> ReadList | str:
-        """Store what has changed. Return a word instead if the list is `unchanged`, or `overtaken`.
+        """Read a list and store what has changed. Return the word `unchanged` if nothing has changed.
 
-        It is overtaken if a newer poll has begun.
+        Return the word `overtaken` if a newer poll has begun.
         """
         if poll.number not in (self._last_poll_number, self._last_poll_number + 1):
             # Another process has polled since, so this process may not know the newest stored observations.

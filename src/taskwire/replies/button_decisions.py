@@ -133,7 +133,7 @@ class ReplyDecisions:
     ) -> Outcome:
         """Queue a reply again, together with the replies that were given up with it.
 
-        `found` is None if the reply was deleted. Then only the others are queued.
+        `found` is None if the reply was deleted. Then only the other replies are queued.
         """
         batch = found.removal if found is not None else Batch()
         to_send = [(work.job, found.reply)] if found is not None else []
@@ -226,10 +226,10 @@ class ReplyDecisions:
         return retry(0, context.job.with_work(text=text, is_menu=choice.is_menu), batch)
 
     async def _may_choose(self, link: Link, work: Choose) -> bool:
-        """Return whether the person may answer the agent; False if they may only ask its owner to do so.
+        """Return whether the person may answer the agent; False if they may only ask the task's owner.
 
-        A person without a Coder account may ask, as with a reply. Raise AccountNeeded if the account is all
-        that they lack, and UserError for everybody else.
+        A person without a Coder account may ask, as with a reply. Raise AccountNeeded if the person lacks
+        only an account, and UserError for everybody else.
         """
         person, record = work.requester.person, link.record
         is_own = person in (record.owner_slack, record.requested_by)

@@ -2,8 +2,8 @@
 
 A reply of a person who may not steer the task is no input. Its author can ask the owner, privately, to pass
 it on. The owner decides on the text that the reply has at that time. Between these steps the reply is kept in
-a note. When it is passed on, it becomes a reply of the owner that names its author, in its place among the
-other replies.
+a note. When it is passed on, it becomes a reply of the owner that names its author. It keeps its place among
+the other replies.
 """
 
 from taskwire.dependencies import Dependencies
@@ -53,7 +53,8 @@ async def offer_to_ask_for_choice(
 ) -> Message:
     """Return the message to a person who may not choose, with a button that asks the owner to pass it on.
 
-    The batch keeps the choice. A person who has asked for the same choice already only hears that.
+    The batch keeps the choice. If the person has asked for the same choice already, return a message that
+    says that.
     """
     thread, person = link.record.thread, work.requester.person
     if link.record.owner_slack is None or thread is None:

@@ -180,7 +180,7 @@ class ReplyOutcomes:
     async def _explain_wait(self, reply_job: ReplyJob, since_ms: int, message: Message, batch: Batch) -> None:
         """Tell the thread once a day why replies wait, if they have waited for long.
 
-        An outage of Coder is not explained here, because the card shows it.
+        Do not explain an outage of Coder, because the card shows it.
         """
         context, link = reply_job.context, reply_job.link
         if (

@@ -3,10 +3,11 @@
 The button leads to Coder with a state that belongs to the person who has asked. Anybody could open that page,
 for example a colleague to whom an attacker has sent the link. So an account is connected at once only if it
 has the confirmed e-mail address of the person in Slack. Otherwise the browser that came back from Coder shows
-a number, and the person must enter it in Slack: whoever allowed Taskwire and whoever asked are then the same.
+a number, and the person must enter it in Slack. That proves that the same person has asked in Slack and
+allowed Taskwire.
 
-Coder gives tokens for a code only once. They are stored as soon as they are there. If they are lost before
-that, the repeat is refused, and the person is asked to begin again.
+Coder gives tokens for a code only once, so they are stored at once. If the process dies before that, Coder
+refuses the repeat, and the person is asked to begin again.
 """
 
 import hmac
@@ -46,7 +47,7 @@ class AccountAuthorizer:
         self._connector = connector
 
     def handlers(self) -> tuple[Handler, ...]:
-        """List the handlers of this class."""
+        """Return the handlers: which method runs each kind of job."""
         return (
             Handler.without_link(AuthorizeAccount, self.authorize),
             Handler.without_link(ConfirmAccount, self.confirm),
@@ -89,7 +90,12 @@ class AccountAuthorizer:
             tokens = await self._deps.oauth.exchange(grant.code, grant.verifier)
         except Refused as refused:
             code = refused.code if isinstance(refused, GrantRefused) else ""
-            _log.warning("Coder gives no tokens", job=context.job.id, code=code, error=str(refused))
+            _log.warning(
+                "Coder refused to give tokens, person asked to begin again",
+                job=context.job.id,
+                code=code,
+                error=str(refused),
+            )
             raise UserError(*refusals.not_authorized()) from None
         await context.write(self._deps.authorizations.keep_tokens(Batch(), context.job.id, tokens))
         return tokens
@@ -108,7 +114,7 @@ class AccountAuthorizer:
         try:
             await self._connector.claim(User(id=found.user_id, username=found.username), found.person)
         except UserError:
-            # The account stays with the person who has it. These tokens must not live on.
+            # The account stays connected to the other person, so delete the tokens that were just made.
             batch = Batch().append(account(found.person), _make_deletion_job(found), score="due")
             await context.write(batch)
             raise

@@ -78,7 +78,7 @@ class CardQuestions:
     async def find_request(self, requester: Requester, link_id: LinkId) -> OpenForm:
         """Return what to ask for another task like this one.
 
-        Secrets in the prompt are masked for people who may not see it in the dialog that edits it.
+        For people who may not edit the prompt, mask the secrets in it.
         """
         link = await self._lookup.find_link(requester, link_id)
         record = link.record

@@ -1,7 +1,7 @@
 """The settings of a channel: fills the dialog of `/task settings`, and saves the channel's part.
 
 The dialog also has the person's own settings, which `home/preferences.py` saves. In direct messages it has
-nothing else.
+only these.
 
 Each full member of the workspace who is in a channel may change its settings. Only the person who has saved
 them is told, with one exception: the channel is told when everybody in it may steer from now on. If two

@@ -41,7 +41,7 @@ async def refresh_tokens(deps: Dependencies, context: JobContext, known: Connect
     if deps.oauth is None:
         return await _ask_to_connect(deps, context, known, "the app is no longer configured")
     if context.is_outcome_unknown:
-        # If the use of an earlier try has arrived, Coder refuses this one: either way, it is known then.
+        # Coder refuses this call if the call of an earlier try has arrived, so its answer settles both.
         context.record_reconciled()
     call = partial(deps.oauth.refresh, known.refresh_token)
     try:
@@ -75,7 +75,9 @@ async def _ask_to_connect(
     deps: Dependencies, context: JobContext, known: ConnectedAccount, why: str
 ) -> Outcome:
     """Note that Coder accepts the account's tokens no longer, and tell its person."""
-    _log.warning("tokens of a connected account are lost", person=known.person, why=why)
+    _log.warning(
+        "tokens of a connected account are lost, person asked to connect again", person=known.person, why=why
+    )
     batch = deps.accounts.mark_refused(Batch(), known.person, known.key_id)
     message = accounts.account_ended(known.username, deps.connect_ways)
     tell_person(known.person, f"account:{context.job.id}", message, batch)
@@ -91,8 +93,8 @@ async def end_tokens(oauth: OAuthClient | None, client: CoderClient, refresh_tok
         try:
             await oauth.revoke(refresh_token)
         except Refused as error:
-            # Older servers cannot revoke. There, a refresh token ends with its access token.
-            _log.info("tokens not revoked", error=str(error))
+            # Older servers cannot revoke. On these, a refresh token ends with its access token.
+            _log.info("tokens not revoked, key deleted instead", error=str(error))
         else:
             return
     await delete_quietly(client, client.key_id)

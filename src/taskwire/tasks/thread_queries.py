@@ -229,7 +229,7 @@ class ThreadQueries:
         return done(batch, (work.requester, answers.add_share_button(message, f"{link.id} {key}")))
 
     async def show_to_everybody(self, context: JobContext, link: Link | None) -> Outcome:
-        """Post an answer for everybody that one person got privately and pressed the button for."""
+        """Post for everybody a private answer whose button *Show to everybody* was pressed."""
         work = context.work(ShowAnswer)
         try:
             await self._people.require_account(work.requester.person, needs_coder=False)
@@ -337,8 +337,8 @@ class ThreadQueries:
     async def _send_full_log(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
         """Send the whole log as a direct message: in a thread, everybody would see the file.
 
-        A long log is uploaded here, so that no job has to store it. Another job shares it, and answers. After
-        data loss, a log that the person has already is not sent again.
+        This job uploads a long log, so that no job has to store it. Another job shares the file, and answers.
+        After data loss, a log that the person has already is not sent again.
         """
         log = await read_full_log(context.coder, link)
         if not log.text:

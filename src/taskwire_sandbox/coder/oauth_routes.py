@@ -132,7 +132,7 @@ def _use_code(call: Call, app: OAuthApp, form: Mapping[str, str]) -> User:
         raise OAuthRefusal(
             400, "invalid_request", "The request is missing required parameters or is otherwise malformed"
         )
-    # The first try uses the code up, whatever comes of it.
+    # The first try uses the code up, even if it fails.
     code = call.world.oauth.codes.pop(form["code"], None)
     if code is None or code.app is not app or code.expires_at <= call.world.schedule.now():
         raise OAuthRefusal(400, "invalid_grant", "The authorization code is invalid or expired")
@@ -152,7 +152,7 @@ def _use_refresh_token(call: Call, app: OAuthApp, form: Mapping[str, str]) -> Us
 
 
 def _answer(call: Call, app: OAuthApp, user: User) -> Response:
-    """Answer with new tokens. The person's key of this app before ends, and its refresh token with it."""
+    """Answer with new tokens. The person's earlier key of this app ends, and so does its refresh token."""
     world, name = call.world, f"{user.id}_{app.id}_oauth_session_token"
     for earlier in [key for key in world.tokens.values() if key.user is user and key.name == name]:
         del world.tokens[earlier.id]

@@ -39,7 +39,7 @@ class OAuthGrant:
 
 @dataclass
 class OAuthProvider:
-    """The apps of one deployment, and what was given to them. `secrets` has all that was ever given."""
+    """The apps of one deployment, and what was given to them. `secrets` has every secret ever given."""
 
     apps: dict[str, OAuthApp] = field(default_factory=dict)
     codes: dict[str, OAuthCode] = field(default_factory=dict)
