@@ -46,6 +46,6 @@ async def read_tasks(deps: Dependencies, person: UserId, now_ms: int) -> PersonT
 
 
 async def find_threads(deps: Dependencies, links: Sequence[Link], most: int) -> list[TaskLine]:
-    """Return the links as lines of a list. The first `most` have the addresses of their threads."""
+    """Return the links as lines of a list. The first `most` lines have the addresses of the threads."""
     shown = [TaskLine(link, await find_permalink(deps, link.record)) for link in links[:most]]
     return [*shown, *(TaskLine(link) for link in links[most:])]

@@ -1,7 +1,7 @@
 """Listener for the slash command `/task …`, and for the buttons of commands that were offered instead.
 
-A question is acknowledged and later answered through the response URL. A dialog is opened beside the
-acknowledgement, because its trigger expires after three seconds. Every other command becomes a job in the
+A question is acknowledged and later answered through the response URL. A dialog is opened while the command
+is acknowledged, because its trigger expires after three seconds. Every other command becomes a job in the
 person's `intake` queue before it is acknowledged.
 """
 
@@ -124,7 +124,7 @@ class Commands:
             self._show(requester, said)
 
     async def _run(self, typed: SlashCommand, kept: OfferedCommands) -> ClaimAnswer:
-        """Run a command that was offered, and let the question show that it was chosen."""
+        """Run a command that was offered, and show in the question that the person has chosen it."""
         try:
             command = commands.parse(typed.text)
         except NearMiss as near_miss:

@@ -127,7 +127,7 @@ class Messages:
             self._ingress.learn_time(body)
             shared = inbound.find_shared_thread(body, self._bot)
             if shared is not None:
-                # Record every message, also those of strangers and of the bot, which are ignored after this.
+                # Each message shows that outsiders can read the thread, also one of a stranger or of the bot.
                 self._background.start(self._outsiders.tell_about_outsiders(shared))
             if not self._ingress.is_accepted(body):
                 return BoltResponse(status=200)
@@ -176,9 +176,9 @@ class Messages:
         return await self._claim_for_bot(mention, "mention")
 
     async def _reaction_added(self, body: Body) -> ClaimResult | None:
-        """Stop a task, or make one of a message.
+        """Stop a task, or make a task of a message.
 
-        The job finds the task or the message: a reaction does not name the thread of its message.
+        The job finds the task or the message, because a reaction does not name the thread of its message.
         """
         reaction = parse_reaction(body, self._bot)
         if not isinstance(reaction, ReactionAdded):

@@ -405,7 +405,7 @@ _LINK_NAMES = (
 
 
 def link_name(url: str, coder_url: str, forges: Collection[str]) -> str:
-    """Return a short name for a URL that the agent reported, as `PR #12`. An unknown host is added."""
+    """Return a short name for a URL that the agent reported, as `PR #12`. It includes an unknown host."""
     path = urlsplit(url).path
     found = ((pattern.search(path), word) for pattern, word in _LINK_NAMES)
     name = next((f"{word}{match[1]}" for match, word in found if match), "link")

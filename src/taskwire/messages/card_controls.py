@@ -134,7 +134,7 @@ def _discussion_entries(link: Link) -> list[_Entry]:
 
 
 def _menu(link: Link, entries: list[_Entry]) -> Block:
-    """Make the menu. Its action id says that the value of an option has the button's id and value."""
+    """Make the menu. The value of each option has the id and the value of the button that it stands for."""
     return {
         "type": "static_select",
         "action_id": Button.MENU.value,

@@ -1,6 +1,6 @@
 """Refusals of what a person may not do to somebody else's task: what is refused, and who can help.
 
-Each function returns what `refusals.py` does.
+Each function returns a pair of texts, as in `refusals.py`.
 """
 
 from typing import Literal

@@ -237,7 +237,7 @@ def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
 
 
 def _follow_overdue(link: Link, notice: Notice) -> str:
-    """Return since when a question is open or nothing has changed, and what to do."""
+    """Say since when a question is open or nothing has changed, and what to do."""
     lasted = blocks.format_duration(notice.lasted_ms)
     if notice.fallback:
         owner = escape_line(get_owner_name(link), 80) or "Its owner"

@@ -37,7 +37,7 @@ def fit(text: str, width: int) -> str:
 
 
 def strip_dates(note: str) -> str:
-    """Return a note as people read it: a time in Slack's format becomes about as long as it is shown."""
+    """Return a note as long as Slack shows it: without URLs of links, and with times as people read them."""
     return re.sub(r"<!date[^>]*>", "Yesterday at 14:50", re.sub(r"<[^|>]*\|([^>]*)>", r"\1", note))
 
 
@@ -57,7 +57,7 @@ class Facts(NamedTuple):
 
     @property
     def width(self) -> int:
-        """The letters of all facts, and the gap behind each. Slack draws a frame around the name."""
+        """How many letters all facts have, with the gap behind each. Slack draws a frame around the name."""
         return sum(count_width(each) + _GAP for each in self if each) + (2 if self.name else 0)
 
 

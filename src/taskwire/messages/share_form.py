@@ -86,7 +86,7 @@ def _group_field(groups: Mapping[str, str], chosen: list[str], most: int) -> lis
 
 
 def read_change(values: Mapping[str, str], shown: Collection[str]) -> ShareChange:
-    """Return what a submission changes of the shares that the dialog had shown."""
+    """Return the shares that a submission adds and removes, compared with those that the dialog showed."""
     entered = [values.get(field, "").split(",") for field in ShareField]
     chosen = tuple(dict.fromkeys(each for part in entered for each in part if each.isalnum()))
     return ShareChange(

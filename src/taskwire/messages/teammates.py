@@ -82,7 +82,7 @@ def who_may_steer(link: Link, shared_with: str) -> Message:
 def only_owner(link: Link, value: str = "", chosen: str = "") -> Message:
     """Tell the author of a reply that it does not go to the agent. With a `value`, offer to ask the owner.
 
-    `chosen` is the choice that the person has pressed, if it is no reply of the thread.
+    `chosen` is the choice, if the person has pressed one and has written no reply.
     """
     owner = get_owner_name(link)
     words = f"Only {escape_line(owner, 60) or 'its owner'} can steer this task."
@@ -146,8 +146,8 @@ class AskedLine:
 def get_asked_rows(block_id: str, asked: AskedLine, *, longest: int = PASSED_TEXT_LENGTH) -> list[Block]:
     """Show a reply about which the owner is asked, with the buttons that decide.
 
-    In a list of tasks, a longer text than `longest` is cut. It has no buttons there, because the owner must
-    see the whole reply.
+    A text that is longer than `longest` is cut in a list of tasks. Then it has no buttons, because the owner
+    must see the whole reply.
     """
     thread = safe_web_url(asked.permalink)
     title = title_piece(one_line(get_name(asked.link), 60), thread)
@@ -168,7 +168,7 @@ def get_asked_rows(block_id: str, asked: AskedLine, *, longest: int = PASSED_TEX
 
 
 def get_asked_text(asked: AskedLine) -> str:
-    """Return a reply about which the owner is asked as text on one line, for clients that show no blocks."""
+    """Return one line about a reply that the owner is asked about, for clients that show no blocks."""
     title, words = escape_line(get_name(asked.link), 60), escape_line(asked.text, 100)
     return f"•  {title}: {escape_line(_what_is_asked(asked), 200)}: {words}"
 

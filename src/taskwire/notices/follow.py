@@ -143,7 +143,7 @@ class Follower:
     def _end(self, link: Link, until_ms: int) -> Batch:
         """Return the batch that ends following until `until_ms`.
 
-        It changes nothing if somebody has followed anew.
+        The batch is empty if somebody has started to follow again since.
         """
         is_newer = link.follow_until_ms not in (0, until_ms)
         return Batch() if is_newer else stop_following(self._deps, link)

@@ -1,11 +1,11 @@
 """Checks whether Coder answers, accepts our token, and gives our account enough rights.
 
 When an outage begins, it is stored in Redis. Every open card shows the outage until it ends. The stored
-outage also says whether all cards were asked to show it. If a process dies before that, another process asks
-the remaining cards.
+outage also says whether all cards were asked to show it. If a process dies before it has asked all cards,
+another process asks them.
 
-Administrators are told of problems with the service account. The poller finds out whether Coder has tasks at
-all.
+Administrators are told of problems with the service account. The poller finds out whether this version of
+Coder has Tasks.
 """
 
 from collections.abc import Callable
@@ -215,7 +215,7 @@ async def find_rights_trouble(coder: CoderClient) -> UserError | None:
 async def is_agent_forbidden(coder: CoderClient, task_id: str) -> bool:
     """Return whether this account may see this task, but not reach its agent.
 
-    Call it after Coder has answered 404 for the agent: it answers so for a missing agent and for a missing
+    Call it after Coder has answered 404 for the agent: it does so for a missing agent and for a missing
     right.
     """
     try:

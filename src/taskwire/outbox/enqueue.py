@@ -62,7 +62,7 @@ def record_delivery(
 ) -> Batch:
     """Write that the agent has a reply.
 
-    `reported_at` is the time of the agent's latest report at that moment.
+    `reported_at` is the time of the agent's latest report when the agent got the reply.
     """
     batch = writes.mark_delivered(show_receipt(link.id, ts, "delivered", batch), link.id, ts)
     event = Delivered(last_report_at=reported_at)
@@ -76,7 +76,7 @@ def record_delivery(
 def draw_first_card(link: LinkId, batch: Batch | None = None) -> Batch:
     """Append the first update of a new card, when its task is known or was not created.
 
-    It goes before others.
+    The job runs before all other updates of this card.
     """
     return (batch or Batch()).append(card(link), Job(id=FIRST_DRAW_JOB_ID, work=DrawCard()), score=0)
 
@@ -99,7 +99,7 @@ def reset_menu(link: LinkId, used_at: Ts, batch: Batch) -> Batch:
 def request_reading(link: LinkId, news: Ts, batch: Batch | None = None) -> Batch:
     """Append a job that reads a thread for missed messages.
 
-    `news` is the ts of the latest message. The job reads threads with later messages first.
+    `news` is the ts of the thread's latest message. Threads with later messages are read first.
     """
     job = Job(id=link, work=ReadThread(link=link))
     return (batch or Batch()).redo(BACKFILL_THREADS, job, score=backfill_score(news))

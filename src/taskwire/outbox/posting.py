@@ -88,7 +88,8 @@ async def post_once(
             _make_compensation(link, context, note),
         )
     except OutcomeUnknown:
-        # A search at this time can only prove that the message exists: the request may still arrive.
+        # A search can prove now that the message exists, but not that it is missing: the request may still
+        # arrive.
         copies = await _find_copies(deps, note)
         if not copies:
             raise
@@ -126,7 +127,7 @@ async def _find_earlier_post(
 
 
 def get_earliest_unknown_ts(deps: Dependencies, context: JobContext) -> Ts:
-    """Return the ts from which on messages may exist that Redis does not know."""
+    """Return the earliest ts of messages that may exist although Redis does not know them."""
     ago = timedelta(milliseconds=min(context.now_ms - context.maybe_done_since_ms, LOSS_TTL_MS))
     return ts_of(deps.slack.now() - ago - CLOCK_TOLERANCE)
 

@@ -118,7 +118,7 @@ def settle(link: Link, question_id: str, words: str, batch: Batch, *, is_last: b
 
 
 def settle_reply(link: Link, reply: Reply, why: ClosingReason, batch: Batch) -> Batch:
-    """Settle the question about a reply: the one whose button has sent it, else its own. `why` says why."""
+    """Settle the question about a reply: the one whose button has sent it, else its own. `why` is shown."""
     return settle(
         link, reply.question_id or f"{REPLY_ID_PREFIX}{reply.ts}", inputs.question_closed(why), batch
     )

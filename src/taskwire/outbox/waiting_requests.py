@@ -57,7 +57,7 @@ _STAY = (
 
 
 def can_wait_elsewhere(context: JobContext) -> bool:
-    """Return whether the job is a request that may leave its queue: nothing of it may have happened."""
+    """Return whether the job is a request that may leave its queue: no part of it was carried out."""
     work = context.job.work
     is_request = isinstance(getattr(work, "requester", None), Requester) and not isinstance(work, _STAY)
     return is_request and not context.keeps_intent_record
@@ -84,7 +84,7 @@ async def answer_or_wait(
 ) -> Message:
     """Return the answer to a question. If it needs an account, let the question wait and say so.
 
-    `line` is the command, after `/task`, that asks the same.
+    `line` is the command, after `/task`, that asks the same question.
     """
     try:
         return await answer()
@@ -107,7 +107,7 @@ async def _append(
     request: tuple[str, QueueName, Job],
     batch: Batch,
 ) -> Message:
-    """Append what lets a request wait, and return the message to the person who asked.
+    """Append the job that waits with a request, and return the message to the person who asked.
 
     The batch also tells the person whose account is needed, if that is somebody else. `request` is what was
     asked for, its queue and its job.

@@ -193,10 +193,10 @@ class People:
     async def can_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
         """Return whether the person may steer this link's task: act on it, and write to its agent.
 
-        Those are its owner and administrators, everybody with whom the owner shares the task, and everybody
-        in the channel if the channel's settings say so. Without a service account, a person with whom the
-        owner shares the task needs no account, and Coder must show it to everybody else. Raises what
-        `can_manage` raises.
+        These people may: the owner, administrators, everybody with whom the owner shares the task, and
+        everybody in the channel if the channel's settings say so. Without a service account, a person with
+        whom the owner shares the task needs no account, and Coder must show the task to all others. Raises
+        what `can_manage` raises.
         """
         try:
             if await self.can_manage(person, link, needs_coder=needs_coder):
@@ -284,7 +284,7 @@ class People:
     async def require_right_to(
         self, verb: RefusedAct, requester: Requester, link: Link, *, needs_coder: bool = True
     ) -> None:
-        """Raise UserError, which names the act, unless the person may do `verb` to the task."""
+        """Raise UserError unless the person may do `verb` to the task. The error names the act."""
         if verb in VIEWERS_VERBS:
             await self.require_account(requester.person)
             is_allowed = await self.find_visible(requester, link) is not None
@@ -309,7 +309,7 @@ class People:
         )
 
     async def require_visible(self, requester: Requester, link: Link) -> None:
-        """Raise UserError, which does not show that the task exists, unless the person may see it."""
+        """Raise UserError unless the person may see the task. The error does not show that it exists."""
         if await self.find_visible(requester, link) is None:
             raise UserError(*refusals.no_such_id(), reason="not_visible")
 
@@ -379,7 +379,7 @@ class People:
 
 
 def require_allowed(deps: Dependencies, channel: ChannelId) -> None:
-    """Raise PlaceNotAllowed if the settings do not allow to use the bot in this channel."""
+    """Raise PlaceNotAllowed if the settings do not allow the bot in this channel."""
     if not deps.allowed.has_channel(channel):
         raise PlaceNotAllowed(*refusals.NOT_IN_THIS_CHANNEL, reason="place")
 

@@ -4,7 +4,7 @@ Only the accounts of people who own linked tasks are polled. A round polls each 
 spread over the interval: `poll` makes a few of them, and returns how long to wait before the next few. So a
 thousand accounts cause no burst. All replicas together make one round at a time.
 
-Nobody polls a task while the account of its owner is not connected or is refused. Its owner is told.
+Nobody polls a task while the account of its owner is not connected or is refused. The owner is told.
 """
 
 import asyncio

@@ -101,7 +101,7 @@ class Poller:
             self._metrics.poll_seconds.observe(time.monotonic() - started)
             self._metrics.last_poll_timestamp_seconds.set_to_current_time()
             if outcome != "overtaken":
-                # An older list shows nothing about the present.
+                # An overtaken list says nothing about the present.
                 await self._coder_health.record_success()
                 await self._deps.notes.keep("1", "polled", ACCOUNT, ttl_ms=self._fresh_ms)
         finally:
@@ -205,7 +205,7 @@ class Poller:
             try:
                 me = await self._deps.service_coder.get_own_user()
             except OutsideError as error:
-                # The list has arrived, so polling works.
+                # The list has arrived, so polling works in spite of this error.
                 _log.info(
                     "service account not readable, its roles recorded after a later poll", error=str(error)
                 )

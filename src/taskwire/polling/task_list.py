@@ -104,7 +104,7 @@ class TaskListReader:
     async def count_missing(self, poll: Poll, missing: Sequence[TaskId]) -> list[Link] | None:
         """Record that a list did not show these tasks. Return the links of those whose task may be gone.
 
-        Those are the tasks that two lists have not shown. Return None if a newer poll has begun.
+        A task may be gone if two lists have not shown it. Return None if a newer poll has begun.
         """
         links: list[LinkId] = []
         for start in range(0, len(missing), BATCH_SIZE):
@@ -115,7 +115,7 @@ class TaskListReader:
                 return None
             links += missed
         found = await self._deps.links.list_links(links)
-        # If a task is already reported as gone, its notice waits to be posted.
+        # Leave out tasks that are already reported as gone.
         return [link for link in found.values() if link.state.phase is not Phase.GONE]
 
     async def _read_list(self, poll: Poll, body: bytes, linked: Linked) -> _ListProgress | None:

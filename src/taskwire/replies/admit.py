@@ -154,7 +154,7 @@ class ReplyReceiver:
 
     def _parse(self, message: ThreadMessage | MessageEdited) -> replies.Meaning:
         read = replies.classify(message.text, self._bot, message.person, _parse_blocks(message))
-        # A message with a file says more than its one word.
+        # A bare `stop` with a file is input, because the file belongs to the message.
         return replies.Input(read.text) if isinstance(read, replies.Stop) and message.files else read
 
     def _find_user_limit(self, message: ThreadMessage) -> UserLimit | None:
@@ -292,7 +292,7 @@ class ReplyReceiver:
         return self._append_answer(batch, message, work)
 
     def _append_answer(self, batch: Batch, message: ThreadMessage, work: AnswerInThread) -> Batch:
-        # This answer is for everybody, so it keeps its order among the thread's other messages.
+        # A rejection is shown to everybody, so it keeps its order among the thread's other messages.
         name = to_thread(CLAIMED_LINK) if work.question == "rejection" else thread_answers(CLAIMED_LINK)
         return batch.append(name, Job(id=f"{work.question}:{message.ts}", work=work))
 

@@ -223,7 +223,7 @@ class ReplySender:
         return await self._deliverer.deliver(reply_job, prepared.text)
 
     async def _with_speaker(self, reply_job: ReplyJob) -> Reply:
-        """Return the reply. If it goes through the owner's account, it tells the agent who has written it."""
+        """Return the reply. If another person's account sends it, add the author's name for the agent."""
         reply, account = reply_job.reply, reply_job.context.coder.person
         if self._deps.has_service_account or reply.author_name or account == reply.person:
             return reply

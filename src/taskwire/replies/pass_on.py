@@ -209,7 +209,7 @@ class ReplyPasser:
 
 
 def _append_choice(link: Link, choice: Choose, work: PassOn, batch: Batch) -> None:
-    """Append the job that makes the choice, with the rights of the person who has pressed the button now."""
+    """Append the job that makes the choice, with the rights of the owner, who passes it on."""
     now = choice.model_copy(update={"requester": work.requester})
     job = Job(id=f"chosen:{work.job}", work=now)
     batch.append(to_coder(link.id), job, score=no_agent_score(work.requester.at))

@@ -56,7 +56,7 @@ class AuditQueries:
         return audit.chain_is_broken(broken.number, broken.why) if broken is not None else ""
 
     async def require_admin(self, requester: Requester, verb: str) -> None:
-        """Raise UserError, and write that the person was refused, unless they are an administrator."""
+        """Raise UserError unless the person is an administrator. Write each refusal into the audit trail."""
         await self._people.get_profile(requester.person)
         if not await self._people.is_admin(requester.person):
             await self.record(requester, verb, "not_allowed")

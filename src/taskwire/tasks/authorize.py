@@ -65,7 +65,7 @@ class AccountAuthorizer:
             return done(None, (work.requester, accounts.found_by_email()))
         former = await self._deps.accounts.find(person)
         if former is not None and former.job == context.job.id:
-            # An earlier try has stored it.
+            # An earlier try has stored the account.
             return await self._connector.finish(work.requester, former)
         grant = Grant.open(work.sealed_grant, person)
         tokens = await self._get_tokens(context, grant)
@@ -124,7 +124,7 @@ class AccountAuthorizer:
     async def _ask(
         self, context: JobContext, requester: Requester, found: ConnectedAccount, confirmation: str
     ) -> Outcome:
-        """Ask for the number that the browser shows. Without it, the tokens end after ten minutes."""
+        """Ask for the number that the browser shows. Without a number, the tokens end after ten minutes."""
         tokens = Tokens(
             access_token=found.token,
             refresh_token=found.refresh_token,

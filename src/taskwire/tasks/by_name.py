@@ -80,7 +80,10 @@ class NamedActions:
         return done(batch, (work.requester, offer_commands(near_miss, key)))
 
     async def _attach(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
-        """Give the task a thread in this channel, or move it here. Only its owner and administrators may."""
+        """Give the task a thread in this channel, or move it to this channel.
+
+        Raise UserError unless the person is its owner or an administrator.
+        """
         link = seen.link
         if link is not None and (
             link.record.thread_ts is None or link.record.channel == work.requester.channel

@@ -50,7 +50,7 @@ class CardQuestions:
         self._lookup = lookup
 
     async def find_question(self, requester: Requester, link_id: LinkId) -> OpenQuestion:
-        """Return what the agent wrote last, or its report if the log cannot be read; and its choices.
+        """Return what the agent wrote last, or its report if the log cannot be read, and its choices.
 
         Raise UserError for a person who may not answer.
         """

@@ -75,7 +75,7 @@ class AccountConnector:
             return done(None, (work.requester, accounts.found_by_email()))
         former, pasted_token = await self._deps.accounts.find(person), open_pasted(work.sealed_token, person)
         if former is not None and former.job == context.job.id:
-            # An earlier try has stored it.
+            # An earlier try has stored the account.
             return await self._finish(work, former, pasted_token)
         pasted = self._deps.service_coder.for_person(pasted_token, person)
         try:

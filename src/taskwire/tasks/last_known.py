@@ -144,7 +144,7 @@ class LastKnown:
         return await list_asked(self._deps, viewer.person)
 
     async def _make_lines(self, viewer: _Viewer, links: list[Link]) -> list[task_lists.TaskLine]:
-        """Return the lines of these tasks. As many as one message shows also have the URL of their thread."""
+        """Return the lines of these tasks. The lines that fit into one message have the URL of the thread."""
         return [
             task_lists.TaskLine(
                 link,

@@ -185,7 +185,7 @@ class Lookup:
         self._catalogue = SingleFlight(partial(self._reader.read, deps.service_coder))
 
     async def list_visible(self, requester: Requester) -> list[VisibleTask]:
-        """List the tasks that this person may see here."""
+        """List the tasks that this person may see in the conversation where they ask."""
         viewer = await self._get_viewer(requester)
         return await self._read_tasks(viewer.list_visible(await self._get_catalogue(viewer)))
 
@@ -236,7 +236,7 @@ class Lookup:
     async def _find_exact(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
         """Find the task of exactly this name with one request.
 
-        If the name has no owner, the person's own is meant.
+        A name without an owner means a task of the person.
         """
         owner = name.owner or viewer.username
         if not name.id and not owner:

@@ -103,7 +103,7 @@ class Queries:
     async def answer_or_wait(self, requester: Requester, question: Question, line: str) -> Message:
         """Return the answer. If it needs an account that is not connected, let the question wait and say so.
 
-        `line` is the command, after `/task`, that asks the same.
+        `line` is the command, after `/task`, that asks the same question.
         """
         return await answer_or_wait(self._deps, requester, line, partial(self.answer, requester, question))
 
@@ -161,7 +161,7 @@ class Queries:
     ) -> tuple[str, list[DisplayedTask]]:
         """Return the id of the person's account, and the tasks that they may see, in the order of a list.
 
-        `owner` is the name of their owner in Coder, or None for any.
+        `owner` is the name of the tasks' owner in Coder, or None for tasks of all owners.
         """
         seen = await self._lookup.list_visible(requester)
         found = await self._people.find_account(requester.person)
@@ -177,7 +177,7 @@ class Queries:
         return account, displayed
 
     async def _make_lines(self, shown: Sequence[DisplayedTask], account: str) -> list[task_lists.TaskLine]:
-        """Return the lines of these tasks. As many as one message shows also have the URL of their thread."""
+        """Return the lines of these tasks. The lines that fit into one message have the URL of the thread."""
         return [
             task_lists.TaskLine(
                 each.link,
@@ -193,7 +193,7 @@ class Queries:
         try:
             account = await self._people.get_account(UserId(question.owner.id))
         except (UserError, AccountNeeded, PersonTokenRefused):
-            # Only the person who asked may read the reason.
+            # The reason is about the named person, and is not shown to the person who asks.
             raise UserError(*refusals.person_has_no_account(question.owner.id)) from None
         return account.username.lower()
 
@@ -247,7 +247,7 @@ class Queries:
         return await self._send_file(requester, file, answer)
 
     async def show_steps(self, requester: Requester, link_id: LinkId, key: str) -> Message:
-        """Return an agent's steps before the answer in a notice. Send them as a file if they are too long."""
+        """Return the steps that an agent took before an answer. Send them as a file if they are too long."""
         await self._people.require_account(requester.person, needs_coder=False)
         link = await self._lookup.find_link(requester, link_id)
         steps = await self._deps.notes.find(STEPS, link.id, key)

@@ -185,8 +185,9 @@ class TaskBinder:
                 ),
             )
         except OutcomeUnknown as error:
-            # At this time, a search can only prove that the task exists, because the request may still
-            # arrive. If it does, a second request is refused, because the name is taken.
+            # A search can prove now that the task exists, but not that it is missing: the request may still
+            # arrive. If the request arrives later, Coder refuses the second request, because the name is
+            # taken.
             task = await self._look_for_created(context, record)
             context.record_reconciled(has_taken_effect=task is not None)
             if task is None:
@@ -230,7 +231,7 @@ class TaskBinder:
             raise UserError(refusals.CODER_NEVER_ANSWERED)
 
     def _has_taken_effect(self, context: JobContext) -> bool:
-        """Return whether the first failed call has created the task by now, if it reached Coder at all."""
+        """Return whether the first failed call can no longer arrive, so that a search proves its outcome."""
         lasts_ms = context.coder.timeouts.create * 1000 + self._deps.queues.times.late_arrival_ms
         since_ms = context.job.failing_since_ms
         return since_ms > 0 and context.now_ms - since_ms > lasts_ms
@@ -278,7 +279,7 @@ class TaskBinder:
                 "task_id": TaskId(task.id),
                 "name": task.name,
                 "title": title
-                # Coder makes its title from the context too.
+                # Coder's own title is made from the context too, so with a context it is not used.
                 or (record.title if record.context else "")
                 or mask_beginning(self._deps.mask, task.display_name, LONGEST_TITLE)
                 or link.record.title
