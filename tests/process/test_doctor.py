@@ -45,7 +45,7 @@ ok     Administrators   Slack knows all of them.
 ok     Slack app token  It may open sockets.
 ok     Coder            It is version v2.34.1+8ab3f1c.
 ok     Coder account    It is taskwire, who has the role Owner.
-ok     Coder token      It is good until {ends}.
+ok     Coder token      It is good until {ends}. Taskwire makes the next one itself, three days before.
 ok     Coder tasks      This Coder has them.
 ok     Templates        For tasks: tasks-docker.
 ok     Store            It is Valkey 9.1.2 at {socket_of(place)}.

@@ -1,16 +1,19 @@
 """`taskwire doctor` and the store: what it may lose, what its user may do, and which jobs wait in it."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from redis.asyncio import Redis
 
 from taskwire.queue import self_test
+from taskwire.queue.batch import Batch
 from taskwire.queue.fence import FORMAT
 from taskwire.queue.leases import Queues
 from taskwire.queue.scripts import Script, ServerClock
 from taskwire.redis import connection
 from taskwire.redis.keys import Keys
+from taskwire.state.accounts import AccountStore, OwnServiceToken
 from tests.lua import with_libraries
 
 from .doctor_runs import LOOK_SECONDS, doctor, select_findings, socket_of
@@ -140,6 +143,32 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
         "Start a version "
     )
     assert code == 1
+
+
+async def test_the_token_that_taskwire_has_made_is_checked_when_the_given_one_has_ended(
+    place: Place, redis_url: str
+) -> None:
+    """A token of somebody with the role Owner lives for a week, and Taskwire renews it in its store."""
+    given, lifetime = place.settings["CODER_SESSION_TOKEN"].partition("-")[0], timedelta(days=6)
+    own = place.coder.add_token("taskwire", name="taskwire-service", lifetime=lifetime)
+    ends = place.coder.world.tokens[own.partition("-")[0]].expires_at
+    kept = OwnServiceToken(
+        replaces=given, name="taskwire-service", token=own, expires_at_ms=int(ends.timestamp() * 1000)
+    )
+    async with connection.open(redis_url) as store:
+        keys = Keys(place.slack.workspace.team_id)
+        batch = AccountStore(store, keys).write_service_token(Batch(), kept, 3_600_000)
+        await Queues(store, keys, ServerClock()).write(batch)
+    del place.coder.world.tokens[given]
+
+    code, said = await doctor(place, REDIS_URL=redis_url)
+
+    assert select_findings(said, "Coder token") == (
+        f"ok Coder token Taskwire has made it itself. It is good until {ends:%Y-%m-%d}. Taskwire makes the "
+        "next one itself, three days before."
+    )
+    assert code == 0
+    assert own not in said
 
 
 async def test_the_address_of_a_store_that_does_not_answer_is_named(place: Place) -> None:

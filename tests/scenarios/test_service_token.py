@@ -1,8 +1,11 @@
 """The service account's own token: Taskwire renews it before it ends, where Coder allows that."""
 
+import asyncio
 from datetime import timedelta
 
 from pydantic import SecretStr
+
+from taskwire_sandbox.coder.faults import hang
 
 from .test_connect import scopes_of
 from .test_notices_to_administrators import direct_messages
@@ -10,6 +13,8 @@ from .test_secrets_kept import stored
 from .world import World
 
 DAY_SECONDS = 86_400.0
+# Longer than one process keeps the others from renewing.
+CLAIM_SECONDS = 61.0
 
 
 async def starts_with(world: World, *, days: float, scopes: tuple[str, ...] = ("all",)) -> SecretStr:
@@ -44,6 +49,28 @@ async def test_a_token_is_renewed_three_days_before_its_end(world: World) -> Non
     assert early == []
     assert renewed == ["taskwire-service"]
     assert names(world) == ["taskwire-service", "taskwire-service-2"]
+    assert world.task("fix-the-login").row.owner.username == "alice"
+    assert direct_messages(world, "bob") == []
+
+
+async def test_a_bot_that_dies_while_it_renews_leaves_one_token_that_works(world: World) -> None:
+    """The token that it has made and not stored is deleted, when another process renews."""
+    await starts_with(world, days=2.5)
+    world.coder.plan_fault("keys.get", hang(), skips=1)
+    renewal = asyncio.create_task(world.bot.parts.account.check())
+    await world.until(lambda: names(world) == ["taskwire-service"], "it has made a token")
+    lost = [key.id for key in world.coder.world.tokens.values() if key.name == "taskwire-service"]
+
+    await world.crashes()
+    renewal.cancel()
+    await world.starts()
+    await world.passes(CLAIM_SECONDS)
+    await world.forgets()
+    await world.bot.parts.account.check()
+    await world.alice.runs("/task create fix the login")
+
+    (left,) = (key for key in world.coder.world.tokens.values() if key.name.startswith("taskwire-service"))
+    assert left.id not in lost
     assert world.task("fix-the-login").row.owner.username == "alice"
     assert direct_messages(world, "bob") == []
 

@@ -39,11 +39,12 @@ from taskwire.doctor.findings import (
     token_refused,
     wrong_finding,
 )
-from taskwire.doctor.opening import open_slack, open_store
+from taskwire.doctor.opening import open_slack, open_store, open_workspace
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import UserId, to_ms
 from taskwire.messages import refusals, troubles
 from taskwire.outbox.coder_health import find_expiry_trouble, find_rights_trouble, find_scope_trouble
+from taskwire.outbox.service_token import can_renew
 from taskwire.queue import fence, self_test
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.formats import Formats
@@ -171,6 +172,7 @@ class Examination:
             yield found
             if found.state == "wrong" or not token:
                 return
+            await self._use_own_token(coder)
             first = await _run_check("Coder token", self._scopes(coder))
             if first.state == "wrong":
                 # Without these rights nothing else can be checked.
@@ -218,7 +220,30 @@ class Examination:
             raise trouble
         if ends is None:
             return Finding("Coder token", "note", "Coder does not tell when it ends.")
-        return Finding("Coder token", "ok", f"It is good until {ends:%Y-%m-%d}.")
+        then = (
+            "Taskwire makes the next one itself, three days before."
+            if await can_renew(coder)
+            else "Coder lets it make no other, so replace it before that."
+        )
+        whose = "Taskwire has made it itself. " if coder.key_id not in self._settings.service_token else ""
+        return Finding("Coder token", "ok", f"{whose}It is good until {ends:%Y-%m-%d}. {then}")
+
+    async def _use_own_token(self, coder: CoderClient) -> None:
+        """If Coder no longer takes the operator's token, check with the one that Taskwire has made."""
+        settings = self._settings
+        try:
+            await coder.get_own_user()
+        except TokenRefused:
+            if settings.redis_url is None and not settings.data_dir.exists():
+                return
+            with contextlib.suppress(UserError):
+                async with open_workspace(settings) as store:
+                    own = await AccountStore(*store).find_service_token()
+                if own is not None and own.replaces == coder.key_id:
+                    coder.use_token(own.token)
+        except OutsideError:
+            # The checks say what is wrong.
+            return
 
     async def _tasks(self, coder: CoderClient) -> Finding:
         await coder.list_tasks_raw("owner:me")

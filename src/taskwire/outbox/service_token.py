@@ -30,7 +30,21 @@ LEAST_GAIN = timedelta(days=1)
 # Coder is asked again after this time, or when the token is due; sooner if Coder did not answer.
 CHECK_INTERVAL_MS = DAY_MS // 2
 
+# With one of these, or with all scopes, a token may make tokens.
+MAKING_SCOPES = frozenset({"api_key:create", "api_key:*", "coder:apikeys.manage_self"})
+
 _log = logger("taskwire.outbox.service_token")
+
+
+async def can_renew(coder: CoderClient) -> bool:
+    """Return whether Coder lets this token make another one that lives long enough to be worth it."""
+    try:
+        key, longest = await get_own_key(coder), await get_longest_lifetime(coder)
+    except Refused:
+        return False
+    scopes = set(key.scopes)
+    may_make = not scopes or bool(scopes & (UNLIMITED_SCOPES | MAKING_SCOPES))
+    return may_make and longest >= RENEWED_BEFORE_END + LEAST_GAIN
 
 
 class ServiceTokenRenewal:
