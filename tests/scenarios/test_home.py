@@ -62,7 +62,7 @@ async def test_an_empty_home_says_what_taskwire_is(world: World) -> None:
 
 
 async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: World) -> None:
-    """Nobody has to open the tab again to see what has changed."""
+    """Nobody has to open the tab again to see what has changed. A pull request that Alice opens is read."""
     await world.alice.opens_home()
     thread, task = await a_task(world)
     running = await current_home(world)
@@ -74,6 +74,9 @@ async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: Wor
     task.becomes("complete", "Opened the pull request", PULL)
     await world.polls()
     done = await current_home(world)
+    await world.alice.presses_in_home("View pull request")
+    seen = await current_home(world)
+    await world.alice.types("/task list needs-me")
 
     assert running == f"{QUIET}\n*Running*\n:gear: {TITLE} · Working · …\nReading the code · {PLACE}"
     assert asked == (
@@ -86,6 +89,11 @@ async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: Wor
         f"Opened the pull request · PR #12 · {PLACE}\n"
         "[View pull request] [Open thread]"
     )
+    assert seen == (
+        f"{QUIET}\n*Paused or finished lately*\n:white_check_mark: {TITLE} · Done · …\n"
+        f"Opened the pull request · PR #12 · {PLACE}"
+    )
+    assert world.alice.reads() == ["Nothing needs you right now. `/task list` shows your other tasks."]
     assert len(thread.new_messages()) == 1
 
 

@@ -1,4 +1,4 @@
-"""The work of jobs in which a person presses a button of a question in a thread."""
+"""The work of jobs in which a person presses a button of a message about a task."""
 
 from typing import Literal
 
@@ -80,3 +80,14 @@ class SnoozeReminder(Work):
     requester: Requester
     message_ts: Ts | None = None
     until: Literal["hour", "tomorrow"]
+
+
+class RecordOpened(Work):
+    """Record that the task's owner has opened what the agent reported (queue `card`).
+
+    `person` is who has pressed the button.
+    """
+
+    kind: Literal["record_opened"] = "record_opened"
+    person: UserId
+    at: Ts

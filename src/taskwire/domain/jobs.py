@@ -11,7 +11,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskwire.domain.agent_text import AgentText
-from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, PassOn, SnoozeReminder
+from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, PassOn, RecordOpened, SnoozeReminder
 from taskwire.domain.events import Event, Notice
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.maintenance import (
@@ -432,6 +432,7 @@ AnyWork = Annotated[
     | ShowLive
     | ShowSession
     | DrawCard
+    | RecordOpened
     | Receipt
     | PersonWork
     | ChannelOpened

@@ -177,6 +177,8 @@ class Link(BaseModel):
     session: str = ""
     # When somebody last used the card's menu. The card is drawn again with nothing chosen in it.
     menu_used: Ts | None = None
+    # When the owner last opened what the agent had reported, in Unix milliseconds; 0 if never.
+    opened_ms: int = 0
     # The action that is being carried out, a blank, and the id of its job.
     pending: str = ""
 

@@ -20,6 +20,7 @@ from taskwire.domain.decisions import (
     DecideReply,
     PassOn,
     PassOnStep,
+    RecordOpened,
     ReplyDecision,
     SnoozeReminder,
 )
@@ -28,6 +29,7 @@ from taskwire.domain.ids import ChannelId, LinkId
 from taskwire.domain.jobs import Act, ActRequested, ActVerb, CreateRequested, Job, ShowAnswer
 from taskwire.domain.message import Button, Message
 from taskwire.domain.queues import (
+    card,
     intake,
     no_agent_score,
     request_score,
@@ -263,6 +265,9 @@ def _batch_of(clicked: Click) -> Batch | None:
         return Batch().append(
             thread_answers(link), Job(id=name, work=ShowAnswer(requester=requester, key=rest))
         )
+    if button is Button.OPEN_RESULT:
+        opened = RecordOpened(person=requester.person, at=requester.at)
+        return Batch().append(card(LinkId(link)), Job(id=name, work=opened), score="due")
     if button is Button.PAUSE_TO_EDIT:
         return _pause_to_edit(requester, link, rest, name)
     return _intake_batch(clicked)

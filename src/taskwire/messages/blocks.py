@@ -296,8 +296,10 @@ def button(
     return made | {key: given for key, given in optional.items() if given}
 
 
-def report_button(url: str, coder_url: str, forges: Collection[str], *, is_result: bool) -> Block:
-    """Make a button for the URL that the agent reported.
+def report_button(
+    url: str, coder_url: str, forges: Collection[str], *, is_result: bool, link: str = ""
+) -> Block:
+    """Make a button for the URL that the agent reported. `link` is the link's id, if the task has one.
 
     The button is highlighted if `is_result`. It shows the host of the URL, unless the host is our Coder or is
     in `forges`.
@@ -305,7 +307,8 @@ def report_button(url: str, coder_url: str, forges: Collection[str], *, is_resul
     label = link_label(url)
     if not is_known_host(url, coder_url, forges):
         label = f"{label} ({_shown_host(url, BUTTON_LENGTH - len(label) - 3)})"
-    return button(Button.OPEN_LINK, label, url=url, style="primary" if is_result else "")
+    action = Button.OPEN_RESULT if link else Button.OPEN_LINK
+    return button(action, label, link, url, "primary" if is_result else "")
 
 
 def button_rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = ()) -> list[Block]:

@@ -77,7 +77,8 @@ def _asked_for(link: Link, place: Place, *, is_open: bool, rights: Rights) -> li
         return [button(Button.RESUME, "Resume", link.id, style="primary")]
     if place.reported:
         is_result = state.phase is Phase.DONE
-        return [blocks.report_button(place.reported, place.coder_url, place.forges, is_result=is_result)]
+        known = (place.coder_url, place.forges)
+        return [blocks.report_button(place.reported, *known, is_result=is_result, link=link.id)]
     return []
 
 

@@ -350,7 +350,8 @@ def _buttons(
 ) -> list[Block]:
     made: list[Block] = []
     if content.reported:
-        made.append(blocks.report_button(content.reported, *known, is_result=kind == "completed"))
+        is_result = kind == "completed"
+        made.append(blocks.report_button(content.reported, *known, is_result=is_result, link=link.id))
     if kind == "reminder":
         made.append(button(Button.ANSWER, "Answer", link.id, style="primary"))
         made.append(button(Button.SNOOZE_HOUR, "Snooze for 1 h", link.id))

@@ -42,7 +42,7 @@ from taskwire.messages.teammates import AskedLine, get_asked_rows, get_asked_tex
 TASKS_PER_PAGE = 10
 # The most tasks in each part of the overview.
 OVERVIEW_LENGTH = 5
-# For how long a finished pull request needs its owner. Slack does not say whether a person has looked at it.
+# For how long a finished pull request needs its owner. A person may also read it without our buttons.
 PULL_REQUEST_MS = DAY_MS
 # The most replies about which a person is asked in a list. The Home tab has more, and longer ones.
 MOST_ASKED = 3
@@ -111,15 +111,16 @@ def get_order(link: Link, *, is_own: bool = True) -> tuple[int, bool, int]:
 def needs_owner(link: Link, now_ms: int) -> bool:
     """Return whether the task waits for its owner: a question, a failure or a new pull request is open.
 
-    A question and a failure stay open during a pause. A pull request stays open for a day, or until a person
-    pauses its task.
+    A question and a failure stay open during a pause. A pull request stays open for a day, or until its owner
+    opens it by a button of ours, or a person pauses its task.
     """
     phase, report = get_open_phase(link), link.state.last_report
     if phase in NEEDS_PERSON_PHASES:
         return True
     if phase is not Phase.DONE or report is None or not blocks.is_pull_request(get_reported_url(link)):
         return False
-    return now_ms - min(link.state.since_ms, to_ms(report.at)) < PULL_REQUEST_MS
+    reported_ms = to_ms(report.at)
+    return link.opened_ms < reported_ms and now_ms - min(link.state.since_ms, reported_ms) < PULL_REQUEST_MS
 
 
 def is_running(link: Link, now_ms: int) -> bool:

@@ -8,7 +8,8 @@ state is read when the place is free.
 import json
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.ids import Ts
+from taskwire.domain.decisions import RecordOpened
+from taskwire.domain.ids import Ts, microseconds
 from taskwire.domain.jobs import (
     FIRST_DRAW_JOB_ID,
     DrawCard,
@@ -24,7 +25,7 @@ from taskwire.notices.agent_sessions import is_session_outdated, show_session
 from taskwire.notices.closed_threads import claim_attempt, record_closed, reopen_if_closed
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import draw
-from taskwire.outbox.home_requests import is_home_kept, refresh_home
+from taskwire.outbox.home_requests import is_home_kept, refresh_home, refresh_home_if_kept
 from taskwire.outbox.owner_absence import find_unwatched_since
 from taskwire.outbox.posting import PostNote, post_once
 from taskwire.queue.batch import Batch
@@ -56,7 +57,11 @@ class CardAndReceipts:
 
     def handlers(self) -> tuple[Handler, ...]:
         """Return the handlers: which method runs each kind of job."""
-        return (Handler.with_link(DrawCard, self.draw_card), Handler.with_link(Receipt, self.receipt))
+        return (
+            Handler.with_link(DrawCard, self.draw_card),
+            Handler.with_link(Receipt, self.receipt),
+            Handler.with_link(RecordOpened, self.record_opened),
+        )
 
     async def draw_card(self, context: JobContext, link: Link) -> Outcome:
         """Edit the card, unless it already shows the present state."""
@@ -104,6 +109,16 @@ class CardAndReceipts:
         return done(
             reopen_if_closed(link, self._deps.writes.set_field(Batch(), link.id, "drawn_card", drawn))
         )
+
+    async def record_opened(self, context: JobContext, link: Link) -> Outcome:
+        """Record that the owner has seen what the agent reported, so that it does not need them any more."""
+        work = context.work(RecordOpened)
+        if work.person != link.record.owner_slack:
+            return done()
+        opened_ms = microseconds(work.at) // 1000
+        batch = self._deps.writes.set_field(Batch(), link.id, "opened", f"{opened_ms}")
+        await refresh_home_if_kept(self._deps, work.person, batch)
+        return done(batch)
 
     async def _is_resumed_by_reply(self, link: Link) -> bool:
         """Return whether a reply resumes the task. Only the card of a task that is stopping shows that."""

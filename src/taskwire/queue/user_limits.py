@@ -89,6 +89,7 @@ _KINDS: dict[Button, RequestKind] = {
     Button.DROP_HELD: "decide",
     Button.PAUSE_TO_EDIT: "decide",
     Button.CHOOSE: "decide",
+    Button.OPEN_RESULT: "decide",
     Button.LOGS: "ask",
     Button.STEPS: "ask",
     Button.EDIT: "ask",

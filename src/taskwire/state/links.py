@@ -314,6 +314,7 @@ def _read_link(fields: dict[str, str]) -> Link:
             follow_until_ms=int(fields.get("follow", 0)),
             session=fields.get("session", ""),
             menu_used=Ts(fields["menu_used"]) if "menu_used" in fields else None,
+            opened_ms=int(fields.get("opened", 0)),
             pending=fields.get("pending", ""),
         )
     except (ValidationError, CannotOpen) as error:
