@@ -227,7 +227,7 @@ def normalize_retry(context: JobContext, outcome: Outcome) -> Outcome:
 
 
 async def _was_replaced(deps: Dependencies, error: AccountProblem) -> bool:
-    """Return whether Coder has refused a token that another one replaced after the job had read it."""
+    """Return whether Coder has refused a token that was replaced after the job had read it."""
     if not isinstance(error, PersonTokenRefused) or not error.key_id:
         return False
     known = await deps.accounts.find(UserId(error.person))

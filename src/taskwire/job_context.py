@@ -149,8 +149,8 @@ class JobContext:
         self.is_outcome_unknown = lease.attempt is not None
         # Whether the effect exists. If so, a later failure must not lead to a second effect.
         self.has_taken_effect = False
-        # What to write if the lease is lost before the job ends: this process may then have acted after
-        # another one.
+        # What to write if the lease is lost before the job ends, because this process may then have acted
+        # after another process.
         self.compensation: Batch | None = None
         # For the metrics: attempts begun, what reconciling found, and duplicates removed.
         self.attempts_begun = 0
@@ -205,7 +205,7 @@ class JobContext:
     def maybe_done_since_ms(self) -> int:
         """The earliest time, by Redis's clock, at which the job's effect may exist.
 
-        A search for it begins there.
+        A search for the effect begins at this time.
 
         Usually this is when the job was written. After a data loss it is when the lost writes began.
         """

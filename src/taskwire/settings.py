@@ -45,7 +45,8 @@ from taskwire.settings_secrets import SecretSettings, list_redis_passwords, with
 
 SLACK_API = "https://slack.com/api/"
 ENV_FILE = ".env"
-# The default for the hosts whose links are shown without their host: most pull requests are there.
+# The default for the hosts whose links are shown without the host's name, because most pull requests are on
+# one of them.
 FORGES = ("github.com", "gitlab.com", "bitbucket.org")
 # The default reaction that starts a task from a message, and the value for no such reaction.
 DEFAULT_EMOJI, NO_EMOJI = "robot_face", "none"

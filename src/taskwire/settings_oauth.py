@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
-# Below TASKWIRE_PUBLIC_URL: where Coder sends people back to.
+# The path below TASKWIRE_PUBLIC_URL to which Coder sends people back.
 CALLBACK_PATH = "/coder/callback"
 
 
 class OAuthApp(NamedTuple):
-    """Taskwire as an app of Coder's OAuth2 provider. `callback_url` is the one that is registered there."""
+    """Taskwire as an app of Coder's OAuth2 provider. Coder sends people back to the `callback_url`."""
 
     client_id: str
     secret: str
@@ -23,7 +23,7 @@ class OAuthApp(NamedTuple):
 
 
 class OAuthSettings(BaseSettings):
-    """The part of the settings that is about Coder's OAuth2 provider: all of it is set, or nothing."""
+    """The part of the settings that is about Coder's OAuth2 provider. Either all of them are set, or none."""
 
     coder_oauth_client_id: str | None = Field(None, validation_alias="TASKWIRE_CODER_OAUTH_CLIENT_ID")
     coder_oauth_secret: SecretStr | None = Field(None, validation_alias="TASKWIRE_CODER_OAUTH_SECRET")

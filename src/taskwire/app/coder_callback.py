@@ -1,7 +1,8 @@
-"""Serves the address to which Coder sends people back after its page (`/coder/callback`).
+"""Serves the address to which Coder's page sends people back (`/coder/callback`).
 
-The address has a code and a state. So the browser is sent on at once to an address without them, and the
-number that it shows travels in a cookie. No page has a script, and none may be kept, framed or referred from.
+The address has a code and a state, which are secret. So the answer sends the browser at once to an address
+without them, and the number that the page shows is in a cookie. No page has a script. Headers forbid browsers
+to store a page, to show it in a frame, and to tell its address to other sites.
 """
 
 import asyncio
@@ -19,7 +20,8 @@ from taskwire.settings_oauth import CALLBACK_PATH
 DONE_PATH = f"{CALLBACK_PATH}/done"
 COOKIE = "taskwire_number"
 COOKIE_SECONDS = 600
-# Strangers can call this address, and each call may cost a look into Redis.
+# The most calls that are answered at the same time. Strangers can call this address, and each call may read
+# Redis.
 MOST_CALLS = 8
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -34,7 +36,7 @@ FindReceiver = Callable[[], AuthorizationReceiver | None]
 
 
 def add_callback(site: Site, find_receiver: FindReceiver, *, is_secure: bool) -> None:
-    """Take people who come back from Coder. `is_secure`: browsers reach this site by HTTPS."""
+    """Serve the pages for people who come back from Coder. `is_secure`: browsers reach this site by HTTPS."""
     places = asyncio.Semaphore(MOST_CALLS)
 
     async def take(request: web.Request) -> web.StreamResponse:
@@ -44,7 +46,7 @@ def add_callback(site: Site, find_receiver: FindReceiver, *, is_secure: bool) ->
         async with places:
             answer = await receiver.receive(request.query)
         if answer.page is callback_pages.TRY_AGAIN:
-            # The address must stay, so that the browser can load it again.
+            # Do not send the browser on, so that the person can load the same address again.
             return _show(answer.page)
         return _send_on(answer, is_secure=is_secure)
 
@@ -64,7 +66,7 @@ _PAGES = {"denied": callback_pages.DENIED, "": callback_pages.NOT_VALID}
 
 
 def _send_on(answer: BrowserAnswer, *, is_secure: bool) -> web.Response:
-    """Send the browser to an address without secrets."""
+    """Return an answer that sends the browser to an address without secrets."""
     where = f"{DONE_PATH}?denied" if answer.page is callback_pages.DENIED else DONE_PATH
     response = web.Response(status=303, headers={**_HEADERS, "Location": where})
     response.set_cookie(

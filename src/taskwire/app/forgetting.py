@@ -78,7 +78,7 @@ class Forgetting:
             await self._queues.write(self._trail.add_to(Batch(), entry))
 
     async def _remove_account(self) -> bool:
-        """Delete the token in Coder, then the account here. If Coder does not answer, keep both.
+        """Delete the token in Coder, then the account in Redis. If Coder does not answer, keep both.
 
         Return whether no account is left.
         """

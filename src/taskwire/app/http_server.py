@@ -429,7 +429,7 @@ async def serve(
         server = await loop.create_server(connection, *address, backlog=ACCEPTED_AT_ONCE)
         for listening in server.sockets:
             # asyncio has one setting for two things: how many connections the kernel queues, and how many are
-            # accepted at once. The former is set here.
+            # accepted at once. This call sets only how many the kernel queues.
             with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
                 same.listen(LISTEN_BACKLOG)
         try:

@@ -1,8 +1,8 @@
 """Coder as an OAuth2 provider: the address of its page, and the calls that exchange, renew and revoke tokens.
 
-Like `client`, it repeats nothing and follows no redirect. A code and a refresh token are used up by their
-first use. So after an answer that was lost, the repeat is refused with `invalid_grant`, and the person has to
-connect the account again.
+Like `client`, this module repeats nothing and follows no redirect. Coder accepts a code or a refresh token
+only once. So if Coder's answer is lost, Coder refuses the repeated call with `invalid_grant`, and the person
+has to connect the account again.
 """
 
 import base64
@@ -33,12 +33,12 @@ class Tokens(BaseModel):
 
     access_token: str = Field(repr=False, min_length=1)
     refresh_token: str = Field("", repr=False)
-    # For so many seconds Coder accepts the access token. 0: Coder did not say it.
+    # For how many seconds Coder accepts the access token; 0 if Coder did not say that.
     expires_in: int = 0
 
 
 class GrantRefused(Refused):
-    """The provider refuses a request. `code` is its word of RFC 6749, for example `invalid_grant`."""
+    """The provider refuses a request. `code` is the error code of RFC 6749, for example `invalid_grant`."""
 
     def __init__(self, operation: str, code: str, description: str) -> None:
         super().__init__(f"{operation}: {code}: {description}")
@@ -66,7 +66,7 @@ class OAuthClient:
     async def open(
         cls, base_url: str, app: OAuthApp | None, mask: Callable[[str], str] = str
     ) -> AsyncIterator[Self | None]:
-        """Open a client with connections of its own, and close them at the end; None without an app."""
+        """Open a client with connections of its own, and close them at the end. Yield None without an app."""
         if app is None:
             yield None
             return
@@ -85,7 +85,7 @@ class OAuthClient:
     def make_page_url(self, state: str, verifier: str) -> str:
         """Return the address of the page that asks a person to allow Taskwire.
 
-        Coder sends the person back with the `state`. Only who knows the `verifier` can use the code.
+        Coder sends the person back with `state` and a code. `exchange` needs the `verifier` to use that code.
         """
         digest = hashlib.sha256(verifier.encode()).digest()
         query = {
@@ -99,7 +99,7 @@ class OAuthClient:
         return f"{self._base_url}/oauth2/authorize?{urlencode(query)}"
 
     async def exchange(self, code: str, verifier: str) -> Tokens:
-        """Exchange the code of a person who has allowed Taskwire. Raises `GrantRefused`."""
+        """Exchange the code of a person who has allowed Taskwire for tokens. Raises `GrantRefused`."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -109,12 +109,12 @@ class OAuthClient:
         return _parse_tokens(await self._post("exchange code", "tokens", form), "exchange code")
 
     async def refresh(self, refresh_token: str) -> Tokens:
-        """Exchange a refresh token for new tokens. The former ones end at once. Raises `GrantRefused`."""
+        """Exchange a refresh token for new tokens. The previous tokens end at once. Raises `GrantRefused`."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         return _parse_tokens(await self._post("refresh token", "tokens", form), "refresh token")
 
     async def revoke(self, refresh_token: str) -> None:
-        """End a refresh token and the access token that came with it. An unknown one counts as ended."""
+        """End a refresh token and the access token that came with it. An unknown token counts as ended."""
         await self._post("revoke token", "revoke", {"token": refresh_token})
 
     async def _post(self, operation: str, path: str, form: Mapping[str, str]) -> bytes:
@@ -152,7 +152,7 @@ class OAuthClient:
 
 
 def make_secret() -> str:
-    """Return a random text for a state or a verifier: 64 characters of URLs."""
+    """Return a random text for a state or a verifier: 64 characters that may be in a URL."""
     return secrets.token_urlsafe(48)
 
 

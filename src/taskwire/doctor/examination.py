@@ -69,7 +69,7 @@ COPY_ID_HINT = "A profile's menu in Slack has Copy member ID."
 
 @dataclass(frozen=True)
 class RunningClients:
-    """The clients of a running bot. They have its present secrets, and keep to the limits of all replicas."""
+    """The clients of a running bot. They use its present secrets and keep to the limits of all replicas."""
 
     slack: Outbound
     coder: CoderClient
@@ -79,7 +79,7 @@ class RunningClients:
 class Examination:
     """Checks everything that the settings name, one thing after the other.
 
-    Inside a running bot, it uses the clients of the bot. Otherwise it opens its own.
+    Inside a running bot, it uses the clients of the bot. Otherwise it opens its own clients.
     """
 
     def __init__(self, settings: Settings, running: RunningClients | None = None) -> None:
@@ -357,7 +357,7 @@ class Examination:
             wanted["TASKWIRE_HTTP_ADDR"] = settings.http_addr
         if settings.admin_addr is not None:
             wanted["TASKWIRE_ADMIN_ADDR"] = settings.admin_addr
-        # If health has its own address, the other one does not show that a Taskwire listens there.
+        # If health has an address of its own, only that address shows whether a Taskwire runs here.
         is_here = bool(settings.admin_addr) and await _is_taskwire(str(settings.admin_addr))
         taken = []
         for setting, address in wanted.items():

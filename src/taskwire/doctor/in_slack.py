@@ -1,6 +1,6 @@
 """`/task doctor`: examines the running bot, and shows administrators what is wrong.
 
-`tasks/queries.py` checks who asks. The examination itself is in `examination`.
+`tasks/queries.py` checks that the person may ask. `examination.py` has the checks.
 """
 
 from taskwire.coder.client import CoderClient
@@ -14,7 +14,7 @@ from taskwire.slack.outbound import Outbound
 
 
 class DoctorInSlack:
-    """Makes one examination at a time. People who ask meanwhile share the next one."""
+    """Makes one examination at a time. People who ask during an examination share the next examination."""
 
     def __init__(
         self, settings: Settings, slack: Outbound, coder: CoderClient, connections: Connections

@@ -52,7 +52,7 @@ class Verb:
 
     @property
     def other_words(self) -> tuple[str, ...]:
-        """The words that do the same."""
+        """The other words that people may type for this verb."""
         return tuple(word for word in (self.name, *self.synonyms) if word != self.word)
 
 

@@ -341,7 +341,7 @@ class ShareFile(Work):
     text: str
     file_id: Readable = ""
     look_count: int = 0
-    # The person who asked for the file, and what they are told when it is there.
+    # The person who asked for the file, and what the bot tells them when the file is uploaded.
     requester: Requester | None = None
     answer: Message | None = None
 

@@ -42,7 +42,7 @@ _JOINER = "\u2060"
 class Names:
     """The names of people, channels and groups by their ids, without `@` or `#`.
 
-    If an id is not here, people see the label in Slack's token, or else the id.
+    For an id without a name, people see the label in Slack's token, or else the id.
     """
 
     users: Mapping[str, str] = field(default_factory=dict)

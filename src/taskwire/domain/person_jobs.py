@@ -109,7 +109,7 @@ class AuthorizeAccount(Work):
 
 
 class ConfirmAccount(Work):
-    """Connect the account that waits for the number that the person's browser shows (queue `account`)."""
+    """Connect the account if the person has entered the number that their browser shows (queue `account`)."""
 
     kind: Literal["confirm_account"] = "confirm_account"
     requester: Requester

@@ -53,7 +53,8 @@ HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 
 # Any job that fails or ends its process. At the end it is a dead letter, and the person who asked is told.
 ANY_JOB = RetryPolicy(300.0, DAY, is_exponential=True)
-# A job that raises an unexpected exception. The end is the same, and the person gets a reference to the log.
+# A job that raises an unexpected exception. The end is that of any job, and the person gets a reference to
+# the log.
 UNEXPECTED = replace(ANY_JOB, max_tries=5)
 # A request that is refused although an earlier attempt of it may have succeeded. Each try checks that again.
 # The end is that of any job.

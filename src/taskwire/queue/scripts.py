@@ -49,7 +49,7 @@ class ServerClock:
 
 
 def read_seconds(clock: Clock) -> Callable[[], float]:
-    """Return a function that reads a clock in seconds. For Redis's own time it reads that of this process."""
+    """Return a function that reads a clock in seconds. For the clock of Redis, it reads this host's clock."""
 
     def seconds() -> float:
         stamp = clock.stamp()

@@ -120,9 +120,9 @@ class LostThreads:
         return draw(record.id, batch)
 
     async def _answer(self, context: JobContext, work: FindThread, message: Message) -> Outcome:
-        """Answer in the thread, once a day.
+        """Post the answer in the thread, once a day.
 
-        Other people who write there on that day are answered privately.
+        On the same day, answer further people who write in the thread privately.
         """
         place = f"{work.channel}:{work.thread_ts}"
         batch = Batch()

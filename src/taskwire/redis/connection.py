@@ -269,7 +269,9 @@ def _refuse_unsupported(info: Mapping[str, str], where: str) -> None:
             f"{where} is a Redis Cluster, which Taskwire does not support yet.",
             "Set REDIS_URL to a single primary, which may have replicas.",
         )
-    version = info.get("redis_version", "")  # Valkey gives here the Redis version with which it is compatible
+    version = info.get(
+        "redis_version", ""
+    )  # Valkey gives in this field the Redis version with which it is compatible
     if version and tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST:
         raise UserError(
             f"{where} runs Redis {version}; Taskwire needs 6.2 or later.", "Use a newer Redis, or any Valkey."

@@ -57,9 +57,10 @@ class Files:
     async def complete_upload(
         self, file_id: str, title: str, channel: ChannelId, thread_ts: Ts | None = None
     ) -> None:
-        """Share an uploaded file in a channel or thread. The caller has taken the place with `reserve`.
+        """Share an uploaded file in a channel or thread.
 
-        A surrounding `transport.deadline` applies to the call.
+        Call `Outbound.reserve` first; it takes a place in Slack's rate limits. A surrounding
+        `transport.deadline` applies to the call.
         """
         call = self._client.files_completeUploadExternal(
             files=[{"id": file_id, "title": self._drafts.mask(title)}],

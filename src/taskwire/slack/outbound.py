@@ -141,9 +141,10 @@ class Outbound:
     async def post(
         self, channel: ChannelId, message: Message, meta: Metadata, *, thread_ts: Ts | None = None
     ) -> Ts:
-        """Post a message and return its ts. The caller has taken the place with `reserve`.
+        """Post a message and return its ts.
 
-        A surrounding `transport.deadline` applies to the call.
+        Call `reserve` first; it takes a place in Slack's rate limits. A surrounding `transport.deadline`
+        applies to the call.
         """
         ready = self._drafts.prepare_message(message)
         call = self._client.chat_postMessage(

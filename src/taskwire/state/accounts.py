@@ -33,8 +33,8 @@ class ConnectedAccount(BaseModel):
     """A person's own account in Coder. `user_id` and `username` are Coder's.
 
     `job` is the id of the job that connected the account. `refresh_token` is set if Coder's OAuth2 provider
-    has given the token. `is_refused`: Coder no longer accepts the token.
-    This field is not stored with the account.
+    has given the token. `is_refused`: Coder no longer accepts the token. `is_refused` is not stored with the
+    account.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -50,7 +50,7 @@ class ConnectedAccount(BaseModel):
 
     @property
     def ends_at(self) -> datetime | None:
-        """When the token ends; None if it does not, or if it is refreshed without its person."""
+        """When the token ends; None if it does not end, or if Taskwire refreshes it without the person."""
         return from_ms(self.expires_at_ms) if self.expires_at_ms and not self.refresh_token else None
 
     @property
@@ -137,7 +137,7 @@ class AccountStore:
     def mark_refused(self, batch: Batch, person: UserId, key_id: str) -> Batch:
         """Record that Coder no longer accepts this token.
 
-        If another token was stored meanwhile, it stays as it is.
+        If another token was stored meanwhile, that token does not count as refused.
         """
         return batch.write_expiring(
             REFUSED_TTL_MS, "SET", self._keys.named("account_refused", person), key_id

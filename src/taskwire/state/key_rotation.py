@@ -104,7 +104,7 @@ class StoredKeys:
         """Leave the store to the processes whose key came later. When there are none, begin a new round."""
         if not self._is_behind:
             _log.info(
-                "another process encrypts with a key that came later",
+                "another process seals with a key that came later, encryption left to it",
                 hint="Give all processes the same TASKWIRE_SECRET_KEYS.",
                 key=last,
                 own_key=ring.newest_id,
@@ -115,7 +115,7 @@ class StoredKeys:
     def _end_round(self, ring: sealing.KeyRing, *, is_agreed: bool) -> None:
         is_over = not self._changed and not self._left
         if is_over and not is_agreed:
-            # What the other processes store meanwhile still needs an older key.
+            # The processes that seal with an older key still store values that need that key.
             self._cursor = 0
             return
         if is_over:
