@@ -36,7 +36,7 @@ _WHAT_IS_REFUSED: dict[RefusedAct, str] = {
     "snooze": "snooze its reminder",
     "pass_on": "pass replies on to its agent",
 }
-# A share does not allow these.
+# Only the owner may do these, even if the task is shared.
 _NEVER_SHARED: frozenset[RefusedAct] = frozenset({"delete", "detach", "share", "unshare"})
 
 

@@ -12,7 +12,7 @@ from taskwire.domain.near_misses import NearMiss
 from taskwire.messages.blocks import button, escape_line
 from taskwire.messages.shapes import question, statement
 
-# Verbs that a button does at once, with its label.
+# The verbs that a press of a button carries out at once, with the button's label.
 VERB_BUTTONS = {
     "pause": "Stop it",
     "resume": "Resume it",

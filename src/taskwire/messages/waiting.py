@@ -53,7 +53,7 @@ _VERB_ACTIVITIES: dict[ActVerb, str] = {
 SilentSystem = Literal["Coder", "Slack"]
 
 
-# What was asked for by work that names nothing.
+# What a person asked for with work that names no task.
 _WISHES: dict[type[Work], str] = {
     ConnectAccount: "connecting your Coder account",
     AuthorizeAccount: "connecting your Coder account",

@@ -195,7 +195,7 @@ class CardAndReceipts:
         also = [TRIED + stray] if stray and stray not in " ".join(had) else []
         repaired = next((name for name in had if name.startswith(REPAIRED)), None)
         if repaired is None and (len(had) > 1 or any(name.startswith(TRIED) for name in had)):
-            # A newer state is about to be shown. It removes the other reactions.
+            # A waiting job is about to show a newer state, and removes the other reactions.
             return done(self._remembering(link, ts, [*had, *also]))
         wanted = "".join(had) if repaired is None else repaired.removeprefix(REPAIRED)
         others = [name for name in _all_tried(had) if name != wanted]

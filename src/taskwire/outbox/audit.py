@@ -62,8 +62,8 @@ _VERBS: dict[type[Work], str] = {
     ConfirmAccount: "connect",
     DisconnectAccount: "disconnect",
 }
-# If one of these succeeds, another job carries out the act and has the entry. The handler of replies says
-# with `AuditNote` what became of a reply.
+# These jobs get no entry if they succeed: another job then carries out the act and has the entry. The handler
+# of replies says with `AuditNote` what became of a reply.
 _PASSED_ON = (
     ActRequested,
     CreateRequested,

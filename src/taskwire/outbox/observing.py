@@ -25,7 +25,8 @@ from taskwire.telemetry import logger
 # How many characters of a text are masked and stored. Only a few hundred are shown, and masking more would
 # block the event loop.
 LONGEST_PROMPT, LONGEST_REPORT, LONGEST_TITLE = 2_000, 2_000, 500
-# Slack accepts no longer address of a button. A longer one is left out, since half of it leads elsewhere.
+# Slack accepts no longer address of a button. A longer address is left out, because a part of it would lead
+# elsewhere.
 LONGEST_ADDRESS = 3_000
 
 Mask = Callable[[str], str]

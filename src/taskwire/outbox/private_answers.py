@@ -242,7 +242,7 @@ class PrivateAnswers:
         except (OutsideError, RedisError) as error:
             _log.info("private answer not shown, dropped", person=requester.person, error=str(error))
         except Exception:  # noqa: BLE001 - nobody awaits this task, so its error must be logged here
-            _log.exception("unexpected exception while showing a private answer")
+            _log.exception("unexpected exception while showing a private answer, dropped")
 
 
 def handlers() -> tuple[Handler, ...]:

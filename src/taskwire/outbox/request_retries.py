@@ -84,7 +84,7 @@ async def retry_for_person(
         work = context.job.work
         assert isinstance(work, RequestedWork)  # noqa: S101 - other jobs are not retried here
         if gives_up and not context.keeps_intent_record and has_failed_too_long(context):
-            # The jobs behind it have waited as long as it has.
+            # Keep the time since when this queue fails: the jobs behind this one have waited as long.
             return replace(
                 _answer_requesters("done", [(work, make_give_up_message(work, link, error))]),
                 trouble="unchanged",

@@ -84,7 +84,7 @@ class AnnouncedChanges:
             )
         except RedisError as error:
             # The worker logs an outage of Redis, once.
-            _log.debug("announced change not checked, will retry", error=str(error))
+            _log.debug("announced change not checked, left to the next poll", error=str(error))
 
     async def _wait_until_seen(self, announced: AnnouncedChange, coder: CoderClient) -> bool:
         """Request the task until it shows the change or is gone, then return True.

@@ -344,7 +344,7 @@ class ReplyDeliverer:
     async def _find_earlier_outcome(self, reply_job: ReplyJob) -> Outcome | None:
         """Return the outcome that the thread shows for this reply, if any.
 
-        Redis may have lost that outcome.
+        Redis may have lost an outcome that the thread still shows.
         """
         thread = reply_job.link.record.thread
         if thread is None:

@@ -48,8 +48,8 @@ class SettingsForm:
     async def view(self, requester: Requester, metadata: str) -> View:
         """Return the dialog for the requester's channel. Raise UserError if the person may not use the bot.
 
-        A person who may not change the channel's settings gets a dialog with their own settings alone, which
-        says why.
+        A person who may not change the channel's settings gets a dialog with only their own settings, and the
+        reason.
         """
         own = await self._deps.person_settings.get(requester.person)
         await self._people.get_profile(requester.person)

@@ -1,8 +1,9 @@
 """Handles messages to the bot outside the threads of tasks: mentions in discussions, and direct messages.
 
-A mention with a prompt starts a task whose card is in that thread. A direct message with a prompt is answered
-with an offer; the task starts when the person accepts it. Both take the commands of `/task`.
-`domain/bot_messages.py` decides what a message asks for, and `create.py` handles the request that follows.
+A mention with a prompt starts a task, with its card in the thread of the mention. A direct message with a
+prompt is answered with an offer; the task starts when the person accepts it. Both take the commands of
+`/task`. `domain/bot_messages.py` decides what a message asks for, and `create.py` handles the request that
+follows.
 """
 
 import json

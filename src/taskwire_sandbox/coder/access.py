@@ -127,7 +127,7 @@ class Viewer:
     def can_connect(self, workspace: Workspace) -> bool:
         """Return whether the viewer may connect to the agent's app in the workspace.
 
-        An admin of the organization has no such right by that role.
+        The role of an organization's admin does not give this right.
         """
         if not self.has_scope("workspace:application_connect"):
             return False

@@ -10,7 +10,7 @@ from taskwire_sandbox.coder.wire import Response, json_response
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of fault. `executes` says whether the call still has its effect."""
+    """One kind of fault. `executes` says whether the call takes effect in spite of the fault."""
 
     name: str
     executes: bool = True

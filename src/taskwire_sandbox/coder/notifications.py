@@ -48,7 +48,7 @@ class Notifications:
         self._has_round = False
 
     def queue_for_report(self, workspace: Workspace, status: AppStatus, before: AppStatus | None) -> None:
-        """Queue a notification about the report `status`. `before` is the report before it, or None.
+        """Queue a notification about the report `status`. `before` is the earlier report, or None.
 
         An unchanged state is not announced, and neither is `working` as the first report.
         """

@@ -2,8 +2,9 @@
 
 Coder needs the experiment `oauth2` for this. The names and the order of the checks are those of Coder: PKCE
 with S256 is required, a redirect URI must be exactly the registered one, a code is used up by the first try,
-a refresh token by the first success, and a person has one token of each app. Coder ignores scopes here.
-On the real page, a browser session shows who the person is. Here the person chooses a link with their name.
+a refresh token by the first success, and a person has one token of each app. Coder ignores the scopes that an
+app asks for. On the real page, a browser session shows who the person is. On this page, the person chooses a
+link with their name.
 """
 
 import base64

@@ -1,6 +1,7 @@
 """Coder's page for command-line tools: shows a token to the person who is signed in.
 
-On the real page, a browser session shows who the person is. Here the person chooses a link with their name.
+On the real page, a browser session shows who the person is. On this page, the person chooses a link with
+their name.
 """
 
 from datetime import timedelta

@@ -28,7 +28,7 @@ def unescape(text: str) -> str:
 
 
 def _split(text: str, pattern: re.Pattern[str]) -> list[tuple[str, bool]]:
-    """Split a text into pieces. Return each with whether it matches the pattern."""
+    """Split a text into pieces. Return each piece with True if it matches the pattern."""
     pieces, at = [], 0
     for match in pattern.finditer(text):
         pieces += [(text[at : match.start()], False), (match.group(), True)]

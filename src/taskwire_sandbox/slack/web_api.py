@@ -16,7 +16,7 @@ from taskwire_sandbox.slack.ledger import Call
 from taskwire_sandbox.slack.methods import all_methods
 from taskwire_sandbox.slack.methods.spec import COMMON_ERRORS, Method, parse, require_scope
 
-# Bolt adds it by default to each call of its clients. Slack accepts it everywhere.
+# Bolt adds `team_id` by default to each call of its clients. Slack accepts it in every call.
 _ADDED_BY_THE_SDK = {"team_id"}
 _NONSENSE = "<html><body>Bad gateway</body></html>"
 
