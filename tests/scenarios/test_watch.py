@@ -2,7 +2,10 @@
 
 import pytest
 
+from taskwire_sandbox.slack.workspace import PRIVATE
+
 from .running_tasks import TITLE, a_task, small_text
+from .test_preferences import ASKED, asks, saves
 from .world import CARD_SECONDS, World
 
 WATCHED = f"I call you when *{TITLE}* needs somebody, is done or fails.\n[Stop watching]"
@@ -83,6 +86,27 @@ async def test_a_muted_task_calls_no_watcher_either(world: World) -> None:
         "called.\n[Stop watching]",
     ]
     assert thread.new_messages() == [f"Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."]
+
+
+@pytest.mark.parametrize("loses", ["channel", "membership"])
+async def test_who_may_not_read_the_thread_any_more_is_not_called(world: World, loses: str) -> None:
+    """A direct message would show the agent's words to somebody who left the channel, or is a guest now."""
+    channel = world.slack.workspace.channel("general")
+    channel.kind = PRIVATE
+    thread, _ = await a_task(world)
+    await saves(world, world.bob, calls="both")
+    await world.bob.replies(thread, "!watch")
+    world.bob.reads()
+
+    if loses == "channel":
+        channel.members.remove(world.bob.id)
+    else:
+        world.slack.workspace.user(world.bob.id).is_restricted = True
+    await world.ages(seconds=10)
+    await asks(world)
+
+    assert thread.new_messages() == [f"<@{world.alice.id}> {ASKED}"]
+    assert world.cards() == []
 
 
 async def test_the_owner_need_not_watch(world: World) -> None:

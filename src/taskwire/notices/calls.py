@@ -71,7 +71,26 @@ async def decide_calls(deps: Dependencies, people: People, context: JobContext, 
         return work.calls.limited_to(called)
     if context.is_outcome_unknown:
         return CallPlan(mentioned=called)
-    return await _plan_calls(deps, people, called, context.now_ms)
+    told = [
+        person for person in called if person not in link.watchers or await _may_read(people, person, link)
+    ]
+    return await _plan_calls(deps, people, told, context.now_ms)
+
+
+async def _may_read(people: People, person: UserId, link: Link) -> bool:
+    """Return whether a person who watches a task may still read what its agent says.
+
+    They may have left its channel since, or the company. A direct message would reach them all the same.
+    """
+    if person == link.record.owner_slack:
+        return True
+    try:
+        await people.get_profile(person)
+    except UserError:
+        return False
+    if await people.directory.can_see(person, link.record.channel) or await people.is_admin(person):
+        return True
+    return await people.is_shared_with(person, link)
 
 
 async def _plan_calls(deps: Dependencies, people: People, called: Sequence[UserId], now_ms: int) -> CallPlan:

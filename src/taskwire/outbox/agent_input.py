@@ -48,7 +48,7 @@ class AgentInput:
         """Return the input: the reply's text, then each text file below its name."""
         words = await self._get_text(reply)
         if reply.author_name:
-            words = sanitize_for_agent(f"{reply.author_name} wrote:\n{words}")
+            words = sanitize_for_agent(f"{_make_safe_name(reply.author_name)} wrote:\n{words}")
         parts: list[str] = [] if is_blank(words) else [words]
         refused = []
         for file in reply.files:
@@ -139,6 +139,15 @@ def _heading(file: FileRef) -> str:
     name = " ".join(sanitize_for_agent(file.name).split()) or "file"
     code = name.replace("`", "'")
     return f"`{code}`:" if name.startswith(COMMAND_MARKS) else f"{name}:"
+
+
+def _make_safe_name(author: str) -> str:
+    """Return an author's name for the beginning of an input, in one line.
+
+    People choose their names. To the agent, no name may look like a command.
+    """
+    name = " ".join(sanitize_for_agent(author).split()) or "Somebody"
+    return f'"{name}"' if name.startswith(COMMAND_MARKS) else name
 
 
 def _fence(content: str) -> str:
