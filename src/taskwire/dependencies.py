@@ -55,7 +55,7 @@ class Dependencies:
     preset: str | None = None
     # The OAuth2 provider of Coder; None if people connect their accounts with tokens only.
     oauth: OAuthClient | None = None
-    # Hosts whose links are shown without their name.
+    # Hosts whose links are shown without the host's name.
     forges: frozenset[str] = frozenset()
     # How many tasks people may start and have running.
     quotas: QuotaSettings = field(default_factory=QuotaSettings)

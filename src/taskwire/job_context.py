@@ -117,15 +117,15 @@ class AuditNote:
         self.outcome = "none"
 
     def is_done(self, task_id: str = "", task: str = "") -> None:
-        """Say that the act was carried out; on this task, if the link did not have it before."""
+        """Record that the act was carried out. Name the task if the job's link had no task before."""
         self.outcome, self.task_id, self.task = "done", task_id, task
 
     def is_refused(self, reason: str) -> None:
-        """Say that the act was refused. `reason` is one word, for example `not_allowed`."""
+        """Record that the act was refused. `reason` is one word, for example `not_allowed`."""
         self.outcome, self.reason = "refused", reason
 
     def is_failed(self, reason: str) -> None:
-        """Say that the act was tried and failed. `reason` is one word."""
+        """Record that the act was tried and failed. `reason` is one word."""
         self.outcome, self.reason = "failed", reason
 
 
@@ -218,8 +218,8 @@ class JobContext:
         """Return the job after one more failed try.
 
         The job counts as failing since this try. If its queue was failing already, the job counts as failing
-        since then, but not since before the job was written. So the jobs behind a failing job are given up at
-        the same time as that job.
+        since the queue's first failure, or since it was written, if that was later. So the jobs behind a
+        failing job are given up at the same time as that job.
         """
         lease = self.lease
         is_failing = lease.trouble == "failing"

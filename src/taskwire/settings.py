@@ -358,7 +358,7 @@ class Settings(SecretSettings, PolicySettings, OAuthSettings):
         return Masker(self.secrets(), self.tokens())
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with a masker of its own, because its secrets may be others."""
+        """Return a copy with a masker of its own, because its secrets may differ."""
         copy = super().model_copy(update=update, deep=deep)
         copy.__dict__.pop("masker", None)
         return copy

@@ -54,7 +54,7 @@ class OAuthSettings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str | None) -> str | None:
-        """Accept HTTPS, and HTTP on this machine: what Coder sends back must not be readable on the way."""
+        """Accept HTTPS, and HTTP only on this machine, because others must not read what Coder sends back."""
         if value is None:
             return None
         parts = urlsplit(value)

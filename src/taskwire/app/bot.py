@@ -63,7 +63,7 @@ _log = logger("taskwire.app.bot")
 
 
 class Bot:
-    """A running bot. HTTP is served at once; the parts exist as soon as Slack has answered who we are."""
+    """A running bot. HTTP is served at once; the parts exist as soon as Slack has told which bot this is."""
 
     def __init__(self, settings: Settings, connections: Connections) -> None:
         self.metrics = Metrics()
@@ -100,7 +100,7 @@ class Bot:
 
     @property
     def downtime(self) -> Downtime:
-        """Tracks when Slack was heard. It exists once Slack has been reached."""
+        """The tracker of downtime. It exists once Slack has been reached."""
         assert self._downtime is not None  # noqa: S101 - see `parts`
         return self._downtime
 

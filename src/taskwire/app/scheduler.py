@@ -148,7 +148,7 @@ async def _call_logged(name: str, call: Callable[[], Awaitable[object]]) -> None
     try:
         await call()
     except RedisError as error:
-        # The worker logs this, once.
+        # The worker logs once that Redis is away.
         _log.debug("timer call failed, will retry", timer=name, error=str(error))
     except OutsideError as error:
         _log.warning("timer call failed, will retry", timer=name, error=str(error))

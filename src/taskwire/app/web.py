@@ -229,7 +229,7 @@ def add_health(
     refusals: Refusals | None = None,
     admin_token: ReceivedToken | None = None,
 ) -> None:
-    """Serve health and metrics. Everybody sees whether the bot is ready; the reasons need the token."""
+    """Serve health and metrics. Everybody sees whether the bot is ready; reasons need the admin token."""
     shared_health: SingleFlight[dict[str, str]] = SingleFlight(check_health)
     shared_metrics: SingleFlight[bytes] = SingleFlight(collect_metrics)
     metrics_slots = asyncio.Semaphore(MAX_METRICS_REQUESTS)

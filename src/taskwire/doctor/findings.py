@@ -173,7 +173,7 @@ def judge_sentinels(seen: Sequence[SentinelView], errors: Sequence[RedisError]) 
 
 
 def judge_disk(free: int, total: int, where: str) -> Finding:
-    """Judge whether the embedded store's disk has space. The store writes to it before each answer."""
+    """Judge whether the disk of the embedded store has space. The store writes to it before each answer."""
     said = f"{free / 1e9:.1f} GB of {total / 1e9:.1f} GB are free at {where}."
     if free < FEWEST_FREE_BYTES or free < (1 - ALMOST_FULL_DISK) * total:
         hint = "Make room there, or set TASKWIRE_DATA_DIR to another disk."
@@ -228,7 +228,7 @@ def judge_emails(profiles: Sequence[Profile]) -> Finding:
 def judge_accounts(accounts: Sequence[ConnectedAccount], now_ms: int, *, are_needed: bool) -> Finding:
     """Report how many people have connected a Coder account, and whether Coder accepts their tokens.
 
-    `are_needed`: there is no service account.
+    `are_needed`: there is no service account, so that only people with accounts can use the bot.
     """
     name, count = "Accounts", len(accounts)
     if not count:
@@ -307,7 +307,7 @@ def _values(count: int) -> str:
 
 
 def judge_dead_letters(count: int, newest: DeadLetter | None) -> Finding:
-    """Report the dead letters."""
+    """Report how many jobs were given up, and the newest of them."""
     if not count or newest is None:
         return Finding("Dead letters", "ok", "Nothing was given up.")
     jobs = "1 job was" if count == 1 else f"{count} jobs were"

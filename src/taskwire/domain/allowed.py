@@ -18,7 +18,7 @@ class PlaceNotAllowed(UserError):
 
 @dataclass(frozen=True)
 class Allowed:
-    """Ids of workspaces, of channels, and of user groups."""
+    """The ids of the workspaces, channels and user groups to which the bot is restricted."""
 
     workspaces: frozenset[str] = frozenset()
     channels: frozenset[str] = frozenset()

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from taskwire.domain.requester import Surface
 
-# Who has done what a command on the server does.
+# The `person` of an act that somebody has carried out by a command on the server.
 OPERATOR: Final = "operator"
 AuditOutcome = Literal["done", "refused", "failed"]
 
@@ -42,7 +42,7 @@ class AuditEntry(BaseModel):
 
 
 class StoredEntry(BaseModel):
-    """An entry in the trail. `number` counts from 1. `hash` covers the entry and the hash before it."""
+    """An entry in the trail. `number` counts from 1. `hash` covers the entry and the previous `hash`."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -14,7 +14,7 @@ VerbArguments = Literal["nothing", "name", "name and full", "name and text", "fi
 class ListFilter(StrEnum):
     """Which tasks `list` shows: all that the person may see, their own, or those that wait for them.
 
-    Other filters are a phase as cards show it, or one of Coder's statuses.
+    `list` also accepts a phase, as cards show it, or one of Coder's statuses.
     """
 
     MINE = "mine"

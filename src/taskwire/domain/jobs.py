@@ -493,6 +493,9 @@ class Job(BaseModel):
         return self.model_copy(update={"last_look": f"{attempt} {self.count_looks(attempt) + 1}"})
 
     def with_failure(self, since_ms: int) -> "Job":
-        """Return the job after one more failed try. `since_ms` is when this try began."""
+        """Return the job after one more failed try.
+
+        If the job was not failing before, it counts as failing since `since_ms`.
+        """
         since_ms = self.failing_since_ms or since_ms
         return self.model_copy(update={"tries": self.tries + 1, "failing_since_ms": since_ms})

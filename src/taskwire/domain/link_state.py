@@ -99,7 +99,7 @@ class LinkState(FrozenModel):
 
     @property
     def open_phase(self) -> Phase:
-        """The phase, or the phase before a pause if the task was waiting for a person when it was paused."""
+        """The phase. If the task was paused while it waited for a person, the phase before the pause."""
         before = self.paused_from
         is_paused = self.phase in (Phase.PAUSING, Phase.PAUSED)
         return before if is_paused and before is not None and before in NEEDS_PERSON_PHASES else self.phase

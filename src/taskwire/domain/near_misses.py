@@ -141,9 +141,9 @@ def offer_name(
 def offer_values(
     sentence: str, option: str, near: Sequence[str], given: Mapping[str, str], prompt: str
 ) -> NearMiss:
-    """Return the refusal of the value of an option of `create`. `near` are values that fit.
+    """Return the refusal of a wrong value of an option of `create`. `near` are values to offer instead.
 
-    `given` are all options.
+    `given` are all options that were typed.
     """
     offers = [Offer(f"Use {value}", _format_create({**given, option: value}, prompt)) for value in near]
     return NearMiss(sentence, offers)

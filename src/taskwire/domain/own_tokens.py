@@ -17,8 +17,8 @@ from taskwire.domain.agent_text import ZERO_WIDTH
 
 # In characters. A shorter value is not masked, because it would mask ordinary words everywhere.
 SHORTEST = 6
-# In characters. No text has so many given letters and digits in order by chance. In base64 fewer are enough,
-# because base64 has no words.
+# In characters. No text contains a token with this many letters and digits by chance. In base64 fewer are
+# enough, because base64 has no words.
 _CERTAIN, _CERTAIN_IN_BASE64 = 16, 12
 _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789"
 _LOWER = bytes(range(256)).lower()

@@ -115,7 +115,7 @@ class Lease(Acquired):
 class UnreadableJob(Acquired):
     """A queue whose next job this version cannot read. `body` is the stored text of the job.
 
-    `is_forged`: it has not the signature of this deployment, so no version will ever read it.
+    `is_forged`: the job does not have the signature of this deployment, so no version will ever read it.
     """
 
     body: str

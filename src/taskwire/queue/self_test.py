@@ -74,7 +74,7 @@ def _with_prefix(beginning: str, commands: Iterable[str]) -> Sequence[str]:
 
 
 def _denied(error: ResponseError, what: str) -> dict[str, str]:
-    """Return the error as the refusal of `what`, if a right is missing. Raise any other error."""
+    """Return `what` with the error's text if the error says that a right is missing. Else raise the error."""
     if isinstance(error, NoPermissionError) or _is_denied(str(error)):
         return {what: str(error)}
     raise error

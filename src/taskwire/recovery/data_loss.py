@@ -29,8 +29,8 @@ _log = logger("taskwire.recovery.data_loss")
 async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_loss: DataLoss) -> bool | None:
     """Repeat claims of the last ten minutes that this process made and Redis has lost.
 
-    Returns whether this process is the first to recover from this data loss; that one starts the backfill.
-    Returns None if Redis or Slack did not answer: call again later.
+    Return whether this process is the first to recover from this data loss, so that it starts the backfill.
+    Return None if Redis or Slack did not answer: call again later.
     """
     try:
         lost = await inbox.repeat_lost_claims()

@@ -96,7 +96,7 @@ class Connections:
 
 @dataclass(frozen=True)
 class StoreHealth:
-    """What the server says about itself. None means that it does not say, as managed servers often do not."""
+    """What the server says about itself. A field is None if the server, often a managed one, hides it."""
 
     engine: str
     version: str | None

@@ -26,7 +26,7 @@ class CannotRead(Exception):
 
     def __init__(self, error: Exception) -> None:
         self.why = describe_read_error(error)
-        # Why the value does not open, if that is the reason.
+        # Why the sealed value cannot be opened; None if the value is unreadable for another reason.
         self.cannot_open = find_cannot_open(error)
         super().__init__(self.why)
 
@@ -48,7 +48,7 @@ def is_forged(error: Exception) -> bool:
 
 
 def find_missing_key(body: str) -> str:
-    """Return the id of the key that is missing to read a job; empty if that is not what is wrong."""
+    """Return the id of the missing key without which a job cannot be read; empty if no key is missing."""
     try:
         Job.model_validate_json(body)
     except ValidationError as error:

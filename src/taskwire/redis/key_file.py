@@ -71,7 +71,7 @@ def read(data_dir: Path) -> tuple[str, ...]:
 
 
 def _make(path: Path) -> tuple[str, ...]:
-    """Make the file with a new key, whole or not at all. A file that is there already stays as it is."""
+    """Make the file with a new key, whole or not at all. An existing file stays as it is."""
     key = sealing.make_key()
     draft = path.with_name(f"{KEY_FILE}.{secrets.token_hex(4)}")
     try:

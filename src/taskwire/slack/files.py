@@ -72,7 +72,7 @@ class Files:
     async def has_file(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts, name: str, text: str
     ) -> bool:
-        """Return whether the bot has shared a file of this name, as long as `text`, since a time."""
+        """Return whether the bot has shared a file since a time, with this name and the length of `text`."""
         own = await self._get_own()
         sought = (self._drafts.mask(name), len(await asyncio.to_thread(self._drafts.prepare_file, text)))
         async for message in self._calls.iter_messages(channel, thread_ts, since, self._timeouts.read):

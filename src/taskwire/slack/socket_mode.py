@@ -20,8 +20,8 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 SWITCHING_PROTOCOLS = 101
 PING_SECONDS = 5
-# Within this many seconds, a payload that has just arrived is counted by `ConcurrencyLimit` or is in the
-# SDK's queue.
+# After this many seconds at the latest, a payload that has arrived is in the SDK's queue or counted by
+# `ConcurrencyLimit`.
 QUIET_SECONDS = 0.02
 # The most payloads that are handled at once, and the longest wait of the others, in seconds. If many payloads
 # arrive together, the first are acknowledged before the last are parsed. The wait is short, because an

@@ -144,7 +144,7 @@ class AccountStore:
         )
 
     def note_away(self, batch: Batch, person: UserId, now_ms: int) -> Batch:
-        """Record since when the person has no account that Coder accepts. Storing an account removes that."""
+        """Record that the person has no account that Coder accepts since `now_ms`, until one is stored."""
         return batch.write_expiring(AWAY_TTL_MS, "SET", self._keys.named("account_away", person), now_ms)
 
     async def find_away_since(self, person: UserId) -> int:

@@ -34,8 +34,8 @@ from taskwire.telemetry import logger
 LINKS_PER_EXCHANGE = 50
 # How many links of one person are read.
 MOST_LINKS_OF_PERSON = 200
-# The fields of a link that are texts or give rights, and are sealed for it. The values of other fields seal
-# themselves, or decide nothing.
+# The fields of a link that are texts or give rights, and are sealed for it. The values of the other fields
+# are sealed by themselves, or give no rights.
 _TEXTS = frozenset({"failure", "build_failure", "cursor"})
 SEALED_FIELDS = _TEXTS | {"shares"}
 
