@@ -42,7 +42,7 @@ async def test_a_telephone_shows_every_idea_and_everybody(world: World) -> None:
 
     for name in ("You are Alice Adams", "Be Bob Brown", "Be Carol Chen", "Be Dora Diaz, a guest"):
         await expect(world.page.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
-    await expect(world.page.locator(".idea")).to_have_count(6)
+    await expect(world.page.locator(".idea")).to_have_count(7)
     for idea in await world.page.locator(".idea").all():
         assert await hidden_pixels(idea) == [0, 0]
 

@@ -38,6 +38,11 @@ const IDEAS = [
     text: "/task create explain when a cart expires",
     note: "Writes a long answer, with lists and code.",
   },
+  {
+    title: "Act in your own name",
+    text: "/task connect",
+    note: "Copy a token from Coder’s page, and paste it.",
+  },
 ];
 
 /** Show the strip of ideas unless it was closed in this window. `startTour` is null if there is no tour. */

@@ -93,14 +93,16 @@ export const STEPS = [
     seconds: 6,
   },
   {
-    title: "Alice passes it on",
+    title: "Alice shares the task with Bob",
     words: [
-      "Alice alone sees the question. One click gives Bob’s words to the agent, with his name, and the ✅ on his reply " +
-        "shows him that the agent has them.",
+      "Alice alone sees the question. ",
+      term("Share"),
+      ": one click gives Bob’s words to the agent, with his name, and lets him direct it from now on. “!share @bob” does " +
+        "the same. The ✅ on his reply shows him that the agent has it.",
     ],
     act: async (hand) => {
       await hand.becomes("alice");
-      await hand.press("Pass it on");
+      await hand.press("Always let Bob");
     },
     until: (hand) => hand.hasReaction("white_check_mark", { onLast: true }),
     spot: (hand) => hand.newestNode(),
