@@ -5,8 +5,27 @@ from taskwire_sandbox.coder.faults import bad_gateway, server_error, too_many
 
 from .running_tasks import card
 from .unknown_outcomes import without_notices
-from .waiting import a_busy_agent, a_waiting_agent, takes_all
+from .waiting import a_busy_agent, a_waiting_agent, comes_up, takes_all
 from .world import World
+
+
+async def test_the_notice_of_a_broken_workspace_sends_what_waits(world: World) -> None:
+    """One press on the notice restarts the workspace and sends the reply. The notice stays."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, "use main")
+    task.build_fails()
+    await world.polls()
+    notice, given_up = thread.new_messages()
+
+    await world.alice.clicks(thread, "Retry and send")
+    await comes_up(world)
+
+    assert notice.endswith("\n[Retry and send] [Retry]")
+    assert given_up.endswith("\n> use main\n[Retry and send]")
+    assert task.inputs == ["use main"]
+    assert "Started again by Alice." in thread.all_messages()[-2]
+    assert thread.all_messages()[-1] == "Sent again.\n> use main"
+    world.alice.reads()
 
 
 async def test_a_broken_workspace_says_what_to_do(world: World) -> None:

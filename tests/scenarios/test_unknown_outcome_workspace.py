@@ -11,7 +11,7 @@ from .unknown_outcomes import (
     reply_of_unknown_outcome,
     without_notices,
 )
-from .waiting import a_waiting_agent
+from .waiting import a_busy_agent, a_waiting_agent, comes_up
 from .world import World
 
 
@@ -47,6 +47,27 @@ async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> No
     assert [build.transition for build in task.builds] == ["start", "stop", "start"]
     assert task.inputs == ["carry on"]
     assert without_notices(thread) == ["Resumed by Alice."]
+
+
+async def test_a_pause_whose_answer_is_lost_is_one_line(world: World) -> None:
+    """A poll shows the pause before its outcome is known. The line then asks about the reply that waits."""
+    thread, task = await a_busy_agent(world)
+    world.coder.plan_fault("tasks.pause", cut_after())
+    await world.alice.replies(thread, "use main")
+    await world.alice.replies(thread, "!stop")
+
+    await world.polls()
+    await world.passes(seconds=36)
+    await world.polls()
+    asked = thread.new_messages()
+    await world.alice.clicks(thread, "Resume and send")
+    await comes_up(world)
+
+    assert asked == ["Paused by Alice. One reply waits.\n[Resume and send] [Drop it]"]
+    assert task.inputs == ["use main"]
+    assert "Paused by Alice, resumed by Alice." in thread.all_messages()[2]
+    without_notices(thread)
+    world.alice.reads()
 
 
 async def test_a_pause_keeps_the_question(world: World) -> None:

@@ -42,6 +42,8 @@ class Notice(FrozenModel):
     lasted_ms: int = 0
     # For `reminder`: the person or user group that is called instead of the owner; empty for the owner.
     fallback: Readable = ""
+    # For `error`: the id of the job of the first reply that waits, if one does.
+    waiting_reply_job: Readable = ""
 
 
 class Observed(FrozenModel):

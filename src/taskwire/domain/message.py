@@ -142,6 +142,10 @@ class Button(StrEnum):
         return cls(name) if name in list(cls) else None
 
 
+# In the value of *Retry and send* in a notice, this is before the id of the reply's job.
+FROM_NOTICE = "notice:"
+
+
 class Dialog(StrEnum):
     """The callback id of each dialog."""
 

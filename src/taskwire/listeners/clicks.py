@@ -27,7 +27,7 @@ from taskwire.domain.decisions import (
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, LinkId
 from taskwire.domain.jobs import Act, ActRequested, ActVerb, CreateRequested, Job, ShowAnswer
-from taskwire.domain.message import Button, Message
+from taskwire.domain.message import FROM_NOTICE, Button, Message
 from taskwire.domain.queues import (
     card,
     intake,
@@ -324,7 +324,11 @@ def _pause_to_edit(requester: Requester, link: str, kept: str, name: str) -> Bat
 
 def _retry_and_send(requester: Requester, link: str, job: str, name: str) -> Batch:
     """Return two jobs: the decision to send the reply of `job`, and a restart of its failed workspace."""
-    send = DecideReply(requester=requester, job=job, decision="send")
+    decider = requester
+    if job.startswith(FROM_NOTICE):
+        # The notice stays as it is: the decision does not replace it.
+        decider = requester.model_copy(update={"response_url": None})
+    send = DecideReply(requester=decider, job=job.removeprefix(FROM_NOTICE), decision="send")
     retry = Act(requester=requester, verb="resume", is_retry=True)
     batch = Batch().append(to_coder(link), Job(id=name, work=send), score=urgent_score(requester.at))
     return batch.append(

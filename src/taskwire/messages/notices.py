@@ -12,7 +12,7 @@ from taskwire.domain.agent_questions import Choice, read_answer
 from taskwire.domain.events import Notice, NoticeKind
 from taskwire.domain.links import Link
 from taskwire.domain.markdown import Node
-from taskwire.domain.message import AgentOutput, Block, Button, Message
+from taskwire.domain.message import FROM_NOTICE, AgentOutput, Block, Button, Message
 from taskwire.domain.mrkdwn import break_emoji, escape_mrkdwn
 from taskwire.domain.phases import Phase
 from taskwire.messages import blocks
@@ -85,6 +85,7 @@ class _NoticeContent(NamedTuple):
     follow: str
     page: str
     reported: str
+    waiting_reply_job: str = ""
     answer: tuple[Node, ...] = ()
     has_agents_words: bool = False
 
@@ -129,6 +130,7 @@ def notice(
         follow=follow,
         page="" if notice.kind == "gone" else get_page_url(link, coder_url),
         reported=blocks.safe_web_url(notice.report.uri) if notice.report else "",
+        waiting_reply_job=notice.waiting_reply_job,
         answer=answer.body,
         has_agents_words=notice.kind in _WITH_AGENTS_WORDS,
     )
@@ -359,8 +361,13 @@ def _buttons(
     if kind == "stuck" and link.state.status == "active":
         made.append(button(Button.PAUSE, "Stop", link.id))
         made.append(button(Button.LOGS, "Logs", link.id))
+    if content.waiting_reply_job:
+        value = f"{link.id} {FROM_NOTICE}{content.waiting_reply_job}"
+        made.append(button(Button.RETRY_AND_SEND, "Retry and send", value, style="primary"))
     if kind == "error":
-        made.append(button(Button.RETRY, "Retry", link.id, style="primary"))
+        made.append(
+            button(Button.RETRY, "Retry", link.id, style="" if content.waiting_reply_job else "primary")
+        )
     if kind == "paused":
         made.append(button(Button.RESUME, "Resume", link.id))
         made.append(button(Button.EDIT, "Edit prompt", link.id))

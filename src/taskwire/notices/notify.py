@@ -49,7 +49,7 @@ from taskwire.notices.overdue_notices import (
     settle_overdue,
     with_question,
 )
-from taskwire.notices.pause_lines import edit_line, is_line, record_held_question, record_pause
+from taskwire.notices.pause_lines import ask_in_line, edit_line, is_line, record_held_question, record_pause
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.agent_log import read_end_cursor, read_new_output
@@ -62,7 +62,7 @@ from taskwire.outbox.observing import (
 )
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.questions import PostedQuestion
-from taskwire.outbox.undelivered import list_held, replies_among, return_replies
+from taskwire.outbox.undelivered import list_held, replies_among, return_replies, with_waiting_reply
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
@@ -134,11 +134,11 @@ class Notifier:
     async def _append_notices(self, link: Link, transition: transitions.Transition, batch: Batch) -> None:
         """Queue the notices. While a reply waits, the end of a turn calls nobody, and nobody is reminded."""
         for notice in transition.notices:
-            is_of_turn = notice.kind in notices.OF_TURNS
             is_reminder = notice.kind == "reminder"
-            has_next = (is_of_turn or is_reminder) and await self._has_next_turn(
+            has_next = (notice.kind in notices.OF_TURNS or is_reminder) and await self._has_next_turn(
                 link, transition.state, notice
             )
+            notice = await with_waiting_reply(self._deps, link, notice)
             if has_next and is_reminder:
                 continue
             notice = notice.model_copy(update={"is_call": False}) if has_next else notice
@@ -346,12 +346,9 @@ class Notifier:
         if link.record.thread_ts is None:
             return done()
         replaced = Batch()
-        is_replacing = (
-            context.job.id.startswith(questions.REPLACING_JOB_ID_PREFIX) and not context.is_outcome_unknown
-        )
-        if is_replacing and await questions.replace_text(
-            self._deps, link, work.question_id, work.message, replaced
-        ):
+        if await questions.replace_open(self._deps, context, link, work, replaced):
+            return done(replaced)
+        if await ask_in_line(self._deps, self._people, context, link, replaced):
             return done(replaced)
         posted = await self._post(context, link, work.message, work.message_kind, is_call=work.is_call)
         if isinstance(posted, Outcome):

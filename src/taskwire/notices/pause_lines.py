@@ -54,6 +54,35 @@ def record_held_question(
         _store(deps, link, place, acted.person, acted.build, batch)
 
 
+async def ask_in_line(
+    deps: Dependencies, people: People, context: JobContext, link: Link, batch: Batch
+) -> bool:
+    """Let the line about this pause ask about the held replies. Return False if the question must be posted.
+
+    The thread has the line already if the pause was seen before the answer to its call came.
+    """
+    acted, line = link.state.last_action, link.pause_line
+    is_about_pause = context.job.id.startswith(questions.HELD_BY_PAUSE_PREFIX)
+    if not is_about_pause or context.is_outcome_unknown or line is None or acted is None:
+        return False
+    held = await deps.links.list_held(link.id)
+    if (acted.verb, acted.build) != ("pause", line.build) or not held:
+        return False
+    if await questions.find_open(deps, link, questions.HELD_REPLIES) is not None:
+        # A second pause asks again, below.
+        return False
+    words = notices.get_pause_words(await people.find_name(line.person))
+    asked = inputs.ask_about_held_replies(link, len(held), words)
+    meta = Metadata(id=line.message_id, kind="paused", task_id=link.record.task_id)
+    try:
+        await deps.slack.update(link.record.channel, line.ts, asked, meta, Priority.POST)
+    except (ChannelProblem, MessageGone):
+        return False
+    place = PostedQuestion(ts=line.ts, message_id=meta.id, kind=meta.kind, message=asked)
+    await questions.record_posted(deps, link, questions.HELD_REPLIES, place, batch)
+    return True
+
+
 def _store(
     deps: Dependencies, link: Link, place: PostedQuestion, person: UserId, build: int, batch: Batch
 ) -> None:

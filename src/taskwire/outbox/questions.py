@@ -14,6 +14,7 @@ from taskwire.domain.jobs import (
     REPLY_ID_PREFIX,
     Job,
     PostNotice,
+    PostText,
     Reply,
     SettleQuestion,
 )
@@ -105,6 +106,14 @@ async def replace_text(
     now = place.model_copy(update={"message": message, "message_id": meta.id, "kind": meta.kind})
     deps.writes.add_question(batch, link.id, question_id, now.model_dump_json())
     return True
+
+
+async def replace_open(
+    deps: Dependencies, context: JobContext, link: Link, work: PostText, batch: Batch
+) -> bool:
+    """Replace the open question by the message of a job that is for that. Return False if it was not."""
+    is_for_that = context.job.id.startswith(REPLACING_JOB_ID_PREFIX) and not context.is_outcome_unknown
+    return is_for_that and await replace_text(deps, link, work.question_id, work.message, batch)
 
 
 def settle(link: Link, question_id: str, words: str, batch: Batch, *, is_last: bool = True) -> Batch:

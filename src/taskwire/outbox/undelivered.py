@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
+from taskwire.domain.events import Notice
 from taskwire.domain.ids import LinkId, microseconds
 from taskwire.domain.jobs import Job, Reply
 from taskwire.domain.links import Link
@@ -48,6 +49,15 @@ def find_reply(jobs: Iterable[Job], job_id: str) -> Reply | None:
 async def list_undelivered(links: Links, link: LinkId) -> list[WaitingReply]:
     """List all waiting replies: those that a pause holds, then those in the queue."""
     return replies_among(await links.list_held(link) + await links.list_waiting(link))
+
+
+async def with_waiting_reply(deps: Dependencies, link: Link, notice: Notice) -> Notice:
+    """Return a notice. One of a broken workspace gets the first reply that waits for the agent."""
+    if notice.kind != "error":
+        return notice
+    waiting = await list_undelivered(deps.links, link.id)
+    first = next((job.id for job, reply in waiting if reply.is_admitted and not reply.question), "")
+    return notice.model_copy(update={"waiting_reply_job": first})
 
 
 async def list_with_later_replies(deps: Dependencies, context: JobContext, link: Link) -> list[WaitingReply]:
