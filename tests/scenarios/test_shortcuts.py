@@ -1,5 +1,9 @@
 """Shortcuts: a form from anywhere, a task made of a message, and a message that is sent to its task."""
 
+import asyncio
+
+from taskwire_sandbox.slack import CallFault
+
 from .waiting import a_waiting_agent
 from .world import World
 
@@ -157,3 +161,22 @@ async def test_a_thread_without_a_task_offers_to_start_one(world: World) -> None
     assert world.alice.reads() == [
         "This thread has no task. *Make a task of this*, in the same menu, starts one."
     ]
+
+
+async def test_a_message_below_a_card_that_was_just_posted_is_sent(world: World) -> None:
+    """Slack shows the card before the bot knows its thread. The shortcut waits for that."""
+    late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.7)
+    creating = asyncio.create_task(world.alice.types("/task create fix the login"))
+    await world.until(lambda: late.hits, "the card is posted")
+    card = str(list(world.slack.workspace.channel("general").messages)[-1])
+    ts = await world.slack.post(world.alice.id, "general", "// use main", thread_ts=card)
+
+    answer = await world.slack.message_shortcut(world.alice.id, "general", ts, "send_to_task")
+    await creating
+    await world.polls()
+    await world.passes(seconds=3)
+
+    assert answer.ok
+    assert world.task("fix-the-login").inputs == ["// use main"]
+    assert world.alice.reads() == []
+    assert len(world.cards()) == 1

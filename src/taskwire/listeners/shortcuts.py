@@ -4,20 +4,30 @@ The first two open the form for a new task; its submission is claimed by `dialog
 here, for the link of the message's thread.
 """
 
+import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from taskwire.domain.ids import ThreadRef
+from taskwire.domain.ids import ThreadRef, moment_of
 from taskwire.domain.jobs import Job, SendToTask
+from taskwire.domain.message import Message
 from taskwire.domain.queues import no_agent_score, to_coder
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import Ingress
+from taskwire.messages import answers
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.queue.batch import Batch
 from taskwire.replies.admit import CLAIMED_LINK, ReplyReceiver
 from taskwire.slack.manifest import MAKE_TASK, NEW_TASK, SEND_TO_TASK
 from taskwire.slack.shortcuts import Shortcut, parse_shortcut
+
+# Slack may show a card before the store knows its thread. So for a message that is younger than this, the
+# link is looked up a few times. Slack waits 3 s for the ack.
+NEW_MESSAGE: Final = timedelta(seconds=30)
+LINK_LOOKS, LINK_PAUSE_SECONDS = 5, 0.4
 
 
 class Shortcuts:
@@ -84,7 +94,22 @@ class Shortcuts:
         score = no_agent_score(requester.at)
         batch = Batch().append(to_coder(CLAIMED_LINK), job, score=score)
         thread = ThreadRef(requester.channel, message.thread_ts or message.ts)
-        said = await self._ingress.claim_in_thread("shortcut", f"shortcut:{used.delivery}", thread, batch)
+        is_in_thread = message.thread_ts is not None or message.person is None
+        is_new = is_in_thread and moment_of(requester.at) - moment_of(message.ts) < NEW_MESSAGE
+        said = await self._claim(f"shortcut:{used.delivery}", thread, batch, LINK_LOOKS if is_new else 1)
         await ack()
         if said is not None:
             self._private_answers.show(PrivateAnswer(requester, said))
+
+    async def _claim(self, delivery: str, thread: ThreadRef, batch: Batch, looks: int) -> Message | None:
+        """Claim the shortcut for the link of the thread. Return what to tell the person, if anything.
+
+        The link is looked up so many times at most.
+        """
+        said = await self._ingress.claim_in_thread("shortcut", delivery, thread, batch)
+        for _ in range(looks - 1):
+            if said != answers.thread_without_task():
+                break
+            await asyncio.sleep(LINK_PAUSE_SECONDS)
+            said = await self._ingress.claim_in_thread("shortcut", delivery, thread, batch)
+        return said
