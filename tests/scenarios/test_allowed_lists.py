@@ -82,6 +82,19 @@ async def test_mentions_reactions_and_forms_are_refused_when_they_arrive(world: 
     assert not world.coder.tasks
 
 
+async def test_refusals_do_not_push_out_of_the_trail_what_others_did(world: World) -> None:
+    """The trail keeps so many entries. A person who repeats what is refused leaves ten in a minute."""
+    world.slack.add_channel("random", ["alice"])
+    await only_in(world, "general")
+
+    for _ in range(14):
+        await world.alice.types("/task list", "random", settles=False)
+    await world.settles()
+
+    assert world.alice.reads() == [NOT_HERE] * 14
+    assert await entries(world) == ["alice command by command: refused (place)"] * 10
+
+
 async def test_in_a_thread_people_hear_of_it_once(world: World) -> None:
     """People talk to each other there, so replies and verbs are not answered again and again."""
     thread, task = await a_task(world)

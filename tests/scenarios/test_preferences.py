@@ -2,6 +2,10 @@
 
 from datetime import timedelta
 
+import pytest
+
+from taskwire_sandbox.slack.workspace import PRIVATE
+
 from .people import Person, Thread
 from .reading import shown
 from .running_tasks import PULL, TITLE, a_task
@@ -162,8 +166,9 @@ async def test_the_summary_comes_when_quiet_hours_are_ended_early(world: World) 
     ]
 
 
-async def test_the_summary_tells_of_a_task_that_somebody_watches(world: World) -> None:
-    """Whoever watches a task of another person is called for it too."""
+@pytest.mark.parametrize("has_left", [False, True])
+async def test_the_summary_tells_of_a_task_that_somebody_watches(world: World, has_left: bool) -> None:
+    """Whoever watches a task of another person is called for it too, but not if they left its channel."""
     thread, _ = await a_task(world)
     await world.bob.replies(thread, "!watch")
     await is_quiet_for_two_hours(world, world.bob)
@@ -171,10 +176,14 @@ async def test_the_summary_tells_of_a_task_that_somebody_watches(world: World) -
 
     await asks(world)
     asked = notice(thread)
+    if has_left:
+        general = world.slack.workspace.channel("general")
+        general.kind = PRIVATE
+        general.members.remove(world.bob.id)
+        await world.ages(seconds=10)
     await world.passes(2 * 3600)
 
     assert asked == f"<@{world.alice.id}> {ASKED}"
-    assert world.cards() == [
-        f"While you had quiet hours:\n•  Needs you: {TITLE}. Which config should I keep? <{address(thread)}>"
-    ]
+    line = f"•  Needs you: {TITLE}. Which config should I keep? <{address(thread)}>"
+    assert world.cards() == ([] if has_left else [f"While you had quiet hours:\n{line}"])
     thread.new_messages()

@@ -16,7 +16,7 @@ from taskwire.home.person_tasks import PersonTasks, find_threads, sort_links
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers, calls
 from taskwire.messages.task_lists import Hosts
-from taskwire.notices.calls import HELD_CALLS, SUMMARY_JOB_ID, find_present_quiet_period
+from taskwire.notices.calls import HELD_CALLS, SUMMARY_JOB_ID, find_present_quiet_period, may_call
 from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.home_requests import refresh_home
 from taskwire.people.permissions import People
@@ -82,7 +82,8 @@ class Preferences:
     async def _read_tasks(self, person: UserId, now_ms: int) -> PersonTasks:
         """Return the person's tasks, and those of other people about which a call was held back."""
         held = [LinkId(link) for link in await self._deps.notes.list_counted(HELD_CALLS, person)]
-        others = {link.id: link for link in (await self._deps.links.list_links(held)).values()}
+        known = (await self._deps.links.list_links(held)).values()
+        others = {link.id: link for link in known if await may_call(self._people, person, link)}
         own = {link.id: link for link in await self._deps.links.list_of(person)}
         links = [link for link in (others | own).values() if link.end_reason is None]
         return sort_links(links, now_ms)

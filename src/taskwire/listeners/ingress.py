@@ -19,7 +19,7 @@ from taskwire.outbox.allowed_places import is_told_already
 from taskwire.outbox.audit import log_entry
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
-from taskwire.queue.user_limits import UserLimit
+from taskwire.queue.user_limits import UserLimit, limit_of_verb
 from taskwire.slack import inbound
 from taskwire.slack.payload_sources import parse_source
 from taskwire.telemetry import Metrics, ThrottledLog, logger
@@ -94,13 +94,14 @@ class Ingress:
     ) -> Message | None:
         """Return the refusal if the settings do not allow the bot in the requester's channel, else None.
 
-        The audit trail gets one entry for each refused delivery. The worker refuses later what people write
-        in a thread, because only the worker knows whose thread it is.
+        The audit trail gets one entry for each refused delivery, up to a person's limit of questions in a
+        minute: otherwise they could push the acts of others out of it. The worker refuses later what people
+        write in a thread, because only the worker knows whose thread it is.
         """
         if self._allowed.has_channel(requester.channel):
             return None
-        entry = _make_refusal_entry(kind, delivery, requester)
-        if (await self.claim(kind, delivery, self._audit.add_to(Batch(), entry))).is_new:
+        entry, limit = _make_refusal_entry(kind, delivery, requester), _limit_refusals(requester)
+        if (await self.claim(kind, delivery, self._audit.add_to(Batch(), entry), limit)).is_new:
             log_entry(entry, delivery)
         return answers.refusal(UserError(*refusals.NOT_IN_THIS_CHANNEL))
 
@@ -122,7 +123,8 @@ class Ingress:
         entry, batch = _make_refusal_entry(kind, delivery, requester), Batch()
         error = PlaceNotAllowed(*refusals.NOT_IN_THIS_CHANNEL)
         is_told = await is_told_already(self._deps, error, requester, batch)
-        claiming = self._inbox.claim(namespace, delivery, self._audit.add_to(batch, entry), None)
+        batch, limit = self._audit.add_to(batch, entry), _limit_refusals(requester)
+        claiming = self._inbox.claim(namespace, delivery, batch, limit)
         claim = await self.count_claim(kind, claiming, requester.at)
         if claim != "claimed":
             return claim, None
@@ -211,6 +213,10 @@ class Ingress:
         return ClaimAnswer(
             answers.too_many_jobs_waiting() if claim == "rejected" else "", is_new=claim == "claimed"
         )
+
+
+def _limit_refusals(requester: Requester) -> UserLimit:
+    return limit_of_verb("", requester.person, requester.at, Batch(), Batch())
 
 
 def _make_refusal_entry(kind: str, delivery: str, requester: Requester) -> AuditEntry:

@@ -71,18 +71,16 @@ async def decide_calls(deps: Dependencies, people: People, context: JobContext, 
         return work.calls.limited_to(called)
     if context.is_outcome_unknown:
         return CallPlan(mentioned=called)
-    told = [
-        person for person in called if person not in link.watchers or await _may_read(people, person, link)
-    ]
+    told = [person for person in called if await may_call(people, person, link)]
     return await _plan_calls(deps, people, told, context.now_ms)
 
 
-async def _may_read(people: People, person: UserId, link: Link) -> bool:
-    """Return whether a person who watches a task may still read what its agent says.
+async def may_call(people: People, person: UserId, link: Link) -> bool:
+    """Return whether a person may still be called. Somebody who watches a task must be able to read it now.
 
     They may have left its channel since, or the company. A direct message would reach them all the same.
     """
-    if person == link.record.owner_slack:
+    if person not in link.watchers or person == link.record.owner_slack:
         return True
     try:
         await people.get_profile(person)
