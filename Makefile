@@ -25,11 +25,11 @@ demo: $(VENV)/.project ## try Taskwire here, without accounts; the first run dow
 	@$(BIN)/taskwire demo $(ARGS)
 
 # More processes than cores, because tests spend more time waiting than computing.
-TEST_PROCESSES ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+TEST_PROCESSES ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
 
 # Each process of tests reads compiled modules, which one of them has written.
 test: export PYTHONDONTWRITEBYTECODE =
-test: setup ## run the tests, two processes for each core; choose with ARGS="-k words"
+test: setup ## run the tests, three processes for each core; choose with ARGS="-k words"
 	@echo "Looking for tests, for half a minute. All tests take about twelve minutes; ARGS=\"-k words\" chooses ..."
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
