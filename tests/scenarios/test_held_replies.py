@@ -154,22 +154,24 @@ async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(w
 
 
 async def test_a_reply_that_arrives_after_the_pause_joins_the_question_about_the_others(world: World) -> None:
-    """There is one question. It counts all held replies, and its buttons apply to all of them."""
+    """There is one question. It says who paused, counts all, and its buttons apply to all of them."""
     thread, task = await a_busy_agent(world)
-    world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
+    world.slack.faults.add("message", DeliveryFault.LATE, seconds=2)
 
     early = await world.slack.post(world.alice.id, thread.channel, "first", thread.ts)
     await world.slack.post(world.alice.id, thread.channel, "second", thread.ts)
     await world.slack.post(world.alice.id, thread.channel, "!pause", thread.ts)
     await world.until(lambda: thread.new_messages(), "the pause holds the second")
+    await world.polls()
     await world.until(lambda: thread.receipt(early), "the first has come")
     await world.settles()
     await world.passes(seconds=3)
 
     asked = [said for said in thread.all_messages() if "[Resume and send]" in said]
-    assert asked == [HOLDING.format("2 replies wait", "them")]
+    assert asked == ["Paused by Alice. 2 replies wait.\n[Resume and send] [Drop them]"]
     assert thread.new_messages() == []
     await world.alice.clicks(thread, "Drop them")
+    await world.passes(seconds=3)
     assert thread.new_messages() == ["Dropped 2 replies:\n| first\n| \n| second"]
     assert (task.status, task.inputs) == ("paused", [])
 

@@ -6,6 +6,7 @@ from taskwire.domain.ids import LinkId
 from taskwire.domain.queues import thread_answers, to_coder, to_thread
 
 from .people import Thread
+from .test_card_controls import menu_id
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import World
 
@@ -283,3 +284,18 @@ async def test_a_whole_log_goes_to_the_one_who_asks(world: World) -> None:
     assert len(world.slack.messages(world.slack.open_direct("bob").id)) == 1
     assert world.cards() == [f"(file {task.name}.log)"]
     assert thread.new_messages() == []
+
+
+async def test_the_cards_menu_works_again_after_a_choice_over_the_limit(world: World) -> None:
+    """Slack reports no choice that the menu shows already, so the card is drawn again."""
+    thread, _ = await a_busy_agent(world)
+    for _ in range(11):
+        await world.alice.replies(thread, "!unwatch")
+    world.alice.reads()
+    before = menu_id(world, thread)
+
+    await world.alice.clicks(thread, "Mute")
+    await world.passes(seconds=5)
+
+    assert menu_id(world, thread) != before
+    assert world.alice.reads() == []

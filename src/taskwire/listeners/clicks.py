@@ -151,8 +151,11 @@ class Clicks:
         is_made_up = not _IDS.fullmatch(clicked.value)
         batch = None if is_made_up else _batch_of(clicked)
         written = batch or Batch()
-        if clicked.is_card_menu and clicked.button in _WITHOUT_TRACE and not is_made_up:
-            reset_menu(LinkId(clicked.value), clicked.action_ts, written)
+        if clicked.is_card_menu and not is_made_up:
+            # A choice that is over the limit changes nothing, so the card is drawn again for it too.
+            resets = [user_limit.when_told, user_limit.when_limited]
+            for resetting in [*resets, written] if clicked.button in _WITHOUT_TRACE else resets:
+                reset_menu(LinkId(clicked.value), clicked.action_ts, resetting)
         result = await self._ingress.claim("click", clicked.delivery, written, user_limit)
         await ack()
         if result.reply:

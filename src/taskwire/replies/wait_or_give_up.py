@@ -4,6 +4,7 @@ An outcome includes everything that is written with it: the receipt, the message
 the reply if it may be sent again.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -27,7 +28,13 @@ from taskwire.notices.card import REACTIONS
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import record_delivery, say, show_receipt
-from taskwire.outbox.questions import ATTACH, HELD_REPLIES, REPLACING_JOB_ID_PREFIX, settle_reply
+from taskwire.outbox.questions import (
+    ATTACH,
+    HELD_REPLIES,
+    REPLACING_JOB_ID_PREFIX,
+    find_open,
+    settle_reply,
+)
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.outbox.undelivered import (
     give_up_together,
@@ -47,6 +54,9 @@ EXPLAIN_WAIT_AFTER_MS = 15 * 60_000
 QUESTION_JOB_ID_PREFIX = "asked:"
 
 _log = logger("taskwire.replies.wait_or_give_up")
+
+# The beginning of a question about held replies that says who has paused the task, and who has resumed it.
+_PAUSE_WORDS = re.compile(r"(Paused by .+)\. (?:One reply waits|\d+ replies wait)\.")
 
 
 class ReplyJob(NamedTuple):
@@ -116,7 +126,9 @@ class ReplyOutcomes:
         link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
         show_receipt(link.id, reply.ts, "waiting", batch)
         held = {other.id for other in await self._deps.links.list_held(link.id)} | {job.id}
-        what = inputs.PAUSED if is_paused else inputs.PAUSING
+        asked = await find_open(self._deps, link, HELD_REPLIES)
+        known = _PAUSE_WORDS.fullmatch(asked.message.text) if asked is not None else None
+        what = known[1] if known is not None else inputs.PAUSED if is_paused else inputs.PAUSING
         message = inputs.ask_about_held_replies(link, len(held), what)
         say(
             link.id,
