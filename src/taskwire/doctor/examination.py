@@ -229,7 +229,7 @@ class Examination:
         return Finding("Coder token", "ok", f"{whose}It is good until {ends:%Y-%m-%d}. {then}")
 
     async def _use_own_token(self, coder: CoderClient) -> None:
-        """If Coder no longer takes the operator's token, check with the one that Taskwire has made."""
+        """If Coder refuses the operator's token, check with the token that Taskwire has made for itself."""
         settings = self._settings
         try:
             await coder.get_own_user()
@@ -242,7 +242,7 @@ class Examination:
                 if own is not None and own.replaces == coder.key_id:
                     coder.use_token(own.token)
         except OutsideError:
-            # The checks say what is wrong.
+            # The checks that follow say what is wrong.
             return
 
     async def _tasks(self, coder: CoderClient) -> Finding:

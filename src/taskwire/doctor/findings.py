@@ -238,7 +238,7 @@ def judge_accounts(accounts: Sequence[ConnectedAccount], now_ms: int, *, are_nee
     said[0] += " a Coder account." if count == 1 else " Coder accounts."
     refused = sum(account.is_refused for account in accounts)
     soon_ms = now_ms + ENDING_SOON_MS
-    # A token that is refreshed without its person lives for a day.
+    # Leave out tokens that Taskwire refreshes without the person: they are valid for a day only.
     lasting = [account for account in accounts if not account.is_refused and not account.refresh_token]
     ending = sum(0 < account.expires_at_ms < soon_ms for account in lasting)
     if refused:

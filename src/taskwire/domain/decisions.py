@@ -83,9 +83,9 @@ class SnoozeReminder(Work):
 
 
 class RecordOpened(Work):
-    """Record that the task's owner has opened what the agent reported (queue `card`).
+    """Record that the task's owner has opened the address that the agent reported (queue `card`).
 
-    `person` is who has pressed the button.
+    `person` is the person who has pressed the button. A press by another person changes nothing.
     """
 
     kind: Literal["record_opened"] = "record_opened"

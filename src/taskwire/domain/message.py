@@ -85,7 +85,8 @@ class Button(StrEnum):
     GIVE_THREAD = "task.give_thread"
     READ_REPLIES = "task.read_replies"
     READ_MENTIONS = "task.read_mentions"
-    # Opens what the agent reported. The value is the link's id: its owner has then seen it.
+    # Opens the address that the agent reported. The value is the link's id. A press by the task's owner is
+    # recorded.
     OPEN_RESULT = "open.result"
     # These only open a page. Slack sends a click for them too.
     OPEN_CODER = "open.coder"

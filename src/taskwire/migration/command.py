@@ -86,7 +86,7 @@ def _target_location(settings: Settings) -> StoreLocation:
 
 
 def _source_location(source: str, settings: Settings) -> StoreLocation:
-    """Return where the source is."""
+    """Return the URL of the source, or its directory if it is an embedded store."""
     if source == EMBEDDED:
         return settings.data_dir.absolute()
     if source == STANDARD_INPUT:

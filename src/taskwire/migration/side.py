@@ -59,7 +59,7 @@ class KeyValue(NamedTuple):
         return self._replace(items=tuple(item.replace(old, new) for item in self.items))
 
     def is_copied_in(self, other: "KeyValue | None") -> bool:
-        """Return whether the other has the same content. If this key expires soon, `other` may be None."""
+        """Return whether `other` has the same content. If this key expires soon, `other` may be None."""
         if other is None:
             return 0 <= self.ttl_ms < TTL_TOLERANCE_MS
         is_as_long = (self.ttl_ms < 0) == (other.ttl_ms < 0) and abs(

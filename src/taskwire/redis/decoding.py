@@ -42,7 +42,7 @@ def find_cannot_open(error: Exception) -> CannotOpen | None:
 
 
 def is_forged(error: Exception) -> bool:
-    """Return whether nobody with a key has written the value. If only its key is missing, it may be right."""
+    """Return whether a value was written without a key of ours. False if only the value's key is missing."""
     why = error.cannot_open if isinstance(error, CannotRead) else find_cannot_open(error)
     return why is not None and not isinstance(why, KeyMissing)
 
@@ -83,10 +83,7 @@ def read_if_possible(kind: type[M], text: str | None) -> M | None:
 
 
 def read_partially(body: str) -> Job | None:
-    """Read a job.
-
-    None if this version cannot read it, unless it is a reply: then its known fields are read.
-    """
+    """Read a job. If this version cannot read it, return the known fields of a reply, else None."""
     try:
         return Job.model_validate_json(body)
     except ValidationError:

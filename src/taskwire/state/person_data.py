@@ -154,7 +154,7 @@ def _sort_by_text(found: FoundData, key: str, name: str) -> None:
 
 
 def _read_call(keys: Keys, key: str, kind: object) -> tuple[str, ...] | None:
-    """Return the call that reads what may name a person; None if nothing in the key does."""
+    """Return the Redis call that reads the parts of a key that may name a person; None if no part may."""
     part = _LINK_PARTS.fullmatch(key.removeprefix(keys.prefix))
     if kind == "string":
         return ("GET", key)
