@@ -62,6 +62,7 @@ _ENTERED: dict[str, Json] = {
     "settings.replies": {"type": "static_select", "selected_option": {"value": "all"}},
     "person.calls": {"type": "static_select", "selected_option": {"value": "direct"}},
     "account.token": {"type": "plain_text_input", "value": "aaaaaaaaaa-bbbbbbbbbbbbbbbbbbbbbb"},
+    "account.number": {"type": "plain_text_input", "value": "1234 5678"},
 }
 # Nobody acts with these events. They tell the bot of a place or a person that has changed.
 _NO_ACTS = {"member_joined_channel", "channel_unarchive", "group_unarchive", "user_change"}

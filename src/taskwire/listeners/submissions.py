@@ -137,16 +137,8 @@ def parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
     if submitted.dialog is Dialog.PREFERENCES:
         settings = read_person_settings(values)
         return DialogRequest(SavePersonSettings(person=submitted.person, settings=settings))
-    if submitted.dialog is Dialog.CONNECT:
-        token = values.get(accounts.PASTE_FIELD, "").strip()
-        if not token:
-            return DialogRequest(errors={accounts.PASTE_FIELD: accounts.NOTHING_PASTED})
-        return DialogRequest(
-            ConnectAccount(requester=requester, sealed_token=seal_pasted(token, submitted.person))
-        )
-    if submitted.dialog is Dialog.CONFIRM_ACCOUNT:
-        number = values.get(accounts.NUMBER_FIELD, "")
-        return DialogRequest(ConfirmAccount(requester=requester, number=number))
+    if submitted.dialog in (Dialog.CONNECT, Dialog.CONFIRM_ACCOUNT):
+        return _parse_account(requester, submitted.dialog, values)
     if submitted.dialog is Dialog.SHARE:
         change = read_change(values, context.shown.split())
         act = ActRequested(requester=requester, verb="share", name=context.task, **change._asdict())
@@ -154,6 +146,22 @@ def parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
     if submitted.dialog is Dialog.ANSWER and context.link:
         return _parse_choice(requester, context, values)
     return _parse_task_dialog(requester, submitted.dialog, context.task, values)
+
+
+def _parse_account(requester: Requester, dialog: Dialog, values: Mapping[str, str]) -> DialogRequest:
+    """Return what a dialog about the person's own Coder account asks for: a token or a number is entered."""
+    field, empty = {
+        Dialog.CONNECT: (accounts.PASTE_FIELD, accounts.NOTHING_PASTED),
+        Dialog.CONFIRM_ACCOUNT: (accounts.NUMBER_FIELD, accounts.NO_NUMBER),
+    }[dialog]
+    entered = values.get(field, "").strip()
+    if not entered:
+        return DialogRequest(errors={field: empty})
+    if dialog is Dialog.CONFIRM_ACCOUNT:
+        return DialogRequest(ConfirmAccount(requester=requester, number=entered))
+    return DialogRequest(
+        ConnectAccount(requester=requester, sealed_token=seal_pasted(entered, requester.person))
+    )
 
 
 def _parse_task_dialog(

@@ -18,6 +18,7 @@ TOKEN_LENGTH = 200
 MOST_NAMED = 3
 # The block id and the action id of the field for the number that a browser shows.
 NUMBER_FIELD = "account.number"
+NO_NUMBER = "Enter the number that your browser shows."
 NOTHING_PASTED = "Paste the token that Coder's page shows."
 
 
