@@ -7,7 +7,7 @@ from typing import Any, get_args
 from cryptography.fernet import Fernet
 
 from taskwire import sealing
-from taskwire.domain.jobs import AnyWork
+from taskwire.domain.queueing.jobs import AnyWork
 from taskwire.domain.sealed_model import SEALED, SealedModel, make_purpose, opened
 from tests.keys import KEY
 

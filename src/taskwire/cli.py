@@ -16,9 +16,9 @@ from taskwire.app.process import Process, forbid_core_files
 from taskwire.doctor import examination
 from taskwire.doctor.findings import Finding
 from taskwire.doctor.opening import open_dead_letters
-from taskwire.domain.audit_command import Audit, parse_since
 from taskwire.domain.errors import UserError
-from taskwire.domain.secrets import Masker
+from taskwire.domain.masking.secrets import Masker
+from taskwire.domain.parsing.audit_command import Audit, parse_since
 from taskwire.migration import command
 from taskwire.migration.transfer import open_threads
 from taskwire.queue.dead_letters import DeadLetter, DeadLetters, ResendResult

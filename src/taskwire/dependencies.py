@@ -8,9 +8,9 @@ from taskwire.coder.oauth import OAuthClient
 from taskwire.domain.allowed import Allowed, QuotaSettings
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.ids import ChannelId, UserId
-from taskwire.domain.link_state import ReducerSettings
-from taskwire.domain.message import Message
+from taskwire.domain.lifecycle.link_state import ReducerSettings
 from taskwire.domain.person_settings import PersonSettings
+from taskwire.domain.text.message import Message
 from taskwire.messages.accounts import ConnectWays
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import Queues

@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings
 
-from taskwire.domain.grammar import find_nearest
+from taskwire.domain.parsing.grammar import find_nearest
 from taskwire.settings import ENV_FILE, Settings, list_names
 from taskwire.settings_secrets import SecretSettings
 

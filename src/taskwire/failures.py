@@ -1,9 +1,9 @@
 """Failures of jobs: decides what follows when a handler raises, and what is written when a job is given up.
 
 Exceptions are sorted here and nowhere else. After "not done" and "outcome unknown" the job is tried again at
-growing intervals, until its retry policy (`domain/retry_policies.py`) gives it up. A `UserError` is an
-outcome like any other. An unexpected exception is logged under a reference that the person also gets. A job
-that is given up becomes a dead letter for the operator, and the person who waits for it gets a message.
+growing intervals, until its retry policy (`domain/queueing/retry_policies.py`) gives it up. A `UserError` is
+an outcome like any other. An unexpected exception is logged under a reference that the person also gets. A
+job that is given up becomes a dead letter for the operator, and the person who waits for it gets a message.
 """
 
 import random
@@ -13,18 +13,12 @@ from redis.exceptions import RedisError, ResponseError
 
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
-from taskwire.domain import replies
 from taskwire.domain.errors import AccountRefused, OutcomeUnknown, OutsideError, Refused, UserError
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import (
-    CreateTask,
-    PostCard,
-    Reply,
-)
-from taskwire.domain.mrkdwn import escape_mrkdwn
-from taskwire.domain.person_jobs import WaitForAccount
-from taskwire.domain.requester import Requester
-from taskwire.domain.retry_policies import (
+from taskwire.domain.parsing import replies
+from taskwire.domain.queueing.jobs import CreateTask, PostCard, Reply
+from taskwire.domain.queueing.person_jobs import WaitForAccount
+from taskwire.domain.queueing.retry_policies import (
     ANY_JOB,
     PERSON_WITHOUT_ACCOUNT,
     REFUSED_ACCOUNT,
@@ -32,6 +26,8 @@ from taskwire.domain.retry_policies import (
     UNEXPECTED,
     WITHOUT_REDIS_SECONDS,
 )
+from taskwire.domain.requester import Requester
+from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.job_context import (
     JobContext,
     Outcome,

@@ -19,14 +19,14 @@ from taskwire.coder.client import CoderClient
 from taskwire.domain.audit import AuditEntry
 from taskwire.domain.errors import NotDone
 from taskwire.domain.ids import LinkId
-from taskwire.domain.jobs import Job
-from taskwire.domain.links import Link
-from taskwire.domain.maintenance import ReadThread
-from taskwire.domain.message import Message
-from taskwire.domain.queues import get_link_id
-from taskwire.domain.reconcile import Finding
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.reconcile import Finding
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.maintenance import ReadThread
+from taskwire.domain.queueing.queues import get_link_id
+from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
-from taskwire.domain.work import Work
+from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.queue.leases import Lease, LeaseLost, Queues, Trouble

@@ -27,10 +27,10 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from taskwire import sealing
 from taskwire.domain import addresses
-from taskwire.domain.bare_words import STOP_SIGN
 from taskwire.domain.errors import UserError
-from taskwire.domain.own_tokens import OwnTokens
-from taskwire.domain.secrets import Masker
+from taskwire.domain.masking.own_tokens import OwnTokens
+from taskwire.domain.masking.secrets import Masker
+from taskwire.domain.parsing.bare_words import STOP_SIGN
 from taskwire.settings_errors import (
     INGRESS_SETTING_MISSING,
     KEYS_MISSING,

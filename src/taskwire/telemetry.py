@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from taskwire import __version__
-from taskwire.domain.secrets import mask_beginning
+from taskwire.domain.masking.secrets import mask_beginning
 
 Mask = Callable[[str], str]
 # In characters. All values are masked on the event loop. Even a value that somebody made slow to mask takes

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError, ResponseError
 from taskwire.coder import last_change
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.jobs import JOB_KINDS
-from taskwire.domain.retry_policies import (
+from taskwire.domain.queueing.jobs import JOB_KINDS
+from taskwire.domain.queueing.retry_policies import (
     ANY_JOB,
     WITHOUT_REDIS_SECONDS,
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 from taskwire import settings as settings_module
 from taskwire.app.process import Process
 from taskwire.domain.errors import UserError
-from taskwire.domain.grammar import THREAD_VERBS, VERBS
+from taskwire.domain.parsing.grammar import THREAD_VERBS, VERBS
 from taskwire.settings import Settings
 from taskwire.slack import manifest
 from taskwire.telemetry import configure_logs

@@ -15,7 +15,7 @@ import structlog
 
 from taskwire.app.bot import run_bot
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.domain.links import LinkRecord
+from taskwire.domain.lifecycle.links import LinkRecord
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues
 from taskwire.queue.rate_limiter import LIMITS, WINDOW_MS

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from taskwire.domain.agent_text import AgentText
-from taskwire.domain.events import Observed
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.domain.link_state import LinkState, ReducerSettings
-from taskwire.domain.links import LinkRecord
-from taskwire.domain.phases import Observation, Report
-from taskwire.domain.transitions import reduce
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.lifecycle.link_state import LinkState, ReducerSettings
+from taskwire.domain.lifecycle.links import LinkRecord
+from taskwire.domain.lifecycle.phases import Observation, Report
+from taskwire.domain.lifecycle.transitions import reduce
+from taskwire.domain.text.agent_text import AgentText
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues
 from taskwire.queue.scripts import ServerClock

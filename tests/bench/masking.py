@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from taskwire.domain import excerpts
-from taskwire.domain.agent_text import sanitize_for_agent
-from taskwire.domain.phases import AgentLogEntry
-from taskwire.domain.secrets import Masker
+from taskwire.domain.lifecycle.phases import AgentLogEntry
+from taskwire.domain.masking.secrets import Masker
+from taskwire.domain.text import excerpts
+from taskwire.domain.text.agent_text import sanitize_for_agent
 from tests.bench.figures import Figure
 
 LENGTH = 1_000_000

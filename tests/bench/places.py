@@ -7,9 +7,9 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from taskwire.domain.agent_text import AgentText
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.domain.links import LinkRecord
+from taskwire.domain.lifecycle.links import LinkRecord
+from taskwire.domain.text.agent_text import AgentText
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues
 from taskwire.queue.scripts import ServerClock

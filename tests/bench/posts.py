@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
-from taskwire.domain.jobs import Job, PostText
-from taskwire.domain.links import LinkRecord
-from taskwire.domain.message import Message
-from taskwire.domain.queues import to_thread
+from taskwire.domain.lifecycle.links import LinkRecord
+from taskwire.domain.queueing.jobs import Job, PostText
+from taskwire.domain.queueing.queues import to_thread
+from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.slack import manifest
 from taskwire.state.link_writes import LinkWrites

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from taskwire.coder import keys
 from taskwire.coder.client import CoderClient
-from taskwire.domain.agent_text import AgentText
+from taskwire.domain.text.agent_text import AgentText
 
 ID = "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11"
 WHEN = "2026-06-18T10:40:02.511Z"

@@ -11,7 +11,7 @@ import pytest
 from taskwire import transport
 from taskwire.coder import errors
 from taskwire.coder.client import CoderClient, CoderTimeouts
-from taskwire.domain.agent_text import AgentText
+from taskwire.domain.text.agent_text import AgentText
 from taskwire.transport import ConnectionCut, DeadlinePassed, NoAnswer, Unreachable
 from tests.coder.calls import BUILD, CALLS, EVERY_CALL, KEY, TASK, USER, Call
 from tests.coder.raw_server import Behavior, RawServer, close_connection, never_respond, raw_server, respond

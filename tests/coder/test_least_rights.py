@@ -12,8 +12,8 @@ import pytest
 from taskwire.coder import lists
 from taskwire.coder.client import CoderClient
 from taskwire.coder.scopes import FEATURES, list_lost_features, list_missing
-from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import OutsideError
+from taskwire.domain.text.agent_text import AgentText
 from taskwire_sandbox.coder import SandboxTask
 
 from .test_stories import Deployment, deployed

@@ -7,8 +7,8 @@ import pytest
 
 from taskwire.coder import errors
 from taskwire.coder.client import CoderClient, CoderTimeouts
-from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import AccountRefused, NotDone, OutcomeUnknown, OutsideError, Refused, TryLater
+from taskwire.domain.text.agent_text import AgentText
 from taskwire.transport import ConnectionCut, NoAnswer
 from tests.coder.raw_server import (
     Behavior,

@@ -11,8 +11,8 @@ import pytest
 from taskwire.coder import errors, lists, models
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.coder.models import TaskState, TaskStatus, WorkspaceStatus
-from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import NotDone, OutcomeUnknown, OutsideError
+from taskwire.domain.text.agent_text import AgentText
 from taskwire.transport import ConnectionCut, NoAnswer, Unreachable
 from taskwire_sandbox.coder import CoderSandbox, SandboxTask, Settings, SteppedClock, faults
 from taskwire_sandbox.coder.rows import Template

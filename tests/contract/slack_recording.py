@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire import transport
 from taskwire.domain.ids import ChannelId, Ts, UserId
-from taskwire.domain.message import Block, Message, View
+from taskwire.domain.text.message import Block, Message, View
 from taskwire.slack.client import make_client
 from taskwire.slack.metadata import Metadata
 from taskwire.slack.outbound import Outbound

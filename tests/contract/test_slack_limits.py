@@ -9,7 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire import transport
 from taskwire.domain.ids import ChannelId
-from taskwire.domain.message import Message
+from taskwire.domain.text.message import Message
 from taskwire.queue.rate_limiter import LIMITS, WINDOW_MS, MethodLimits
 from taskwire.slack.calls import Method
 from taskwire.slack.client import make_client

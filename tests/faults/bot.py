@@ -25,7 +25,7 @@ from taskwire.app.bot import Bot, run_bot
 from taskwire.app.wiring import Timings
 from taskwire.coder.client import CoderTimeouts
 from taskwire.domain.errors import OutsideError
-from taskwire.domain.secrets import Masker
+from taskwire.domain.masking.secrets import Masker
 from taskwire.queue.leases import LeaseTimes
 from taskwire.queue.rate_limiter import Limit, MethodLimits
 from taskwire.redis import connection, key_file

@@ -10,11 +10,11 @@ from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import PostText
-from taskwire.domain.link_state import ReducerSettings
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
+from taskwire.domain.lifecycle.link_state import ReducerSettings
+from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.person_settings import PersonSettings
+from taskwire.domain.queueing.jobs import PostText
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers

@@ -12,9 +12,9 @@ import pytest
 from taskwire import transport
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import ChannelId
-from taskwire.domain.jobs import Job, PostText
-from taskwire.domain.message import Message
-from taskwire.domain.queues import QueueName
+from taskwire.domain.queueing.jobs import Job, PostText
+from taskwire.domain.queueing.queues import QueueName
+from taskwire.domain.text.message import Message
 from taskwire.job_context import FIRST_BYTE_SECONDS, JobContext
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Lease

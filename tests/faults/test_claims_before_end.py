@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.jobs import Job, PostText
-from taskwire.domain.message import Message
-from taskwire.domain.queues import QueueName
+from taskwire.domain.queueing.jobs import Job, PostText
+from taskwire.domain.queueing.queues import QueueName
+from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import Inbox
 from taskwire.queue.leases import Lease

@@ -11,10 +11,10 @@ import pytest
 from taskwire.coder.errors import CoderAnswer, TokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
-from taskwire.domain.jobs import Job, PostText
-from taskwire.domain.links import LinkRecord
-from taskwire.domain.message import Message
-from taskwire.domain.queues import QueueName
+from taskwire.domain.lifecycle.links import LinkRecord
+from taskwire.domain.queueing.jobs import Job, PostText
+from taskwire.domain.queueing.queues import QueueName
+from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext, Outcome, done
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Lease, NothingDue

@@ -11,9 +11,9 @@ import pytest
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import ChannelId, LinkId, Ts
-from taskwire.domain.jobs import Job, PostText
-from taskwire.domain.message import Message
-from taskwire.domain.queues import QueueName
+from taskwire.domain.queueing.jobs import Job, PostText
+from taskwire.domain.queueing.queues import QueueName
+from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext, JobEnded
 from taskwire.outbox.posting import post_once
 from taskwire.queue.batch import Batch

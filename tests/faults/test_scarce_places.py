@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 from taskwire.domain.ids import ChannelId, Ts
-from taskwire.domain.jobs import Job, PostText
-from taskwire.domain.message import Message
-from taskwire.domain.queues import to_thread
+from taskwire.domain.queueing.jobs import Job, PostText
+from taskwire.domain.queueing.queues import to_thread
+from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext, Outcome, done
 from taskwire.outbox.posting import post_once
 from taskwire.queue.batch import Batch

@@ -5,9 +5,9 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import cast
 
-from taskwire.domain.jobs import Job, PostText
-from taskwire.domain.message import Message
-from taskwire.domain.queues import QueueName
+from taskwire.domain.queueing.jobs import Job, PostText
+from taskwire.domain.queueing.queues import QueueName
+from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext, Outcome, done
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues

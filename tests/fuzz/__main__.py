@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from taskwire import sealing
-from taskwire.domain import commands, markdown, replies
-from taskwire.domain.agent_questions import read_answer
 from taskwire.domain.errors import UserError
-from taskwire.domain.secrets import Masker
-from taskwire.domain.terminal import extract_lines
+from taskwire.domain.masking.secrets import Masker
+from taskwire.domain.parsing import commands, replies
+from taskwire.domain.text import markdown
+from taskwire.domain.text.agent_questions import read_answer
+from taskwire.domain.text.terminal import extract_lines
 from tests.keys import KEY
 from tests.scenarios.world import new_world
 from tests.web.site import new_site

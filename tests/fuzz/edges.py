@@ -16,14 +16,15 @@ from taskwire import settings
 from taskwire.coder import lists, models
 from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.coder.notifications import find_announced_change
-from taskwire.domain import commands, markdown, replies
-from taskwire.domain.agent_questions import read_answer
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.excerpts import excerpt_last_output
-from taskwire.domain.grammar import THREAD_VERBS, VERBS
 from taskwire.domain.ids import ChannelId, Ts, UserId
-from taskwire.domain.phases import AgentLogEntry
+from taskwire.domain.lifecycle.phases import AgentLogEntry
+from taskwire.domain.parsing import commands, replies
+from taskwire.domain.parsing.grammar import THREAD_VERBS, VERBS
 from taskwire.domain.requester import Requester
+from taskwire.domain.text import markdown
+from taskwire.domain.text.agent_questions import read_answer
+from taskwire.domain.text.excerpts import excerpt_last_output
 from taskwire.listeners.authorizations import AuthorizationReceiver
 from taskwire.listeners.submissions import DialogContext
 from taskwire.messages import callback_pages

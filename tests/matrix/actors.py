@@ -8,8 +8,8 @@ from typing import Literal
 
 from taskwire.app.wiring import Timings
 from taskwire.domain.ids import TaskId, UserId
-from taskwire.domain.links import Link
-from taskwire.domain.queues import waiting_requests
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.queues import waiting_requests
 from taskwire.queue.rate_limiter import MethodLimits
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack.workspace import PRIVATE

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, cast
 
-from taskwire.domain.grammar import THREAD_VERBS, VERBS, ThreadVerb, Verb
 from taskwire.domain.ids import UserId
-from taskwire.domain.message import Button, Dialog
-from taskwire.domain.replies import ThreadCommand, classify
+from taskwire.domain.parsing.grammar import THREAD_VERBS, VERBS, ThreadVerb, Verb
+from taskwire.domain.parsing.replies import ThreadCommand, classify
+from taskwire.domain.text.message import Button, Dialog
 from taskwire.slack import manifest
 from taskwire_sandbox.slack import messages
 from taskwire_sandbox.slack import text as words

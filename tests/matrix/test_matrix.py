@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from taskwire.domain.message import Button
+from taskwire.domain.text.message import Button
 from taskwire.slack.inbound import Click, parse_click
 
 from .actors import MODES, Mode

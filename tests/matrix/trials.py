@@ -11,8 +11,8 @@ from functools import wraps
 from typing import Literal, NamedTuple, cast
 
 from taskwire.domain.audit import AuditFilter
-from taskwire.domain.jobs import ActVerb
-from taskwire.domain.links import Link
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.jobs import ActVerb
 from taskwire.people import permissions
 from taskwire.people.permissions import People
 from taskwire_sandbox.slack import Call

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 from taskwire.cancelling import cancel_and_wait
 from taskwire.domain.errors import TryLater, UserError
 from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
-from taskwire.domain.queues import to_coder
+from taskwire.domain.queueing.queues import to_coder
 from taskwire.migration import transfer
 from taskwire.migration.side import ITEMS_PER_CALL, Side
 from taskwire.queue import fence

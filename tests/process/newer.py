@@ -18,7 +18,7 @@ def newer_version(directory: Path) -> dict[str, str]:
     shutil.copytree(Path(taskwire.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     _change(package / "queue/fence.py", f"\nFORMAT = {FORMAT}\n", f"\nFORMAT = {FORMAT + 1}\n")
     config = '    model_config = ConfigDict(frozen=True, extra="forbid")\n'
-    _change(package / "domain/work.py", config, config + FIELD)
+    _change(package / "domain/queueing/work.py", config, config + FIELD)
     return {"PYTHONPATH": str(package.parent)}
 
 

@@ -5,9 +5,9 @@ import json
 from redis.asyncio import Redis
 
 from taskwire.domain.ids import ChannelId, Ts, UserId
-from taskwire.domain.jobs import Job
-from taskwire.domain.person_jobs import AnswerQuestion, ConnectAccount, WaitForAccount
-from taskwire.domain.queues import account, waiting_requests
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import AnswerQuestion, ConnectAccount, WaitForAccount
+from taskwire.domain.queueing.queues import account, waiting_requests
 from taskwire.domain.requester import Requester
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable
 from typing import cast
 
-from taskwire.domain.jobs import Job, PostText
-from taskwire.domain.message import Message
-from taskwire.domain.queues import QueueName
+from taskwire.domain.queueing.jobs import Job, PostText
+from taskwire.domain.queueing.queues import QueueName
+from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch, Word
 from taskwire.queue.leases import Lease, LeaseTimes, NothingDue, Queues, UnreadableJob
 from taskwire.queue.scripts import Script, ScriptAnswer

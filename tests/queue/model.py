@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from taskwire.domain.queues import input_score
+from taskwire.domain.queueing.queues import input_score
 
 from .engine import NOON_MS, TIMES
 

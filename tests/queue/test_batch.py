@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
 from taskwire.domain.ids import Ts, UserId
-from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply
-from taskwire.domain.maintenance import ParkedBatch
-from taskwire.domain.queues import LANE_WIDTH, input_score, to_coder
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply
+from taskwire.domain.queueing.maintenance import ParkedBatch
+from taskwire.domain.queueing.queues import LANE_WIDTH, input_score, to_coder
 from taskwire.queue.batch import Batch, Command, Word
 
 from .engine import LIST, Engine, job

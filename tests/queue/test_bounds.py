@@ -3,8 +3,8 @@
 import pytest
 
 from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
-from taskwire.domain.jobs import REPLY_ID_PREFIX
-from taskwire.domain.queues import (
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX
+from taskwire.domain.queueing.queues import (
     QueueName,
     input_score,
     intake,

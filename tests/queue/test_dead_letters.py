@@ -2,18 +2,13 @@
 
 import pytest
 
-from taskwire.domain.events import Observed
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.domain.jobs import (
-    Act,
-    ApplyEvent,
-    Job,
-    Receipt,
-    Reply,
-)
-from taskwire.domain.links import LinkRecord
-from taskwire.domain.phases import Observation
-from taskwire.domain.queues import (
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.lifecycle.links import LinkRecord
+from taskwire.domain.lifecycle.phases import Observation
+from taskwire.domain.queueing.display_jobs import Receipt
+from taskwire.domain.queueing.jobs import Act, ApplyEvent, Job, Reply
+from taskwire.domain.queueing.queues import (
     QueueName,
     input_score,
     receipts,

@@ -4,7 +4,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from taskwire.domain.errors import UserError
-from taskwire.domain.queues import QueueName, to_thread
+from taskwire.domain.queueing.queues import QueueName, to_thread
 from taskwire.queue.batch import Batch
 from taskwire.queue.fence import FORMAT, OLDEST_COMPATIBLE_FORMAT
 from taskwire.queue.formats import Formats, StrandedQueue

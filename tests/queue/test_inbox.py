@@ -8,7 +8,7 @@ import pytest
 
 from taskwire.domain.errors import OutcomeUnknown, TryLater
 from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
-from taskwire.domain.queues import QueueName, to_coder
+from taskwire.domain.queueing.queues import QueueName, to_coder
 from taskwire.queue import inbox as claims_of
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS, PARKED_TTL_MS, Inbox

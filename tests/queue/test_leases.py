@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from redis.exceptions import ResponseError
 
-from taskwire.domain.queues import receipts
+from taskwire.domain.queueing.queues import receipts
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import LeaseLost, Overtaken, Trouble
 from taskwire.redis.connection import Connections

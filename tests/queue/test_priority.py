@@ -7,17 +7,12 @@ cards. But each kind is served, however many jobs of the other kinds there are.
 import pytest
 
 from taskwire import sealing
-from taskwire.domain.events import Notice
 from taskwire.domain.ids import Ts
-from taskwire.domain.jobs import (
-    FIRST_DRAW_JOB_ID,
-    DrawCard,
-    Job,
-    PostNotice,
-    PostText,
-)
-from taskwire.domain.message import Message
-from taskwire.domain.queues import (
+from taskwire.domain.lifecycle.events import Notice
+from taskwire.domain.masking.secrets import Masker
+from taskwire.domain.queueing.display_jobs import FIRST_DRAW_JOB_ID, DrawCard
+from taskwire.domain.queueing.jobs import Job, PostNotice, PostText
+from taskwire.domain.queueing.queues import (
     QueueName,
     card,
     input_score,
@@ -27,7 +22,7 @@ from taskwire.domain.queues import (
     to_coder,
     to_thread,
 )
-from taskwire.domain.secrets import Masker
+from taskwire.domain.text.message import Message
 from taskwire.queue.batch import MENTION_LOOKAHEAD, Batch
 from taskwire.queue.leases import Lease, Queues
 from taskwire.worker import IGNORE_PRIORITY_EVERY

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from taskwire.domain.queues import QueueName
+from taskwire.domain.queueing.queues import QueueName
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Lease, LeaseLost, NothingDue, OutcomeKind, Overtaken
 from taskwire.redis import connection, embedded

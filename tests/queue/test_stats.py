@@ -2,8 +2,8 @@
 
 import pytest
 
-from taskwire.domain import queues
-from taskwire.domain.queues import QueueName, to_coder, to_thread
+from taskwire.domain.queueing import queues
+from taskwire.domain.queueing.queues import QueueName, to_coder, to_thread
 from taskwire.outbox import direct_messages, private_answers
 from taskwire.queue.batch import Batch
 from taskwire.queue.stats import MAX_QUEUES_READ, QUEUE_KINDS, QueueDepth, QueueStats

@@ -6,7 +6,7 @@ import pytest
 
 from taskwire.domain.errors import TryLater
 from taskwire.domain.ids import ChannelId, ThreadRef, Ts, UserId
-from taskwire.domain.queues import thread_answers
+from taskwire.domain.queueing.queues import thread_answers
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit

@@ -11,9 +11,9 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from taskwire.domain.errors import OutcomeUnknown, TryLater, UserError
-from taskwire.domain.jobs import Job, PostText
-from taskwire.domain.message import Message
-from taskwire.domain.queues import QueueName, to_thread
+from taskwire.domain.queueing.jobs import Job, PostText
+from taskwire.domain.queueing.queues import QueueName, to_thread
+from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import Inbox
 from taskwire.queue.leases import Lease, Queues

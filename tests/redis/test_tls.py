@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from taskwire.domain.errors import OutcomeUnknown, TryLater, UserError
-from taskwire.domain.jobs import Job, PostText
-from taskwire.domain.message import Message
-from taskwire.domain.queues import to_thread
+from taskwire.domain.queueing.jobs import Job, PostText
+from taskwire.domain.queueing.queues import to_thread
+from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import Inbox
 from taskwire.queue.scripts import ServerClock

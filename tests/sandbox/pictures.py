@@ -16,10 +16,10 @@ from pathlib import Path
 from playwright.async_api import Browser, Locator, Page, ViewportSize, async_playwright, expect
 from slack_sdk.web.async_client import AsyncWebClient
 
-from taskwire.domain.events import Notice, NoticeKind
 from taskwire.domain.ids import ts_of
-from taskwire.domain.message import Message
-from taskwire.domain.phases import Phase
+from taskwire.domain.lifecycle.events import Notice, NoticeKind
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.text.message import Message
 from taskwire.messages import cards, inputs, notices
 from taskwire.slack.manifest import make_manifest
 from taskwire_sandbox.page import routes as page_routes

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import JsonValue
 
-from taskwire.domain.message import Block
+from taskwire.domain.text.message import Block
 from taskwire_sandbox.slack.block_rules import HOME, MESSAGE, MODAL, problems, view_problems
 
 

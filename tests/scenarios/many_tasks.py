@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from taskwire.app.bot import Bot, run_bot
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.domain.links import LinkRecord
+from taskwire.domain.lifecycle.links import LinkRecord
 from taskwire.queue.batch import Batch
 from taskwire.redis import connection
 from taskwire_sandbox.coder import SandboxTask

@@ -1,10 +1,10 @@
 """A stopped process may have delivered an input a second time. The bot looks for that and reports it."""
 
-from taskwire.domain import reconcile
 from taskwire.domain.ids import TaskId, Ts
-from taskwire.domain.jobs import Job
-from taskwire.domain.maintenance import ReportDuplicateInput
-from taskwire.domain.queues import duplicates
+from taskwire.domain.lifecycle import reconcile
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.maintenance import ReportDuplicateInput
+from taskwire.domain.queueing.queues import duplicates
 from taskwire.outbox.observing import entries_of
 from taskwire.queue.batch import Batch
 from taskwire_sandbox.coder import SandboxTask

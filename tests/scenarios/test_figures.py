@@ -8,10 +8,10 @@ from pathlib import Path
 import aiohttp
 
 from taskwire.domain.ids import ChannelId, LinkId, Ts
-from taskwire.domain.jobs import Job
-from taskwire.domain.maintenance import RemoveDuplicateMessage
-from taskwire.domain.message import Message
-from taskwire.domain.queues import duplicates
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.maintenance import RemoveDuplicateMessage
+from taskwire.domain.queueing.queues import duplicates
+from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.slack.metadata import Metadata
 from taskwire_sandbox.coder.faults import cut_after, late, refused, server_error

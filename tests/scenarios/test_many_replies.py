@@ -4,15 +4,8 @@ Other requests in a thread are limited in the same way, with a higher limit.
 """
 
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
-from taskwire.domain.jobs import (
-    REPLY_ID_PREFIX,
-    Act,
-    Job,
-    PostText,
-    Reply,
-)
-from taskwire.domain.message import Message
-from taskwire.domain.queues import (
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Act, Job, PostText, Reply
+from taskwire.domain.queueing.queues import (
     QueueName,
     input_score,
     no_agent_score,
@@ -20,6 +13,7 @@ from taskwire.domain.queues import (
     to_coder,
 )
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import MAX_WAITING_ANSWERS, MAX_WAITING_REPLIES, MAX_WAITING_REQUESTS
 

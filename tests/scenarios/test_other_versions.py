@@ -4,8 +4,8 @@ import json
 from datetime import timedelta
 
 from taskwire import sealing
-from taskwire.domain.jobs import CreateRequested
-from taskwire.domain.queues import (
+from taskwire.domain.queueing.jobs import CreateRequested
+from taskwire.domain.queueing.queues import (
     QueueName,
     card,
     intake,

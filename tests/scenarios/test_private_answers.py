@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from taskwire.domain.queues import QueueName
+from taskwire.domain.queueing.queues import QueueName
 from taskwire.queue.rate_limiter import RateLimiter
 from taskwire.telemetry import Metrics
 from taskwire.worker import Worker

@@ -3,12 +3,8 @@
 from datetime import timedelta
 
 from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId, ts_of
-from taskwire.domain.jobs import (
-    REPLY_ID_PREFIX,
-    AnswerInThread,
-    Job,
-)
-from taskwire.domain.queues import thread_answers
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, AnswerInThread, Job
+from taskwire.domain.queueing.queues import thread_answers
 from taskwire.domain.requester import Requester
 from taskwire.queue.batch import Batch
 from taskwire.state.link_writes import KEPT_REPLY_TTL_MS

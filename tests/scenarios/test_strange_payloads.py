@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from taskwire.domain.ids import find_ts, microseconds, moment_of
-from taskwire.domain.message import Dialog
+from taskwire.domain.text.message import Dialog
 from taskwire.listeners.submissions import DialogContext
 from taskwire.slack.bolt import dispatch
 from taskwire.slack.signatures import RequestRefused, parse_request

@@ -3,7 +3,7 @@
 import pytest
 
 from taskwire.domain.ids import LinkId
-from taskwire.domain.queues import thread_answers, to_coder, to_thread
+from taskwire.domain.queueing.queues import thread_answers, to_coder, to_thread
 
 from .people import Thread
 from .test_card_controls import menu_id

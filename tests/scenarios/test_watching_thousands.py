@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.domain.links import LinkRecord
+from taskwire.domain.lifecycle.links import LinkRecord
 from taskwire.polling.task_list import BATCH_SIZE
 from taskwire.queue.batch import Batch
 from taskwire_sandbox.coder.faults import Fault

@@ -3,8 +3,8 @@
 import json
 
 from taskwire.domain.ids import ChannelId, Ts, UserId
-from taskwire.domain.jobs import Act
-from taskwire.domain.queues import to_coder
+from taskwire.domain.queueing.jobs import Act
+from taskwire.domain.queueing.queues import to_coder
 from taskwire.domain.requester import Requester
 
 from .versions import append_stored_job, link_of

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 from taskwire.domain.ids import LinkId
-from taskwire.domain.queues import QueueName
+from taskwire.domain.queueing.queues import QueueName
 from taskwire.queue.batch import Batch
 from taskwire.queue.fence import FORMAT
 from taskwire.queue.scripts import Script

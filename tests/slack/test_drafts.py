@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.domain.message import Message
+from taskwire.domain.text.message import Message
 from taskwire.slack.drafts import (
     EDITED_TEXT_LENGTH,
     POSTED_TEXT_LENGTH,

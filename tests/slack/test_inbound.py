@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from taskwire.domain.ids import ChannelId, Ts, UserId
-from taskwire.domain.message import Button, Dialog, Message, View
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Button, Dialog, Message, View
 from taskwire.slack import inbound
 from taskwire.slack.inbound import (
     DirectMessage,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.ids import ChannelId, UserId, microseconds
-from taskwire.domain.jobs import Reply
+from taskwire.domain.queueing.jobs import Reply
 from taskwire.slack import inbound
 from taskwire.slack.inbound import MessageEdited, ThreadMessage
 from taskwire.slack.payload_sources import parse_source

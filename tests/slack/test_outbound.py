@@ -6,7 +6,7 @@ import pytest
 
 from taskwire import transport
 from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
-from taskwire.domain.message import Block, Message, View
+from taskwire.domain.text.message import Block, Message, View
 from taskwire.slack import drafts, errors
 from taskwire.slack import outbound as module
 from taskwire.slack.call_priorities import Priority, as_claimant

@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from taskwire import transport
 from taskwire.domain.errors import AccountRefused, NotDone, OutcomeUnknown, OutsideError, Refused, TryLater
 from taskwire.domain.ids import ChannelId, Ts
-from taskwire.domain.message import Message
+from taskwire.domain.text.message import Message
 from taskwire.slack import errors
 from taskwire.slack.calls import SlackTimeouts
 from taskwire.slack.client import make_client

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from taskwire.domain.ids import ChannelId, Ts, UserId
-from taskwire.domain.message import Message
+from taskwire.domain.text.message import Message
 from taskwire.slack.inbound import IgnoredPayload
 from taskwire.slack.metadata import Metadata
 from taskwire.slack.outbound import Outbound

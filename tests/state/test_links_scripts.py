@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from taskwire.domain.events import Observed
 from taskwire.domain.ids import LinkId, TaskId
-from taskwire.domain.jobs import ApplyEvent
-from taskwire.domain.link_state import LinkState
-from taskwire.domain.phases import Observation, Report
-from taskwire.domain.queues import QueueName
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.lifecycle.link_state import LinkState
+from taskwire.domain.lifecycle.phases import Observation, Report
+from taskwire.domain.queueing.jobs import ApplyEvent
+from taskwire.domain.queueing.queues import QueueName
 from taskwire.queue.batch import Batch
 from taskwire.state.link_writes import LinkWrites
 from taskwire.state.links import Links

@@ -4,7 +4,7 @@ import pytest
 
 from taskwire.domain.durations import DAY_MS, HOUR_MS
 from taskwire.domain.ids import LinkId, Ts
-from taskwire.domain.links import LinkRecord
+from taskwire.domain.lifecycle.links import LinkRecord
 from taskwire.queue.batch import Batch
 from taskwire.redis.connection import Connections
 from taskwire.state.link_writes import LinkWrites

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import cast
 
-from taskwire.domain.message import Button
+from taskwire.domain.text.message import Button
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
 from taskwire_sandbox.slack.errors import ImpossibleAction, Json

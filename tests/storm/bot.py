@@ -16,7 +16,7 @@ from taskwire import settings as settings_module
 from taskwire import transport
 from taskwire.app.bot import run_bot
 from taskwire.app.process import connect
-from taskwire.domain.secrets import Masker
+from taskwire.domain.masking.secrets import Masker
 from taskwire.recovery import downtime
 from taskwire.telemetry import configure_logs
 

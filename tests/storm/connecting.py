@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from taskwire.domain.message import Button
+from taskwire.domain.text.message import Button
 from taskwire.tasks.connect import KEY_NAME, OTHER_KEY_NAME
 from taskwire_sandbox.slack.backend import Ephemeral
 

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Awaitable, Callable
 
-from taskwire.domain.message import Button
+from taskwire.domain.text.message import Button
 from taskwire.messages import answers
 from taskwire_sandbox.slack.errors import Json
 

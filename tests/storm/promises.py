@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from taskwire.domain.message import Button
+from taskwire.domain.text.message import Button
 from taskwire.messages import answers
 from taskwire_sandbox.slack import SlackSandbox
 from taskwire_sandbox.slack.errors import Json

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from taskwire.domain.message import Button
+from taskwire.domain.text.message import Button
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
 from taskwire_sandbox.slack.backend import Ephemeral

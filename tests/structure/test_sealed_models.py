@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 
 import taskwire
-from taskwire.domain import jobs, links
+from taskwire.domain.lifecycle import links
+from taskwire.domain.queueing import jobs
 from taskwire.domain.sealed_model import SealedModel, list_sealed_fields
 
 # Models that do not seal themselves, with the reason.

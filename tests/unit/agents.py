@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from taskwire.domain.phases import AgentLogEntry
+from taskwire.domain.lifecycle.phases import AgentLogEntry
 
 T0 = datetime(2026, 6, 18, 10, 0, tzinfo=UTC)
 PROMPT = "fix it"

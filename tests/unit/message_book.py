@@ -15,21 +15,21 @@ from pathlib import Path
 from typing import Literal, cast, get_args, get_origin
 
 from taskwire import messages
-from taskwire.domain.agent_questions import Choice
-from taskwire.domain.agent_text import AgentText
 from taskwire.domain.audit import AuditEntry, StoredEntry
 from taskwire.domain.channel_settings import ChannelSettings
-from taskwire.domain.commands import parse
 from taskwire.domain.errors import UserError
-from taskwire.domain.events import Notice, NoticeKind
 from taskwire.domain.ids import ChannelId, Ts, UserId
-from taskwire.domain.jobs import CreateRequested, Reply
-from taskwire.domain.links import Hold
-from taskwire.domain.message import AgentOutput, Block, Message, View
-from taskwire.domain.near_misses import NearMiss
+from taskwire.domain.lifecycle.events import Notice, NoticeKind
+from taskwire.domain.lifecycle.links import Hold
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.parsing.commands import parse
+from taskwire.domain.parsing.near_misses import NearMiss
 from taskwire.domain.person_settings import PersonSettings
-from taskwire.domain.phases import Phase
+from taskwire.domain.queueing.jobs import CreateRequested, Reply
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.agent_questions import Choice
+from taskwire.domain.text.agent_text import AgentText
+from taskwire.domain.text.message import AgentOutput, Block, Message, View
 from taskwire.messages import cards, notices, shapes
 from taskwire.messages.accounts import ConnectWays, ShownAccount
 from taskwire.messages.card_controls import Place

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from taskwire.domain.agent_text import AgentText
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.domain.link_state import LinkState
-from taskwire.domain.links import Link, LinkRecord
-from taskwire.domain.message import AgentOutput
-from taskwire.domain.phases import Phase, Report
+from taskwire.domain.lifecycle.link_state import LinkState
+from taskwire.domain.lifecycle.links import Link, LinkRecord
+from taskwire.domain.lifecycle.phases import Phase, Report
+from taskwire.domain.text.agent_text import AgentText
+from taskwire.domain.text.message import AgentOutput
 from taskwire.messages.doctor import ShownFinding
 from taskwire.messages.teammates import AskedLine
 

@@ -6,7 +6,7 @@ from itertools import count
 
 from pydantic import JsonValue
 
-from taskwire.domain.message import Block, Message, View
+from taskwire.domain.text.message import Block, Message, View
 from taskwire.slack.drafts import EDITED_TEXT_LENGTH, InvalidDraft, check_message
 from taskwire_sandbox.slack.block_rules import MESSAGE, problems, view_problems
 

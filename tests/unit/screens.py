@@ -1,7 +1,7 @@
 """Reads an agent's screen as the excerpts do."""
 
-from taskwire.domain.prose import make_readable
-from taskwire.domain.terminal import extract_lines
+from taskwire.domain.text.prose import make_readable
+from taskwire.domain.text.terminal import extract_lines
 
 
 def read_screen(screen: str) -> str:

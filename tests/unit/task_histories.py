@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from taskwire.domain.events import Event, Notice, Observed, TimerFired
 from taskwire.domain.ids import TaskId, UserId
-from taskwire.domain.link_state import LinkState, ReducerSettings
-from taskwire.domain.phases import Observation, Report
-from taskwire.domain.transitions import reduce
+from taskwire.domain.lifecycle.events import Event, Notice, Observed, TimerFired
+from taskwire.domain.lifecycle.link_state import LinkState, ReducerSettings
+from taskwire.domain.lifecycle.phases import Observation, Report
+from taskwire.domain.lifecycle.transitions import reduce
 
 SECOND, MINUTE = 1_000, 60_000
 SETTLE = 20 * SECOND

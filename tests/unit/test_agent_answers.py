@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.agent_answers import AgentTurn, split
-from taskwire.domain.prose import make_readable
-from taskwire.domain.terminal import extract_lines
+from taskwire.domain.text.agent_answers import AgentTurn, split
+from taskwire.domain.text.prose import make_readable
+from taskwire.domain.text.terminal import extract_lines
 
 from .test_screens import AIDER, CLAUDE, CODEX
 

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, settings
 
-from taskwire.domain.agent_questions import choices, headline
-from taskwire.domain.markdown import parse
+from taskwire.domain.text.agent_questions import choices, headline
+from taskwire.domain.text.markdown import parse
 
 from .test_markdown import texts
 

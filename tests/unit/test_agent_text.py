@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.agent_text import (
+from taskwire.domain.text.agent_text import (
     INVISIBLE,
     is_shell_command,
     remove_control_characters,

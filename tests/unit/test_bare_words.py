@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.bare_words import is_thanks
 from taskwire.domain.ids import UserId
-from taskwire.domain.replies import Input, NotAVerb, Stop, ThreadCommand, classify
+from taskwire.domain.parsing.bare_words import is_thanks
+from taskwire.domain.parsing.replies import Input, NotAVerb, Stop, ThreadCommand, classify
 
 BOT = UserId("UBOT")
 

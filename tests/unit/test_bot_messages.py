@@ -2,9 +2,9 @@
 
 import pytest
 
-from taskwire.domain.agent_text import AgentText
-from taskwire.domain.bot_messages import Prompt, read_message
-from taskwire.domain.commands import (
+from taskwire.domain.errors import UserError
+from taskwire.domain.parsing.bot_messages import Prompt, read_message
+from taskwire.domain.parsing.commands import (
     Command,
     Create,
     Edit,
@@ -16,9 +16,9 @@ from taskwire.domain.commands import (
     Send,
     Templates,
 )
-from taskwire.domain.errors import UserError
-from taskwire.domain.grammar import ListFilter
-from taskwire.domain.task_names import TaskName
+from taskwire.domain.parsing.grammar import ListFilter
+from taskwire.domain.parsing.task_names import TaskName
+from taskwire.domain.text.agent_text import AgentText
 
 FIX = TaskName(name="fix-login")
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.agent_text import AgentText, sanitize_for_agent
-from taskwire.domain.commands import (
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import UserId
+from taskwire.domain.parsing.commands import (
     Attach,
     Command,
     Create,
@@ -29,11 +30,10 @@ from taskwire.domain.commands import (
     Unmute,
     parse,
 )
-from taskwire.domain.errors import UserError
-from taskwire.domain.grammar import VERBS, ListFilter
-from taskwire.domain.ids import UserId
-from taskwire.domain.mrkdwn import escape_mrkdwn, is_blank
-from taskwire.domain.task_names import TaskName
+from taskwire.domain.parsing.grammar import VERBS, ListFilter
+from taskwire.domain.parsing.task_names import TaskName
+from taskwire.domain.text.agent_text import AgentText, sanitize_for_agent
+from taskwire.domain.text.mrkdwn import escape_mrkdwn, is_blank
 
 # A slow machine must not fail these tests.
 patient = settings(deadline=None)

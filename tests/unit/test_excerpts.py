@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.agent_answers import AgentTurn
-from taskwire.domain.excerpts import (
+from taskwire.domain.lifecycle.phases import AgentLogEntry
+from taskwire.domain.masking.secrets import Masker
+from taskwire.domain.text.agent_answers import AgentTurn
+from taskwire.domain.text.excerpts import (
     MAX_EXCERPT_CHARACTERS,
     MAX_EXCERPT_LINES,
     Cursor,
@@ -21,9 +23,7 @@ from taskwire.domain.excerpts import (
     make_excerpt,
     render_log,
 )
-from taskwire.domain.mrkdwn import Mentions, break_mentions, list_mentions
-from taskwire.domain.phases import AgentLogEntry
-from taskwire.domain.secrets import Masker
+from taskwire.domain.text.mrkdwn import Mentions, break_mentions, list_mentions
 
 # A slow machine must not fail these tests.
 patient = settings(deadline=None)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from taskwire.domain.jobs import Job
+from taskwire.domain.queueing.jobs import Job
 from taskwire.queue.fence import FORMAT
 
 # For each format: the models, their fields with the fixed words of each, and the required fields.

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from taskwire.domain.jobs import JOB_KINDS, AnyWork, PostText, Reply
+from taskwire.domain.queueing.jobs import JOB_KINDS, AnyWork, PostText, Reply
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.worker import handlers_by_kind
 

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.queues import (
+from taskwire.domain.queueing.queues import (
     input_score,
     no_agent_score,
     request_score,

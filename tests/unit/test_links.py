@@ -3,7 +3,7 @@
 import pytest
 
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
-from taskwire.domain.links import LinkRecord
+from taskwire.domain.lifecycle.links import LinkRecord
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.markdown import Node, Span, cut_at_block, parse, plain, spans
+from taskwire.domain.text.markdown import Node, Span, cut_at_block, parse, plain, spans
 
 MARKED = [
     "# T",

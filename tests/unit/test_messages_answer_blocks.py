@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from taskwire.domain.markdown import parse
-from taskwire.domain.message import Message
-from taskwire.domain.mrkdwn import Mentions, list_mentions
+from taskwire.domain.text.markdown import parse
+from taskwire.domain.text.message import Message
+from taskwire.domain.text.mrkdwn import Mentions, list_mentions
 from taskwire.messages.answer_blocks import answer_block
 from tests.scenarios.reading import answer_lines
 from tests.unit.message_examples import anything

@@ -2,9 +2,9 @@
 
 import pytest
 
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.phases import Phase
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.text.message import Message
 from taskwire.messages import cards
 from tests.unit.message_examples import CODER, FORGES, STATUS_OF_PHASE, link
 from tests.unit.message_view import buttons, faults, shown

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.events import Observed
 from taskwire.domain.ids import TaskId, Ts
-from taskwire.domain.link_state import LinkState, ReducerSettings
-from taskwire.domain.links import Hold, Link, LinkEnd
-from taskwire.domain.message import Message
-from taskwire.domain.phases import Observation, Phase, Report
-from taskwire.domain.secrets import Masker
-from taskwire.domain.transitions import initial_state
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.lifecycle.link_state import LinkState, ReducerSettings
+from taskwire.domain.lifecycle.links import Hold, Link, LinkEnd
+from taskwire.domain.lifecycle.phases import Observation, Phase, Report
+from taskwire.domain.lifecycle.transitions import initial_state
+from taskwire.domain.masking.secrets import Masker
+from taskwire.domain.text.message import Message
 from taskwire.messages import cards
 from taskwire.messages.blocks import cut, format_duration, one_line, report_button
 from tests.unit.message_examples import (

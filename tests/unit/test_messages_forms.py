@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from taskwire.domain.agent_questions import Choice
-from taskwire.domain.message import Dialog, View
+from taskwire.domain.text.agent_questions import Choice
+from taskwire.domain.text.message import Dialog, View
 from taskwire.messages import forms
 from taskwire.messages.forms import Field, PresetChoice, TemplateChoice
 from tests.unit.message_examples import anything

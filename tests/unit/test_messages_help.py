@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.domain.grammar import CREATE_OPTIONS, THREAD_VERBS, VERBS
+from taskwire.domain.parsing.grammar import CREATE_OPTIONS, THREAD_VERBS, VERBS
 from taskwire.messages import help_texts
 from tests.unit.message_view import buttons, faults, shown
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import LinkId, from_ms, ts_of
-from taskwire.domain.link_state import LinkState
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.phases import Phase
+from taskwire.domain.lifecycle.link_state import LinkState
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.text.message import Message
 from taskwire.home.person_tasks import LATELY_MS, sort_links
 from taskwire.messages import home
 from taskwire.messages.accounts import ShownAccount

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.link_state import LinkState
-from taskwire.domain.links import Hold, Link
-from taskwire.domain.message import Message
-from taskwire.domain.phases import Phase, Report
+from taskwire.domain.lifecycle.link_state import LinkState
+from taskwire.domain.lifecycle.links import Hold, Link
+from taskwire.domain.lifecycle.phases import Phase, Report
+from taskwire.domain.text.message import Message
 from taskwire.messages import help_texts, task_lists, template_lists
 from taskwire.messages.task_lists import Hosts, TaskLine
 from taskwire.messages.template_lists import TemplateLine

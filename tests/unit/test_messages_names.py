@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.errors import UserError
-from taskwire.domain.links import Link
-from taskwire.domain.message import AgentOutput, Block, Dialog, Message
-from taskwire.domain.mrkdwn import quote_names
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.text.message import AgentOutput, Block, Dialog, Message
+from taskwire.domain.text.mrkdwn import quote_names
 from taskwire.messages import answers, cards, forms, logs, refusals
 from tests.unit.message_examples import BOND, CODER, link
 from tests.unit.message_view import faults

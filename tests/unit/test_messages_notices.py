@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.events import Notice, NoticeKind
 from taskwire.domain.ids import UserId
-from taskwire.domain.message import AgentOutput, Message
-from taskwire.domain.phases import Report
+from taskwire.domain.lifecycle.events import Notice, NoticeKind
+from taskwire.domain.lifecycle.phases import Report
+from taskwire.domain.text.message import AgentOutput, Message
 from taskwire.messages import notices
 from taskwire.messages.shapes import close_question
 from tests.unit.message_examples import CODER, FORGES, OPENED, anything, link

@@ -2,8 +2,7 @@
 
 import pytest
 
-from taskwire.domain.agent_text import AgentText
-from taskwire.domain.commands import (
+from taskwire.domain.parsing.commands import (
     Attach,
     Command,
     Create,
@@ -23,9 +22,10 @@ from taskwire.domain.commands import (
     Unmute,
     parse,
 )
-from taskwire.domain.grammar import ListFilter
-from taskwire.domain.near_misses import NearMiss
-from taskwire.domain.task_names import TaskName
+from taskwire.domain.parsing.grammar import ListFilter
+from taskwire.domain.parsing.near_misses import NearMiss
+from taskwire.domain.parsing.task_names import TaskName
+from taskwire.domain.text.agent_text import AgentText
 
 FIX = TaskName("fix-login")
 OPEN, CLOSE = "\u201c", "\u201d"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from taskwire.domain.agent_text import AgentText
-from taskwire.domain.commands import Command, Create, parse
 from taskwire.domain.errors import UserError
+from taskwire.domain.parsing.commands import Command, Create, parse
+from taskwire.domain.text.agent_text import AgentText
 
 EM_DASH = "\u2014"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from taskwire.domain.events import Acted, Delivered, Event, Snoozed, Vanished
-from taskwire.domain.link_state import ReducerSettings
+from taskwire.domain.lifecycle.events import Acted, Delivered, Event, Snoozed, Vanished
+from taskwire.domain.lifecycle.link_state import ReducerSettings
 
 from .task_histories import (
     ALICE,

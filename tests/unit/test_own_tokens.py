@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.secrets import Masker
+from taskwire.domain.masking.secrets import Masker
 
 # A slow machine must not fail these tests.
 patient = settings(deadline=None)

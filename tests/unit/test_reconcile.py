@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.phases import AgentLogEntry
-from taskwire.domain.reconcile import (
+from taskwire.domain.lifecycle.phases import AgentLogEntry
+from taskwire.domain.lifecycle.reconcile import (
     UNREADABLE_MS,
     Decision,
     Finding,

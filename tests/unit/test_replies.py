@@ -5,10 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.ids import UserId
-from taskwire.domain.message import Block
-from taskwire.domain.replies import (
+from taskwire.domain.parsing.replies import (
     Aside,
     Input,
     Meaning,
@@ -24,6 +22,8 @@ from taskwire.domain.replies import (
     to_agent_text,
     to_markdown,
 )
+from taskwire.domain.text.agent_text import sanitize_for_agent
+from taskwire.domain.text.message import Block
 
 # A slow machine must not fail these tests.
 patient = settings(deadline=None)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.retry_policies import BACKFILL, COMMAND, RetryPolicy
+from taskwire.domain.queueing.retry_policies import BACKFILL, COMMAND, RetryPolicy
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,21 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from taskwire.domain.agent_text import AgentText
-from taskwire.domain.events import Observed
 from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId
-from taskwire.domain.jobs import Act, AnswerInThread, ApplyEvent, CreateRequested, Job, Reply, ReplyChanged
-from taskwire.domain.message import Message
-from taskwire.domain.phases import Observation, Report
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.lifecycle.phases import Observation, Report
+from taskwire.domain.queueing.jobs import (
+    Act,
+    AnswerInThread,
+    ApplyEvent,
+    CreateRequested,
+    Job,
+    Reply,
+    ReplyChanged,
+)
 from taskwire.domain.requester import FileRef, Requester
+from taskwire.domain.text.agent_text import AgentText
+from taskwire.domain.text.message import Message
 
 ASKED = Requester(
     person=UserId("U1"), channel=ChannelId("C1"), at=Ts("1.2"), response_url="https://hooks.example/secret"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.own_tokens import is_plain_word
-from taskwire.domain.secrets import Masker, mask_beginning
+from taskwire.domain.masking.own_tokens import is_plain_word
+from taskwire.domain.masking.secrets import Masker, mask_beginning
 
 # A slow machine must not fail these tests.
 patient = settings(deadline=None)

@@ -10,7 +10,7 @@ import yaml
 from pydantic import SecretStr
 
 from taskwire import environment, settings
-from taskwire.domain.secrets import Masker
+from taskwire.domain.masking.secrets import Masker
 from taskwire.settings_errors import SERVICE_ACCOUNT_UNUSED, SettingsError
 from tests.keys import KEY
 

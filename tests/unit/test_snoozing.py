@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.overdue import find_next_morning
+from taskwire.domain.lifecycle.overdue import find_next_morning
 from taskwire.domain.person_settings import make_zone
 
 BERLIN, TOKYO = make_zone("Europe/Berlin", 3600), make_zone("Asia/Tokyo", 32_400)

@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from taskwire.app.scheduler import PeriodicCalls
-from taskwire.domain.secrets import Masker
+from taskwire.domain.masking.secrets import Masker
 from taskwire.telemetry import LONGEST_VALUE, Metrics, ThrottledLog, configure_logs, logger
 
 SECRET = "swordfish-4711"

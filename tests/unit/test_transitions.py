@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.domain.events import Acted, Delivered, Event, Observed, TimerFired, Vanished
-from taskwire.domain.link_state import ReducerSettings
-from taskwire.domain.phases import Observation, Phase, Report
-from taskwire.domain.transitions import initial_state
+from taskwire.domain.lifecycle.events import Acted, Delivered, Event, Observed, TimerFired, Vanished
+from taskwire.domain.lifecycle.link_state import ReducerSettings
+from taskwire.domain.lifecycle.phases import Observation, Phase, Report
+from taskwire.domain.lifecycle.transitions import initial_state
 
 from .task_histories import (
     ALICE,

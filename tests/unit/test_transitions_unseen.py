@@ -2,10 +2,10 @@
 
 import pytest
 
-from taskwire.domain.events import Acted, Delivered, Event, Observed, TimerFired
-from taskwire.domain.link_state import ReducerSettings
-from taskwire.domain.phases import Observation, Phase, Report
-from taskwire.domain.transitions import initial_state
+from taskwire.domain.lifecycle.events import Acted, Delivered, Event, Observed, TimerFired
+from taskwire.domain.lifecycle.link_state import ReducerSettings
+from taskwire.domain.lifecycle.phases import Observation, Phase, Report
+from taskwire.domain.lifecycle.transitions import initial_state
 
 from .task_histories import (
     ALICE,

@@ -5,12 +5,12 @@ link's `to_coder` queue, so no other action on the task runs at the same time.
 """
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_text import AgentText
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import Reply
-from taskwire.domain.links import Link, LinkRecord
-from taskwire.domain.person_jobs import ForgetInLink
-from taskwire.domain.queues import to_coder
+from taskwire.domain.lifecycle.links import Link, LinkRecord
+from taskwire.domain.queueing.jobs import Reply
+from taskwire.domain.queueing.person_jobs import ForgetInLink
+from taskwire.domain.queueing.queues import to_coder
+from taskwire.domain.text.agent_text import AgentText
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers
 from taskwire.outbox import questions

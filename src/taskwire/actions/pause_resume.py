@@ -15,13 +15,13 @@ from taskwire.coder.errors import (
 from taskwire.coder.models import Build, Task, TaskStatus, WorkspaceStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.events import Acted
 from taskwire.domain.ids import Ts, microseconds
-from taskwire.domain.jobs import Act, ApplyEvent, Job
-from taskwire.domain.links import Hold, Link
-from taskwire.domain.message import Message
-from taskwire.domain.queues import to_thread
-from taskwire.domain.retry_policies import BUILD_UNDER_WAY
+from taskwire.domain.lifecycle.events import Acted
+from taskwire.domain.lifecycle.links import Hold, Link
+from taskwire.domain.queueing.jobs import Act, ApplyEvent, Job
+from taskwire.domain.queueing.queues import to_thread
+from taskwire.domain.queueing.retry_policies import BUILD_UNDER_WAY
+from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext, Outcome, PrivateMessage, done, retry
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox import questions

@@ -4,15 +4,15 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.decisions import SnoozeReminder
 from taskwire.domain.errors import UserError
-from taskwire.domain.events import Snoozed
 from taskwire.domain.ids import UserId, from_ms, to_ms
-from taskwire.domain.jobs import ApplyEvent, Job
-from taskwire.domain.links import Link
-from taskwire.domain.overdue import find_next_morning, is_question_open
+from taskwire.domain.lifecycle.events import Snoozed
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.overdue import find_next_morning, is_question_open
 from taskwire.domain.person_settings import make_zone
-from taskwire.domain.queues import to_thread
+from taskwire.domain.queueing.decisions import SnoozeReminder
+from taskwire.domain.queueing.jobs import ApplyEvent, Job
+from taskwire.domain.queueing.queues import to_thread
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs, refusals
 from taskwire.outbox import questions

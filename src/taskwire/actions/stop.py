@@ -11,15 +11,11 @@ from functools import partial
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import TaskId, ThreadRef, moment_of
-from taskwire.domain.jobs import (
-    Act,
-    Job,
-    Reply,
-)
-from taskwire.domain.links import Link
-from taskwire.domain.person_jobs import StopByReaction
-from taskwire.domain.queues import no_agent_score, request_score, to_coder
-from taskwire.domain.replies import STALE_AFTER
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing.replies import STALE_AFTER
+from taskwire.domain.queueing.jobs import Act, Job, Reply
+from taskwire.domain.queueing.person_jobs import StopByReaction
+from taskwire.domain.queueing.queues import no_agent_score, request_score, to_coder
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People

@@ -26,19 +26,19 @@ from taskwire.coder.errors import (
     NotFound,
 )
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_text import AgentText, is_shell_command, sanitize_for_agent
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import Refused, UserError
-from taskwire.domain.events import Vanished
 from taskwire.domain.ids import moment_of
-from taskwire.domain.jobs import Act, ActRequested, ActVerb, ApplyEvent, Job
-from taskwire.domain.links import Link
-from taskwire.domain.naming import digest, make_replacement_title
-from taskwire.domain.queues import intake, to_coder, to_thread
-from taskwire.domain.replies import STALE_AFTER
+from taskwire.domain.lifecycle.events import Vanished
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.masking.secrets import mask_beginning
+from taskwire.domain.parsing.naming import digest, make_replacement_title
+from taskwire.domain.parsing.replies import STALE_AFTER
+from taskwire.domain.queueing.jobs import Act, ActRequested, ActVerb, ApplyEvent, Job
+from taskwire.domain.queueing.queues import intake, to_coder, to_thread
 from taskwire.domain.requester import EarlierMessages
-from taskwire.domain.secrets import mask_beginning
-from taskwire.domain.thread_context import make_context
+from taskwire.domain.text.agent_text import AgentText, is_shell_command, sanitize_for_agent
+from taskwire.domain.text.thread_context import make_context
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, live, refusals, teammates
 from taskwire.notices.follow import is_followed, start_following, stop_following

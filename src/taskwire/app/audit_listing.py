@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from taskwire.doctor.opening import open_workspace
 from taskwire.domain.audit import OPERATOR, AuditEntry, StoredEntry
-from taskwire.domain.audit_command import Audit
+from taskwire.domain.parsing.audit_command import Audit
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues
 from taskwire.queue.scripts import ServerClock

@@ -17,9 +17,9 @@ from taskwire.doctor.opening import find_person, open_workspace
 from taskwire.domain.audit import OPERATOR, AuditEntry
 from taskwire.domain.errors import OutcomeUnknown, TryLater
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import Job
-from taskwire.domain.person_jobs import ForgetInLink
-from taskwire.domain.queues import account, to_coder
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import ForgetInLink
+from taskwire.domain.queueing.queues import account, to_coder
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import Queues

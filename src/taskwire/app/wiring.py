@@ -25,9 +25,9 @@ from taskwire.doctor.in_slack import DoctorInSlack
 from taskwire.domain.allowed import Allowed, QuotaSettings
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.link_state import ReducerSettings
+from taskwire.domain.lifecycle.link_state import ReducerSettings
+from taskwire.domain.masking.secrets import Masker
 from taskwire.domain.person_settings import PersonSettings
-from taskwire.domain.secrets import Masker
 from taskwire.home.preferences import Preferences
 from taskwire.home.publish import HomePublisher
 from taskwire.job_context import Handler

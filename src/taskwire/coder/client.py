@@ -20,8 +20,8 @@ import httpx
 
 from taskwire import transport
 from taskwire.coder import errors, last_change, models, scopes
-from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import name_failing_system
+from taskwire.domain.text.agent_text import AgentText
 
 USERS_PAGE_SIZE = 100
 # The longest accepted answers, in bytes. A longer one would fill this process's memory. A task takes about 1

@@ -51,7 +51,7 @@ from taskwire.domain.errors import (
     Refused,
     TryLater,
 )
-from taskwire.domain.secrets import mask_beginning
+from taskwire.domain.masking.secrets import mask_beginning
 
 
 class FieldError(BaseModel):

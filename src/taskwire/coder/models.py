@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from taskwire.coder.errors import UnexpectedCoderAnswer
-from taskwire.domain.phases import is_agent_lost
+from taskwire.domain.lifecycle.phases import is_agent_lost
 
 M = TypeVar("M", bound=BaseModel)
 

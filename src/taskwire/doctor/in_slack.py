@@ -5,7 +5,7 @@
 
 from taskwire.coder.client import CoderClient
 from taskwire.doctor.examination import Examination, RunningClients
-from taskwire.domain.message import Message
+from taskwire.domain.text.message import Message
 from taskwire.messages.doctor import ShownFinding, show_findings
 from taskwire.redis.connection import Connections
 from taskwire.settings import Settings

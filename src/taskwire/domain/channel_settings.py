@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict
 
 from taskwire.domain.ids import UserId
-from taskwire.domain.link_state import ReducerSettings
+from taskwire.domain.lifecycle.link_state import ReducerSettings
 from taskwire.domain.sealed_model import Readable, SealedModel
 
 

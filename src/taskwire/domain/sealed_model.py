@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from taskwire import sealing
-from taskwire.domain.agent_text import AgentText
+from taskwire.domain.text.agent_text import AgentText
 
 _READABLE: Final = "readable"
 # An id, a word of ours, an address or a digest: nothing that a person or an agent wrote.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import UserId
-from taskwire.domain.links import Link
+from taskwire.domain.lifecycle.links import Link
 from taskwire.messages.task_lists import TaskLine, get_order, is_running, needs_owner
 from taskwire.outbox.permalinks import find_permalink
 

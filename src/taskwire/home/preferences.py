@@ -8,10 +8,10 @@ summary is sent.
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import LinkId, UserId, to_ms
-from taskwire.domain.link_state import NEEDS_PERSON_PHASES
-from taskwire.domain.person_jobs import SavePersonSettings, SummarizeQuietHours
-from taskwire.domain.phases import Phase
-from taskwire.domain.queues import quiet_hours
+from taskwire.domain.lifecycle.link_state import NEEDS_PERSON_PHASES
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.queueing.person_jobs import SavePersonSettings, SummarizeQuietHours
+from taskwire.domain.queueing.queues import quiet_hours
 from taskwire.home.person_tasks import PersonTasks, find_threads, sort_links
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers, calls

@@ -7,8 +7,8 @@ The answer to a press of a button in the tab is shown at its top for two minutes
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import UserId
-from taskwire.domain.message import Message, View
-from taskwire.domain.person_jobs import PublishHome
+from taskwire.domain.queueing.person_jobs import PublishHome
+from taskwire.domain.text.message import Message, View
 from taskwire.home.person_tasks import find_threads, read_tasks
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import home

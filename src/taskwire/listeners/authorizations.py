@@ -13,9 +13,9 @@ from redis.exceptions import RedisError
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, TryLater
-from taskwire.domain.jobs import Job
-from taskwire.domain.person_jobs import AuthorizeAccount
-from taskwire.domain.queues import account, account_score
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import AuthorizeAccount
+from taskwire.domain.queueing.queues import account, account_score
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import callback_pages
 from taskwire.messages.callback_pages import Page

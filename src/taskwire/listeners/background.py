@@ -14,7 +14,7 @@ from typing import TypeVar
 from redis.exceptions import RedisError
 
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.message import Message
+from taskwire.domain.text.message import Message
 from taskwire.messages import answers
 from taskwire.outbox.error_messages import make_error_answer
 from taskwire.redis.decoding import CannotRead

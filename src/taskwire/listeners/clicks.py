@@ -11,10 +11,13 @@ from typing import Literal
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from taskwire.domain import commands
-from taskwire.domain.audit_command import Audit
-from taskwire.domain.commands import Help, List, Logs, OpenForm
-from taskwire.domain.decisions import (
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import ChannelId, LinkId
+from taskwire.domain.parsing import commands
+from taskwire.domain.parsing.audit_command import Audit
+from taskwire.domain.parsing.commands import Help, List, Logs, OpenForm
+from taskwire.domain.parsing.task_names import TaskName
+from taskwire.domain.queueing.decisions import (
     Choose,
     DecideHeld,
     DecideReply,
@@ -24,11 +27,8 @@ from taskwire.domain.decisions import (
     ReplyDecision,
     SnoozeReminder,
 )
-from taskwire.domain.errors import UserError
-from taskwire.domain.ids import ChannelId, LinkId
-from taskwire.domain.jobs import Act, ActRequested, ActVerb, CreateRequested, Job, ShowAnswer
-from taskwire.domain.message import FROM_NOTICE, Button, Message
-from taskwire.domain.queues import (
+from taskwire.domain.queueing.jobs import Act, ActRequested, ActVerb, CreateRequested, Job, ShowAnswer
+from taskwire.domain.queueing.queues import (
     card,
     intake,
     no_agent_score,
@@ -38,7 +38,7 @@ from taskwire.domain.queues import (
     urgent_score,
 )
 from taskwire.domain.requester import Requester
-from taskwire.domain.task_names import TaskName
+from taskwire.domain.text.message import FROM_NOTICE, Button, Message
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.commands import Commands
 from taskwire.listeners.dialogs import Dialogs

@@ -13,18 +13,18 @@ from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain import commands
-from taskwire.domain.commands import Command
 from taskwire.domain.errors import UserError
-from taskwire.domain.jobs import ActRequested, CreateRequested, Job
-from taskwire.domain.message import Message
-from taskwire.domain.naming import digest
-from taskwire.domain.near_misses import NearMiss, SeveralTasks, offer_tasks
-from taskwire.domain.options import first_word
-from taskwire.domain.person_jobs import DisconnectAccount
-from taskwire.domain.queues import account, account_score, intake
+from taskwire.domain.parsing import commands
+from taskwire.domain.parsing.commands import Command
+from taskwire.domain.parsing.naming import digest
+from taskwire.domain.parsing.near_misses import NearMiss, SeveralTasks, offer_tasks
+from taskwire.domain.parsing.options import first_word
+from taskwire.domain.queueing.jobs import ActRequested, CreateRequested, Job
+from taskwire.domain.queueing.person_jobs import DisconnectAccount
+from taskwire.domain.queueing.queues import account, account_score, intake
+from taskwire.domain.queueing.requests import make_work
 from taskwire.domain.requester import Requester
-from taskwire.domain.requests import make_work
+from taskwire.domain.text.message import Message
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import ClaimAnswer, Ingress

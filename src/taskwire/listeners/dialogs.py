@@ -10,20 +10,17 @@ from functools import partial
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.coder.errors import PersonTokenRefused
-from taskwire.domain.commands import OpenForm
-from taskwire.domain.decisions import Choose
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, UserId, ts_of
-from taskwire.domain.jobs import (
-    ActVerb,
-    Job,
-)
-from taskwire.domain.message import Dialog, View
-from taskwire.domain.person_jobs import ConfirmAccount, ConnectAccount
+from taskwire.domain.parsing.commands import OpenForm
+from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.person_settings import PersonSettings
-from taskwire.domain.queues import account, account_score, intake, to_coder, urgent_score
+from taskwire.domain.queueing.decisions import Choose
+from taskwire.domain.queueing.jobs import ActVerb, Job
+from taskwire.domain.queueing.person_jobs import ConfirmAccount, ConnectAccount
+from taskwire.domain.queueing.queues import account, account_score, intake, to_coder, urgent_score
 from taskwire.domain.requester import Requester
-from taskwire.domain.task_names import TaskName
+from taskwire.domain.text.message import Dialog, View
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.ingress import Ingress
 from taskwire.listeners.submissions import ID_PATTERN, DialogContext, parse_submission

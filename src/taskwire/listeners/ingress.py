@@ -10,9 +10,9 @@ from taskwire.domain.allowed import PlaceNotAllowed
 from taskwire.domain.audit import AuditEntry
 from taskwire.domain.errors import OutcomeUnknown, TryLater, UserError
 from taskwire.domain.ids import ThreadRef, Ts, moment_of
-from taskwire.domain.message import Message
-from taskwire.domain.naming import digest
+from taskwire.domain.parsing.naming import digest
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Message
 from taskwire.ingress_priority import IngressPriority
 from taskwire.messages import answers, refusals
 from taskwire.outbox.allowed_places import is_told_already

@@ -12,18 +12,15 @@ from redis.exceptions import RedisError
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp
 
-from taskwire.domain.bare_words import STOP_SIGN
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import (
-    Job,
-    MessageToBot,
-)
-from taskwire.domain.maintenance import ChannelOpened
-from taskwire.domain.message import Message
-from taskwire.domain.person_jobs import MakeTaskOfMessage, StopByReaction
-from taskwire.domain.queues import intake
+from taskwire.domain.parsing.bare_words import STOP_SIGN
+from taskwire.domain.queueing.jobs import Job, MessageToBot
+from taskwire.domain.queueing.maintenance import ChannelOpened
+from taskwire.domain.queueing.person_jobs import MakeTaskOfMessage, StopByReaction
+from taskwire.domain.queueing.queues import intake
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Message
 from taskwire.listeners.background import Background
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers

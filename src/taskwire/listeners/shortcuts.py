@@ -12,9 +12,9 @@ from typing import Final
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.domain.ids import ThreadRef, moment_of
-from taskwire.domain.jobs import Job, SendToTask
-from taskwire.domain.message import Message
-from taskwire.domain.queues import no_agent_score, to_coder
+from taskwire.domain.queueing.jobs import Job, SendToTask
+from taskwire.domain.queueing.queues import no_agent_score, to_coder
+from taskwire.domain.text.message import Message
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers

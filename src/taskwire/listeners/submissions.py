@@ -10,25 +10,21 @@ from typing import Annotated, Self
 import pydantic
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from taskwire.domain.agent_text import is_shell_command, sanitize_for_agent
-from taskwire.domain.commands import check_new_name
-from taskwire.domain.decisions import Choose
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, Ts, find_channel, find_ts, moment_of
-from taskwire.domain.jobs import (
-    ActRequested,
-    ActVerb,
-    CreateRequested,
-)
-from taskwire.domain.message import Dialog
-from taskwire.domain.mrkdwn import is_blank, unescape
-from taskwire.domain.person_jobs import (
+from taskwire.domain.parsing.commands import check_new_name
+from taskwire.domain.queueing.decisions import Choose
+from taskwire.domain.queueing.jobs import ActRequested, ActVerb, CreateRequested
+from taskwire.domain.queueing.person_jobs import (
     ConfirmAccount,
     ConnectAccount,
     SaveChannelSettings,
     SavePersonSettings,
 )
 from taskwire.domain.requester import EarlierMessages, Requester
+from taskwire.domain.text.agent_text import is_shell_command, sanitize_for_agent
+from taskwire.domain.text.message import Dialog
+from taskwire.domain.text.mrkdwn import is_blank, unescape
 from taskwire.messages import accounts, forms
 from taskwire.messages.forms import Field
 from taskwire.messages.person_settings_form import read_person_settings

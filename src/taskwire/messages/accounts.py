@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from taskwire.domain.message import Block, Button, Dialog, Message, View
+from taskwire.domain.text.message import Block, Button, Dialog, Message, View
 from taskwire.messages.blocks import bold_name, button, escape_line, plain_text
 from taskwire.messages.dialog_fields import make_field, make_view, small_text
 from taskwire.messages.refusals import Refusal

@@ -1,15 +1,15 @@
 """Shows an agent's answer as rich text, block by block.
 
 Everything that an agent wrote goes into elements that Slack does not parse. So the text cannot notify
-anybody, and a link always shows its address. `domain/markdown.py` reads the Markdown.
+anybody, and a link always shows its address. `domain/text/markdown.py` reads the Markdown.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from taskwire.domain.markdown import Node, Span, is_sequence, plain, spans
-from taskwire.domain.message import Block
-from taskwire.domain.mrkdwn import break_emoji
+from taskwire.domain.text.markdown import Node, Span, is_sequence, plain, spans
+from taskwire.domain.text.message import Block
+from taskwire.domain.text.mrkdwn import break_emoji
 from taskwire.messages.blocks import safe_web_url, text_piece
 
 # Slack refuses more than 1,000 elements in one list. An answer with so many is hostile or broken.

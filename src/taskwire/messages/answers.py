@@ -7,11 +7,11 @@ are escaped. `refusal` turns a `UserError` into a message. The texts of these er
 from collections.abc import Sequence
 
 from taskwire.domain.errors import UserError
-from taskwire.domain.grammar import get_word
 from taskwire.domain.ids import ChannelId
-from taskwire.domain.links import Link
-from taskwire.domain.message import Button, Message
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing.grammar import get_word
 from taskwire.domain.person_settings import PersonSettings
+from taskwire.domain.text.message import Button, Message
 from taskwire.messages.blocks import (
     TEXT_LENGTH,
     button,

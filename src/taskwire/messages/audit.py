@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from taskwire.domain.audit import OPERATOR, AuditEntry, StoredEntry
-from taskwire.domain.message import Block, Button, Message
-from taskwire.domain.mrkdwn import escape_mrkdwn
+from taskwire.domain.text.message import Block, Button, Message
+from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.messages.blocks import (
     button,
     button_rows,

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
-from taskwire.domain.message import Block, Button
-from taskwire.domain.mrkdwn import Part, break_mentions, escape_mrkdwn, has_name, mark_name, split_parts
-from taskwire.domain.phases import Phase
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.text.message import Block, Button
+from taskwire.domain.text.mrkdwn import Part, break_mentions, escape_mrkdwn, has_name, mark_name, split_parts
 
 # In characters. A report from Coder has at most 160 bytes, and a title from a person at most 64.
 TITLE_LENGTH = 120

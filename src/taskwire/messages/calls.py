@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from taskwire.domain.events import Notice
-from taskwire.domain.links import Link
-from taskwire.domain.message import AgentOutput, Block, Button, Message
-from taskwire.domain.mrkdwn import break_emoji
+from taskwire.domain.lifecycle.events import Notice
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.text.message import AgentOutput, Block, Button, Message
+from taskwire.domain.text.mrkdwn import break_emoji
 from taskwire.messages import blocks
 from taskwire.messages.blocks import button, end_sentence, escape_line, line, section, text_piece
 from taskwire.messages.cards import get_name

@@ -8,10 +8,10 @@ block id. A new entry gets a line in `_entries`.
 from collections.abc import Collection
 from typing import NamedTuple
 
-from taskwire.domain.links import Link, Rights
-from taskwire.domain.message import Block, Button
-from taskwire.domain.naming import digest
-from taskwire.domain.phases import Phase
+from taskwire.domain.lifecycle.links import Link, Rights
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.parsing.naming import digest
+from taskwire.domain.text.message import Block, Button
 from taskwire.messages import blocks
 from taskwire.messages.blocks import button
 

@@ -10,14 +10,14 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.ids import ChannelId, LinkId, UserId, from_ms, moment_of, ts_of
-from taskwire.domain.link_state import LinkState
-from taskwire.domain.links import Link, LinkEnd, LinkRecord, Rights
-from taskwire.domain.message import Block, Button, Message
-from taskwire.domain.mrkdwn import escape_mrkdwn
-from taskwire.domain.naming import NAME_LENGTH, is_beginning, is_same_text
-from taskwire.domain.phases import Observation, Phase
+from taskwire.domain.lifecycle.link_state import LinkState
+from taskwire.domain.lifecycle.links import Link, LinkEnd, LinkRecord, Rights
+from taskwire.domain.lifecycle.phases import Observation, Phase
+from taskwire.domain.parsing.naming import NAME_LENGTH, is_beginning, is_same_text
+from taskwire.domain.text.agent_text import sanitize_for_agent
+from taskwire.domain.text.message import Block, Button, Message
+from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.messages import blocks, card_controls
 from taskwire.messages.blocks import (
     PHASE_LABELS,

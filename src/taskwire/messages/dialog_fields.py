@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TypeVar
 
-from taskwire.domain.message import Block, Dialog, View
+from taskwire.domain.text.message import Block, Dialog, View
 from taskwire.messages import blocks
 from taskwire.messages.blocks import mrkdwn, plain_text
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from taskwire.domain.message import Message
+from taskwire.domain.text.message import Message
 from taskwire.messages.blocks import TEXT_LENGTH, cut, escape_line, section
 
 # A message of Slack has at most 50 blocks. What is wrong comes first.

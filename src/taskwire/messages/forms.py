@@ -11,11 +11,11 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
-from taskwire.domain.agent_questions import Choice, leave_out_choices, read_answer
-from taskwire.domain.markdown import cut_at_block
-from taskwire.domain.message import Block, Button, Dialog, View
-from taskwire.domain.mrkdwn import break_emoji
 from taskwire.domain.person_settings import PersonSettings
+from taskwire.domain.text.agent_questions import Choice, leave_out_choices, read_answer
+from taskwire.domain.text.markdown import cut_at_block
+from taskwire.domain.text.message import Block, Button, Dialog, View
+from taskwire.domain.text.mrkdwn import break_emoji
 from taskwire.messages import blocks
 from taskwire.messages.answer_blocks import answer_block
 from taskwire.messages.blocks import cut, line, one_line, plain_text, section, text_piece

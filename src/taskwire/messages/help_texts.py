@@ -6,7 +6,7 @@ Taskwire understands.
 
 from collections.abc import Sequence
 
-from taskwire.domain.grammar import (
+from taskwire.domain.parsing.grammar import (
     CREATE_OPTIONS,
     THREAD_VERBS,
     VERBS,
@@ -16,8 +16,8 @@ from taskwire.domain.grammar import (
     find_thread_verb,
     find_verb,
 )
-from taskwire.domain.message import Block, Button, Message
-from taskwire.domain.mrkdwn import escape_mrkdwn
+from taskwire.domain.text.message import Block, Button, Message
+from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.messages import blocks
 from taskwire.messages.blocks import button, escape_line, section
 

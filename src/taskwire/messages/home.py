@@ -6,9 +6,9 @@ Only this person sees the tab, and each task in it is theirs. Without tasks, it 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from taskwire.domain.message import Block, Button, Message, View
+from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.person_settings import PersonSettings
-from taskwire.domain.phases import Phase
+from taskwire.domain.text.message import Block, Button, Message, View
 from taskwire.messages import accounts, blocks, card_controls
 from taskwire.messages.blocks import button, context, mrkdwn, section
 from taskwire.messages.cards import get_page_url, get_reported_url

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from taskwire.domain.bare_words import is_stop
 from taskwire.domain.errors import UserError
-from taskwire.domain.jobs import Reply
-from taskwire.domain.links import Link, LinkEnd
-from taskwire.domain.message import Block, Button, Message
-from taskwire.domain.mrkdwn import break_emoji
+from taskwire.domain.lifecycle.links import Link, LinkEnd
+from taskwire.domain.parsing.bare_words import is_stop
+from taskwire.domain.queueing.jobs import Reply
+from taskwire.domain.text.message import Block, Button, Message
+from taskwire.domain.text.mrkdwn import break_emoji
 from taskwire.messages import refusals
 from taskwire.messages.blocks import (
     CODE_LENGTH,

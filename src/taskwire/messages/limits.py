@@ -1,6 +1,6 @@
 """What people hear when they, or a channel, have as many tasks as the settings allow."""
 
-from taskwire.domain.links import Link
+from taskwire.domain.lifecycle.links import Link
 from taskwire.messages.refusals import Refusal
 from taskwire.messages.shapes import bold_title
 

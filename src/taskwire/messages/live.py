@@ -3,9 +3,9 @@
 from typing import Literal
 
 from taskwire.domain.ids import from_ms
-from taskwire.domain.links import Link
-from taskwire.domain.message import Button, Message
-from taskwire.domain.mrkdwn import break_emoji
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.text.message import Button, Message
+from taskwire.domain.text.mrkdwn import break_emoji
 from taskwire.messages.blocks import (
     TEXT_LENGTH,
     bold_name,

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from taskwire.domain.markdown import parse
-from taskwire.domain.message import AgentOutput, Block, Button, Message
-from taskwire.domain.mrkdwn import break_emoji
+from taskwire.domain.text.markdown import parse
+from taskwire.domain.text.message import AgentOutput, Block, Button, Message
+from taskwire.domain.text.mrkdwn import break_emoji
 from taskwire.messages.answer_blocks import answer_block
 from taskwire.messages.blocks import (
     TEXT_LENGTH,

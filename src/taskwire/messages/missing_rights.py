@@ -5,8 +5,8 @@ Each function returns a pair of texts, as in `refusals.py`.
 
 from typing import Literal
 
-from taskwire.domain.jobs import ActVerb
-from taskwire.domain.links import Link
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.jobs import ActVerb
 from taskwire.messages.blocks import bold_name, escape_line
 from taskwire.messages.cards import get_name, get_owner_name
 from taskwire.messages.refusals import Refusal

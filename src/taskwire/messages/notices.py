@@ -8,13 +8,13 @@ do next, and mentions only the people in `calls`, whom the caller chooses.
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from taskwire.domain.agent_questions import Choice, read_answer
-from taskwire.domain.events import Notice, NoticeKind
-from taskwire.domain.links import Link
-from taskwire.domain.markdown import Node
-from taskwire.domain.message import FROM_NOTICE, AgentOutput, Block, Button, Message
-from taskwire.domain.mrkdwn import break_emoji, escape_mrkdwn
-from taskwire.domain.phases import Phase
+from taskwire.domain.lifecycle.events import Notice, NoticeKind
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.text.agent_questions import Choice, read_answer
+from taskwire.domain.text.markdown import Node
+from taskwire.domain.text.message import FROM_NOTICE, AgentOutput, Block, Button, Message
+from taskwire.domain.text.mrkdwn import break_emoji, escape_mrkdwn
 from taskwire.messages import blocks
 from taskwire.messages.answer_blocks import answer_block
 from taskwire.messages.blocks import (

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import get_args
 
-from taskwire.domain.message import Block
 from taskwire.domain.person_settings import CallPlace, PersonSettings
+from taskwire.domain.text.message import Block
 from taskwire.messages.dialog_fields import small_text
 
 _NO_QUIET_HOURS = "none"

@@ -7,9 +7,9 @@ What is said when Slack refuses a channel is in `messages/answers.py` (`cannot_p
 from collections.abc import Sequence
 from typing import Literal
 
-from taskwire.domain.grammar import get_word
 from taskwire.domain.ids import from_ms
-from taskwire.domain.links import Link
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing.grammar import get_word
 from taskwire.messages.blocks import (
     REPORT_LENGTH,
     bold_name,

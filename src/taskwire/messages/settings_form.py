@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.ids import ChannelId
-from taskwire.domain.message import Block, Dialog, View
 from taskwire.domain.person_settings import PersonSettings
+from taskwire.domain.text.message import Block, Dialog, View
 from taskwire.messages.blocks import format_duration, plain_text, section
 from taskwire.messages.dialog_fields import (
     MOST_OPTIONS,

@@ -5,8 +5,8 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from taskwire.domain.links import Link
-from taskwire.domain.message import Block, Message
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.text.message import Block, Message
 from taskwire.messages.blocks import TEXT_LENGTH, bold_name, button_rows, cut, quote_block, section
 from taskwire.messages.cards import get_name
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from taskwire.domain.message import Block, Dialog, View
+from taskwire.domain.text.message import Block, Dialog, View
 from taskwire.messages import blocks
 from taskwire.messages.blocks import line, one_line, plain_text, text_piece
 from taskwire.messages.dialog_fields import (

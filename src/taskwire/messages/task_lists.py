@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import from_ms, moment_of, to_ms
-from taskwire.domain.link_state import NEEDS_PERSON_PHASES
-from taskwire.domain.links import Link
-from taskwire.domain.message import Block, Button, Message
-from taskwire.domain.mrkdwn import escape_mrkdwn
-from taskwire.domain.phases import Phase
+from taskwire.domain.lifecycle.link_state import NEEDS_PERSON_PHASES
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.text.message import Block, Button, Message
+from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.messages import blocks
 from taskwire.messages.blocks import (
     PHASE_LABELS,

@@ -6,8 +6,8 @@ Most functions return one message, and their docstrings tell what it says.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from taskwire.domain.links import Link
-from taskwire.domain.message import Block, Button, Message
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.text.message import Block, Button, Message
 from taskwire.messages.blocks import (
     TEXT_LENGTH,
     button,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from taskwire.domain.message import Block, Button, Message
+from taskwire.domain.text.message import Block, Button, Message
 from taskwire.messages import blocks
 from taskwire.messages.blocks import (
     button,

@@ -5,10 +5,10 @@ In a thread, this is about a reply that begins with `!`. Elsewhere, it is about 
 
 from collections.abc import Sequence
 
-from taskwire.domain.grammar import find_thread_verb, get_word
-from taskwire.domain.message import Button, Message
-from taskwire.domain.mrkdwn import quote_typed, to_visible_text
-from taskwire.domain.near_misses import NearMiss
+from taskwire.domain.parsing.grammar import find_thread_verb, get_word
+from taskwire.domain.parsing.near_misses import NearMiss
+from taskwire.domain.text.message import Button, Message
+from taskwire.domain.text.mrkdwn import quote_typed, to_visible_text
 from taskwire.messages.blocks import button, escape_line
 from taskwire.messages.shapes import question, statement
 

@@ -3,8 +3,10 @@
 from datetime import datetime
 from typing import Literal
 
-from taskwire.domain.decisions import DecideHeld, DecideReply, PassOn, SnoozeReminder
-from taskwire.domain.jobs import (
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing.naming import make_title
+from taskwire.domain.queueing.decisions import DecideHeld, DecideReply, PassOn, SnoozeReminder
+from taskwire.domain.queueing.jobs import (
     Act,
     ActRequested,
     ActVerb,
@@ -13,10 +15,7 @@ from taskwire.domain.jobs import (
     CreateTask,
     PostCard,
 )
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.naming import make_title
-from taskwire.domain.person_jobs import (
+from taskwire.domain.queueing.person_jobs import (
     AnswerQuestion,
     AuthorizeAccount,
     ConfirmAccount,
@@ -25,7 +24,8 @@ from taskwire.domain.person_jobs import (
     SaveChannelSettings,
     WaitForAccount,
 )
-from taskwire.domain.work import Work
+from taskwire.domain.queueing.work import Work
+from taskwire.domain.text.message import Message
 from taskwire.messages.blocks import bold_name, escape_line
 from taskwire.messages.settings_form import name_place
 from taskwire.messages.shapes import bold_title, statement

@@ -8,10 +8,11 @@ again for a day.
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import LinkId
-from taskwire.domain.jobs import Job, ShowSession
-from taskwire.domain.links import Link
-from taskwire.domain.phases import Phase
-from taskwire.domain.queues import session
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.queueing.display_jobs import ShowSession
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.queues import session
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused, SlackTrouble, TokenProblem

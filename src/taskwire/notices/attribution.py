@@ -11,19 +11,14 @@ from typing import Literal
 from pydantic import ValidationError
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.events import Acted, Event, Notice, Observed, Vanished
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import (
-    Act,
-    ApplyEvent,
-    Job,
-    Reply,
-)
-from taskwire.domain.link_state import LinkState
-from taskwire.domain.links import Link
-from taskwire.domain.phases import Observation
-from taskwire.domain.queues import to_thread
-from taskwire.domain.reconcile import ResumeNote
+from taskwire.domain.lifecycle.events import Acted, Event, Notice, Observed, Vanished
+from taskwire.domain.lifecycle.link_state import LinkState
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import Observation
+from taskwire.domain.lifecycle.reconcile import ResumeNote
+from taskwire.domain.queueing.jobs import Act, ApplyEvent, Job, Reply
+from taskwire.domain.queueing.queues import to_thread
 
 
 async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Event, ...]:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError
-from taskwire.domain.links import Link
-from taskwire.domain.secrets import mask_beginning
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.masking.secrets import mask_beginning
 from taskwire.outbox.observing import LONGEST_REPORT
 from taskwire.telemetry import logger
 

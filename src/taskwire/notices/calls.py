@@ -6,15 +6,12 @@ Each person chooses how they are called. Every notice is posted in its thread, w
 from collections.abc import Sequence
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain import events
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import UserError
-from taskwire.domain.events import Notice, NoticeKind
 from taskwire.domain.ids import Ts, UserId, from_ms, to_ms
-from taskwire.domain.jobs import ApplyEvent, Job, PostNotice, PostText
-from taskwire.domain.links import Link
-from taskwire.domain.message import AgentOutput
-from taskwire.domain.person_jobs import CallPerson, SummarizeQuietHours
+from taskwire.domain.lifecycle import events
+from taskwire.domain.lifecycle.events import Notice, NoticeKind
+from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.person_settings import (
     CallPlan,
     HeldCall,
@@ -23,7 +20,10 @@ from taskwire.domain.person_settings import (
     find_quiet_period,
     make_zone,
 )
-from taskwire.domain.queues import quiet_hours
+from taskwire.domain.queueing.jobs import ApplyEvent, Job, PostNotice, PostText
+from taskwire.domain.queueing.person_jobs import CallPerson, SummarizeQuietHours
+from taskwire.domain.queueing.queues import quiet_hours
+from taskwire.domain.text.message import AgentOutput
 from taskwire.job_context import JobContext
 from taskwire.messages import calls
 from taskwire.outbox.direct_messages import direct_messages

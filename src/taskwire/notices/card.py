@@ -8,17 +8,13 @@ state is read when the place is free.
 import json
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.decisions import RecordOpened
 from taskwire.domain.ids import Ts, microseconds
-from taskwire.domain.jobs import (
-    FIRST_DRAW_JOB_ID,
-    DrawCard,
-    Job,
-    Receipt,
-)
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.phases import FINAL_PHASES
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import FINAL_PHASES
+from taskwire.domain.queueing.decisions import RecordOpened
+from taskwire.domain.queueing.display_jobs import FIRST_DRAW_JOB_ID, DrawCard, Receipt
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done, unknown
 from taskwire.messages import cards
 from taskwire.notices.agent_sessions import is_session_outdated, show_session

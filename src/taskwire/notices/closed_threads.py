@@ -11,11 +11,11 @@ from functools import partial
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.ids import ts_of
-from taskwire.domain.jobs import Job
-from taskwire.domain.links import Link
-from taskwire.domain.maintenance import ChannelOpened, ThreadReopened
-from taskwire.domain.queues import card, to_thread
-from taskwire.domain.retry_policies import CARD_MOVING
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.maintenance import ChannelOpened, ThreadReopened
+from taskwire.domain.queueing.queues import card, to_thread
+from taskwire.domain.queueing.retry_policies import CARD_MOVING
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers
 from taskwire.outbox.direct_messages import tell_person

@@ -11,12 +11,13 @@ from typing import NamedTuple
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import Ts
-from taskwire.domain.jobs import Job, ShowLive, StartFollowing
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.naming import digest
-from taskwire.domain.phases import Phase
-from taskwire.domain.queues import live, to_thread
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.parsing.naming import digest
+from taskwire.domain.queueing.display_jobs import ShowLive, StartFollowing
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.queues import live, to_thread
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import live as messages
 from taskwire.messages.live import FollowingEnd

@@ -10,25 +10,20 @@ from datetime import datetime
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.dependencies import Dependencies
-from taskwire.domain import transitions
-from taskwire.domain.agent_questions import read_answer
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.errors import AccountRefused, OutsideError, Refused
-from taskwire.domain.events import Acted, Delivered, Event, Notice, Observed, TimerFired
 from taskwire.domain.ids import Ts
-from taskwire.domain.jobs import (
-    ApplyEvent,
-    Job,
-    PostNotice,
-    PostText,
-)
-from taskwire.domain.link_state import LinkState, ReducerSettings
-from taskwire.domain.links import Link, is_act_overtaken
-from taskwire.domain.message import AgentOutput, Message
+from taskwire.domain.lifecycle import transitions
+from taskwire.domain.lifecycle.events import Acted, Delivered, Event, Notice, Observed, TimerFired
+from taskwire.domain.lifecycle.link_state import LinkState, ReducerSettings
+from taskwire.domain.lifecycle.links import Link, is_act_overtaken
+from taskwire.domain.lifecycle.phases import Observation, Phase, Report
 from taskwire.domain.person_settings import CallPlan
-from taskwire.domain.phases import Observation, Phase, Report
-from taskwire.domain.queues import to_coder, to_thread
-from taskwire.domain.retry_policies import AGENT_HISTORY, ASKED_REPLY_SECONDS
+from taskwire.domain.queueing.jobs import ApplyEvent, Job, PostNotice, PostText
+from taskwire.domain.queueing.queues import to_coder, to_thread
+from taskwire.domain.queueing.retry_policies import AGENT_HISTORY, ASKED_REPLY_SECONDS
+from taskwire.domain.text.agent_questions import read_answer
+from taskwire.domain.text.message import AgentOutput, Message
 from taskwire.job_context import (
     Handler,
     JobContext,

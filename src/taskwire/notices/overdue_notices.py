@@ -1,6 +1,6 @@
 """Notices about what has lasted too long: checks whether they are still true, and removes their buttons.
 
-`domain/overdue.py` decides when they are due.
+`domain/lifecycle/overdue.py` decides when they are due.
 """
 
 import asyncio
@@ -8,12 +8,12 @@ import contextlib
 
 from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_questions import read_answer
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.events import Delivered, Event, Notice
-from taskwire.domain.link_state import LinkState
-from taskwire.domain.links import Link
-from taskwire.domain.overdue import is_question_open, record_change
+from taskwire.domain.lifecycle.events import Delivered, Event, Notice
+from taskwire.domain.lifecycle.link_state import LinkState
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.overdue import is_question_open, record_change
+from taskwire.domain.text.agent_questions import read_answer
 from taskwire.messages import inputs
 from taskwire.outbox import questions
 from taskwire.outbox.agent_log import read_last_output

@@ -6,10 +6,10 @@ notice with a button (`messages/notices.py`).
 """
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.events import Notice
 from taskwire.domain.ids import UserId
-from taskwire.domain.links import Link, PauseLine
-from taskwire.domain.message import Message
+from taskwire.domain.lifecycle.events import Notice
+from taskwire.domain.lifecycle.links import Link, PauseLine
+from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext
 from taskwire.messages import inputs, notices
 from taskwire.notices.attribution import find_person_behind

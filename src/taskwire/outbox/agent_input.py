@@ -5,15 +5,20 @@ import re
 from typing import NamedTuple, cast
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain import replies
-from taskwire.domain.agent_text import COMMAND_MARKS, AgentText, remove_control_characters, sanitize_for_agent
 from taskwire.domain.errors import AccountRefused, Refused, UserError
 from taskwire.domain.ids import ChannelId, UserId
-from taskwire.domain.jobs import Reply
-from taskwire.domain.message import Block
-from taskwire.domain.mrkdwn import is_blank
-from taskwire.domain.naming import LINK_BACK
+from taskwire.domain.parsing import replies
+from taskwire.domain.parsing.naming import LINK_BACK
+from taskwire.domain.queueing.jobs import Reply
 from taskwire.domain.requester import FileRef
+from taskwire.domain.text.agent_text import (
+    COMMAND_MARKS,
+    AgentText,
+    remove_control_characters,
+    sanitize_for_agent,
+)
+from taskwire.domain.text.message import Block
+from taskwire.domain.text.mrkdwn import is_blank
 from taskwire.people.permissions import People
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.shortcuts import PickedMessage

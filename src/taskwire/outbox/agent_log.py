@@ -14,13 +14,13 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound, TooLong
 from taskwire.coder.models import TaskLogs
 from taskwire.dependencies import Dependencies
-from taskwire.domain import excerpts
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.excerpts import Cursor, Excerpt, keep_end
-from taskwire.domain.links import Link
-from taskwire.domain.markdown import cut_at_block
-from taskwire.domain.message import AgentOutput
-from taskwire.domain.phases import AgentLogEntry
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import AgentLogEntry
+from taskwire.domain.text import excerpts
+from taskwire.domain.text.excerpts import Cursor, Excerpt, keep_end
+from taskwire.domain.text.markdown import cut_at_block
+from taskwire.domain.text.message import AgentOutput
 from taskwire.messages import refusals
 from taskwire.outbox.coder_health import is_agent_forbidden
 from taskwire.outbox.observing import entries_of

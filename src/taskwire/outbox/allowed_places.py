@@ -8,9 +8,9 @@ an accepted request are not refused halfway.
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.allowed import PlaceNotAllowed
-from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, PassOn, SnoozeReminder
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.jobs import (
+from taskwire.domain.queueing.decisions import Choose, DecideHeld, DecideReply, PassOn, SnoozeReminder
+from taskwire.domain.queueing.jobs import (
     Act,
     ActRequested,
     AnswerInThread,
@@ -19,9 +19,9 @@ from taskwire.domain.jobs import (
     SendToTask,
     ShowAnswer,
 )
-from taskwire.domain.person_jobs import MakeTaskOfMessage, SaveChannelSettings, StopByReaction
+from taskwire.domain.queueing.person_jobs import MakeTaskOfMessage, SaveChannelSettings, StopByReaction
+from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
-from taskwire.domain.work import Work
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.permissions import require_allowed
 from taskwire.queue.batch import Batch

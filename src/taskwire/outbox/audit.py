@@ -8,9 +8,11 @@ refused or fails.
 from collections.abc import Callable, Sequence
 
 from taskwire.domain.audit import AuditEntry, AuditOutcome
-from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, PassOn, SnoozeReminder
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import (
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing.naming import digest
+from taskwire.domain.queueing.decisions import Choose, DecideHeld, DecideReply, PassOn, SnoozeReminder
+from taskwire.domain.queueing.jobs import (
     Act,
     ActRequested,
     CreateRequested,
@@ -22,9 +24,7 @@ from taskwire.domain.jobs import (
     SendToTask,
     ShowAnswer,
 )
-from taskwire.domain.links import Link
-from taskwire.domain.naming import digest
-from taskwire.domain.person_jobs import (
+from taskwire.domain.queueing.person_jobs import (
     AuthorizeAccount,
     ConfirmAccount,
     ConnectAccount,
@@ -34,8 +34,8 @@ from taskwire.domain.person_jobs import (
     SavePersonSettings,
     StopByReaction,
 )
+from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester, Surface
-from taskwire.domain.work import Work
 from taskwire.job_context import JobContext, Outcome
 from taskwire.telemetry import logger
 

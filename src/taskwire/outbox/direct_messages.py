@@ -13,10 +13,10 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import ChannelId, LinkId, UserId
-from taskwire.domain.jobs import Job
-from taskwire.domain.message import Message
-from taskwire.domain.person_jobs import CallPerson, MessagePerson
-from taskwire.domain.queues import QueueName
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import CallPerson, MessagePerson
+from taskwire.domain.queueing.queues import QueueName
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import calls, notices
 from taskwire.outbox.posting import post_once

@@ -4,28 +4,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from taskwire.domain.events import Delivered
 from taskwire.domain.ids import ChannelId, LinkId, Ts, microseconds
-from taskwire.domain.jobs import (
-    FIRST_DRAW_JOB_ID,
-    ApplyEvent,
-    DrawCard,
-    Job,
-    PostText,
-    Receipt,
-    ReceiptState,
-    ShareFile,
-)
-from taskwire.domain.links import Link
-from taskwire.domain.maintenance import ReadThread
-from taskwire.domain.message import Message
-from taskwire.domain.queues import (
+from taskwire.domain.lifecycle.events import Delivered
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.display_jobs import FIRST_DRAW_JOB_ID, DrawCard, Receipt, ReceiptState
+from taskwire.domain.queueing.jobs import ApplyEvent, Job, PostText, ShareFile
+from taskwire.domain.queueing.maintenance import ReadThread
+from taskwire.domain.queueing.queues import (
     BACKFILL_THREADS,
     backfill_score,
     card,
     receipts,
     to_thread,
 )
+from taskwire.domain.text.message import Message
 from taskwire.messages import inputs
 from taskwire.queue.batch import Batch
 from taskwire.state.link_writes import LinkWrites

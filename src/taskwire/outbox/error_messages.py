@@ -7,10 +7,10 @@ from redis.exceptions import RedisError
 
 from taskwire.coder.errors import CoderError, PersonTokenRefused, TasksNotSupported, TokenRefused
 from taskwire.domain.errors import OutsideError, Refused, UserError
-from taskwire.domain.jobs import PostCard
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.work import Work
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.jobs import PostCard
+from taskwire.domain.queueing.work import Work
+from taskwire.domain.text.message import Message
 from taskwire.messages import answers, refusals, waiting
 from taskwire.messages.shapes import statement
 from taskwire.messages.waiting import SilentSystem

@@ -9,10 +9,10 @@ import secrets
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import Job
-from taskwire.domain.message import Message
-from taskwire.domain.person_jobs import PublishHome
-from taskwire.domain.queues import home
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import PublishHome
+from taskwire.domain.queueing.queues import home
+from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch
 
 # A Home tab is published after changes for this long after it was opened.

@@ -13,13 +13,13 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.models import AgentReport, Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, OutsideError
-from taskwire.domain.events import Observed
 from taskwire.domain.ids import TaskId
-from taskwire.domain.link_state import LinkState, ReducerSettings
-from taskwire.domain.links import Link
-from taskwire.domain.phases import AgentLogEntry, Observation, Report
-from taskwire.domain.secrets import mask_beginning
-from taskwire.domain.transitions import reduce
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.lifecycle.link_state import LinkState, ReducerSettings
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import AgentLogEntry, Observation, Report
+from taskwire.domain.lifecycle.transitions import reduce
+from taskwire.domain.masking.secrets import mask_beginning
 from taskwire.telemetry import logger
 
 # How many characters of a text are masked and stored. Only a few hundred are shown, and masking more would

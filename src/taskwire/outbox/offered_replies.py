@@ -6,11 +6,11 @@ A reply is kept when its author is told that they may not steer. `replies/pass_o
 from pydantic import BaseModel
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.decisions import Choose
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
-from taskwire.domain.jobs import REPLY_ID_PREFIX, Reply
-from taskwire.domain.links import Link
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.decisions import Choose
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Reply
 from taskwire.messages.teammates import AskedLine
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.questions import find_choice

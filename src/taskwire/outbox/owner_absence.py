@@ -6,7 +6,7 @@ With a service account, every task is watched, and no card says so.
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import UserId, to_ms
-from taskwire.domain.links import Link
+from taskwire.domain.lifecycle.links import Link
 from taskwire.outbox.enqueue import draw
 from taskwire.queue.batch import Batch
 

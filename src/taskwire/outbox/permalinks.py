@@ -2,7 +2,7 @@
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.links import LinkRecord
+from taskwire.domain.lifecycle.links import LinkRecord
 from taskwire.slack.errors import ChannelProblem, MessageGone
 
 

@@ -15,12 +15,12 @@ from pydantic import BaseModel
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError
 from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, ts_of
-from taskwire.domain.jobs import Job, ShareFile
-from taskwire.domain.links import Link
-from taskwire.domain.maintenance import RemoveDuplicateMessage
-from taskwire.domain.message import Message
-from taskwire.domain.queues import duplicates
-from taskwire.domain.retry_policies import FILE_LOOK
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.jobs import Job, ShareFile
+from taskwire.domain.queueing.maintenance import RemoveDuplicateMessage
+from taskwire.domain.queueing.queues import duplicates
+from taskwire.domain.queueing.retry_policies import FILE_LOOK
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, done, retry, unknown
 from taskwire.messages import logs
 from taskwire.queue.batch import Batch

@@ -17,13 +17,10 @@ from redis.exceptions import RedisError
 
 from taskwire.domain.errors import NotDone, OutsideError
 from taskwire.domain.ids import from_ms, moment_of
-from taskwire.domain.jobs import (
-    AnswerPrivately,
-    Job,
-)
-from taskwire.domain.message import Message
-from taskwire.domain.queues import QueueName
+from taskwire.domain.queueing.jobs import AnswerPrivately, Job
+from taskwire.domain.queueing.queues import QueueName
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.outbox.home_requests import answer_in_home
 from taskwire.queue.batch import Batch

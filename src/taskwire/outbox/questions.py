@@ -7,23 +7,16 @@ a question is stored with the link. If the place is lost, its buttons still work
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_questions import Choice, read_answer
-from taskwire.domain.decisions import Choose
 from taskwire.domain.ids import LinkId, Ts, find_ts, microseconds
-from taskwire.domain.jobs import (
-    REPLY_ID_PREFIX,
-    Job,
-    PostNotice,
-    PostText,
-    Reply,
-    SettleQuestion,
-)
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.naming import digest
-from taskwire.domain.queues import to_thread
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing.naming import digest
+from taskwire.domain.queueing.decisions import Choose
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, PostNotice, PostText, Reply, SettleQuestion
+from taskwire.domain.queueing.queues import to_thread
 from taskwire.domain.requester import Requester
 from taskwire.domain.sealed_model import Readable, SealedModel
+from taskwire.domain.text.agent_questions import Choice, read_answer
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import inputs, shapes
 from taskwire.messages.cards import find_ending, get_former_page_url

@@ -7,11 +7,11 @@ in the thread as a quotation, and the receipt goes on that message.
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, Ts
-from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.queues import no_agent_score, to_coder
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply
+from taskwire.domain.queueing.queues import no_agent_score, to_coder
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext
 from taskwire.messages import answers, refusals
 from taskwire.outbox.enqueue import show_receipt

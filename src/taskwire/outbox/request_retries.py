@@ -1,8 +1,8 @@
 """Retries requests for which a person waits: soon and often, for an hour.
 
-The person is told once that the request waits. `COMMAND` in `domain/retry_policies.py` says how often and for
-how long a request is tried. This module ends a request that fails for that long; the worker ends all other
-jobs. People whose requests wait behind this one are told too, each where they asked.
+The person is told once that the request waits. `COMMAND` in `domain/queueing/retry_policies.py` says how
+often and for how long a request is tried. This module ends a request that fails for that long; the worker
+ends all other jobs. People whose requests wait behind this one are told too, each where they asked.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.dependencies import Dependencies
-from taskwire.domain.decisions import SnoozeReminder
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
-from taskwire.domain.jobs import (
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.decisions import SnoozeReminder
+from taskwire.domain.queueing.jobs import (
     Act,
     ActRequested,
     CreateRequested,
@@ -21,9 +22,7 @@ from taskwire.domain.jobs import (
     PostCard,
     SendToTask,
 )
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.person_jobs import (
+from taskwire.domain.queueing.person_jobs import (
     AnswerQuestion,
     AuthorizeAccount,
     ConfirmAccount,
@@ -33,7 +32,8 @@ from taskwire.domain.person_jobs import (
     SaveChannelSettings,
     StopByReaction,
 )
-from taskwire.domain.retry_policies import COMMAND
+from taskwire.domain.queueing.retry_policies import COMMAND
+from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext, Outcome, PrivateMessage
 from taskwire.outbox.error_messages import make_give_up_message, make_waiting_message
 from taskwire.outbox.tell_once import claim_telling

@@ -1,19 +1,20 @@
 """Reads the earlier messages of a thread that an agent gets as context.
 
-A person can give an agent only what they can read themselves. `domain/thread_context.py` writes the text.
+A person can give an agent only what they can read themselves. `domain/text/thread_context.py` writes the
+text.
 """
 
 import json
 from typing import cast
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain import replies
-from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import Refused, UserError
 from taskwire.domain.ids import UserId
-from taskwire.domain.message import Block
+from taskwire.domain.parsing import replies
 from taskwire.domain.requester import EarlierMessages
-from taskwire.domain.thread_context import MOST_MESSAGES, EarlierMessage, make_context
+from taskwire.domain.text.agent_text import AgentText
+from taskwire.domain.text.message import Block
+from taskwire.domain.text.thread_context import MOST_MESSAGES, EarlierMessage, make_context
 from taskwire.messages import refusals
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.people.permissions import People

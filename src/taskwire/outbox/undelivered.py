@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.events import Notice
 from taskwire.domain.ids import LinkId, microseconds
-from taskwire.domain.jobs import Job, Reply
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.queues import input_score, to_coder
+from taskwire.domain.lifecycle.events import Notice
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.jobs import Job, Reply
+from taskwire.domain.queueing.queues import input_score, to_coder
+from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext
 from taskwire.messages import inputs
 from taskwire.messages.inputs import ClosingReason

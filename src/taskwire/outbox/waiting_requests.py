@@ -11,9 +11,8 @@ from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import Act, CreateRequested, CreateTask, Job, PostCard
-from taskwire.domain.message import Message
-from taskwire.domain.person_jobs import (
+from taskwire.domain.queueing.jobs import Act, CreateRequested, CreateTask, Job, PostCard
+from taskwire.domain.queueing.person_jobs import (
     AnswerQuestion,
     AuthorizeAccount,
     ConfirmAccount,
@@ -22,8 +21,9 @@ from taskwire.domain.person_jobs import (
     RenewToken,
     WaitForAccount,
 )
-from taskwire.domain.queues import QueueName, account, intake, waiting_requests
+from taskwire.domain.queueing.queues import QueueName, account, intake, waiting_requests
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext, Outcome, done, replace_question
 from taskwire.messages import accounts, waiting
 from taskwire.outbox.direct_messages import tell_person

@@ -19,11 +19,11 @@ from taskwire.coder.errors import NotFound
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import Reply
-from taskwire.domain.links import Link
-from taskwire.domain.person_jobs import DeleteToken, PublishHome, RenewToken, SavePersonSettings
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.jobs import Reply
+from taskwire.domain.queueing.person_jobs import DeleteToken, PublishHome, RenewToken, SavePersonSettings
+from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
-from taskwire.domain.work import Work
 from taskwire.state.accounts import ConnectedAccount
 
 

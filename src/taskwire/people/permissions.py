@@ -16,7 +16,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.allowed import PlaceNotAllowed
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
 from taskwire.domain.ids import ChannelId, LinkId, UserId, moment_of
-from taskwire.domain.links import Link, Rights, is_group
+from taskwire.domain.lifecycle.links import Link, Rights, is_group
 from taskwire.domain.requester import Requester
 from taskwire.messages import missing_rights, refusals, teammates
 from taskwire.messages.missing_rights import RefusedAct

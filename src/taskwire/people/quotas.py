@@ -11,8 +11,8 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, UserId
-from taskwire.domain.links import Link, LinkRecord
-from taskwire.domain.phases import Phase
+from taskwire.domain.lifecycle.links import Link, LinkRecord
+from taskwire.domain.lifecycle.phases import Phase
 from taskwire.job_context import JobEnded, retry
 from taskwire.messages import limits
 from taskwire.people.permissions import People

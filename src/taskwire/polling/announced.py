@@ -15,7 +15,7 @@ from taskwire.coder.notifications import AnnouncedChange
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, OutsideError
 from taskwire.domain.ids import TaskId
-from taskwire.domain.retry_policies import ANNOUNCED_CHANGE
+from taskwire.domain.queueing.retry_policies import ANNOUNCED_CHANGE
 from taskwire.polling.personal_poller import AnyPoller
 from taskwire.redis.decoding import CannotRead
 from taskwire.telemetry import logger

@@ -20,7 +20,7 @@ from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import LinkId, UserId
-from taskwire.domain.links import Link
+from taskwire.domain.lifecycle.links import Link
 from taskwire.outbox.coder_health import CoderHealth
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.waiting_requests import note_refusal, renew_if_possible, tell_of_account

@@ -16,7 +16,7 @@ from taskwire.coder.models import User
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import TaskId
-from taskwire.domain.links import Link
+from taskwire.domain.lifecycle.links import Link
 from taskwire.messages import troubles
 from taskwire.outbox.coder_health import CoderHealth
 from taskwire.outbox.direct_messages import AdminAlerts

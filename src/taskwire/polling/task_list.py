@@ -15,12 +15,12 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, UnexpectedCoderAnswer
 from taskwire.coder.lists import Item
 from taskwire.dependencies import Dependencies
-from taskwire.domain.events import Vanished
 from taskwire.domain.ids import LinkId, TaskId
-from taskwire.domain.jobs import ApplyEvent, Job, PostText
-from taskwire.domain.links import Link
-from taskwire.domain.phases import Phase
-from taskwire.domain.queues import to_thread
+from taskwire.domain.lifecycle.events import Vanished
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.queueing.jobs import ApplyEvent, Job, PostText
+from taskwire.domain.queueing.queues import to_thread
 from taskwire.messages import notices
 from taskwire.outbox.observing import observation_of
 from taskwire.queue.batch import Batch

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Literal, Self
 
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.jobs import FIRST_DRAW_JOB_ID, REPLY_ID_PREFIX, Job
-from taskwire.domain.queues import LANE_WIDTH, QueueName
+from taskwire.domain.queueing.display_jobs import FIRST_DRAW_JOB_ID
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job
+from taskwire.domain.queueing.queues import LANE_WIDTH, QueueName
 from taskwire.redis import write_log
 
 # The Redis commands that `write` accepts. Each of them also needs a line in `SHAPES` in `lua/batch.lua`.

@@ -11,21 +11,21 @@ from typing import Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from taskwire.domain.events import Observed
-from taskwire.domain.jobs import (
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.lifecycle.links import LinkRecord
+from taskwire.domain.lifecycle.phases import Observation
+from taskwire.domain.queueing.display_jobs import Receipt
+from taskwire.domain.queueing.jobs import (
     Act,
     ActRequested,
     ApplyEvent,
     Job,
     PostText,
-    Receipt,
     Reply,
     ReplyChanged,
     ShareFile,
 )
-from taskwire.domain.links import LinkRecord
-from taskwire.domain.phases import Observation
-from taskwire.domain.queues import get_link_id
+from taskwire.domain.queueing.queues import get_link_id
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Acquired
 from taskwire.queue.scripts import Clock, Script, load_script

@@ -18,7 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutcomeUnknown, TryLater
 from taskwire.domain.ids import ThreadRef
-from taskwire.domain.jobs import REPLY_ID_PREFIX
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX
 from taskwire.queue import user_limits
 from taskwire.queue.batch import Batch
 from taskwire.queue.coalescing import Coalescer

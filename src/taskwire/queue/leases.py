@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from taskwire.domain.jobs import Job
-from taskwire.domain.queues import QueueName
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.queues import QueueName
 from taskwire.queue import data_loss_detector, formats
 from taskwire.queue.batch import Batch
 from taskwire.queue.data_loss_detector import DataLoss, DataLossDetector

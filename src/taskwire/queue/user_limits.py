@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from taskwire.domain.ids import Ts, UserId, microseconds
-from taskwire.domain.message import Button
+from taskwire.domain.text.message import Button
 from taskwire.queue.batch import Batch
 
 # Requests are counted in any window of this length.

@@ -21,12 +21,12 @@ from taskwire.actions.task_actions import DETACHED_ID_PREFIX
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, microseconds, ts_of
-from taskwire.domain.jobs import Job, Reply, ReplyChanged
-from taskwire.domain.links import Link
-from taskwire.domain.maintenance import ReadThread, Root, ScanChannel
-from taskwire.domain.queues import BACKFILL_CHANNELS, to_coder, urgent_score
-from taskwire.domain.retry_policies import BACKFILL
-from taskwire.domain.work import Work
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.jobs import Job, Reply, ReplyChanged
+from taskwire.domain.queueing.maintenance import ReadThread, Root, ScanChannel
+from taskwire.domain.queueing.queues import BACKFILL_CHANNELS, to_coder, urgent_score
+from taskwire.domain.queueing.retry_policies import BACKFILL
+from taskwire.domain.queueing.work import Work
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox.enqueue import request_reading

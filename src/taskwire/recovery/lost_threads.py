@@ -9,17 +9,14 @@ from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.events import Observed
 from taskwire.domain.ids import LinkId, TaskId, ThreadRef, moment_of, to_ms, ts_of
-from taskwire.domain.jobs import (
-    ApplyEvent,
-    Job,
-)
-from taskwire.domain.links import LinkRecord
-from taskwire.domain.maintenance import FindThread
-from taskwire.domain.message import Message
-from taskwire.domain.queues import to_thread
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.lifecycle.links import LinkRecord
+from taskwire.domain.queueing.jobs import ApplyEvent, Job
+from taskwire.domain.queueing.maintenance import FindThread
+from taskwire.domain.queueing.queues import to_thread
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs
 from taskwire.outbox.enqueue import draw, request_reading, say

@@ -10,13 +10,13 @@ from datetime import datetime
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain import replies
 from taskwire.domain.ids import LinkId, UserId, from_ms
-from taskwire.domain.jobs import Job, PostText, Reply
-from taskwire.domain.links import Link
-from taskwire.domain.maintenance import ParkedBatch, ReadThread
-from taskwire.domain.message import Message
-from taskwire.domain.queues import BACKFILL_THREADS, QueueName, duplicates, get_link_id
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing import replies
+from taskwire.domain.queueing.jobs import Job, PostText, Reply
+from taskwire.domain.queueing.maintenance import ParkedBatch, ReadThread
+from taskwire.domain.queueing.queues import BACKFILL_THREADS, QueueName, duplicates, get_link_id
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, troubles, waiting
 from taskwire.outbox.direct_messages import AdminAlerts, tell_person

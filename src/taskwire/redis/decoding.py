@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from taskwire.domain.jobs import Job, Reply
+from taskwire.domain.queueing.jobs import Job, Reply
 from taskwire.domain.sealed_model import SEALED, opened
 from taskwire.sealing import CannotOpen, KeyMissing
 

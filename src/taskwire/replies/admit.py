@@ -8,22 +8,21 @@ import json
 from collections.abc import Callable
 from typing import Literal, cast
 
-from taskwire.domain import replies
 from taskwire.domain.ids import LinkId, ThreadRef, Ts, UserId
-from taskwire.domain.jobs import (
+from taskwire.domain.parsing import replies
+from taskwire.domain.queueing.display_jobs import Receipt
+from taskwire.domain.queueing.jobs import (
     REPLY_ID_PREFIX,
     VERB_REFUSED,
     Act,
     ActVerb,
     AnswerInThread,
     Job,
-    Receipt,
     Reply,
     ReplyChanged,
 )
-from taskwire.domain.maintenance import FindThread
-from taskwire.domain.message import Block
-from taskwire.domain.queues import (
+from taskwire.domain.queueing.maintenance import FindThread
+from taskwire.domain.queueing.queues import (
     lost_threads,
     no_agent_score,
     receipts,
@@ -34,6 +33,7 @@ from taskwire.domain.queues import (
     urgent_score,
 )
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Block
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit, limit_of_verb

@@ -9,11 +9,17 @@ that person's words, and goes to the agent as their reply.
 from typing import NamedTuple, cast
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.decisions import Choose, DecideHeld, DecideReply, ReplyDecision
 from taskwire.domain.errors import UserError
-from taskwire.domain.jobs import Act, ActVerb, AnswerInThread, Job, Reply
-from taskwire.domain.links import Link
-from taskwire.domain.queues import input_score, no_agent_score, request_score, thread_answers, to_coder
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.decisions import Choose, DecideHeld, DecideReply, ReplyDecision
+from taskwire.domain.queueing.jobs import Act, ActVerb, AnswerInThread, Job, Reply
+from taskwire.domain.queueing.queues import (
+    input_score,
+    no_agent_score,
+    request_score,
+    thread_answers,
+    to_coder,
+)
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers, inputs, refusals
 from taskwire.messages.unknown_verbs import DIALOG_BUTTONS, VERB_BUTTONS, taken_as_verb

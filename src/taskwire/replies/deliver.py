@@ -29,23 +29,20 @@ from taskwire.coder.errors import (
 )
 from taskwire.coder.models import Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
-from taskwire.domain import reconcile
-from taskwire.domain.agent_text import AgentText
-from taskwire.domain.bare_words import is_pause, is_thanks
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
 from taskwire.domain.ids import microseconds, moment_of
-from taskwire.domain.jobs import (
-    Job,
-    Reply,
-)
-from taskwire.domain.links import Link
-from taskwire.domain.maintenance import ReportDuplicateInput
-from taskwire.domain.phases import Phase
-from taskwire.domain.queues import duplicates
-from taskwire.domain.reconcile import ResumeNote
-from taskwire.domain.replies import STALE_AFTER
+from taskwire.domain.lifecycle import reconcile
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.lifecycle.reconcile import ResumeNote
+from taskwire.domain.parsing.bare_words import is_pause, is_thanks
+from taskwire.domain.parsing.replies import STALE_AFTER
+from taskwire.domain.queueing.jobs import Job, Reply
+from taskwire.domain.queueing.maintenance import ReportDuplicateInput
+from taskwire.domain.queueing.queues import duplicates
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.agent_text import AgentText
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry, unknown
 from taskwire.messages import inputs, limits, missing_rights, refusals
 from taskwire.notices.card import REACTIONS

@@ -11,18 +11,13 @@ from datetime import timedelta
 from typing import cast
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain import replies
 from taskwire.domain.ids import microseconds, moment_of
-from taskwire.domain.jobs import (
-    REPLY_ID_PREFIX,
-    Job,
-    Reply,
-    ReplyChanged,
-)
-from taskwire.domain.links import Link
-from taskwire.domain.message import Block
-from taskwire.domain.queues import input_score, no_agent_score, to_coder
-from taskwire.domain.retry_policies import ASKED_REPLY_SECONDS
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing import replies
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply, ReplyChanged
+from taskwire.domain.queueing.queues import input_score, no_agent_score, to_coder
+from taskwire.domain.queueing.retry_policies import ASKED_REPLY_SECONDS
+from taskwire.domain.text.message import Block
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs, teammates
 from taskwire.outbox import questions

@@ -7,15 +7,15 @@ the other replies.
 """
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_questions import Choice
-from taskwire.domain.decisions import Choose, PassOn
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import Job, Reply
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.queues import no_agent_score, to_coder
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.decisions import Choose, PassOn
+from taskwire.domain.queueing.jobs import Job, Reply
+from taskwire.domain.queueing.queues import no_agent_score, to_coder
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.agent_questions import Choice
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import inputs, refusals, teammates
 from taskwire.messages.missing_rights import RefusedAct

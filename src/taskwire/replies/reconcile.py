@@ -1,8 +1,8 @@
 """Finds out whether an input reached the agent when the answer to the call was lost.
 
-This module reads the agent's log, and `domain/reconcile.py` decides what the log proves. While the input
-may still arrive, only finding it is proof. If the log proves nothing, a person is asked. This module also
-reports an input that a stopped process may have sent a second time.
+This module reads the agent's log, and `domain/lifecycle/reconcile.py` decides what the log proves. While the
+input may still arrive, only finding it is proof. If the log proves nothing, a person is asked. This module
+also reports an input that a stopped process may have sent a second time.
 """
 
 from datetime import datetime
@@ -15,13 +15,13 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound, NotReady
 from taskwire.coder.models import Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
-from taskwire.domain import reconcile
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, Refused, TryLater
 from taskwire.domain.ids import TaskId
-from taskwire.domain.links import Link
-from taskwire.domain.maintenance import ReportDuplicateInput
-from taskwire.domain.reconcile import Finding, Mark, ResumeNote
-from taskwire.domain.retry_policies import INPUT_LOOK_SECONDS, REPLY_RETRIES
+from taskwire.domain.lifecycle import reconcile
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.reconcile import Finding, Mark, ResumeNote
+from taskwire.domain.queueing.maintenance import ReportDuplicateInput
+from taskwire.domain.queueing.retry_policies import INPUT_LOOK_SECONDS, REPLY_RETRIES
 from taskwire.job_context import (
     LONGEST_FIRST_BYTE_SECONDS,
     Handler,

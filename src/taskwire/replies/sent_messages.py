@@ -8,9 +8,9 @@ from functools import partial
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.jobs import REPLY_ID_PREFIX, Job, Reply, SendToTask
-from taskwire.domain.links import Link
-from taskwire.domain.queues import no_agent_score, to_coder
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply, SendToTask
+from taskwire.domain.queueing.queues import no_agent_score, to_coder
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals
 from taskwire.outbox.enqueue import show_receipt

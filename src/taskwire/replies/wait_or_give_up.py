@@ -14,14 +14,14 @@ from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError
-from taskwire.domain.events import Acted
 from taskwire.domain.ids import microseconds
-from taskwire.domain.jobs import ApplyEvent, Job, Reply
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.phases import Phase
-from taskwire.domain.queues import input_score, to_coder, to_thread
-from taskwire.domain.retry_policies import ASKED_REPLY_SECONDS, REPLY_RETRIES
+from taskwire.domain.lifecycle.events import Acted
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.queueing.jobs import ApplyEvent, Job, Reply
+from taskwire.domain.queueing.queues import input_score, to_coder, to_thread
+from taskwire.domain.queueing.retry_policies import ASKED_REPLY_SECONDS, REPLY_RETRIES
+from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext, Outcome, done, retry
 from taskwire.messages import inputs
 from taskwire.notices.card import REACTIONS

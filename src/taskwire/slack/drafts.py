@@ -22,8 +22,8 @@ from collections.abc import Callable
 
 from pydantic import JsonValue
 
-from taskwire.domain.message import Block, Message, View
-from taskwire.domain.mrkdwn import quote_names
+from taskwire.domain.text.message import Block, Message, View
+from taskwire.domain.text.mrkdwn import quote_names
 
 POSTED_TEXT_LENGTH = 40_000
 EDITED_TEXT_LENGTH = 4_000

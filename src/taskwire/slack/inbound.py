@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from taskwire.domain.ids import ChannelId, ThreadRef, Ts, UserId, ts_of
-from taskwire.domain.message import Button, Dialog
 from taskwire.domain.requester import FileRef, Requester
+from taskwire.domain.text.message import Button, Dialog
 from taskwire.slack.payload_fields import (
     read_blocks_json,
     read_channel,

@@ -17,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
-from taskwire.domain.message import Message
+from taskwire.domain.text.message import Message
 from taskwire.slack import drafts, inbound, models
 from taskwire.slack.call_priorities import Limiter, Priority, RateLimits
 from taskwire.slack.calls import MOST_PAGES, PAGE_SIZE, Calls, Method, SlackTimeouts

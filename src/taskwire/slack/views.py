@@ -3,7 +3,7 @@
 from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire.domain.ids import UserId
-from taskwire.domain.message import View
+from taskwire.domain.text.message import View
 from taskwire.slack import models
 from taskwire.slack.calls import Calls, Method
 from taskwire.slack.drafts import Drafts

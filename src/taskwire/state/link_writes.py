@@ -4,14 +4,10 @@ from collections.abc import Sequence
 
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import LinkId, ThreadRef, Ts, microseconds
-from taskwire.domain.jobs import (
-    REPLY_ID_PREFIX,
-    Job,
-    Reply,
-)
-from taskwire.domain.link_state import LinkState
-from taskwire.domain.links import Hold, LinkRecord
-from taskwire.domain.queues import (
+from taskwire.domain.lifecycle.link_state import LinkState
+from taskwire.domain.lifecycle.links import Hold, LinkRecord
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply
+from taskwire.domain.queueing.queues import (
     LANE_WIDTH,
     input_score,
     no_agent_score,

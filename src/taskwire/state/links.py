@@ -8,16 +8,13 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
-from taskwire.domain.events import TimerFired
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId
-from taskwire.domain.jobs import (
-    ApplyEvent,
-    Job,
-)
-from taskwire.domain.link_state import LinkState
-from taskwire.domain.links import Hold, Link, LinkEnd, LinkRecord, PauseLine
-from taskwire.domain.phases import Observation
-from taskwire.domain.queues import (
+from taskwire.domain.lifecycle.events import TimerFired
+from taskwire.domain.lifecycle.link_state import LinkState
+from taskwire.domain.lifecycle.links import Hold, Link, LinkEnd, LinkRecord, PauseLine
+from taskwire.domain.lifecycle.phases import Observation
+from taskwire.domain.queueing.jobs import ApplyEvent, Job
+from taskwire.domain.queueing.queues import (
     QueueName,
     get_link_id,
     to_coder,

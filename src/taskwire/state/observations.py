@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, cast
 
-from taskwire.domain.events import Observed
 from taskwire.domain.ids import LinkId, TaskId
-from taskwire.domain.jobs import ApplyEvent, Job
-from taskwire.domain.phases import Observation
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.lifecycle.phases import Observation
+from taskwire.domain.queueing.jobs import ApplyEvent, Job
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys

@@ -14,7 +14,7 @@ from typing import Final, cast
 from taskwire import sealing
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.ids import LinkId, UserId
-from taskwire.domain.queues import QueueName
+from taskwire.domain.queueing.queues import QueueName
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 

@@ -5,10 +5,10 @@ from typing import Literal
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.audit import AuditEntry
-from taskwire.domain.audit_command import Audit
 from taskwire.domain.errors import UserError
-from taskwire.domain.message import Message
+from taskwire.domain.parsing.audit_command import Audit
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Message
 from taskwire.messages import audit, refusals
 from taskwire.outbox.audit import log_entry
 from taskwire.people.permissions import People

@@ -19,11 +19,11 @@ from taskwire.coder.oauth import GrantRefused, Tokens, make_secret
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import Refused, UserError
 from taskwire.domain.ids import UserId
-from taskwire.domain.jobs import Job
-from taskwire.domain.message import Message
-from taskwire.domain.person_jobs import AuthorizeAccount, ConfirmAccount
-from taskwire.domain.queues import account
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import AuthorizeAccount, ConfirmAccount
+from taskwire.domain.queueing.queues import account
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, refusals
 from taskwire.outbox.request_retries import retry_for_person

@@ -3,23 +3,16 @@
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_text import is_shell_command
 from taskwire.domain.errors import UserError
-from taskwire.domain.jobs import (
-    REPLY_ID_PREFIX,
-    Act,
-    ActRequested,
-    AnswerInThread,
-    Job,
-    Reply,
-)
-from taskwire.domain.links import Link, is_group
-from taskwire.domain.mrkdwn import escape_mrkdwn
-from taskwire.domain.naming import digest
-from taskwire.domain.near_misses import SeveralTasks, offer_tasks
-from taskwire.domain.queues import request_score, thread_answers, to_coder
-from taskwire.domain.replies import suggest_verbs
-from taskwire.domain.task_names import TaskName
+from taskwire.domain.lifecycle.links import Link, is_group
+from taskwire.domain.parsing.naming import digest
+from taskwire.domain.parsing.near_misses import SeveralTasks, offer_tasks
+from taskwire.domain.parsing.replies import suggest_verbs
+from taskwire.domain.parsing.task_names import TaskName
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Act, ActRequested, AnswerInThread, Job, Reply
+from taskwire.domain.queueing.queues import request_score, thread_answers, to_coder
+from taskwire.domain.text.agent_text import is_shell_command
+from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, answers, missing_rights, refusals
 from taskwire.messages.unknown_verbs import offer_commands

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.commands import OpenForm
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId
-from taskwire.domain.links import Link
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing.commands import OpenForm
 from taskwire.domain.requester import Requester
 from taskwire.messages import cards, refusals
 from taskwire.outbox.agent_log import read_last_output

@@ -15,12 +15,12 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, LinkId, UserId
-from taskwire.domain.jobs import Job
-from taskwire.domain.message import View
-from taskwire.domain.person_jobs import SaveChannelSettings, TellChannel
 from taskwire.domain.person_settings import PersonSettings
-from taskwire.domain.queues import channel_messages
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import SaveChannelSettings, TellChannel
+from taskwire.domain.queueing.queues import channel_messages
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import View
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals, settings_form
 from taskwire.messages.forms import TemplateChoice

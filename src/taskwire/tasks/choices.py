@@ -10,8 +10,8 @@ from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Preset, Template
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.errors import UserError
-from taskwire.domain.grammar import find_nearest
-from taskwire.domain.naming import make_numbered_name
+from taskwire.domain.parsing.grammar import find_nearest
+from taskwire.domain.parsing.naming import make_numbered_name
 from taskwire.messages import refusals
 
 # How many values are offered as buttons.

@@ -20,9 +20,16 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
 from taskwire.domain.ids import UserId, from_ms, to_ms
-from taskwire.domain.jobs import Job
-from taskwire.domain.person_jobs import ConnectAccount, DeleteToken, DisconnectAccount, RenewToken
-from taskwire.domain.queues import account, account_score, live, to_coder, to_thread, waiting_requests
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import ConnectAccount, DeleteToken, DisconnectAccount, RenewToken
+from taskwire.domain.queueing.queues import (
+    account,
+    account_score,
+    live,
+    to_coder,
+    to_thread,
+    waiting_requests,
+)
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, refusals

@@ -9,23 +9,19 @@ from functools import partial
 
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_text import AgentText, is_shell_command
 from taskwire.domain.channel_settings import ChannelSettings
-from taskwire.domain.commands import explain_trailing_options
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, ThreadRef, UserId
-from taskwire.domain.jobs import (
-    CreateRequested,
-    Job,
-    PostCard,
-)
-from taskwire.domain.links import LinkRecord
-from taskwire.domain.mrkdwn import is_blank
-from taskwire.domain.naming import LINK_BACK, digest, make_name, make_title
-from taskwire.domain.near_misses import offer_values
-from taskwire.domain.queues import to_coder
+from taskwire.domain.lifecycle.links import LinkRecord
+from taskwire.domain.masking.secrets import mask_beginning
+from taskwire.domain.parsing.commands import explain_trailing_options
+from taskwire.domain.parsing.naming import LINK_BACK, digest, make_name, make_title
+from taskwire.domain.parsing.near_misses import offer_values
+from taskwire.domain.queueing.jobs import CreateRequested, Job, PostCard
+from taskwire.domain.queueing.queues import to_coder
 from taskwire.domain.requester import Requester
-from taskwire.domain.secrets import mask_beginning
+from taskwire.domain.text.agent_text import AgentText, is_shell_command
+from taskwire.domain.text.mrkdwn import is_blank
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, inputs, refusals
 from taskwire.messages.unknown_verbs import offer_commands

@@ -7,12 +7,12 @@ from typing import cast
 from taskwire.coder.client import CoderClient
 from taskwire.coder.models import Template
 from taskwire.dependencies import Dependencies
-from taskwire.domain import replies
-from taskwire.domain.commands import OpenForm
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, UserId
-from taskwire.domain.message import Block, View
+from taskwire.domain.parsing import replies
+from taskwire.domain.parsing.commands import OpenForm
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Block, View
 from taskwire.messages import forms
 from taskwire.messages.blocks import cut
 from taskwire.messages.forms import Field, PresetChoice, TemplateChoice

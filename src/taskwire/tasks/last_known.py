@@ -10,15 +10,15 @@ from math import ceil
 from typing import NamedTuple
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.commands import List, Overview, SlackPerson, Status
 from taskwire.domain.errors import OutsideError
-from taskwire.domain.grammar import ListFilter
 from taskwire.domain.ids import ChannelId, LinkId, UserId, microseconds
-from taskwire.domain.links import Link, Rights
-from taskwire.domain.message import Message
-from taskwire.domain.phases import Phase
+from taskwire.domain.lifecycle.links import Link, Rights
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.parsing.commands import List, Overview, SlackPerson, Status
+from taskwire.domain.parsing.grammar import ListFilter
+from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.requester import Requester
-from taskwire.domain.task_names import TaskName
+from taskwire.domain.text.message import Message
 from taskwire.messages import cards, shapes, task_lists
 from taskwire.messages.teammates import AskedLine
 from taskwire.outbox.coder_health import CoderOutage, find_outage

@@ -9,12 +9,12 @@ stays without one.
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.events import Observed
 from taskwire.domain.ids import microseconds
-from taskwire.domain.message import Message
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.lifecycle.transitions import initial_state
+from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.requester import Requester
-from taskwire.domain.task_names import TaskName
-from taskwire.domain.transitions import initial_state
+from taskwire.domain.text.message import Message
 from taskwire.messages import cards
 from taskwire.outbox.observing import observation_of, with_observation
 from taskwire.outbox.permalinks import find_permalink

@@ -23,17 +23,17 @@ from taskwire.coder.errors import NotFound, PersonTokenRefused, UnexpectedCoderA
 from taskwire.coder.lists import Item, TaskEntry
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.errors import UserError
-from taskwire.domain.grammar import find_nearest
 from taskwire.domain.ids import ChannelId, LinkId, TaskId
-from taskwire.domain.jobs import ActVerb
-from taskwire.domain.links import Link, LinkRecord
-from taskwire.domain.naming import digest
-from taskwire.domain.near_misses import SeveralTasks
+from taskwire.domain.lifecycle.links import Link, LinkRecord
+from taskwire.domain.masking.secrets import mask_beginning
+from taskwire.domain.parsing.grammar import find_nearest
+from taskwire.domain.parsing.naming import digest
+from taskwire.domain.parsing.near_misses import SeveralTasks
+from taskwire.domain.parsing.task_names import TaskName
+from taskwire.domain.queueing.jobs import ActVerb
 from taskwire.domain.requester import Requester
-from taskwire.domain.secrets import mask_beginning
-from taskwire.domain.task_names import TaskName
+from taskwire.domain.text.agent_text import sanitize_for_agent
 from taskwire.messages import refusals
 from taskwire.outbox.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask
 from taskwire.people.permissions import Account, People

@@ -8,16 +8,13 @@ from dataclasses import replace
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.agent_text import sanitize_for_agent
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ThreadRef
-from taskwire.domain.jobs import (
-    CreateRequested,
-    Reply,
-)
-from taskwire.domain.mrkdwn import is_blank
-from taskwire.domain.person_jobs import MakeTaskOfMessage
+from taskwire.domain.queueing.jobs import CreateRequested, Reply
+from taskwire.domain.queueing.person_jobs import MakeTaskOfMessage
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.agent_text import sanitize_for_agent
+from taskwire.domain.text.mrkdwn import is_blank
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals
 from taskwire.outbox.agent_input import AgentInput

@@ -2,8 +2,8 @@
 
 A mention with a prompt starts a task, with its card in the thread of the mention. A direct message with a
 prompt is answered with an offer; the task starts when the person accepts it. Both take the commands of
-`/task`. `domain/bot_messages.py` decides what a message asks for, and `create.py` handles the request that
-follows.
+`/task`. `domain/parsing/bot_messages.py` decides what a message asks for, and `create.py` handles the request
+that follows.
 """
 
 import json
@@ -12,25 +12,20 @@ from functools import partial
 from typing import cast
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain import replies
-from taskwire.domain.bot_messages import Prompt, read_message
-from taskwire.domain.commands import Command, Delete, Help, Logs, OpenForm, OpenSettings
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, ThreadRef, Ts
-from taskwire.domain.jobs import (
-    CreateRequested,
-    Job,
-    MessageToBot,
-    Reply,
-)
-from taskwire.domain.message import Block, Message
-from taskwire.domain.mrkdwn import label_mentions
-from taskwire.domain.naming import digest
-from taskwire.domain.near_misses import NearMiss, SeveralTasks, offer_tasks
-from taskwire.domain.queues import intake
+from taskwire.domain.parsing import replies
+from taskwire.domain.parsing.bot_messages import Prompt, read_message
+from taskwire.domain.parsing.commands import Command, Delete, Help, Logs, OpenForm, OpenSettings
+from taskwire.domain.parsing.naming import digest
+from taskwire.domain.parsing.near_misses import NearMiss, SeveralTasks, offer_tasks
+from taskwire.domain.queueing.jobs import CreateRequested, Job, MessageToBot, Reply
+from taskwire.domain.queueing.queues import intake
+from taskwire.domain.queueing.requests import make_work
 from taskwire.domain.requester import EarlierMessages, Requester
-from taskwire.domain.requests import make_work
+from taskwire.domain.text.message import Block, Message
+from taskwire.domain.text.mrkdwn import label_mentions
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, help_texts, refusals
 from taskwire.messages.unknown_verbs import offer_commands

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, Ts, UserId
-from taskwire.domain.near_misses import NearMiss
+from taskwire.domain.parsing.near_misses import NearMiss
 from taskwire.domain.requester import Requester
 from taskwire.messages import refusals
 from taskwire.queue.batch import Batch

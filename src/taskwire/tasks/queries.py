@@ -9,18 +9,27 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
-from taskwire.domain.audit_command import Audit
-from taskwire.domain.commands import Doctor, Help, List, Logs, Overview, SlackPerson, Status, Templates
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.events import Observed
-from taskwire.domain.grammar import ListFilter
 from taskwire.domain.ids import LinkId, UserId, microseconds
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.phases import Phase
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.lifecycle.transitions import initial_state
+from taskwire.domain.masking.secrets import mask_beginning
+from taskwire.domain.parsing.audit_command import Audit
+from taskwire.domain.parsing.commands import (
+    Doctor,
+    Help,
+    List,
+    Logs,
+    Overview,
+    SlackPerson,
+    Status,
+    Templates,
+)
+from taskwire.domain.parsing.grammar import ListFilter
 from taskwire.domain.requester import Requester
-from taskwire.domain.secrets import mask_beginning
-from taskwire.domain.transitions import initial_state
+from taskwire.domain.text.message import Message
 from taskwire.messages import audit, cards, help_texts, logs, refusals, task_lists, template_lists
 from taskwire.outbox.agent_log import read_full_log, read_last_output
 from taskwire.outbox.coder_health import is_coder_away

@@ -14,9 +14,9 @@ from taskwire.coder.oauth import CALL_SECONDS, GrantRefused, OAuthClient, Tokens
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import Refused
 from taskwire.domain.ids import to_ms
-from taskwire.domain.jobs import Job
-from taskwire.domain.person_jobs import RenewToken
-from taskwire.domain.queues import account
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import RenewToken
+from taskwire.domain.queueing.queues import account
 from taskwire.job_context import JobContext, Outcome, done
 from taskwire.messages import accounts
 from taskwire.outbox.direct_messages import tell_person

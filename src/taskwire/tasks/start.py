@@ -12,20 +12,15 @@ from taskwire.coder.errors import NameTaken, NotFound, ServerTrouble
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, Refused, TryLater, UserError
-from taskwire.domain.events import Observed
 from taskwire.domain.ids import LinkId, TaskId
-from taskwire.domain.jobs import (
-    ApplyEvent,
-    CreateTask,
-    Job,
-    PostCard,
-)
-from taskwire.domain.links import Link, LinkRecord
-from taskwire.domain.queues import to_coder, to_thread
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.lifecycle.links import Link, LinkRecord
+from taskwire.domain.lifecycle.transitions import initial_state
+from taskwire.domain.masking.secrets import mask_beginning
+from taskwire.domain.queueing.jobs import ApplyEvent, CreateTask, Job, PostCard
+from taskwire.domain.queueing.queues import to_coder, to_thread
+from taskwire.domain.queueing.retry_policies import CREATE_WITH_ERRORS
 from taskwire.domain.requester import Requester
-from taskwire.domain.retry_policies import CREATE_WITH_ERRORS
-from taskwire.domain.secrets import mask_beginning
-from taskwire.domain.transitions import initial_state
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, cards, inputs, refusals
 from taskwire.outbox import questions

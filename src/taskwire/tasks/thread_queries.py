@@ -16,9 +16,11 @@ from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
-from taskwire.domain.events import Observed
 from taskwire.domain.ids import Ts, UserId, microseconds
-from taskwire.domain.jobs import (
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing.naming import digest
+from taskwire.domain.queueing.jobs import (
     REPLY_ID_PREFIX,
     VERB_REFUSED,
     AnswerInThread,
@@ -26,11 +28,9 @@ from taskwire.domain.jobs import (
     ShareFile,
     ShowAnswer,
 )
-from taskwire.domain.links import Link
-from taskwire.domain.message import Message
-from taskwire.domain.naming import digest
-from taskwire.domain.queues import to_thread
-from taskwire.domain.retry_policies import THREAD_QUESTION
+from taskwire.domain.queueing.queues import to_thread
+from taskwire.domain.queueing.retry_policies import THREAD_QUESTION
+from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, cards, help_texts, inputs, logs, refusals
 from taskwire.messages.inputs import ClosingReason

@@ -7,11 +7,11 @@ checked like a new request. This module answers questions itself.
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain import commands
 from taskwire.domain.errors import UserError
-from taskwire.domain.jobs import Act, Job
-from taskwire.domain.person_jobs import AnswerQuestion, WaitForAccount
-from taskwire.domain.queues import QueueName, get_link_id, no_agent_score, request_score, to_coder
+from taskwire.domain.parsing import commands
+from taskwire.domain.queueing.jobs import Act, Job
+from taskwire.domain.queueing.person_jobs import AnswerQuestion, WaitForAccount
+from taskwire.domain.queueing.queues import QueueName, get_link_id, no_agent_score, request_score, to_coder
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import refusals
 from taskwire.outbox.request_retries import retry_for_person

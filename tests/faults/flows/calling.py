@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from taskwire.domain.ids import UserId, from_ms
-from taskwire.domain.jobs import Job
-from taskwire.domain.person_jobs import SavePersonSettings
 from taskwire.domain.person_settings import PersonSettings
-from taskwire.domain.queues import intake
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import SavePersonSettings
+from taskwire.domain.queueing.queues import intake
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues
 from taskwire.redis.connection import Connections

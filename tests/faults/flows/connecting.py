@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from taskwire.domain.ids import ChannelId, Ts, UserId
-from taskwire.domain.jobs import Job
-from taskwire.domain.person_jobs import AnswerQuestion, ConnectAccount, WaitForAccount
-from taskwire.domain.queues import account, intake, waiting_requests
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import AnswerQuestion, ConnectAccount, WaitForAccount
+from taskwire.domain.queueing.queues import account, intake, waiting_requests
 from taskwire.domain.requester import Requester
 from taskwire.messages import help_texts
 from taskwire.queue.batch import Batch

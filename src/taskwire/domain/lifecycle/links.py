@@ -1,0 +1,232 @@
+"""The link between one Slack thread and one Coder task, as Redis stores it."""
+
+from datetime import datetime
+from enum import IntEnum
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId, microseconds
+from taskwire.domain.lifecycle.link_state import LinkState
+from taskwire.domain.lifecycle.phases import Observation, Phase
+from taskwire.domain.sealed_model import Readable, SealedModel
+from taskwire.domain.text.agent_text import AgentText, sanitize_for_agent
+
+_HOUR_US = 3_600_000_000
+
+
+class Rights(IntEnum):
+    """What a person may do with a task. Each right includes those before it."""
+
+    SEE = 0
+    STEER = 1
+    MANAGE = 2
+
+
+def is_group(who: str) -> bool:
+    """Return whether this is the id of a user group. Other ids are those of people."""
+    return who.startswith("S")
+
+
+class LinkRecord(SealedModel):
+    """The thread and the task of a link.
+
+    The record is written before the thread and the task exist. `thread_ts` and `task_id` are added when Slack
+    and Coder have made them. `made_at` is when the link was requested.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: LinkId
+    channel: ChannelId
+    made_at: Ts
+    requested_by: UserId
+    # The task's owner in Slack, if known. Notices mention this person.
+    owner_slack: UserId | None = None
+    # The name that Slack showed for the owner when the link was made.
+    owner_slack_name: str = ""
+    owner_id: Readable = ""
+    owner_name: str = ""
+    prompt: AgentText = AgentText("")
+    # Earlier messages that the agent gets after the prompt.
+    context: AgentText = AgentText("")
+    name: str = ""
+    title: str = ""
+    template: str = ""
+    template_version_id: Readable = ""
+    preset_id: Readable | None = None
+    preset: str | None = None
+    thread_ts: Ts | None = None
+    # The root of the thread if it is not the card: somebody asked for the task in a discussion.
+    root_ts: Ts | None = None
+    # The card's ts if the card is not the root of its thread.
+    card_ts: Ts | None = None
+    task_id: TaskId | None = None
+    # When Coder made the task.
+    created_at: datetime | None = None
+
+    @property
+    def task_input(self) -> AgentText:
+        """What Coder gets as the task's prompt."""
+        return sanitize_for_agent(f"{self.prompt}\n\n{self.context}") if self.context else self.prompt
+
+    @property
+    def shown_ts(self) -> Ts | None:
+        """The card's ts; None until the card is posted."""
+        return self.card_ts or self.thread_ts
+
+    @property
+    def thread(self) -> ThreadRef | None:
+        """The channel and the ts of the thread; None until the card is posted."""
+        return None if self.thread_ts is None else ThreadRef(self.channel, self.thread_ts)
+
+    @property
+    def has_other_clock(self) -> bool:
+        """Whether the card's ts is over an hour before `made_at`, because Slack's clock is behind ours."""
+        return (
+            self.shown_ts is not None and microseconds(self.made_at) - microseconds(self.shown_ts) > _HOUR_US
+        )
+
+
+class Hold(SealedModel):
+    """A pause that a person asked for. Replies written before the pause wait for a person's decision."""
+
+    model_config = ConfigDict(frozen=True)
+
+    person: UserId
+    at: Ts
+    # The id of the reply's job if the person wrote a bare `stop`. They may have meant it as text.
+    reply_id: Readable = ""
+
+
+class PauseLine(SealedModel):
+    """The message about a pause that a person asked for. A resume edits it.
+
+    `build` is the workspace's build that the pause made.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    ts: Ts
+    message_id: Readable
+    person: UserId
+    build: int = 0
+
+
+LinkEnd = Literal["gone", "detached", "failed"]
+# An action that a person asked for and that is being carried out. `retry` stops a workspace and starts it.
+PendingAct = Literal["pause", "resume", "retry", "delete"]
+_PENDING_ACTS: dict[str, PendingAct] = {act: act for act in get_args(PendingAct)}
+_RUNNING_PHASES = (Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
+
+
+def is_act_overtaken(act: PendingAct, before: LinkState, after: LinkState) -> bool:
+    """Return whether a change of the state shows that an action has taken effect, or that something else has.
+
+    A new build shows it even if the phase is the same again, for example after a pause and a resume between
+    two polls. An agent may still report while its workspace is about to be stopped.
+    """
+    if before.build != after.build:
+        return True
+    if act == "pause" and before.phase in _RUNNING_PHASES and after.phase in _RUNNING_PHASES:
+        return False
+    return before.phase is not after.phase
+
+
+class Link(BaseModel):
+    """A link: its record, the state of its task, and what its card and thread show."""
+
+    model_config = ConfigDict(frozen=True)
+
+    record: LinkRecord
+    state: LinkState = LinkState()
+    observation: Observation | None = None
+    hold: Hold | None = None
+    pause_line: PauseLine | None = None
+    end_reason: LinkEnd | None = None
+    # The address of the thread to which the task has moved.
+    moved_to: str = ""
+    # If the task could not be created: why, as mrkdwn.
+    failure: str = ""
+    # The number of the build that failed, a blank, and its error as the thread shows it.
+    build_failure: str = ""
+    is_muted: bool = False
+    # The people who are called besides the owner.
+    watchers: tuple[UserId, ...] = ()
+    # The ids of the people and user groups with whom the owner shares the task.
+    shares: tuple[str, ...] = ()
+    # Whether only replies that mention the bot are input.
+    is_mention_only: bool = False
+    # Whether replies wait until somebody resumes the task, because the channel is set so.
+    waits_for_resume: bool = False
+    # Whether the card was deleted and posted again.
+    has_moved: bool = False
+    # Since when the card may exist a second time. The channel was closed before that could be checked.
+    maybe_moved_since: Ts | None = None
+    # Slack's error code that says why the thread accepts no messages; empty if it accepts them.
+    closed_error: str = ""
+    # The cursor of the last excerpt, and the digest of the card as it was last posted or edited.
+    cursor: str = ""
+    drawn_card: str = ""
+    # The digest of the card when an update of the owner's Home tab was last queued.
+    told_home: str = ""
+    last_input_ts: Ts | None = None
+    # Until when a message in the thread shows what the agent writes, in Unix milliseconds; 0 if none does.
+    follow_until_ms: int = 0
+    # What Slack's agent surface shows: the status, the thread's ts, and when it was set in Unix milliseconds.
+    session: str = ""
+    # When somebody last used the card's menu. The card is drawn again with nothing chosen in it.
+    menu_used: Ts | None = None
+    # When the owner last opened what the agent had reported, in Unix milliseconds; 0 if never.
+    opened_ms: int = 0
+    # The action that is being carried out, a blank, and the id of its job.
+    pending: str = ""
+
+    @property
+    def turn_began_ms(self) -> int:
+        """When the turn began, in Unix milliseconds: with the last start or the last input; 0 if unknown."""
+        told_ms = microseconds(self.last_input_ts) // 1000 if self.last_input_ts is not None else 0
+        return max(self.state.started_ms, told_ms)
+
+    @property
+    def is_first_turn(self) -> bool:
+        """Whether the agent has had no other turn: nobody has sent it input or resumed the task."""
+        return self.last_input_ts is None and self.state.build <= 1
+
+    @property
+    def is_agent_unreachable(self) -> bool:
+        """Whether the agent cannot be reached. During a start that is normal, so the result is then False."""
+        state = self.state
+        is_down = state.error_since_ms is not None and state.phase not in (Phase.STARTING, Phase.BROKEN)
+        return is_down or state.unreachable_since_ms is not None
+
+    @property
+    def pending_act(self) -> PendingAct | None:
+        """The action that is being carried out."""
+        return _PENDING_ACTS.get(self.pending.partition(" ")[0])
+
+    @property
+    def shown_pending(self) -> PendingAct | None:
+        """The action that the card shows instead of the phase; None if the phase shows its effect already."""
+        phase, act = self.state.phase, self.pending_act
+        if act == "pause":
+            return act if phase in _RUNNING_PHASES else None
+        if act == "resume":
+            return act if phase in (Phase.PAUSED, Phase.PAUSING, Phase.BROKEN) else None
+        return act
+
+    @property
+    def id(self) -> LinkId:
+        """The link's id."""
+        return self.record.id
+
+    @property
+    def build_error(self) -> str:
+        """The error of the workspace's last build in Coder's words; empty if it is not known."""
+        build, _, why = self.build_failure.partition(" ")
+        return why if build == f"{self.state.build}" else ""
+
+    @property
+    def title(self) -> str:
+        """The task's title, or its name if it has no title."""
+        return self.record.title or self.record.name

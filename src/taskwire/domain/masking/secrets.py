@@ -1,0 +1,276 @@
+"""Masks secrets before a text is posted, stored or logged: known tokens, and text that looks like a token.
+
+`telemetry.py` calls it for the log; `slack/drafts.py` for messages, dialogs and files; `sealing.py` for
+values in Redis, where only our own tokens are masked.
+
+The beginning that shows the kind of a token is kept (`ghp_•••`), but no part of the secret. Masking may hide
+ordinary words, and it may miss a secret. Use `mask` only for text that people read, and not for text that the
+bot has to parse again.
+
+A text is searched one window at a time, so that other threads can run. A log of a million characters is
+masked in another thread. Even so, the search blocks the event loop for some milliseconds at a time.
+"""
+
+import json
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from heapq import merge
+from itertools import takewhile
+from urllib.parse import quote
+
+from taskwire.domain.masking.key_blocks import find_key_blocks
+from taskwire.domain.masking.own_tokens import SHORTEST, OwnTokens, is_json, is_plain_word
+from taskwire.domain.masking.secret_patterns import (
+    COMMANDS,
+    HINT,
+    MARGIN,
+    MASK,
+    PATTERNS,
+    TOKEN_PREFIXES,
+    SecretSpan,
+    find_matches,
+    replace_spans,
+)
+from taskwire.domain.text.agent_text import ZERO_WIDTH
+
+# A terminal of 80 columns breaks a long token at its edge, or inside a box a little before the edge. A line
+# of this many characters counts as full.
+_FULL_LINE = 70
+# The characters between two parts of a token that a terminal broke: padding, a box's edges, and an indent.
+_EDGE = r"[ \t]{0,200}(?:[│┃|][ \t]{0,200})?"
+_BREAK = rf"(?:{_EDGE}\r?\n{_EDGE})?"
+# A single line of up to this many characters is first searched for hints. Most lines have none.
+_SHORT_LINE = 500
+# The most rounds of masking. In rare cases, a round brings two parts of another secret together.
+_ROUNDS = 4
+# A string in JSON, with its quotation marks.
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+_ZERO_WIDTH_RUN = re.compile(f"[{ZERO_WIDTH}]+")
+
+
+class Masker:
+    """Masks secrets in text.
+
+    `known` are secrets whose values we know. `own` are the deployment's tokens, found in any encoding.
+    """
+
+    def __init__(self, known: Iterable[str] = (), own: Iterable[str] = ()) -> None:
+        self._known_values, self._own_values = tuple(known), tuple(own)
+        self._compile()
+
+    def learn(self, token: str) -> None:
+        """Mask another of our own tokens from now on. Call it before the token is used."""
+        self._known_values, self._own_values = (*self._known_values, token), (*self._own_values, token)
+        self._compile()
+
+    def _compile(self) -> None:
+        values = {value.strip() for value in self._known_values}
+        forms = {form for value in values for form in (value, quote(value, safe=""))}
+        usable = sorted(
+            (form for form in forms if len(form) >= SHORTEST), key=lambda form: (-len(form), form)
+        )
+        wrapped = "|".join(map(_make_value_pattern, usable))
+        self._known = re.compile(wrapped) if usable else None
+        self._own = OwnTokens(self._own_values)
+
+    def mask(self, text: str) -> str:
+        """Mask every secret in a text. A second call would change nothing."""
+        if len(text) <= _SHORT_LINE and "\n" not in text and not self._may_contain_secret(text):
+            return text
+        for _ in range(_ROUNDS):
+            masked = replace_spans(text, merge(*self._find_spans(text)))
+            if masked == text:
+                break
+            text = masked
+        return text
+
+    def mask_own(self, text: str) -> str:
+        """Mask our own tokens in a text. Everything else in it stays unchanged."""
+        # When a token is masked, a short token beside it may become a whole word, so the search is repeated.
+        while found := self._own.find(text):
+            text = replace_spans(text, (SecretSpan(start, end) for start, end in found))
+        return text
+
+    def mask_own_in_json(self, text: str) -> str:
+        """Mask our own tokens in each string of a JSON text, and in JSON within a string.
+
+        Everything else stays as it is written, because Lua scripts search for exact parts of it.
+        """
+        if not self._own.may_be_in_json(text):
+            return text
+        if not is_json(text):
+            return self.mask_own(text)
+        return _STRING.sub(self._mask_string, text)
+
+    def _mask_string(self, found: re.Match[str]) -> str:
+        written = found.group()
+        value: str = json.loads(written)
+        masked = self.mask_own_in_json(value)
+        # Half of a surrogate pair can only be sent as an escape sequence.
+        return written if masked == value else json.dumps(masked, ensure_ascii=not _is_sendable(masked))
+
+    def _may_contain_secret(self, line: str) -> bool:
+        if (
+            not line.isascii()
+            and (bare := _ZERO_WIDTH_RUN.sub("", line)) != line
+            and self._may_contain_secret(bare)
+        ):
+            return True
+        if HINT.search(line) is not None or (self._known is not None and bool(self._known.search(line))):
+            return True
+        return bool(self._own.find(line))
+
+    def _find_spans(self, text: str) -> Iterator[Iterable[SecretSpan]]:
+        yield sorted(_skip_token_prefix(text, *found) for found in self._own.find(text))
+        yield from self._search(text)
+        if not text.isascii():
+            bare, placed = _remove_zero_width(text)
+            if bare != text:
+                yield from (map(placed, spans) for spans in self._search(bare))
+
+    def _search(self, text: str) -> Iterator[Iterable[SecretSpan]]:
+        if self._known is not None:
+            yield (_skip_token_prefix(text, *found.span()) for found in find_matches(self._known, text))
+        yield find_key_blocks(text)
+        for pattern in PATTERNS:
+            yield (SecretSpan(found.end("kept"), found.end()) for found in find_matches(pattern, text))
+        for command, argument in COMMANDS:
+            yield _find_arguments(command, argument, text)
+        yield _find_wrapped_secrets(text)
+
+
+def _make_value_pattern(value: str) -> str:
+    written = _BREAK.join(re.escape(letter) for letter in value)
+    # A plain word beside a slash is part of a path, such as `.taskwire/store.sock`.
+    return f"(?<!/){written}(?!/)" if is_plain_word(value) else written
+
+
+def mask_beginning(mask: Callable[[str], str], text: str, longest: int) -> str:
+    """Mask the first `longest` characters of a text and drop the rest, without searching all of the text.
+
+    A secret that is cut in two would not be recognised. So MARGIN characters after the cut are searched too,
+    and removed afterwards.
+    """
+    looked_at = text[: longest + MARGIN]
+    masked = mask(looked_at)
+    if len(text) > len(looked_at):
+        pairs = zip(reversed(masked), reversed(looked_at[-MARGIN:]), strict=False)
+        besides = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        masked = masked[: len(masked) - besides]
+    return masked[:longest]
+
+
+def _is_sendable(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _remove_zero_width(text: str) -> tuple[str, Callable[[SecretSpan], SecretSpan]]:
+    """Return a text without characters of zero width.
+
+    Also return a function that maps a span of the new text to the span of the old text.
+    """
+    chunks: list[str] = []
+    kept: list[str] = []
+    at, length = 0, 0
+    # For each run of such characters: its position in the new text, and how many are removed up to its end.
+    places, gone = [], [0]
+    for found in find_matches(_ZERO_WIDTH_RUN, text):
+        start, end = found.span()
+        kept.append(text[at:start])
+        length += start - at
+        places.append(length)
+        gone.append(gone[-1] + end - start)
+        at = end
+        if len(kept) >= MARGIN:
+            # Joining all of them at once would block the event loop.
+            chunks.append("".join(kept))
+            kept = []
+
+    def placed(span: SecretSpan) -> SecretSpan:
+        start = span.start + gone[bisect_right(places, span.start)]
+        return SecretSpan(start, span.end + gone[bisect_left(places, span.end)], span.replacement)
+
+    return "".join([*chunks, *kept, text[at:]]), placed
+
+
+def _find_arguments(command: re.Pattern[str], argument: re.Pattern[str], text: str) -> Iterator[SecretSpan]:
+    for found in find_matches(command, text):
+        for value in argument.finditer(text, found.start(), found.end()):
+            yield SecretSpan(value.end(str(value.lastgroup)), value.end())
+
+
+def _skip_token_prefix(text: str, start: int, end: int) -> SecretSpan:
+    kind = TOKEN_PREFIXES.match(text, start, end)
+    kept = kind.end() if kind and end - kind.end() >= SHORTEST else start
+    return SecretSpan(kept, end)
+
+
+def _find_wrapped_secrets(text: str) -> Iterator[SecretSpan]:
+    """Yield the spans to mask for secrets that a terminal has wrapped over several lines."""
+    for parts in _list_wrapped_runs(text):
+        run = "".join(text[start:end] for start, end in parts)
+        edges = [0]
+        for start, end in parts:
+            edges.append(edges[-1] + end - start)
+        inner = edges[1:-1]
+        found = merge(*(_find_in_run(pattern, run, inner) for pattern in PATTERNS))
+        yield from _place_spans(text, parts, edges, found)
+
+
+def _list_wrapped_runs(text: str) -> Iterator[list[tuple[int, int]]]:
+    """Yield each word that a terminal may have wrapped, as a list of parts. A part is its start and end.
+
+    The first part is the end of a full line, the last part is the beginning of a line, and the parts between
+    are whole lines.
+    """
+    parts: list[tuple[int, int]] = []
+    at = 0
+    while (end := text.find("\n", at)) >= 0 or parts:
+        end = len(text) if end < 0 else end
+        begins = at if not parts else at + _count_indent(text, at, end)
+        is_full = end - at >= _FULL_LINE and text[end - 1] != " " and end < len(text)
+        if is_full and (not parts or text.find(" ", begins, end) < 0):
+            parts.append((begins if parts else text.rfind(" ", at, end) + 1 or at, end))
+        elif parts:
+            blank = text.find(" ", begins, end)
+            yield [*parts, (begins, end if blank < 0 else blank)]
+            parts = []
+            continue
+        at = end + 1
+
+
+def _count_indent(text: str, at: int, end: int) -> int:
+    return next((offset for offset in range(end - at) if not text[at + offset].isspace()), end - at)
+
+
+def _find_in_run(pattern: re.Pattern[str], run: str, edges: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of each secret in `run` that crosses one of the `edges`.
+
+    `run` is a joined word. `edges` are the indexes in it at which a line ended.
+    """
+    for found in find_matches(pattern, run):
+        if bisect_right(edges, found.start()) < bisect_left(edges, found.end()):
+            yield found.end("kept"), found.end()
+
+
+def _place_spans(
+    text: str, parts: list[tuple[int, int]], edges: list[int], secrets: Iterable[tuple[int, int]]
+) -> Iterator[SecretSpan]:
+    """Map secrets, found in the joined parts of a wrapped word, to spans of the text.
+
+    The mask replaces the first part of a secret. The other parts are removed. `edges` are the indexes in the
+    joined word at which the parts begin, followed by the length of the joined word.
+    """
+    for first, behind in secrets:
+        line = bisect_right(edges, first) - 1
+        instead = MASK
+        while line < len(parts) and edges[line] < behind:
+            begins, ends = parts[line]
+            start = max(begins, begins + first - edges[line])
+            end = min(ends, begins + behind - edges[line])
+            if start == begins and end == ends and not instead:
+                # The line has no text left before these blanks.
+                end += len(text[end : end + MARGIN]) - len(text[end : end + MARGIN].lstrip(" "))
+            yield SecretSpan(start, end, instead)
+            line, instead = line + 1, ""

@@ -1,0 +1,70 @@
+"""Decides what a message to the bot outside the threads of tasks asks for: a command, or a new task.
+
+The message is Markdown with Slack's tokens, without the mention of the bot at its beginning. People write
+sentences in it, so a verb counts only if the rest of the message fits it: `list mine` is a command, `list the
+open ports` is a prompt. The same holds for a word that is nearly a verb.
+"""
+
+import re
+from dataclasses import dataclass
+
+from taskwire.domain.errors import UserError
+from taskwire.domain.parsing import commands
+from taskwire.domain.parsing.commands import Command, Create, Edit, Help, Send
+from taskwire.domain.parsing.grammar import find_nearest, find_thread_verb, find_verb
+from taskwire.domain.parsing.near_misses import raise_if_near_verb
+from taskwire.domain.parsing.options import asks_for_help, first_word
+
+# The colon is needed: `with thread pools we get deadlocks` is a prompt.
+_WITH_THREAD = re.compile(r"with (?:the |this )?thread\s*:\s*", re.IGNORECASE)
+_OPTION = re.compile(
+    r"(?:--|[\u2014\u2013])?(?:template|preset|name|org|organi[sz]ation)\b[= ]", re.IGNORECASE
+)
+# If more words than this follow a verb and are not its arguments, the verb begins a sentence.
+_MOST_WORDS_BEHIND_VERB = 1
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt for a new task, with its options. `with_thread`: the agent gets the thread as context."""
+
+    request: Create
+    with_thread: bool = False
+
+
+def read_message(text: str, *, is_direct: bool) -> Command | Prompt:
+    """Return what a message asks for. Raise UserError if it is a command that cannot be done.
+
+    In a direct message, `create` starts a task at once, as the command does.
+    """
+    text = text.strip()
+    word, rest = first_word(text)
+    word = word.lstrip("!") or word
+    if not word or asks_for_help(word):
+        return Help()
+    verb = find_verb(word)
+    if verb is None and find_thread_verb(word) and not rest:
+        raise UserError("There is no task in this thread.", "Mention me with what to do, and I start one.")
+    if verb is None and not find_nearest(word, ["create"]):
+        raise_if_near_verb(word, rest)
+    if verb is None or verb.name == "create":
+        is_command = word.lower() == "create" and (is_direct or not rest or _OPTION.match(rest) is not None)
+        return (
+            commands.parse(f"create {rest}")
+            if is_command and is_direct
+            else _read_prompt(rest if is_command else text)
+        )
+    try:
+        command = commands.parse(f"{word} {rest}")
+    except UserError:
+        if len(rest.split()) > _MOST_WORDS_BEHIND_VERB:
+            return _read_prompt(text)
+        raise
+    is_sentence = isinstance(command, Send | Edit) and "-" not in str(command.name)
+    return _read_prompt(text) if is_sentence else command
+
+
+def _read_prompt(text: str) -> Command | Prompt:
+    found = _WITH_THREAD.match(text)
+    request = commands.parse(f"create {text[found.end() :] if found else text}")
+    return Prompt(request, with_thread=found is not None) if isinstance(request, Create) else Help()

@@ -1,0 +1,264 @@
+"""Commands that are nearly right: finds the commands that were probably meant, which are offered as buttons.
+
+Nothing is done before a person presses such a button. `commands.parse` decides that a text is no command, and
+asks this module about its first word. A word that is nearly a verb is a near miss if it is alone, or if
+arguments of that verb follow. Otherwise the text is a prompt: `remove dead code` is no `delete`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from taskwire.domain.errors import UserError
+from taskwire.domain.parsing.grammar import (
+    SUGGESTED_FILTERS,
+    VERBS,
+    VERBS_OF_OTHER_TOOLS,
+    ListFilter,
+    Verb,
+    find_nearest,
+    find_verb,
+)
+from taskwire.domain.parsing.naming import suggest_name
+from taskwire.domain.parsing.options import DOUBLE_QUOTES, QUOTES, UnknownOption, first_word
+from taskwire.domain.parsing.task_names import TaskName, is_task_name
+from taskwire.domain.text.mrkdwn import escape_mrkdwn, quote_typed, to_visible_text
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A command that a person may have meant, as it is typed after `/task`, and the label of its button."""
+
+    label: str
+    line: str
+
+
+class NearMiss(UserError):
+    """A command that cannot be done as it was typed. Each of the `offers` can.
+
+    `quoted` is the person's text; it is shown below the sentence.
+    """
+
+    def __init__(self, sentence: str, offers: Sequence[Offer], hint: str = "", quoted: str = "") -> None:
+        super().__init__(sentence, hint)
+        self.offers = tuple(offers)
+        self.quoted = quoted
+
+
+class SeveralTasks(UserError):
+    """A typed name fits several tasks. `names` are the names of these tasks, such as `alice/fix-login`."""
+
+    def __init__(self, sentence: str, hint: str, names: Sequence[str]) -> None:
+        super().__init__(sentence, hint, reason="no_such_task")
+        self.names = tuple(names)
+
+
+# The most tasks that are offered as buttons.
+MOST_TASKS_OFFERED = 5
+
+# The question before a verb is carried out: `{}` is replaced by the task's name, if there is one.
+_QUESTIONS = {
+    "create": "Start a task with this?",
+    "list": "Show your tasks?",
+    "status": "Show the status of {}?",
+    "logs": "Show the log of {}?",
+    "send": "Send this to {}?",
+    "pause": "Stop {}?",
+    "resume": "Resume {}?",
+    "delete": "Delete {}?",
+    "edit": "Give {} this prompt?",
+    "attach": "Give {} a thread here?",
+    "detach": "Detach {}?",
+    "mute": "Mute {}?",
+    "unmute": "Unmute {}?",
+    "share": "Share {}?",
+    "unshare": "Stop sharing {}?",
+    "templates": "Show the templates?",
+    "help": "Show the help?",
+}
+_LABELS = {"create": "Create", "delete": "Delete…", "edit": "Replace prompt", "send": "Send"}
+
+
+def raise_if_near_verb(word: str, rest: str) -> None:
+    """Raise NearMiss if a text is nearly a command. `word` is its first word, which is no verb."""
+    meant = [verb for verb in _find_likely_verbs(word) if _is_likely_command(verb, rest, word)]
+    if not meant:
+        return
+    only, quoted = meant[0], to_visible_text(_text_behind(meant[0], rest))
+    if len(meant) > 1:
+        offers = [Offer(_label(verb, rest), f"{verb.word} {rest}".strip()) for verb in meant]
+        raise NearMiss(f"I don't know `{quote_typed(to_visible_text(word))}`.", offers, quoted=quoted)
+    if rest or only.arguments in ("nothing", "filter", "verb"):
+        raise NearMiss(_ask(only, rest), [Offer(_label(only), f"{only.word} {rest}".strip())], quoted=quoted)
+    if only.arguments == "prompt":
+        raise NearMiss("Open the form for a new task?", [Offer("New task", only.name)])
+    raise NearMiss(f"Do you mean `/task {only.usage}`?", [Offer("List tasks", "list")])
+
+
+def offer_prompt(sentence: str, text: str, verb: Verb, rest: str) -> NearMiss:
+    """Return the refusal of a verb whose arguments are wrong. The text may be meant as a prompt.
+
+    `text` is all that was typed. `rest` is what follows the verb.
+    """
+    offers = [Offer("Create a task", f"create -- {text}")]
+    name, _ = first_word(rest)
+    if verb.arguments == "name" and is_likely_task_name(name):
+        offers.insert(0, Offer(_label(verb, name), f"{verb.word} {name}"))
+    return NearMiss(sentence, offers, quoted=to_visible_text(text))
+
+
+def offer_options(verb: str, rest: str, error: UnknownOption) -> NearMiss:
+    """Return the refusal of an option that does not exist. `rest` is what follows the verb.
+
+    The arguments of `create` may have been meant as text, too.
+    """
+    before = rest[: len(rest) - len(error.text)]
+    offers = [
+        Offer(f"Use {name}=…", f"{verb} {before}{error.text.replace(error.word, name, 1)}")
+        for name in error.near
+        if f"{name}=" not in before
+    ]
+    if verb == "create":
+        offers.append(Offer("It is text", f"{verb} {before}-- {error.text}"))
+    return NearMiss(error.sentence, offers, error.hint)
+
+
+def offer_name(
+    error: UserError, given: Mapping[str, str], prompt: str, rest: str, trailing_options: str
+) -> UserError:
+    """Return the refusal of a name that Coder does not take. `given` are the options of `create`.
+
+    `rest` is what follows the verb. Its end, `trailing_options`, may have been meant as text.
+    """
+    near = suggest_name(given["name"])
+    offers = [Offer("Use it", _format_create({**given, "name": near}, prompt))] if near else []
+    hint = ""
+    if trailing_options:
+        offers.append(Offer("It is text", f"create -- {rest}"))
+        hint = f"I read `{quote_typed(to_visible_text(trailing_options), 200)}` at the end as options."
+    return NearMiss(error.sentence, offers, hint) if offers else error
+
+
+def offer_values(
+    sentence: str, option: str, near: Sequence[str], given: Mapping[str, str], prompt: str
+) -> NearMiss:
+    """Return the refusal of a wrong value of an option of `create`. `near` are values to offer instead.
+
+    `given` are all options that were typed.
+    """
+    offers = [Offer(f"Use {value}", _format_create({**given, option: value}, prompt)) for value in near]
+    return NearMiss(sentence, offers)
+
+
+def offer_tasks(error: SeveralTasks, verb: str, text: str = "") -> NearMiss:
+    """Return the refusal with one button for each task. The button carries out `verb` on that task.
+
+    `text` is what follows the task's name, as Slack sends it.
+    """
+    known, short = find_verb(verb), [name.rpartition("/")[2] for name in error.names]
+    offers = [
+        Offer(_label(known, own if short.count(own) == 1 else name), f"{known.word} {name} {text}".strip())
+        for name, own in zip(error.names[:MOST_TASKS_OFFERED], short, strict=False)
+        if known is not None
+    ]
+    return NearMiss(error.sentence, offers, "Choose one, or type more of its name.")
+
+
+def offer_filters(asked: str, near: Sequence[str]) -> UserError:
+    """Return the refusal of a filter that `list` does not have. `near` are similar filters."""
+    sentence = f"There is no list `{quote_typed(asked)}`."
+    if near:
+        return NearMiss(sentence, [Offer(f"List {name}", f"list {name}") for name in near])
+    return UserError(sentence, f"Choose one: {', '.join(SUGGESTED_FILTERS)}.")
+
+
+def offer_help(word: str) -> NearMiss:
+    """Return the answer to `help` with a word that is no verb."""
+    near = _find_likely_verbs(word.lstrip("!/"))
+    offers = [Offer(f"Help with {verb.word}", f"help {verb.word}") for verb in near]
+    return NearMiss(
+        f"There is no verb `{quote_typed(to_visible_text(word))}`.", offers or [Offer("All verbs", "help")]
+    )
+
+
+def _format_create(given: Mapping[str, str], prompt: str) -> str:
+    """Return the command with these options and this prompt, as Slack sends it."""
+    options = [f"{name}={_format_value(value)}" for name, value in given.items()]
+    text = ["--", prompt] if prompt else []
+    return escape_mrkdwn(" ".join(["create", *options, *text]))
+
+
+def _format_value(value: str) -> str:
+    if not value[:1].isspace() and value[:1] not in QUOTES and len(value.split()) == 1:
+        return value
+    # A value cannot have both kinds of quotation marks: it was typed between marks of one kind.
+    return f'"{value}"' if not set(value) & set(DOUBLE_QUOTES) else f"'{value}'"
+
+
+def _label(verb: Verb, rest: str = "") -> str:
+    """Return the label of a verb's button, with the task's name if `rest` has one."""
+    label = _LABELS.get(verb.name, verb.word.capitalize())
+    name, _ = first_word(rest if verb.arguments.startswith("name") else "")
+    return f"{label} {to_visible_text(name)}".strip()
+
+
+def _ask(verb: Verb, rest: str) -> str:
+    question = _QUESTIONS.get(verb.name, f"Do you mean `/task {verb.word}`?")
+    if "{}" not in question:
+        return question
+    name, _ = first_word(rest)
+    return question.format(f"*{escape_mrkdwn(str(TaskName.parse(name)))}*")
+
+
+def _text_behind(verb: Verb, rest: str) -> str:
+    """Return the part of the arguments that is a text for an agent."""
+    if verb.arguments == "prompt":
+        return rest
+    return first_word(rest)[1] if verb.arguments == "name and text" else ""
+
+
+def _find_likely_verbs(word: str) -> list[Verb]:
+    low = word.lower()
+    names = (
+        (VERBS_OF_OTHER_TOOLS[low],) if low in VERBS_OF_OTHER_TOOLS else find_nearest(low, list_verb_names())
+    )
+    return list(dict.fromkeys(verb for verb in map(find_verb, names) if verb is not None))
+
+
+def _is_likely_command(verb: Verb, rest: str, word: str) -> bool:
+    """Return whether `rest` looks like arguments of the verb, and not like the rest of a sentence.
+
+    `word` is the first word as the person typed it.
+    """
+    name, more = first_word(rest)
+    if not rest:
+        return len(word) > 1
+    if verb.arguments in ("name", "name and full"):
+        is_whole = not more or (more.lower() == "full" and verb.arguments == "name and full")
+        return is_whole and (
+            is_likely_task_name(name) or (word.lower() not in VERBS_OF_OTHER_TOOLS and is_task_name(name))
+        )
+    if verb.arguments == "name and text":
+        return is_likely_task_name(name)
+    if verb.arguments == "filter":
+        return all(map(_is_filter, rest.lower().split()))
+    if verb.arguments == "prompt":
+        return len(word) >= 5 and find_nearest(word, [verb.name], slips=1) != ()
+    return verb.arguments == "verb" and not more and find_verb(name) is not None
+
+
+def _is_filter(word: str) -> bool:
+    return word.startswith(("owner=", "page=")) or word in set(ListFilter)
+
+
+def is_likely_task_name(word: str) -> bool:
+    """Return whether a word is probably a task's name: it has a hyphen or names an owner."""
+    try:
+        name = TaskName.parse(word)
+    except UserError:
+        return False
+    return "-" in (name.name or name.id) or bool(name.owner)
+
+
+def list_verb_names() -> list[str]:
+    """List the names and synonyms of the verbs that are long enough to be compared with a mistyped word."""
+    return [name for verb in VERBS for name in (verb.name, *verb.synonyms) if len(name) > 3]

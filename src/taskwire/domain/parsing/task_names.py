@@ -1,0 +1,62 @@
+"""How people name a task in a command. Other modules decide which task a name means."""
+
+import re
+from dataclasses import dataclass
+
+from taskwire.domain.errors import UserError
+from taskwire.domain.parsing.options import QUOTES
+from taskwire.domain.text.mrkdwn import get_link_address, quote_typed, to_visible_text
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+_OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TASK_URL = re.compile(r"https?://([^/?#\s]+)(?:/[^?#\s]*?)?/(?:tasks/|@)([^/?#\s]+)/([^/?#\s]+)")
+
+
+@dataclass(frozen=True)
+class TaskName:
+    """A task as a person names it: by its name or the beginning of it, by id, or by a link.
+
+    `host` is the host of the link; empty without a link.
+    """
+
+    name: str = ""
+    owner: str = ""
+    id: str = ""
+    host: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "TaskName":
+        """Parse NAME, OWNER/NAME, an id, or a link to the task. Raise UserError for anything else."""
+        # Slack turns an address into a link, and an owner's name after an @ into a mention.
+        is_link = text.startswith("<") and text.endswith(">")
+        plain = (get_link_address(text) if is_link else to_visible_text(text)).strip(QUOTES)
+        if found := _TASK_URL.match(plain):
+            return cls._of(found[3], found[2], found[1])
+        owner, slash, name = plain.rpartition("/")
+        owner = owner.removeprefix("@")
+        if (slash and not _OWNER.fullmatch(owner)) or not _NAME.fullmatch(name):
+            raise UserError(
+                f"`{quote_typed(to_visible_text(text))}` is no task's name.",
+                "Give its name, `owner/name`, its id, or a link to it in Coder; `/task list` shows them.",
+            )
+        return cls._of(name, owner, "")
+
+    @classmethod
+    def _of(cls, name: str, owner: str, host: str) -> "TaskName":
+        low = name.lower()
+        is_id = _UUID.fullmatch(low) is not None
+        return cls("" if is_id else low, owner.lower(), low if is_id else "", host.lower())
+
+    def __str__(self) -> str:
+        """Return the name as a person would type it: NAME or OWNER/NAME, with the id if there is no name."""
+        return "/".join(part for part in (self.owner, self.name or self.id) if part)
+
+
+def is_task_name(word: str) -> bool:
+    """Return whether a word can be a task's name."""
+    try:
+        TaskName.parse(word)
+    except UserError:
+        return False
+    return True

@@ -1,0 +1,224 @@
+"""Work for one person or one channel, in their own queues: direct messages, Home, settings, and reactions.
+
+`jobs.py` has the work that belongs to tasks.
+"""
+
+from typing import Literal
+
+from taskwire.domain.channel_settings import ChannelSettings
+from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId
+from taskwire.domain.person_settings import PersonSettings
+from taskwire.domain.queueing.work import Work
+from taskwire.domain.requester import Requester
+from taskwire.domain.sealed_model import Readable
+from taskwire.domain.text.message import Message
+
+
+class MessagePerson(Work):
+    """Send one person a direct message (queue `direct_messages`)."""
+
+    kind: Literal["message_person"] = "message_person"
+    person: UserId
+    message: Message
+    # The kind in the metadata.
+    message_kind: Literal["answer", "summary"] = "answer"
+
+
+class CallPerson(Work):
+    """Tell a person in a direct message about the notice at `ts` of a channel (queue `direct_messages`)."""
+
+    kind: Literal["call_person"] = "call_person"
+    person: UserId
+    channel: ChannelId
+    ts: Ts
+    task_id: TaskId | None
+    message: Message
+
+
+class SummarizeQuietHours(Work):
+    """Send a person the summary of the calls that their quiet hours have held back (queue `quiet_hours`).
+
+    `since_ms` is when the quiet hours began, in Unix milliseconds.
+    """
+
+    kind: Literal["summarize_quiet_hours"] = "summarize_quiet_hours"
+    person: UserId
+    since_ms: int
+
+
+class SavePersonSettings(Work):
+    """Store what a person has entered as their settings (queue `intake`)."""
+
+    kind: Literal["save_person_settings"] = "save_person_settings"
+    person: UserId
+    settings: PersonSettings
+    # Who gets a message that the settings were saved. None if they were saved in the Home tab, which shows
+    # them. With `tells_changes_only`, a message is sent only if the settings have changed.
+    requester: Requester | None = None
+    tells_changes_only: bool = False
+
+
+class SaveChannelSettings(Work):
+    """Check that a person may change the settings of their channel, and store them (queue `intake`)."""
+
+    kind: Literal["save_channel_settings"] = "save_channel_settings"
+    requester: Requester
+    settings: ChannelSettings
+
+
+class TellChannel(Work):
+    """Post a message that is about no task in a channel (queue `channel_messages`)."""
+
+    kind: Literal["tell_channel"] = "tell_channel"
+    channel: ChannelId
+    message: Message
+
+
+class PublishHome(Work):
+    """Show a person's tasks, as they are when the job runs, in the person's Home tab (queue `home`).
+
+    `is_opened`: the person has just opened the tab. `answer` answers a press of a button in the tab.
+    """
+
+    kind: Literal["publish_home"] = "publish_home"
+    person: UserId
+    is_opened: bool = False
+    answer: Message | None = None
+
+
+class ConnectAccount(Work):
+    """Connect the Coder account of a token that the person has entered (queue `account`).
+
+    `sealed_token` is encrypted for this person before the job is written.
+    """
+
+    kind: Literal["connect_account"] = "connect_account"
+    requester: Requester
+    sealed_token: str
+
+
+class AuthorizeAccount(Work):
+    """Connect the account of a person who has allowed Taskwire on Coder's page (queue `account`).
+
+    `sealed_grant` is what the person's browser has brought back, encrypted for this person.
+    """
+
+    kind: Literal["authorize_account"] = "authorize_account"
+    requester: Requester
+    sealed_grant: str
+
+
+class ConfirmAccount(Work):
+    """Connect the account if the person has entered the number that their browser shows (queue `account`)."""
+
+    kind: Literal["confirm_account"] = "confirm_account"
+    requester: Requester
+    number: str
+
+
+class DisconnectAccount(Work):
+    """Delete the token of the person's connected account from Redis and from Coder (queue `account`)."""
+
+    kind: Literal["disconnect_account"] = "disconnect_account"
+    requester: Requester
+
+
+class DeleteToken(Work):
+    """Delete in Coder a token of a person's account that was replaced by a new token (queue `account`).
+
+    `sealed_token` is this token, encrypted for the person. Jobs of older versions do not have it.
+    `sealed_refresh_token` is the refresh token that came with it, if any.
+    """
+
+    kind: Literal["delete_token"] = "delete_token"
+    person: UserId
+    key_id: Readable
+    sealed_token: str = ""
+    sealed_refresh_token: str = ""
+
+
+class WaitForAccount(Work):
+    """Put a request back into its queue when a person has connected their account.
+
+    The queue is `waiting_requests` of `person`, whose account is missing; `requester` may be another person.
+    `wish` is the request as mrkdwn. `waiting_job` is its job as JSON, and `queue` is the queue to which the
+    job returns.
+    """
+
+    kind: Literal["wait_for_account"] = "wait_for_account"
+    person: UserId
+    requester: Requester
+    wish: str
+    queue: str
+    waiting_job: str
+
+
+class AnswerQuestion(Work):
+    """Answer a question that a person has asked by a command (queue `intake`).
+
+    `line` is the command after `/task`.
+    """
+
+    kind: Literal["answer_question"] = "answer_question"
+    requester: Requester
+    line: str
+
+
+class RenewToken(Work):
+    """Replace the token of a connected account before it ends (queue `account`).
+
+    `key_id` names the token. If the account has another token by now, there is nothing to do.
+    """
+
+    kind: Literal["renew_token"] = "renew_token"
+    person: UserId
+    key_id: Readable
+
+
+class StopByReaction(Work):
+    """Pause the task of a message with a stop sign, or of a thread with Slack's *Stop* (queue `intake`)."""
+
+    kind: Literal["stop_by_reaction"] = "stop_by_reaction"
+    requester: Requester
+    message_ts: Ts
+
+
+class MakeTaskOfMessage(Work):
+    """Start a task from a message because a person put the configured reaction on it (queue `intake`)."""
+
+    kind: Literal["make_task_of_message"] = "make_task_of_message"
+    requester: Requester
+    message_ts: Ts
+
+
+class ForgetInLink(Work):
+    """Remove what a link holds of a person who is to be forgotten (queue `to_coder`).
+
+    `request_id` is the id of the operator's request. The link of the person's own task ends.
+    """
+
+    kind: Literal["forget_in_link"] = "forget_in_link"
+    person: UserId
+    request_id: Readable
+
+
+PersonWork = (
+    MessagePerson
+    | StopByReaction
+    | MakeTaskOfMessage
+    | CallPerson
+    | SummarizeQuietHours
+    | SavePersonSettings
+    | SaveChannelSettings
+    | TellChannel
+    | PublishHome
+    | ConnectAccount
+    | AuthorizeAccount
+    | ConfirmAccount
+    | DisconnectAccount
+    | RenewToken
+    | DeleteToken
+    | ForgetInLink
+    | WaitForAccount
+    | AnswerQuestion
+)

@@ -1,0 +1,141 @@
+"""The queues of jobs: their names, and the scores that order the jobs in a link's `to_coder` queue.
+
+`domain/queueing/jobs.py` has the jobs, and `queue/lua/queues.lua` keeps their order. As a rule, the job with
+the lowest score runs first. A score consists of a lane and a time: `ts` orders the jobs of one lane.
+"""
+
+from datetime import datetime
+from typing import NewType
+
+from taskwire.domain.ids import LinkId, microseconds, to_ms
+from taskwire.domain.queueing.jobs import ActVerb
+
+QueueName = NewType("QueueName", str)
+
+# The difference between the scores of two lanes. A message's ts in microseconds needs 51 bits. A score of a
+# sorted set has 53 bits, so three lanes fit.
+LANE_WIDTH = 2**51
+
+
+def intake(person: str) -> QueueName:
+    """Name the queue of a person's requests that do not belong to a known link.
+
+    `person` may also be the id of a channel, for a request that no person made.
+    """
+    return QueueName(f"intake:{person}")
+
+
+def account(person: str) -> QueueName:
+    """Name the queue of jobs that connect, renew or disconnect one person's Coder account."""
+    return QueueName(f"account:{person}")
+
+
+def waiting_requests(person: str) -> QueueName:
+    """Name the queue of requests that wait until this person has connected their Coder account."""
+    return QueueName(f"waiting_requests:{person}")
+
+
+def to_coder(link: str) -> QueueName:
+    """Name the queue of calls to Coder about one link."""
+    return QueueName(f"to_coder:{link}")
+
+
+def to_thread(link: str) -> QueueName:
+    """Name the queue of one link's events, and of the messages about them."""
+    return QueueName(f"to_thread:{link}")
+
+
+def thread_answers(link: str) -> QueueName:
+    """Name the queue of answers to questions in one link's thread. Notices do not wait behind answers."""
+    return QueueName(f"thread_answers:{link}")
+
+
+def receipts(link: str) -> QueueName:
+    """Name the queue of receipts, the reactions to replies, in one link's thread."""
+    return QueueName(f"receipts:{link}")
+
+
+def card(link: str) -> QueueName:
+    """Name the queue of updates of one link's card. Receipts do not wait behind updates."""
+    return QueueName(f"card:{link}")
+
+
+def live(link: str) -> QueueName:
+    """Name the queue of edits of the message that shows what one link's agent writes."""
+    return QueueName(f"live:{link}")
+
+
+def session(link: str) -> QueueName:
+    """Name the queue that shows in Slack's agent surface whether one link's agent works."""
+    return QueueName(f"session:{link}")
+
+
+def duplicates(link: str) -> QueueName:
+    """Name the queue that checks whether stopped processes posted or sent something of one link twice."""
+    return QueueName(f"duplicates:{link}")
+
+
+def home(person: str) -> QueueName:
+    """Name the queue that shows a person's tasks in their Home tab."""
+    return QueueName(f"home:{person}")
+
+
+def quiet_hours(person: str) -> QueueName:
+    """Name the queue in which the summary for a person waits until their quiet hours end."""
+    return QueueName(f"quiet_hours:{person}")
+
+
+def channel_messages(channel: str) -> QueueName:
+    """Name the queue of messages in a channel that are about no task."""
+    return QueueName(f"channel_messages:{channel}")
+
+
+def lost_threads(channel: str, ts: str) -> QueueName:
+    """Name the queue of a thread whose link is not known. `ts` is the ts of the thread's first message."""
+    return QueueName(f"lost_threads:{channel}:{ts}")
+
+
+# The queues of backfill. All processes together run one job of each queue at a time.
+BACKFILL_THREADS = QueueName("backfill:threads")
+BACKFILL_CHANNELS = QueueName("backfill:channels")
+
+
+def get_link_id(name: str) -> LinkId:
+    """Return the id of the link from a queue's name, for example `L1` from `to_coder:L1`."""
+    return LinkId(name.partition(":")[2])
+
+
+def urgent_score(ts: str) -> int:
+    """Return a score in the first lane, for jobs that go first, for example a pause or an edited reply."""
+    return microseconds(ts)
+
+
+def no_agent_score(ts: str) -> int:
+    """Return a score in the second lane, for jobs that need no agent.
+
+    Examples are a resume, a new prompt, and a reply whose author's rights are not checked yet.
+    """
+    return LANE_WIDTH + microseconds(ts)
+
+
+def account_score(at: datetime) -> int:
+    """Return the score of a job in the queue `account`. A renewal runs at `at`, the time when it is due."""
+    return to_ms(at)
+
+
+def backfill_score(ts: str) -> int:
+    """Return the score of a thread to read in backfill.
+
+    `ts` is the thread's newest message. The thread with the newest message is read first.
+    """
+    return -microseconds(ts)
+
+
+def input_score(ts: str) -> int:
+    """Return a score in the third lane, for input for the agent, in the order in which people wrote it."""
+    return 2 * LANE_WIDTH + microseconds(ts)
+
+
+def request_score(verb: ActVerb, ts: str) -> int:
+    """Return the score of a command: first lane for pause, delete and detach, second lane for others."""
+    return urgent_score(ts) if verb in ("pause", "delete", "detach") else no_agent_score(ts)

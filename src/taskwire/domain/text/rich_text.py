@@ -1,0 +1,189 @@
+"""Turns Slack's formatted messages into Markdown that keeps Slack's tokens for people, channels and links.
+
+The source is a message's `rich_text` blocks, which have exactly what a person saw. If a message has no such
+blocks, the source is its mrkdwn text. Both sources give the same Markdown. Entities stay encoded:
+`mrkdwn.to_visible_text` decodes them when names are known.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from pydantic import JsonValue
+
+from taskwire.domain.text.message import Block
+from taskwire.domain.text.mrkdwn import escape_mrkdwn, unescape
+
+BlockNode = dict[str, JsonValue]
+_STYLES = (("strike", "~~"), ("italic", "_"), ("bold", "**"))
+# Four columns nest a list under a bullet and also under a number.
+_INDENT = "    "
+_EDGES = re.compile(r"(\s*)(.*?)(\s*)", re.DOTALL)
+_MARKUP = re.compile(
+    r"(?P<fence>```.*?```)|(?P<kept>`[^`\n]+`|<[^<>\n]*>)"
+    r"|(?<![\w*])\*(?P<bold>[^\s*](?:[^*\n]*[^\s*])?)\*(?![\w*])"
+    r"|(?<![\w~])~(?P<strike>[^\s~](?:[^~\n]*[^\s~])?)~(?![\w~])"
+    r"|^(?P<indent>[ \t]*)•[ \t]+",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def from_mrkdwn(text: str) -> str:
+    """Turn a message's mrkdwn into Markdown. Code, and marks that may be plain text, stay unchanged."""
+    return _MARKUP.sub(_remarked, text).strip()
+
+
+def _remarked(found: re.Match[str]) -> str:
+    kind = found.lastgroup
+    if kind == "fence":
+        inside = found[0][3:-3]
+        # Markdown reads the text after an opening fence as a language, so the code begins on its own line.
+        return "```\n" + inside.strip("\n") + "\n```" if "\n" in inside else found[0]
+    if kind == "bold":
+        return f"**{found['bold']}**"
+    if kind == "strike":
+        return f"~~{found['strike']}~~"
+    return f"{found['indent']}- " if kind == "indent" else found[0]
+
+
+def from_blocks(blocks: Sequence[Block], text: str) -> str | None:
+    """Turn rich_text blocks into Markdown. Return None without blocks, or if there are blocks of other types.
+
+    Slack does not document whether texts in blocks are escaped. `text`, the message as mrkdwn, is always
+    escaped. A comparison with `text` shows whether the blocks are escaped too.
+    """
+    if not blocks or any(block.get("type") != "rich_text" for block in blocks):
+        return None
+    parts = [part for block in blocks for part in _nodes(block)]
+    escape = _escaper(parts, text)
+    return _joined([(_kind(part), _part(part, escape)) for part in parts])
+
+
+def _escaper(parts: list[BlockNode], text: str) -> Callable[[str], str]:
+    raw = "".join(_texts(parts))
+    has_raw = re.search(r"[<>]|&(?!amp;|lt;|gt;)", raw) is not None
+    has_entity = re.search(r"&(?:amp|lt|gt);", raw) is not None
+    if has_entity and not has_raw and not re.search(r"&amp;(?:amp|lt|gt);", text):
+        return lambda value: value
+    return escape_mrkdwn
+
+
+def _texts(nodes: list[BlockNode]) -> list[str]:
+    found = [_string(node, "text") for node in nodes]
+    return found + [text for node in nodes for text in _texts(_nodes(node))]
+
+
+def _joined(parts: list[tuple[str, str]]) -> str:
+    lines: list[str] = []
+    previous = ""
+    for kind, text in parts:
+        # After a list or a quote, Markdown would read a plain line as its continuation.
+        if previous in ("list", "quote") and kind != previous and text:
+            lines.append("")
+        lines.append(text.removesuffix("\n"))
+        previous = kind
+    return "\n".join(lines).strip()
+
+
+def _part(part: BlockNode, escape: Callable[[str], str]) -> str:
+    kind = _kind(part)
+    if kind == "list":
+        text = _list(part, escape)
+    elif kind == "preformatted":
+        text = _fenced("".join(_inline(node, escape) for node in _nodes(part)), _string(part, "language"))
+    else:
+        text = _inlines(part, escape)
+    if kind == "quote" or part.get("border"):
+        return "\n".join(f"> {line}".rstrip() for line in text.removesuffix("\n").split("\n"))
+    return text
+
+
+def _list(part: BlockNode, escape: Callable[[str], str]) -> str:
+    indent = _INDENT * max(0, min(_number(part, "indent"), 8))
+    first = max(0, _number(part, "offset")) + 1
+    is_ordered = part.get("style") == "ordered"
+    lines = []
+    for number, item in enumerate(_nodes(part), first):
+        mark = f"{number}. " if is_ordered else "- "
+        lines.append(indent + mark + _inlines(item, escape).strip().replace("\n", f"\n{indent}{_INDENT}"))
+    return "\n".join(lines)
+
+
+def _fenced(code: str, language: str) -> str:
+    longest = max((len(run) for run in re.findall("`+", code)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{escape_mrkdwn(language)}\n{code.strip(chr(10))}\n{fence}"
+
+
+def _inlines(part: BlockNode, escape: Callable[[str], str]) -> str:
+    return "".join(_styled(node, _inline(node, escape)) for node in _nodes(part))
+
+
+def _styled(node: BlockNode, text: str) -> str:
+    style = node.get("style")
+    if not isinstance(style, dict) or not text.strip():
+        return text
+    if style.get("code"):
+        return _code(text)
+    marks = "".join(mark for name, mark in reversed(_STYLES) if style.get(name))
+    closing = "".join(mark for name, mark in _STYLES if style.get(name))
+    # In Markdown a mark beside a space has no effect, and a style cannot continue on the next line.
+    return "\n".join(_wrapped(line, marks, closing) for line in text.split("\n"))
+
+
+def _wrapped(line: str, marks: str, closing: str) -> str:
+    edges = _EDGES.fullmatch(line)
+    if edges is None or not edges[2]:
+        return line
+    return f"{edges[1]}{marks}{edges[2]}{closing}{edges[3]}"
+
+
+def _code(text: str) -> str:
+    if "`" in text:
+        longest = max(len(run) for run in re.findall("`+", text))
+        mark = "`" * (longest + 1)
+        return f"{mark} {text} {mark}"
+    return f"`{text}`"
+
+
+def _inline(node: BlockNode, escape: Callable[[str], str]) -> str:
+    kind = node.get("type")
+    if kind == "text":
+        return escape(_string(node, "text"))
+    if kind == "link":
+        return _link(_string(node, "url"), _string(node, "text"), escape)
+    if kind == "emoji":
+        return f":{_string(node, 'name')}:"
+    if kind == "date":
+        return escape(_string(node, "fallback"))
+    token = {"user": "@", "channel": "#", "usergroup": "!subteam^", "broadcast": "!", "color": ""}.get(
+        str(kind)
+    )
+    ids = ("user_id", "channel_id", "usergroup_id", "range", "value")
+    value = next((_string(node, key) for key in ids if _string(node, key)), "")
+    if token is None or not value:
+        return escape(_string(node, "text"))
+    return f"<{token}{value}>" if token else value
+
+
+def _link(url: str, label: str, escape: Callable[[str], str]) -> str:
+    address = escape_mrkdwn(unescape(url)).replace("|", "%7C")
+    return f"<{address}|{escape(label)}>" if label else f"<{address}>"
+
+
+def _kind(part: BlockNode) -> str:
+    return _string(part, "type").removeprefix("rich_text_")
+
+
+def _nodes(part: BlockNode) -> list[BlockNode]:
+    elements = part.get("elements")
+    return [node for node in elements if isinstance(node, dict)] if isinstance(elements, list) else []
+
+
+def _string(node: BlockNode, key: str) -> str:
+    value = node.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _number(node: BlockNode, key: str) -> int:
+    value = node.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
