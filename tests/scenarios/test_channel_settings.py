@@ -1,7 +1,10 @@
 """`/task settings`: one dialog for what holds in a channel, and what each setting changes."""
 
 from taskwire.domain.channel_settings import ChannelSettings
+from taskwire.domain.ids import UserId
+from taskwire.domain.person_settings import PersonSettings
 from taskwire.messages.settings_form import read_settings
+from taskwire.queue.batch import Batch
 from taskwire_sandbox.coder import faults
 from taskwire_sandbox.slack import DeliveryFault
 
@@ -402,6 +405,19 @@ async def test_the_dialog_has_a_persons_own_settings_too(world: World) -> None:
     assert told == [f"Saved the settings of {place(world)}.", "Saved. I call you by direct message."]
     assert world.alice.dialog() == dialog(world, template="Big ones", own=own)
     assert world.bob.dialog() == dialog(world, template="Big ones")
+
+
+async def test_own_settings_that_a_dialog_did_not_change_stay(world: World) -> None:
+    """Alice opens the dialog while her own settings are still being saved. Then she changes the channel's."""
+    await world.alice.types("/task settings")
+    deps = world.bot.parts.deps
+    direct = PersonSettings(calls="direct")
+    await deps.queues.write(deps.person_settings.write(Batch(), UserId(world.alice.id), direct))
+
+    await world.alice.saves(settle="5 min")
+
+    assert world.alice.reads() == [f"Saved the settings of {place(world)}."]
+    assert await deps.person_settings.get(UserId(world.alice.id)) == direct
 
 
 async def test_settings_that_are_saved_twice_by_slack_are_saved_once(world: World) -> None:

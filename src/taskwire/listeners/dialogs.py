@@ -26,6 +26,7 @@ from taskwire.listeners.ingress import Ingress
 from taskwire.listeners.submissions import ID_PATTERN, DialogContext, parse_submission
 from taskwire.messages import accounts, answers, forms, refusals
 from taskwire.messages.forms import Field
+from taskwire.messages.person_settings_form import write_shown
 from taskwire.messages.settings_form import SettingsField
 from taskwire.messages.share_form import list_shown, share_form
 from taskwire.outbox.allowed_places import find_checked_place
@@ -157,8 +158,7 @@ class Dialogs:
 
     def open_settings(self, requester: Requester, trigger_id: str) -> None:
         """Open the dialog with the settings of the requester's channel, and the person's own."""
-        metadata = _context_of(requester).model_dump_json()
-        make_view = partial(self._settings_form.view, requester, metadata)
+        make_view = partial(self._settings_dialog, requester)
         self._open_in_background(requester, trigger_id, Dialog.SETTINGS, make_view)
 
     def refresh_presets(self, requester: Requester, clicked: Click) -> None:
@@ -263,6 +263,11 @@ class Dialogs:
         settings = await self._person_settings.get(requester.person)
         metadata = _context_of(requester).model_dump_json()
         return forms.preferences_dialog(settings, private_metadata=metadata)
+
+    async def _settings_dialog(self, requester: Requester) -> View:
+        own = await self._person_settings.get(requester.person)
+        context = _context_of(requester).model_copy(update={"shown": write_shown(own)})
+        return await self._settings_form.view(requester, own, context.model_dump_json())
 
     async def _connect_dialog(self, requester: Requester) -> View:
         return accounts.connect_dialog(self._coder_url, _context_of(requester).model_dump_json())

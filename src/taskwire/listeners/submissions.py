@@ -27,7 +27,7 @@ from taskwire.domain.text.message import Dialog
 from taskwire.domain.text.mrkdwn import is_blank, unescape
 from taskwire.messages import accounts, forms
 from taskwire.messages.forms import Field
-from taskwire.messages.person_settings_form import read_person_settings
+from taskwire.messages.person_settings_form import read_person_settings, write_shown
 from taskwire.messages.settings_form import SettingsField, find_errors, read_settings
 from taskwire.messages.share_form import read_change
 from taskwire.outbox.private_answers import without_expired_url
@@ -61,7 +61,7 @@ class DialogContext(BaseModel):
     link: Annotated[str, pydantic.Field(pattern="^[A-Za-z0-9_-]{0,64}$")] = ""
     key: Id = ""
     asked_ts: Ts | None = None
-    # In the dialog for sharing: the ids of those who had a share when it was opened.
+    # What a dialog showed when it was opened: the ids of those who had a share, or the person's own settings.
     shown: Annotated[str, pydantic.Field(pattern="^[A-Za-z0-9 ]{0,1000}$")] = ""
     # The thread of the message from which the form was opened; empty if it is in none.
     source_channel: str = ""
@@ -129,7 +129,7 @@ def parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
     if submitted.dialog is Dialog.CREATE:
         return _parse_create(requester, context, values)
     if submitted.dialog is Dialog.SETTINGS:
-        return _parse_settings(requester, values)
+        return _parse_settings(requester, context, values)
     if submitted.dialog is Dialog.PREFERENCES:
         settings = read_person_settings(values)
         return DialogRequest(SavePersonSettings(person=submitted.person, settings=settings))
@@ -197,7 +197,11 @@ def _parse_choice(requester: Requester, context: DialogContext, values: Mapping[
     return DialogRequest(choice, link=context.link)
 
 
-def _parse_settings(requester: Requester, values: Mapping[str, str]) -> DialogRequest:
+def _parse_settings(requester: Requester, context: DialogContext, values: Mapping[str, str]) -> DialogRequest:
+    """Return the changes of a dialog with a channel's settings and a person's own.
+
+    If the person's own are as they were shown, they are not saved: they may have changed since, elsewhere.
+    """
     errors = find_errors(values)
     if errors:
         return DialogRequest(errors=errors)
@@ -207,8 +211,10 @@ def _parse_settings(requester: Requester, values: Mapping[str, str]) -> DialogRe
     # Slack always submits this menu, so without it the dialog has only the person's own settings.
     if SettingsField.REPLIES not in values:
         return DialogRequest(own)
-    own = own.model_copy(update={"tells_changes_only": True})
-    return DialogRequest(SaveChannelSettings(requester=requester, settings=read_settings(values)), own)
+    job = SaveChannelSettings(requester=requester, settings=read_settings(values))
+    if write_shown(own.settings) == context.shown:
+        return DialogRequest(job)
+    return DialogRequest(job, own.model_copy(update={"tells_changes_only": True}))
 
 
 # For each dialog about a task: its verb, and the error beside its field if the field is empty.

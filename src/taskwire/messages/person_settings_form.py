@@ -67,6 +67,11 @@ def read_person_settings(values: Mapping[str, str]) -> PersonSettings:
     )
 
 
+def write_shown(settings: PersonSettings) -> str:
+    """Return the settings that a dialog shows, as a text for its metadata."""
+    return f"{settings.calls} {settings.quiet_from_hour} {settings.quiet_until_hour}"
+
+
 def describe_settings(settings: PersonSettings) -> str:
     """Say in a sentence how the person is called."""
     words = _CALL_SENTENCES[settings.calls]

@@ -45,13 +45,12 @@ class SettingsForm:
         self._deps = deps
         self._people = people
 
-    async def view(self, requester: Requester, metadata: str) -> View:
-        """Return the dialog for the requester's channel. Raise UserError if the person may not use the bot.
+    async def view(self, requester: Requester, own: PersonSettings, metadata: str) -> View:
+        """Return the dialog for the requester's channel, with the person's own settings.
 
-        A person who may not change the channel's settings gets a dialog with only their own settings, and the
-        reason.
+        Raise UserError if the person may not use the bot. A person who may not change the channel's settings
+        gets a dialog with only their own settings, and the reason.
         """
-        own = await self._deps.person_settings.get(requester.person)
         await self._people.get_profile(requester.person)
         if requester.channel.startswith("D"):
             return settings_form.own_settings_form(own, "", metadata)
