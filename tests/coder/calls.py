@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
-from taskwire.coder import keys
+from taskwire.coder import keys, rights
 from taskwire.coder.client import CoderClient
+from taskwire.coder.models import User
 from taskwire.domain.text.agent_text import AgentText
 
 ID = "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11"
@@ -136,15 +137,27 @@ CALLS: dict[str, Call] = {
     "find_token_end": Call(lambda c: c.find_token_expiry(), "GET /api/v2/users/me/keys/abcdefghij", 200, KEY),
 }
 
-RIGHT: JsonValue = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
+ORGANIZATION = "703f72a1-76f6-4f89-9de6-8a3989693fe5"
+ACCOUNT = User(id=ID, username="taskwire", organization_ids=(ORGANIZATION,))
+# An account is asked about its organization, and about people in the whole site.
+CHECKS: dict[str, JsonValue] = {
+    f"{right} {ORGANIZATION}": {
+        "object": {
+            "resource_type": right.partition(":")[0],
+            **({} if right == "user:read" else {"organization_id": ORGANIZATION}),
+        },
+        "action": right.partition(":")[2],
+    }
+    for right in rights.NEEDED_RIGHTS
+}
 # These calls treat a refusal or an odd answer as one that says nothing.
 TOLERANT_CALLS: dict[str, Call] = {
-    "find_may_connect": Call(
-        lambda c: c.find_connect_right(),
+    "find_rights": Call(
+        lambda c: rights.find_rights(c, ACCOUNT),
         "POST /api/v2/authcheck",
         200,
-        {"can_connect": True},
-        {"checks": {"can_connect": RIGHT}},
+        dict.fromkeys(CHECKS, True),
+        {"checks": CHECKS},
     ),
     "list_missing_scopes": Call(
         lambda c: c.list_missing_scopes(), "GET /api/v2/users/me/keys/abcdefghij", 200, KEY

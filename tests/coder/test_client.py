@@ -9,11 +9,11 @@ from urllib.parse import unquote
 import pytest
 
 from taskwire import transport
-from taskwire.coder import errors
+from taskwire.coder import errors, rights
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.domain.text.agent_text import AgentText
 from taskwire.transport import ConnectionCut, DeadlinePassed, NoAnswer, Unreachable
-from tests.coder.calls import BUILD, CALLS, EVERY_CALL, KEY, TASK, USER, Call
+from tests.coder.calls import ACCOUNT, BUILD, CALLS, EVERY_CALL, KEY, TASK, USER, Call
 from tests.coder.raw_server import Behavior, RawServer, close_connection, never_respond, raw_server, respond
 
 TOKEN = "abcdefghij-klmnopqrstuvwxyz012345"
@@ -226,22 +226,6 @@ async def test_the_list_comes_as_it_was_sent() -> None:
         assert await coder.list_tasks_raw() == body.encode()
 
 
-async def test_an_account_asks_whether_it_may_talk_to_agents() -> None:
-    """The question is about all workspaces, because the account acts for everybody. Coder's answer is
-    returned as it is."""
-    for may in (True, False):
-        async with (
-            raw_server(respond(200, json.dumps({"can_connect": may}), JSON)) as server,
-            CoderClient.open(server.url, TOKEN) as coder,
-        ):
-            assert await coder.find_connect_right() is may
-            head, _, content = server.requests[0].partition(b"\r\n\r\n")
-
-        assert head.startswith(b"POST /api/v2/authcheck ")
-        check = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
-        assert json.loads(content) == {"checks": {"can_connect": check}}
-
-
 @pytest.mark.parametrize(
     "act",
     [
@@ -255,4 +239,4 @@ async def test_an_account_asks_whether_it_may_talk_to_agents() -> None:
 async def test_a_coder_that_cannot_be_asked_for_rights_is_no_trouble(act: Behavior) -> None:
     """This check only looks ahead, so its failure must not count as a Coder that is away."""
     async with raw_server(act) as server, CoderClient.open(server.url, TOKEN) as coder:
-        assert await coder.find_connect_right() is None
+        assert await rights.find_rights(coder, ACCOUNT) is None

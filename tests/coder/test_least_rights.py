@@ -1,6 +1,7 @@
-"""The least rights of the service account: which scopes and which role each feature needs.
+"""The least rights of the service account: which scopes, which role and which rights each feature needs.
 
-The stand-in for Coder enforces roles and scopes. `docs/security.md` has the table that is measured here.
+The stand-in for Coder enforces roles, custom roles and scopes. `docs/security.md` has the table that is
+measured here.
 """
 
 import re
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from taskwire.coder import lists
+from taskwire.coder import lists, rights
 from taskwire.coder.client import CoderClient
 from taskwire.coder.scopes import FEATURES, list_lost_features, list_missing
+from taskwire.doctor.findings import Finding, judge_account
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.text.agent_text import AgentText
-from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.coder import SandboxTask, faults
+from taskwire_sandbox.coder.access import Rules
 
 from .test_stories import Deployment, deployed
 
@@ -23,11 +26,9 @@ PAGE, README = ROOT / "docs/security.md", ROOT / "README.md"
 # Coder's handlers and its composed scopes read or change these too. The stand-in does not ask for them.
 NOT_ENFORCED = {
     "create tasks for people": {"organization:read", "workspace:update"},
-    "read the log of a running agent": {"workspace:read"},
-    "send replies to agents": {"task:update", "workspace:read", "workspace:ssh"},
-    "pause tasks": {"task:update", "workspace:read", "workspace:update"},
-    "resume tasks": {"task:update", "workspace:read", "workspace:update"},
-    "delete tasks": {"task:delete", "workspace:read"},
+    "send replies to agents": {"task:update", "workspace:ssh"},
+    "pause tasks": {"task:update", "workspace:update"},
+    "resume tasks": {"task:update", "workspace:update"},
 }
 
 
@@ -132,14 +133,28 @@ ROLES = {
 }
 
 
+# The custom role that suffices, and each with one right less. All of them also have the role User Admin.
+CUSTOM_ROLES = {"custom": [right for right in rights.NEEDED_RIGHTS if right != rights.READ_USERS]}
+CUSTOM_ROLES |= {
+    f"custom-without-{left_out}": [right for right in CUSTOM_ROLES["custom"] if right != left_out]
+    for left_out in CUSTOM_ROLES["custom"]
+}
+EVERY_ROLE = [*ROLES, *CUSTOM_ROLES]
+
+
+def _add_bot(here: Deployment, role: str) -> None:
+    """Add the service account with a role of the page, or with a custom role and User Admin."""
+    here.coder.settings.rules = Rules(custom_roles=CUSTOM_ROLES)
+    roles = ROLES.get(role, (role,))
+    is_site = role in ROLES and "organization-admin" not in roles
+    site = roles if is_site else ("user-admin",) if role in CUSTOM_ROLES else ()
+    here.coder.add_user("bot", roles=site, organizations={"coder": () if is_site else roles})
+
+
 async def _works(feature: str, role: str, scopes: tuple[str, ...]) -> bool:
     """Return whether a token of an account with this role and these scopes is enough for the feature."""
     async with deployed() as here:
-        roles = ROLES[role]
-        is_site = "organization-admin" not in roles
-        here.coder.add_user(
-            "bot", roles=roles if is_site else (), organizations={"coder": () if is_site else roles}
-        )
+        _add_bot(here, role)
         task = await here.running()
         token = here.coder.add_token("bot", scopes=scopes)
         async with CoderClient.open(here.coder.url, token) as client:
@@ -149,16 +164,21 @@ async def _works(feature: str, role: str, scopes: tuple[str, ...]) -> bool:
                 return False
 
 
-def _rows() -> dict[str, tuple[tuple[str, ...], str]]:
-    """Return what the page says of each feature: its scopes, and the smallest role."""
+def _rows() -> dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]]:
+    """Return what the page says of each feature: scopes, the smallest role, a custom role's rights."""
     table = PAGE.read_text(encoding="utf-8").split("| what Taskwire does |")[1].split("\n\n")[0]
     rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()[2:]]
-    return {row[0]: (tuple(re.findall(r"`([\w:]+)`", row[1])), row[2].split(",")[0]) for row in rows}
+    return {row[0]: (_names(row[1]), row[2].split(",")[0], _names(row[3])) for row in rows}
+
+
+def _names(cell: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"`([\w:]+)`", cell))
 
 
 def test_the_page_has_the_scopes_that_are_checked() -> None:
     """The doctor names a feature and a scope by this table too."""
-    assert {feature: scopes for feature, (scopes, _) in _rows().items()} == FEATURES
+    assert {feature: scopes for feature, (scopes, _, _) in _rows().items()} == FEATURES
+    assert {feature: needed for feature, (_, _, needed) in _rows().items() if needed} == rights.FEATURE_RIGHTS
     assert list(TRIES) == list(FEATURES)
 
 
@@ -200,3 +220,82 @@ async def test_the_smallest_role_of_a_feature_is_the_one_on_the_page(feature: st
 
     assert enough[0] == _rows()[feature][1]
     assert "Owner" in enough
+
+
+async def _ask_doctor(role: str, *, is_route_there: bool = True) -> tuple[list[str], Finding]:
+    """Return what the account lacks by Coder's answer, in the words of the page, and what doctor says."""
+    async with deployed() as here:
+        _add_bot(here, role)
+        if not is_route_there:
+            here.coder.plan_fault("authcheck", faults.server_error("Route not found.", 404))
+        async with CoderClient.open(here.coder.url, here.coder.add_token("bot")) as client:
+            account = await client.get_own_user()
+            found = await rights.find_rights(client, account)
+            asked = [request.route for request in here.coder.requests].count("authcheck")
+            assert asked == 1
+            lost = rights.list_lost_features(found.fewest_missing) if found else []
+            return lost, judge_account(account, found)
+
+
+@pytest.mark.parametrize("role", EVERY_ROLE)
+async def test_doctor_says_of_each_role_what_really_fails(role: str) -> None:
+    """One request tells for each feature whether its calls work, also with a custom role."""
+    fails = [feature for feature in rights.FEATURE_RIGHTS if not await _works(feature, role, ("all",))]
+
+    lost, finding = await _ask_doctor(role)
+
+    assert lost == fails
+    assert finding.state == ("wrong" if fails else "ok")
+
+
+async def test_doctor_names_what_fails_and_what_to_grant() -> None:
+    """A role that suffices is right, whatever its name is."""
+    _, custom = await _ask_doctor("custom")
+    _, without = await _ask_doctor("custom-without-workspace:stop")
+    _, administrator = await _ask_doctor("Organization Admin")
+    _, user_admin = await _ask_doctor("User Admin")
+
+    assert (custom.state, custom.says) == ("ok", "It is bot, whose roles suffice.")
+    assert (without.says, without.hint) == (
+        "The Coder account bot has too few rights: without workspace:stop Taskwire cannot pause tasks.",
+        "Give it a role of its organization with workspace:stop; or the role Owner.",
+    )
+    assert (administrator.says, administrator.hint) == (
+        "The Coder account bot has too few rights: without workspace:application_connect Taskwire cannot "
+        "read the log of a running agent or send replies to agents.",
+        "Give it a role of its organization with workspace:application_connect; or the role Owner.",
+    )
+    assert user_admin.hint.startswith("Give it a role of its organization with task:read, workspace:read, ")
+
+
+@pytest.mark.parametrize(
+    ("role", "state", "said"),
+    [
+        ("Owner", "ok", "It is bot, who has the role Owner. This Coder does not say more about its rights."),
+        (
+            "custom",
+            "wrong",
+            "The Coder account bot lacks the role Owner, and this Coder does not say what it may do.",
+        ),
+    ],
+)
+async def test_a_coder_that_does_not_tell_rights_is_judged_by_the_role_owner(
+    role: str, state: str, said: str
+) -> None:
+    """An older Coder, or a proxy before it, may not have the route."""
+    _, finding = await _ask_doctor(role, is_route_there=False)
+
+    assert (finding.state, finding.says) == (state, said)
+
+
+async def test_a_role_of_one_organization_suffices_there() -> None:
+    """Coder puts new accounts into the default organization, where they may need no role."""
+    async with deployed() as here:
+        here.coder.settings.rules = Rules(custom_roles=CUSTOM_ROLES)
+        here.coder.add_organization("other")
+        here.coder.add_user("bot", roles=("user-admin",), organizations={"coder": ["custom"], "other": ()})
+        async with CoderClient.open(here.coder.url, here.coder.add_token("bot")) as client:
+            account = await client.get_own_user()
+            finding = judge_account(account, await rights.find_rights(client, account))
+
+    assert finding.says == "It is bot, whose roles suffice in 1 of its 2 organizations."

@@ -22,7 +22,7 @@ class Route:
 
 ROUTES = {
     f"GET {V2}/buildinfo": Route(200, "BuildInfo"),
-    f"POST {V2}/authcheck": Route(200, "AgentRights", sends="checks"),
+    f"POST {V2}/authcheck": Route(200, sends="checks"),
     f"GET {V2}/users": Route(200, "UserPage", query="q limit offset"),
     f"GET {V2}/users/{{user}}": Route(200, "User"),
     f"GET {V2}/users/{{user}}/keys/tokens": Route(200, "[ApiKey]"),
@@ -52,9 +52,8 @@ ROUTES = {
 # list.
 TYPES = {
     "BuildInfo": "version deployment_id",
-    "AgentRights": "can_connect:bool",
     "UserPage": "users:[User] count:int",
-    "User": "id:uuid username email status:UserStatus roles:[Role]",
+    "User": "id:uuid username email status:UserStatus roles:[Role] organization_ids:[str]",
     "Role": "name organization_id?",
     "ApiKey": "id expires_at:time scopes:[str] token_name",
     "NewKey": "key",

@@ -168,7 +168,7 @@ def _wrong_routes(reference: Reference) -> Iterator[str]:
 
 def _wrong_fields(reference: Reference) -> Iterator[str]:
     """Yield the fields of the table that differ from the reference."""
-    for name in TYPES.keys() - {"StartedBuild", "AgentRights", "TokenConfig"}:
+    for name in TYPES.keys() - {"StartedBuild", "TokenConfig"}:
         known = reference.definitions[f"codersdk.{_called(name)}"]["properties"]
         for field in list_fields(name):
             written = field.name.lower() if name == "Preset" else field.name

@@ -103,7 +103,8 @@ async def test_what_is_read_is_there_whatever_the_task_is_at(deployment: Scene, 
 
 async def test_what_is_changed_is_answered_as_the_client_takes_it(deployment: Scene) -> None:
     """Each write of the table has its status, and its answer if Taskwire reads something of it."""
-    check = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
+    where = {"resource_type": "workspace", "organization_id": deployment.sandbox.template.organization.id}
+    check = {"object": where, "action": "application_connect"}
     version = deployment.sandbox.template.active.id
     one = f"{V2}/tasks/{{user}}/{{task}}"
     steps: list[tuple[str, object]] = [
@@ -124,6 +125,8 @@ async def test_what_is_changed_is_answered_as_the_client_takes_it(deployment: Sc
         reply = await send_request(deployment, method, path, sent)
         wrong = problems(row, reply.json) if ROUTES[row].answer else []
         found[row] = (reply.status, wrong)
+        if row.endswith("/authcheck"):
+            assert reply.json == {"can_connect": False}
 
     assert found == {row: (route.status, []) for row, route in ROUTES.items() if row not in READS}
 

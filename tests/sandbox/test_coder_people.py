@@ -436,3 +436,30 @@ async def test_organizations_have_members(stage: Scene) -> None:
     assert [each["name"] for each in mine.json] == [each["name"] for each in of_me.json] == ["coder"]
     assert [each["name"] for each in all_of_them.json] == ["coder", "research"]
     assert [each["username"] for each in members.json] == ["admin", "alice"]
+
+
+async def test_a_check_of_rights_counts_custom_roles_in_their_organization() -> None:
+    """Coder counts all roles and the scopes of the key. A check must name what it is about."""
+    async with scene(Settings(rules=Rules(custom_roles={"reader": ["task:read", "workspace:*"]}))) as stage:
+        stage.sandbox.add_user("carol", organizations={"coder": ["reader"]})
+        here = stage.sandbox.template.organization.id
+        carol, narrow = (
+            stage.with_key(stage.sandbox.add_token("carol", scopes=scopes))
+            for scopes in (("all",), ("task:read",))
+        )
+        checks: dict[str, object] = {
+            "tasks": {"object": {"resource_type": "task", "organization_id": here}, "action": "read"},
+            "everywhere": {"object": {"resource_type": "task"}, "action": "read"},
+            "stops": {"object": {"resource_type": "workspace", "organization_id": here}, "action": "stop"},
+            "edits": {"object": {"resource_type": "task", "organization_id": here}, "action": "update"},
+        }
+
+        wide = await carol.asks("POST", "/api/v2/authcheck", {"checks": checks})
+        less = await narrow.asks("POST", "/api/v2/authcheck", {"checks": checks})
+        bad = await carol.asks(
+            "POST", "/api/v2/authcheck", {"checks": {"x": {"object": {}, "action": "read"}}}
+        )
+
+    assert wide.json == {"tasks": True, "everywhere": False, "stops": True, "edits": False}
+    assert less.json == {"tasks": True, "everywhere": False, "stops": False, "edits": False}
+    assert bad.said[:2] == (400, 'Object\'s "resource_type" field must be defined for key "x".')

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from taskwire.coder import rights
 from taskwire_sandbox.coder.access import Rules
 
 from .running_tasks import a_task
@@ -32,6 +33,18 @@ async def test_an_account_with_too_few_rights_says_so_in_the_list(world: World) 
     await world.alice.types("/task list failed")
 
     assert world.alice.reads() == [LACKS, LACKS]
+
+
+async def test_an_account_with_a_custom_role_that_suffices_is_not_accused(world: World) -> None:
+    """It sees all people and tasks, so an empty list is empty."""
+    everything = [right for right in rights.NEEDED_RIGHTS if right != rights.READ_USERS]
+    world.coder.settings.rules = Rules(custom_roles={"custom": everything})
+    account = world.coder.user("taskwire")
+    account.roles, account.org_roles = {"user-admin"}, {each: {"custom"} for each in account.org_roles}
+
+    await world.alice.types("/task list failed")
+
+    assert LACKS not in world.alice.reads()
 
 
 async def test_a_person_who_is_not_found_by_such_an_account_is_not_to_blame(world: World) -> None:

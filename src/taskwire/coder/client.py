@@ -141,17 +141,6 @@ class CoderClient:
         body = await self._get("get user", f"/users/{_quote_segment(user)}")
         return models.parse(models.User, body, "get user")
 
-    async def find_connect_right(self) -> bool | None:
-        """Return whether this account may connect to all users' agents; None if Coder does not say."""
-        check = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
-        try:
-            body = await self.request(
-                "check rights", "POST", "/authcheck", 200, {"checks": {"can_connect": check}}
-            )
-            return models.parse(models.AgentRights, body, "check rights").can_connect
-        except (errors.NotFound, errors.BadRequest, errors.Forbidden, errors.UnexpectedCoderAnswer):
-            return None
-
     async def list_users(self, query: str = "") -> list[models.User]:
         """Return the users that match a search. An account that may not list users sees only itself."""
         found: list[models.User] = []

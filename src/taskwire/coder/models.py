@@ -140,20 +140,12 @@ class User(_Model):
     email: str = ""
     status: str = ""
     roles: Annotated[tuple[Role, ...], ListOrNull] = ()
+    organization_ids: Annotated[tuple[str, ...], ListOrNull] = ()
 
     @property
     def is_owner(self) -> bool:
         """Whether the account has the site's role Owner."""
         return any(role.name == "owner" and not role.organization_id for role in self.roles)
-
-
-class AgentRights(_Model):
-    """Whether an account may connect to the agents of all users.
-
-    The request that we send chooses this field's name.
-    """
-
-    can_connect: bool
 
 
 class AgentHealth(_Model):

@@ -19,10 +19,12 @@ from taskwire import settings as settings_module
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.coder.models import Template
+from taskwire.coder.rights import find_rights
 from taskwire.doctor.allowed_lists import check_allowed
 from taskwire.doctor.data_dir import check_directory, check_disk
 from taskwire.doctor.findings import (
     Finding,
+    judge_account,
     judge_accounts,
     judge_arrivals,
     judge_clocks,
@@ -43,7 +45,7 @@ from taskwire.doctor.opening import open_slack, open_store, open_workspace
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import UserId, to_ms
 from taskwire.messages import refusals, troubles
-from taskwire.outbox.coder_health import find_expiry_trouble, find_rights_trouble, find_scope_trouble
+from taskwire.outbox.coder_health import find_expiry_trouble, find_scope_trouble
 from taskwire.outbox.service_token import can_renew
 from taskwire.queue import fence, self_test
 from taskwire.queue.dead_letters import DeadLetters
@@ -209,9 +211,7 @@ class Examination:
 
     async def _account(self, coder: CoderClient) -> Finding:
         me = await coder.get_own_user()
-        if trouble := await find_rights_trouble(coder):
-            raise trouble
-        return Finding("Coder account", "ok", f"It is {me.username}, who has the role Owner.")
+        return judge_account(me, await find_rights(coder, me))
 
     async def _token(self, coder: CoderClient) -> Finding:
         await coder.get_own_user()

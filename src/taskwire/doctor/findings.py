@@ -11,10 +11,13 @@ from typing import Literal
 
 from redis.exceptions import RedisError
 
+from taskwire.coder.models import User
+from taskwire.coder.rights import AccountRights
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import from_ms
 from taskwire.messages import troubles
+from taskwire.outbox.coder_health import judge_rights
 from taskwire.queue.dead_letters import DeadLetter
 from taskwire.queue.formats import StrandedQueue
 from taskwire.redis.connection import StoreHealth
@@ -223,6 +226,20 @@ def judge_emails(profiles: Sequence[Profile]) -> Finding:
             "find that in Slack's Settings & Permissions.",
         )
     return Finding("E-mails", "ok", "Slack shows them, so people are found in Coder.")
+
+
+def judge_account(account: User, rights: AccountRights | None) -> Finding:
+    """Judge whether our account's roles suffice. `rights` is None if Coder does not say what they allow."""
+    name = "Coder account"
+    if trouble := judge_rights(account, rights):
+        return wrong_finding(name, trouble)
+    if account.is_owner:
+        more = "" if rights else " This Coder does not say more about its rights."
+        return Finding(name, "ok", f"It is {account.username}, who has the role Owner.{more}")
+    said, where = f"It is {account.username}, whose roles suffice", ""
+    if rights and rights.sufficient_count < len(rights.missing):
+        where = f" in {rights.sufficient_count} of its {len(rights.missing)} organizations"
+    return Finding(name, "ok", f"{said}{where}.")
 
 
 def judge_accounts(accounts: Sequence[ConnectedAccount], now_ms: int, *, are_needed: bool) -> Finding:

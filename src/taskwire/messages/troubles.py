@@ -26,6 +26,25 @@ def account_not_owner(username: str) -> Refusal:
     )
 
 
+def account_rights_unknown(username: str) -> Refusal:
+    """Say that our Coder account lacks the role Owner, and that Coder does not say what else it may do."""
+    return (
+        f"The Coder account {username} lacks the role Owner, and this Coder does not say what it may do.",
+        "Let an administrator of Coder give it that role.",
+    )
+
+
+def account_lacks_rights(username: str, missing: Sequence[str], features: Sequence[str]) -> Refusal:
+    """Say which rights our Coder account lacks, what does not work without them, and what to give it."""
+    in_organization = [right for right in missing if right != "user:read"]
+    wanted = ["the role User Admin"] if "user:read" in missing else []
+    wanted += [f"a role of its organization with {', '.join(in_organization)}"] if in_organization else []
+    return (
+        f"The Coder account {username} has too few rights: without {', '.join(missing)} {_cannot(features)}.",
+        f"Give it {' and '.join(wanted)}; or the role Owner.",
+    )
+
+
 def account_without_agents(username: str) -> Refusal:
     """Say that Coder does not let accounts with the role Owner talk to other people's agents."""
     return (
@@ -36,12 +55,16 @@ def account_without_agents(username: str) -> Refusal:
 
 def token_lacks_scopes(missing: Sequence[str], features: Sequence[str]) -> Refusal:
     """Say that the token lacks these scopes, and what Taskwire cannot do without them."""
-    cannot = " or ".join((", ".join(features[:-1]), features[-1]) if features[1:] else features)
-    lacking = f"has too few scopes: without {', '.join(missing)} Taskwire cannot {cannot}."
+    lacking = f"has too few scopes: without {', '.join(missing)} {_cannot(features)}."
     return (
         f"The token in CODER_SESSION_TOKEN {lacking}",
         "Make one with the scopes in the README, or with all, with an account of role Owner.",
     )
+
+
+def _cannot(features: Sequence[str]) -> str:
+    listed = " or ".join((", ".join(features[:-1]), features[-1]) if features[1:] else features)
+    return f"Taskwire cannot {listed}"
 
 
 def token_expires(at: datetime) -> Refusal:

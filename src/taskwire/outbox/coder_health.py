@@ -14,9 +14,11 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from taskwire.coder import rights, scopes
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused, TasksNotSupported, TokenRefused
-from taskwire.coder.scopes import list_lost_features
+from taskwire.coder.models import User
+from taskwire.coder.rights import FEATURE_RIGHTS, AccountRights, find_rights
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, Refused, UserError
@@ -191,25 +193,43 @@ class ServiceAccount:
             return []
         if scope_trouble := await find_scope_trouble(coder):
             return [scope_trouble]
-        rights = await find_rights_trouble(coder)
+        account = await coder.get_own_user()
+        rights_trouble = judge_rights(account, await find_rights(coder, account))
         expires_at = await coder.find_token_expiry()
-        return [trouble for trouble in (rights, find_expiry_trouble(expires_at, now)) if trouble is not None]
+        return [
+            trouble
+            for trouble in (rights_trouble, find_expiry_trouble(expires_at, now))
+            if trouble is not None
+        ]
 
 
 async def find_scope_trouble(coder: CoderClient) -> UserError | None:
     """Return an error that names the scopes that our token lacks, and for what; None if it lacks none."""
     missing = await coder.list_missing_scopes()
-    return UserError(*troubles.token_lacks_scopes(missing, list_lost_features(missing))) if missing else None
+    return (
+        UserError(*troubles.token_lacks_scopes(missing, scopes.list_lost_features(missing)))
+        if missing
+        else None
+    )
 
 
-async def find_rights_trouble(coder: CoderClient) -> UserError | None:
-    """Return an error that names the right that our account lacks; None if it lacks none."""
-    account = await coder.get_own_user()
-    if not account.is_owner:
-        return UserError(*troubles.account_not_owner(account.username))
-    if await coder.find_connect_right() is False:
-        return UserError(*troubles.account_without_agents(account.username))
-    return None
+def judge_rights(account: User, found: AccountRights | None) -> UserError | None:
+    """Return an error that names what our account cannot do, and what to grant; None if it can do everything.
+
+    `found` is None if Coder does not say which rights the account has. Then only the role Owner counts.
+    """
+    name = account.username
+    if found is None:
+        return None if account.is_owner else UserError(*troubles.account_rights_unknown(name))
+    missing = found.fewest_missing
+    if not missing:
+        return None
+    if account.is_owner:
+        return UserError(*troubles.account_without_agents(name))
+    lost = rights.list_lost_features(missing)
+    if len(lost) == len(FEATURE_RIGHTS):
+        return UserError(*troubles.account_not_owner(name))
+    return UserError(*troubles.account_lacks_rights(name, missing, lost))
 
 
 async def is_agent_forbidden(coder: CoderClient, task_id: str) -> bool:

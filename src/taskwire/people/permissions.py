@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from taskwire.coder.errors import CoderError
+from taskwire.coder.rights import sees_everything
 from taskwire.dependencies import Dependencies
 from taskwire.domain.allowed import PlaceNotAllowed
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
@@ -385,9 +386,9 @@ def require_allowed(deps: Dependencies, channel: ChannelId) -> None:
 
 
 async def require_rights(deps: Dependencies) -> None:
-    """Raise UserError if our own Coder account is not an Owner.
+    """Raise UserError if our own Coder account does not see all people and their tasks.
 
-    Call this when Coder has found nobody or nothing: an account without that role does not see everything.
+    Call this when Coder has found nobody or nothing.
     """
-    if deps.has_service_account and not (await deps.service_coder.get_own_user()).is_owner:
+    if deps.has_service_account and not await sees_everything(deps.service_coder):
         raise UserError(*refusals.own_account_lacks_rights())

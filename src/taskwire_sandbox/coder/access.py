@@ -4,11 +4,30 @@ The scopes of a key restrict its user further. It is UNVERIFIED which permission
 contain.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from taskwire_sandbox.coder.rows import Organization, Task, Template, Token, User, Workspace
 
-READS_USERS = {"owner", "user-admin", "template-admin", "auditor"}
+# What each role may do with the rows of other people. Owners may do everything, see `Viewer.may_by_role`.
+SITE_RIGHTS = {
+    "auditor": {"template:read", "user:read", "group:read", "organization:read", "organization_member:read"},
+    "template-admin": {
+        "template:*", "workspace:read", "user:read", "group:read", "organization:read",
+        "organization_member:read",
+    },
+    "user-admin": {"user:*", "group:*", "organization:read", "organization_member:*"},
+}  # fmt: skip
+ORGANIZATION_RIGHTS = {
+    "organization-admin": {
+        "api_key:*", "group:*", "organization:*", "organization_member:*", "task:*", "template:*",
+        "workspace:create", "workspace:read", "workspace:update", "workspace:delete", "workspace:start",
+        "workspace:stop", "workspace:share",
+    },
+    "organization-template-admin": {"template:*"},
+    "organization-user-admin": {"group:*", "organization_member:*"},
+}  # fmt: skip
+AGENT_RIGHTS = {"workspace:ssh", "workspace:application_connect"}
 READS_USERS_BY_ORGANIZATION = {"organization-admin", "organization-user-admin"}
 COMPOSITES = {
     "coder:workspaces.create": {
@@ -45,10 +64,11 @@ def is_known_scope(scope: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Settings of the deployment that change the rights of roles."""
+    """Settings of the deployment that change the rights of roles, and its custom roles of organizations."""
 
     shares_workspaces: bool = True
     owner_may_access_workspaces: bool = True
+    custom_roles: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +110,30 @@ class Viewer:
         """Return the role with which the workspace is shared with the user: `use`, `admin` or empty."""
         return workspace.user_acl.get(self.user.id, "") if self.rules.shares_workspaces else ""
 
-    def may_everywhere(self, resource: str, action: str) -> bool | None:
-        """Return whether the viewer may do `action` to every user's rows of the kind `resource`.
+    def may_by_role(self, right: str, organization: Organization | None) -> bool:
+        """Return whether a role gives the right to the rows of all people in the organization.
 
-        Return None for a pair that the stand-in does not know. A known pair is ("task", "read").
+        Without an organization, only roles of the whole site count. A right is `task:read`, for example.
         """
-        match resource, action:
-            case "workspace", "application_connect":
-                is_allowed = self.is_site("owner") and self.rules.owner_may_access_workspaces
-            case ("task", "read" | "create" | "update" | "delete") | ("workspace", "start" | "stop"):
-                is_allowed = self.is_site("owner")
-            case _:
-                return None
-        return is_allowed and self.has_scope(f"{resource}:{action}")
+        if self.is_site("owner"):
+            return self.rules.owner_may_access_workspaces or right not in AGENT_RIGHTS
+        granted = set[str]().union(*(SITE_RIGHTS.get(role, set()) for role in self.user.roles))
+        if organization is not None and self.is_member(organization):
+            known: dict[str, Collection[str]] = {**ORGANIZATION_RIGHTS, **self.rules.custom_roles}
+            granted.add("organization:read")
+            granted.update(*(known.get(role, ()) for role in self.user.org_roles[organization.id]))
+        if right == "user:read" and self._reads_users_by_organization():
+            return True
+        return not granted.isdisjoint({right, right.partition(":")[0] + ":*"})
+
+    def may_all(self, right: str, organization: Organization | None) -> bool:
+        """Return whether the viewer's roles and key give the right to the rows of all people there."""
+        is_banned = organization is not None and self.is_in(
+            organization, "organization-workspace-creation-ban"
+        )
+        if right == "workspace:create" and is_banned:
+            return False
+        return self.has_scope(right) and self.may_by_role(right, organization)
 
     def has_wide_view(self) -> bool:
         """Return whether the viewer can read every task."""
@@ -110,19 +141,23 @@ class Viewer:
 
     def can_read_task(self, task: Task) -> bool:
         """Return whether the viewer can read the task; if not, Coder says that it does not exist."""
-        return self.has_scope("task:read") and self._has_access(task.workspace)
+        return self.has_scope("task:read") and self._has_access(task.workspace, "task:read")
 
     def can_update_task(self, task: Task) -> bool:
         """Return whether the viewer may change the task's prompt."""
         if not self.has_scope("task:update"):
             return False
-        return self._administers(task.workspace) or self.acl_role(task.workspace) == "admin"
+        return self._administers(task.workspace, "task:update") or self.acl_role(task.workspace) == "admin"
+
+    def can_delete_task(self, task: Task) -> bool:
+        """Return whether the viewer may delete the task. A user with whom it is shared may not."""
+        return self.has_scope("task:delete") and self._administers(task.workspace, "task:delete")
 
     def can_read_workspace(self, workspace: Workspace) -> bool:
         """Return whether the viewer can read the workspace; if not, Coder says that it does not exist."""
         if not self.has_scope("workspace:read"):
             return False
-        return self._has_access(workspace) or self.is_site("template-admin")
+        return self._has_access(workspace, "workspace:read")
 
     def can_connect(self, workspace: Workspace) -> bool:
         """Return whether the viewer may connect to the agent's app in the workspace.
@@ -133,7 +168,7 @@ class Viewer:
             return False
         if workspace.owner is self.user or self.acl_role(workspace):
             return True
-        return self.is_site("owner") and self.rules.owner_may_access_workspaces
+        return self.may_by_role("workspace:application_connect", workspace.organization)
 
     def can_build(self, workspace: Workspace, transition: str) -> bool:
         """Return whether the viewer may queue a build with this transition: `start`, `stop` or `delete`.
@@ -142,14 +177,14 @@ class Viewer:
         """
         if not self.has_scope(f"workspace:{transition}"):
             return False
-        if self._administers(workspace):
+        if self._administers(workspace, f"workspace:{transition}"):
             return True
         return transition != "delete" and bool(self.acl_role(workspace))
 
     def can_share(self, workspace: Workspace) -> bool:
         """Return whether the viewer may share the workspace and end its shares."""
         return self.has_scope("workspace:share") and (
-            self._administers(workspace) or self.acl_role(workspace) == "admin"
+            self._administers(workspace, "workspace:share") or self.acl_role(workspace) == "admin"
         )
 
     def can_create_in(self, organization: Organization, owner: User) -> bool:
@@ -158,7 +193,7 @@ class Viewer:
             return False
         if self.is_in(organization, "organization-workspace-creation-ban"):
             return False
-        if self.is_site("owner") or self.is_in(organization, "organization-admin"):
+        if all(self.may_by_role(right, organization) for right in ("task:create", "workspace:create")):
             return True
         return owner is self.user and self.is_member(organization)
 
@@ -166,11 +201,7 @@ class Viewer:
         """Return whether the viewer can read the user; if not, Coder says that the user does not exist."""
         if not self.has_scope("user:read"):
             return False
-        if user is self.user or self.is_site(*READS_USERS):
-            return True
-        return any(
-            not roles.isdisjoint(READS_USERS_BY_ORGANIZATION) for roles in self.user.org_roles.values()
-        )
+        return user is self.user or self.may_by_role("user:read", None)
 
     def shared_memberships(self, user: User) -> set[str]:
         """Return the ids of the organizations in which the viewer can see the user's membership."""
@@ -184,15 +215,13 @@ class Viewer:
         """Return whether the viewer can read the organization; if not, Coder says that it does not exist."""
         if not self.has_scope("organization:read"):
             return False
-        return self.is_member(organization) or self.is_site(
-            "owner", "auditor", "template-admin", "user-admin"
-        )
+        return self.may_by_role("organization:read", organization)
 
     def can_read_template(self, template: Template) -> bool:
         """Return whether the viewer can read the template; if not, Coder says that it does not exist."""
         if not self.has_scope("template:read"):
             return False
-        if self._manages(template) or self.is_site("auditor"):
+        if self.may_by_role("template:read", template.organization):
             return True
         if not self.is_member(template.organization):
             return False
@@ -202,21 +231,23 @@ class Viewer:
         """Return whether the viewer may create a workspace from the template."""
         if not self.has_scope("template:use"):
             return False
-        return self._manages(template) or template.usable_by is None or self.user.id in template.usable_by
+        if self.may_by_role("template:use", template.organization):
+            return True
+        return template.usable_by is None or self.user.id in template.usable_by
 
     def can_manage_keys_of(self, user: User, action: str) -> bool:
         """Return whether the viewer may do `action` (read, create, update or delete) to that user's keys."""
         return self.has_scope(f"api_key:{action}") and (user is self.user or self.is_site("owner"))
 
-    def _administers(self, workspace: Workspace) -> bool:
+    def _administers(self, workspace: Workspace, right: str) -> bool:
         organization = workspace.organization
         is_owner = workspace.owner is self.user and self.is_member(organization)
-        return is_owner or self.is_site("owner") or self.is_in(organization, "organization-admin")
+        return is_owner or self.may_by_role(right, organization)
 
-    def _has_access(self, workspace: Workspace) -> bool:
-        return self._administers(workspace) or bool(self.acl_role(workspace))
+    def _has_access(self, workspace: Workspace, right: str) -> bool:
+        return self._administers(workspace, right) or bool(self.acl_role(workspace))
 
-    def _manages(self, template: Template) -> bool:
-        if self.is_site("owner", "template-admin"):
-            return True
-        return self.is_in(template.organization, "organization-admin", "organization-template-admin")
+    def _reads_users_by_organization(self) -> bool:
+        return any(
+            not roles.isdisjoint(READS_USERS_BY_ORGANIZATION) for roles in self.user.org_roles.values()
+        )

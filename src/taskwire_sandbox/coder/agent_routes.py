@@ -89,7 +89,7 @@ def _program(call: Call, task: Task, unanswered: str) -> AgentApi:
     if status != "active":
         detail = f'Task status is {quoted(status)}, it must be "active" to interact with the task.'
         raise Refusal(400, "Task must be active.", detail)
-    if not call.viewer.can_connect(workspace):
+    if not (call.viewer.can_read_workspace(workspace) and call.viewer.can_connect(workspace)):
         raise not_found()
     agent = workspace.latest.agent
     if agent is None:

@@ -79,7 +79,7 @@ class Fixtures:
             github_id=github_id,
         )
         for each, its_roles in memberships.items():
-            if unknown := set(its_roles) - ORGANIZATION_ROLES.keys():
+            if unknown := set(its_roles) - {*ORGANIZATION_ROLES, *world.settings.rules.custom_roles}:
                 raise ValueError(f"no such role in an organization: {', '.join(sorted(unknown))}")
             made.org_roles[self._organization(each).id] = set(its_roles)
         world.add_user(made)

@@ -47,17 +47,24 @@ def build_info(call: Call) -> Response:
 
 
 def check_rights(call: Call) -> Response:
-    """Answer for each named check whether the viewer has that right."""
+    """Answer for each named check whether the viewer has that right, by roles and by the scopes of the key.
+
+    An object without an owner stands for the rows of all people. The stand-in knows no `resource_id`.
+    """
     checks = call.read(AUTH_CHECK)["checks"]
     found: Json = {}
     for name, check in checks.items() if isinstance(checks, dict) else ():
         asked = check if isinstance(check, dict) else {}
         about = asked.get("object")
-        resource = str(about.get("resource_type", "")) if isinstance(about, dict) else ""
-        may = call.viewer.may_everywhere(resource, str(asked.get("action", "")))
-        if may is None:
+        row = about if isinstance(about, dict) else {}
+        resource, action = str(row.get("resource_type", "")), str(asked.get("action", ""))
+        if not resource:
+            said = f'Object\'s "resource_type" field must be defined for key {quoted(name)}.'
+            raise Refusal(400, said)
+        if not is_known_scope(f"{resource}:{action}") or row.keys() - {"resource_type", "organization_id"}:
             call.world.record_violation(f"authcheck: {name!r} asks what is not known here: {asked}")
-        found[name] = bool(may)
+        organization = call.world.find_organization(str(row.get("organization_id", "")))
+        found[name] = call.viewer.may_all(f"{resource}:{action}", organization)
     return json_response(200, found)
 
 

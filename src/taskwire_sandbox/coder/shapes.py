@@ -138,7 +138,7 @@ def user_json(user: User) -> Json:
 def member_json(user: User, organization: Organization) -> Json:
     """Return a user as a member of an organization."""
     roles: list[JsonValue] = [
-        {"name": name, "display_name": ORGANIZATION_ROLES[name], "organization_id": organization.id}
+        {"name": name, "display_name": ORGANIZATION_ROLES.get(name, name), "organization_id": organization.id}
         for name in sorted(user.org_roles.get(organization.id, set()))
     ]
     global_roles: list[JsonValue] = [

@@ -244,6 +244,9 @@ def update_input(call: Call) -> Response:
 def delete_task(call: Call) -> Response:
     """Queue the workspace's deletion. The task is gone at once, even if that build fails."""
     task = call.task()
+    _check_build(call, task.workspace, "delete")
+    if not call.viewer.can_delete_task(task):
+        raise Refusal(500, "Failed to delete task", UNAUTHORIZED)
     _build(call, task.workspace, "delete", "initiator")
     call.world.delete_task(task)
     return Response(202)
@@ -270,9 +273,15 @@ def resume_task(call: Call) -> Response:
 
 
 def _build(call: Call, workspace: Workspace, transition: str, reason: str) -> Build:
+    _check_build(call, workspace, transition)
+    return call.deployment.builds.add(workspace, transition, reason, call.viewer.user)
+
+
+def _check_build(call: Call, workspace: Workspace, transition: str) -> None:
+    if not call.viewer.can_read_workspace(workspace):
+        raise not_found()
     if not call.viewer.can_build(workspace, transition):
         raise Refusal(403, f"You do not have permission to {transition} this workspace.", NO_PERMISSION)
-    return call.deployment.builds.add(workspace, transition, reason, call.viewer.user)
 
 
 def _built(task: Task, build: Build) -> Response:
