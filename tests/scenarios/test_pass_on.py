@@ -197,7 +197,9 @@ async def test_the_owner_always_lets_a_teammate(world: World) -> None:
     assert task.inputs == ["Bob wrote:\nplease add a test", "and a changelog"]
     assert thread.receipt(reply) == ["white_check_mark"]
     await world.alice.replies(thread, "!share")
-    assert world.alice.reads() == [f"Bob can steer *{TITLE}*, as Alice can. `!unshare @who` ends that."]
+    assert world.alice.reads() == [
+        f"Bob can steer *{TITLE}*, but not delete, detach or share it. `!unshare @who` ends that."
+    ]
     thread.new_messages()
 
 

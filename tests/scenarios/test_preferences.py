@@ -184,6 +184,6 @@ async def test_the_summary_tells_of_a_task_that_somebody_watches(world: World, h
     await world.passes(2 * 3600)
 
     assert asked == f"<@{world.alice.id}> {ASKED}"
-    line = f"•  Needs you: {TITLE}. Which config should I keep? <{address(thread)}>"
+    line = f"•  Needs you: {TITLE}, Alice. Which config should I keep? <{address(thread)}>"
     assert world.cards() == ([] if has_left else [f"While you had quiet hours:\n{line}"])
     thread.new_messages()

@@ -18,7 +18,7 @@ NOT_SHARED = f"*{TITLE}* belongs to Alice, so you can't {{}}. Ask Alice, or a Ta
 
 
 def and_bob(who: str = "Bob") -> str:
-    return f"{who} can steer *{TITLE}*, as Alice can. `!unshare @who` ends that."
+    return f"{who} can steer *{TITLE}*, but not delete, detach or share it. `!unshare @who` ends that."
 
 
 @pytest.mark.parametrize("way", ["command", "verb", "mention"])
@@ -109,7 +109,7 @@ async def test_the_menu_of_a_person_with_a_share_has_no_share_detach_or_delete(w
 
 DIALOG = (
     f"[Share]\n{TITLE}\nPeople who can steer it: {{people}}\n{{groups}}"
-    "They can also stop, resume and edit it. Deleting and sharing it stay with its owner.\n[Save]"
+    "They can also stop, resume and edit it, but not delete, detach or share it.\n[Save]"
 )
 
 
@@ -215,10 +215,23 @@ async def test_a_person_with_a_share_finds_the_task_from_anywhere(world: World) 
 
     await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
     world.alice.reads()
-    for line in ("list", f"status alice/{task.name}", "status fix-the", f"pause {task.name}"):
-        await world.bob.types(f"/task {line}", "random")
+    await world.polls()
+    home = await world.bob.opens_home()
+    for line in (
+        "",
+        "list mine",
+        "list",
+        f"status alice/{task.name}",
+        "status fix-the",
+        f"pause {task.name}",
+    ):
+        await world.bob.types(f"/task {line}".strip(), "random")
 
-    listed, status, by_prefix, paused = world.bob.reads()
+    overview, mine, listed, status, by_prefix, paused = world.bob.reads()
+    assert f"Nothing needs you right now.\nRunning:\n•  Working: {TITLE}, Alice." in overview
+    assert f"{TITLE}, Alice." in mine
+    assert "*Running*" in home
+    assert TITLE in home
     assert TITLE in listed
     assert TITLE in status
     assert TITLE in by_prefix

@@ -12,6 +12,7 @@ from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.messages.task_lists import TaskLine, get_order, is_running, needs_owner
 from taskwire.outbox.permalinks import find_permalink
+from taskwire.people.permissions import People
 
 # For how long a paused or finished task is shown as recent.
 LATELY_MS = 7 * DAY_MS
@@ -25,8 +26,10 @@ class PersonTasks(NamedTuple):
     lately: Sequence[Link]
 
 
-def sort_links(links: Sequence[Link], now_ms: int) -> PersonTasks:
+def sort_links(links: Sequence[Link], now_ms: int, shared: Sequence[Link] = ()) -> PersonTasks:
     """Divide a person's links into three lists: what needs them, what runs, and what changed lately.
+
+    `shared` are the links that others share with the person. Those that run follow the person's own.
 
     The first two lists are those of `/task`, in the same order. The third list has the changes of the last
     seven days, the newest first.
@@ -37,15 +40,28 @@ def sort_links(links: Sequence[Link], now_ms: int) -> PersonTasks:
     shown = {link.id for link in (*needs, *running)}
     newest = sorted(links, key=lambda link: link.state.since_ms, reverse=True)
     lately = [link for link in newest if link.id not in shown and now_ms - link.state.since_ms < LATELY_MS]
+    running += [link for link in sorted(shared, key=get_order) if is_running(link, now_ms)]
     return PersonTasks(needs, running, lately)
 
 
-async def read_tasks(deps: Dependencies, person: UserId, now_ms: int) -> PersonTasks:
-    """Read the open links of a person's tasks."""
-    return sort_links(await deps.links.list_of(person), now_ms)
+async def read_tasks(deps: Dependencies, people: People, person: UserId, now_ms: int) -> PersonTasks:
+    """Read the open links of a person's tasks, and of those that others share with the person."""
+    found = await deps.links.list_links(await people.list_shared_links(person))
+    shared = [
+        link for link in found.values() if link.end_reason is None and link.record.owner_slack != person
+    ]
+    return sort_links(await deps.links.list_of(person), now_ms, shared)
 
 
-async def find_threads(deps: Dependencies, links: Sequence[Link], most: int) -> list[TaskLine]:
-    """Return the links as lines of a list. The first `most` lines have the addresses of the threads."""
-    shown = [TaskLine(link, await find_permalink(deps, link.record)) for link in links[:most]]
-    return [*shown, *(TaskLine(link) for link in links[most:])]
+async def find_threads(
+    deps: Dependencies, person: UserId, links: Sequence[Link], most: int
+) -> list[TaskLine]:
+    """Return the links as lines of a person's list. The first `most` have the addresses of their threads."""
+    return [
+        TaskLine(
+            link,
+            await find_permalink(deps, link.record) if number < most else "",
+            is_own=link.record.owner_slack == person,
+        )
+        for number, link in enumerate(links)
+    ]

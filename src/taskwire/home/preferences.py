@@ -70,8 +70,8 @@ class Preferences:
             return done()
         most = calls.MOST_SUMMARIZED
         message = calls.summary(
-            await find_threads(self._deps, needs, most),
-            await find_threads(self._deps, finished, most),
+            await find_threads(self._deps, work.person, needs, most),
+            await find_threads(self._deps, work.person, finished, most),
             Hosts(self._deps.coder_url, self._deps.forges),
         )
         # If quiet hours are changed, they may end twice. Each end has a message of its own.

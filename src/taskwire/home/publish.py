@@ -70,7 +70,7 @@ class HomePublisher:
         """Make the Home tab.
 
         Slack is asked about the person only when they open the tab. Later changes show only the person's own
-        tasks.
+        tasks and those that are shared with them.
         """
         person = work.person
         if work.is_opened:
@@ -80,13 +80,13 @@ class HomePublisher:
                 return home.refused_home(str(error))
             # The opening is recorded before the tasks are read, so that no change after that is missed.
             await context.write(keep_home(self._deps, person))
-        seen = await read_tasks(self._deps, person, context.now_ms)
+        seen = await read_tasks(self._deps, self._people, person, context.now_ms)
         outage = await find_outage(self._deps)
         page = home.HomePage(
             asked=await list_asked(self._deps, person),
-            needs=await find_threads(self._deps, seen.needs, home.MOST_NEEDS),
-            running=await find_threads(self._deps, seen.running, home.MOST_RUNNING),
-            lately=await find_threads(self._deps, seen.lately, home.MOST_LATELY),
+            needs=await find_threads(self._deps, person, seen.needs, home.MOST_NEEDS),
+            running=await find_threads(self._deps, person, seen.running, home.MOST_RUNNING),
+            lately=await find_threads(self._deps, person, seen.lately, home.MOST_LATELY),
             note=outage_note(outage.since_ms, outage.why) if outage is not None else "",
             answer=work.answer or await self._find_answer(person),
             settings=await self._deps.person_settings.get(person),

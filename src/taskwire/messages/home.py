@@ -1,6 +1,7 @@
 """The Home tab: what needs a person, what runs, and what is paused or was finished lately.
 
-Only this person sees the tab, and each task in it is theirs. Without tasks, it says what Taskwire is.
+Only this person sees the tab. Each task in it is theirs, or runs and is shared with them. Without tasks,
+it says what Taskwire is.
 """
 
 from collections.abc import Sequence

@@ -61,9 +61,7 @@ def share_form(
         line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)]),
         make_field(ShareField.PEOPLE.value, "People who can steer it", people, is_optional=True),
         *_group_field(groups, chosen, most),
-        small_text(
-            "rights", "They can also stop, resume and edit it. Deleting and sharing it stay with its owner."
-        ),
+        small_text("rights", "They can also stop, resume and edit it, but not delete, detach or share it."),
     ]
     return make_view(Dialog.SHARE, layout, private_metadata, "Save")
 

@@ -74,7 +74,8 @@ def who_may_steer(link: Link, shared_with: str) -> Message:
     owner = escape_line(get_owner_name(link), 60) or "its owner"
     if shared_with:
         return statement(
-            f"{shared_with} can steer {bold_title(link)}, as {owner} can. `!unshare @who` ends that."
+            f"{shared_with} can steer {bold_title(link)}, but not delete, detach or share it. "
+            "`!unshare @who` ends that."
         )
     return statement(f"Only {owner} can steer {bold_title(link)}. `!share @who` shares it.")
 

@@ -61,7 +61,7 @@ class _Viewer(NamedTuple):
             case ListFilter.ALL:
                 return True
             case ListFilter.MINE:
-                return self.owns(link)
+                return self.owns(link) or link.id in self.shared
             case ListFilter.NEEDS_ME:
                 return self.owns(link) and task_lists.needs_owner(link, now_ms)
             case ListFilter.FAILED:
@@ -127,11 +127,12 @@ class LastKnown:
         self, requester: Requester, viewer: _Viewer, links: list[Link]
     ) -> Message | None:
         own = [link for link in links if viewer.owns(link)]
-        if not own:
+        shared = [link for link in links if link.id in viewer.shared and not viewer.owns(link)]
+        if not own and not shared:
             return None
         now_ms = microseconds(requester.at) // 1000
         needing = [link for link in own if task_lists.needs_owner(link, now_ms)]
-        running = [link for link in own if task_lists.is_running(link, now_ms)]
+        running = [link for link in (*own, *shared) if task_lists.is_running(link, now_ms)]
         made = task_lists.overview(
             await self._make_lines(viewer, needing),
             await self._make_lines(viewer, running),

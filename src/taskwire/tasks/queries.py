@@ -52,10 +52,14 @@ Question = Overview | List | Status | Logs | Templates | Audit | Doctor | Help
 
 
 class DisplayedTask(NamedTuple):
-    """A task as it is displayed. For a task without a link, `link` is made from Coder's list."""
+    """A task as it is displayed. For a task without a link, `link` is made from Coder's list.
+
+    `is_shared`: another person shares it with the reader.
+    """
 
     seen: VisibleTask
     link: Link
+    is_shared: bool
 
     def matches(self, wanted: ListFilter, account: str, now_ms: int) -> bool:
         """Return whether the filter includes the task."""
@@ -63,7 +67,7 @@ class DisplayedTask(NamedTuple):
             case ListFilter.ALL:
                 return True
             case ListFilter.MINE:
-                return self.seen.task.owner_id == account
+                return self.seen.task.owner_id == account or self.is_shared
             case ListFilter.NEEDS_ME:
                 is_own = self.seen.task.owner_id == account
                 return is_own and task_lists.needs_owner(self.link, now_ms)
@@ -157,7 +161,8 @@ class Queries:
         now_ms = microseconds(requester.at) // 1000
         own = [each for each in displayed if each.seen.task.owner_id == account]
         needing = [each for each in own if task_lists.needs_owner(each.link, now_ms)]
-        running = [each for each in own if task_lists.is_running(each.link, now_ms)]
+        shared = [each for each in displayed if each.is_shared]
+        running = [each for each in (*own, *shared) if task_lists.is_running(each.link, now_ms)]
         return task_lists.overview(
             await self._make_lines(needing, account),
             await self._make_lines(running, account),
@@ -175,8 +180,13 @@ class Queries:
         seen = await self._lookup.list_visible(requester)
         found = await self._people.find_account(requester.person)
         account, now_ms = found.id if found else "", microseconds(requester.at) // 1000
+        shared = await self._people.list_shared_links(requester.person)
         displayed = [
-            DisplayedTask(each, self._make_link(each, now_ms))
+            DisplayedTask(
+                each,
+                self._make_link(each, now_ms),
+                is_shared=each.link is not None and each.link.id in shared and each.task.owner_id != account,
+            )
             for each in seen
             if owner is None or each.task.owner_name.lower() == owner
         ]

@@ -12,7 +12,8 @@ VerbArguments = Literal["nothing", "name", "name and full", "name and text", "fi
 
 
 class ListFilter(StrEnum):
-    """Which tasks `list` shows: all that the person may see, their own, or those that wait for them.
+    """Which tasks `list` shows: all that the person may see, their own and those that are shared
+    with them (`mine`), or those that wait for them.
 
     `list` also accepts a phase, as cards show it, or one of Coder's statuses.
     """
